@@ -1,0 +1,37 @@
+const swc = [
+  '@swc/jest',
+  {
+    jsc: {
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+      target: 'es2023',
+      keepClassNames: true,
+    },
+    module: { type: 'commonjs' },
+    sourceMaps: 'inline',
+  },
+];
+
+/** One project a suite; `npm test` runs those that need nothing but Node, `.ci/run` runs them all. */
+const suite = (displayName, extra = {}) => ({
+  displayName,
+  rootDir: '..',
+  testEnvironment: 'node',
+  testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`],
+  setupFiles: ['reflect-metadata'],
+  transform: { '^.+\\.[cm]?tsx?$': swc, 'node_modules/jose/.+\\.js$': swc },
+  transformIgnorePatterns: ['node_modules/(?!jose/)'],
+  ...extra,
+});
+
+const withDatabase = {
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
+
+/** @type {import('jest').Config} */
+module.exports = {
+  rootDir: '..',
+  testTimeout: 30_000,
+  projects: [suite('unit'), suite('contract'), suite('api', withDatabase), suite('faults', withDatabase)],
+};

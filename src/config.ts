@@ -1,0 +1,140 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `20m`, `48h`, `500ms` or `0` in milliseconds. */
+const duration = z.string().transform((text, context) => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
+  if (text.trim() === '0') return 0;
+  if (match) return Number(match[1]) * units[match[2] as keyof typeof units];
+  context.addIssue({ code: 'custom', message: 'is no duration; write it like 90s, 20m or 48h' });
+  return z.NEVER;
+});
+
+const bytes = z.string().transform((text, context) => {
+  const match = /^(\d+)(kB|MB)?$/.exec(text.trim());
+  if (match) return Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']!;
+  context.addIssue({ code: 'custom', message: 'is no size; write it like 20MB, 500kB or 1000000' });
+  return z.NEVER;
+});
+
+const httpUrl = z.string().transform((text, context) => {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
+  context.addIssue({ code: 'custom', message: 'is no web address; write it like https://avatars.example.com' });
+  return z.NEVER;
+});
+
+const port = z.coerce
+  .number('is no port; write a number from 0 to 65535')
+  .int()
+  .min(0, 'is no port; write a number from 0 to 65535')
+  .max(65_535, 'is no port; write a number from 0 to 65535');
+
+const positive = z.coerce.number('is no number; write one like 1 or 60').positive('must be more than 0; write one like 1 or 60');
+const whole = positive.int('must be a whole number, like 4');
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const authMode = z.enum(['none', 'jwt', 'keys'], 'knows none, jwt and keys; write one, or several by comma: jwt,keys');
+
+/** Every setting with its default. README.md and docs/settings.md describe them; a test holds the two together. */
+const settings = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(4000),
+  PUBLIC_URL: httpUrl.optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL address; write it like postgres://user:password@host:5432/likeness')
+    .optional(),
+  DATABASE_POOL: whole.default(10),
+  DATA_DIR: z.string().min(1).default('.likeness'),
+  ROLE: z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'),
+  UPSTREAM: z.enum(['picsart', 'sandbox'], 'must be picsart or sandbox').optional(),
+  PICSART_API_KEY: z.string().min(1).optional(),
+  PICSART_BASE_URL: httpUrl.default('https://genai-avatars-api.picsart.io'),
+  SANDBOX_SPEED: positive.default(60),
+  POLL_SPEED: positive.default(1),
+  SUBMIT_TIMEOUT: duration.default(30_000),
+  POLL_TIMEOUT: duration.default(10_000),
+  TRAINING_DEADLINE: duration.default(60 * units.m),
+  GENERATION_DEADLINE: duration.default(30 * units.m),
+  UNCERTAIN_GRACE: duration.default(35 * units.m),
+  LEASE: duration.default(20_000),
+  SHUTDOWN_GRACE: duration.default(10_000),
+  MAX_PHOTO_BYTES: bytes.default(25_000_000),
+  MAX_RESULT_BYTES: bytes.default(20_000_000),
+  PHOTO_RETENTION: duration.default(24 * units.h),
+  EVENT_RETENTION: duration.default(7 * units.d),
+  PHOTO_URL_ALLOW: list.default([]),
+  SIGNING_SECRETS: list.default([]),
+  AUTH: list.pipe(z.array(authMode).min(1)).default(['none']),
+  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_SECRET: z.string().min(32, 'is too short; use at least 32 characters').optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+  INTROSPECTION: flag.default(true),
+  GRAPHIQL: flag.default(true),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .default('info'),
+});
+
+/** The settings as the program uses them. Durations are milliseconds, sizes bytes. */
+export type Config = Readonly<z.output<typeof settings>> & {
+  readonly UPSTREAM: 'picsart' | 'sandbox';
+};
+
+/** The names of all settings, for the check against the documentation. */
+export const settingNames = Object.keys(settings.shape);
+
+/** Settings that stop the start. The message has a line for each, with name, problem and an example. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`Likeness cannot start with these settings:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads the settings, once. An empty value counts as not set.
+ * @throws ConfigError naming every setting that is wrong
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = settings.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
+  }
+  const config = { ...parsed.data, UPSTREAM: parsed.data.UPSTREAM ?? (parsed.data.PICSART_API_KEY ? 'picsart' : 'sandbox') } as const;
+  const problems = contradictions(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** Whether a name or address can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY) {
+    problems.push('PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox');
+  }
+  if (config.AUTH.includes('none') && config.AUTH.length > 1) {
+    problems.push('AUTH=none lets everybody in and cannot stand beside others; write AUTH=jwt,keys');
+  }
+  if (config.AUTH.includes('none') && !isLoopback(config.HOST)) {
+    problems.push(`HOST ${config.HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`);
+  }
+  if (config.AUTH.includes('jwt') && !config.JWT_JWKS_URL && !config.JWT_SECRET) {
+    problems.push('JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json');
+  }
+  return problems;
+}

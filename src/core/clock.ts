@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits; returns early, without an error, when the signal is aborted. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal, ref: true });
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  }
+}
+
+/**
+ * The wait before try number `tries + 1`: doubling from `firstMs`, at most `mostMs`, with up to a quarter of jitter
+ * taken off so that many that failed together do not return together.
+ * @param tries - failures so far, 1 or more
+ */
+export function backoffMs(tries: number, firstMs: number, mostMs: number, random = Math.random): number {
+  const full = Math.min(mostMs, firstMs * 2 ** Math.min(tries - 1, 30));
+  return Math.round(full * (1 - random() / 4));
+}
+
+/**
+ * Waits for `work` at most `ms`. Unlike an abort alone, this also returns when `work` ignores the signal.
+ * @throws the error made by `onTimeout`
+ */
+export async function withinMs<T>(ms: number, work: Promise<T>, onTimeout: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(onTimeout());
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

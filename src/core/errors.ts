@@ -1,0 +1,73 @@
+/**
+ * Every code that a caller of the API may meet in `extensions.code`, with the HTTP status that fits it where a
+ * plain route answers. A code, once published, never changes its meaning; docs/errors.md lists them all.
+ */
+export const errorCodes = {
+  INVALID_INPUT: 400,
+  TOO_FEW_PHOTOS: 400,
+  TOO_MANY_PHOTOS: 400,
+  PHOTO_INVALID: 422,
+  PHOTO_NOT_READY: 409,
+  PHOTO_TOO_LARGE: 413,
+  PHOTO_TYPE_UNSUPPORTED: 415,
+  NOT_FOUND: 404,
+  MODEL_NOT_READY: 409,
+  NOT_CANCELLABLE: 409,
+  NOT_RETRYABLE: 409,
+  IDEMPOTENCY_KEY_REUSED: 409,
+  INVALID_CURSOR: 400,
+  CONSENT_REQUIRED: 400,
+  UPLOAD_URL_EXPIRED: 410,
+  INVALID_SIGNATURE: 403,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  QUOTA_EXCEEDED: 429,
+  RATE_LIMITED: 429,
+  UPSTREAM_CREDITS: 402,
+  REQUEST_TOO_LARGE: 413,
+  QUERY_TOO_COMPLEX: 400,
+  TIMEOUT: 503,
+  SERVICE_UNAVAILABLE: 503,
+  SUBSCRIBER_TOO_SLOW: 503,
+  INTERNAL_SERVER_ERROR: 500,
+} as const;
+
+/** A stable code of {@link errorCodes}. */
+export type ErrorCode = keyof typeof errorCodes;
+
+/** What may be told besides code and message. */
+export interface DomainErrorOptions {
+  /** The path of the input that was wrong, as the client wrote it: `input.photoIds[3]`. */
+  field?: string;
+  /** Further facts for the client's program, plain JSON: `{ given: 4, minimum: 5 }`. Never a secret. */
+  details?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/**
+ * An expected refusal. Its message is shown to the caller as it stands, so it says what was wrong and what to do,
+ * and never holds a secret, a signed URL or anything of another owner. All other errors are bugs and are masked.
+ */
+export class DomainError extends Error {
+  readonly code: ErrorCode;
+  readonly field?: string;
+  readonly details?: Record<string, unknown>;
+
+  constructor(code: ErrorCode, message: string, options: DomainErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'DomainError';
+    this.code = code;
+    this.field = options.field;
+    this.details = options.details;
+  }
+
+  /** The HTTP status for routes that are not GraphQL. */
+  get httpStatus(): number {
+    return errorCodes[this.code];
+  }
+}
+
+/** Somebody else's id is answered by this very error, so that nobody learns what exists. */
+export function notFound(what: string, field = 'id'): DomainError {
+  return new DomainError('NOT_FOUND', `There is no ${what} with this id.`, { field });
+}

@@ -1,0 +1,49 @@
+import type { Readable } from 'node:stream';
+
+/** What was stored. */
+export interface StoredObject {
+  byteSize: number;
+  /** SHA-256 of the bytes, lower-case hex. */
+  sha256: string;
+}
+
+/** A stored object opened for reading. `byteSize` is of the whole object, whatever range was asked for. */
+export interface OpenObject {
+  byteSize: number;
+  stream: Readable;
+}
+
+/** Bytes `start` to `end`, both included. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * Where pictures are kept: by key (`photos/<uuid>.jpg`, `avatars/<uuid>.png`), never by a name from outside.
+ * One contract suite runs over every implementation.
+ */
+export interface MediaStore {
+  /**
+   * Stores the bytes durably: when this returns they survive a power cut, and until then nothing can be read.
+   * Hashes while writing; a second put of the same key replaces the first whole.
+   * @throws ObjectTooLargeError once `maxBytes` is passed; nothing is left behind
+   */
+  put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject>;
+  /** @returns null if there is nothing under the key */
+  open(key: string, range?: ByteRange): Promise<OpenObject | null>;
+  /** Deleting what is not there is no error. Gone for good when this returns. */
+  delete(key: string): Promise<void>;
+  /** Keys below a prefix that were written before `olderThanMs` ago, for the sweep of orphans; in no order. */
+  list(prefix: string, olderThanMs: number): AsyncIterable<string>;
+  /** Throws if the store cannot take bytes now; for readiness. */
+  check(): Promise<void>;
+}
+
+/** The bytes went past the limit. */
+export class ObjectTooLargeError extends Error {
+  constructor(readonly maxBytes: number) {
+    super(`The object is larger than ${maxBytes} bytes.`);
+    this.name = 'ObjectTooLargeError';
+  }
+}
