@@ -1,0 +1,38 @@
+import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
+import { SnakeNaming } from './naming';
+
+/** Every migration, oldest first. */
+const migrations = [Foundation1764000000000];
+
+/** What a data source is made of. */
+export interface DataSourceOptions {
+  url: string;
+  /** The most connections of this process's pool. */
+  poolSize: number;
+  entities: EntityTarget<ObjectLiteral>[];
+}
+
+/**
+ * The way to PostgreSQL. Not connected yet. Statements end after 15 s and a transaction that idles after 30 s, so
+ * that no lock outlives a process that hangs.
+ */
+export function createDataSource({ url, poolSize, entities }: DataSourceOptions): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    poolSize,
+    entities: entities as never,
+    migrations,
+    migrationsTableName: 'migrations',
+    migrationsTransactionMode: 'each',
+    namingStrategy: new SnakeNaming(),
+    uuidExtension: 'pgcrypto',
+    installExtensions: false,
+    synchronize: false,
+    logging: false,
+    applicationName: 'likeness',
+    connectTimeoutMS: 5_000,
+    extra: { statement_timeout: 15_000, idle_in_transaction_session_timeout: 30_000, keepAlive: true },
+  });
+}

@@ -1,0 +1,24 @@
+import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
+import { EventEntity, StreamEntity } from './events/event.entity';
+import { AvatarEntity } from './generations/avatar.entity';
+import { GenerationEntity } from './generations/generation.entity';
+import { SubmissionEntity } from './jobs/submission.entity';
+import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
+import { PhotoEntity } from './photos/photo.entity';
+import { DoomedMediaEntity } from './storage/doomed-media.entity';
+import { UpstreamAccountEntity } from './upstream/account.entity';
+
+/** Every table. */
+export const entities = [
+  PhotoEntity,
+  ModelEntity,
+  ModelPhotoEntity,
+  GenerationEntity,
+  AvatarEntity,
+  SubmissionEntity,
+  DoomedMediaEntity,
+  StreamEntity,
+  EventEntity,
+  IdempotencyKeyEntity,
+  UpstreamAccountEntity,
+];

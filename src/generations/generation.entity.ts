@@ -1,0 +1,73 @@
+import { Check, Column, Entity, Index, JoinColumn, ManyToOne } from 'typeorm';
+import { JobEntity } from '../jobs/job.entity';
+import { ModelEntity } from '../models/model.entity';
+import { PhotoEntity } from '../photos/photo.entity';
+import type { GenerationStatus } from './generation.state';
+
+/** What is wanted of one style, as it was asked for. */
+export interface PromptRow {
+  style: string;
+  prompt: string | null;
+  negativePrompt: string | null;
+  /** How many avatars, 1 or more. */
+  count: number;
+}
+
+/** Avatars asked for together, from a model or (then `modelId` is null) from one photo. */
+@Entity('generations')
+@Check(
+  'generations_status_known',
+  "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING', 'STORING', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED')",
+)
+@Check('generations_wanted_range', 'wanted BETWEEN 1 AND 1000')
+@Check('generations_completed_is_whole', "(status IN ('COMPLETED', 'PARTIAL')) = (completed_at IS NOT NULL)")
+@Check('generations_progress_range', 'progress BETWEEN 0 AND 100')
+@Check('generations_failed_says_why', "(status = 'FAILED') = (failure_code IS NOT NULL)")
+@Check(
+  'generations_failure_whole',
+  '(failure_code IS NULL) = (failure_message IS NULL) AND (failure_code IS NULL) = (failure_retryable IS NULL)',
+)
+@Check('generations_running_has_ref', "status NOT IN ('GENERATING', 'STORING', 'COMPLETED', 'PARTIAL') OR provider_ref IS NOT NULL")
+@Check(
+  'generations_waiting_is_due',
+  "status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR due_at IS NOT NULL",
+)
+@Check('generations_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
+@Index('generations_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('generations_of_owner', ['owner', 'id'])
+@Index('generations_ref_once', ['provider', 'providerRef'], { unique: true, where: 'provider_ref IS NOT NULL' })
+@Index('generations_of_model', ['modelId', 'id'])
+@Index('generations_of_photo', ['photoId'], { where: 'photo_id IS NOT NULL' })
+export class GenerationEntity extends JobEntity {
+  @Column('text', { default: 'QUEUED' })
+  status: GenerationStatus;
+
+  @Column('uuid', { nullable: true })
+  modelId: string | null;
+
+  /** The photo of a generation without training; null once that photo is deleted. */
+  @Column('uuid', { nullable: true })
+  photoId: string | null;
+
+  @Column('jsonb')
+  prompts: PromptRow[];
+
+  /** How many avatars were asked for, over all prompts. */
+  @Column('smallint')
+  wanted: number;
+
+  /** Until when the finished pictures can be fetched upstream. */
+  @Column('timestamptz', { nullable: true })
+  resultsExpireAt: Date | null;
+
+  @Column('timestamptz', { nullable: true })
+  completedAt: Date | null;
+
+  @ManyToOne(() => ModelEntity, { onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'model_id', foreignKeyConstraintName: 'generations_model' })
+  model?: ModelEntity | null;
+
+  @ManyToOne(() => PhotoEntity, { onDelete: 'SET NULL' })
+  @JoinColumn({ name: 'photo_id', foreignKeyConstraintName: 'generations_photo' })
+  photo?: PhotoEntity | null;
+}

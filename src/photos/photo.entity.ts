@@ -1,0 +1,76 @@
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { PhotoStatus } from './photo.state';
+
+/** Why a photo cannot be used, and what to do about it. */
+export interface PhotoProblemRow {
+  code: string;
+  message: string;
+}
+
+/** A reference photo. Its bytes lie in the media store under `photos/<id>.jpg` while it is READY. */
+@Entity('photos')
+@Check('photos_status_known', "status IN ('AWAITING_UPLOAD', 'FETCHING', 'READY', 'REJECTED', 'PURGED')")
+@Check(
+  'photos_ready_is_whole',
+  "status <> 'READY' OR (width IS NOT NULL AND height IS NOT NULL AND byte_size IS NOT NULL)",
+)
+@Check('photos_fetching_is_due', "status <> 'FETCHING' OR (source_url IS NOT NULL AND due_at IS NOT NULL)")
+@Check('photos_url_while_fetching', "status = 'FETCHING' OR source_url IS NULL")
+@Index('photos_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('photos_to_purge', ['purgeAt'], { where: 'purge_at IS NOT NULL' })
+@Index('photos_of_owner', ['owner', 'id'])
+export class PhotoEntity {
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('text')
+  owner: string;
+
+  @Column('text')
+  status: PhotoStatus;
+
+  /** As the client named it; only ever shown to its owner. */
+  @Column('text', { nullable: true })
+  filename: string | null;
+
+  /** Where to fetch it from; forgotten once fetched or refused. */
+  @Column('text', { nullable: true })
+  sourceUrl: string | null;
+
+  /** SHA-256 of the bytes that were sent, so that a repeated upload is known as the same. */
+  @Column('text', { nullable: true })
+  sourceSha256: string | null;
+
+  /** Of the photo as it was sent, upright, in pixels. */
+  @Column('integer', { nullable: true })
+  width: number | null;
+
+  @Column('integer', { nullable: true })
+  height: number | null;
+
+  /** Of the photo as it is kept. */
+  @Column('integer', { nullable: true })
+  byteSize: number | null;
+
+  @Column('jsonb', { default: [] })
+  problems: PhotoProblemRow[];
+
+  @Column('timestamptz', { nullable: true })
+  dueAt: Date | null;
+
+  @Column('uuid', { nullable: true })
+  lease: string | null;
+
+  @Column('integer', { default: 0 })
+  tries: number;
+
+  /** When the bytes go. Null while a training needs them. */
+  @Column('timestamptz', { nullable: true })
+  purgeAt: Date | null;
+
+  @Column('timestamptz', { default: () => 'now()' })
+  createdAt: Date;
+
+  @Column('timestamptz', { default: () => 'now()' })
+  updatedAt: Date;
+}
