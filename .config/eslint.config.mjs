@@ -1,0 +1,139 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import prettier from 'eslint-config-prettier';
+import { importX } from 'eslint-plugin-import-x';
+import jest from 'eslint-plugin-jest';
+import tsdoc from 'eslint-plugin-tsdoc';
+import tseslint from 'typescript-eslint';
+import { house } from './house-rules.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Counts what must be read: blank lines and comments are free. */
+const atMost = (max) => ['error', { max, skipBlankLines: true, skipComments: true }];
+
+/** Barrels hide which file a thing comes from, and make cycles. */
+const noBarrels = ['ExportAllDeclaration', 'ExportNamedDeclaration[source.value=/^[.]/]'].map((selector) => ({
+  selector,
+  message: 'No barrels: import it from the file that makes it.',
+}));
+
+const noEnvironment = {
+  properties: {
+    object: 'process',
+    property: 'env',
+    message: 'The environment is read in main.ts and parsed once in config.ts; take the setting from there.',
+  },
+  imports: {
+    name: 'node:process',
+    importNames: ['env'],
+    message: 'See no-restricted-properties: process.env.',
+  },
+};
+
+const noModuleMocks = ['mock', 'doMock', 'unstable_mockModule'].map((property) => ({
+  object: 'jest',
+  property,
+  message: 'No mocks of modules: start a real server, or hand the test double to the constructor.',
+}));
+
+export default defineConfig(
+  globalIgnores(['dist', 'schema', 'coverage', '.likeness']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  {
+    plugins: { 'import-x': importX },
+    rules: {
+      'import-x/no-duplicates': ['error', { 'prefer-inline': true }],
+      'import-x/order': ['error', { alphabetize: { order: 'asc' }, 'newlines-between': 'never' }],
+      'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx', 'hack'] }],
+      'max-lines': atMost(250),
+      'max-lines-per-function': atMost(50),
+      complexity: ['error', 8],
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
+    plugins: { tsdoc, house },
+    rules: {
+      'tsdoc/syntax': 'error',
+      'house/file-names': 'error',
+      'import-x/no-default-export': 'error',
+      'no-console': 'error',
+      'no-restricted-syntax': ['error', ...noBarrels],
+      'no-restricted-properties': ['error', noEnvironment.properties],
+      'no-restricted-imports': ['error', { paths: [noEnvironment.imports] }],
+      '@typescript-eslint/max-params': ['error', { max: 5 }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      // Modules, resolvers and entities are classes for their decorators' sake.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      // A number prints as anybody expects; objects and undefined do not.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `match[1]!` after a pattern that matched says what is known better than a branch that cannot be reached.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // `() => stop()` reads better than braces around one call.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // Loops that end by `return` or by a signal.
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: { 'house/documented-exports': 'error' },
+  },
+  {
+    // The program's entries: they alone hand the environment on.
+    files: ['src/main.ts', 'src/cli/likeness.ts', 'ormconfig.ts', 'test/**/*.ts'],
+    rules: { 'no-restricted-properties': 'off', 'no-restricted-imports': 'off' },
+  },
+  {
+    // TypeORM's command line wants the data source as the default export.
+    files: ['ormconfig.ts'],
+    rules: { 'import-x/no-default-export': 'off' },
+  },
+  {
+    // A migration is a record: it is as long as the change was.
+    files: ['src/database/migrations/*.ts'],
+    rules: { 'max-lines': 'off', 'house/file-names': 'off' },
+  },
+  {
+    // A row that has the shape of a GraphQL type may be returned as one: graphql-js reads fields, not classes.
+    files: ['src/**/*.resolver.ts', 'test/**/*.ts'],
+    rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
+  },
+  {
+    files: ['test/**/*.ts'],
+    extends: [jest.configs['flat/recommended']],
+    rules: {
+      'no-restricted-properties': ['error', ...noModuleMocks],
+      'jest/no-disabled-tests': 'error',
+      'jest/no-commented-out-tests': 'error',
+      'jest/expect-expect': [
+        'error',
+        { assertFunctionNames: ['expect', 'expect*', '**.expect*', 'fc.assert'] },
+      ],
+      // `describe` holds many tests, so its length says nothing.
+      'max-lines-per-function': 'off',
+      // A test double answers like the real thing, with a promise, whether it waits or not.
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+  {
+    files: ['**/*.{mjs,cjs}'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs' },
+  },
+  prettier,
+);
