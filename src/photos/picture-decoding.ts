@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import sharp, { type FailOnOptions, type Metadata, type Sharp } from 'sharp';
+import { guessFormat, type PictureFormat } from './picture-format';
+import { PictureProblem } from './picture-problem';
+import { readStructure, type PictureStructure } from './picture-structure';
+
+/** The most pixels a picture may have; a 50-megapixel phone's photo just fits. Asked of the header, before decoding. */
+export const maxPixels = 50_000_000;
+
+/** How long one decoding may take, in seconds; the slowest allowed pictures that were found take a tenth of it. */
+export const defaultTimeLimitSeconds = 20;
+
+/** A picture's bytes, or the path of the file that holds them. */
+export type PictureSource = Buffer | string;
+
+/** A picture whose outside has been checked. Nothing of its inside has been decoded yet. */
+export interface OpenedPicture {
+  bytes: Buffer;
+  format: PictureFormat;
+  /** In pixels, upright: after the turn that EXIF asks for. */
+  width: number;
+  height: number;
+  structure: PictureStructure;
+}
+
+/**
+ * Reads what a picture is by its content and refuses what must not be decoded.
+ * @param formats - those taken here
+ * @throws PictureProblem UNSUPPORTED_TYPE, UNREADABLE, TOO_MANY_PIXELS or ANIMATED, with the bare fact as message
+ */
+export async function openPicture(
+  source: PictureSource,
+  formats: readonly PictureFormat[],
+): Promise<OpenedPicture> {
+  const bytes = typeof source === 'string' ? await readFile(source) : source;
+  if (bytes.length === 0) throw new PictureProblem('UNREADABLE', 'The file is empty.');
+  const { format, label } = guessFormat(bytes);
+  if (format === null || !formats.includes(format)) {
+    throw new PictureProblem('UNSUPPORTED_TYPE', `The file is ${label}.`);
+  }
+  const structure = readStructure(bytes, format);
+  if (structure.frames > 1) {
+    throw new PictureProblem('ANIMATED', `The picture is an animation of ${structure.frames} frames.`);
+  }
+  const { width, height } = (await readHeader(bytes)).autoOrient;
+  if (width * height > maxPixels) {
+    const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e6)} million`;
+    throw new PictureProblem('TOO_MANY_PIXELS', `The picture has ${given}.`);
+  }
+  return { bytes, format, width, height, structure };
+}
+
+async function readHeader(bytes: Buffer): Promise<Metadata> {
+  try {
+    return await sharp(bytes, { failOn: 'none', limitInputPixels: false }).metadata();
+  } catch (error) {
+    throw damaged(error);
+  }
+}
+
+/** Warnings that lose no pixel. Samsung's cameras write the first into every photo; libvips repeats libjpeg's words. */
+const harmlessWarnings = /Invalid SOS parameters|unknown JFIF revision|Unknown Adobe color transform/;
+
+/**
+ * Decodes a picture, upright, and lets `work` make something of it. Damage is refused: for JPEG already libjpeg's
+ * warnings count, since with sharp's `error` level a photo that was cut in half and closed again would pass as half
+ * grey. PNG is guarded by its checksums, and libpng warns of trifles.
+ * @param work - called a second time if the first met a harmless warning only
+ * @throws PictureProblem UNREADABLE
+ */
+export async function decode<T>(
+  picture: OpenedPicture,
+  timeLimitSeconds: number,
+  work: (decoder: Sharp) => Promise<T>,
+): Promise<T> {
+  const attempt = (failOn: FailOnOptions): Promise<T> =>
+    work(
+      sharp(picture.bytes, { failOn, limitInputPixels: maxPixels, autoOrient: true }).timeout({
+        seconds: timeLimitSeconds,
+      }),
+    );
+  try {
+    return await attempt(picture.format === 'jpeg' ? 'warning' : 'error').catch((error: unknown) => {
+      if (!harmlessWarnings.test(String(error))) throw error;
+      return attempt('error');
+    });
+  } catch (error) {
+    throw damaged(error);
+  }
+}
+
+function damaged(error: unknown): PictureProblem {
+  const late = String(error).includes('timeout');
+  const fact = late ? 'The picture takes too long to decode.' : 'The picture is damaged or was cut off.';
+  return new PictureProblem('UNREADABLE', fact, error);
+}

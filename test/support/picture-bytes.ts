@@ -1,0 +1,86 @@
+import { crc32, deflateSync } from 'node:zlib';
+
+/** Stands in everything that must not survive: metadata, comments, tails. */
+export const privateMarker = 'PRIVATE-MARKER-52.5200N-13.4050E';
+
+/** A segment of a JPEG: marker, length, contents. */
+export function jpegSegment(marker: number, contents: Buffer | string): Buffer {
+  const body = Buffer.from(contents as string, 'latin1');
+  const head = Buffer.from([0xff, marker, 0, 0]);
+  head.writeUInt16BE(body.length + 2, 2);
+  return Buffer.concat([head, body]);
+}
+
+/** A JPEG with segments put in front of all others. */
+export function withSegments(jpeg: Buffer, ...segments: Buffer[]): Buffer {
+  return Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)]);
+}
+
+/** IPTC in Photoshop's APP13: an 8BIM resource 0x0404 with a caption. */
+export function iptcSegment(caption: string): Buffer {
+  const dataset = Buffer.concat([Buffer.from([0x1c, 2, 120, 0, caption.length]), Buffer.from(caption)]);
+  const padded = dataset.length % 2 === 0 ? dataset : Buffer.concat([dataset, Buffer.alloc(1)]);
+  const head = Buffer.from('8BIM\x04\x04\0\0\0\0\0\0', 'latin1');
+  head.writeUInt32BE(dataset.length, 8);
+  return jpegSegment(0xed, Buffer.concat([Buffer.from('Photoshop 3.0\0'), head, padded]));
+}
+
+/** A chunk of a PNG, its checksum right. */
+export function pngChunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const chunk = Buffer.alloc(body.length + 8);
+  chunk.writeUInt32BE(data.length, 0);
+  body.copy(chunk, 4);
+  chunk.writeUInt32BE(crc32(body), body.length + 4);
+  return chunk;
+}
+
+/** A PNG with chunks put behind its header. */
+export function withChunks(png: Buffer, ...chunks: Buffer[]): Buffer {
+  return Buffer.concat([png.subarray(0, 33), ...chunks, png.subarray(33)]);
+}
+
+/** A PNG whose header claims a size that its few pixels do not have. */
+export function pngClaiming(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', deflateSync(Buffer.alloc(1000))),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+/** Turns a PNG into an animated one that declares so many frames. */
+export function animated(png: Buffer, frames: number): Buffer {
+  const control = Buffer.alloc(8);
+  control.writeUInt32BE(frames, 0);
+  return withChunks(png, pngChunk('acTL', control));
+}
+
+/** A copy with the bytes from `at` on overwritten. */
+export function overwritten(bytes: Buffer, at: number, values: Buffer | readonly number[]): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.set(values, at);
+  return copy;
+}
+
+/** A ZIP archive that holds nothing but its end record, with a comment. */
+export function emptyZip(comment: string): Buffer {
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(comment.length, 20);
+  return Buffer.concat([end, Buffer.from(comment)]);
+}
+
+/** The first box of a file of the MP4 family: HEIC, AVIF and videos begin so. */
+export function ftypBox(brand: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0, 0, 0, 24]),
+    Buffer.from(`ftyp${brand}\0\0\0\0mif1${brand}`),
+    Buffer.alloc(600),
+  ]);
+}

@@ -1,0 +1,181 @@
+import sharp, { type Sharp } from 'sharp';
+import { preparePhoto } from '../../src/photos/picture';
+import { chooseSquare, type RawPicture } from '../../src/photos/picture-crop';
+import { PictureProblem } from '../../src/photos/picture-problem';
+import { privateMarker } from '../support/picture-bytes';
+import { corpus } from '../support/picture-corpus';
+import { face, facePhoto } from '../support/pictures';
+
+/** The code by which a photo is refused, or `ok`. */
+async function judge(bytes: Buffer): Promise<string> {
+  try {
+    await preparePhoto(bytes);
+    return 'ok';
+  } catch (error) {
+    if (error instanceof PictureProblem) return error.code;
+    throw error;
+  }
+}
+
+/** The mean colour around a place of a picture, each channel 0 to 255. */
+async function colourAt(picture: Buffer, left: number, top: number): Promise<number[]> {
+  const around = await sharp(picture)
+    .extract({ left: left - 4, top: top - 4, width: 9, height: 9 })
+    .png()
+    .toBuffer();
+  const { channels } = await sharp(around).stats();
+  return channels.slice(0, 3).map(({ mean }) => mean);
+}
+
+/** How far two colours are apart in the channel that differs most. */
+const distance = (one: number[], other: number[]): number =>
+  Math.max(...one.map((value, channel) => Math.abs(value - other[channel]!)));
+
+/** A square with a colour in each quarter, and where the quarters' middles are once it has 512 pixels. */
+function quarters(): Sharp {
+  return sharp(
+    Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="600" height="600">
+      <rect width="300" height="300" fill="#a05050"/><rect x="300" width="300" height="300" fill="#50a050"/>
+      <rect y="300" width="300" height="300" fill="#5050a0"/>
+      <rect x="300" y="300" width="300" height="300" fill="#a0a050"/></svg>`),
+  ).flatten();
+}
+
+const quarterColours = [
+  { left: 128, top: 128, colour: [0xa0, 0x50, 0x50] },
+  { left: 384, top: 128, colour: [0x50, 0xa0, 0x50] },
+  { left: 128, top: 384, colour: [0x50, 0x50, 0xa0] },
+  { left: 384, top: 384, colour: [0xa0, 0xa0, 0x50] },
+];
+
+/** The largest distance of any quarter from the colour that it should have. */
+async function strayed(jpeg: Buffer): Promise<number> {
+  const distances = quarterColours.map(async ({ left, top, colour }) =>
+    distance(await colourAt(jpeg, left, top), colour),
+  );
+  return Math.max(...(await Promise.all(distances)));
+}
+
+/** How a camera held in each way stores an upright scene: mirrored, then turned, so that EXIF's way back is upright. */
+const heldAs = [
+  { orientation: 1, mirrored: false, angle: 0 },
+  { orientation: 2, mirrored: true, angle: 0 },
+  { orientation: 3, mirrored: false, angle: 180 },
+  { orientation: 4, mirrored: true, angle: 180 },
+  { orientation: 5, mirrored: true, angle: 270 },
+  { orientation: 6, mirrored: false, angle: 270 },
+  { orientation: 7, mirrored: true, angle: 90 },
+  { orientation: 8, mirrored: false, angle: 90 },
+];
+
+describe('photos from strangers', () => {
+  it.each(corpus)('$name: $verdict', async ({ make, verdict }) => {
+    const bytes = await make();
+    const started = performance.now();
+    expect(await judge(bytes)).toBe(verdict);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it.each(corpus.filter(({ verdict }) => verdict === 'ok'))(
+    'keeps only the pixels of: $name',
+    async ({ make }) => {
+      const { jpeg } = await preparePhoto(await make());
+      const kept = await sharp(jpeg).metadata();
+      expect(kept).toMatchObject({
+        format: 'jpeg',
+        width: 512,
+        height: 512,
+        channels: 3,
+        space: 'srgb',
+        depth: 'uchar',
+      });
+      for (const carried of ['exif', 'xmp', 'iptc', 'icc', 'comments', 'orientation', 'gainMap']) {
+        expect(kept).not.toHaveProperty(carried);
+      }
+      expect(jpeg.includes(privateMarker)).toBe(false);
+      expect(jpeg.indexOf(Buffer.from([0xff, 0xd9]))).toBe(jpeg.length - 2);
+    },
+  );
+
+  it('refuses what is too large by its header, without decoding it', async () => {
+    const large = corpus.find(({ name }) => name.includes('30,000×30,000'))!;
+    const bytes = await large.make();
+    const started = performance.now();
+    await expect(preparePhoto(bytes)).rejects.toThrow('30000×30000 pixels, 900 million');
+    expect(performance.now() - started).toBeLessThan(100);
+  });
+
+  it('says what a file is and what to send instead', async () => {
+    await expect(preparePhoto(await face(1).gif().toBuffer())).rejects.toThrow(
+      'The file is a GIF picture. Send the photo as JPEG or PNG.',
+    );
+    await expect(preparePhoto(await facePhoto(1, { width: 300, height: 200 }))).rejects.toThrow(
+      'The picture has 300×200 pixels. Send one whose shorter side has at least 256 pixels.',
+    );
+  });
+});
+
+describe('a prepared photo', () => {
+  it.each(heldAs)(
+    'is upright when EXIF says orientation $orientation',
+    async ({ orientation, mirrored, angle }) => {
+      const scene = await quarters().flop(mirrored).png().toBuffer();
+      const photo = await sharp(scene).rotate(angle).withMetadata({ orientation }).jpeg().toBuffer();
+      expect(await strayed((await preparePhoto(photo)).jpeg)).toBeLessThan(6);
+    },
+  );
+
+  it('tells the size that the photo had when upright', async () => {
+    const sideways = await face(1, { width: 800, height: 600 })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    expect(await preparePhoto(sideways)).toMatchObject({
+      sourceWidth: 600,
+      sourceHeight: 800,
+      width: 512,
+      height: 512,
+    });
+  });
+
+  it.each([
+    { name: 'Display P3', make: () => quarters().withIccProfile('p3').jpeg(), tolerance: 8 },
+    { name: '16 bits', make: () => quarters().toColourspace('rgb16').png(), tolerance: 6 },
+    { name: 'CMYK', make: () => quarters().withIccProfile('cmyk').jpeg(), tolerance: 25 },
+  ])('has the colours of a photo in $name', async ({ make, tolerance }) => {
+    expect(await strayed((await preparePhoto(await make().toBuffer())).jpeg)).toBeLessThan(tolerance);
+  });
+
+  it('is white where the photo was transparent', async () => {
+    const clear = sharp({
+      create: { width: 300, height: 300, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+    });
+    const { jpeg } = await preparePhoto(await clear.png().toBuffer());
+    expect(await colourAt(jpeg, 256, 256)).toEqual([255, 255, 255]);
+  });
+
+  it.each([
+    { width: 960, height: 540, at: { x: 0.2, y: 0.5 } },
+    { width: 960, height: 540, at: { x: 0.5, y: 0.5 } },
+    { width: 960, height: 540, at: { x: 0.8, y: 0.55 } },
+    { width: 540, height: 960, at: { x: 0.5, y: 0.25 } },
+    { width: 540, height: 960, at: { x: 0.5, y: 0.5 } },
+    { width: 540, height: 960, at: { x: 0.4, y: 0.75 } },
+  ])('keeps a head at $at.x, $at.y of $width×$height', async ({ width, height, at }) => {
+    for (const seed of [1, 2, 3]) {
+      const picture = face(seed, { width, height, at }).raw().toBuffer({ resolveWithObject: true });
+      const square = await chooseSquare((await picture) as RawPicture);
+      const scale = 540 / 600;
+      expect(square.left).toBeLessThanOrEqual(at.x * width - 135 * scale);
+      expect(square.left + square.side).toBeGreaterThanOrEqual(at.x * width + 135 * scale);
+      expect(square.top).toBeLessThanOrEqual(at.y * height - 195 * scale);
+      expect(square.top + square.side).toBeGreaterThanOrEqual(at.y * height + 145 * scale);
+    }
+  });
+
+  it('is cut from the middle of a picture without any detail', async () => {
+    const plain = sharp({ create: { width: 800, height: 600, channels: 3, background: '#777' } });
+    const picture = await plain.raw().toBuffer({ resolveWithObject: true });
+    expect(await chooseSquare(picture as RawPicture)).toEqual({ left: 100, top: 0, side: 600 });
+  });
+});
