@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import type { Logger } from '../../core/logger';
+import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../http-exchange';
+import type {
+  Accepted,
+  AvatarProvider,
+  GenerateRequest,
+  GenerationRef,
+  InstantRequest,
+  ProviderFacts,
+  ProviderStyle,
+  TrainRequest,
+  UpstreamNotice,
+  UpstreamState,
+} from '../provider';
+import { picsartFacts, picsartStyles } from './facts';
+import { readGeneration, readTraining } from './job-state';
+import { readNotice } from './notice';
+import { refusedError, unansweredError, unclearError } from './refusals';
+import {
+  apiKeyHeader,
+  generateBody,
+  instantBody,
+  paths,
+  readObject,
+  readReference,
+  trainBody,
+} from './wire-format';
+
+/** How a provider that speaks Picsart's wire format is reached. */
+export interface PicsartProviderOptions {
+  /** Stored with each job. */
+  name: 'picsart' | 'sandbox';
+  /** Without a path; a trailing `/v1` is understood. */
+  baseUrl: string;
+  apiKey: string;
+  /** Limit of a paid call, from connecting to the last byte, in milliseconds. */
+  submitTimeoutMs: number;
+  /** The same of a call that only asks. */
+  pollTimeoutMs: number;
+  /** Divides the times of {@link picsartFacts}; 1 for the real service. */
+  speed: number;
+  /** @defaultValue the one style that is public */
+  styles?: readonly ProviderStyle[];
+  logger: Logger;
+}
+
+/** Connections that polls keep open. */
+const pollConnections = 32;
+
+/** The most bytes of an answer that are read; a real one has a few hundred. */
+const maxAnswerBytes = 1_000_000;
+
+/** Picsart AI Avatar, or any server that speaks its wire format. */
+export class PicsartProvider implements AvatarProvider {
+  readonly name: string;
+  readonly account: string;
+  readonly facts: ProviderFacts;
+  private readonly baseUrl: URL;
+  private readonly exchange = new HttpExchange(pollConnections);
+  private readonly headers: Readonly<Record<string, string>>;
+
+  constructor(private readonly options: PicsartProviderOptions) {
+    this.name = options.name;
+    this.baseUrl = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
+    this.account = createHash('sha256')
+      .update(`${this.baseUrl.href}\n${options.apiKey}`)
+      .digest('hex')
+      .slice(0, 16);
+    this.facts = picsartFacts(options.speed, options.styles ?? picsartStyles);
+    this.headers = {
+      [apiKeyHeader]: options.apiKey,
+      // Picsart answers 406 without it.
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': 'likeness',
+    };
+  }
+
+  async train(request: TrainRequest, signal: AbortSignal): Promise<Accepted> {
+    return this.submit('train', { path: paths.models, body: trainBody(request), idName: 'model_id' }, signal);
+  }
+
+  async training(ref: string, signal: AbortSignal): Promise<UpstreamState> {
+    return this.ask('training', paths.model(ref), readTraining, signal);
+  }
+
+  async generate(request: GenerateRequest, signal: AbortSignal): Promise<Accepted> {
+    const path = paths.inferences(request.modelRef);
+    return this.submit('generate', { path, body: generateBody(request), idName: 'inference_id' }, signal);
+  }
+
+  async generateInstant(request: InstantRequest, signal: AbortSignal): Promise<Accepted> {
+    const submission = { path: paths.instants, body: instantBody(request), idName: 'inference_id' } as const;
+    return this.submit('generateInstant', submission, signal);
+  }
+
+  async generation({ modelRef, ref }: GenerationRef, signal: AbortSignal): Promise<UpstreamState> {
+    const path = modelRef === null ? paths.instant(ref) : paths.inference(modelRef, ref);
+    return this.ask('generation', path, readGeneration, signal);
+  }
+
+  trustsHost(hostname: string): boolean {
+    return withoutBrackets(hostname) === withoutBrackets(this.baseUrl.hostname);
+  }
+
+  async stop(): Promise<void> {
+    await this.exchange.stop();
+  }
+
+  private async submit(call: string, submission: Submission, signal: AbortSignal): Promise<Accepted> {
+    const answer = await this.answered(call, () =>
+      this.exchange.postOnce({
+        url: this.urlOf(submission.path),
+        headers: { ...this.headers, 'content-type': 'application/json' },
+        body: JSON.stringify(submission.body),
+        timeoutMs: this.options.submitTimeoutMs,
+        maxBytes: maxAnswerBytes,
+        signal,
+      }),
+    );
+    const body = readObject(answer.body);
+    const ref = body && readReference(body, submission.idName);
+    if (!ref) throw unclearError(answer, 'accepted without an id that can be used');
+    return { ref, notice: readNotice(answer.headers) };
+  }
+
+  private async ask(
+    call: string,
+    path: string,
+    read: ReadState,
+    signal: AbortSignal,
+  ): Promise<UpstreamState> {
+    const answer = await this.answered(call, () =>
+      this.exchange.get({
+        url: this.urlOf(path),
+        headers: this.headers,
+        timeoutMs: this.options.pollTimeoutMs,
+        maxBytes: maxAnswerBytes,
+        signal,
+      }),
+    );
+    const body = readObject(answer.body);
+    if (!body) throw unclearError(answer, 'answered with something that is no JSON object');
+    return read(body, answer.status, readNotice(answer.headers));
+  }
+
+  /** A whole 2xx answer. */
+  private async answered(call: string, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
+    const startedMs = Date.now();
+    let answer: ExchangeAnswer;
+    try {
+      answer = withoutKey(await exchange(), this.options.apiKey);
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      this.options.logger.debug(
+        { call, ms: Date.now() - startedMs, problem: error.message },
+        'upstream call failed',
+      );
+      throw unansweredError(error);
+    }
+    const { status, cut, headers } = answer;
+    this.options.logger.debug(
+      { call, ms: Date.now() - startedMs, status, ...readNotice(headers) },
+      'upstream answered',
+    );
+    if (status < 200 || status > 299) throw refusedError(answer);
+    if (cut) throw unclearError(answer, `gave only a part of its answer (${cut})`);
+    return answer;
+  }
+
+  private urlOf(path: string): URL {
+    return new URL(this.baseUrl.href.replace(/\/$/, '') + path);
+  }
+}
+
+interface Submission {
+  readonly path: string;
+  readonly body: object;
+  readonly idName: 'model_id' | 'inference_id';
+}
+
+type ReadState = (body: Record<string, unknown>, status: number, notice: UpstreamNotice) => UpstreamState;
+
+/** A server that quotes the key in its complaint must not bring it into reasons and evidence. */
+function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
+  if (!answer.body.includes(apiKey)) return answer;
+  return { ...answer, body: Buffer.from(answer.body.toString('utf8').replaceAll(apiKey, '[key]')) };
+}
+
+/** Names compare without case; an IPv6 address stands in brackets in a URL and bare elsewhere. */
+function withoutBrackets(hostname: string): string {
+  return hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+}

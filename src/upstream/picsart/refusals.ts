@@ -1,0 +1,89 @@
+import type { ExchangeAnswer, ExchangeError } from '../http-exchange';
+import { UpstreamError, type UpstreamRefusal } from '../provider';
+import { readNotice, readRetryAfterMs, waitAfterLimitMs } from './notice';
+import { readObject, readReason } from './wire-format';
+
+/** The most of an answer that is kept for the operator, in bytes. */
+const evidenceBytes = 8_000;
+
+/** No answer: surely nothing happened only if the request cannot have left. */
+export function unansweredError(error: ExchangeError): UpstreamError {
+  return new UpstreamError(error.sent ? 'UNKNOWN' : 'NOT_SENT', `The upstream ${error.message}.`, {
+    cause: error,
+  });
+}
+
+/**
+ * An answer whose status is not 2xx. What it proves, by status:
+ *
+ * - 429: not executed, and when to come back; 503 likewise, but only if it says when
+ * - 4xx: refused. A 408 is none: a proxy may say it of a request that it has passed on
+ * - everything else (3xx, 500, 502, 504, 503 without a time): nothing
+ */
+export function refusedError(answer: ExchangeAnswer): UpstreamError {
+  const { status } = answer;
+  if (saysWhen(answer)) return laterError(answer);
+  if (status < 400 || status >= 500 || status === 408) return unclearError(answer, `answered ${status}`);
+  const reason = answer.cut ? undefined : readReason(readObject(answer.body));
+  return new UpstreamError('REFUSED', `The upstream answered ${status}${reason ? `: ${reason}` : '.'}`, {
+    status,
+    refusal: refusalOf(status, reason),
+    evidence: evidenceOf(answer),
+    notice: readNotice(answer.headers),
+  });
+}
+
+/** A 429 always has a time, if only by the rule that limits are counted by the minute; a 503 must name it. */
+function saysWhen({ status, headers }: ExchangeAnswer): boolean {
+  return status === 429 || (status === 503 && readRetryAfterMs(headers, Date.now()) !== undefined);
+}
+
+/** An answer from which nothing certain follows. */
+export function unclearError(answer: ExchangeAnswer, problem: string): UpstreamError {
+  return new UpstreamError('UNKNOWN', `The upstream ${problem}.`, {
+    status: answer.status,
+    evidence: evidenceOf(answer),
+    notice: readNotice(answer.headers),
+  });
+}
+
+function laterError(answer: ExchangeAnswer): UpstreamError {
+  return new UpstreamError('LATER', `The upstream answered ${answer.status}: not now.`, {
+    status: answer.status,
+    retryAfterMs: waitAfterLimitMs(answer.headers, Date.now()),
+    evidence: evidenceOf(answer),
+    notice: readNotice(answer.headers),
+  });
+}
+
+const refusals: ReadonlyMap<number, UpstreamRefusal> = new Map([
+  [401, 'UPSTREAM_AUTH'],
+  [402, 'UPSTREAM_CREDITS'],
+  [403, 'UPSTREAM_AUTH'],
+  [404, 'NOT_FOUND'],
+]);
+
+/** Picsart answers 422 for a bad request and also when it got a 404 or 429 for a photo's URL; only the words differ. */
+function refusalOf(status: number, reason: string | undefined): UpstreamRefusal {
+  if (status === 422 && reason && speaksOfAddress.test(reason) && speaksOfFailure.test(reason))
+    return 'PHOTO_UNREACHABLE';
+  return refusals.get(status) ?? 'UPSTREAM_REJECTED';
+}
+
+const speaksOfAddress = /\b(urls?|images?|photos?|pictures?|links?|files?|address(es)?)\b/i;
+const speaksOfFailure =
+  /\b(4\d\d|5\d\d|un(reachable|available|accessible)|inaccessible|timed? ?out|not (be )?(found|reachable|accessible|available|publicly|download\w*|fetch\w*|load\w*|retriev\w*|access\w*|open\w*|reach\w*)|(failed|unable|cannot|can't|couldn't|impossible) (to )?(download|fetch|load|retrieve|access|open|reach|get))\b/i;
+
+/** Status, type and the beginning of the body, without control characters: PostgreSQL's text cannot hold NUL. */
+function evidenceOf(answer: ExchangeAnswer): string {
+  const type = answer.headers['content-type'] ?? 'no content type';
+  const cut = answer.cut ? `, cut: ${answer.cut}` : '';
+  const head = `HTTP ${answer.status}, ${type}, ${answer.body.length} bytes${cut}\n`;
+  const body = answer.body
+    .subarray(0, evidenceBytes)
+    .toString('utf8')
+    .replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
+  return Buffer.from(head + body)
+    .subarray(0, evidenceBytes)
+    .toString('utf8');
+}

@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import type { AvatarType, GenerateRequest, InstantRequest, TrainRequest, UpstreamResult } from '../provider';
+
+/*
+ * Paths, field names and shapes of Picsart AI Avatar, and nothing else. Known from Picsart's public pages: the paths,
+ * the key's header, `model_id`, `inference_id`, `status`, and the whole request of an instant avatar. Inferred from
+ * those: `images` and `prompts`, and where the results' URLs stand. Therefore everything is read tolerantly.
+ */
+
+/** The header that carries the key. */
+export const apiKeyHeader = 'X-Picsart-API-Key';
+
+/** Paths below the base URL. References are encoded: they come from outside. */
+export const paths = {
+  models: '/v1/avatars/models',
+  model: (modelRef: string) => `/v1/avatars/models/${encodeURIComponent(modelRef)}`,
+  inferences: (modelRef: string) => `/v1/avatars/models/${encodeURIComponent(modelRef)}/inferences`,
+  inference: (modelRef: string, ref: string) =>
+    `/v1/avatars/models/${encodeURIComponent(modelRef)}/inferences/${encodeURIComponent(ref)}`,
+  instants: '/v1/avatars/instant',
+  instant: (ref: string) => `/v1/avatars/instant/${encodeURIComponent(ref)}`,
+} as const;
+
+/** The body that trains a model. */
+export function trainBody(request: TrainRequest): { images: readonly string[]; type: Lowercase<AvatarType> } {
+  return { images: request.photoUrls, type: request.type.toLowerCase() as Lowercase<AvatarType> };
+}
+
+/** The body that asks a model for avatars. */
+export function generateBody(request: GenerateRequest): { prompts: object[] } {
+  return { prompts: request.prompts.map(({ style, prompt, count }) => ({ style, prompt, count })) };
+}
+
+/** The body that asks for avatars of one photo. */
+export function instantBody(request: InstantRequest): object {
+  return {
+    images: [request.photoUrl],
+    prompt: request.prompt,
+    negative_prompt: request.negativePrompt,
+    count: request.count,
+  };
+}
+
+/** A JSON object, or null for everything else: HTML, half a document, a list, nothing. */
+export function readObject(body: Buffer): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    return Array.isArray(parsed) ? null : (asObject(parsed) ?? null);
+  } catch {
+    return null;
+  }
+}
+
+/** 1 to 200 characters without spaces or control characters, and nothing that a path would swallow. */
+const reference = z
+  .string()
+  .regex(/^[^\s\p{C}]{1,200}$/u)
+  .refine((text) => text !== '.' && text !== '..');
+
+/** The id in the answer to a submission, from the top or from `data`; null if there is no usable one. */
+export function readReference(
+  body: Record<string, unknown>,
+  name: 'model_id' | 'inference_id',
+): string | null {
+  const read = reference.safeParse(body[name] ?? asObject(body.data)?.[name]);
+  return read.success ? read.data : null;
+}
+
+/**
+ * The finished pictures, from `data.urls`, `urls` or `data`, as strings or objects with a `url`; those without a usable
+ * address are left out.
+ * @returns null if the answer has no list at all, which is not the same as an empty one
+ */
+export function readResults(body: Record<string, unknown>): UpstreamResult[] | null {
+  const lists = [asObject(body.data)?.urls, body.urls, body.data, asObject(body.data)?.url];
+  const list = lists.map((value) => (typeof value === 'string' ? [value] : value)).find(Array.isArray) as
+    unknown[] | undefined;
+  return list ? list.slice(0, mostResults).flatMap(readResult) : null;
+}
+
+/** More than any generation can have asked for. */
+const mostResults = 1_000;
+
+const item = z.union([
+  z.string().transform((url) => ({ url, id: undefined })),
+  z.object({ url: z.string(), id: z.union([z.string(), z.number()]).optional().catch(undefined) }),
+]);
+
+function readResult(value: unknown): UpstreamResult[] {
+  const read = item.safeParse(value);
+  if (!read.success || read.data.url.length > 4_096 || !URL.canParse(read.data.url)) return [];
+  const url = new URL(read.data.url);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return [];
+  const id = reference.safeParse(String(read.data.id ?? ''));
+  return [{ url: url.href, id: id.success ? id.data : undefined }];
+}
+
+/** Progress in percent, where the body has such a figure; a fraction between 0 and 1 is one of the whole. */
+export function readProgress(body: Record<string, unknown>): number | undefined {
+  const values = [body.progress, body.percent, body.percentage, asObject(body.data)?.progress];
+  return values.map(readPercent).find((percent) => percent !== undefined);
+}
+
+const percentage = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\s*\d+(\.\d+)?\s*%?\s*$/)
+      .transform(parseFloat),
+  ])
+  .pipe(z.number().min(0).max(100));
+
+function readPercent(value: unknown): number | undefined {
+  const read = percentage.safeParse(value);
+  if (!read.success) return undefined;
+  return read.data < 1 ? read.data * 100 : read.data;
+}
+
+/**
+ * The sentence in which the upstream says why: `detail`, `message`, `error` or the older gateway's `fault`. Web
+ * addresses are taken out, since those it was given are signed.
+ * @returns undefined if it says nothing
+ */
+export function readReason(body: Record<string, unknown> | null): string | undefined {
+  if (!body) return undefined;
+  const fault = asObject(body.fault);
+  const candidates = [
+    body.detail,
+    body.message,
+    body.reason,
+    body.error,
+    asObject(body.error)?.message,
+    fault?.faultstring,
+  ];
+  for (const candidate of candidates) {
+    const text = reasonText(candidate);
+    if (text) return text;
+  }
+  return undefined;
+}
+
+/** A validator's list of `{ loc, msg }` is joined. */
+function reasonText(value: unknown): string | undefined {
+  if (Array.isArray(value)) {
+    const parts = value
+      .map((part) => reasonText(asObject(part)?.msg ?? part))
+      .filter((part) => part !== undefined);
+    return parts.length > 0 ? parts.join('; ').slice(0, mostReasonLength) : undefined;
+  }
+  if (typeof value !== 'string') return undefined;
+  const text = value
+    .slice(0, 4 * mostReasonLength)
+    .replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+|\S*[?&][\w-]+=\S*/gi, '[address]')
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim();
+  return text === '' ? undefined : text.slice(0, mostReasonLength);
+}
+
+const mostReasonLength = 500;
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}

@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
+
+/** A request as it came over the wire. */
+export interface SeenRequest {
+  method: string;
+  path: string;
+  /** By lower-case name. */
+  headers: Record<string, string>;
+  body: string;
+  /** Counts connections from 1, so that a test can tell a fresh one from a reused one. */
+  connection: number;
+}
+
+/** What the server does with one request. */
+export type Script = (socket: Socket, request: SeenRequest) => void;
+
+/**
+ * A server that answers exactly what a test says, byte for byte, one script a request. A request without a script is
+ * answered by 599, so that a forgotten one is seen.
+ */
+export class FakeUpstream {
+  readonly requests: SeenRequest[] = [];
+  private readonly scripts: Script[] = [];
+  private readonly sockets = new Set<Socket>();
+  private connections = 0;
+
+  private constructor(private readonly server: Server) {
+    server.on('connection', (socket) => {
+      this.serve(socket, ++this.connections);
+    });
+  }
+
+  static async start(): Promise<FakeUpstream> {
+    const upstream = new FakeUpstream(createServer());
+    upstream.server.listen(0, '127.0.0.1');
+    await once(upstream.server, 'listening');
+    return upstream;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections ever made. */
+  get connectionCount(): number {
+    return this.connections;
+  }
+
+  /** Connections open now. */
+  get openCount(): number {
+    return this.sockets.size;
+  }
+
+  /** The scripts of the next requests, in order. */
+  next(...scripts: Script[]): void {
+    this.scripts.push(...scripts);
+  }
+
+  /** Forgets what was seen and what was still to be answered. */
+  reset(): void {
+    this.requests.length = 0;
+    this.scripts.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private serve(socket: Socket, connection: number): void {
+    this.sockets.add(socket);
+    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('error', () => undefined);
+    let read = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      read = Buffer.concat([read, chunk]);
+      const request = parse(read, connection);
+      if (!request) return;
+      read = Buffer.alloc(0);
+      this.requests.push(request);
+      (this.scripts.shift() ?? answer(599))(socket, request);
+    });
+  }
+}
+
+/** Null until the request is whole. */
+function parse(read: Buffer, connection: number): SeenRequest | null {
+  const end = read.indexOf('\r\n\r\n');
+  if (end < 0) return null;
+  const [line = '', ...fields] = read.subarray(0, end).toString('latin1').split('\r\n');
+  const headers = Object.fromEntries(
+    fields.map((field) => [
+      field.slice(0, field.indexOf(':')).toLowerCase(),
+      field.slice(field.indexOf(':') + 1).trim(),
+    ]),
+  );
+  const body = read.subarray(end + 4);
+  if (body.length < Number(headers['content-length'] ?? 0)) return null;
+  const [method = '', path = ''] = line.split(' ');
+  return { method, path, headers, body: body.toString('utf8'), connection };
+}
+
+function head(status: number, headers: Record<string, string | number>): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} Said\r\n${lines.join('')}\r\n`;
+}
+
+/** A whole answer; an object is sent as JSON. */
+export function answer(
+  status: number,
+  body: object | string | Buffer = '',
+  headers: Record<string, string | number> = {},
+): Script {
+  const bytes = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  return (socket) => {
+    socket.write(
+      head(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers }),
+    );
+    socket.write(bytes);
+  };
+}
+
+/** An answer compressed although nobody asked for it. */
+export function gzipped(status: number, body: string): Script {
+  return answer(status, gzipSync(body), { 'content-encoding': 'gzip' });
+}
+
+/** Bytes as they stand, then the end of the connection. */
+export function raw(text: string): Script {
+  return (socket) => socket.end(text);
+}
+
+/** Half of a JSON answer that promised to be whole, then the end of the connection. */
+export function truncated(status: number, body: object): Script {
+  const text = JSON.stringify(body);
+  return raw(head(status, { 'content-length': text.length }) + text.slice(0, text.length / 2));
+}
+
+/** The head, then the body one byte at a time: never idle, never done. */
+export function dripped(status: number, body: object, everyMs: number): Script {
+  const text = JSON.stringify(body);
+  return (socket) => {
+    socket.write(head(status, { 'content-length': text.length }));
+    let sent = 0;
+    const timer = setInterval(() => {
+      if (sent === text.length) clearInterval(timer);
+      else socket.write(text[sent++]!);
+    }, everyMs);
+    socket.on('close', () => {
+      clearInterval(timer);
+    });
+  };
+}
+
+/** A body without end. */
+export function endless(): Script {
+  return (socket) => {
+    socket.write(head(200, { 'content-type': 'application/json' }));
+    const chunk = Buffer.alloc(64_000, ' ');
+    const more = (): void => {
+      while (!socket.destroyed && socket.write(chunk));
+    };
+    socket.on('drain', more);
+    more();
+  };
+}
+
+/** Takes the request and never says a word. */
+export function silence(): Script {
+  return () => undefined;
+}
+
+/** Takes the request and resets the connection. */
+export function reset(): Script {
+  return (socket) => socket.resetAndDestroy();
+}
