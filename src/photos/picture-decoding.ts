@@ -4,6 +4,14 @@ import { guessFormat, type PictureFormat } from './picture-format';
 import { PictureProblem } from './picture-problem';
 import { readStructure, type PictureStructure } from './picture-structure';
 
+// No two pictures are the same, and a cache would keep faces in memory.
+sharp.cache(false);
+// One thread a picture: the workshop's gate says how many cores are used.
+sharp.concurrency(1);
+// Phones' HDR photos are read as the plain JPEGs that they are as well: the gain map is not wanted, and libvips'
+// loader for it does not heed `failOn`.
+sharp.block({ operation: ['VipsForeignLoadUhdr'] });
+
 /** The most pixels a picture may have; a 50-megapixel phone's photo just fits. Asked of the header, before decoding. */
 export const maxPixels = 50_000_000;
 

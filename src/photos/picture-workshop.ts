@@ -1,4 +1,3 @@
-import sharp from 'sharp';
 import { DomainError } from '../core/errors';
 import { Gate } from '../core/gate';
 import { preparePhoto, type PreparedPhoto } from './picture';
@@ -32,11 +31,7 @@ export class PictureWorkshop {
   constructor(
     private readonly gate: Gate,
     private readonly timeLimitSeconds = defaultTimeLimitSeconds,
-  ) {
-    // No two pictures are ever the same, and a cache would keep faces in memory.
-    sharp.cache(false);
-    sharp.concurrency(1);
-  }
+  ) {}
 
   /**
    * {@link preparePhoto} when there is a place.

@@ -25,6 +25,51 @@ export function iptcSegment(caption: string): Buffer {
   return jpegSegment(0xed, Buffer.concat([Buffer.from('Photoshop 3.0\0'), head, padded]));
 }
 
+const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255]);
+const u32 = (value: number): Buffer => Buffer.concat([u16(value >>> 16), u16(value & 0xffff)]);
+
+function xmpSegment(attributes: string): Buffer {
+  const description = `<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" ${attributes}/>`;
+  return jpegSegment(
+    0xe1,
+    `http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">${description}</rdf:RDF></x:xmpmeta>`,
+  );
+}
+
+/** CIPA's multi-picture index of two pictures (DC-007): what tells a reader that a second JPEG follows. */
+function mpfSegment(sizes: readonly [number, number], secondAt: number): Buffer {
+  const entries = [
+    u32(0x030000),
+    u32(sizes[0]),
+    u32(0),
+    u32(0),
+    u32(0),
+    u32(sizes[1]),
+    u32(secondAt),
+    u32(0),
+  ];
+  const fields = [
+    [u16(0xb000), u16(7), u32(4), Buffer.from('0100')],
+    [u16(0xb001), u16(4), u32(1), u32(2)],
+    [u16(0xb002), u16(7), u32(32), u32(50)],
+  ];
+  const head = [Buffer.from('MPF\0MM\0*'), u32(8), u16(fields.length), ...fields.flat(), u32(0)];
+  return jpegSegment(0xe2, Buffer.concat([...head, ...entries]));
+}
+
+/** An Ultra HDR photo as newer phones make them: a JPEG, and behind it another one that says how bright it may shine. */
+export function ultraHdr(jpeg: Buffer, gainMap: Buffer): Buffer {
+  const map = withSegments(
+    gainMap,
+    xmpSegment(
+      'hdrgm:GainMapMin="0" hdrgm:GainMapMax="2.5" hdrgm:Gamma="1" hdrgm:OffsetSDR="0.015625" hdrgm:OffsetHDR="0.015625" hdrgm:HDRCapacityMin="0" hdrgm:HDRCapacityMax="2.5" hdrgm:BaseRenditionIsHDR="False"',
+    ),
+  );
+  const photo = withSegments(jpeg, xmpSegment(''));
+  const size = photo.length + mpfSegment([0, 0], 0).length;
+  return Buffer.concat([withSegments(photo, mpfSegment([size, map.length], size - 10)), map]);
+}
+
 /** A chunk of a PNG, its checksum right. */
 export function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);

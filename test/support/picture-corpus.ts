@@ -93,6 +93,11 @@ const carrying = all('ok', {
   'JPEG and web page at once': () => jpegBefore(`<html><script>/*${privateMarker}*/</script>`),
   'JPEG and PHP at once': () => jpegBefore(`<?php /*${privateMarker}*/ ?>`),
   'JPEG with a second one behind': async () => jpegBefore(await facePhoto(9)),
+  'JPEG in Ultra HDR': async () => {
+    const gainMap = await small().greyscale().toColourspace('b-w').jpeg().toBuffer();
+    const brightness = bytes.withSegments(gainMap, jpegSegment(0xfe, privateMarker));
+    return bytes.ultraHdr(await jpeg(), brightness);
+  },
   'JPEG with a video behind': () =>
     jpegBefore(Buffer.concat([bytes.ftypBox('mp42'), Buffer.from(privateMarker)])),
   'PNG with text': () => pngWith('tEXt', `Comment\0${privateMarker}`),
