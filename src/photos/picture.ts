@@ -31,7 +31,7 @@ const cures: Readonly<Record<PictureProblemCode, string>> = {
   UNSUPPORTED_TYPE: 'Send the photo as JPEG or PNG.',
   UNREADABLE: 'Send the original file again, or save the photo anew as JPEG.',
   TOO_SMALL: `Send one whose shorter side has at least ${minPhotoSide} pixels.`,
-  TOO_MANY_PIXELS: 'Send a copy with at most 50 million.',
+  TOO_MANY_PIXELS: 'Send a smaller copy.',
   ANIMATED: 'Send a single picture.',
 };
 

@@ -86,11 +86,11 @@ export function withChunks(png: Buffer, ...chunks: Buffer[]): Buffer {
 }
 
 /** A PNG whose header claims a size that its few pixels do not have. */
-export function pngClaiming(width: number, height: number): Buffer {
+export function pngClaiming(width: number, height: number, interlace = 0): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
+  header.set([8, 2, 0, 0, interlace], 8);
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     pngChunk('IHDR', header),

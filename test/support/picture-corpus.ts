@@ -148,6 +148,7 @@ const unfit = [
   ...all('TOO_MANY_PIXELS', {
     'PNG that claims 30,000×30,000 pixels': () => bytes.pngClaiming(30_000, 30_000),
     'PNG that claims 50,001×1,000 pixels': () => bytes.pngClaiming(50_001, 1000),
+    'interlaced PNG that claims 6,000×6,000 pixels': () => bytes.pngClaiming(6000, 6000, 1),
     'JPEG that claims 65,000×65,000 pixels': async () => {
       const file = await jpeg();
       return overwritten(file, file.indexOf(Buffer.from([0xff, 0xc0])) + 5, [0xfd, 0xe8, 0xfd, 0xe8]);
