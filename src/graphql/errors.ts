@@ -1,0 +1,164 @@
+import {
+  GraphQLError,
+  isValueNode,
+  Kind,
+  type ASTNode,
+  type DocumentNode,
+  type GraphQLFormattedError,
+} from 'graphql';
+import { DomainError } from '../core/errors';
+import type { Logger } from '../core/logger';
+import { inputPath } from './input-path';
+
+/**
+ * Codes that stand in `extensions.code` besides those of the domain: what GraphQL itself refuses, under the names
+ * that Apollo gave them. Wrong variables and wrong literals are not among them: they are `INVALID_INPUT` with `field`.
+ */
+export const graphqlCodes = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+  'BAD_REQUEST',
+] as const;
+
+/** Where an error is told. */
+export interface ErrorScope {
+  readonly requestId: string;
+  readonly logger: Logger;
+  /** Whether "Did you mean …?" is taken out of messages: with introspection off, it would tell the schema. */
+  readonly hideSuggestions: boolean;
+  /** The query, if it could be parsed: wrong values in it are told by their path. */
+  readonly document?: DocumentNode;
+}
+
+/**
+ * What the client is told of an error, the same over HTTP, WebSocket and SSE:
+ *
+ * - a DomainError: its message, `code`, `field` and details
+ * - an input that does not fit its type, in a variable or in the query: `INVALID_INPUT` with the `field`'s path
+ * - a query that GraphQL refuses: the standard code
+ * - anything else is a bug or an outage: `INTERNAL_SERVER_ERROR`, masked, and logged here, once, at error
+ */
+export function formatError(error: unknown, scope: ErrorScope): GraphQLFormattedError {
+  const located = error instanceof GraphQLError ? error : undefined;
+  const { message, extensions } = tell(error, scope);
+  return {
+    message,
+    ...(located?.locations && { locations: located.locations }),
+    ...(located?.path && { path: located.path }),
+    extensions,
+  };
+}
+
+/** The one sentence that is told of an error of ours. */
+export function maskedMessage(requestId: string): string {
+  return `Something went wrong on our side; it was logged under request ${requestId}.`;
+}
+
+/**
+ * An error as it may be logged: without the statement and its parameters, the request and the like that libraries hang
+ * on their errors, which may hold a prompt or a signature.
+ */
+export function loggableError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: typeof error };
+  const { name, message, stack, cause } = error;
+  const { code } = error as { code?: unknown };
+  return {
+    name,
+    message,
+    ...(typeof code === 'string' && { code }),
+    stack,
+    ...(cause instanceof Error && { cause: `${cause.name}: ${cause.message}` }),
+  };
+}
+
+/** The domain error behind what GraphQL made of it, if there is one. */
+export function domainErrorIn(error: unknown): DomainError | null {
+  const first = chainOf(error).at(-1);
+  return first instanceof DomainError ? first : null;
+}
+
+interface Told {
+  message: string;
+  extensions: Record<string, unknown> & { code: string };
+}
+
+function tell(error: unknown, scope: ErrorScope): Told {
+  const domain = domainErrorIn(error);
+  if (domain) return tellDomain(domain);
+  const told =
+    error instanceof GraphQLError ? (tellInput(error, scope.document) ?? tellGraphQL(error)) : null;
+  if (told) return scope.hideSuggestions ? { ...told, message: withoutSuggestion(told.message) } : told;
+  scope.logger.error(
+    { requestId: scope.requestId, error: loggableError(chainOf(error).at(-1)) },
+    'unexpected error',
+  );
+  return { message: maskedMessage(scope.requestId), extensions: { code: 'INTERNAL_SERVER_ERROR' } };
+}
+
+function tellDomain({ message, code, field, details }: DomainError): Told {
+  return { message, extensions: { ...details, code, ...(field !== undefined && { field }) } };
+}
+
+function tellGraphQL(error: GraphQLError): Told | null {
+  const code = graphqlCodes.find((known) => known === error.extensions.code);
+  return code ? { message: error.message, extensions: { code } } : null;
+}
+
+/** A value that does not fit its type: a variable's, or one that stands in the query. */
+function tellInput(error: GraphQLError, document?: DocumentNode): Told | null {
+  const links = chainOf(error).filter((link) => link instanceof GraphQLError);
+  for (const link of links.reverse()) {
+    const told = tellLink(link, document);
+    if (told) return told;
+  }
+  return null;
+}
+
+function tellLink(error: GraphQLError, document?: DocumentNode): Told | null {
+  const [node, ...others] = error.nodes ?? [];
+  if (!node || others.length > 0) return null;
+  if (node.kind === Kind.VARIABLE_DEFINITION) return tellVariable(error, node.variable.name.value);
+  if (!isInput(node)) return null;
+  const { message } = error.originalError ?? error;
+  return invalidInput(message, document && inputPath(document, node));
+}
+
+function isInput(node: ASTNode): boolean {
+  return isValueNode(node) || node.kind === Kind.OBJECT_FIELD;
+}
+
+/**
+ * graphql-js writes `Variable "$input" got invalid value <value> at "input.type"; <reason>`. The value is left out:
+ * the client knows it, and it may be a signed URL.
+ */
+function tellVariable(error: GraphQLError, variable: string): Told | null {
+  const reason = error.originalError?.message;
+  if (reason === undefined) {
+    const isMissing = / was not provided\.$| must not be null\.$/.test(error.message);
+    return isMissing ? invalidInput(error.message, variable) : null;
+  }
+  const prefix = error.message.slice(0, -`; ${reason}`.length);
+  const path = / at "([^"]*)"$/.exec(prefix)?.[1] ?? '';
+  const isPath = path.startsWith(variable) && /^[.[]/.test(path.slice(variable.length));
+  return invalidInput(reason, isPath ? path : variable);
+}
+
+function invalidInput(message: string, field: string | undefined): Told {
+  return { message, extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field }) } };
+}
+
+function withoutSuggestion(message: string): string {
+  return message.replace(/ ?Did you mean [^?]*\?/g, '');
+}
+
+/** An error and those that it wraps, down to the one that was thrown first. */
+function chainOf(error: unknown): unknown[] {
+  const chain = [error];
+  for (let link = error; link instanceof GraphQLError && link.originalError;) {
+    link = link.originalError;
+    chain.push(link);
+  }
+  return chain;
+}

@@ -1,0 +1,35 @@
+import { BREAK, Kind, visit, type ASTNode, type DocumentNode } from 'graphql';
+
+/**
+ * The path of a value that stands in a query, as the client wrote it: `input.photoIds[3]`.
+ * @param target - the value, or the field of an input object, by identity
+ * @returns undefined if it is not in the document
+ */
+export function inputPath(document: DocumentNode, target: ASTNode): string | undefined {
+  let found: string | undefined;
+  visit(document, {
+    enter(node, _key, _parent, path) {
+      if (node !== target) return undefined;
+      found = written(document, path);
+      return BREAK;
+    },
+  });
+  return found === '' ? undefined : found;
+}
+
+function written(document: DocumentNode, path: readonly (string | number)[]): string {
+  let text = '';
+  let node: unknown = document;
+  path.forEach((key, index) => {
+    node = (node as Record<string | number, unknown>)[key];
+    if (path[index - 1] === 'values') text += `[${key}]`;
+    text = withName(text, node as ASTNode);
+  });
+  return text;
+}
+
+function withName(text: string, node: ASTNode): string {
+  if (node.kind === Kind.VARIABLE_DEFINITION) return node.variable.name.value;
+  if (node.kind === Kind.ARGUMENT) return node.name.value;
+  return node.kind === Kind.OBJECT_FIELD ? `${text}.${node.name.value}` : text;
+}

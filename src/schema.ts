@@ -1,0 +1,37 @@
+import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
+import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
+import { keepResolvers } from './graphql/resolver-instances';
+import { DateTimeScalar } from './graphql/scalars';
+
+/** type-graphql wants one as soon as there is a subscription; ours all have a `subscribe` of their own. */
+const noTopics: PubSub = {
+  publish: () => undefined,
+  subscribe: (topic) => {
+    throw new Error(`Nothing is published under ${topic}: give the subscription a subscribe function.`);
+  },
+};
+
+/**
+ * Builds the schema from running resolvers. A `Date` field is a `DateTime`.
+ * @param resolvers - one instance of each resolver class, at least one with a query
+ * @throws Error naming a resolver that is given twice, or what is wrong with the types
+ */
+export function buildAppSchema(resolvers: readonly object[]): GraphQLSchema {
+  const instances = new Map<unknown, object>(resolvers.map((resolver) => [resolver.constructor, resolver]));
+  if (instances.size < resolvers.length) throw new Error('A resolver class stands twice in the schema.');
+  const schema = buildSchemaSync({
+    resolvers: [...instances.keys()] as unknown as NonEmptyArray<NewableFunction>,
+    container: { get: (type: unknown) => instances.get(type) },
+    scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
+    // Inputs are checked by the services, whose errors name the field.
+    validate: false,
+    pubSub: noTopics,
+  });
+  keepResolvers(schema, resolvers);
+  return schema;
+}
+
+/** The schema as text with its descriptions, in an order that does not depend on that of the code. */
+export function printAppSchema(schema: GraphQLSchema): string {
+  return `${printSchema(lexicographicSortSchema(schema))}\n`;
+}

@@ -1,0 +1,126 @@
+import { graphql, printSchema } from 'graphql';
+import { Args, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
+import { DomainError } from '../../src/core/errors';
+import { newId } from '../../src/core/ids';
+import {
+  createConnectionType,
+  decodeCursor,
+  encodeCursor,
+  PageArgs,
+  readPage,
+  toConnection,
+  type Connection,
+} from '../../src/graphql/connection';
+import { buildAppSchema } from '../../src/schema';
+
+interface Row {
+  id: string;
+}
+
+/** Ids of rows made one after the other, the newest first, as lists are read. */
+const ids = Array.from({ length: 45 }, (_, index) => newId(1_700_000_000_000 + index)).reverse();
+
+/** What a service does with a page: keyset, newest first, one row more than asked for. */
+function readRows(first: number, afterId: string | null): Row[] {
+  return ids
+    .filter((id) => afterId === null || id < afterId)
+    .slice(0, first + 1)
+    .map((id) => ({ id }));
+}
+
+function refusal(work: () => unknown): DomainError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof DomainError) return error;
+    throw error;
+  }
+  throw new Error('It was not refused.');
+}
+
+describe('connection', () => {
+  it('walks a list from end to end, each node once', () => {
+    const seen: string[] = [];
+    const sizes: number[] = [];
+    let after: string | null = null;
+    do {
+      const page = readPage({ first: 20, after });
+      const connection: Connection<Row> = toConnection(readRows(page.first, page.afterId), page);
+      seen.push(...connection.nodes.map((node) => node.id));
+      sizes.push(connection.edges.length);
+      expect(connection.pageInfo.hasPreviousPage).toBe(after !== null);
+      after = connection.pageInfo.hasNextPage ? connection.pageInfo.endCursor : null;
+    } while (after !== null);
+    expect(seen).toEqual(ids);
+    expect(sizes).toEqual([20, 20, 5]);
+  });
+
+  it('says of a full last page that nothing follows', () => {
+    const page = readPage({ first: 45 });
+    expect(toConnection(readRows(45, null), page).pageInfo).toMatchObject({ hasNextPage: false });
+  });
+
+  it('has null cursors on an empty page', () => {
+    expect(toConnection([], readPage({ first: 1 }))).toEqual({
+      edges: [],
+      nodes: [],
+      pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null },
+    });
+  });
+
+  it.each([0, -1, 101, 2_147_483_647])('refuses a page of %d', (first) => {
+    const error = refusal(() => readPage({ first }));
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', field: 'first' });
+    expect(error.details).toEqual({ given: first, minimum: 1, maximum: 100 });
+  });
+
+  it('keeps the id in a cursor that needs no escaping', () => {
+    for (const id of ids) {
+      expect(encodeCursor(id)).toMatch(/^[A-Za-z0-9_-]{22}$/);
+      expect(decodeCursor(encodeCursor(id))).toBe(id);
+    }
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a UUID', ids[0]!],
+    ['something too long', `${encodeCursor(ids[0]!)}A`],
+    ['foreign letters', '+/+/+/+/+/+/+/+/+/+/+/'],
+    ['bits that the id has not', `${encodeCursor(ids[0]!).slice(0, 21)}_`],
+  ])('refuses %s as a cursor', (_what, cursor) => {
+    expect(refusal(() => readPage({ first: 1, after: cursor }))).toMatchObject({
+      code: 'INVALID_CURSOR',
+      field: 'after',
+    });
+  });
+
+  it('makes Relay types that a query can walk', async () => {
+    @ObjectType('Thing', { description: 'A thing.' })
+    class ThingType implements Row {
+      @Field(() => ID, { description: 'Its id.' })
+      id: string;
+    }
+    const ThingConnection = createConnectionType('Thing', () => ThingType);
+
+    @Resolver()
+    class ThingResolver {
+      @Query(() => ThingConnection, { description: 'All things.' })
+      things(@Args(() => PageArgs) args: PageArgs): Connection<Row> {
+        const page = readPage(args);
+        return toConnection(readRows(page.first, page.afterId), page);
+      }
+    }
+    const schema = buildAppSchema([new ThingResolver()]);
+    const source =
+      '{ things { nodes { id } edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }';
+    const { data, errors } = await graphql({ schema, source });
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({
+      things: {
+        nodes: ids.slice(0, 20).map((id) => ({ id })),
+        pageInfo: { hasNextPage: true, endCursor: encodeCursor(ids[19]!) },
+      },
+    });
+    expect(printSchema(schema)).toContain('first: Int! = 20');
+  });
+});
