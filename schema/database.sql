@@ -1,0 +1,332 @@
+-- The database after all migrations. Written by .ci/dump-schema, never by hand.
+
+CREATE TABLE avatars (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    generation_id uuid NOT NULL,
+    model_id uuid,
+    "position" smallint NOT NULL,
+    status text DEFAULT 'PENDING'::text NOT NULL,
+    style text NOT NULL,
+    prompt text,
+    source_url text,
+    expires_at timestamp with time zone,
+    due_at timestamp with time zone,
+    lease uuid,
+    tries integer DEFAULT 0 NOT NULL,
+    last_error text,
+    width integer,
+    height integer,
+    byte_size integer,
+    content_type text,
+    sha256 text,
+    placeholder text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT avatars_pending_is_due CHECK ((((status = 'PENDING'::text) = (due_at IS NOT NULL)) AND ((status = 'PENDING'::text) = (source_url IS NOT NULL)))),
+    CONSTRAINT avatars_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'STORED'::text, 'LOST'::text]))),
+    CONSTRAINT avatars_stored_is_whole CHECK (((status <> 'STORED'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL) AND (content_type IS NOT NULL) AND (sha256 IS NOT NULL) AND (placeholder IS NOT NULL))))
+);
+
+CREATE TABLE doomed_media (
+    key text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE events (
+    stream_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    kind text NOT NULL,
+    subject_id uuid NOT NULL,
+    generation_id uuid,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'DELETED'::text])))
+);
+
+CREATE TABLE generations (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    provider text NOT NULL,
+    status text DEFAULT 'QUEUED'::text NOT NULL,
+    progress smallint DEFAULT 0 NOT NULL,
+    estimated_ready_at timestamp with time zone,
+    failure_code text,
+    failure_message text,
+    failure_retryable boolean,
+    attempt integer DEFAULT 0 NOT NULL,
+    provider_ref text,
+    submitted_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    due_at timestamp with time zone,
+    lease uuid,
+    polls integer DEFAULT 0 NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    model_id uuid,
+    photo_id uuid,
+    prompts jsonb NOT NULL,
+    wanted smallint NOT NULL,
+    results_expire_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
+    CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
+    CONSTRAINT generations_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT generations_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
+    CONSTRAINT generations_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
+    CONSTRAINT generations_running_has_ref CHECK (((status <> ALL (ARRAY['GENERATING'::text, 'STORING'::text, 'COMPLETED'::text, 'PARTIAL'::text])) OR (provider_ref IS NOT NULL))),
+    CONSTRAINT generations_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT generations_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL))),
+    CONSTRAINT generations_wanted_range CHECK (((wanted >= 1) AND (wanted <= 1000)))
+);
+
+CREATE TABLE idempotency_keys (
+    owner text NOT NULL,
+    key text NOT NULL,
+    operation text NOT NULL,
+    input_sha256 text NOT NULL,
+    result_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE migrations (
+    id integer NOT NULL,
+    "timestamp" bigint NOT NULL,
+    name character varying NOT NULL
+);
+
+CREATE SEQUENCE migrations_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE migrations_id_seq OWNED BY migrations.id;
+
+CREATE TABLE model_photos (
+    model_id uuid NOT NULL,
+    photo_id uuid NOT NULL,
+    "position" smallint NOT NULL
+);
+
+CREATE TABLE models (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    provider text NOT NULL,
+    status text DEFAULT 'QUEUED'::text NOT NULL,
+    progress smallint DEFAULT 0 NOT NULL,
+    estimated_ready_at timestamp with time zone,
+    failure_code text,
+    failure_message text,
+    failure_retryable boolean,
+    attempt integer DEFAULT 0 NOT NULL,
+    provider_ref text,
+    submitted_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    due_at timestamp with time zone,
+    lease uuid,
+    polls integer DEFAULT 0 NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text NOT NULL,
+    type text NOT NULL,
+    photo_count smallint NOT NULL,
+    ready_at timestamp with time zone,
+    CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
+    CONSTRAINT models_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT models_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
+    CONSTRAINT models_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
+    CONSTRAINT models_ready_is_whole CHECK (((status = 'READY'::text) = (ready_at IS NOT NULL))),
+    CONSTRAINT models_running_has_ref CHECK (((status <> ALL (ARRAY['TRAINING'::text, 'READY'::text])) OR (provider_ref IS NOT NULL))),
+    CONSTRAINT models_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text, 'READY'::text, 'FAILED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT models_type_known CHECK ((type = ANY (ARRAY['MAN'::text, 'WOMAN'::text, 'COUPLE'::text, 'DOG'::text, 'CAT'::text]))),
+    CONSTRAINT models_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL)))
+);
+
+CREATE TABLE photos (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    status text NOT NULL,
+    filename text,
+    source_url text,
+    source_sha256 text,
+    width integer,
+    height integer,
+    byte_size integer,
+    problems jsonb DEFAULT '[]'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    lease uuid,
+    tries integer DEFAULT 0 NOT NULL,
+    purge_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT photos_fetching_is_due CHECK (((status <> 'FETCHING'::text) OR ((source_url IS NOT NULL) AND (due_at IS NOT NULL)))),
+    CONSTRAINT photos_ready_is_whole CHECK (((status <> 'READY'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL)))),
+    CONSTRAINT photos_status_known CHECK ((status = ANY (ARRAY['AWAITING_UPLOAD'::text, 'FETCHING'::text, 'READY'::text, 'REJECTED'::text, 'PURGED'::text]))),
+    CONSTRAINT photos_url_while_fetching CHECK (((status = 'FETCHING'::text) OR (source_url IS NULL)))
+);
+
+CREATE TABLE streams (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    sequence bigint DEFAULT 0 NOT NULL,
+    ended_at timestamp with time zone
+);
+
+CREATE TABLE submissions (
+    id uuid NOT NULL,
+    model_id uuid,
+    generation_id uuid,
+    attempt integer NOT NULL,
+    provider text NOT NULL,
+    account text NOT NULL,
+    outcome text DEFAULT 'CALLING'::text NOT NULL,
+    provider_ref text,
+    http_status smallint,
+    correlation_id text,
+    evidence text,
+    called_at timestamp with time zone DEFAULT now() NOT NULL,
+    answered_at timestamp with time zone,
+    photos_fetched_at timestamp with time zone,
+    CONSTRAINT submissions_accepted_has_ref CHECK (((outcome <> 'ACCEPTED'::text) OR (provider_ref IS NOT NULL))),
+    CONSTRAINT submissions_one_job CHECK (((model_id IS NULL) <> (generation_id IS NULL))),
+    CONSTRAINT submissions_outcome_known CHECK ((outcome = ANY (ARRAY['CALLING'::text, 'ACCEPTED'::text, 'REFUSED'::text, 'NOT_EXECUTED'::text, 'UNKNOWN'::text])))
+);
+
+CREATE TABLE upstream_accounts (
+    account text NOT NULL,
+    provider text NOT NULL,
+    poll_tokens double precision NOT NULL,
+    submit_tokens double precision NOT NULL,
+    poll_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    submit_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    paused_until timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    credits_available integer,
+    credits_seen_at timestamp with time zone
+);
+
+ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);
+
+ALTER TABLE ONLY avatars
+    ADD CONSTRAINT avatars_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY avatars
+    ADD CONSTRAINT avatars_position_once UNIQUE (generation_id, "position");
+
+ALTER TABLE ONLY doomed_media
+    ADD CONSTRAINT doomed_media_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (stream_id, sequence);
+
+ALTER TABLE ONLY generations
+    ADD CONSTRAINT generations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key);
+
+ALTER TABLE ONLY migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY model_photos
+    ADD CONSTRAINT model_photos_pkey PRIMARY KEY (model_id, photo_id);
+
+ALTER TABLE ONLY model_photos
+    ADD CONSTRAINT model_photos_position_once UNIQUE (model_id, "position");
+
+ALTER TABLE ONLY models
+    ADD CONSTRAINT models_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY photos
+    ADD CONSTRAINT photos_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY streams
+    ADD CONSTRAINT streams_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY submissions
+    ADD CONSTRAINT submissions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY upstream_accounts
+    ADD CONSTRAINT upstream_accounts_pkey PRIMARY KEY (account);
+
+CREATE INDEX avatars_due ON avatars USING btree (expires_at, due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX avatars_of_generation ON avatars USING btree (generation_id, id);
+
+CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
+
+CREATE INDEX doomed_media_due ON doomed_media USING btree (due_at);
+
+CREATE INDEX events_old ON events USING btree (created_at);
+
+CREATE INDEX generations_due ON generations USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX generations_of_model ON generations USING btree (model_id, id);
+
+CREATE INDEX generations_of_owner ON generations USING btree (owner, id);
+
+CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
+
+CREATE UNIQUE INDEX generations_ref_once ON generations USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
+
+CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
+
+CREATE INDEX model_photos_of_photo ON model_photos USING btree (photo_id);
+
+CREATE INDEX models_due ON models USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX models_learned ON models USING btree (provider, type, ready_at) WHERE (ready_at IS NOT NULL);
+
+CREATE INDEX models_of_owner ON models USING btree (owner, id);
+
+CREATE UNIQUE INDEX models_ref_once ON models USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
+
+CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX photos_of_owner ON photos USING btree (owner, id);
+
+CREATE INDEX photos_to_purge ON photos USING btree (purge_at) WHERE (purge_at IS NOT NULL);
+
+CREATE INDEX streams_of_owner ON streams USING btree (owner);
+
+CREATE UNIQUE INDEX submissions_of_generation ON submissions USING btree (generation_id, attempt) WHERE (generation_id IS NOT NULL);
+
+CREATE UNIQUE INDEX submissions_of_model ON submissions USING btree (model_id, attempt) WHERE (model_id IS NOT NULL);
+
+CREATE UNIQUE INDEX submissions_ref_once ON submissions USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
+
+ALTER TABLE ONLY avatars
+    ADD CONSTRAINT avatars_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY avatars
+    ADD CONSTRAINT avatars_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_stream FOREIGN KEY (stream_id) REFERENCES streams(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY generations
+    ADD CONSTRAINT generations_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY generations
+    ADD CONSTRAINT generations_photo FOREIGN KEY (photo_id) REFERENCES photos(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY model_photos
+    ADD CONSTRAINT model_photos_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY model_photos
+    ADD CONSTRAINT model_photos_photo FOREIGN KEY (photo_id) REFERENCES photos(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY submissions
+    ADD CONSTRAINT submissions_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY submissions
+    ADD CONSTRAINT submissions_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
+
