@@ -85,10 +85,16 @@ export default defineConfig(
       // Rows and API types are classes for their decorators, without methods: whatever has the shape is one, whether
       // SQL answered it or a service made it. TypeORM and graphql-js read fields, not constructors.
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      '@typescript-eslint/no-misused-spread': 'off',
       // `match[1]!` after a pattern that matched says what is known better than a branch that cannot be reached.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // `() => stop()` reads better than braces around one call.
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // `() => stop()` and `return refuse(response)` read better than braces around one call.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      // GraphQL hands over its arguments in order; those that are not needed are called `_something`.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // Loops that end by `return` or by a signal.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',
