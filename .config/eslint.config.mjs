@@ -94,7 +94,7 @@ export default defineConfig(
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
       // GraphQL hands over its arguments in order; those that are not needed are called `_something`.
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
       // Loops that end by `return` or by a signal.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',
