@@ -21,7 +21,10 @@ const bytes = z.string().transform((text, context) => {
 
 const httpUrl = z.string().transform((text, context) => {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
-  context.addIssue({ code: 'custom', message: 'is no web address; write it like https://avatars.example.com' });
+  context.addIssue({
+    code: 'custom',
+    message: 'is no web address; write it like https://avatars.example.com',
+  });
   return z.NEVER;
 });
 
@@ -31,7 +34,9 @@ const port = z.coerce
   .min(0, 'is no port; write a number from 0 to 65535')
   .max(65_535, 'is no port; write a number from 0 to 65535');
 
-const positive = z.coerce.number('is no number; write one like 1 or 60').positive('must be more than 0; write one like 1 or 60');
+const positive = z.coerce
+  .number('is no number; write one like 1 or 60')
+  .positive('must be more than 0; write one like 1 or 60');
 const whole = positive.int('must be a whole number, like 4');
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const list = z.string().transform((text) =>
@@ -41,7 +46,10 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-const authMode = z.enum(['none', 'jwt', 'keys'], 'knows none, jwt and keys; write one, or several by comma: jwt,keys');
+const authMode = z.enum(
+  ['none', 'jwt', 'keys'],
+  'knows none, jwt and keys; write one, or several by comma: jwt,keys',
+);
 
 /** Every setting with its default. README.md and docs/settings.md describe them; a test holds the two together. */
 const settings = z.object({
@@ -50,7 +58,10 @@ const settings = z.object({
   PUBLIC_URL: httpUrl.optional(),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL address; write it like postgres://user:password@host:5432/likeness')
+    .regex(
+      /^postgres(ql)?:\/\//,
+      'is no PostgreSQL address; write it like postgres://user:password@host:5432/likeness',
+    )
     .optional(),
   DATABASE_POOL: whole.default(10),
   DATA_DIR: z.string().min(1).default('.likeness'),
@@ -81,7 +92,10 @@ const settings = z.object({
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
   LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'must be fatal, error, warn, info, debug, trace or silent',
+    )
     .default('info'),
 });
 
@@ -106,12 +120,17 @@ export class ConfigError extends Error {
  * @throws ConfigError naming every setting that is wrong
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = settings.safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
   }
-  const config = { ...parsed.data, UPSTREAM: parsed.data.UPSTREAM ?? (parsed.data.PICSART_API_KEY ? 'picsart' : 'sandbox') } as const;
+  const config = {
+    ...parsed.data,
+    UPSTREAM: parsed.data.UPSTREAM ?? (parsed.data.PICSART_API_KEY ? 'picsart' : 'sandbox'),
+  } as const;
   const problems = contradictions(config);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -131,10 +150,14 @@ function contradictions(config: Config): string[] {
     problems.push('AUTH=none lets everybody in and cannot stand beside others; write AUTH=jwt,keys');
   }
   if (config.AUTH.includes('none') && !isLoopback(config.HOST)) {
-    problems.push(`HOST ${config.HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`);
+    problems.push(
+      `HOST ${config.HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
+    );
   }
   if (config.AUTH.includes('jwt') && !config.JWT_JWKS_URL && !config.JWT_SECRET) {
-    problems.push('JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json');
+    problems.push(
+      'JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json',
+    );
   }
   return problems;
 }

@@ -45,7 +45,8 @@ export function readGlobalId(globalId: string): { kind: NodeKind; id: string } |
  */
 export function fromGlobalId(kind: NodeKind, globalId: string, field = 'id'): string {
   const read = readGlobalId(globalId);
-  if (read?.kind !== kind) throw new DomainError('NOT_FOUND', `There is no ${nodeKinds[kind]} with this id.`, { field });
+  if (read?.kind !== kind)
+    throw new DomainError('NOT_FOUND', `There is no ${nodeKinds[kind]} with this id.`, { field });
   return read.id;
 }
 

@@ -16,16 +16,24 @@ export class Database implements Transactions {
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return asUnavailable(() =>
       this.source.transaction((manager) =>
-        work({ rows: <Row>(text: string, parameters: readonly unknown[] = []) => rowsOf<Row>(manager, text, parameters) }),
+        work({
+          rows: <Row>(text: string, parameters: readonly unknown[] = []) =>
+            rowsOf<Row>(manager, text, parameters),
+        }),
       ),
     );
   }
 }
 
-async function rowsOf<Row>(manager: EntityManager, text: string, parameters: readonly unknown[]): Promise<Row[]> {
+async function rowsOf<Row>(
+  manager: EntityManager,
+  text: string,
+  parameters: readonly unknown[],
+): Promise<Row[]> {
   const answer: unknown = await manager.query(text, parameters as unknown[]);
   // TypeORM answers UPDATE and DELETE with [rows, count], everything else with the rows.
-  const isPair = Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[0]) && typeof answer[1] === 'number';
+  const isPair =
+    Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[0]) && typeof answer[1] === 'number';
   return (isPair ? answer[0] : answer) as Row[];
 }
 
@@ -34,14 +42,23 @@ async function rowsOf<Row>(manager: EntityManager, text: string, parameters: rea
  * down or coming up, 25006 a read-only standby, 58 system error. 40001 and 40P01: lost a race, nothing was done.
  */
 const unavailableState = /^(08|53|57P|25006|58|40001|40P01)/;
-const unavailableSystemCalls = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN']);
+const unavailableSystemCalls = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+]);
 
 /** Whether an error means that PostgreSQL cannot be used now, and the same may work later. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/.test(error.message);
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/.test(
+    error.message,
+  );
 }
 
 async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Result> {

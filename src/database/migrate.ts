@@ -9,7 +9,11 @@ const lockKey = 54_537_377;
  * while the others wait, at most a minute.
  */
 export async function migrate(url: string): Promise<void> {
-  const holder = new Client({ connectionString: url, connectionTimeoutMillis: 5_000, application_name: 'likeness migration' });
+  const holder = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'likeness migration',
+  });
   await holder.connect();
   try {
     await holder.query("SET lock_timeout = '60s'");

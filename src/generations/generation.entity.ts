@@ -27,7 +27,10 @@ export interface PromptRow {
   'generations_failure_whole',
   '(failure_code IS NULL) = (failure_message IS NULL) AND (failure_code IS NULL) = (failure_retryable IS NULL)',
 )
-@Check('generations_running_has_ref', "status NOT IN ('GENERATING', 'STORING', 'COMPLETED', 'PARTIAL') OR provider_ref IS NOT NULL")
+@Check(
+  'generations_running_has_ref',
+  "status NOT IN ('GENERATING', 'STORING', 'COMPLETED', 'PARTIAL') OR provider_ref IS NOT NULL",
+)
 @Check(
   'generations_waiting_is_due',
   "status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR due_at IS NOT NULL",
@@ -35,7 +38,10 @@ export interface PromptRow {
 @Check('generations_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('generations_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('generations_of_owner', ['owner', 'id'])
-@Index('generations_ref_once', ['provider', 'providerRef'], { unique: true, where: 'provider_ref IS NOT NULL' })
+@Index('generations_ref_once', ['provider', 'providerRef'], {
+  unique: true,
+  where: 'provider_ref IS NOT NULL',
+})
 @Index('generations_of_model', ['modelId', 'id'])
 @Index('generations_of_photo', ['photoId'], { where: 'photo_id IS NOT NULL' })
 export class GenerationEntity extends JobEntity {

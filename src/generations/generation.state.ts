@@ -1,7 +1,8 @@
 /**
  * The states of a generation. One method moves a row (`JobStore.move`), conditionally on the state it leaves.
  *
- * - QUEUED: accepted. Left by a worker's submission or a cancel.
+ * - QUEUED: accepted. Left by a worker's submission, by a cancel, or by the journal where an attempt given up for lost
+ *   turns out to have been taken.
  * - SUBMITTING: the paid call is being made, under the attempt's number. Left by its answer; by the end of its lease
  *   to UNCERTAIN.
  * - UNCERTAIN: whether the upstream took it cannot be known. Left by the journal (it has the id), by evidence that
@@ -15,7 +16,7 @@
  * - CANCELLED: somebody stopped it. Final.
  */
 export const generationMoves = {
-  QUEUED: ['SUBMITTING', 'FAILED', 'CANCELLED'],
+  QUEUED: ['SUBMITTING', 'GENERATING', 'FAILED', 'CANCELLED'],
   SUBMITTING: ['GENERATING', 'QUEUED', 'UNCERTAIN', 'FAILED', 'CANCELLED'],
   UNCERTAIN: ['GENERATING', 'QUEUED', 'FAILED', 'CANCELLED'],
   GENERATING: ['STORING', 'FAILED', 'CANCELLED'],

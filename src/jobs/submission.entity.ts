@@ -6,11 +6,20 @@ export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUT
 /** The ledger of paid calls: one row for each that was ever begun, written before the call. */
 @Entity('submissions')
 @Check('submissions_one_job', '(model_id IS NULL) <> (generation_id IS NULL)')
-@Check('submissions_outcome_known', "outcome IN ('CALLING', 'ACCEPTED', 'REFUSED', 'NOT_EXECUTED', 'UNKNOWN')")
+@Check(
+  'submissions_outcome_known',
+  "outcome IN ('CALLING', 'ACCEPTED', 'REFUSED', 'NOT_EXECUTED', 'UNKNOWN')",
+)
 @Check('submissions_accepted_has_ref', "outcome <> 'ACCEPTED' OR provider_ref IS NOT NULL")
 @Index('submissions_of_model', ['modelId', 'attempt'], { unique: true, where: 'model_id IS NOT NULL' })
-@Index('submissions_of_generation', ['generationId', 'attempt'], { unique: true, where: 'generation_id IS NOT NULL' })
-@Index('submissions_ref_once', ['provider', 'providerRef'], { unique: true, where: 'provider_ref IS NOT NULL' })
+@Index('submissions_of_generation', ['generationId', 'attempt'], {
+  unique: true,
+  where: 'generation_id IS NOT NULL',
+})
+@Index('submissions_ref_once', ['provider', 'providerRef'], {
+  unique: true,
+  where: 'provider_ref IS NOT NULL',
+})
 export class SubmissionEntity {
   @PrimaryColumn('uuid')
   id: string;

@@ -1,6 +1,7 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 import { JobEntity } from '../jobs/job.entity';
 import { PhotoEntity } from '../photos/photo.entity';
+import type { AvatarType } from '../upstream/provider';
 import type { ModelStatus } from './model.state';
 
 /** An avatar model: a training and what came of it. */
@@ -34,9 +35,8 @@ export class ModelEntity extends JobEntity {
   @Column('text')
   name: string;
 
-  /** One of `avatarTypes`. */
   @Column('text')
-  type: string;
+  type: AvatarType;
 
   /** How many photos the training was asked with; fewer rows in `model_photos` means that one was deleted since. */
   @Column('smallint')

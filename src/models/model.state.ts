@@ -1,8 +1,8 @@
 /**
  * The states of a model. One method moves a row (`JobStore.move`), conditionally on the state it leaves.
  *
- * - QUEUED: accepted; its photos may still be fetched and checked. Left by a worker's submission, by a bad photo, or
- *   by a cancel.
+ * - QUEUED: accepted; its photos may still be fetched and checked. Left by a worker's submission, by a bad photo, by
+ *   a cancel, or by the journal where an attempt given up for lost turns out to have been taken.
  * - SUBMITTING: the paid call is being made, under the attempt's number. Left by its answer; by the end of its lease
  *   to UNCERTAIN.
  * - UNCERTAIN: whether the upstream took the training cannot be known. Left by the journal (it has the id), by evidence
@@ -13,7 +13,7 @@
  * - CANCELLED: somebody stopped it. Final.
  */
 export const modelMoves = {
-  QUEUED: ['SUBMITTING', 'FAILED', 'CANCELLED'],
+  QUEUED: ['SUBMITTING', 'TRAINING', 'FAILED', 'CANCELLED'],
   SUBMITTING: ['TRAINING', 'QUEUED', 'UNCERTAIN', 'FAILED', 'CANCELLED'],
   UNCERTAIN: ['TRAINING', 'QUEUED', 'FAILED', 'CANCELLED'],
   TRAINING: ['READY', 'FAILED', 'CANCELLED'],

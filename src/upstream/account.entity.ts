@@ -19,7 +19,10 @@ export class UpstreamAccountEntity {
   submitTokens: number;
 
   @Column('timestamptz', { default: () => 'now()' })
-  refilledAt: Date;
+  pollRefilledAt: Date;
+
+  @Column('timestamptz', { default: () => 'now()' })
+  submitRefilledAt: Date;
 
   /** Nobody calls before: the upstream said so, or it kept failing. */
   @Column('timestamptz', { nullable: true })

@@ -140,11 +140,7 @@ export type UpstreamOutcome = 'NOT_SENT' | 'LATER' | 'REFUSED' | 'UNKNOWN';
 
 /** Why an upstream refused, as a stable code. */
 export type UpstreamRefusal =
-  | 'UPSTREAM_REJECTED'
-  | 'UPSTREAM_CREDITS'
-  | 'UPSTREAM_AUTH'
-  | 'NOT_FOUND'
-  | 'PHOTO_UNREACHABLE';
+  'UPSTREAM_REJECTED' | 'UPSTREAM_CREDITS' | 'UPSTREAM_AUTH' | 'NOT_FOUND' | 'PHOTO_UNREACHABLE';
 
 /** The one error that providers throw. The message names no URL and no key. */
 export class UpstreamError extends Error {

@@ -1,0 +1,142 @@
+import { DomainError } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import { fromGlobalId, toGlobalId } from '../core/ids';
+import type { UrlSigner } from '../core/signature';
+import { camelRow, type Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { eraseEvents } from '../events/event-log';
+import { doom } from '../storage/media-deletion';
+import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
+import type { AvatarEntity } from './avatar.entity';
+import { avatarKey, avatarKeys, previewKey } from './avatar.keys';
+import type { Closing } from './generation.closing';
+
+/** The picture as it was made, or a JPEG of at most 256 pixels. */
+export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
+
+/** A stored picture that may be shown. */
+export interface ShownAvatar {
+  contentType: string;
+  /** Changes with the bytes. */
+  etag: string;
+  filename: string;
+  open(range?: ByteRange): Promise<OpenObject | null>;
+}
+
+/** What avatars are made of. */
+export interface AvatarParts {
+  database: Transactions;
+  media: MediaStore;
+  signer: UrlSigner;
+  publicUrl: () => string;
+  closing: Closing;
+}
+
+/** How long an avatar's URL works at least. It ends on the full hour, so that a browser meets the same URL again. */
+const urlMs = 3_600_000;
+
+/** Stored avatars: look at, show, delete. Avatars that are not stored yet are nobody's business. */
+export class AvatarService {
+  constructor(private readonly parts: AvatarParts) {}
+
+  /** @returns null if there is none, it is not stored, or it is somebody else's */
+  async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
+    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
+      [id, viewer.owner],
+    );
+    return row ? camelRow<AvatarEntity>(row) : null;
+  }
+
+  /** For each generation its stored avatars in the order that they were asked for; one statement. */
+  async ofGenerations(viewer: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
+      [generationIds, viewer.owner],
+    );
+    const lists = new Map<string, AvatarEntity[]>(generationIds.map((id) => [id, []]));
+    for (const row of rows) lists.get(row.generation_id as string)?.push(camelRow<AvatarEntity>(row));
+    return generationIds.map((id) => lists.get(id) ?? []);
+  }
+
+  /** For each model its newest stored avatars after the given id, one more than `first` if there are more; one statement. */
+  async ofModels(
+    viewer: Viewer,
+    modelIds: readonly string[],
+    page: { first: number; after: string | null },
+  ): Promise<AvatarEntity[][]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
+        CROSS JOIN LATERAL (SELECT * FROM avatars
+                             WHERE model_id = m.id AND owner = $2 AND status = 'STORED' AND ($3::uuid IS NULL OR id < $3)
+                             ORDER BY id DESC LIMIT $4) a`,
+      [modelIds, viewer.owner, page.after, page.first + 1],
+    );
+    const lists = new Map<string, AvatarEntity[]>(modelIds.map((id) => [id, []]));
+    for (const row of rows) lists.get(row.model_id as string)?.push(camelRow<AvatarEntity>(row));
+    return modelIds.map((id) => lists.get(id) ?? []);
+  }
+
+  /** A URL that shows the picture for one to two hours to whoever has it. */
+  url(id: string, size: AvatarSize, nowMs = Date.now()): string {
+    const path = pathOf(toGlobalId('Avatar', id), size);
+    const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
+    return `${this.parts.publicUrl()}${path}?${this.parts.signer.sign('avatar-view', path, expiresAtMs)}`;
+  }
+
+  /**
+   * The picture behind a URL made by {@link url}.
+   * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND once it is deleted
+   */
+  async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<ShownAvatar> {
+    if (this.parts.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
+      throw new DomainError(
+        'INVALID_SIGNATURE',
+        'This URL is not valid, or not any more. Ask for the avatar again to get a new one.',
+      );
+    }
+    const id = fromGlobalId('Avatar', globalId);
+    const [row] = await this.parts.database.rows<{ content_type: string; sha256: string }>(
+      `SELECT content_type, sha256 FROM avatars WHERE id = $1 AND status = 'STORED'`,
+      [id],
+    );
+    if (!row) throw new DomainError('NOT_FOUND', 'The avatar has been deleted.');
+    const isPreview = size === 'PREVIEW';
+    const contentType = isPreview ? 'image/jpeg' : row.content_type;
+    return {
+      contentType,
+      etag: `"${row.sha256.slice(0, 32)}${isPreview ? '-preview' : ''}"`,
+      filename: `${globalId}${isPreview ? '-preview' : ''}.${contentType.replace('image/', '').replace('jpeg', 'jpg')}`,
+      open: (range) => this.parts.media.open(isPreview ? previewKey(id) : avatarKey(id), range),
+    };
+  }
+
+  /** Deletes an avatar and its bytes. Deleting what is not there is no error. */
+  async delete(viewer: Viewer, id: string): Promise<void> {
+    const { database, closing } = this.parts;
+    const deleted = await database.transaction(async (sql) => {
+      const [known] = await sql.rows<{ generation_id: string }>(
+        'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',
+        [id, viewer.owner],
+      );
+      if (!known) return null;
+      await closing.lock(sql, known.generation_id);
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'DELETE FROM avatars WHERE id = $1 AND owner = $2 RETURNING *',
+        [id, viewer.owner],
+      );
+      if (!row) return null;
+      const avatar = camelRow<AvatarEntity>(row);
+      await doom(sql, avatarKeys(id));
+      await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
+      return avatar;
+    });
+    if (!deleted) return;
+    await failpoint('delete:marked');
+    closing.wake(deleted);
+  }
+}
+
+function pathOf(globalId: string, size: AvatarSize): string {
+  return `/media/avatars/${globalId}/${size.toLowerCase()}`;
+}

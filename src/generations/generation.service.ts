@@ -1,0 +1,316 @@
+import { claimKey } from '../accounts/idempotency';
+import { DomainError, notFound } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import { newId } from '../core/ids';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { appendEvents, endStream, eraseEvents, openStream } from '../events/event-log';
+import { noFailure } from '../jobs/failure';
+import { eventOf, type JobStore } from '../jobs/job.store';
+import type { TrainingPhotoService } from '../photos/training-photo.service';
+import { doom } from '../storage/media-deletion';
+import type { AvatarProvider } from '../upstream/provider';
+import { avatarKeys } from './avatar.keys';
+import type { GenerationEntity, PromptRow } from './generation.entity';
+import { generationLine, streamOfGeneration } from './generation.line';
+import { checkInstant, checkPrompts } from './generation.wishes';
+
+/** What avatars are asked with. */
+export interface GenerateRequest {
+  /** The model's row id. */
+  modelId: string;
+  prompts: readonly PromptRow[];
+  idempotencyKey: string | null;
+}
+
+/** What avatars without training are asked with; exactly one of the photos. */
+export interface InstantRequest {
+  /** A photo's global id. */
+  photoId: string | null;
+  photoUrl: string | null;
+  prompt: string;
+  negativePrompt: string | null;
+  count: number;
+  idempotencyKey: string | null;
+}
+
+/** What generations are made of. */
+export interface GenerationParts {
+  database: Transactions;
+  store: JobStore;
+  photos: TrainingPhotoService;
+  provider: AvatarProvider;
+}
+
+/** Generations: ask for, look at, cancel, retry, delete. Nothing here calls the upstream; workers do. */
+export class GenerationService {
+  constructor(private readonly parts: GenerationParts) {}
+
+  /** Writes the intent and answers at once; all in one transaction. */
+  async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
+    const wanted = checkPrompts(request.prompts, this.parts.provider.facts);
+    return this.once(viewer, 'generateAvatars', request, async (sql, id) => {
+      const [model] = await sql.rows<{ status: string; provider: string }>(
+        'SELECT status, provider FROM models WHERE id = $1 AND owner = $2 FOR SHARE',
+        [request.modelId, viewer.owner],
+      );
+      if (!model) throw notFound('model', 'input.modelId');
+      if (model.status !== 'READY') {
+        throw new DomainError(
+          'MODEL_NOT_READY',
+          `The model is ${model.status}; avatars can be made once it is READY. Watch trainingProgress.`,
+          {
+            field: 'input.modelId',
+          },
+        );
+      }
+      return this.insert(sql, {
+        id,
+        owner: viewer.owner,
+        provider: model.provider,
+        modelId: request.modelId,
+        photoId: null,
+        prompts: request.prompts,
+        wanted,
+      });
+    });
+  }
+
+  /** The same for avatars from one photo, without training. */
+  async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
+    const { photos, provider } = this.parts;
+    checkInstant(request, provider.facts);
+    return this.once(viewer, 'generateInstantAvatars', request, async (sql, id) => {
+      const [photoId] =
+        request.photoId === null
+          ? await photos.addFromUrls(sql, viewer, [request.photoUrl!], () => 'input.photoUrl')
+          : await photos.resolveForTraining(sql, viewer, [request.photoId], () => 'input.photoId');
+      await photos.holdForTraining(sql, [photoId!]);
+      const prompts = [
+        {
+          style: 'instant',
+          prompt: request.prompt,
+          negativePrompt: request.negativePrompt,
+          count: request.count,
+        },
+      ];
+      const generation = await this.insert(sql, {
+        id,
+        owner: viewer.owner,
+        provider: provider.name,
+        modelId: null,
+        photoId: photoId!,
+        prompts,
+        wanted: request.count,
+      });
+      return generation;
+    });
+  }
+
+  /** @returns null if there is none, or it is somebody else's */
+  async find(viewer: Viewer, id: string): Promise<GenerationEntity | null> {
+    const [found] = await this.findMany(viewer, [id]);
+    return found ?? null;
+  }
+
+  /** The viewer's generations among the given ids, in their order. */
+  async findMany(viewer: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      'SELECT * FROM generations WHERE id = ANY($1) AND owner = $2',
+      [ids, viewer.owner],
+    );
+    const byId = new Map(rows.map((row) => [row.id, camelRow<GenerationEntity>(row)]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }
+
+  /** For each model its newest generations after the given id, one more than `first` if there are more; one statement. */
+  async listOfModels(
+    viewer: Viewer,
+    modelIds: readonly string[],
+    page: { first: number; after: string | null },
+  ): Promise<GenerationEntity[][]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
+        CROSS JOIN LATERAL (SELECT * FROM generations
+                             WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
+                             ORDER BY id DESC LIMIT $4) g`,
+      [modelIds, viewer.owner, page.after, page.first + 1],
+    );
+    const lists = new Map<string, GenerationEntity[]>(modelIds.map((id) => [id, []]));
+    for (const row of rows) lists.get(row.model_id as string)?.push(camelRow<GenerationEntity>(row));
+    return modelIds.map((id) => lists.get(id) ?? []);
+  }
+
+  /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice is no error. */
+  async cancel(viewer: Viewer, id: string): Promise<GenerationEntity> {
+    return this.change(viewer, id, async (sql, generation) => {
+      if (generation.status === 'CANCELLED') return generation;
+      if (['COMPLETED', 'PARTIAL', 'FAILED'].includes(generation.status)) {
+        throw new DomainError(
+          'NOT_CANCELLABLE',
+          `The generation is ${generation.status}; only one that is not over can be cancelled.`,
+          { field: 'id' },
+        );
+      }
+      const [cancelled] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
+        {
+          id,
+          from: [generation.status],
+          set: { status: 'CANCELLED', estimatedReadyAt: null },
+          dueInMs: null,
+          tell: true,
+        },
+      ]);
+      await sql.rows(`DELETE FROM avatars WHERE generation_id = $1 AND status = 'PENDING'`, [id]);
+      await this.parts.photos.releaseAfterTraining(sql, id);
+      return cancelled!;
+    });
+  }
+
+  /** Generates once more what failed or is UNCERTAIN: a new attempt, paid anew. */
+  async retry(viewer: Viewer, id: string): Promise<GenerationEntity> {
+    return this.change(viewer, id, async (sql, generation) => {
+      const may =
+        generation.status === 'UNCERTAIN' ||
+        (generation.status === 'FAILED' && generation.failureRetryable === true);
+      if (!may) {
+        throw new DomainError(
+          'NOT_RETRYABLE',
+          `The generation is ${generation.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+          { field: 'id' },
+        );
+      }
+      if (generation.modelId === null) await this.holdPhoto(sql, id);
+      await sql.rows('DELETE FROM avatars WHERE generation_id = $1', [id]);
+      const set = {
+        status: 'QUEUED',
+        progress: 0,
+        providerRef: null,
+        submittedAt: null,
+        deadlineAt: null,
+        estimatedReadyAt: null,
+        resultsExpireAt: null,
+        polls: 0,
+        tries: 0,
+        ...noFailure,
+      };
+      const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
+        { id, from: [generation.status], set, dueInMs: 0, tell: true },
+      ]);
+      return queued!;
+    });
+  }
+
+  /** Deletes a generation with its avatars and all bytes. */
+  async delete(viewer: Viewer, id: string): Promise<void> {
+    const { database, store } = this.parts;
+    const deleted = await database.transaction(async (sql) => {
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
+        [id, viewer.owner],
+      );
+      if (!row) return null;
+      const generation = camelRow<GenerationEntity>(row);
+      await this.doomWhere(sql, 'generation_id', id);
+      await this.parts.photos.releaseAfterTraining(sql, id);
+      await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
+      if (generation.modelId === null) await endStream(sql, id, { subjectId: id, generationId: id });
+      else await eraseEvents(sql, generation.modelId, { generationId: id });
+      return generation;
+    });
+    if (!deleted) return;
+    await failpoint('delete:marked');
+    store.wake(generationLine, [deleted]);
+  }
+
+  /** Dooms the bytes of all of a model's avatars; in the transaction that deletes the model. */
+  async doomOfModel(sql: Sql, modelId: string): Promise<void> {
+    await this.doomWhere(sql, 'model_id', modelId);
+  }
+
+  private async doomWhere(sql: Sql, column: 'generation_id' | 'model_id', id: string): Promise<void> {
+    const rows = await sql.rows<{ id: string }>(`SELECT id FROM avatars WHERE ${column} = $1`, [id]);
+    await doom(
+      sql,
+      rows.flatMap((row) => avatarKeys(row.id)),
+    );
+  }
+
+  private async holdPhoto(sql: Sql, id: string): Promise<void> {
+    const photos = await this.parts.photos.trainingPhotos(sql, id);
+    const held = await this.parts.photos.holdForTraining(
+      sql,
+      photos.map((photo) => photo.id),
+    );
+    if (held.size > 0) return;
+    throw new DomainError(
+      'NOT_RETRYABLE',
+      'Its photo has been deleted meanwhile. Ask for a new generation.',
+      { field: 'id' },
+    );
+  }
+
+  private async once(
+    viewer: Viewer,
+    operation: string,
+    request: { idempotencyKey: string | null },
+    create: (sql: Sql, id: string) => Promise<GenerationEntity>,
+  ): Promise<GenerationEntity> {
+    const { idempotencyKey: key, ...input } = request;
+    const id = newId();
+    const generation = await this.parts.database.transaction(async (sql) => {
+      const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
+      if (first === null) return create(sql, id);
+      const [row] = await sql.rows<Record<string, unknown>>('SELECT * FROM generations WHERE id = $1', [
+        first,
+      ]);
+      return row ? camelRow<GenerationEntity>(row) : null;
+    });
+    await failpoint('mutation:committed');
+    if (!generation) {
+      throw new DomainError(
+        'NOT_FOUND',
+        'The generation that this idempotencyKey made has been deleted. Use a new key.',
+        { field: 'input.idempotencyKey' },
+      );
+    }
+    this.parts.store.wake(generationLine, [generation], true);
+    return generation;
+  }
+
+  private async insert(
+    sql: Sql,
+    row: Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> & {
+      prompts: readonly PromptRow[];
+    },
+  ): Promise<GenerationEntity> {
+    const [inserted] = await sql.rows<Record<string, unknown>>(
+      `INSERT INTO generations (id, owner, provider, model_id, photo_id, prompts, wanted, due_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, now()) RETURNING *`,
+      [row.id, row.owner, row.provider, row.modelId, row.photoId, JSON.stringify(row.prompts), row.wanted],
+    );
+    const generation = camelRow<GenerationEntity>(inserted!);
+    if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
+    await appendEvents(sql, [eventOf(generationLine, generation)]);
+    return generation;
+  }
+
+  /** Changes the viewer's generation under its row's lock. */
+  private async change(
+    viewer: Viewer,
+    id: string,
+    work: (sql: Sql, generation: GenerationEntity) => Promise<GenerationEntity>,
+  ): Promise<GenerationEntity> {
+    const { database, store } = this.parts;
+    const changed = await database.transaction(async (sql) => {
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
+        [id, viewer.owner],
+      );
+      if (!row) throw notFound('generation');
+      return work(sql, camelRow<GenerationEntity>(row));
+    });
+    store.wake(generationLine, [changed], changed.status === 'QUEUED');
+    return changed;
+  }
+}

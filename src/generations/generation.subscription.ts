@@ -1,0 +1,179 @@
+import { notFound } from '../core/errors';
+import { camelRow, type Sql } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import type { EventFeed } from '../events/feed';
+import { follow, type Followed, type Present } from '../events/follow';
+import type { StoredEvent } from '../events/stored-event';
+import type { GenerationEntity } from './generation.entity';
+import {
+  readAvatarPayload,
+  readGenerationPayload,
+  streamOfGeneration,
+  type AvatarPayload,
+  type GenerationPayload,
+} from './generation.line';
+import { generationEnds } from './generation.state';
+
+/** How many stored avatars of a model are told at the start; its list has the others. */
+const mostPresentAvatars = 100;
+
+const ends: readonly string[] = generationEnds;
+
+/** An avatar, or the news that no more will come. */
+type AvatarNews = AvatarPayload | 'ended';
+
+/** What a subscription begins with, beside its subject: the place of the stream, and the avatars as of that place. */
+interface Place {
+  streamSequence: string;
+  oldest: string | null;
+  /** Rows as JSON; null if there are none. */
+  avatars: Record<string, unknown>[] | null;
+}
+
+/** All in one statement, so that the avatars are exactly those that the stream has told of up to its place. */
+const place = (column: 'generation_id' | 'model_id', id: string): string => `
+  s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = s.id) AS oldest,
+  (SELECT jsonb_agg(to_jsonb(newest) ORDER BY newest.id)
+     FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${mostPresentAvatars}) newest) AS avatars`;
+
+/** Live progress of generations and their avatars. */
+export class GenerationSubscriptions {
+  constructor(
+    private readonly sql: Sql,
+    private readonly feed: EventFeed,
+  ) {}
+
+  /**
+   * The generation now, then every change, until it has ended.
+   * @throws DomainError NOT_FOUND, which also ends it when the generation is deleted; INVALID_CURSOR
+   */
+  async generation(
+    viewer: Viewer,
+    id: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<Followed<GenerationPayload>>> {
+    const found = await this.find(viewer, id);
+    const following = follow<GenerationPayload>(this.feed, {
+      streamId: streamOfGeneration(found),
+      subjectId: id,
+      after,
+      present: async () => {
+        const generation = await this.find(viewer, id);
+        return present(generation, [generation], ends.includes(generation.status));
+      },
+      read: (event) => {
+        refuseDeleted(event, id);
+        return event.kind === 'GENERATION' && event.subjectId === id
+          ? readGenerationPayload(event.payload)
+          : null;
+      },
+      isLast: (generation) => ends.includes(generation.status),
+    });
+    await following.opened;
+    return following;
+  }
+
+  /** Each avatar of a generation as soon as it is stored: those that are already, then the others, until it has ended. */
+  async avatarsOfGeneration(
+    viewer: Viewer,
+    id: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<Followed<AvatarPayload>>> {
+    const found = await this.find(viewer, id);
+    const following = follow<AvatarNews>(this.feed, {
+      streamId: streamOfGeneration(found),
+      subjectId: id,
+      after,
+      present: async () => {
+        const generation = await this.find(viewer, id);
+        return present<AvatarNews>(generation, avatarsOf(generation), ends.includes(generation.status));
+      },
+      read: (event) => {
+        refuseDeleted(event, id);
+        if (event.generationId !== id) return null;
+        if (event.kind === 'AVATAR') return readAvatarPayload(event.payload);
+        return event.kind === 'GENERATION' && ends.includes(readGenerationPayload(event.payload).status)
+          ? 'ended'
+          : null;
+      },
+      isLast: (news) => news === 'ended',
+    });
+    await following.opened;
+    return onlyAvatars(following);
+  }
+
+  /** Each avatar of a model as soon as it is stored: the newest that are already, then all others, until it is deleted. */
+  async avatarsOfModel(
+    viewer: Viewer,
+    modelId: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<Followed<AvatarPayload>>> {
+    const following = follow<AvatarNews>(this.feed, {
+      streamId: modelId,
+      after,
+      present: async () => {
+        const [row] = await this.sql.rows<Record<string, unknown>>(
+          `SELECT ${place('model_id', 'm.id')} FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
+          [modelId, viewer.owner],
+        );
+        if (!row) throw notFound('model', 'modelId');
+        const found = camelRow<Place>(row);
+        return present<AvatarNews>(found, avatarsOf(found), false);
+      },
+      read: (event) => {
+        refuseDeleted(event, modelId);
+        return event.kind === 'AVATAR' ? readAvatarPayload(event.payload) : null;
+      },
+      isLast: () => false,
+    });
+    await following.opened;
+    return onlyAvatars(following);
+  }
+
+  private async find(viewer: Viewer, id: string): Promise<GenerationEntity & Place> {
+    const [row] = await this.sql.rows<Record<string, unknown>>(
+      `SELECT g.*, ${place('generation_id', 'g.id')}
+         FROM generations g JOIN streams s ON s.id = coalesce(g.model_id, g.id) WHERE g.id = $1 AND g.owner = $2`,
+      [id, viewer.owner],
+    );
+    if (!row) throw notFound('generation', 'generationId');
+    return camelRow<GenerationEntity & Place>(row);
+  }
+}
+
+function avatarsOf({ avatars }: Place): AvatarPayload[] {
+  return (avatars ?? []).map((row) => readAvatarPayload(camelRow(row)));
+}
+
+function present<T>(stream: Place, items: T[], ended: boolean): Present<T> {
+  const sequence = Number(stream.streamSequence);
+  return { sequence, oldest: stream.oldest === null ? sequence + 1 : Number(stream.oldest), items, ended };
+}
+
+function refuseDeleted(event: StoredEvent, id: string): void {
+  const isWhole = event.subjectId === event.streamId || event.subjectId === id;
+  if (event.kind === 'DELETED' && isWhole) throw notFound(event.subjectId === id ? 'generation' : 'model');
+}
+
+/** Leaves out the news that none will come: with it the iterator ends anyway. */
+function onlyAvatars(
+  following: AsyncIterableIterator<Followed<AvatarNews>, undefined>,
+): AsyncIterableIterator<Followed<AvatarPayload>> {
+  return {
+    async next() {
+      for (;;) {
+        const { value, done } = await following.next();
+        if (done || !value) return { value: undefined, done: true };
+        const { item, ...told } = value;
+        if (item !== 'ended') return { value: { ...told, item }, done: false };
+      }
+    },
+    async return() {
+      await following.return?.();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

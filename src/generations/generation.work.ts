@@ -1,0 +1,203 @@
+import { newId } from '../core/ids';
+import type { Sql } from '../core/sql';
+import { failure, failureColumns, noFailure } from '../jobs/failure';
+import type { JobSteps, Preparation } from '../jobs/job';
+import type { JobStore } from '../jobs/job.store';
+import type { LearnedDurations } from '../jobs/learned-durations';
+import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import type { GenerationEntity, PromptRow } from './generation.entity';
+import { generationLine } from './generation.line';
+
+/** While pictures are being fetched the row itself is looked at this often, in case its last avatar was deleted. */
+const storingCheckMs = 30_000;
+const urlSlackMs = 5 * 60_000;
+/** The longest URL that is followed; what is longer is taken for no picture. */
+const longestUrl = 4_096;
+
+/** What the work on generations is made of. */
+export interface GenerationWorkParts {
+  sql: Sql;
+  store: JobStore;
+  photos: TrainingPhotoService;
+  provider: AvatarProvider;
+  durations: LearnedDurations;
+  deadlineMs: number;
+  /** Divides the advised polling intervals. */
+  pollSpeed: number;
+}
+
+/** Upstream's part of a generation ends here; the rest is the storing of its pictures. */
+export const generatingShare = 0.8;
+
+/** A generation's own steps on the way that all jobs go. */
+export class GenerationWork implements JobSteps<GenerationEntity> {
+  readonly line = generationLine;
+  readonly shareOfUpstream = generatingShare;
+
+  constructor(private readonly parts: GenerationWorkParts) {}
+
+  get deadlineMs(): number {
+    return this.parts.deadlineMs;
+  }
+
+  get pollPlan(): PollPlan {
+    const { firstMs, nextMs } = this.parts.provider.facts.generationPoll;
+    return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
+  }
+
+  async usualMs(row: GenerationEntity): Promise<number> {
+    const { durations, provider } = this.parts;
+    return durations.usualMs(
+      `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`,
+      `SELECT extract(epoch FROM completed_at - submitted_at) * 1000 AS ms FROM generations
+        WHERE provider = $1 AND (model_id IS NULL) = $2 AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 50`,
+      [row.provider, row.modelId === null],
+      provider.facts.usualGenerationMs,
+    );
+  }
+
+  async prepare(row: GenerationEntity, attempt: number): Promise<Preparation> {
+    return row.modelId === null ? this.prepareInstant(row, attempt) : this.prepareTrained(row, row.modelId);
+  }
+
+  fetchesPhotos(row: GenerationEntity): boolean {
+    return row.modelId === null;
+  }
+
+  async ask(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
+    const modelRef = row.modelId === null ? null : await this.modelRef(row.modelId);
+    return this.parts.provider.generation({ modelRef, ref: row.providerRef! }, signal);
+  }
+
+  /** Notes every picture with where it is and until when, all or none; the fetching takes them from there. */
+  async finish(
+    sql: Sql,
+    row: GenerationEntity,
+    results: readonly UpstreamResult[],
+  ): Promise<GenerationEntity | null> {
+    const { store, provider } = this.parts;
+    const usable = results.filter(({ url }) => url.length <= longestUrl).slice(0, 1_000);
+    if (usable.length === 0) {
+      const set = {
+        status: 'FAILED',
+        estimatedReadyAt: null,
+        ...failureColumns(failure('UPSTREAM_FAILED', 'It delivered no picture.')),
+      };
+      const [failed] = await store.moveWithin<GenerationEntity>(sql, generationLine, [
+        {
+          id: row.id,
+          from: [row.status],
+          lease: row.lease!,
+          set: row.status === 'FAILED' ? {} : set,
+          dueInMs: null,
+          tell: true,
+        },
+      ]);
+      if (failed) await this.ended(sql, failed);
+      return failed ?? null;
+    }
+    const [clock] = await sql.rows<{ expires_at: Date }>(
+      `SELECT now() + $1 * interval '1 ms' AS expires_at`,
+      [provider.facts.resultTtlMs],
+    );
+    const set = {
+      status: 'STORING',
+      progress: Math.max(row.progress, 100 * generatingShare),
+      resultsExpireAt: clock!.expires_at,
+      tries: 0,
+      lastError: null,
+      ...noFailure,
+    };
+    const [storing] = await store.moveWithin<GenerationEntity>(sql, generationLine, [
+      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, tell: true },
+    ]);
+    if (!storing) return null;
+    await sql.rows(
+      `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, source_url, expires_at, due_at)
+       SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.url, $5, now()
+         FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, url text)
+       ON CONFLICT (generation_id, position) DO NOTHING`,
+      [JSON.stringify(pictures(row.prompts, usable)), row.owner, row.id, row.modelId, clock!.expires_at],
+    );
+    await this.ended(sql, storing);
+    return storing;
+  }
+
+  async ended(sql: Sql, row: GenerationEntity): Promise<void> {
+    await this.parts.photos.releaseAfterTraining(sql, row.id);
+  }
+
+  /** Where the upstream says that a picture of a finished generation is now. */
+  async freshUrl(generationId: string, position: number): Promise<string | null> {
+    const [row] = await this.parts.sql.rows<{ provider_ref: string; model_id: string | null }>(
+      'SELECT provider_ref, model_id FROM generations WHERE id = $1',
+      [generationId],
+    );
+    if (!row) return null;
+    const modelRef = row.model_id === null ? null : await this.modelRef(row.model_id);
+    const answer = await this.parts.provider.generation(
+      { modelRef, ref: row.provider_ref },
+      AbortSignal.timeout(10_000),
+    );
+    return answer.state === 'DONE' ? (answer.results[position]?.url ?? null) : null;
+  }
+
+  private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
+    const modelRef = await this.modelRef(modelId);
+    const prompts = row.prompts.map(({ style, prompt, count }) => ({
+      style,
+      prompt: prompt ?? undefined,
+      count,
+    }));
+    return {
+      go: 'submit',
+      call: (signal) => this.parts.provider.generate({ modelRef: modelRef!, prompts }, signal),
+    };
+  }
+
+  private async prepareInstant(row: GenerationEntity, attempt: number): Promise<Preparation> {
+    const { photos, provider, sql } = this.parts;
+    const [photo] = await photos.trainingPhotos(sql, row.id);
+    if (!photo || photo.status === 'PURGED') {
+      return {
+        go: 'fail',
+        failure: failure('PHOTO_INVALID', 'The photo was deleted before it was submitted. Send another one.'),
+      };
+    }
+    if (photo.status === 'REJECTED') {
+      const problem = photo.problems[0];
+      const code = problem?.code === 'PHOTO_UNREACHABLE' ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID';
+      return { go: 'fail', failure: failure(code, problem?.message ?? '') };
+    }
+    if (photo.status !== 'READY') return { go: 'wait', ms: 5_000 };
+    const [wanted] = row.prompts;
+    const expiresAtMs =
+      Date.now() + Math.max(this.parts.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const photoUrl = photos.upstreamUrl(photo.id, { jobId: row.id, attempt }, expiresAtMs);
+    const request = {
+      photoUrl,
+      prompt: wanted?.prompt ?? '',
+      negativePrompt: wanted?.negativePrompt ?? undefined,
+      count: row.wanted,
+    };
+    return { go: 'submit', call: (signal) => provider.generateInstant(request, signal) };
+  }
+
+  private async modelRef(modelId: string): Promise<string | null> {
+    const [model] = await this.parts.sql.rows<{ provider_ref: string | null }>(
+      'SELECT provider_ref FROM models WHERE id = $1',
+      [modelId],
+    );
+    return model?.provider_ref ?? null;
+  }
+}
+
+/** Which picture is which: the upstream answers in the order of what was asked for. More than asked for are kept too. */
+function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): object[] {
+  const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
+  return results.map(({ url }, position) => {
+    const prompt = wanted[position] ?? wanted.at(-1);
+    return { id: newId(), position, style: prompt?.style ?? 'unknown', prompt: prompt?.prompt ?? null, url };
+  });
+}

@@ -1,0 +1,14 @@
+import { Query, Resolver } from 'type-graphql';
+import type { ProviderStyle } from '../upstream/provider';
+import { Style } from './style.type';
+
+/** What may be asked of the configured provider. */
+@Resolver()
+export class StyleResolver {
+  constructor(private readonly offered: readonly ProviderStyle[]) {}
+
+  @Query(() => [Style], { description: 'The styles that may be asked of the configured avatar service.' })
+  styles(): readonly Style[] {
+    return this.offered;
+  }
+}

@@ -1,0 +1,76 @@
+import type { UpstreamRefusal } from '../upstream/provider';
+
+/** Why a model or generation failed, as `failure.code` says it. Few, stable; docs/errors.md tells what to do. */
+export const failureCodes = {
+  PHOTO_UNREACHABLE: 'A photo could not be fetched from its URL.',
+  PHOTO_INVALID: 'A photo cannot be used.',
+  TOO_FEW_PHOTOS: 'Fewer photos were left than a training needs.',
+  UPSTREAM_REJECTED: 'The avatar service refused the request.',
+  UPSTREAM_FAILED: 'The avatar service tried and failed.',
+  UPSTREAM_CREDITS: "The avatar service's account has no credits left.",
+  UPSTREAM_AUTH: "The avatar service does not accept the gateway's key.",
+  UPSTREAM_TIMEOUT: 'The avatar service did not finish in time.',
+  SUBMISSION_UNKNOWN: 'Whether the avatar service took the request cannot be known.',
+  RESULT_EXPIRED: 'The finished pictures were deleted upstream before they could be fetched.',
+  RESULT_UNUSABLE: 'What the avatar service delivered is no picture.',
+  MODEL_LOST_UPSTREAM: 'The avatar service no longer knows it.',
+} as const;
+
+/** A code of {@link failureCodes}. */
+export type FailureCode = keyof typeof failureCodes;
+
+/** Failures after which the same may be tried again, at the price of another paid call. */
+const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'PHOTO_UNREACHABLE',
+  'UPSTREAM_FAILED',
+  'UPSTREAM_CREDITS',
+  'UPSTREAM_AUTH',
+  'UPSTREAM_TIMEOUT',
+  'SUBMISSION_UNKNOWN',
+  'RESULT_EXPIRED',
+  'RESULT_UNUSABLE',
+]);
+
+/** What a failed row says: a stable code and a sentence that says what to do. */
+export interface Failure {
+  code: FailureCode;
+  message: string;
+  retryable: boolean;
+}
+
+/** A failure with the code's own sentence, what is known besides, and what to do. */
+export function failure(code: FailureCode, detail: string): Failure {
+  return { code, message: `${failureCodes[code]} ${detail}`.trim(), retryable: retryable.has(code) };
+}
+
+/** The failure that a definite refusal of the upstream means. */
+export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): Failure {
+  switch (refusal) {
+    case 'UPSTREAM_CREDITS':
+      return failure('UPSTREAM_CREDITS', 'Tell the operator; retry once there are credits again.');
+    case 'UPSTREAM_AUTH':
+      return failure('UPSTREAM_AUTH', 'Tell the operator; retry once the key is right.');
+    case 'PHOTO_UNREACHABLE':
+      return failure(
+        'PHOTO_UNREACHABLE',
+        `It said: ${reason}. Retry; if it stays, PUBLIC_URL cannot be reached from outside.`,
+      );
+    case 'NOT_FOUND':
+      return failure('MODEL_LOST_UPSTREAM', 'Train a new model.');
+    case 'UPSTREAM_REJECTED':
+    case undefined:
+      return failure('UPSTREAM_REJECTED', `It said: ${reason}.`);
+  }
+}
+
+/** The columns of a failed row. */
+export function failureColumns(why: Failure): {
+  failureCode: string;
+  failureMessage: string;
+  failureRetryable: boolean;
+} {
+  return { failureCode: why.code, failureMessage: why.message, failureRetryable: why.retryable };
+}
+
+/** The columns of a row that no longer is failed. */
+export const noFailure = { failureCode: null, failureMessage: null, failureRetryable: null } as const;

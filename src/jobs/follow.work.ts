@@ -1,0 +1,251 @@
+import type { Logger } from '../core/logger';
+import { backoffMs } from '../core/clock';
+import type { Transactions } from '../core/sql';
+import type { UpstreamBudget } from '../upstream/budget';
+import { UpstreamError, type AvatarProvider, type UpstreamState } from '../upstream/provider';
+import { failure, failureColumns, type Failure } from './failure';
+import type { JobMove, JobRow, JobSteps } from './job';
+import type { JobStore } from './job.store';
+import { keepingLease } from './lease';
+import { forecast } from './progress';
+
+/** What following is made of. */
+export interface FollowParts {
+  database: Transactions;
+  store: JobStore;
+  provider: AvatarProvider;
+  budget: UpstreamBudget;
+  logger: Logger;
+  leaseMs: number;
+  pollTimeoutMs: number;
+  /** Told of each status word that nobody knows. */
+  onUnknownWord: (word: string) => void;
+}
+
+/** Rows in hand at once in one process; with 10 s for a poll this bounds what a crash leaves leased. */
+const atOnce = 64;
+/** How often a 404 must repeat, after the time in which it means "not yet", before a job counts as lost. */
+const lostTries = 3;
+const firstRetryMs = 2_000;
+const longestRetryMs = 60_000;
+/** A job that was given up is still asked for this long, since a late success is still a success. */
+const lateMs = 48 * 3_600_000;
+/** And this many times less often. */
+const lateSlower = 5;
+
+/** A poll's answer with the row that it is about. */
+interface Asked {
+  row: JobRow;
+  answer: UpstreamState | UpstreamError;
+}
+
+/**
+ * Follows what the upstream works on: asks for the states that are due, within the budget, and writes back all
+ * changes of a pass in one transaction.
+ */
+export class FollowWork {
+  constructor(private readonly parts: FollowParts) {}
+
+  /**
+   * Asks for what is due.
+   * @returns how many rows were in hand
+   */
+  async pass(steps: JobSteps, signal: AbortSignal): Promise<number> {
+    const { store, provider, budget, leaseMs, logger } = this.parts;
+    const claim = await store.claim(steps.line, {
+      statuses: [steps.line.running, 'FAILED'],
+      provider: provider.name,
+      limit: atOnce,
+      leaseMs,
+    });
+    if (claim.rows.length === 0) return 0;
+    const ids = claim.rows.map((row) => row.id);
+    await keepingLease(
+      { everyMs: leaseMs / 3, renew: () => store.renew(steps.line, claim.lease, ids, leaseMs), logger },
+      async () => {
+        const grant = await budget.take('poll', claim.rows.length);
+        const asked = await Promise.all(
+          claim.rows.slice(0, grant.granted).map((row) => this.ask(steps, row, signal)),
+        );
+        const later = claim.rows.slice(grant.granted).map((row) => keep(row, { dueInMs: grant.waitMs }));
+        await this.writeBack(steps, asked, later, claim.at);
+      },
+    );
+    return claim.rows.length;
+  }
+
+  private async ask(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<Asked> {
+    try {
+      const answer = await steps.ask(
+        row,
+        AbortSignal.any([signal, AbortSignal.timeout(this.parts.pollTimeoutMs)]),
+      );
+      return { row, answer };
+    } catch (error) {
+      if (error instanceof UpstreamError) return { row, answer: error };
+      return {
+        row,
+        answer: new UpstreamError('UNKNOWN', 'The poll ended in a way that nobody foresaw.', {
+          cause: error,
+        }),
+      };
+    }
+  }
+
+  private async writeBack(
+    steps: JobSteps,
+    asked: readonly Asked[],
+    later: JobMove[],
+    now: Date,
+  ): Promise<void> {
+    const moves = [...later];
+    for (const { row, answer } of asked) {
+      if (answer instanceof UpstreamError) moves.push(...(await this.unanswered(steps, row, answer, now)));
+      else if (answer.state === 'DONE') await this.finish(steps, row, answer);
+      else if (answer.state === 'FAILED')
+        await this.fail(steps, row, failure(answer.code, sayReason(answer.reason)));
+      else moves.push(...(await this.running(steps, row, answer, now)));
+    }
+    await this.parts.store.move(steps.line, moves);
+    await this.keepBooks(asked);
+  }
+
+  private async running(
+    steps: JobSteps,
+    row: JobRow,
+    answer: Extract<UpstreamState, { state: 'PENDING' | 'RUNNING' }>,
+    now: Date,
+  ): Promise<JobMove[]> {
+    if (!answer.known) this.parts.onUnknownWord(answer.word);
+    const late = this.pastDeadline(steps, row, now);
+    if (late === 'give up') {
+      await this.fail(
+        steps,
+        row,
+        failure('UPSTREAM_TIMEOUT', 'If it does finish later, it is still taken. Retry pays again.'),
+      );
+      return [];
+    }
+    if (late) return [keep(row, { dueInMs: late.dueInMs, polls: row.polls + 1 })];
+    const share = steps.shareOfUpstream;
+    const { progress, readyAt } = forecast({
+      now,
+      submittedAt: row.submittedAt ?? now,
+      usualMs: await steps.usualMs(row),
+      reported: answer.progress,
+      lastProgress: row.progress / share,
+    });
+    const shown = Math.max(row.progress, Math.floor(progress * share));
+    const set = {
+      progress: shown,
+      estimatedReadyAt: readyAt,
+      polls: row.polls + 1,
+      tries: 0,
+      lastError: null,
+    };
+    const dueInMs = Math.max(
+      0,
+      Math.min(steps.pollPlan.nextMs, (row.deadlineAt?.getTime() ?? Infinity) - now.getTime()),
+    );
+    return [
+      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: shown !== row.progress },
+    ];
+  }
+
+  /** What a deadline that has passed means for a row that is still running. */
+  private pastDeadline(
+    steps: JobSteps,
+    row: JobRow,
+    now: Date,
+  ): 'give up' | { dueInMs: number | null } | null {
+    if (row.status !== 'FAILED') return row.deadlineAt && row.deadlineAt <= now ? 'give up' : null;
+    const since = now.getTime() - (row.submittedAt?.getTime() ?? 0);
+    return { dueInMs: since > lateMs ? null : steps.pollPlan.nextMs * lateSlower };
+  }
+
+  private async unanswered(
+    steps: JobSteps,
+    row: JobRow,
+    error: UpstreamError,
+    now: Date,
+  ): Promise<JobMove[]> {
+    this.parts.logger.info(
+      { id: row.id, status: error.status, correlationId: error.notice.correlationId },
+      `a ${steps.line.noun} could not be asked for: ${error.message}`,
+    );
+    const late = this.pastDeadline(steps, row, now);
+    const isLost = error.refusal === 'NOT_FOUND' && this.isLost(row, now);
+    if (late === 'give up' || isLost) {
+      const why = isLost
+        ? failure('MODEL_LOST_UPSTREAM', 'Nothing can bring it back; start a new one.')
+        : failure('UPSTREAM_TIMEOUT', 'If it does finish later, it is still taken. Retry pays again.');
+      await this.fail(steps, row, why);
+      return [];
+    }
+    const tries = row.tries + 1;
+    const dueInMs = error.retryAfterMs ?? backoffMs(tries, firstRetryMs, longestRetryMs);
+    return [
+      keep(row, {
+        dueInMs: late ? late.dueInMs : dueInMs,
+        tries,
+        polls: row.polls + 1,
+        lastError: error.message,
+      }),
+    ];
+  }
+
+  private isLost(row: JobRow, now: Date): boolean {
+    const age = now.getTime() - (row.submittedAt?.getTime() ?? now.getTime());
+    return age > this.parts.provider.facts.notYetMs && row.tries + 1 >= lostTries;
+  }
+
+  private async finish(
+    steps: JobSteps,
+    row: JobRow,
+    answer: Extract<UpstreamState, { state: 'DONE' }>,
+  ): Promise<void> {
+    const moved = await this.parts.database.transaction((sql) => steps.finish(sql, row, answer.results));
+    if (moved) this.parts.store.wake(steps.line, [moved], true);
+  }
+
+  private async fail(steps: JobSteps, row: JobRow, why: Failure): Promise<void> {
+    const { database, store } = this.parts;
+    const moved = await database.transaction(async (sql) => {
+      const rows = await store.moveWithin<JobRow>(sql, steps.line, [failing(steps, row, why)]);
+      for (const ended of rows) await steps.ended(sql, ended);
+      return rows;
+    });
+    store.wake(steps.line, moved);
+  }
+
+  private async keepBooks(asked: readonly Asked[]): Promise<void> {
+    const { budget } = this.parts;
+    const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
+    const pauseMs = Math.max(
+      0,
+      ...errors.map((error) => (error.outcome === 'LATER' ? (error.retryAfterMs ?? 0) : 0)),
+    );
+    if (pauseMs > 0) await budget.pause(pauseMs);
+    const answered = asked.find(
+      ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
+    );
+    if (answered) await budget.answered(answered.answer.notice);
+    else if (errors.some((error) => error.outcome !== 'LATER')) await budget.failed();
+  }
+}
+
+function keep(row: JobRow, { dueInMs, ...set }: { dueInMs: number | null } & Partial<JobRow>): JobMove {
+  return { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: false };
+}
+
+/** A job given up for its deadline is asked for a while longer: a late success is still taken. */
+function failing(steps: JobSteps, row: JobRow, why: Failure): JobMove {
+  const stays = row.status === 'FAILED';
+  const dueInMs = why.code === 'UPSTREAM_TIMEOUT' ? steps.pollPlan.nextMs * lateSlower : null;
+  const set = stays ? {} : { status: 'FAILED', estimatedReadyAt: null, tries: 0, ...failureColumns(why) };
+  return { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: !stays };
+}
+
+function sayReason(reason: string): string {
+  return reason === '' ? '' : `It said: ${reason}.`;
+}

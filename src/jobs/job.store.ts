@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
+import { failpoint } from '../core/failpoint';
+import { appendEvents } from '../events/event-log';
+import type { JobLine, JobMove, JobRow } from './job';
+
+/** Columns that moves may set, per table; everything else is written once, at birth. */
+const movable = {
+  models: ['ready_at'],
+  generations: ['results_expire_at', 'completed_at'],
+  both: [
+    'status',
+    'progress',
+    'estimated_ready_at',
+    'failure_code',
+    'failure_message',
+    'failure_retryable',
+    'attempt',
+    'provider_ref',
+    'submitted_at',
+    'deadline_at',
+    'lease',
+    'polls',
+    'tries',
+    'last_error',
+  ],
+} as const;
+
+/** Tells those who wait that something has been committed. */
+export interface Announcer {
+  announce(wake: { streams?: readonly string[]; work?: boolean }): void;
+}
+
+/** Which rows a worker wants. */
+export interface ClaimOptions {
+  statuses: readonly string[];
+  provider: string;
+  limit: number;
+  leaseMs: number;
+}
+
+/** Rows that are this worker's until the lease ends. */
+export interface Claim<Row extends JobRow> {
+  lease: string;
+  rows: Row[];
+  /** The database's time of the claim. */
+  at: Date;
+}
+
+/**
+ * The only way by which rows of `models` and `generations` change: claims, which lend a row to one worker, and moves,
+ * which change it conditionally and append the event in the same transaction.
+ */
+export class JobStore {
+  constructor(
+    private readonly database: Transactions,
+    private readonly announcer: Announcer,
+  ) {}
+
+  /**
+   * Lends what is due to the caller: longest due first, no row to two. Whoever dies with rows in hand loses them when
+   * the lease ends, since the lease's end is when they are due again.
+   */
+  async claim<Row extends JobRow>(
+    line: JobLine,
+    { statuses, provider, limit, leaseMs }: ClaimOptions,
+  ): Promise<Claim<Row>> {
+    const lease = randomUUID();
+    const rows = await this.database.rows<Record<string, unknown> & { claimed_at: Date }>(
+      `UPDATE ${line.table} SET lease = $1, due_at = now() + $2 * interval '1 ms'
+        WHERE id IN (SELECT id FROM ${line.table}
+                      WHERE due_at <= now() AND status = ANY($3) AND provider = $4
+                      ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+       RETURNING *, now() AS claimed_at`,
+      [lease, leaseMs, statuses, provider, limit],
+    );
+    return { lease, rows: rows.map((row) => camelRow<Row>(row)), at: rows[0]?.claimed_at ?? new Date() };
+  }
+
+  /** Keeps rows in hand for another lease; what has passed to somebody else stays with them. */
+  async renew(line: JobLine, lease: string, ids: readonly string[], leaseMs: number): Promise<void> {
+    await this.database.rows(
+      `UPDATE ${line.table} SET due_at = now() + $3 * interval '1 ms' WHERE id = ANY($1) AND lease = $2`,
+      [ids, lease, leaseMs],
+    );
+  }
+
+  /** {@link moveWithin} in a transaction of its own, then wakes who waits. */
+  async move<Row extends JobRow>(line: JobLine, moves: readonly JobMove[]): Promise<Row[]> {
+    if (moves.length === 0) return [];
+    const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, line, moves));
+    await failpoint('move:committed');
+    this.wake(
+      line,
+      moved,
+      moves.some(({ dueInMs }) => dueInMs === 0),
+    );
+    return moved;
+  }
+
+  /**
+   * Changes rows conditionally, all in one statement, and appends their events. The caller commits and then calls
+   * {@link wake}.
+   * @returns the rows that changed, as they are now; a row that was not in the state it was to leave is not among them
+   */
+  async moveWithin<Row extends JobRow>(sql: Sql, line: JobLine, moves: readonly JobMove[]): Promise<Row[]> {
+    for (const move of moves) assertLegal(line, move);
+    const columns = [...movable.both, ...movable[line.table]];
+    const rows = await sql.rows<Record<string, unknown>>(
+      `UPDATE ${line.table} t
+          SET (${columns.join(', ')}) =
+              (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
+              due_at = now() + m.due_in_ms * interval '1 ms',
+              updated_at = now()
+         FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
+        WHERE t.id = m.id AND m.from ? t.status
+          AND (m.lease IS NULL OR t.lease = m.lease)
+          AND (m.attempt IS NULL OR t.attempt = m.attempt)
+       RETURNING t.*`,
+      [JSON.stringify(moves.map(moveRecord))],
+    );
+    const moved = rows.map((row) => camelRow<Row>(row));
+    const told = new Set(moves.filter((move) => move.tell).map((move) => move.id));
+    await appendEvents(
+      sql,
+      moved.filter((row) => told.has(row.id)).map((row) => eventOf(line, row)),
+    );
+    await failpoint('move:before-commit');
+    return moved;
+  }
+
+  /**
+   * Wakes subscribers of the rows' streams; after the commit.
+   * @param work - whether something is due at once, so that the workers are woken too
+   */
+  wake(line: JobLine, rows: readonly JobRow[], work = false): void {
+    if (rows.length === 0) return;
+    this.announcer.announce({ streams: [...new Set(rows.map((row) => line.streamOf(row)))], work });
+  }
+}
+
+/** The event that tells of a row as it is. */
+export function eventOf(line: JobLine, row: JobRow): Parameters<typeof appendEvents>[1][number] {
+  return {
+    streamId: line.streamOf(row),
+    kind: line.eventKind,
+    subjectId: row.id,
+    generationId: line.table === 'generations' ? row.id : null,
+    payload: line.payloadOf(row),
+  };
+}
+
+function moveRecord(move: JobMove): object {
+  const set = Object.entries(move.set).map(([name, value]) => [snakeName(name), value]);
+  // A move ends the work in hand, unless it says otherwise: the lease goes back.
+  return {
+    id: move.id,
+    from: move.from,
+    lease: move.lease ?? null,
+    attempt: move.attempt ?? null,
+    set: { lease: null, ...(Object.fromEntries(set) as object) },
+    due_in_ms: move.dueInMs,
+  };
+}
+
+function assertLegal(line: JobLine, { from, set }: JobMove): void {
+  const to = set.status;
+  if (to === undefined) return;
+  const illegal = from.find((state) => state !== to && !line.moves[state]?.includes(to));
+  if (illegal !== undefined) throw new Error(`A ${line.noun} cannot go from ${illegal} to ${to}.`);
+}

@@ -1,0 +1,75 @@
+import { newId } from '../core/ids';
+import type { Sql } from '../core/sql';
+import type { UpstreamError } from '../upstream/provider';
+import type { JobLine, JobRow } from './job';
+import type { SubmissionOutcome } from './submission.entity';
+
+/** What the ledger knows of an attempt. */
+export interface Attempt {
+  outcome: SubmissionOutcome;
+  /** Milliseconds since the call was begun, by the database's clock. */
+  ageMs: number;
+  photosFetched: boolean;
+}
+
+const jobColumn = (line: JobLine): string => `${line.noun}_id`;
+
+/** Writes that a paid call is about to be made; in the transaction that moves its row to SUBMITTING. */
+export async function openAttempt(sql: Sql, line: JobLine, row: JobRow, account: string): Promise<void> {
+  await sql.rows(
+    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account) VALUES ($1, $2, $3, $4, $5)`,
+    [newId(), row.id, row.attempt, row.provider, account],
+  );
+}
+
+/**
+ * Writes that the upstream took it.
+ * @returns whether this attempt is known
+ * @throws the database's unique violation if another submission already has this id
+ */
+export async function acceptAttempt(
+  sql: Sql,
+  line: JobLine,
+  entry: { id: string; attempt: number; ref: string; correlationId?: string },
+): Promise<boolean> {
+  const rows = await sql.rows(
+    `UPDATE submissions SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, answered_at = coalesce(answered_at, now())
+      WHERE ${jobColumn(line)} = $1 AND attempt = $2 RETURNING id`,
+    [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null],
+  );
+  return rows.length > 0;
+}
+
+/** Writes that a call ended without an id. */
+export async function closeAttempt(
+  sql: Sql,
+  line: JobLine,
+  row: Pick<JobRow, 'id' | 'attempt'>,
+  outcome: Exclude<SubmissionOutcome, 'CALLING' | 'ACCEPTED'>,
+  error?: UpstreamError,
+): Promise<void> {
+  await sql.rows(
+    `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, answered_at = now()
+      WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
+    [
+      row.id,
+      row.attempt,
+      outcome,
+      error?.status ?? null,
+      error?.notice.correlationId ?? null,
+      error?.evidence ?? error?.message ?? null,
+    ],
+  );
+}
+
+/** What is known of the row's latest attempt. */
+export async function readAttempt(sql: Sql, line: JobLine, row: JobRow): Promise<Attempt | null> {
+  const [attempt] = await sql.rows<{ outcome: SubmissionOutcome; age_ms: number; photos_fetched: boolean }>(
+    `SELECT outcome, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms, photos_fetched_at IS NOT NULL AS photos_fetched
+       FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
+    [row.id, row.attempt],
+  );
+  return attempt
+    ? { outcome: attempt.outcome, ageMs: attempt.age_ms, photosFetched: attempt.photos_fetched }
+    : null;
+}

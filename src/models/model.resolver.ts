@@ -1,0 +1,174 @@
+import {
+  Arg,
+  Args,
+  Ctx,
+  FieldResolver,
+  ID,
+  Mutation,
+  Query,
+  Resolver,
+  Root,
+  Subscription,
+} from 'type-graphql';
+import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import type { Followed, Following } from '../events/follow';
+import { readPage, toConnection, type Connection } from '../graphql/connection';
+import type { GraphQLContext } from '../graphql/context';
+import { DeletedPayload } from '../graphql/deleted.type';
+import { resolverOf } from '../graphql/resolver-instances';
+import { failureOf, Failure } from '../jobs/failure.type';
+import type { PhotoEntity } from '../photos/photo.entity';
+import type { PhotoService } from '../photos/photo.service';
+import { Photo } from '../photos/photo.type';
+import type { ModelEntity } from './model.entity';
+import { ModelsArgs, TrainingProgressArgs, TrainModelInput } from './model.input';
+import type { ModelState } from './model.line';
+import type { ModelService } from './model.service';
+import type { ModelSubscriptions } from './model.subscription';
+import {
+  AvatarModel,
+  AvatarModelConnection,
+  ModelPayload,
+  TrainingProgress,
+  TrainModelPayload,
+} from './model.type';
+
+const idDescription = 'The model’s global id.';
+
+/** Models for clients. */
+@Resolver(() => AvatarModel)
+export class ModelResolver {
+  constructor(
+    private readonly service: ModelService,
+    private readonly subscriptions: ModelSubscriptions,
+    private readonly photoService: PhotoService,
+  ) {}
+
+  @Query(() => AvatarModel, {
+    nullable: true,
+    description: 'A model of yours; null if you have none with this id.',
+  })
+  async model(
+    @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<AvatarModel | null> {
+    const read = readGlobalId(id);
+    return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
+  }
+
+  @Query(() => AvatarModelConnection, { description: 'Your models, the newest first.' })
+  async models(
+    @Args(() => ModelsArgs) args: ModelsArgs,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<Connection<AvatarModel>> {
+    const page = readPage(args);
+    const { status = null, type = null } = args;
+    return toConnection(
+      await this.service.list(viewer, { first: page.first, after: page.afterId, status, type }),
+      page,
+    );
+  }
+
+  @Mutation(() => TrainModelPayload, {
+    description:
+      'Trains a model from 5 to 30 photos: ids of uploaded ones, or public URLs, or both. Answers at once; the training is paid for once, whatever crashes, and followed with `trainingProgress`.',
+  })
+  async trainModel(
+    @Arg('input', () => TrainModelInput, { description: 'What to train, and from which photos.' })
+    input: TrainModelInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<TrainModelPayload> {
+    const { provider = null, idempotencyKey = null } = input;
+    return { model: await this.service.train(viewer, { ...input, provider, idempotencyKey }) };
+  }
+
+  @Mutation(() => ModelPayload, { description: 'Gives a model another name.' })
+  async renameModel(
+    @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Arg('name', () => String, { description: '1 to 100 characters.' }) name: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<ModelPayload> {
+    return { model: await this.service.rename(viewer, fromGlobalId('AvatarModel', id), name) };
+  }
+
+  @Mutation(() => ModelPayload, {
+    description:
+      'Stops a training that is not over. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
+  })
+  async cancelModel(
+    @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<ModelPayload> {
+    return { model: await this.service.cancel(viewer, fromGlobalId('AvatarModel', id)) };
+  }
+
+  @Mutation(() => ModelPayload, {
+    description:
+      'Trains a model once more that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again.',
+  })
+  async retryModel(
+    @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<ModelPayload> {
+    return { model: await this.service.retry(viewer, fromGlobalId('AvatarModel', id)) };
+  }
+
+  @Mutation(() => DeletedPayload, {
+    description:
+      'Deletes a model for good, with its generations, its avatars, and the photos that no other model uses. Running work ends. Deleting twice is no error.',
+  })
+  async deleteModel(
+    @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<DeletedPayload> {
+    const read = readGlobalId(id);
+    if (read?.kind === 'AvatarModel') await this.service.delete(viewer, read.id);
+    return { deletedId: id };
+  }
+
+  @Subscription(() => TrainingProgress, {
+    description:
+      'The model now, then every change of its training, until that has ended. If the model is deleted it ends with the error NOT_FOUND.',
+    subscribe: ({ args, context, info }) =>
+      resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
+  })
+  trainingProgress(
+    @Root() { item, cursor, isSnapshot }: Followed<ModelState>,
+    @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
+  ): TrainingProgress {
+    const { status, progress, estimatedReadyAt } = item;
+    return { model: item, status, progress, estimatedReadyAt, failure: failureOf(item), cursor, isSnapshot };
+  }
+
+  /** Opens `trainingProgress`. */
+  follow(
+    { modelId, after = null }: TrainingProgressArgs,
+    { viewer }: GraphQLContext,
+  ): Promise<Following<ModelState>> {
+    return this.subscriptions.training(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
+  }
+
+  @FieldResolver(() => ID)
+  id(@Root() model: ModelState): string {
+    return toGlobalId('AvatarModel', model.id);
+  }
+
+  @FieldResolver(() => Failure, { nullable: true })
+  failure(@Root() model: ModelState): Failure | null {
+    return failureOf(model);
+  }
+
+  @FieldResolver(() => String, { nullable: true })
+  providerModelId(@Root() model: ModelState): string | null {
+    return model.providerRef;
+  }
+
+  @FieldResolver(() => [Photo], {
+    description: 'The photos it is trained from, in your order. Those deleted since are missing.',
+  })
+  photos(@Root() model: ModelEntity, @Ctx() { loaders }: GraphQLContext): Promise<PhotoEntity[]> {
+    return loaders
+      .get<string, PhotoEntity[]>('AvatarModel.photos', (ids) => this.photoService.ofModels(ids))
+      .load(model.id);
+  }
+}

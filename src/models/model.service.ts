@@ -1,0 +1,317 @@
+import { claimKey } from '../accounts/idempotency';
+import { DomainError, notFound } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import { newId } from '../core/ids';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { appendEvents, endStream, openStream } from '../events/event-log';
+import { noFailure } from '../jobs/failure';
+import { eventOf, type JobStore } from '../jobs/job.store';
+import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { AvatarProvider, AvatarType } from '../upstream/provider';
+import { modelLine } from './model.line';
+import type { ModelEntity } from './model.entity';
+import type { ModelStatus } from './model.state';
+
+/** What a training is asked with. */
+export interface TrainRequest {
+  name: string;
+  type: AvatarType;
+  /** Global ids of uploaded photos. */
+  photoIds: readonly string[];
+  photoUrls: readonly string[];
+  provider: string | null;
+  idempotencyKey: string | null;
+}
+
+/** Which of the viewer's models are wanted: newest first, those after the one with id `after`. */
+export interface ModelsRequest {
+  first: number;
+  after: string | null;
+  status: ModelStatus | null;
+  type: AvatarType | null;
+}
+
+/** What models are made of. */
+export interface ModelParts {
+  database: Transactions;
+  store: JobStore;
+  photos: TrainingPhotoService;
+  provider: AvatarProvider;
+  /** Lets what hangs on a model go with it: dooms the bytes of its avatars. */
+  dependents: { doomOfModel(sql: Sql, modelId: string): Promise<void> };
+}
+
+const longestName = 100;
+
+/** Models: train, look at, rename, cancel, retry, delete. Nothing here calls the upstream; workers do. */
+export class ModelService {
+  constructor(private readonly parts: ModelParts) {}
+
+  /**
+   * Writes the intent to train and answers at once. Everything stands in one transaction: if it fails, nothing is
+   * kept, and the same idempotency key may be used again.
+   */
+  async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
+    const { database, store } = this.parts;
+    this.checkTraining(request);
+    const { idempotencyKey: key, ...input } = request;
+    const id = newId();
+    const model = await database.transaction(async (sql) => {
+      const first = await claimKey(sql, {
+        owner: viewer.owner,
+        key,
+        operation: 'trainModel',
+        input,
+        resultId: id,
+      });
+      return first === null
+        ? this.create(sql, viewer, id, request)
+        : await this.findWithin(sql, viewer, first);
+    });
+    await failpoint('mutation:committed');
+    if (!model)
+      throw new DomainError(
+        'NOT_FOUND',
+        'The model that this idempotencyKey made has been deleted. Use a new key.',
+        { field: 'input.idempotencyKey' },
+      );
+    store.wake(modelLine, [model], true);
+    return model;
+  }
+
+  /** @returns null if there is none, or it is somebody else's */
+  async find(viewer: Viewer, id: string): Promise<ModelEntity | null> {
+    return this.findWithin(this.parts.database, viewer, id);
+  }
+
+  /** The viewer's models among the given ids, in their order. */
+  async findMany(viewer: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      'SELECT * FROM models WHERE id = ANY($1) AND owner = $2',
+      [ids, viewer.owner],
+    );
+    const byId = new Map(rows.map((row) => [row.id, camelRow<ModelEntity>(row)]));
+    return ids.map((id) => byId.get(id) ?? null);
+  }
+
+  /** One more than `first`, if there are more. */
+  async list(viewer: Viewer, { first, after, status, type }: ModelsRequest): Promise<ModelEntity[]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM models
+        WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
+        ORDER BY id DESC LIMIT $5`,
+      [viewer.owner, after, status, type, first + 1],
+    );
+    return rows.map((row) => camelRow<ModelEntity>(row));
+  }
+
+  async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
+    const { database, store } = this.parts;
+    checkName(name, 'name');
+    const renamed = await database.transaction(async (sql) => {
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'UPDATE models SET name = $3, updated_at = now() WHERE id = $1 AND owner = $2 RETURNING *',
+        [id, viewer.owner, name.trim()],
+      );
+      if (!row) throw notFound('model');
+      const model = camelRow<ModelEntity>(row);
+      await appendEvents(sql, [eventOf(modelLine, model)]);
+      return model;
+    });
+    store.wake(modelLine, [renamed]);
+    return renamed;
+  }
+
+  /**
+   * Stops a training that is not over. What the upstream already has cannot be called back there, but its result is
+   * no longer waited for. Cancelling twice is no error.
+   */
+  async cancel(viewer: Viewer, id: string): Promise<ModelEntity> {
+    return this.change(viewer, id, async (sql, model) => {
+      if (model.status === 'CANCELLED') return model;
+      if (model.status === 'READY' || model.status === 'FAILED') {
+        throw new DomainError(
+          'NOT_CANCELLABLE',
+          `The model is ${model.status}; only one that is not over can be cancelled.`,
+          { field: 'id' },
+        );
+      }
+      const [cancelled] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+        {
+          id,
+          from: [model.status],
+          set: { status: 'CANCELLED', estimatedReadyAt: null },
+          dueInMs: null,
+          tell: true,
+        },
+      ]);
+      await this.parts.photos.releaseAfterTraining(sql, id);
+      return cancelled!;
+    });
+  }
+
+  /** Trains once more what failed or is UNCERTAIN: a new attempt, paid anew. */
+  async retry(viewer: Viewer, id: string): Promise<ModelEntity> {
+    return this.change(viewer, id, async (sql, model) => {
+      const may =
+        model.status === 'UNCERTAIN' || (model.status === 'FAILED' && model.failureRetryable === true);
+      if (!may) {
+        throw new DomainError(
+          'NOT_RETRYABLE',
+          `The model is ${model.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+          { field: 'id' },
+        );
+      }
+      const photos = await this.parts.photos.trainingPhotos(sql, id);
+      const held = await this.parts.photos.holdForTraining(
+        sql,
+        photos.map((photo) => photo.id),
+      );
+      if (held.size < model.photoCount) {
+        throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted meanwhile. Train a new model.', {
+          field: 'id',
+        });
+      }
+      const set = {
+        status: 'QUEUED',
+        progress: 0,
+        providerRef: null,
+        submittedAt: null,
+        deadlineAt: null,
+        estimatedReadyAt: null,
+        polls: 0,
+        tries: 0,
+        ...noFailure,
+      };
+      const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+        { id, from: [model.status], set, dueInMs: 0, tell: true },
+      ]);
+      return queued!;
+    });
+  }
+
+  /** Deletes the model, its generations and avatars, the photos that no other model uses, and all bytes. */
+  async delete(viewer: Viewer, id: string): Promise<void> {
+    const { database, photos, dependents, store } = this.parts;
+    const isGone = await database.transaction(async (sql) => {
+      const [model] = await sql.rows('SELECT id FROM models WHERE id = $1 AND owner = $2 FOR UPDATE', [
+        id,
+        viewer.owner,
+      ]);
+      if (!model) return false;
+      await dependents.doomOfModel(sql, id);
+      await photos.deleteOfModel(sql, id);
+      await sql.rows('DELETE FROM models WHERE id = $1', [id]);
+      await endStream(sql, id, { subjectId: id });
+      return true;
+    });
+    if (!isGone) return;
+    await failpoint('delete:marked');
+    store.wake(modelLine, [{ id } as ModelEntity]);
+  }
+
+  private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainRequest): void {
+    const { facts, name: configured } = this.parts.provider;
+    checkName(name, 'input.name');
+    if (provider !== null && provider !== configured) {
+      throw new DomainError(
+        'INVALID_INPUT',
+        `The provider "${provider}" is not configured here; leave it out, or use "${configured}".`,
+        { field: 'input.provider' },
+      );
+    }
+    if (!facts.types.includes(type)) {
+      throw new DomainError(
+        'INVALID_INPUT',
+        `${configured} does not train ${type}; it knows ${facts.types.join(', ')}.`,
+        { field: 'input.type' },
+      );
+    }
+    const given = photoIds.length + photoUrls.length;
+    const details = { given, minimum: facts.minPhotos, maximum: facts.maxPhotos };
+    const field = photoIds.length > 0 || photoUrls.length === 0 ? 'input.photoIds' : 'input.photoUrls';
+    if (given < facts.minPhotos) {
+      throw new DomainError(
+        'TOO_FEW_PHOTOS',
+        `${given} photos were given; a training needs at least ${facts.minPhotos}.`,
+        { field, details },
+      );
+    }
+    if (given > facts.maxPhotos) {
+      throw new DomainError(
+        'TOO_MANY_PHOTOS',
+        `${given} photos were given; a training takes at most ${facts.maxPhotos}.`,
+        { field, details },
+      );
+    }
+  }
+
+  private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
+    const { photos, provider } = this.parts;
+    const uploaded = await photos.resolveForTraining(
+      sql,
+      viewer,
+      request.photoIds,
+      (index) => `input.photoIds[${index}]`,
+    );
+    const linked = await photos.addFromUrls(
+      sql,
+      viewer,
+      request.photoUrls,
+      (index) => `input.photoUrls[${index}]`,
+    );
+    const photoIds = [...uploaded, ...linked];
+    const [row] = await sql.rows<Record<string, unknown>>(
+      `INSERT INTO models (id, owner, provider, name, type, photo_count, due_at) VALUES ($1, $2, $3, $4, $5, $6, now()) RETURNING *`,
+      [id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length],
+    );
+    await sql.rows(
+      `INSERT INTO model_photos (model_id, photo_id, position) SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,
+      [id, photoIds],
+    );
+    await photos.holdForTraining(sql, photoIds);
+    const model = camelRow<ModelEntity>(row!);
+    await openStream(sql, id, viewer.owner);
+    await appendEvents(sql, [eventOf(modelLine, model)]);
+    return model;
+  }
+
+  private async findWithin(sql: Sql, viewer: Viewer, id: string): Promise<ModelEntity | null> {
+    const [row] = await sql.rows<Record<string, unknown>>(
+      'SELECT * FROM models WHERE id = $1 AND owner = $2',
+      [id, viewer.owner],
+    );
+    return row ? camelRow<ModelEntity>(row) : null;
+  }
+
+  /** Changes the viewer's model under its row's lock. */
+  private async change(
+    viewer: Viewer,
+    id: string,
+    work: (sql: Sql, model: ModelEntity) => Promise<ModelEntity>,
+  ): Promise<ModelEntity> {
+    const { database, store } = this.parts;
+    const changed = await database.transaction(async (sql) => {
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'SELECT * FROM models WHERE id = $1 AND owner = $2 FOR UPDATE',
+        [id, viewer.owner],
+      );
+      if (!row) throw notFound('model');
+      return work(sql, camelRow<ModelEntity>(row));
+    });
+    store.wake(modelLine, [changed], changed.status === 'QUEUED');
+    return changed;
+  }
+}
+
+function checkName(name: string, field: string): void {
+  const length = name.trim().length;
+  if (length < 1 || length > longestName) {
+    throw new DomainError(
+      'INVALID_INPUT',
+      `A name has 1 to ${longestName} characters; this one has ${length}.`,
+      { field },
+    );
+  }
+}

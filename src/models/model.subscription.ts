@@ -1,0 +1,53 @@
+import { notFound } from '../core/errors';
+import { camelRow, type Sql } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import type { EventFeed } from '../events/feed';
+import { follow, type Following, type Present } from '../events/follow';
+import type { ModelEntity } from './model.entity';
+import { readModelPayload, type ModelState } from './model.line';
+import { modelEnds } from './model.state';
+
+const ends: readonly string[] = modelEnds;
+
+/** Live progress of trainings. */
+export class ModelSubscriptions {
+  constructor(
+    private readonly sql: Sql,
+    private readonly feed: EventFeed,
+  ) {}
+
+  /**
+   * The model now, then every change, until the training has ended.
+   * @param after - the last cursor seen; then everything since comes instead of the present
+   * @throws DomainError NOT_FOUND, which also ends it when the model is deleted; INVALID_CURSOR
+   */
+  async training(viewer: Viewer, id: string, after: string | null): Promise<Following<ModelState>> {
+    const following = follow<ModelState>(this.feed, {
+      streamId: id,
+      after,
+      present: () => this.present(viewer, id),
+      read: (event) => {
+        if (event.kind === 'DELETED' && event.subjectId === id) throw notFound('model', 'modelId');
+        return event.kind === 'MODEL' ? readModelPayload(event.payload) : null;
+      },
+      isLast: (model) => ends.includes(model.status),
+    });
+    await following.opened;
+    return following;
+  }
+
+  private async present(viewer: Viewer, id: string): Promise<Present<ModelState>> {
+    const [row] = await this.sql.rows<
+      Record<string, unknown> & { stream_sequence: string; oldest: string | null }
+    >(
+      `SELECT m.*, s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = m.id) AS oldest
+         FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
+      [id, viewer.owner],
+    );
+    if (!row) throw notFound('model', 'modelId');
+    const model = camelRow<ModelEntity>(row);
+    const sequence = Number(row.stream_sequence);
+    const oldest = row.oldest === null ? sequence + 1 : Number(row.oldest);
+    return { sequence, oldest, items: [model], ended: ends.includes(model.status) };
+  }
+}

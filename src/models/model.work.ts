@@ -1,0 +1,124 @@
+import type { Sql } from '../core/sql';
+import { failure, noFailure, type Failure } from '../jobs/failure';
+import type { JobSteps, Preparation } from '../jobs/job';
+import type { JobStore } from '../jobs/job.store';
+import type { LearnedDurations } from '../jobs/learned-durations';
+import type { PhotoEntity } from '../photos/photo.entity';
+import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';
+import type { ModelEntity } from './model.entity';
+import { modelLine } from './model.line';
+
+/** How long to wait for photos that are still being fetched; the photo's own work wakes the model sooner. */
+const photosPendingMs = 5_000;
+/** Photo URLs outlive the longest training by this, so that no clock of the upstream's cuts them short. */
+const urlSlackMs = 5 * 60_000;
+
+/** What the work on models is made of. */
+export interface ModelWorkParts {
+  sql: Sql;
+  store: JobStore;
+  photos: TrainingPhotoService;
+  provider: AvatarProvider;
+  durations: LearnedDurations;
+  deadlineMs: number;
+  /** Divides the advised polling intervals. */
+  pollSpeed: number;
+}
+
+/** A training's own steps on the way that all jobs go. */
+export class ModelWork implements JobSteps<ModelEntity> {
+  readonly line = modelLine;
+  readonly shareOfUpstream = 1;
+
+  constructor(private readonly parts: ModelWorkParts) {}
+
+  get deadlineMs(): number {
+    return this.parts.deadlineMs;
+  }
+
+  get pollPlan(): PollPlan {
+    const { firstMs, nextMs } = this.parts.provider.facts.trainingPoll;
+    return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
+  }
+
+  async usualMs(row: ModelEntity): Promise<number> {
+    const { durations, provider } = this.parts;
+    return durations.usualMs(
+      `training/${row.provider}/${row.type}`,
+      `SELECT extract(epoch FROM ready_at - submitted_at) * 1000 AS ms FROM models
+        WHERE provider = $1 AND type = $2 AND ready_at IS NOT NULL ORDER BY ready_at DESC LIMIT 50`,
+      [row.provider, row.type],
+      provider.facts.usualTrainingMs,
+    );
+  }
+
+  async prepare(row: ModelEntity, attempt: number): Promise<Preparation> {
+    const { photos, provider, sql } = this.parts;
+    const found = await photos.trainingPhotos(sql, row.id);
+    const problem = problemOf(row, found);
+    if (problem) return { go: 'fail', failure: problem };
+    if (found.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
+    const expiresAtMs =
+      Date.now() + Math.max(this.parts.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const photoUrls = found.map(({ id }) => photos.upstreamUrl(id, { jobId: row.id, attempt }, expiresAtMs));
+    return { go: 'submit', call: (signal) => provider.train({ type: row.type, photoUrls }, signal) };
+  }
+
+  fetchesPhotos(): boolean {
+    return true;
+  }
+
+  async ask(row: ModelEntity, signal: AbortSignal): Promise<UpstreamState> {
+    return this.parts.provider.training(row.providerRef!, signal);
+  }
+
+  async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
+    const [ready] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+      {
+        id: row.id,
+        from: [row.status],
+        lease: row.lease!,
+        set: {
+          status: 'READY',
+          progress: 100,
+          readyAt: 'now',
+          estimatedReadyAt: null,
+          tries: 0,
+          lastError: null,
+          ...noFailure,
+        },
+        dueInMs: null,
+        tell: true,
+      },
+    ]);
+    if (ready) await this.ended(sql, ready);
+    return ready ?? null;
+  }
+
+  async ended(sql: Sql, row: ModelEntity): Promise<void> {
+    await this.parts.photos.releaseAfterTraining(sql, row.id);
+  }
+}
+
+/** Why a training cannot be submitted with these photos, if it cannot. Nothing has been paid then. */
+function problemOf(row: ModelEntity, photos: readonly PhotoEntity[]): Failure | null {
+  if (photos.length < row.photoCount || photos.some(({ status }) => status === 'PURGED')) {
+    return failure(
+      'TOO_FEW_PHOTOS',
+      'A photo was deleted before the training was submitted. Train again with others.',
+    );
+  }
+  const bad = photos
+    .map((photo, index) => ({ ...photo, index }))
+    .filter(({ status }) => status === 'REJECTED');
+  if (bad.length === 0) return null;
+  const unreachable = bad.every(({ problems }) => problems.some(({ code }) => code === 'PHOTO_UNREACHABLE'));
+  const list = bad
+    .map(({ index, problems }) => `Photo ${index + 1}: ${problems[0]?.message ?? 'it was refused.'}`)
+    .join(' ');
+  return failure(
+    unreachable ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID',
+    `${list} Train again without, or with others.`,
+  );
+}

@@ -1,0 +1,76 @@
+import type { Logger } from '../core/logger';
+import { pause } from '../core/clock';
+
+/** A piece of work that is repeated: one pass takes what is due now. */
+export interface Beat {
+  name: string;
+  /** @returns how many pieces were in hand; above 0 the next pass follows at once */
+  pass: (signal: AbortSignal) => Promise<number>;
+  /** How long to wait after a pass that found nothing, in milliseconds. */
+  idleMs: number;
+  /** How many passes may run at once, so that a slow one does not hold up the rest. */
+  lanes: number;
+  /** Whether a wake-up ends the wait; others keep to their time. */
+  wakes: boolean;
+}
+
+/** The wait after a pass that failed, in milliseconds: the database may be away. */
+const failedMs = 1_000;
+
+/** The clock: repeats every beat until it is stopped. Errors cost a pause and are logged, never the loop. */
+export class Poller {
+  private readonly stopping = new AbortController();
+  private readonly sleepers = new Set<AbortController>();
+  private loops: Promise<void>[] = [];
+  private wakes = 0;
+
+  constructor(
+    private readonly beats: readonly Beat[],
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    if (this.loops.length > 0) return;
+    this.loops = this.beats.flatMap((beat) => Array.from({ length: beat.lanes }, () => this.repeat(beat)));
+  }
+
+  /** Something may be due now. */
+  wake(): void {
+    this.wakes += 1;
+    for (const sleeper of this.sleepers) sleeper.abort();
+  }
+
+  /** Returns when every pass in hand has ended; what waits for an answer is told to end by its signal. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(this.loops);
+    this.loops = [];
+  }
+
+  private async repeat(beat: Beat): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const wakes = this.wakes;
+      const restMs = await this.once(beat, signal);
+      // A wake-up during the pass may have been for what the pass no longer saw.
+      const isWoken = beat.wakes && this.wakes !== wakes;
+      if (restMs > 0 && !isWoken) await this.rest(beat, restMs);
+    }
+  }
+
+  private async once(beat: Beat, signal: AbortSignal): Promise<number> {
+    try {
+      return (await beat.pass(signal)) > 0 ? 0 : beat.idleMs;
+    } catch (error) {
+      this.logger.warn({ err: error, beat: beat.name }, 'a pass failed; it is repeated');
+      return failedMs;
+    }
+  }
+
+  private async rest(beat: Beat, ms: number): Promise<void> {
+    const sleeper = new AbortController();
+    if (beat.wakes) this.sleepers.add(sleeper);
+    await pause(ms, AbortSignal.any([this.stopping.signal, sleeper.signal]));
+    this.sleepers.delete(sleeper);
+  }
+}
