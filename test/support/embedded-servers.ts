@@ -1,0 +1,118 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client } from 'pg';
+import {
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from '../../src/database/embedded-postgres';
+import { crashPostgres } from './postgres-crash';
+
+const project = resolve(__dirname, '../..');
+const launcher = join(project, 'src/database/embedded-postgres.ts');
+
+/** The embedded servers of some tests, in a folder of their own whose name has spaces. */
+export class EmbeddedServers {
+  private readonly started: EmbeddedPostgres[] = [];
+  private readonly children: ChildProcess[] = [];
+
+  private readonly folder = mkdtempSync(join(tmpdir(), 'likeness embedded '));
+
+  /** Where a server's folder lies alone. */
+  get parent(): string {
+    return join(this.folder, 'a data folder');
+  }
+
+  get dir(): string {
+    return join(this.parent, 'postgres');
+  }
+
+  async start(options: Partial<EmbeddedPostgresOptions> = {}): Promise<EmbeddedPostgres> {
+    const postgres = await startEmbeddedPostgres({ dir: this.dir, durable: true, ...options });
+    this.started.push(postgres);
+    return postgres;
+  }
+
+  /** Starts one in a process of its own, as another gateway would, and tells the server's process id. */
+  async startElsewhere(durable: boolean): Promise<{ gateway: ChildProcess; pid: number }> {
+    const program = `require(${JSON.stringify(launcher)})
+      .startEmbeddedPostgres({ dir: ${JSON.stringify(this.dir)}, durable: ${durable} })
+      .then(({ pid }) => console.log(pid)); setInterval(() => undefined, 1000);`;
+    const gateway = spawn(process.execPath, ['-r', '@swc-node/register', '-e', program], {
+      cwd: project,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.children.push(gateway);
+    const [line] = (await once(createInterface(gateway.stdout), 'line')) as [string];
+    return { gateway, pid: Number(line) };
+  }
+
+  /** A process that does nothing. */
+  startBystander(): ChildProcess {
+    const bystander = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], {
+      stdio: 'ignore',
+    });
+    this.children.push(bystander);
+    return bystander;
+  }
+
+  /** The process ids of the servers that work in this folder. */
+  async running(): Promise<number[]> {
+    const files = await readdir(this.folder, { recursive: true });
+    const notes = files.filter((file) => file.endsWith('data/postmaster.pid'));
+    const pids = notes.map(async (note) => parseInt(await readFile(join(this.folder, note), 'utf8'), 10));
+    return (await Promise.all(pids)).filter(isRunning);
+  }
+
+  /** Ends everything, however the test went; the data stays. */
+  async stop(): Promise<void> {
+    this.children.splice(0).forEach((child) => child.kill('SIGKILL'));
+    await Promise.all(this.started.splice(0).map((postgres) => postgres.stop()));
+    for (const pid of await this.running()) await crashPostgres(pid);
+  }
+
+  /** Ends everything and removes it. */
+  async clear(): Promise<void> {
+    await this.stop();
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** Kills a process and waits for its end. */
+export async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+/** Runs one statement in a session of its own. */
+export async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Whether a process of this id exists. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for a state. The test's own timeout bounds it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await pause(10);
+}

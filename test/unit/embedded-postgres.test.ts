@@ -1,0 +1,170 @@
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { type EmbeddedPostgres } from '../../src/database/embedded-postgres';
+import { EmbeddedServers, isRunning, query } from '../support/embedded-servers';
+
+describe('the first start of the embedded PostgreSQL', () => {
+  const servers = new EmbeddedServers();
+  const begunLongAgo = `${servers.dir}.new-killed`;
+  let both: EmbeddedPostgres[];
+  let url: string;
+
+  beforeAll(async () => {
+    await mkdir(join(begunLongAgo, 'data'), { recursive: true });
+    const anHourAgoS = Date.now() / 1000 - 3600;
+    await utimes(begunLongAgo, anHourAgoS, anHourAgoS);
+    both = await Promise.all([servers.start(), servers.start()]);
+    url = both[0]!.url;
+  });
+
+  afterAll(() => servers.clear());
+
+  it('gives a database called likeness, in a folder whose name has spaces', async () => {
+    expect(await query(url, 'SELECT current_database() AS db, current_user AS who')).toEqual([
+      { db: 'likeness', who: 'likeness' },
+    ]);
+  });
+
+  it('makes one server when two start at once', () => {
+    expect(both[1]).toMatchObject({ url, pid: both[0]!.pid });
+    expect(both.filter(({ started }) => started)).toHaveLength(1);
+  });
+
+  it('leaves nothing behind, neither of its own nor of a start that was killed', async () => {
+    expect(await readdir(servers.parent)).toEqual(['postgres']);
+  });
+
+  it('is durable', async () => {
+    expect(await query(url, 'SHOW synchronous_commit')).toEqual([{ synchronous_commit: 'on' }]);
+    expect(await query(url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
+  });
+
+  it('can be reached from this machine only', async () => {
+    expect(await query(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
+    expect(await query(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
+  });
+
+  it('asks everyone for the password, which only the owner can read', async () => {
+    const { password } = new URL(url);
+    await expect(query(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+    await expect(query(url.replace(`:${password}`, ''), 'SELECT 1')).rejects.toThrow(/password/i);
+    expect(await query(url, 'SELECT DISTINCT auth_method FROM pg_hba_file_rules')).toEqual([
+      { auth_method: 'scram-sha-256' },
+    ]);
+    expect((await stat(join(servers.dir, 'password'))).mode & 0o777).toBe(0o600);
+    expect((await stat(servers.dir)).mode & 0o777).toBe(0o700);
+  });
+
+  it('keeps what users wrote out of its log', async () => {
+    await query(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret wish'))");
+    await expect(query(url, "INSERT INTO prompts VALUES ('a secret wish')")).rejects.toMatchObject({
+      code: '23514',
+    });
+    const log = await readFile(join(servers.dir, 'server.log'), 'utf8');
+    expect(log).toContain('ready to accept connections');
+    expect(log).not.toContain('a secret wish');
+  });
+});
+
+describe('a first start that cannot be', () => {
+  const servers = new EmbeddedServers();
+
+  afterAll(() => servers.clear());
+
+  it('leaves a folder alone that holds something else, and says what to do', async () => {
+    await mkdir(servers.dir, { recursive: true });
+    await writeFile(join(servers.dir, 'diary.txt'), 'Dear diary');
+    await expect(servers.start()).rejects.toThrow(/something else is there\. Move it away, or set DATA_DIR/);
+    expect(await readFile(join(servers.dir, 'diary.txt'), 'utf8')).toBe('Dear diary');
+    expect(await readdir(servers.parent)).toEqual(['postgres']);
+  });
+
+  it('ends when it is given up, and leaves nothing', async () => {
+    const giveUp = new AbortController();
+    const starting = servers.start({ signal: giveUp.signal });
+    giveUp.abort(new Error('The operator pressed Ctrl-C.'));
+    await expect(starting).rejects.toThrow('The operator pressed Ctrl-C.');
+    expect(await servers.running()).toEqual([]);
+    expect(await readdir(servers.parent)).toEqual(['postgres']);
+  });
+});
+
+describe('a later start of the embedded PostgreSQL', () => {
+  const servers = new EmbeddedServers();
+  let before: EmbeddedPostgres;
+
+  beforeAll(async () => {
+    before = await servers.start();
+    await query(before.url, "CREATE TABLE kept AS SELECT 'still here' AS word");
+  });
+
+  beforeEach(() => servers.stop());
+  afterAll(() => servers.clear());
+
+  it('has the data and the address of before', async () => {
+    const after = await servers.start();
+    expect(after).toMatchObject({ started: true, url: before.url });
+    expect(await query(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
+  });
+
+  it('takes another port when the last one is taken', async () => {
+    const squatter = createServer().listen(Number(new URL(before.url).port), '127.0.0.1');
+    await once(squatter, 'listening');
+    try {
+      const after = await servers.start();
+      expect(after.url).not.toBe(before.url);
+      expect(await query(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
+    } finally {
+      squatter.close();
+    }
+  });
+
+  it('says what to do when the password is gone', async () => {
+    const file = join(servers.dir, 'password');
+    await rename(file, `${file}.away`);
+    await expect(servers.start()).rejects.toThrow(/Put the file back, or move .* away/);
+    expect(await servers.running()).toEqual([]);
+    await rename(`${file}.away`, file);
+  });
+
+  it('says what to do when the password is another one, and does not tell it', async () => {
+    const file = join(servers.dir, 'password');
+    const right = await readFile(file, 'utf8');
+    await writeFile(file, 'of-another-folder');
+    const refusal = await servers.start().catch(String);
+    expect(refusal).toMatch(/Put back the file "password"/);
+    expect(refusal).not.toContain('of-another-folder');
+    expect(await servers.running()).toEqual([]);
+    await writeFile(file, right);
+  });
+
+  it('attaches to a server that runs, which ends with its last user', async () => {
+    const first = await servers.start();
+    const second = await servers.start();
+    expect(second).toMatchObject({ started: false, pid: first.pid });
+
+    await first.stop();
+    expect(await query(second.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await second.stop();
+    expect(isRunning(first.pid)).toBe(false);
+  });
+
+  it('has one server while another gateway stops', async () => {
+    const first = await servers.start();
+    const [, next] = await Promise.all([first.stop(), servers.start()]);
+    expect(await query(next.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('can be stopped twice, and although a session of no gateway is open', async () => {
+    const postgres = await servers.start();
+    const inspection = new Client({ connectionString: postgres.url });
+    inspection.on('error', () => undefined);
+    await inspection.connect();
+    await Promise.all([postgres.stop(), postgres.stop()]);
+    await postgres.stop();
+    expect(isRunning(postgres.pid)).toBe(false);
+  });
+});
