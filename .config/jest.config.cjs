@@ -1,3 +1,7 @@
+const { resolve } = require('node:path');
+
+const rootDir = resolve(__dirname, '..');
+
 const swc = [
   '@swc/jest',
   {
@@ -15,7 +19,7 @@ const swc = [
 /** One project a suite; `npm test` runs those that need nothing but Node, `.ci/run` runs them all. */
 const suite = (displayName, extra = {}) => ({
   displayName,
-  rootDir: '..',
+  rootDir,
   testEnvironment: 'node',
   testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`],
   setupFiles: ['reflect-metadata'],
@@ -31,7 +35,7 @@ const withDatabase = {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  rootDir: '..',
+  rootDir,
   testTimeout: 30_000,
   projects: [suite('unit'), suite('contract'), suite('api', withDatabase), suite('faults', withDatabase)],
 };

@@ -142,22 +142,25 @@ export function isLoopback(host: string): boolean {
 }
 
 function contradictions(config: Config): string[] {
-  const problems: string[] = [];
-  if (config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY) {
-    problems.push('PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox');
-  }
-  if (config.AUTH.includes('none') && config.AUTH.length > 1) {
-    problems.push('AUTH=none lets everybody in and cannot stand beside others; write AUTH=jwt,keys');
-  }
-  if (config.AUTH.includes('none') && !isLoopback(config.HOST)) {
-    problems.push(
-      `HOST ${config.HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
-    );
-  }
-  if (config.AUTH.includes('jwt') && !config.JWT_JWKS_URL && !config.JWT_SECRET) {
-    problems.push(
+  const { AUTH, HOST } = config;
+  const isOpen = AUTH.includes('none');
+  const rules: [isBroken: boolean, problem: string][] = [
+    [
+      config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY,
+      'PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox',
+    ],
+    [
+      isOpen && AUTH.length > 1,
+      'AUTH=none lets everybody in and cannot stand beside others; write AUTH=jwt,keys',
+    ],
+    [
+      isOpen && !isLoopback(HOST),
+      `HOST ${HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
+    ],
+    [
+      AUTH.includes('jwt') && !config.JWT_JWKS_URL && !config.JWT_SECRET,
       'JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json',
-    );
-  }
-  return problems;
+    ],
+  ];
+  return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
 }

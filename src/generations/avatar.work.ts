@@ -9,7 +9,7 @@ import { PictureProblem } from '../photos/picture-problem';
 import type { PictureWorkshop } from '../photos/picture-workshop';
 import { doom } from '../storage/media-deletion';
 import { ObjectTooLargeError, type MediaStore, type StoredObject } from '../storage/media-store';
-import { DownloadError, type Downloads } from '../upstream/download';
+import { DownloadError, type Download, type DownloadOptions } from '../upstream/download';
 import type { AvatarEntity } from './avatar.entity';
 import { avatarKey, avatarKeys, previewKey } from './avatar.keys';
 import type { Closing } from './generation.closing';
@@ -20,7 +20,11 @@ export interface AvatarWorkParts {
   database: Transactions;
   media: MediaStore;
   workshop: PictureWorkshop;
-  downloads: Downloads;
+  /** Fetches from the upstream, through the guard. */
+  download: (
+    url: string,
+    limits: Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 'signal'>,
+  ) => Promise<Download>;
   closing: Closing;
   logger: Logger;
   leaseMs: number;
@@ -36,7 +40,9 @@ const atOnce = 6;
 const downloadMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 120_000;
-/** A result that is answered with 403, 404 or 410 is asked for this often before new URLs are asked for. */
+/** What upstreams answer for a picture that they have deleted, or whose URL has ended. */
+const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
+/** Such a picture is asked for this often before new URLs are asked for. */
 const goneTries = 3;
 
 /** How a picture that could not be had ended. */
@@ -103,8 +109,8 @@ export class AvatarWork {
   }
 
   private async store(row: AvatarEntity, signal: AbortSignal): Promise<void> {
-    const { downloads, media, workshop, maxBytes } = this.parts;
-    const answer = await downloads.result(row.sourceUrl!, { maxBytes, timeoutMs: downloadMs, signal });
+    const { download, media, workshop, maxBytes } = this.parts;
+    const answer = await download(row.sourceUrl!, { maxBytes, timeoutMs: downloadMs, signal });
     await failpoint('result:fetched');
     const spooled = await media.put(avatarKey(row.id), answer.bytes, maxBytes);
     const picture = await workshop.verify(await this.read(avatarKey(row.id), spooled.byteSize));
@@ -184,18 +190,15 @@ export class AvatarWork {
 
   private async handle(row: AvatarEntity, error: unknown, logger: Logger): Promise<void> {
     try {
-      if (error instanceof PictureProblem || error instanceof ObjectTooLargeError)
-        return await this.lose(row, 'RESULT_UNUSABLE', error.message);
-      if (error instanceof DownloadError) {
-        if (error.kind === 'TOO_LARGE' || error.kind === 'REFUSED_ADDRESS')
-          return await this.lose(row, 'RESULT_UNUSABLE', error.message);
-        if (isGone(error) && row.tries + 1 >= goneTries) return await this.searchAnew(row, error);
+      if (isUnusable(error)) await this.lose(row, 'RESULT_UNUSABLE', error.message);
+      else if (isGone(error) && row.tries + 1 >= goneTries) await this.searchAnew(row, error);
+      else {
+        logger.warn(
+          { err: error, tries: row.tries + 1 },
+          'a finished picture could not be stored yet; it is tried again',
+        );
+        await this.retry(row, error);
       }
-      logger.warn(
-        { err: error, tries: row.tries + 1 },
-        'a finished picture could not be stored yet; it is tried again',
-      );
-      await this.retry(row, error);
     } catch (failed) {
       logger.warn(
         { err: failed },
@@ -251,8 +254,14 @@ export class AvatarWork {
   }
 }
 
-function isGone(error: DownloadError): boolean {
-  return error.kind === 'STATUS' && (error.status === 403 || error.status === 404 || error.status === 410);
+/** What was delivered is no picture, and will not become one. */
+function isUnusable(error: unknown): error is Error {
+  if (error instanceof PictureProblem || error instanceof ObjectTooLargeError) return true;
+  return error instanceof DownloadError && (error.kind === 'TOO_LARGE' || error.kind === 'REFUSED_ADDRESS');
+}
+
+function isGone(error: unknown): error is DownloadError {
+  return error instanceof DownloadError && goneStatuses.has(error.status ?? 0);
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -13,7 +13,6 @@ import {
 import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Followed } from '../events/follow';
-import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/deleted.type';
 import { resolverOf } from '../graphql/resolver-instances';
@@ -24,13 +23,13 @@ import { AvatarModel } from '../models/model.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
-import type { GenerationEntity } from './generation.entity';
 import {
   AvatarCompletedArgs,
   GenerateAvatarsInput,
   GenerateInstantAvatarsInput,
   GenerationProgressArgs,
 } from './generation.input';
+import type { GenerationLifecycle } from './generation.lifecycle';
 import type { AvatarPayload as AvatarState, GenerationPayload as GenerationState } from './generation.line';
 import type { GenerationService } from './generation.service';
 import type { GenerationSubscriptions } from './generation.subscription';
@@ -38,7 +37,6 @@ import {
   AvatarCompleted,
   GenerateAvatarsPayload,
   Generation,
-  GenerationConnection,
   GenerationPayload,
   GenerationProgress,
 } from './generation.type';
@@ -50,6 +48,7 @@ const idDescription = 'The generation’s global id.';
 export class GenerationResolver {
   constructor(
     private readonly service: GenerationService,
+    private readonly lifecycle: GenerationLifecycle,
     private readonly subscriptions: GenerationSubscriptions,
     private readonly avatarService: AvatarService,
     private readonly models: ModelService,
@@ -119,7 +118,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.service.cancel(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => GenerationPayload, {
@@ -130,7 +129,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.service.retry(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => DeletedPayload, {
@@ -142,7 +141,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
     const read = readGlobalId(id);
-    if (read?.kind === 'Generation') await this.service.delete(viewer, read.id);
+    if (read?.kind === 'Generation') await this.lifecycle.delete(viewer, read.id);
     return { deletedId: id };
   }
 
@@ -255,28 +254,5 @@ export class GenerationResolver {
         this.avatarService.ofGenerations(viewer, ids),
       )
       .load(generation.id);
-  }
-}
-
-/** What hangs on a model: written here, since models know nothing of generations. */
-@Resolver(() => AvatarModel)
-export class ModelGenerationsResolver {
-  constructor(private readonly service: GenerationService) {}
-
-  @FieldResolver(() => GenerationConnection, {
-    description: 'The generations made from this model, the newest first.',
-  })
-  async generations(
-    @Root() model: ModelEntity,
-    @Args(() => PageArgs) args: PageArgs,
-    @Ctx() { viewer, loaders }: GraphQLContext,
-  ): Promise<Connection<GenerationEntity>> {
-    const page = readPage(args);
-    const request = { first: page.first, after: page.afterId };
-    const loader = loaders.get<string, GenerationEntity[]>(
-      `AvatarModel.generations/${page.first}/${page.afterId}`,
-      (ids) => this.service.listOfModels(viewer, ids, request),
-    );
-    return toConnection(await loader.load(model.id), page);
   }
 }

@@ -4,13 +4,10 @@ import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, endStream, eraseEvents, openStream } from '../events/event-log';
-import { noFailure } from '../jobs/failure';
+import { appendEvents, openStream } from '../events/event-log';
 import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
-import { doom } from '../storage/media-deletion';
 import type { AvatarProvider } from '../upstream/provider';
-import { avatarKeys } from './avatar.keys';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationLine, streamOfGeneration } from './generation.line';
 import { checkInstant, checkPrompts } from './generation.wishes';
@@ -42,7 +39,7 @@ export interface GenerationParts {
   provider: AvatarProvider;
 }
 
-/** Generations: ask for, look at, cancel, retry, delete. Nothing here calls the upstream; workers do. */
+/** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
 export class GenerationService {
   constructor(private readonly parts: GenerationParts) {}
 
@@ -141,115 +138,6 @@ export class GenerationService {
     return modelIds.map((id) => lists.get(id) ?? []);
   }
 
-  /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice is no error. */
-  async cancel(viewer: Viewer, id: string): Promise<GenerationEntity> {
-    return this.change(viewer, id, async (sql, generation) => {
-      if (generation.status === 'CANCELLED') return generation;
-      if (['COMPLETED', 'PARTIAL', 'FAILED'].includes(generation.status)) {
-        throw new DomainError(
-          'NOT_CANCELLABLE',
-          `The generation is ${generation.status}; only one that is not over can be cancelled.`,
-          { field: 'id' },
-        );
-      }
-      const [cancelled] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
-        {
-          id,
-          from: [generation.status],
-          set: { status: 'CANCELLED', estimatedReadyAt: null },
-          dueInMs: null,
-          tell: true,
-        },
-      ]);
-      await sql.rows(`DELETE FROM avatars WHERE generation_id = $1 AND status = 'PENDING'`, [id]);
-      await this.parts.photos.releaseAfterTraining(sql, id);
-      return cancelled!;
-    });
-  }
-
-  /** Generates once more what failed or is UNCERTAIN: a new attempt, paid anew. */
-  async retry(viewer: Viewer, id: string): Promise<GenerationEntity> {
-    return this.change(viewer, id, async (sql, generation) => {
-      const may =
-        generation.status === 'UNCERTAIN' ||
-        (generation.status === 'FAILED' && generation.failureRetryable === true);
-      if (!may) {
-        throw new DomainError(
-          'NOT_RETRYABLE',
-          `The generation is ${generation.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
-          { field: 'id' },
-        );
-      }
-      if (generation.modelId === null) await this.holdPhoto(sql, id);
-      await sql.rows('DELETE FROM avatars WHERE generation_id = $1', [id]);
-      const set = {
-        status: 'QUEUED',
-        progress: 0,
-        providerRef: null,
-        submittedAt: null,
-        deadlineAt: null,
-        estimatedReadyAt: null,
-        resultsExpireAt: null,
-        polls: 0,
-        tries: 0,
-        ...noFailure,
-      };
-      const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
-        { id, from: [generation.status], set, dueInMs: 0, tell: true },
-      ]);
-      return queued!;
-    });
-  }
-
-  /** Deletes a generation with its avatars and all bytes. */
-  async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, store } = this.parts;
-    const deleted = await database.transaction(async (sql) => {
-      const [row] = await sql.rows<Record<string, unknown>>(
-        'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
-        [id, viewer.owner],
-      );
-      if (!row) return null;
-      const generation = camelRow<GenerationEntity>(row);
-      await this.doomWhere(sql, 'generation_id', id);
-      await this.parts.photos.releaseAfterTraining(sql, id);
-      await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
-      if (generation.modelId === null) await endStream(sql, id, { subjectId: id, generationId: id });
-      else await eraseEvents(sql, generation.modelId, { generationId: id });
-      return generation;
-    });
-    if (!deleted) return;
-    await failpoint('delete:marked');
-    store.wake(generationLine, [deleted]);
-  }
-
-  /** Dooms the bytes of all of a model's avatars; in the transaction that deletes the model. */
-  async doomOfModel(sql: Sql, modelId: string): Promise<void> {
-    await this.doomWhere(sql, 'model_id', modelId);
-  }
-
-  private async doomWhere(sql: Sql, column: 'generation_id' | 'model_id', id: string): Promise<void> {
-    const rows = await sql.rows<{ id: string }>(`SELECT id FROM avatars WHERE ${column} = $1`, [id]);
-    await doom(
-      sql,
-      rows.flatMap((row) => avatarKeys(row.id)),
-    );
-  }
-
-  private async holdPhoto(sql: Sql, id: string): Promise<void> {
-    const photos = await this.parts.photos.trainingPhotos(sql, id);
-    const held = await this.parts.photos.holdForTraining(
-      sql,
-      photos.map((photo) => photo.id),
-    );
-    if (held.size > 0) return;
-    throw new DomainError(
-      'NOT_RETRYABLE',
-      'Its photo has been deleted meanwhile. Ask for a new generation.',
-      { field: 'id' },
-    );
-  }
-
   private async once(
     viewer: Viewer,
     operation: string,
@@ -293,24 +181,5 @@ export class GenerationService {
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
     await appendEvents(sql, [eventOf(generationLine, generation)]);
     return generation;
-  }
-
-  /** Changes the viewer's generation under its row's lock. */
-  private async change(
-    viewer: Viewer,
-    id: string,
-    work: (sql: Sql, generation: GenerationEntity) => Promise<GenerationEntity>,
-  ): Promise<GenerationEntity> {
-    const { database, store } = this.parts;
-    const changed = await database.transaction(async (sql) => {
-      const [row] = await sql.rows<Record<string, unknown>>(
-        'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
-        [id, viewer.owner],
-      );
-      if (!row) throw notFound('generation');
-      return work(sql, camelRow<GenerationEntity>(row));
-    });
-    store.wake(generationLine, [changed], changed.status === 'QUEUED');
-    return changed;
   }
 }

@@ -163,7 +163,7 @@ function onlyAvatars(
     async next() {
       for (;;) {
         const { value, done } = await following.next();
-        if (done || !value) return { value: undefined, done: true };
+        if (done) return { value: undefined, done: true };
         const { item, ...told } = value;
         if (item !== 'ended') return { value: { ...told, item }, done: false };
       }

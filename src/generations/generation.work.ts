@@ -1,9 +1,10 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { failure, failureColumns, noFailure } from '../jobs/failure';
+import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
 import type { JobSteps, Preparation } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
 import type { LearnedDurations } from '../jobs/learned-durations';
+import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
@@ -12,6 +13,8 @@ import { generationLine } from './generation.line';
 /** While pictures are being fetched the row itself is looked at this often, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
 const urlSlackMs = 5 * 60_000;
+/** How long to wait for a photo that is still being fetched; its own work wakes the generation sooner. */
+const photoPendingMs = 5_000;
 /** The longest URL that is followed; what is longer is taken for no picture. */
 const longestUrl = 4_096;
 
@@ -78,25 +81,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   ): Promise<GenerationEntity | null> {
     const { store, provider } = this.parts;
     const usable = results.filter(({ url }) => url.length <= longestUrl).slice(0, 1_000);
-    if (usable.length === 0) {
-      const set = {
-        status: 'FAILED',
-        estimatedReadyAt: null,
-        ...failureColumns(failure('UPSTREAM_FAILED', 'It delivered no picture.')),
-      };
-      const [failed] = await store.moveWithin<GenerationEntity>(sql, generationLine, [
-        {
-          id: row.id,
-          from: [row.status],
-          lease: row.lease!,
-          set: row.status === 'FAILED' ? {} : set,
-          dueInMs: null,
-          tell: true,
-        },
-      ]);
-      if (failed) await this.ended(sql, failed);
-      return failed ?? null;
-    }
+    if (usable.length === 0) return this.finishEmpty(sql, row);
     const [clock] = await sql.rows<{ expires_at: Date }>(
       `SELECT now() + $1 * interval '1 ms' AS expires_at`,
       [provider.facts.resultTtlMs],
@@ -122,6 +107,16 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     );
     await this.ended(sql, storing);
     return storing;
+  }
+
+  private async finishEmpty(sql: Sql, row: GenerationEntity): Promise<GenerationEntity | null> {
+    const why = failureColumns(failure('UPSTREAM_FAILED', 'It delivered no picture.'));
+    const set = row.status === 'FAILED' ? {} : { status: 'FAILED', estimatedReadyAt: null, ...why };
+    const [failed] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
+      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: null, tell: true },
+    ]);
+    if (failed) await this.ended(sql, failed);
+    return failed ?? null;
   }
 
   async ended(sql: Sql, row: GenerationEntity): Promise<void> {
@@ -159,26 +154,17 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   private async prepareInstant(row: GenerationEntity, attempt: number): Promise<Preparation> {
     const { photos, provider, sql } = this.parts;
     const [photo] = await photos.trainingPhotos(sql, row.id);
-    if (!photo || photo.status === 'PURGED') {
-      return {
-        go: 'fail',
-        failure: failure('PHOTO_INVALID', 'The photo was deleted before it was submitted. Send another one.'),
-      };
-    }
-    if (photo.status === 'REJECTED') {
-      const problem = photo.problems[0];
-      const code = problem?.code === 'PHOTO_UNREACHABLE' ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID';
-      return { go: 'fail', failure: failure(code, problem?.message ?? '') };
-    }
-    if (photo.status !== 'READY') return { go: 'wait', ms: 5_000 };
-    const [wanted] = row.prompts;
+    const problem = problemOf(photo);
+    if (problem) return { go: 'fail', failure: problem };
+    if (photo?.status !== 'READY') return { go: 'wait', ms: photoPendingMs };
     const expiresAtMs =
       Date.now() + Math.max(this.parts.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrl = photos.upstreamUrl(photo.id, { jobId: row.id, attempt }, expiresAtMs);
+    const { prompt, negativePrompt } = row.prompts[0]!;
     const request = {
       photoUrl,
-      prompt: wanted?.prompt ?? '',
-      negativePrompt: wanted?.negativePrompt ?? undefined,
+      prompt: prompt ?? '',
+      negativePrompt: negativePrompt ?? undefined,
       count: row.wanted,
     };
     return { go: 'submit', call: (signal) => provider.generateInstant(request, signal) };
@@ -191,6 +177,17 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     );
     return model?.provider_ref ?? null;
   }
+}
+
+/** Why a generation cannot be submitted with this photo, if it cannot. Nothing has been paid then. */
+function problemOf(photo: PhotoEntity | undefined): Failure | null {
+  if (!photo || photo.status === 'PURGED') {
+    return failure('PHOTO_INVALID', 'The photo was deleted before it was submitted. Send another one.');
+  }
+  if (photo.status !== 'REJECTED') return null;
+  const [problem] = photo.problems;
+  const code = problem?.code === 'PHOTO_UNREACHABLE' ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID';
+  return failure(code, problem?.message ?? '');
 }
 
 /** Which picture is which: the upstream answers in the order of what was asked for. More than asked for are kept too. */

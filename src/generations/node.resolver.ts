@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
 import { readGlobalId } from '../core/ids';
-import { asNode, Node } from '../graphql/node';
 import type { GraphQLContext } from '../graphql/context';
+import { asNode, Node } from '../graphql/node';
 import type { ModelService } from '../models/model.service';
 import type { PhotoService } from '../photos/photo.service';
 import type { AvatarService } from './avatar.service';

@@ -1,5 +1,5 @@
-import type { Logger } from '../core/logger';
 import { backoffMs } from '../core/clock';
+import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type AvatarProvider, type UpstreamState } from '../upstream/provider';

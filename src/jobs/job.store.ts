@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
 import { failpoint } from '../core/failpoint';
+import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
 import type { JobLine, JobMove, JobRow } from './job';
 

@@ -24,20 +24,18 @@ export async function openAttempt(sql: Sql, line: JobLine, row: JobRow, account:
 
 /**
  * Writes that the upstream took it.
- * @returns whether this attempt is known
  * @throws the database's unique violation if another submission already has this id
  */
 export async function acceptAttempt(
   sql: Sql,
   line: JobLine,
   entry: { id: string; attempt: number; ref: string; correlationId?: string },
-): Promise<boolean> {
-  const rows = await sql.rows(
+): Promise<void> {
+  await sql.rows(
     `UPDATE submissions SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, answered_at = coalesce(answered_at, now())
-      WHERE ${jobColumn(line)} = $1 AND attempt = $2 RETURNING id`,
+      WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
     [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null],
   );
-  return rows.length > 0;
 }
 
 /** Writes that a call ended without an id. */
@@ -51,15 +49,12 @@ export async function closeAttempt(
   await sql.rows(
     `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, answered_at = now()
       WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
-    [
-      row.id,
-      row.attempt,
-      outcome,
-      error?.status ?? null,
-      error?.notice.correlationId ?? null,
-      error?.evidence ?? error?.message ?? null,
-    ],
+    [row.id, row.attempt, outcome, ...(error ? factsOf(error) : [null, null, null])],
   );
+}
+
+function factsOf({ status, notice, evidence, message }: UpstreamError): (string | number | null)[] {
+  return [status ?? null, notice.correlationId ?? null, evidence ?? message];
 }
 
 /** What is known of the row's latest attempt. */

@@ -1,21 +1,20 @@
-import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
-import { failure, failureColumns, noFailure, refusedFailure } from './failure';
+import { failure, failureColumns, refusedFailure, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
-import type { Journal, JournalEntry } from './journal';
 import { keepingLease } from './lease';
-import { acceptAttempt, closeAttempt, openAttempt, readAttempt } from './submission.ledger';
+import type { Settlement } from './settlement';
+import { closeAttempt, openAttempt, readAttempt } from './submission.ledger';
 
 /** What the submission protocol is made of. */
 export interface SubmissionParts {
   database: Transactions;
   store: JobStore;
-  journal: Journal;
+  settlement: Settlement;
   provider: AvatarProvider;
   budget: UpstreamBudget;
   logger: Logger;
@@ -33,8 +32,6 @@ const atOnce = 8;
 const sheddingMs = 2_000;
 /** How long to wait with a call that could not be sent at all. */
 const notSentMs = 5_000;
-
-const uniqueViolation = '23505';
 
 /**
  * The submission protocol, the one place where money is spent: intent, attempt, commit, call, store. For trainings
@@ -72,21 +69,13 @@ export class SubmissionWork {
     return claim.rows.length;
   }
 
-  /**
-   * Brings ids that only the journal has into the database. Called at the start before anything else is claimed, and
-   * then as long as there are any.
-   */
-  async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
-    for (const entry of this.parts.journal.unsettled) await this.store(stepsOf[entry.table], entry);
-  }
-
   private async step(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<void> {
     const logger = this.parts.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
     try {
       if (row.status === 'QUEUED') await this.submit(steps, row, signal);
       else if (row.status === 'SUBMITTING')
         // Its lease has ended: somebody died, or hangs, between the begin of the call and its answer.
-        await this.unknown(steps, row);
+        await this.parts.settlement.unknown(steps, row);
       else await this.settle(steps, row);
     } catch (error) {
       // The lease ends and somebody, perhaps this process, takes the row up again from its stored state.
@@ -101,7 +90,7 @@ export class SubmissionWork {
     const wait = (ms: number) =>
       this.move(steps, row, { from: ['QUEUED'], lease: row.lease!, set: {}, dueInMs: ms, tell: false });
     if (signal.aborted) return wait(0);
-    if (this.parts.journal.unsettled.length > 0) return wait(sheddingMs);
+    if (this.parts.settlement.isBehind) return wait(sheddingMs);
     const attempt = row.attempt + 1;
     const preparation = await steps.prepare(row, attempt);
     if (preparation.go === 'wait') return wait(preparation.ms);
@@ -145,100 +134,17 @@ export class SubmissionWork {
   }
 
   private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
-    const { table } = steps.line;
-    const entry = {
-      table,
-      id: row.id,
-      attempt: row.attempt,
-      provider: row.provider,
+    const { id, attempt, provider } = row;
+    const { correlationId } = notice;
+    await this.parts.settlement.accepted(steps, {
+      table: steps.line.table,
+      id,
+      attempt,
+      provider,
       ref,
-      correlationId: notice.correlationId,
-    };
-    try {
-      this.parts.journal.append(entry);
-    } catch (error) {
-      this.parts.logger.error(
-        { err: error, id: row.id },
-        'the journal cannot be written; the id is kept in memory until the database has it',
-      );
-    }
-    await failpoint('submission:journaled');
-    await this.store(steps, entry);
-    await this.quietly(() => this.parts.budget.answered(notice));
-  }
-
-  /** Writes an answered id to the database; what the database cannot take now stays in the journal for {@link replay}. */
-  private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
-    const { database, store, journal, logger } = this.parts;
-    try {
-      const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry));
-      journal.settle(entry);
-      await failpoint('submission:stored');
-      if (moved) store.wake(steps.line, [moved]);
-    } catch (error) {
-      if (isUniqueViolation(error)) return this.duplicate(steps, entry);
-      logger.error(
-        { err: error, id: entry.id, attempt: entry.attempt },
-        'an answered id could not be stored yet; it is tried again',
-      );
-    }
-  }
-
-  private async storeWithin(sql: Sql, steps: JobSteps, entry: JournalEntry): Promise<JobRow | null> {
-    const { logger, store } = this.parts;
-    const known = await acceptAttempt(sql, steps.line, entry);
-    if (!known)
-      logger.warn(
-        { id: entry.id, providerRef: entry.ref },
-        `the upstream took a ${steps.line.noun} that was deleted meanwhile`,
-      );
-    const found = await sql.rows<Record<string, unknown>>(
-      `SELECT t.*, now() AS read_at FROM ${steps.line.table} t WHERE id = $1 FOR UPDATE`,
-      [entry.id],
-    );
-    const row = found[0] && camelRow<JobRow & { readAt: Date }>(found[0]);
-    if (!row || row.providerRef === entry.ref) return null;
-    if (row.attempt !== entry.attempt || row.providerRef !== null) {
-      logger.error(
-        { id: entry.id, attempt: entry.attempt, providerRef: entry.ref },
-        'an earlier attempt was taken by the upstream after all: it was paid twice',
-      );
-      return null;
-    }
-    // Whoever cancelled it keeps that; the id is kept all the same.
-    const keeps =
-      row.status === 'CANCELLED' || (row.status === 'FAILED' && row.failureCode !== 'SUBMISSION_UNKNOWN');
-    const running = keeps ? {} : { status: steps.line.running, ...noFailure };
-    const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
-    const [moved] = await store.moveWithin<JobRow>(sql, steps.line, [
-      {
-        id: entry.id,
-        from: [row.status],
-        attempt: entry.attempt,
-        set: {
-          ...running,
-          providerRef: entry.ref,
-          submittedAt: 'now',
-          deadlineAt: inMs(steps.deadlineMs),
-          estimatedReadyAt: keeps ? null : inMs(await steps.usualMs(row)),
-          polls: 0,
-          tries: 0,
-          lastError: null,
-        },
-        dueInMs: keeps ? null : steps.pollPlan.firstMs,
-        tell: !keeps,
-      },
-    ]);
-    return moved ?? null;
-  }
-
-  /** The upstream answered with an id that another job has: whose it is cannot be known, and the other keeps it. */
-  private async duplicate(steps: JobSteps, entry: JournalEntry): Promise<void> {
-    const error = new UpstreamError('UNKNOWN', 'The upstream answered with an id that it has given before.', {
-      evidence: entry.ref,
+      correlationId,
     });
-    await this.unknown(steps, entry, error);
-    this.parts.journal.settle(entry);
+    await this.quietly(() => this.parts.budget.answered(notice));
   }
 
   private async notAccepted(steps: JobSteps, row: JobRow, error: UpstreamError): Promise<void> {
@@ -278,28 +184,8 @@ export class SubmissionWork {
         );
       case 'UNKNOWN':
         await this.quietly(() => budget.failed());
-        return this.unknown(steps, row, error);
+        return this.parts.settlement.unknown(steps, row, error);
     }
-  }
-
-  private async unknown(
-    steps: JobSteps,
-    row: Pick<JobRow, 'id' | 'attempt'>,
-    error?: UpstreamError,
-  ): Promise<void> {
-    const { database, logger, store, graceMs } = this.parts;
-    logger.error(
-      { id: row.id, attempt: row.attempt },
-      `whether the upstream took a ${steps.line.noun} is unknown; it is not sent again by itself`,
-    );
-    const moved = await database.transaction(async (sql) => {
-      await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
-      const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
-      return store.moveWithin<JobRow>(sql, steps.line, [
-        { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, tell: true },
-      ]);
-    });
-    store.wake(steps.line, moved);
   }
 
   /** The grace period is over, or nearly: looks whether evidence came in. */
@@ -324,7 +210,7 @@ export class SubmissionWork {
     steps: JobSteps,
     row: JobRow,
     hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
-    why: ReturnType<typeof failure>,
+    why: Failure,
   ): Promise<void> {
     const { database, store } = this.parts;
     const moved = await database.transaction(async (sql) => {
@@ -350,9 +236,4 @@ export class SubmissionWork {
       this.parts.logger.warn({ err: error }, 'the budget could not be written');
     }
   }
-}
-
-function isUniqueViolation(error: unknown): boolean {
-  const cause = error instanceof DomainError ? error.cause : error;
-  return (cause as { code?: unknown } | undefined)?.code === uniqueViolation;
 }

@@ -22,6 +22,7 @@ import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import type { ModelEntity } from './model.entity';
 import { ModelsArgs, TrainingProgressArgs, TrainModelInput } from './model.input';
+import type { ModelLifecycle } from './model.lifecycle';
 import type { ModelState } from './model.line';
 import type { ModelService } from './model.service';
 import type { ModelSubscriptions } from './model.subscription';
@@ -40,6 +41,7 @@ const idDescription = 'The model’s global id.';
 export class ModelResolver {
   constructor(
     private readonly service: ModelService,
+    private readonly lifecycle: ModelLifecycle,
     private readonly subscriptions: ModelSubscriptions,
     private readonly photoService: PhotoService,
   ) {}
@@ -99,7 +101,7 @@ export class ModelResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<ModelPayload> {
-    return { model: await this.service.cancel(viewer, fromGlobalId('AvatarModel', id)) };
+    return { model: await this.lifecycle.cancel(viewer, fromGlobalId('AvatarModel', id)) };
   }
 
   @Mutation(() => ModelPayload, {
@@ -110,7 +112,7 @@ export class ModelResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<ModelPayload> {
-    return { model: await this.service.retry(viewer, fromGlobalId('AvatarModel', id)) };
+    return { model: await this.lifecycle.retry(viewer, fromGlobalId('AvatarModel', id)) };
   }
 
   @Mutation(() => DeletedPayload, {
@@ -122,7 +124,7 @@ export class ModelResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
     const read = readGlobalId(id);
-    if (read?.kind === 'AvatarModel') await this.service.delete(viewer, read.id);
+    if (read?.kind === 'AvatarModel') await this.lifecycle.delete(viewer, read.id);
     return { deletedId: id };
   }
 

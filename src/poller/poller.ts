@@ -1,5 +1,5 @@
-import type { Logger } from '../core/logger';
 import { pause } from '../core/clock';
+import type { Logger } from '../core/logger';
 
 /** A piece of work that is repeated: one pass takes what is due now. */
 export interface Beat {

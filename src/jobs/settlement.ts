@@ -1,0 +1,165 @@
+import { DomainError } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import type { Logger } from '../core/logger';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import { UpstreamError } from '../upstream/provider';
+import { noFailure } from './failure';
+import type { JobMove, JobPatch, JobRow, JobSteps } from './job';
+import type { JobStore } from './job.store';
+import type { Journal, JournalEntry } from './journal';
+import { acceptAttempt, closeAttempt } from './submission.ledger';
+
+/** What the settling of paid calls is made of. */
+export interface SettlementParts {
+  database: Transactions;
+  store: JobStore;
+  journal: Journal;
+  logger: Logger;
+  /** How long the outcome of a submission may stay unknown, in milliseconds. */
+  graceMs: number;
+}
+
+const uniqueViolation = '23505';
+
+/** A row as it is when an id for it comes in, with the database's time. */
+type Found = JobRow & { readAt: Date };
+
+/** Keeps what is known of a paid call's end: its id, or that nothing is known. */
+export class Settlement {
+  constructor(private readonly parts: SettlementParts) {}
+
+  /** Whether the database still lacks an id that was answered; until it has it, no new paid call is begun. */
+  get isBehind(): boolean {
+    return this.parts.journal.unsettled.length > 0;
+  }
+
+  /** The upstream took it: the id goes to the journal, before anything else, and then to the database. */
+  async accepted(steps: JobSteps, entry: JournalEntry): Promise<void> {
+    try {
+      this.parts.journal.append(entry);
+    } catch (error) {
+      this.parts.logger.error(
+        { err: error, id: entry.id },
+        'the journal cannot be written; the id is kept in memory until the database has it',
+      );
+    }
+    await failpoint('submission:journaled');
+    await this.store(steps, entry);
+  }
+
+  /**
+   * Brings ids that only the journal has into the database. Called at the start before anything is claimed, and then
+   * as long as there are any.
+   */
+  async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
+    for (const entry of this.parts.journal.unsettled) await this.store(stepsOf[entry.table], entry);
+  }
+
+  /** Nothing certain is known of the call: the row says so, and is never sent again by itself. */
+  async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, error?: UpstreamError): Promise<void> {
+    const { database, logger, store, graceMs } = this.parts;
+    logger.error(
+      { id: row.id, attempt: row.attempt },
+      `whether the upstream took a ${steps.line.noun} is unknown; it is not sent again by itself`,
+    );
+    const moved = await database.transaction(async (sql) => {
+      await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
+      const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
+      return store.moveWithin<JobRow>(sql, steps.line, [
+        { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, tell: true },
+      ]);
+    });
+    store.wake(steps.line, moved);
+  }
+
+  /** What the database cannot take now stays in the journal for {@link replay}. */
+  private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
+    const { database, store, journal, logger } = this.parts;
+    try {
+      const usualMs = await this.usualMs(steps, entry.id);
+      const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, usualMs));
+      await failpoint('submission:stored');
+      journal.settle(entry);
+      if (moved) store.wake(steps.line, [moved]);
+    } catch (error) {
+      if (isUniqueViolation(error)) return this.duplicate(steps, entry);
+      logger.error(
+        { err: error, id: entry.id, attempt: entry.attempt },
+        'an answered id could not be stored yet; it is tried again',
+      );
+    }
+  }
+
+  private async usualMs(steps: JobSteps, id: string): Promise<number> {
+    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM ${steps.line.table} WHERE id = $1`,
+      [id],
+    );
+    return row ? steps.usualMs(camelRow<JobRow>(row)) : 0;
+  }
+
+  private async storeWithin(
+    sql: Sql,
+    steps: JobSteps,
+    entry: JournalEntry,
+    usualMs: number,
+  ): Promise<JobRow | null> {
+    const { logger, store } = this.parts;
+    await acceptAttempt(sql, steps.line, entry);
+    const [found] = await sql.rows<Record<string, unknown>>(
+      `SELECT t.*, now() AS read_at FROM ${steps.line.table} t WHERE id = $1 FOR UPDATE`,
+      [entry.id],
+    );
+    const row = found ? camelRow<Found>(found) : null;
+    const bad = misfit(row, entry);
+    if (bad) logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad);
+    if (!row || bad || row.providerRef === entry.ref) return null;
+    const [moved] = await store.moveWithin<JobRow>(sql, steps.line, [
+      acceptingMove(row, entry, steps, usualMs),
+    ]);
+    return moved ?? null;
+  }
+
+  /** The upstream answered with an id that another job has: whose it is cannot be known, and the other keeps it. */
+  private async duplicate(steps: JobSteps, entry: JournalEntry): Promise<void> {
+    const error = new UpstreamError('UNKNOWN', 'The upstream answered with an id that it has given before.', {
+      evidence: entry.ref,
+    });
+    await this.unknown(steps, entry, error);
+    this.parts.journal.settle(entry);
+  }
+}
+
+/** Why an id cannot become the row's, in words for the operator; null if it can, or already is. */
+function misfit(row: JobRow | null, entry: JournalEntry): string | null {
+  if (!row) return 'the upstream took a job that was deleted meanwhile';
+  if (row.providerRef === entry.ref) return null;
+  if (row.attempt === entry.attempt && row.providerRef === null) return null;
+  return 'an earlier attempt was taken by the upstream after all: it was paid twice';
+}
+
+/** Whoever cancelled it, or gave it up for another reason, keeps that; the id is kept all the same. */
+function isWaitedFor(row: JobRow): boolean {
+  return row.status !== 'CANCELLED' && (row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN');
+}
+
+function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, usualMs: number): JobMove {
+  const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
+  const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
+  const accepted: JobPatch = {
+    providerRef: entry.ref,
+    submittedAt: 'now',
+    deadlineAt: inMs(steps.deadlineMs),
+    polls: 0,
+    tries: 0,
+    lastError: null,
+  };
+  if (!isWaitedFor(row)) return { ...hold, set: accepted, dueInMs: null, tell: false };
+  const set = { ...accepted, status: steps.line.running, estimatedReadyAt: inMs(usualMs), ...noFailure };
+  return { ...hold, set, dueInMs: steps.pollPlan.firstMs, tell: true };
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  const cause = error instanceof DomainError ? error.cause : error;
+  return (cause as { code?: unknown } | undefined)?.code === uniqueViolation;
+}

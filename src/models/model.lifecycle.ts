@@ -1,0 +1,131 @@
+import { DomainError, notFound } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { endStream } from '../events/event-log';
+import { noFailure } from '../jobs/failure';
+import type { JobStore } from '../jobs/job.store';
+import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { ModelEntity } from './model.entity';
+import { modelLine } from './model.line';
+
+/** What the ends of models are made of. */
+export interface ModelLifecycleParts {
+  database: Transactions;
+  store: JobStore;
+  photos: TrainingPhotoService;
+  /** Lets what hangs on a model go with it: dooms the bytes of its avatars. */
+  dependents: { doomOfModel(sql: Sql, modelId: string): Promise<void> };
+}
+
+/** What a person does to a model that is on its way or has ended: cancel, retry, delete. */
+export class ModelLifecycle {
+  constructor(private readonly parts: ModelLifecycleParts) {}
+
+  /**
+   * Stops a training that is not over. What the upstream already has cannot be called back there, but its result is
+   * no longer waited for. Cancelling twice is no error.
+   */
+  async cancel(viewer: Viewer, id: string): Promise<ModelEntity> {
+    return this.change(viewer, id, async (sql, model) => {
+      if (model.status === 'CANCELLED') return model;
+      if (model.status === 'READY' || model.status === 'FAILED') {
+        throw new DomainError(
+          'NOT_CANCELLABLE',
+          `The model is ${model.status}; only one that is not over can be cancelled.`,
+          { field: 'id' },
+        );
+      }
+      const [cancelled] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+        {
+          id,
+          from: [model.status],
+          set: { status: 'CANCELLED', estimatedReadyAt: null },
+          dueInMs: null,
+          tell: true,
+        },
+      ]);
+      await this.parts.photos.releaseAfterTraining(sql, id);
+      return cancelled!;
+    });
+  }
+
+  /** Trains once more what failed or is UNCERTAIN: a new attempt, paid anew. */
+  async retry(viewer: Viewer, id: string): Promise<ModelEntity> {
+    return this.change(viewer, id, async (sql, model) => {
+      const may =
+        model.status === 'UNCERTAIN' || (model.status === 'FAILED' && model.failureRetryable === true);
+      if (!may) {
+        throw new DomainError(
+          'NOT_RETRYABLE',
+          `The model is ${model.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+          { field: 'id' },
+        );
+      }
+      const photos = await this.parts.photos.trainingPhotos(sql, id);
+      const held = await this.parts.photos.holdForTraining(
+        sql,
+        photos.map((photo) => photo.id),
+      );
+      if (held.size < model.photoCount) {
+        throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted meanwhile. Train a new model.', {
+          field: 'id',
+        });
+      }
+      const set = {
+        status: 'QUEUED',
+        progress: 0,
+        providerRef: null,
+        submittedAt: null,
+        deadlineAt: null,
+        estimatedReadyAt: null,
+        polls: 0,
+        tries: 0,
+        ...noFailure,
+      };
+      const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+        { id, from: [model.status], set, dueInMs: 0, tell: true },
+      ]);
+      return queued!;
+    });
+  }
+
+  /** Deletes the model, its generations and avatars, the photos that no other model uses, and all bytes. */
+  async delete(viewer: Viewer, id: string): Promise<void> {
+    const { database, photos, dependents, store } = this.parts;
+    const isGone = await database.transaction(async (sql) => {
+      const [model] = await sql.rows('SELECT id FROM models WHERE id = $1 AND owner = $2 FOR UPDATE', [
+        id,
+        viewer.owner,
+      ]);
+      if (!model) return false;
+      await dependents.doomOfModel(sql, id);
+      await photos.deleteOfModel(sql, id);
+      await sql.rows('DELETE FROM models WHERE id = $1', [id]);
+      await endStream(sql, id, { subjectId: id });
+      return true;
+    });
+    if (!isGone) return;
+    await failpoint('delete:marked');
+    store.wake(modelLine, [{ id } as ModelEntity]);
+  }
+
+  /** Changes the viewer's model under its row's lock. */
+  private async change(
+    viewer: Viewer,
+    id: string,
+    work: (sql: Sql, model: ModelEntity) => Promise<ModelEntity>,
+  ): Promise<ModelEntity> {
+    const { database, store } = this.parts;
+    const changed = await database.transaction(async (sql) => {
+      const [row] = await sql.rows<Record<string, unknown>>(
+        'SELECT * FROM models WHERE id = $1 AND owner = $2 FOR UPDATE',
+        [id, viewer.owner],
+      );
+      if (!row) throw notFound('model');
+      return work(sql, camelRow<ModelEntity>(row));
+    });
+    store.wake(modelLine, [changed], changed.status === 'QUEUED');
+    return changed;
+  }
+}
