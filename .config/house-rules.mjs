@@ -7,6 +7,13 @@
 
 const shapeless = /(^|[-.])(utils?|helpers?|managers?|common|misc|shared)([-.]|$)/;
 
+/** What may stand between the dots of a file's name; docs/CONTRIBUTING.md says what each is. */
+const kinds = new Set(
+  'entity state type input resolver loader service work lifecycle subscription store ledger line errors test'.split(
+    ' ',
+  ),
+);
+
 /** @type {import('eslint').Rule.RuleModule} */
 const fileNames = {
   meta: { type: 'suggestion', schema: [], messages: { shape: '{{ name }}: {{ cure }}' } },
@@ -16,6 +23,9 @@ const fileNames = {
       const complain = (cure) => context.report({ node, messageId: 'shape', data: { name, cure } });
       if (!/^[a-z0-9]+(-[a-z0-9]+)*([.][a-z0-9]+(-[a-z0-9]+)*)*[.]ts$/.test(name))
         complain('write it in kebab-case.');
+      const [, kind, more] = name.replace(/[.]ts$/, '').split('.');
+      if (more || (kind && !kinds.has(kind)))
+        complain(`"${kind}" is no kind of file here; join it by a hyphen.`);
       if (shapeless.test(name.replace(/[.]ts$/, ''))) complain('name it by what it does.');
     },
   }),
