@@ -12,7 +12,7 @@ sharp.concurrency(1);
 // loader for it does not heed `failOn`.
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 
-/** The most pixels a picture may have; a 50-megapixel phone's photo just fits. Asked of the header, before decoding. */
+/** The most pixels a picture may have. Asked of the header, before decoding. */
 export const maxPixels = 50_000_000;
 
 /**
@@ -65,7 +65,7 @@ export async function openPicture(
 function refuseTooLarge({ width, height, isProgressive }: Metadata): void {
   const most = isProgressive ? maxPixelsInPasses : maxPixels;
   if (width * height <= most) return;
-  const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e6)} million`;
+  const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e5) / 10} million`;
   const kind = isProgressive ? ' for a progressive or interlaced picture' : '';
   throw new PictureProblem(
     'TOO_MANY_PIXELS',
