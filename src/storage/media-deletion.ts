@@ -1,0 +1,172 @@
+import { backoffMs } from '../core/clock';
+import { failpoint } from '../core/failpoint';
+import type { Logger } from '../core/logger';
+import type { Sql, Transactions } from '../core/sql';
+import type { MediaStore } from './media-store';
+
+/** How long whoever deletes has for it, in milliseconds; then another takes it up. */
+const leaseMs = 60_000;
+
+/** The wait after a first failure and the longest, in milliseconds. */
+const firstRetryMs = 2_000;
+const longestRetryMs = 300_000;
+
+/** How many deletions are asked of the store at once. */
+const width = 8;
+
+/**
+ * How old bytes are, in milliseconds, before they may count as orphans: longer than any upload or download takes from
+ * its first byte to its row.
+ */
+const orphanAgeMs = 3_600_000;
+
+/** How many keys are compared with the database in one statement. */
+const batchSize = 500;
+
+/** What a key's bytes belong to, by its prefix: the rows that may still have, or get, bytes. */
+const owners = {
+  'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
+  'avatars/': `SELECT FROM avatars WHERE avatars.id = found.id AND avatars.status <> 'LOST'`,
+} as const;
+
+/** `photos/<uuid>.jpg`, `avatars/<uuid>.png`, `avatars/<uuid>.preview.jpg`. */
+const keyPattern = /^(?:photos|avatars)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\./;
+
+/** A key that is the caller's to delete until its lease ends. */
+interface Doomed {
+  key: string;
+  tries: number;
+  /** When it was doomed, to the microsecond; another time means that it was doomed anew, for newer bytes. */
+  mark: string;
+}
+
+/**
+ * Writes down that the bytes under these keys must go: in the transaction that deletes their rows. Only for keys that
+ * no row will ever claim again. Keys without bytes, or doomed already, are no error.
+ */
+export async function doom(sql: Sql, keys: readonly string[]): Promise<void> {
+  if (keys.length === 0) return;
+  await sql.rows(
+    `INSERT INTO doomed_media (key) SELECT DISTINCT unnest($1::text[])
+     ON CONFLICT (key) DO UPDATE SET tries = 0, due_at = now(), created_at = clock_timestamp()`,
+    [keys],
+  );
+}
+
+/** Deletes doomed bytes, repeating until the store has done it, and finds bytes that no row knows. */
+export class MediaDeletion {
+  constructor(
+    private readonly database: Transactions,
+    private readonly store: MediaStore,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Deletes bytes that were just doomed, AFTER the commit that doomed them, so that they are gone when the caller
+   * answers. Never throws: what fails here is logged and left to {@link sweep}.
+   */
+  async deleteNow(keys: readonly string[]): Promise<void> {
+    try {
+      await this.remove(await this.claim('key = ANY($1)', keys));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'bytes could not be deleted at once; the sweep will');
+    }
+  }
+
+  /**
+   * Deletes what is due, no key by two processes at once.
+   * @returns how many keys were taken up; as many as `limit` means that more may be waiting
+   */
+  async sweep(limit: number): Promise<number> {
+    const due = await this.claim(
+      'key IN (SELECT key FROM doomed_media WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)',
+      limit,
+    );
+    await this.remove(due);
+    return due.length;
+  }
+
+  /**
+   * Dooms bytes older than an hour that belong to no row, such as a crash between bytes and row leaves behind. Names
+   * that are not of this program's making are left alone.
+   * @param most - ends the pass once about so many were found
+   * @returns how many were doomed
+   */
+  async sweepOrphans(signal: AbortSignal, most = 1_000): Promise<number> {
+    let doomed = 0;
+    for (const prefix of Object.keys(owners) as (keyof typeof owners)[]) {
+      for await (const keys of inBatches(this.store.list(prefix, orphanAgeMs))) {
+        doomed += await this.doomOrphans(prefix, keys);
+        if (doomed >= most || signal.aborted) return doomed;
+      }
+    }
+    return doomed;
+  }
+
+  private async doomOrphans(prefix: keyof typeof owners, keys: readonly string[]): Promise<number> {
+    const ours = keys.flatMap((key) => {
+      const id = keyPattern.exec(key)?.[1];
+      return id === undefined ? [] : [{ key, id }];
+    });
+    const doomed = await this.database.rows(
+      `INSERT INTO doomed_media (key)
+       SELECT found.key FROM unnest($1::text[], $2::uuid[]) AS found (key, id) WHERE NOT EXISTS (${owners[prefix]})
+       ON CONFLICT (key) DO NOTHING
+       RETURNING key`,
+      [ours.map(({ key }) => key), ours.map(({ id }) => id)],
+    );
+    return doomed.length;
+  }
+
+  private claim(which: string, parameter: unknown): Promise<Doomed[]> {
+    return this.database.rows<Doomed>(
+      `UPDATE doomed_media SET tries = tries + 1, due_at = now() + $2 * interval '1 ms'
+        WHERE ${which} AND due_at <= now()
+       RETURNING key, tries, created_at::text AS mark`,
+      [parameter, leaseMs],
+    );
+  }
+
+  private async remove(doomed: readonly Doomed[]): Promise<void> {
+    if (doomed.length === 0) return;
+    await failpoint('delete:marked');
+    const gone: Doomed[] = [];
+    const rest = doomed.values();
+    const worker = async (): Promise<void> => {
+      for (const item of rest) if (await this.removeOne(item)) gone.push(item);
+    };
+    await Promise.all(Array.from({ length: width }, worker));
+    await failpoint('delete:bytes-gone');
+    await this.database.rows(
+      `DELETE FROM doomed_media USING unnest($1::text[], $2::text[]) AS gone (key, mark)
+        WHERE doomed_media.key = gone.key AND doomed_media.created_at = gone.mark::timestamptz`,
+      [gone.map(({ key }) => key), gone.map(({ mark }) => mark)],
+    );
+  }
+
+  private async removeOne({ key, tries }: Doomed): Promise<boolean> {
+    try {
+      await this.store.delete(key);
+      return true;
+    } catch (error) {
+      this.logger.warn({ err: error, key, tries }, 'bytes could not be deleted; they will be tried again');
+      await this.database.rows(
+        `UPDATE doomed_media SET due_at = now() + $2 * interval '1 ms' WHERE key = $1`,
+        [key, backoffMs(tries, firstRetryMs, longestRetryMs)],
+      );
+      return false;
+    }
+  }
+}
+
+async function* inBatches(keys: AsyncIterable<string>): AsyncGenerator<string[]> {
+  let batch: string[] = [];
+  for await (const key of keys) {
+    batch.push(key);
+    if (batch.length === batchSize) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
