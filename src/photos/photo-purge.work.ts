@@ -1,0 +1,50 @@
+import type { Sql, Transactions } from '../core/sql';
+import { doom } from '../storage/media-deletion';
+import { isNeeded, photoKey } from './photo-lifetime';
+
+/** Ends photos that are kept long enough. */
+export class PhotoPurgeWork {
+  constructor(private readonly database: Transactions) {}
+
+  /**
+   * Purges photos whose time has come: their bytes are doomed in the same transaction, and what could tell of the
+   * person is forgotten. Slots that were never used go without a trace. Several processes may do this at once.
+   * @returns how many were due; as many as `limit` means that more may be
+   */
+  async purgeDue(limit: number): Promise<number> {
+    return this.database.transaction(async (sql) => {
+      const due = await sql.rows<{ id: string }>(
+        `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+        [limit],
+      );
+      if (due.length > 0)
+        await purge(
+          sql,
+          due.map(({ id }) => id),
+        );
+      return due.length;
+    });
+  }
+}
+
+/** @param ids - of photos that this transaction has locked */
+async function purge(sql: Sql, ids: readonly string[]): Promise<void> {
+  // A job may have been made with one since its time was set. The locks are ours, so none can be made now.
+  await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
+  await sql.rows(
+    `DELETE FROM photos WHERE id = ANY($1) AND purge_at IS NOT NULL AND status = 'AWAITING_UPLOAD'`,
+    [ids],
+  );
+  const purged = await sql.rows<{ id: string }>(
+    `UPDATE photos
+        SET status = 'PURGED', filename = NULL, source_url = NULL, source_sha256 = NULL, problems = '[]',
+            due_at = NULL, lease = NULL, purge_at = NULL, updated_at = now()
+      WHERE id = ANY($1) AND purge_at IS NOT NULL
+     RETURNING id`,
+    [ids],
+  );
+  await doom(
+    sql,
+    purged.map(({ id }) => photoKey(id)),
+  );
+}

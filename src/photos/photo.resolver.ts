@@ -1,0 +1,58 @@
+import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { toGlobalId } from '../core/ids';
+import type { GraphQLContext } from '../graphql/context';
+import { DeletedPayload } from '../graphql/deleted.type';
+import type { PhotoEntity } from './photo.entity';
+import { CreatePhotoUploadsInput } from './photo.input';
+import type { PhotoService } from './photo.service';
+import { CreatePhotoUploadsPayload, Photo } from './photo.type';
+
+/** Photos for clients. */
+@Resolver(() => Photo)
+export class PhotoResolver {
+  constructor(private readonly photos: PhotoService) {}
+
+  @Query(() => Photo, {
+    nullable: true,
+    description: 'A photo of yours; null if you have none with this id.',
+  })
+  photo(
+    @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<Photo | null> {
+    return this.photos.find(viewer, id);
+  }
+
+  @Mutation(() => CreatePhotoUploadsPayload, {
+    description:
+      'Starts the upload of reference photos: one slot a file, each with the URL to PUT the bytes to.',
+  })
+  async createPhotoUploads(
+    @Arg('input', () => CreatePhotoUploadsInput, { description: 'Which photos.' })
+    input: CreatePhotoUploadsInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<CreatePhotoUploadsPayload> {
+    return { uploads: await this.photos.createUploads(viewer, input.files) };
+  }
+
+  @Mutation(() => DeletedPayload, {
+    description:
+      'Deletes a photo and its bytes for good. A training that has not begun goes on with the photos left, or fails if those are too few. Deleting twice is no error.',
+  })
+  async deletePhoto(
+    @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<DeletedPayload> {
+    return { deletedId: await this.photos.deletePhoto(viewer, id) };
+  }
+
+  @FieldResolver(() => ID)
+  id(@Root() photo: PhotoEntity): string {
+    return toGlobalId('Photo', photo.id);
+  }
+
+  @FieldResolver(() => String, { nullable: true })
+  url(@Root() photo: PhotoEntity): string | null {
+    return this.photos.viewUrl(photo);
+  }
+}
