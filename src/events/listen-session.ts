@@ -1,0 +1,114 @@
+import { Socket } from 'node:net';
+import { Client } from 'pg';
+
+/** What a session listens to. */
+export interface ListenSessionOptions {
+  url: string;
+  channel: string;
+  /** Ends the session, also while it is being opened. */
+  signal: AbortSignal;
+  onPayload: (payload: string) => void;
+}
+
+const connectTimeoutMs = 2_000;
+const statementTimeoutMs = 3_000;
+const heartbeatMs = 2_000;
+const farewellMs = 500;
+
+/**
+ * One connection that listens on a channel and notifies it. A connection that is silently dead is found by a statement
+ * every 2 s, which must be answered within 3 s.
+ */
+export class ListenSession {
+  /** Resolves when the signal has ended the session; rejects with the reason when anything else has. */
+  readonly ended: Promise<void>;
+  private readonly heartbeat: NodeJS.Timeout;
+
+  private constructor(
+    private readonly client: Client,
+    private readonly socket: Socket,
+    private readonly options: ListenSessionOptions,
+    lost: Promise<never>,
+  ) {
+    this.heartbeat = setInterval(() => {
+      this.run('SELECT 1', []).catch(() => undefined);
+    }, heartbeatMs);
+    this.ended = Promise.race([lost, aborted(options.signal)]).finally(() => this.close());
+  }
+
+  /** @throws whatever kept it from listening, within 5 s */
+  static async open(options: ListenSessionOptions): Promise<ListenSession> {
+    const socket = new Socket();
+    const client = new Client({
+      connectionString: options.url,
+      stream: () => socket,
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: statementTimeoutMs,
+      keepAlive: true,
+      application_name: 'likeness wake-ups',
+    });
+    const lost = loss(client);
+    // Who waits for it hears of it; a loss while nobody waits is no unhandled rejection.
+    lost.catch(() => undefined);
+    const abort = (): void => void socket.destroy();
+    options.signal.addEventListener('abort', abort);
+    try {
+      await Promise.race([client.connect(), lost]);
+      client.on('notification', ({ payload }) => {
+        if (payload) options.onPayload(payload);
+      });
+      await Promise.race([client.query(`LISTEN ${client.escapeIdentifier(options.channel)}`), lost]);
+      return new ListenSession(client, socket, options, lost);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      options.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /**
+   * Notifies the channel of every payload, in one statement.
+   * @throws when that fails or takes more than 3 s; the session ends with it
+   */
+  async notify(payloads: readonly string[]): Promise<void> {
+    await this.run('SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload', [
+      this.options.channel,
+      payloads,
+    ]);
+  }
+
+  private async run(text: string, parameters: unknown[]): Promise<void> {
+    try {
+      await this.client.query(text, parameters);
+    } catch (error) {
+      this.socket.destroy(error instanceof Error ? error : undefined);
+      throw error;
+    }
+  }
+
+  private async close(): Promise<void> {
+    clearInterval(this.heartbeat);
+    const cut = setTimeout(() => this.socket.destroy(), farewellMs);
+    await this.client.end().catch(() => undefined);
+    clearTimeout(cut);
+    this.socket.destroy();
+  }
+}
+
+function loss(client: Client): Promise<never> {
+  return new Promise((_, reject) => {
+    // An error without a listener would end the process; the first says why, `end` comes after it or alone.
+    client.on('error', reject);
+    client.on('end', () => {
+      reject(new Error('The connection for wake-ups was closed.'));
+    });
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,248 @@
+import { newId } from '../../src/core/ids';
+import { decodeEventCursor, encodeEventCursor } from '../../src/events/cursor';
+import { endStream, eraseEvents, pruneEvents } from '../../src/events/event-log';
+import {
+  follow,
+  type Followed,
+  type Following,
+  type FollowOptions,
+  type Present,
+} from '../../src/events/follow';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { change, changes, EventProcess, range, take, until } from '../support/event-process';
+
+const notFound = new Error('There is no model with this id.');
+
+describe('following', () => {
+  let testDatabase: TestDatabase;
+  let process: EventProcess;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    process = await EventProcess.start(testDatabase.url);
+  });
+
+  afterEach(() => {
+    process.assertAllClosed();
+  });
+
+  afterAll(async () => {
+    await process.stop();
+    await testDatabase.drop();
+  });
+
+  /** The present of a subject whose state is the last number told, and which has ended when that is 100. */
+  const presentOf = async (streamId: string): Promise<Present<number> | null> => {
+    const [row] = await process.database.rows<{
+      sequence: number;
+      oldest: number;
+      n: number | null;
+      ended: boolean;
+    }>(
+      `SELECT s.sequence::float8 AS sequence,
+              coalesce((SELECT min(sequence) FROM events WHERE stream_id = s.id), s.sequence + 1)::float8 AS oldest,
+              (SELECT (payload->>'n')::int FROM events
+                WHERE stream_id = s.id AND kind = 'MODEL' ORDER BY sequence DESC LIMIT 1) AS n
+         FROM streams s WHERE s.id = $1 AND s.ended_at IS NULL`,
+      [streamId],
+    );
+    return row ? { ...row, items: row.n === null ? [] : [row.n], ended: row.n === 100 } : null;
+  };
+
+  const followed = (streamId: string, options: Partial<FollowOptions<number>> = {}): Following<number> =>
+    follow<number>(process.feed, {
+      streamId,
+      present: () => presentOf(streamId),
+      read: (event) => (event.kind === 'MODEL' ? Number(event.payload.n) : null),
+      isLast: (n) => n === 100,
+      ...options,
+    });
+
+  const itemsOf = (told: readonly Followed<number>[]): number[] => told.map(({ item }) => item);
+  const placesOf = (streamId: string, told: readonly Followed<number>[]): number[] =>
+    told.map(({ cursor }) => decodeEventCursor(cursor, streamId));
+
+  it('begins with the present and then tells every change once', async () => {
+    const streamId = await process.openStream();
+    await process.publish(changes(streamId, 11, 15));
+    const following = followed(streamId);
+    await process.publish(changes(streamId, 16, 17));
+    const told = await take(following, 1);
+    expect(told[0]?.isSnapshot).toBe(true);
+    // The present was read before or after the change; either way there is neither gap nor double.
+    const first = told[0]!.item;
+    await process.publish([change(streamId, 18)]);
+    told.push(...(await take(following, 18 - first)));
+    expect(itemsOf(told)).toEqual(range(first, 18));
+    expect(placesOf(streamId, told)).toEqual(range(first - 10, 8));
+    expect(told.slice(1).every(({ isSnapshot }) => !isSnapshot)).toBe(true);
+    await following.return();
+  });
+
+  it('has neither gap nor double whenever it begins in a stream that does not stop', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const writing = (async (): Promise<void> => {
+      for (let n = 2; n < 100; n += 1) await process.publish([change(streamId, n)]);
+      await process.publish([change(streamId, 100)]);
+    })();
+    const tellings: Promise<Followed<number>[]>[] = [];
+    for (let index = 0; index < 30; index += 1) {
+      const following = followed(streamId);
+      await following.opened;
+      tellings.push(take(following, Infinity));
+    }
+    await writing;
+    for (const told of await Promise.all(tellings)) {
+      expect(itemsOf(told)).toEqual(range(told[0]!.item, 100));
+      expect(placesOf(streamId, told)).toEqual(itemsOf(told));
+    }
+  });
+
+  it('goes on after the cursor that the client saw last, without the present', async () => {
+    const streamId = await process.openStream();
+    await process.publish(changes(streamId, 1, 3));
+    const first = followed(streamId);
+    const [{ cursor }] = (await take(first, 1)) as [Followed<number>];
+    await first.return();
+    await process.publish(changes(streamId, 4, 6));
+    const second = followed(streamId, { after: cursor });
+    const told = await take(second, 3);
+    await process.publish([change(streamId, 7)]);
+    told.push(...(await take(second, 1)));
+    expect(itemsOf(told)).toEqual([4, 5, 6, 7]);
+    expect(told.some(({ isSnapshot }) => isSnapshot)).toBe(false);
+    await second.return();
+  });
+
+  it('tells what is kept of a past that begins just after the cursor, and the present if it begins later', async () => {
+    const streamId = await process.openStream();
+    await process.publish(changes(streamId, 1, 6));
+    await process.database.rows(
+      `UPDATE events SET created_at = now() - interval '1 day' WHERE stream_id = $1 AND sequence <= 3`,
+      [streamId],
+    );
+    await pruneEvents(process.database, 3_600_000);
+    const kept = followed(streamId, { after: encodeEventCursor(streamId, 3) });
+    const lost = followed(streamId, { after: encodeEventCursor(streamId, 2) });
+    expect(await take(kept, 3)).toMatchObject([4, 5, 6].map((item) => ({ item, isSnapshot: false })));
+    expect(await take(lost, 1)).toEqual([
+      { item: 6, isSnapshot: true, cursor: encodeEventCursor(streamId, 6) },
+    ]);
+    await process.publish([change(streamId, 7)]);
+    expect(itemsOf([...(await take(kept, 1)), ...(await take(lost, 1))])).toEqual([7, 7]);
+    await Promise.all([kept.return(), lost.return()]);
+  });
+
+  it('gives a snapshot anew to a client that saw only a part of it', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const present = (): Promise<Present<number>> =>
+      Promise.resolve({ sequence: 1, oldest: 1, items: [7, 8, 9], ended: true });
+    const part = await take(followed(streamId, { present }), 2);
+    const whole = await take(followed(streamId, { present, after: part[1]?.cursor }), Infinity);
+    expect(itemsOf(whole)).toEqual([7, 8, 9]);
+    expect(await take(followed(streamId, { present, after: whole[2]?.cursor }), Infinity)).toEqual([]);
+  });
+
+  it('ends after the last item, or at once when that is past', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const following = followed(streamId);
+    await following.opened;
+    await process.publish([change(streamId, 100), change(streamId, 101)]);
+    expect(itemsOf(await take(following, Infinity))).toEqual([1, 100]);
+    await process.publish([change(streamId, 100)]);
+    expect(itemsOf(await take(followed(streamId), Infinity))).toEqual([100]);
+    expect(await take(followed(streamId, { after: encodeEventCursor(streamId, 4) }), Infinity)).toEqual([]);
+  });
+
+  it('replays past an end that was followed by a new attempt', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1), change(streamId, 100), ...changes(streamId, 2, 3)]);
+    const following = followed(streamId, { after: encodeEventCursor(streamId, 0) });
+    expect(itemsOf(await take(following, 4))).toEqual([1, 100, 2, 3]);
+    await process.publish([change(streamId, 100)]);
+    expect(itemsOf(await take(following, Infinity))).toEqual([100]);
+  });
+
+  it('ends when the subject is deleted: by itself, or as its reader says', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const quiet = followed(streamId);
+    const loud = followed(streamId, {
+      read: (event) => {
+        if (event.kind === 'DELETED') throw notFound;
+        return Number(event.payload.n);
+      },
+    });
+    await Promise.all([quiet.opened, loud.opened]);
+    await process.database.transaction((sql) => endStream(sql, streamId, { subjectId: streamId }));
+    process.wakeups.announce({ streams: [streamId] });
+    expect(itemsOf(await take(quiet, Infinity))).toEqual([1]);
+    await expect(take(loud, Infinity)).rejects.toBe(notFound);
+    expect(await loud.next()).toMatchObject({ done: true });
+    expect(await take(followed(streamId), Infinity)).toEqual([]);
+  });
+
+  it("of a generation in its model's stream ends when that is deleted, and never tells what was erased", async () => {
+    const [streamId, subjectId, avatarId] = [await process.openStream(), newId(), newId()];
+    const of = (id: string, kind: 'GENERATION' | 'AVATAR'): void =>
+      void events.push({ streamId, kind, subjectId: id, generationId: subjectId, payload: { n: 0 } });
+    const events = [change(streamId, 1)];
+    of(subjectId, 'GENERATION');
+    of(avatarId, 'AVATAR');
+    await process.publish(events);
+    const seen: string[] = [];
+    const options: Partial<FollowOptions<number>> = {
+      subjectId,
+      after: encodeEventCursor(streamId, 0),
+      read: (event) => (seen.push(`${event.kind} ${JSON.stringify(event.payload)}`), null),
+    };
+    await process.database.transaction((sql) => eraseEvents(sql, streamId, { avatarId }));
+    const following = followed(streamId, options);
+    await following.opened;
+    const ended = take(following, Infinity);
+    await until(() => seen.length === 3);
+    expect(seen).toEqual(['MODEL {"n":1}', 'GENERATION {"n":0}', 'DELETED {"subject":"AVATAR"}']);
+    await process.database.transaction((sql) => eraseEvents(sql, streamId, { generationId: subjectId }));
+    process.wakeups.announce({ streams: [streamId] });
+    expect(await ended).toEqual([]);
+    expect(seen.slice(3)).toEqual(['DELETED {"subject":"GENERATION"}']);
+  });
+
+  it('refuses a cursor of another stream at once, and one from the future when it has looked', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const refused = { code: 'INVALID_CURSOR', field: 'after' };
+    expect(() => followed(streamId, { after: encodeEventCursor(newId(), 1) })).toThrow(
+      expect.objectContaining(refused) as Error,
+    );
+    const early = followed(streamId, { after: encodeEventCursor(streamId, 2) });
+    await expect(early.opened).rejects.toMatchObject(refused);
+    await expect(early.next()).rejects.toMatchObject(refused);
+    expect(await early.next()).toMatchObject({ done: true });
+  });
+
+  it('fails with what kept the present from being read', async () => {
+    const streamId = await process.openStream();
+    const following = followed(streamId, { present: () => Promise.reject(notFound) });
+    await expect(following.next()).rejects.toBe(notFound);
+  });
+
+  it('frees everything at once when it is left, whatever it waits for', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const beginning = followed(streamId, { present: () => new Promise(() => undefined) });
+    const waiting = followed(streamId);
+    const untouched = followed(streamId);
+    await take(waiting, 1);
+    await untouched.opened;
+    expect(process.feed.subscriberCount).toBe(2);
+    const pending = [beginning.next(), waiting.next()];
+    const left = [beginning.return(), waiting.return(), untouched.return()];
+    expect(process.feed.subscriberCount).toBe(0);
+    for (const each of [...pending, ...left]) expect(await each).toEqual({ done: true, value: undefined });
+    expect(await untouched.next()).toEqual({ done: true, value: undefined });
+  });
+});

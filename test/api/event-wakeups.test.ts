@@ -1,0 +1,170 @@
+import { newId } from '../../src/core/ids';
+import { createLogger } from '../../src/core/logger';
+import { everyTopic } from '../../src/events/wake';
+import { Wakeups } from '../../src/events/wakeups';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { EventProcess, range, until } from '../support/event-process';
+import { TcpProxy } from '../support/tcp-proxy';
+
+/** What somebody was woken by. */
+class Ear {
+  readonly streams: string[] = [];
+  everything = 0;
+  work = 0;
+  readonly topics: string[] = [];
+
+  constructor(wakeups: Wakeups) {
+    wakeups.onStreams((ids) => {
+      if (ids === 'all') this.everything += 1;
+      else this.streams.push(...ids);
+    });
+    wakeups.onWork(() => (this.work += 1));
+    wakeups.onTopic((topic) => this.topics.push(topic));
+  }
+}
+
+describe('wake-ups', () => {
+  const logger = createLogger('silent');
+  let testDatabase: TestDatabase;
+  let observer: EventProcess;
+  const running: Wakeups[] = [];
+
+  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; ear: Ear }> => {
+    const wakeups = new Wakeups({ url, logger });
+    const ear = new Ear(wakeups);
+    running.push(wakeups);
+    await wakeups.start();
+    return { wakeups, ear };
+  };
+
+  const notified = (payload: string): Promise<unknown> =>
+    observer.database.rows('SELECT pg_notify($1, $2)', ['likeness', payload]);
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    observer = await EventProcess.start(testDatabase.url);
+  });
+
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((wakeups) => wakeups.stop()));
+  });
+
+  afterAll(async () => {
+    await observer.stop();
+    await testDatabase.drop();
+  });
+
+  it('reach listeners here and in every other process, each thing once', async () => {
+    const [here, there, third] = [await started(), await started(), await started()];
+    const id = newId();
+    here.wakeups.announce({ streams: [id], work: true });
+    here.wakeups.announce({ streams: [id], work: true, topics: ['revoked:1'] });
+    await until(() => there.ear.topics.length === 1 && third.ear.topics.length === 1);
+    there.wakeups.announce({ topics: ['end'] });
+    await until(() => here.ear.topics.includes('end'));
+    for (const { ear } of [here, there, third]) {
+      expect(ear).toMatchObject({ streams: [id], work: 1, everything: 0 });
+      expect(ear.topics.filter((topic) => topic !== 'end')).toEqual(['revoked:1']);
+    }
+  });
+
+  it('carry thousands of streams and long topics at once', async () => {
+    const [here, there] = [await started(), await started()];
+    const ids = range(1, 5_000).map(() => newId());
+    const topics = range(1, 50).map((n) => `${n}`.padEnd(200, '\u0001'));
+    here.wakeups.announce({ streams: ids, topics });
+    await until(() => there.ear.streams.length >= ids.length && there.ear.topics.length >= topics.length);
+    expect(there.ear.streams.sort()).toEqual(ids.sort());
+    expect(there.ear.topics.sort()).toEqual(topics.sort());
+  });
+
+  it('become a wake for everything when there are too many to name', async () => {
+    const [here, there] = [await started(), await started()];
+    here.wakeups.announce({
+      streams: range(1, 10_001).map(() => newId()),
+      topics: range(1, 1_001).map((n) => `topic ${n}`),
+    });
+    await until(() => there.ear.everything > 0 && there.ear.topics.length > 0);
+    expect(there.ear).toMatchObject({ everything: 1, streams: [], topics: [everyTopic] });
+  });
+
+  it('refuse a topic that is too long, before anything is sent', async () => {
+    const { wakeups } = await started();
+    expect(() => {
+      wakeups.announce({ topics: ['x'.repeat(201)] });
+    }).toThrow(RangeError);
+  });
+
+  it('reach the other listeners though one throws', async () => {
+    const { wakeups, ear } = await started();
+    wakeups.onWork(() => {
+      throw new Error('a listener of no use');
+    });
+    const second = new Ear(wakeups);
+    wakeups.announce({ work: true });
+    await until(() => second.work === 1);
+    expect(ear.work).toBe(1);
+  });
+
+  it('are not confused by what strangers notify on the channel', async () => {
+    const [here, there] = [await started(), await started()];
+    for (const payload of ['', 'not JSON', '[]', '{"from":1}', '{"from":"x","streams":7}'])
+      await notified(payload);
+    here.wakeups.announce({ work: true });
+    await until(() => there.ear.work === 1);
+    expect(there.ear).toMatchObject({ streams: [], everything: 0, topics: [] });
+  });
+
+  it('are sent before it stops', async () => {
+    const [here, there] = [await started(), await started()];
+    here.wakeups.announce({ topics: ['last words'] });
+    await here.wakeups.stop();
+    await until(() => there.ear.topics.length === 1);
+    expect(here.ear.topics).toEqual(['last words']);
+  });
+
+  it('wake everything once the connection is back, and send what was announced meanwhile', async () => {
+    const proxy = new TcpProxy(new URL(testDatabase.url));
+    await proxy.open();
+    const [here, there] = [await started(proxy.url), await started()];
+    await proxy.close();
+    const id = newId();
+    here.wakeups.announce({ streams: [id], topics: ['meanwhile'] });
+    await until(() => here.ear.streams.length === 1);
+    await proxy.open();
+    await until(() => here.ear.everything > 0 && there.ear.topics.length > 0);
+    expect(here.ear).toMatchObject({ everything: 1, work: 1, topics: ['meanwhile', everyTopic] });
+    expect(there.ear).toMatchObject({ streams: [id], topics: ['meanwhile'], everything: 0 });
+    await here.wakeups.stop();
+    await proxy.close();
+  });
+
+  it('find out that the connection is silently dead', async () => {
+    const proxy = new TcpProxy(new URL(testDatabase.url));
+    await proxy.open();
+    const { wakeups, ear } = await started(proxy.url);
+    proxy.silence();
+    await until(() => ear.everything > 0);
+    expect(ear).toMatchObject({ everything: 1, work: 1, topics: [everyTopic] });
+    await wakeups.stop();
+    await proxy.close();
+  });
+
+  it('start again though the database is down, but not the first time', async () => {
+    const proxy = new TcpProxy(new URL(testDatabase.url));
+    await proxy.open();
+    await proxy.close();
+    const wakeups = new Wakeups({ url: proxy.url, logger });
+    const ear = new Ear(wakeups);
+    await expect(wakeups.start()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await proxy.open();
+    await Promise.all([wakeups.start(), wakeups.start()]);
+    await wakeups.stop();
+    await proxy.close();
+    await wakeups.start();
+    await proxy.open();
+    await until(() => ear.everything === 1);
+    await Promise.all([wakeups.stop(), wakeups.stop()]);
+    await proxy.close();
+  });
+});

@@ -1,0 +1,109 @@
+import type { DataSource } from 'typeorm';
+import { newId } from '../../src/core/ids';
+import { createLogger } from '../../src/core/logger';
+import type { Sql, Transactions } from '../../src/core/sql';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { appendEvents, openStream, type NewEvent } from '../../src/events/event-log';
+import { EventFeed } from '../../src/events/feed';
+import type { StoredEvent } from '../../src/events/stored-event';
+import { Wakeups } from '../../src/events/wakeups';
+
+/** What of a gateway process has to do with events: its pool, its wake-ups and its feed. */
+export class EventProcess {
+  readonly wakeups: Wakeups;
+  readonly feed: EventFeed;
+  /** How many statements the feed has run. */
+  reads = 0;
+  readonly database: Transactions;
+
+  private constructor(
+    private readonly source: DataSource,
+    url: string,
+    sweepMs: number,
+  ) {
+    const logger = createLogger('silent');
+    this.database = new Database(source);
+    this.wakeups = new Wakeups({ url, logger });
+    this.feed = new EventFeed({ sql: this.countingSql(), wakeups: this.wakeups, logger, sweepMs });
+  }
+
+  /** @param sweepMs - an hour, unless the sweep is what is tested */
+  static async start(url: string, sweepMs = 3_600_000): Promise<EventProcess> {
+    const source = await createDataSource({ url, poolSize: 4, entities: [] }).initialize();
+    const process = new EventProcess(source, url, sweepMs);
+    await process.wakeups.start();
+    process.feed.start();
+    return process;
+  }
+
+  /** A stream with no events. */
+  async openStream(): Promise<string> {
+    const streamId = newId();
+    await openStream(this.database, streamId, 'local');
+    return streamId;
+  }
+
+  /** Appends and wakes, as a move does. */
+  async publish(events: readonly NewEvent[]): Promise<void> {
+    await this.database.transaction((sql) => appendEvents(sql, events));
+    this.wakeups.announce({ streams: [...new Set(events.map((event) => event.streamId))] });
+  }
+
+  /** Throws if a test has left a subscription open. */
+  assertAllClosed(): void {
+    const { subscriberCount } = this.feed;
+    if (subscriberCount > 0) throw new Error(`${subscriberCount} subscriptions were left open.`);
+  }
+
+  async stop(): Promise<void> {
+    await this.feed.stop();
+    await this.wakeups.stop();
+    await this.source.destroy();
+  }
+
+  private countingSql(): Sql {
+    return {
+      rows: (text, parameters) => {
+        this.reads += 1;
+        return this.database.rows(text, parameters);
+      },
+    };
+  }
+}
+
+/** An event that tells `n`. */
+export function change(streamId: string, n: number): NewEvent {
+  return { streamId, kind: 'MODEL', subjectId: streamId, payload: { n } };
+}
+
+/** Events that tell `first` to `last`. */
+export function changes(streamId: string, first: number, last: number): NewEvent[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => change(streamId, first + index));
+}
+
+/** Takes the next so many; fewer if it ends before. */
+export async function take<T>(from: AsyncIterator<T, undefined>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const { value, done } = await from.next();
+    if (done) break;
+    taken.push(value);
+  }
+  return taken;
+}
+
+/** The numbers from `first` to `last`. */
+export function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** The sequences of events. */
+export function sequencesOf(events: readonly StoredEvent[]): number[] {
+  return events.map((event) => event.sequence);
+}
+
+/** Waits until it holds, looking every 10 ms. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { newId } from '../../src/core/ids';
+import { decodeEventCursor, encodeEventCursor, snapshotUnfinished } from '../../src/events/cursor';
+
+const refused = expect.objectContaining({ code: 'INVALID_CURSOR', field: 'after' }) as Error;
+
+describe('event cursors', () => {
+  const streamId = newId();
+
+  it('give back the sequence that they were made of', () => {
+    fc.assert(
+      fc.property(
+        fc.uuid(),
+        fc.integer({ min: snapshotUnfinished, max: Number.MAX_SAFE_INTEGER }),
+        (id, sequence) => {
+          expect(decodeEventCursor(encodeEventCursor(id, sequence), id)).toBe(sequence);
+        },
+      ),
+    );
+  });
+
+  it('can stand in a URL as they are', () => {
+    fc.assert(
+      fc.property(fc.uuid(), fc.maxSafeNat(), (id, sequence) => {
+        expect(encodeEventCursor(id, sequence)).toMatch(/^[\w-]{32}$/);
+      }),
+    );
+  });
+
+  it('are refused for another stream', () => {
+    const cursor = encodeEventCursor(streamId, 7);
+    expect(() => decodeEventCursor(cursor, newId())).toThrow(refused);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a number', '7'],
+    ['a cut one', encodeEventCursor(streamId, 7).slice(0, -4)],
+    ['a longer one', `${encodeEventCursor(streamId, 7)}AAAA`],
+    ['one with padding', `${encodeEventCursor(streamId, 7)}=`],
+    ['one with blanks', ` ${encodeEventCursor(streamId, 7)}`],
+    [
+      'one in the other base64',
+      encodeEventCursor('ffffffff-ffff-4fff-bfff-ffffffffffff', 7).replaceAll('_', '/'),
+    ],
+    ['a negative place', encodeEventCursor(streamId, -2)],
+  ])('are refused when it is %s', (_, cursor) => {
+    expect(() => decodeEventCursor(cursor, streamId)).toThrow(refused);
+  });
+
+  it('are refused when the number is larger than any sequence', () => {
+    const bytes = Buffer.from(encodeEventCursor(streamId, 7), 'base64url');
+    bytes.writeBigInt64BE(2n ** 60n, 16);
+    expect(() => decodeEventCursor(bytes.toString('base64url'), streamId)).toThrow(refused);
+  });
+
+  it('say which argument was wrong and what to do, without repeating what was sent', () => {
+    expect(() => decodeEventCursor('<script>', streamId)).toThrow(/`after`.*Send the last cursor/);
+  });
+});
