@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { DomainError } from '../core/errors';
 
 /** What was stored. */
 export interface StoredObject {
@@ -7,7 +8,10 @@ export interface StoredObject {
   sha256: string;
 }
 
-/** A stored object opened for reading. `byteSize` is of the whole object, whatever range was asked for. */
+/**
+ * A stored object opened for reading. `byteSize` is of the whole object, whatever range was asked for. The stream holds
+ * a file or a connection: read it to its end or destroy it.
+ */
 export interface OpenObject {
   byteSize: number;
   stream: Readable;
@@ -27,7 +31,7 @@ export interface MediaStore {
   /**
    * Stores the bytes durably: when this returns they survive a power cut, and until then nothing can be read.
    * Hashes while writing; a second put of the same key replaces the first whole.
-   * @throws ObjectTooLargeError once `maxBytes` is passed; nothing is left behind
+   * @throws ObjectTooLargeError once `maxBytes` is passed; StorageUnavailableError; nothing is left behind
    */
   put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject>;
   /** @returns null if there is nothing under the key */
@@ -45,5 +49,15 @@ export class ObjectTooLargeError extends Error {
   constructor(readonly maxBytes: number) {
     super(`The object is larger than ${maxBytes} bytes.`);
     this.name = 'ObjectTooLargeError';
+  }
+}
+
+/** The store cannot be used now: disk full, not mounted, not permitted, not reachable. `cause` says which. */
+export class StorageUnavailableError extends DomainError {
+  constructor(cause: unknown) {
+    super('SERVICE_UNAVAILABLE', 'Pictures cannot be stored or read at the moment; try again in a minute.', {
+      cause,
+    });
+    this.name = 'StorageUnavailableError';
   }
 }

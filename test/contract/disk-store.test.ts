@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { DiskStore } from '../../src/storage/disk-store';
+import { mediaStoreSuite, newKey, pieces, readAll } from '../support/media-store-suite';
+
+const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'disk-store-'));
+
+describe('the disk store', () => {
+  let root: string;
+
+  beforeAll(async () => {
+    root = await newFolder();
+  });
+
+  afterAll(() => rm(root, { recursive: true }));
+
+  it.each(mediaStoreSuite)('%s', async (_promise, expectKept) => {
+    await expectKept(new DiskStore(join(root, 'media')));
+  });
+});
+
+/** A process of its own that stores what it is told to, under the limits that a shell sets first. */
+function storing(root: string, key: string, bytes: string, limits = ':'): ReturnType<typeof spawn> {
+  const code = `
+    const { DiskStore } = require(${JSON.stringify(resolve('src/storage/disk-store.ts'))});
+    new DiskStore(${JSON.stringify(root)}).put(${JSON.stringify(key)}, (${bytes})(), 1e9).then(
+      () => console.log('stored'),
+      (error) => console.log(error.name, error.code, error.cause.code, error.message));`;
+  const node = [process.execPath, '-r', '@swc-node/register', '-e', code];
+  return spawn('sh', ['-c', `${limits}; exec "$@"`, 'sh', ...node], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function* files(root: string): AsyncGenerator<string> {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) yield join(entry.parentPath, entry.name);
+  }
+}
+
+const filesIn = async (root: string): Promise<string[]> => {
+  const found: string[] = [];
+  for await (const path of files(root)) found.push(path);
+  return found;
+};
+
+describe('the disk store on a disk', () => {
+  let root: string;
+  let store: DiskStore;
+
+  beforeEach(async () => {
+    root = await newFolder();
+    store = new DiskStore(root);
+  });
+
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  it('keeps files and directories to itself', async () => {
+    await store.put(newKey(), pieces('a face'), 100);
+    const [path] = await filesIn(root);
+    expect((await stat(path!)).mode & 0o777).toBe(0o600);
+    expect((await stat(dirname(path!))).mode & 0o777).toBe(0o700);
+    expect((await stat(join(root, '.drafts'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('leaves no draft behind, whether it stores, refuses or is checked', async () => {
+    await store.put(newKey(), pieces('a face'), 100);
+    await expect(store.put(newKey(), pieces('too long'), 3)).rejects.toThrow('larger than 3 bytes');
+    await store.check();
+    expect(await readdir(join(root, '.drafts'))).toEqual([]);
+    expect(await filesIn(root)).toHaveLength(1);
+  });
+
+  it('shows nothing of what a killed process was storing, and sweeps its draft an hour later', async () => {
+    const key = newKey();
+    const child = storing(
+      root,
+      key,
+      `async function* () { for (;;) { yield Buffer.alloc(1000); await new Promise(setImmediate); } }`,
+    );
+    let drafts: string[] = [];
+    while (drafts.length === 0) drafts = await filesIn(root);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await store.open(key)).toBeNull();
+    for await (const listed of store.list('', 0)) expect(listed).toBeUndefined();
+    expect(await filesIn(root)).toEqual(drafts);
+    const longAgo = new Date(Date.now() - 3_700_000);
+    await utimes(drafts[0]!, longAgo, longAgo);
+    for await (const listed of store.list('', 0)) expect(listed).toBeUndefined();
+    expect(await filesIn(root)).toEqual([]);
+  });
+
+  it('says that it is unavailable when the disk takes no more, and leaves no half of a file', async () => {
+    const key = newKey();
+    // No file may grow beyond this: the same refusal in the middle of a write as on a full disk.
+    const child = storing(root, key, `async function* () { yield Buffer.alloc(1e6); }`, 'ulimit -f 64');
+    const [said] = (await once(child.stdout!, 'data')) as [Buffer];
+    expect(said.toString()).toBe(
+      'StorageUnavailableError SERVICE_UNAVAILABLE EFBIG Pictures cannot be stored or read at the moment; try again in a minute.\n',
+    );
+    await once(child, 'exit');
+    expect(await filesIn(root)).toEqual([]);
+    expect(await store.open(key)).toBeNull();
+  });
+
+  it('says that it is unavailable when its place is taken, and is well again once it is free', async () => {
+    await writeFile(join(root, '.drafts'), 'in the way');
+    await expect(store.put(newKey(), pieces('x'), 10)).rejects.toMatchObject({ httpStatus: 503 });
+    await expect(store.check()).rejects.toMatchObject({ name: 'StorageUnavailableError' });
+    await rm(join(root, '.drafts'));
+    await expect(store.check()).resolves.toBeUndefined();
+  });
+
+  it('passes over what somebody else has laid beside its files', async () => {
+    const key = newKey();
+    await store.put(key, pieces('a face'), 100);
+    await mkdir(join(root, 'photos', 'zz'), { recursive: true });
+    await writeFile(join(root, 'lost+found'), '');
+    await writeFile(join(root, 'photos', 'notes.txt'), '');
+    await writeFile(join(root, 'photos', 'zz', key.slice(7)), '');
+    const keys: string[] = [];
+    for await (const listed of store.list('', 0)) keys.push(listed);
+    expect(keys).toEqual([key]);
+  });
+
+  it('finds its files again in a new process', async () => {
+    const key = newKey();
+    await store.put(key, pieces('a face'), 100);
+    expect(String(await readAll(new DiskStore(root), key))).toBe('a face');
+  });
+});
