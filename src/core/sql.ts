@@ -9,7 +9,10 @@ export interface Sql {
 
 /** The database outside of a transaction. */
 export interface Transactions extends Sql {
-  /** Commits what `work` did, or, if it throws, none of it. Never held open across a call to the outside. */
+  /**
+   * Commits what `work` did, or, if it throws, none of it. `work` may be run again after a lost race, so it changes
+   * nothing but the database. Never held open across a call to the outside.
+   */
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 

@@ -13,16 +13,34 @@ export class Database implements Transactions {
     return asUnavailable(() => rowsOf<Row>(this.source.manager, text, parameters));
   }
 
+  /** A transaction that lost a race for locks did nothing, and is run again, a few times. */
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return asUnavailable(() =>
-      this.source.transaction((manager) =>
-        work({
-          rows: <Row>(text: string, parameters: readonly unknown[] = []) =>
-            rowsOf<Row>(manager, text, parameters),
-        }),
-      ),
+    for (let run = 1; ; run += 1) {
+      try {
+        return await asUnavailable(() => this.runOnce(work));
+      } catch (error) {
+        if (run === mostRuns || !lostRace(error)) throw error;
+      }
+    }
+  }
+
+  private runOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    return this.source.transaction((manager) =>
+      work({
+        rows: <Row>(text: string, parameters: readonly unknown[] = []) =>
+          rowsOf<Row>(manager, text, parameters),
+      }),
     );
   }
+}
+
+const mostRuns = 4;
+
+/** 40001: could not be serialised; 40P01: chosen as the victim of a deadlock. */
+function lostRace(error: unknown): boolean {
+  const code =
+    error instanceof DomainError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
+  return code === '40001' || code === '40P01';
 }
 
 async function rowsOf<Row>(

@@ -8,8 +8,8 @@ import { eraseEvents } from '../events/event-log';
 import { doom } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import type { AvatarEntity } from './avatar.entity';
-import { avatarKey, avatarKeys, previewKey } from './avatar.keys';
-import type { Closing } from './generation.closing';
+import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
+import type { Closing } from './closing';
 
 /** The picture as it was made, or a JPEG of at most 256 pixels. */
 export type AvatarSize = 'ORIGINAL' | 'PREVIEW';

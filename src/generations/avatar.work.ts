@@ -9,10 +9,11 @@ import { PictureProblem } from '../photos/picture-problem';
 import type { PictureWorkshop } from '../photos/picture-workshop';
 import { doom } from '../storage/media-deletion';
 import { ObjectTooLargeError, type MediaStore, type StoredObject } from '../storage/media-store';
-import { DownloadError, type Download, type DownloadOptions } from '../upstream/download';
+import { DownloadError } from '../upstream/download';
+import type { Downloads } from '../upstream/downloads';
 import type { AvatarEntity } from './avatar.entity';
-import { avatarKey, avatarKeys, previewKey } from './avatar.keys';
-import type { Closing } from './generation.closing';
+import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
+import type { Closing } from './closing';
 import { avatarPayload } from './generation.line';
 
 /** What the storing of pictures is made of. */
@@ -20,11 +21,7 @@ export interface AvatarWorkParts {
   database: Transactions;
   media: MediaStore;
   workshop: PictureWorkshop;
-  /** Fetches from the upstream, through the guard. */
-  download: (
-    url: string,
-    limits: Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 'signal'>,
-  ) => Promise<Download>;
+  downloads: Pick<Downloads, 'result'>;
   closing: Closing;
   logger: Logger;
   leaseMs: number;
@@ -109,8 +106,8 @@ export class AvatarWork {
   }
 
   private async store(row: AvatarEntity, signal: AbortSignal): Promise<void> {
-    const { download, media, workshop, maxBytes } = this.parts;
-    const answer = await download(row.sourceUrl!, { maxBytes, timeoutMs: downloadMs, signal });
+    const { downloads, media, workshop, maxBytes } = this.parts;
+    const answer = await downloads.result(row.sourceUrl!, { maxBytes, timeoutMs: downloadMs, signal });
     await failpoint('result:fetched');
     const spooled = await media.put(avatarKey(row.id), answer.bytes, maxBytes);
     const picture = await workshop.verify(await this.read(avatarKey(row.id), spooled.byteSize));

@@ -7,7 +7,7 @@ import { noFailure } from '../jobs/failure';
 import type { JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import { doom } from '../storage/media-deletion';
-import { avatarKeys } from './avatar.keys';
+import { avatarKeys } from './avatar-keys';
 import type { GenerationEntity } from './generation.entity';
 import { generationLine } from './generation.line';
 

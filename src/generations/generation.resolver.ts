@@ -43,16 +43,19 @@ import {
 
 const idDescription = 'The generation’s global id.';
 
+/** What {@link GenerationResolver} calls. */
+export interface GenerationResolverParts {
+  service: GenerationService;
+  lifecycle: GenerationLifecycle;
+  subscriptions: GenerationSubscriptions;
+  avatars: AvatarService;
+  models: ModelService;
+}
+
 /** Generations for clients. */
 @Resolver(() => Generation)
 export class GenerationResolver {
-  constructor(
-    private readonly service: GenerationService,
-    private readonly lifecycle: GenerationLifecycle,
-    private readonly subscriptions: GenerationSubscriptions,
-    private readonly avatarService: AvatarService,
-    private readonly models: ModelService,
-  ) {}
+  constructor(private readonly parts: GenerationResolverParts) {}
 
   @Query(() => Generation, {
     nullable: true,
@@ -63,7 +66,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Generation | null> {
     const read = readGlobalId(id);
-    return read?.kind === 'Generation' ? this.service.find(viewer, read.id) : null;
+    return read?.kind === 'Generation' ? this.parts.service.find(viewer, read.id) : null;
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
@@ -82,7 +85,7 @@ export class GenerationResolver {
       count,
     }));
     return {
-      generation: await this.service.generate(viewer, {
+      generation: await this.parts.service.generate(viewer, {
         modelId,
         prompts,
         idempotencyKey: input.idempotencyKey ?? null,
@@ -107,7 +110,7 @@ export class GenerationResolver {
       count,
     } = input;
     const request = { photoId, photoUrl, prompt, negativePrompt, count, idempotencyKey };
-    return { generation: await this.service.generateInstant(viewer, request) };
+    return { generation: await this.parts.service.generateInstant(viewer, request) };
   }
 
   @Mutation(() => GenerationPayload, {
@@ -118,7 +121,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.parts.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => GenerationPayload, {
@@ -129,7 +132,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.parts.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => DeletedPayload, {
@@ -141,7 +144,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
     const read = readGlobalId(id);
-    if (read?.kind === 'Generation') await this.lifecycle.delete(viewer, read.id);
+    if (read?.kind === 'Generation') await this.parts.lifecycle.delete(viewer, read.id);
     return { deletedId: id };
   }
 
@@ -189,7 +192,7 @@ export class GenerationResolver {
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<Followed<GenerationState>>> {
-    return this.subscriptions.generation(
+    return this.parts.subscriptions.generation(
       viewer,
       fromGlobalId('Generation', generationId, 'generationId'),
       after,
@@ -202,14 +205,14 @@ export class GenerationResolver {
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<Followed<AvatarState>>> {
     if (generationId && !modelId) {
-      return this.subscriptions.avatarsOfGeneration(
+      return this.parts.subscriptions.avatarsOfGeneration(
         viewer,
         fromGlobalId('Generation', generationId, 'generationId'),
         after,
       );
     }
     if (modelId && !generationId) {
-      return this.subscriptions.avatarsOfModel(
+      return this.parts.subscriptions.avatarsOfModel(
         viewer,
         fromGlobalId('AvatarModel', modelId, 'modelId'),
         after,
@@ -240,7 +243,7 @@ export class GenerationResolver {
   ): Promise<ModelEntity | null> | null {
     if (modelId === null) return null;
     return loaders
-      .get<string, ModelEntity | null>('Generation.model', (ids) => this.models.findMany(viewer, ids))
+      .get<string, ModelEntity | null>('Generation.model', (ids) => this.parts.models.findMany(viewer, ids))
       .load(modelId);
   }
 
@@ -251,7 +254,7 @@ export class GenerationResolver {
   ): Promise<AvatarEntity[]> {
     return loaders
       .get<string, AvatarEntity[]>('Generation.avatars', (ids) =>
-        this.avatarService.ofGenerations(viewer, ids),
+        this.parts.avatars.ofGenerations(viewer, ids),
       )
       .load(generation.id);
   }

@@ -10,7 +10,7 @@ import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationLine, streamOfGeneration } from './generation.line';
-import { checkInstant, checkPrompts } from './generation.wishes';
+import { checkInstant, checkPrompts } from './wishes';
 
 /** What avatars are asked with. */
 export interface GenerateRequest {

@@ -1,0 +1,166 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Config } from './config';
+import { isLoopback } from './config';
+import type { Logger } from './core/logger';
+import { UrlSigner } from './core/signature';
+import { createDataSource } from './database/data-source';
+import { Database } from './database/database';
+import { startEmbeddedPostgres } from './database/embedded-postgres';
+import { migrate } from './database/migrate';
+import { entities } from './entities';
+import { EventFeed } from './events/feed';
+import { Wakeups } from './events/wakeups';
+import { makeDoors } from './doors';
+import { makeFeatures } from './features';
+import { Journal } from './jobs/journal';
+import { createMetrics } from './metrics';
+import { createWorkshopGate, PictureWorkshop } from './photos/picture-workshop';
+import { DiskStore } from './storage/disk-store';
+import { signingSecrets } from './storage/signing-secret';
+import { Downloads } from './upstream/downloads';
+import { createGuard } from './upstream/guard';
+import { PicsartProvider } from './upstream/picsart/picsart-provider';
+import type { AvatarProvider } from './upstream/provider';
+import { startSandbox, type Sandbox } from './upstream/sandbox/sandbox';
+import { SandboxProvider } from './upstream/sandbox/sandbox-provider';
+import { makeWork } from './work';
+
+/** A gateway that runs. */
+export interface App {
+  /** Where clients reach it, without a slash at the end. */
+  url: string;
+  /** The sandbox, if that is the upstream. */
+  sandbox: Sandbox | null;
+  /** Finishes what is in hand, within the grace, and ends everything that it started, last begun first. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a gateway: everything that runs is made here, in the order in which it is needed. If a part cannot start,
+ * those before it are stopped again.
+ */
+export async function startApp(config: Config, logger: Logger): Promise<App> {
+  const stops: (() => Promise<void> | void)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= stopAll(stops, logger));
+  try {
+    const running = await start(config, logger, (end) => stops.push(end));
+    return { ...running, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type OnStop = (end: () => Promise<void> | void) => void;
+
+async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Omit<App, 'stop'>> {
+  const dataDir = resolve(config.DATA_DIR);
+  const [{ url: databaseUrl, database }, upstream] = await Promise.all([
+    openDatabase(config, dataDir, onStop),
+    openUpstream(config, dataDir, logger, onStop),
+  ]);
+  const { provider, sandbox } = upstream;
+
+  const wakeups = new Wakeups({ url: databaseUrl, logger });
+  onStop(() => wakeups.stop());
+  await wakeups.start();
+  const feed = new EventFeed({ sql: database, wakeups, logger });
+  onStop(() => feed.stop());
+  feed.start();
+
+  const media = new DiskStore(join(dataDir, 'media'));
+  const workshop = new PictureWorkshop(createWorkshopGate(availableParallelism()));
+  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
+  const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
+  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
+  const metrics = createMetrics(database, logger);
+
+  let listening = '';
+  const publicUrl = (): string => config.PUBLIC_URL ?? listening;
+  const ground = {
+    config,
+    logger,
+    database,
+    media,
+    workshop,
+    wakeups,
+    feed,
+    provider,
+    guard,
+    signer,
+    publicUrl,
+  };
+  const features = makeFeatures(ground);
+
+  const journal = new Journal(join(dataDir, 'journal'));
+  journal.start();
+  onStop(() => journal.stop());
+  const { poller, replay } = makeWork({ ...ground, downloads, journal, metrics }, features);
+  onStop(() => poller.stop());
+  await replay();
+
+  const doors = await makeDoors({ ...ground, features, metrics });
+  onStop(() => doors.stop(config.SHUTDOWN_GRACE));
+  listening = (await doors.start()).url;
+  if (config.ROLE !== 'api') {
+    wakeups.onWork(() => poller.wake());
+    poller.start();
+  }
+  return { url: publicUrl(), sandbox };
+}
+
+async function openDatabase(
+  config: Config,
+  dataDir: string,
+  onStop: OnStop,
+): Promise<{ url: string; database: Database }> {
+  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, onStop));
+  await migrate(url);
+  const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
+  onStop(() => source.destroy());
+  return { url, database: new Database(source) };
+}
+
+async function startDatabase(dataDir: string, onStop: OnStop): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ dir: join(dataDir, 'postgres'), durable: true });
+  onStop(() => postgres.stop());
+  return postgres.url;
+}
+
+async function openUpstream(
+  config: Config,
+  dataDir: string,
+  logger: Logger,
+  onStop: OnStop,
+): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
+  const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
+  if (config.UPSTREAM === 'picsart') {
+    const { PICSART_BASE_URL: baseUrl, PICSART_API_KEY: apiKey = '' } = config;
+    const provider = new PicsartProvider({ ...limits, name: 'picsart', baseUrl, apiKey, speed: 1 });
+    onStop(() => provider.stop());
+    return { provider, sandbox: null };
+  }
+  const speed = config.SANDBOX_SPEED;
+  const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
+  onStop(() => sandbox.stop());
+  const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
+  onStop(() => provider.stop());
+  return { provider, sandbox };
+}
+
+async function stopAll(stops: (() => Promise<void> | void)[], logger: Logger): Promise<void> {
+  for (const end of stops.reverse()) {
+    try {
+      await end();
+    } catch (error) {
+      logger.warn({ err: error }, 'a part did not stop as it should');
+    }
+  }
+}
+
+/** Whether everybody who can reach the gateway is on this machine. */
+export function isLocalOnly(config: Config): boolean {
+  return config.AUTH.includes('none') && isLoopback(config.HOST);
+}

@@ -1,0 +1,89 @@
+import type { Config } from './config';
+import type { Logger } from './core/logger';
+import type { Database } from './database/database';
+import type { Wakeups } from './events/wakeups';
+import type { Features } from './features';
+import { authenticateLocally } from './http/authenticate';
+import { graphiqlPath, loadGraphiql } from './http/graphiql';
+import { GraphQLDoor } from './http/graphql-route';
+import { healthRoutes } from './http/health';
+import { Operations } from './http/operations';
+import { Origins } from './http/origins';
+import { HttpServer } from './http/server';
+import { Sessions } from './http/sessions';
+import { SseDoor } from './http/sse';
+import { WebSocketDoor } from './http/websocket';
+import { mediaRoutes } from './media-routes';
+import type { Metrics } from './metrics';
+import { buildAppSchema } from './schema';
+import type { MediaStore } from './storage/media-store';
+
+/** What the doors stand on. */
+export interface DoorGround {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  media: MediaStore;
+  wakeups: Wakeups;
+  metrics: Metrics;
+  features: Features;
+}
+
+/** Everything that listens. */
+export interface Doors {
+  start(): Promise<{ url: string }>;
+  /** Lets what is in hand end, at most for the grace, in milliseconds. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Makes the one port of the gateway with everything behind it. */
+export async function makeDoors(ground: DoorGround): Promise<Doors> {
+  const { config, logger, features } = ground;
+  const authenticate = authenticateLocally;
+  const origins = new Origins({ publicUrl: config.PUBLIC_URL, isLocalOnly: config.AUTH.includes('none') });
+  const schema = buildAppSchema(features.resolvers);
+  const operations = new Operations({ schema, introspection: config.INTROSPECTION, logger });
+  const sessions = new Sessions();
+  const isApi = config.ROLE !== 'worker';
+  const showsGraphiql = config.GRAPHIQL && isApi;
+  const shared = { operations, authenticate, origins, sessions, logger };
+  const sockets = new WebSocketDoor({ ...shared, path: '/graphql' });
+  const events = new SseDoor({ ...shared, path: '/graphql/stream' });
+  const graphql = new GraphQLDoor({
+    ...shared,
+    path: '/graphql',
+    explorerPath: showsGraphiql ? graphiqlPath : undefined,
+  });
+  const server = new HttpServer({
+    host: config.HOST,
+    port: config.PORT,
+    routes: [
+      ...healthRoutes({ checks: checksOf(ground), metrics: ground.metrics.registry, logger }),
+      ...mediaRoutes(features),
+      ...(isApi ? [graphql.route, events.route] : []),
+      ...(showsGraphiql ? await loadGraphiql('/graphql') : []),
+    ],
+    sockets,
+    origins,
+    isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
+    logger,
+  });
+  return {
+    start: async () => {
+      await graphql.start();
+      return server.start();
+    },
+    stop: async (graceMs) => {
+      events.stop();
+      await Promise.all([sockets.stop(graceMs), server.stop(graceMs)]);
+      await graphql.stop();
+    },
+  };
+}
+
+function checksOf({ database, media }: DoorGround): { name: string; check(): Promise<unknown> }[] {
+  return [
+    { name: 'database', check: () => database.rows('SELECT 1') },
+    { name: 'media', check: () => media.check() },
+  ];
+}

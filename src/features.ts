@@ -1,0 +1,113 @@
+import { ViewerResolver } from './accounts/viewer.resolver';
+import type { Config } from './config';
+import type { Logger } from './core/logger';
+import type { UrlSigner } from './core/signature';
+import type { Database } from './database/database';
+import type { EventFeed } from './events/feed';
+import type { Wakeups } from './events/wakeups';
+import { AvatarResolver, ModelAvatarsResolver } from './generations/avatar.resolver';
+import { AvatarService } from './generations/avatar.service';
+import { Closing } from './generations/closing';
+import { GenerationLifecycle } from './generations/generation.lifecycle';
+import { GenerationResolver } from './generations/generation.resolver';
+import { GenerationService } from './generations/generation.service';
+import { GenerationSubscriptions } from './generations/generation.subscription';
+import { ModelGenerationsResolver } from './generations/model-generations.resolver';
+import { NodeResolver } from './generations/node.resolver';
+import { StyleResolver } from './generations/style.resolver';
+import { JobStore } from './jobs/job.store';
+import { ModelLifecycle } from './models/model.lifecycle';
+import { ModelResolver } from './models/model.resolver';
+import { ModelService } from './models/model.service';
+import { ModelSubscriptions } from './models/model.subscription';
+import { PhotoIntake } from './photos/photo-intake';
+import { PhotoUploadService } from './photos/photo-upload.service';
+import { PhotoUrls } from './photos/photo-urls';
+import { PhotoResolver } from './photos/photo.resolver';
+import { PhotoService } from './photos/photo.service';
+import type { PictureWorkshop } from './photos/picture-workshop';
+import { TrainingPhotoService } from './photos/training-photo.service';
+import { MediaDeletion } from './storage/media-deletion';
+import type { MediaStore } from './storage/media-store';
+import type { Guard } from './upstream/guard';
+import type { AvatarProvider } from './upstream/provider';
+
+/** What the features stand on. */
+export interface Ground {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  media: MediaStore;
+  wakeups: Wakeups;
+  feed: EventFeed;
+  provider: AvatarProvider;
+  guard: Guard;
+  workshop: PictureWorkshop;
+  signer: UrlSigner;
+  /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
+  publicUrl: () => string;
+}
+
+/** The features, as the doors and the clock use them. */
+export interface Features {
+  store: JobStore;
+  closing: Closing;
+  deletion: MediaDeletion;
+  intake: PhotoIntake;
+  uploads: PhotoUploadService;
+  photos: PhotoService;
+  trainingPhotos: TrainingPhotoService;
+  avatars: AvatarService;
+  /** One of each class, for the schema. */
+  resolvers: object[];
+}
+
+/** Makes every service, in the order in which they build on each other. */
+export function makeFeatures(ground: Ground): Features {
+  const { config, logger, database, media, wakeups, feed, provider, guard, signer, publicUrl } = ground;
+  const store = new JobStore(database, wakeups);
+  const closing = new Closing(store, wakeups);
+  const deletion = new MediaDeletion(database, media, logger);
+  const urls = new PhotoUrls(signer, publicUrl);
+  const intake = new PhotoIntake(database, media, ground.workshop);
+  const uploads = new PhotoUploadService(database, urls, intake, config.MAX_PHOTO_BYTES);
+  const photos = new PhotoService({
+    database,
+    store: media,
+    deletion,
+    urls,
+    maxPhotoBytes: config.MAX_PHOTO_BYTES,
+  });
+  const checkUrl = (url: string): URL => guard.checkUrl(url);
+  const trainingPhotos = new TrainingPhotoService({
+    database,
+    store: media,
+    urls,
+    checkUrl,
+    retentionMs: config.PHOTO_RETENTION,
+  });
+  const parts = { database, store, photos: trainingPhotos, provider };
+  const generations = new GenerationService(parts);
+  const generationLifecycle = new GenerationLifecycle(parts);
+  const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
+  const models = new ModelService(parts);
+  const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
+  const resolvers = [
+    new ViewerResolver(),
+    new StyleResolver(provider.facts.styles),
+    new NodeResolver(models, generations, avatars, photos),
+    new PhotoResolver(photos),
+    new ModelResolver(models, modelLifecycle, new ModelSubscriptions(database, feed), photos),
+    new GenerationResolver({
+      service: generations,
+      lifecycle: generationLifecycle,
+      subscriptions: new GenerationSubscriptions(database, feed),
+      avatars,
+      models,
+    }),
+    new ModelGenerationsResolver(generations),
+    new AvatarResolver(avatars, generations),
+    new ModelAvatarsResolver(avatars),
+  ];
+  return { store, closing, deletion, intake, uploads, photos, trainingPhotos, avatars, resolvers };
+}

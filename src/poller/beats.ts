@@ -1,0 +1,122 @@
+import { forgetKeys } from '../accounts/idempotency';
+import type { Transactions } from '../core/sql';
+import { pruneEvents } from '../events/event-log';
+import type { AvatarWork } from '../generations/avatar.work';
+import type { Closing } from '../generations/closing';
+import type { GenerationWork } from '../generations/generation.work';
+import type { FollowWork } from '../jobs/follow.work';
+import type { JobSteps } from '../jobs/job';
+import type { Settlement } from '../jobs/settlement';
+import type { SubmissionWork } from '../jobs/submission.work';
+import type { ModelWork } from '../models/model.work';
+import type { PhotoPurgeWork } from '../photos/photo-purge.work';
+import type { PhotoWork } from '../photos/photo.work';
+import type { MediaDeletion } from '../storage/media-deletion';
+import type { Beat } from './poller';
+
+/** The work that is repeated. */
+export interface BeatParts {
+  database: Transactions;
+  settlement: Settlement;
+  submission: SubmissionWork;
+  follow: FollowWork;
+  models: ModelWork;
+  generations: GenerationWork;
+  avatars: AvatarWork;
+  closing: Closing;
+  photos: PhotoWork;
+  purge: PhotoPurgeWork;
+  deletion: MediaDeletion;
+  /** How long events are kept, in milliseconds. */
+  eventRetentionMs: number;
+}
+
+/** Keys are good for at least a day, as is promised; a day more costs little. */
+const keyRetentionMs = 48 * 3_600_000;
+const idleMs = 1_000;
+const photosAtOnce = 8;
+const deletionsAtOnce = 100;
+const sweepMs = 5_000;
+const minuteMs = 60_000;
+const orphanSweepMs = 15 * minuteMs;
+
+/** Everything that the clock repeats, and how often. */
+export function makeBeats(parts: BeatParts): Beat[] {
+  const { models, generations } = parts;
+  const lines: JobSteps[] = [models, generations];
+  return [
+    ...lines.flatMap((steps) => jobBeats(parts, steps)),
+    {
+      name: 'settle answered ids',
+      pass: async () => {
+        await parts.settlement.replay({ models: models, generations: generations });
+        return 0;
+      },
+      idleMs,
+      lanes: 1,
+      wakes: false,
+    },
+    {
+      name: 'fetch photos',
+      pass: (signal) => parts.photos.fetchDue(photosAtOnce, signal),
+      idleMs,
+      lanes: 1,
+      wakes: true,
+    },
+    { name: 'store avatars', pass: (signal) => parts.avatars.pass(signal), idleMs, lanes: 2, wakes: true },
+    {
+      name: 'close generations',
+      pass: () => parts.closing.sweep(parts.database),
+      idleMs: sweepMs,
+      lanes: 1,
+      wakes: false,
+    },
+    ...housekeeping(parts),
+  ];
+}
+
+function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
+  const { table } = steps.line;
+  return [
+    {
+      name: `submit ${table}`,
+      pass: (signal) => submission.pass(steps, signal),
+      idleMs,
+      lanes: 2,
+      wakes: true,
+    },
+    {
+      name: `follow ${table}`,
+      pass: (signal) => follow.pass(steps, signal),
+      idleMs: 500,
+      lanes: 2,
+      wakes: true,
+    },
+  ];
+}
+
+function housekeeping({ database, purge, deletion, eventRetentionMs }: BeatParts): Beat[] {
+  const rare = (name: string, everyMs: number, work: (signal: AbortSignal) => Promise<unknown>): Beat => ({
+    name,
+    pass: async (signal) => {
+      await work(signal);
+      return 0;
+    },
+    idleMs: everyMs,
+    lanes: 1,
+    wakes: false,
+  });
+  return [
+    { name: 'delete media', pass: () => deletion.sweep(deletionsAtOnce), idleMs, lanes: 1, wakes: true },
+    {
+      name: 'purge photos',
+      pass: () => purge.purgeDue(deletionsAtOnce),
+      idleMs: sweepMs,
+      lanes: 1,
+      wakes: false,
+    },
+    rare('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
+    rare('prune events', minuteMs, () => pruneEvents(database, eventRetentionMs)),
+    rare('forget keys', minuteMs, () => forgetKeys(database, keyRetentionMs)),
+  ];
+}
