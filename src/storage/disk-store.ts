@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { parseMediaKey, readMediaKey } from './media-key';
 import {
@@ -16,6 +16,9 @@ import {
 /** How long a draft is left alone, in milliseconds. No upload or download is allowed to take as long. */
 const staleDraftMs = 3_600_000;
 
+/** How much is written to see whether the disk takes anything, in bytes: about what a prepared photo has. */
+const probeBytes = 65_536;
+
 /**
  * Media below one directory: `photos/<uuid>.jpg` lies in `photos/<last two digits of the uuid>/`, so that no directory
  * grows too long (the first digits of our ids are the time, and would fill one after the other). Drafts lie in
@@ -24,11 +27,15 @@ const staleDraftMs = 3_600_000;
  * Everything that the disk refuses becomes a StorageUnavailableError; errors of the bytes' source pass through.
  */
 export class DiskStore implements MediaStore {
+  private readonly root: string;
   private readonly drafts: string;
+  /** Directories that are known to be there for good: a file is only as durable as the way to it. */
+  private readonly folders = new Map<string, Promise<void>>();
 
   /** @param root - made when it is first needed; may be shared by processes of one machine */
-  constructor(private readonly root: string) {
-    this.drafts = join(root, '.drafts');
+  constructor(root: string) {
+    this.root = resolve(root);
+    this.drafts = join(this.root, '.drafts');
   }
 
   async put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject> {
@@ -36,7 +43,7 @@ export class DiskStore implements MediaStore {
     return this.drafting(async (draft) => {
       const stored = await writeDurably(draft, bytes, maxBytes);
       await onDisk(async () => {
-        await makeFolder(dirname(path));
+        await this.ensureFolder(dirname(path));
         await rename(draft, path);
         await syncFolder(dirname(path));
       });
@@ -75,7 +82,9 @@ export class DiskStore implements MediaStore {
   }
 
   async check(): Promise<void> {
-    await this.drafting((draft) => writeDurably(draft, Readable.from([Buffer.alloc(4096)]), 4096));
+    await this.drafting((draft) =>
+      writeDurably(draft, Readable.from([Buffer.alloc(probeBytes)]), probeBytes),
+    );
   }
 
   private pathOf(key: string): string {
@@ -85,14 +94,24 @@ export class DiskStore implements MediaStore {
 
   /** Gives `work` the path of a new draft in the same file system, and leaves none behind. */
   private async drafting<T>(work: (draft: string) => Promise<T>): Promise<T> {
-    await onDisk(() => makeFolder(this.drafts));
     const draft = join(this.drafts, randomUUID());
     try {
+      await onDisk(() => this.ensureFolder(this.drafts));
       return await work(draft);
+    } catch (error) {
+      // Somebody may have taken the directories away: look again.
+      if (error instanceof StorageUnavailableError) this.folders.clear();
+      throw error;
     } finally {
       // What cannot be removed now is swept later; why it cannot matters less than what happened before.
       await rm(draft, { force: true }).catch(() => undefined);
     }
+  }
+
+  private ensureFolder(path: string): Promise<void> {
+    const known = this.folders.get(path) ?? makeFolder(path, this.root);
+    this.folders.set(path, known);
+    return known;
   }
 
   /** All keys; whatever else somebody has laid there is passed over. */
@@ -148,11 +167,14 @@ async function copy(
   return { byteSize, sha256: hash.digest('hex') };
 }
 
-/** Makes a directory with those above it, durably. */
-async function makeFolder(path: string): Promise<void> {
+/**
+ * Makes a directory with those above it, durably: also where it is there already, since whoever made it a moment ago
+ * may not have synced it yet. Above the root only what was made now is synced; the rest need not be ours to read.
+ */
+async function makeFolder(path: string, root: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+  const shortest = Math.min(first?.length ?? Infinity, root.length + 1);
+  for (let made = path; made.length >= shortest; made = dirname(made)) await syncFolder(dirname(made));
 }
 
 /** Makes new, renamed and removed names in a directory durable. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { pause } from '../../src/core/clock';
 import { DiskStore } from '../../src/storage/disk-store';
 import { mediaStoreSuite, newKey, pieces, readAll } from '../support/media-store-suite';
 
@@ -80,7 +81,7 @@ describe('the disk store on a disk', () => {
       `async function* () { for (;;) { yield Buffer.alloc(1000); await new Promise(setImmediate); } }`,
     );
     let drafts: string[] = [];
-    while (drafts.length === 0) drafts = await filesIn(root);
+    for (; drafts.length === 0; await pause(5)) drafts = await filesIn(root);
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(await store.open(key)).toBeNull();
@@ -111,6 +112,13 @@ describe('the disk store on a disk', () => {
     await expect(store.check()).rejects.toMatchObject({ name: 'StorageUnavailableError' });
     await rm(join(root, '.drafts'));
     await expect(store.check()).resolves.toBeUndefined();
+  });
+
+  it('makes its directories anew when somebody has taken them away', async () => {
+    await store.put(newKey(), pieces('a face'), 100);
+    await rm(root, { recursive: true });
+    await expect(store.put(newKey(), pieces('another'), 100)).rejects.toMatchObject({ httpStatus: 503 });
+    expect(await store.put(newKey(), pieces('another'), 100)).toMatchObject({ byteSize: 7 });
   });
 
   it('passes over what somebody else has laid beside its files', async () => {
