@@ -13,13 +13,13 @@ sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 
 /** The most pixels a picture may have. Asked of the header, before decoding. */
-export const maxPixels = 50_000_000;
+const maxPixels = 50_000_000;
 
 /**
  * The most for one that is stored in passes over the whole picture (progressive JPEG, interlaced PNG): it is decoded in
  * memory as a whole, up to 8 bytes a pixel, while others pass through in stripes.
  */
-export const maxPixelsInPasses = 25_000_000;
+const maxPixelsInPasses = 25_000_000;
 
 /** How long one decoding may take, in seconds; the slowest allowed pictures that were found take a tenth of it. */
 export const defaultTimeLimitSeconds = 20;

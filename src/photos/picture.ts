@@ -10,10 +10,10 @@ import {
 import { PictureProblem, type PictureProblemCode } from './picture-problem';
 
 /** The side of a prepared photo in pixels: what Picsart's guide recommends to send. */
-export const photoSide = 512;
+const photoSide = 512;
 
 /** The least that the shorter side of a photo must have, in pixels; less holds too little of a face to train from. */
-export const minPhotoSide = 256;
+const minPhotoSide = 256;
 
 /** A photo as it is kept and sent upstream. */
 export interface PreparedPhoto {

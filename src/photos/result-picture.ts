@@ -10,7 +10,7 @@ import {
 import type { PictureFormat } from './picture-format';
 
 /** The longer side of a preview, in pixels. */
-export const previewSide = 256;
+const previewSide = 256;
 
 /** A picture from the upstream that was decoded whole. */
 export interface VerifiedResult {

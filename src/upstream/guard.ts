@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { isPublicAddress, readAddress, type Address } from './public-address';
 
 /** The longest URL that is looked at, in characters. */
-export const maxUrlLength = 2048;
+const maxUrlLength = 2048;
 
 /**
  * An address that must not be connected to. Its message is one and the same for every reason: what exactly was

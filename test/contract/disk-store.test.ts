@@ -81,7 +81,10 @@ describe('the disk store on a disk', () => {
       `async function* () { for (;;) { yield Buffer.alloc(1000); await new Promise(setImmediate); } }`,
     );
     let drafts: string[] = [];
-    for (; drafts.length === 0; await pause(5)) drafts = await filesIn(root);
+    while (drafts.length === 0) {
+      await pause(5);
+      drafts = await filesIn(root);
+    }
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(await store.open(key)).toBeNull();
