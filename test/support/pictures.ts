@@ -51,8 +51,3 @@ export function face(seed: number, { width = 800, height = 600, at }: FaceOption
 export function facePhoto(seed = 1, options: FaceOptions = {}): Promise<Buffer> {
   return face(seed, options).jpeg({ quality: 90 }).toBuffer();
 }
-
-/** As many different photos as a training needs. */
-export function facePhotos(count: number): Promise<Buffer[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => facePhoto(index + 1)));
-}
