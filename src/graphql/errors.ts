@@ -1,11 +1,4 @@
-import {
-  GraphQLError,
-  isValueNode,
-  Kind,
-  type ASTNode,
-  type DocumentNode,
-  type GraphQLFormattedError,
-} from 'graphql';
+import { GraphQLError, isValueNode, Kind, type ASTNode, type GraphQLFormattedError } from 'graphql';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import { inputPath } from './input-path';
@@ -28,8 +21,6 @@ export interface ErrorScope {
   readonly logger: Logger;
   /** Whether "Did you mean …?" is taken out of messages: with introspection off, it would tell the schema. */
   readonly hideSuggestions: boolean;
-  /** The query, if it could be parsed: wrong values in it are told by their path. */
-  readonly document?: DocumentNode;
 }
 
 /**
@@ -87,8 +78,7 @@ interface Told {
 function tell(error: unknown, scope: ErrorScope): Told {
   const domain = domainErrorIn(error);
   if (domain) return tellDomain(domain);
-  const told =
-    error instanceof GraphQLError ? (tellInput(error, scope.document) ?? tellGraphQL(error)) : null;
+  const told = error instanceof GraphQLError ? (tellInput(error) ?? tellGraphQL(error)) : null;
   if (told) return scope.hideSuggestions ? { ...told, message: withoutSuggestion(told.message) } : told;
   scope.logger.error(
     { requestId: scope.requestId, error: loggableError(chainOf(error).at(-1)) },
@@ -107,22 +97,22 @@ function tellGraphQL(error: GraphQLError): Told | null {
 }
 
 /** A value that does not fit its type: a variable's, or one that stands in the query. */
-function tellInput(error: GraphQLError, document?: DocumentNode): Told | null {
+function tellInput(error: GraphQLError): Told | null {
   const links = chainOf(error).filter((link) => link instanceof GraphQLError);
   for (const link of links.reverse()) {
-    const told = tellLink(link, document);
+    const told = tellLink(link);
     if (told) return told;
   }
   return null;
 }
 
-function tellLink(error: GraphQLError, document?: DocumentNode): Told | null {
+function tellLink(error: GraphQLError): Told | null {
   const [node, ...others] = error.nodes ?? [];
   if (!node || others.length > 0) return null;
   if (node.kind === Kind.VARIABLE_DEFINITION) return tellVariable(error, node.variable.name.value);
   if (!isInput(node)) return null;
   const { message } = error.originalError ?? error;
-  return invalidInput(message, document && inputPath(document, node));
+  return invalidInput(message, inputPath(node));
 }
 
 function isInput(node: ASTNode): boolean {

@@ -1,15 +1,19 @@
-import { BREAK, Kind, visit, type ASTNode, type DocumentNode } from 'graphql';
+import { BREAK, Kind, parse, visit, type ASTNode } from 'graphql';
 
 /**
  * The path of a value that stands in a query, as the client wrote it: `input.photoIds[3]`.
- * @param target - the value, or the field of an input object, by identity
- * @returns undefined if it is not in the document
+ * @param target - the value, or the field of an input object; knows the text that it was read from
+ * @returns undefined if it is no input
  */
-export function inputPath(document: DocumentNode, target: ASTNode): string | undefined {
-  let found: string | undefined;
+export function inputPath(target: ASTNode): string | undefined {
+  const { loc } = target;
+  if (!loc) return undefined;
+  const document = parse(loc.source);
+  let found = '';
   visit(document, {
     enter(node, _key, _parent, path) {
-      if (node !== target) return undefined;
+      if (node.kind !== target.kind || node.loc?.start !== loc.start || node.loc.end !== loc.end)
+        return undefined;
       found = written(document, path);
       return BREAK;
     },
@@ -17,7 +21,7 @@ export function inputPath(document: DocumentNode, target: ASTNode): string | und
   return found === '' ? undefined : found;
 }
 
-function written(document: DocumentNode, path: readonly (string | number)[]): string {
+function written(document: ASTNode, path: readonly (string | number)[]): string {
   let text = '';
   let node: unknown = document;
   path.forEach((key, index) => {

@@ -1,0 +1,48 @@
+/** The two ways to write an answer: the older one, and the one that the GraphQL-over-HTTP specification wants. */
+export const mediaTypes = {
+  json: 'application/json; charset=utf-8',
+  graphql: 'application/graphql-response+json; charset=utf-8',
+} as const;
+
+/** One of {@link mediaTypes}. */
+export type MediaType = (typeof mediaTypes)[keyof typeof mediaTypes];
+
+interface Range {
+  readonly type: string;
+  readonly quality: number;
+  readonly position: number;
+}
+
+/**
+ * Which way the client wants its answer, by its Accept header: what it likes best, of equals what it names first, JSON
+ * if it does not care. Null if it takes neither.
+ */
+export function negotiate(accept: string | undefined): MediaType | null {
+  if (accept === undefined || accept.trim() === '') return mediaTypes.json;
+  const ranges = accept.split(',').map(readRange);
+  const offers = Object.values(mediaTypes).flatMap((mediaType) => {
+    const range = best(ranges, mediaType.split(';')[0]!);
+    return range && range.quality > 0 ? [{ mediaType, range }] : [];
+  });
+  offers.sort(
+    (one, other) => other.range.quality - one.range.quality || one.range.position - other.range.position,
+  );
+  return offers[0]?.mediaType ?? null;
+}
+
+/** Whether the header names the type itself, not only `*`. Other sites cannot make a browser's tag ask so. */
+export function names(accept: string | undefined, type: string): boolean {
+  return (accept ?? '').split(',').some((range, position) => readRange(range, position).type === type);
+}
+
+function readRange(text: string, position: number): Range {
+  const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
+  const quality = parameters.find((parameter) => parameter.startsWith('q='));
+  return { type, quality: quality ? Number(quality.slice(2)) || 0 : 1, position };
+}
+
+/** The range that speaks of the type most exactly. */
+function best(ranges: readonly Range[], type: string): Range | undefined {
+  const wanted = [type, `${type.split('/')[0]!}/*`, '*/*'];
+  return wanted.flatMap((name) => ranges.filter((range) => range.type === name))[0];
+}

@@ -1,0 +1,137 @@
+import type { WebSocket as Wire } from 'graphql-ws';
+import type { RawData, WebSocket } from 'ws';
+import { isRecord, parseJson } from './json';
+
+/** Why a socket was closed by us, beside the protocol's own codes. Clients connect again after both. */
+export const closings = {
+  tooSlow: { code: 4413, reason: 'Reading too slowly; reconnect and resume with your last cursor.' },
+  stopping: { code: 1012, reason: 'The server is stopping; reconnect and resume with your last cursor.' },
+  later: { code: 1013, reason: 'Try again later.' },
+  forbidden: { code: 4403, reason: 'Forbidden' },
+  badMessage: { code: 4400, reason: 'Invalid message received' },
+  binary: { code: 4400, reason: 'Send text frames, not binary ones.' },
+  bug: { code: 4500, reason: 'Internal server error' },
+} as const;
+
+/** Bounds of one socket. */
+export interface LineLimits {
+  /** Between pings; what has not been answered or taken by the next one ends the socket. Milliseconds. */
+  readonly keepAliveMs: number;
+  /** How much may wait to be sent before the client counts as too slow, in bytes. */
+  readonly maxBufferedBytes: number;
+}
+
+/** What a client may send. */
+const clientMessages: ReadonlySet<unknown> = new Set([
+  'connection_init',
+  'ping',
+  'pong',
+  'subscribe',
+  'complete',
+]);
+
+/** Identifiers of operations are the client's own, and stand in a close reason of 123 bytes. */
+const longestId = 64;
+
+/**
+ * One socket, as graphql-ws wants it: text in, text out, with bounds in both directions. A client that does not read is
+ * closed with a reason; it is never sent more than it takes.
+ */
+export class WebSocketLine implements Wire {
+  private pendingSends = 0;
+  private lastTakenMs = 0;
+  private hasAnswered = true;
+  private readonly keepAlive: NodeJS.Timeout;
+
+  /** @param onBug - told what was thrown while a message was handled; the socket is closed then */
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly limits: LineLimits,
+    private readonly onBug: (error: unknown) => void,
+  ) {
+    this.keepAlive = setInterval(() => this.checkAlive(), limits.keepAliveMs);
+    socket.once('close', () => clearInterval(this.keepAlive));
+    socket.on('pong', () => (this.hasAnswered = true));
+    // A client that pings without reading fills the buffer with our pongs.
+    socket.on('ping', () => this.checkBuffer());
+    // ws has closed it already, with the right code: 1009 for a frame too large, 1007 for bad UTF-8.
+    socket.on('error', () => undefined);
+  }
+
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  /** Sends, and resolves when the operating system has taken it; at once if the socket is closing. */
+  async send(text: string): Promise<void> {
+    if (this.socket.readyState !== this.socket.OPEN || this.checkBuffer()) return;
+    if (this.pendingSends === 0) this.lastTakenMs = Date.now();
+    this.pendingSends += 1;
+    await new Promise<void>((resolve) => {
+      // An error here means that the socket is gone, which its close event tells.
+      this.socket.send(text, () => resolve());
+    });
+    this.pendingSends -= 1;
+    this.lastTakenMs = Date.now();
+  }
+
+  /** Closes with a reason, cut to what fits a close frame. */
+  close(code?: number, reason = ''): void {
+    this.socket.close(code, Buffer.from(reason).subarray(0, 123).toString());
+  }
+
+  /** Closes for a reason of {@link closings}. */
+  closeFor(closing: keyof typeof closings): void {
+    this.close(closings[closing].code, closings[closing].reason);
+  }
+
+  /** Hands on every message that is well formed; what is not closes the socket. */
+  onMessage(handle: (text: string) => Promise<void>): void {
+    this.socket.on('message', (data, isBinary) => {
+      if (this.socket.readyState !== this.socket.OPEN) return;
+      const text = isBinary ? null : textOf(data);
+      if (text === null) this.closeFor('binary');
+      else if (!isWellFormed(text)) this.closeFor('badMessage');
+      else handle(text).catch((error: unknown) => this.fail(error));
+    });
+  }
+
+  private fail(error: unknown): void {
+    this.onBug(error);
+    this.closeFor('bug');
+  }
+
+  private checkBuffer(): boolean {
+    const isFull = this.socket.bufferedAmount > this.limits.maxBufferedBytes;
+    if (isFull) this.closeFor('tooSlow');
+    return isFull;
+  }
+
+  private checkAlive(): void {
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    const isStuck = this.pendingSends > 0 && Date.now() - this.lastTakenMs >= this.limits.keepAliveMs;
+    if (isStuck) {
+      this.closeFor('tooSlow');
+    } else if (this.hasAnswered) {
+      this.hasAnswered = this.pendingSends > 0;
+      this.socket.ping();
+    } else {
+      this.socket.terminate();
+    }
+  }
+}
+
+function textOf(data: RawData): string {
+  return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString('utf8');
+}
+
+/** Looked at before graphql-ws does, which takes any depth and answers some mistakes as if they were bugs of ours. */
+function isWellFormed(text: string): boolean {
+  try {
+    const message = parseJson(text);
+    if (!isRecord(message) || !clientMessages.has(message.type)) return false;
+    return typeof message.id !== 'string' || message.id.length <= longestId;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GraphQLError, type ExecutionArgs } from 'graphql';
+import { handleProtocols, makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { DomainError } from '../core/errors';
+import { newId } from '../core/ids';
+import type { Logger } from '../core/logger';
+import type { Viewer } from '../core/viewer';
+import type { GraphQLContext } from '../graphql/context';
+import { loggableError } from '../graphql/errors';
+import { rawAnswer } from './answers';
+import { credentialsOf, type Authenticate } from './authenticate';
+import { createContext } from './context';
+import type { Operations } from './operations';
+import type { Origins } from './origins';
+import type { Sessions } from './sessions';
+import { WebSocketLine, type LineLimits } from './websocket-line';
+
+/** Bounds of all sockets. */
+export interface WebSocketLimits extends LineLimits {
+  /** The largest message, in bytes; a larger one closes the socket with 1009. */
+  readonly maxMessageBytes: number;
+  /** How long a socket may stay silent before its `connection_init`, in milliseconds; then 4408. */
+  readonly initWaitMs: number;
+  /** Operations at once on one socket; one more is answered with an error. */
+  readonly maxOperations: number;
+}
+
+/** The bounds unless said otherwise: 256 kB as over HTTP, a ping every 12 s, 1 MB waiting to be sent. */
+export const webSocketLimits: WebSocketLimits = {
+  maxMessageBytes: 256_000,
+  initWaitMs: 3_000,
+  maxOperations: 100,
+  keepAliveMs: 12_000,
+  maxBufferedBytes: 1_000_000,
+};
+
+/** What {@link WebSocketDoor} needs. */
+export interface WebSocketDoorOptions {
+  readonly path: string;
+  readonly operations: Operations;
+  readonly authenticate: Authenticate;
+  readonly sessions: Sessions;
+  readonly origins: Origins;
+  readonly logger: Logger;
+  readonly limits?: Partial<WebSocketLimits>;
+}
+
+/** One socket, from the handshake to its end. */
+interface Call {
+  readonly line: WebSocketLine;
+  readonly request: IncomingMessage;
+  readonly requestId: string;
+  viewer?: Viewer;
+  endSession?: () => void;
+  isClosed: boolean;
+  operations: number;
+}
+
+type CallContext = Context<Record<string, unknown>, Call>;
+type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext };
+
+/**
+ * Queries, mutations and subscriptions over WebSocket, in the protocol `graphql-transport-ws`. Operations are read and
+ * bounded as over HTTP, before graphql-ws sees them: it closes the socket on a mere syntax error.
+ */
+export class WebSocketDoor {
+  private readonly limits: WebSocketLimits;
+  private readonly sockets: WebSocketServer;
+  private readonly protocol: Server<Call>;
+  private readonly calls = new Set<Call>();
+
+  constructor(private readonly options: WebSocketDoorOptions) {
+    this.limits = { ...webSocketLimits, ...options.limits };
+    this.sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: this.limits.maxMessageBytes,
+      perMessageDeflate: false,
+      // One message a turn, so that a flood on one socket leaves room for the others.
+      allowSynchronousEvents: false,
+      handleProtocols,
+    });
+    this.protocol = makeServer<Record<string, unknown>, Call>({
+      connectionInitWaitTimeout: this.limits.initWaitMs,
+      onConnect: (context) => this.admit(context),
+      onSubscribe: (context, _id, payload) => this.prepare(context, payload),
+      execute: (args) => options.operations.execute(args),
+      subscribe: (args) => options.operations.subscribe(args, (args as OperationArgs).contextValue),
+      onNext: (_context, _id, _payload, args, result) =>
+        options.operations.format(result, (args as OperationArgs).contextValue.requestId),
+      onError: ({ extra }, _id, _payload, errors) => options.operations.formatErrors(errors, extra.requestId),
+    });
+  }
+
+  /** Takes an upgrade; one for another path, or from a page of a foreign origin, is refused. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { path, origins } = this.options;
+    if (request.url?.split('?')[0] !== path) {
+      socket.end(rawAnswer(404, 'NOT_FOUND', `WebSockets are answered under ${path}.`));
+    } else if (origins.isForeign(request.headers)) {
+      socket.end(rawAnswer(403, 'FORBIDDEN', 'Pages of this origin may not connect.'));
+    } else {
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.begin(webSocket, request));
+    }
+  }
+
+  /** Closes every socket with a reason; those that do not go are cut off after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const sockets = [...this.sockets.clients];
+    const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    for (const { line } of this.calls) line.closeFor('stopping');
+    const timer = setTimeout(() => sockets.forEach((socket) => socket.terminate()), graceMs);
+    await Promise.all(gone);
+    clearTimeout(timer);
+  }
+
+  private begin(socket: WebSocket, request: IncomingMessage): void {
+    const requestId = newId();
+    const logger = this.options.logger.child({ requestId });
+    const line = new WebSocketLine(socket, this.limits, (error) => {
+      logger.error({ error: loggableError(error) }, 'unexpected error');
+    });
+    const call: Call = { line, request, requestId, isClosed: false, operations: 0 };
+    const startedMs = performance.now();
+    this.calls.add(call);
+    const closed = this.protocol.opened(line, call);
+    socket.once('close', (code, reason) => {
+      call.isClosed = true;
+      call.endSession?.();
+      this.calls.delete(call);
+      closed(code, reason.toString()).catch((error: unknown) => {
+        logger.error({ error: loggableError(error) }, 'unexpected error');
+      });
+      const ms = Math.round(performance.now() - startedMs);
+      logger.info({ path: this.options.path, code, ms, operations: call.operations }, 'socket');
+    });
+  }
+
+  /** At `connection_init`. False closes with 4403. */
+  private async admit({ extra: call, connectionParams }: CallContext): Promise<boolean> {
+    const { operations, authenticate, sessions, logger } = this.options;
+    let viewer: Viewer;
+    try {
+      viewer = await operations.inTime(authenticate(credentialsOf(call.request, connectionParams)));
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      logger.error({ requestId: call.requestId, error: loggableError(error) }, 'unexpected error');
+      call.line.closeFor('later');
+      return true;
+    }
+    call.viewer = viewer;
+    if (!call.isClosed) call.endSession = sessions.begin(viewer, () => call.line.closeFor('forbidden'));
+    return true;
+  }
+
+  private prepare(
+    { extra: call, subscriptions }: CallContext,
+    payload: SubscribePayload,
+  ): OperationArgs | readonly GraphQLError[] {
+    const { maxOperations } = this.limits;
+    // This one is among them already.
+    if (Object.keys(subscriptions).length > maxOperations) return [tooMany(maxOperations)];
+    call.operations += 1;
+    const prepared = this.options.operations.prepare(payload);
+    if (!('args' in prepared)) return prepared;
+    // Acknowledged sockets have a viewer.
+    return { ...prepared.args, contextValue: createContext(call.viewer!, newId()) };
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof DomainError && (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN');
+}
+
+function tooMany(maximum: number): GraphQLError {
+  const message = `This socket has ${maximum} operations already; complete some first, or open another.`;
+  return new GraphQLError(message, {
+    originalError: new DomainError('RATE_LIMITED', message, { details: { maximum } }),
+  });
+}

@@ -1,0 +1,127 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { DomainError } from '../../src/core/errors';
+import type { Logger } from '../../src/core/logger';
+import { localViewer } from '../../src/core/viewer';
+import { authenticateLocally, type Authenticate } from '../../src/http/authenticate';
+import type { Route } from '../../src/http/exchange';
+import { graphiqlPath, loadGraphiql } from '../../src/http/graphiql';
+import { GraphQLDoor } from '../../src/http/graphql-route';
+import { healthRoutes, type HealthCheck } from '../../src/http/health';
+import { Operations } from '../../src/http/operations';
+import { Origins } from '../../src/http/origins';
+import { HttpServer } from '../../src/http/server';
+import { Sessions } from '../../src/http/sessions';
+import { SseDoor, type SseLimits } from '../../src/http/sse';
+import { WebSocketDoor, type WebSocketLimits } from '../../src/http/websocket';
+import { tinySchema, type Witness } from './tiny-schema';
+
+/** A door with nothing behind it but a schema of the tests' own. */
+export interface TinyGateway {
+  readonly url: string;
+  readonly port: number;
+  readonly sessions: Sessions;
+  readonly witness: Witness;
+  /** Every line that was logged. */
+  readonly log: Record<string, unknown>[];
+  /** Asks over HTTP; plain JSON unless said otherwise. */
+  ask(query: string, variables?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** What came back. */
+export interface Answer {
+  status: number;
+  ms: number;
+  data?: Record<string, unknown> | null;
+  errors?: GraphQLFault[];
+}
+
+/** An error as clients get it. */
+export interface GraphQLFault {
+  message: string;
+  path?: unknown[];
+  extensions: Record<string, unknown> & { code: string };
+}
+
+/** What a test may want otherwise. */
+export interface TinyOptions {
+  authenticate?: Authenticate;
+  routes?: readonly Route[];
+  checks?: readonly HealthCheck[];
+  introspection?: boolean;
+  graphiql?: boolean;
+  isLocalOnly?: boolean;
+  publicUrl?: string;
+  allowedOrigins?: readonly string[];
+  operationMs?: number;
+  sockets?: Partial<WebSocketLimits>;
+  streams?: Partial<SseLimits>;
+}
+
+/** Starts it on a free port of this machine. */
+export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyGateway> {
+  const { schema, witness } = tinySchema();
+  const log: Record<string, unknown>[] = [];
+  const logger = pino(
+    { level: 'trace' },
+    { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  const { introspection = true, publicUrl, isLocalOnly = true, allowedOrigins: allowed } = options;
+  const operations = new Operations({ schema, introspection, logger, deadlineMs: options.operationMs });
+  const origins = new Origins({ publicUrl, isLocalOnly, allowed });
+  const { authenticate = authenticateLocally } = options;
+  const shared = { operations, authenticate, origins, sessions: new Sessions(), logger };
+  const sockets = new WebSocketDoor({ ...shared, path: '/graphql', limits: options.sockets });
+  const events = new SseDoor({ ...shared, path: '/graphql/stream', limits: options.streams });
+  const explorerPath = options.graphiql ? graphiqlPath : undefined;
+  const graphql = new GraphQLDoor({ ...shared, path: '/graphql', explorerPath });
+  const routes = [graphql.route, events.route, ...(await otherRoutes(options, logger))];
+  const isHttps = publicUrl?.startsWith('https:') === true;
+  const server = new HttpServer({ host: '127.0.0.1', port: 0, routes, sockets, origins, isHttps, logger });
+  await graphql.start();
+  const { port, url } = await server.start();
+  return {
+    url,
+    port,
+    sessions: shared.sessions,
+    witness,
+    log,
+    ask: (query, variables, headers) => ask(`${url}/graphql`, { query, variables }, headers),
+    stop: async (graceMs = 2_000) => {
+      const drained = server.stop(graceMs);
+      events.stop();
+      await Promise.all([drained, sockets.stop(graceMs)]);
+      await graphql.stop();
+    },
+  };
+}
+
+async function otherRoutes(options: TinyOptions, logger: Logger): Promise<Route[]> {
+  const { checks = [], routes = [], graphiql = false } = options;
+  const health = healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 });
+  return [...health, ...(graphiql ? await loadGraphiql('/graphql') : []), ...routes];
+}
+
+/** A caller known by a word: `Bearer good-1` may, all others may not; over sockets, by `{ token }`. */
+export const byWord: Authenticate = async ({ authorization, connectionParams }) => {
+  const { token } = (connectionParams ?? {}) as { token?: string };
+  const word = authorization?.replace('Bearer ', '') ?? token ?? '';
+  if (word === 'outage') throw new Error('The key store at 10.1.2.3 is down.');
+  if (!word.startsWith('good')) {
+    throw new DomainError('UNAUTHENTICATED', 'Show a token.');
+  }
+  const expiresAtMs = word === 'good-short' ? Date.now() + 150 : undefined;
+  return { ...localViewer, owner: word, keyId: word, expiresAtMs };
+};
+
+async function ask(url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> {
+  const startedMs = performance.now();
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as Omit<Answer, 'status' | 'ms'>;
+  return { status: response.status, ms: performance.now() - startedMs, ...answer };
+}
