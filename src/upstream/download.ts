@@ -29,19 +29,15 @@ export class DownloadError extends Error {
   }
 }
 
-/** How much of a file is waited for. */
-export interface DownloadLimits {
+/** How a file is fetched. */
+export interface DownloadOptions {
+  guard: Guard;
   /** The most bytes taken; one more ends it. */
   maxBytes: number;
   /** From the call to the last byte read, redirects and pauses of the reader included, in milliseconds. */
   timeoutMs: number;
   /** Ends it early; the signal's reason is then thrown. */
   signal?: AbortSignal;
-}
-
-/** How a file is fetched. */
-export interface DownloadOptions extends DownloadLimits {
-  guard: Guard;
   /** Hosts that may be private; asked at each hop. */
   trust?: Trust;
   /** How many redirects are followed, each checked like the first URL.
@@ -61,34 +57,6 @@ export interface Download {
    * limit if nobody reads.
    */
   bytes: AsyncIterable<Uint8Array>;
-}
-
-/** How many redirects lead to a photo at most: file hosts send to their own servers, often over http and https. */
-const photoRedirects = 3;
-
-/** The two kinds of file that others name, each fetched its own way. */
-export class Downloads {
-  /** @param trust - the hosts of results that may be private: the provider's own */
-  constructor(
-    private readonly guard: Guard,
-    private readonly trust: Trust,
-  ) {}
-
-  /**
-   * A photo from a client's URL; follows up to three redirects.
-   * @throws as {@link download}
-   */
-  photo(url: string, limits: DownloadLimits): Promise<Download> {
-    return download(url, { ...limits, guard: this.guard, redirects: photoRedirects, subject: 'photo' });
-  }
-
-  /**
-   * A finished picture from the upstream's URL; follows no redirect.
-   * @throws as {@link download}
-   */
-  result(url: string, limits: DownloadLimits): Promise<Download> {
-    return download(url, { ...limits, guard: this.guard, trust: this.trust, subject: 'picture' });
-  }
 }
 
 /** The most that an answer's headers may have, in bytes. */

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
-import { download, DownloadError, Downloads, type DownloadOptions } from '../../src/upstream/download';
+import { download, DownloadError, type DownloadOptions } from '../../src/upstream/download';
+import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
 import { listening, startFileHost, stopped, type FileHost } from '../support/file-host';
 
