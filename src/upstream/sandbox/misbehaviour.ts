@@ -1,0 +1,194 @@
+import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import type { Fault } from './faults';
+import type { Reply } from './replies';
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Bytes of a body that is far too large. */
+const hugeBytes = 200_000_000;
+
+/** What a small compressed body inflates to. */
+const bombBytes = 100_000_000;
+
+/** Made at its first use. */
+let bomb: Buffer | undefined;
+
+/** Sends a reply as it should be. */
+export function send(response: ServerResponse, reply: Reply, headers: Headers): void {
+  const bytes = bytesOf(reply);
+  response.writeHead(reply.status, {
+    ...headers,
+    ...typeOf(reply),
+    ...reply.headers,
+    'content-length': bytes.length,
+  });
+  response.end(bytes);
+}
+
+/**
+ * Sends a reply as the fault wants it, or something else, or nothing.
+ * @param reply - null if the call was not executed
+ * @param duplicateId - the id of an earlier job, where there is one
+ */
+export function misbehave(
+  response: ServerResponse,
+  fault: Fault,
+  reply: Reply | null,
+  headers: Headers,
+  duplicateId: string | undefined,
+): void {
+  if (breakConnection(response, fault)) return;
+  if (sendSomethingElse(response, fault, headers)) return;
+  const honest = reply ?? { status: 202, body: {} };
+  if (fault.kind === 'truncated') sendHalf(response, honest, headers);
+  else if (fault.kind === 'slow') drip(response, honest, headers, fault.everyMs);
+  else send(response, honest.status < 300 ? altered(fault, honest, duplicateId) : honest, headers);
+}
+
+/** Faults in which no answer comes. */
+function breakConnection(response: ServerResponse, fault: Fault): boolean {
+  if (fault.kind === 'reset-before' || fault.kind === 'reset-after') response.socket?.resetAndDestroy();
+  else if (fault.kind !== 'hang') return false;
+  return true;
+}
+
+/** Faults in which the answer has nothing to do with the call. */
+function sendSomethingElse(response: ServerResponse, fault: Fault, headers: Headers): boolean {
+  const json = { ...headers, 'content-type': 'application/json' };
+  switch (fault.kind) {
+    case 'status':
+      send(response, { status: fault.status, body: asBody(fault.body), headers: fault.headers }, headers);
+      return true;
+    case 'redirect':
+      response.writeHead(307, { ...headers, location: fault.location }).end();
+      return true;
+    case 'html':
+      response
+        .writeHead(200, { ...headers, 'content-type': 'text/html' })
+        .end('<!doctype html><title>Please log in</title>');
+      return true;
+    case 'empty':
+      response.writeHead(200, { ...json, 'content-length': 0 }).end();
+      return true;
+    case 'malformed':
+      response.writeHead(200, json).end('{"status": "DONE", "data": [');
+      return true;
+    case 'gzip-bomb':
+      bomb ??= gzipSync(Buffer.alloc(bombBytes, ' '));
+      response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(bomb);
+      return true;
+    case 'huge':
+      flood(response.writeHead(200, json));
+      return true;
+    case 'not-an-image':
+      send(
+        response,
+        { status: 200, body: Buffer.from('not a picture at all'), headers: { 'content-type': 'image/jpeg' } },
+        headers,
+      );
+      return true;
+    case 'expired':
+      send(response, { status: 404, body: { detail: 'There is no such picture, or no longer.' } }, headers);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Faults that change a word or two in the true answer. */
+function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): Reply {
+  if (Buffer.isBuffer(reply.body)) return reply;
+  const body = { ...reply.body } as Record<string, unknown>;
+  switch (fault.kind) {
+    case 'no-id':
+      return { ...reply, body: { status: body.status } };
+    case 'duplicate-id':
+      return { ...reply, body: { ...body, ...(duplicateId && { [idNameOf(body)]: duplicateId }) } };
+    case 'unknown-status':
+      return { ...reply, body: { ...body, status: fault.word, data: undefined } };
+    case 'status-back':
+    case 'never-done':
+      return isSubmission(fault)
+        ? reply
+        : { ...reply, body: { ...body, status: 'IN_PROGRESS', progress: 10, data: undefined } };
+    default:
+      return { ...reply, body: { ...body, ...ending(fault, body) } };
+  }
+}
+
+/** How a question is answered by a fault that ends the job; a submission's answer stays as it is. */
+function ending(fault: Fault, body: Record<string, unknown>): object {
+  if (isSubmission(fault)) return {};
+  switch (fault.kind) {
+    case 'failed':
+      return { status: 'FAILED', message: 'The job failed, as it was told to.', data: undefined };
+    case 'image-not-valid':
+      return { status: 'IMAGE_NOT_VALID', message: 'At least one image is not valid.', data: undefined };
+    case 'no-results':
+      return { status: 'DONE', data: [] };
+    case 'fewer-results':
+      return { data: Array.isArray(body.data) ? body.data.slice(0, -1) : body.data };
+    default:
+      return {};
+  }
+}
+
+function isSubmission({ on }: Fault): boolean {
+  return on === 'train' || on === 'generate' || on === 'instant';
+}
+
+function idNameOf(body: Record<string, unknown>): string {
+  return 'model_id' in body ? 'model_id' : 'inference_id';
+}
+
+function sendHalf(response: ServerResponse, reply: Reply, headers: Headers): void {
+  const bytes = bytesOf(reply);
+  response.writeHead(reply.status, { ...headers, ...typeOf(reply), 'content-length': bytes.length });
+  response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+}
+
+/** One byte at a time, so that no idle timeout ever fires. */
+function drip(response: ServerResponse, reply: Reply, headers: Headers, everyMs: number): void {
+  const bytes = bytesOf(reply);
+  response.writeHead(reply.status, { ...headers, ...typeOf(reply), 'content-length': bytes.length });
+  response.flushHeaders();
+  let sent = 0;
+  const timer = setInterval(() => {
+    if (sent < bytes.length) response.write(bytes.subarray(sent, ++sent));
+    else response.end();
+  }, everyMs);
+  response.on('close', () => {
+    clearInterval(timer);
+  });
+}
+
+/** As much as the client takes, up to the limit. */
+function flood(response: ServerResponse): void {
+  const chunk = Buffer.alloc(64_000, ' ');
+  let left = hugeBytes;
+  const more = (): void => {
+    while (left > 0 && !response.destroyed) {
+      left -= chunk.length;
+      if (!response.write(chunk)) return;
+    }
+    response.end();
+  };
+  response.on('drain', more);
+  more();
+}
+
+function bytesOf({ body }: Reply): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+}
+
+function typeOf(reply: Reply): Headers {
+  return {
+    'content-type': Buffer.isBuffer(reply.body) ? 'application/octet-stream' : 'application/json',
+    ...reply.headers,
+  };
+}
+
+function asBody(body: string | Record<string, unknown>): object | Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : body;
+}

@@ -1,0 +1,105 @@
+import { createLogger } from '../../src/core/logger';
+import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/upstream/sandbox/sandbox';
+import { SandboxProvider } from '../../src/upstream/sandbox/sandbox-provider';
+
+const signal = new AbortController().signal;
+
+/** So fast that a training takes 120 ms and a generation 6; results can still be had for 17 s. */
+export const fastSpeed = 10_000;
+
+/** A provider for a sandbox that runs. Stopping it is the caller's. */
+export function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): SandboxProvider {
+  return new SandboxProvider({
+    baseUrl: sandbox.url,
+    apiKey: sandbox.apiKey,
+    submitTimeoutMs: timeoutMs,
+    pollTimeoutMs: timeoutMs,
+    speed,
+    logger: createLogger('silent'),
+  });
+}
+
+/** A sandbox, and the calls of a whole life with it. */
+export class SandboxCalls {
+  private constructor(
+    readonly sandbox: Sandbox,
+    readonly provider: SandboxProvider,
+  ) {}
+
+  static async start(options: SandboxOptions = {}, timeoutMs?: number): Promise<SandboxCalls> {
+    const speed = options.speed ?? fastSpeed;
+    const generous = { rateLimit: { requests: 1_000_000, windowMs: 60_000 } };
+    const sandbox = await startSandbox({ ...generous, logger: createLogger('silent'), ...options, speed });
+    return new SandboxCalls(sandbox, providerFor(sandbox, speed, timeoutMs));
+  }
+
+  async stop(): Promise<void> {
+    await this.provider.stop();
+    await this.sandbox.stop();
+  }
+
+  /** The reference of a training that was just accepted. */
+  async train(photoUrls: readonly string[]): Promise<string> {
+    return (await this.provider.train({ type: 'WOMAN', photoUrls }, signal)).ref;
+  }
+
+  /** The reference of a model that is ready. */
+  async trained(photoUrls: readonly string[]): Promise<string> {
+    const ref = await this.train(photoUrls);
+    const { state } = await this.trainingEnd(ref);
+    if (state !== 'DONE') throw new Error(`the training ended as ${state}`);
+    return ref;
+  }
+
+  /** The reference of a generation that was just accepted. */
+  async generate(modelRef: string, style: string, prompt?: string, count = 1): Promise<string> {
+    return (await this.provider.generate({ modelRef, prompts: [{ style, prompt, count }] }, signal)).ref;
+  }
+
+  /** Asks until the training is over. */
+  async trainingEnd(ref: string): Promise<UpstreamState> {
+    return ended(() => this.provider.training(ref, signal));
+  }
+
+  /** Asks until the generation is over. */
+  async generationEnd(modelRef: string | null, ref: string): Promise<UpstreamState> {
+    return ended(() => this.provider.generation({ modelRef, ref }, signal));
+  }
+
+  /** The results of a generation from start to end. */
+  async results(
+    modelRef: string,
+    style: string,
+    prompt?: string,
+    count = 1,
+  ): Promise<readonly UpstreamResult[]> {
+    return resultsOf(await this.generationEnd(modelRef, await this.generate(modelRef, style, prompt, count)));
+  }
+
+  /** One finished picture. */
+  async picture(modelRef: string, style: string, prompt?: string): Promise<Buffer> {
+    return fetchBytes((await this.results(modelRef, style, prompt))[0]!.url);
+  }
+}
+
+/** The results of a generation that must be done. */
+export function resultsOf(state: UpstreamState): readonly UpstreamResult[] {
+  if (state.state !== 'DONE') throw new Error(`the generation ended as ${state.state}`);
+  return state.results;
+}
+
+/** What is under a URL, which must be there. */
+export async function fetchBytes(url: string): Promise<Buffer> {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(`${response.status} instead of a picture`);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+async function ended(ask: () => Promise<UpstreamState>): Promise<UpstreamState> {
+  for (;;) {
+    const state = await ask();
+    if (state.state === 'DONE' || state.state === 'FAILED') return state;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
