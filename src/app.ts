@@ -1,17 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from './config';
-import { isLoopback } from './config';
 import type { Logger } from './core/logger';
 import { UrlSigner } from './core/signature';
 import { createDataSource } from './database/data-source';
 import { Database } from './database/database';
-import { startEmbeddedPostgres } from './database/embedded-postgres';
+import { EmbeddedKeeper } from './database/embedded-keeper';
 import { migrate } from './database/migrate';
+import { makeDoors } from './doors';
 import { entities } from './entities';
 import { EventFeed } from './events/feed';
 import { Wakeups } from './events/wakeups';
-import { makeDoors } from './doors';
 import { makeFeatures } from './features';
 import { Journal } from './jobs/journal';
 import { createMetrics } from './metrics';
@@ -58,7 +57,7 @@ type OnStop = (end: () => Promise<void> | void) => void;
 async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
   const [{ url: databaseUrl, database }, upstream] = await Promise.all([
-    openDatabase(config, dataDir, onStop),
+    openDatabase(config, dataDir, logger, onStop),
     openUpstream(config, dataDir, logger, onStop),
   ]);
   const { provider, sandbox } = upstream;
@@ -114,19 +113,20 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
 async function openDatabase(
   config: Config,
   dataDir: string,
+  logger: Logger,
   onStop: OnStop,
 ): Promise<{ url: string; database: Database }> {
-  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, onStop));
+  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, onStop));
   await migrate(url);
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   onStop(() => source.destroy());
   return { url, database: new Database(source) };
 }
 
-async function startDatabase(dataDir: string, onStop: OnStop): Promise<string> {
-  const postgres = await startEmbeddedPostgres({ dir: join(dataDir, 'postgres'), durable: true });
-  onStop(() => postgres.stop());
-  return postgres.url;
+async function startDatabase(dataDir: string, logger: Logger, onStop: OnStop): Promise<string> {
+  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger);
+  onStop(() => keeper.stop());
+  return keeper.url;
 }
 
 async function openUpstream(
@@ -158,9 +158,4 @@ async function stopAll(stops: (() => Promise<void> | void)[], logger: Logger): P
       logger.warn({ err: error }, 'a part did not stop as it should');
     }
   }
-}
-
-/** Whether everybody who can reach the gateway is on this machine. */
-export function isLocalOnly(config: Config): boolean {
-  return config.AUTH.includes('none') && isLoopback(config.HOST);
 }

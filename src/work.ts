@@ -14,7 +14,7 @@ import { ModelWork } from './models/model.work';
 import { PhotoPurgeWork } from './photos/photo-purge.work';
 import { PhotoWork } from './photos/photo.work';
 import type { PictureWorkshop } from './photos/picture-workshop';
-import { makeBeats } from './poller/beats';
+import { makeBeats, type JobBeatParts, type PictureBeatParts } from './poller/beats';
 import { Poller } from './poller/poller';
 import type { MediaStore } from './storage/media-store';
 import { UpstreamBudget } from './upstream/budget';
@@ -43,12 +43,24 @@ export interface Work {
 
 /** Makes everything that happens without being asked. */
 export function makeWork(ground: WorkGround, features: Features): Work {
-  const { config, logger, database, media, workshop, downloads, provider, journal, metrics } = ground;
-  const { store, closing, deletion, intake, trainingPhotos } = features;
-  const leaseMs = config.LEASE;
-  const budget = new UpstreamBudget(database, provider);
+  const { config, logger, database } = ground;
+  const jobs = makeJobWork(ground, features);
+  const { models, generations, settlement } = jobs;
+  const beats = makeBeats({
+    ...jobs,
+    ...makePictureWork(ground, features, { generations, onPhotoReady: () => poller.wake() }),
+    database,
+    eventRetentionMs: config.EVENT_RETENTION,
+  });
+  const poller: Poller = new Poller(beats, logger);
+  return { poller, replay: () => settlement.replay({ models, generations }) };
+}
+
+/** Paid calls, and the following of what they began. */
+function makeJobWork(ground: WorkGround, { store, trainingPhotos }: Features): JobBeatParts {
+  const { config, logger, database, provider, journal, metrics } = ground;
   const settlement = new Settlement({ database, store, journal, logger, graceMs: config.UNCERTAIN_GRACE });
-  const jobParts = {
+  const parts = {
     sql: database,
     store,
     photos: trainingPhotos,
@@ -56,51 +68,47 @@ export function makeWork(ground: WorkGround, features: Features): Work {
     durations: new LearnedDurations(database),
     pollSpeed: config.POLL_SPEED,
   };
-  const models = new ModelWork({ ...jobParts, deadlineMs: config.TRAINING_DEADLINE });
-  const generations = new GenerationWork({ ...jobParts, deadlineMs: config.GENERATION_DEADLINE });
-  const common = { database, store, provider, budget, logger, leaseMs };
-  const beats = makeBeats({
-    database,
+  const budget = new UpstreamBudget(database, provider);
+  const common = { database, store, provider, budget, logger, leaseMs: config.LEASE };
+  const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs: config.UNCERTAIN_GRACE };
+  return {
     settlement,
-    submission: new SubmissionWork({
-      ...common,
-      settlement,
-      submitTimeoutMs: config.SUBMIT_TIMEOUT,
-      graceMs: config.UNCERTAIN_GRACE,
-    }),
+    models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),
+    generations: new GenerationWork({ ...parts, deadlineMs: config.GENERATION_DEADLINE }),
+    submission: new SubmissionWork({ ...common, ...times, settlement }),
     follow: new FollowWork({
       ...common,
       pollTimeoutMs: config.POLL_TIMEOUT,
       onUnknownWord: metrics.unknownWord,
     }),
-    models,
-    generations,
+  };
+}
+
+/** The fetching, storing and deleting of photos and pictures. */
+function makePictureWork(
+  { config, logger, database, media, workshop, downloads, metrics }: WorkGround,
+  { closing, deletion, intake }: Features,
+  { generations, onPhotoReady }: { generations: GenerationWork; onPhotoReady: () => void },
+): PictureBeatParts {
+  const common = { database, downloads, logger, leaseMs: config.LEASE };
+  return {
     avatars: new AvatarWork({
-      database,
+      ...common,
       media,
       workshop,
-      downloads,
       closing,
-      logger,
-      leaseMs,
       maxBytes: config.MAX_RESULT_BYTES,
       freshUrl: (avatar) => generations.freshUrl(avatar.generationId, avatar.position),
       onLate: metrics.lateResult,
     }),
     closing,
     photos: new PhotoWork({
-      database,
+      ...common,
       intake,
-      downloads,
-      logger,
-      leaseMs,
       maxPhotoBytes: config.MAX_PHOTO_BYTES,
-      onReady: () => poller.wake(),
+      onReady: onPhotoReady,
     }),
     purge: new PhotoPurgeWork(database),
     deletion,
-    eventRetentionMs: config.EVENT_RETENTION,
-  });
-  const poller: Poller = new Poller(beats, logger);
-  return { poller, replay: () => settlement.replay({ models, generations }) };
+  };
 }

@@ -14,19 +14,27 @@ import type { PhotoWork } from '../photos/photo.work';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { Beat } from './poller';
 
-/** The work that is repeated. */
-export interface BeatParts {
-  database: Transactions;
+/** The work on trainings and generations. */
+export interface JobBeatParts {
   settlement: Settlement;
   submission: SubmissionWork;
   follow: FollowWork;
   models: ModelWork;
   generations: GenerationWork;
+}
+
+/** The work on photos and pictures. */
+export interface PictureBeatParts {
   avatars: AvatarWork;
   closing: Closing;
   photos: PhotoWork;
   purge: PhotoPurgeWork;
   deletion: MediaDeletion;
+}
+
+/** The work that is repeated. */
+export interface BeatParts extends JobBeatParts, PictureBeatParts {
+  database: Transactions;
   /** How long events are kept, in milliseconds. */
   eventRetentionMs: number;
 }

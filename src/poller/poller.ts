@@ -23,6 +23,7 @@ export class Poller {
   private readonly sleepers = new Set<AbortController>();
   private loops: Promise<void>[] = [];
   private wakes = 0;
+  private readonly failing = new Set<string>();
 
   constructor(
     private readonly beats: readonly Beat[],
@@ -60,9 +61,14 @@ export class Poller {
 
   private async once(beat: Beat, signal: AbortSignal): Promise<number> {
     try {
-      return (await beat.pass(signal)) > 0 ? 0 : beat.idleMs;
+      const found = await beat.pass(signal);
+      if (this.failing.delete(beat.name)) this.logger.info({ beat: beat.name }, 'passes succeed again');
+      return found > 0 ? 0 : beat.idleMs;
     } catch (error) {
-      this.logger.warn({ err: error, beat: beat.name }, 'a pass failed; it is repeated');
+      // An outage is told once, not by every lane every second.
+      const level = this.failing.has(beat.name) ? 'debug' : 'warn';
+      this.failing.add(beat.name);
+      this.logger[level]({ err: error, beat: beat.name }, 'a pass failed; it is repeated until it succeeds');
       return failedMs;
     }
   }

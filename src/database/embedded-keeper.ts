@@ -1,0 +1,74 @@
+import type { Logger } from '../core/logger';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres';
+
+/** How often the server is looked at, in milliseconds. */
+const lookMs = 500;
+
+/** An embedded server that is started again when it has died. */
+export class EmbeddedKeeper {
+  private timer: NodeJS.Timeout | undefined;
+  private restarting: Promise<void> | undefined;
+  private readonly stopping = new AbortController();
+
+  private constructor(
+    private readonly dir: string,
+    private readonly logger: Logger,
+    private server: EmbeddedPostgres,
+  ) {
+    this.timer = setInterval(() => {
+      this.look();
+    }, lookMs);
+    this.timer.unref();
+  }
+
+  /** Starts the server, or attaches to the one that works in the folder, and keeps it running from then on. */
+  static async start(dir: string, logger: Logger): Promise<EmbeddedKeeper> {
+    return new EmbeddedKeeper(dir, logger, await startEmbeddedPostgres({ dir, durable: true }));
+  }
+
+  /** Stays the same over restarts: the server takes its old port again. */
+  get url(): string {
+    return this.server.url;
+  }
+
+  /** Ends this process's use of the server; the last user stops it. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping.abort();
+    await this.restarting;
+    await this.server.stop();
+  }
+
+  private look(): void {
+    if (this.restarting || isAlive(this.server.pid)) return;
+    this.logger.error({ pid: this.server.pid }, 'the embedded PostgreSQL has died and is started again');
+    this.restarting = this.restart().finally(() => {
+      this.restarting = undefined;
+    });
+  }
+
+  private async restart(): Promise<void> {
+    const { url } = this.server;
+    try {
+      this.server = await startEmbeddedPostgres({
+        dir: this.dir,
+        durable: true,
+        signal: this.stopping.signal,
+      });
+      if (this.server.url === url) return;
+      this.logger.fatal('the embedded PostgreSQL could not take its old port again; restart Likeness');
+    } catch (error) {
+      if (this.stopping.signal.aborted) return;
+      this.logger.error({ err: error }, 'the embedded PostgreSQL could not be started again yet');
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
