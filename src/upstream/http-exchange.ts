@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
@@ -159,6 +160,8 @@ class Exchange {
     const timer = setTimeout(() => {
       giveUp('timeout');
     }, timeoutMs);
+    // Many calls may share a signal; each takes its listener away again.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       return await this.answer(await Promise.race([reading, late]));

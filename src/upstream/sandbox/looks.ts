@@ -4,6 +4,7 @@ import {
   colourOf,
   distances,
   edgesOf,
+  evened,
   type Frame,
   lumaOf,
   lumaThrough,
@@ -115,24 +116,19 @@ export const noir: Look = async (photo, { random }) => {
 /** Four flat inks and a screen of dots. */
 export const popArt: Look = async (photo, { hue, accent }) => {
   const { size } = photo;
-  const luma = stretched(await softLuma(photo, 3));
-  const edges = edgesOf(luma, size);
-  const inks = [
-    colourOf(accent, 0.9, 0.16),
-    colourOf(hue, 0.9, 0.44),
-    colourOf(hue + 45, 0.95, 0.64),
-    colourOf(accent, 0.9, 0.88),
-  ] as const;
+  const luma = await softLuma(photo, 3);
+  const tones = evened(luma);
+  const edges = edgesOf(stretched(luma), size);
+  const inks = [inkOf(accent, 34), inkOf(hue, 112), inkOf(hue + 35, 176), inkOf(accent + 20, 234)] as const;
   const dot = size / 64;
   return painted(size, (out, i) => {
     const x = i % size;
     const y = (i - x) / size;
-    const tone = luma[i]! / 255;
     const u = ((x + y) / dot / 1.4142) % 1;
     const v = ((x - y + size) / dot / 1.4142) % 1;
     const screen = sqrt((u - 0.5) ** 2 + (v - 0.5) ** 2) / 0.7071;
-    const level = tone * 3 + (screen < 1 ? (0.5 - screen) * 0.55 : 0);
-    const ink = edges[i]! > 260 ? inks[0] : inks[max(0, min(3, round(level))) as 0 | 1 | 2 | 3];
+    const level = tones[i]! * 3 + (0.5 - screen) * 0.5;
+    const ink = edges[i]! > 240 ? inks[0] : inks[max(0, min(3, round(level))) as 0 | 1 | 2 | 3];
     for (let c = 0; c < 3; c++) out[3 * i + c] = ink[c]!;
   });
 };
@@ -222,6 +218,19 @@ function backdrop(frame: Frame, colour: Colour, strength: number): Frame {
     for (let c = 0; c < 3; c++)
       out[3 * i + c] = frame.pixels[3 * i + c]! + (colour[c]! - frame.pixels[3 * i + c]!) * far;
   });
+}
+
+/** A strong colour of this hue that is as bright as is wanted, 0 to 255: blue must be lighter than yellow for that. */
+function inkOf(hue: number, luma: number): Colour {
+  let low = 0;
+  let high = 1;
+  for (let step = 0; step < 8; step++) {
+    const middle = (low + high) / 2;
+    const [red, green, blue] = colourOf(hue, 0.9, middle);
+    if (0.299 * red + 0.587 * green + 0.114 * blue < luma) low = middle;
+    else high = middle;
+  }
+  return colourOf(hue, 0.9, low);
 }
 
 function clampTo(value: number, size: number): number {

@@ -54,10 +54,16 @@ const motifs: readonly Motif[] = [rays, bubbles, stars, rings, frame];
 /** Styles that look best with nothing around, or only with a frame. */
 const plain: ReadonlySet<string> = new Set(['realistic', 'noir']);
 
+/** Styles that are full of the prompt's colour already, so that its partner is seen better. */
+const bright: ReadonlySet<string> = new Set(['pop-art', 'neon']);
+
 /** What this prompt's pictures have around the face. */
 export function motif(style: string, { hue, accent, random }: Mood): string {
   const chosen = plain.has(style) ? frame : motifs[(hue + accent) % motifs.length]!;
-  const [red, green, blue] = colourOf(accent, plain.has(style) ? 0.2 : 0.8, 0.7).map(Math.round);
+  const isBright = bright.has(style);
+  const [red, green, blue] = colourOf(isBright ? accent : hue, plain.has(style) ? 0.2 : 0.8, 0.7).map(
+    Math.round,
+  );
   return chosen(`rgb(${red},${green},${blue})`, random);
 }
 

@@ -132,12 +132,32 @@ export function stretched(luma: Float32Array): Float32Array {
   return luma.map((value) => min(255, max(0, ((value - low) * 255) / (high - low))));
 }
 
+/** Brightness from 0 to 1, half by its value and half by its rank, so that a picture without contrast gets some. */
+export function evened(luma: Float32Array): Float32Array {
+  const ranks = new Float32Array(256);
+  const counts = countsOf(luma);
+  counts.reduce((seen, count, level) => {
+    ranks[level] = (seen + count / 2) / luma.length;
+    return seen + count;
+  }, 0);
+  return stretched(luma).map((value, i) => (value / 255 + ranks[levelOf(luma[i]!)]!) / 2);
+}
+
 /** Where the darkest and the brightest hundredth of a field end. */
 function reach(luma: Float32Array): [low: number, high: number] {
-  const counts = new Uint32Array(256);
-  for (const value of luma) counts[min(255, max(0, value | 0))]! += 1;
+  const counts = countsOf(luma);
   const low = levelAt(counts, luma.length * 0.01);
   return [low, max(low + 32, levelAt(counts, luma.length * 0.99))];
+}
+
+function countsOf(luma: Float32Array): Uint32Array {
+  const counts = new Uint32Array(256);
+  for (const value of luma) counts[levelOf(value)]! += 1;
+  return counts;
+}
+
+function levelOf(value: number): number {
+  return min(255, max(0, value | 0));
 }
 
 function levelAt(counts: Uint32Array, wanted: number): number {
