@@ -1,4 +1,7 @@
+import { ApiKeyEntity } from './accounts/api-key.entity';
+import { AuditEntryEntity } from './accounts/audit-entry.entity';
 import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
+import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { EventEntity, StreamEntity } from './events/event.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
@@ -21,4 +24,7 @@ export const entities = [
   EventEntity,
   IdempotencyKeyEntity,
   UpstreamAccountEntity,
+  ApiKeyEntity,
+  QuotaReservationEntity,
+  AuditEntryEntity,
 ];

@@ -10,6 +10,8 @@ export interface Viewer {
   readonly expiresAtMs?: number;
   /** The API key that was used; it can be revoked while a socket is open. */
   readonly keyId?: string;
+  /** Who really acts where that is not the owner: `operator`, at the command line. Stands in the audit log. */
+  readonly actor?: string;
 }
 
 /** The one owner of everything while AUTH=none. */

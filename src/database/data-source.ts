@@ -1,9 +1,10 @@
 import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
+import { Accounts1764000001000 } from './migrations/1764000001000-accounts';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
-const migrations = [Foundation1764000000000];
+const migrations = [Foundation1764000000000, Accounts1764000001000];
 
 /** What a data source is made of. */
 export interface DataSourceOptions {

@@ -38,6 +38,9 @@ export interface PromptRow {
 @Check('generations_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('generations_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('generations_of_owner', ['owner', 'id'])
+@Index('generations_running_of_owner', ['owner'], {
+  where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING', 'STORING')",
+})
 @Index('generations_ref_once', ['provider', 'providerRef'], {
   unique: true,
   where: 'provider_ref IS NOT NULL',

@@ -26,6 +26,9 @@ import type { ModelStatus } from './model.state';
 @Check('models_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('models_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('models_of_owner', ['owner', 'id'])
+@Index('models_running_of_owner', ['owner'], {
+  where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING')",
+})
 @Index('models_ref_once', ['provider', 'providerRef'], { unique: true, where: 'provider_ref IS NOT NULL' })
 @Index('models_learned', ['provider', 'type', 'readyAt'], { where: 'ready_at IS NOT NULL' })
 export class ModelEntity extends JobEntity {
