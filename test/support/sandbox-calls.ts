@@ -9,7 +9,7 @@ const signal = new AbortController().signal;
 export const fastSpeed = 10_000;
 
 /** A provider for a sandbox that runs. Stopping it is the caller's. */
-export function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): SandboxProvider {
+function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): SandboxProvider {
   return new SandboxProvider({
     baseUrl: sandbox.url,
     apiKey: sandbox.apiKey,

@@ -21,7 +21,7 @@ export interface Route {
 }
 
 /** All of Picsart's avatar calls, and the results' own place, which needs no key. */
-export const routes: readonly Route[] = [
+const routes: readonly Route[] = [
   {
     operation: 'train',
     method: 'POST',
