@@ -12,8 +12,14 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** What a timer of Node can wait for, and a call may take: 0 would end it before it began. */
+const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
+  error: 'must be more than 0 and at most 24h; write it like 30s',
+});
+const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 24h; write it like 10s' });
+
 const bytes = z.string().transform((text, context) => {
-  const match = /^(\d+)(kB|MB)?$/.exec(text.trim());
+  const match = /^([1-9]\d*)(kB|MB)?$/.exec(text.trim());
   if (match) return Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']!;
   context.addIssue({ code: 'custom', message: 'is no size; write it like 20MB, 500kB or 1000000' });
   return z.NEVER;
@@ -46,10 +52,8 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-const authMode = z.enum(
-  ['none', 'jwt', 'keys'],
-  'knows none, jwt and keys; write one, or several by comma: jwt,keys',
-);
+const authProblem = 'knows none, jwt and keys; write one, or several by comma: jwt,keys';
+const authMode = z.enum(['none', 'jwt', 'keys'], authProblem);
 
 /** Every setting with its default. README.md and docs/settings.md describe them; a test holds the two together. */
 const settings = z.object({
@@ -71,20 +75,20 @@ const settings = z.object({
   PICSART_BASE_URL: httpUrl.default('https://genai-avatars-api.picsart.io'),
   SANDBOX_SPEED: positive.default(60),
   POLL_SPEED: positive.default(1),
-  SUBMIT_TIMEOUT: duration.default(30_000),
-  POLL_TIMEOUT: duration.default(10_000),
+  SUBMIT_TIMEOUT: timeLimit.default(30_000),
+  POLL_TIMEOUT: timeLimit.default(10_000),
   TRAINING_DEADLINE: duration.default(60 * units.m),
   GENERATION_DEADLINE: duration.default(30 * units.m),
   UNCERTAIN_GRACE: duration.default(35 * units.m),
-  LEASE: duration.default(20_000),
-  SHUTDOWN_GRACE: duration.default(10_000),
+  LEASE: timeLimit.default(20_000),
+  SHUTDOWN_GRACE: grace.default(10_000),
   MAX_PHOTO_BYTES: bytes.default(25_000_000),
   MAX_RESULT_BYTES: bytes.default(20_000_000),
   PHOTO_RETENTION: duration.default(24 * units.h),
   EVENT_RETENTION: duration.default(7 * units.d),
   PHOTO_URL_ALLOW: list.default([]),
   SIGNING_SECRETS: list.default([]),
-  AUTH: list.pipe(z.array(authMode).min(1)).default(['none']),
+  AUTH: list.pipe(z.array(authMode).min(1, authProblem)).default(['none']),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_SECRET: z.string().min(32, 'is too short; use at least 32 characters').optional(),
   JWT_ISSUER: z.string().optional(),
@@ -121,7 +125,7 @@ export class ConfigError extends Error {
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   );
   const parsed = settings.safeParse(given);
   if (!parsed.success) {

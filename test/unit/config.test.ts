@@ -1,0 +1,214 @@
+import { ConfigError, isLoopback, readConfig, settingNames, type Config } from '../../src/config';
+
+/** The lines in which a start with these settings is refused. */
+function problems(environment: Record<string, string>): string[] {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    const [head, ...lines] = (error as ConfigError).message.split('\n');
+    expect(head).toBe('Likeness cannot start with these settings:');
+    return lines.map((line) => line.trim());
+  }
+}
+
+/** Settings under which the one that is tested has nothing to contradict. */
+const companions: Record<string, string> = { AUTH: 'jwt', JWT_SECRET: 'x'.repeat(32) };
+
+const wrong: Record<string, { values: string[]; problem: RegExp }> = {
+  PORT: {
+    values: ['abc', '-1', '65536', '80.5', 'Infinity'],
+    problem: /is no port; write a number from 0 to 65535$/,
+  },
+  PUBLIC_URL: {
+    values: ['avatars.example.com', 'ftp://example.com', 'javascript:alert(1)', 'http://'],
+    problem: /is no web address; write it like https:\/\/\S+$/,
+  },
+  PICSART_BASE_URL: { values: ['picsart', 'file:///etc/passwd'], problem: /write it like https:\/\/\S+$/ },
+  JWT_JWKS_URL: { values: ['login.example.com'], problem: /write it like https:\/\/\S+$/ },
+  DATABASE_URL: {
+    values: ['mysql://root@localhost/likeness', 'localhost:5432', 'postgres:/host'],
+    problem: /is no PostgreSQL address; write it like postgres:\/\/\S+$/,
+  },
+  DATABASE_POOL: { values: ['0', '-3', '2.5', 'many', '1e999'], problem: /(like 1 or 60|like 4)$/ },
+  SANDBOX_SPEED: { values: ['0', '-1', 'fast', 'NaN'], problem: /write one like 1 or 60$/ },
+  POLL_SPEED: { values: ['0', '-1', 'fast', 'Infinity'], problem: /write one like 1 or 60$/ },
+  ROLE: { values: ['ALL', 'master'], problem: /^ROLE must be all, api or worker$/ },
+  UPSTREAM: { values: ['openai'], problem: /^UPSTREAM must be picsart or sandbox$/ },
+  ...Object.fromEntries(
+    ['TRAINING_DEADLINE', 'GENERATION_DEADLINE', 'UNCERTAIN_GRACE', 'PHOTO_RETENTION', 'EVENT_RETENTION'].map(
+      (name) => [
+        name,
+        { values: ['90', '20 m', '-5s', '1w', '5M', 'soon'], problem: /write it like 90s, 20m or 48h$/ },
+      ],
+    ),
+  ),
+  ...Object.fromEntries(
+    ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE'].map((name) => [
+      name,
+      { values: ['0', '0s', '30', '25h', '30d'], problem: /write it like (30s|90s, 20m or 48h)$/ },
+    ]),
+  ),
+  SHUTDOWN_GRACE: { values: ['10', '2d'], problem: /write it like (10s|90s, 20m or 48h)$/ },
+  MAX_PHOTO_BYTES: {
+    values: ['0', '20mb', '20 MB', '1.5MB', '-1', 'big'],
+    problem: /is no size; write it like 20MB, 500kB or 1000000$/,
+  },
+  MAX_RESULT_BYTES: { values: ['0MB', '20MiB'], problem: /is no size; write it like 20MB/ },
+  AUTH: {
+    values: ['password', ',', 'jwt keys', 'JWT'],
+    problem: /^AUTH knows none, jwt and keys; write one/,
+  },
+  JWT_SECRET: { values: ['too short'], problem: /use at least 32 characters/ },
+  INTROSPECTION: { values: ['yes', '1', 'TRUE'], problem: /must be true or false$/ },
+  GRAPHIQL: { values: ['on'], problem: /must be true or false$/ },
+  LOG_LEVEL: { values: ['verbose'], problem: /must be fatal, error, warn, info, debug, trace or silent$/ },
+};
+
+describe('settings that are left out', () => {
+  it('start the sandbox for one person on this machine', () => {
+    expect(readConfig({})).toMatchObject({
+      HOST: '127.0.0.1',
+      PORT: 4000,
+      DATA_DIR: '.likeness',
+      ROLE: 'all',
+      UPSTREAM: 'sandbox',
+      PICSART_BASE_URL: 'https://genai-avatars-api.picsart.io',
+      POLL_SPEED: 1,
+      SUBMIT_TIMEOUT: 30_000,
+      POLL_TIMEOUT: 10_000,
+      TRAINING_DEADLINE: 3_600_000,
+      GENERATION_DEADLINE: 1_800_000,
+      UNCERTAIN_GRACE: 2_100_000,
+      PHOTO_URL_ALLOW: [],
+      AUTH: ['none'],
+      LOG_LEVEL: 'info',
+    } satisfies Partial<Config>);
+  });
+
+  it('take a lease that a dead process loses within 30 seconds', () => {
+    expect(readConfig({}).LEASE).toBeLessThanOrEqual(30_000);
+  });
+
+  it('give an uncertain submission longer than the 30 minutes in which the upstream may fetch photos', () => {
+    expect(readConfig({}).UNCERTAIN_GRACE).toBeGreaterThan(30 * 60_000);
+  });
+
+  it('are those that are empty or blank, too', () => {
+    const blank = Object.fromEntries(settingNames.map((name, index) => [name, index % 2 ? '' : ' ']));
+    expect(readConfig(blank)).toEqual(readConfig({}));
+  });
+
+  it('are not all there is: what else stands in the environment is nobody’s business', () => {
+    expect(readConfig({ PATH: '/bin', PORTS: 'x', port: 'x' })).toEqual(readConfig({}));
+  });
+
+  it('choose Picsart once there is a key for it, unless the sandbox is asked for', () => {
+    expect(readConfig({ PICSART_API_KEY: 'key' }).UPSTREAM).toBe('picsart');
+    expect(readConfig({ PICSART_API_KEY: 'key', UPSTREAM: 'sandbox' }).UPSTREAM).toBe('sandbox');
+  });
+});
+
+describe('settings that are given', () => {
+  it.each([
+    ['500ms', 500],
+    ['90s', 90_000],
+    ['20m', 1_200_000],
+    ['48h', 172_800_000],
+    ['7d', 604_800_000],
+    ['1.5h', 5_400_000],
+    [' 2m ', 120_000],
+    ['0', 0],
+  ])('are durations in milliseconds: %j', (text, ms) => {
+    expect(readConfig({ PHOTO_RETENTION: text }).PHOTO_RETENTION).toBe(ms);
+  });
+
+  it.each([
+    ['1000000', 1_000_000],
+    ['500kB', 500_000],
+    ['20MB', 20_000_000],
+    [' 1MB ', 1_000_000],
+  ])('are sizes in bytes: %j', (text, size) => {
+    expect(readConfig({ MAX_PHOTO_BYTES: text }).MAX_PHOTO_BYTES).toBe(size);
+  });
+
+  it('are lists by comma, blanks aside', () => {
+    const given = { PHOTO_URL_ALLOW: ' photos.internal, 10.0.0.0/8 ,,', AUTH: 'jwt, keys', ...jwtByUrl };
+    expect(readConfig(given)).toMatchObject({
+      PHOTO_URL_ALLOW: ['photos.internal', '10.0.0.0/8'],
+      AUTH: ['jwt', 'keys'],
+    });
+  });
+
+  it('lose the slash at the end of an address', () => {
+    expect(readConfig({ PUBLIC_URL: 'https://example.com/avatars//' }).PUBLIC_URL).toBe(
+      'https://example.com/avatars',
+    );
+  });
+});
+
+const jwtByUrl = { JWT_JWKS_URL: 'https://login.example.com/jwks.json' };
+
+describe('settings that are wrong', () => {
+  const cases = Object.entries(wrong).flatMap(([name, { values, problem }]) =>
+    values.map((value) => [name, value, problem] as const),
+  );
+
+  it.each(cases)('stop the start with name, problem and an example: %s=%s', (name, value, problem) => {
+    const lines = problems({ ...companions, [name]: value });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(new RegExp(`^${name} `));
+    expect(lines[0]).toMatch(problem);
+  });
+
+  it('are all named at once', () => {
+    const all = Object.fromEntries(Object.entries(wrong).map(([name, { values }]) => [name, values[0]!]));
+    const named = problems(all).map((line) => line.split(' ')[0]);
+    expect(named.sort()).toEqual(Object.keys(wrong).sort());
+  });
+
+  it('are not repeated in the message, where a secret could be read', () => {
+    const given = { DATABASE_URL: 'postgers://likeness:hunter2@db/likeness', JWT_SECRET: 'hunter2' };
+    const lines = problems(given);
+    expect(lines).toHaveLength(2);
+    expect(lines.join()).not.toContain('hunter2');
+  });
+});
+
+describe('settings that contradict each other', () => {
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', '::ffff:10.0.0.1'])(
+    'refuse to let everybody in from elsewhere: HOST=%s',
+    (host) => {
+      const lines = problems({ HOST: host });
+      expect(lines).toEqual([expect.stringMatching(/^HOST .*AUTH=none.*HOST=127\.0\.0\.1.*AUTH=jwt/)]);
+      expect(problems({ HOST: host, AUTH: 'keys' })).toEqual([]);
+    },
+  );
+
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])(
+    'let everybody in from this machine: HOST=%s',
+    (host) => {
+      expect(isLoopback(host)).toBe(true);
+      expect(problems({ HOST: host })).toEqual([]);
+    },
+  );
+
+  it('want a key with Picsart', () => {
+    expect(problems({ UPSTREAM: 'picsart' })).toEqual([expect.stringMatching(/^PICSART_API_KEY .*UPSTREAM/)]);
+  });
+
+  it('want a way to check tokens with AUTH=jwt', () => {
+    expect(problems({ AUTH: 'jwt,keys' })).toEqual([expect.stringMatching(/^JWT_JWKS_URL or JWT_SECRET /)]);
+    expect(problems({ AUTH: 'jwt', ...jwtByUrl })).toEqual([]);
+    expect(problems({ AUTH: 'jwt', JWT_SECRET: 's'.repeat(32) })).toEqual([]);
+  });
+
+  it('want AUTH=none to stand alone', () => {
+    expect(problems({ AUTH: 'none,keys' })).toEqual([expect.stringMatching(/^AUTH=none .*AUTH=jwt,keys/)]);
+  });
+
+  it('are all named at once', () => {
+    expect(problems({ UPSTREAM: 'picsart', HOST: '0.0.0.0' })).toHaveLength(2);
+  });
+});
