@@ -1,0 +1,69 @@
+import { getEventListeners } from 'node:events';
+import fc from 'fast-check';
+import { backoffMs, pause, withinMs } from '../../src/core/clock';
+
+const never = new Promise<never>(() => undefined);
+
+describe('back-off', () => {
+  it('doubles from the first wait to the longest', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7].map((tries) => backoffMs(tries, 1_000, 20_000, () => 0));
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000]);
+  });
+
+  it('stays within a quarter below its full length, and never passes the longest wait', () => {
+    const facts = fc.record({
+      tries: fc.integer({ min: 1, max: 10_000 }),
+      firstMs: fc.integer({ min: 1, max: 60_000 }),
+      factor: fc.integer({ min: 1, max: 1_000 }),
+      random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(facts, ({ tries, firstMs, factor, random }) => {
+        const mostMs = firstMs * factor;
+        const full = Math.min(mostMs, firstMs * 2 ** (tries - 1));
+        const wait = backoffMs(tries, firstMs, mostMs, () => random);
+        expect(wait).toBeLessThanOrEqual(full);
+        expect(wait).toBeGreaterThanOrEqual(Math.floor(full * 0.75));
+      }),
+    );
+  });
+
+  it('spreads those that failed together', () => {
+    const waits = new Set(Array.from({ length: 200 }, () => backoffMs(6, 1_000, 60_000)));
+    expect(waits.size).toBeGreaterThan(100);
+  });
+});
+
+describe('a pause', () => {
+  it('ends early and without an error when its signal is aborted', async () => {
+    const abort = new AbortController();
+    const pausing = pause(60_000, abort.signal);
+    abort.abort();
+    await expect(pausing).resolves.toBeUndefined();
+  });
+
+  it('does not begin when its signal is aborted already', async () => {
+    await expect(pause(60_000, AbortSignal.abort())).resolves.toBeUndefined();
+  });
+
+  it('leaves nothing behind on a signal that lives on', async () => {
+    const { signal } = new AbortController();
+    for (let count = 0; count < 20; count += 1) await pause(0, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('a time limit', () => {
+  it('gives the result that comes in time', async () => {
+    await expect(withinMs(60_000, Promise.resolve(7), () => new Error('late'))).resolves.toBe(7);
+  });
+
+  it('gives the error that comes in time', async () => {
+    const failing = Promise.reject(new Error('broken'));
+    await expect(withinMs(60_000, failing, () => new Error('late'))).rejects.toThrow('broken');
+  });
+
+  it('ends work that heeds no signal', async () => {
+    await expect(withinMs(5, never, () => new Error('late'))).rejects.toThrow('late');
+  });
+});

@@ -1,0 +1,103 @@
+import { Gate } from '../../src/core/gate';
+
+/** Work that a test ends. */
+interface Job {
+  started: boolean;
+  finish: () => void;
+  fail: (error: Error) => void;
+  result: Promise<string>;
+}
+
+function enter(gate: Gate, name: string): Job {
+  const job: Job = {
+    started: false,
+    finish: () => undefined,
+    fail: () => undefined,
+    result: Promise.resolve(''),
+  };
+  const work = new Promise<string>((resolve, reject) => {
+    job.finish = () => {
+      resolve(name);
+    };
+    job.fail = reject;
+  });
+  job.result = gate.run(() => {
+    job.started = true;
+    return work;
+  });
+  return job;
+}
+
+const full = new Error('full');
+const startedAmong = (jobs: readonly Job[]): number => jobs.filter((job) => job.started).length;
+
+describe('a gate', () => {
+  it('lets as many in as it is wide, and the others in order as places become free', async () => {
+    const gate = new Gate(2, 10, () => full);
+    const jobs = ['a', 'b', 'c', 'd'].map((name) => enter(gate, name));
+    expect(jobs.map((job) => job.started)).toEqual([true, true, false, false]);
+    jobs[1]!.finish();
+    await expect(jobs[1]!.result).resolves.toBe('b');
+    expect(jobs.map((job) => job.started)).toEqual([true, true, true, false]);
+    jobs[0]!.finish();
+    await jobs[0]!.result;
+    expect(jobs.map((job) => job.started)).toEqual([true, true, true, true]);
+    jobs.forEach((job) => job.finish());
+    await expect(Promise.all(jobs.map((job) => job.result))).resolves.toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('refuses at once what would have to wait behind a full queue', async () => {
+    const gate = new Gate(1, 2, () => full);
+    const jobs = ['in', 'first', 'second'].map((name) => enter(gate, name));
+    await expect(enter(gate, 'third').result).rejects.toBe(full);
+    jobs[0]!.finish();
+    await jobs[0]!.result;
+    const fourth = enter(gate, 'fourth');
+    [...jobs, fourth].forEach((job) => job.finish());
+    await expect(fourth.result).resolves.toBe('fourth');
+  });
+
+  it('refuses whatever it has no place for when nobody may wait', async () => {
+    const gate = new Gate(1, 0, () => full);
+    const inside = enter(gate, 'in');
+    await expect(enter(gate, 'out').result).rejects.toBe(full);
+    inside.finish();
+    await inside.result;
+    const next = enter(gate, 'next');
+    next.finish();
+    await expect(next.result).resolves.toBe('next');
+  });
+
+  it('frees the place of work that failed, and passes its error on', async () => {
+    const gate = new Gate(1, 1, () => full);
+    const [broken, next] = [enter(gate, 'broken'), enter(gate, 'next')];
+    broken.fail(new Error('broken'));
+    await expect(broken.result).rejects.toThrow('broken');
+    next.finish();
+    await expect(next.result).resolves.toBe('next');
+  });
+
+  it('frees the place of work that throws before it begins', async () => {
+    const gate = new Gate(1, 0, () => full);
+    const throwing = gate.run(() => {
+      throw new Error('at once');
+    });
+    await expect(throwing).rejects.toThrow('at once');
+    const next = enter(gate, 'next');
+    next.finish();
+    await expect(next.result).resolves.toBe('next');
+  });
+
+  it('is never wider than it should be, and never narrower while somebody waits', async () => {
+    const gate = new Gate(3, 500, () => full);
+    const jobs = Array.from({ length: 200 }, (_, index) => enter(gate, String(index)));
+    for (let ended = 0; ended < jobs.length; ended += 1) {
+      expect(startedAmong(jobs) - ended).toBe(Math.min(3, jobs.length - ended));
+      const job = jobs[ended]!;
+      if (ended % 3 === 0) job.fail(new Error('broken'));
+      else job.finish();
+      await job.result.catch(() => undefined);
+    }
+    expect(startedAmong(jobs)).toBe(200);
+  });
+});
