@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -9,26 +10,31 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
+
+const journalEntry = z.object({
+  table: z.enum(['models', 'generations']),
+  id: z.string(),
+  attempt: z.number(),
+  provider: z.string(),
+  ref: z.string(),
+  correlationId: z.string().optional(),
+});
 
 /** An id that the upstream has answered, and for what. */
-export interface JournalEntry {
-  table: 'models' | 'generations';
-  id: string;
-  attempt: number;
-  provider: string;
-  ref: string;
-  correlationId?: string;
-}
+export type JournalEntry = z.infer<typeof journalEntry>;
+
+const journalLine = z.union([journalEntry, z.object({ settled: z.string() })]);
 
 /** A journal that holds nothing open is emptied once it is longer than this. */
 const compactBytes = 1_000_000;
 
-/** After a day without a line the machine that wrote it is taken for gone. */
-const foreignStaleMs = 86_400_000;
+/** After a day without a line whoever wrote it is taken for gone. */
+const staleMs = 86_400_000;
 
 /**
  * Paid ids on disk before anything else is done with them: one JSON line each, appended and synced, so that neither a
@@ -36,6 +42,10 @@ const foreignStaleMs = 86_400_000;
  *
  * Each process appends to a file of its own and, at its start, reads those of all that shared the folder. A torn last
  * line (the process died while writing) is passed over: its call was not answered for anybody who could act on it.
+ *
+ * Files of processes that are, or may be, alive are read too and left where they are: after a restart of the machine
+ * another program may have the number of the gateway that died, and an id that is brought into the database twice does
+ * no harm.
  */
 export class Journal {
   private readonly open = new Map<string, JournalEntry>();
@@ -54,22 +64,15 @@ export class Journal {
   }
 
   /**
-   * Reads what earlier processes left, keeps what is not settled in a file of this process, and removes theirs.
-   * A file of a process that still runs on this machine is left to it.
+   * Reads what other processes have written, keeps what is not settled in a file of this process, and removes the
+   * files of those that are dead.
    */
   start(): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    const left = readdirSync(this.folder).filter((name) => isLeftBehind(name));
-    for (const name of left) this.read(join(this.folder, name));
-    const fresh = `${this.path}.new`;
-    const file = openSync(fresh, 'a', 0o600);
-    ftruncateSync(file, 0);
-    for (const entry of this.open.values()) writeSync(file, `${JSON.stringify(entry)}\n`);
-    fsyncSync(file);
-    renameSync(fresh, this.path);
-    this.syncFolder();
-    this.file = file;
-    for (const name of left) this.remove(name);
+    const names = readdirSync(this.folder).filter((name) => fileName.test(name));
+    for (const name of names) this.read(join(this.folder, name));
+    this.file = this.create();
+    for (const name of names) this.remove(name);
   }
 
   /** Returns once the entry would survive a power cut. Throws if the disk cannot take it. */
@@ -93,8 +96,13 @@ export class Journal {
 
   private write(line: object): void {
     if (this.file === null) throw new Error('The journal is not open.');
+    // Somebody took this process for dead and removed its file: what is written there would be read by nobody.
+    if (fstatSync(this.file).nlink === 0) this.replace(this.file);
     // The line break comes first too: after a torn line the next one must still stand alone.
-    this.size += writeSync(this.file, `\n${JSON.stringify(line)}\n`);
+    const text = `\n${JSON.stringify(line)}\n`;
+    // All of it or an error; a single write to a disk that is nearly full may take a part and say nothing.
+    writeFileSync(this.file, text);
+    this.size += Buffer.byteLength(text);
     if (this.open.size === 0 && this.size > compactBytes) {
       ftruncateSync(this.file, 0);
       this.size = 0;
@@ -102,16 +110,34 @@ export class Journal {
     fsyncSync(this.file);
   }
 
-  /** Another machine that shares the folder may still be writing to its file, so only a stale one of those goes. */
+  /** Makes this process's file, with all that is not settled, in place of any that has its name. */
+  private create(): number {
+    const fresh = `${this.path}.new`;
+    const file = openSync(fresh, 'a', 0o600);
+    ftruncateSync(file, 0);
+    for (const entry of this.open.values()) writeFileSync(file, `${JSON.stringify(entry)}\n`);
+    fsyncSync(file);
+    renameSync(fresh, this.path);
+    this.syncFolder();
+    return file;
+  }
+
+  private replace(removed: number): void {
+    this.file = this.create();
+    this.size = 0;
+    closeSync(removed);
+  }
+
+  /** Whoever may still be writing to its file keeps it, until it is stale. */
   private remove(name: string): void {
     const path = join(this.folder, name);
-    const isForeign = !name.startsWith(`submissions-${hostname()}-`);
-    if (path === this.path || (isForeign && Date.now() - statSync(path).mtimeMs < foreignStaleMs)) return;
-    rmSync(path, { force: true });
+    if (path === this.path) return;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (isOfTheDead(name) || (stat && Date.now() - stat.mtimeMs > staleMs)) rmSync(path, { force: true });
   }
 
   private read(path: string): void {
-    for (const line of readFileSync(path, 'utf8').split('\n')) {
+    for (const line of textOf(path).split('\n')) {
       const entry = parsed(line);
       if (entry === null) continue;
       if ('settled' in entry) this.open.delete(entry.settled);
@@ -130,23 +156,32 @@ function keyOf({ table, id, attempt }: JournalEntry): string {
   return `${table}/${id}/${attempt}`;
 }
 
-function parsed(line: string): JournalEntry | { settled: string } | null {
-  if (line.trim() === '') return null;
+/** Empty if another process that starts now has adopted the file and removed it. */
+function textOf(path: string): string {
   try {
-    return JSON.parse(line) as JournalEntry | { settled: string };
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+function parsed(line: string): z.infer<typeof journalLine> | null {
+  try {
+    return journalLine.safeParse(JSON.parse(line)).data ?? null;
   } catch {
     return null;
   }
 }
 
-function isLeftBehind(name: string): boolean {
-  const match = /^submissions-(.+)-(\d+)\.ndjson$/.exec(name);
-  if (!match) return false;
-  const pid = Number(match[2]);
-  // In containers every process may be number 1: a file of our own number is from the one before us.
-  if (match[1] !== hostname() || pid === process.pid) return true;
+const fileName = /^submissions-(.+)-(\d+)\.ndjson$/;
+
+/** Whether a file's process ran on this machine and does not any more. */
+function isOfTheDead(name: string): boolean {
+  const [, host, number] = fileName.exec(name) ?? [];
+  if (host !== hostname()) return false;
   try {
-    process.kill(pid, 0);
+    process.kill(Number(number), 0);
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
