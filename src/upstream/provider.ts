@@ -171,7 +171,8 @@ export class UpstreamError extends Error {
     this.status = facts.status;
     this.refusal = facts.refusal;
     this.retryAfterMs = facts.retryAfterMs;
-    this.evidence = facts.evidence;
+    // Not enumerable: loggers print an error's own fields, and this may quote signed URLs.
+    Object.defineProperty(this, 'evidence', { value: facts.evidence, enumerable: false });
     this.notice = facts.notice ?? {};
   }
 }
