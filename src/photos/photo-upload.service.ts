@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { withinMs } from '../core/clock';
 import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -25,7 +24,7 @@ const mostWaiting = 200;
 const storingMs = 60_000;
 
 /** What a photo's upload is answered with. */
-export interface UploadedPhoto {
+interface UploadedPhoto {
   id: string;
   status: PhotoStatus;
   /** Of the photo as it was sent, upright, in pixels. */
@@ -58,9 +57,10 @@ export class PhotoUploadService {
 
   /**
    * Reads a photo, checks it and keeps it. The same bytes may be sent again and are answered alike; a photo that was
-   * refused may be sent anew. After an error the rest of `body` is left unread and not destroyed, so that the caller
-   * can still answer before it ends the connection.
+   * refused may be sent anew.
    * @param photoId - the global id in the URL
+   * @param body - read at most once, and left early after an error; that must not end the connection, which is still
+   * to be answered
    * @param byteSize - the request's Content-Length, where it has one
    * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted; PHOTO_TOO_LARGE,
    * PHOTO_TYPE_UNSUPPORTED, PHOTO_INVALID if it is refused, which the photo's `problems` then say too;
@@ -69,7 +69,7 @@ export class PhotoUploadService {
   async receiveUpload(
     photoId: string,
     query: URLSearchParams,
-    body: Readable,
+    body: AsyncIterable<Uint8Array>,
     byteSize?: number,
   ): Promise<UploadAnswer> {
     this.urls.checkUpload(photoId, query);
@@ -86,7 +86,7 @@ export class PhotoUploadService {
     }
   }
 
-  private async take(id: string, body: Readable): Promise<UploadAnswer> {
+  private async take(id: string, body: AsyncIterable<Uint8Array>): Promise<UploadAnswer> {
     const bytes = await readAll(body, this.maxBytes);
     const row = await this.find(id);
     if (row?.status === 'READY') return repeated(row, sha256Of(bytes));
@@ -140,24 +140,31 @@ function uploadedPhoto({ id, status, width, height, byteSize, problems }: PhotoE
   return { id: toGlobalId('Photo', id), status, width, height, byteSize, problems };
 }
 
-async function readAll(body: Readable, maxBytes: number): Promise<Buffer> {
+async function readAll(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const endsAt = Date.now() + uploadMs;
-  const iterator: AsyncIterator<Uint8Array, undefined> = body.iterator({ destroyOnReturn: false });
-  for (;;) {
-    const next = await withinMs(Math.min(uploadIdleMs, endsAt - Date.now()), nextChunk(iterator), tooSlow);
-    if (next === null) return Buffer.concat(chunks);
-    size += next.length;
-    if (size > maxBytes) throw photoTooLarge(maxBytes);
-    chunks.push(next);
+  const iterator: AsyncIterator<Uint8Array, unknown> = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await withinMs(Math.min(uploadIdleMs, endsAt - Date.now()), nextChunk(iterator), tooSlow);
+      if (next === null) return Buffer.concat(chunks);
+      size += next.length;
+      if (size > maxBytes) throw photoTooLarge(maxBytes);
+      chunks.push(next);
+    }
+  } finally {
+    // Not awaited: after a timeout it would wait for the very chunk that does not come.
+    iterator.return?.().catch(() => undefined);
   }
 }
 
-async function nextChunk(iterator: AsyncIterator<Uint8Array, undefined>): Promise<Uint8Array | null> {
+async function nextChunk(iterator: AsyncIterator<Uint8Array, unknown>): Promise<Uint8Array | null> {
   try {
-    return (await iterator.next()).value ?? null;
+    const next = await iterator.next();
+    return next.done ? null : next.value;
   } catch (error) {
+    if (error instanceof DomainError) throw error;
     throw new DomainError('INVALID_INPUT', 'The upload ended before all bytes had come. Send it again.', {
       cause: error,
     });

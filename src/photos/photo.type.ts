@@ -4,7 +4,7 @@ import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { PhotoStatus } from './photo.state';
 
 /** {@link PhotoStatus} for the schema. */
-export const PhotoStatusEnum = {
+const PhotoStatusEnum = {
   AWAITING_UPLOAD: 'AWAITING_UPLOAD',
   FETCHING: 'FETCHING',
   READY: 'READY',

@@ -3,7 +3,7 @@ import { fromGlobalId, newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { doom } from '../storage/media-deletion';
-import type { MediaStore, OpenObject } from '../storage/media-store';
+import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import { isNeeded, photoKey, photosOfJob } from './photo-lifetime';
 import type { PaidCall, PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
@@ -142,10 +142,16 @@ export class TrainingPhotoService {
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the URL has ended or the photo is gone; SERVICE_UNAVAILABLE
    * if the database takes no evidence now
    */
-  async openForUpstream(photoId: string, call: PaidCall, query: URLSearchParams): Promise<OpenObject> {
+  async openForUpstream(
+    photoId: string,
+    call: PaidCall,
+    query: URLSearchParams,
+    range?: ByteRange,
+  ): Promise<OpenObject> {
     const verdict = this.parts.urls.checkUpstream(photoId, call, query);
     const wanted = await this.noteFetch(call);
-    const object = wanted && verdict === 'valid' ? await this.parts.store.open(photoKey(photoId)) : null;
+    const object =
+      wanted && verdict === 'valid' ? await this.parts.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }

@@ -2,6 +2,7 @@ import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
+import { readMediaKey } from './media-key';
 import type { MediaStore } from './media-store';
 
 /** How long whoever deletes has for it, in milliseconds; then another takes it up. */
@@ -28,9 +29,6 @@ const owners = {
   'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
   'avatars/': `SELECT FROM avatars WHERE avatars.id = found.id AND avatars.status <> 'LOST'`,
 } as const;
-
-/** `photos/<uuid>.jpg`, `avatars/<uuid>.png`, `avatars/<uuid>.preview.jpg`. */
-const keyPattern = /^(?:photos|avatars)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\./;
 
 /** A key that is the caller's to delete until its lease ends. */
 interface Doomed {
@@ -105,8 +103,8 @@ export class MediaDeletion {
 
   private async doomOrphans(prefix: keyof typeof owners, keys: readonly string[]): Promise<number> {
     const ours = keys.flatMap((key) => {
-      const id = keyPattern.exec(key)?.[1];
-      return id === undefined ? [] : [{ key, id }];
+      const read = readMediaKey(key);
+      return read ? [{ key, id: read.id }] : [];
     });
     const doomed = await this.database.rows(
       `INSERT INTO doomed_media (key)

@@ -1,0 +1,143 @@
+import { Readable } from 'node:stream';
+import { newId, toGlobalId } from '../../src/core/ids';
+import { localViewer, type Viewer } from '../../src/core/viewer';
+import type { PhotoEntity } from '../../src/photos/photo.entity';
+import { doom } from '../../src/storage/media-deletion';
+import { StorageUnavailableError } from '../../src/storage/media-store';
+import { put } from '../support/photo-client';
+import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { facePhoto } from '../support/pictures';
+
+const stranger: Viewer = { ...localViewer, owner: 'somebody else' };
+
+let house: PhotoHouse;
+beforeAll(async () => {
+  house = await openPhotoHouse();
+});
+afterAll(() => house.stop());
+
+/** A photo that is READY. */
+async function photo(): Promise<PhotoEntity> {
+  const [upload] = await house.photos.createUploads(localViewer, [
+    { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
+  ]);
+  expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
+  return (await house.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id)))!;
+}
+
+describe('a photo', () => {
+  it('does not exist for anybody but its owner', async () => {
+    const { id } = await photo();
+    const globalId = toGlobalId('Photo', id);
+
+    expect(await house.photos.find(stranger, globalId)).toBeNull();
+    expect(await house.photos.deletePhoto(stranger, globalId)).toBe(globalId);
+    expect(await house.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
+  });
+
+  it('is gone with its bytes and its URLs when it is deleted, and may be deleted twice', async () => {
+    const ready = await photo();
+    const globalId = toGlobalId('Photo', ready.id);
+    const viewUrl = house.photos.viewUrl(ready)!;
+    expect((await fetch(viewUrl)).status).toBe(200);
+
+    expect(await house.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
+
+    expect(await house.photos.find(localViewer, globalId)).toBeNull();
+    expect((await fetch(viewUrl)).status).toBe(404);
+    expect(await house.store.has(`photos/${ready.id}.jpg`)).toBe(false);
+    expect(await house.database.rows('SELECT key FROM doomed_media')).toEqual([]);
+    expect(await house.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
+    await expect(house.photos.deletePhoto(localViewer, 'no id')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('is deleted at once for its owner, and its bytes as soon as the store can', async () => {
+    const { id } = await photo();
+    const key = `photos/${id}.jpg`;
+    house.store.beforeDelete = () => Promise.reject(new StorageUnavailableError(new Error('not mounted')));
+
+    await house.photos.deletePhoto(localViewer, toGlobalId('Photo', id));
+
+    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
+    expect(await house.store.has(key)).toBe(true);
+    expect(await house.database.rows('SELECT key, tries FROM doomed_media')).toEqual([{ key, tries: 1 }]);
+
+    house.store.beforeDelete = () => Promise.resolve();
+    await house.database.rows('UPDATE doomed_media SET due_at = now()');
+    expect(await house.deletion.sweep(10)).toBe(1);
+    expect(await house.store.has(key)).toBe(false);
+    expect(await house.deletion.sweep(10)).toBe(0);
+  });
+
+  it('that no training uses is purged in time, and with it what tells of the person', async () => {
+    const { id } = await photo();
+    const hours = await house.database.rows<{ hours: number }>(
+      'SELECT round(extract(epoch FROM purge_at - now()) / 3600)::integer AS hours FROM photos WHERE id = $1',
+      [id],
+    );
+    expect(hours).toEqual([{ hours: 24 }]);
+    expect(await house.purge.purgeDue(10)).toBe(0);
+
+    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
+    expect(await house.purge.purgeDue(10)).toBe(1);
+    await house.deletion.sweep(10);
+
+    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toMatchObject({
+      status: 'PURGED',
+      filename: null,
+      sourceSha256: null,
+      purgeAt: null,
+    });
+    expect(await house.store.has(`photos/${id}.jpg`)).toBe(false);
+    expect(await house.purge.purgeDue(10)).toBe(0);
+  });
+
+  it('that never came leaves no trace', async () => {
+    const [upload] = await house.photos.createUploads(localViewer, [
+      { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
+    ]);
+    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [upload!.photo.id]);
+
+    expect(await house.purge.purgeDue(10)).toBe(1);
+
+    expect(await house.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id))).toBeNull();
+    expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 404 });
+  });
+});
+
+describe('the sweep of orphans', () => {
+  it('deletes bytes that no row knows, and no others', async () => {
+    const known = `photos/${(await photo()).id}.jpg`;
+    const orphans = [`photos/${newId()}.jpg`, `avatars/${newId()}.png`, `avatars/${newId()}.preview.jpg`];
+    for (const key of orphans) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
+
+    expect(await house.deletion.sweepOrphans(new AbortController().signal)).toBe(3);
+    expect(await house.deletion.sweep(10)).toBe(3);
+
+    expect(await Promise.all([known, ...orphans].map((key) => house.store.has(key)))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(await house.deletion.sweepOrphans(new AbortController().signal)).toBe(0);
+  });
+
+  it('deletes once more what was doomed anew while it was being deleted', async () => {
+    const key = `photos/${newId()}.jpg`;
+    await doom(house.database, [key]);
+    let isFirst = true;
+    house.store.beforeDelete = async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      await doom(house.database, [key]);
+    };
+
+    expect(await house.deletion.sweep(10)).toBe(1);
+
+    house.store.beforeDelete = () => Promise.resolve();
+    expect(await house.database.rows('SELECT key, tries FROM doomed_media')).toEqual([{ key, tries: 0 }]);
+    expect(await house.deletion.sweep(10)).toBe(1);
+    expect(await house.database.rows('SELECT key FROM doomed_media')).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { graphql, type GraphQLSchema } from 'graphql';
+import { buildSchema } from 'type-graphql';
+import { localViewer, type Viewer } from '../../src/core/viewer';
+import { LoaderCache, type GraphQLContext } from '../../src/graphql/context';
+import { PhotoResolver } from '../../src/photos/photo.resolver';
+import { put } from '../support/photo-client';
+import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { facePhoto } from '../support/pictures';
+
+let house: PhotoHouse;
+let schema: GraphQLSchema;
+beforeAll(async () => {
+  house = await openPhotoHouse();
+  const resolver = new PhotoResolver(house.photos);
+  schema = await buildSchema({
+    resolvers: [PhotoResolver],
+    container: { get: () => resolver },
+    validate: false,
+  });
+});
+afterAll(() => house.stop());
+
+async function ask(
+  source: string,
+  variableValues: Record<string, unknown>,
+  viewer: Viewer = localViewer,
+): Promise<unknown> {
+  const contextValue: GraphQLContext = { viewer, requestId: 'test', loaders: new LoaderCache() };
+  const { data, errors } = await graphql({ schema, source, variableValues, contextValue });
+  expect(errors).toBeUndefined();
+  return JSON.parse(JSON.stringify(data));
+}
+
+const create = `mutation ($input: CreatePhotoUploadsInput!) {
+  createPhotoUploads(input: $input) {
+    uploads { photo { id status filename width problems { code message } url createdAt } uploadUrl headers { name value } expiresAt }
+  }
+}`;
+const photo = `query ($id: ID!) { photo(id: $id) { __typename id status width height byteSize problems { code } url } }`;
+const remove = `mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }`;
+
+interface Created {
+  createPhotoUploads: { uploads: { photo: { id: string }; uploadUrl: string }[] };
+}
+
+describe('photos in GraphQL', () => {
+  it('are announced, sent, read and deleted', async () => {
+    const input = { files: [{ filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 12_345 }] };
+    const created = (await ask(create, { input })) as Created;
+    const [upload] = created.createPhotoUploads.uploads;
+    const id = expect.stringMatching(/^photo_[0-9a-f]{32}$/) as string;
+    expect(upload).toEqual({
+      photo: {
+        id,
+        status: 'AWAITING_UPLOAD',
+        filename: 'me.jpg',
+        width: null,
+        problems: [],
+        url: null,
+        createdAt: expect.any(String) as string,
+      },
+      uploadUrl: expect.stringContaining(`/uploads/${upload!.photo.id}?expires=`) as string,
+      headers: [{ name: 'Content-Type', value: 'image/jpeg' }],
+      expiresAt: expect.any(String) as string,
+    });
+
+    const sent = await put(upload!.uploadUrl, await facePhoto(1));
+
+    const { id: photoId } = upload!.photo;
+    const ready = { id: photoId, status: 'READY', width: 800, height: 600, problems: [] };
+    expect(sent.body).toMatchObject(ready);
+    const read = (await ask(photo, { id: photoId })) as { photo: { url: string } };
+    expect(read.photo).toMatchObject({ __typename: 'Photo', ...ready });
+    expect((await fetch(read.photo.url)).status).toBe(200);
+    const stranger: Viewer = { ...localViewer, owner: 'somebody else' };
+    expect(await ask(photo, { id: photoId }, stranger)).toEqual({ photo: null });
+    expect(await ask(remove, { id: photoId })).toEqual({ deletePhoto: { deletedId: photoId } });
+    expect(await ask(photo, { id: photoId })).toEqual({ photo: null });
+    expect(await ask(photo, { id: 'rubbish' })).toEqual({ photo: null });
+  });
+});

@@ -1,0 +1,220 @@
+import { createServer, type Server } from 'node:http';
+import { toGlobalId } from '../../src/core/ids';
+import { localViewer } from '../../src/core/viewer';
+import type { PhotoEntity } from '../../src/photos/photo.entity';
+import { StorageUnavailableError } from '../../src/storage/media-store';
+import { listening, stopped } from '../support/file-host';
+import { maxPhotoBytes, openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { insertInstantGeneration, insertModel } from '../support/photo-jobs';
+import { face, facePhoto } from '../support/pictures';
+
+const fieldAt = (index: number): string => `input.photoUrls[${index}]`;
+
+let house: PhotoHouse;
+let host: Server;
+let base: string;
+let atOnce = 0;
+let mostAtOnce = 0;
+/** What the host gives under each path; 404 elsewhere. */
+const files = new Map<string, Buffer>();
+
+beforeAll(async () => {
+  house = await openPhotoHouse();
+  host = createServer((request, response) => {
+    mostAtOnce = Math.max(mostAtOnce, (atOnce += 1));
+    response.on('close', () => (atOnce -= 1));
+    if (request.url === '/reset.jpg') request.socket.resetAndDestroy();
+    const file = files.get(request.url!.replace(/\?.*/, ''));
+    response.writeHead(file ? 200 : 404);
+    response.end(file);
+  });
+  base = `http://127.0.0.1:${await listening(host)}`;
+  files.set('/a/me.jpg', await facePhoto(1));
+  files.set('/gif.jpg', await face(1).gif().toBuffer());
+  files.set('/large.png', Buffer.alloc(maxPhotoBytes + 1));
+  for (let index = 0; index < 12; index += 1) files.set(`/${index}.jpg`, await facePhoto(index));
+});
+afterAll(async () => {
+  await house.stop();
+  await stopped(host);
+});
+
+const never = new AbortController().signal;
+
+/** A model that waits for the photos of these addresses, as `trainModel` makes it. */
+async function trainFrom(urls: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
+  return house.database.transaction(async (sql) => {
+    const ids = await house.training.addFromUrls(sql, localViewer, urls, fieldAt);
+    return { modelId: await insertModel(sql, ids), ids };
+  });
+}
+
+async function photo(id: string): Promise<PhotoEntity> {
+  return (await house.photos.find(localViewer, toGlobalId('Photo', id)))!;
+}
+
+async function isDue(table: 'models' | 'generations', id: string): Promise<boolean> {
+  const [row] = await house.database.rows<{ due: boolean }>(
+    `SELECT due_at <= now() AS due FROM ${table} WHERE id = $1`,
+    [id],
+  );
+  return row!.due;
+}
+
+/** As if the wait before the next try were over. */
+async function makeDue(id: string): Promise<void> {
+  await house.database.rows('UPDATE photos SET due_at = now() WHERE id = $1', [id]);
+}
+
+describe('photos from URLs', () => {
+  it('are fetched, checked and kept like uploaded ones, and wake who waits for them', async () => {
+    const { modelId, ids } = await trainFrom([`${base}/a/me.jpg?size=large`]);
+    const generationId = await insertInstantGeneration(house.database, 'QUEUED', ids[0]!);
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', filename: 'me.jpg' });
+    expect(await isDue('models', modelId)).toBe(false);
+    const wakes = house.wakes();
+
+    expect(await house.work.fetchDue(10, never)).toBe(1);
+
+    expect(await photo(ids[0]!)).toMatchObject({
+      status: 'READY',
+      width: 800,
+      height: 600,
+      sourceUrl: null,
+      dueAt: null,
+      lease: null,
+      purgeAt: null,
+    });
+    expect(await isDue('models', modelId)).toBe(true);
+    expect(await isDue('generations', generationId)).toBe(true);
+    expect(house.wakes()).toBe(wakes + 1);
+    expect((await fetch(house.photos.viewUrl(await photo(ids[0]!))!)).status).toBe(200);
+    expect(await house.work.fetchDue(10, never)).toBe(0);
+  });
+
+  it.each([
+    ['/gif.jpg', 'UNSUPPORTED_TYPE'],
+    ['/large.png', 'PHOTO_TOO_LARGE'],
+  ])('are refused for what they are: %s', async (path, code) => {
+    const { modelId, ids } = await trainFrom([base + path]);
+
+    await house.work.fetchDue(10, never);
+
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'REJECTED', problems: [{ code }], sourceUrl: null });
+    expect(await isDue('models', modelId)).toBe(true);
+  });
+
+  it('are tried three times, and refused with one message for whatever was wrong', async () => {
+    const closed = createServer();
+    const port = await listening(closed);
+    await stopped(closed);
+    const { ids } = await trainFrom([
+      `${base}/nothing.jpg`,
+      `http://127.0.0.1:${port}/`,
+      `${base}/reset.jpg`,
+    ]);
+
+    for (let tries = 1; tries <= 3; tries += 1) {
+      expect(await house.work.fetchDue(10, never)).toBe(3);
+      expect(await house.work.fetchDue(10, never)).toBe(0);
+      const found = await Promise.all(ids.map(photo));
+      expect(found.map(({ status }) => status)).toEqual(
+        Array.from({ length: 3 }, () => (tries < 3 ? 'FETCHING' : 'REJECTED')),
+      );
+      await Promise.all(found.filter(({ status }) => status === 'FETCHING').map(({ id }) => makeDue(id)));
+    }
+
+    const problems = (await Promise.all(ids.map(photo))).flatMap((found) => found.problems);
+    expect(problems.map(({ code }) => code)).toEqual(Array.from({ length: 3 }, () => 'PHOTO_UNREACHABLE'));
+    expect(new Set(problems.map(({ message }) => message)).size).toBe(1);
+  });
+
+  it.each(['ftp://example.com/a.jpg', 'nonsense', 'http://10.0.0.1/a.jpg', 'http://localhost/a.jpg'])(
+    'are refused at once, with the field, when they lead nowhere public: %s',
+    async (url) => {
+      await expect(trainFrom(['https://example.com/a.jpg', url])).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        field: fieldAt(1),
+      });
+    },
+  );
+
+  it('are refused when one is given twice', async () => {
+    await expect(trainFrom([`${base}/1.jpg`, `${base}/1.jpg`])).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: fieldAt(1),
+    });
+  });
+
+  it('are fetched by a bounded number at once, and no more than the limit', async () => {
+    const { ids } = await trainFrom(Array.from({ length: 12 }, (_, index) => `${base}/${index}.jpg`));
+    mostAtOnce = 0;
+
+    expect(await house.work.fetchDue(10, never)).toBe(10);
+    expect(await house.work.fetchDue(10, never)).toBe(2);
+
+    expect(mostAtOnce).toBeLessThanOrEqual(8);
+    const found = await Promise.all(ids.map(photo));
+    expect(new Set(found.map(({ status }) => status))).toEqual(new Set(['READY']));
+  });
+
+  it('wait for the store while it cannot be used', async () => {
+    const { ids } = await trainFrom([`${base}/1.jpg`]);
+    house.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
+    for (let tries = 1; tries <= 5; tries += 1) {
+      expect(await house.work.fetchDue(10, never)).toBe(1);
+      await makeDue(ids[0]!);
+    }
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', tries: 5 });
+
+    house.store.beforePut = () => Promise.resolve();
+    expect(await house.work.fetchDue(10, never)).toBe(1);
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
+  });
+
+  it('are put back at once when the process stops', async () => {
+    const { ids } = await trainFrom([`${base}/1.jpg`]);
+    const stopping = new AbortController();
+    house.store.beforePut = () => {
+      stopping.abort();
+      return Promise.reject(new Error('stopping'));
+    };
+
+    await house.work.fetchDue(10, stopping.signal);
+
+    house.store.beforePut = () => Promise.resolve();
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', lease: null, tries: 0 });
+    expect(await house.work.fetchDue(10, never)).toBe(1);
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
+  });
+
+  it('stay with the worker that has taken them over', async () => {
+    const { ids } = await trainFrom([`${base}/1.jpg`]);
+    house.store.beforePut = async () => {
+      house.store.beforePut = () => Promise.resolve();
+      await makeDue(ids[0]!);
+      expect(await house.work.fetchDue(10, never)).toBe(1);
+      expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
+    };
+    const wakes = house.wakes();
+
+    expect(await house.work.fetchDue(10, never)).toBe(1);
+
+    expect(house.wakes()).toBe(wakes + 1);
+    expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
+    expect(await house.store.has(`photos/${ids[0]}.jpg`)).toBe(true);
+  });
+
+  it('leave nothing behind when they are deleted while they are being stored', async () => {
+    const { ids } = await trainFrom([`${base}/1.jpg`]);
+    house.store.beforePut = async () => {
+      await house.photos.deletePhoto(localViewer, toGlobalId('Photo', ids[0]!));
+    };
+
+    await house.work.fetchDue(10, never);
+
+    house.store.beforePut = () => Promise.resolve();
+    await house.deletion.sweep(10);
+    expect(await house.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
+  });
+});

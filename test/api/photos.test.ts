@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import { newId, toGlobalId } from '../../src/core/ids';
+import { localViewer, type Viewer } from '../../src/core/viewer';
+import type { PhotoEntity } from '../../src/photos/photo.entity';
+import type { PhotoUpload } from '../../src/photos/photo.service';
+import { StorageUnavailableError } from '../../src/storage/media-store';
+import { put, putInPieces } from '../support/photo-client';
+import { maxPhotoBytes, openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { privateMarker, jpegSegment, withSegments } from '../support/picture-bytes';
+import { face, facePhoto } from '../support/pictures';
+
+let house: PhotoHouse;
+beforeAll(async () => {
+  house = await openPhotoHouse();
+});
+afterAll(() => house.stop());
+
+async function slot(): Promise<PhotoUpload> {
+  const [upload] = await house.photos.createUploads(localViewer, [
+    { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
+  ]);
+  return upload!;
+}
+
+async function row({ photo }: PhotoUpload): Promise<PhotoEntity | null> {
+  return house.photos.find(localViewer, toGlobalId('Photo', photo.id));
+}
+
+describe('photo uploads', () => {
+  it('takes a photo by its URL and shows it to its owner, upright, small and bare', async () => {
+    const upload = await slot();
+    expect(upload).toMatchObject({
+      photo: { status: 'AWAITING_UPLOAD', filename: 'me.jpg' },
+      headers: [{ name: 'Content-Type', value: 'image/jpeg' }],
+    });
+    const photo = withSegments(
+      await face(1).withMetadata({ orientation: 6 }).jpeg().toBuffer(),
+      jpegSegment(0xfe, privateMarker),
+    );
+
+    const answer = await put(upload.uploadUrl, photo);
+
+    const id = toGlobalId('Photo', upload.photo.id);
+    expect(answer).toMatchObject({
+      status: 201,
+      body: { id, status: 'READY', width: 600, height: 800, problems: [] },
+    });
+    const shown = await fetch(house.photos.viewUrl((await row(upload))!)!);
+    const bytes = Buffer.from(await shown.arrayBuffer());
+    expect(bytes).toHaveLength(answer.body.byteSize as number);
+    expect(bytes.includes(privateMarker)).toBe(false);
+    const { format, width, height, exif, icc, xmp } = await sharp(bytes).metadata();
+    expect({ format, width, height, exif, icc, xmp }).toEqual({ format: 'jpeg', width: 512, height: 512 });
+  });
+
+  it('answers the same bytes alike, and keeps a photo from being replaced', async () => {
+    const { uploadUrl } = await slot();
+    const first = await put(uploadUrl, await facePhoto(1));
+
+    expect(await put(uploadUrl, await facePhoto(1))).toEqual({ ...first, status: 200 });
+    expect(await put(uploadUrl, await facePhoto(2))).toMatchObject({
+      status: 409,
+      body: { code: 'INVALID_INPUT' },
+    });
+  });
+
+  it.each([
+    ['a GIF', () => face(1).gif().toBuffer(), 415, 'PHOTO_TYPE_UNSUPPORTED', 'UNSUPPORTED_TYPE'],
+    ['a cut JPEG', async () => (await facePhoto(1)).subarray(0, 9_000), 422, 'PHOTO_INVALID', 'UNREADABLE'],
+    ['a small photo', () => facePhoto(1, { width: 300, height: 255 }), 422, 'PHOTO_INVALID', 'TOO_SMALL'],
+    ['nothing', () => Buffer.alloc(0), 422, 'PHOTO_INVALID', 'UNREADABLE'],
+    ['too many bytes', () => Buffer.alloc(maxPhotoBytes + 1), 413, 'PHOTO_TOO_LARGE', 'PHOTO_TOO_LARGE'],
+  ])(
+    'refuses %s with the reason, and takes another photo instead',
+    async (_, make, status, code, problem) => {
+      const upload = await slot();
+
+      const answer = await put(upload.uploadUrl, await make());
+
+      expect(answer).toMatchObject({ status, body: { code } });
+      expect(await row(upload)).toMatchObject({
+        status: 'REJECTED',
+        problems: [{ code: problem, message: answer.body.message }],
+      });
+      expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({
+        status: 201,
+        body: { status: 'READY', problems: [] },
+      });
+    },
+  );
+
+  it('refuses too many announced bytes before they come, and counts those that were not announced', async () => {
+    const announced = putInPieces((await slot()).uploadUrl, maxPhotoBytes + 1);
+    announced.write(Buffer.alloc(10));
+    expect(await announced.answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
+
+    const counted = putInPieces((await slot()).uploadUrl);
+    counted.write(Buffer.alloc(maxPhotoBytes + 1));
+    expect(await counted.answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
+  });
+
+  it('opens to its own URL only, and not for ever', async () => {
+    const { uploadUrl, photo } = await slot();
+    const other = await slot();
+    const path = new URL(uploadUrl).pathname;
+    const expired = uploadUrl.replace(
+      /\?.*/,
+      `?${house.signer.sign('photo-upload', path, Date.now() - 1000)}`,
+    );
+    const ofOther = uploadUrl.replace(/\?.*/, new URL(other.uploadUrl).search);
+    const longer = uploadUrl.replace(/expires=\d+/, `expires=${Math.ceil(Date.now() / 1000) + 99_999}`);
+    const ofView = uploadUrl.replace(
+      /\?.*/,
+      new URL(house.photos.viewUrl({ id: photo.id, status: 'READY' })!).search,
+    );
+
+    expect(await put(expired, await facePhoto(1))).toMatchObject({
+      status: 410,
+      body: { code: 'UPLOAD_URL_EXPIRED' },
+    });
+    for (const url of [ofOther, longer, ofView]) {
+      expect(await put(url, await facePhoto(1))).toMatchObject({
+        status: 403,
+        body: { code: 'INVALID_SIGNATURE' },
+      });
+    }
+  });
+
+  it('keeps one of two photos that race for a slot, and its bytes with it', async () => {
+    const upload = await slot();
+    const rivals = await Promise.all([facePhoto(1), facePhoto(2), facePhoto(3)]);
+
+    const answers = await Promise.all(rivals.map((photo) => put(upload.uploadUrl, photo)));
+
+    const winner = answers.findIndex(({ status }) => status === 201);
+    expect(
+      answers.filter(({ status }) => status !== 201).every(({ status }) => [409, 503].includes(status)),
+    ).toBe(true);
+    const kept = (await row(upload))!;
+    expect(kept.sourceSha256).toBe(createHash('sha256').update(rivals[winner]!).digest('hex'));
+    const { prepared } = await house.intake.check(rivals[winner]!);
+    const shown = await fetch(house.photos.viewUrl(kept)!);
+    expect(Buffer.from(await shown.arrayBuffer()).equals(prepared.jpeg)).toBe(true);
+  });
+
+  it('takes a photo again whose upload broke off', async () => {
+    const upload = await slot();
+    const broken = putInPieces(upload.uploadUrl, 10_000);
+    broken.write(Buffer.alloc(100));
+    broken.cut();
+    await expect(broken.answer).rejects.toThrow('socket hang up');
+
+    expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
+  });
+
+  it('takes the same photo again at once where the store had failed', async () => {
+    const upload = await slot();
+    house.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
+    expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({
+      status: 503,
+      body: { code: 'SERVICE_UNAVAILABLE' },
+    });
+
+    house.store.beforePut = () => Promise.resolve();
+    expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
+  });
+
+  it('leaves nothing of a photo that was deleted while it was being stored', async () => {
+    const upload = await slot();
+    const id = toGlobalId('Photo', upload.photo.id);
+    house.store.beforePut = async () => {
+      await house.photos.deletePhoto(localViewer, id);
+    };
+
+    const answer = await put(upload.uploadUrl, await facePhoto(1));
+
+    house.store.beforePut = () => Promise.resolve();
+    expect(answer).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
+    expect(await house.deletion.sweep(10)).toBe(1);
+    expect(await house.store.has(`photos/${upload.photo.id}.jpg`)).toBe(false);
+  });
+});
+
+describe('upload slots', () => {
+  const good = { filename: 'a.png', contentType: 'image/png', byteSize: 1 };
+
+  it.each([
+    [[], 'INVALID_INPUT', 'input.files'],
+    [Array.from({ length: 31 }, () => good), 'INVALID_INPUT', 'input.files'],
+    [[good, { ...good, contentType: 'image/gif' }], 'PHOTO_TYPE_UNSUPPORTED', 'input.files[1].contentType'],
+    [[{ ...good, byteSize: 0 }], 'INVALID_INPUT', 'input.files[0].byteSize'],
+    [[good, good, { ...good, byteSize: maxPhotoBytes + 1 }], 'PHOTO_TOO_LARGE', 'input.files[2].byteSize'],
+    [[{ ...good, filename: 'a\0b' }], 'INVALID_INPUT', 'input.files[0].filename'],
+    [[{ ...good, filename: '' }], 'INVALID_INPUT', 'input.files[0].filename'],
+  ])('are refused with code and field (%#)', async (files, code, field) => {
+    await expect(house.photos.createUploads(localViewer, files)).rejects.toMatchObject({ code, field });
+  });
+
+  it('are limited to what one owner may have lying about', async () => {
+    const hoarder: Viewer = { ...localViewer, owner: 'hoarder' };
+    await house.database.rows(
+      `INSERT INTO photos (id, owner, status, purge_at) SELECT id, 'hoarder', 'AWAITING_UPLOAD', now() + interval '1 h'
+         FROM unnest($1::uuid[]) AS id`,
+      [Array.from({ length: 999 }, () => newId())],
+    );
+
+    await expect(house.photos.createUploads(hoarder, [good, good])).rejects.toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+    });
+    await expect(house.photos.createUploads(hoarder, [good])).resolves.toHaveLength(1);
+  });
+});

@@ -1,0 +1,43 @@
+import { request } from 'node:http';
+
+/** What came back: the status and the JSON. */
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+/** Sends a photo as a client would. */
+export async function put(url: string, bytes: Buffer): Promise<Answer> {
+  const response = await fetch(url, { method: 'PUT', body: new Uint8Array(bytes) });
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
+}
+
+/** A PUT whose pieces the test sends itself; without a length unless one is given. */
+export function putInPieces(
+  url: string,
+  length?: number,
+): { write: (bytes: Buffer) => void; end: () => void; cut: () => void; answer: Promise<Answer> } {
+  const sending = request(url, {
+    method: 'PUT',
+    headers: length === undefined ? {} : { 'content-length': length },
+  });
+  const answer = new Promise<Answer>((resolve, reject) => {
+    sending.on('error', reject).on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response
+        .on('data', (chunk: Buffer) => chunks.push(chunk))
+        .on('end', () =>
+          resolve({
+            status: response.statusCode!,
+            body: JSON.parse(Buffer.concat(chunks).toString()) as Answer['body'],
+          }),
+        );
+    });
+  });
+  return {
+    write: (bytes) => void sending.write(bytes),
+    end: () => sending.end(),
+    cut: () => sending.destroy(),
+    answer,
+  };
+}
