@@ -63,6 +63,31 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
+  it('tells a newcomer what is committed and announced while it is being read for', async () => {
+    const streamId = await one.openStream();
+    const { answers } = one;
+    const release = one.holdAnswers();
+    const subscription = one.feed.subscribe(streamId, 0);
+    await until(() => one.answers > answers);
+    await one.publishAndWake([change(streamId, 1)]);
+    release();
+    expect(sequencesOf(await take(subscription, 1))).toEqual([1]);
+    await subscription.return();
+  });
+
+  it('tells those who are there what is committed and announced while it is being read for them', async () => {
+    const streamId = await one.openStream();
+    const subscription = await live(one, streamId);
+    const { answers } = one;
+    const release = one.holdAnswers();
+    await one.publish([change(streamId, 2)]);
+    await until(() => one.answers > answers);
+    await one.publishAndWake([change(streamId, 3)]);
+    release();
+    expect(sequencesOf(await take(subscription, 2))).toEqual([2, 3]);
+    await subscription.return();
+  });
+
   it('reads a change once for all its subscribers here', async () => {
     const streamId = await one.openStream();
     const first = await live(other, streamId);

@@ -13,9 +13,12 @@ import { Wakeups } from '../../src/events/wakeups';
 export class EventProcess {
   readonly wakeups: Wakeups;
   readonly feed: EventFeed;
-  /** How many statements the feed has run. */
+  /** How many statements the feed has begun. */
   reads = 0;
+  /** How many of them PostgreSQL has answered. */
+  answers = 0;
   readonly database: Transactions;
+  private held: Promise<void> = Promise.resolve();
 
   private constructor(
     private readonly source: DataSource,
@@ -50,6 +53,28 @@ export class EventProcess {
     this.wakeups.announce({ streams: [...new Set(events.map((event) => event.streamId))] });
   }
 
+  /** {@link publish}, returning when the feed has been woken by it. */
+  async publishAndWake(events: readonly NewEvent[]): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      const end = this.wakeups.onStreams(() => {
+        end();
+        resolve();
+      });
+    });
+    await this.publish(events);
+    await woken;
+  }
+
+  /**
+   * From now on the feed does not get what PostgreSQL answers it.
+   * @returns gives it everything
+   */
+  holdAnswers(): () => void {
+    let release: () => void = () => undefined;
+    this.held = new Promise((resolve) => (release = resolve));
+    return release;
+  }
+
   /** Throws if a test has left a subscription open. */
   assertAllClosed(): void {
     const { subscriberCount } = this.feed;
@@ -64,9 +89,12 @@ export class EventProcess {
 
   private countingSql(): Sql {
     return {
-      rows: (text, parameters) => {
+      rows: async <Row>(text: string, parameters?: readonly unknown[]) => {
         this.reads += 1;
-        return this.database.rows(text, parameters);
+        const rows = await this.database.rows<Row>(text, parameters);
+        this.answers += 1;
+        await this.held;
+        return rows;
       },
     };
   }
