@@ -1,4 +1,6 @@
+import { pruneAudit } from '../accounts/audit';
 import { forgetKeys } from '../accounts/idempotency';
+import { pruneReservations } from '../accounts/quota.ledger';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log';
 import type { AvatarWork } from '../generations/avatar.work';
@@ -37,12 +39,15 @@ export interface BeatParts extends JobBeatParts, PictureBeatParts {
   database: Transactions;
   /** How long events are kept, in milliseconds. */
   eventRetentionMs: number;
+  /** How long the audit log is kept, in milliseconds. */
+  auditRetentionMs: number;
 }
 
 /** Keys are good for at least a day, as is promised; a day more costs little. */
 const keyRetentionMs = 48 * 3_600_000;
 const idleMs = 1_000;
-const photosAtOnce = 8;
+/** Eight are in hand at once; a pass that takes more is not held up by one slow host. */
+const photosAPass = 100;
 const deletionsAtOnce = 100;
 const sweepMs = 5_000;
 const minuteMs = 60_000;
@@ -66,7 +71,7 @@ export function makeBeats(parts: BeatParts): Beat[] {
     },
     {
       name: 'fetch photos',
-      pass: (signal) => parts.photos.fetchDue(photosAtOnce, signal),
+      pass: (signal) => parts.photos.fetchDue(photosAPass, signal),
       idleMs,
       lanes: 1,
       wakes: true,
@@ -103,7 +108,7 @@ function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
   ];
 }
 
-function housekeeping({ database, purge, deletion, eventRetentionMs }: BeatParts): Beat[] {
+function housekeeping({ database, purge, deletion, eventRetentionMs, auditRetentionMs }: BeatParts): Beat[] {
   const rare = (name: string, everyMs: number, work: (signal: AbortSignal) => Promise<unknown>): Beat => ({
     name,
     pass: async (signal) => {
@@ -126,5 +131,7 @@ function housekeeping({ database, purge, deletion, eventRetentionMs }: BeatParts
     rare('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
     rare('prune events', minuteMs, () => pruneEvents(database, eventRetentionMs)),
     rare('forget keys', minuteMs, () => forgetKeys(database, keyRetentionMs)),
+    rare('forget quota reservations', minuteMs, () => pruneReservations(database)),
+    rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
   ];
 }
