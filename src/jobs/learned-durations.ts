@@ -27,6 +27,8 @@ export class LearnedDurations {
     if (!median) {
       median = this.median(query, parameters);
       this.medians.set(kind, median);
+      // What failed is asked again: the database may be back a moment later.
+      median.catch(() => this.medians.delete(kind));
     }
     return (await median) ?? otherwiseMs;
   }

@@ -26,7 +26,7 @@ const shareAtUsualEnd = 95;
  */
 export function forecast({ now, submittedAt, usualMs, reported, lastProgress }: ForecastFacts): Forecast {
   const elapsedMs = Math.max(0, now.getTime() - submittedAt.getTime());
-  const byClock = shareByClock(elapsedMs / usualMs);
+  const byClock = shareByClock(elapsedMs / Math.max(1, usualMs));
   const wanted = reported ?? byClock;
   const progress = Math.min(99, Math.max(lastProgress, Math.floor(wanted)));
   return { progress, readyAt: new Date(now.getTime() + remainingMs(elapsedMs, usualMs, reported)) };
