@@ -1,0 +1,74 @@
+import { buildSchemaSync, Query, Resolver } from 'type-graphql';
+import {
+  failure,
+  failureCodes,
+  failureColumns,
+  noFailure,
+  refusedFailure,
+  type FailureCode,
+} from '../../src/jobs/failure';
+import { Failure, failureOf } from '../../src/jobs/failure.type';
+import type { UpstreamRefusal } from '../../src/upstream/provider';
+
+const codes = Object.keys(failureCodes) as FailureCode[];
+
+@Resolver()
+class FailureResolver {
+  @Query(() => Failure)
+  failure(): Failure {
+    return failure('UPSTREAM_FAILED', '');
+  }
+}
+
+describe('failures', () => {
+  it.each(codes)('say in a sentence what happened, and what to do: %s', (code) => {
+    const why = failure(code, 'Do this.');
+    expect(why.code).toBe(code);
+    expect(why.message).toMatch(/^[A-Z].*\. Do this\.$/);
+    expect(failure(code, '').message).toMatch(/\.$/);
+  });
+
+  it('can be retried where the same request may go well another time, and only there', () => {
+    const retryable = codes.filter((code) => failure(code, '').retryable);
+    expect(retryable.sort()).toEqual([
+      'PHOTO_UNREACHABLE',
+      'RESULT_EXPIRED',
+      'RESULT_UNUSABLE',
+      'SUBMISSION_UNKNOWN',
+      'UPSTREAM_AUTH',
+      'UPSTREAM_CREDITS',
+      'UPSTREAM_FAILED',
+      'UPSTREAM_TIMEOUT',
+    ]);
+  });
+
+  it('are listed in the schema, every code and no other', () => {
+    const schema = buildSchemaSync({ resolvers: [FailureResolver], validate: false });
+    const type = schema.getType('Failure');
+    const fields = type && 'getFields' in type ? type.getFields() : {};
+    const listed = fields.code?.description?.match(/[A-Z]{2,}(_[A-Z]+)+/g);
+    expect(listed?.sort()).toEqual([...codes].sort());
+  });
+
+  it.each<[UpstreamRefusal | undefined, FailureCode, boolean]>([
+    ['UPSTREAM_CREDITS', 'UPSTREAM_CREDITS', true],
+    ['UPSTREAM_AUTH', 'UPSTREAM_AUTH', true],
+    ['PHOTO_UNREACHABLE', 'PHOTO_UNREACHABLE', true],
+    ['NOT_FOUND', 'MODEL_LOST_UPSTREAM', false],
+    ['UPSTREAM_REJECTED', 'UPSTREAM_REJECTED', false],
+    [undefined, 'UPSTREAM_REJECTED', false],
+  ])('follow from the upstream’s refusal: %s', (refusal, code, retryable) => {
+    expect(refusedFailure(refusal, 'type is unknown')).toMatchObject({ code, retryable });
+  });
+
+  it('pass the upstream’s reason on where its sender can act on it', () => {
+    expect(refusedFailure('UPSTREAM_REJECTED', 'type is unknown').message).toContain('type is unknown');
+    expect(refusedFailure('PHOTO_UNREACHABLE', 'image 3: 404').message).toContain('image 3: 404');
+  });
+
+  it('are read from their columns as they were written', () => {
+    const why = failure('UPSTREAM_FAILED', 'It said: no face.');
+    expect(failureOf(failureColumns(why))).toEqual(why);
+    expect(failureOf(noFailure)).toBeNull();
+  });
+});

@@ -1,0 +1,162 @@
+import { assertEnumType } from 'graphql';
+import { buildSchemaSync, Query, Resolver } from 'type-graphql';
+import { generationEnds, generationMoves, generationStatuses } from '../../src/generations/generation.state';
+import { Generation } from '../../src/generations/generation.type';
+import { modelEnds, modelMoves, modelStatuses } from '../../src/models/model.state';
+import { AvatarModel } from '../../src/models/model.type';
+import { photoMoves, photoStatuses } from '../../src/photos/photo.state';
+import { Photo } from '../../src/photos/photo.type';
+
+type Moves = Readonly<Record<string, readonly string[]>>;
+
+/** All states that a row in one of the given ones may come to. */
+function reachable(moves: Moves, from: readonly string[]): Set<string> {
+  const seen = new Set(from);
+  for (const status of seen) for (const next of moves[status]!) seen.add(next);
+  return seen;
+}
+
+@Resolver()
+class Shown {
+  @Query(() => AvatarModel, { nullable: true })
+  model(): null {
+    return null;
+  }
+
+  @Query(() => Generation, { nullable: true })
+  generation(): null {
+    return null;
+  }
+
+  @Query(() => Photo, { nullable: true })
+  photo(): null {
+    return null;
+  }
+}
+
+/** The states that clients are told of. */
+function shown(name: string): string[] {
+  const schema = buildSchemaSync({ resolvers: [Shown], validate: false });
+  return assertEnumType(schema.getType(name))
+    .getValues()
+    .map((value) => value.name);
+}
+
+/** The states of a row, and where it begins. */
+interface Table {
+  noun: string;
+  moves: Moves;
+  statuses: readonly string[];
+  births: string[];
+  type: string;
+}
+
+const tables: Table[] = [
+  {
+    noun: 'model',
+    moves: modelMoves,
+    statuses: modelStatuses,
+    births: ['QUEUED'],
+    type: 'ModelStatus',
+  },
+  {
+    noun: 'generation',
+    moves: generationMoves,
+    statuses: generationStatuses,
+    births: ['QUEUED'],
+    type: 'GenerationStatus',
+  },
+  {
+    noun: 'photo',
+    moves: photoMoves,
+    statuses: photoStatuses,
+    births: ['AWAITING_UPLOAD', 'FETCHING'],
+    type: 'PhotoStatus',
+  },
+];
+
+describe.each(tables)('the states of a $noun', ({ moves, statuses, births, type }) => {
+  it('lead only to states that there are', () => {
+    expect(statuses).toEqual(Object.keys(moves));
+    for (const next of Object.values(moves).flat()) expect(statuses).toContain(next);
+  });
+
+  it('can all be reached from where it begins', () => {
+    expect([...reachable(moves, births)].sort()).toEqual([...statuses].sort());
+  });
+
+  it('name no move twice', () => {
+    for (const next of Object.values(moves)) expect(new Set(next).size).toBe(next.length);
+  });
+
+  it('are those that the API shows', () => {
+    expect(shown(type).sort()).toEqual([...statuses].sort());
+  });
+});
+
+/** A job's way: what is the same for trainings and generations. */
+interface Way {
+  noun: string;
+  moves: Moves;
+  ends: readonly string[];
+  running: string;
+  success: string[];
+}
+
+const ways: Way[] = [
+  {
+    noun: 'model',
+    moves: modelMoves,
+    ends: modelEnds,
+    running: 'TRAINING',
+    success: ['READY'],
+  },
+  {
+    noun: 'generation',
+    moves: generationMoves,
+    ends: generationEnds,
+    running: 'GENERATING',
+    success: ['COMPLETED', 'PARTIAL'],
+  },
+];
+
+describe.each(ways)('a $noun', ({ moves, ends, running, success }) => {
+  const final = Object.keys(moves).filter((status) => moves[status]!.length === 0);
+
+  it('comes to an end from every state', () => {
+    for (const status of Object.keys(moves)) {
+      const reached = reachable(moves, [status]);
+      expect(ends.some((end) => reached.has(end))).toBe(true);
+    }
+  });
+
+  it('leaves no end but FAILED', () => {
+    expect(ends.filter((end) => end !== 'FAILED').sort()).toEqual(final.sort());
+    expect(final.sort()).toEqual([...success, 'CANCELLED'].sort());
+  });
+
+  it('can be cancelled in every state that is no end', () => {
+    const waiting = Object.keys(moves).filter((status) => !ends.includes(status));
+    expect(waiting.filter((status) => !moves[status]!.includes('CANCELLED'))).toEqual([]);
+  });
+
+  it('is submitted from QUEUED alone', () => {
+    const before = Object.keys(moves).filter((status) => moves[status]!.includes('SUBMITTING'));
+    expect(before).toEqual(['QUEUED']);
+  });
+
+  it('is uncertain only after a submission', () => {
+    const before = Object.keys(moves).filter((status) => moves[status]!.includes('UNCERTAIN'));
+    expect(before).toEqual(['SUBMITTING']);
+  });
+
+  it('takes an id that comes late, unless it was cancelled', () => {
+    const before = Object.keys(moves).filter((status) => moves[status]!.includes(running));
+    expect(before.sort()).toEqual(['FAILED', 'QUEUED', 'SUBMITTING', 'UNCERTAIN']);
+  });
+
+  it('never goes back to the queue once the upstream has it, but by way of a failure', () => {
+    const before = Object.keys(moves).filter((status) => moves[status]!.includes('QUEUED'));
+    expect(before.sort()).toEqual(['FAILED', 'SUBMITTING', 'UNCERTAIN']);
+  });
+});
