@@ -1,5 +1,31 @@
 -- The database after all migrations. Written by .ci/dump-schema, never by hand.
 
+CREATE TABLE api_keys (
+    id text NOT NULL,
+    secret_sha256 text NOT NULL,
+    owner text NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    on_behalf boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT api_keys_behalf_is_plain CHECK (((NOT on_behalf) OR (POSITION(('/'::text) IN (owner)) = 0))),
+    CONSTRAINT api_keys_hash_is_whole CHECK ((secret_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT api_keys_scopes_known CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text])))
+);
+
+CREATE TABLE audit_log (
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    owner text NOT NULL,
+    action text NOT NULL,
+    subject text,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
 CREATE TABLE avatars (
     id uuid NOT NULL,
     owner text NOT NULL,
@@ -173,6 +199,18 @@ CREATE TABLE photos (
     CONSTRAINT photos_url_while_fetching CHECK (((status = 'FETCHING'::text) OR (source_url IS NULL)))
 );
 
+CREATE TABLE quota_reservations (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    day date NOT NULL,
+    job_id uuid NOT NULL,
+    after_attempt integer DEFAULT 0 NOT NULL,
+    trainings integer DEFAULT 0 NOT NULL,
+    avatars integer DEFAULT 0 NOT NULL,
+    returned_at timestamp with time zone,
+    CONSTRAINT quota_reservations_of_something CHECK (((trainings >= 0) AND (avatars >= 0) AND ((trainings + avatars) > 0)))
+);
+
 CREATE TABLE streams (
     id uuid NOT NULL,
     owner text NOT NULL,
@@ -215,6 +253,12 @@ CREATE TABLE upstream_accounts (
 
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);
 
+ALTER TABLE ONLY api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_pkey PRIMARY KEY (id);
 
@@ -248,6 +292,9 @@ ALTER TABLE ONLY models
 ALTER TABLE ONLY photos
     ADD CONSTRAINT photos_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY quota_reservations
+    ADD CONSTRAINT quota_reservations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (id);
 
@@ -256,6 +303,12 @@ ALTER TABLE ONLY submissions
 
 ALTER TABLE ONLY upstream_accounts
     ADD CONSTRAINT upstream_accounts_pkey PRIMARY KEY (account);
+
+CREATE INDEX api_keys_of_owner ON api_keys USING btree (owner);
+
+CREATE INDEX audit_log_of_owner ON audit_log USING btree (owner, at);
+
+CREATE INDEX audit_log_old ON audit_log USING btree (at);
 
 CREATE INDEX avatars_due ON avatars USING btree (expires_at, due_at) WHERE (due_at IS NOT NULL);
 
@@ -277,6 +330,8 @@ CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (p
 
 CREATE UNIQUE INDEX generations_ref_once ON generations USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
+CREATE INDEX generations_running_of_owner ON generations USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text]));
+
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
 
 CREATE INDEX model_photos_of_photo ON model_photos USING btree (photo_id);
@@ -289,11 +344,19 @@ CREATE INDEX models_of_owner ON models USING btree (owner, id);
 
 CREATE UNIQUE INDEX models_ref_once ON models USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
+CREATE INDEX models_running_of_owner ON models USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text]));
+
 CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX photos_of_owner ON photos USING btree (owner, id);
 
 CREATE INDEX photos_to_purge ON photos USING btree (purge_at) WHERE (purge_at IS NOT NULL);
+
+CREATE INDEX quota_reservations_of_job ON quota_reservations USING btree (job_id);
+
+CREATE INDEX quota_reservations_of_owner ON quota_reservations USING btree (owner, day);
+
+CREATE INDEX quota_reservations_old ON quota_reservations USING btree (day);
 
 CREATE INDEX streams_of_owner ON streams USING btree (owner);
 

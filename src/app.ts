@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeAccess } from './access';
 import type { Config } from './config';
 import type { Logger } from './core/logger';
 import { UrlSigner } from './core/signature';
@@ -62,19 +63,15 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
   ]);
   const { provider, sandbox } = upstream;
 
-  const wakeups = new Wakeups({ url: databaseUrl, logger });
-  onStop(() => wakeups.stop());
-  await wakeups.start();
-  const feed = new EventFeed({ sql: database, wakeups, logger });
-  onStop(() => feed.stop());
-  feed.start();
-
+  const { wakeups, feed } = await openEvents(databaseUrl, database, logger, onStop);
   const media = new DiskStore(join(dataDir, 'media'));
   const workshop = new PictureWorkshop(createWorkshopGate(availableParallelism()));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const metrics = createMetrics(database, logger);
+  const access = makeAccess({ config, logger, database, wakeups });
+  onStop(() => access.stop());
 
   let listening = '';
   const publicUrl = (): string => config.PUBLIC_URL ?? listening;
@@ -89,6 +86,7 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
     provider,
     guard,
     signer,
+    quotas: access.quotas,
     publicUrl,
   };
   const features = makeFeatures(ground);
@@ -100,7 +98,7 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
   onStop(() => poller.stop());
   await replay();
 
-  const doors = await makeDoors({ ...ground, features, metrics });
+  const doors = await makeDoors({ ...ground, features, access, metrics });
   onStop(() => doors.stop(config.SHUTDOWN_GRACE));
   listening = (await doors.start()).url;
   if (config.ROLE !== 'api') {
@@ -121,6 +119,21 @@ async function openDatabase(
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   onStop(() => source.destroy());
   return { url, database: new Database(source) };
+}
+
+async function openEvents(
+  url: string,
+  database: Database,
+  logger: Logger,
+  onStop: OnStop,
+): Promise<{ wakeups: Wakeups; feed: EventFeed }> {
+  const wakeups = new Wakeups({ url, logger });
+  onStop(() => wakeups.stop());
+  await wakeups.start();
+  const feed = new EventFeed({ sql: database, wakeups, logger });
+  onStop(() => feed.stop());
+  feed.start();
+  return { wakeups, feed };
 }
 
 async function startDatabase(dataDir: string, logger: Logger, onStop: OnStop): Promise<string> {

@@ -93,6 +93,10 @@ const settings = z.object({
   JWT_SECRET: z.string().min(32, 'is too short; use at least 32 characters').optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
+  QUOTA_TRAININGS_PER_DAY: whole.optional(),
+  QUOTA_AVATARS_PER_DAY: whole.optional(),
+  QUOTA_RUNNING: whole.optional(),
+  AUDIT_RETENTION: duration.default(365 * units.d),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
   LOG_LEVEL: z

@@ -1,9 +1,9 @@
+import type { Access } from './access';
 import type { Config } from './config';
 import type { Logger } from './core/logger';
 import type { Database } from './database/database';
 import type { Wakeups } from './events/wakeups';
 import type { Features } from './features';
-import { authenticateLocally } from './http/authenticate';
 import { graphiqlPath, loadGraphiql } from './http/graphiql';
 import { GraphQLDoor } from './http/graphql-route';
 import { healthRoutes } from './http/health';
@@ -27,6 +27,7 @@ export interface DoorGround {
   wakeups: Wakeups;
   metrics: Metrics;
   features: Features;
+  access: Access;
 }
 
 /** Everything that listens. */
@@ -38,15 +39,15 @@ export interface Doors {
 
 /** Makes the one port of the gateway with everything behind it. */
 export async function makeDoors(ground: DoorGround): Promise<Doors> {
-  const { config, logger, features } = ground;
-  const authenticate = authenticateLocally;
+  const { config, logger, features, access } = ground;
   const origins = new Origins({ publicUrl: config.PUBLIC_URL, isLocalOnly: config.AUTH.includes('none') });
   const schema = buildAppSchema(features.resolvers);
   const operations = new Operations({ schema, introspection: config.INTROSPECTION, logger });
   const sessions = new Sessions();
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
-  const shared = { operations, authenticate, origins, sessions, logger };
+  access.revocations.onRevoked((keyId) => sessions.endWhere((viewer) => viewer.keyId === keyId));
+  const shared = { operations, authenticate: access.authenticate, origins, sessions, logger };
   const sockets = new WebSocketDoor({ ...shared, path: '/graphql' });
   const events = new SseDoor({ ...shared, path: '/graphql/stream' });
   const graphql = new GraphQLDoor({

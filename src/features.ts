@@ -1,3 +1,4 @@
+import type { QuotaService } from './accounts/quota.service';
 import { ViewerResolver } from './accounts/viewer.resolver';
 import type { Config } from './config';
 import type { Logger } from './core/logger';
@@ -44,6 +45,7 @@ export interface Ground {
   guard: Guard;
   workshop: PictureWorkshop;
   signer: UrlSigner;
+  quotas: QuotaService;
   /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
   publicUrl: () => string;
 }
@@ -64,7 +66,8 @@ export interface Features {
 
 /** Makes every service, in the order in which they build on each other. */
 export function makeFeatures(ground: Ground): Features {
-  const { config, logger, database, media, wakeups, feed, provider, guard, signer, publicUrl } = ground;
+  const { config, logger, database, media, wakeups, feed, provider, guard, signer, quotas, publicUrl } =
+    ground;
   const store = new JobStore(database, wakeups);
   const closing = new Closing(store, wakeups);
   const deletion = new MediaDeletion(database, media, logger);
@@ -86,14 +89,14 @@ export function makeFeatures(ground: Ground): Features {
     checkUrl,
     retentionMs: config.PHOTO_RETENTION,
   });
-  const parts = { database, store, photos: trainingPhotos, provider };
+  const parts = { database, store, photos: trainingPhotos, provider, quotas };
   const generations = new GenerationService(parts);
   const generationLifecycle = new GenerationLifecycle(parts);
   const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
   const models = new ModelService(parts);
   const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
   const resolvers = [
-    new ViewerResolver(),
+    new ViewerResolver(quotas),
     new StyleResolver(provider.facts.styles),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),

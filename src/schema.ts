@@ -1,6 +1,7 @@
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { keepResolvers } from './graphql/resolver-instances';
+import { requireScopes } from './graphql/root-scopes';
 import { DateTimeScalar } from './graphql/scalars';
 
 /** type-graphql wants one as soon as there is a subscription; ours all have a `subscribe` of their own. */
@@ -12,7 +13,7 @@ const noTopics: PubSub = {
 };
 
 /**
- * Builds the schema from running resolvers. A `Date` field is a `DateTime`.
+ * Builds the schema from running resolvers. A `Date` field is a `DateTime`; every root field asks for its scope.
  * @param resolvers - one instance of each resolver class, at least one with a query
  * @throws Error naming a resolver that is given twice, or what is wrong with the types
  */
@@ -27,6 +28,7 @@ export function buildAppSchema(resolvers: readonly object[]): GraphQLSchema {
     validate: false,
     pubSub: noTopics,
   });
+  requireScopes(schema);
   keepResolvers(schema, resolvers);
   return schema;
 }

@@ -51,6 +51,7 @@ export function makeWork(ground: WorkGround, features: Features): Work {
     ...makePictureWork(ground, features, { generations, onPhotoReady: () => poller.wake() }),
     database,
     eventRetentionMs: config.EVENT_RETENTION,
+    auditRetentionMs: config.AUDIT_RETENTION,
   });
   const poller: Poller = new Poller(beats, logger);
   return { poller, replay: () => settlement.replay({ models, generations }) };

@@ -1,10 +1,14 @@
+import { audit } from '../accounts/audit';
+import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
+import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream, eraseEvents } from '../events/event-log';
 import { noFailure } from '../jobs/failure';
 import type { JobStore } from '../jobs/job.store';
+import { giveBackUnpaid } from '../jobs/quota-returns';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import { doom } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
@@ -16,6 +20,7 @@ export interface GenerationLifecycleParts {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
+  quotas: Pick<QuotaService, 'reserve'>;
 }
 
 /** What a person does to a generation that is on its way or has ended: cancel, retry, delete. */
@@ -78,6 +83,12 @@ export class GenerationLifecycle {
       const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
         { id, from: [generation.status], set, dueInMs: 0, tell: true },
       ]);
+      await audit(sql, viewer, { action: 'retryGeneration', subject: toGlobalId('Generation', id) });
+      await this.parts.quotas.reserve(sql, viewer, {
+        jobId: id,
+        avatars: generation.wanted,
+        afterAttempt: generation.attempt,
+      });
       return queued!;
     });
   }
@@ -92,11 +103,13 @@ export class GenerationLifecycle {
       );
       if (!row) return null;
       const generation = camelRow<GenerationEntity>(row);
+      await giveBackUnpaid(sql, generationLine, [id]);
       await this.doomWhere(sql, 'generation_id', id);
       await this.parts.photos.releaseAfterTraining(sql, id);
       await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
       if (generation.modelId === null) await endStream(sql, id, { subjectId: id, generationId: id });
       else await eraseEvents(sql, generation.modelId, { generationId: id });
+      await audit(sql, viewer, { action: 'deleteGeneration', subject: toGlobalId('Generation', id) });
       return generation;
     });
     if (!deleted) return;
@@ -104,8 +117,19 @@ export class GenerationLifecycle {
     store.wake(generationLine, [deleted]);
   }
 
-  /** Dooms the bytes of all of a model's avatars; in the transaction that deletes the model. */
+  /**
+   * Dooms the bytes of all of a model's avatars, and gives back what its generations took and was not paid; in the
+   * transaction that deletes the model.
+   */
   async doomOfModel(sql: Sql, modelId: string): Promise<void> {
+    const generations = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [
+      modelId,
+    ]);
+    await giveBackUnpaid(
+      sql,
+      generationLine,
+      generations.map(({ id }) => id),
+    );
     await this.doomWhere(sql, 'model_id', modelId);
   }
 

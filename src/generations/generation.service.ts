@@ -1,7 +1,9 @@
+import { audit, type AuditedAction } from '../accounts/audit';
 import { claimKey } from '../accounts/idempotency';
+import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import { newId } from '../core/ids';
+import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
@@ -37,6 +39,7 @@ export interface GenerationParts {
   store: JobStore;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
+  quotas: Pick<QuotaService, 'reserve'>;
 }
 
 /** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
@@ -140,7 +143,7 @@ export class GenerationService {
 
   private async once(
     viewer: Viewer,
-    operation: string,
+    operation: AuditedAction,
     request: { idempotencyKey: string | null },
     create: (sql: Sql, id: string) => Promise<GenerationEntity>,
   ): Promise<GenerationEntity> {
@@ -148,7 +151,13 @@ export class GenerationService {
     const id = newId();
     const generation = await this.parts.database.transaction(async (sql) => {
       const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
-      if (first === null) return create(sql, id);
+      if (first === null) {
+        const made = await create(sql, id);
+        const details = { avatars: made.wanted };
+        await audit(sql, viewer, { action: operation, subject: toGlobalId('Generation', id), details });
+        await this.parts.quotas.reserve(sql, viewer, { jobId: id, avatars: made.wanted });
+        return made;
+      }
       const [row] = await sql.rows<Record<string, unknown>>('SELECT * FROM generations WHERE id = $1', [
         first,
       ]);

@@ -5,6 +5,8 @@ import { localViewer, type Viewer } from '../core/viewer';
 export interface Credentials {
   /** The header, as it was sent: `Bearer …`. */
   readonly authorization?: string;
+  /** The header `X-Likeness-Owner`: whom the holder of an API key speaks for. */
+  readonly onBehalfOf?: string;
   /** The payload of a WebSocket's `connection_init`: browsers cannot send headers there. */
   readonly connectionParams?: unknown;
   readonly remoteAddress: string;
@@ -24,6 +26,8 @@ export const authenticateLocally: Authenticate = () => Promise.resolve(localView
 export function credentialsOf(request: IncomingMessage, connectionParams?: unknown): Credentials {
   return {
     authorization: request.headers.authorization,
+    // Sent twice it is no name any more, joined by what no name may hold, so that nobody adds a second one unseen.
+    onBehalfOf: request.headersDistinct['x-likeness-owner']?.join('\n'),
     connectionParams,
     remoteAddress: request.socket.remoteAddress ?? '',
   };

@@ -3,6 +3,7 @@ import { failpoint } from '../core/failpoint';
 import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
 import type { JobLine, JobMove, JobRow } from './job';
+import { settleQuotas } from './quota-returns';
 
 /** Columns that moves may set, per table; everything else is written once, at birth. */
 const movable = {
@@ -99,8 +100,8 @@ export class JobStore {
   }
 
   /**
-   * Changes rows conditionally, all in one statement, and appends their events. The caller commits and then calls
-   * {@link wake}.
+   * Changes rows conditionally, all in one statement, gives back to quotas what jobs that failed had taken, and appends
+   * their events. The caller commits and then calls {@link wake}.
    * @returns the rows that changed, as they are now; a row that was not in the state it was to leave is not among them
    */
   async moveWithin<Row extends JobRow>(sql: Sql, line: JobLine, moves: readonly JobMove[]): Promise<Row[]> {
@@ -120,6 +121,7 @@ export class JobStore {
       [JSON.stringify(moves.map(moveRecord))],
     );
     const moved = rows.map((row) => camelRow<Row>(row));
+    await settleQuotas(sql, line, moves, moved);
     const told = new Set(moves.filter((move) => move.tell).map((move) => move.id));
     await appendEvents(
       sql,

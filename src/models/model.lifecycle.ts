@@ -1,10 +1,14 @@
+import { audit } from '../accounts/audit';
+import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
+import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream } from '../events/event-log';
 import { noFailure } from '../jobs/failure';
 import type { JobStore } from '../jobs/job.store';
+import { giveBackUnpaid } from '../jobs/quota-returns';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
 import { modelLine } from './model.line';
@@ -14,7 +18,8 @@ export interface ModelLifecycleParts {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
-  /** Lets what hangs on a model go with it: dooms the bytes of its avatars. */
+  quotas: Pick<QuotaService, 'reserve'>;
+  /** Lets what hangs on a model go with it: dooms the bytes of its avatars, gives back what was not paid. */
   dependents: { doomOfModel(sql: Sql, modelId: string): Promise<void> };
 }
 
@@ -86,6 +91,12 @@ export class ModelLifecycle {
       const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
         { id, from: [model.status], set, dueInMs: 0, tell: true },
       ]);
+      await audit(sql, viewer, { action: 'retryModel', subject: toGlobalId('AvatarModel', id) });
+      await this.parts.quotas.reserve(sql, viewer, {
+        jobId: id,
+        trainings: 1,
+        afterAttempt: model.attempt,
+      });
       return queued!;
     });
   }
@@ -99,10 +110,12 @@ export class ModelLifecycle {
         viewer.owner,
       ]);
       if (!model) return false;
+      await giveBackUnpaid(sql, modelLine, [id]);
       await dependents.doomOfModel(sql, id);
       await photos.deleteOfModel(sql, id);
       await sql.rows('DELETE FROM models WHERE id = $1', [id]);
       await endStream(sql, id, { subjectId: id });
+      await audit(sql, viewer, { action: 'deleteModel', subject: toGlobalId('AvatarModel', id) });
       return true;
     });
     if (!isGone) return;

@@ -1,7 +1,9 @@
+import { audit } from '../accounts/audit';
 import { claimKey } from '../accounts/idempotency';
+import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import { newId } from '../core/ids';
+import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
@@ -37,6 +39,7 @@ export interface ModelParts {
   store: JobStore;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
+  quotas: Pick<QuotaService, 'reserve'>;
 }
 
 const longestName = 100;
@@ -183,6 +186,12 @@ export class ModelService {
     const model = camelRow<ModelEntity>(row!);
     await openStream(sql, id, viewer.owner);
     await appendEvents(sql, [eventOf(modelLine, model)]);
+    await audit(sql, viewer, {
+      action: 'trainModel',
+      subject: toGlobalId('AvatarModel', id),
+      details: { photos: photoIds.length },
+    });
+    await this.parts.quotas.reserve(sql, viewer, { jobId: id, trainings: 1 });
     return model;
   }
 

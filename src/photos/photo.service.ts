@@ -1,5 +1,6 @@
+import { audit } from '../accounts/audit';
 import { DomainError, notFound } from '../core/errors';
-import { fromGlobalId, newId, readGlobalId } from '../core/ids';
+import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { doom, type MediaDeletion } from '../storage/media-deletion';
@@ -163,6 +164,7 @@ async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[]
   ]);
   if (deleted.length === 0) return null;
   await doom(sql, [photoKey(id)]);
+  await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
   return jobs;
 }
 

@@ -1,0 +1,107 @@
+import {
+  createLocalJWKSet,
+  errors,
+  type CryptoKey,
+  type FlattenedJWSInput,
+  type JWSHeaderParameters,
+} from 'jose';
+import { z } from 'zod';
+import { DomainError } from '../core/errors';
+import type { Logger } from '../core/logger';
+import type { ExchangeAnswer, ExchangeRequest } from '../upstream/http-exchange';
+
+/** What {@link KeySet} is made of. */
+export interface KeySetParts {
+  /** Where the issuer publishes its keys. */
+  url: string;
+  /** Makes bounded calls. */
+  exchange: { get(request: ExchangeRequest): Promise<ExchangeAnswer> };
+  logger: Logger;
+}
+
+/** Milliseconds for one call to the issuer, well below the 10 s of an operation. */
+const timeoutMs = 5_000;
+/** A set of keys is one or two kilobytes. */
+const maxBytes = 256_000;
+/** How long keys are used before the issuer is asked again, in milliseconds: a key it takes back is good that long. */
+const freshMs = 600_000;
+/** How long they are used while the issuer cannot be reached. */
+const stalestMs = 3_600_000;
+/** A token with an unknown key makes us ask again, but not more often than this: anybody can make up such tokens. */
+const unknownKeyMs = 30_000;
+/** How long an issuer that failed is left alone. */
+const failedMs = 3_000;
+
+const keySetShape = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
+
+type Find = ReturnType<typeof createLocalJWKSet>;
+
+/** The issuer's public keys: fetched when first needed, kept, and fetched again when they are old or one is unknown. */
+export class KeySet {
+  private keys: { find: Find; atMs: number } | null = null;
+  private loading: Promise<boolean> | null = null;
+  private failedAtMs = -Infinity;
+
+  constructor(private readonly parts: KeySetParts) {}
+
+  /**
+   * The key that a token says it was signed with.
+   * @throws DomainError SERVICE_UNAVAILABLE if the issuer cannot be asked: the token may be good
+   * @throws JOSEError if the issuer has no such key
+   */
+  readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
+    if (this.ageMs >= freshMs) await this.load();
+    if (!this.keys || this.ageMs >= stalestMs) throw unreachable();
+    try {
+      return await this.keys.find(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || this.ageMs < unknownKeyMs) throw error;
+    }
+    if (!(await this.load())) throw unreachable();
+    return this.keys.find(header, token);
+  };
+
+  private get ageMs(): number {
+    return this.keys ? Date.now() - this.keys.atMs : Infinity;
+  }
+
+  /** One call at a time, whoever waits for it. @returns whether there are new keys */
+  private async load(): Promise<boolean> {
+    if (Date.now() - this.failedAtMs < failedMs) return false;
+    this.loading ??= this.fetch().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  private async fetch(): Promise<boolean> {
+    const { exchange, url, logger } = this.parts;
+    try {
+      const answer = await exchange.get({
+        url: new URL(url),
+        headers: { accept: 'application/json, application/jwk-set+json' },
+        timeoutMs,
+        maxBytes,
+        signal: new AbortController().signal,
+      });
+      this.keys = { find: createLocalJWKSet(readKeySet(answer)), atMs: Date.now() };
+      this.failedAtMs = -Infinity;
+      return true;
+    } catch (error) {
+      this.failedAtMs = Date.now();
+      logger.warn({ err: error }, 'the keys at JWT_JWKS_URL cannot be had; tokens may be refused for now');
+      return false;
+    }
+  }
+}
+
+function readKeySet({ status, body, cut }: ExchangeAnswer): z.infer<typeof keySetShape> {
+  if (status !== 200 || cut) throw new Error(`The issuer answered ${status}${cut ? `, cut: ${cut}` : ''}.`);
+  return keySetShape.parse(JSON.parse(body.toString('utf8')));
+}
+
+function unreachable(): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'Your token cannot be checked right now: who issued it does not answer. Send the request again in a few seconds.',
+    { details: { retryAfterSeconds: failedMs / 1_000 } },
+  );
+}
