@@ -1,3 +1,4 @@
+import { audit } from '../accounts/audit';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -7,8 +8,8 @@ import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log';
 import { doom } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
-import type { AvatarEntity } from './avatar.entity';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
+import type { AvatarEntity } from './avatar.entity';
 import type { Closing } from './closing';
 
 /** The picture as it was made, or a JPEG of at most 256 pixels. */
@@ -129,6 +130,7 @@ export class AvatarService {
       const avatar = camelRow<AvatarEntity>(row);
       await doom(sql, avatarKeys(id));
       await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
+      await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;
     });
     if (!deleted) return;

@@ -11,8 +11,8 @@ import { doom } from '../storage/media-deletion';
 import { ObjectTooLargeError, type MediaStore, type StoredObject } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
-import type { AvatarEntity } from './avatar.entity';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
+import type { AvatarEntity } from './avatar.entity';
 import type { Closing } from './closing';
 import { avatarPayload } from './generation.line';
 
