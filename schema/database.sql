@@ -247,6 +247,7 @@ CREATE TABLE upstream_accounts (
     submit_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
     paused_until timestamp with time zone,
     failures integer DEFAULT 0 NOT NULL,
+    broken_until timestamp with time zone,
     credits_available integer,
     credits_seen_at timestamp with time zone
 );

@@ -24,13 +24,17 @@ export class UpstreamAccountEntity {
   @Column('timestamptz', { default: () => 'now()' })
   submitRefilledAt: Date;
 
-  /** Nobody calls before: the upstream said so, or it kept failing. */
+  /** Nobody calls before: the upstream said so. */
   @Column('timestamptz', { nullable: true })
   pausedUntil: Date | null;
 
-  /** Failures in a row. While above 0, a single call probes before the others follow. */
+  /** Failures in a row. From five on, a single call probes before the others follow. */
   @Column('integer', { default: 0 })
   failures: number;
+
+  /** Nobody calls before: it kept failing, or a probe is under way. Ends with the first answer. */
+  @Column('timestamptz', { nullable: true })
+  brokenUntil: Date | null;
 
   @Column('integer', { nullable: true })
   creditsAvailable: number | null;

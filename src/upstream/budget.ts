@@ -44,20 +44,20 @@ export class UpstreamBudget {
     const tokens = `${kind}_tokens`;
     const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; failures: number }>(
       `WITH a AS (
-         SELECT account, failures, paused_until, clock_timestamp() AS at,
+         SELECT account, failures, greatest(paused_until, broken_until) AS until, clock_timestamp() AS at,
                 least($4, ${tokens} + $3 * greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))) AS tokens
            FROM upstream_accounts WHERE account = $1 FOR UPDATE),
        g AS (
-         SELECT *, CASE WHEN paused_until > at THEN 0
+         SELECT *, CASE WHEN until > at THEN 0
                         WHEN failures >= ${breakerFailures} THEN least(1, floor(tokens))
                         ELSE least($2, floor(tokens)) END AS granted FROM a)
        UPDATE upstream_accounts u
           SET ${tokens} = g.tokens - g.granted, ${kind}_refilled_at = g.at,
-              paused_until = CASE WHEN g.failures >= ${breakerFailures} AND g.granted = 1
-                                  THEN g.at + interval '${probeMs} ms' ELSE u.paused_until END
+              broken_until = CASE WHEN g.failures >= ${breakerFailures} AND g.granted = 1
+                                  THEN g.at + interval '${probeMs} ms' ELSE u.broken_until END
          FROM g WHERE u.account = g.account
        RETURNING g.granted::int, g.failures,
-                 greatest(extract(epoch FROM g.paused_until - g.at) * 1000, (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
+                 greatest(extract(epoch FROM greatest(u.paused_until, u.broken_until) - g.at) * 1000, (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
       [this.provider.account, wanted, perSecond, burst],
     );
     if (!grant) return { granted: 0, waitMs: firstPauseMs };
@@ -81,21 +81,20 @@ export class UpstreamBudget {
     await this.sql.rows(
       `UPDATE upstream_accounts
           SET failures = failures + 1,
-              paused_until = CASE WHEN failures + 1 >= ${breakerFailures}
-                THEN greatest(paused_until, clock_timestamp() + least($2, $3 * 2 ^ least(failures + 1 - ${breakerFailures}, 20)) * interval '1 ms')
-                ELSE paused_until END
+              broken_until = CASE WHEN failures + 1 >= ${breakerFailures}
+                THEN greatest(broken_until, clock_timestamp() + least($2, $3 * 2 ^ least(failures + 1 - ${breakerFailures}, 20)) * interval '1 ms')
+                ELSE broken_until END
         WHERE account = $1`,
       [this.provider.account, longestPauseMs, firstPauseMs],
     );
   }
 
-  /** A call was answered: the breaker closes. Costs nothing while all is well. */
+  /** A call was answered: the breaker closes; a pause that the upstream asked for goes on. Costs nothing while all is well. */
   async answered(notice: UpstreamNotice): Promise<void> {
     if (this.mayBeFailing) {
       this.mayBeFailing = false;
       await this.sql.rows(
-        `UPDATE upstream_accounts SET paused_until = CASE WHEN failures >= ${breakerFailures} THEN NULL ELSE paused_until END, failures = 0
-          WHERE account = $1 AND failures > 0`,
+        'UPDATE upstream_accounts SET broken_until = NULL, failures = 0 WHERE account = $1 AND failures > 0',
         [this.provider.account],
       );
     }

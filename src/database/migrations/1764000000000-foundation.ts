@@ -203,6 +203,7 @@ const tables = [
   "submit_refilled_at" timestamptz NOT NULL DEFAULT now(),
   "paused_until" timestamptz,
   "failures" integer NOT NULL DEFAULT 0,
+  "broken_until" timestamptz,
   "credits_available" integer,
   "credits_seen_at" timestamptz,
   CONSTRAINT "upstream_accounts_pkey" PRIMARY KEY ("account")
