@@ -44,7 +44,7 @@ export class UpstreamBudget {
     const tokens = `${kind}_tokens`;
     const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; failures: number }>(
       `WITH a AS (
-         SELECT account, failures, greatest(paused_until, broken_until) AS until, clock_timestamp() AS at,
+         SELECT account, failures, greatest(paused_until, CASE WHEN failures > 0 THEN broken_until END) AS until, clock_timestamp() AS at,
                 least($4, ${tokens} + $3 * greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))) AS tokens
            FROM upstream_accounts WHERE account = $1 FOR UPDATE),
        g AS (
