@@ -1,0 +1,95 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { Refusal } from './demo-answers';
+import type { DemoConnection } from './demo-connection';
+import { createPhotoUploads, type DemoSlot } from './demo-operations';
+
+/** What a photo's name says of its contents; the server looks at the bytes. */
+const contentTypes: ReadonlyMap<string, string> = new Map([
+  ['.jpg', 'image/jpeg'],
+  ['.jpeg', 'image/jpeg'],
+  ['.png', 'image/png'],
+]);
+
+/** As many as a training takes. */
+const mostPhotos = 30;
+const atOnce = 4;
+
+interface PhotoFile {
+  filename: string;
+  contentType: string;
+  bytes: Buffer;
+}
+
+/** Takes a line for people. */
+type Say = (line: string) => void;
+
+/**
+ * Uploads the photos of a folder, in the order of their names, and says of each whether it was taken.
+ * @returns the ids of those that were
+ * @throws Refusal if there are none
+ */
+export async function uploadFolder(connection: DemoConnection, folder: string, say: Say): Promise<string[]> {
+  const files = await readFolder(folder, say);
+  const { slots, accepted } = await createSlots(connection, files, say);
+  const ids: (string | null)[] = [];
+  for (let first = 0; first < accepted.length; first += atOnce) {
+    const batch = accepted.slice(first, first + atOnce);
+    const sent = batch.map((file, index) => send(connection, file, slots[first + index]!, say));
+    ids.push(...(await Promise.all(sent)));
+  }
+  return ids.filter((id) => id !== null);
+}
+
+async function readFolder(folder: string, say: Say): Promise<PhotoFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
+    .map(({ name }) => name)
+    .sort();
+  if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
+  if (names.length > mostPhotos) say(`It has ${names.length}; the first ${mostPhotos} are taken.`);
+  return Promise.all(
+    names.slice(0, mostPhotos).map(async (filename) => ({
+      filename,
+      contentType: contentTypes.get(extname(filename).toLowerCase())!,
+      bytes: await readFile(join(folder, filename)),
+    })),
+  );
+}
+
+/** Asks for slots. A file that is refused already for its size is left out, and the others are asked for again. */
+async function createSlots(
+  connection: DemoConnection,
+  files: readonly PhotoFile[],
+  say: Say,
+): Promise<{ slots: DemoSlot[]; accepted: readonly PhotoFile[] }> {
+  const announced = files.map(({ bytes, ...file }) => ({ ...file, byteSize: bytes.length }));
+  try {
+    const { payload } = await connection.ask(createPhotoUploads, { input: { files: announced } });
+    return { slots: payload.uploads, accepted: files };
+  } catch (error) {
+    const refused = refusedFile(error, files);
+    if (!refused || files.length === 1) throw error;
+    say(`  refused    ${refused.filename}: ${(error as Refusal).message}`);
+    const others = files.filter((file) => file !== refused);
+    return createSlots(connection, others, say);
+  }
+}
+
+function refusedFile(error: unknown, files: readonly PhotoFile[]): PhotoFile | undefined {
+  const place = error instanceof Refusal ? /^input\.files\[(\d+)\]/.exec(error.field ?? '') : null;
+  return place ? files[Number(place[1])] : undefined;
+}
+
+async function send(
+  connection: DemoConnection,
+  { filename, bytes }: PhotoFile,
+  { photo, uploadUrl, headers }: DemoSlot,
+  say: Say,
+): Promise<string | null> {
+  const wanted = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
+  const problem = await connection.upload(uploadUrl, wanted, bytes);
+  say(problem === null ? `  taken      ${filename}` : `  refused    ${filename}: ${problem}`);
+  return problem === null ? photo.id : null;
+}
