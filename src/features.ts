@@ -17,6 +17,8 @@ import { ModelGenerationsResolver } from './generations/model-generations.resolv
 import { NodeResolver } from './generations/node.resolver';
 import { StyleResolver } from './generations/style.resolver';
 import { JobStore } from './jobs/job.store';
+import { OperatorResolver } from './jobs/operator.resolver';
+import { readOverview } from './jobs/overview';
 import { ModelLifecycle } from './models/model.lifecycle';
 import { ModelResolver } from './models/model.resolver';
 import { ModelService } from './models/model.service';
@@ -97,6 +99,7 @@ export function makeFeatures(ground: Ground): Features {
   const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
   const resolvers = [
     new ViewerResolver(quotas),
+    new OperatorResolver(() => readOverview(database)),
     new StyleResolver(provider.facts.styles),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),

@@ -1,0 +1,49 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { GraphQLSchema } from 'graphql';
+import { QuotaService } from './accounts/quota.service';
+import { readConfig } from './config';
+import { createLogger } from './core/logger';
+import { UrlSigner } from './core/signature';
+import { createDataSource } from './database/data-source';
+import { Database } from './database/database';
+import { EventFeed } from './events/feed';
+import { Wakeups } from './events/wakeups';
+import { makeFeatures } from './features';
+import { PictureWorkshop, createWorkshopGate } from './photos/picture-workshop';
+import { buildAppSchema } from './schema';
+import { DiskStore } from './storage/disk-store';
+import { createGuard } from './upstream/guard';
+import { SandboxProvider } from './upstream/sandbox/sandbox-provider';
+
+/** An address where nothing is: whatever called out would fail and be seen. */
+const nowhere = 'postgres://nobody@127.0.0.1:1/nowhere';
+
+/**
+ * The schema of the API, from the very resolvers that the gateway runs, around parts that are made and never started:
+ * no database, no network, no folder is touched.
+ */
+export function apiSchema(): GraphQLSchema {
+  const config = readConfig({});
+  const logger = createLogger('silent');
+  const database = new Database(createDataSource({ url: nowhere, poolSize: 1, entities: [] }));
+  const wakeups = new Wakeups({ url: nowhere, logger });
+  const limits = { submitTimeoutMs: 1, pollTimeoutMs: 1, logger };
+  const { resolvers } = makeFeatures({
+    config,
+    logger,
+    database,
+    wakeups,
+    media: new DiskStore(join(tmpdir(), 'likeness-schema')),
+    feed: new EventFeed({ sql: database, wakeups, logger }),
+    provider: new SandboxProvider({ ...limits, baseUrl: 'http://127.0.0.1:1', apiKey: 'none', speed: 1 }),
+    guard: createGuard({ allow: [] }),
+    workshop: new PictureWorkshop(createWorkshopGate(1)),
+    signer: new UrlSigner(['none']),
+    quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),
+    publicUrl: () => '',
+  });
+  return buildAppSchema(resolvers);
+}
+
+const noLimits = { trainingsPerDay: null, avatarsPerDay: null, running: null };

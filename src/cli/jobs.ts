@@ -1,0 +1,90 @@
+import { readGlobalId, toGlobalId } from '../core/ids';
+import { camelRow, type Sql } from '../core/sql';
+import type { SubmissionEntity } from '../jobs/submission.entity';
+import type { Cell } from './printout';
+import { CommandError } from './shell';
+
+/** Which jobs are listed. */
+export interface JobListOptions {
+  owner?: string;
+  status?: string;
+  limit: string;
+  json?: boolean;
+}
+
+/** What the two kinds of jobs are called here and there. */
+export const kinds = {
+  models: { node: 'AvatarModel', noun: 'model' },
+  generations: { node: 'Generation', noun: 'generation' },
+} as const;
+
+/** A table of jobs. */
+export type JobTable = keyof typeof kinds;
+
+const mostListed = 1_000;
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A row as JSON shows it: with its global id, without what a worker holds it by. */
+export type JobFacts = Record<string, Cell>;
+
+/** Jobs, the newest first. Prompts and names are nobody's business but their owner's, so they are not read. */
+export async function listJobs(sql: Sql, table: JobTable, options: JobListOptions): Promise<JobFacts[]> {
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > mostListed) {
+    throw new CommandError(`--limit is a whole number from 1 to ${mostListed}.`);
+  }
+  const rows = await sql.rows<Record<string, Cell>>(
+    `SELECT ${columns[table]} FROM ${table}
+      WHERE ($1::text IS NULL OR owner = $1) AND ($2::text IS NULL OR status = $2)
+      ORDER BY id DESC LIMIT $3`,
+    [options.owner ?? null, options.status?.toUpperCase() ?? null, limit],
+  );
+  return rows.map((row) => factsOf(table, row));
+}
+
+/** One job. */
+export async function findJob(sql: Sql, table: JobTable, givenId: string): Promise<JobFacts> {
+  const [row] = await sql.rows<Record<string, Cell>>(`SELECT ${columns[table]} FROM ${table} WHERE id = $1`, [
+    rowIdOf(table, givenId),
+  ]);
+  if (!row) throw new CommandError(`There is no ${kinds[table].noun} with this id.`);
+  return factsOf(table, row);
+}
+
+/** The paid calls that were begun for a job, the first first. */
+export async function submissionsOf(sql: Sql, table: JobTable, givenId: string): Promise<SubmissionEntity[]> {
+  const rows = await sql.rows<Record<string, unknown>>(
+    `SELECT * FROM submissions WHERE ${kinds[table].noun}_id = $1 ORDER BY attempt`,
+    [rowIdOf(table, givenId)],
+  );
+  return rows.map((row) => camelRow<SubmissionEntity>(row));
+}
+
+/** The row's UUID behind what was typed: a global id, or the UUID itself. */
+export function rowIdOf(table: JobTable, givenId: string): string {
+  const read = readGlobalId(givenId);
+  if (read?.kind === kinds[table].node) return read.id;
+  if (uuidPattern.test(givenId)) return givenId;
+  throw new CommandError(
+    `"${givenId}" is no ${kinds[table].noun}'s id; those look like ${kinds[table].noun}_0192….`,
+  );
+}
+
+const common = `id, owner, provider, status, progress, attempt, polls, tries, failure_code, failure_message, last_error,
+  provider_ref, due_at, deadline_at, created_at, submitted_at, updated_at`;
+
+const columns = {
+  models: `${common}, type, photo_count, ready_at`,
+  generations: `${common}, wanted, model_id, completed_at, results_expire_at,
+    (SELECT count(*)::int FROM avatars WHERE generation_id = generations.id AND status = 'STORED') AS stored`,
+} as const;
+
+function factsOf(table: JobTable, row: Record<string, Cell>): JobFacts {
+  const facts = camelRow<JobFacts>(row);
+  const modelId = typeof facts.modelId === 'string' ? toGlobalId('AvatarModel', facts.modelId) : null;
+  return {
+    ...facts,
+    id: toGlobalId(kinds[table].node, facts.id as string),
+    ...(table === 'generations' && { modelId }),
+  };
+}

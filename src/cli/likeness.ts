@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import 'reflect-metadata';
+import { runProgram } from './program';
+
+/** The operator's command line: `npm run likeness -- <command>`; `--help` says which there are. */
+async function main(): Promise<void> {
+  const code = await runProgram(process.argv.slice(2), {
+    environment: process.env,
+    print: (text) => void process.stdout.write(`${text}\n`),
+    remark: (text) => void process.stderr.write(`${text}\n`),
+  });
+  if (code !== 0) process.exitCode = code;
+}
+
+void main();

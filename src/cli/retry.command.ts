@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { QuotaService } from '../accounts/quota.service';
+import { readGlobalId } from '../core/ids';
+import { UrlSigner } from '../core/signature';
+import { GenerationLifecycle } from '../generations/generation.lifecycle';
+import { JobStore } from '../jobs/job.store';
+import { countRunning } from '../jobs/running-jobs';
+import { ModelLifecycle } from '../models/model.lifecycle';
+import { PhotoUrls } from '../photos/photo-urls';
+import { TrainingPhotoService } from '../photos/training-photo.service';
+import { DiskStore } from '../storage/disk-store';
+import { signingSecrets } from '../storage/signing-secret';
+import { createGuard } from '../upstream/guard';
+import { findJob, type JobTable } from './jobs';
+import { onGround, type OperatorGround } from './operator-ground';
+import { CommandError, operatorFor, type Shell } from './shell';
+
+/** `likeness retry <id>`: pays again for what failed or is uncertain, as its owner could. */
+export function retryCommand(shell: Shell): Command {
+  return new Command('retry')
+    .description('asks once more for a model or generation that failed or is UNCERTAIN; this pays again')
+    .argument('<id>', 'the global id, model_… or generation_…')
+    .action((id: string) => onGround(shell, (ground) => retry(shell, ground, id)));
+}
+
+async function retry(shell: Shell, ground: OperatorGround, globalId: string): Promise<void> {
+  const read = readGlobalId(globalId);
+  const table = read && tableOfKind(read.kind);
+  if (!table) throw new CommandError(`"${globalId}" names no model and no generation.`);
+  const { owner } = await findJob(ground.database, table, globalId);
+  const lifecycles = makeLifecycles(ground);
+  const queued = await lifecycles[table].retry(operatorFor(owner as string), read.id);
+  shell.print(`${globalId} is ${queued.status}.`);
+}
+
+function tableOfKind(kind: string): JobTable | null {
+  if (kind === 'AvatarModel') return 'models';
+  return kind === 'Generation' ? 'generations' : null;
+}
+
+/** The services of the gateway. Quotas are booked for the owner, but do not bind the operator. */
+function makeLifecycles({ config, database, dataDir, wakeups }: OperatorGround): {
+  models: ModelLifecycle;
+  generations: GenerationLifecycle;
+} {
+  const store = new JobStore(database, wakeups);
+  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
+  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
+  const photos = new TrainingPhotoService({
+    database,
+    store: new DiskStore(join(dataDir, 'media')),
+    urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
+    checkUrl: (url) => guard.checkUrl(url),
+    retentionMs: config.PHOTO_RETENTION,
+  });
+  const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
+  const parts = {
+    database,
+    store,
+    photos,
+    quotas: new QuotaService({ sql: database, limits, countRunning }),
+  };
+  const generations = new GenerationLifecycle(parts);
+  return { generations, models: new ModelLifecycle({ ...parts, dependents: generations }) };
+}

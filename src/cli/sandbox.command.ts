@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { Command, InvalidArgumentError } from 'commander';
+import { createLogger } from '../core/logger';
+import { startSandbox } from '../upstream/sandbox/sandbox';
+import type { Shell } from './shell';
+
+interface SandboxOptions {
+  host: string;
+  port: number;
+  speed: number;
+  dir?: string;
+  key?: string;
+  forget?: boolean;
+}
+
+/** `likeness sandbox`: the sandbox upstream alone, as a test double for programs against Picsart's AI Avatar. */
+export function sandboxCommand(shell: Shell): Command {
+  return new Command('sandbox')
+    .description(
+      'runs the sandbox alone: a server with Picsart’s wire format that trains in seconds, without AI',
+    )
+    .option('--host <host>', 'where it listens', '127.0.0.1')
+    .option('--port <port>', 'at which port; 0 takes a free one', readPort, 4010)
+    .option('--speed <factor>', 'how many times faster than the real service', readSpeed, 60)
+    .option('--dir <folder>', 'where it remembers everything; it forgets, if left out')
+    .option('--key <key>', 'the API key that it asks for; a new one, if left out')
+    .option('--forget', 'begins with an empty memory')
+    .action((options: SandboxOptions) => run(shell, options));
+}
+
+/** Returns when the process is told to end. */
+async function run(shell: Shell, { key, forget, ...options }: SandboxOptions): Promise<void> {
+  const sandbox = await startSandbox({
+    ...options,
+    apiKey: key,
+    forgetOnStart: forget,
+    logger: createLogger('warn'),
+  });
+  shell.print(
+    [
+      `The sandbox is ready: ${sandbox.url}`,
+      `  X-Picsart-API-Key: ${sandbox.apiKey}`,
+      `  PICSART_BASE_URL=${sandbox.url} PICSART_API_KEY=${sandbox.apiKey} npm start`,
+    ].join('\n'),
+  );
+  const told = new AbortController();
+  const { signal } = told;
+  await Promise.race([once(process, 'SIGINT', { signal }), once(process, 'SIGTERM', { signal })]);
+  told.abort();
+  await sandbox.stop();
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Write a number from 0 to 65535.');
+}
+
+function readSpeed(text: string): number {
+  const speed = Number(text);
+  if (Number.isFinite(speed) && speed > 0) return speed;
+  throw new InvalidArgumentError('Write a number like 60.');
+}

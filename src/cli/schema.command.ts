@@ -1,0 +1,21 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { apiSchema } from '../api-schema';
+import { printAppSchema } from '../schema';
+import type { Shell } from './shell';
+
+/** `likeness schema`: the API as a text. Needs neither database nor network. */
+export function schemaCommand(shell: Shell): Command {
+  return new Command('schema')
+    .description('writes the GraphQL schema')
+    .option('--out <file>', 'where to; - prints it', 'schema/schema.graphql')
+    .action(async ({ out }: { out: string }) => {
+      const text = printAppSchema(apiSchema());
+      if (out === '-') {
+        shell.print(text.trimEnd());
+        return;
+      }
+      await writeFile(out, text);
+      shell.remark(`Wrote ${out}.`);
+    });
+}

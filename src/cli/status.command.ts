@@ -1,0 +1,51 @@
+import { Command } from 'commander';
+import { readOverview, type AccountState, type Overview } from '../jobs/overview';
+import { onGround } from './operator-ground';
+import { jsonOf, listOf, spanOf, tableOf } from './printout';
+import type { Shell } from './shell';
+
+/** `likeness status`: how everything stands. */
+export function statusCommand(shell: Shell): Command {
+  return new Command('status')
+    .description('how everything stands: jobs by state, lag, the avatar service and its credits')
+    .option('--json', 'for programs')
+    .action(({ json = false }: { json?: boolean }) =>
+      onGround(shell, async ({ database }) => {
+        const overview = await readOverview(database);
+        shell.print(json ? jsonOf(overview) : shown(overview));
+      }),
+    );
+}
+
+function shown({ jobs, accounts, lagMs, uncertain, nextExpiry, doomedMedia }: Overview): string {
+  const now = Date.now();
+  const facts = listOf({
+    'work is late by': spanOf(lagMs),
+    'oldest uncertain': uncertain
+      ? `${uncertain.id}, asked for ${spanOf(now - uncertain.since.getTime())} ago`
+      : 'none',
+    'next result expires': nextExpiry ? `in ${spanOf(nextExpiry.getTime() - now)}` : '-',
+    'files to delete': doomedMedia,
+  });
+  const counts = tableOf(
+    ['kind', 'status', 'count'],
+    jobs.map(({ kind, status, count }) => [kind, status, count]),
+  );
+  return [facts, counts, ...(accounts.length > 0 ? [tableOfAccounts(accounts, now)] : [])].join('\n\n');
+}
+
+function tableOfAccounts(accounts: readonly AccountState[], nowMs: number): string {
+  const isPaused = ({ pausedUntil }: AccountState): boolean =>
+    pausedUntil !== null && pausedUntil.getTime() > nowMs;
+  return tableOf(
+    ['upstream', 'account', 'paused until', 'failures', 'credits', 'seen'],
+    accounts.map((account) => [
+      account.provider,
+      account.account.slice(0, 12),
+      isPaused(account) ? account.pausedUntil : null,
+      account.failures,
+      account.creditsAvailable,
+      account.creditsSeenAt,
+    ]),
+  );
+}

@@ -1,0 +1,16 @@
+import { Query, Resolver } from 'type-graphql';
+import { ForOperators } from '../graphql/root-scopes';
+import { Operator } from './operator.type';
+import type { Overview } from './overview';
+
+/** The gateway for its operators. */
+@Resolver()
+export class OperatorResolver {
+  constructor(private readonly overview: () => Promise<Overview>) {}
+
+  @ForOperators()
+  @Query(() => Operator, { description: 'How everything stands. Needs the scope `admin`.' })
+  operator(): Promise<Operator> {
+    return this.overview();
+  }
+}
