@@ -33,9 +33,12 @@ const withDatabase = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 };
 
+/** The gateway as processes of its own: built before. */
+const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
+
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir,
   testTimeout: 30_000,
-  projects: [suite('unit'), suite('contract'), suite('api', withDatabase), suite('faults', withDatabase)],
+  projects: [suite('unit'), suite('contract'), suite('api', withDatabase), suite('faults', withProcesses)],
 };

@@ -1,4 +1,5 @@
 import { backoffMs } from '../core/clock';
+import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
@@ -67,6 +68,7 @@ export class FollowWork {
         const asked = await Promise.all(
           claim.rows.slice(0, grant.granted).map((row) => this.ask(steps, row, signal)),
         );
+        await failpoint('poll:answered');
         const later = claim.rows.slice(grant.granted).map((row) => keep(row, { dueInMs: grant.waitMs }));
         await this.writeBack(steps, asked, later, claim.at);
       },

@@ -1,0 +1,64 @@
+import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
+import { Lanes } from '../support/faults-lanes';
+
+jest.setTimeout(300_000);
+
+type End = CrashCell['end'];
+type Row = readonly [point: CrashCell['point'], nth: number, gateway: End, postgres: End, paid?: number];
+
+/** The way of a generation from a model, and how it ends when the gateway, or PostgreSQL alone, is killed there. */
+const way: readonly Row[] = [
+  ['mutation:committed', 1, 'done', 'done'],
+  // The intent to call is being stored.
+  ['move:before-commit', 1, 'done', 'done'],
+  // It fetches nothing, so nothing shows that the upstream never got it.
+  ['submission:before-call', 1, 'unknown', 'done or refused', 0],
+  ['call:written', 1, 'unknown', 'done'],
+  ['submission:answered', 1, 'unknown', 'done'],
+  ['submission:journaled', 1, 'done', 'done'],
+  // The id is being stored.
+  ['move:before-commit', 2, 'done', 'done'],
+  ['submission:stored', 1, 'done', 'done'],
+  ['poll:answered', 1, 'done', 'done'],
+  ['move:committed', 1, 'done', 'done'],
+  // That the upstream is done, and where its two pictures are, is being stored.
+  ['move:before-commit', 3, 'done', 'done'],
+  ['result:fetched', 1, 'done', 'done'],
+  ['result:stored', 1, 'done', 'done'],
+  // A picture is about to be shown, then the last one.
+  ['move:before-commit', 4, 'done', 'done'],
+  ['move:before-commit', 5, 'done', 'done'],
+  ['result:shown', 1, 'done', 'done'],
+  ['result:shown', 2, 'done', 'done'],
+];
+
+/** From one photo, which the upstream fetches: the difference is what is known after a crash around the call. */
+const instantWay: readonly Row[] = [
+  ['submission:before-call', 1, 'sent anew', 'done or refused'],
+  ['call:written', 1, 'unknown', 'done'],
+  ['submission:answered', 1, 'unknown', 'done'],
+];
+
+function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
+  return rows.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => [
+    { kind, point, nth, crash: 'gateway', end: gateway, paid },
+    { kind, point, nth, crash: 'postgres', end: postgres, paid: 1 },
+    { kind, point, nth, crash: 'both', end: gateway, paid },
+  ]);
+}
+
+const cells = [...cellsOf('generation', way), ...cellsOf('instant', instantWay)];
+
+describe('a crash on the way of a generation', () => {
+  const lanes = new Lanes(cells, crashOnTheWay);
+
+  beforeAll(() => {
+    lanes.start(4, { ownPostgres: true });
+  });
+
+  afterAll(() => lanes.close());
+
+  it.each(cells)('$kind, $point ($nth), $crash killed: $end, paid $paid', async (cell) => {
+    await expect(lanes.result(cell)).resolves.toBeUndefined();
+  });
+});

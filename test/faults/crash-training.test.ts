@@ -1,0 +1,52 @@
+import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
+import { Lanes } from '../support/faults-lanes';
+
+jest.setTimeout(300_000);
+
+type Row = readonly [
+  point: CrashCell['point'],
+  nth: number,
+  gateway: CrashCell['end'],
+  postgres: CrashCell['end'],
+];
+
+/** The way of a training, and how it ends when the gateway, or PostgreSQL alone, is killed there. */
+const way: readonly Row[] = [
+  ['mutation:committed', 1, 'done', 'done'],
+  // The intent to call is being stored.
+  ['move:before-commit', 1, 'done', 'done'],
+  ['submission:before-call', 1, 'sent anew', 'done or refused'],
+  ['call:written', 1, 'unknown', 'done'],
+  ['submission:answered', 1, 'unknown', 'done'],
+  ['submission:journaled', 1, 'done', 'done'],
+  // The id is being stored.
+  ['move:before-commit', 2, 'done', 'done'],
+  ['submission:stored', 1, 'done', 'done'],
+  ['poll:answered', 1, 'done', 'done'],
+  ['move:committed', 1, 'done', 'done'],
+  // The end is being stored.
+  ['move:before-commit', 3, 'done', 'done'],
+];
+
+const cells = way.flatMap(([point, nth, gateway, postgres]): CrashCell[] => {
+  const cell = { kind: 'training', point, nth, paid: 1 } as const;
+  return [
+    { ...cell, crash: 'gateway', end: gateway },
+    { ...cell, crash: 'postgres', end: postgres },
+    { ...cell, crash: 'both', end: gateway },
+  ];
+});
+
+describe('a crash on the way of a training', () => {
+  const lanes = new Lanes(cells, crashOnTheWay);
+
+  beforeAll(() => {
+    lanes.start(4, { ownPostgres: true });
+  });
+
+  afterAll(() => lanes.close());
+
+  it.each(cells)('$point ($nth), $crash killed: $end, paid $paid', async (cell) => {
+    await expect(lanes.result(cell)).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,37 @@
+/*
+ * Arms the gateway's failpoints: `node -r …/failpoints.cjs dist/main.js`, started by a test with an IPC channel.
+ *
+ * The test says `{ arm: <name>, nth }`; the nth time the program comes to that point, it stands still there and says
+ * `{ reached: <name> }`. It stands until the test kills it, or says `{ release: true }`. So what happens at a point
+ * happens at that point, however slow the machine is. Only one point is armed at a time, and it is disarmed once reached.
+ */
+const armed = Symbol.for('likeness.failpoint');
+
+let waitingFor = null;
+let release = () => undefined;
+
+async function stand(name) {
+  if (waitingFor?.name !== name) return;
+  waitingFor.nth -= 1;
+  if (waitingFor.nth > 0) return;
+  waitingFor = null;
+  const released = new Promise((resolve) => {
+    release = resolve;
+  });
+  process.send({ reached: name });
+  await released;
+}
+
+function onMessage(message) {
+  if (message.arm !== undefined) {
+    waitingFor = { name: message.arm, nth: message.nth };
+    process.send({ armed: message.arm });
+  } else if (message.release) {
+    release();
+  }
+}
+
+globalThis[armed] = stand;
+process.on('message', onMessage);
+// Whoever listens to its parent must still be able to end.
+process.channel?.unref();

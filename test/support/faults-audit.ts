@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { readGlobalId } from '../../src/core/ids';
+import { avatarKey, previewKey } from '../../src/generations/avatar-keys';
+import { generationMoves } from '../../src/generations/generation.state';
+import { modelMoves } from '../../src/models/model.state';
+import type { FaultsHouse } from './faults-house';
+
+/** Which states may follow which, by the kind of the events that tell of them. */
+const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
+  MODEL: modelMoves,
+  GENERATION: generationMoves,
+};
+
+/**
+ * Looks at everything that a house has, once nothing is under way in it, and says what breaks a promise: paid calls,
+ * ids, states, events, pictures, bytes. An empty list is what every test of the suite ends with.
+ */
+export async function complaints(house: FaultsHouse): Promise<string[]> {
+  const found = await Promise.all([
+    states(house),
+    streams(house),
+    submissions(house),
+    payments(house),
+    pictures(house),
+    orphans(house),
+    journals(house),
+  ]);
+  return found.flat();
+}
+
+const jobs = `SELECT 'MODEL' AS kind, id, status, progress, attempt, provider_ref FROM models
+              UNION ALL SELECT 'GENERATION', id, status, progress, attempt, provider_ref FROM generations`;
+
+interface JobRow {
+  kind: string;
+  id: string;
+  status: string;
+  attempt: number;
+  provider_ref: string | null;
+}
+
+/** Every job is over, in a documented state, and no work is left for anybody. */
+async function states(house: FaultsHouse): Promise<string[]> {
+  const rows = await house.rows<JobRow>(jobs);
+  const ends = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
+  const bad = rows.filter(({ status }) => !ends.includes(status));
+  return bad.map(({ kind, id, status }) => `${kind} ${id} is left ${status}`);
+}
+
+interface EventRow {
+  stream_id: string;
+  sequence: string;
+  kind: string;
+  subject_id: string;
+  payload: { status: string; progress: number; attempt: number };
+}
+
+/** Sequences have no gaps, each step is one of the table's, progress never goes back within an attempt. */
+async function streams(house: FaultsHouse): Promise<string[]> {
+  const rows = await house.rows<EventRow>('SELECT * FROM events ORDER BY stream_id, sequence');
+  const wrong: string[] = [];
+  const last = new Map<string, EventRow>();
+  const sequences = new Map<string, number>();
+  for (const row of rows) {
+    const before = sequences.get(row.stream_id) ?? 0;
+    if (Number(row.sequence) !== before + 1)
+      wrong.push(`${row.stream_id}: ${row.sequence} follows ${before}`);
+    sequences.set(row.stream_id, Number(row.sequence));
+    if (!moves[row.kind]) continue;
+    const earlier = last.get(row.subject_id);
+    last.set(row.subject_id, row);
+    if (earlier) wrong.push(...step(earlier, row));
+  }
+  const now = await house.rows<JobRow>(jobs);
+  const untold = now.filter(({ id, status }) => last.get(id)?.payload.status !== status);
+  return [
+    ...wrong,
+    ...untold.map(({ kind, id, status }) => `nobody was told that ${kind} ${id} is ${status}`),
+  ];
+}
+
+function step(from: EventRow, to: EventRow): string[] {
+  const wrong: string[] = [];
+  const { status: left, progress: before, attempt } = from.payload;
+  const { status: entered, progress: after } = to.payload;
+  if (left !== entered && !moves[to.kind]![left]!.includes(entered)) {
+    wrong.push(`${to.kind} ${to.subject_id} went from ${left} to ${entered}`);
+  }
+  if (attempt === to.payload.attempt && entered !== 'QUEUED' && after < before) {
+    wrong.push(`${to.kind} ${to.subject_id} went back from ${before} to ${after} percent`);
+  }
+  return wrong;
+}
+
+interface SubmissionRow {
+  job: string;
+  attempt: number;
+  outcome: string;
+  provider_ref: string | null;
+}
+
+/** Each attempt stands in the books, none twice; whoever was accepted has its id. */
+async function submissions(house: FaultsHouse): Promise<string[]> {
+  const rows = await house.rows<SubmissionRow>(
+    'SELECT coalesce(model_id, generation_id) AS job, attempt, outcome, provider_ref FROM submissions ORDER BY attempt',
+  );
+  const wrong: string[] = [];
+  for (const { kind, id, attempt, status, provider_ref: ref } of await house.rows<JobRow>(jobs)) {
+    const own = rows.filter(({ job }) => job === id);
+    const numbers = own.map((row) => row.attempt).join();
+    const wanted = Array.from({ length: attempt }, (_, index) => index + 1).join();
+    if (numbers !== wanted) wrong.push(`${kind} ${id} has attempts ${numbers} instead of ${wanted}`);
+    const isDone = ['READY', 'COMPLETED', 'PARTIAL'].includes(status);
+    if (isDone && own.at(-1)?.provider_ref !== ref) wrong.push(`${kind} ${id} has lost its id`);
+    if (own.some(({ outcome }) => outcome === 'CALLING')) wrong.push(`${kind} ${id} is called for ever`);
+  }
+  return wrong;
+}
+
+/** What the upstream has executed is what we know of, one for one, but for those that are marked as unknown. */
+async function payments(house: FaultsHouse): Promise<string[]> {
+  const [books] = await house.rows<{ accepted: number; unknown: number }>(
+    `SELECT count(*) FILTER (WHERE outcome = 'ACCEPTED')::int AS accepted, count(*) FILTER (WHERE outcome = 'UNKNOWN')::int AS unknown
+       FROM submissions`,
+  );
+  const { accepted, unknown } = books!;
+  const paid = await house.paid();
+  if (paid >= accepted && paid <= accepted + unknown) return [];
+  return [`${paid} were paid, ${accepted} are known, ${unknown} are marked as unknown`];
+}
+
+interface AvatarRow {
+  id: string;
+  status: string;
+  sha256: string | null;
+  byte_size: number | null;
+  content_type: string | null;
+}
+
+/** What is shown as stored is on the disk, whole, and a picture. */
+async function pictures(house: FaultsHouse): Promise<string[]> {
+  const rows = await house.rows<AvatarRow>('SELECT id, status, sha256, byte_size, content_type FROM avatars');
+  const files = await media(house);
+  const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));
+  return wrong.flatMap((problem, index) =>
+    problem === null ? [] : [`avatar ${rows[index]!.id} ${problem}`],
+  );
+}
+
+async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>): Promise<string | null> {
+  if (row.status !== 'STORED') return row.status === 'LOST' ? null : `is left ${row.status}`;
+  const [original, preview] = [files.get(avatarKey(row.id)), files.get(previewKey(row.id))];
+  if (!original || !preview) return 'has no bytes';
+  const bytes = await readFile(original);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (sha256 !== row.sha256 || bytes.length !== row.byte_size) return 'has other bytes than its row says';
+  const shown = await Promise.all([decodes(bytes), decodes(await readFile(preview))]);
+  return shown.every(Boolean) ? null : 'is no picture';
+}
+
+/** Whether these bytes are a picture that can be shown. */
+export async function decodes(bytes: Buffer): Promise<boolean> {
+  return sharp(bytes, { failOn: 'error' })
+    .raw()
+    .toBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+/** No bytes without a row, and none that are still to be deleted. */
+async function orphans(house: FaultsHouse): Promise<string[]> {
+  const known = await house.rows<{ key: string }>(
+    `SELECT 'avatars/' || id || '.picture' AS key FROM avatars WHERE status = 'STORED'
+      UNION ALL SELECT 'avatars/' || id || '.preview.jpg' FROM avatars WHERE status = 'STORED'
+      UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'`,
+  );
+  const keys = new Set(known.map(({ key }) => key));
+  const doomed = await house.rows<{ key: string }>('SELECT key FROM doomed_media');
+  const extra = [...(await media(house)).keys()].filter((key) => !keys.has(key));
+  return [
+    ...extra.map((key) => `${key} belongs to nobody`),
+    ...doomed.map(({ key }) => `${key} is still to be deleted`),
+  ];
+}
+
+/** The files of the media store by key. */
+export async function media(house: FaultsHouse): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const folder of ['avatars', 'photos']) {
+    const root = join(house.mediaDir, folder);
+    const names = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of names.filter((name) => name.isFile() && !name.name.startsWith('.'))) {
+      files.set(`${folder}/${entry.name}`, join(entry.parentPath, entry.name));
+    }
+  }
+  return files;
+}
+
+/** No journal holds an id that the database lacks. */
+async function journals(house: FaultsHouse): Promise<string[]> {
+  const names = await readdir(house.journalDir);
+  const open = new Set<string>();
+  for (const name of names.filter((one) => one.endsWith('.ndjson'))) {
+    const text = await readFile(join(house.journalDir, name), 'utf8');
+    for (const line of text.split('\n').filter((part) => part.startsWith('{'))) {
+      const { table, id, attempt, settled } = JSON.parse(line) as Record<string, string>;
+      if (settled === undefined) open.add(`${table}/${id}/${attempt}`);
+      else open.delete(settled);
+    }
+  }
+  return [...open].map((key) => `the journal still holds ${key}`);
+}
+
+/** The states that a job went through, as its subscribers were told, without repetitions. */
+export async function statesOf(house: FaultsHouse, globalId: string): Promise<string[]> {
+  const rows = await house.rows<{ status: string }>(
+    `SELECT payload->>'status' AS status FROM events WHERE subject_id = $1 ORDER BY sequence`,
+    [rowId(globalId)],
+  );
+  const all = rows.map(({ status }) => status);
+  return all.filter((status, index) => status !== all[index - 1]);
+}
+
+/** The row's UUID in a global id. */
+export function rowId(globalId: string): string {
+  return readGlobalId(globalId)!.id;
+}

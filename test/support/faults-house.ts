@@ -1,0 +1,176 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/upstream/sandbox/sandbox';
+import { createTestDatabase, type TestDatabase } from './database';
+import { FaultsClient } from './faults-client';
+import { GatewayProcess } from './faults-process';
+import { crashPostgres } from './postgres-crash';
+
+/** What a house is furnished with. */
+export interface HouseOptions {
+  /** Settings of every gateway, beside {@link baseSettings}. */
+  settings?: Readonly<Record<string, string>>;
+  /** How the upstream is, beside its speed. */
+  sandbox?: SandboxOptions;
+  /** A PostgreSQL of its own, that can be killed; otherwise a database on the run's. */
+  ownPostgres?: boolean;
+  /** How many gateways share the house. @defaultValue 1 */
+  gateways?: number;
+}
+
+/** What is killed. */
+export type Crash = 'gateway' | 'postgres' | 'both';
+
+/** A training takes half a second and its results last 72: long enough for any restart. */
+const sandboxSpeed = 2_400;
+
+/**
+ * Short leases and grace, so that what takes half an hour in earnest takes seconds here; the rest as it is. The first
+ * look at a training comes after a second, at a generation after 67 ms.
+ */
+const baseSettings = {
+  UPSTREAM: 'picsart',
+  POLL_SPEED: '300',
+  LEASE: '2s',
+  UNCERTAIN_GRACE: '5s',
+  SUBMIT_TIMEOUT: '10s',
+  POLL_TIMEOUT: '3s',
+  SHUTDOWN_GRACE: '1s',
+  GRAPHIQL: 'false',
+  LOG_LEVEL: 'info',
+};
+
+/**
+ * An operator's whole installation: a PostgreSQL, an upstream that lives on whatever else dies, a data folder, and
+ * gateways as processes, all to itself.
+ */
+export class FaultsHouse {
+  readonly client: FaultsClient;
+  readonly gateways: GatewayProcess[] = [];
+  private own: EmbeddedPostgres | null = null;
+  private shared: TestDatabase | null = null;
+
+  private constructor(
+    readonly dataDir: string,
+    readonly sandbox: Sandbox,
+    private readonly options: HouseOptions,
+  ) {
+    this.client = new FaultsClient(() => this.gateway.url);
+  }
+
+  /** Furnishes one and starts its gateways. */
+  static async open(options: HouseOptions = {}): Promise<FaultsHouse> {
+    const dataDir = await mkdtemp(join(tmpdir(), `likeness-faults-${process.pid}-`));
+    const sandbox = await startSandbox({
+      speed: sandboxSpeed,
+      rateLimit: { requests: 100_000, windowMs: 1_000 },
+      ...options.sandbox,
+      ...(options.settings?.UPSTREAM === 'sandbox' && { dir: join(dataDir, 'sandbox') }),
+    });
+    const house = new FaultsHouse(dataDir, sandbox, options);
+    try {
+      if (options.ownPostgres) await house.startPostgres();
+      else house.shared = await createTestDatabase();
+      await house.addGateway();
+      while (house.gateways.length < (options.gateways ?? 1)) await house.addGateway();
+      return house;
+    } catch (error) {
+      await house.close();
+      throw error;
+    }
+  }
+
+  /** The first gateway, to which the client speaks. */
+  get gateway(): GatewayProcess {
+    return this.gateways[0]!;
+  }
+
+  get databaseUrl(): string {
+    return this.own?.url ?? this.shared!.url;
+  }
+
+  get journalDir(): string {
+    return join(this.dataDir, 'journal');
+  }
+
+  get mediaDir(): string {
+    return join(this.dataDir, 'media');
+  }
+
+  /** Starts another gateway. */
+  async addGateway(settings: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+    const gateway = await this.startGateway(settings);
+    this.gateways.push(gateway);
+    return gateway;
+  }
+
+  /** Starts a gateway where one was killed: with its settings, at its port. */
+  async restartGateway(index = 0, settings: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.gateways[index] = await this.startGateway({ ...settings, PORT: this.gateways[index]!.port });
+  }
+
+  /** Kills PostgreSQL as the kernel would. */
+  async crashPostgres(): Promise<void> {
+    await crashPostgres(this.own!.pid);
+  }
+
+  /** Starts it, or starts it again: at the same port. */
+  async startPostgres(): Promise<void> {
+    this.own = await startEmbeddedPostgres({ dir: join(this.dataDir, 'postgres'), durable: true });
+  }
+
+  /** What PostgreSQL has, past the gateway. */
+  async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 5_000 });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query(text, [...parameters])).rows as Row[];
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** How many paid calls of all kinds the upstream has executed. */
+  async paid(): Promise<number> {
+    const { trainings, generations, instants } = await this.sandbox.counts();
+    return trainings + generations + instants;
+  }
+
+  /** Lets the upstream's minute pass: whatever the budget holds back, it does no more. */
+  async freshBudget(): Promise<void> {
+    await this.rows(
+      'UPDATE upstream_accounts SET failures = 0, paused_until = NULL, submit_tokens = 1000, poll_tokens = 1000',
+    );
+  }
+
+  /** Takes back all faults that have not been met. */
+  async clearFaults(): Promise<void> {
+    const headers = { 'x-picsart-api-key': this.sandbox.apiKey };
+    await fetch(new URL('/sandbox/faults', this.sandbox.url), { method: 'DELETE', headers });
+  }
+
+  /** Ends and removes everything, in whatever state it is. */
+  async close(): Promise<void> {
+    await Promise.all(this.gateways.map(async (gateway) => gateway.isRunning && gateway.kill()));
+    await this.sandbox.stop();
+    await this.own?.stop().catch(() => undefined);
+    await this.shared?.drop();
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private startGateway(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
+    return GatewayProcess.start({
+      ...baseSettings,
+      PICSART_BASE_URL: this.sandbox.url,
+      PICSART_API_KEY: this.sandbox.apiKey,
+      DATA_DIR: this.dataDir,
+      DATABASE_URL: this.databaseUrl,
+      ...this.options.settings,
+      ...settings,
+    });
+  }
+}

@@ -1,0 +1,176 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FailpointName } from '../../src/core/failpoint';
+
+const project = resolve(__dirname, '../..');
+const program = join(project, 'dist/main.js');
+const failpoints = join(__dirname, 'failpoints.cjs');
+
+/** How long a start may take before it counts as failed, in milliseconds; it takes one to two seconds when alone. */
+const startMs = 60_000;
+
+/** Lines of a log that are kept. */
+const mostLines = 20_000;
+
+/** A line of the gateway's log. */
+export interface LogLine extends Record<string, unknown> {
+  level: string;
+  msg: string;
+}
+
+/** What the process says of itself, over the channel that failpoints.cjs listens to. */
+type Message = { reached: FailpointName } | { armed: FailpointName };
+
+/** A gateway as a process of its own, as an operator runs it; to be killed. */
+export class GatewayProcess {
+  readonly log: LogLine[] = [];
+  /** What came on the error output, for the message of a test that fails. */
+  errors = '';
+  private readonly waiting: { fits: (message: Message) => boolean; resolve: () => void }[] = [];
+  private readonly exited: Promise<unknown>;
+
+  private constructor(
+    private readonly child: ChildProcess,
+    /** Where it listens. */
+    readonly url: string,
+  ) {
+    this.exited = once(child, 'exit');
+    createInterface(child.stdout!).on('line', (line) => {
+      this.read(line);
+    });
+    child.stderr!.on(
+      'data',
+      (chunk: Buffer) => (this.errors = (this.errors + chunk.toString()).slice(-8_000)),
+    );
+    child.on('message', (message) => {
+      this.hear(message as Message);
+    });
+  }
+
+  /**
+   * Starts one and returns when it says that it is ready.
+   * @param settings - the whole environment, besides PATH
+   */
+  static async start(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
+    const port = settings.PORT ?? String(await freePort());
+    const child = spawn(process.execPath, ['-r', failpoints, program], {
+      cwd: settings.DATA_DIR,
+      env: { PATH: process.env.PATH, ...settings, PORT: port },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    const gateway = new GatewayProcess(child, `http://127.0.0.1:${port}`);
+    await gateway.untilReady();
+    return gateway;
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  get port(): string {
+    return new URL(this.url).port;
+  }
+
+  /**
+   * Arms a point. Returns once it is armed; what it returns resolves when the process has come there for the nth time
+   * and stands still.
+   */
+  async arm(name: FailpointName, nth = 1): Promise<{ reached: Promise<void> }> {
+    const isArmed = this.message((message) => 'armed' in message && message.armed === name);
+    const reached = this.message((message) => 'reached' in message && message.reached === name);
+    this.child.send({ arm: name, nth });
+    await isArmed;
+    return { reached };
+  }
+
+  /** Lets a process that stands at its point go on. */
+  release(): void {
+    this.child.send({ release: true });
+  }
+
+  /** Kills it as the kernel would, and returns when it is gone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** Tells it to end, and returns when it has. */
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    this.child.kill('SIGTERM');
+    const late = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    await this.exited;
+    clearTimeout(late);
+  }
+
+  /** The most memory that it has ever had, and what it has now, in bytes. */
+  async memory(): Promise<{ peak: number; now: number }> {
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
+    const figure = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)![1]) * 1_024;
+    return { peak: figure('VmHWM'), now: figure('VmRSS') };
+  }
+
+  /** The lines that say this, or say it with these fields. */
+  said(words: RegExp, level?: string): LogLine[] {
+    return this.log.filter((line) => words.test(line.msg) && (level === undefined || line.level === level));
+  }
+
+  private read(line: string): void {
+    if (!line.startsWith('{')) return;
+    this.log.push(JSON.parse(line) as LogLine);
+    if (this.log.length > mostLines) this.log.splice(0, mostLines / 10);
+  }
+
+  private hear(message: Message): void {
+    for (const listener of this.waiting.filter(({ fits }) => fits(message))) {
+      this.waiting.splice(this.waiting.indexOf(listener), 1);
+      listener.resolve();
+    }
+  }
+
+  private message(fits: (message: Message) => boolean): Promise<void> {
+    return new Promise((resolve) => this.waiting.push({ fits, resolve }));
+  }
+
+  private async untilReady(): Promise<void> {
+    const deadline = Date.now() + startMs;
+    while (this.said(/^Likeness is ready$/).length === 0) {
+      if (!this.isRunning || Date.now() > deadline) {
+        this.child.kill('SIGKILL');
+        const last = this.log.slice(-3).map((line) => JSON.stringify(line));
+        throw new Error(`The gateway did not start.\n${this.errors}\n${last.join('\n')}`);
+      }
+      await pause(20);
+    }
+  }
+}
+
+/**
+ * A port that is free now and will be free again after a kill: below those that the kernel hands out for connections.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 18_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((settle) => {
+      server.once('error', () => {
+        settle(false);
+      });
+      server.listen(port, '127.0.0.1', () => {
+        settle(true);
+      });
+    });
+    await new Promise((closed) => (server.listening ? server.close(closed) : closed(null)));
+    if (isFree) return port;
+  }
+}
