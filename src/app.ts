@@ -95,7 +95,8 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
   journal.start();
   onStop(() => journal.stop());
   const { poller, replay } = makeWork({ ...ground, downloads, journal, metrics }, features);
-  onStop(() => poller.stop());
+  // A paid call in flight is waited for: its answer is worth more than a quick end.
+  onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   await replay();
 
   const doors = await makeDoors({ ...ground, features, access, metrics });

@@ -7,6 +7,7 @@ import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
+import { queueDeadlineMs } from '../jobs/job';
 import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
@@ -182,9 +183,18 @@ export class GenerationService {
     },
   ): Promise<GenerationEntity> {
     const [inserted] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO generations (id, owner, provider, model_id, photo_id, prompts, wanted, due_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, now()) RETURNING *`,
-      [row.id, row.owner, row.provider, row.modelId, row.photoId, JSON.stringify(row.prompts), row.wanted],
+      `INSERT INTO generations (id, owner, provider, model_id, photo_id, prompts, wanted, due_at, deadline_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, now(), now() + $8 * interval '1 ms') RETURNING *`,
+      [
+        row.id,
+        row.owner,
+        row.provider,
+        row.modelId,
+        row.photoId,
+        JSON.stringify(row.prompts),
+        row.wanted,
+        queueDeadlineMs,
+      ],
     );
     const generation = camelRow<GenerationEntity>(inserted!);
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);

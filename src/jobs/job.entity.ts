@@ -44,7 +44,7 @@ export abstract class JobEntity {
   @Column('timestamptz', { nullable: true })
   submittedAt: Date | null;
 
-  /** When a job that is still running fails as UPSTREAM_TIMEOUT. */
+  /** When a job that is still waiting to be submitted, or still running, fails as UPSTREAM_TIMEOUT. */
   @Column('timestamptz', { nullable: true })
   deadlineAt: Date | null;
 

@@ -118,7 +118,7 @@ export class JobStore {
           AND (m.lease IS NULL OR t.lease = m.lease)
           AND (m.attempt IS NULL OR t.attempt = m.attempt)
        RETURNING t.*`,
-      [JSON.stringify(moves.map(moveRecord))],
+      [jsonOf(moves.map(moveRecord))],
     );
     const moved = rows.map((row) => camelRow<Row>(row));
     await settleQuotas(sql, line, moves, moved);
@@ -163,6 +163,17 @@ function moveRecord(move: JobMove): object {
     set: { lease: null, ...(Object.fromEntries(set) as object) },
     due_in_ms: move.dueInMs,
   };
+}
+
+/**
+ * JSON that PostgreSQL takes: it knows neither NUL nor half of a surrogate pair, such as is left of an emoji where
+ * somebody cut a text. An upstream's words must not hold up the moves of all others in the statement.
+ */
+function jsonOf(value: unknown): string {
+  // Every escape is looked at in its turn, so that an escaped backslash is never taken for the beginning of one.
+  return JSON.stringify(value).replace(/\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g, (escape, what: string) =>
+    what.length > 1 ? '\ufffd' : escape,
+  );
 }
 
 function assertLegal(line: JobLine, { from, set }: JobMove): void {

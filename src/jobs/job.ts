@@ -4,6 +4,9 @@ import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstr
 import type { Failure } from './failure';
 import type { JobEntity } from './job.entity';
 
+/** How long a job may wait to be submitted, in milliseconds: a day of an upstream that says "later" is enough. */
+export const queueDeadlineMs = 86_400_000;
+
 /** A row of `models` or `generations`, as the shared work sees it. */
 export type JobRow = JobEntity & { status: string };
 

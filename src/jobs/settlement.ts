@@ -63,11 +63,12 @@ export class Settlement {
       `whether the upstream took a ${steps.line.noun} is unknown; it is not sent again by itself`,
     );
     const moved = await database.transaction(async (sql) => {
-      await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
-      return store.moveWithin<JobRow>(sql, steps.line, [
+      const uncertain = await store.moveWithin<JobRow>(sql, steps.line, [
         { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, tell: true },
       ]);
+      await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
+      return uncertain;
     });
     store.wake(steps.line, moved);
   }
@@ -78,9 +79,9 @@ export class Settlement {
     try {
       const usualMs = await this.usualMs(steps, entry.id);
       const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, usualMs));
+      if (moved) store.wake(steps.line, [moved]);
       await failpoint('submission:stored');
       journal.settle(entry);
-      if (moved) store.wake(steps.line, [moved]);
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
       logger.error(
@@ -105,15 +106,20 @@ export class Settlement {
     usualMs: number,
   ): Promise<JobRow | null> {
     const { logger, store } = this.parts;
-    await acceptAttempt(sql, steps.line, entry);
+    // The job's row is locked before its ledger's, here and wherever both are.
     const [found] = await sql.rows<Record<string, unknown>>(
       `SELECT t.*, now() AS read_at FROM ${steps.line.table} t WHERE id = $1 FOR UPDATE`,
       [entry.id],
     );
     const row = found ? camelRow<Found>(found) : null;
+    const isNews = await acceptAttempt(sql, steps.line, entry);
+    // What is read from the journal once more changes nothing: a person may have retried since.
+    if (row && !isNews) return null;
     const bad = misfit(row, entry);
-    if (bad) logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad);
-    if (!row || bad || row.providerRef === entry.ref) return null;
+    if (!row || bad !== null) {
+      logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
+      return null;
+    }
     const [moved] = await store.moveWithin<JobRow>(sql, steps.line, [
       acceptingMove(row, entry, steps, usualMs),
     ]);
@@ -130,10 +136,9 @@ export class Settlement {
   }
 }
 
-/** Why an id cannot become the row's, in words for the operator; null if it can, or already is. */
+/** Why an id that is news cannot become the row's, in words for the operator; null if it can. */
 function misfit(row: JobRow | null, entry: JournalEntry): string | null {
   if (!row) return 'the upstream took a job that was deleted meanwhile';
-  if (row.providerRef === entry.ref) return null;
   if (row.attempt === entry.attempt && row.providerRef === null) return null;
   return 'an earlier attempt was taken by the upstream after all: it was paid twice';
 }

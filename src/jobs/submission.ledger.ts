@@ -24,18 +24,22 @@ export async function openAttempt(sql: Sql, line: JobLine, row: JobRow, account:
 
 /**
  * Writes that the upstream took it.
+ * @returns false if that was written before
  * @throws the database's unique violation if another submission already has this id
  */
 export async function acceptAttempt(
   sql: Sql,
   line: JobLine,
   entry: { id: string; attempt: number; ref: string; correlationId?: string },
-): Promise<void> {
-  await sql.rows(
-    `UPDATE submissions SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, answered_at = coalesce(answered_at, now())
-      WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
+): Promise<boolean> {
+  const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
+    `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, answered_at = coalesce(s.answered_at, now())
+       FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2 FOR UPDATE) before
+      WHERE s.id = before.id
+     RETURNING before.outcome`,
     [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null],
   );
+  return before?.outcome !== 'ACCEPTED';
 }
 
 /** Writes that a call ended without an id. */

@@ -1,10 +1,12 @@
+import { backoffMs, pause } from '../core/clock';
+import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import { failure, failureColumns, refusedFailure, type Failure } from './failure';
-import type { JobMove, JobRow, JobSteps } from './job';
+import type { JobMove, JobRow, JobSteps, Preparation } from './job';
 import type { JobStore } from './job.store';
 import { keepingLease } from './lease';
 import type { Settlement } from './settlement';
@@ -32,6 +34,13 @@ const atOnce = 8;
 const sheddingMs = 2_000;
 /** How long to wait with a call that could not be sent at all. */
 const notSentMs = 5_000;
+/** With its waits, about a minute. */
+const insistTries = 16;
+
+const neverSubmitted = failure(
+  'UPSTREAM_TIMEOUT',
+  'It could not even be asked in time; nothing was paid. Retry.',
+);
 
 /**
  * The submission protocol, the one place where money is spent: intent, attempt, commit, call, store. For trainings
@@ -64,15 +73,15 @@ export class SubmissionWork {
         renew: () => store.renew(steps.line, claim.lease, ids, leaseMs),
         logger: this.parts.logger,
       },
-      () => Promise.all(claim.rows.map((row) => this.step(steps, row, signal))),
+      () => Promise.all(claim.rows.map((row) => this.step(steps, row, claim.at, signal))),
     );
     return claim.rows.length;
   }
 
-  private async step(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<void> {
+  private async step(steps: JobSteps, row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
     const logger = this.parts.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
     try {
-      if (row.status === 'QUEUED') await this.submit(steps, row, signal);
+      if (row.status === 'QUEUED') await this.submit(steps, row, claimedAt, signal);
       else if (row.status === 'SUBMITTING')
         // Its lease has ended: somebody died, or hangs, between the begin of the call and its answer.
         await this.parts.settlement.unknown(steps, row);
@@ -86,26 +95,38 @@ export class SubmissionWork {
     }
   }
 
-  private async submit(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<void> {
-    const wait = (ms: number) =>
-      this.move(steps, row, { from: ['QUEUED'], lease: row.lease!, set: {}, dueInMs: ms, tell: false });
-    if (signal.aborted) return wait(0);
-    if (this.parts.settlement.isBehind) return wait(sheddingMs);
+  private async submit(steps: JobSteps, row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
+    const hold = { from: ['QUEUED'], lease: row.lease! };
     const attempt = row.attempt + 1;
-    const preparation = await steps.prepare(row, attempt);
-    if (preparation.go === 'wait') return wait(preparation.ms);
-    if (preparation.go === 'fail')
-      return this.fail(steps, row, { from: ['QUEUED'], lease: row.lease! }, preparation.failure);
-    const grant = await this.parts.budget.take('submit', 1);
-    if (grant.granted === 0) return wait(grant.waitMs);
-
+    const preparation = await this.prepare(steps, row, claimedAt, signal);
+    if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
+    if (preparation.go === 'wait') {
+      return this.move(steps, row, { ...hold, set: {}, dueInMs: preparation.ms, tell: false });
+    }
+    const beganMs = Date.now();
     const calling = await this.begin(steps, row, attempt);
     if (!calling) return;
     await failpoint('submission:before-call');
-    const answer = await this.call(preparation.call);
+    const answer = await this.call(preparation.call, beganMs);
     await failpoint('submission:answered');
     if (answer instanceof UpstreamError) await this.notAccepted(steps, calling, answer);
     else await this.accepted(steps, calling, answer);
+  }
+
+  /** Whether the row can be submitted now: by its own word, ours, and the budget's, which is asked last. */
+  private async prepare(
+    steps: JobSteps,
+    row: JobRow,
+    claimedAt: Date,
+    signal: AbortSignal,
+  ): Promise<Preparation> {
+    if (signal.aborted) return { go: 'wait', ms: 0 };
+    if (row.deadlineAt && row.deadlineAt <= claimedAt) return { go: 'fail', failure: neverSubmitted };
+    if (this.parts.settlement.isBehind) return { go: 'wait', ms: sheddingMs };
+    const preparation = await steps.prepare(row, row.attempt + 1);
+    if (preparation.go !== 'submit') return preparation;
+    const grant = await this.parts.budget.take('submit', 1);
+    return grant.granted > 0 ? preparation : { go: 'wait', ms: grant.waitMs };
   }
 
   /** Commits that the call is about to be made. From here on the row is never QUEUED again without a reason. */
@@ -124,7 +145,13 @@ export class SubmissionWork {
   }
 
   /** Makes the paid call. Not ended by a stop of the process: its answer is worth more than a quick end. */
-  private async call(call: (signal: AbortSignal) => Promise<Accepted>): Promise<Accepted | UpstreamError> {
+  private async call(
+    call: (signal: AbortSignal) => Promise<Accepted>,
+    beganMs: number,
+  ): Promise<Accepted | UpstreamError> {
+    // Whoever stood still for so long, a suspended machine say, may have been taken for dead and replaced.
+    if (Date.now() - beganMs > this.parts.leaseMs)
+      return new UpstreamError('NOT_SENT', 'The process stood still before the call, which was not made.');
     try {
       return await call(AbortSignal.timeout(this.parts.submitTimeoutMs));
     } catch (error) {
@@ -159,32 +186,44 @@ export class SubmissionWork {
       },
       `the upstream did not take a ${steps.line.noun}: ${error.message}`,
     );
+    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     switch (error.outcome) {
       case 'LATER':
       case 'NOT_SENT': {
         const waitMs = error.retryAfterMs ?? notSentMs;
         await this.quietly(() => (error.outcome === 'LATER' ? budget.pause(waitMs) : budget.failed()));
-        await database.transaction((sql) => closeAttempt(sql, steps.line, row, 'NOT_EXECUTED', error));
-        return this.move(steps, row, {
-          from: ['SUBMITTING', 'UNCERTAIN'],
-          attempt: row.attempt,
-          set: { status: 'QUEUED', tries: row.tries + 1, lastError: error.message },
-          dueInMs: waitMs,
-          tell: true,
+        const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
+        return this.insist(async () => {
+          await closeAttempt(database, steps.line, row, 'NOT_EXECUTED', error);
+          await this.move(steps, row, { ...hold, set, dueInMs: waitMs, tell: true });
         });
       }
       case 'REFUSED':
         await this.quietly(() => budget.answered(error.notice));
-        await database.transaction((sql) => closeAttempt(sql, steps.line, row, 'REFUSED', error));
-        return this.fail(
-          steps,
-          row,
-          { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt },
-          refusedFailure(error.refusal, error.message),
-        );
+        return this.insist(async () => {
+          await closeAttempt(database, steps.line, row, 'REFUSED', error);
+          await this.fail(steps, row, hold, refusedFailure(error.refusal, error.message));
+        });
       case 'UNKNOWN':
         await this.quietly(() => budget.failed());
-        return this.parts.settlement.unknown(steps, row, error);
+        return this.insist(() => this.parts.settlement.unknown(steps, row, error));
+    }
+  }
+
+  /**
+   * What is known for certain must not be lost to an outage of the database, or it would be UNCERTAIN in the end: it is
+   * written until the database takes it, for about a minute.
+   */
+  private async insist(write: () => Promise<void>): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        const isAway = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
+        if (!isAway || tries === insistTries) throw error;
+        await pause(backoffMs(tries, 200, 5_000));
+      }
     }
   }
 
@@ -199,7 +238,7 @@ export class SubmissionWork {
         { id: row.id, attempt: row.attempt },
         'no photo was ever fetched: the submission never arrived and is made again',
       );
-      await this.parts.database.transaction((sql) => closeAttempt(sql, steps.line, row, 'NOT_EXECUTED'));
+      await closeAttempt(this.parts.database, steps.line, row, 'NOT_EXECUTED');
       return this.move(steps, row, { ...hold, set: { status: 'QUEUED' }, dueInMs: 0, tell: true });
     }
     const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';

@@ -7,6 +7,7 @@ import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream } from '../events/event-log';
 import { noFailure } from '../jobs/failure';
+import { queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
 import { giveBackUnpaid } from '../jobs/quota-returns';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
@@ -82,7 +83,7 @@ export class ModelLifecycle {
         progress: 0,
         providerRef: null,
         submittedAt: null,
-        deadlineAt: null,
+        deadlineAt: new Date(Date.now() + queueDeadlineMs),
         estimatedReadyAt: null,
         polls: 0,
         tries: 0,

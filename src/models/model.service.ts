@@ -7,6 +7,7 @@ import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
+import { queueDeadlineMs } from '../jobs/job';
 import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
@@ -175,8 +176,9 @@ export class ModelService {
     );
     const photoIds = [...uploaded, ...linked];
     const [row] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO models (id, owner, provider, name, type, photo_count, due_at) VALUES ($1, $2, $3, $4, $5, $6, now()) RETURNING *`,
-      [id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length],
+      `INSERT INTO models (id, owner, provider, name, type, photo_count, due_at, deadline_at)
+       VALUES ($1, $2, $3, $4, $5, $6, now(), now() + $7 * interval '1 ms') RETURNING *`,
+      [id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length, queueDeadlineMs],
     );
     await sql.rows(
       `INSERT INTO model_photos (model_id, photo_id, position) SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,

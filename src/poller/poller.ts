@@ -41,10 +41,18 @@ export class Poller {
     for (const sleeper of this.sleepers) sleeper.abort();
   }
 
-  /** Returns when every pass in hand has ended; what waits for an answer is told to end by its signal. */
-  async stop(): Promise<void> {
+  /**
+   * Returns when every pass in hand has ended, or after the grace. What waits is told to end by its signal; what is cut
+   * off is taken up again when its lease ends.
+   */
+  async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
-    await Promise.all(this.loops);
+    const ended = Promise.all(this.loops).then(() => true);
+    const timer = new AbortController();
+    const isEnded = await Promise.race([ended, pause(graceMs, timer.signal).then(() => false)]);
+    timer.abort();
+    if (!isEnded)
+      this.logger.warn({ graceMs }, 'work in hand did not end in time; it is taken up again later');
     this.loops = [];
   }
 

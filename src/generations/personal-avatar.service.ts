@@ -1,0 +1,67 @@
+import { toGlobalId } from '../core/ids';
+import { inPortions, type Person } from '../core/person';
+import { camelRow, type Sql } from '../core/sql';
+import { doom } from '../storage/media-deletion';
+import type { MediaStore, OpenObject } from '../storage/media-store';
+import { avatarKey, avatarKeys } from './avatar-keys';
+import type { AvatarEntity } from './avatar.entity';
+
+/** All avatars of a person: erased, or handed out. */
+export class PersonalAvatarService {
+  constructor(private readonly store: Pick<MediaStore, 'open'>) {}
+
+  /**
+   * Deletes all avatars of generations or models, whose rows this transaction has locked, and dooms their bytes.
+   * @returns how many
+   */
+  async eraseOf(sql: Sql, jobs: 'generations' | 'models', ids: readonly string[]): Promise<number> {
+    const column = jobs === 'generations' ? 'generation_id' : 'model_id';
+    const gone = await sql.rows<{ id: string }>(
+      `DELETE FROM avatars WHERE ${column} = ANY($1) RETURNING id`,
+      [ids],
+    );
+    await doom(
+      sql,
+      gone.flatMap(({ id }) => avatarKeys(id)),
+    );
+    return gone.length;
+  }
+
+  /** The person's stored avatars, generation by generation. */
+  list(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
+    return inPortions<AvatarEntity>(async (last, limit) => {
+      const rows = await sql.rows<Record<string, unknown>>(
+        `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
+          WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
+            AND ($3::uuid IS NULL OR (g.id, a.position) > ($3, $4::integer))
+          ORDER BY g.id, a.position LIMIT $5`,
+        [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
+      );
+      return rows.map((row) => camelRow<AvatarEntity>(row));
+    });
+  }
+
+  /** What is known of an avatar, as its person may have it. */
+  recordOf(avatar: AvatarEntity): object {
+    const { id, generationId, modelId, style, prompt, width, height, byteSize, contentType } = avatar;
+    return {
+      id: toGlobalId('Avatar', id),
+      generation: toGlobalId('Generation', generationId),
+      model: modelId && toGlobalId('AvatarModel', modelId),
+      file: this.fileOf(avatar),
+      ...{ style, prompt, width, height, byteSize, contentType, sha256: avatar.sha256 },
+      createdAt: avatar.createdAt,
+    };
+  }
+
+  /** What the avatar is called in a person's archive. */
+  fileOf({ id, contentType }: Pick<AvatarEntity, 'id' | 'contentType'>): string {
+    const extension = contentType?.replace('image/', '').replace('jpeg', 'jpg') ?? 'jpg';
+    return `avatars/${toGlobalId('Avatar', id)}.${extension}`;
+  }
+
+  /** Opens the picture as it was made; null if it has gone meanwhile. */
+  open({ id }: Pick<AvatarEntity, 'id'>): Promise<OpenObject | null> {
+    return this.store.open(avatarKey(id));
+  }
+}
