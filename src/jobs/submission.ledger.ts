@@ -9,7 +9,6 @@ export interface Attempt {
   outcome: SubmissionOutcome;
   /** Milliseconds since the call was begun, by the database's clock. */
   ageMs: number;
-  photosFetched: boolean;
 }
 
 const jobColumn = (line: JobLine): string => `${line.noun}_id`;
@@ -57,18 +56,34 @@ export async function closeAttempt(
   );
 }
 
+/**
+ * Writes that a call never arrived, since the upstream has fetched no photo by a URL of it.
+ * @returns false if it has
+ */
+export async function closeUnfetched(
+  sql: Sql,
+  line: JobLine,
+  row: Pick<JobRow, 'id' | 'attempt'>,
+): Promise<boolean> {
+  const closed = await sql.rows(
+    `UPDATE submissions SET outcome = 'NOT_EXECUTED', answered_at = now()
+      WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND photos_fetched_at IS NULL AND outcome IN ('CALLING', 'UNKNOWN')
+     RETURNING id`,
+    [row.id, row.attempt],
+  );
+  return closed.length > 0;
+}
+
 function factsOf({ status, notice, evidence, message }: UpstreamError): (string | number | null)[] {
   return [status ?? null, notice.correlationId ?? null, evidence ?? message];
 }
 
 /** What is known of the row's latest attempt. */
 export async function readAttempt(sql: Sql, line: JobLine, row: JobRow): Promise<Attempt | null> {
-  const [attempt] = await sql.rows<{ outcome: SubmissionOutcome; age_ms: number; photos_fetched: boolean }>(
-    `SELECT outcome, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms, photos_fetched_at IS NOT NULL AS photos_fetched
+  const [attempt] = await sql.rows<{ outcome: SubmissionOutcome; age_ms: number }>(
+    `SELECT outcome, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
        FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
     [row.id, row.attempt],
   );
-  return attempt
-    ? { outcome: attempt.outcome, ageMs: attempt.age_ms, photosFetched: attempt.photos_fetched }
-    : null;
+  return attempt ? { outcome: attempt.outcome, ageMs: attempt.age_ms } : null;
 }

@@ -10,7 +10,7 @@ import type { JobMove, JobRow, JobSteps, Preparation } from './job';
 import type { JobStore } from './job.store';
 import { keepingLease } from './lease';
 import type { Settlement } from './settlement';
-import { closeAttempt, openAttempt, readAttempt } from './submission.ledger';
+import { closeAttempt, closeUnfetched, openAttempt, readAttempt } from './submission.ledger';
 
 /** What the submission protocol is made of. */
 export interface SubmissionParts {
@@ -175,7 +175,7 @@ export class SubmissionWork {
   }
 
   private async notAccepted(steps: JobSteps, row: JobRow, error: UpstreamError): Promise<void> {
-    const { budget, database } = this.parts;
+    const { budget } = this.parts;
     this.parts.logger.warn(
       {
         id: row.id,
@@ -193,17 +193,14 @@ export class SubmissionWork {
         const waitMs = error.retryAfterMs ?? notSentMs;
         await this.quietly(() => (error.outcome === 'LATER' ? budget.pause(waitMs) : budget.failed()));
         const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
-        return this.insist(async () => {
-          await closeAttempt(database, steps.line, row, 'NOT_EXECUTED', error);
-          await this.move(steps, row, { ...hold, set, dueInMs: waitMs, tell: true });
-        });
+        const move = { ...hold, set, dueInMs: waitMs, tell: true };
+        return this.insist(() => this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error }));
       }
-      case 'REFUSED':
+      case 'REFUSED': {
         await this.quietly(() => budget.answered(error.notice));
-        return this.insist(async () => {
-          await closeAttempt(database, steps.line, row, 'REFUSED', error);
-          await this.fail(steps, row, hold, refusedFailure(error.refusal, error.message));
-        });
+        const why = refusedFailure(error.refusal, error.message);
+        return this.insist(() => this.end(steps, row, failing(hold, why), { outcome: 'REFUSED', error }));
+      }
       case 'UNKNOWN':
         await this.quietly(() => budget.failed());
         return this.insist(() => this.parts.settlement.unknown(steps, row, error));
@@ -233,31 +230,57 @@ export class SubmissionWork {
     const leftMs = this.parts.graceMs - (attempt?.ageMs ?? Infinity);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     if (leftMs > 0) return this.move(steps, row, { ...hold, set: {}, dueInMs: leftMs, tell: false });
-    if (attempt && steps.fetchesPhotos(row) && !attempt.photosFetched) {
-      this.parts.logger.warn(
-        { id: row.id, attempt: row.attempt },
-        'no photo was ever fetched: the submission never arrived and is made again',
-      );
-      await closeAttempt(this.parts.database, steps.line, row, 'NOT_EXECUTED');
-      return this.move(steps, row, { ...hold, set: { status: 'QUEUED' }, dueInMs: 0, tell: true });
-    }
+    if (attempt && steps.fetchesPhotos(row) && (await this.sendAgain(steps, row))) return;
     const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';
     return this.fail(steps, row, hold, failure('SUBMISSION_UNKNOWN', advice));
   }
 
-  private async fail(
+  /**
+   * Puts a submission back that never arrived. An upstream that asks for a photo at this very moment either is seen
+   * here, or finds the attempt over and gets none.
+   * @returns false if a photo was fetched
+   */
+  private async sendAgain(steps: JobSteps, row: JobRow): Promise<boolean> {
+    const { database, store, logger } = this.parts;
+    const { line } = steps;
+    const moved = await database.transaction(async (sql) => {
+      await sql.rows(`SELECT id FROM ${line.table} WHERE id = $1 FOR UPDATE`, [row.id]);
+      if (!(await closeUnfetched(sql, line, row))) return null;
+      const set = { status: 'QUEUED' };
+      return store.moveWithin<JobRow>(sql, line, [
+        { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, tell: true },
+      ]);
+    });
+    if (!moved) return false;
+    logger.warn(
+      { id: row.id, attempt: row.attempt },
+      'no photo was ever fetched: the submission never arrived and is made again',
+    );
+    store.wake(line, moved, true);
+    return true;
+  }
+
+  private fail(
     steps: JobSteps,
     row: JobRow,
     hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
     why: Failure,
   ): Promise<void> {
+    return this.end(steps, row, failing(hold, why));
+  }
+
+  /** Moves the row and, if a call has ended by this, says so in the ledger: both, or neither. */
+  private async end(
+    steps: JobSteps,
+    row: JobRow,
+    move: Omit<JobMove, 'id'>,
+    call?: { outcome: 'NOT_EXECUTED' | 'REFUSED'; error: UpstreamError },
+  ): Promise<void> {
     const { database, store } = this.parts;
     const moved = await database.transaction(async (sql) => {
-      const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
-      const rows = await store.moveWithin<JobRow>(sql, steps.line, [
-        { id: row.id, ...hold, set, dueInMs: null, tell: true },
-      ]);
-      for (const ended of rows) await steps.ended(sql, ended);
+      const rows = await store.moveWithin<JobRow>(sql, steps.line, [{ id: row.id, ...move }]);
+      if (call) await closeAttempt(sql, steps.line, row, call.outcome, call.error);
+      if (move.set.status === 'FAILED') for (const failed of rows) await steps.ended(sql, failed);
       return rows;
     });
     store.wake(steps.line, moved);
@@ -275,4 +298,9 @@ export class SubmissionWork {
       this.parts.logger.warn({ err: error }, 'the budget could not be written');
     }
   }
+}
+
+function failing(hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>, why: Failure): Omit<JobMove, 'id'> {
+  const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
+  return { ...hold, set, dueInMs: null, tell: true };
 }
