@@ -1,0 +1,276 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DataSource } from 'typeorm';
+import { QuotaService } from '../../src/accounts/quota.service';
+import { newId, toGlobalId } from '../../src/core/ids';
+import { UrlSigner } from '../../src/core/signature';
+import { camelRow } from '../../src/core/sql';
+import { localViewer } from '../../src/core/viewer';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
+import { GenerationService } from '../../src/generations/generation.service';
+import type { JobRow } from '../../src/jobs/job';
+import { JobStore } from '../../src/jobs/job.store';
+import type { SubmissionEntity } from '../../src/jobs/submission.entity';
+import { ModelLifecycle } from '../../src/models/model.lifecycle';
+import { ModelService } from '../../src/models/model.service';
+import { PhotoUrls } from '../../src/photos/photo-urls';
+import { TrainingPhotoService } from '../../src/photos/training-photo.service';
+import { DiskStore } from '../../src/storage/disk-store';
+import { createTestDatabase, type TestDatabase } from './database';
+import { armFailpoints, JobProcess, type JobTable } from './job-process';
+import { ScriptedProvider, type PaidCall } from './scripted-provider';
+
+/** A training or a generation. */
+export interface Job {
+  table: JobTable;
+  id: string;
+  /** Where its events stand. */
+  streamId: string;
+}
+
+/** What a training is asked with, where that matters. */
+interface Training {
+  idempotencyKey?: string | null;
+  photoIds?: string[];
+}
+
+/** An event of a job, as subscribers read it. */
+export interface JobEvent {
+  sequence: number;
+  kind: string;
+  payload: Record<string, unknown> & { status: string; progress: number; attempt: number };
+}
+
+/**
+ * Jobs on a real PostgreSQL with everything that moves them, an upstream in the test's hands, and a clock that goes on
+ * only when it is told to: what takes half an hour is a statement here.
+ */
+export class JobBench {
+  readonly provider = new ScriptedProvider();
+  private readonly processes: JobProcess[] = [];
+  private folders = 0;
+
+  private constructor(
+    readonly database: Database,
+    private readonly photos: TrainingPhotoService,
+    private readonly folder: string,
+    private readonly ends: () => Promise<void>,
+  ) {}
+
+  static async open(): Promise<JobBench> {
+    armFailpoints();
+    const testDatabase = await createTestDatabase();
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 12, entities: [] }).initialize();
+    const database = new Database(source);
+    const photos = new TrainingPhotoService({
+      database,
+      store: new DiskStore(join(folder, 'media')),
+      urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => 'http://gateway.test'),
+      checkUrl: (url) => new URL(url),
+      retentionMs: 86_400_000,
+    });
+    return new JobBench(database, photos, folder, () => close(source, testDatabase, folder));
+  }
+
+  /** Another gateway process, with a disk of its own. */
+  process(): JobProcess {
+    const { database, photos, provider } = this;
+    const folder = join(this.folder, `journal-${(this.folders += 1)}`);
+    return this.keep(new JobProcess({ database, photos, provider }, folder));
+  }
+
+  /** The process that takes the place of one that is dead, or dies by this. */
+  successor(of: JobProcess): JobProcess {
+    return this.keep(of.successor());
+  }
+
+  /** Photos as they are after their upload, though without bytes. */
+  async addPhotos(count: number): Promise<string[]> {
+    const ids = Array.from({ length: count }, () => newId());
+    await this.database.rows(
+      `INSERT INTO photos (id, owner, status, width, height, byte_size)
+       SELECT id, $2, 'READY', 512, 512, 1000 FROM unnest($1::uuid[]) AS id`,
+      [ids, localViewer.owner],
+    );
+    return ids;
+  }
+
+  /** Asks for a training, as a client does. */
+  async train({ idempotencyKey = null, ...given }: Training = {}): Promise<Job> {
+    const photoIds = given.photoIds ?? (await this.addPhotos(2));
+    const model = await this.models().train(localViewer, {
+      name: 'Ann',
+      type: 'WOMAN',
+      photoIds: photoIds.map((id) => toGlobalId('Photo', id)),
+      photoUrls: [],
+      provider: null,
+      idempotencyKey,
+    });
+    return { table: 'models', id: model.id, streamId: model.id };
+  }
+
+  /** Asks for two avatars of a model that is READY. */
+  async generate(): Promise<Job> {
+    const modelId = newId();
+    await this.database.rows(
+      `INSERT INTO models (id, owner, provider, name, type, photo_count, status, attempt, provider_ref, submitted_at, ready_at)
+       VALUES ($1, $2, $3, 'Ann', 'WOMAN', 2, 'READY', 1, $4, now(), now())`,
+      [modelId, localViewer.owner, this.provider.name, `model-${modelId}`],
+    );
+    await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, localViewer.owner]);
+    const prompts = [{ style: 'realistic', prompt: `tag ${newId()}`, negativePrompt: null, count: 2 }];
+    const request = { modelId, prompts, idempotencyKey: null };
+    const { id } = await this.generations().generate(localViewer, request);
+    return { table: 'generations', id, streamId: modelId };
+  }
+
+  /** Asks for an avatar from one photo. */
+  async generateInstant(): Promise<Job> {
+    const [photoId] = await this.addPhotos(1);
+    const request = {
+      photoId: toGlobalId('Photo', photoId!),
+      photoUrl: null,
+      prompt: `tag ${newId()}`,
+      negativePrompt: null,
+      count: 1,
+      idempotencyKey: null,
+    };
+    const { id } = await this.generations().generateInstant(localViewer, request);
+    return { table: 'generations', id, streamId: id };
+  }
+
+  async cancel({ table, id }: Job): Promise<void> {
+    await this.lifecycle(table).cancel(localViewer, id);
+  }
+
+  async retry({ table, id }: Job): Promise<void> {
+    await this.lifecycle(table).retry(localViewer, id);
+  }
+
+  async delete({ table, id }: Job): Promise<void> {
+    await this.lifecycle(table).delete(localViewer, id);
+  }
+
+  /** The upstream fetches a photo of the call, as soon as it may. */
+  async fetchPhoto(call: PaidCall): Promise<void> {
+    const { pathname, searchParams } = new URL(call.photoUrls[0]!);
+    const [, jobId, attempt, photoId] = /photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/.exec(pathname)!;
+    const paidCall = { jobId: jobId!, attempt: Number(attempt) };
+    // The photo has no bytes here, so nothing is served; that it was asked for is what counts.
+    await this.photos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
+  }
+
+  /** The job's row; null once it is deleted. */
+  async find({ table, id }: Job): Promise<JobRow | null> {
+    const [row] = await this.database.rows<Record<string, unknown>>(`SELECT * FROM ${table} WHERE id = $1`, [
+      id,
+    ]);
+    return row ? camelRow<JobRow>(row) : null;
+  }
+
+  /** The job's row. */
+  async row(job: Job): Promise<JobRow> {
+    return (await this.find(job))!;
+  }
+
+  /** The paid calls of a job that the ledger knows, in their order. */
+  async ledger({ table, id }: Job): Promise<SubmissionEntity[]> {
+    const column = table === 'models' ? 'model_id' : 'generation_id';
+    const rows = await this.database.rows<Record<string, unknown>>(
+      `SELECT * FROM submissions WHERE ${column} = $1 ORDER BY attempt`,
+      [id],
+    );
+    return rows.map((row) => camelRow<SubmissionEntity>(row));
+  }
+
+  /** All events of the job's stream. */
+  async events({ streamId }: Job): Promise<JobEvent[]> {
+    return this.database.rows<JobEvent>(
+      'SELECT sequence::int, kind, payload FROM events WHERE stream_id = $1 ORDER BY sequence',
+      [streamId],
+    );
+  }
+
+  /** Lets the time pass until a worker must look at the job again; leases end too. */
+  async untilDue({ table, id }: Job): Promise<void> {
+    await this.database.rows(`UPDATE ${table} SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL`, [id]);
+    await this.database.rows(
+      'UPDATE upstream_accounts SET paused_until = NULL, broken_until = NULL, failures = 0',
+    );
+  }
+
+  /** Makes the job so much older, with all that is known of when it was submitted. */
+  async age(job: Job, ms: number): Promise<void> {
+    const column = job.table === 'models' ? 'model_id' : 'generation_id';
+    await this.database.rows(
+      `UPDATE submissions SET called_at = called_at - $2 * interval '1 ms' WHERE ${column} = $1`,
+      [job.id, ms],
+    );
+    await this.database.rows(
+      `UPDATE ${job.table} SET submitted_at = submitted_at - $2 * interval '1 ms', deadline_at = deadline_at - $2 * interval '1 ms'
+        WHERE id = $1`,
+      [job.id, ms],
+    );
+    await this.untilDue(job);
+  }
+
+  /** Removes all jobs, and the processes with them. */
+  async clear(): Promise<void> {
+    for (const process of this.processes) process.kill();
+    this.provider.hangUp();
+    await Promise.all(this.processes.splice(0).map((process) => process.stop()));
+    await this.database.rows(
+      'TRUNCATE models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
+    );
+    this.provider.reset();
+  }
+
+  /** Ends everything. */
+  async stop(): Promise<void> {
+    await this.clear();
+    await this.ends();
+  }
+
+  private keep(process: JobProcess): JobProcess {
+    this.processes.push(process);
+    return process;
+  }
+
+  private parts(): ConstructorParameters<typeof ModelService>[0] {
+    const { database, photos, provider } = this;
+    const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
+    const quotas = new QuotaService({ sql: database, limits, countRunning: () => Promise.resolve(0) });
+    return {
+      database,
+      photos,
+      provider,
+      quotas,
+      store: new JobStore(database, { announce: () => undefined }),
+    };
+  }
+
+  private models(): ModelService {
+    return new ModelService(this.parts());
+  }
+
+  private generations(): GenerationService {
+    return new GenerationService(this.parts());
+  }
+
+  private lifecycle(table: JobTable): ModelLifecycle | GenerationLifecycle {
+    const generations = new GenerationLifecycle(this.parts());
+    return table === 'models'
+      ? new ModelLifecycle({ ...this.parts(), dependents: generations })
+      : generations;
+  }
+}
+
+async function close(source: DataSource, testDatabase: TestDatabase, folder: string): Promise<void> {
+  await source.destroy();
+  await testDatabase.drop();
+  await rm(folder, { recursive: true, force: true });
+}

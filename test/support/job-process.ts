@@ -1,0 +1,191 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { DomainError } from '../../src/core/errors';
+import type { FailpointName } from '../../src/core/failpoint';
+import { createLogger } from '../../src/core/logger';
+import type { Sql, Transactions } from '../../src/core/sql';
+import { GenerationWork } from '../../src/generations/generation.work';
+import { FollowWork } from '../../src/jobs/follow.work';
+import type { JobSteps } from '../../src/jobs/job';
+import { JobStore } from '../../src/jobs/job.store';
+import { Journal } from '../../src/jobs/journal';
+import { LearnedDurations } from '../../src/jobs/learned-durations';
+import { Settlement } from '../../src/jobs/settlement';
+import { SubmissionWork } from '../../src/jobs/submission.work';
+import { ModelWork } from '../../src/models/model.work';
+import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
+import { UpstreamBudget } from '../../src/upstream/budget';
+import type { AvatarProvider } from '../../src/upstream/provider';
+
+/** The tables that jobs stand in. */
+export type JobTable = 'models' | 'generations';
+
+/** So long that no lease ends by itself while a test runs; tests end them. */
+const leaseMs = 600_000;
+/** The grace period of an uncertain submission. */
+export const graceMs = 35 * 60_000;
+/** The deadline of trainings and generations. */
+export const deadlineMs = 3_600_000;
+
+/** What a process is made around; shared by all. */
+export interface ProcessGround {
+  database: Transactions;
+  photos: TrainingPhotoService;
+  provider: AvatarProvider;
+}
+
+const inHand = new AsyncLocalStorage<JobProcess>();
+const armed = Symbol.for('likeness.failpoint');
+
+/** The process stands still for good. */
+class Crash extends Error {}
+
+/** The database as one process sees it: it may be away, and a dead process has none. */
+class ProcessDatabase implements Transactions {
+  isAway = false;
+  isDead = false;
+
+  constructor(private readonly inner: Transactions) {}
+
+  async rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
+    this.check();
+    const rows = await this.inner.rows<Row>(text, parameters);
+    this.check();
+    return rows;
+  }
+
+  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    this.check();
+    return this.inner.transaction(work);
+  }
+
+  private check(): void {
+    if (this.isDead) throw new Crash();
+    if (this.isAway) throw new DomainError('SERVICE_UNAVAILABLE', 'The database is away.');
+  }
+}
+
+/**
+ * A gateway process as far as paid calls go: what claims, submits, follows, and keeps the journal, in the test's own
+ * process. It can die at every failpoint, and whenever it waits; nothing that it has begun goes on then.
+ */
+export class JobProcess {
+  readonly settlement: Settlement;
+  readonly journal: Journal;
+  /** What was said in words that nobody knows. */
+  readonly unknownWords: string[] = [];
+  private readonly database: ProcessDatabase;
+  private readonly submission: SubmissionWork;
+  private readonly follow: FollowWork;
+  private readonly steps: Record<JobTable, JobSteps>;
+  private readonly passes = new Set<Promise<unknown>>();
+  private crashPoint: FailpointName | null = null;
+
+  /** @param folder - of the journal; a process that takes the place of a dead one has its folder */
+  constructor(
+    private readonly ground: ProcessGround,
+    private readonly folder: string,
+  ) {
+    const { photos, provider } = ground;
+    const logger = createLogger('silent');
+    const database = (this.database = new ProcessDatabase(ground.database));
+    const store = new JobStore(database, { announce: () => undefined });
+    this.journal = new Journal(folder);
+    this.journal.start();
+    this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
+    const budget = new UpstreamBudget(database, provider);
+    const common = { database, store, provider, budget, logger, leaseMs };
+    this.submission = new SubmissionWork({
+      ...common,
+      settlement: this.settlement,
+      submitTimeoutMs: 30_000,
+      graceMs,
+    });
+    this.follow = new FollowWork({
+      ...common,
+      pollTimeoutMs: 10_000,
+      onUnknownWord: (word) => this.unknownWords.push(word),
+    });
+    const durations = new LearnedDurations(database);
+    const parts = { sql: database, store, photos, provider, durations, deadlineMs, pollSpeed: 1 };
+    this.steps = {
+      models: new ModelWork(parts),
+      generations: new GenerationWork(parts),
+    };
+  }
+
+  /** Whether its database can be reached. */
+  set isCutOff(isAway: boolean) {
+    this.database.isAway = isAway;
+  }
+
+  get isDead(): boolean {
+    return this.database.isDead;
+  }
+
+  /** It will die when it comes to this point, if it does. */
+  crashAt(point: FailpointName | null): void {
+    this.crashPoint = point;
+  }
+
+  /** One pass over what is due before and around a paid call. */
+  submit(table: JobTable): Promise<unknown> {
+    return this.run(() => this.submission.pass(this.steps[table], new AbortController().signal));
+  }
+
+  /** One pass over what the upstream works on. */
+  poll(table: JobTable): Promise<unknown> {
+    return this.run(() => this.follow.pass(this.steps[table], new AbortController().signal));
+  }
+
+  /** Brings what only the journal knows into the database. */
+  replay(): Promise<unknown> {
+    return this.run(() => this.settlement.replay(this.steps));
+  }
+
+  /** Dies now. */
+  kill(): void {
+    if (this.isDead) return;
+    this.database.isDead = true;
+    this.journal.stop();
+  }
+
+  /** The process that takes the place of this one after its death, with the same disk. */
+  successor(): JobProcess {
+    this.kill();
+    return new JobProcess(this.ground, this.folder);
+  }
+
+  /** Returns when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    await Promise.all(this.passes);
+    if (!this.isDead) this.journal.stop();
+  }
+
+  /** Comes to a failpoint. */
+  reach(point: FailpointName): void {
+    if (!this.isDead && this.crashPoint === point) this.kill();
+    if (this.isDead) throw new Crash();
+  }
+
+  /** A pass of a process that dies in it just ends: nobody is there to hear of it. */
+  private async run(work: () => Promise<unknown>): Promise<void> {
+    const pass = inHand.run(this, work).catch((error: unknown) => {
+      if (!this.isDead) throw error;
+    });
+    this.passes.add(pass);
+    try {
+      await pass;
+    } finally {
+      this.passes.delete(pass);
+    }
+  }
+}
+
+/** Lets processes die at failpoints, from now on, in this test file. */
+export function armFailpoints(): void {
+  Object.assign(globalThis, {
+    [armed]: (point: FailpointName): void => {
+      inHand.getStore()?.reach(point);
+    },
+  });
+}

@@ -1,0 +1,221 @@
+import { newId } from '../../src/core/ids';
+import { picsartFacts } from '../../src/upstream/picsart/facts';
+import {
+  UpstreamError,
+  type Accepted,
+  type AvatarProvider,
+  type GenerateRequest,
+  type GenerationRef,
+  type InstantRequest,
+  type ProviderFacts,
+  type TrainRequest,
+  type UpstreamRefusal,
+  type UpstreamState,
+} from '../../src/upstream/provider';
+
+/** How a paid call ends. */
+export type Fate = () => Promise<Accepted>;
+
+/** A paid call that came in, whatever became of it. */
+export interface PaidCall {
+  kind: 'train' | 'generate' | 'instant';
+  /** The photo URLs that the upstream was given. */
+  photoUrls: readonly string[];
+  /** What the prompts said, where there were some. */
+  prompt: string | undefined;
+  signal: AbortSignal;
+}
+
+/** What the answer to a poll is. */
+export type PollAnswer = UpstreamState | UpstreamError;
+
+/** The upstream took it: under this reference, or a fresh one. */
+export function accepts(ref = `ref-${newId()}`): Fate {
+  return () => Promise.resolve({ ref, notice: { correlationId: `correlation of ${ref}` } });
+}
+
+/** A definite no. */
+export function refuses(refusal?: UpstreamRefusal, message = 'The upstream answered 400: no.'): Fate {
+  return fails(new UpstreamError('REFUSED', message, { status: 400, refusal, evidence: 'HTTP 400' }));
+}
+
+/** Not now, and surely not executed. */
+export function saysLater(retryAfterMs: number): Fate {
+  return fails(
+    new UpstreamError('LATER', 'The upstream answered 429: not now.', { status: 429, retryAfterMs }),
+  );
+}
+
+/** It could not be reached. */
+export function isUnreachable(): Fate {
+  return fails(new UpstreamError('NOT_SENT', 'The upstream could not be reached.'));
+}
+
+/** Nothing certain is known of it. */
+export function isUnclear(message = 'The upstream answered 502.'): Fate {
+  return fails(new UpstreamError('UNKNOWN', message, { status: 502, evidence: 'HTTP 502, <html>' }));
+}
+
+/** A fault that the provider itself did not foresee. */
+export function throws(error: Error): Fate {
+  return fails(error);
+}
+
+function fails(error: Error): Fate {
+  return () => Promise.reject(error);
+}
+
+/** A call that stays open until a test says how it ends. */
+export class HeldCall {
+  private resolve: (accepted: Promise<Accepted>) => void = () => undefined;
+  private isAnswered = false;
+  private readonly answered = new Promise<Accepted>((resolve) => (this.resolve = resolve));
+  private arrive: () => void = () => undefined;
+
+  /** Settles once the call has come in. */
+  readonly arrived = new Promise<void>((resolve) => (this.arrive = resolve));
+
+  readonly fate: Fate = () => {
+    this.arrive();
+    return this.answered;
+  };
+
+  /** Ends it; only the first answer counts. */
+  answer(fate: Fate): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.resolve(fate());
+  }
+}
+
+/** The upstream works on it. */
+export function running(progress?: number): PollAnswer {
+  return { state: 'RUNNING', progress, word: 'IN_PROGRESS', known: true, notice: {} };
+}
+
+/** The upstream says a word that nobody knows. */
+export function mumbles(): PollAnswer {
+  return { state: 'RUNNING', word: 'MARINATING', known: false, notice: {} };
+}
+
+/** The upstream is done, with pictures at these addresses. */
+export function done(...urls: string[]): PollAnswer {
+  return { state: 'DONE', results: urls.map((url) => ({ url })), notice: {} };
+}
+
+/** The upstream tried and failed. */
+export function failed(reason = 'no face'): PollAnswer {
+  return { state: 'FAILED', code: 'UPSTREAM_FAILED', reason, notice: {} };
+}
+
+/** The upstream knows nothing of it. */
+export function isNotFound(): PollAnswer {
+  return new UpstreamError('REFUSED', 'The upstream answered 404.', { status: 404, refusal: 'NOT_FOUND' });
+}
+
+/** The poll got no answer. */
+export function timesOut(): PollAnswer {
+  return new UpstreamError('UNKNOWN', 'The upstream did not answer in time.');
+}
+
+/** The poll came too soon. */
+export function limits(retryAfterMs: number): PollAnswer {
+  return new UpstreamError('LATER', 'The upstream answered 429.', { status: 429, retryAfterMs });
+}
+
+/**
+ * An avatar service in the test's own hands: it does what it is told, call by call, and writes down what it was asked.
+ * Without a script it takes everything, and works on it for ever.
+ */
+export class ScriptedProvider implements AvatarProvider {
+  readonly name = 'scripted';
+  readonly account = 'scripted account';
+  readonly facts: ProviderFacts = {
+    ...picsartFacts(1, [{ id: 'realistic', name: 'Realistic', description: 'Like a photograph.' }]),
+    minPhotos: 1,
+    requestsPerMinute: 1_000_000,
+  };
+
+  readonly calls: PaidCall[] = [];
+  /** Awaited when a paid call has come in, before its fate begins. */
+  onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
+  private readonly fates: Fate[] = [];
+  private readonly held: HeldCall[] = [];
+  private readonly states = new Map<string, PollAnswer>();
+  /** How often each reference was asked for. */
+  readonly polls = new Map<string, number>();
+
+  /** How the next paid calls end, in order. */
+  next(...fates: Fate[]): void {
+    this.fates.push(...fates);
+  }
+
+  /** The next paid call stays open. */
+  hold(): HeldCall {
+    const call = new HeldCall();
+    this.held.push(call);
+    this.next(call.fate);
+    return call;
+  }
+
+  /** Ends all calls that are still open, without a word of what became of them. */
+  hangUp(): void {
+    this.held.splice(0).forEach((call) => call.answer(isUnclear('The connection was reset.')));
+  }
+
+  /** What polls for a reference are answered from now on. */
+  says(ref: string, answer: PollAnswer): void {
+    this.states.set(ref, answer);
+  }
+
+  /** Forgets what it was told and what it was asked. */
+  reset(): void {
+    this.calls.length = 0;
+    this.fates.length = 0;
+    this.states.clear();
+    this.polls.clear();
+    this.onCall = () => Promise.resolve();
+  }
+
+  train({ photoUrls }: TrainRequest, signal: AbortSignal): Promise<Accepted> {
+    return this.paid({ kind: 'train', photoUrls, prompt: undefined, signal });
+  }
+
+  generate({ prompts }: GenerateRequest, signal: AbortSignal): Promise<Accepted> {
+    return this.paid({ kind: 'generate', photoUrls: [], prompt: prompts[0]?.prompt, signal });
+  }
+
+  generateInstant({ photoUrl, prompt }: InstantRequest, signal: AbortSignal): Promise<Accepted> {
+    return this.paid({ kind: 'instant', photoUrls: [photoUrl], prompt, signal });
+  }
+
+  training(ref: string): Promise<UpstreamState> {
+    return this.poll(ref);
+  }
+
+  generation({ ref }: GenerationRef): Promise<UpstreamState> {
+    return this.poll(ref);
+  }
+
+  trustsHost(): boolean {
+    return false;
+  }
+
+  async stop(): Promise<void> {
+    // Nothing was started.
+  }
+
+  private async paid(call: PaidCall): Promise<Accepted> {
+    this.calls.push(call);
+    const fate = this.fates.shift() ?? accepts();
+    await this.onCall(call);
+    return fate();
+  }
+
+  private async poll(ref: string): Promise<UpstreamState> {
+    this.polls.set(ref, (this.polls.get(ref) ?? 0) + 1);
+    const answer = this.states.get(ref) ?? running();
+    if (answer instanceof UpstreamError) throw answer;
+    return answer;
+  }
+}
