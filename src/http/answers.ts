@@ -1,6 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { DomainError } from '../core/errors';
 import { loggableError, maskedMessage } from '../graphql/errors';
+import { discardRest } from './body';
 import type { Exchange } from './exchange';
 
 /** Headers of an answer, by lower-case name. */
@@ -19,11 +20,17 @@ export function answerJson(
   });
 }
 
-/** Answers with text that nobody keeps unless the headers say so. */
+/** Answers with text that nobody keeps unless the headers say so; also while the client is still sending. */
 export function answerText(response: ServerResponse, status: number, text: string, headers: Headers): void {
   const bytes = Buffer.from(text);
   response.writeHead(status, { 'cache-control': 'no-store', 'content-length': bytes.length, ...headers });
-  response.end(bytes);
+  response.write(bytes);
+  if (response.req.complete) {
+    response.end();
+    return;
+  }
+  // The client has the whole answer. The end waits, since it may close the connection under a client that still sends.
+  void discardRest(response.req).then(() => response.end());
 }
 
 /** A refusal as a plain route answers it: `{ code, message, field?, … }`. */

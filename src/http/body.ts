@@ -48,21 +48,29 @@ export function announcedSize(request: IncomingMessage): number | null {
 }
 
 /**
- * Reads what is left of a request that was answered early, within bounds, and throws it away. Closing at once would
- * reset the connection, and the client would never see why.
+ * Reads what is left of a request that is answered early, within bounds, and throws it away. Closing at once would
+ * reset the connection, and the client would never see why. Returns when the request has ended or was cut off.
  */
-export function discardRest(request: IncomingMessage): void {
-  if (request.readableEnded || request.destroyed) return;
-  let bytes = 0;
-  const giveUp = (): void => void request.destroy();
-  const timer = setTimeout(giveUp, discarded.maxMs);
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > discarded.maxBytes) giveUp();
+export async function discardRest(request: IncomingMessage): Promise<void> {
+  const { socket } = request;
+  if (request.readableEnded || socket.destroyed) return;
+  await new Promise<void>((resolve) => {
+    let bytes = 0;
+    const giveUp = (): void => void socket.destroy();
+    const timer = setTimeout(giveUp, discarded.maxMs);
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.off('close', done);
+      resolve();
+    };
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > discarded.maxBytes) giveUp();
+    });
+    request.once('end', done);
+    socket.once('close', done);
+    request.resume();
   });
-  request.once('close', () => clearTimeout(timer));
-  request.once('end', () => clearTimeout(timer));
-  request.resume();
 }
 
 async function collect(exchange: Exchange, maxBytes: number): Promise<string> {

@@ -46,6 +46,7 @@ export class GraphQLDoor {
   readonly route: Route;
   private readonly apollo: ApolloServer<GraphQLContext>;
   private isStarted = false;
+  private stopping: Promise<void> | null = null;
 
   constructor(private readonly options: GraphQLDoorOptions) {
     this.route = {
@@ -88,7 +89,9 @@ export class GraphQLDoor {
 
   /** Lets operations under way finish. */
   async stop(): Promise<void> {
-    if (this.isStarted) await this.apollo.stop();
+    // Kept: Apollo never answers a second call that comes during the first.
+    if (this.isStarted) this.stopping ??= this.apollo.stop();
+    await this.stopping;
   }
 
   private async handle(exchange: Exchange): Promise<void> {

@@ -52,7 +52,8 @@ export const paidMutations: ReadonlySet<string> = new Set([
 /** What was asked for, in words: `given` is what the query has, `most` what it may have. */
 const sentences: Record<Limit, (given: number, most: number) => string> = {
   tokens: (_given, most) => `The query has more than ${most} words and signs. Ask for less at once.`,
-  depth: (given, most) => `The query is ${given} levels deep; ${most} are allowed. Ask in two steps.`,
+  depth: (given, most) =>
+    `The query is ${given > most ? given : 'far too many'} levels deep; ${most} are allowed. Ask in two steps.`,
   aliases: (given, most) => `The query has ${given} aliases; ${most} are allowed. Send it in parts.`,
   directives: (given, most) => `The query has ${given} directives; ${most} are allowed.`,
   rootFields: (given, most) =>

@@ -160,6 +160,8 @@ function parsed(query: string): DocumentNode | GraphQLError {
   try {
     return parse(query, graphqlBounds.parse);
   } catch (error) {
+    // Brackets within brackets, deeper than the parser's own calls may go.
+    if (error instanceof RangeError) return tooComplex('depth');
     if (!(error instanceof GraphQLError)) throw error;
     // graphql-js has no code for it; the words are those of its parser.
     if (error.message.includes(`${queryLimits.tokens} tokens`)) return tooComplex('tokens');

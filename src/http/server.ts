@@ -5,7 +5,6 @@ import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import { answerError, answerJson, rawAnswer, type Headers } from './answers';
-import { discardRest } from './body';
 import type { Exchange, Route } from './exchange';
 import type { Origins } from './origins';
 import { Router } from './router';
@@ -133,8 +132,6 @@ export class HttpServer {
       await this.answer(exchange);
     } catch (error) {
       answerError(exchange, error);
-    } finally {
-      discardRest(request);
     }
   }
 

@@ -117,7 +117,10 @@ export class SseDoor {
     stream.onEnd(() => void results.return?.().catch(() => undefined));
     const endSession = sessions.begin(viewer, () => void this.expire(stream, requestId));
     try {
-      for await (const result of results) await tell(result);
+      for await (const result of results) {
+        await tell(result);
+        if (stream.isOver) break;
+      }
     } catch (error) {
       await stream.next({ errors: operations.formatErrors([error], requestId) });
     } finally {
@@ -163,6 +166,11 @@ class EventStream {
     return this.write('event: complete\ndata:\n\n');
   }
 
+  /** Nothing more can be told. A source that always has more must not be read on: no pause would ever come. */
+  get isOver(): boolean {
+    return this.response.closed || this.response.writableEnded;
+  }
+
   /** Told once, however the stream ends. */
   onEnd(listener: () => void): void {
     if (this.response.closed) listener();
@@ -176,7 +184,7 @@ class EventStream {
   /** Returns when the client has taken it; cuts the stream off if it does not. */
   private async write(text: string): Promise<void> {
     const { response } = this;
-    if (response.closed || response.writableEnded || response.write(text)) return;
+    if (this.isOver || response.write(text)) return;
     const settled = new AbortController();
     const events = ['drain', 'close'].map((event) => once(response, event, { signal: settled.signal }));
     const late = (): Error => new Error('The stream was not read.');

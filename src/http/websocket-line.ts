@@ -1,5 +1,7 @@
 import type { WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
+import type { Logger } from '../core/logger';
+import { loggableError } from '../graphql/errors';
 import { isRecord, parseJson } from './json';
 
 /** Why a socket was closed by us, beside the protocol's own codes. Clients connect again after both. */
@@ -42,15 +44,20 @@ export class WebSocketLine implements Wire {
   private lastTakenMs = 0;
   private hasAnswered = true;
   private readonly keepAlive: NodeJS.Timeout;
+  private readonly closed: Promise<void>;
 
-  /** @param onBug - told what was thrown while a message was handled; the socket is closed then */
   constructor(
     private readonly socket: WebSocket,
     private readonly limits: LineLimits,
-    private readonly onBug: (error: unknown) => void,
+    private readonly logger: Logger,
   ) {
     this.keepAlive = setInterval(() => this.checkAlive(), limits.keepAliveMs);
-    socket.once('close', () => clearInterval(this.keepAlive));
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        clearInterval(this.keepAlive);
+        resolve();
+      });
+    });
     socket.on('pong', () => (this.hasAnswered = true));
     // A client that pings without reading fills the buffer with our pongs.
     socket.on('ping', () => this.checkBuffer());
@@ -62,9 +69,15 @@ export class WebSocketLine implements Wire {
     return this.socket.protocol;
   }
 
-  /** Sends, and resolves when the operating system has taken it; at once if the socket is closing. */
+  /**
+   * Sends, and resolves when the operating system has taken it. On a socket that is closing it sends nothing and
+   * resolves at its end: a source that always has more would otherwise be read for ever, without a pause.
+   */
   async send(text: string): Promise<void> {
-    if (this.socket.readyState !== this.socket.OPEN || this.checkBuffer()) return;
+    if (this.socket.readyState !== this.socket.OPEN || this.checkBuffer()) {
+      await this.closed;
+      return;
+    }
     if (this.pendingSends === 0) this.lastTakenMs = Date.now();
     this.pendingSends += 1;
     await new Promise<void>((resolve) => {
@@ -75,9 +88,12 @@ export class WebSocketLine implements Wire {
     this.lastTakenMs = Date.now();
   }
 
-  /** Closes with a reason, cut to what fits a close frame. */
+  /** Closes with a reason, cut to what fits a close frame. Who does not answer is cut off. */
   close(code?: number, reason = ''): void {
+    if (this.socket.readyState !== this.socket.OPEN) return;
     this.socket.close(code, Buffer.from(reason).subarray(0, 123).toString());
+    const timer = setTimeout(() => this.socket.terminate(), this.limits.keepAliveMs);
+    this.socket.once('close', () => clearTimeout(timer));
   }
 
   /** Closes for a reason of {@link closings}. */
@@ -97,21 +113,26 @@ export class WebSocketLine implements Wire {
   }
 
   private fail(error: unknown): void {
-    this.onBug(error);
+    this.logger.error({ error: loggableError(error) }, 'unexpected error');
     this.closeFor('bug');
   }
 
   private checkBuffer(): boolean {
     const isFull = this.socket.bufferedAmount > this.limits.maxBufferedBytes;
-    if (isFull) this.closeFor('tooSlow');
+    if (isFull) this.giveUp();
     return isFull;
+  }
+
+  private giveUp(): void {
+    this.logger.info('a client reads too slowly');
+    this.closeFor('tooSlow');
   }
 
   private checkAlive(): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
     const isStuck = this.pendingSends > 0 && Date.now() - this.lastTakenMs >= this.limits.keepAliveMs;
     if (isStuck) {
-      this.closeFor('tooSlow');
+      this.giveUp();
     } else if (this.hasAnswered) {
       this.hasAnswered = this.pendingSends > 0;
       this.socket.ping();

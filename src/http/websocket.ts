@@ -118,9 +118,7 @@ export class WebSocketDoor {
   private begin(socket: WebSocket, request: IncomingMessage): void {
     const requestId = newId();
     const logger = this.options.logger.child({ requestId });
-    const line = new WebSocketLine(socket, this.limits, (error) => {
-      logger.error({ error: loggableError(error) }, 'unexpected error');
-    });
+    const line = new WebSocketLine(socket, this.limits, logger);
     const call: Call = { line, request, requestId, isClosed: false, operations: 0 };
     const startedMs = performance.now();
     this.calls.add(call);

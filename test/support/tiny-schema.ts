@@ -5,6 +5,7 @@ import {
   Args,
   Ctx,
   Field,
+  FieldResolver,
   ID,
   InputType,
   Int,
@@ -80,6 +81,11 @@ class TinyResolver {
   @Query(() => ThingConnection, { description: 'Things.' })
   things(@Args(() => PageArgs) args: PageArgs): Connection<ThingType> {
     return toConnection([{ id: newId() }], readPage(args));
+  }
+
+  @FieldResolver(() => ThingConnection, { name: 'things', description: 'Things within.' })
+  within(@Args(() => PageArgs) args: PageArgs): Connection<ThingType> {
+    return this.things(args);
   }
 
   @Query(() => ThingType, { description: 'A thing.' })
@@ -159,8 +165,12 @@ class TinyResolver {
     return value;
   }
 
-  async *countFrom(from: number): AsyncGenerator<number> {
+  async countFrom(from: number): Promise<AsyncGenerator<number>> {
     if (from > 1_000) throw new DomainError('INVALID_INPUT', 'Count from less.', { field: 'from' });
+    return this.count(from);
+  }
+
+  private async *count(from: number): AsyncGenerator<number> {
     for (let left = from; left > 0; left -= 1) yield left;
   }
 
@@ -198,5 +208,5 @@ class TinyResolver {
 /** The schema and what it saw. */
 export function tinySchema(): { schema: GraphQLSchema; witness: Witness } {
   const witness: Witness = { trained: [], reads: 0, open: 0 };
-  return { schema: buildAppSchema([new TinyResolver(witness)]), witness };
+  return { schema: buildAppSchema([new TinyResolver(witness)], () => Promise.resolve()), witness };
 }

@@ -2,6 +2,7 @@ import { graphql, printSchema } from 'graphql';
 import { Args, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
+import { localViewer } from '../../src/core/viewer';
 import {
   createConnectionType,
   decodeCursor,
@@ -11,6 +12,7 @@ import {
   toConnection,
   type Connection,
 } from '../../src/graphql/connection';
+import { createContext } from '../../src/http/context';
 import { buildAppSchema } from '../../src/schema';
 
 interface Row {
@@ -110,10 +112,14 @@ describe('connection', () => {
         return toConnection(readRows(page.first, page.afterId), page);
       }
     }
-    const schema = buildAppSchema([new ThingResolver()]);
+    const schema = buildAppSchema([new ThingResolver()], () => Promise.resolve());
     const source =
       '{ things { nodes { id } edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }';
-    const { data, errors } = await graphql({ schema, source });
+    const { data, errors } = await graphql({
+      schema,
+      source,
+      contextValue: createContext(localViewer, 'one'),
+    });
     expect(errors).toBeUndefined();
     expect(data).toMatchObject({
       things: {

@@ -1,0 +1,62 @@
+import { send } from '../support/raw-http';
+import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
+
+describe('GraphiQL', () => {
+  let gateway: TinyGateway;
+  beforeAll(async () => {
+    gateway = await startTinyGateway({ graphiql: true });
+  });
+  afterAll(() => gateway.stop());
+
+  const files = (page: string): string[] =>
+    [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
+
+  it('is where a browser lands that opens the server, or the GraphQL address', async () => {
+    expect((await send(`${gateway.url}/`)).headers.location).toBe('/graphiql');
+    const visit = await send(`${gateway.url}/graphql`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    expect(visit.status).toBe(303);
+    expect(visit.headers.location).toBe('/graphiql');
+  });
+
+  it('comes whole from this server: every file is there, and none is elsewhere', async () => {
+    const page = await send(`${gateway.url}/graphiql`);
+    expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(files(page.text)).toHaveLength(5);
+    for (const path of files(page.text)) {
+      expect(path).toMatch(/^\/graphiql\/[0-9a-f]{16}\/[a-z-]+\.(js|css)$/);
+      const file = await send(`${gateway.url}${path}`);
+      expect(file.status).toBe(200);
+      expect(file.text.length).toBeGreaterThan(10_000);
+      expect(file.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+      const again = await send(`${gateway.url}${path}`, { headers: { 'if-none-match': file.headers.etag } });
+      expect(again.status).toBe(304);
+    }
+    expect(page.text.replaceAll('https://example.com/photo', '')).not.toMatch(/https?:\/\//);
+  });
+
+  it('lets run only what the page itself brings', async () => {
+    const [one, other] = [await send(`${gateway.url}/graphiql`), await send(`${gateway.url}/graphiql`)];
+    const policy = String(one.headers['content-security-policy']);
+    const nonce = /script-src 'nonce-([^']+)'/.exec(policy)?.[1];
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe-eval');
+    expect(one.text.match(/<script/g)).toHaveLength(5);
+    expect(one.text.split(`<script nonce="${nonce}"`)).toHaveLength(6);
+    expect(other.text).not.toContain(nonce);
+    expect(one.headers['cache-control']).toBe('no-store');
+  });
+
+  it('has three examples ready: look around, train, follow', async () => {
+    const { text } = await send(`${gateway.url}/graphiql`);
+    expect(text).toContain('query Overview');
+    expect(text).toContain('mutation TrainModel');
+    expect(text).toContain('subscription TrainingProgress');
+  });
+
+  it('is not there when it is switched off', async () => {
+    const plain = await startTinyGateway();
+    for (const path of ['/', '/graphiql']) expect((await send(`${plain.url}${path}`)).status).toBe(404);
+    expect((await send(`${plain.url}/graphql`, { headers: { accept: 'text/html' } })).status).toBe(406);
+    await plain.stop();
+  });
+});

@@ -1,0 +1,200 @@
+import { newId } from '../../src/core/ids';
+import { send } from '../support/raw-http';
+import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
+import { until } from '../support/until';
+
+interface Refusal {
+  code: string;
+  message: string;
+}
+
+describe('the HTTP door', () => {
+  const gateways: TinyGateway[] = [];
+  const start = async (options?: TinyOptions): Promise<TinyGateway> => {
+    const gateway = await startTinyGateway(options);
+    gateways.push(gateway);
+    return gateway;
+  };
+  let gateway: TinyGateway;
+  beforeAll(async () => {
+    gateway = await start({
+      checks: [{ name: 'database', check: () => Promise.resolve() }],
+      routes: [
+        {
+          methods: ['GET'],
+          path: '/odd/:part',
+          handle: ({ params }) => Promise.reject(new Error(`${params.part} broke`)),
+        },
+        {
+          methods: ['GET'],
+          path: '/half',
+          handle: ({ response }) => {
+            response.write('half');
+            throw new Error('broke');
+          },
+        },
+      ],
+    });
+  });
+  afterAll(() => Promise.all(gateways.map((one) => one.stop())));
+  const get = (path: string, headers = {}): ReturnType<typeof send> =>
+    send(`${gateway.url}${path}`, { headers });
+
+  describe('answers errors', () => {
+    it('with the code, the field and the facts of a refusal', async () => {
+      const { status, data, errors } = await gateway.ask('{ refused }');
+      expect({ status, data }).toEqual({ status: 200, data: null });
+      expect(errors).toEqual([
+        {
+          message: 'There are 4 photos; at least 5 are needed.',
+          path: ['refused'],
+          locations: [{ line: 1, column: 3 }],
+          extensions: { code: 'TOO_FEW_PHOTOS', field: 'input.photoIds', given: 4, minimum: 5 },
+        },
+      ]);
+    });
+
+    it('of ours without what happened, under an id that the log knows', async () => {
+      const requestId = newId();
+      const { errors } = await gateway.ask('{ a: broken b: greeting }', undefined, {
+        'x-request-id': requestId,
+      });
+      expect(errors?.[0]).toMatchObject({
+        message: `Something went wrong on our side; it was logged under request ${requestId}.`,
+        extensions: { code: 'INTERNAL_SERVER_ERROR' },
+      });
+      const lines = gateway.log.filter((line) => line.requestId === requestId && line.level === 50);
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatchObject({ error: { message: 'duplicate key in SELECT secret' } });
+      expect(JSON.stringify(lines)).not.toContain('a prompt');
+    });
+
+    it.each([
+      ['an unknown enum value', { input: { type: 'ROBOT' } }, 'input.type'],
+      ['a missing field', { input: {} }, 'input'],
+      ['a missing variable', {}, 'input'],
+      ['null', { input: null }, 'input'],
+      [
+        'a wrong list element',
+        { input: { type: 'MAN', photoUrls: ['http://a.b', 'ftp://x/?sig=1'] } },
+        'input.photoUrls[1]',
+      ],
+      ['an unknown field', { input: { type: 'MAN', extra: 1 } }, 'input'],
+    ])('that name the field of a variable that is wrong: %s', async (_what, variables, field) => {
+      const query = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
+      const { errors } = await gateway.ask(query, variables);
+      expect(errors).toHaveLength(1);
+      expect(errors![0]!.extensions).toEqual({ code: 'INVALID_INPUT', field });
+      expect(errors![0]!.message).not.toContain('sig=1');
+      expect(gateway.witness.trained).toEqual([]);
+    });
+
+    it.each([
+      ['trainModel(input: { type: ROBOT })', 'input.type'],
+      ['trainModel(input: { type: MAN, photoUrls: ["http://a.b", "gopher://x"] })', 'input.photoUrls[1]'],
+      ['trainModel(input: {})', 'input'],
+      ['trainModel(input: { type: MAN, extra: 1 })', 'input.extra'],
+    ])('that name the field of a value in the query that is wrong: %s', async (field, path) => {
+      const { errors } = await gateway.ask(`mutation { ${field} }`);
+      expect(errors?.[0]?.extensions).toEqual({ code: 'INVALID_INPUT', field: path });
+    });
+
+    it.each([
+      ['{', 'GRAPHQL_PARSE_FAILED'],
+      ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+      ['query A { greeting } query B { greeting }', 'OPERATION_RESOLUTION_FAILURE'],
+    ])('of GraphQL by its standard codes: %s', async (query, code) => {
+      expect((await gateway.ask(query)).errors?.[0]?.extensions).toEqual({ code });
+    });
+
+    it.each([
+      ['/nowhere', 'GET', 404, 'NOT_FOUND'],
+      ['/healthz', 'POST', 405, 'INVALID_INPUT'],
+      ['/odd/%E0%A4%A', 'GET', 404, 'NOT_FOUND'],
+    ])('on plain routes as JSON: %s', async (path, method, status, code) => {
+      const answer = await send(`${gateway.url}${path}`, { method });
+      expect(answer.status).toBe(status);
+      expect((JSON.parse(answer.text) as Refusal).code).toBe(code);
+    });
+
+    it('of a plain route masked, and cuts off what it had begun', async () => {
+      const { status, text } = await get('/odd/secret');
+      expect(status).toBe(500);
+      expect(text).toContain('INTERNAL_SERVER_ERROR');
+      expect(text).not.toContain('broke');
+      await expect(get('/half')).rejects.toThrow('aborted');
+    });
+  });
+
+  it('asks who is there before it reads', async () => {
+    const guarded = await start({ authenticate: byWord });
+    const nobody = await guarded.ask('{ owner }');
+    expect(nobody.status).toBe(401);
+    expect(nobody.errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    const somebody = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer good-1' });
+    expect(somebody.data).toEqual({ owner: 'good-1' });
+    const outage = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer outage' });
+    expect(outage.status).toBe(500);
+    expect(JSON.stringify(outage)).not.toContain('10.1.2.3');
+  });
+
+  it('ends an operation that takes too long', async () => {
+    const hasty = await start({ operationMs: 50 });
+    const { status, errors } = await hasty.ask('{ slow(ms: 400) }');
+    expect(status).toBe(503);
+    expect(errors?.[0]?.extensions.code).toBe('TIMEOUT');
+  });
+
+  it('hides the schema from those who may not see it', async () => {
+    const closed = await start({ introspection: false });
+    const { errors: asked } = await closed.ask('{ __schema { types { name } } }');
+    expect(asked?.[0]?.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
+    const { errors: guessed } = await closed.ask('{ greetin }');
+    expect(guessed?.[0]?.message).toBe('Cannot query field "greetin" on type "Query".');
+    const query = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
+    const { errors: mistaken } = await closed.ask(query, { input: { type: 'MANN' } });
+    expect(mistaken?.[0]?.message).toBe('Value "MANN" does not exist in "Kind" enum.');
+  });
+
+  it('sends headers that keep browsers from harm', async () => {
+    const { headers } = await get('/healthz');
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'cache-control': 'no-store',
+    });
+    expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('logs each request once, without its query', async () => {
+    const requestId = newId();
+    await get('/odd/thing?signature=secret', { 'x-request-id': requestId });
+    await until(() => gateway.log.some((line) => line.requestId === requestId && line.msg === 'request'));
+    const lines = gateway.log.filter((line) => line.requestId === requestId && line.msg === 'request');
+    expect(lines).toEqual([
+      expect.objectContaining({ level: 30, method: 'GET', path: '/odd/thing', status: 500 }),
+    ]);
+    expect(JSON.stringify(gateway.log)).not.toContain('secret?');
+    expect(JSON.stringify(lines)).not.toContain('signature');
+  });
+
+  it('says whether it can serve, with each check by name and none of its reasons', async () => {
+    expect(JSON.parse((await get('/readyz')).text)).toEqual({ status: 'ready', checks: { database: 'ok' } });
+    const ill = await start({
+      checks: [
+        { name: 'database', check: () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7')) },
+        { name: 'media', check: () => new Promise(() => undefined) },
+      ],
+    });
+    const { status, text } = await send(`${ill.url}/readyz`);
+    expect(status).toBe(503);
+    expect(JSON.parse(text)).toEqual({ status: 'unready', checks: { database: 'failed', media: 'failed' } });
+    expect((await send(`${ill.url}/healthz`)).status).toBe(200);
+  });
+
+  it('shows its figures to this machine only, and to no proxy on it', async () => {
+    expect((await get('/metrics')).status).toBe(200);
+    expect((await get('/metrics', { 'x-forwarded-for': '203.0.113.9' })).status).toBe(404);
+  });
+});

@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { createClient } from 'graphql-sse';
+import { RawConnection, send } from '../support/raw-http';
+import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
+import { until } from '../support/until';
+
+interface Request {
+  body?: string;
+  headers?: Record<string, string>;
+  method?: string;
+  path?: string;
+}
+
+const stream = { accept: 'text/event-stream', 'content-type': 'application/json' };
+
+describe('the SSE door', () => {
+  const gateways: TinyGateway[] = [];
+  const start = async (options?: TinyOptions): Promise<TinyGateway> => {
+    const gateway = await startTinyGateway(options);
+    gateways.push(gateway);
+    return gateway;
+  };
+  let gateway: TinyGateway;
+  beforeAll(async () => {
+    gateway = await start();
+  });
+  afterAll(() => Promise.all(gateways.map((one) => one.stop(200))));
+
+  /** Everything that a stream says, until it ends. */
+  const told = async (query: string, headers = {}, at = gateway): Promise<string> =>
+    (
+      await send(
+        `${at.url}/graphql/stream`,
+        { method: 'POST', headers: { ...stream, ...headers } },
+        JSON.stringify({ query }),
+      )
+    ).text;
+
+  const openSilence = async (at: TinyGateway, path = '/graphql/stream'): Promise<RawConnection> => {
+    const connection = await RawConnection.open(at.port);
+    const query = encodeURIComponent('subscription { silence }');
+    connection.socket.write(
+      `GET ${path}?query=${query} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
+    );
+    await until(() => at.witness.open > 0);
+    return connection;
+  };
+
+  it('speaks to graphql-sse', async () => {
+    const client = createClient({ url: `${gateway.url}/graphql/stream`, retryAttempts: 0 });
+    const results: unknown[] = [];
+    for await (const result of client.iterate({ query: 'subscription { countdown(from: 3) }' }))
+      results.push(result);
+    for await (const result of client.iterate({ query: '{ owner }' })) results.push(result);
+    for await (const result of client.iterate({ query: 'mutation { trainModel(input: { type: MAN }) }' }))
+      results.push(result);
+    expect(results).toEqual([
+      ...[3, 2, 1].map((countdown) => ({ data: { countdown } })),
+      { data: { owner: 'local' } },
+      { data: { trainModel: 'MAN' } },
+    ]);
+    client.dispose();
+  });
+
+  it('says next for each result and complete at the end, and reads anew for every event', async () => {
+    expect(await told('subscription { loaded }')).toBe(
+      ':\n\n' +
+        [1, 2, 3].map((loaded) => `event: next\ndata: {"data":{"loaded":${loaded}}}\n\n`).join('') +
+        'event: complete\ndata:\n\n',
+    );
+  });
+
+  it.each([
+    ['{', 'GRAPHQL_PARSE_FAILED'],
+    ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+    [`{ ${'owner '.repeat(21)} }`, 'QUERY_TOO_COMPLEX'],
+    ['{ refused }', 'TOO_FEW_PHOTOS'],
+    ['{ broken }', 'INTERNAL_SERVER_ERROR'],
+    ['subscription { countdown(from: 1001) }', 'INVALID_INPUT'],
+    ['subscription { failing }', 'SUBSCRIBER_TOO_SLOW'],
+  ])('tells errors as over HTTP, and completes: %s', async (query, code) => {
+    const text = await told(query);
+    expect(text).toContain(`"code":"${code}"`);
+    expect(text.endsWith('event: complete\ndata:\n\n')).toBe(true);
+  });
+
+  it.each<[string, Request, number]>([
+    ['a body past 256 kB', { body: 'x'.repeat(256_001) }, 413],
+    ['no JSON', { body: 'hello' }, 400],
+    ['no query', { body: '{}' }, 400],
+    ['variables that are none', { body: '{"query":"{ owner }","variables":3}' }, 400],
+    [
+      'another type of body',
+      { body: '{"query":"{ owner }"}', headers: { 'content-type': 'text/plain' } },
+      415,
+    ],
+    ['those who want JSON', { body: '{"query":"{ owner }"}', headers: { accept: 'application/json' } }, 400],
+    [
+      'pages of other origins',
+      { body: '{"query":"{ owner }"}', headers: { origin: 'https://evil.example' } },
+      403,
+    ],
+    ['DELETE', { method: 'DELETE' }, 405],
+    ['a mutation by GET', { method: 'GET', path: '?query=mutation{trainModel(input:{type:CAT})}' }, 405],
+  ])('refuses %s', async (_what, { body, headers, method, path }, status) => {
+    const answer = await send(
+      `${gateway.url}/graphql/stream${path ?? ''}`,
+      { method: method ?? 'POST', headers: { ...stream, ...headers } },
+      body,
+    );
+    expect(answer.status).toBe(status);
+    expect(answer.text).toContain('"code"');
+    expect(gateway.witness.trained).not.toContain('CAT');
+  });
+
+  it('asks who is there, and ends when the proof of it ends', async () => {
+    const guarded = await start({ authenticate: byWord });
+    expect(await told('{ owner }', {}, guarded)).toContain('UNAUTHENTICATED');
+    const text = await told('subscription { silence }', { authorization: 'Bearer good-short' }, guarded);
+    expect(text).toContain('"code":"UNAUTHENTICATED"');
+    expect(text).toContain('event: complete');
+    const revoked = told('subscription { silence }', { authorization: 'Bearer good-1' }, guarded);
+    await until(() => guarded.witness.open === 1);
+    guarded.sessions.endWhere(({ keyId }) => keyId === 'good-1');
+    expect(await revoked).toContain('"code":"UNAUTHENTICATED"');
+    await until(() => guarded.witness.open === 0);
+  });
+
+  it('lets go of what a subscription waits for when the client leaves', async () => {
+    const connection = await openSilence(gateway);
+    expect(gateway.witness.open).toBe(1);
+    connection.socket.destroy();
+    await until(() => gateway.witness.open === 0);
+  });
+
+  it('pings, so that nobody between takes the silence for the end', async () => {
+    const lively = await start({ streams: { pingMs: 20 } });
+    const connection = await openSilence(lively);
+    await until(() => connection.text.split(':\n\n').length > 4);
+    expect(connection.text).toContain('text/event-stream');
+    connection.socket.destroy();
+  });
+
+  it('cuts off who does not read, and keeps nothing for it', async () => {
+    const strict = await start({ streams: { slowestReadMs: 100 } });
+    const connection = await RawConnection.open(strict.port);
+    connection.socket.pause();
+    const query = encodeURIComponent('subscription { flood }');
+    connection.socket.write(`GET /graphql/stream?query=${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await until(() => strict.witness.open === 1);
+    await until(() => strict.witness.open === 0);
+    connection.socket.resume();
+    await connection.rest();
+    expect(connection.text).not.toContain('event: complete');
+  });
+
+  it('ends without complete when it stops, so that clients come again', async () => {
+    const leaving = await startTinyGateway();
+    const connection = await openSilence(leaving);
+    const closed = once(connection.socket, 'close');
+    await leaving.stop();
+    await closed;
+    expect(connection.text).toContain('text/event-stream');
+    expect(connection.text).not.toContain('complete');
+    expect(leaving.witness.open).toBe(0);
+  });
+});

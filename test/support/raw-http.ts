@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { request, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from 'node:http';
+import { connect, type Socket } from 'node:net';
+
+/** What came back, whatever it was. */
+export interface RawAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+/** One request with headers as they are given; `fetch` would refuse to send some of them. */
+export async function send(
+  url: string,
+  options: RequestOptions = {},
+  body?: string | Buffer,
+): Promise<RawAnswer> {
+  const outgoing = request(url, { agent: false, ...options });
+  outgoing.end(body);
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    text: Buffer.concat(chunks).toString(),
+  };
+}
+
+/** A bare connection that sends what it is told, and gathers what comes. */
+export class RawConnection {
+  text = '';
+  isClosed = false;
+
+  private constructor(readonly socket: Socket) {
+    socket.on('data', (chunk) => (this.text += chunk.toString('latin1')));
+    socket.on('close', () => (this.isClosed = true));
+    socket.on('error', () => undefined);
+  }
+
+  static async open(port: number): Promise<RawConnection> {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  /** Waits for the end of the connection and gives all that came. */
+  async rest(): Promise<string> {
+    if (!this.isClosed) await once(this.socket, 'close');
+    return this.text;
+  }
+}
