@@ -101,15 +101,26 @@ export class FollowWork {
     now: Date,
   ): Promise<void> {
     const moves = [...later];
-    for (const { row, answer } of asked) {
-      if (answer instanceof UpstreamError) moves.push(...(await this.unanswered(steps, row, answer, now)));
-      else if (answer.state === 'DONE') await this.finish(steps, row, answer);
-      else if (answer.state === 'FAILED')
-        await this.fail(steps, row, failure(answer.code, sayReason(answer.reason)));
-      else moves.push(...(await this.running(steps, row, answer, now)));
-    }
+    for (const one of asked) moves.push(...(await this.conclude(steps, one, now)));
     await this.parts.store.move(steps.line, moves);
     await this.keepBooks(asked);
+  }
+
+  /** What one answer means. A row that cannot be written does not hold up those that were asked for with it. */
+  private async conclude(steps: JobSteps, { row, answer }: Asked, now: Date): Promise<JobMove[]> {
+    try {
+      if (answer instanceof UpstreamError) return await this.unanswered(steps, row, answer, now);
+      if (answer.state === 'DONE') await this.finish(steps, row, answer);
+      else if (answer.state === 'FAILED')
+        await this.fail(steps, row, failure(answer.code, sayReason(answer.reason)));
+      else return await this.running(steps, row, answer, now);
+    } catch (error) {
+      this.parts.logger.warn(
+        { err: error, id: row.id },
+        `a ${steps.line.noun} could not be moved on; it is taken up again when its lease ends`,
+      );
+    }
+    return [];
   }
 
   private async running(

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
+import { ConsentRule } from '../../src/accounts/consent';
 import { QuotaService } from '../../src/accounts/quota.service';
 import { newId, toGlobalId } from '../../src/core/ids';
 import { UrlSigner } from '../../src/core/signature';
@@ -109,6 +110,7 @@ export class JobBench {
       photoUrls: [],
       provider: null,
       idempotencyKey,
+      consent: null,
     });
     return { table: 'models', id: model.id, streamId: model.id };
   }
@@ -138,6 +140,7 @@ export class JobBench {
       negativePrompt: null,
       count: 1,
       idempotencyKey: null,
+      consent: null,
     };
     const { id } = await this.generations().generateInstant(localViewer, request);
     return { table: 'generations', id, streamId: id };
@@ -249,6 +252,7 @@ export class JobBench {
       photos,
       provider,
       quotas,
+      consents: new ConsentRule(null),
       store: new JobStore(database, { announce: () => undefined }),
     };
   }

@@ -79,6 +79,7 @@ export class JobProcess {
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
   private crashPoint: FailpointName | null = null;
+  private interlude: { point: FailpointName; happens: () => Promise<void> } | null = null;
 
   /** @param folder - of the journal; a process that takes the place of a dead one has its folder */
   constructor(
@@ -127,6 +128,11 @@ export class JobProcess {
     this.crashPoint = point;
   }
 
+  /** Something happens when it comes to this point next, and it goes on after that. */
+  pauseAt(point: FailpointName, happens: () => Promise<void>): void {
+    this.interlude = { point, happens };
+  }
+
   /** One pass over what is due before and around a paid call. */
   submit(table: JobTable): Promise<unknown> {
     return this.run(() => this.submission.pass(this.steps[table], new AbortController().signal));
@@ -162,9 +168,13 @@ export class JobProcess {
   }
 
   /** Comes to a failpoint. */
-  reach(point: FailpointName): void {
+  async reach(point: FailpointName): Promise<void> {
     if (!this.isDead && this.crashPoint === point) this.kill();
     if (this.isDead) throw new Crash();
+    if (this.interlude?.point !== point) return;
+    const { happens } = this.interlude;
+    this.interlude = null;
+    await inHand.exit(happens);
   }
 
   /** A pass of a process that dies in it just ends: nobody is there to hear of it. */
@@ -184,8 +194,6 @@ export class JobProcess {
 /** Lets processes die at failpoints, from now on, in this test file. */
 export function armFailpoints(): void {
   Object.assign(globalThis, {
-    [armed]: (point: FailpointName): void => {
-      inHand.getStore()?.reach(point);
-    },
+    [armed]: (point: FailpointName) => inHand.getStore()?.reach(point),
   });
 }
