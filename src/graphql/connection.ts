@@ -2,7 +2,7 @@ import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
 
 /** How many nodes a page has if nobody says, and at most. */
-export const pageSizes = { usual: 20, most: 100 } as const;
+const pageSizes = { usual: 20, most: 100 } as const;
 
 /** Which page of a list, as the client asks for it. Checked by {@link readPage}. */
 @ArgsType()

@@ -7,7 +7,7 @@ import { inputPath } from './input-path';
  * Codes that stand in `extensions.code` besides those of the domain: what GraphQL itself refuses, under the names
  * that Apollo gave them. Wrong variables and wrong literals are not among them: they are `INVALID_INPUT` with `field`.
  */
-export const graphqlCodes = [
+const graphqlCodes = [
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',

@@ -10,7 +10,7 @@ export const exampleTabs: readonly Tab[] = [
     query: `# Who am I, what have I trained, and which styles are there?
 query Overview {
   viewer {
-    id
+    owner
   }
   models(first: 10) {
     nodes {

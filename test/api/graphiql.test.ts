@@ -1,3 +1,6 @@
+import { getOperationAST, getVariableValues, parse, validate } from 'graphql';
+import { apiSchema } from '../../src/api-schema';
+import { exampleTabs } from '../../src/http/graphiql-page';
 import { send } from '../support/raw-http';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
@@ -46,11 +49,26 @@ describe('GraphiQL', () => {
     expect(one.headers['cache-control']).toBe('no-store');
   });
 
-  it('has three examples ready: look around, train, follow', async () => {
+  it('has three examples ready that the API takes: look around, train, follow', async () => {
     const { text } = await send(`${gateway.url}/graphiql`);
-    expect(text).toContain('query Overview');
-    expect(text).toContain('mutation TrainModel');
-    expect(text).toContain('subscription TrainingProgress');
+    const schema = apiSchema();
+    for (const { query, variables = '{}' } of exampleTabs) {
+      const document = parse(query);
+      expect(text).toContain(JSON.stringify(query).slice(1, -1));
+      expect(validate(schema, document)).toEqual([]);
+      const { variableDefinitions = [] } = getOperationAST(document)!;
+      const { errors } = getVariableValues(
+        schema,
+        variableDefinitions,
+        JSON.parse(variables) as Record<string, unknown>,
+      );
+      expect(errors).toBeUndefined();
+    }
+    expect(exampleTabs.map(({ query }) => getOperationAST(parse(query))?.operation)).toEqual([
+      'query',
+      'mutation',
+      'subscription',
+    ]);
   });
 
   it('is not there when it is switched off', async () => {
