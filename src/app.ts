@@ -95,12 +95,13 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
   journal.start();
   onStop(() => journal.stop());
   const { poller, replay } = makeWork({ ...ground, downloads, journal, metrics }, features);
-  // A paid call in flight is waited for: its answer is worth more than a quick end.
-  onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   await replay();
 
   const doors = await makeDoors({ ...ground, features, access, metrics });
   onStop(() => doors.stop(config.SHUTDOWN_GRACE));
+  // Before the doors: a paid call in flight is waited for, since its answer is worth more than a quick end, and the
+  // upstream may want photos from us before it answers.
+  onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await doors.start()).url;
   if (config.ROLE !== 'api') {
     wakeups.onWork(() => poller.wake());
