@@ -39,7 +39,7 @@ const firstRetryMs = 1_000;
 const longestRetryMs = 120_000;
 /** What upstreams answer for a picture that they have deleted, or whose URL has ended. */
 const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
-/** Such a picture is asked for this often before new URLs are asked for. */
+/** Such a picture, or one whose URL leads elsewhere, is asked for this often before a new URL is asked for. */
 const goneTries = 3;
 
 /** How a picture that could not be had ended. */
@@ -207,7 +207,9 @@ export class AvatarWork {
   /** The URL no longer works, though its time is not over: the upstream may have another one. */
   private async searchAnew(row: AvatarEntity, error: DownloadError): Promise<void> {
     const url = row.tries + 1 === goneTries ? await this.parts.freshUrl(row) : null;
-    if (url === null || url === row.sourceUrl) return this.lose(row, 'RESULT_EXPIRED', error.message);
+    if (url === null || url === row.sourceUrl) {
+      return this.lose(row, isRedirect(error) ? 'RESULT_UNUSABLE' : 'RESULT_EXPIRED', error.message);
+    }
     await this.parts.database.rows(
       `UPDATE avatars SET source_url = $3 WHERE id = $1 AND lease = $2 AND status = 'PENDING'`,
       [row.id, row.lease, url],
@@ -258,7 +260,12 @@ function isUnusable(error: unknown): error is Error {
 }
 
 function isGone(error: unknown): error is DownloadError {
-  return error instanceof DownloadError && goneStatuses.has(error.status ?? 0);
+  return error instanceof DownloadError && (goneStatuses.has(error.status ?? 0) || isRedirect(error));
+}
+
+/** No redirect is followed, and one that stays will not become a picture. */
+function isRedirect({ status = 0 }: DownloadError): boolean {
+  return status >= 300 && status < 400;
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
