@@ -53,7 +53,7 @@ describe('a crash on the way of a generation', () => {
   const lanes = new Lanes(cells, crashOnTheWay);
 
   beforeAll(() => {
-    lanes.start(4, { ownPostgres: true });
+    lanes.start(6, { ownPostgres: true });
   });
 
   afterAll(() => lanes.close());

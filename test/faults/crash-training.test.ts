@@ -41,7 +41,7 @@ describe('a crash on the way of a training', () => {
   const lanes = new Lanes(cells, crashOnTheWay);
 
   beforeAll(() => {
-    lanes.start(4, { ownPostgres: true });
+    lanes.start(6, { ownPostgres: true });
   });
 
   afterAll(() => lanes.close());

@@ -1,10 +1,8 @@
 import type { FailpointName } from '../../src/core/failpoint';
 import { complaints, rowId, statesOf } from './faults-audit';
-import { eventually, isOver, within, type Job } from './faults-client';
+import { eventually, within, type Job } from './faults-client';
 import type { Crash, FaultsHouse } from './faults-house';
-
-/** What kind of job goes the way. */
-export type JobKind = 'training' | 'generation' | 'instant';
+import { ending, furnish, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
 
 /**
  * How a job ends that met a crash on its way, by itself:
@@ -28,22 +26,6 @@ export interface CrashCell {
   paid: number;
 }
 
-const done: Record<JobKind, string> = { training: 'READY', generation: 'COMPLETED', instant: 'COMPLETED' };
-const retries: Record<JobKind, string> = {
-  training: 'retryModel',
-  generation: 'retryGeneration',
-  instant: 'retryGeneration',
-};
-const operations = { training: 'train', generation: 'generate', instant: 'instant' } as const;
-
-/** What the cells of a house have in common: its photos and its model. */
-interface Ground {
-  photoIds: string[];
-  modelId: string;
-}
-
-const grounds = new WeakMap<FaultsHouse, Ground>();
-
 let cells = 0;
 
 /**
@@ -51,12 +33,10 @@ let cells = 0;
  * nothing is paid twice, no id is lost, the states are those of the design, and the audit finds nothing.
  */
 export async function crashOnTheWay(house: FaultsHouse, cell: CrashCell): Promise<void> {
-  const ground = grounds.get(house) ?? (await prepare(house));
-  grounds.set(house, ground);
-  await house.freshBudget();
+  await furnish(house);
   const paidBefore = await house.paid();
   const key = `cell-${(cells += 1)}`;
-  const ask = (): Promise<Job> => order(house, cell.kind, ground, key);
+  const ask = (): Promise<Job> => order(house, cell.kind, key);
 
   const { reached } = await arm(house, cell);
   // Perhaps nobody hears the answer: then the same is asked again with the same key.
@@ -67,29 +47,11 @@ export async function crashOnTheWay(house: FaultsHouse, cell: CrashCell): Promis
   const job = await eventually('the same answer to the same key', ask, () => true);
   const heard = await first;
   if (heard && heard.id !== job.id) throw new Error('The same key gave two jobs.');
-  const ended = await ending(house, cell, job.id);
+  const ended = await ending(house, cell.kind, job.id);
   await judge(house, cell, ended, (await house.paid()) - paidBefore);
-  if (ended.status === 'FAILED') await payAgain(house, cell, ended);
+  if (ended.status === 'FAILED') await payAgain(house, cell.kind, ended);
   const found = await complaints(house);
   if (found.length > 0) throw new Error(found.join('\n'));
-}
-
-async function prepare(house: FaultsHouse): Promise<Ground> {
-  const { client } = house;
-  const photoIds = await client.upload(5);
-  const { id: modelId } = await client.train(photoIds);
-  await eventually(
-    'the first model',
-    () => client.model(modelId),
-    (model) => model?.status === 'READY',
-  );
-  return { photoIds, modelId };
-}
-
-function order(house: FaultsHouse, kind: JobKind, { photoIds, modelId }: Ground, key: string): Promise<Job> {
-  if (kind === 'training') return house.client.train(photoIds, key);
-  if (kind === 'generation') return house.client.generate(modelId, 2, key);
-  return house.client.instant(photoIds[0]!, key);
 }
 
 /** @returns `reached` resolves when the job has come to the cell's point */
@@ -133,14 +95,6 @@ async function crash(house: FaultsHouse, { crash: what, point }: CrashCell): Pro
   if (what !== 'postgres') await house.restartGateway();
 }
 
-function look(house: FaultsHouse, kind: JobKind, id: string): Promise<Job | null> {
-  return kind === 'training' ? house.client.model(id) : house.client.generation(id);
-}
-
-async function ending(house: FaultsHouse, { kind }: CrashCell, id: string): Promise<Job> {
-  return (await eventually(`the end of a ${kind}`, () => look(house, kind, id), isOver))!;
-}
-
 async function judge(house: FaultsHouse, cell: CrashCell, job: Job, paid: number): Promise<void> {
   const states = await statesOf(house, job.id);
   if (!endsAs[cell.end](cell, job, { paid, isUnsure: states.includes('UNCERTAIN') })) {
@@ -156,7 +110,7 @@ interface Facts {
 }
 
 const isDone = (cell: CrashCell, job: Job, { paid }: Facts): boolean =>
-  job.status === done[cell.kind] && paid === cell.paid;
+  job.status === successes[cell.kind] && paid === cell.paid;
 
 const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> = {
   done: (cell, job, facts) => isDone(cell, job, facts) && job.attempt === 1,
@@ -176,19 +130,4 @@ async function judgeEvidence(house: FaultsHouse, { kind, end, paid }: CrashCell,
   );
   const wanted = kind !== 'generation' && end !== 'sent anew' && paid > 0;
   if (first?.fetched !== wanted) throw new Error(`The evidence says fetched: ${String(first?.fetched)}.`);
-}
-
-/** A person pays again, and it is seen: in the number of attempts, and upstream. */
-async function payAgain(house: FaultsHouse, cell: CrashCell, job: Job): Promise<void> {
-  await house.freshBudget();
-  const before = await house.paid();
-  if (!job.failure?.retryable) throw new Error('It cannot be retried.');
-  await house.client.change(retries[cell.kind], job.id);
-  const again = await ending(house, cell, job.id);
-  const paid = (await house.paid()) - before;
-  if (again.status !== done[cell.kind] || again.attempt !== job.attempt + 1 || paid !== 1) {
-    throw new Error(
-      `The retry ended ${again.status} as attempt ${again.attempt} and was paid ${paid} times.`,
-    );
-  }
 }

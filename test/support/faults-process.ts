@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -120,7 +120,18 @@ export class GatewayProcess {
     return { peak: figure('VmHWM'), now: figure('VmRSS') };
   }
 
-  /** The lines that say this, or say it with these fields. */
+  /** A counter of `/metrics`; 0 if it is not there. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+  }
+
+  /** Lets the peak begin anew from what it has now. */
+  async forgetPeak(): Promise<void> {
+    await writeFile(`/proc/${this.pid}/clear_refs`, '5');
+  }
+
+  /** The lines of the log that say this. */
   said(words: RegExp, level?: string): LogLine[] {
     return this.log.filter((line) => words.test(line.msg) && (level === undefined || line.level === level));
   }

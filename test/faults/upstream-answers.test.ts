@@ -1,0 +1,123 @@
+import { meetAnswers, type AnswerRow } from '../support/faults-answers';
+import { Lanes } from '../support/faults-lanes';
+import type { Misbehaviour } from '../support/faults-upstream';
+
+jest.setTimeout(300_000);
+
+/** The same for a training and for a generation: each is asked for as often as it takes. */
+function both(name: string, fault: Misbehaviour, more: Partial<AnswerRow> = {}): AnswerRow[] {
+  return [
+    { name, kind: 'training', faults: [{ on: 'model', ...fault }], end: 'READY', ...more },
+    {
+      name,
+      kind: 'generation',
+      faults: [{ on: 'inference', ...fault }],
+      end: 'COMPLETED',
+      avatars: 2,
+      ...more,
+    },
+  ];
+}
+
+function failing(name: string, fault: Misbehaviour, code: string): AnswerRow[] {
+  return both(name, fault, { end: `FAILED ${code}`, avatars: 0 });
+}
+
+const unknownWord = {
+  metric: 'likeness_upstream_unknown_words_total',
+  warning: { words: /status word that is not in the table/, level: 'warn' },
+} as const;
+
+const polls: AnswerRow[] = [
+  ...[500, 502, 503, 504].flatMap((status) => both(`${status}, twice`, { kind: 'status', status, times: 2 })),
+  ...both('429 with Retry-After', { kind: 'status', status: 429, headers: { 'Retry-After': '1' } }),
+  ...both('401', { kind: 'status', status: 401 }),
+  ...both('404, twice and early', { kind: 'status', status: 404, times: 2 }),
+  ...both('HTML', { kind: 'html' }),
+  ...both('half a JSON', { kind: 'malformed' }),
+  ...both('half an answer', { kind: 'truncated' }),
+  ...both('an empty answer', { kind: 'empty' }),
+  ...both('200 MB of JSON', { kind: 'huge' }),
+  ...both('a gzip bomb', { kind: 'gzip-bomb' }),
+  ...both('a connection reset', { kind: 'reset-after', times: 2 }),
+  ...both('hangs', { kind: 'hang' }),
+  ...both('drips', { kind: 'slow', everyMs: 500 }),
+  ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }),
+  ...both('an unknown word', { kind: 'unknown-status', word: 'RECALIBRATING', times: 2 }, unknownWord),
+  ...both('no word', { kind: 'unknown-status', word: '', times: 2 }),
+  ...both('a state that goes back', { kind: 'status-back', times: 3 }),
+  ...failing('FAILED', { kind: 'failed' }, 'UPSTREAM_FAILED'),
+  ...failing('IMAGE_NOT_VALID', { kind: 'image-not-valid' }, 'PHOTO_INVALID'),
+];
+
+/** As often as it is asked. */
+const always = 10_000;
+
+/** A generation of two pictures whose fetching meets this. */
+function fetching(name: string, end: string, avatars: number, fault: Misbehaviour): AnswerRow {
+  return { name, kind: 'generation', end, avatars, faults: [{ on: 'result', ...fault }] };
+}
+
+function delivering(name: string, end: string, avatars: number, fault: Misbehaviour): AnswerRow {
+  return { name, kind: 'generation', end, avatars, faults: [{ on: 'generate', ...fault }] };
+}
+
+const lost = { warning: { words: /a finished picture is lost/, level: 'error' } } as const;
+
+const pictures: AnswerRow[] = [
+  // These two take the whole minute that a download may take.
+  fetching('hangs', 'COMPLETED', 2, { kind: 'hang' }),
+  fetching('drips', 'COMPLETED', 2, { kind: 'slow', everyMs: 500 }),
+  ...[404, 403, 500, 503].map((status) =>
+    fetching(`${status}, once`, 'COMPLETED', 2, { kind: 'status', status }),
+  ),
+  fetching('a connection reset, twice', 'COMPLETED', 2, { kind: 'reset-after', times: 2 }),
+  fetching('half a picture', 'COMPLETED', 2, { kind: 'truncated' }),
+  fetching('a gzip bomb', 'COMPLETED', 2, { kind: 'gzip-bomb' }),
+  { ...fetching('one that is no picture', 'PARTIAL', 1, { kind: 'not-an-image' }), ...lost },
+  { ...fetching('one that is HTML', 'PARTIAL', 1, { kind: 'html' }), ...lost },
+  { ...fetching('one that is empty', 'PARTIAL', 1, { kind: 'empty' }), ...lost },
+  { ...fetching('one of 200 MB', 'PARTIAL', 1, { kind: 'huge' }), ...lost },
+  {
+    ...fetching('none that is a picture', 'FAILED RESULT_UNUSABLE', 0, {
+      kind: 'not-an-image',
+      times: always,
+    }),
+    ...lost,
+  },
+  {
+    ...fetching('none that is there', 'FAILED RESULT_EXPIRED', 0, { kind: 'expired', times: always }),
+    ...lost,
+  },
+  {
+    ...fetching('redirects', 'FAILED RESULT_UNUSABLE', 0, {
+      kind: 'redirect',
+      location: 'http://127.0.0.1:9/secret',
+      times: always,
+    }),
+    ...lost,
+  },
+  delivering('DONE without pictures', 'FAILED UPSTREAM_FAILED', 0, { kind: 'no-results' }),
+  delivering('DONE with fewer pictures', 'PARTIAL', 1, { kind: 'fewer-results' }),
+];
+
+/** The longest first. */
+const rows = [...pictures, ...polls];
+
+describe('after a paid call', () => {
+  const lanes = new Lanes(rows, meetAnswers);
+
+  beforeAll(() => {
+    lanes.start(8, { settings: { POLL_TIMEOUT: '2s' } });
+  });
+
+  afterAll(() => lanes.close());
+
+  it.each(polls)('asked for a $kind, the upstream answers with: $name; $end', async (row) => {
+    await expect(lanes.result(row)).resolves.toBeUndefined();
+  });
+
+  it.each(pictures)('of the pictures it delivers: $name; $end', async (row) => {
+    await expect(lanes.result(row)).resolves.toBeUndefined();
+  });
+});

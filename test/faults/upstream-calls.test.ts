@@ -1,0 +1,101 @@
+import type { SandboxFault } from '../../src/upstream/sandbox/faults';
+import type { JobKind } from '../support/faults-jobs';
+import { Lanes } from '../support/faults-lanes';
+import { meetFault, type CallEnd, type CallRow, type Misbehaviour } from '../support/faults-upstream';
+
+jest.setTimeout(300_000);
+
+const kinds: readonly JobKind[] = ['training', 'generation'];
+
+function both(name: string, fault: Misbehaviour, end: CallEnd, more: Partial<CallRow> = {}): CallRow[] {
+  return kinds.map((kind) => ({ name, kind, fault, end, executed: end !== 'waits', ...more }));
+}
+
+const answered = { hasEvidence: true };
+const status = (code: number, more: Partial<Extract<SandboxFault, { kind: 'status' }>> = {}) =>
+  ({ kind: 'status', status: code, ...more }) as const;
+
+/** Nothing certain follows from it, and it was executed. */
+const unclear: CallRow[] = [
+  ...both('hangs, executed', { kind: 'hang' }, 'unknown'),
+  ...both('drips a byte every half second', { kind: 'slow', everyMs: 500 }, 'unknown', answered),
+  ...[500, 502, 503, 504].flatMap((code) =>
+    both(`${code}, executed`, status(code, { executed: true, body: '<h1>Oops</h1>' }), 'unknown', answered),
+  ),
+  ...both('a connection reset after the call', { kind: 'reset-after' }, 'unknown'),
+  ...both('HTML', { kind: 'html' }, 'unknown', answered),
+  ...both('half a JSON', { kind: 'malformed' }, 'unknown', answered),
+  ...both('half an answer', { kind: 'truncated' }, 'unknown', answered),
+  ...both('an empty answer', { kind: 'empty' }, 'unknown', answered),
+  ...both('no id', { kind: 'no-id' }, 'unknown', answered),
+  ...both('200 MB of JSON', { kind: 'huge' }, 'unknown', answered),
+  ...both('a gzip bomb', { kind: 'gzip-bomb' }, 'unknown', answered),
+  ...both(
+    'an id that is no string',
+    status(202, { executed: true, body: { model_id: 7, inference_id: {} } }),
+    'unknown',
+    answered,
+  ),
+  ...both(
+    'another envelope',
+    status(200, { executed: true, body: { result: [{ id: 'x' }] } }),
+    'unknown',
+    answered,
+  ),
+  ...both('the id of another job', { kind: 'duplicate-id' }, 'unknown'),
+];
+
+/** The same, but it was not executed: photos show that of a training, and nothing of a generation. */
+const unclearNotExecuted: CallRow[] = [
+  ...both('500, not executed', status(500), 'sent anew'),
+  ...both('a connection reset before the call', { kind: 'reset-before' }, 'sent anew'),
+  ...both('hangs, not executed', { kind: 'hang', executed: false }, 'sent anew'),
+  ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }, 'sent anew'),
+].map((row) => (row.kind === 'generation' ? { ...row, end: 'unknown', executed: false } : row));
+
+const refused: CallRow[] = [
+  ...[400, 413].flatMap((code) => both(String(code), status(code), 'UPSTREAM_REJECTED')),
+  ...both('422', status(422, { body: { detail: 'The type is not supported.' } }), 'UPSTREAM_REJECTED'),
+  ...both(
+    '422 for a photo',
+    status(422, { body: { detail: 'Failed to download image 3' } }),
+    'PHOTO_UNREACHABLE',
+  ),
+  ...both('404', status(404), 'MODEL_LOST_UPSTREAM'),
+  ...both('401', status(401), 'UPSTREAM_AUTH'),
+  ...both('402', status(402), 'UPSTREAM_CREDITS'),
+  ...both('403', status(403), 'UPSTREAM_AUTH'),
+];
+
+const later: CallRow[] = [
+  ...both('429 with Retry-After', status(429, { headers: { 'Retry-After': '2' } }), 'waits', {
+    waitMs: 2_000,
+  }),
+  ...both(
+    '429 with a reset time',
+    status(429, { headers: { 'X-Picsart-Ratelimit-Reset-Time': '3' } }),
+    'waits',
+    {
+      waitMs: 3_000,
+    },
+  ),
+  ...both('503 with Retry-After', status(503, { headers: { 'Retry-After': '2' } }), 'waits', {
+    waitMs: 2_000,
+  }),
+];
+
+const rows = [...unclear, ...unclearNotExecuted, ...refused, ...later];
+
+describe('a paid call that the upstream answers badly', () => {
+  const lanes = new Lanes(rows, meetFault);
+
+  beforeAll(() => {
+    lanes.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '4s' } });
+  });
+
+  afterAll(() => lanes.close());
+
+  it.each(rows)('$kind, $name: $end', async (row) => {
+    await expect(lanes.result(row)).resolves.toBeUndefined();
+  });
+});

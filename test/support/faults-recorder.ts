@@ -1,0 +1,94 @@
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** A call that went through. */
+export interface RecordedCall {
+  method: string;
+  path: string;
+  /** When it came, by this machine's clock in milliseconds. */
+  atMs: number;
+  /** When its answer began; null while there is none. */
+  answeredMs: number | null;
+  status: number | null;
+  /** How long the answer told everybody to stay away, in milliseconds. */
+  waitMs: number;
+}
+
+/** Stands before an upstream, passes everything on as it is, and writes down what was called when. */
+export class Recorder {
+  readonly calls: RecordedCall[] = [];
+  private server: Server;
+  private readonly sockets = new Set<Socket>();
+  private port = 0;
+
+  private constructor(private readonly target: string) {
+    this.server = this.make();
+  }
+
+  static async start(target: string): Promise<Recorder> {
+    const recorder = new Recorder(target);
+    await recorder.open();
+    recorder.port = (recorder.server.address() as AddressInfo).port;
+    return recorder;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The paid calls. */
+  get paid(): RecordedCall[] {
+    return this.calls.filter(({ method }) => method === 'POST');
+  }
+
+  /** Calls that came although an earlier answer had told everybody to stay away for longer. */
+  get early(): RecordedCall[] {
+    return this.calls.filter(({ atMs, path }) =>
+      this.calls.some(
+        ({ answeredMs, waitMs }) =>
+          !path.startsWith('/results/') &&
+          answeredMs !== null &&
+          atMs > answeredMs &&
+          atMs < answeredMs + waitMs,
+      ),
+    );
+  }
+
+  /** Nobody can connect any more, until {@link open}. */
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((closed) => this.server.close(closed));
+  }
+
+  async open(): Promise<void> {
+    this.server = this.make();
+    await new Promise<void>((ready) => this.server.listen(this.port, '127.0.0.1', ready));
+  }
+
+  private make(): Server {
+    const server = createServer((incoming, outgoing) => {
+      this.pass(incoming, outgoing);
+    });
+    server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
+    return server;
+  }
+
+  private pass(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { method = 'GET', url: path = '/', headers } = incoming;
+    const call: RecordedCall = { method, path, atMs: Date.now(), answeredMs: null, status: null, waitMs: 0 };
+    this.calls.push(call);
+    const passed = request(new URL(path, this.target), { method, headers, agent: false }, (answer) => {
+      call.answeredMs = Date.now();
+      call.status = answer.statusCode!;
+      if (call.status === 429)
+        call.waitMs = 1_000 * Number(answer.headers['x-picsart-ratelimit-reset-time'] ?? 0);
+      outgoing.writeHead(call.status, answer.headers);
+      answer.pipe(outgoing);
+    });
+    passed.on('error', () => outgoing.socket?.resetAndDestroy());
+    incoming.pipe(passed);
+  }
+}

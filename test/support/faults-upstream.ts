@@ -1,0 +1,112 @@
+import type { SandboxFault } from '../../src/upstream/sandbox/faults';
+import { complaints, rowId, statesOf } from './faults-audit';
+import type { Job } from './faults-client';
+import type { FaultsHouse } from './faults-house';
+import { ending, furnish, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
+
+/** A fault without its place. */
+export type Misbehaviour = SandboxFault extends infer One
+  ? One extends unknown
+    ? Omit<One, 'on'>
+    : never
+  : never;
+
+/**
+ * How a paid call ends that met a fault:
+ * - `unknown`: UNCERTAIN, then SUBMISSION_UNKNOWN; the answer, if any, is kept for the operator
+ * - `sent anew`: UNCERTAIN, then evidently not executed, and sent again by itself; paid once
+ * - `waits`: surely not executed, sent again when the upstream said, or later; paid once
+ * - a failure's code: refused with one call, nothing paid
+ */
+export type CallEnd = 'unknown' | 'sent anew' | 'waits' | (string & {});
+
+/** A row of the matrix for paid calls. */
+export interface CallRow {
+  name: string;
+  kind: JobKind;
+  fault: Misbehaviour;
+  end: CallEnd;
+  /** Whether the upstream executes it although its answer goes wrong. */
+  executed: boolean;
+  /** The shortest time until the next call, in milliseconds. */
+  waitMs?: number;
+  /** Whether something of the answer is left for the operator. */
+  hasEvidence?: boolean;
+}
+
+/** Lets a paid call meet a fault and watches the job to its end. */
+export async function meetFault(house: FaultsHouse, row: CallRow): Promise<void> {
+  const { kind, fault } = row;
+  await furnish(house);
+  const paidBefore = await house.paid();
+  const peak = await freshPeak(house);
+  await house.sandbox.fault({ on: operations[kind], ...fault });
+  const { id } = await order(house, kind);
+  const job = await ending(house, kind, id);
+  const paid = (await house.paid()) - paidBefore;
+  await judge(house, row, job, paid);
+  const grown = ((await house.gateway.memory()).peak - peak) / 1e6;
+  if (grown > 100) throw new Error(`The gateway's memory grew by ${Math.round(grown)} MB.`);
+  if (row.end === 'unknown') await payAgain(house, kind, job);
+  const found = await complaints(house);
+  if (found.length > 0) throw new Error(found.join('\n'));
+}
+
+/** Forgets the gateway's peak so far. */
+export async function freshPeak(house: FaultsHouse): Promise<number> {
+  await house.gateway.forgetPeak();
+  return (await house.gateway.memory()).peak;
+}
+
+interface Call {
+  outcome: string;
+  evidence: string | null;
+  at: Date;
+}
+
+async function judge(house: FaultsHouse, row: CallRow, job: Job, paid: number): Promise<void> {
+  const states = await statesOf(house, job.id);
+  const calls = await house.rows<Call>(
+    `SELECT outcome, evidence, called_at AS at FROM submissions
+      WHERE coalesce(model_id, generation_id) = $1 ORDER BY attempt`,
+    [rowId(job.id)],
+  );
+  const facts = {
+    status: job.status,
+    code: job.failure?.code ?? null,
+    paid,
+    outcomes: calls.map(({ outcome }) => outcome).join(),
+    isUnsure: states.includes('UNCERTAIN'),
+  };
+  const wanted = wantedOf(row);
+  if (JSON.stringify(facts) !== JSON.stringify(wanted)) {
+    throw new Error(`It was ${JSON.stringify(facts)}, not ${JSON.stringify(wanted)}: ${states.join(' → ')}.`);
+  }
+  judgeCalls(row, calls);
+}
+
+function judgeCalls({ hasEvidence, waitMs = 0 }: CallRow, [first, second]: readonly Call[]): void {
+  if (hasEvidence && !first!.evidence?.startsWith('HTTP ')) throw new Error('The answer was not kept.');
+  const gapMs = second ? second.at.getTime() - first!.at.getTime() : Infinity;
+  if (gapMs < waitMs) throw new Error(`It was called again after ${gapMs} ms.`);
+}
+
+function wantedOf({ kind, end, executed }: CallRow): object {
+  const success = { status: successes[kind], code: null, paid: 1 };
+  switch (end) {
+    case 'unknown':
+      return {
+        status: 'FAILED',
+        code: 'SUBMISSION_UNKNOWN',
+        paid: executed ? 1 : 0,
+        outcomes: 'UNKNOWN',
+        isUnsure: true,
+      };
+    case 'sent anew':
+      return { ...success, outcomes: 'NOT_EXECUTED,ACCEPTED', isUnsure: true };
+    case 'waits':
+      return { ...success, outcomes: 'NOT_EXECUTED,ACCEPTED', isUnsure: false };
+    default:
+      return { status: 'FAILED', code: end, paid: 0, outcomes: 'REFUSED', isUnsure: false };
+  }
+}
