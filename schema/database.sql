@@ -60,6 +60,20 @@ CREATE TABLE doomed_media (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE erasures (
+    id uuid NOT NULL,
+    owner text,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    completed_at timestamp with time zone,
+    due_at timestamp with time zone DEFAULT now(),
+    photos integer DEFAULT 0 NOT NULL,
+    models integer DEFAULT 0 NOT NULL,
+    generations integer DEFAULT 0 NOT NULL,
+    avatars integer DEFAULT 0 NOT NULL,
+    CONSTRAINT erasures_due_while_owned CHECK (((owner IS NULL) = (due_at IS NULL))),
+    CONSTRAINT erasures_forgotten_is_complete CHECK (((owner IS NOT NULL) OR (completed_at IS NOT NULL)))
+);
+
 CREATE TABLE events (
     stream_id uuid NOT NULL,
     sequence bigint NOT NULL,
@@ -69,6 +83,13 @@ CREATE TABLE events (
     payload jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'DELETED'::text])))
+);
+
+CREATE TABLE exports (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE generations (
@@ -98,8 +119,11 @@ CREATE TABLE generations (
     wanted smallint NOT NULL,
     results_expire_at timestamp with time zone,
     completed_at timestamp with time zone,
+    consent_version text,
+    consent_at timestamp with time zone,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
+    CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT generations_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
     CONSTRAINT generations_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT generations_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
@@ -165,7 +189,10 @@ CREATE TABLE models (
     type text NOT NULL,
     photo_count smallint NOT NULL,
     ready_at timestamp with time zone,
+    consent_version text,
+    consent_at timestamp with time zone,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
+    CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT models_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
     CONSTRAINT models_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT models_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
@@ -209,6 +236,13 @@ CREATE TABLE quota_reservations (
     avatars integer DEFAULT 0 NOT NULL,
     returned_at timestamp with time zone,
     CONSTRAINT quota_reservations_of_something CHECK (((trainings >= 0) AND (avatars >= 0) AND ((trainings + avatars) > 0)))
+);
+
+CREATE UNLOGGED TABLE rate_windows (
+    subject text NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    count integer NOT NULL,
+    CONSTRAINT rate_windows_counted CHECK ((count > 0))
 );
 
 CREATE TABLE streams (
@@ -269,8 +303,14 @@ ALTER TABLE ONLY avatars
 ALTER TABLE ONLY doomed_media
     ADD CONSTRAINT doomed_media_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_pkey PRIMARY KEY (stream_id, sequence);
+
+ALTER TABLE ONLY exports
+    ADD CONSTRAINT exports_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY generations
     ADD CONSTRAINT generations_pkey PRIMARY KEY (id);
@@ -296,6 +336,9 @@ ALTER TABLE ONLY photos
 ALTER TABLE ONLY quota_reservations
     ADD CONSTRAINT quota_reservations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY rate_windows
+    ADD CONSTRAINT rate_windows_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (id);
 
@@ -319,7 +362,15 @@ CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 
 CREATE INDEX doomed_media_due ON doomed_media USING btree (due_at);
 
+CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE UNIQUE INDEX erasures_running ON erasures USING btree (owner) WHERE (completed_at IS NULL);
+
 CREATE INDEX events_old ON events USING btree (created_at);
+
+CREATE INDEX exports_of_owner ON exports USING btree (owner);
+
+CREATE INDEX exports_old ON exports USING btree (expires_at);
 
 CREATE INDEX generations_due ON generations USING btree (due_at) WHERE (due_at IS NOT NULL);
 
@@ -359,7 +410,11 @@ CREATE INDEX quota_reservations_of_owner ON quota_reservations USING btree (owne
 
 CREATE INDEX quota_reservations_old ON quota_reservations USING btree (day);
 
+CREATE INDEX rate_windows_old ON rate_windows USING btree (ends_at);
+
 CREATE INDEX streams_of_owner ON streams USING btree (owner);
+
+CREATE INDEX submissions_evidence_old ON submissions USING btree (called_at) WHERE (evidence IS NOT NULL);
 
 CREATE UNIQUE INDEX submissions_of_generation ON submissions USING btree (generation_id, attempt) WHERE (generation_id IS NOT NULL);
 

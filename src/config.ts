@@ -52,6 +52,10 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
+const consentVersion = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,100}$/, 'is no name of a version; write one without spaces, like 2026-01');
+
 const authProblem = 'knows none, jwt and keys; write one, or several by comma: jwt,keys';
 const authMode = z.enum(['none', 'jwt', 'keys'], authProblem);
 
@@ -86,6 +90,7 @@ const settings = z.object({
   MAX_RESULT_BYTES: bytes.default(20_000_000),
   PHOTO_RETENTION: duration.default(24 * units.h),
   EVENT_RETENTION: duration.default(7 * units.d),
+  EVIDENCE_RETENTION: duration.default(30 * units.d),
   PHOTO_URL_ALLOW: list.default([]),
   SIGNING_SECRETS: list.default([]),
   AUTH: list.pipe(z.array(authMode).min(1, authProblem)).default(['none']),
@@ -97,6 +102,7 @@ const settings = z.object({
   QUOTA_AVATARS_PER_DAY: whole.optional(),
   QUOTA_RUNNING: whole.optional(),
   AUDIT_RETENTION: duration.default(365 * units.d),
+  REQUIRE_CONSENT: consentVersion.optional(),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
   LOG_LEVEL: z

@@ -41,7 +41,7 @@ export interface Doors {
 export async function makeDoors(ground: DoorGround): Promise<Doors> {
   const { config, logger, features, access } = ground;
   const origins = new Origins({ publicUrl: config.PUBLIC_URL, isLocalOnly: config.AUTH.includes('none') });
-  const schema = buildAppSchema(features.resolvers);
+  const schema = buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer.owner));
   const operations = new Operations({ schema, introspection: config.INTROSPECTION, logger });
   const sessions = new Sessions();
   const isApi = config.ROLE !== 'worker';

@@ -1,5 +1,6 @@
 import { ApiKeyEntity } from './accounts/api-key.entity';
 import { AuditEntryEntity } from './accounts/audit-entry.entity';
+import { ErasureEntity } from './accounts/erasure.entity';
 import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { EventEntity, StreamEntity } from './events/event.entity';
@@ -7,6 +8,7 @@ import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
+import { ExportEntity } from './persons/export.entity';
 import { PhotoEntity } from './photos/photo.entity';
 import { DoomedMediaEntity } from './storage/doomed-media.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
@@ -27,4 +29,6 @@ export const entities = [
   ApiKeyEntity,
   QuotaReservationEntity,
   AuditEntryEntity,
+  ErasureEntity,
+  ExportEntity,
 ];

@@ -1,3 +1,5 @@
+import { ConsentRule } from './accounts/consent';
+import type { ErasureGate } from './accounts/erasure-gate';
 import type { QuotaService } from './accounts/quota.service';
 import { ViewerResolver } from './accounts/viewer.resolver';
 import type { Config } from './config';
@@ -23,6 +25,8 @@ import { ModelLifecycle } from './models/model.lifecycle';
 import { ModelResolver } from './models/model.resolver';
 import { ModelService } from './models/model.service';
 import { ModelSubscriptions } from './models/model.subscription';
+import type { ErasureWork } from './persons/erasure.work';
+import type { ExportService } from './persons/export.service';
 import { PhotoIntake } from './photos/photo-intake';
 import { PhotoUploadService } from './photos/photo-upload.service';
 import { PhotoUrls } from './photos/photo-urls';
@@ -30,6 +34,7 @@ import { PhotoResolver } from './photos/photo.resolver';
 import { PhotoService } from './photos/photo.service';
 import type { PictureWorkshop } from './photos/picture-workshop';
 import { TrainingPhotoService } from './photos/training-photo.service';
+import { makePrivacy } from './privacy';
 import { MediaDeletion } from './storage/media-deletion';
 import type { MediaStore } from './storage/media-store';
 import type { Guard } from './upstream/guard';
@@ -62,43 +67,31 @@ export interface Features {
   photos: PhotoService;
   trainingPhotos: TrainingPhotoService;
   avatars: AvatarService;
+  gate: ErasureGate;
+  erasureWork: ErasureWork;
+  exports: ExportService;
   /** One of each class, for the schema. */
   resolvers: object[];
 }
 
 /** Makes every service, in the order in which they build on each other. */
 export function makeFeatures(ground: Ground): Features {
-  const { config, logger, database, media, wakeups, feed, provider, guard, signer, quotas, publicUrl } =
-    ground;
+  const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = ground;
+  const photoFeatures = makePhotos(ground);
+  const { photos, trainingPhotos } = photoFeatures;
   const store = new JobStore(database, wakeups);
   const closing = new Closing(store, wakeups);
-  const deletion = new MediaDeletion(database, media, logger);
-  const urls = new PhotoUrls(signer, publicUrl);
-  const intake = new PhotoIntake(database, media, ground.workshop);
-  const uploads = new PhotoUploadService(database, urls, intake, config.MAX_PHOTO_BYTES);
-  const photos = new PhotoService({
-    database,
-    store: media,
-    deletion,
-    urls,
-    maxPhotoBytes: config.MAX_PHOTO_BYTES,
-  });
-  const checkUrl = (url: string): URL => guard.checkUrl(url);
-  const trainingPhotos = new TrainingPhotoService({
-    database,
-    store: media,
-    urls,
-    checkUrl,
-    retentionMs: config.PHOTO_RETENTION,
-  });
-  const parts = { database, store, photos: trainingPhotos, provider, quotas };
+  const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
+  const parts = { database, store, photos: trainingPhotos, provider, quotas, consents };
   const generations = new GenerationService(parts);
   const generationLifecycle = new GenerationLifecycle(parts);
   const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
   const models = new ModelService(parts);
   const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
+  const { personResolver, ...privacy } = makePrivacy(ground);
   const resolvers = [
     new ViewerResolver(quotas),
+    personResolver,
     new OperatorResolver(() => readOverview(database)),
     new StyleResolver(provider.facts.styles),
     new NodeResolver(models, generations, avatars, photos),
@@ -115,5 +108,31 @@ export function makeFeatures(ground: Ground): Features {
     new AvatarResolver(avatars, generations),
     new ModelAvatarsResolver(avatars),
   ];
-  return { store, closing, deletion, intake, uploads, photos, trainingPhotos, avatars, resolvers };
+  return { ...photoFeatures, ...privacy, store, closing, avatars, resolvers };
+}
+
+type PhotoFeatures = Pick<Features, 'deletion' | 'intake' | 'uploads' | 'photos' | 'trainingPhotos'>;
+
+function makePhotos({
+  config,
+  logger,
+  database,
+  media,
+  guard,
+  signer,
+  workshop,
+  publicUrl,
+}: Ground): PhotoFeatures {
+  const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
+  const deletion = new MediaDeletion(database, media, logger);
+  const urls = new PhotoUrls(signer, publicUrl);
+  const intake = new PhotoIntake(database, media, workshop);
+  const checkUrl = (url: string): URL => guard.checkUrl(url);
+  return {
+    deletion,
+    intake,
+    uploads: new PhotoUploadService(database, urls, intake, maxPhotoBytes),
+    photos: new PhotoService({ database, store: media, deletion, urls, maxPhotoBytes }),
+    trainingPhotos: new TrainingPhotoService({ database, store: media, urls, checkUrl, retentionMs }),
+  };
 }

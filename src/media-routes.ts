@@ -1,6 +1,7 @@
 import { DomainError, notFound } from './core/errors';
 import type { Features } from './features';
 import type { AvatarSize } from './generations/avatar.service';
+import { downloadRoute } from './http/download-route';
 import type { Route } from './http/exchange';
 import { mediaRoute, type MediaFile } from './http/media-route';
 import { uploadRoute } from './http/upload-route';
@@ -18,8 +19,8 @@ const avatarCaching = 'private, max-age=3600, immutable';
 /** Photos can be deleted at any time, and a face must not stay in a cache. */
 const noCaching = 'private, no-store';
 
-/** The routes by which photos come in, go to the upstream, and pictures are shown. */
-export function mediaRoutes({ avatars, photos, trainingPhotos, uploads }: Features): Route[] {
+/** The routes by which photos come in, go to the upstream, and pictures and archives are given out. */
+export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads }: Features): Route[] {
   return [
     uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
@@ -39,6 +40,11 @@ export function mediaRoutes({ avatars, photos, trainingPhotos, uploads }: Featur
         trainingPhotos.openForUpstream(photoId, { jobId, attempt }, query, range);
       return mediaFile({ ...photoShown(photoId), open });
     }),
+    downloadRoute('/exports/:id', ({ params, query }, send) =>
+      exports.serve(params.id!, query, ({ fileName, bytes }) =>
+        send({ contentType: 'application/zip', fileName, bytes }),
+      ),
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { keepResolvers } from './graphql/resolver-instances';
+import { requireAdmission, type Admit } from './graphql/root-admission';
 import { requireScopes } from './graphql/root-scopes';
 import { DateTimeScalar } from './graphql/scalars';
 
@@ -15,9 +16,10 @@ const noTopics: PubSub = {
 /**
  * Builds the schema from running resolvers. A `Date` field is a `DateTime`; every root field asks for its scope.
  * @param resolvers - one instance of each resolver class, at least one with a query
+ * @param admit - asked before a root field does anything
  * @throws Error naming a resolver that is given twice, or what is wrong with the types
  */
-export function buildAppSchema(resolvers: readonly object[]): GraphQLSchema {
+export function buildAppSchema(resolvers: readonly object[], admit: Admit): GraphQLSchema {
   const instances = new Map<unknown, object>(resolvers.map((resolver) => [resolver.constructor, resolver]));
   if (instances.size < resolvers.length) throw new Error('A resolver class stands twice in the schema.');
   const schema = buildSchemaSync({
@@ -28,6 +30,7 @@ export function buildAppSchema(resolvers: readonly object[]): GraphQLSchema {
     validate: false,
     pubSub: noTopics,
   });
+  requireAdmission(schema, admit);
   requireScopes(schema);
   keepResolvers(schema, resolvers);
   return schema;

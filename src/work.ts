@@ -52,6 +52,8 @@ export function makeWork(ground: WorkGround, features: Features): Work {
     database,
     eventRetentionMs: config.EVENT_RETENTION,
     auditRetentionMs: config.AUDIT_RETENTION,
+    evidenceRetentionMs: config.EVIDENCE_RETENTION,
+    erasures: features.erasureWork,
   });
   const poller: Poller = new Poller(beats, logger);
   return { poller, replay: () => settlement.replay({ models, generations }) };

@@ -11,11 +11,11 @@ export class AuditEntryEntity {
   @Column('timestamptz', { default: () => 'now()' })
   at: Date;
 
-  /** Who did it: the owner itself, `key:<id>` or `operator`. */
+  /** Who did it: the owner itself, `key:<id>` or `operator`; `@/erased` if it was an owner who is. */
   @Column('text')
   actor: string;
 
-  /** Whom it concerns. `erased` once the owner's data have been deleted. */
+  /** Whom it concerns. `@/erased` once the owner's data have been erased. */
   @Column('text')
   owner: string;
 
@@ -23,7 +23,7 @@ export class AuditEntryEntity {
   @Column('text')
   action: string;
 
-  /** The global id, or the key's id, that it was done to. */
+  /** The global id, the key's id or the receipt that it was done to. */
   @Column('text', { nullable: true })
   subject: string | null;
 

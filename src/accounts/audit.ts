@@ -27,9 +27,6 @@ export interface AuditEntry {
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** The owner in entries of somebody whose data have been erased. */
-export const erasedOwner = 'erased';
-
 /**
  * Writes down what a viewer does, in the transaction that does it: so there is no deed without its entry, and no entry
  * of a deed that was rolled back. A repetition by idempotency key does nothing and has no entry.

@@ -79,13 +79,35 @@ export type ErasedSubject = { generationId: string } | { avatarId: string };
  */
 export async function endStream(sql: Sql, streamId: string, deleted: DeletedSubject): Promise<void> {
   if (!(await lockStream(sql, streamId))) return;
-  await sql.rows('DELETE FROM events WHERE stream_id = $1', [streamId]);
-  const generationId = deleted.generationId ?? null;
-  const subject = deleted.kind ?? (generationId === deleted.subjectId ? 'GENERATION' : 'MODEL');
-  await appendEvents(sql, [
-    { streamId, kind: 'DELETED', subjectId: deleted.subjectId, generationId, payload: { subject } },
-  ]);
-  await sql.rows('UPDATE streams SET ended_at = now() WHERE id = $1', [streamId]);
+  await endLocked(sql, [deletion(streamId, deleted)]);
+}
+
+/** {@link endStream} for the streams of several subjects of a kind, whose ids are those of their streams. */
+export async function endStreams(
+  sql: Sql,
+  streamIds: readonly string[],
+  kind: Exclude<DeletedKind, 'AVATAR'>,
+): Promise<void> {
+  const open = await sql.rows<{ id: string }>(
+    'SELECT id FROM streams WHERE id = ANY($1) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE',
+    [streamIds],
+  );
+  await endLocked(
+    sql,
+    open.map(({ id }) => deletion(id, { subjectId: id, generationId: kind === 'GENERATION' ? id : null })),
+  );
+}
+
+function deletion(streamId: string, { subjectId, generationId = null, kind }: DeletedSubject): NewEvent {
+  const subject = kind ?? (generationId === subjectId ? 'GENERATION' : 'MODEL');
+  return { streamId, kind: 'DELETED', subjectId, generationId, payload: { subject } };
+}
+
+async function endLocked(sql: Sql, endings: readonly NewEvent[]): Promise<void> {
+  const ids = endings.map(({ streamId }) => streamId);
+  await sql.rows('DELETE FROM events WHERE stream_id = ANY($1)', [ids]);
+  await appendEvents(sql, endings);
+  await sql.rows('UPDATE streams SET ended_at = now() WHERE id = ANY($1)', [ids]);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { audit } from '../accounts/audit';
+import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -98,7 +99,8 @@ export class AvatarService {
     }
     const id = fromGlobalId('Avatar', globalId);
     const [row] = await this.parts.database.rows<{ content_type: string; sha256: string }>(
-      `SELECT content_type, sha256 FROM avatars WHERE id = $1 AND status = 'STORED'`,
+      `SELECT content_type, sha256 FROM avatars
+        WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
       [id],
     );
     if (!row) throw new DomainError('NOT_FOUND', 'The avatar has been deleted.');

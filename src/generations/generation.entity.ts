@@ -35,6 +35,7 @@ export interface PromptRow {
   'generations_waiting_is_due',
   "status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR due_at IS NOT NULL",
 )
+@Check('generations_consent_whole', '(consent_version IS NULL) = (consent_at IS NULL)')
 @Check('generations_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('generations_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('generations_of_owner', ['owner', 'id'])

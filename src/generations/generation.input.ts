@@ -1,4 +1,5 @@
 import { ArgsType, Field, ID, InputType, Int } from 'type-graphql';
+import { ConsentInput } from '../accounts/consent.input';
 import { UrlScalar } from '../graphql/scalars';
 
 const keyDescription =
@@ -55,6 +56,12 @@ export class GenerateInstantAvatarsInput {
 
   @Field(() => Int, { defaultValue: 1, description: 'How many avatars; 1 or more.' })
   count: number;
+
+  @Field(() => ConsentInput, {
+    nullable: true,
+    description: 'That the person on the photo has agreed; kept with the generation.',
+  })
+  consent?: ConsentInput | null;
 
   @Field(() => String, { nullable: true, description: keyDescription })
   idempotencyKey?: string | null;

@@ -17,6 +17,8 @@ export type GenerationPayload = Pick<
   | 'failureMessage'
   | 'failureRetryable'
   | 'attempt'
+  | 'consentVersion'
+  | 'consentAt'
   | 'prompts'
   | 'wanted'
   | 'createdAt'
@@ -59,6 +61,8 @@ function generationPayload(row: GenerationEntity): GenerationPayload {
     failureMessage: row.failureMessage,
     failureRetryable: row.failureRetryable,
     attempt: row.attempt,
+    consentVersion: row.consentVersion,
+    consentAt: row.consentAt,
     prompts: row.prompts,
     wanted: row.wanted,
     createdAt: row.createdAt,
@@ -93,6 +97,7 @@ export function readGenerationPayload(payload: Record<string, unknown>): Generat
   const time = (name: string): Date | null => (payload[name] ? new Date(payload[name] as string) : null);
   return {
     ...(payload as unknown as GenerationPayload),
+    consentAt: time('consentAt'),
     createdAt: time('createdAt')!,
     estimatedReadyAt: time('estimatedReadyAt'),
     submittedAt: time('submittedAt'),

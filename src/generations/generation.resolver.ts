@@ -10,6 +10,7 @@ import {
   Root,
   Subscription,
 } from 'type-graphql';
+import { consentIn } from '../accounts/consent.input';
 import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Followed } from '../events/follow';
@@ -109,7 +110,8 @@ export class GenerationResolver {
       prompt,
       count,
     } = input;
-    const request = { photoId, photoUrl, prompt, negativePrompt, count, idempotencyKey };
+    const consent = consentIn(input.consent);
+    const request = { photoId, photoUrl, prompt, negativePrompt, count, consent, idempotencyKey };
     return { generation: await this.parts.service.generateInstant(viewer, request) };
   }
 

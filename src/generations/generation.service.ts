@@ -1,4 +1,5 @@
 import { audit, type AuditedAction } from '../accounts/audit';
+import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
 import { claimKey } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
@@ -31,6 +32,7 @@ export interface InstantRequest {
   prompt: string;
   negativePrompt: string | null;
   count: number;
+  consent?: Consent | null;
   idempotencyKey: string | null;
 }
 
@@ -41,7 +43,10 @@ export interface GenerationParts {
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
+  consents: Pick<ConsentRule, 'check'>;
 }
+
+const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
 /** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
 export class GenerationService {
@@ -73,15 +78,18 @@ export class GenerationService {
         photoId: null,
         prompts: request.prompts,
         wanted,
+        // It was given, where it was needed, for the training.
+        ...noConsent,
       });
     });
   }
 
   /** The same for avatars from one photo, without training. */
   async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
-    const { photos, provider } = this.parts;
+    const { consents, photos, provider } = this.parts;
     checkInstant(request, provider.facts);
     return this.once(viewer, 'generateInstantAvatars', request, async (sql, id) => {
+      const consent = consents.check(request.consent ?? null);
       const [photoId] =
         request.photoId === null
           ? await photos.addFromUrls(sql, viewer, [request.photoUrl!], () => 'input.photoUrl')
@@ -95,7 +103,7 @@ export class GenerationService {
           count: request.count,
         },
       ];
-      const generation = await this.insert(sql, {
+      return this.insert(sql, {
         id,
         owner: viewer.owner,
         provider: provider.name,
@@ -103,8 +111,8 @@ export class GenerationService {
         photoId: photoId!,
         prompts,
         wanted: request.count,
+        ...consent,
       });
-      return generation;
     });
   }
 
@@ -145,10 +153,11 @@ export class GenerationService {
   private async once(
     viewer: Viewer,
     operation: AuditedAction,
-    request: { idempotencyKey: string | null },
+    request: { idempotencyKey: string | null; consent?: Consent | null },
     create: (sql: Sql, id: string) => Promise<GenerationEntity>,
   ): Promise<GenerationEntity> {
-    const { idempotencyKey: key, ...input } = request;
+    // A repetition may say its consent anew; what the key stands for is the generation.
+    const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
     const generation = await this.parts.database.transaction(async (sql) => {
       const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
@@ -178,22 +187,24 @@ export class GenerationService {
 
   private async insert(
     sql: Sql,
-    row: Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> & {
-      prompts: readonly PromptRow[];
-    },
+    row: Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> &
+      ConsentColumns & { prompts: readonly PromptRow[] },
   ): Promise<GenerationEntity> {
     const [inserted] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO generations (id, owner, provider, model_id, photo_id, prompts, wanted, due_at, deadline_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, now(), now() + $8 * interval '1 ms') RETURNING *`,
+      `INSERT INTO generations
+         (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms') RETURNING *`,
       [
-        row.id,
-        row.owner,
-        row.provider,
-        row.modelId,
-        row.photoId,
-        JSON.stringify(row.prompts),
-        row.wanted,
-        queueDeadlineMs,
+        ...[
+          row.id,
+          row.owner,
+          row.provider,
+          row.modelId,
+          row.photoId,
+          JSON.stringify(row.prompts),
+          row.wanted,
+        ],
+        ...[row.consentVersion, row.consentAt, queueDeadlineMs],
       ],
     );
     const generation = camelRow<GenerationEntity>(inserted!);

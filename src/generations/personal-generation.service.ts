@@ -16,12 +16,7 @@ export class PersonalGenerationService {
    * @param isUnderWay - only those that a worker would look at again
    * @returns their UUIDs, at most `limit`, and so few that they have not many more than 1,000 avatars
    */
-  async lockSome(
-    sql: Sql,
-    { owner, until }: Person,
-    isUnderWay: boolean,
-    limit: number,
-  ): Promise<string[]> {
+  async lockSome(sql: Sql, { owner, until }: Person, isUnderWay: boolean, limit: number): Promise<string[]> {
     const rows = await sql.rows<{ id: string }>(
       `SELECT id FROM generations
         WHERE id IN (SELECT id

@@ -68,6 +68,14 @@ export abstract class JobEntity {
   @Column('text', { nullable: true })
   lastError: string | null;
 
+  /** The text that the person on the photos has agreed to, by the version's name; null if nobody said. */
+  @Column('text', { nullable: true })
+  consentVersion: string | null;
+
+  /** When that was. */
+  @Column('timestamptz', { nullable: true })
+  consentAt: Date | null;
+
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;
 

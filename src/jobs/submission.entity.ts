@@ -20,6 +20,7 @@ export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUT
   unique: true,
   where: 'provider_ref IS NOT NULL',
 })
+@Index('submissions_evidence_old', ['calledAt'], { where: 'evidence IS NOT NULL' })
 export class SubmissionEntity {
   @PrimaryColumn('uuid')
   id: string;
@@ -52,7 +53,10 @@ export class SubmissionEntity {
   @Column('text', { nullable: true })
   correlationId: string | null;
 
-  /** What came back where it said nothing certain, cut to 8 kB; for the operator. */
+  /**
+   * What came back where it said nothing certain, cut to 8 kB; for the operator. It may quote what was asked for, so it
+   * is forgotten after `EVIDENCE_RETENTION`.
+   */
   @Column('text', { nullable: true })
   evidence: string | null;
 

@@ -1,4 +1,5 @@
 import { newId } from '../core/ids';
+import { inPortions, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
 import type { JobLine, JobRow } from './job';
@@ -86,4 +87,38 @@ export async function readAttempt(sql: Sql, line: JobLine, row: JobRow): Promise
     [row.id, row.attempt],
   );
   return attempt ? { outcome: attempt.outcome, ageMs: attempt.age_ms } : null;
+}
+
+/**
+ * Forgets what upstreams answered where it said nothing certain: it may quote what was asked for, and the addresses of
+ * photos. That something was answered, and with which status, stays.
+ * @returns how many, at most 1,000 a call
+ */
+export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<number> {
+  const forgotten = await sql.rows(
+    `UPDATE submissions SET evidence = NULL WHERE id IN
+       (SELECT id FROM submissions
+         WHERE evidence IS NOT NULL AND called_at < now() - $1 * interval '1 ms' ORDER BY called_at LIMIT 1000)
+     RETURNING id`,
+    [olderThanMs],
+  );
+  return forgotten.length;
+}
+
+/** The paid calls that were made for a person, by the jobs' UUIDs; without what upstreams answered. */
+export function attemptsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
+  return inPortions<{ job: string; attempt: number }>((last, limit) =>
+    sql.rows(
+      `SELECT * FROM (
+         SELECT s.model_id AS job, 'model' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
+                s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
+           FROM models j JOIN submissions s ON s.model_id = j.id WHERE j.owner = $1
+         UNION ALL
+         SELECT s.generation_id, 'generation', s.attempt, s.outcome, s.called_at, s.answered_at, s.photos_fetched_at
+           FROM generations j JOIN submissions s ON s.generation_id = j.id WHERE j.owner = $1) AS calls
+        WHERE "calledAt" <= $2 AND ($3::uuid IS NULL OR (job, attempt) > ($3, $4::integer))
+        ORDER BY job, attempt LIMIT $5`,
+      [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
+    ),
+  );
 }

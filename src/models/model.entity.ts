@@ -23,6 +23,7 @@ import type { ModelStatus } from './model.state';
   'models_waiting_is_due',
   "status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR due_at IS NOT NULL",
 )
+@Check('models_consent_whole', '(consent_version IS NULL) = (consent_at IS NULL)')
 @Check('models_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('models_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('models_of_owner', ['owner', 'id'])

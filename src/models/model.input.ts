@@ -1,4 +1,5 @@
 import { ArgsType, Field, ID, InputType } from 'type-graphql';
+import { ConsentInput } from '../accounts/consent.input';
 import { PageArgs } from '../graphql/connection';
 import { UrlScalar } from '../graphql/scalars';
 import type { AvatarType } from '../upstream/provider';
@@ -34,6 +35,12 @@ export class TrainModelInput {
     description: 'Which avatar service; the configured one unless given.',
   })
   provider?: string | null;
+
+  @Field(() => ConsentInput, {
+    nullable: true,
+    description: 'That the person on the photos has agreed; kept with the model.',
+  })
+  consent?: ConsentInput | null;
 
   @Field(() => String, {
     nullable: true,

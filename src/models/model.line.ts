@@ -17,6 +17,8 @@ export type ModelState = Pick<
   | 'failureMessage'
   | 'failureRetryable'
   | 'attempt'
+  | 'consentVersion'
+  | 'consentAt'
   | 'providerRef'
   | 'createdAt'
   | 'submittedAt'
@@ -48,6 +50,8 @@ function modelState(row: ModelEntity): ModelState {
     failureMessage: row.failureMessage,
     failureRetryable: row.failureRetryable,
     attempt: row.attempt,
+    consentVersion: row.consentVersion,
+    consentAt: row.consentAt,
     providerRef: row.providerRef,
     createdAt: row.createdAt,
     submittedAt: row.submittedAt,
@@ -60,6 +64,7 @@ export function readModelPayload(payload: Record<string, unknown>): ModelState {
   const time = (name: string): Date | null => (payload[name] ? new Date(payload[name] as string) : null);
   return {
     ...(payload as unknown as ModelState),
+    consentAt: time('consentAt'),
     createdAt: time('createdAt')!,
     estimatedReadyAt: time('estimatedReadyAt'),
     submittedAt: time('submittedAt'),

@@ -10,6 +10,7 @@ import {
   Root,
   Subscription,
 } from 'type-graphql';
+import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Followed, Following } from '../events/follow';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
@@ -81,7 +82,8 @@ export class ModelResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
     const { provider = null, idempotencyKey = null } = input;
-    return { model: await this.service.train(viewer, { ...input, provider, idempotencyKey }) };
+    const consent = consentIn(input.consent);
+    return { model: await this.service.train(viewer, { ...input, provider, consent, idempotencyKey }) };
   }
 
   @Mutation(() => ModelPayload, { description: 'Gives a model another name.' })

@@ -1,4 +1,5 @@
 import { audit } from '../accounts/audit';
+import type { Consent, ConsentRule } from '../accounts/consent';
 import { claimKey } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
@@ -23,6 +24,7 @@ export interface TrainRequest {
   photoIds: readonly string[];
   photoUrls: readonly string[];
   provider: string | null;
+  consent?: Consent | null;
   idempotencyKey: string | null;
 }
 
@@ -41,6 +43,7 @@ export interface ModelParts {
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
+  consents: Pick<ConsentRule, 'check'>;
 }
 
 const longestName = 100;
@@ -56,7 +59,8 @@ export class ModelService {
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
     const { database, store } = this.parts;
     this.checkTraining(request);
-    const { idempotencyKey: key, ...input } = request;
+    // A repetition may say its consent anew; what the key stands for is the training.
+    const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
     const model = await database.transaction(async (sql) => {
       const first = await claimKey(sql, {
@@ -161,7 +165,8 @@ export class ModelService {
   }
 
   private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
-    const { photos, provider } = this.parts;
+    const { consents, photos, provider } = this.parts;
+    const { consentVersion, consentAt } = consents.check(request.consent ?? null);
     const uploaded = await photos.resolveForTraining(
       sql,
       viewer,
@@ -176,9 +181,12 @@ export class ModelService {
     );
     const photoIds = [...uploaded, ...linked];
     const [row] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO models (id, owner, provider, name, type, photo_count, due_at, deadline_at)
-       VALUES ($1, $2, $3, $4, $5, $6, now(), now() + $7 * interval '1 ms') RETURNING *`,
-      [id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length, queueDeadlineMs],
+      `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms') RETURNING *`,
+      [
+        ...[id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length],
+        ...[consentVersion, consentAt, queueDeadlineMs],
+      ],
     );
     await sql.rows(
       `INSERT INTO model_photos (model_id, photo_id, position) SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,

@@ -108,6 +108,16 @@ export class AvatarModel implements Node {
   })
   attempt: number;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The version of the text that the person on the photos agreed to, as `trainModel` was told; null if it was not.',
+  })
+  consentVersion?: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
+  consentAt?: Date | null;
+
   @Field(() => DateTimeScalar, { description: 'When `trainModel` was called.' })
   createdAt: Date;
 

@@ -16,12 +16,7 @@ export class PersonalModelService {
    * @param isUnderWay - only those that a worker would look at again
    * @returns their UUIDs, at most `limit`
    */
-  async lockSome(
-    sql: Sql,
-    { owner, until }: Person,
-    isUnderWay: boolean,
-    limit: number,
-  ): Promise<string[]> {
+  async lockSome(sql: Sql, { owner, until }: Person, isUnderWay: boolean, limit: number): Promise<string[]> {
     const rows = await sql.rows<{ id: string }>(
       `SELECT id FROM models WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
         ORDER BY id LIMIT $4 FOR UPDATE`,

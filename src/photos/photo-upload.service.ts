@@ -1,3 +1,4 @@
+import { isBeingErased } from '../accounts/erasure-gate';
 import { withinMs } from '../core/clock';
 import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -124,7 +125,7 @@ export class PhotoUploadService {
   /** The row, or null if it is gone for good. */
   private async find(id: string): Promise<PhotoEntity | null> {
     const [row] = await this.database.rows<Record<string, unknown>>(
-      `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED'`,
+      `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED' AND NOT ${isBeingErased('photos.owner')}`,
       [id],
     );
     return row ? camelRow<PhotoEntity>(row) : null;

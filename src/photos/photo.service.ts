@@ -1,4 +1,5 @@
 import { audit } from '../accounts/audit';
+import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
@@ -109,8 +110,11 @@ export class PhotoService {
   async openForViewer(photoId: string, query: URLSearchParams, range?: ByteRange): Promise<OpenObject> {
     this.parts.urls.checkView(photoId, query);
     const id = fromGlobalId('Photo', photoId);
-    const [photo] = await this.byIds([id]);
-    const object = photo?.status === 'READY' ? await this.parts.store.open(photoKey(id), range) : null;
+    const ready = await this.parts.database.rows(
+      `SELECT id FROM photos WHERE id = $1 AND status = 'READY' AND NOT ${isBeingErased('photos.owner')}`,
+      [id],
+    );
+    const object = ready.length > 0 ? await this.parts.store.open(photoKey(id), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }

@@ -1,3 +1,4 @@
+import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound, type ErrorCode } from '../core/errors';
 import { fromGlobalId, newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
@@ -174,11 +175,13 @@ export class TrainingPhotoService {
       [jobId, attempt],
     );
     const wanting = await database.rows(
-      `SELECT id FROM models
-        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'TRAINING')
-       UNION ALL
-       SELECT id FROM generations
-        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'GENERATING')`,
+      `SELECT owner FROM (
+         SELECT owner FROM models
+          WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'TRAINING')
+         UNION ALL
+         SELECT owner FROM generations
+          WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'GENERATING')) AS jobs
+        WHERE NOT ${isBeingErased('jobs.owner')}`,
       [jobId, attempt],
     );
     return wanting.length > 0;

@@ -9,8 +9,11 @@ import type { GenerationWork } from '../generations/generation.work';
 import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
 import type { Settlement } from '../jobs/settlement';
+import { forgetEvidence } from '../jobs/submission.ledger';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { ModelWork } from '../models/model.work';
+import type { ErasureWork } from '../persons/erasure.work';
+import { pruneExports } from '../persons/export.service';
 import type { PhotoPurgeWork } from '../photos/photo-purge.work';
 import type { PhotoWork } from '../photos/photo.work';
 import type { MediaDeletion } from '../storage/media-deletion';
@@ -37,10 +40,13 @@ export interface PictureBeatParts {
 /** The work that is repeated. */
 export interface BeatParts extends JobBeatParts, PictureBeatParts {
   database: Transactions;
+  erasures: ErasureWork;
   /** How long events are kept, in milliseconds. */
   eventRetentionMs: number;
   /** How long the audit log is kept, in milliseconds. */
   auditRetentionMs: number;
+  /** How long answers of upstreams that said nothing certain are kept, in milliseconds. */
+  evidenceRetentionMs: number;
 }
 
 /** Keys are good for at least a day, as is promised; a day more costs little. */
@@ -108,7 +114,8 @@ function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
   ];
 }
 
-function housekeeping({ database, purge, deletion, eventRetentionMs, auditRetentionMs }: BeatParts): Beat[] {
+function housekeeping(parts: BeatParts): Beat[] {
+  const { database, purge, deletion, erasures, eventRetentionMs, auditRetentionMs } = parts;
   const rare = (name: string, everyMs: number, work: (signal: AbortSignal) => Promise<unknown>): Beat => ({
     name,
     pass: async (signal) => {
@@ -128,10 +135,13 @@ function housekeeping({ database, purge, deletion, eventRetentionMs, auditRetent
       lanes: 1,
       wakes: false,
     },
+    { name: 'finish erasures', pass: (signal) => erasures.pass(signal), idleMs, lanes: 1, wakes: false },
     rare('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
     rare('prune events', minuteMs, () => pruneEvents(database, eventRetentionMs)),
     rare('forget keys', minuteMs, () => forgetKeys(database, keyRetentionMs)),
     rare('forget quota reservations', minuteMs, () => pruneReservations(database)),
     rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
+    rare('forget evidence', minuteMs, () => forgetEvidence(database, parts.evidenceRetentionMs)),
+    rare('forget exports', minuteMs, () => pruneExports(database)),
   ];
 }
