@@ -53,14 +53,19 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
     case 'PHOTO_UNREACHABLE':
       return failure(
         'PHOTO_UNREACHABLE',
-        `It said: ${reason}. Retry; if it stays, PUBLIC_URL cannot be reached from outside.`,
+        `${quote(reason)} Retry; if it stays, PUBLIC_URL cannot be reached from outside.`,
       );
     case 'NOT_FOUND':
       return failure('MODEL_LOST_UPSTREAM', 'Train a new model.');
     case 'UPSTREAM_REJECTED':
     case undefined:
-      return failure('UPSTREAM_REJECTED', `It said: ${reason}.`);
+      return failure('UPSTREAM_REJECTED', quote(reason));
   }
+}
+
+/** What the upstream gave as its reason, as a sentence; nothing if it gave none. */
+export function quote(reason: string): string {
+  return reason === '' ? '' : `It said: ${reason.replace(/[.\s]+$/, '')}.`;
 }
 
 /** The columns of a failed row. */

@@ -4,7 +4,7 @@ import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type AvatarProvider, type UpstreamState } from '../upstream/provider';
-import { failure, failureColumns, type Failure } from './failure';
+import { failure, failureColumns, quote, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
 import { keepingLease } from './lease';
@@ -112,7 +112,7 @@ export class FollowWork {
       if (answer instanceof UpstreamError) return await this.unanswered(steps, row, answer, now);
       if (answer.state === 'DONE') await this.finish(steps, row, answer);
       else if (answer.state === 'FAILED')
-        await this.fail(steps, row, failure(answer.code, sayReason(answer.reason)));
+        await this.fail(steps, row, failure(answer.code, quote(answer.reason)));
       else return await this.running(steps, row, answer, now);
     } catch (error) {
       this.parts.logger.warn(
@@ -257,8 +257,4 @@ function failing(steps: JobSteps, row: JobRow, why: Failure): JobMove {
   const dueInMs = why.code === 'UPSTREAM_TIMEOUT' ? steps.pollPlan.nextMs * lateSlower : null;
   const set = stays ? {} : { status: 'FAILED', estimatedReadyAt: null, tries: 0, ...failureColumns(why) };
   return { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: !stays };
-}
-
-function sayReason(reason: string): string {
-  return reason === '' ? '' : `It said: ${reason}.`;
 }
