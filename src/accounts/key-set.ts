@@ -17,6 +17,11 @@ export interface KeySetParts {
   /** Makes bounded calls. */
   exchange: { get(request: ExchangeRequest): Promise<ExchangeAnswer> };
   logger: Logger;
+  /**
+   * The time in Unix milliseconds.
+   * @defaultValue the system's
+   */
+  now?: () => number;
 }
 
 /** Milliseconds for one call to the issuer, well below the 10 s of an operation. */
@@ -41,8 +46,11 @@ export class KeySet {
   private keys: { find: Find; atMs: number } | null = null;
   private loading: Promise<boolean> | null = null;
   private failedAtMs = -Infinity;
+  private readonly now: () => number;
 
-  constructor(private readonly parts: KeySetParts) {}
+  constructor(private readonly parts: KeySetParts) {
+    this.now = parts.now ?? Date.now;
+  }
 
   /**
    * The key that a token says it was signed with.
@@ -62,12 +70,12 @@ export class KeySet {
   };
 
   private get ageMs(): number {
-    return this.keys ? Date.now() - this.keys.atMs : Infinity;
+    return this.keys ? this.now() - this.keys.atMs : Infinity;
   }
 
   /** One call at a time, whoever waits for it. @returns whether there are new keys */
   private async load(): Promise<boolean> {
-    if (Date.now() - this.failedAtMs < failedMs) return false;
+    if (this.now() - this.failedAtMs < failedMs) return false;
     this.loading ??= this.fetch().finally(() => (this.loading = null));
     return this.loading;
   }
@@ -82,11 +90,11 @@ export class KeySet {
         maxBytes,
         signal: new AbortController().signal,
       });
-      this.keys = { find: createLocalJWKSet(readKeySet(answer)), atMs: Date.now() };
+      this.keys = { find: createLocalJWKSet(readKeySet(answer)), atMs: this.now() };
       this.failedAtMs = -Infinity;
       return true;
     } catch (error) {
-      this.failedAtMs = Date.now();
+      this.failedAtMs = this.now();
       logger.warn({ err: error }, 'the keys at JWT_JWKS_URL cannot be had; tokens may be refused for now');
       return false;
     }

@@ -1,0 +1,201 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { apiSchema } from '../../src/api-schema';
+import { toGlobalId, newId } from '../../src/core/ids';
+import type { Database } from '../../src/database/database';
+import { printAppSchema } from '../../src/schema';
+import { TestClient } from '../support/client';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { lookInto } from '../support/known-client';
+import { insertSubmission } from '../support/photo-jobs';
+
+describe('the command line', () => {
+  let gateway: TestGateway;
+  let sql: Database;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({ ROLE: 'api' });
+    ({ sql, close } = await lookInto(gateway));
+  });
+  afterAll(async () => {
+    await close();
+    await gateway.stop();
+  });
+
+  const operate = (...words: string[]): Promise<CommandResult> =>
+    likeness({ DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir }, ...words);
+  const json = async (...words: string[]): Promise<unknown> =>
+    JSON.parse((await operate(...words, '--json')).out);
+
+  describe('for keys', () => {
+    it('prints a new key alone, so that a script can take it, and never again', async () => {
+      const { code, out, remarks } = await operate('keys', 'create', '--owner', 'acme', '--name', 'backend');
+      expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^lk_[0-9a-f]{16}_[\w-]{43}$/) });
+      expect(remarks).toContain('never again');
+      const list = await operate('keys', 'list');
+      expect(list.out).toContain('backend');
+      expect(list.out).not.toContain(out.slice(20));
+    });
+
+    it('tells programs what it tells people', async () => {
+      const made = (await json(
+        'keys',
+        'create',
+        '--owner',
+        'json',
+        '--scopes',
+        'read',
+        '--expires',
+        '90d',
+      )) as Record<string, unknown>;
+      expect(made).toMatchObject({ owner: 'json', scopes: ['read'], onBehalf: false, revokedAt: null });
+      const days = (Date.parse(made.expiresAt as string) - Date.now()) / 86_400_000;
+      expect(days).toBeCloseTo(90, 1);
+      const list = (await json('keys', 'list')) as Record<string, unknown>[];
+      expect(list.find(({ id }) => id === made.id)).toEqual({ ...made, key: undefined });
+    });
+
+    it('revokes by the id, or by the key itself, as often as one likes', async () => {
+      const { out: key } = await operate('keys', 'create', '--owner', 'acme');
+      const id = key.split('_')[1]!;
+      for (const given of [key, id]) {
+        expect(await operate('keys', 'revoke', given)).toMatchObject({
+          code: 0,
+          out: `Key ${id} is revoked.`,
+        });
+      }
+      const rows = await sql.rows(
+        'SELECT actor, owner, action FROM audit_log WHERE subject = $1 ORDER BY at',
+        [id],
+      );
+      expect(rows).toEqual([
+        { actor: 'operator', owner: 'acme', action: 'createKey' },
+        { actor: 'operator', owner: 'acme', action: 'revokeKey' },
+      ]);
+    });
+
+    it.each([
+      [['create'], /--owner/],
+      [['create', '--owner', '@acme/bob'], /looks like one that a key acts for/],
+      [['create', '--owner', 'a/b', '--on-behalf'], /no slash/],
+      [['create', '--owner', 'acme', '--scopes', 'read,everything'], /"everything" is no scope/],
+      [['create', '--owner', 'acme', '--expires', 'soon'], /90d/],
+      [['create', '--owner', 'acme', '--name', 'x'.repeat(101)], /name is longer than 100/],
+      [['revoke', '0000000000000000'], /no key with this id/],
+    ])('refuses %j in one line', async (words, why) => {
+      const { code, out, remarks } = await operate('keys', ...words);
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+      expect(remarks).toMatch(why);
+      expect(remarks.split('\n')).toHaveLength(1);
+    });
+  });
+
+  describe('for jobs', () => {
+    let modelId: string;
+
+    beforeAll(async () => {
+      const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
+      const model = await new TestClient(() => gateway.url).train({ ...{ name: 'My face' }, photoUrls });
+      modelId = model.id;
+      const id = (await sql.rows<{ id: string }>('SELECT id FROM models'))[0]!.id;
+      await insertSubmission(sql, { modelId: id });
+      await sql.rows(
+        `UPDATE submissions SET outcome = 'UNKNOWN', evidence = $2, correlation_id = 'corr-1', http_status = 502 WHERE model_id = $1`,
+        [id, '<html>\u001b[31m'],
+      );
+      await sql.rows(`UPDATE models SET status = 'UNCERTAIN', attempt = 1 WHERE id = $1`, [id]);
+    });
+
+    it('lists models, without what their owners call them', async () => {
+      const { out } = await operate('models', 'list', '--owner', 'local', '--status', 'uncertain');
+      expect(out).toMatch(new RegExp(`^ID .*STATUS.*\n${modelId} +local +WOMAN +UNCERTAIN +0 +5 +1 +- `));
+      expect(out).not.toContain('My face');
+      expect((await operate('models', 'list', '--owner', 'nobody')).out.split('\n')).toHaveLength(1);
+      expect(await operate('models', 'list', '--limit', '0')).toMatchObject({ code: 1 });
+    });
+
+    it('shows one with its paid calls, and what came back, harmless to a terminal', async () => {
+      const { out } = await operate('models', 'show', modelId);
+      expect(out).toMatch(/status +UNCERTAIN/);
+      expect(out).toMatch(/1 +UNKNOWN .* 502 +corr-1/);
+      expect(out).toContain('<html>\\x1b[31m');
+      expect(await json('models', 'show', modelId)).toMatchObject({
+        id: modelId,
+        submissions: [{ attempt: 1, outcome: 'UNKNOWN', evidence: '<html>\u001b[31m' }],
+      });
+    });
+
+    it('says how everything stands', async () => {
+      const { out } = await operate('status');
+      expect(out).toMatch(/model +UNCERTAIN +1/);
+      expect(out).toContain(`${modelId}, asked for`);
+      expect(await json('status')).toMatchObject({
+        uncertain: { id: modelId },
+        doomedMedia: 0,
+        accounts: [],
+      });
+    });
+
+    it('retries what is uncertain, as its owner, and writes down who did', async () => {
+      expect(await operate('retry', modelId)).toMatchObject({ code: 0, out: `${modelId} is QUEUED.` });
+      const again = await operate('retry', modelId);
+      expect(again).toMatchObject({ code: 1, out: '' });
+      expect(again.remarks).toMatch(/^likeness: The model is QUEUED; only one that is UNCERTAIN/);
+      const rows = await sql.rows(`SELECT actor, owner FROM audit_log WHERE action = 'retryModel'`);
+      expect(rows).toEqual([{ actor: 'operator', owner: 'local' }]);
+    });
+
+    it.each([
+      ['models', 'show', 'model_1'],
+      ['models', 'show', toGlobalId('AvatarModel', newId())],
+      ['generations', 'show', toGlobalId('AvatarModel', newId())],
+      ['retry', toGlobalId('Photo', newId())],
+      ['retry', toGlobalId('Generation', newId())],
+    ])('knows nothing of %s %s %s', async (...words) => {
+      const { code, remarks } = await operate(...words);
+      expect(code).toBe(1);
+      expect(remarks).toMatch(/^likeness: (There is no|".*" (is no|names no))/);
+    });
+  });
+
+  it('writes the schema without a database', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-schema-'));
+    const file = join(folder, 'schema.graphql');
+    expect(await likeness({}, 'schema', '--out', file)).toMatchObject({ code: 0, out: '' });
+    expect(await readFile(file, 'utf8')).toBe(printAppSchema(apiSchema()));
+    await rm(folder, { recursive: true });
+  });
+
+  it.each([
+    [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nowhere' }, /cannot be reached/],
+    [{ DATA_DIR: '/nonexistent/likeness' }, /no database in \/nonexistent\/likeness/],
+    [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is no PostgreSQL address/],
+  ])('says what is wrong with the settings: %j', async (environment, why) => {
+    const { code, out, remarks } = await likeness(environment, 'models', 'list');
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(remarks).toMatch(why);
+  });
+
+  it('explains itself', async () => {
+    expect(await operate('--help')).toMatchObject({ code: 0, out: expect.stringContaining('retry <id>') });
+    expect(await operate('frobnicate')).toMatchObject({
+      code: 1,
+      out: '',
+      remarks: expect.stringContaining('unknown command'),
+    });
+  });
+});
+
+describe('the command line on the embedded database', () => {
+  it('makes the first key before the gateway has ever run', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-first-'));
+    const environment = { DATA_DIR: folder };
+    const { code, out } = await likeness(environment, 'keys', 'create', '--owner', 'first');
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^lk_/) });
+    expect((await likeness(environment, 'keys', 'list')).out).toContain('first');
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
+});

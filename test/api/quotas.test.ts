@@ -1,0 +1,251 @@
+import { newId, fromGlobalId } from '../../src/core/ids';
+import type { Database } from '../../src/database/database';
+import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
+import type { JobMove } from '../../src/jobs/job';
+import { JobStore } from '../../src/jobs/job.store';
+import { modelLine } from '../../src/models/model.line';
+import { likeness } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { lookInto } from '../support/known-client';
+import { Owner, ownerSecret } from '../support/owner';
+import type { Answer } from '../support/tiny-gateway';
+
+describe('quotas', () => {
+  let gateway: TestGateway;
+  let sql: Database;
+  let close: () => Promise<void>;
+  let store: JobStore;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({
+      ROLE: 'api',
+      AUTH: 'jwt',
+      JWT_SECRET: ownerSecret,
+      QUOTA_TRAININGS_PER_DAY: '2',
+      QUOTA_AVATARS_PER_DAY: '10',
+      QUOTA_RUNNING: '3',
+    });
+    ({ sql, close } = await lookInto(gateway));
+    store = new JobStore(sql, { announce: () => undefined });
+  });
+  afterAll(async () => {
+    await close();
+    await gateway.stop();
+  });
+
+  /** Moves a model as a worker would. */
+  const move = async (globalId: string, from: string, set: JobMove['set']): Promise<void> => {
+    const id = fromGlobalId('AvatarModel', globalId);
+    const isOver = ['READY', 'FAILED', 'CANCELLED'].includes(String(set.status));
+    const moved = await store.move(modelLine, [
+      { id, from: [from], set, dueInMs: isOver ? null : 3_600_000, tell: true },
+    ]);
+    expect(moved).toHaveLength(1);
+  };
+  const failed = { status: 'FAILED', ...failureColumns(failure('UPSTREAM_FAILED', '')) };
+  const training = { status: 'TRAINING', providerRef: 'ref', ...noFailure };
+  const called = async (globalId: string, outcome: string): Promise<void> => {
+    await sql.rows(
+      `INSERT INTO submissions (id, model_id, attempt, provider, account, outcome, provider_ref)
+       VALUES ($1, $2, 1, 'sandbox', 'test', $3, CASE WHEN $3 = 'ACCEPTED' THEN $4 END)`,
+      [newId(), fromGlobalId('AvatarModel', globalId), outcome, globalId],
+    );
+  };
+  const trainings = async (owner: Owner): Promise<number> =>
+    ((await owner.usage()) as { trainingsToday: number }).trainingsToday;
+
+  it('let one of fifty through where one is left, and lose none', async () => {
+    const owner = await Owner.of(gateway);
+    await owner.trained();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => owner.train()));
+    const refused = answers.filter(({ errors }) => errors?.[0]?.extensions.code === 'QUOTA_EXCEEDED');
+    expect(answers.filter(({ errors }) => !errors)).toHaveLength(1);
+    expect(refused).toHaveLength(49);
+    expect(await owner.usage()).toEqual({ trainingsToday: 2, avatarsToday: 0, running: 2 });
+    const [kept] = await sql.rows<{ models: number; photos: number }>(
+      `SELECT (SELECT count(*)::int FROM models WHERE owner = $1) AS models,
+              (SELECT count(*)::int FROM photos WHERE owner = $1) AS photos`,
+      [owner.name],
+    );
+    expect(kept).toEqual({ models: 2, photos: 10 });
+  });
+
+  it('say which one, how far, and when it gets better', async () => {
+    const owner = await Owner.of(gateway);
+    await owner.trained();
+    await owner.trained();
+    const { errors } = await owner.train();
+    const resetsAt = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).toISOString();
+    expect(errors).toMatchObject([
+      {
+        message: expect.stringMatching(
+          /^You have asked for 2 of 2 trainings today\. Train again from \d{4}-\d\d-\d\d 00:00 UTC on/,
+        ),
+        extensions: {
+          code: 'QUOTA_EXCEEDED',
+          quota: 'TRAININGS_PER_DAY',
+          limit: 2,
+          used: 2,
+          asked: 1,
+          resetsAt,
+        },
+      },
+    ]);
+    expect(errors![0]!.extensions.retryAfterSeconds).toBeGreaterThan(0);
+  });
+
+  it('count the avatars that are asked for, and take what still fits', async () => {
+    const owner = await Owner.of(gateway);
+    expect((await owner.instant(8)).errors).toBeUndefined();
+    expect((await owner.instant(4)).errors).toMatchObject([
+      { extensions: { quota: 'AVATARS_PER_DAY', limit: 10, used: 8, asked: 4 } },
+    ]);
+    expect((await owner.instant(2)).errors).toBeUndefined();
+    expect(await owner.usage()).toEqual({ trainingsToday: 0, avatarsToday: 10, running: 2 });
+  });
+
+  it('count what runs at once, of both kinds', async () => {
+    const owner = await Owner.of(gateway);
+    await owner.trained();
+    await owner.instant(1);
+    await owner.instant(1);
+    expect((await owner.instant(1)).errors).toMatchObject([
+      { extensions: { code: 'QUOTA_EXCEEDED', quota: 'RUNNING', limit: 3, used: 3, resetsAt: null } },
+    ]);
+  });
+
+  it('are nothing to others', async () => {
+    const [one, other] = [await Owner.of(gateway), await Owner.of(gateway)];
+    await one.trained();
+    expect(await other.usage()).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
+  });
+
+  it('count a repetition once, and let a key that was refused be used again', async () => {
+    const owner = await Owner.of(gateway);
+    const ids = await Promise.all([1, 2, 3].map(() => owner.trained('same')));
+    expect(new Set(ids).size).toBe(1);
+    const second = await owner.trained('second');
+    expect((await owner.train('third')).errors).toMatchObject([{ extensions: { code: 'QUOTA_EXCEEDED' } }]);
+    expect(await owner.trained('same')).toBe(ids[0]);
+    await move(second, 'QUEUED', failed);
+    await owner.trained('third');
+  });
+
+  it('give back a training that failed, and take it again if it succeeds late after all', async () => {
+    const owner = await Owner.of(gateway);
+    const id = await owner.trained();
+    await called(id, 'ACCEPTED');
+    await move(id, 'QUEUED', training);
+    await move(id, 'TRAINING', failed);
+    expect(await owner.usage()).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
+    await move(id, 'FAILED', { status: 'READY', readyAt: 'now', ...noFailure });
+    expect(await owner.usage()).toEqual({ trainingsToday: 1, avatarsToday: 0, running: 0 });
+  });
+
+  it('count a retry again', async () => {
+    const owner = await Owner.of(gateway);
+    const retry = (id: string): Promise<Answer> =>
+      owner.ask('mutation ($id: ID!) { retryModel(id: $id) { model { status } } }', { id });
+    const id = await owner.trained();
+    await sql.rows(`UPDATE photos SET purge_at = NULL WHERE owner = $1`, [owner.name]);
+    await move(id, 'QUEUED', failed);
+    expect((await retry(id)).data).toEqual({ retryModel: { model: { status: 'QUEUED' } } });
+    expect(await trainings(owner)).toBe(1);
+    await move(id, 'QUEUED', { status: 'SUBMITTING', attempt: 1 });
+    await called(id, 'UNKNOWN');
+    await move(id, 'SUBMITTING', { status: 'UNCERTAIN' });
+    expect((await retry(id)).errors).toBeUndefined();
+    expect(await trainings(owner)).toBe(2);
+    await move(id, 'QUEUED', { status: 'SUBMITTING', attempt: 2 });
+    await move(id, 'SUBMITTING', { status: 'UNCERTAIN' });
+    expect((await retry(id)).errors).toMatchObject([{ extensions: { quota: 'TRAININGS_PER_DAY', used: 2 } }]);
+    expect((await owner.ask('query ($id: ID!) { model(id: $id) { status } }', { id })).data).toEqual({
+      model: { status: 'UNCERTAIN' },
+    });
+  });
+
+  it.each([
+    ['before anything was called', null, 0],
+    ['after a call that was not executed', 'NOT_EXECUTED', 0],
+    ['after a call that was refused', 'REFUSED', 0],
+    ['while a call is being made', 'CALLING', 1],
+    ['after a call of unknown outcome', 'UNKNOWN', 1],
+    ['after it was accepted', 'ACCEPTED', 1],
+  ])(
+    'give back what is cancelled or deleted only if it surely was not paid: %s',
+    async (_when, outcome, left) => {
+      for (const mutation of ['cancelModel', 'deleteModel']) {
+        const owner = await Owner.of(gateway);
+        const id = await owner.trained();
+        if (outcome) await called(id, outcome);
+        const field = mutation === 'cancelModel' ? 'model { status }' : 'deletedId';
+        const { errors } = await owner.ask(`mutation ($id: ID!) { ${mutation}(id: $id) { ${field} } }`, {
+          id,
+        });
+        expect(errors).toBeUndefined();
+        expect(await owner.usage()).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
+      }
+    },
+  );
+
+  it('of yesterday are forgotten', async () => {
+    const owner = await Owner.of(gateway);
+    await owner.trained();
+    await owner.trained();
+    await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
+    expect(await trainings(owner)).toBe(0);
+    await owner.trained();
+  });
+
+  it('bind owners and not the operator, who retries for them', async () => {
+    const owner = await Owner.of(gateway);
+    const id = await owner.trained();
+    await move(id, 'QUEUED', failed);
+    await owner.trained();
+    await owner.trained();
+    const environment = { DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir };
+    const { code, out } = await likeness(environment, 'retry', id);
+    expect({ code, out }).toEqual({ code: 0, out: `${id} is QUEUED.` });
+    expect(await trainings(owner)).toBe(3);
+  });
+
+  it('and the audit log know of every paid and deleting deed, and of no prompt', async () => {
+    const owner = await Owner.of(gateway);
+    const id = await owner.trained();
+    const { data } = await owner.instant(3);
+    const generationId = (data as { generateInstantAvatars: { generation: { id: string } } })
+      .generateInstantAvatars.generation.id;
+    await owner.ask('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: generationId });
+    await owner.ask('mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', { id });
+    await owner.ask('mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', { id });
+    const rows = await sql.rows(
+      'SELECT actor, action, subject, details FROM audit_log WHERE owner = $1 ORDER BY at',
+      [owner.name],
+    );
+    const actor = owner.name;
+    expect(rows).toEqual([
+      { actor, action: 'trainModel', subject: id, details: { photos: 5 } },
+      { actor, action: 'generateInstantAvatars', subject: generationId, details: { avatars: 3 } },
+      { actor, action: 'deleteGeneration', subject: generationId, details: {} },
+      { actor, action: 'deleteModel', subject: id, details: {} },
+    ]);
+  });
+});
+
+describe('without quotas', () => {
+  it('everything is counted and nothing refused', async () => {
+    const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_SECRET: ownerSecret });
+    const owner = await Owner.of(gateway);
+    for (let time = 0; time < 4; time += 1) await owner.trained();
+    const { data } = await owner.ask(
+      '{ viewer { usage { trainingsToday running } limits { trainingsPerDay avatarsPerDay running } } }',
+    );
+    expect(data).toEqual({
+      viewer: {
+        usage: { trainingsToday: 4, running: 4 },
+        limits: { trainingsPerDay: null, avatarsPerDay: null, running: null },
+      },
+    });
+    await gateway.stop();
+  });
+});

@@ -1,0 +1,127 @@
+import { createServer, type ServerResponse } from 'node:http';
+import { KeySet } from '../../src/accounts/key-set';
+import { TokenVerifier } from '../../src/accounts/token-verifier';
+import { createLogger } from '../../src/core/logger';
+import { HttpExchange } from '../../src/upstream/http-exchange';
+import { listening, stopped } from '../support/file-host';
+import { Issuer, signed } from '../support/issuer';
+
+const seconds = 1_000;
+const minutes = 60 * seconds;
+
+describe('the keys of an issuer', () => {
+  let issuer: Issuer;
+  let exchange: HttpExchange;
+  let clock: number;
+
+  const verifierFor = (url: string): TokenVerifier => {
+    const keys = new KeySet({ url, exchange, logger: createLogger('silent'), now: () => clock });
+    return new TokenVerifier({ keys, secret: null, issuer: undefined, audience: undefined });
+  };
+  const outcomeOf = async (verifier: TokenVerifier, token: string): Promise<string> =>
+    verifier.verify(token).then(
+      (viewer) => viewer.owner,
+      (error: unknown) => (error as { code: string }).code,
+    );
+
+  beforeEach(async () => {
+    clock = Date.now();
+    issuer = await Issuer.start();
+    exchange = new HttpExchange(1);
+  });
+  afterEach(async () => {
+    await exchange.stop();
+    await issuer.stop();
+  });
+
+  it('are fetched once for many tokens at once, and kept for ten minutes', async () => {
+    const verifier = verifierFor(issuer.jwksUrl);
+    const token = await issuer.token();
+    await Promise.all(Array.from({ length: 20 }, () => verifier.verify(token)));
+    clock += 9 * minutes;
+    await verifier.verify(token);
+    expect(issuer.visits).toBe(1);
+    clock += 2 * minutes;
+    await verifier.verify(token);
+    expect(issuer.visits).toBe(2);
+  });
+
+  it('are good no longer than ten minutes after the issuer took them back', async () => {
+    await issuer.add('second', 'ES256');
+    const verifier = verifierFor(issuer.jwksUrl);
+    const token = await issuer.token();
+    expect(await outcomeOf(verifier, token)).toBe('alice');
+    issuer.withdraw('first');
+    clock += 11 * minutes;
+    expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+  });
+
+  it('are fetched again for a new key, but not for every token that names one', async () => {
+    const verifier = verifierFor(issuer.jwksUrl);
+    await verifier.verify(await issuer.token());
+    await issuer.add('second', 'ES256', false);
+    const token = await issuer.token({ kid: 'second' });
+    for (let time = 0; time < 5; time += 1) expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+    expect(issuer.visits).toBe(1);
+    issuer.publish('second');
+    clock += 31 * seconds;
+    expect(await outcomeOf(verifier, token)).toBe('alice');
+    expect(issuer.visits).toBe(2);
+  });
+
+  it('are used for an hour while the issuer is away, which is asked at most every three seconds', async () => {
+    const verifier = verifierFor(issuer.jwksUrl);
+    const token = await issuer.token();
+    await verifier.verify(token);
+    issuer.broken = { status: 503, body: '' };
+    clock += 50 * minutes;
+    for (let time = 0; time < 5; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+    expect(issuer.visits).toBe(2);
+    clock += 11 * minutes;
+    expect(await outcomeOf(verifier, token)).toBe('SERVICE_UNAVAILABLE');
+    issuer.broken = null;
+    clock += 4 * seconds;
+    expect(await outcomeOf(verifier, token)).toBe('alice');
+  });
+
+  it('that nobody can ask for make an outage of a token with an unknown key', async () => {
+    const verifier = verifierFor(issuer.jwksUrl);
+    await verifier.verify(await issuer.token());
+    await issuer.add('second', 'ES256');
+    issuer.broken = { status: 503, body: '' };
+    clock += 1 * minutes;
+    expect(await outcomeOf(verifier, await issuer.token({ kid: 'second' }))).toBe('SERVICE_UNAVAILABLE');
+    expect(await outcomeOf(verifier, await issuer.token())).toBe('alice');
+  });
+
+  const bad: [what: string, answer: (response: ServerResponse) => void][] = [
+    ['no JSON', (response) => response.end('<html>')],
+    ['no set', (response) => response.end('{"keys":"none"}')],
+    ['too much', (response) => response.end(`{"keys":[],"more":"${'x'.repeat(300_000)}"}`)],
+    ['a redirect', (response) => response.writeHead(302, { location: issuer.jwksUrl }).end()],
+    [
+      'a cut answer',
+      (response) => {
+        response.writeHead(200, { 'content-length': 500 }).write('{"keys":[]}', () => response.destroy());
+      },
+    ],
+    ['nothing', (response) => response.socket?.destroy()],
+  ];
+
+  it.each(bad)('are not had where %s is answered', async (_what, answer) => {
+    const server = createServer((_request, response) => answer(response));
+    const verifier = verifierFor(`http://127.0.0.1:${await listening(server)}/jwks`);
+    expect(await outcomeOf(verifier, await issuer.token())).toBe('SERVICE_UNAVAILABLE');
+    await stopped(server);
+  });
+
+  it('are never shared secrets, even if the issuer publishes one', async () => {
+    const secret = Buffer.alloc(32, 'x');
+    const jwk = { kty: 'oct', k: secret.toString('base64url'), kid: 'first', alg: 'HS256' };
+    const server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));
+    const verifier = verifierFor(`http://127.0.0.1:${await listening(server)}/jwks`);
+    const token = await signed(secret.toString(), { kid: 'first', subject: 'eve' });
+    expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+    await stopped(server);
+  });
+});

@@ -1,0 +1,41 @@
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import type { TestGateway } from './gateway';
+import type { Answer } from './tiny-gateway';
+
+/** What goes with a request. */
+export interface AskOptions {
+  variables?: unknown;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** Asks as whoever the proof shows, a token or a key; without one, as nobody. */
+export async function askAs(
+  url: string,
+  proof: string | null,
+  query: string,
+  { variables, headers }: AskOptions = {},
+): Promise<Answer> {
+  const startedMs = performance.now();
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(proof !== null && { authorization: `Bearer ${proof}` }),
+      ...headers,
+    },
+    body: JSON.stringify({ query, variables }),
+  });
+  const answer = (await response.json()) as Omit<Answer, 'status' | 'ms'>;
+  return { status: response.status, ms: performance.now() - startedMs, ...answer };
+}
+
+/** The gateway's database, for what no client is shown. */
+export async function lookInto(gateway: TestGateway): Promise<{ sql: Database; close: () => Promise<void> }> {
+  const source = await createDataSource({
+    url: gateway.database.url,
+    poolSize: 2,
+    entities: [],
+  }).initialize();
+  return { sql: new Database(source), close: () => source.destroy() };
+}

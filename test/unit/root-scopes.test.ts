@@ -1,0 +1,54 @@
+import { isObjectType, type GraphQLField } from 'graphql';
+import { apiSchema } from '../../src/api-schema';
+import type { Scope } from '../../src/core/viewer';
+
+const schema = apiSchema();
+const all: Scope[] = ['read', 'write', 'admin'];
+
+type Root = GraphQLField<unknown, unknown>;
+
+const rows = ['Query', 'Mutation', 'Subscription'].flatMap((typeName) => {
+  const type = schema.getType(typeName);
+  return isObjectType(type)
+    ? Object.values(type.getFields()).map((field): [string, Root] => [`${typeName}.${field.name}`, field])
+    : [];
+});
+
+const neededBy = (path: string): Scope => {
+  if (path === 'Query.operator') return 'admin';
+  return path.startsWith('Mutation.') ? 'write' : 'read';
+};
+
+/** What a field throws at once to a viewer with the given scopes; null if it begins to work. */
+function refusal(call: Root['resolve'], scopes: readonly Scope[]): unknown {
+  const viewer = { owner: 'alice', scopes: new Set(scopes) };
+  try {
+    // What it then does with arguments that are none is of no concern here.
+    const result: unknown = call!({}, {}, { viewer, requestId: 'test' }, {} as never);
+    void Promise.resolve(result).catch(() => undefined);
+    return null;
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'FORBIDDEN' ? error : null;
+  }
+}
+
+describe('the root fields of the schema', () => {
+  it('are many', () => {
+    expect(rows.length).toBeGreaterThan(20);
+  });
+
+  it.each(rows)('ask for their scope and no other: %s', (path, field) => {
+    const needed = neededBy(path);
+    const others = all.filter((scope) => scope !== needed);
+    const calls = [field.resolve, ...(field.subscribe ? [field.subscribe] : [])];
+    for (const call of calls) {
+      expect(refusal(call, others)).toMatchObject({ code: 'FORBIDDEN', details: { needed, given: others } });
+      expect(refusal(call, [needed])).toBeNull();
+    }
+  });
+
+  it('ask for it of subscriptions before they begin', () => {
+    const fields = Object.values(schema.getSubscriptionType()!.getFields());
+    expect(fields.every((field) => field.subscribe !== undefined)).toBe(true);
+  });
+});
