@@ -1,0 +1,172 @@
+import { apiSchema } from '../../src/api-schema';
+import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
+import { encodeEventCursor } from '../../src/events/cursor';
+import { encodeCursor } from '../../src/graphql/connection';
+import { doors, type Caller, type FirstAnswer, type Operation } from '../support/caller';
+import { idPlaces } from '../support/id-places';
+import { cursorWalk, isSilent, walk } from '../support/ownership-walk';
+import { send } from '../support/raw-http';
+import { TwoOwners, type Belongings } from '../support/two-owners';
+
+const kindOf = (id: string): NodeKind =>
+  (Object.keys(nodeKinds) as NodeKind[]).find((kind) => id.startsWith(`${nodeKinds[kind]}_`))!;
+
+const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
+
+/** The answer with the id that was asked for taken out of it. */
+const without = (id: string, answer: FirstAnswer): unknown =>
+  JSON.parse(JSON.stringify(answer).replaceAll(id, '<id>'));
+
+describe("somebody else's belongings", () => {
+  let owners: TwoOwners;
+  let before: string;
+  beforeAll(async () => {
+    owners = await TwoOwners.settle();
+    before = await owners.snapshot('alice');
+  }, 60_000);
+  afterAll(() => owners.stop());
+
+  const idsOf = (of: Belongings): string[] => [
+    of.photo,
+    of.awaitingPhoto,
+    of.readyModel,
+    of.waitingModel,
+    of.failedModel,
+    of.completedGeneration,
+    of.waitingGeneration,
+    of.failedGeneration,
+    of.avatar,
+  ];
+  /** What none of Bob's answers may hold. */
+  const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];
+  const expectNothingToldOf = (answer: unknown, except: string): void => {
+    const text = JSON.stringify(answer).replaceAll(except, '');
+    expect(secrets().filter((secret) => text.includes(secret))).toEqual([]);
+  };
+
+  it('are asked for in every way that the schema has', () => {
+    const places = idPlaces(apiSchema());
+    const named = (takes: string): string[] =>
+      places
+        .filter((place) => place.takes === takes)
+        .map(({ name }) => name)
+        .sort();
+    expect(walk.map(({ place }) => place).sort()).toEqual(named('id'));
+    expect(cursorWalk.map(({ place }) => place).sort()).toEqual(named('cursor'));
+  });
+
+  describe.each(doors)('over %s', (door) => {
+    it.each(walk)('are answered like what never was: $place', async ({ query, variables }) => {
+      const { bob, alices, bobs } = owners;
+      for (const id of idsOf(alices)) {
+        const ghost = toGlobalId(kindOf(id), newId());
+        const [of, never] = await Promise.all(
+          [id, ghost].map(async (asked) =>
+            without(asked, await bob.ask(door, { query, variables: variables(asked, bobs) })),
+          ),
+        );
+        expect(of).toEqual(never);
+        expectNothingToldOf(of, id);
+      }
+    });
+
+    it.each(cursorWalk)('cannot be reached by their cursors: $place', async ({ query, own, cursor }) => {
+      const { bob, alices, bobs } = owners;
+      const never = cursor === 'listCursor' ? encodeCursor(newId()) : encodeEventCursor(newId(), 1);
+      const id = own && bobs[own];
+      const [of, ofNothing] = await Promise.all(
+        [alices[cursor], never].map((after) => bob.ask(door, { query, variables: { id, after } })),
+      );
+      // A list goes on behind a place in time, whoever's it is: it shows Bob's own, or less of it.
+      expectNothingToldOf(of, alices[cursor]);
+      expect(of!.errors).toEqual(ofNothing!.errors);
+      const refusal = door === 'HTTP' ? 'INVALID_INPUT' : 'INVALID_CURSOR';
+      expect(codeOf(of!)).toBe(cursor === 'listCursor' ? undefined : refusal);
+    });
+  });
+
+  it('are no more opened by a key that their owner used: everybody has their own', async () => {
+    const { alice, bob, alices, bobs } = owners;
+    const query =
+      'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }';
+    const asked = async (caller: Caller, modelId: string): Promise<string> =>
+      (
+        await caller.take<{ generateAvatars: { generation: { id: string } } }>(query, {
+          input: { modelId, prompts: [{}], idempotencyKey: 'the-same' },
+        })
+      ).generateAvatars.generation.id;
+    const ofAlice = await asked(alice, alices.readyModel);
+    const ofBob = await asked(bob, bobs.readyModel);
+    expect(ofBob).not.toBe(ofAlice);
+    expect(await asked(alice, alices.readyModel)).toBe(ofAlice);
+    expect(await asked(bob, bobs.readyModel)).toBe(ofBob);
+    await alice.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: ofAlice });
+    before = await owners.snapshot('alice');
+  });
+
+  it('are shown by no signed URL that was given for something else', async () => {
+    const { alices, bobs } = owners;
+    const [avatar, photo, upload] = [bobs.avatarUrl, bobs.photoUrl, bobs.uploadUrl].map(
+      (url) => new URL(url),
+    );
+    const swapped = (url: URL, from: string, to: string): string => url.href.replace(from, to);
+    const forged = [
+      swapped(avatar!, bobs.avatar, alices.avatar),
+      swapped(avatar!, bobs.avatar, alices.photo),
+      swapped(avatar!, '/original', '/preview'),
+      swapped(avatar!, `avatars/${bobs.avatar}/original`, `photos/${alices.photo}.jpg`),
+      swapped(photo!, bobs.photo, alices.photo),
+      swapped(photo!, `photos/${bobs.photo}.jpg`, `avatars/${alices.avatar}/original`),
+      `${owners.gateway.url}/media/photos/${bobs.awaitingPhoto}.jpg${upload!.search}`,
+      avatar!.href.replace(/expires=(\d+)/, (_, at: string) => `expires=${Number(at) + 3_600}`),
+      photo!.href.replace(/signature=(.)/, (_, first: string) => `signature=${first === 'A' ? 'B' : 'A'}`),
+      photo!.href.replace(/&signature=.*/, ''),
+    ];
+    for (const url of forged) {
+      const { status, text } = await send(url);
+      expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([403, 'INVALID_SIGNATURE']);
+    }
+    for (const url of [
+      swapped(upload!, bobs.awaitingPhoto, alices.awaitingPhoto),
+      photo!.href.replace('/media/photos', '/uploads'),
+    ]) {
+      const { status } = await send(url, { method: 'PUT', headers: { 'content-type': 'image/jpeg' } }, 'x');
+      expect([403, 404, 405]).toContain(status);
+    }
+    expect((await send(bobs.avatarUrl)).status).toBe(200);
+    expect((await send(bobs.photoUrl)).status).toBe(200);
+  });
+
+  it('have not changed in the least by all that', async () => {
+    expect(await owners.snapshot('alice')).toBe(before);
+    expect((await send(owners.alices.avatarUrl)).status).toBe(200);
+    expect((await send(owners.alices.photoUrl)).status).toBe(200);
+  });
+
+  it.each(walk.filter(({ own }) => own !== null))('are answered to their owner: $place', async (row) => {
+    const { alice, alices } = owners;
+    const ask = (id: string): Promise<FirstAnswer> => {
+      const operation: Operation = { query: row.query, variables: row.variables(id, alices) };
+      return alice.ask(row.place.startsWith('Subscription') ? 'SSE' : 'HTTP', operation);
+    };
+    const own = alices[row.own!] as string;
+    const never = toGlobalId(kindOf(own), newId());
+    const answer = await ask(own);
+    expect(answer.errors).toBeUndefined();
+    const isAlike = JSON.stringify(without(own, answer)) === JSON.stringify(without(never, await ask(never)));
+    expect(isAlike).toBe(isSilent(row));
+  });
+
+  it.each(walk.filter(isSilent))(
+    'are not there any more once their owner did it: $place',
+    async ({ own }) => {
+      const query = 'query ($id: ID!) { node(id: $id) { id } }';
+      expect(await owners.alice.take(query, { id: owners.alices[own!] })).toEqual({ node: null });
+    },
+  );
+
+  it('are gone with their URLs once their owner deletes them', async () => {
+    expect((await send(owners.alices.avatarUrl)).status).toBe(404);
+    expect((await send(owners.alices.photoUrl)).status).toBe(404);
+  });
+});

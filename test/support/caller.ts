@@ -1,0 +1,96 @@
+import { SocketClient } from './socket-client';
+import { until } from './until';
+
+/** The ways in. */
+export const doors = ['HTTP', 'WebSocket', 'SSE'] as const;
+
+/** One of {@link doors}. */
+export type Door = (typeof doors)[number];
+
+/** What is asked. */
+export interface Operation {
+  query: string;
+  variables?: Record<string, unknown>;
+}
+
+/** The first thing that comes back: data, or errors, as each door tells them. */
+export interface FirstAnswer {
+  data?: unknown;
+  errors?: { message: string; extensions: Record<string, unknown> & { code: string } }[];
+}
+
+/** Somebody with a token who asks by any door. */
+export class Caller {
+  private socket: SocketClient | null = null;
+  private nextId = 0;
+
+  /** @param url - where the gateway is now */
+  constructor(
+    private readonly url: () => string,
+    private readonly token: string,
+  ) {}
+
+  /** Asks, takes the first answer, and goes. */
+  ask(door: Door, operation: Operation): Promise<FirstAnswer> {
+    if (door === 'HTTP') return this.byHttp(operation);
+    return door === 'SSE' ? this.byStream(operation) : this.bySocket(operation);
+  }
+
+  /** Over HTTP, and it must not be refused. */
+  async take<T>(query: string, variables?: Record<string, unknown>): Promise<T> {
+    const { data, errors } = await this.byHttp({ query, variables });
+    if (errors) throw new Error(`${query} was refused: ${JSON.stringify(errors)}`);
+    return data as T;
+  }
+
+  /** Closes what is open. */
+  leave(): void {
+    this.socket?.socket.terminate();
+    this.socket = null;
+  }
+
+  private get headers(): Record<string, string> {
+    return { 'content-type': 'application/json', authorization: `Bearer ${this.token}` };
+  }
+
+  private async byHttp(operation: Operation): Promise<FirstAnswer> {
+    const response = await fetch(`${this.url()}/graphql`, {
+      method: 'POST',
+      headers: this.headers,
+      body: JSON.stringify(operation),
+    });
+    return (await response.json()) as FirstAnswer;
+  }
+
+  private async byStream(operation: Operation): Promise<FirstAnswer> {
+    const response = await fetch(`${this.url()}/graphql/stream`, {
+      method: 'POST',
+      headers: this.headers,
+      body: JSON.stringify(operation),
+    });
+    let text = '';
+    for await (const chunk of response.body!) {
+      text += Buffer.from(chunk as Uint8Array).toString();
+      const found = /^event: next\ndata: (.*)\n\n/m.exec(text);
+      if (!found) continue;
+      // Leaving the loop closes the stream.
+      return JSON.parse(found[1]!) as FirstAnswer;
+    }
+    throw new Error(`Nothing was told: ${response.status} ${text}`);
+  }
+
+  private async bySocket(operation: Operation): Promise<FirstAnswer> {
+    this.socket ??= await SocketClient.greeted(this.url(), { authorization: `Bearer ${this.token}` });
+    const { socket } = this;
+    const id = String((this.nextId += 1));
+    socket.send({ type: 'subscribe', id, payload: operation });
+    await until(() => socket.of(id).length > 0 || socket.closed !== null);
+    const [first] = socket.of(id);
+    if (!first) throw new Error(`The socket was closed: ${JSON.stringify(socket.closed)}`);
+    if (first.type === 'next') {
+      socket.send({ type: 'complete', id });
+      return first.payload as FirstAnswer;
+    }
+    return { errors: first.payload as FirstAnswer['errors'] };
+  }
+}

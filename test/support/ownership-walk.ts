@@ -1,0 +1,150 @@
+import type { Belongings } from './two-owners';
+
+const job = 'id status progress attempt failure { code message } providerModelId: provider';
+const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } }`;
+const generationFields = `${job} prompts { prompt } model { id name } avatars { id url prompt }`;
+const avatarFields = 'id url style prompt generation { id }';
+const photoFields = 'id status url filename';
+
+/** One place of the schema where a client writes an id, and how it is written there. */
+export interface Row {
+  place: string;
+  query: string;
+  /** What is sent for an id; `mine` is what the asking owner has. */
+  variables: (id: string, mine: Belongings) => Record<string, unknown>;
+  /**
+   * Which of an owner's own ids is answered there with more than "there is none". Null for the receipt of an erasure,
+   * which is for whoever holds it: the person whose it was has nothing here any more.
+   */
+  own: keyof Belongings | null;
+}
+
+const byId = (field: string, selection: string, own: keyof Belongings, kind = 'query'): Row => ({
+  place: `${{ query: 'Query', mutation: 'Mutation' }[kind]!}.${field}(id)`,
+  query: `${kind} ($id: ID!) { ${field}(id: $id) { ${selection} } }`,
+  variables: (id) => ({ id }),
+  own,
+});
+const changing = (field: string, selection: string, own: keyof Belongings): Row =>
+  byId(field, selection, own, 'mutation');
+
+/** Every place that takes an id. What deletes comes last, since the owner does it too in the end. */
+export const walk: readonly Row[] = [
+  byId('model', modelFields, 'readyModel'),
+  byId('generation', generationFields, 'completedGeneration'),
+  byId('photo', photoFields, 'photo'),
+  byId(
+    'node',
+    `__typename id ... on AvatarModel { ${modelFields} } ... on Generation { prompts { prompt } pictures: avatars { url } } ... on Avatar { picture: url prompt } ... on Photo { photo: url filename }`,
+    'avatar',
+  ),
+  {
+    place: 'Subscription.trainingProgress(modelId)',
+    query: `subscription ($id: ID!) { trainingProgress(modelId: $id) { status progress cursor model { ${modelFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'readyModel',
+  },
+  {
+    place: 'Subscription.generationProgress(generationId)',
+    query: `subscription ($id: ID!) { generationProgress(generationId: $id) { status cursor generation { ${generationFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'completedGeneration',
+  },
+  {
+    place: 'Subscription.avatarCompleted(generationId)',
+    query: `subscription ($id: ID!) { avatarCompleted(generationId: $id) { cursor avatar { ${avatarFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'completedGeneration',
+  },
+  {
+    place: 'Subscription.avatarCompleted(modelId)',
+    query: `subscription ($id: ID!) { avatarCompleted(modelId: $id) { cursor avatar { ${avatarFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'readyModel',
+  },
+  {
+    place: 'Mutation.trainModel(input.photoIds)',
+    query: `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${modelFields} } } }`,
+    variables: (id, mine) => ({ input: { type: 'CAT', photoIds: [...mine.photos.slice(1), id] } }),
+    own: 'photo',
+  },
+  {
+    place: 'Mutation.generateAvatars(input.modelId)',
+    query: `mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { ${generationFields} } } }`,
+    variables: (id) => ({ input: { modelId: id, prompts: [{}] } }),
+    own: 'readyModel',
+  },
+  {
+    place: 'Mutation.generateInstantAvatars(input.photoId)',
+    query: `mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { ${generationFields} } } }`,
+    variables: (id) => ({ input: { photoId: id, prompt: 'as a king' } }),
+    own: 'photo',
+  },
+  {
+    place: 'Mutation.renameModel(id)',
+    query: `mutation ($id: ID!) { renameModel(id: $id, name: "Taken") { model { ${modelFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'readyModel',
+  },
+  {
+    place: 'Query.erasure(receipt)',
+    query: 'query ($id: ID!) { erasure(receipt: $id) { receipt erasedAt completedAt } }',
+    variables: (id) => ({ id }),
+    own: null,
+  },
+  changing('retryModel', `model { ${modelFields} }`, 'failedModel'),
+  changing('retryGeneration', `generation { ${generationFields} }`, 'failedGeneration'),
+  changing('cancelModel', `model { ${modelFields} }`, 'waitingModel'),
+  changing('cancelGeneration', `generation { ${generationFields} }`, 'waitingGeneration'),
+  changing('deleteAvatar', 'deletedId', 'avatar'),
+  changing('deletePhoto', 'deletedId', 'photo'),
+  changing('deleteGeneration', 'deletedId', 'completedGeneration'),
+  changing('deleteModel', 'deletedId', 'readyModel'),
+];
+
+/** Deleting answers alike whether there was something or not: what it did is seen by reading. */
+export const isSilent = ({ place }: Row): boolean => place.startsWith('Mutation.delete');
+
+/** A place that takes a cursor. `own` is an id of the asker's, below which the list or stream lies. */
+export interface CursorRow {
+  place: string;
+  query: string;
+  own?: keyof Belongings;
+  /** A cursor of that kind: of the owner's, or of what never was. */
+  cursor: 'modelCursor' | 'generationCursor' | 'listCursor';
+}
+
+export const cursorWalk: readonly CursorRow[] = [
+  {
+    place: 'Query.models(after)',
+    query: 'query ($after: String) { models(after: $after) { nodes { id name } pageInfo { endCursor } } }',
+    cursor: 'listCursor',
+  },
+  ...(['generations', 'avatars'] as const).map((list): CursorRow => ({
+    place: `AvatarModel.${list}(after)`,
+    query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(after: $after) { nodes { id } } } }`,
+    own: 'readyModel',
+    cursor: 'listCursor',
+  })),
+  {
+    place: 'Subscription.trainingProgress(after)',
+    query:
+      'subscription ($id: ID!, $after: String) { trainingProgress(modelId: $id, after: $after) { cursor model { id } } }',
+    own: 'readyModel',
+    cursor: 'modelCursor',
+  },
+  {
+    place: 'Subscription.generationProgress(after)',
+    query:
+      'subscription ($id: ID!, $after: String) { generationProgress(generationId: $id, after: $after) { cursor generation { id } } }',
+    own: 'completedGeneration',
+    cursor: 'generationCursor',
+  },
+  {
+    place: 'Subscription.avatarCompleted(after)',
+    query:
+      'subscription ($id: ID!, $after: String) { avatarCompleted(modelId: $id, after: $after) { cursor avatar { id } } }',
+    own: 'readyModel',
+    cursor: 'modelCursor',
+  },
+];
