@@ -2,6 +2,7 @@ import { ApiKeyService } from './accounts/api-key.service';
 import { Authentication, type ShownCredentials } from './accounts/authentication';
 import { KeySet } from './accounts/key-set';
 import { QuotaService } from './accounts/quota.service';
+import { RateLimiter } from './accounts/rate-limiter';
 import { Revocations } from './accounts/revocations';
 import { TokenVerifier } from './accounts/token-verifier';
 import type { Config } from './config';
@@ -9,6 +10,8 @@ import type { Logger } from './core/logger';
 import type { Transactions } from './core/sql';
 import type { Viewer } from './core/viewer';
 import type { Wakeups } from './events/wakeups';
+import { ClientAddresses } from './http/client-address';
+import { RateGate, type RateRule } from './http/rate-gate';
 import { countRunning } from './jobs/running-jobs';
 import { HttpExchange } from './upstream/http-exchange';
 
@@ -25,6 +28,7 @@ export interface Access {
   authenticate: (shown: ShownCredentials) => Promise<Viewer>;
   quotas: QuotaService;
   keys: ApiKeyService;
+  rates: RateGate;
   /** Whoever holds connections open ends those of the keys that it tells of. */
   revocations: Revocations;
   stop(): Promise<void>;
@@ -42,12 +46,30 @@ export function makeAccess({ config, logger, database, wakeups }: AccessGround):
     tokens: AUTH.includes('jwt') ? makeVerifier(config, exchange, logger) : null,
   });
   const quotas = new QuotaService({ sql: database, limits: limitsOf(config), countRunning });
+  const limiter = new RateLimiter({ sql: database, logger });
+  const rates = new RateGate({
+    counter: limiter,
+    addresses: new ClientAddresses(config.TRUSTED_PROXIES),
+    owner: rateRule('owner', config.RATE_LIMIT_OWNER, 600),
+    address: rateRule('address', config.RATE_LIMIT_ADDRESS, 1_200),
+  });
   revocations.start();
   const stop = async (): Promise<void> => {
     revocations.stop();
-    await exchange.stop();
+    await Promise.all([limiter.stop(), exchange.stop()]);
   };
-  return { authenticate, quotas, keys, revocations, stop };
+  return { authenticate, quotas, keys, rates, revocations, stop };
+}
+
+/**
+ * A limit as it is set; unset, a usual one per minute that does not count this machine's own requests: a laptop, a
+ * test, or a proxy beside the gateway that nobody named as trusted must not lock everybody out. 600 operations a minute
+ * are ten times what a busy page asks; an address, behind which a household or an office may be, has twice as many.
+ */
+function rateRule(name: string, setting: Config['RATE_LIMIT_OWNER'], usualQuota: number): RateRule | null {
+  if (setting === null) return null;
+  const { quota, windowMs } = setting ?? { quota: usualQuota, windowMs: 60_000 };
+  return { policy: { name, quota, windowMs }, countsLoopback: setting !== undefined };
 }
 
 function makeVerifier(config: Config, exchange: HttpExchange, logger: Logger): TokenVerifier {

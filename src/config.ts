@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isNetwork } from './http/client-address';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -52,6 +53,29 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
+/** `600/1m`: how often in how long a window; `off` for no limit. */
+const rate = z.string().transform((text, context) => {
+  if (text.trim() === 'off') return null;
+  const [quota = '', window = ''] = text.split('/');
+  const windowMs = duration.safeParse(window).data ?? 0;
+  const isGood = /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= units.s && windowMs <= units.d;
+  if (isGood) return { quota: Number(quota), windowMs };
+  context.addIssue({
+    code: 'custom',
+    message: 'is no rate; write how often in how long (1s to 24h), like 600/1m, or off',
+  });
+  return z.NEVER;
+});
+
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+const origins = list.refine(
+  (items) => items.every(isOrigin),
+  'is no list of origins; write scheme, host and port: https://app.example.com,http://localhost:5173',
+);
+
+const networkProblem = 'is no list of addresses and networks; write it like 10.0.0.0/8,192.0.2.7';
+const networks = list.refine((items) => items.every(isNetwork), networkProblem);
+
 const consentVersion = z
   .string()
   .regex(/^[\x21-\x7e]{1,100}$/, 'is no name of a version; write one without spaces, like 2026-01');
@@ -64,6 +88,7 @@ const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(4000),
   PUBLIC_URL: httpUrl.optional(),
+  CORS_ORIGINS: origins.default([]),
   DATABASE_URL: z
     .string()
     .regex(
@@ -72,6 +97,7 @@ const settings = z.object({
     )
     .optional(),
   DATABASE_POOL: whole.default(10),
+  MIGRATE: flag.default(true),
   DATA_DIR: z.string().min(1).default('.likeness'),
   ROLE: z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'),
   UPSTREAM: z.enum(['picsart', 'sandbox'], 'must be picsart or sandbox').optional(),
@@ -103,6 +129,12 @@ const settings = z.object({
   QUOTA_RUNNING: whole.optional(),
   AUDIT_RETENTION: duration.default(365 * units.d),
   REQUIRE_CONSENT: consentVersion.optional(),
+  RATE_LIMIT_OWNER: rate.optional(),
+  RATE_LIMIT_ADDRESS: rate.optional(),
+  TRUSTED_PROXIES: networks.default([]),
+  PERSISTED_QUERIES: z.string().min(1).optional(),
+  PERSISTED_QUERIES_ONLY: flag.default(false),
+  BATCHING: flag.default(false),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
   LOG_LEVEL: z
@@ -159,6 +191,14 @@ function contradictions(config: Config): string[] {
   const { AUTH, HOST } = config;
   const isOpen = AUTH.includes('none');
   const rules: [isBroken: boolean, problem: string][] = [
+    [
+      config.PERSISTED_QUERIES_ONLY && config.PERSISTED_QUERIES === undefined,
+      'PERSISTED_QUERIES_ONLY needs PERSISTED_QUERIES; write PERSISTED_QUERIES=queries.json',
+    ],
+    [
+      !config.MIGRATE && config.DATABASE_URL === undefined,
+      'MIGRATE=false needs DATABASE_URL; the embedded database is brought to the newest schema by the gateway itself',
+    ],
     [
       config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY,
       'PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox',

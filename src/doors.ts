@@ -9,6 +9,7 @@ import { GraphQLDoor } from './http/graphql-route';
 import { healthRoutes } from './http/health';
 import { Operations } from './http/operations';
 import { Origins } from './http/origins';
+import { PersistedQueries } from './http/persisted-queries';
 import { HttpServer } from './http/server';
 import { Sessions } from './http/sessions';
 import { SseDoor } from './http/sse';
@@ -40,19 +41,23 @@ export interface Doors {
 /** Makes the one port of the gateway with everything behind it. */
 export async function makeDoors(ground: DoorGround): Promise<Doors> {
   const { config, logger, features, access } = ground;
-  const origins = new Origins({ publicUrl: config.PUBLIC_URL, isLocalOnly: config.AUTH.includes('none') });
-  const schema = buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer.owner));
-  const operations = new Operations({ schema, introspection: config.INTROSPECTION, logger });
+  const origins = new Origins({
+    publicUrl: config.PUBLIC_URL,
+    isLocalOnly: config.AUTH.includes('none'),
+    allowed: config.CORS_ORIGINS,
+  });
   const sessions = new Sessions();
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
   access.revocations.onRevoked((keyId) => sessions.endWhere((viewer) => viewer.keyId === keyId));
-  const shared = { operations, authenticate: access.authenticate, origins, sessions, logger };
+  const { authenticate, rates } = access;
+  const shared = { operations: makeOperations(ground), authenticate, rates, origins, sessions, logger };
   const sockets = new WebSocketDoor({ ...shared, path: '/graphql' });
   const events = new SseDoor({ ...shared, path: '/graphql/stream' });
   const graphql = new GraphQLDoor({
     ...shared,
     path: '/graphql',
+    batching: config.BATCHING,
     explorerPath: showsGraphiql ? graphiqlPath : undefined,
   });
   const server = new HttpServer({
@@ -64,7 +69,7 @@ export async function makeDoors(ground: DoorGround): Promise<Doors> {
       ...(isApi ? [graphql.route, events.route] : []),
       ...(showsGraphiql ? await loadGraphiql('/graphql') : []),
     ],
-    sockets,
+    sockets: isApi ? sockets : null,
     origins,
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
     logger,
@@ -80,6 +85,16 @@ export async function makeDoors(ground: DoorGround): Promise<Doors> {
       await graphql.stop();
     },
   };
+}
+
+function makeOperations({ config, logger, features }: DoorGround): Operations {
+  const { PERSISTED_QUERIES: path, PERSISTED_QUERIES_ONLY: isOnly } = config;
+  return new Operations({
+    schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer.owner)),
+    introspection: config.INTROSPECTION,
+    logger,
+    persisted: path === undefined ? undefined : PersistedQueries.load(path, isOnly),
+  });
 }
 
 function checksOf({ database, media }: DoorGround): { name: string; check(): Promise<unknown> }[] {

@@ -3,6 +3,7 @@ import { AuditEntryEntity } from './accounts/audit-entry.entity';
 import { ErasureEntity } from './accounts/erasure.entity';
 import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
+import { RateWindowEntity } from './accounts/rate-window.entity';
 import { EventEntity, StreamEntity } from './events/event.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
@@ -29,6 +30,7 @@ export const entities = [
   ApiKeyEntity,
   QuotaReservationEntity,
   AuditEntryEntity,
+  RateWindowEntity,
   ErasureEntity,
   ExportEntity,
 ];

@@ -2,10 +2,11 @@ import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
 import { Accounts1764000001000 } from './migrations/1764000001000-accounts';
 import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
+import { RateWindows1764000003000 } from './migrations/1764000003000-rate-windows';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
-const migrations = [Foundation1764000000000, Accounts1764000001000, Privacy1764000002000];
+const migrations = [Foundation1764000000000, Accounts1764000001000, Privacy1764000002000, RateWindows1764000003000];
 
 /** What a data source is made of. */
 export interface DataSourceOptions {

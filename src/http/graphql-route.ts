@@ -1,9 +1,7 @@
 import {
   ApolloServer,
-  HeaderMap,
   type ApolloServerPlugin,
   type GraphQLRequestContextWillSendResponse,
-  type HTTPGraphQLRequest,
 } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -12,20 +10,22 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
+import type { Viewer } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import { domainErrorIn } from '../graphql/errors';
 import { answerText, hints } from './answers';
 import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
 import type { Exchange, Route } from './exchange';
-import { readJsonBody, Unacceptable } from './graphql-body';
-import { isRecord, parseJson } from './json';
+import { Unacceptable } from './graphql-body';
+import { readGraphQLRequest, type GraphQLRequest } from './graphql-request';
 import { mediaTypes, names, negotiate, type MediaType } from './media-types';
-import { graphqlBounds, type OperationRequest, type Operations } from './operations';
+import { graphqlBounds, type Operations } from './operations';
 import type { Origins } from './origins';
+import type { RateGate } from './rate-gate';
 
 /** What {@link GraphQLDoor} needs. */
 export interface GraphQLDoorOptions {
@@ -36,6 +36,10 @@ export interface GraphQLDoorOptions {
   readonly logger: Logger;
   /** Where a browser that opens the path is sent. \@defaultValue nowhere: it gets an error */
   readonly explorerPath?: string;
+  /** \@defaultValue no limit */
+  readonly rates?: RateGate;
+  /** Whether one request may bring several operations. \@defaultValue false */
+  readonly batching?: boolean;
 }
 
 /**
@@ -65,7 +69,7 @@ export class GraphQLDoor {
       validationOptions: graphqlBounds.validate,
       executionOptions: graphqlBounds.execute,
       csrfPrevention: true,
-      allowBatchedHttpRequests: false,
+      allowBatchedHttpRequests: options.batching ?? false,
       persistedQueries: false,
       includeStacktraceInErrorResponses: false,
       stopOnTerminationSignals: false,
@@ -118,24 +122,36 @@ export class GraphQLDoor {
   }
 
   private async run(exchange: Exchange, mediaType: MediaType): Promise<void> {
-    const { operations, authenticate, origins } = this.options;
-    const { request, response, requestId } = exchange;
-    if (origins.isForeign(request.headers)) {
-      throw new DomainError('FORBIDDEN', 'Pages of this origin may not ask.');
-    }
-    const viewer = await operations.inTime(authenticate(credentialsOf(request)));
-    const httpGraphQLRequest = await readRequest(exchange);
-    const operation = operationIn(httpGraphQLRequest);
-    const document = operation && operations.read(operation);
-    if (document instanceof GraphQLError) {
-      this.answer(exchange, mediaType, mediaType === mediaTypes.json ? 200 : 400, document);
+    const { operations } = this.options;
+    const { response, requestId } = exchange;
+    const { viewer, asked } = await this.admit(exchange);
+    const refusal = operations.weigh(asked.operations);
+    if (refusal) {
+      this.answer(exchange, mediaType, mediaType === mediaTypes.json ? 200 : 400, refusal);
       return;
     }
     const context = (): Promise<GraphQLContext> => Promise.resolve(createContext(viewer, requestId));
-    const executing = this.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context });
+    const executing = this.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest: asked.http, context });
     const { status, headers, body } = await operations.inTime(executing);
     if (body.kind !== 'complete') throw new Error('Incremental delivery is not offered.');
     answerText(response, status ?? 200, body.string, Object.fromEntries(headers));
+  }
+
+  /** Finds out who asks, then reads what, and counts both. */
+  private async admit(exchange: Exchange): Promise<{ viewer: Viewer; asked: GraphQLRequest }> {
+    const { operations, authenticate, origins, rates, batching = false } = this.options;
+    if (origins.isForeign(exchange.request.headers)) {
+      throw new DomainError('FORBIDDEN', 'Pages of this origin may not ask.');
+    }
+    rates?.countAddress(exchange);
+    const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
+    rates?.countOwner(viewer, exchange);
+    const complete = operations.complete.bind(operations);
+    const asked = await readGraphQLRequest(exchange, { batching, complete });
+    const more = Math.max(asked.operations.length - 1, 0);
+    rates?.countAddress(exchange, more);
+    rates?.countOwner(viewer, exchange, more);
+    return { viewer, asked };
   }
 
   private refuse(exchange: Exchange, mediaType: MediaType, error: unknown): void {
@@ -176,34 +192,4 @@ function answersOf(operations: Operations): ApolloServerPlugin<GraphQLContext> {
 
 function isMalformed(errors: readonly GraphQLError[] | undefined): boolean {
   return errors?.some((error) => error.extensions.code === 'BAD_REQUEST') ?? false;
-}
-
-async function readRequest(exchange: Exchange): Promise<HTTPGraphQLRequest> {
-  const { request, query } = exchange;
-  const { method = '', headers } = request;
-  const map = new HeaderMap();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
-  if (method === 'POST') return { method, headers: map, search: '', body: await readJsonBody(exchange) };
-  // Apollo lets a GET pass if a header shows that no other site's page can have sent it. That no browser says that
-  // one did (see Origins), and that the answer is asked for by its name, shows as much to us.
-  const isNamed = ['application/json', 'application/graphql-response+json'].some((type) =>
-    names(headers.accept, type),
-  );
-  if (isNamed) map.set('apollo-require-preflight', 'true');
-  return { method, headers: map, search: query.toString(), body: undefined };
-}
-
-/** The operation, as far as it can be weighed before Apollo has checked the request's form. */
-function operationIn({ method, body, search }: HTTPGraphQLRequest): OperationRequest | null {
-  if (method === 'POST') {
-    if (!isRecord(body) || typeof body.query !== 'string') return null;
-    return { query: body.query, variables: isRecord(body.variables) ? body.variables : null };
-  }
-  const parameters = new URLSearchParams(search);
-  const query = parameters.get('query');
-  if (query === null) return null;
-  const variables = parseJson(parameters.get('variables') ?? '{}');
-  return { query, variables: isRecord(variables) ? variables : null };
 }

@@ -26,7 +26,7 @@ import { DomainError } from '../core/errors';
  * - `aliases`, `directives`: in all
  * - `rootFields`: fields of Query, Mutation or Subscription
  * - `cost`: the most rows that pages may read, the sizes of pages within pages multiplied
- * - `paid`: calls of {@link paidMutations}
+ * - `paid`: calls of the mutations that cost money
  */
 export const queryLimits = {
   tokens: 2_000,
@@ -41,7 +41,7 @@ export const queryLimits = {
 type Limit = keyof typeof queryLimits;
 
 /** Mutations that cost money upstream: a request makes one of them at most, so that no answer is half paid. */
-export const paidMutations: ReadonlySet<string> = new Set([
+const paidMutations: ReadonlySet<string> = new Set([
   'trainModel',
   'generateAvatars',
   'generateInstantAvatars',
@@ -91,6 +91,12 @@ export function findExcess(
     if (limit) return tooComplex(limit, weight[limit]);
   }
   return null;
+}
+
+/** How many paid mutations the document makes: those of the operation that makes most, of which one is run. */
+export function paidCalls(schema: GraphQLSchema, document: DocumentNode): number {
+  const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
+  return Math.max(0, ...operations.map((node) => new Scales(schema, document, {}).weigh(node).paid));
 }
 
 type Weight = Record<Limit, number>;

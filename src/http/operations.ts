@@ -12,7 +12,7 @@ import {
   type ExecutionResult,
   type FormattedExecutionResult,
   type GraphQLSchema,
-  type OperationTypeNode,
+  OperationTypeNode,
   type ValidationRule,
 } from 'graphql';
 import { withinMs } from '../core/clock';
@@ -21,7 +21,8 @@ import type { Logger } from '../core/logger';
 import type { GraphQLContext } from '../graphql/context';
 import { formatError } from '../graphql/errors';
 import { renewContext } from './context';
-import { findExcess, queryLimits, tooComplex } from './limits';
+import { findExcess, paidCalls, queryLimits, tooComplex } from './limits';
+import type { PersistedQueries } from './persisted-queries';
 
 /** An operation as a client sends it, by whichever door. */
 export interface OperationRequest {
@@ -44,6 +45,8 @@ export interface OperationsOptions {
   readonly logger: Logger;
   /** How long an operation, or the answer to one event, may take. \@defaultValue 10_000 milliseconds */
   readonly deadlineMs?: number;
+  /** \@defaultValue none: every query is sent whole */
+  readonly persisted?: PersistedQueries;
 }
 
 /** How graphql-js is to be bounded, wherever it runs. */
@@ -62,6 +65,7 @@ export class Operations {
   readonly deadlineMs: number;
   private readonly hideSuggestions: boolean;
   private readonly logger: Logger;
+  private readonly persisted: PersistedQueries | undefined;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
@@ -69,6 +73,33 @@ export class Operations {
     this.hideSuggestions = !options.introspection;
     this.deadlineMs = options.deadlineMs ?? 10_000;
     this.logger = options.logger;
+    this.persisted = options.persisted;
+  }
+
+  /**
+   * The request with the query that it names, where it names one of those that the operator has listed.
+   * @throws DomainError if there is none, or where only the listed ones are allowed and this is another
+   */
+  complete<Request>(request: Request): Request {
+    return this.persisted ? this.persisted.complete(request) : request;
+  }
+
+  /**
+   * Weighs what one HTTP request brings, before Apollo sees it. A batch makes one paid call at most, as one operation
+   * does. Subscriptions are refused: they have doors of their own.
+   * @returns what is wrong, or null
+   */
+  weigh(requests: readonly OperationRequest[]): GraphQLError | null {
+    let paid = 0;
+    for (const request of requests) {
+      const document = this.read(request);
+      if (document instanceof GraphQLError) return document;
+      if (getOperationAST(document, request.operationName)?.operation === OperationTypeNode.SUBSCRIPTION) {
+        return wrapped(subscriptionElsewhere());
+      }
+      paid += paidCalls(this.schema, document);
+    }
+    return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
   /** Parses and weighs, without validation. Each refusal is quick, whatever the query. */
@@ -79,7 +110,13 @@ export class Operations {
   }
 
   /** Parses, weighs and validates. */
-  prepare(request: OperationRequest): PreparedOperation | readonly GraphQLError[] {
+  prepare(given: OperationRequest): PreparedOperation | readonly GraphQLError[] {
+    let request: OperationRequest;
+    try {
+      request = this.complete(given);
+    } catch (error) {
+      return [wrapped(error)];
+    }
     const document = this.read(request);
     if (document instanceof GraphQLError) return [document];
     const rules = [...specifiedRules, ...this.rules];
@@ -167,6 +204,13 @@ function parsed(query: string): DocumentNode | GraphQLError {
     if (error.message.includes(`${queryLimits.tokens} tokens`)) return tooComplex('tokens');
     return withCode(error, 'GRAPHQL_PARSE_FAILED');
   }
+}
+
+function subscriptionElsewhere(): DomainError {
+  return new DomainError(
+    'INVALID_INPUT',
+    'Subscriptions are told over WebSocket, or as server-sent events under /graphql/stream.',
+  );
 }
 
 function unknownOperation(name: string | null | undefined): GraphQLError {

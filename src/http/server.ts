@@ -20,7 +20,8 @@ export interface HttpServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly routes: readonly Route[];
-  readonly sockets: UpgradeDoor;
+  /** Null where there are no WebSockets: in a process that only works. */
+  readonly sockets: UpgradeDoor | null;
   readonly origins: Origins;
   /** Whether clients come by https, through a proxy: browsers are then told to stay with it. */
   readonly isHttps: boolean;
@@ -202,6 +203,8 @@ export class HttpServer {
       socket.end(rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is stopping; connect again.'));
     } else if (!this.options.origins.isHostKnown(request.headers.host)) {
       socket.end(rawAnswer(403, 'FORBIDDEN', unknownHost().message));
+    } else if (!this.options.sockets) {
+      socket.end(rawAnswer(404, 'NOT_FOUND', 'This process only works; ask one that answers clients.'));
     } else {
       this.options.sockets.upgrade(request, socket, head);
     }

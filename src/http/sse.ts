@@ -11,8 +11,9 @@ import type { Exchange, Route } from './exchange';
 import { readJsonBody, readOperation } from './graphql-body';
 import { parseJson } from './json';
 import { names } from './media-types';
-import type { OperationRequest, Operations, PreparedOperation } from './operations';
+import type { Operations, PreparedOperation } from './operations';
 import type { Origins } from './origins';
+import type { RateGate } from './rate-gate';
 import type { Sessions } from './sessions';
 
 /** Bounds of one stream, in milliseconds. */
@@ -34,6 +35,8 @@ export interface SseDoorOptions {
   readonly sessions: Sessions;
   readonly origins: Origins;
   readonly limits?: Partial<SseLimits>;
+  /** \@defaultValue no limit */
+  readonly rates?: RateGate;
 }
 
 /**
@@ -63,10 +66,12 @@ export class SseDoor {
 
   private async handle(exchange: Exchange): Promise<void> {
     const { request, response, requestId } = exchange;
-    const { operations, authenticate } = this.options;
+    const { operations, authenticate, rates } = this.options;
     this.check(request.headers);
+    rates?.countAddress(exchange);
     const viewer = await operations.inTime(authenticate(credentialsOf(request)));
-    const prepared = operations.prepare(await operationIn(exchange));
+    rates?.countOwner(viewer, exchange);
+    const prepared = operations.prepare(readOperation(operations.complete(await requestIn(exchange))));
     if (request.method === 'GET' && isMutation(prepared)) {
       const { body } = refusalOf(new DomainError('INVALID_INPUT', 'A mutation is sent by POST, not GET.'));
       answerJson(response, 405, body, { allow: 'POST' });
@@ -202,9 +207,13 @@ function isMutation(prepared: ReturnType<Operations['prepare']>): boolean {
   return 'args' in prepared && prepared.kind === OperationTypeNode.MUTATION;
 }
 
-async function operationIn(exchange: Exchange): Promise<OperationRequest> {
+async function requestIn(exchange: Exchange): Promise<unknown> {
   const { query: parameters, request } = exchange;
-  if (request.method === 'POST') return readOperation(await readJsonBody(exchange));
-  const variables = parseJson(parameters.get('variables') ?? 'null');
-  return readOperation({ ...Object.fromEntries(parameters), variables });
+  if (request.method === 'POST') return readJsonBody(exchange);
+  const jsonOf = (name: string): unknown => parseJson(parameters.get(name) ?? 'null');
+  return {
+    ...Object.fromEntries(parameters),
+    variables: jsonOf('variables'),
+    extensions: jsonOf('extensions'),
+  };
 }

@@ -14,6 +14,7 @@ import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
 import type { Operations } from './operations';
 import type { Origins } from './origins';
+import type { RateGate } from './rate-gate';
 import type { Sessions } from './sessions';
 import { WebSocketLine, type LineLimits } from './websocket-line';
 
@@ -28,7 +29,7 @@ export interface WebSocketLimits extends LineLimits {
 }
 
 /** The bounds unless said otherwise: 256 kB as over HTTP, a ping every 12 s, 1 MB waiting to be sent. */
-export const webSocketLimits: WebSocketLimits = {
+const webSocketLimits: WebSocketLimits = {
   maxMessageBytes: 256_000,
   initWaitMs: 3_000,
   maxOperations: 100,
@@ -45,6 +46,8 @@ export interface WebSocketDoorOptions {
   readonly origins: Origins;
   readonly logger: Logger;
   readonly limits?: Partial<WebSocketLimits>;
+  /** \@defaultValue no limit */
+  readonly rates?: RateGate;
 }
 
 /** One socket, from the handshake to its end. */
@@ -137,13 +140,16 @@ export class WebSocketDoor {
 
   /** At `connection_init`. False closes with 4403. */
   private async admit({ extra: call, connectionParams }: CallContext): Promise<boolean> {
-    const { operations, authenticate, sessions, logger } = this.options;
+    const { operations, authenticate, sessions, logger, rates } = this.options;
     let viewer: Viewer;
     try {
+      rates?.countAddress(call);
       viewer = await operations.inTime(authenticate(credentialsOf(call.request, connectionParams)));
     } catch (error) {
       if (isRefusal(error)) return false;
-      logger.error({ requestId: call.requestId, error: loggableError(error) }, 'unexpected error');
+      if (!isRateLimit(error)) {
+        logger.error({ requestId: call.requestId, error: loggableError(error) }, 'unexpected error');
+      }
       call.line.closeFor('later');
       return true;
     }
@@ -159,16 +165,34 @@ export class WebSocketDoor {
     const { maxOperations } = this.limits;
     // This one is among them already.
     if (Object.keys(subscriptions).length > maxOperations) return [tooMany(maxOperations)];
+    const tooOften = this.count(call);
+    if (tooOften) return [tooOften];
     call.operations += 1;
     const prepared = this.options.operations.prepare(payload);
     if (!('args' in prepared)) return prepared;
     // Acknowledged sockets have a viewer.
     return { ...prepared.args, contextValue: createContext(call.viewer!, newId()) };
   }
+
+  /** An operation of a socket counts as a request does. */
+  private count(call: Call): GraphQLError | null {
+    try {
+      this.options.rates?.countAddress(call);
+      this.options.rates?.countOwner(call.viewer!, call);
+      return null;
+    } catch (error) {
+      if (!isRateLimit(error)) throw error;
+      return new GraphQLError(error.message, { originalError: error });
+    }
+  }
 }
 
 function isRefusal(error: unknown): boolean {
   return error instanceof DomainError && (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN');
+}
+
+function isRateLimit(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === 'RATE_LIMITED';
 }
 
 function tooMany(maximum: number): GraphQLError {

@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+
+/** Whether a text is an address or a network like `10.0.0.0/8`. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/**
+ * From which address a request comes. Proxies that are trusted say so in X-Forwarded-For; what anybody else writes
+ * there is not believed.
+ */
+export class ClientAddresses {
+  private readonly trusted = new BlockList();
+
+  /** @param proxies - addresses and networks, as {@link isNetwork} takes them */
+  constructor(proxies: readonly string[]) {
+    for (const proxy of proxies) {
+      const [address = '', bits] = proxy.split('/');
+      const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+      this.trusted.addSubnet(address, Number(bits ?? (family === 'ipv4' ? 32 : 128)), family);
+    }
+  }
+
+  /** The nearest address that is no trusted proxy's; the proxy's own if the header says nothing that can be read. */
+  of(request: IncomingMessage): string {
+    let address = plain(request.socket.remoteAddress ?? '');
+    const hops = (request.headersDistinct['x-forwarded-for'] ?? []).join(',').split(',').reverse();
+    for (const hop of hops) {
+      const before = plain(hop);
+      if (!this.isTrusted(address) || isIP(before) === 0) break;
+      address = before;
+    }
+    return address;
+  }
+
+  private isTrusted(address: string): boolean {
+    const family = isIP(address);
+    return family !== 0 && this.trusted.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  }
+}
+
+/**
+ * What counts as one caller: an IPv4 address, or the /64 network of an IPv6 address, of which whoever has one has
+ * 2^64 addresses.
+ */
+export function callerOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros =
+    tail === undefined ? [] : Array.from({ length: Math.max(8 - left.length - right.length, 0) }, () => '0');
+  const groups = [...left, ...zeros, ...right].slice(0, 4);
+  return `${groups.map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
+}
+
+/** Without a port, brackets, and the form of IPv4 in IPv6. */
+function plain(text: string): string {
+  const trimmed = text.trim();
+  const bare =
+    /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? trimmed.replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1');
+  return bare.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+}

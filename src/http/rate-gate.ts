@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DomainError } from '../core/errors';
+import type { Viewer } from '../core/viewer';
+import { callerOf, type ClientAddresses } from './client-address';
+import { isLoopbackAddress } from './origins';
+
+/** How often something may be done in each window. */
+export interface RatePolicy {
+  readonly name: string;
+  readonly quota: number;
+  readonly windowMs: number;
+}
+
+/** Who counts. */
+export interface RateCounter {
+  take(
+    policy: RatePolicy,
+    subject: string,
+    count: number,
+  ): { readonly isAllowed: boolean; readonly remaining: number; readonly resetsInMs: number };
+}
+
+/** One of the two limits. Null switches it off. */
+export interface RateRule {
+  readonly policy: RatePolicy;
+  /** Whether requests from this machine are counted too. */
+  readonly countsLoopback: boolean;
+}
+
+/** What {@link RateGate} needs. */
+export interface RateGateOptions {
+  readonly counter: RateCounter;
+  readonly addresses: ClientAddresses;
+  readonly owner: RateRule | null;
+  readonly address: RateRule | null;
+}
+
+/** A request, and where its answer can say how the limits stand; a socket's messages have no headers. */
+export interface Asking {
+  readonly request: IncomingMessage;
+  readonly response?: ServerResponse;
+}
+
+/**
+ * Limits how often GraphQL is asked, by address before it is known who asks, and by owner after that: over HTTP, SSE
+ * and WebSocket alike. Says in the headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
+ * how the limits stand.
+ */
+export class RateGate {
+  constructor(private readonly options: RateGateOptions) {}
+
+  /**
+   * @param count - how many operations
+   * @throws DomainError RATE_LIMITED with `retryAfterSeconds`
+   */
+  countAddress(asking: Asking, count = 1): void {
+    const { address, addresses } = this.options;
+    if (address) this.count(address, callerOf(addresses.of(asking.request)), asking, count);
+  }
+
+  /**
+   * @param count - how many operations
+   * @throws DomainError RATE_LIMITED with `retryAfterSeconds`
+   */
+  countOwner(viewer: Viewer, asking: Asking, count = 1): void {
+    const { owner } = this.options;
+    if (owner) this.count(owner, viewer.owner, asking, count);
+  }
+
+  private count({ policy, countsLoopback }: RateRule, subject: string, asking: Asking, count: number): void {
+    const { counter, addresses } = this.options;
+    if (count === 0) return;
+    if (!countsLoopback && isLoopbackAddress(addresses.of(asking.request))) return;
+    const { isAllowed, remaining, resetsInMs } = counter.take(policy, subject, count);
+    const seconds = Math.ceil(resetsInMs / 1_000);
+    const { name, quota, windowMs } = policy;
+    append(asking.response, 'RateLimit-Policy', `"${name}";q=${quota};w=${Math.round(windowMs / 1_000)}`);
+    append(asking.response, 'RateLimit', `"${name}";r=${remaining};t=${seconds}`);
+    if (!isAllowed) throw tooOften(policy, seconds);
+  }
+}
+
+function append(response: ServerResponse | undefined, name: string, value: string): void {
+  if (!response || response.headersSent) return;
+  const item = value.slice(0, value.indexOf(';'));
+  const others = String(response.getHeader(name) ?? '')
+    .split(', ')
+    .filter((other) => other !== '' && !other.startsWith(item));
+  response.setHeader(name, [...others, value].join(', '));
+}
+
+function tooOften({ name, quota, windowMs }: RatePolicy, seconds: number): DomainError {
+  const whose = name === 'owner' ? 'you' : 'your address';
+  return new DomainError(
+    'RATE_LIMITED',
+    `There were more than ${quota} operations of ${whose} in ${Math.round(windowMs / 1_000)} s. Come again in ${seconds} s.`,
+    { details: { limit: name, maximum: quota, retryAfterSeconds: seconds } },
+  );
+}

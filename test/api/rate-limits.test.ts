@@ -1,0 +1,174 @@
+import { Client } from 'pg';
+import { pino } from 'pino';
+import { RateLimiter } from '../../src/accounts/rate-limiter';
+import { DomainError } from '../../src/core/errors';
+import type { Sql } from '../../src/core/sql';
+import { Caller } from '../support/caller';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestGateway } from '../support/gateway';
+import { signed } from '../support/issuer';
+import { send, type RawAnswer } from '../support/raw-http';
+import { SocketClient } from '../support/socket-client';
+import { jwtSecret } from '../support/two-owners';
+
+const who = { query: '{ viewer { owner } }' };
+/** A window that no test sees the end of. */
+const limit = (quota: number): string => `${quota}/24h`;
+
+describe('rates', () => {
+  const gateways: TestGateway[] = [];
+  const start = async (settings: Record<string, string>): Promise<TestGateway> => {
+    const gateway = await TestGateway.start({ AUTH: 'jwt', JWT_SECRET: jwtSecret, ROLE: 'api', ...settings });
+    gateways.push(gateway);
+    return gateway;
+  };
+  afterAll(() => Promise.all(gateways.map((gateway) => gateway.stop())));
+  const tokenOf = (subject: string): Promise<string> => signed(jwtSecret, { subject });
+  const post = async (gateway: TestGateway, token: string, headers = {}): Promise<RawAnswer> =>
+    send(
+      `${gateway.url}/graphql`,
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...headers },
+      },
+      JSON.stringify(who),
+    );
+
+  it('of an owner hold over all doors together, and say when it goes on', async () => {
+    const gateway = await start({ RATE_LIMIT_OWNER: limit(4) });
+    const alice = await tokenOf('alice');
+    const caller = new Caller(() => gateway.url, alice);
+    const first = await post(gateway, alice);
+    expect(first.headers['ratelimit-policy']).toBe('"owner";q=4;w=86400');
+    expect(first.headers.ratelimit).toMatch(/^"owner";r=3;t=\d+$/);
+    for (const door of ['WebSocket', 'SSE', 'HTTP'] as const) {
+      expect((await caller.ask(door, who)).errors).toBeUndefined();
+    }
+    const refused = await post(gateway, alice);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(refused.headers.ratelimit).toMatch(/^"owner";r=0;t=\d+$/);
+    const { errors } = JSON.parse(refused.text) as { errors: { extensions: object }[] };
+    expect(errors[0]!.extensions).toMatchObject({
+      code: 'RATE_LIMITED',
+      limit: 'owner',
+      maximum: 4,
+      retryAfterSeconds: Number(refused.headers['retry-after']),
+    });
+    expect((await caller.ask('WebSocket', who)).errors?.[0]?.extensions.code).toBe('RATE_LIMITED');
+    const stream = await fetch(`${gateway.url}/graphql/stream?query=${encodeURIComponent(who.query)}`, {
+      headers: { authorization: `Bearer ${alice}` },
+    });
+    expect([stream.status, stream.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
+    expect((await post(gateway, await tokenOf('bob'))).status).toBe(200);
+    caller.leave();
+  });
+
+  it('of an address hold for whoever does not say who they are, also at a socket’s door', async () => {
+    const gateway = await start({ RATE_LIMIT_ADDRESS: limit(3) });
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 5; guess += 1) statuses.push((await post(gateway, `guess-${guess}`)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    const client = await SocketClient.greeted(gateway.url, {
+      authorization: `Bearer ${await tokenOf('alice')}`,
+    });
+    expect((await client.end()).code).toBe(1013);
+    expect((await send(`${gateway.url}/healthz`)).status).toBe(200);
+  });
+
+  it('of an address are those of the client behind a trusted proxy, and of nobody’s invention', async () => {
+    const behind = await start({ RATE_LIMIT_ADDRESS: limit(1), TRUSTED_PROXIES: '127.0.0.1' });
+    const alice = await tokenOf('alice');
+    const asks = async (gateway: TestGateway, forwarded: string): Promise<number> =>
+      (await post(gateway, alice, { 'x-forwarded-for': forwarded })).status;
+    expect(await asks(behind, '198.51.100.1')).toBe(200);
+    expect(await asks(behind, '203.0.113.1, 198.51.100.1')).toBe(429);
+    expect(await asks(behind, '198.51.100.2')).toBe(200);
+    const direct = await start({ RATE_LIMIT_ADDRESS: limit(1) });
+    expect(await asks(direct, '198.51.100.1')).toBe(200);
+    expect(await asks(direct, '198.51.100.2')).toBe(429);
+  });
+
+  it('unless they are set do not count this machine', async () => {
+    const gateway = await start({});
+    const { headers } = await post(gateway, await tokenOf('alice'));
+    expect(headers.ratelimit).toBeUndefined();
+    const behind = await start({ TRUSTED_PROXIES: '127.0.0.0/8' });
+    const answer = await post(behind, await tokenOf('alice'), { 'x-forwarded-for': '198.51.100.1' });
+    expect(answer.headers['ratelimit-policy']).toBe('"address";q=1200;w=60, "owner";q=600;w=60');
+  });
+
+  describe('between processes', () => {
+    let database: TestDatabase;
+    let client: Client;
+    const logger = pino({ level: 'silent' });
+    const policy = { name: 'owner', quota: 10, windowMs: 86_400_000 };
+    const limiters: RateLimiter[] = [];
+    const limiter = (sql: Sql): RateLimiter => {
+      const made = new RateLimiter({ sql, logger, flushMs: 3_600_000 });
+      limiters.push(made);
+      return made;
+    };
+    const working: Sql = {
+      rows: async <Row>(text: string, parameters: readonly unknown[] = []) =>
+        (await client.query(text, parameters as unknown[])).rows as Row[],
+    };
+    beforeAll(async () => {
+      database = await createTestDatabase();
+      client = new Client({ connectionString: database.url });
+      await client.connect();
+    });
+    afterAll(async () => {
+      await Promise.all(limiters.map((made) => made.stop()));
+      await client.end();
+      await database.drop();
+    });
+
+    it('are counted together', async () => {
+      const [one, other] = [limiter(working), limiter(working)];
+      for (let index = 0; index < 6; index += 1) one.take(policy, 'alice');
+      for (let index = 0; index < 4; index += 1) other.take(policy, 'alice');
+      await one.flush();
+      await other.flush();
+      expect(other.take(policy, 'alice').isAllowed).toBe(false);
+      expect(other.take(policy, 'bob').isAllowed).toBe(true);
+      // The first learns what the other counted when it has something to share itself.
+      expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: true, remaining: 3 });
+      await one.flush();
+      expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: false, remaining: 0 });
+    });
+
+    it('begin anew with each window, and leave no name in the database', async () => {
+      const made = limiter(working);
+      const short = { ...policy, name: 'short', windowMs: 1_000 };
+      const now = Date.now();
+      for (let index = 0; index < 10; index += 1) made.take(short, 'carol', 1, now);
+      expect(made.take(short, 'carol', 1, now).isAllowed).toBe(false);
+      await made.flush();
+      expect(made.take(short, 'carol', 10, now + 1_000).isAllowed).toBe(true);
+      await made.flush();
+      const { rows } = await client.query<{ subject: string }>('SELECT subject FROM rate_windows');
+      expect(JSON.stringify(rows)).not.toMatch(/alice|bob|carol/);
+    });
+
+    it('are kept by each alone while the database is away, and shared once it is back', async () => {
+      let isAway = true;
+      const flaky: Sql = {
+        rows: (text, parameters) =>
+          isAway
+            ? Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'away'))
+            : working.rows(text, parameters),
+      };
+      const one = limiter(flaky);
+      for (let index = 0; index < 10; index += 1) expect(one.take(policy, 'dora').isAllowed).toBe(true);
+      await one.flush();
+      expect(one.take(policy, 'dora').isAllowed).toBe(false);
+      isAway = false;
+      await one.flush();
+      const other = limiter(working);
+      expect(other.take(policy, 'dora').isAllowed).toBe(true);
+      await other.flush();
+      expect(other.take(policy, 'dora').isAllowed).toBe(false);
+    });
+  });
+});
