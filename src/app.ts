@@ -7,7 +7,7 @@ import { UrlSigner } from './core/signature';
 import { createDataSource } from './database/data-source';
 import { Database } from './database/database';
 import { EmbeddedKeeper } from './database/embedded-keeper';
-import { migrate } from './database/migrate';
+import { checkMigrated, migrate } from './database/migrate';
 import { makeDoors } from './doors';
 import { entities } from './entities';
 import { EventFeed } from './events/feed';
@@ -117,7 +117,7 @@ async function openDatabase(
   onStop: OnStop,
 ): Promise<{ url: string; database: Database }> {
   const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, onStop));
-  await migrate(url);
+  await (config.MIGRATE ? migrate(url) : checkMigrated(url));
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   onStop(() => source.destroy());
   return { url, database: new Database(source) };

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { demoCommand } from './demo.command';
 import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
+import { migrateCommand } from './migrate.command';
 import { retryCommand } from './retry.command';
 import { sandboxCommand } from './sandbox.command';
 import { schemaCommand } from './schema.command';
@@ -21,6 +22,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     jobsCommand(shell, 'generations'),
     retryCommand(shell),
     statusCommand(shell),
+    migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),
     demoCommand(),

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { startApp } from '../../src/app';
+import { runProgram } from '../../src/cli/program';
+import { readConfig } from '../../src/config';
+import { createLogger } from '../../src/core/logger';
+import { TestClient } from '../support/client';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestGateway } from '../support/gateway';
+
+const script = readFileSync(join(__dirname, '../../docs/database-role.sql'), 'utf8');
+
+/** The name that the documentation gives the role; the server is shared, so each run takes one of its own. */
+const role = `likeness_gateway_${process.pid}`;
+
+describe('a gateway whose database role may change no table', () => {
+  let gateway: TestGateway;
+  let admin: Client;
+
+  beforeAll(async () => {
+    const settings: Record<string, string> = {};
+    gateway = await TestGateway.start(settings);
+    await gateway.end();
+    admin = new Client({ connectionString: gateway.database.url });
+    await admin.connect();
+    await admin.query(script.replaceAll('likeness_gateway', role).replaceAll('CHANGE-ME', 'secret'));
+    const url = new URL(gateway.database.url);
+    url.username = role;
+    url.password = 'secret';
+    settings.DATABASE_URL = url.href;
+    settings.MIGRATE = 'false';
+    await gateway.begin();
+  });
+  afterAll(async () => {
+    await gateway.end();
+    await admin.query(`DROP OWNED BY ${role}`);
+    await admin.query(`DROP ROLE ${role}`);
+    await admin.end();
+    await gateway.stop();
+  });
+
+  it('goes the whole way from photos to avatars, and deletes it all', async () => {
+    const client = new TestClient(() => gateway.url);
+    const photoIds = await client.uploadFaces();
+    const modelId = await client.trained(photoIds);
+    const { id } = await client.generate(modelId);
+    expect((await client.generationEnd(id)).status).toBe('COMPLETED');
+    await client.remove('deleteGeneration', id);
+    await client.remove('deleteModel', modelId);
+    await client.remove('deletePhoto', photoIds[0]!);
+    expect(await client.model(modelId)).toBeNull();
+    expect(gateway.log.filter((line) => JSON.stringify(line).includes('permission denied'))).toEqual([]);
+  });
+
+  it.each([
+    ['make a table', 'CREATE TABLE mine (id int)'],
+    ['change one', 'ALTER TABLE photos ADD COLUMN mine int'],
+    ['remove one', 'DROP TABLE photos'],
+    ['empty one', 'TRUNCATE photos'],
+    ['say that a migration has run', `INSERT INTO migrations (timestamp, name) VALUES (1, 'mine')`],
+    ['make a role', 'CREATE ROLE mine'],
+    ['read the passwords of others', 'SELECT * FROM pg_authid'],
+    ['run a program', `COPY photos TO PROGRAM 'cat'`],
+  ])('cannot %s', async (_what, statement) => {
+    await admin.query(`SET ROLE ${role}`);
+    try {
+      await expect(admin.query(statement)).rejects.toThrow(/permission denied|must be/);
+    } finally {
+      await admin.query('RESET ROLE');
+    }
+  });
+});
+
+describe('MIGRATE=false', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(() => database.drop());
+
+  const starts = (): Promise<unknown> =>
+    startApp(readConfig({ DATABASE_URL: database.url, MIGRATE: 'false', PORT: '0' }), createLogger('silent'));
+  const inDatabase = async (statement: string): Promise<void> => {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    await client.query(statement);
+    await client.end();
+  };
+
+  it('stops the start where a migration is missing, until somebody else has run it', async () => {
+    await inDatabase('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    await expect(starts()).rejects.toThrow(/lacks \d+ of \d+ migrations.*likeness -- migrate/);
+    const said: string[] = [];
+    const shell = {
+      environment: { DATABASE_URL: database.url },
+      print: (text: string) => void said.push(text),
+      remark: (text: string) => void said.push(text),
+    };
+    expect(await runProgram(['migrate'], shell)).toBe(0);
+    expect(said).toEqual(['The database has the newest schema.']);
+    expect(await runProgram(['migrate'], { ...shell, environment: {} })).toBe(1);
+    expect(said.at(-1)).toContain('Set DATABASE_URL');
+  });
+});
