@@ -1,0 +1,136 @@
+import { TestClient } from '../support/client';
+import type { Transport } from '../support/feed';
+import { TestGateway } from '../support/gateway';
+
+let gateway: TestGateway;
+let client: TestClient;
+let photoIds: string[];
+
+beforeAll(async () => {
+  gateway = await TestGateway.start();
+  client = new TestClient(() => gateway.url);
+  photoIds = await client.uploadFaces();
+});
+
+afterAll(() => gateway.stop());
+
+/** A training that goes on until it is cancelled. Each renaming is told to whoever follows it. */
+const endlessTraining = async (): Promise<string> => {
+  await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
+  const { id } = await client.train({ photoIds, name: 'first' });
+  const feed = client.followTraining(id);
+  await feed.until((told) => told.some(({ status }) => status === 'TRAINING'));
+  feed.drop();
+  return id;
+};
+
+const rename = async (id: string, name: string): Promise<void> => {
+  await client.ask(
+    'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }',
+    {
+      id,
+      name,
+    },
+  );
+};
+
+/** The names that were told, each as often as its name changed to it. */
+const changesOf = (told: readonly { model: { name: string } }[]): string[] =>
+  told.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
+
+const transports: Transport[] = ['WebSocket', 'SSE'];
+
+describe.each(transports)('live progress over %s', (transport) => {
+  it('resumes behind the last cursor with every event once, after a connection that broke', async () => {
+    const id = await endlessTraining();
+    const first = client.followTraining(id, undefined, transport);
+    await first.until((told) => told.length > 0);
+    expect(first.messages[0]).toMatchObject({
+      status: 'TRAINING',
+      isSnapshot: true,
+      model: { name: 'first' },
+    });
+    for (const name of ['a', 'b', 'c']) await rename(id, name);
+    const seen = await first.until((told) => told.at(-1)!.model.name === 'c');
+    first.drop();
+
+    for (const name of ['d', 'e']) await rename(id, name);
+    const second = client.followTraining(id, seen.at(-1)!.cursor, transport);
+    await second.until((told) => told.some(({ model }) => model.name === 'e'));
+    await rename(id, 'f');
+    await client.changeModel('cancelModel', id);
+    expect(await second.ended()).toEqual({ how: 'complete' });
+
+    const told = [...seen, ...second.messages];
+    expect(changesOf(told)).toEqual(['first', 'a', 'b', 'c', 'd', 'e', 'f']);
+    expect(told.map(({ isSnapshot }) => isSnapshot)).toEqual([true, ...told.slice(1).map(() => false)]);
+    expect(new Set(told.map(({ cursor }) => cursor)).size).toBe(told.length);
+    expect(told.at(-1)).toMatchObject({ status: 'CANCELLED' });
+  });
+
+  it('tells the present and ends, once the job has ended; behind its end there is nothing', async () => {
+    const id = await client.trained(photoIds);
+    const late = client.followTraining(id, undefined, transport);
+    expect(await late.ended()).toEqual({ how: 'complete' });
+    expect(late.messages).toEqual([
+      expect.objectContaining({ status: 'READY', progress: 100, isSnapshot: true }),
+    ]);
+    const later = client.followTraining(id, late.messages[0]!.cursor, transport);
+    expect(await later.ended()).toEqual({ how: 'complete' });
+    expect(later.messages).toEqual([]);
+  });
+
+  it('tells a generation with its avatars, and each avatar once to who resumes in between', async () => {
+    const modelId = await client.trained(photoIds);
+    const start = client.followAvatars({ modelId }, transport);
+    const { id } = await client.generate(modelId, [{ count: 4 }]);
+    const progress = client.followGeneration(id, undefined, transport);
+    const all = await start.until((news) => news.length === 4);
+    start.drop();
+    expect(await progress.ended()).toEqual({ how: 'complete' });
+    const percents = progress.messages.map((message) => message.progress);
+    expect(percents).toEqual([...percents].sort((a, b) => a - b));
+    expect(progress.messages.at(-1)).toMatchObject({ status: 'COMPLETED', progress: 100 });
+
+    const rest = client.followAvatars({ generationId: id, after: all[1]!.cursor }, transport);
+    expect(await rest.ended()).toEqual({ how: 'complete' });
+    expect(rest.messages.map(({ avatar }) => avatar.id)).toEqual(all.slice(2).map(({ avatar }) => avatar.id));
+  });
+
+  it('ends with NOT_FOUND when what is followed is deleted', async () => {
+    const id = await endlessTraining();
+    const training = client.followTraining(id, undefined, transport);
+    const avatars = client.followAvatars({ modelId: id }, transport);
+    await training.until((told) => told.length > 0);
+    await client.remove('deleteModel', id);
+    for (const feed of [training, avatars]) {
+      expect(await feed.ended()).toEqual({
+        how: 'errors',
+        errors: [expect.objectContaining({ extensions: expect.objectContaining({ code: 'NOT_FOUND' }) })],
+      });
+    }
+  });
+
+  it('refuses what cannot be followed, and says why', async () => {
+    const [id, otherId] = [await endlessTraining(), await endlessTraining()];
+    const other = client.followTraining(otherId, undefined, transport);
+    const [{ cursor } = { cursor: '' }] = await other.until((told) => told.length > 0);
+    other.drop();
+    const unknown = `model_${'0'.repeat(32)}`;
+    const refusals = [
+      [client.followTraining(unknown, undefined, transport), 'NOT_FOUND', 'modelId'],
+      [client.followGeneration(id, undefined, transport), 'NOT_FOUND', 'generationId'],
+      [client.followTraining(id, 'nonsense', transport), 'INVALID_CURSOR', 'after'],
+      [client.followTraining(id, cursor, transport), 'INVALID_CURSOR', 'after'],
+      [client.followAvatars({}, transport), 'INVALID_INPUT', 'generationId'],
+      [client.followAvatars({ modelId: id, generationId: id }, transport), 'INVALID_INPUT', 'generationId'],
+    ] as const;
+    for (const [feed, code, field] of refusals) {
+      expect(await feed.ended()).toEqual({
+        how: 'errors',
+        errors: [expect.objectContaining({ extensions: { code, field } })],
+      });
+      expect(feed.messages).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { generateMutation, TestClient, trainModelMutation, type Job } from '../support/client';
+import { TestGateway } from '../support/gateway';
+
+let gateway: TestGateway;
+let client: TestClient;
+let photoIds: string[];
+let modelId: string;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start();
+  client = new TestClient(() => gateway.url);
+  photoIds = await client.uploadFaces();
+  modelId = await client.trained(photoIds);
+});
+
+afterAll(() => gateway.stop());
+
+const trainings = async (): Promise<number> => (await gateway.sandbox.counts()).trainings;
+const generations = async (): Promise<number> => (await gateway.sandbox.counts()).generations;
+
+describe('an idempotency key', () => {
+  it('makes one training of ten calls at once, and of one that comes later', async () => {
+    const before = await trainings();
+    const input = { photoIds, idempotencyKey: randomUUID(), name: 'Once' };
+    const calls = await Promise.all(Array.from({ length: 10 }, () => client.train(input)));
+    const [id, ...others] = new Set(calls.map((model) => model.id));
+    expect(others).toEqual([]);
+    await client.modelEnd(id!);
+    expect(await client.train(input)).toMatchObject({ id, status: 'READY' });
+    expect(await trainings()).toBe(before + 1);
+  });
+
+  it('makes one generation, also of what is asked in other words', async () => {
+    const before = await generations();
+    const key = randomUUID();
+    const { id } = await client.generate(modelId, [{}], key);
+    const spelledOut = [{ style: 'realistic', prompt: null, count: 1 }];
+    const { generateAvatars } = await client.ask<{ generateAvatars: { generation: Job } }>(generateMutation, {
+      input: { idempotencyKey: key, prompts: spelledOut, modelId },
+    });
+    expect(generateAvatars.generation.id).toBe(id);
+    await client.generationEnd(id);
+    expect(await generations()).toBe(before + 1);
+  });
+
+  it('is refused for anything else, and free again if nothing was made under it', async () => {
+    const idempotencyKey = randomUUID();
+    const tooFew = { type: 'CAT', photoIds: photoIds.slice(1), idempotencyKey };
+    expect((await client.refusal(trainModelMutation, { input: tooFew })).extensions.code).toBe(
+      'TOO_FEW_PHOTOS',
+    );
+    const { id } = await client.train({ photoIds, type: 'CAT', idempotencyKey });
+
+    const reused = { code: 'IDEMPOTENCY_KEY_REUSED', field: 'input.idempotencyKey' };
+    const otherName = { input: { type: 'CAT', photoIds, idempotencyKey, name: 'Another' } };
+    expect((await client.refusal(trainModelMutation, otherName)).extensions).toEqual(reused);
+    const otherCall = { input: { modelId, prompts: [{}], idempotencyKey } };
+    expect((await client.refusal(generateMutation, otherCall)).extensions).toEqual(reused);
+
+    await client.modelEnd(id);
+    await client.remove('deleteModel', id);
+    const same = { input: { type: 'CAT', photoIds, idempotencyKey } };
+    expect((await client.refusal(trainModelMutation, same)).extensions).toEqual({
+      code: 'NOT_FOUND',
+      field: 'input.idempotencyKey',
+    });
+  });
+});
+
+describe('a gateway that is stopped and started again', () => {
+  it('goes on with a training that it had begun, and pays once', async () => {
+    const before = await trainings();
+    const input = { photoIds, idempotencyKey: randomUUID() };
+    const { id } = await client.train(input);
+    const feed = client.followTraining(id);
+    const told = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
+    await gateway.restart();
+    expect(await feed.ended()).toEqual({
+      how: 'cut',
+      code: 1012,
+      reason: 'The server is stopping; reconnect and resume with your last cursor.',
+    });
+    const resumed = client.followTraining(id, told.at(-1)!.cursor);
+    expect(await resumed.ended()).toEqual({ how: 'complete' });
+    expect(resumed.messages.at(-1)).toMatchObject({ status: 'READY', isSnapshot: false });
+    expect(await client.train(input)).toMatchObject({ id, status: 'READY', attempt: 1 });
+    expect(await trainings()).toBe(before + 1);
+  });
+
+  it('lets a paid call that it is making end, with the photos that the upstream still wants', async () => {
+    const before = await trainings();
+    const { id } = await client.train({ photoIds });
+    await client.followTraining(id).until((told) => told.some(({ status }) => status === 'SUBMITTING'));
+    await gateway.restart();
+    expect(await client.modelEnd(id)).toMatchObject({ status: 'READY', attempt: 1, failure: null });
+    expect(await trainings()).toBe(before + 1);
+  });
+
+  it('goes on with a generation, wherever that stood', async () => {
+    const before = await generations();
+    const { id } = await client.generate(modelId, [{ count: 3 }]);
+    await gateway.restart();
+    expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    const { generation } = await client.ask<{ generation: { avatars: { url: string }[] } }>(
+      'query ($id: ID!) { generation(id: $id) { avatars { url } } }',
+      { id },
+    );
+    const opened = await Promise.all(generation.avatars.map(async ({ url }) => (await fetch(url)).status));
+    expect(opened).toEqual([200, 200, 200]);
+    expect(await generations()).toBe(before + 1);
+  });
+
+  it('cuts off streams of events, without saying that they were complete', async () => {
+    await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
+    const { id } = await client.train({ photoIds });
+    const feed = client.followTraining(id, undefined, 'SSE');
+    const told = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
+    await gateway.restart();
+    expect((await feed.ended()).how).not.toBe('complete');
+    await client.changeModel('cancelModel', id);
+    const resumed = client.followTraining(id, told.at(-1)!.cursor, 'SSE');
+    expect(await resumed.ended()).toEqual({ how: 'complete' });
+    expect(resumed.messages.at(-1)).toMatchObject({ status: 'CANCELLED' });
+  });
+});

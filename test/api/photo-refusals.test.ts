@@ -1,0 +1,124 @@
+import sharp from 'sharp';
+import { UrlSigner } from '../../src/core/signature';
+import { TestClient, trainModelMutation } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { pngClaiming } from '../support/picture-bytes';
+import { facePhoto } from '../support/pictures';
+
+const secret = 'what the gateway of these tests signs with';
+const createUploads =
+  'mutation ($files: [PhotoFileInput!]!) { createPhotoUploads(input: { files: $files }) { uploads { photo { id } } } }';
+
+let gateway: TestGateway;
+let client: TestClient;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({ SIGNING_SECRETS: secret });
+  client = new TestClient(() => gateway.url);
+});
+
+afterAll(() => gateway.stop());
+
+/** Uploads one file and gives the answer with the photo as it is afterwards. */
+const upload = async (bytes: Buffer): Promise<{ status: number; code: unknown; photo: unknown }> => {
+  const [slot] = await client.slots([{ byteSize: bytes.length }]);
+  const { status, body } = await client.put(slot!, bytes);
+  const { photo } = await client.ask<{ photo: unknown }>(
+    'query ($id: ID!) { photo(id: $id) { status problems { code message } url } }',
+    { id: slot!.photo.id },
+  );
+  return { status, code: body.code, photo };
+};
+
+const rejectedFor = (code: string): object => ({
+  status: 'REJECTED',
+  problems: [{ code, message: expect.stringMatching(/\w{4,}.*\.$/) }],
+  url: null,
+});
+
+describe('a photo that cannot be used', () => {
+  it('is refused for what it is, whatever its name says', async () => {
+    const gif = await sharp(await facePhoto(1))
+      .gif()
+      .toBuffer();
+    expect(await upload(gif)).toEqual({
+      status: 415,
+      code: 'PHOTO_TYPE_UNSUPPORTED',
+      photo: rejectedFor('UNSUPPORTED_TYPE'),
+    });
+  });
+
+  it('is refused if it was cut off, and may be sent again whole', async () => {
+    const whole = await facePhoto(2);
+    const [slot] = await client.slots([{ byteSize: whole.length }]);
+    const cut = await client.put(slot!, whole.subarray(0, whole.length / 2));
+    expect(cut).toMatchObject({ status: 422, body: { code: 'PHOTO_INVALID' } });
+    const refusal = await client.refusal(trainModelMutation, {
+      input: { type: 'MAN', photoIds: [slot!.photo.id, ...(await client.uploadFaces())] },
+    });
+    expect(refusal.extensions).toMatchObject({ code: 'PHOTO_INVALID', field: 'input.photoIds[0]' });
+    expect(await client.put(slot!, whole)).toMatchObject({ status: 201, body: { status: 'READY' } });
+  });
+
+  it('is refused at 30,000 × 30,000 pixels, before they are decoded', async () => {
+    expect(await upload(pngClaiming(30_000, 30_000))).toEqual({
+      status: 422,
+      code: 'PHOTO_INVALID',
+      photo: rejectedFor('TOO_MANY_PIXELS'),
+    });
+  });
+
+  it('is refused at 60 MB, when it is announced and when it comes', async () => {
+    const files = [{ filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 60_000_000 }];
+    expect((await client.refusal(createUploads, { files })).extensions).toEqual({
+      code: 'PHOTO_TOO_LARGE',
+      field: 'input.files[0].byteSize',
+      maximum: 25_000_000,
+      given: 60_000_000,
+    });
+    const [slot] = await client.slots([{ byteSize: 1_000 }]);
+    const answer = await client.put(slot!, Buffer.alloc(60_000_000));
+    expect(answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
+  });
+
+  it('is refused under a URL that has expired, or is another one’s', async () => {
+    const photo = await facePhoto(3);
+    const [slot, other] = await client.slots([{ byteSize: photo.length }, { byteSize: photo.length }]);
+    const { origin, pathname } = new URL(slot!.uploadUrl);
+    const expired = new UrlSigner([secret]).sign('photo-upload', pathname, Date.now() - 2_000);
+    expect(await client.put({ ...slot!, uploadUrl: `${origin}${pathname}?${expired}` }, photo)).toMatchObject(
+      {
+        status: 410,
+        body: { code: 'UPLOAD_URL_EXPIRED' },
+      },
+    );
+    const borrowed = `${origin}${pathname}${new URL(other!.uploadUrl).search}`;
+    expect(await client.put({ ...slot!, uploadUrl: borrowed }, photo)).toMatchObject({
+      status: 403,
+      body: { code: 'INVALID_SIGNATURE' },
+    });
+  });
+
+  it.each([
+    ['no files', [], { code: 'INVALID_INPUT', field: 'input.files' }],
+    [
+      'another type',
+      [{ contentType: 'image/gif' }],
+      { code: 'PHOTO_TYPE_UNSUPPORTED', field: 'input.files[0].contentType' },
+    ],
+    ['no bytes', [{}, { byteSize: 0 }], { code: 'INVALID_INPUT', field: 'input.files[1].byteSize' }],
+    [
+      'a name without letters',
+      [{ filename: '' }],
+      { code: 'INVALID_INPUT', field: 'input.files[0].filename' },
+    ],
+  ])('gets no slot with %s', async (_, wrong, expected) => {
+    const files = wrong.map((file) => ({
+      filename: 'me.jpg',
+      contentType: 'image/jpeg',
+      byteSize: 1,
+      ...file,
+    }));
+    expect((await client.refusal(createUploads, { files })).extensions).toMatchObject(expected);
+  });
+});

@@ -1,0 +1,176 @@
+import { generateMutation, TestClient, trainModelMutation } from '../support/client';
+import { TestGateway } from '../support/gateway';
+
+const unknownModel = `model_${'0'.repeat(32)}`;
+
+let gateway: TestGateway;
+let client: TestClient;
+let photoIds: string[];
+
+beforeAll(async () => {
+  gateway = await TestGateway.start();
+  client = new TestClient(() => gateway.url);
+  photoIds = await client.uploadFaces();
+});
+
+afterAll(() => gateway.stop());
+
+describe('a training that cannot begin', () => {
+  const manyIds = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => photoIds[index % 5]!);
+  const urls = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `https://example.com/${index}.jpg`);
+
+  it.each([
+    [
+      '4 photos',
+      () => ({ photoIds: manyIds(4) }),
+      { code: 'TOO_FEW_PHOTOS', field: 'input.photoIds', given: 4, minimum: 5, maximum: 30 },
+    ],
+    [
+      '31 photos',
+      () => ({ photoIds: manyIds(5), photoUrls: urls(26) }),
+      { code: 'TOO_MANY_PHOTOS', field: 'input.photoIds', given: 31, minimum: 5, maximum: 30 },
+    ],
+    ['31 addresses', () => ({ photoUrls: urls(31) }), { code: 'TOO_MANY_PHOTOS', field: 'input.photoUrls' }],
+    [
+      'a photo twice',
+      () => ({ photoIds: [...manyIds(5), photoIds[1]!] }),
+      { code: 'INVALID_INPUT', field: 'input.photoIds[5]' },
+    ],
+    [
+      'an unknown photo',
+      () => ({ photoIds: [...manyIds(5), `photo_${'0'.repeat(32)}`] }),
+      { code: 'NOT_FOUND', field: 'input.photoIds[5]' },
+    ],
+    [
+      'a model’s id among the photos',
+      () => ({ photoIds: [unknownModel, ...manyIds(5)] }),
+      { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
+    ],
+    [
+      'an address that is none',
+      () => ({ photoUrls: [...urls(5), 'photo.jpg'] }),
+      { code: 'INVALID_INPUT', field: 'input.photoUrls[5]' },
+    ],
+    [
+      'an address of a private network',
+      () => ({ photoUrls: [...urls(5), 'http://10.0.0.8/me.jpg'] }),
+      { code: 'INVALID_INPUT', field: 'input.photoUrls[5]' },
+    ],
+    [
+      'an unknown type',
+      () => ({ photoIds: manyIds(5), type: 'HAMSTER' }),
+      { code: 'INVALID_INPUT', field: 'input.type' },
+    ],
+    [
+      'an unknown provider',
+      () => ({ photoIds: manyIds(5), provider: 'acme' }),
+      { code: 'INVALID_INPUT', field: 'input.provider' },
+    ],
+    ['no name', () => ({ photoIds: manyIds(5), name: ' ' }), { code: 'INVALID_INPUT', field: 'input.name' }],
+    [
+      'a key with spaces',
+      () => ({ photoIds: manyIds(5), idempotencyKey: 'my key' }),
+      { code: 'INVALID_INPUT', field: 'input.idempotencyKey' },
+    ],
+  ])('is refused with %s', async (_, input, expected) => {
+    const refusal = await client.refusal(trainModelMutation, { input: { type: 'MAN', ...input() } });
+    expect(refusal.extensions).toMatchObject(expected);
+    expect(refusal.message).toMatch(/\w{4,}/);
+    expect(await client.ask('{ models { nodes { id } } }')).toEqual({ models: { nodes: [] } });
+  });
+
+  it('is refused while the bytes of a photo have not come', async () => {
+    const [slot] = await client.slots([{ byteSize: 1 }]);
+    const refusal = await client.refusal(trainModelMutation, {
+      input: { type: 'MAN', photoIds: [...photoIds, slot!.photo.id] },
+    });
+    expect(refusal.extensions).toMatchObject({ code: 'PHOTO_NOT_READY', field: 'input.photoIds[5]' });
+  });
+});
+
+describe('avatars that cannot be made', () => {
+  let modelId: string;
+
+  beforeAll(async () => {
+    await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
+    modelId = (await client.train({ photoIds })).id;
+  });
+
+  it.each([
+    ['a model that is not ready', () => ({ modelId }), { code: 'MODEL_NOT_READY', field: 'input.modelId' }],
+    ['an unknown model', () => ({ modelId: unknownModel }), { code: 'NOT_FOUND', field: 'input.modelId' }],
+    ['an id that is none', () => ({ modelId: '7' }), { code: 'NOT_FOUND', field: 'input.modelId' }],
+    ['no prompts', () => ({ prompts: [] }), { code: 'INVALID_INPUT', field: 'input.prompts' }],
+    [
+      'a count of 0',
+      () => ({ prompts: [{}, { count: 0 }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts[1].count' },
+    ],
+    [
+      'a count of 1000',
+      () => ({ prompts: [{ count: 1000 }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts[0].count' },
+    ],
+    [
+      'a count of 1.5',
+      () => ({ prompts: [{ count: 1.5 }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts[0].count' },
+    ],
+    [
+      'too many in all',
+      () => ({ prompts: [{ count: 60 }, { count: 60 }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts' },
+    ],
+    [
+      'an unknown style',
+      () => ({ prompts: [{ style: 'cubism' }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts[0].style' },
+    ],
+    [
+      'a prompt without end',
+      () => ({ prompts: [{ prompt: 'x'.repeat(1_001) }] }),
+      { code: 'INVALID_INPUT', field: 'input.prompts[0].prompt' },
+    ],
+  ])('are refused for %s', async (_, input, expected) => {
+    const refusal = await client.refusal(generateMutation, { input: { modelId, prompts: [{}], ...input() } });
+    expect(refusal.extensions).toMatchObject(expected);
+    expect(refusal.message).toMatch(/\w{4,}/);
+  });
+
+  it('are refused from no photo, from two, and without a word', async () => {
+    const instant =
+      'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }';
+    const photoUrl = 'https://example.com/me.jpg';
+    const wrong = [
+      [{ prompt: 'a hat' }, 'input.photoId'],
+      [{ prompt: 'a hat', photoId: photoIds[0], photoUrl }, 'input.photoId'],
+      [{ prompt: ' ', photoId: photoIds[0] }, 'input.prompt'],
+      [{ prompt: 'a hat', photoId: photoIds[0], count: 1000 }, 'input.count'],
+    ] as const;
+    for (const [input, field] of wrong) {
+      const { extensions } = await client.refusal(instant, { input });
+      expect(extensions).toEqual({ code: 'INVALID_INPUT', field });
+    }
+  });
+});
+
+describe('ids that name nothing of the caller’s', () => {
+  it('are answered as if there were nothing, by queries with null and by changes with NOT_FOUND', async () => {
+    const photo = `photo_${'0'.repeat(32)}`;
+    expect(
+      await client.ask(
+        'query ($id: ID!, $photo: ID!) { model(id: $id) { id } generation(id: $id) { id } photo(id: $photo) { id } node(id: "x") { id } }',
+        { id: unknownModel, photo },
+      ),
+    ).toEqual({ model: null, generation: null, photo: null, node: null });
+    for (const mutation of ['cancelModel', 'retryModel']) {
+      const refusal = await client.refusal(`mutation ($id: ID!) { ${mutation}(id: $id) { model { id } } }`, {
+        id: unknownModel,
+      });
+      expect(refusal.extensions).toEqual({ code: 'NOT_FOUND', field: 'id' });
+    }
+    expect(await client.remove('deleteModel', unknownModel)).toBe(unknownModel);
+  });
+});

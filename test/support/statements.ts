@@ -1,0 +1,82 @@
+import { connect, createServer, type Server } from 'node:net';
+import { listening } from './file-host';
+
+/**
+ * Stands between a gateway and PostgreSQL and writes down the statements that pass, as the database gets them: whatever
+ * library sends them, none is missed.
+ */
+export class StatementWatch {
+  private statements: string[] = [];
+  private readonly sockets = new Set<{ destroy(): void }>();
+
+  private constructor(
+    private readonly server: Server,
+    /** The database's URL, by way of the watch. */
+    readonly url: string,
+  ) {}
+
+  /** @param databaseUrl - where the statements go on to */
+  static async start(databaseUrl: string): Promise<StatementWatch> {
+    const target = new URL(databaseUrl);
+    const server = createServer();
+    const through = new URL(databaseUrl);
+    through.port = String(await listening(server));
+    const watch = new StatementWatch(server, through.href);
+    server.on('connection', (client) => {
+      const database = connect(Number(target.port), target.hostname);
+      for (const [one, other] of [
+        [client, database],
+        [database, client],
+      ] as const) {
+        watch.sockets.add(one);
+        one.on('close', () => other.destroy()).on('error', () => undefined);
+        one.pipe(other);
+      }
+      const reader = new MessageReader((text) => watch.statements.push(text));
+      client.on('data', (chunk: Buffer) => reader.read(chunk));
+    });
+    return watch;
+  }
+
+  /** The statements that are sent while `work` runs. */
+  async during(work: () => Promise<unknown>): Promise<string[]> {
+    this.statements = [];
+    await work();
+    return this.statements;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((closed) => this.server.close(closed));
+  }
+}
+
+/** PostgreSQL's messages: a letter, a length that counts itself, contents. The first of a connection has no letter. */
+class MessageReader {
+  private rest = Buffer.alloc(0);
+  private isFirst = true;
+
+  constructor(private readonly onStatement: (text: string) => void) {}
+
+  read(chunk: Buffer): void {
+    this.rest = Buffer.concat([this.rest, chunk]);
+    for (;;) {
+      const letters = this.isFirst ? 0 : 1;
+      if (this.rest.length < letters + 4) return;
+      const end = letters + this.rest.readInt32BE(letters);
+      if (this.rest.length < end) return;
+      const message = this.rest.subarray(0, end);
+      this.rest = this.rest.subarray(end);
+      if (!this.isFirst) this.take(message);
+      this.isFirst = false;
+    }
+  }
+
+  /** Q is a simple query; P one that is parsed to be run with parameters, after its name. */
+  private take(message: Buffer): void {
+    const letter = String.fromCharCode(message[0]!);
+    const [first = '', second = ''] = message.toString('utf8', 5).split('\0');
+    if (letter === 'Q') this.onStatement(first);
+    if (letter === 'P') this.onStatement(second);
+  }
+}
