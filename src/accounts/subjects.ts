@@ -1,5 +1,5 @@
 /** The longest subject, in characters; as OpenID Connect bounds `sub`. */
-export const longestSubject = 255;
+const longestSubject = 255;
 
 /** Begins the owners that keys act for; nobody else's may look like one. */
 const behalfPattern = /^@[^/]*\//;

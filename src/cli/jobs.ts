@@ -13,7 +13,7 @@ export interface JobListOptions {
 }
 
 /** What the two kinds of jobs are called here and there. */
-export const kinds = {
+const kinds = {
   models: { node: 'AvatarModel', noun: 'model' },
   generations: { node: 'Generation', noun: 'generation' },
 } as const;
@@ -61,7 +61,7 @@ export async function submissionsOf(sql: Sql, table: JobTable, givenId: string):
 }
 
 /** The row's UUID behind what was typed: a global id, or the UUID itself. */
-export function rowIdOf(table: JobTable, givenId: string): string {
+function rowIdOf(table: JobTable, givenId: string): string {
   const read = readGlobalId(givenId);
   if (read?.kind === kinds[table].node) return read.id;
   if (uuidPattern.test(givenId)) return givenId;

@@ -2,14 +2,14 @@ import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql } from '../core/sql';
 
 /** How many jobs of a kind are in a state. */
-export interface JobCount {
+interface JobCount {
   kind: 'model' | 'generation' | 'avatar';
   status: string;
   count: number;
 }
 
 /** A job whose paid call has an unknown outcome. */
-export interface UncertainJob {
+interface UncertainJob {
   /** The global id. */
   id: string;
   /** When the call was made. */
