@@ -5,7 +5,7 @@ import { createLogger, type Logger } from '../core/logger';
 import { createDataSource } from '../database/data-source';
 import { Database } from '../database/database';
 import { startEmbeddedPostgres } from '../database/embedded-postgres';
-import { migrate } from '../database/migrate';
+import { checkMigrated, migrate } from '../database/migrate';
 import { entities } from '../entities';
 import { Wakeups } from '../events/wakeups';
 import { CommandError, type Shell } from './shell';
@@ -24,7 +24,7 @@ export interface OperatorGround {
  * Opens the database of the settings, or the embedded one in DATA_DIR, which is attached to if a gateway runs it, and
  * else started; closes what it opened when the work is done.
  * @param isFirst - whether this may be the very first thing that happens to the database: it is made, and brought to
- * the newest schema. Otherwise nothing is: looking at a database must not change it.
+ * the newest schema as a gateway would at its start. Otherwise neither: looking at a database must not change it.
  */
 export async function onGround<Result>(
   shell: Shell,
@@ -36,7 +36,7 @@ export async function onGround<Result>(
   const dataDir = resolve(config.DATA_DIR);
   const { url, close } = await findDatabase(config, dataDir, isFirst);
   try {
-    if (isFirst) await migrate(url);
+    if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
     return await onDatabase(url, logger, (database, wakeups) =>
       work({ config, logger, dataDir, database, wakeups }),
     );

@@ -1,3 +1,4 @@
+import { pruneReservations } from '../../src/accounts/quota.ledger';
 import { newId, fromGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
@@ -195,6 +196,13 @@ describe('quotas', () => {
     await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
     expect(await trainings(owner)).toBe(0);
     await owner.trained();
+    const kept = (): Promise<unknown[]> =>
+      sql.rows('SELECT id FROM quota_reservations WHERE owner = $1', [owner.name]);
+    await pruneReservations(sql);
+    expect(await kept()).toHaveLength(3);
+    await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
+    await pruneReservations(sql);
+    expect(await kept()).toHaveLength(1);
   });
 
   it('bind owners and not the operator, who retries for them', async () => {
@@ -207,28 +215,6 @@ describe('quotas', () => {
     const { code, out } = await likeness(environment, 'retry', id);
     expect({ code, out }).toEqual({ code: 0, out: `${id} is QUEUED.` });
     expect(await trainings(owner)).toBe(3);
-  });
-
-  it('and the audit log know of every paid and deleting deed, and of no prompt', async () => {
-    const owner = await Owner.of(gateway);
-    const id = await owner.trained();
-    const { data } = await owner.instant(3);
-    const generationId = (data as { generateInstantAvatars: { generation: { id: string } } })
-      .generateInstantAvatars.generation.id;
-    await owner.ask('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: generationId });
-    await owner.ask('mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', { id });
-    await owner.ask('mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', { id });
-    const rows = await sql.rows(
-      'SELECT actor, action, subject, details FROM audit_log WHERE owner = $1 ORDER BY at',
-      [owner.name],
-    );
-    const actor = owner.name;
-    expect(rows).toEqual([
-      { actor, action: 'trainModel', subject: id, details: { photos: 5 } },
-      { actor, action: 'generateInstantAvatars', subject: generationId, details: { avatars: 3 } },
-      { actor, action: 'deleteGeneration', subject: generationId, details: {} },
-      { actor, action: 'deleteModel', subject: id, details: {} },
-    ]);
   });
 });
 

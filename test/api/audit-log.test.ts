@@ -1,0 +1,106 @@
+import { pruneAudit } from '../../src/accounts/audit';
+import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
+import type { Database } from '../../src/database/database';
+import { likeness } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { askAs, lookInto } from '../support/known-client';
+import { Owner, ownerSecret } from '../support/owner';
+
+describe('the audit log', () => {
+  let gateway: TestGateway;
+  let sql: Database;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt,keys', JWT_SECRET: ownerSecret });
+    ({ sql, close } = await lookInto(gateway));
+  });
+  afterAll(async () => {
+    await close();
+    await gateway.stop();
+  });
+
+  const entriesOf = (owner: string): Promise<unknown[]> =>
+    sql.rows('SELECT actor, action, subject, details FROM audit_log WHERE owner = $1 ORDER BY at', [owner]);
+  const remove = (mutation: string, id: string): string =>
+    `mutation { ${mutation}(id: "${id}") { deletedId } }`;
+
+  it('knows every paid and every deleting deed once, and no prompt, name or address', async () => {
+    const owner = await Owner.of(gateway);
+    const modelId = await owner.trained('a-key');
+    await owner.trained('a-key');
+    const { data } = await owner.instant(3);
+    const { id: generationId } = (data as { generateInstantAvatars: { generation: { id: string } } })
+      .generateInstantAvatars.generation;
+    const avatarId = toGlobalId('Avatar', await aStoredAvatar(generationId, owner.name));
+    const photoId = toGlobalId('Photo', await aPhotoOf(owner.name));
+    for (const deed of [
+      remove('deleteAvatar', avatarId),
+      remove('deletePhoto', photoId),
+      remove('deleteGeneration', generationId),
+      remove('deleteModel', modelId),
+      remove('deleteModel', modelId),
+    ]) {
+      expect((await owner.ask(deed)).errors).toBeUndefined();
+    }
+    const actor = owner.name;
+    expect(await entriesOf(owner.name)).toEqual([
+      { actor, action: 'trainModel', subject: modelId, details: { photos: 5 } },
+      { actor, action: 'generateInstantAvatars', subject: generationId, details: { avatars: 3 } },
+      { actor, action: 'deleteAvatar', subject: avatarId, details: {} },
+      { actor, action: 'deletePhoto', subject: photoId, details: {} },
+      { actor, action: 'deleteGeneration', subject: generationId, details: {} },
+      { actor, action: 'deleteModel', subject: modelId, details: {} },
+    ]);
+  });
+
+  it('has nothing of what was refused, or was somebody else’s', async () => {
+    const [owner, stranger] = [await Owner.of(gateway), await Owner.of(gateway)];
+    const modelId = await owner.trained();
+    await stranger.ask(remove('deleteModel', modelId));
+    await stranger.ask('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
+    expect(await entriesOf(stranger.name)).toEqual([]);
+    expect(await entriesOf(owner.name)).toHaveLength(1);
+  });
+
+  it('names the key by which somebody was acted for', async () => {
+    const environment = { DATABASE_URL: gateway.database.url };
+    const { out: key } = await likeness(environment, 'keys', 'create', '--owner', 'acme', '--on-behalf');
+    const photoId = toGlobalId('Photo', await aPhotoOf('@acme/bob'));
+    await askAs(gateway.url, key, remove('deletePhoto', photoId), { headers: { 'x-likeness-owner': 'bob' } });
+    expect(await entriesOf('@acme/bob')).toEqual([
+      { actor: `key:${key.split('_')[1]!}`, action: 'deletePhoto', subject: photoId, details: {} },
+    ]);
+  });
+
+  it('forgets what is older than it is to be kept', async () => {
+    const owner = await Owner.of(gateway);
+    await owner.trained();
+    await owner.trained();
+    await sql.rows(
+      `UPDATE audit_log SET at = at - interval '2 days'
+        WHERE id = (SELECT id FROM audit_log WHERE owner = $1 ORDER BY at LIMIT 1)`,
+      [owner.name],
+    );
+    expect(await pruneAudit(sql, 3 * 86_400_000)).toBe(0);
+    expect(await pruneAudit(sql, 86_400_000)).toBe(1);
+    expect(await entriesOf(owner.name)).toHaveLength(1);
+  });
+
+  /** Nothing works here, so a picture is written as the work would. */
+  async function aStoredAvatar(generationId: string, owner: string): Promise<string> {
+    const id = newId();
+    await sql.rows(
+      `INSERT INTO avatars (id, owner, generation_id, position, status, style, width, height, byte_size, content_type, sha256, placeholder)
+       VALUES ($1, $2, $3, 0, 'STORED', 'instant', 512, 512, 1000, 'image/png', repeat('0', 64), 'LEHV6nWB2yk8pyo0adR*.7kCMdnj')`,
+      [id, owner, fromGlobalId('Generation', generationId)],
+    );
+    return id;
+  }
+
+  async function aPhotoOf(owner: string): Promise<string> {
+    const id = newId();
+    await sql.rows(`INSERT INTO photos (id, owner, status) VALUES ($1, $2, 'AWAITING_UPLOAD')`, [id, owner]);
+    return id;
+  }
+});
