@@ -11,11 +11,11 @@ import type { Wakeups } from './events/wakeups';
 import { AvatarResolver, ModelAvatarsResolver } from './generations/avatar.resolver';
 import { AvatarService } from './generations/avatar.service';
 import { Closing } from './generations/closing';
+import { GenerationListResolver } from './generations/generation-list.resolver';
 import { GenerationLifecycle } from './generations/generation.lifecycle';
 import { GenerationResolver } from './generations/generation.resolver';
 import { GenerationService } from './generations/generation.service';
 import { GenerationSubscriptions } from './generations/generation.subscription';
-import { ModelGenerationsResolver } from './generations/model-generations.resolver';
 import { NodeResolver } from './generations/node.resolver';
 import { StyleResolver } from './generations/style.resolver';
 import { JobStore } from './jobs/job.store';
@@ -104,7 +104,7 @@ export function makeFeatures(ground: Ground): Features {
       avatars,
       models,
     }),
-    new ModelGenerationsResolver(generations),
+    new GenerationListResolver(generations),
     new AvatarResolver(avatars, generations),
     new ModelAvatarsResolver(avatars),
   ];

@@ -13,6 +13,16 @@ const noTopics: PubSub = {
   },
 };
 
+/** What is said of the root types, which have no class that could say it. */
+const rootDescriptions = {
+  Query:
+    'What can be looked at. All of it is yours: what is somebody else’s is answered as if it did not exist.',
+  Mutation:
+    'What can be changed. An error that you can act on has a stable `extensions.code`, and for input the path of the field in `extensions.field`.',
+  Subscription:
+    'What can be followed live: over WebSocket (protocol graphql-transport-ws) where queries are sent too, or as server-sent events (graphql-sse) under `/graphql/stream`.',
+} as const;
+
 /**
  * Builds the schema from running resolvers. A `Date` field is a `DateTime`; every root field asks for its scope.
  * @param resolvers - one instance of each resolver class, at least one with a query
@@ -30,6 +40,10 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
     validate: false,
     pubSub: noTopics,
   });
+  for (const [name, description] of Object.entries(rootDescriptions)) {
+    const type = schema.getType(name);
+    if (type) type.description = description;
+  }
   requireAdmission(schema, admit);
   requireScopes(schema);
   keepResolvers(schema, resolvers);

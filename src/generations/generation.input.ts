@@ -1,6 +1,9 @@
 import { ArgsType, Field, ID, InputType, Int } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
+import { PageArgs } from '../graphql/connection';
 import { UrlScalar } from '../graphql/scalars';
+import type { GenerationStatus } from './generation.state';
+import { GenerationStatusEnum } from './generation.type';
 
 const keyDescription =
   'Makes it safe to send this mutation again: with the same key and input the first call’s generation is the answer. Up to 255 characters, best a UUID; good for at least 24 hours.';
@@ -17,7 +20,10 @@ export class PromptInput {
   })
   prompt?: string | null;
 
-  @Field(() => Int, { defaultValue: 1, description: 'How many avatars; 1 or more.' })
+  @Field(() => Int, {
+    defaultValue: 1,
+    description: 'How many avatars: 1 or more; all prompts of a generation together at most 100.',
+  })
   count: number;
 }
 
@@ -54,7 +60,7 @@ export class GenerateInstantAvatarsInput {
   })
   negativePrompt?: string | null;
 
-  @Field(() => Int, { defaultValue: 1, description: 'How many avatars; 1 or more.' })
+  @Field(() => Int, { defaultValue: 1, description: 'How many avatars: 1 to 100.' })
   count: number;
 
   @Field(() => ConsentInput, {
@@ -67,13 +73,23 @@ export class GenerateInstantAvatarsInput {
   idempotencyKey?: string | null;
 }
 
+/** Which generations are wanted. */
+@ArgsType()
+export class GenerationsArgs extends PageArgs {
+  @Field(() => GenerationStatusEnum, { nullable: true, description: 'Only generations in this state.' })
+  status?: GenerationStatus | null;
+}
+
 /** Which generation is followed. */
 @ArgsType()
 export class GenerationProgressArgs {
   @Field(() => ID, { description: 'The generation’s global id.' })
   generationId: string;
 
-  @Field(() => String, { nullable: true, description: 'Continue after this cursor, the last one seen.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Continue after this cursor, the last one seen, instead of beginning with the present.',
+  })
   after?: string | null;
 }
 
@@ -85,10 +101,14 @@ export class AvatarCompletedArgs {
 
   @Field(() => ID, {
     nullable: true,
-    description: 'The avatars of all generations of this model; goes on until you leave.',
+    description:
+      'The avatars of all generations of this model: the newest 100 that are stored, then each that comes, until you leave.',
   })
   modelId?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Continue after this cursor, the last one seen.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Continue after this cursor, the last one seen, instead of beginning with the present.',
+  })
   after?: string | null;
 }

@@ -117,7 +117,7 @@ export class GenerationResolver {
 
   @Mutation(() => GenerationPayload, {
     description:
-      'Stops a generation that is not over; avatars stored so far stay. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
+      'Stops a generation that is not over (of one that is, NOT_CANCELLABLE tells); avatars stored so far stay. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
   })
   async cancelGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -128,7 +128,7 @@ export class GenerationResolver {
 
   @Mutation(() => GenerationPayload, {
     description:
-      'Asks once more for a generation that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again.',
+      'Asks once more for a generation that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again. Sent twice, the second is refused as NOT_RETRYABLE and pays nothing.',
   })
   async retryGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,

@@ -14,6 +14,7 @@ import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationLine, streamOfGeneration } from './generation.line';
+import type { GenerationStatus } from './generation.state';
 import { checkInstant, checkPrompts } from './wishes';
 
 /** What avatars are asked with. */
@@ -130,6 +131,20 @@ export class GenerationService {
     );
     const byId = new Map(rows.map((row) => [row.id, camelRow<GenerationEntity>(row)]));
     return ids.map((id) => byId.get(id) ?? null);
+  }
+
+  /** The viewer's generations, the newest first; one more than `first`, if there are more. */
+  async list(
+    viewer: Viewer,
+    { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
+  ): Promise<GenerationEntity[]> {
+    const rows = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM generations
+        WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
+        ORDER BY id DESC LIMIT $4`,
+      [viewer.owner, after, status, first + 1],
+    );
+    return rows.map((row) => camelRow<GenerationEntity>(row));
   }
 
   /** For each model its newest generations after the given id, one more than `first` if there are more; one statement. */

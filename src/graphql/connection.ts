@@ -133,7 +133,7 @@ export function createConnectionType<Node extends object>(
   name: string,
   nodeType: () => ClassType<Node>,
 ): ClassType<Connection<Node>> {
-  @ObjectType(`${name}Edge`, { description: `A node of a ${name}Connection and where it stands.` })
+  @ObjectType(`${name}Edge`, { description: `A node of ${name}Connection and where it stands.` })
   class EdgeType implements Edge<Node> {
     @Field(() => String, { description: 'Where the node stands: what `after` takes.' })
     cursor: string;

@@ -66,6 +66,9 @@ export class TrainingProgressArgs {
   @Field(() => ID, { description: 'The model’s global id.' })
   modelId: string;
 
-  @Field(() => String, { nullable: true, description: 'Continue after this cursor, the last one seen.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Continue after this cursor, the last one seen, instead of beginning with the present.',
+  })
   after?: string | null;
 }

@@ -97,7 +97,7 @@ export class ModelResolver {
 
   @Mutation(() => ModelPayload, {
     description:
-      'Stops a training that is not over. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
+      'Stops a training that is not over; of one that is, NOT_CANCELLABLE tells. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
   })
   async cancelModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -108,7 +108,7 @@ export class ModelResolver {
 
   @Mutation(() => ModelPayload, {
     description:
-      'Trains a model once more that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again.',
+      'Trains a model once more that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again. Sent twice, the second is refused as NOT_RETRYABLE and pays nothing.',
   })
   async retryModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,

@@ -120,7 +120,7 @@ export class PhotoService {
   }
 
   /**
-   * Deletes the photo and its bytes, also while a training uses it: that goes on with those left, or fails. Deleting
+   * Deletes the photo and its bytes, also while a training uses it: that fails unless it was submitted already. Deleting
    * what is deleted already, or never was the viewer's, is answered alike.
    * @returns the id that was given
    * @throws DomainError NOT_FOUND if the id is no photo's at all

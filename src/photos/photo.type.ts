@@ -17,7 +17,7 @@ registerEnumType(PhotoStatusEnum, {
   description: 'What is happening to a photo.',
   valuesConfig: {
     AWAITING_UPLOAD: { description: 'Its bytes have not come yet: PUT them to its `uploadUrl`.' },
-    FETCHING: { description: 'It is being fetched from the URL that `trainModel` was given.' },
+    FETCHING: { description: 'It is being fetched from the URL that was given for it.' },
     READY: { description: 'Checked and kept: a model can be trained from it.' },
     REJECTED: {
       description:

@@ -158,6 +158,29 @@ describe('lists', () => {
     }
   });
 
+  it('have every generation, those without a model among them', async () => {
+    await addModels(1);
+    await addModels(1, 'somebody-else');
+    const instantId = newId(Date.now() + 1_000);
+    await database.query(
+      `INSERT INTO generations (id, owner, provider, status, prompts, wanted, failure_code, failure_message, failure_retryable)
+       VALUES ($1, 'local', 'sandbox', 'FAILED', '[]', 1, 'UPSTREAM_FAILED', 'No.', true)`,
+      [instantId],
+    );
+    const query =
+      'query ($status: GenerationStatus) { generations(first: 2, status: $status) { nodes { id model { name } } pageInfo { hasNextPage } } }';
+    const instant = { id: toGlobalId('Generation', instantId), model: null };
+    expect(await client.ask(query)).toEqual({
+      generations: {
+        nodes: [instant, { id: expect.any(String), model: { name: 'Model' } }],
+        pageInfo: { hasNextPage: true },
+      },
+    });
+    expect(await client.ask(query, { status: 'FAILED' })).toEqual({
+      generations: { nodes: [instant], pageInfo: { hasNextPage: false } },
+    });
+  });
+
   it.each([
     [{ first: 0 }, 'INVALID_INPUT', 'first'],
     [{ first: 101 }, 'INVALID_INPUT', 'first'],

@@ -1,21 +1,37 @@
-import { Args, Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
+import { Args, Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import type { ModelEntity } from '../models/model.entity';
 import { AvatarModel } from '../models/model.type';
 import type { GenerationEntity } from './generation.entity';
+import { GenerationsArgs } from './generation.input';
 import type { GenerationService } from './generation.service';
 import { GenerationConnection } from './generation.type';
 
-/** What hangs on a model: written here, since models know nothing of generations. */
+/** Lists of generations: all of the viewer's, and those of a model, written here since models know nothing of them. */
 @Resolver(() => AvatarModel)
-export class ModelGenerationsResolver {
+export class GenerationListResolver {
   constructor(private readonly service: GenerationService) {}
 
-  @FieldResolver(() => GenerationConnection, {
-    description: 'The generations made from this model, the newest first.',
+  @Query(() => GenerationConnection, {
+    description:
+      'Your generations, the newest first: those of all models, and those that were made without training.',
   })
   async generations(
+    @Args(() => GenerationsArgs) args: GenerationsArgs,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<Connection<GenerationEntity>> {
+    const page = readPage(args);
+    const { status = null } = args;
+    const request = { first: page.first, after: page.afterId, status };
+    return toConnection(await this.service.list(viewer, request), page);
+  }
+
+  @FieldResolver(() => GenerationConnection, {
+    name: 'generations',
+    description: 'The generations made from this model, the newest first.',
+  })
+  async ofModel(
     @Root() model: ModelEntity,
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() { viewer, loaders }: GraphQLContext,
