@@ -36,9 +36,19 @@ const withDatabase = {
 /** The gateway as processes of its own: built before. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
+/** This suite mostly waits, for restarts, leases and deadlines: more of its files at once than there are cores. */
+const atOnce = process.argv.includes('faults') ? { maxWorkers: 3 } : {};
+
 /** @type {import('jest').Config} */
 module.exports = {
+  ...atOnce,
   rootDir,
   testTimeout: 30_000,
-  projects: [suite('unit'), suite('contract'), suite('api', withDatabase), suite('faults', withProcesses)],
+  projects: [
+    suite('unit'),
+    suite('contract'),
+    suite('api', withDatabase),
+    suite('faults', withProcesses),
+    suite('browser', withDatabase),
+  ],
 };

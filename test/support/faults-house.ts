@@ -24,6 +24,9 @@ export interface HouseOptions {
 /** What is killed. */
 export type Crash = 'gateway' | 'postgres' | 'both';
 
+/** How often a gateway is started until it counts as broken. */
+const startTries = 5;
+
 /** A training takes half a second and its results last 72: long enough for any restart. */
 const sandboxSpeed = 2_400;
 
@@ -107,9 +110,20 @@ export class FaultsHouse {
     return gateway;
   }
 
-  /** Starts a gateway where one was killed: with its settings, at its port. */
+  /**
+   * Starts a gateway where one was killed, at its port. Like whatever watches over it in earnest, tries again when it
+   * could not start, since PostgreSQL may have been away.
+   */
   async restartGateway(index = 0, settings: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.gateways[index] = await this.startGateway({ ...settings, PORT: this.gateways[index]!.port });
+    const { port } = this.gateways[index]!;
+    for (let left = startTries; ; left -= 1) {
+      try {
+        this.gateways[index] = await this.startGateway({ ...settings, PORT: port });
+        return;
+      } catch (error) {
+        if (left === 1) throw error;
+      }
+    }
   }
 
   /** Kills PostgreSQL as the kernel would. */

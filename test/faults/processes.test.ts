@@ -1,0 +1,169 @@
+import { createLogger } from '../../src/core/logger';
+import { startSandbox } from '../../src/upstream/sandbox/sandbox';
+import { complaints, rowId, statesOf } from '../support/faults-audit';
+import { ClientError, eventually, FaultsClient, within } from '../support/faults-client';
+import { FaultsHouse, type HouseOptions } from '../support/faults-house';
+import { ending, furnish, look, order } from '../support/faults-jobs';
+import type { GatewayProcess } from '../support/faults-process';
+import { Recorder } from '../support/faults-recorder';
+
+jest.setTimeout(180_000);
+
+let house: FaultsHouse;
+
+async function open(options: HouseOptions): Promise<void> {
+  house = await FaultsHouse.open(options);
+}
+
+afterEach(() => house.close());
+
+const clientOf = (gateway: GatewayProcess): FaultsClient => new FaultsClient(() => gateway.url);
+
+describe('two gateways on one database', () => {
+  it('make one job of ten calls with one key, whichever of them is asked', async () => {
+    await open({ gateways: 2 });
+    const photoIds = await house.client.upload(5);
+    const clients = house.gateways.map(clientOf);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => clients[index % 2]!.train(photoIds, 'the-same-key')),
+    );
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
+    await ending(house, 'training', answers[0]!.id);
+    expect((await house.sandbox.counts()).trainings).toBe(1);
+    const other = clients[1]!.train([...photoIds].reverse(), 'the-same-key');
+    await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    expect((await house.sandbox.counts()).trainings).toBe(1);
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it('pay for 40 jobs 40 times, though one of them is killed in the middle', async () => {
+    await open({ gateways: 2 });
+    await furnish(house);
+    const before = await house.paid();
+    const jobs = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => order(house, index % 4 === 0 ? 'training' : 'generation')),
+    );
+    await eventually(
+      'the first half',
+      () => house.paid(),
+      (paid) => paid >= before + 10,
+    );
+    await house.gateways[1]!.kill();
+    await house.freshBudget();
+    const ended = await Promise.all(
+      jobs.map(({ id }, index) => ending(house, index % 4 === 0 ? 'training' : 'generation', id)),
+    );
+    const ends = ended.map(({ status, failure }) => failure?.code ?? status);
+    const unknown = ends.filter((end) => end === 'SUBMISSION_UNKNOWN').length;
+    expect(new Set([...ends, 'SUBMISSION_UNKNOWN'])).toEqual(
+      new Set(['READY', 'COMPLETED', 'SUBMISSION_UNKNOWN']),
+    );
+    // One process has at most 16 paid calls in the air.
+    expect(unknown).toBeLessThanOrEqual(16);
+    const paid = (await house.paid()) - before;
+    expect(paid).toBeLessThanOrEqual(40);
+    expect(paid).toBeGreaterThanOrEqual(40 - unknown);
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it('leave nothing of a dead one lying for longer than 30 seconds', async () => {
+    // The lease as it is unless somebody sets it.
+    await open({ settings: { LEASE: '20s', UNCERTAIN_GRACE: '40s' } });
+    await furnish(house);
+    const [point, training] = [await house.gateway.arm('poll:answered'), await order(house, 'training')];
+    await within('the poll', point.reached);
+    const second = await house.addGateway();
+    const killedMs = Date.now();
+    await house.gateway.kill();
+    house.gateways.shift();
+    expect(house.gateway).toBe(second);
+    const { status } = await ending(house, 'training', training.id);
+    expect(status).toBe('READY');
+    expect(Date.now() - killedMs).toBeLessThan(30_000);
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it('do not make a call twice when the one that began it stood still for longer than its lease and the grace', async () => {
+    await open({ gateways: 1 });
+    await furnish(house);
+    const before = await house.paid();
+    const { reached } = await house.gateway.arm('submission:before-call');
+    const { id } = await order(house, 'training');
+    await within('the call', reached);
+    // As a machine that is suspended: no timer runs, so that the lease is not renewed.
+    process.kill(house.gateway.pid, 'SIGSTOP');
+    const awake = await house.addGateway();
+    const client = clientOf(awake);
+    await eventually(
+      'the second attempt',
+      () => client.model(id),
+      (model) => model?.status === 'READY' && model.attempt === 2,
+    );
+    process.kill(house.gateway.pid, 'SIGCONT');
+    house.gateway.release();
+    await eventually(
+      'the call that was not made',
+      async () => house.gateway.said(/stood still/),
+      (lines) => lines.length > 0,
+    );
+    expect((await house.paid()) - before).toBe(1);
+    expect(await look(house, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it('keep to a limit of 4 requests a second together: 20 jobs are paid 20 times, and no call is early', async () => {
+    const limited = await startSandbox({
+      speed: 2_400,
+      rateLimit: { requests: 4, windowMs: 1_000 },
+      logger: createLogger('silent'),
+    });
+    const recorder = await Recorder.start(limited.url);
+    try {
+      await open({
+        gateways: 2,
+        settings: { PICSART_BASE_URL: recorder.url, PICSART_API_KEY: limited.apiKey },
+      });
+      const photoIds = await house.client.upload(5);
+      const jobs = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => clientOf(house.gateways[index % 2]!).train(photoIds)),
+      );
+      await Promise.all(jobs.map(({ id }) => ending(house, 'training', id)));
+      const { trainings } = await limited.counts();
+      const models = await house.rows<{ status: string }>('SELECT status FROM models');
+      expect(models.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'READY'));
+      expect(trainings).toBe(20);
+      // What was in the air when the first 429 came cannot be called back: two processes with two lanes each.
+      expect(recorder.early.length).toBeLessThanOrEqual(40);
+      const states = await Promise.all(jobs.map(({ id }) => statesOf(house, id)));
+      expect(states.flat()).not.toContain('UNCERTAIN');
+    } finally {
+      await recorder.close();
+      await limited.stop();
+    }
+  });
+});
+
+describe('a database that is away', () => {
+  it('refuses at once, keeps nothing, and leaves the key free', async () => {
+    await open({ ownPostgres: true });
+    await furnish(house);
+    const before = await house.paid();
+    await house.crashPostgres();
+    const beganMs = Date.now();
+    const refusal = await order(house, 'training', 'a-key').catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(ClientError);
+    expect(refusal).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    expect(Date.now() - beganMs).toBeLessThan(6_000);
+    expect(await house.paid()).toBe(before);
+    await house.startPostgres();
+    const { id } = await eventually(
+      'an answer',
+      () => order(house, 'training', 'a-key'),
+      () => true,
+    );
+    await ending(house, 'training', id);
+    const rows = await house.rows('SELECT id FROM submissions WHERE model_id = $1', [rowId(id)]);
+    expect(rows).toHaveLength(1);
+    expect(await complaints(house)).toEqual([]);
+  });
+});

@@ -1,0 +1,109 @@
+import { complaints } from '../support/faults-audit';
+import { eventually, type Job } from '../support/faults-client';
+import { FaultsHouse } from '../support/faults-house';
+import { ending, furnish, order, type JobKind } from '../support/faults-jobs';
+
+jest.setTimeout(300_000);
+
+const rounds = 50;
+
+/** A small generator of numbers from 0 to 1 (mulberry32), so that a run can be told by its seed. */
+function numbersFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Asked {
+  kind: JobKind;
+  job: Job;
+}
+
+/** Jobs that are asked for all the time, while everything else dies. */
+class Traffic {
+  readonly asked: Asked[] = [];
+  private isOn = true;
+  private readonly running: Promise<void>;
+
+  constructor(
+    private readonly house: FaultsHouse,
+    random: () => number,
+  ) {
+    this.running = this.run(random);
+  }
+
+  async stop(): Promise<Asked[]> {
+    this.isOn = false;
+    await this.running;
+    return this.asked;
+  }
+
+  private async run(random: () => number): Promise<void> {
+    while (this.isOn) {
+      const kind = (['training', 'generation', 'instant'] as const)[Math.floor(random() * 3)]!;
+      const key = `traffic-${this.asked.length}`;
+      // Whoever hears no answer asks again with the same key.
+      const job = await eventually(
+        'an answer',
+        () => order(this.house, kind, key),
+        () => true,
+      );
+      this.asked.push({ kind, job });
+      await new Promise((resume) => setTimeout(resume, 150 * random()));
+    }
+  }
+}
+
+describe('fifty kills at random', () => {
+  let house: FaultsHouse;
+
+  beforeAll(async () => {
+    house = await FaultsHouse.open({ gateways: 2, ownPostgres: true });
+    await furnish(house);
+  });
+
+  afterAll(() => house.close());
+
+  it('lose nothing and pay nothing twice, whatever was in hand', async () => {
+    const seed = Date.now() % 1_000_000;
+    const random = numbersFrom(seed);
+    const paidBefore = await house.paid();
+    const traffic = new Traffic(house, random);
+    const starting = house.gateways.map(() => Promise.resolve());
+    for (let round = 1; round <= rounds; round += 1) {
+      await new Promise((resume) => setTimeout(resume, 600 * random()));
+      await house.freshBudget();
+      const what = random();
+      const victim = Math.floor(random() * 2);
+      // One that is just starting may meet a dead database; whoever watches over it starts it again.
+      if (what > 0.7) await house.crashPostgres();
+      if (what < 0.85) {
+        await starting[victim];
+        await house.gateways[victim]!.kill();
+      }
+      if (what > 0.7) await house.startPostgres();
+      if (what < 0.85) starting[victim] = house.restartGateway(victim);
+    }
+    await Promise.all(starting);
+    const asked = await traffic.stop();
+    await house.freshBudget();
+    const ends = await Promise.all(
+      asked.map(async ({ kind, job }) => {
+        const { status, failure } = await ending(house, kind, job.id);
+        return failure?.code ?? status;
+      }),
+    );
+    const allowed = ['READY', 'COMPLETED', 'SUBMISSION_UNKNOWN', 'PHOTO_UNREACHABLE'];
+    const others = ends.filter((end) => !allowed.includes(end));
+    const ids = new Set(asked.map(({ job }) => job.id));
+    const paid = (await house.paid()) - paidBefore;
+    expect(asked.length).toBeGreaterThan(20);
+    expect({ seed, others, ids: ids.size }).toEqual({ seed, others: [], ids: asked.length });
+    expect(paid).toBeLessThanOrEqual(asked.length);
+    expect(await complaints(house)).toEqual([]);
+  });
+});
