@@ -44,7 +44,7 @@ export function makePrivacy({ database, media, wakeups, signer, quotas, publicUr
     avatars: new PersonalAvatarService(media),
   };
   const erasureWork = new ErasureWork({ database, announcer: wakeups, steps: erasureSteps(data) });
-  const erasures = new ErasureService({ database, announcer: wakeups, account, work: erasureWork });
+  const erasures = new ErasureService({ database, announcer: wakeups, work: erasureWork });
   const exports = new ExportService({ database, data, signer, publicUrl });
   return {
     gate: new ErasureGate(database),

@@ -1,5 +1,6 @@
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
+import { erasedOwner } from '../core/person';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Scope, Viewer } from '../core/viewer';
 import { forbidden, unauthenticated } from './account.errors';
@@ -181,10 +182,15 @@ function checkWanted({ owner, scopes, onBehalf, name, expiresInMs }: NewKey): vo
 }
 
 /**
- * Deletes an owner's keys, those of the users that they act for not included; part of erasing a person.
- * @returns their ids, to be announced as revoked after the commit
+ * Revokes the keys that stand for this very owner, and takes its name from them; part of erasing a person. Keys that act
+ * for others belong to a program and stay.
+ * @returns their ids, to be announced as revoked AFTER the commit
  */
-export async function deleteKeysOf(sql: Sql, owner: string): Promise<string[]> {
-  const rows = await sql.rows<{ id: string }>('DELETE FROM api_keys WHERE owner = $1 RETURNING id', [owner]);
-  return rows.map(({ id }) => id);
+export async function revokeKeysOf(sql: Sql, owner: string): Promise<string[]> {
+  const revoked = await sql.rows<{ id: string }>(
+    `UPDATE api_keys SET owner = $2, name = NULL, revoked_at = coalesce(revoked_at, now())
+      WHERE owner = $1 AND NOT on_behalf RETURNING id`,
+    [owner, erasedOwner],
+  );
+  return revoked.map(({ id }) => id);
 }

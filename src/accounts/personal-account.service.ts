@@ -22,20 +22,6 @@ export class PersonalAccountService {
     return keys + bookings + (await this.leaveAuditLog(sql, person));
   }
 
-  /**
-   * Revokes the API keys that stand for this very owner, and takes its name from them. Keys that act for others belong
-   * to a program and stay.
-   * @returns their ids, so that their sockets can be closed AFTER the commit
-   */
-  async revokeKeys(sql: Sql, owner: string): Promise<string[]> {
-    const revoked = await sql.rows<{ id: string }>(
-      `UPDATE api_keys SET owner = $2, name = NULL, revoked_at = coalesce(revoked_at, now())
-        WHERE owner = $1 AND NOT on_behalf RETURNING id`,
-      [owner, erasedOwner],
-    );
-    return revoked.map(({ id }) => id);
-  }
-
   /** What was done in the person's name, the oldest first. */
   audit(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
     return inPortions<{ id: string }>((last, limit) =>

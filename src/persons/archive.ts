@@ -19,8 +19,8 @@ export interface ArchiveParts {
 /** The form of `data.json`; another number where a reader would not understand it any more. */
 const format = 'likeness-export/1';
 
-/** After how many pictures or rows it is asked whether the archive may go on. */
-const picturesPerCheck = 10;
+/** After how many pictures, and rows, it is asked whether the archive may go on. */
+const picturesPerCheck = 1;
 const rowsPerCheck = 500;
 
 /**
@@ -37,20 +37,28 @@ export async function* archiveOf(parts: ArchiveParts, person: Person): AsyncGene
   yield { ...at, path: 'README.txt', isPackable: true, bytes: text([readme]) };
   for await (const photo of watched(photos.list(sql, person), picturesPerCheck, parts.check)) {
     const path = photos.fileOf(photo);
-    if (path !== null) yield* picture(path, photo, await photos.open(photo));
+    if (path !== null) yield* picture(path, photo, photos.open(photo));
   }
   for await (const avatar of watched(avatars.list(sql, person), picturesPerCheck, parts.check)) {
-    yield* picture(avatars.fileOf(avatar), avatar, await avatars.open(avatar));
+    yield* picture(avatars.fileOf(avatar), avatar, avatars.open(avatar));
   }
   yield { ...at, path: 'data.json', isPackable: true, bytes: text(dataOf(parts, person)) };
 }
 
-function* picture(
+/** None if its bytes have gone meanwhile. */
+async function* picture(
   path: string,
   { createdAt }: Pick<PhotoEntity | AvatarEntity, 'createdAt'>,
-  object: OpenObject | null,
-): Generator<ZipEntry> {
-  if (object) yield { path, modifiedAt: createdAt, isPackable: false, bytes: object.stream };
+  opening: Promise<OpenObject | null>,
+): AsyncGenerator<ZipEntry> {
+  const object = await opening;
+  if (!object) return;
+  try {
+    yield { path, modifiedAt: createdAt, isPackable: false, bytes: object.stream };
+  } finally {
+    // It was not read to its end if the client has left.
+    object.stream.destroy();
+  }
 }
 
 const readme = `This archive holds everything that is kept of you.

@@ -1,6 +1,6 @@
+import { revokeKeysOf } from '../accounts/api-key.service';
 import { audit } from '../accounts/audit';
 import type { ErasureEntity } from '../accounts/erasure.entity';
-import type { PersonalAccountService } from '../accounts/personal-account.service';
 import { revocationTopic } from '../accounts/revocations';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
@@ -14,12 +14,11 @@ import { erasureLeaseMs, type Announcer, type ErasureWork } from './erasure.work
 export interface ErasureServiceParts {
   database: Transactions;
   announcer: Announcer;
-  account: Pick<PersonalAccountService, 'revokeKeys'>;
   work: Pick<ErasureWork, 'carryOut'>;
 }
 
 /** What must be said before anything is erased, so that nobody does it by completing a query. */
-export const confirmation = 'DELETE';
+const confirmation = 'DELETE';
 
 /** How long the mutation works at it before it answers, in milliseconds; operations end after 10 s. */
 const patienceMs = 5_000;
@@ -41,10 +40,10 @@ export class ErasureService {
         field: 'confirm',
       });
     }
-    const { database, announcer, account, work } = this.parts;
+    const { database, announcer, work } = this.parts;
     const { id, keyIds } = await database.transaction(async (sql) => ({
       id: await mark(sql, viewer),
-      keyIds: revokesKeys ? await account.revokeKeys(sql, viewer.owner) : [],
+      keyIds: revokesKeys ? await revokeKeysOf(sql, viewer.owner) : [],
     }));
     await failpoint('delete:marked');
     announcer.announce({ topics: keyIds.map(revocationTopic) });

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, crc32, createDeflateRaw } from 'node:zlib';
+import { crc32, createDeflateRaw } from 'node:zlib';
 
 /** A file to be put into an archive. */
 export interface ZipEntry {
@@ -13,13 +13,17 @@ export interface ZipEntry {
   readonly isPackable: boolean;
 }
 
+/** What is counted of a file while it goes by: its checksum, and its bytes before and after packing. */
+interface Sums {
+  crc: number;
+  packedSize: number;
+  size: number;
+}
+
 /** What the directory at an archive's end says of a file. */
-interface Listed {
+interface Listed extends Sums {
   readonly name: Buffer;
   readonly modified: Buffer;
-  readonly crc: number;
-  readonly packedSize: number;
-  readonly size: number;
   readonly offset: number;
 }
 
@@ -41,8 +45,8 @@ const deflate = 8;
 
 /**
  * Writes an archive while its files are read, after PKWARE's APPNOTE 6.3: nothing of a file is kept but its line in the
- * directory, some 100 bytes. Sizes follow the bytes, as nobody knows them before; and all files are "deflated", those
- * that do not pack at level 0, since readers that stream find the end of nothing else. From 65,535 files or 4 GiB on
+ * directory, some 100 bytes. Sizes follow the bytes, as nobody knows them before; and all files are "deflated", also
+ * those that are not compressed, since readers that stream find the end of nothing else. From 65,535 files or 4 GiB on
  * the directory is ZIP64.
  * @throws what reading a file throws; Error for a file of 4 GiB or more. The archive is then no archive
  */
@@ -68,28 +72,49 @@ export async function* zip(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buf
 }
 
 /** @param sums - counted up while the bytes go by */
-async function* pack(
-  { bytes, isPackable }: ZipEntry,
-  sums: { crc: number; packedSize: number; size: number },
-): AsyncGenerator<Buffer> {
-  const packer = createDeflateRaw({
-    level: isPackable ? constants.Z_DEFAULT_COMPRESSION : constants.Z_NO_COMPRESSION,
-  });
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of bytes) {
-      sums.crc = crc32(chunk, sums.crc);
-      sums.size += chunk.length;
-      yield chunk;
-    }
-  }
-  const packing = pipeline(Readable.from(counted(), { objectMode: false, highWaterMark: 65_536 }), packer);
-  // Whoever reads the packer meets its error.
-  packing.catch(() => undefined);
-  for await (const chunk of packer as AsyncIterable<Buffer>) {
+async function* pack({ bytes, isPackable }: ZipEntry, sums: Sums): AsyncGenerator<Buffer> {
+  const read = counted(bytes, sums);
+  for await (const chunk of isPackable ? deflated(read) : wrapped(read)) {
     sums.packedSize += chunk.length;
     yield chunk;
   }
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, sums: Sums): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    sums.crc = crc32(chunk, sums.crc);
+    sums.size += chunk.length;
+    yield chunk;
+  }
+}
+
+async function* deflated(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const packer = createDeflateRaw();
+  const packing = pipeline(Readable.from(bytes, { objectMode: false, highWaterMark: 65_536 }), packer);
+  // Whoever reads the packer meets its error.
+  packing.catch(() => undefined);
+  for await (const chunk of packer as AsyncIterable<Buffer>) yield chunk;
   await packing;
+}
+
+/** As DEFLATE's blocks without compression (RFC 1951, 3.2.4): a bit for the last one, the length, its complement. */
+async function* wrapped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    for (let start = 0; start < chunk.length; start += most16) {
+      const block = chunk.subarray(start, start + most16);
+      yield blockHead(block.length, false);
+      yield Buffer.from(block.buffer, block.byteOffset, block.length);
+    }
+  }
+  yield blockHead(0, true);
+}
+
+function blockHead(length: number, isLast: boolean): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(isLast ? 1 : 0, 0);
+  head.writeUInt16LE(length, 1);
+  head.writeUInt16LE(~length & most16, 3);
+  return head;
 }
 
 function localHead(name: Buffer, modified: Buffer): Buffer {
@@ -103,7 +128,7 @@ function localHead(name: Buffer, modified: Buffer): Buffer {
   return Buffer.concat([head, name]);
 }
 
-function descriptor({ crc, packedSize, size }: Pick<Listed, 'crc' | 'packedSize' | 'size'>): Buffer {
+function descriptor({ crc, packedSize, size }: Sums): Buffer {
   const tail = Buffer.alloc(16);
   tail.writeUInt32LE(0x08074b50, 0);
   tail.writeUInt32LE(crc, 4);

@@ -1,0 +1,215 @@
+import { toGlobalId } from '../../src/core/ids';
+import { TestGateway } from '../support/gateway';
+import { hoard } from '../support/hoard';
+import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import type { Message } from '../support/socket-client';
+
+const everything = `query ($m: ID!, $g: ID!, $p: ID!) {
+  model(id: $m) { id } generation(id: $g) { id } photo(id: $p) { id } models { edges { cursor } } }`;
+const training = 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }';
+const generating = 'subscription ($id: ID!) { generationProgress(generationId: $id) { status } }';
+const collecting = 'subscription ($id: ID!) { avatarCompleted(modelId: $id) { cursor } }';
+const nothing = { photos: 0, models: 0, generations: 0, avatars: 0 };
+
+let gateway: TestGateway;
+let other: Person;
+let untouched: { modelId: string; generationId: string };
+
+beforeAll(async () => {
+  gateway = await TestGateway.start(jwtSettings);
+  other = await Person.of(gateway, 'otto-the-other');
+  untouched = await other.settle();
+});
+
+afterAll(() => gateway.stop());
+
+interface ShownAvatar {
+  id: string;
+  url: string;
+  preview: string;
+}
+
+async function avatarsOf(person: Person, generationId: string): Promise<ShownAvatar[]> {
+  const { generation } = await person.caller.take<{ generation: { avatars: ShownAvatar[] } }>(
+    'query ($id: ID!) { generation(id: $id) { avatars { id url preview: url(size: PREVIEW) } } }',
+    { id: generationId },
+  );
+  return generation.avatars;
+}
+
+/** The files of what has these global ids. */
+async function filesOf(globalIds: readonly string[]): Promise<string[]> {
+  const names = await gateway.mediaFiles();
+  return names.filter((name) => globalIds.some((id) => name.startsWith(uuidIn(id)))).sort();
+}
+
+function uuidIn(globalId: string): string {
+  return globalId.split('_')[1]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** Lets time pass for an erasure, up to its last look. */
+async function passTime(receipt: string): Promise<void> {
+  await rowsOf(
+    gateway,
+    `UPDATE erasures SET completed_at = completed_at - interval '1 minute', due_at = now() WHERE id = $1`,
+    [receipt],
+  );
+  const owned = 'SELECT 1 FROM erasures WHERE id = $1 AND owner IS NOT NULL';
+  await until(async () => (await rowsOf(gateway, owned, [receipt])).length === 0);
+}
+
+describe('deleteMyData', () => {
+  it('erases all that a person has, and leaves a proof that leads to nobody', async () => {
+    const anna = await Person.of(gateway, 'anna-to-be-erased');
+    const { modelId, generationId, photoIds } = await anna.settle('anna on a red bicycle', 3);
+    const avatars = await avatarsOf(anna, generationId);
+    const ids = [...photoIds, ...avatars.map(({ id }) => id)];
+    expect(await filesOf(ids)).toHaveLength(5 + 2 * 3);
+    const others = (await avatarsOf(other, untouched.generationId)).map(({ id }) => id);
+
+    const erased = await anna.erase();
+
+    expect(erased.counts).toEqual({ photos: 5, models: 1, generations: 1, avatars: 3 });
+    expect(erased.completedAt).not.toBeNull();
+    expect(await anna.caller.take(everything, { m: modelId, g: generationId, p: photoIds[0] })).toEqual({
+      ...{ model: null, generation: null, photo: null },
+      models: { edges: [] },
+    });
+    for (const { url, preview } of avatars) {
+      expect([(await fetch(url)).status, (await fetch(preview)).status]).toEqual([404, 404]);
+    }
+    await until(async () => (await filesOf(ids)).length === 0);
+    expect(await tablesWith(gateway, 'anna on a red bicycle')).toEqual([]);
+    expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual(['erasures']);
+    await passTime(erased.receipt);
+    expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual([]);
+    // Anybody may know that something was erased; nobody knows whose.
+    const { receipt, counts } = erased;
+    expect(await other.erasure(receipt)).toMatchObject({ receipt, counts });
+    expect(await filesOf(others)).toHaveLength(2 * 2);
+    expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
+  });
+
+  it('does nothing without the word', async () => {
+    const query = 'mutation ($word: String!) { deleteMyData(confirm: $word) { receipt } }';
+    for (const word of ['', 'delete', 'yes', ' DELETE']) {
+      const { errors } = await other.caller.ask('HTTP', { query, variables: { word } });
+      expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT', field: 'confirm' } }]);
+    }
+    expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
+  });
+
+  it('is no error a second time, nor for somebody who has nothing', async () => {
+    const stranger = await Person.of(gateway, 'a stranger');
+    const first = await stranger.erase();
+    const second = await stranger.erase();
+    expect([first.counts, second.counts]).toEqual([nothing, nothing]);
+    expect(second.receipt).not.toBe(first.receipt);
+    expect(await stranger.erasure('00000000-0000-7000-8000-000000000000')).toBeNull();
+    expect(await stranger.erasure(`' OR true --`)).toBeNull();
+  });
+
+  it('lets the person begin anew, and never touches what is new', async () => {
+    const nora = await Person.of(gateway, 'nora');
+    await nora.upload(1);
+    const { receipt } = await nora.erase();
+    const { modelId } = await nora.settle('after all');
+    await passTime(receipt);
+    await nora.becomes('model', modelId, 'READY');
+    expect(await tablesWith(gateway, 'after all')).not.toEqual([]);
+  });
+
+  it('erases what was committed late by somebody who was let in before', async () => {
+    const lars = await Person.of(gateway, 'lars-the-late');
+    const { receipt } = await lars.erase();
+    await rowsOf(
+      gateway,
+      `INSERT INTO photos (id, owner, status, width, height, byte_size, created_at)
+       SELECT gen_random_uuid(), 'lars-the-late', 'READY', 1, 1, 1, erased_at - interval '5 seconds'
+         FROM erasures WHERE id = $1`,
+      [receipt],
+    );
+    await passTime(receipt);
+    expect((await lars.erasure(receipt))!.counts).toEqual({ ...nothing, photos: 1 });
+    expect(await tablesWith(gateway, 'lars-the-late')).toEqual([]);
+  });
+
+  it('ends what is under way, and everybody who watches is told', async () => {
+    const rita = await Person.of(gateway, 'rita');
+    const { modelId, photoIds } = await rita.settle();
+    const trains = await rita.train({ photoIds: photoIds.slice(0, 5), name: 'second' });
+    const generates = await rita.generate(modelId, [{ count: 4 }]);
+    const socket = await rita.connect();
+    socket.subscribe('1', training, { id: trains });
+    socket.subscribe('2', generating, { id: generates });
+    socket.subscribe('3', collecting, { id: modelId });
+    await until(async () => ['1', '2', '3'].every((id) => socket.of(id).length > 0));
+
+    const { counts } = await rita.erase();
+
+    expect(counts).toMatchObject({ models: 2, generations: 2, photos: 5 });
+    // One that had ended by itself at that moment ended as it should; the model's avatars never end by themselves.
+    const ends: unknown[] = [];
+    for (const id of ['1', '2', '3']) ends.push(endOf((await socket.ended(id)).at(-1)!));
+    expect(ends[2]).toBe('NOT_FOUND');
+    expect(ends.filter((end) => end !== 'NOT_FOUND' && end !== 'complete')).toEqual([]);
+    socket.socket.close();
+    await until(async () => (await filesOf([...photoIds])).length === 0);
+    expect(await tablesWith(gateway, 'rita')).toEqual(['erasures']);
+  });
+
+  it('is complete in a moment for thousands of rows, and holds no lock for long', async () => {
+    const greta = await Person.of(gateway, 'greta');
+    const model = await hoard(gateway, 'greta', {
+      ...{ generations: 2_000, avatarsEach: 3, photos: 3_000, eventsEach: 10 },
+    });
+    const watch = watchTransactions();
+    const erasing = greta.erase();
+    const asked: number[] = [];
+    const isDone = erasing.then(() => true);
+    do {
+      const beganMs = performance.now();
+      await other.becomes('model', untouched.modelId, 'READY');
+      asked.push(performance.now() - beganMs);
+    } while (!(await Promise.race([isDone, soon()])));
+    const { receipt } = await erasing;
+    const longestMs = await watch();
+
+    await until(async () => (await greta.erasure(receipt))!.completedAt !== null);
+    const all = { photos: 3_000, models: 1, generations: 2_000, avatars: 6_000 };
+    expect((await greta.erasure(receipt))!.counts).toEqual(all);
+    expect(longestMs).toBeLessThan(2_000);
+    expect(Math.max(...asked)).toBeLessThan(2_000);
+    const id = toGlobalId('AvatarModel', model);
+    const read = await greta.caller.take('query ($id: ID!) { model(id: $id) { id } }', { id });
+    expect(read).toEqual({ model: null });
+  });
+});
+
+/** The code of the error that a subscription ended with, or `complete`. */
+function endOf({ type, payload }: Message): unknown {
+  return type === 'error' && Array.isArray(payload) ? payload[0]?.extensions.code : type;
+}
+
+const soon = (): Promise<boolean> => new Promise((resolve) => setTimeout(() => resolve(false), 5));
+
+/** Looks at the gateway's transactions all the time; the answer is how long the longest has been open. */
+function watchTransactions(): () => Promise<number> {
+  let longestMs = 0;
+  const end = new AbortController();
+  const watching = (async () => {
+    while (!end.signal.aborted) {
+      const [open] = await rowsOf<{ ms: number | null }>(
+        gateway,
+        `SELECT max(extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS ms FROM pg_stat_activity
+          WHERE application_name = 'likeness' AND datname = current_database() AND state <> 'idle'`,
+      );
+      longestMs = Math.max(longestMs, open?.ms ?? 0);
+    }
+  })();
+  return async () => {
+    end.abort();
+    await watching;
+    return longestMs;
+  };
+}

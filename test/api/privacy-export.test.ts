@@ -1,0 +1,184 @@
+import sharp from 'sharp';
+import { TestGateway } from '../support/gateway';
+import { fatten, hoard } from '../support/hoard';
+import { jwtSettings, Person, rowsOf, until } from '../support/person';
+import { unzip } from '../support/unzip';
+
+let gateway: TestGateway;
+let anna: Person;
+let settled: { modelId: string; generationId: string; photoIds: string[] };
+
+beforeAll(async () => {
+  gateway = await TestGateway.start(jwtSettings);
+  anna = await Person.of(gateway, 'anna');
+  settled = await anna.settle('anna on a red bicycle', 2);
+});
+
+afterAll(() => gateway.stop());
+
+async function offer(person: Person): Promise<{ url: string; expiresAt: string }> {
+  const { exportMyData } = await person.caller.take<{ exportMyData: { url: string; expiresAt: string } }>(
+    'mutation { exportMyData { url expiresAt } }',
+  );
+  return exportMyData;
+}
+
+interface Exported {
+  format: string;
+  owner: string;
+  models: Record<string, unknown>[];
+  generations: Record<string, unknown>[];
+  avatars: (Record<string, unknown> & { file: string; sha256: string })[];
+  photos: (Record<string, unknown> & { file: string | null })[];
+  paidCalls: Record<string, unknown>[];
+  events: Record<string, unknown>[];
+  booked: Record<string, unknown>[];
+  audit: Record<string, unknown>[];
+  idempotencyKeys: Record<string, unknown>[];
+  apiKeys: Record<string, unknown>[];
+}
+
+async function exported(url: string): Promise<{ data: Exported; files: Map<string, Buffer> }> {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(await response.text());
+  const files = unzip(Buffer.from(await response.arrayBuffer()));
+  return { data: JSON.parse(files.get('data.json')!.toString()) as Exported, files };
+}
+
+describe('exportMyData', () => {
+  it('gives a person everything in one archive', async () => {
+    const { url, expiresAt } = await offer(anna);
+    const leftMs = Date.parse(expiresAt) - Date.now();
+    expect(leftMs).toBeGreaterThan(3_500_000);
+    expect(leftMs).toBeLessThanOrEqual(3_600_000);
+    const { data, files } = await exported(url);
+
+    expect(data).toMatchObject({ format: 'likeness-export/1', owner: 'anna' });
+    expect(data.models).toMatchObject([
+      { id: settled.modelId, name: 'model of anna', status: 'READY', photos: settled.photoIds },
+    ]);
+    expect(data.generations).toMatchObject([
+      {
+        ...{ id: settled.generationId, model: settled.modelId, status: 'COMPLETED' },
+        prompts: [{ style: 'realistic', prompt: 'anna on a red bicycle', count: 2 }],
+      },
+    ]);
+    expect(data.photos.map(({ id, status, filename }) => ({ id, status, filename }))).toEqual(
+      [...settled.photoIds].sort().map((id) => ({ id, status: 'READY', filename: 'me.jpg' })),
+    );
+    expect(data.paidCalls).toMatchObject([{ outcome: 'ACCEPTED' }, { outcome: 'ACCEPTED' }]);
+    expect(data.events.length).toBeGreaterThan(5);
+    expect(data.booked).toMatchObject([{ trainings: 1 }, { avatars: 2 }]);
+    expect(data.audit.map(({ action }) => action)).toEqual(['trainModel', 'generateAvatars', 'exportMyData']);
+    expect([data.idempotencyKeys, data.apiKeys]).toEqual([[], []]);
+
+    expect(data.avatars).toHaveLength(2);
+    for (const { file, width } of data.avatars) {
+      expect((await sharp(files.get(file)).metadata()).width).toBe(width);
+    }
+    for (const { file } of data.photos) {
+      expect(await sharp(files.get(file!)).metadata()).toMatchObject({ format: 'jpeg', width: 512 });
+    }
+    const names = [...data.avatars, ...data.photos].map(({ file }) => file);
+    expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
+  });
+
+  it('is nobody else’s, and no other URL can be made of one', async () => {
+    const { url } = await offer(anna);
+    const bob = await Person.of(gateway, 'bob');
+    const bobs = await offer(bob);
+    const { data, files } = await exported(bobs.url);
+    expect([...files.keys()]).toEqual(['README.txt', 'data.json']);
+    expect([data.models, data.photos, data.audit]).toMatchObject([[], [], [{ action: 'exportMyData' }]]);
+
+    const [forged, late, bare, other] = [new URL(bobs.url), new URL(url), new URL(url), new URL(url)];
+    forged.pathname = new URL(url).pathname;
+    late.searchParams.set('expires', String(Number(late.searchParams.get('expires')) + 60));
+    bare.search = '';
+    other.pathname = other.pathname.replace(/.$/, 'x');
+    for (const wrong of [forged, late, bare, other]) {
+      const response = await fetch(wrong);
+      expect(response.status).toBe(403);
+      expect(await response.json()).toMatchObject({ code: 'INVALID_SIGNATURE' });
+    }
+  });
+
+  it('is told to nobody on the way, and kept by nobody', async () => {
+    const response = await fetch((await offer(anna)).url);
+    await response.arrayBuffer();
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/zip',
+      'content-disposition': expect.stringMatching(
+        /^attachment; filename="likeness-export-\d{4}-\d\d-\d\d\.zip"$/,
+      ),
+      'cache-control': 'private, no-store',
+      'x-content-type-options': 'nosniff',
+    });
+  });
+
+  it('ends with its time, and only so many can be had', async () => {
+    const carl = await Person.of(gateway, 'carl');
+    const urls: string[] = [];
+    for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
+    const { errors } = await carl.caller.ask('HTTP', { query: 'mutation { exportMyData { url } }' });
+    expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED', maximum: 10 } }]);
+    await rowsOf(gateway, `UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
+    expect((await fetch(urls[0]!)).status).toBe(404);
+    await offer(carl);
+  });
+
+  it('dies with the data, also in the middle', async () => {
+    const { person, url } = await rich('dora');
+    const response = await fetch(url);
+    const reader = response.body!.getReader();
+    expect((await reader.read()).done).toBe(false);
+    await person.erase();
+    await expect(drained(reader)).rejects.toThrow();
+    expect((await fetch(url)).status).toBe(404);
+  });
+
+  it('is sent once at a time, and a client that leaves makes room for the next', async () => {
+    const { url } = await rich('emil');
+    const leaving = new AbortController();
+    const slow = await fetch(url, { signal: leaving.signal });
+    const second = await fetch(url);
+    expect(second.status).toBe(503);
+    expect(second.headers.get('retry-after')).toBe('30');
+    await second.text();
+    leaving.abort();
+    await expect(slow.text()).rejects.toThrow();
+    await until(async () => {
+      const again = await fetch(url);
+      await again.body!.cancel();
+      return again.status === 200;
+    });
+  });
+
+  it('waits for a client that reads slowly, and takes little memory', async () => {
+    const { url } = await rich('frida');
+    const beforeBytes = process.memoryUsage().rss;
+    const response = await fetch(url);
+    const reader = response.body!.getReader();
+    let [size, mostBytes] = [0, 0];
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      size += (piece.value as Uint8Array).length;
+      mostBytes = Math.max(mostBytes, process.memoryUsage().rss - beforeBytes);
+    }
+    expect(size).toBeGreaterThan(4 * pictureBytes);
+    expect(mostBytes).toBeLessThan(2 * pictureBytes);
+  });
+});
+
+const pictureBytes = 60_000_000;
+
+/** Somebody with more in pictures than goes into any buffer. */
+async function rich(name: string): Promise<{ person: Person; url: string }> {
+  const person = await Person.of(gateway, name);
+  await hoard(gateway, name, { generations: 2, avatarsEach: 2, photos: 0, eventsEach: 1 });
+  await fatten(gateway, name, pictureBytes);
+  return { person, url: (await offer(person)).url };
+}
+
+async function drained(reader: ReadableStreamDefaultReader): Promise<void> {
+  while (!(await reader.read()).done);
+}

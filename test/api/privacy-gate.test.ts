@@ -1,0 +1,121 @@
+import { Client } from 'pg';
+import { TestGateway } from '../support/gateway';
+import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+
+const armed = Symbol.for('likeness.failpoint');
+type Hook = (name: string) => Promise<void>;
+
+let gateway: TestGateway;
+let release: () => void = () => undefined;
+let isReached = false;
+
+/** The next mutation that deletes stands still right after its first commit, as if its process had died there. */
+function standStill(): void {
+  const released = new Promise<void>((resolve) => (release = resolve));
+  isReached = false;
+  (globalThis as { [armed]?: Hook })[armed] = async (name) => {
+    if (name !== 'delete:marked' || isReached) return;
+    isReached = true;
+    await released;
+  };
+}
+
+beforeAll(async () => {
+  gateway = await TestGateway.start(jwtSettings);
+});
+
+afterEach(() => {
+  release();
+  (globalThis as { [armed]?: Hook })[armed] = undefined;
+});
+
+afterAll(() => gateway.stop());
+
+const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: expect.any(Number) } };
+
+describe('a person whose erasure has begun', () => {
+  it('can read nothing by any door from its first commit on, and a worker finishes what died', async () => {
+    const mary = await Person.of(gateway, 'mary');
+    const { modelId, generationId, photoIds } = await mary.settle();
+    const shown = await mary.caller.take<{
+      generation: { avatars: { url: string }[] };
+      photo: { url: string };
+      exportMyData?: { url: string };
+    }>('query ($g: ID!, $p: ID!) { generation(id: $g) { avatars { url } } photo(id: $p) { url } }', {
+      g: generationId,
+      p: photoIds[0],
+    });
+    const { exportMyData } = await mary.caller.take<{ exportMyData: { url: string } }>(
+      'mutation { exportMyData { url } }',
+    );
+    const urls = [...shown.generation.avatars.map(({ url }) => url), shown.photo.url, exportMyData.url];
+    const [slot] = await mary.slots(1);
+    for (const url of urls) expect((await fetch(url)).status).toBe(200);
+
+    // The rows are held too, so that for this while nobody can delete them: what hides them is the mark alone.
+    standStill();
+    const held = await holdRows('mary');
+    const dying = mary.erase();
+    await until(async () => isReached);
+
+    expect(await tablesWith(gateway, 'mary')).toContain('avatars');
+    for (const url of urls) expect((await fetch(url)).status).toBe(404);
+    const upload = await fetch(slot!.uploadUrl, { method: 'PUT', body: 'x' });
+    expect(upload.status).toBe(404);
+    const operations = [
+      { query: '{ viewer { owner } }' },
+      { query: '{ models { edges { cursor } } }' },
+      { query: 'query ($id: ID!) { model(id: $id) { id } }', variables: { id: modelId } },
+      { query: 'mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', variables: { id: modelId } },
+      {
+        query: 'mutation { createPhotoUploads(input: { files: [] }) { uploads { expiresAt } } }',
+      },
+      { query: 'mutation { exportMyData { url } }' },
+    ];
+    for (const operation of operations) {
+      expect((await mary.caller.ask('HTTP', operation)).errors).toMatchObject([refused]);
+      expect((await mary.caller.ask('WebSocket', operation)).errors).toMatchObject([refused]);
+    }
+    const subscription = {
+      query: 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }',
+      variables: { id: modelId },
+    };
+    for (const door of ['WebSocket', 'SSE'] as const) {
+      expect((await mary.caller.ask(door, subscription)).errors).toMatchObject([refused]);
+    }
+
+    await held.letGo();
+    await until(async () => (await mary.caller.ask('HTTP', { query: '{ viewer { owner } }' })).data != null);
+    expect(await tablesWith(gateway, 'mary')).toEqual(['erasures']);
+    await until(async () => (await gateway.mediaFiles()).length === 0);
+    release();
+    expect((await dying).counts).toEqual({ photos: 6, models: 1, generations: 1, avatars: 2 });
+  });
+
+  it('may ask for it again meanwhile, which is the same erasure', async () => {
+    const paul = await Person.of(gateway, 'paul');
+    await paul.upload(2);
+    standStill();
+    const dying = paul.erase();
+    await until(async () => isReached);
+    const again = await paul.erase();
+    release();
+    expect((await dying).receipt).toBe(again.receipt);
+    expect(again.counts.photos).toBe(2);
+    expect(await rowsOf(gateway, `SELECT 1 FROM erasures WHERE owner = 'paul'`)).toHaveLength(1);
+  });
+});
+
+/** Keeps an owner's generations locked. */
+async function holdRows(owner: string): Promise<{ letGo: () => Promise<void> }> {
+  const client = new Client({ connectionString: gateway.database.url });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT id FROM generations WHERE owner = $1 FOR UPDATE', [owner]);
+  return {
+    letGo: async () => {
+      await client.query('COMMIT');
+      await client.end();
+    },
+  };
+}
