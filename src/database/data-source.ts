@@ -6,7 +6,12 @@ import { RateWindows1764000003000 } from './migrations/1764000003000-rate-window
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
-const migrations = [Foundation1764000000000, Accounts1764000001000, Privacy1764000002000, RateWindows1764000003000];
+const migrations = [
+  Foundation1764000000000,
+  Accounts1764000001000,
+  Privacy1764000002000,
+  RateWindows1764000003000,
+];
 
 /** What a data source is made of. */
 export interface DataSourceOptions {

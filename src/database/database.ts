@@ -79,10 +79,24 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/**
+ * PostgreSQL's texts can hold every character but one: 22021 says so of `text`, 22P05 of `jsonb`. Told here, at the one
+ * way in, and not at every input that becomes a text.
+ */
+function holdsNullCharacter(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === '22021' || code === '22P05';
+}
+
 async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
+    if (holdsNullCharacter(error)) {
+      throw new DomainError('INVALID_INPUT', 'A text holds the character U+0000, which cannot be stored.', {
+        cause: error,
+      });
+    }
     if (!isUnavailable(error)) throw error;
     throw new DomainError(
       'SERVICE_UNAVAILABLE',

@@ -1,0 +1,233 @@
+import { connect } from 'node:net';
+import { UrlSigner } from '../../src/core/signature';
+import { signingSecrets } from '../../src/storage/signing-secret';
+import type { AbuseGround, AbusiveRequest } from '../support/abuse-base';
+import { abusiveBytes } from '../support/abuse-bytes';
+import { abusiveQueries, pryingQueries } from '../support/abuse-queries';
+import { abusiveRequests } from '../support/abuse-requests';
+import { myModel, myPhoto, type AbusiveQuery } from '../support/abuse-words';
+import { Caller, doors, type FirstAnswer, type Operation } from '../support/caller';
+import { TestGateway } from '../support/gateway';
+import { signed } from '../support/issuer';
+import { RawConnection, send, type RawAnswer } from '../support/raw-http';
+import { jwtSecret, TwoOwners } from '../support/two-owners';
+import { until } from '../support/until';
+
+/** Generous, for machines that do other things as well; what is usual is printed at the end. */
+const longestMs = 2_000;
+
+const codesIn = (answer: FirstAnswer): string[] =>
+  (answer.errors ?? []).map(({ extensions }) => extensions.code);
+
+/** Of an error of GraphQL, or of a plain route; null of all else. */
+const codeOf = (text: string): unknown => {
+  if (!text.startsWith('{')) return null;
+  const { code, errors } = JSON.parse(text) as { code?: string } & FirstAnswer;
+  return code ?? errors?.[0]?.extensions.code ?? null;
+};
+
+describe('abuse', () => {
+  let owners: TwoOwners;
+  let token: string;
+  let ground: AbuseGround;
+  let startBytes: number;
+  const times: { what: string; ms: number }[] = [];
+  const timed = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
+    const startedMs = performance.now();
+    const result = await work();
+    times.push({ what, ms: performance.now() - startedMs });
+    expect(times.at(-1)!.ms).toBeLessThan(longestMs);
+    return result;
+  };
+  const expectWell = async (): Promise<void> => {
+    expect((await send(`${owners.gateway.url}/healthz`)).status).toBe(200);
+    expect(await owners.alice.take('{ viewer { owner } }')).toEqual({ viewer: { owner: 'alice' } });
+  };
+  const asAlice = (variables: AbusiveQuery['variables'], query: string): Operation => {
+    const { readyModel, photo } = owners.alices;
+    const text = JSON.stringify(variables ?? {})
+      .replaceAll(myModel, readyModel)
+      .replaceAll(myPhoto, photo);
+    return { query, variables: JSON.parse(text) as Operation['variables'] };
+  };
+  const port = (): number => Number(new URL(owners.gateway.url).port);
+
+  beforeAll(async () => {
+    owners = await TwoOwners.settle();
+    token = await signed(jwtSecret, { subject: 'alice', endsInSeconds: 3_000 });
+    const path = new URL(owners.alices.photoUrl).pathname;
+    const signer = new UrlSigner(signingSecrets([], owners.gateway.dataDir));
+    ground = {
+      token,
+      ...owners.alices,
+      expiredUrl: `${path}?${signer.sign('photo-view', path, Date.now() - 5_000)}`,
+    };
+    startBytes = process.memoryUsage().rss;
+  }, 60_000);
+  afterAll(async () => {
+    const worst = [...times].sort((one, other) => other.ms - one.ms).slice(0, 8);
+    const lines = worst.map(({ what, ms }) => `  ${ms.toFixed(0).padStart(5)} ms  ${what}`);
+    const grown = (process.memoryUsage().rss - startBytes) / 1e6;
+    process.stdout.write(
+      `${times.length} abuses, memory +${grown.toFixed(0)} MB; the slowest:\n${lines.join('\n')}\n`,
+    );
+    await owners.stop();
+  });
+  afterEach(() => expectWell());
+
+  describe.each(doors)('over %s: an operation with', (door) => {
+    it.each(abusiveQueries)('$what', async ({ what, code, query, variables }) => {
+      const answer = await timed(`${door}: ${what}`, () => owners.alice.ask(door, asAlice(variables, query)));
+      const expected = door === 'HTTP' && query.startsWith('subscription') ? 'INVALID_INPUT' : code;
+      expect([...new Set(codesIn(answer))]).toEqual(expected === null ? [] : [expected]);
+      expect(JSON.stringify(answer)).not.toMatch(/ at .*[.]js|SELECT |INSERT |syntax to type/);
+    });
+  });
+
+  const request = async ({ method, path, headers, body }: AbusiveRequest): Promise<RawAnswer> => {
+    const { hostname } = new URL(owners.gateway.url);
+    return send(
+      owners.gateway.url,
+      { method, hostname, port: port(), path: path(ground), headers: headers?.(ground) },
+      body,
+    );
+  };
+
+  it.each(abusiveRequests)('a request with $what', async (row) => {
+    const { status, text } = await timed(row.what, () => request(row));
+    expect([status, codeOf(text)]).toEqual([row.status, row.code]);
+    expect(text).not.toMatch(/ at .*[.]js|root:/);
+  });
+
+  it.each(abusiveBytes)('a connection with $what', async ({ what, bytes, status }) => {
+    const answer = await timed(what, async () => {
+      const connection = await RawConnection.open(port());
+      connection.socket.write(Buffer.from(bytes, 'latin1'));
+      return connection.rest();
+    });
+    expect(answer).toMatch(new RegExp(`^HTTP/1[.]1 ${status} `));
+  });
+
+  it('two hundred at once leave room for others', async () => {
+    const rows = Array.from({ length: 200 }, (_, index) => abusiveQueries[index % abusiveQueries.length]!);
+    const flood = Promise.all(
+      rows.map(({ query, variables }) => owners.bob.ask('HTTP', { query, variables })),
+    );
+    await timed('a good query during a flood of 200', expectWell);
+    const answers = await flood;
+    expect(answers.filter((answer) => codesIn(answer).includes('INTERNAL_SERVER_ERROR'))).toEqual([]);
+  });
+
+  it('streams by the hundred are opened, cut off, and let go of', async () => {
+    const query = encodeURIComponent(
+      `subscription { trainingProgress(modelId: "${owners.alices.waitingModel}") { status } }`,
+    );
+    const head = `GET /graphql/stream?query=${query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+    const streams = await Promise.all(Array.from({ length: 100 }, () => RawConnection.open(port())));
+    for (const { socket } of streams) socket.write(head);
+    await until(() => streams.every(({ text }) => text.includes('event: next')));
+    await timed('a good query beside 100 streams', expectWell);
+    expect(streams.filter(({ text }) => text.startsWith('HTTP/1.1 200'))).toHaveLength(100);
+    for (const { socket } of streams) socket.destroy();
+    await Promise.all(streams.map((stream) => stream.rest()));
+  });
+
+  it('who sends a byte a while is told so after ten seconds, and keeps nobody waiting', async () => {
+    const opening = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+    const authorization = `Authorization: Bearer ${token}\r\n`;
+    const starts = [`${opening}${authorization}Content-Length: 100\r\n\r\n{`, opening];
+    const drips = starts.map((start) => {
+      const socket = connect(port(), '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.on('error', () => undefined);
+      socket.write(start);
+      const timer = setInterval(() => socket.write(start.endsWith('{') ? ' ' : 'X'), 500);
+      return new Promise<string>((resolve) => {
+        socket.on('data', () => resolve(text));
+        socket.on('close', () => resolve(text));
+      }).finally(() => {
+        clearInterval(timer);
+        socket.destroy();
+      });
+    });
+    await timed('a good query beside slow ones', expectWell);
+    const [body, headers] = await Promise.all(drips);
+    expect(body).toMatch(/^HTTP\/1[.]1 503 [^]*"TIMEOUT"/);
+    expect(headers).toMatch(/^HTTP\/1[.]1 408 [^]*"TIMEOUT"/);
+  });
+
+  it('leaves the memory as it was', () => {
+    expect(process.memoryUsage().rss - startBytes).toBeLessThan(400e6);
+  });
+});
+
+describe('where introspection is off', () => {
+  let gateway: TestGateway;
+  let caller: Caller;
+  beforeAll(async () => {
+    gateway = await TestGateway.start({
+      AUTH: 'jwt',
+      JWT_SECRET: jwtSecret,
+      ROLE: 'api',
+      INTROSPECTION: 'false',
+    });
+    caller = new Caller(() => gateway.url, await signed(jwtSecret, { subject: 'alice' }));
+  });
+  afterAll(async () => {
+    caller.leave();
+    await gateway.stop();
+  });
+
+  describe.each(doors)('over %s', (door) => {
+    it.each(pryingQueries)('nobody is told $what', async ({ query, code }) => {
+      const answer = await caller.ask(door, { query });
+      expect([...new Set(codesIn(answer))]).toEqual([code]);
+      expect(answer.data).toBeUndefined();
+    });
+
+    it.each([
+      ['a field', '{ viewr { owner } }'],
+      ['an argument', '{ model(ids: "x") { id } }'],
+      ['a type', '{ node(id: "x") { ... on AvatarModl { id } } }'],
+      ['an enum', '{ models(status: READ) { nodes { id } } }'],
+      ['a field of an input', 'mutation { trainModel(input: { typ: CAT }) { model { id } } }'],
+    ])('nobody is told a name that is like %s', async (_what, query) => {
+      const { errors } = await caller.ask(door, { query });
+      expect(errors!.length).toBeGreaterThan(0);
+      expect(JSON.stringify(errors)).not.toMatch(/did you mean/i);
+    });
+  });
+});
+
+describe('a race for a quota of one', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await TestGateway.start({
+      AUTH: 'jwt',
+      JWT_SECRET: jwtSecret,
+      ROLE: 'api',
+      QUOTA_TRAININGS_PER_DAY: '1',
+    });
+  });
+  afterAll(() => gateway.stop());
+
+  it('of fifty paid mutations at once is won by one', async () => {
+    const caller = new Caller(() => gateway.url, await signed(jwtSecret, { subject: 'alice' }));
+    const query = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }';
+    const photoUrls = [1, 2, 3, 4, 5].map((number) => `https://example.com/${number}.jpg`);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        caller.ask('HTTP', { query, variables: { input: { type: 'CAT', photoUrls } } }),
+      ),
+    );
+    expect(answers.filter(({ data, errors }) => data && !errors)).toHaveLength(1);
+    expect(answers.flatMap(codesIn)).toEqual(Array.from({ length: 49 }, () => 'QUOTA_EXCEEDED'));
+    expect(
+      await caller.take('{ models { nodes { id } } viewer { usage { trainingsToday } } }'),
+    ).toMatchObject({
+      models: { nodes: [expect.anything()] },
+      viewer: { usage: { trainingsToday: 1 } },
+    });
+  });
+});
