@@ -94,6 +94,16 @@ export class Generation implements Node {
   })
   attempt: number;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The version of the text that the person on the photo agreed to, as `generateInstantAvatars` was told; null if it was not, and for avatars of a model.',
+  })
+  consentVersion?: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
+  consentAt?: Date | null;
+
   @Field(() => DateTimeScalar, { description: 'When it was asked for.' })
   createdAt: Date;
 

@@ -1,0 +1,106 @@
+import { likeness } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { Person, rowsOf, tablesWith, until } from '../support/person';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({
+    ...{ AUTH: 'keys', QUOTA_TRAININGS_PER_DAY: '2', QUOTA_AVATARS_PER_DAY: '10' },
+  });
+});
+
+afterAll(() => gateway.stop());
+
+/** Makes a key at the command line; whoever has it acts for its owner. */
+async function keyFor(owner: string, ...options: string[]): Promise<string> {
+  const environment = { DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir };
+  const { code, out, remarks } = await likeness(environment, 'keys', 'create', '--owner', owner, ...options);
+  if (code !== 0) throw new Error(remarks);
+  return out.trim();
+}
+
+const who = { query: '{ viewer { owner } }' };
+
+describe('deleteMyData with an API key', () => {
+  it('leaves the key, which is the operator’s, so that it can be asked again', async () => {
+    const anna = Person.with(gateway, 'anna-by-key', await keyFor('anna-by-key', '--name', 'annas phone'));
+    await anna.upload(1);
+    expect((await anna.erase()).counts.photos).toBe(1);
+    expect((await anna.erase()).counts.photos).toBe(0);
+    expect(await tablesWith(gateway, 'anna-by-key')).toContain('api_keys');
+  });
+
+  it('revokes the keys that stand for nobody else if it is told to, and closes their sockets', async () => {
+    const bert = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key', '--name', 'berts phone'));
+    const second = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key'));
+    const socket = await second.connect();
+    const { receipt } = await bert.erase(true);
+    expect(receipt).toEqual(expect.any(String));
+    expect(await socket.end()).toMatchObject({ code: 4403 });
+    for (const person of [bert, second]) {
+      expect((await person.caller.ask('HTTP', who)).errors).toMatchObject([
+        { extensions: { code: 'UNAUTHENTICATED' } },
+      ]);
+    }
+    expect(await tablesWith(gateway, 'bert')).toEqual(['erasures']);
+  });
+
+  it('erases the user that a key acts for and nobody else, and never the key', async () => {
+    const key = await keyFor('shop', '--on-behalf');
+    const asUser = (user: string): Promise<Response> =>
+      fetch(`${gateway.url}/graphql`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${key}`,
+          'x-likeness-owner': user,
+        },
+        body: JSON.stringify({
+          query: 'mutation { deleteMyData(confirm: "DELETE", revokeKeys: true) { counts { photos } } }',
+        }),
+      });
+    const photo = `INSERT INTO photos (id, owner, status) VALUES (gen_random_uuid(), $1, 'AWAITING_UPLOAD')`;
+    for (const owner of ['shop', '@shop/carl', '@shop/dora']) await rowsOf(gateway, photo, [owner]);
+    const answer = await asUser('carl');
+    expect(await answer.json()).toEqual({ data: { deleteMyData: { counts: { photos: 1 } } } });
+    const left = await rowsOf(gateway, `SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`);
+    expect(left).toEqual([{ owner: '@shop/dora' }, { owner: 'shop' }]);
+    expect((await asUser('dora')).status).toBe(200);
+  });
+
+  it('gives nobody a new day: where quotas are set, the sums of the day are left until it is over', async () => {
+    const emma = Person.with(gateway, 'emma', await keyFor('emma'));
+    const photoIds = await emma.upload(5);
+    const modelId = await emma.train({ photoIds });
+    await emma.becomes('model', modelId, 'READY');
+    await emma.erase();
+    const sums = `SELECT trainings, avatars, job_id = id AS is_sum FROM quota_reservations WHERE owner = 'emma'`;
+    expect(await rowsOf(gateway, sums)).toEqual([{ trainings: 1, avatars: 0, is_sum: true }]);
+
+    await emma.settle();
+    const more = await emma.upload(5);
+    const { errors } = await emma.caller.ask('HTTP', {
+      query: 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }',
+      variables: { input: { type: 'CAT', photoIds: more } },
+    });
+    expect(errors).toMatchObject([{ extensions: { code: 'QUOTA_EXCEEDED', used: 2 } }]);
+    await emma.erase();
+    const left = await rowsOf<{ trainings: number }>(gateway, `${sums} ORDER BY trainings, avatars`);
+    expect(left.reduce((sum, { trainings }) => sum + trainings, 0)).toBe(2);
+    expect(left).toEqual(left.map((row) => ({ ...row, is_sum: true })));
+  });
+
+  it('takes the person’s name from the audit log, and says there that it was done', async () => {
+    const finn = Person.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
+    const [photoId] = await finn.upload(1);
+    await finn.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+    const { receipt } = await finn.erase();
+    const log = await rowsOf<Record<string, unknown>>(
+      gateway,
+      `SELECT owner, action, subject FROM audit_log WHERE owner = '@/erased' ORDER BY id DESC LIMIT 1`,
+    );
+    expect(log).toEqual([{ owner: '@/erased', action: 'deleteMyData', subject: receipt }]);
+    await until(async () => !(await tablesWith(gateway, 'finn-of-the-log')).includes('audit_log'));
+  });
+});
