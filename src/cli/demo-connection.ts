@@ -13,7 +13,7 @@ export interface ConnectionOptions {
   token?: string;
   /** How long the server may be away before it is given up, in milliseconds. */
   patienceMs: number;
-  /** Told in words when the server goes away and comes back. */
+  /** Told in words when the server does not answer, and when it does again. */
   say: (line: string) => void;
 }
 
@@ -143,7 +143,7 @@ export class DemoConnection {
   private isBack(): void {
     if (this.awaySinceMs === null) return;
     this.awaySinceMs = null;
-    this.options.say('The server is back; going on.');
+    this.options.say('The server answers again; going on.');
   }
 
   private isAway(fault: Error): void {
@@ -151,7 +151,7 @@ export class DemoConnection {
     const { url, patienceMs, say } = this.options;
     if (this.awaySinceMs === null) {
       this.awaySinceMs = Date.now();
-      say(`The server has gone away: ${fault.message}. Waiting for it.`);
+      say(`The server does not answer (${fault.message}). Waiting for it.`);
     }
     if (Date.now() - this.awaySinceMs < patienceMs) return;
     const seconds = Math.round(patienceMs / 1_000);

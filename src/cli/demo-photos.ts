@@ -15,7 +15,8 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
 const mostPhotos = 30;
 const atOnce = 4;
 
-interface PhotoFile {
+/** A photo as it lies in the folder. */
+export interface PhotoFile {
   filename: string;
   contentType: string;
   bytes: Buffer;
@@ -25,12 +26,35 @@ interface PhotoFile {
 type Say = (line: string) => void;
 
 /**
- * Uploads the photos of a folder, in the order of their names, and says of each whether it was taken.
- * @returns the ids of those that were
- * @throws Refusal if there are none
+ * Reads the photos of a folder, in the order of their names.
+ * @throws Refusal if there are none; what the file system says if it cannot be read
  */
-export async function uploadFolder(connection: DemoConnection, folder: string, say: Say): Promise<string[]> {
-  const files = await readFolder(folder, say);
+export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
+    .map(({ name }) => name)
+    .sort();
+  if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
+  if (names.length > mostPhotos) say(`${folder} has ${names.length} photos; the first ${mostPhotos} are taken.`);
+  return Promise.all(
+    names.slice(0, mostPhotos).map(async (filename) => ({
+      filename,
+      contentType: contentTypes.get(extname(filename).toLowerCase())!,
+      bytes: await readFile(join(folder, filename)),
+    })),
+  );
+}
+
+/**
+ * Uploads photos and says of each whether it was taken.
+ * @returns the ids of those that were
+ */
+export async function uploadPhotos(
+  connection: DemoConnection,
+  files: readonly PhotoFile[],
+  say: Say,
+): Promise<string[]> {
   const { slots, accepted } = await createSlots(connection, files, say);
   const ids: (string | null)[] = [];
   for (let first = 0; first < accepted.length; first += atOnce) {
@@ -39,23 +63,6 @@ export async function uploadFolder(connection: DemoConnection, folder: string, s
     ids.push(...(await Promise.all(sent)));
   }
   return ids.filter((id) => id !== null);
-}
-
-async function readFolder(folder: string, say: Say): Promise<PhotoFile[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
-    .map(({ name }) => name)
-    .sort();
-  if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
-  if (names.length > mostPhotos) say(`It has ${names.length}; the first ${mostPhotos} are taken.`);
-  return Promise.all(
-    names.slice(0, mostPhotos).map(async (filename) => ({
-      filename,
-      contentType: contentTypes.get(extname(filename).toLowerCase())!,
-      bytes: await readFile(join(folder, filename)),
-    })),
-  );
 }
 
 /** Asks for slots. A file that is refused already for its size is left out, and the others are asked for again. */

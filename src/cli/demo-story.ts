@@ -15,7 +15,7 @@ import {
   type DemoJob,
   type DemoJobKind,
 } from './demo-operations';
-import { uploadFolder } from './demo-photos';
+import { readFolder, uploadPhotos } from './demo-photos';
 
 /** What the demo is to do. */
 export interface DemoWishes {
@@ -29,6 +29,8 @@ export interface DemoWishes {
   styles?: readonly string[];
   /** Avatars of each style. */
   count: number;
+  /** The version of the text that the person on the photos agreed to, where the server asks. */
+  consent?: string;
   /** How long a training, and then a generation, may take, in milliseconds. */
   waitMs: number;
 }
@@ -50,10 +52,11 @@ export class DemoStory {
    */
   async tell(): Promise<string[]> {
     const { folder, out } = this.wishes;
+    const files = await readFolder(folder, this.say);
     // Asked first: it would be a pity to learn after a training that there is no such style.
     const styles = await this.chooseStyles();
     this.say(`Uploading the photos of ${folder}`);
-    const photoIds = await uploadFolder(this.connection, folder, this.say);
+    const photoIds = await uploadPhotos(this.connection, files, this.say);
     const modelId = await this.train(photoIds);
     const avatars = await this.generate(modelId, styles);
     const paths = await this.write(avatars);
@@ -71,10 +74,12 @@ export class DemoStory {
   }
 
   private async train(photoIds: readonly string[]): Promise<string> {
-    const { type } = this.wishes;
+    const { type, consent } = this.wishes;
     // Made once: however often the mutation is sent, one model is trained, and paid for.
     const idempotencyKey = randomUUID();
-    const input = { name: `Demo of ${photoIds.length} photos`, type, photoIds, idempotencyKey };
+    const agreed = consent === undefined ? undefined : { version: consent };
+    const name = `Demo of ${photoIds.length} photos`;
+    const input = { name, type, photoIds, consent: agreed, idempotencyKey };
     const { payload } = await this.connection.ask(trainModel, { input });
     const { id } = payload.model;
     this.say(`Training ${id} from ${photoIds.length} photos`);

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Refusal, Unavailable } from './demo-answers';
 import { DemoConnection } from './demo-connection';
 import { DemoStory } from './demo-story';
+import type { Shell } from './shell';
 
 interface DemoOptions {
   url: string;
@@ -10,12 +10,13 @@ interface DemoOptions {
   type: string;
   styles?: string[];
   count: number;
+  consent?: string;
   wait: number;
   patience: number;
 }
 
 /** `likeness demo <folder>`: the whole way against a running server, as any client could go it. */
-export function demoCommand(): Command {
+export function demoCommand(shell: Shell): Command {
   return new Command('demo')
     .description('trains a model from a folder of photos on a running server, and writes the avatars')
     .argument('<folder>', '5 to 30 photos, .jpg or .png')
@@ -37,33 +38,21 @@ export function demoCommand(): Command {
       readList,
     )
     .option('--count <number>', 'avatars of each style', readNumber, 2)
+    .option('--consent <version>', 'the text that the person on the photos agreed to, where the server asks')
     .option('--wait <minutes>', 'how long the training, and then the generation, may take', readNumber, 90)
     .option('--patience <seconds>', 'how long the server may be away', readNumber, 120)
-    .action(run);
+    .action((folder: string, options: DemoOptions) => run(shell, folder, options));
 }
 
-async function run(folder: string, options: DemoOptions): Promise<void> {
+async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
   const { url, token, wait, patience, ...wishes } = options;
+  const say = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
   const connection = new DemoConnection({ url, token, patienceMs: patience * 1_000, say });
   try {
     await new DemoStory(connection, { ...wishes, folder, waitMs: wait * 60_000 }, say).tell();
-  } catch (error) {
-    if (!isToldInWords(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
   } finally {
     await connection.close();
   }
-}
-
-/** What went wrong is the server's word, or the folder's, and no bug of ours. */
-function isToldInWords(error: unknown): error is Error {
-  if (error instanceof Refusal || error instanceof Unavailable) return true;
-  return error instanceof Error && 'path' in error && 'code' in error;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${new Date().toTimeString().slice(0, 8)}  ${line}\n`);
 }
 
 function readUrl(text: string): string {

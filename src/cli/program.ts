@@ -25,7 +25,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),
-    demoCommand(),
+    demoCommand(shell),
   ];
   for (const command of commands) program.addCommand(command);
   listenIn(program, shell);
