@@ -36,7 +36,8 @@ export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]>
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
-  if (names.length > mostPhotos) say(`${folder} has ${names.length} photos; the first ${mostPhotos} are taken.`);
+  if (names.length > mostPhotos)
+    say(`${folder} has ${names.length} photos; the first ${mostPhotos} are taken.`);
   return Promise.all(
     names.slice(0, mostPhotos).map(async (filename) => ({
       filename,
