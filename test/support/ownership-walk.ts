@@ -120,6 +120,12 @@ export const cursorWalk: readonly CursorRow[] = [
     query: 'query ($after: String) { models(after: $after) { nodes { id name } pageInfo { endCursor } } }',
     cursor: 'listCursor',
   },
+  {
+    place: 'Query.generations(after)',
+    query:
+      'query ($after: String) { generations(after: $after) { nodes { id model { id name } prompts { prompt } } pageInfo { endCursor } } }',
+    cursor: 'listCursor',
+  },
   ...(['generations', 'avatars'] as const).map((list): CursorRow => ({
     place: `AvatarModel.${list}(after)`,
     query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(after: $after) { nodes { id } } } }`,

@@ -17,6 +17,14 @@ function problems(environment: Record<string, string>): string[] {
 const companions: Record<string, string> = { AUTH: 'jwt', JWT_SECRET: 'x'.repeat(32) };
 
 const wrong: Record<string, { values: string[]; problem: RegExp }> = {
+  RATE_LIMIT_OWNER: {
+    values: ['600', '600/1', '0/1m', '600/1ms', '600/25h', '-1/1m', 'none'],
+    problem: /like 600\/1m, or off/,
+  },
+  RATE_LIMIT_ADDRESS: { values: ['many'], problem: /like 600\/1m, or off/ },
+  TRUSTED_PROXIES: { values: ['proxy.internal', '10.0.0.0/33', '10.0.0.0/8,x'], problem: /10\.0\.0\.0\/8/ },
+  BATCHING: { values: ['yes'], problem: /true or false/ },
+  MIGRATE: { values: ['no'], problem: /true or false/ },
   PORT: {
     values: ['abc', '-1', '65536', '80.5', 'Infinity'],
     problem: /is no port; write a number from 0 to 65535$/,
@@ -141,6 +149,15 @@ describe('settings that are given', () => {
     });
   });
 
+  it('are rates: how often in how long, or no limit', () => {
+    const given = { RATE_LIMIT_OWNER: '120/10s', RATE_LIMIT_ADDRESS: 'off' };
+    expect(readConfig(given)).toMatchObject({
+      RATE_LIMIT_OWNER: { quota: 120, windowMs: 10_000 },
+      RATE_LIMIT_ADDRESS: null,
+    });
+    expect(readConfig({}).RATE_LIMIT_OWNER).toBeUndefined();
+  });
+
   it('lose the slash at the end of an address', () => {
     expect(readConfig({ PUBLIC_URL: 'https://example.com/avatars//' }).PUBLIC_URL).toBe(
       'https://example.com/avatars',
@@ -177,6 +194,11 @@ describe('settings that are wrong', () => {
 });
 
 describe('settings that contradict each other', () => {
+  it('want a file with an allow-list, and a database of one’s own where no migration may run', () => {
+    expect(problems({ PERSISTED_QUERIES_ONLY: 'true' })[0]).toMatch(/PERSISTED_QUERIES=queries.json/);
+    expect(problems({ MIGRATE: 'false' })[0]).toMatch(/^MIGRATE=false needs DATABASE_URL/);
+  });
+
   it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', '::ffff:10.0.0.1'])(
     'refuse to let everybody in from elsewhere: HOST=%s',
     (host) => {

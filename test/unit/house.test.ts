@@ -32,6 +32,17 @@ describe('the documentation', () => {
     expect(sorted(explained('docs/settings.md'))).toEqual(sorted(settingNames));
   });
 
+  it('names tests that are there, wherever it promises what one holds', () => {
+    const rows = pages.flatMap((page) => [
+      ...read(page).matchAll(/^\|[^|]+\| `(test\/[^`]+)` +\| ([^|]+?) +\|$/gm),
+    ]);
+    expect(rows.length).toBeGreaterThan(40);
+    const missing = rows.filter(
+      ([, file, name]) => !existsSync(join(root, file!)) || !read(file!).includes(name!),
+    );
+    expect(missing.map(([row]) => row)).toEqual([]);
+  });
+
   it.each(pages)('names only commands that are there: %s', (page) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const missing = [
