@@ -62,6 +62,8 @@ export interface DemoJobKind {
   now: DemoOperation<{ job: DemoJob | null }>;
   /** The end that is hoped for. */
   goodEnd: string;
+  /** The mutation by which a person decides to pay again. */
+  retry: string;
 }
 
 /** A model. */
@@ -78,6 +80,7 @@ export const training: DemoJobKind = {
     data: z.object({ job: job.nullable() }),
   },
   goodEnd: 'READY',
+  retry: 'retryModel',
 };
 
 /** A generation. */
@@ -94,6 +97,7 @@ export const generation: DemoJobKind = {
     data: z.object({ job: job.nullable() }),
   },
   goodEnd: 'COMPLETED',
+  retry: 'retryGeneration',
 };
 
 const newAvatar = z.object({ id: z.string(), style: z.string(), width: z.number(), height: z.number() });

@@ -106,9 +106,12 @@ export class DemoStory {
   }
 
   /** Says each change of a job until it has ended well. */
-  private async followJob({ noun, progress, now, goodEnd }: DemoJobKind, id: string): Promise<void> {
+  private async followJob({ noun, progress, now, goodEnd, retry }: DemoJobKind, id: string): Promise<void> {
     const { waitMs } = this.wishes;
-    const tell = (told: DemoJob): void => this.say(`  ${noun.padEnd(11)}${inWords(told)}`);
+    const tell = (told: DemoJob): void => {
+      this.say(`  ${noun.padEnd(11)}${inWords(told)}`);
+      if (told.status === 'UNCERTAIN') this.say(uncertain(retry));
+    };
     await this.connection.follow(progress, id, tell, AbortSignal.timeout(waitMs));
     const { job } = await this.connection.ask(now, { id });
     if (job?.status === goodEnd) return;
@@ -149,12 +152,14 @@ export class DemoStory {
 
 function inWords({ status, progress, estimatedReadyAt }: DemoJob): string {
   const words = `${String(progress).padStart(3)} %  ${status}`;
-  if (status === 'UNCERTAIN') {
-    return `${words}: the server was stopped during the paid call, which is not made twice. This settles by itself within the grace period, 35 minutes unless set otherwise`;
-  }
   if (estimatedReadyAt === null) return words;
   const seconds = Math.max(0, Math.round((Date.parse(estimatedReadyAt) - Date.now()) / 1_000));
   return `${words}, about ${seconds} s left`;
+}
+
+/** What a stop in the middle of a paid call means for whoever watches. */
+function uncertain(retry: string): string {
+  return `The server was stopped during the paid call, which it never makes twice by itself. Evidence settles this within the grace period (UNCERTAIN_GRACE); ${retry} decides it at once, and pays again.`;
 }
 
 function extensionOf(contentType: string): string {

@@ -72,6 +72,8 @@ describe('a gateway that is stopped and started again', () => {
   it('goes on with a training that it had begun, and pays once', async () => {
     const before = await trainings();
     const input = { photoIds, idempotencyKey: randomUUID() };
+    // Who is quick enough to ask before the stop is told to come again, so that the training is under way at the stop.
+    await gateway.sandbox.fault({ on: 'model', kind: 'status', status: 503, times: 3 });
     const { id } = await client.train(input);
     const feed = client.followTraining(id);
     const told = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
