@@ -2,13 +2,21 @@ import type { Sql, Transactions } from '../core/sql';
 import { doom } from '../storage/media-deletion';
 import { isNeeded, photoKey } from './photo-lifetime';
 
+/** How long the row of a purged photo that nothing names is kept, in milliseconds, so that its owner can be told. */
+const purgedRowMs = 30 * 86_400_000;
+
+/** SQL that is true of a photo that a model or generation was made with. */
+const isNamed = `(EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)
+                  OR EXISTS (SELECT FROM generations WHERE photo_id = photos.id))`;
+
 /** Ends photos that are kept long enough. */
 export class PhotoPurgeWork {
   constructor(private readonly database: Transactions) {}
 
   /**
    * Purges photos whose time has come: their bytes are doomed in the same transaction, and what could tell of the
-   * person is forgotten. Slots that were never used go without a trace. Several processes may do this at once.
+   * person is forgotten. Slots that were never used go without a trace, and so, 30 days later, do the rows of purged
+   * photos that no model and no generation names. Several processes may do this at once.
    * @returns how many were due; as many as `limit` means that more may be
    */
   async purgeDue(limit: number): Promise<number> {
@@ -32,16 +40,19 @@ async function purge(sql: Sql, ids: readonly string[]): Promise<void> {
   // A job may have been made with one since its time was set. The locks are ours, so none can be made now.
   await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
   await sql.rows(
-    `DELETE FROM photos WHERE id = ANY($1) AND purge_at IS NOT NULL AND status = 'AWAITING_UPLOAD'`,
+    `DELETE FROM photos
+      WHERE id = ANY($1) AND purge_at IS NOT NULL
+        AND (status = 'AWAITING_UPLOAD' OR (status = 'PURGED' AND NOT ${isNamed}))`,
     [ids],
   );
   const purged = await sql.rows<{ id: string }>(
     `UPDATE photos
         SET status = 'PURGED', filename = NULL, source_url = NULL, source_sha256 = NULL, problems = '[]',
-            due_at = NULL, lease = NULL, purge_at = NULL, updated_at = now()
+            due_at = NULL, lease = NULL, updated_at = now(),
+            purge_at = CASE WHEN NOT ${isNamed} THEN now() + $2 * interval '1 ms' END
       WHERE id = ANY($1) AND purge_at IS NOT NULL
      RETURNING id`,
-    [ids],
+    [ids, purgedRowMs],
   );
   await doom(
     sql,

@@ -157,11 +157,14 @@ export class TrainingPhotoService {
     return object;
   }
 
-  /** A statement of its own: only now, with the photos' locks, does it see every job that holds them. */
+  /**
+   * A statement of its own: only now, with the photos' locks, does it see every job that holds them. Those that are
+   * purged already are let go too, so that their rows go with the last job that names them.
+   */
   private async release(sql: Sql, jobId: string, photoIds: readonly string[]): Promise<void> {
     await sql.rows(
       `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
-        WHERE id = ANY($1) AND status <> 'PURGED' AND NOT ${isNeeded('$2::uuid')}`,
+        WHERE id = ANY($1) AND NOT ${isNeeded('$2::uuid')}`,
       [photoIds, jobId, this.parts.retentionMs],
     );
   }

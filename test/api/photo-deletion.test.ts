@@ -86,10 +86,19 @@ describe('a photo', () => {
       status: 'PURGED',
       filename: null,
       sourceSha256: null,
-      purgeAt: null,
     });
     expect(await house.store.has(`photos/${id}.jpg`)).toBe(false);
     expect(await house.purge.purgeDue(10)).toBe(0);
+
+    // That there was one is told for a month; then the row goes too.
+    const days = await house.database.rows(
+      'SELECT round(extract(epoch FROM purge_at - now()) / 86400)::integer AS days FROM photos WHERE id = $1',
+      [id],
+    );
+    expect(days).toEqual([{ days: 30 }]);
+    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
+    await house.purge.purgeDue(10);
+    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
   });
 
   it('that never came leaves no trace', async () => {

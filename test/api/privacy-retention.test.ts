@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { TestGateway, type Settings } from '../support/gateway';
+import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+
+interface PhotoRow {
+  status: string;
+  filename: string | null;
+  source_url: string | null;
+  source_sha256: string | null;
+}
+
+/** A gateway with one person on it. */
+class Home {
+  private constructor(
+    readonly gateway: TestGateway,
+    readonly anna: Person,
+  ) {}
+
+  static async open(settings: Settings): Promise<Home> {
+    const gateway = await TestGateway.start({ ...jwtSettings, ...settings });
+    return new Home(gateway, await Person.of(gateway, 'anna'));
+  }
+
+  /** The names of photos' files, without directories. */
+  async photoFiles(): Promise<string[]> {
+    return (await this.gateway.mediaFiles()).filter((name) => /^[0-9a-f-]{36}\.jpg$/.test(name));
+  }
+
+  photos(): Promise<PhotoRow[]> {
+    return rowsOf(this.gateway, 'SELECT status, filename, source_url, source_sha256 FROM photos');
+  }
+
+  /** Waits until as many photos as there should be are gone, with what told of the person. */
+  async expectPurged(count: number): Promise<void> {
+    const empty = { status: 'PURGED', filename: null, source_url: null, source_sha256: null };
+    await until(async () => (await this.photos()).every(({ status }) => status === 'PURGED'));
+    await until(async () => (await this.photoFiles()).length === 0);
+    const wrong = (await this.photos()).filter((row) => JSON.stringify(row) !== JSON.stringify(empty));
+    if (wrong.length > 0) throw new Error(`Something was kept: ${JSON.stringify(wrong)}`);
+    const { length } = await this.photos();
+    if (length !== count) throw new Error(`There are ${length} photos and not ${count}.`);
+  }
+}
+
+describe('photos', () => {
+  describe('with PHOTO_RETENTION=0', () => {
+    let home: Home;
+    beforeAll(async () => {
+      home = await Home.open({ PHOTO_RETENTION: '0' });
+    });
+    afterAll(() => home.gateway.stop());
+
+    it('are gone within seconds after what they were for: done, failed or cancelled', async () => {
+      const { anna, gateway } = home;
+      await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
+      const failed = await anna.train({ photoIds: await anna.upload(5) });
+      await anna.becomes('model', failed, 'FAILED');
+      const cancelled = await anna.train({ photoIds: await anna.upload(5) });
+      await anna.caller.take('mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', {
+        id: cancelled,
+      });
+      const ready = await anna.train({ photoIds: await anna.upload(5) });
+      await anna.becomes('model', ready, 'READY');
+      const [photoId] = await anna.upload(1);
+      const { generateInstantAvatars } = await anna.caller.take<{
+        generateInstantAvatars: { generation: { id: string } };
+      }>(
+        'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }',
+        { input: { photoId, prompt: 'as an astronaut' } },
+      );
+      const { id } = generateInstantAvatars.generation;
+      await anna.becomes('generation', id, 'COMPLETED');
+
+      await home.expectPurged(16);
+
+      // The model is none the worse; and a photo's row goes with the last that names it.
+      const more = await anna.generate(ready, [{ count: 1 }]);
+      await anna.becomes('generation', more, 'COMPLETED');
+      await anna.caller.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });
+      await until(async () => (await home.photos()).length === 15);
+      expect(await tablesWith(gateway, 'as an astronaut')).toEqual([]);
+    });
+  });
+
+  describe('with a retention', () => {
+    let home: Home;
+    beforeAll(async () => {
+      home = await Home.open({ PHOTO_RETENTION: '3s', EVIDENCE_RETENTION: '1d' });
+    });
+    afterAll(() => home.gateway.stop());
+
+    it('are kept so long and no longer', async () => {
+      const { anna } = home;
+      const modelId = await anna.train({ photoIds: await anna.upload(5) });
+      await anna.becomes('model', modelId, 'READY');
+      expect(await home.photoFiles()).toHaveLength(5);
+      const [kept] = await rowsOf<{ seconds: number }>(
+        home.gateway,
+        `SELECT extract(epoch FROM min(p.purge_at) - max(m.ready_at))::float8 AS seconds FROM photos p, models m`,
+      );
+      expect(kept!.seconds).toBeCloseTo(3, 0);
+      await home.expectPurged(5);
+    });
+
+    it('are deleted with their bytes when somebody says so, before the answer', async () => {
+      const { anna } = home;
+      const [photoId] = await anna.upload(1);
+      expect(await home.photoFiles()).toHaveLength(1);
+      await anna.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+      expect(await home.photoFiles()).toEqual([]);
+    });
+
+    it('that are refused are never stored', async () => {
+      const { anna, gateway } = home;
+      const before = await gateway.mediaFiles();
+      const [slot] = await anna.slots(1, 'not-a-face.jpg');
+      const answer = await fetch(slot!.uploadUrl, { method: 'PUT', body: 'this is no picture' });
+      expect(answer.status).toBe(415);
+      expect(await gateway.mediaFiles()).toEqual(before);
+    });
+
+    it('leave nothing in what is kept of mutations: keys, evidence, archives', async () => {
+      const { anna, gateway } = home;
+      const old = `now() - interval '3 days'`;
+      const modelId = await anna.train({ photoIds: await anna.upload(5), idempotencyKey: 'an-old-key' });
+      await anna.becomes('model', modelId, 'READY');
+      await anna.caller.take('mutation { exportMyData { url } }');
+      await rowsOf(gateway, `UPDATE idempotency_keys SET created_at = ${old}`);
+      await rowsOf(gateway, `UPDATE exports SET expires_at = ${old}`);
+      await rowsOf(gateway, `UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
+      // What is rare is done at the start, and every minute.
+      await gateway.restart();
+      for (const word of ['an-old-key', 'quotes a prompt']) {
+        await until(async () => (await tablesWith(gateway, word)).length === 0);
+      }
+      await until(async () => (await rowsOf(gateway, 'SELECT 1 FROM exports')).length === 0);
+      const [paid] = await rowsOf<{ outcome: string }>(gateway, 'SELECT outcome FROM submissions LIMIT 1');
+      expect(paid!.outcome).toBe('ACCEPTED');
+    });
+  });
+});
+
+describe('what somebody deletes', () => {
+  let home: Home;
+  beforeAll(async () => {
+    home = await Home.open({});
+  });
+  afterAll(() => home.gateway.stop());
+
+  const remove = (mutation: string, id: string): Promise<unknown> =>
+    home.anna.caller.take(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
+
+  it.each(['deleteModel', 'deleteGeneration', 'deleteAvatar'])(
+    'is gone within a minute, with what was told of it: %s',
+    async (mutation) => {
+      const { anna, gateway } = home;
+      const prompt = `${mutation} by ${createHash('sha256').update(mutation).digest('hex').slice(0, 8)}`;
+      const { modelId, generationId } = await anna.settle(prompt, 1);
+      const { generation } = await anna.caller.take<{
+        generation: { avatars: { id: string; url: string }[] };
+      }>('query ($id: ID!) { generation(id: $id) { avatars { id url } } }', { id: generationId });
+      const { id, url } = generation.avatars[0]!;
+      const ids: Record<string, string> = {
+        deleteModel: modelId,
+        deleteGeneration: generationId,
+        deleteAvatar: id,
+      };
+      const uuid = id.split('_')[1]!.slice(-12);
+      expect((await gateway.mediaFiles()).filter((name) => name.includes(uuid))).toHaveLength(2);
+
+      await remove(mutation, ids[mutation]!);
+
+      expect((await fetch(url)).status).toBe(404);
+      await until(async () => !(await gateway.mediaFiles()).some((name) => name.includes(uuid)));
+      // The generation of a deleted avatar is still there, with what it was asked for.
+      const left = mutation === 'deleteAvatar' ? ['events', 'generations'] : [];
+      expect(await tablesWith(gateway, prompt)).toEqual(left);
+    },
+  );
+});
