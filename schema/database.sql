@@ -238,7 +238,7 @@ CREATE TABLE quota_reservations (
     CONSTRAINT quota_reservations_of_something CHECK (((trainings >= 0) AND (avatars >= 0) AND ((trainings + avatars) > 0)))
 );
 
-CREATE UNLOGGED TABLE rate_windows (
+CREATE TABLE rate_windows (
     subject text NOT NULL,
     ends_at timestamp with time zone NOT NULL,
     count integer NOT NULL,

@@ -1,9 +1,6 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/**
- * How many requests of an owner or an address were counted in the present window, by all processes. The table is
- * unlogged: after a crash of the database it is empty, and counting begins anew.
- */
+/** How many operations of an owner or an address were counted in the present window, by all processes. */
 @Entity('rate_windows')
 @Check('rate_windows_counted', 'count > 0')
 @Index('rate_windows_old', ['endsAt'])

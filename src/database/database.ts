@@ -61,6 +61,10 @@ async function rowsOf<Row>(
  */
 const unavailableState = /^(08|53|57P|25006|58|40001|40P01)/;
 const unavailableSystemCalls = new Set([
+  // The socket file of a server on this machine, while that is down.
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -70,7 +74,7 @@ const unavailableSystemCalls = new Set([
 ]);
 
 /** Whether an error means that PostgreSQL cannot be used now, and the same may work later. */
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);

@@ -24,7 +24,7 @@ export interface AbusiveRequest {
 /** The body of a good query. */
 export const viewer = JSON.stringify({ query: '{ viewer { owner } }' });
 /** Headers of somebody known. */
-export const asAlice = ({ token }: AbuseGround): Record<string, string> => ({
+const asAlice = ({ token }: AbuseGround): Record<string, string> => ({
   authorization: `Bearer ${token}`,
   'content-type': 'application/json',
 });

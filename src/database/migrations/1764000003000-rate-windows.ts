@@ -5,7 +5,7 @@ export class RateWindows1764000003000 implements MigrationInterface {
   readonly name = 'RateWindows1764000003000';
 
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(`CREATE UNLOGGED TABLE "rate_windows" (
+    await runner.query(`CREATE TABLE "rate_windows" (
   "subject" text NOT NULL,
   "ends_at" timestamptz NOT NULL,
   "count" integer NOT NULL,
