@@ -157,9 +157,9 @@ function inWords({ status, progress, estimatedReadyAt }: DemoJob): string {
   return `${words}, about ${seconds} s left`;
 }
 
-/** What a stop in the middle of a paid call means for whoever watches. */
+/** What it means for whoever watches that a paid call was cut off. */
 function uncertain(retry: string): string {
-  return `The server was stopped during the paid call, which it never makes twice by itself. Evidence settles this within the grace period (UNCERTAIN_GRACE); ${retry} decides it at once, and pays again.`;
+  return `The paid call was cut off, and is never made twice by itself. Evidence settles this within the grace period (UNCERTAIN_GRACE); ${retry} decides it at once, and pays again.`;
 }
 
 function extensionOf(contentType: string): string {
