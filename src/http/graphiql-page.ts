@@ -4,10 +4,20 @@ interface Tab {
   readonly variables?: string;
 }
 
-/** The way from photos to pictures, in three tabs. */
+/**
+ * The way from photos to pictures, in three tabs. The editor does not wrap: comments of up to 51 characters can be read
+ * whole in a window 1280 pixels wide.
+ */
 export const exampleTabs: readonly Tab[] = [
   {
-    query: `# Who am I, what have I trained, and which styles are there?
+    query: `# 1. Look around: who you are, your models with
+# their avatars, and the styles that there are.
+# Run it with Ctrl-Enter, or the button with ▶.
+#
+# Refused as UNAUTHENTICATED? Write your token or
+# key under Headers, in each tab anew:
+# { "Authorization": "Bearer …" }
+# Re-fetch (at the left) then loads the docs.
 query Overview {
   viewer {
     owner
@@ -20,18 +30,35 @@ query Overview {
       status
       progress
       estimatedReadyAt
+      # A url opens in the browser.
+      avatars(first: 4) {
+        nodes {
+          style
+          url
+        }
+      }
     }
   }
   styles {
     id
-    name
     description
   }
 }
 `,
   },
   {
-    query: `# Trains a model from 5 to 30 photos. Repeating it with the same idempotencyKey pays nothing.
+    query: `# 2. Train a model from 5 to 30 photos of a person,
+# a couple or an animal.
+#
+# Put the ids of uploaded photos into the variables
+# below. To upload, createPhotoUploads gives each
+# photo an id, and a URL to PUT the file to:
+# docs/api.md has commands that do it. Photos that
+# are on the web need no upload: give photoUrls
+# instead of photoIds.
+#
+# With the same idempotencyKey nothing is trained,
+# or paid for, twice. A new training, a new key.
 mutation TrainModel($input: TrainModelInput!) {
   trainModel(input: $input) {
     model {
@@ -46,8 +73,8 @@ mutation TrainModel($input: TrainModelInput!) {
         input: {
           name: 'My model',
           type: 'WOMAN',
-          photoUrls: [1, 2, 3, 4, 5].map((number) => `https://example.com/photo-${number}.jpg`),
           idempotencyKey: 'my-first-model',
+          photoIds: Array<string>(5).fill('photo_…'),
         },
       },
       null,
@@ -55,7 +82,19 @@ mutation TrainModel($input: TrainModelInput!) {
     ),
   },
   {
-    query: `# The training as it goes, from now to its end. With \`after\`, everything since that cursor.
+    query: `# 3. Watch the training: put the id of your model,
+# which tab 2 answered, into the variables below.
+# Each change is shown as it comes, until it is
+# READY or FAILED.
+#
+# READY? Then make avatars, in a new tab (+). When
+# they are done, tab 1 shows their URLs.
+# mutation {
+#   generateAvatars(input: {
+#     modelId: "model_…"
+#     prompts: [{ style: "watercolor", count: 2 }]
+#   }) { generation { id } }
+# }
 subscription TrainingProgress($modelId: ID!) {
   trainingProgress(modelId: $modelId) {
     status
@@ -65,6 +104,7 @@ subscription TrainingProgress($modelId: ID!) {
       code
       message
     }
+    # What \`after\` takes, to go on from here.
     cursor
   }
 }
@@ -72,6 +112,12 @@ subscription TrainingProgress($modelId: ID!) {
     variables: JSON.stringify({ modelId: 'model_…' }, null, 2),
   },
 ];
+
+/** In the page itself: without one, browsers ask for /favicon.ico and report that it is missing. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#d60590"/>' +
+    '<g fill="#fff" fill-opacity=".65"><circle cx="12" cy="16" r="7"/><circle cx="20" cy="16" r="7"/></g></svg>',
+)}`;
 
 /** What the page is made of. */
 export interface PageParts {
@@ -93,6 +139,7 @@ export function graphiqlPage({ scripts, styles, graphqlPath, nonce }: PageParts)
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Likeness · GraphiQL</title>
+<link rel="icon" href="${icon}">
 ${styles.map((path) => `<link rel="stylesheet" href="${path}">`).join('\n')}
 <style nonce="${nonce}">body { margin: 0 } #graphiql { height: 100vh }</style>
 </head>
@@ -124,7 +171,12 @@ const fetcher = (parameters, options) => {
   return GraphiQL.createFetcher({ url: path, wsClient })(parameters, options);
 };
 ReactDOM.createRoot(document.getElementById('graphiql')).render(
-  React.createElement(GraphiQL, { fetcher, defaultTabs: ${json(exampleTabs)}, shouldPersistHeaders: false }),
+  React.createElement(GraphiQL, {
+    fetcher,
+    defaultTabs: ${json(exampleTabs)},
+    defaultEditorToolsVisibility: true,
+    shouldPersistHeaders: false,
+  }),
 );
 `;
 }

@@ -12,7 +12,7 @@ describe('GraphiQL', () => {
   afterAll(() => gateway.stop());
 
   const files = (page: string): string[] =>
-    [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
+    [...page.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map((match) => match[1]!);
 
   it('is where a browser lands that opens the server, or the GraphQL address', async () => {
     expect((await send(`${gateway.url}/`)).headers.location).toBe('/graphiql');
@@ -34,7 +34,7 @@ describe('GraphiQL', () => {
       const again = await send(`${gateway.url}${path}`, { headers: { 'if-none-match': file.headers.etag } });
       expect(again.status).toBe(304);
     }
-    expect(page.text.replaceAll('https://example.com/photo', '')).not.toMatch(/https?:\/\//);
+    expect(page.text).not.toMatch(/https?:\/\//);
   });
 
   it('lets run only what the page itself brings', async () => {

@@ -1,0 +1,152 @@
+import type { Browser } from 'playwright-core';
+import { exampleTabs } from '../../src/http/graphiql-page';
+import { startBrowser } from '../support/browser';
+import { TestClient } from '../support/client';
+import { Explorer } from '../support/explorer';
+import { TestGateway } from '../support/gateway';
+import { signed } from '../support/issuer';
+
+/** What the first example answers. */
+interface Overview {
+  data: {
+    viewer: { owner: string };
+    models: {
+      nodes: { name: string; status: string; avatars: { nodes: { style: string; url: string }[] } }[];
+    };
+  };
+}
+
+/** What the third example shows. */
+interface Progress {
+  data: { trainingProgress: { status: string; progress: number } };
+}
+
+/** So slow that a training is seen to go on: it takes 3 s. */
+const SANDBOX_SPEED = '400';
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+describe('GraphiQL, opened by a newcomer', () => {
+  let gateway: TestGateway;
+  let explorer: Explorer;
+  let client: TestClient;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({ SANDBOX_SPEED });
+    client = new TestClient(() => gateway.url);
+    explorer = await Explorer.open(browser, gateway.url);
+  });
+  afterAll(() => gateway.stop());
+
+  it('is what the address of the server leads to, with three examples in tabs', async () => {
+    expect(explorer.address).toBe(`${gateway.url}/graphiql`);
+    expect(await explorer.tabNames()).toEqual(['Overview', 'TrainModel', 'TrainingProgress']);
+  });
+
+  it('explains every part of the API in its documentation', async () => {
+    const mutation = await explorer.readDocs('Mutation', 'trainModel');
+    expect(mutation).toContain('Trains a model from 5 to 30 photos');
+    const input = await explorer.followDocs('TrainModelInput', 'photoUrls');
+    expect(input).toContain('Public addresses of photos, JPEG or PNG.');
+    await explorer.closeDocs();
+  });
+
+  it('says who one is, in the first tab', async () => {
+    const { data } = await explorer.run<Overview>();
+    expect(data).toMatchObject({ viewer: { owner: 'local' }, models: { nodes: [] } });
+    await explorer.expectAnswer('"local"');
+  });
+
+  it('says what is missing when an example is run as it stands', async () => {
+    await explorer.openTab('TrainModel');
+    const { errors } = await explorer.run<{ errors: { message: string; extensions: object }[] }>();
+    expect(errors).toMatchObject([
+      {
+        message: 'There is no photo with this id.',
+        extensions: { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
+      },
+    ]);
+  });
+
+  it('goes the whole way: a training, its live progress, avatars, a picture', async () => {
+    await explorer.openTab('TrainModel');
+    const photoIds = await client.uploadFaces();
+    await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photoIds } });
+    const training = await explorer.run<{ data: { trainModel: { model: { id: string } } } }>();
+    const { id } = training.data.trainModel.model;
+
+    await explorer.openTab('TrainingProgress');
+    await explorer.give('Variables', { modelId: id });
+    await explorer.start();
+    await explorer.expectAnswer('"READY"');
+    const answers = (await explorer.answers<Partial<Progress>>()).map(({ data }) => data?.trainingProgress);
+    const progress = answers.filter((told) => told?.status === 'TRAINING').map((told) => told!.progress);
+    expect(new Set(progress).size).toBeGreaterThanOrEqual(2);
+    expect(progress).toEqual([...progress].sort((one, other) => one - other));
+    expect(answers.at(-1)).toMatchObject({ status: 'READY', progress: 100 });
+
+    await explorer.write(commentedMutation().replace('model_…', id));
+    const asked = await explorer.run<{ data: { generateAvatars: { generation: { id: string } } } }>();
+    await client.generationEnd(asked.data.generateAvatars.generation.id);
+
+    await explorer.openTab('Overview');
+    const [model] = (await explorer.run<Overview>()).data.models.nodes;
+    expect(model).toMatchObject({ name: 'Grace', status: 'READY' });
+    const avatars = model!.avatars.nodes;
+    expect(avatars.map(({ style }) => style)).toEqual(['watercolor', 'watercolor']);
+    const { width, height } = await explorer.openPicture(avatars[0]!.url);
+    expect(Math.min(width, height)).toBeGreaterThanOrEqual(512);
+  });
+
+  it('needs nothing but the server, and has nothing to complain about', () => {
+    expect(explorer.complaints).toEqual([]);
+    const elsewhere = explorer.requests.filter(
+      (address) =>
+        !address.replace(/^ws/, 'http').startsWith(`${gateway.url}/`) && !address.startsWith('data:'),
+    );
+    expect(elsewhere).toEqual([]);
+    expect(explorer.requests).toContain(`${gateway.url.replace(/^http/, 'ws')}/graphql`);
+  });
+});
+
+describe('GraphiQL, where the server wants to know who is asking', () => {
+  const secret = 'a secret that two programs share, 40 bytes';
+  let gateway: TestGateway;
+  let explorer: Explorer;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({ AUTH: 'jwt', JWT_SECRET: secret });
+    explorer = await Explorer.open(browser, gateway.url);
+  });
+  afterAll(() => gateway.stop());
+
+  it('shows the token of the headers editor, to requests and to sockets', async () => {
+    await explorer.run();
+    await explorer.expectAnswer('"UNAUTHENTICATED"');
+
+    const headers = { Authorization: `Bearer ${await signed(secret, { subject: 'grace' })}` };
+    await explorer.give('Headers', headers);
+    expect((await explorer.run<Overview>()).data.viewer.owner).toBe('grace');
+    await explorer.fetchDocs();
+    expect(await explorer.readDocs('Query', 'viewer')).toContain('Who you are');
+    await explorer.closeDocs();
+
+    await explorer.openTab('TrainingProgress');
+    await explorer.give('Headers', headers);
+    await explorer.run();
+    await explorer.expectAnswer('"NOT_FOUND"');
+    expect(explorer.frames[0]).toEqual({ type: 'connection_init', payload: headers });
+  });
+});
+
+/** The mutation that the third example's comment tells to run next. */
+function commentedMutation(): string {
+  const [mutation] = /^# mutation \{\n(# .*\n)+?# \}$/m.exec(exampleTabs[2]!.query) ?? [];
+  if (mutation === undefined) throw new Error('The third example says no longer how avatars are made.');
+  return mutation.replaceAll(/^# /gm, '');
+}

@@ -1,0 +1,150 @@
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { until } from './until';
+
+/**
+ * Runs in the page before its own scripts: keeps every text that the response pane has shown, and has what the content
+ * security policy forbids reported as an error.
+ */
+const witness = `
+globalThis.shown = [];
+let last = '';
+new MutationObserver(() => {
+  const text = document.querySelector('.graphiql-response .CodeMirror')?.CodeMirror.getValue() ?? '';
+  if (text !== last && text !== '') shown.push(text);
+  last = text;
+}).observe(document, { childList: true, subtree: true, characterData: true });
+addEventListener('securitypolicyviolation', (event) => console.error('forbidden: ' + event.violatedDirective));
+`;
+
+/** Whether GraphiQL knows what stands in its editor; until then it would run what stood there before. */
+const hasRead = `(() => {
+  const editor = document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror;
+  return editor.documentAST?.loc.source.body === editor.getValue();
+})()`;
+
+/** GraphiQL as somebody uses it for the first time: a window without any past. */
+export class Explorer {
+  /** The addresses of all requests, sockets among them, in order. */
+  readonly requests: string[] = [];
+  /** What went wrong where only developers look: errors and warnings of the console, errors that nobody caught. */
+  readonly complaints: string[] = [];
+  /** What was sent over sockets. */
+  readonly frames: unknown[] = [];
+
+  private constructor(
+    private readonly context: BrowserContext,
+    private readonly page: Page,
+  ) {
+    context.on('request', (request) => this.requests.push(request.url()));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('websocket', (socket) => {
+      this.requests.push(socket.url());
+      socket.on('framesent', ({ payload }) => this.frames.push(JSON.parse(String(payload))));
+    });
+  }
+
+  /** Opens an address in a window of its own and waits until the editor is there. It closes with the browser. */
+  static async open(browser: Browser, url: string): Promise<Explorer> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
+    const explorer = new Explorer(context, page);
+    await page.addInitScript({ content: witness });
+    await page.goto(url);
+    await page.locator('.graphiql-query-editor .CodeMirror-code').waitFor();
+    return explorer;
+  }
+
+  get address(): string {
+    return this.page.url();
+  }
+
+  async tabNames(): Promise<string[]> {
+    const names = await this.page.locator('.graphiql-tab').allInnerTexts();
+    return names.map((name) => name.trim());
+  }
+
+  async openTab(name: string): Promise<void> {
+    await this.page.locator('.graphiql-tab-button').getByText(name, { exact: true }).click();
+  }
+
+  /** Opens an empty tab and writes an operation into it. */
+  async write(operation: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'New tab' }).click();
+    await this.replace(this.page.locator('.graphiql-query-editor'), operation);
+  }
+
+  /** Overwrites the variables, or the headers, of this tab. */
+  async give(what: 'Variables' | 'Headers', value: object): Promise<void> {
+    await this.page.getByRole('button', { name: what, exact: true }).click();
+    await this.replace(this.page.locator(`section[aria-label="${what}"]`), JSON.stringify(value));
+  }
+
+  /** Runs what the tab holds and waits for an answer that the response pane has not shown before. */
+  async run<T>(): Promise<T> {
+    const before = (await this.answers()).length;
+    await this.start();
+    await until(async () => (await this.answers()).length > before);
+    return (await this.answers<T>()).at(-1)!;
+  }
+
+  /** Runs what the tab holds, as soon as the editor has read it: a moment after it was written or its tab opened. */
+  async start(): Promise<void> {
+    await until(() => this.page.evaluate<boolean>(hasRead));
+    await this.page.locator('.graphiql-execute-button').click();
+  }
+
+  /** Everything that the response pane has shown, in order. */
+  async answers<T = unknown>(): Promise<T[]> {
+    return (await this.page.evaluate<string[]>('shown')).map((text) => JSON.parse(text) as T);
+  }
+
+  /** Waits until the response pane shows a text, to somebody who looks. */
+  async expectAnswer(text: string | RegExp): Promise<void> {
+    await this.page.locator('.graphiql-response').getByText(text).first().waitFor();
+  }
+
+  /** Opens the documentation at its beginning, and follows links; gives what stands where they end. */
+  async readDocs(...links: string[]): Promise<string> {
+    await this.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    return this.followDocs(...links);
+  }
+
+  /** Follows links of the documentation from where it is open. */
+  async followDocs(...links: string[]): Promise<string> {
+    const docs = this.page.locator('.graphiql-plugin');
+    for (const link of links) {
+      await docs.getByRole('link', { name: link, exact: true }).first().click();
+      await docs.locator('.graphiql-doc-explorer-title').getByText(link, { exact: true }).waitFor();
+    }
+    return docs.innerText();
+  }
+
+  /** Loads the documentation anew, with the headers of this tab. */
+  async fetchDocs(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Re-fetch GraphQL schema' }).click();
+  }
+
+  async closeDocs(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
+  }
+
+  /** Opens a picture in a window of its own; its size in pixels. */
+  async openPicture(url: string): Promise<{ width: number; height: number }> {
+    const page = await this.context.newPage();
+    await page.goto(url);
+    const size = '({ width: document.images[0].naturalWidth, height: document.images[0].naturalHeight })';
+    const found = await page.evaluate<{ width: number; height: number }>(size);
+    await page.close();
+    return found;
+  }
+
+  private async replace(editor: Locator, text: string): Promise<void> {
+    await editor.locator('.CodeMirror:visible').click();
+    await this.page.keyboard.press('ControlOrMeta+A');
+    await this.page.keyboard.insertText(text);
+  }
+}
