@@ -5,7 +5,7 @@ import type { Config } from './config';
 import type { Logger } from './core/logger';
 import { UrlSigner } from './core/signature';
 import { createDataSource } from './database/data-source';
-import { Database } from './database/database';
+import { Database, isUnavailable } from './database/database';
 import { EmbeddedKeeper } from './database/embedded-keeper';
 import { checkMigrated, migrate } from './database/migrate';
 import { makeDoors } from './doors';
@@ -117,10 +117,20 @@ async function openDatabase(
   onStop: OnStop,
 ): Promise<{ url: string; database: Database }> {
   const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, onStop));
-  await (config.MIGRATE ? migrate(url) : checkMigrated(url));
+  await prepareSchema(config, url);
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   onStop(() => source.destroy());
   return { url, database: new Database(source) };
+}
+
+async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {
+  try {
+    await (MIGRATE ? migrate(url) : checkMigrated(url));
+  } catch (error) {
+    if (DATABASE_URL === undefined || !isUnavailable(error)) throw error;
+    const why = error instanceof Error ? error.message : 'it does not answer';
+    throw new Error(`the database of DATABASE_URL cannot be reached: ${why}`, { cause: error });
+  }
 }
 
 async function openEvents(

@@ -22,12 +22,16 @@ async function main(): Promise<void> {
   try {
     app = await startApp(config, logger);
   } catch (error) {
-    logger.fatal({ err: error }, 'Likeness could not start');
+    // Whoever starts it by hand reads a sentence; the stack is for who asks for it.
+    process.stderr.write(
+      `Likeness cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    logger.debug({ err: error }, 'Likeness could not start');
     process.exit(1);
   }
   const ms = Math.round(performance.now() - startedAt);
   logger.info({ ms, upstream: config.UPSTREAM }, 'Likeness is ready');
-  if (process.stdout.isTTY || config.LOG_LEVEL !== 'silent') announce(config, app);
+  announce(config, app);
 }
 
 function settings(): Config {
@@ -41,8 +45,9 @@ function settings(): Config {
 }
 
 function announce(config: Config, { url }: App): void {
+  const showsGraphiql = config.GRAPHIQL && config.ROLE !== 'worker';
   const lines = [
-    `Likeness is ready: ${url}/${config.GRAPHIQL ? '  (GraphiQL)' : ''}`,
+    `Likeness is ready: ${url}/${showsGraphiql ? '  (GraphiQL)' : ''}`,
     ...(config.UPSTREAM === 'sandbox'
       ? [
           'The upstream is the sandbox: pictures are made from your photos without AI. Set PICSART_API_KEY for the real one.',

@@ -81,10 +81,16 @@ export class Journal {
     this.write(entry);
   }
 
-  /** The database has it: it need not be replayed. */
+  /**
+   * The database has it: it need not be replayed. Throws if the disk cannot take that; then it stays unsettled, which
+   * holds back new paid calls until the journal can be written again.
+   */
   settle(entry: JournalEntry): void {
-    if (!this.open.delete(keyOf(entry))) return;
-    this.write({ settled: keyOf(entry) });
+    const settled = keyOf(entry);
+    if (!this.open.has(settled)) return;
+    this.write({ settled });
+    this.open.delete(settled);
+    this.compact();
   }
 
   stop(): void {
@@ -103,11 +109,13 @@ export class Journal {
     // All of it or an error; a single write to a disk that is nearly full may take a part and say nothing.
     writeFileSync(this.file, text);
     this.size += Buffer.byteLength(text);
-    if (this.open.size === 0 && this.size > compactBytes) {
-      ftruncateSync(this.file, 0);
-      this.size = 0;
-    }
     fsyncSync(this.file);
+  }
+
+  private compact(): void {
+    if (this.file === null || this.open.size > 0 || this.size <= compactBytes) return;
+    ftruncateSync(this.file, 0);
+    this.size = 0;
   }
 
   /** Makes this process's file, with all that is not settled, in place of any that has its name. */

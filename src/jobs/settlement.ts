@@ -40,7 +40,7 @@ export class Settlement {
     } catch (error) {
       this.parts.logger.error(
         { err: error, id: entry.id },
-        'the journal cannot be written; the id is kept in memory until the database has it',
+        'the journal cannot be written; the id is kept in memory, and no new paid call is begun until it can',
       );
     }
     await failpoint('submission:journaled');
@@ -75,18 +75,30 @@ export class Settlement {
 
   /** What the database cannot take now stays in the journal for {@link replay}. */
   private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
-    const { database, store, journal, logger } = this.parts;
+    const { database, store, logger } = this.parts;
     try {
       const usualMs = await this.usualMs(steps, entry.id);
       const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, usualMs));
       if (moved) store.wake(steps.line, [moved]);
       await failpoint('submission:stored');
-      journal.settle(entry);
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
       logger.error(
         { err: error, id: entry.id, attempt: entry.attempt },
         'an answered id could not be stored yet; it is tried again',
+      );
+      return;
+    }
+    this.settle(entry);
+  }
+
+  private settle(entry: JournalEntry): void {
+    try {
+      this.parts.journal.settle(entry);
+    } catch (error) {
+      this.parts.logger.error(
+        { err: error, id: entry.id },
+        'the journal cannot be written; no new paid call is begun until it can',
       );
     }
   }
@@ -132,7 +144,7 @@ export class Settlement {
       evidence: entry.ref,
     });
     await this.unknown(steps, entry, error);
-    this.parts.journal.settle(entry);
+    this.settle(entry);
   }
 }
 
