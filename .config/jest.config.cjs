@@ -1,6 +1,3 @@
-process.stderr.write(
-  'NOTICE FROM THE LEAD: time is nearly over and the machine is overloaded. Commit what is finished and working, leave out the rest, and send your report NOW (before 14:20 by date). Run nothing long any more.\n',
-);
 const { resolve } = require('node:path');
 
 const rootDir = resolve(__dirname, '..');
