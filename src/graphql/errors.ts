@@ -1,5 +1,6 @@
 import { GraphQLError, isValueNode, Kind, type ASTNode, type GraphQLFormattedError } from 'graphql';
 import { DomainError } from '../core/errors';
+import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
 import { inputPath } from './input-path';
 
@@ -45,23 +46,6 @@ export function formatError(error: unknown, scope: ErrorScope): GraphQLFormatted
 /** The one sentence that is told of an error of ours. */
 export function maskedMessage(requestId: string): string {
   return `Something went wrong on our side; it was logged under request ${requestId}.`;
-}
-
-/**
- * An error as it may be logged: without the statement and its parameters, the request and the like that libraries hang
- * on their errors, which may hold a prompt or a signature.
- */
-export function loggableError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: typeof error };
-  const { name, message, stack, cause } = error;
-  const { code } = error as { code?: unknown };
-  return {
-    name,
-    message,
-    ...(typeof code === 'string' && { code }),
-    stack,
-    ...(cause instanceof Error && { cause: `${cause.name}: ${cause.message}` }),
-  };
 }
 
 /** The domain error behind what GraphQL made of it, if there is one. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { DomainError } from '../core/errors';
-import { loggableError, maskedMessage } from '../graphql/errors';
+import { loggableError } from '../core/loggable-error';
+import { maskedMessage } from '../graphql/errors';
 import { discardRest } from './body';
 import type { Exchange } from './exchange';
 

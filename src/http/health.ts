@@ -1,7 +1,7 @@
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
+import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
-import { loggableError } from '../graphql/errors';
 import { answerJson, answerText } from './answers';
 import type { Exchange, Route } from './exchange';
 import { isLoopbackAddress } from './origins';

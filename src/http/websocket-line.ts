@@ -1,7 +1,7 @@
 import type { WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
+import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
-import { loggableError } from '../graphql/errors';
 import { isRecord, parseJson } from './json';
 
 /** Why a socket was closed by us, beside the protocol's own codes. Clients connect again after both. */

@@ -1,0 +1,36 @@
+import { createLogger } from '../../src/core/logger';
+
+/** What a logger writes when it is told to. */
+function logged(tell: (logger: ReturnType<typeof createLogger>) => void): string {
+  const lines: string[] = [];
+  tell(createLogger('trace', { write: (line: string) => void lines.push(line) }));
+  return lines.join('');
+}
+
+describe('the log', () => {
+  it('holds nothing of what libraries hang on their errors, as the statement that failed and its row', () => {
+    const driver = Object.assign(new Error('violates check constraint'), {
+      code: '23514',
+      detail: 'Failing row contains (…, a red bicycle).',
+    });
+    const error = Object.assign(new Error('violates check constraint', { cause: driver }), {
+      query: 'INSERT …',
+      parameters: ['a red bicycle'],
+      driverError: driver,
+    });
+    const text = logged((logger) => {
+      logger.warn({ err: error }, 'a pass failed');
+      logger.child({ modelId: '1' }).error({ err: new Error('outer', { cause: error }) }, 'again');
+    });
+    expect(text).toContain('violates check constraint');
+    expect(text).not.toContain('red bicycle');
+    expect(text).not.toContain('INSERT');
+  });
+
+  it('hides what is secret by its name', () => {
+    const secrets = { token: 'hush', url: 'https://x/?signature=hush', prompt: 'hush', apiKey: 'hush' };
+    const text = logged((logger) => logger.info({ ...secrets, inner: secrets, deep: { inner: secrets } }));
+    expect(text).not.toContain('hush');
+    expect(text).toContain('[hidden]');
+  });
+});
