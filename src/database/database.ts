@@ -74,7 +74,7 @@ const unavailableSystemCalls = new Set([
 ]);
 
 /** Whether an error means that PostgreSQL cannot be used now, and the same may work later. */
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);
