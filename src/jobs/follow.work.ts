@@ -184,7 +184,7 @@ export class FollowWork {
   ): Promise<JobMove[]> {
     this.parts.logger.info(
       { id: row.id, status: error.status, correlationId: error.notice.correlationId },
-      `a ${steps.line.noun} could not be asked for: ${error.message}`,
+      `a ${steps.line.noun} could not be asked for`,
     );
     const late = this.pastDeadline(steps, row, now);
     const isLost = error.refusal === 'NOT_FOUND' && this.isLost(row, now);
