@@ -75,7 +75,16 @@ describe('abuse of a socket', () => {
 
   it('ends if an id is used twice at once', async () => {
     const client = await greeted();
-    const query = 'subscription { trainingProgress(modelId: "x") { cursor } }';
+    const urls = [1, 2, 3, 4, 5].map((number) => `"https://example.com/${number}.jpg"`).join();
+    client.subscribe(
+      '0',
+      `mutation { trainModel(input: { type: CAT, photoUrls: [${urls}] }) { model { id } } }`,
+    );
+    const [made] = await client.ended('0');
+    const { id } = (made!.payload as { data: { trainModel: { model: { id: string } } } }).data.trainModel
+      .model;
+    // Nothing works here in the background, so that the model waits and the subscription with it.
+    const query = `subscription { trainingProgress(modelId: "${id}") { cursor } }`;
     for (let index = 0; index < 2; index += 1) client.subscribe('1', query);
     expect((await client.end()).code).toBe(4409);
   });
