@@ -184,7 +184,7 @@ export class SubmissionWork {
         status: error.status,
         correlationId: error.notice.correlationId,
       },
-      `the upstream gave no id for a ${steps.line.noun}: ${error.message}`,
+      `the upstream gave no id for a ${steps.line.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     switch (error.outcome) {
