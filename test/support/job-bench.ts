@@ -20,6 +20,8 @@ import { ModelService } from '../../src/models/model.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
+import type { MediaStore } from '../../src/storage/media-store';
+import { DownloadError, type Download } from '../../src/upstream/download';
 import { createTestDatabase, type TestDatabase } from './database';
 import { armFailpoints, JobProcess, type JobTable } from './job-process';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
@@ -30,6 +32,8 @@ export interface Job {
   id: string;
   /** Where its events stand. */
   streamId: string;
+  /** What its prompt says, by which the upstream's calls can be told apart. */
+  tag?: string;
 }
 
 /** What a training is asked with, where that matters. */
@@ -51,12 +55,16 @@ export interface JobEvent {
  */
 export class JobBench {
   readonly provider = new ScriptedProvider();
+  /** What the addresses lead to that the upstream names for its pictures. */
+  pictures: (url: string) => Promise<Download> = (url) =>
+    Promise.reject(new DownloadError('UNREACHABLE', `Nothing is scripted for ${url}.`));
   private readonly processes: JobProcess[] = [];
   private folders = 0;
 
   private constructor(
     readonly database: Database,
     private readonly photos: TrainingPhotoService,
+    private readonly media: MediaStore,
     private readonly folder: string,
     private readonly ends: () => Promise<void>,
   ) {}
@@ -67,21 +75,23 @@ export class JobBench {
     const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
     const source = await createDataSource({ url: testDatabase.url, poolSize: 12, entities: [] }).initialize();
     const database = new Database(source);
+    const media = new DiskStore(join(folder, 'media'));
     const photos = new TrainingPhotoService({
       database,
-      store: new DiskStore(join(folder, 'media')),
+      store: media,
       urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => 'http://gateway.test'),
       checkUrl: (url) => new URL(url),
       retentionMs: 86_400_000,
     });
-    return new JobBench(database, photos, folder, () => close(source, testDatabase, folder));
+    return new JobBench(database, photos, media, folder, () => close(source, testDatabase, folder));
   }
 
   /** Another gateway process, with a disk of its own. */
   process(): JobProcess {
-    const { database, photos, provider } = this;
+    const { database, photos, provider, media } = this;
     const folder = join(this.folder, `journal-${(this.folders += 1)}`);
-    return this.keep(new JobProcess({ database, photos, provider }, folder));
+    const pictures = (url: string): Promise<Download> => this.pictures(url);
+    return this.keep(new JobProcess({ database, photos, provider, media, pictures }, folder));
   }
 
   /** The process that takes the place of one that is dead, or dies by this. */
@@ -124,26 +134,28 @@ export class JobBench {
       [modelId, localViewer.owner, this.provider.name, `model-${modelId}`],
     );
     await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, localViewer.owner]);
-    const prompts = [{ style: 'realistic', prompt: `tag ${newId()}`, negativePrompt: null, count: 2 }];
+    const tag = newId();
+    const prompts = [{ style: 'realistic', prompt: tag, negativePrompt: null, count: 2 }];
     const request = { modelId, prompts, idempotencyKey: null };
     const { id } = await this.generations().generate(localViewer, request);
-    return { table: 'generations', id, streamId: modelId };
+    return { table: 'generations', id, streamId: modelId, tag };
   }
 
   /** Asks for an avatar from one photo. */
   async generateInstant(): Promise<Job> {
     const [photoId] = await this.addPhotos(1);
+    const tag = newId();
     const request = {
       photoId: toGlobalId('Photo', photoId!),
       photoUrl: null,
-      prompt: `tag ${newId()}`,
+      prompt: tag,
       negativePrompt: null,
       count: 1,
       idempotencyKey: null,
       consent: null,
     };
     const { id } = await this.generations().generateInstant(localViewer, request);
-    return { table: 'generations', id, streamId: id };
+    return { table: 'generations', id, streamId: id, tag };
   }
 
   async cancel({ table, id }: Job): Promise<void> {

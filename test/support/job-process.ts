@@ -3,6 +3,8 @@ import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
+import { AvatarWork } from '../../src/generations/avatar.work';
+import { Closing } from '../../src/generations/closing';
 import { GenerationWork } from '../../src/generations/generation.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
@@ -12,8 +14,11 @@ import { LearnedDurations } from '../../src/jobs/learned-durations';
 import { Settlement } from '../../src/jobs/settlement';
 import { SubmissionWork } from '../../src/jobs/submission.work';
 import { ModelWork } from '../../src/models/model.work';
+import { createWorkshopGate, PictureWorkshop } from '../../src/photos/picture-workshop';
 import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
+import type { MediaStore } from '../../src/storage/media-store';
 import { UpstreamBudget } from '../../src/upstream/budget';
+import type { Download } from '../../src/upstream/download';
 import type { AvatarProvider } from '../../src/upstream/provider';
 
 /** The tables that jobs stand in. */
@@ -31,7 +36,13 @@ export interface ProcessGround {
   database: Transactions;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
+  media: MediaStore;
+  /** What the addresses lead to that the upstream names for its pictures. */
+  pictures: (url: string) => Promise<Download>;
 }
+
+/** Nobody waits to be woken. */
+const silence = { announce: () => undefined };
 
 const inHand = new AsyncLocalStorage<JobProcess>();
 const armed = Symbol.for('likeness.failpoint');
@@ -76,6 +87,7 @@ export class JobProcess {
   private readonly database: ProcessDatabase;
   private readonly submission: SubmissionWork;
   private readonly follow: FollowWork;
+  private readonly avatars: AvatarWork;
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
   private crashPoint: FailpointName | null = null;
@@ -89,7 +101,7 @@ export class JobProcess {
     const { photos, provider } = ground;
     const logger = createLogger('silent');
     const database = (this.database = new ProcessDatabase(ground.database));
-    const store = new JobStore(database, { announce: () => undefined });
+    const store = new JobStore(database, silence);
     this.journal = new Journal(folder);
     this.journal.start();
     this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
@@ -108,10 +120,16 @@ export class JobProcess {
     });
     const durations = new LearnedDurations(database);
     const parts = { sql: database, store, photos, provider, durations, deadlineMs, pollSpeed: 1 };
-    this.steps = {
-      models: new ModelWork(parts),
-      generations: new GenerationWork(parts),
-    };
+    const generations = new GenerationWork(parts);
+    this.steps = { models: new ModelWork(parts), generations };
+    this.avatars = new AvatarWork({
+      ...{ database, logger, leaseMs, media: ground.media, downloads: { result: ground.pictures } },
+      closing: new Closing(store, silence),
+      workshop: new PictureWorkshop(createWorkshopGate(2)),
+      maxBytes: 1_000_000,
+      freshUrl: ({ generationId, position }) => generations.freshUrl(generationId, position),
+      onLate: () => undefined,
+    });
   }
 
   /** Whether its database can be reached. */
@@ -123,14 +141,19 @@ export class JobProcess {
     return this.database.isDead;
   }
 
+  /** Where it will die, if it comes there. */
+  get dyingAt(): FailpointName | null {
+    return this.crashPoint;
+  }
+
   /** It will die when it comes to this point, if it does. */
   crashAt(point: FailpointName | null): void {
     this.crashPoint = point;
   }
 
-  /** Something happens when it comes to this point next, and it goes on after that. */
-  pauseAt(point: FailpointName, happens: () => Promise<void>): void {
-    this.interlude = { point, happens };
+  /** Something happens when it comes to this point next, and it goes on after that. Null: nothing does after all. */
+  pauseAt(point: FailpointName | null, happens: () => Promise<void> = () => Promise.resolve()): void {
+    this.interlude = point && { point, happens };
   }
 
   /** One pass over what is due before and around a paid call. */
@@ -141,6 +164,11 @@ export class JobProcess {
   /** One pass over what the upstream works on. */
   poll(table: JobTable): Promise<unknown> {
     return this.run(() => this.follow.pass(this.steps[table], new AbortController().signal));
+  }
+
+  /** One pass over finished pictures that are not stored yet. */
+  storePictures(): Promise<unknown> {
+    return this.run(() => this.avatars.pass(new AbortController().signal));
   }
 
   /** Brings what only the journal knows into the database. */

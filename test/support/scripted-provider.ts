@@ -85,6 +85,8 @@ export class HeldCall {
     if (this.isAnswered) return;
     this.isAnswered = true;
     this.resolve(fate());
+    // A call that never came hears of nothing.
+    this.answered.catch(() => undefined);
   }
 }
 
@@ -137,6 +139,8 @@ export class ScriptedProvider implements AvatarProvider {
   };
 
   readonly calls: PaidCall[] = [];
+  /** What polls are answered where nothing else was said. */
+  otherwise: PollAnswer = running();
   /** Awaited when a paid call has come in, before its fate begins. */
   onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
   private readonly fates: Fate[] = [];
@@ -168,11 +172,17 @@ export class ScriptedProvider implements AvatarProvider {
     this.states.set(ref, answer);
   }
 
+  /** Forgets how calls that have not come were to end. */
+  unscript(): void {
+    this.fates.length = 0;
+  }
+
   /** Forgets what it was told and what it was asked. */
   reset(): void {
+    this.unscript();
     this.calls.length = 0;
-    this.fates.length = 0;
     this.states.clear();
+    this.otherwise = running();
     this.polls.clear();
     this.onCall = () => Promise.resolve();
   }
@@ -214,7 +224,7 @@ export class ScriptedProvider implements AvatarProvider {
 
   private async poll(ref: string): Promise<UpstreamState> {
     this.polls.set(ref, (this.polls.get(ref) ?? 0) + 1);
-    const answer = this.states.get(ref) ?? running();
+    const answer = this.states.get(ref) ?? this.otherwise;
     if (answer instanceof UpstreamError) throw answer;
     return answer;
   }

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { JobBench } from '../support/job-bench';
+import { brokenInvariants, unsettled } from '../support/job-invariants';
+import {
+  type answers,
+  holds,
+  pollCrashes,
+  storeCrashes,
+  submitCrashes,
+  type times,
+  type FateName,
+  type Meanwhile,
+  type Step,
+} from '../support/job-steps';
+import { nouns } from '../support/job-stories';
+import { JobWorld, type Birth } from '../support/job-world';
+
+/** How many worlds are lived through; `PROPERTY_RUNS=1000` for a thorough search. */
+const numRuns = Number(process.env.PROPERTY_RUNS ?? 30);
+/** Given to live through the same worlds again, as a failure names it. */
+const seed = process.env.PROPERTY_SEED === undefined ? {} : { seed: Number(process.env.PROPERTY_SEED) };
+const timeLimitMs = Number(process.env.PROPERTY_SECONDS ?? 45) * 1_000;
+
+const by = fc.nat(1);
+const job = fc.nat(1);
+const keysOf = <Name extends string>(names: Record<Name, unknown>): Name[] => Object.keys(names) as Name[];
+
+/** One of the names, each as often as its number says. */
+const oftener = <Name extends string>(weights: Record<Name, number>): fc.Arbitrary<Name> =>
+  fc.constantFrom(...keysOf(weights).flatMap((name) => Array<Name>(weights[name]).fill(name)));
+
+/** Mostly nobody dies. */
+const dyingAt = <Point extends string>(points: readonly Point[]): fc.Arbitrary<Point | null> =>
+  fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...points) });
+
+const fate = oftener({
+  ...{ accept: 7, acceptWhileCut: 1, duplicate: 1, refuse: 1, refuseForNow: 2, later: 1, unreachable: 1 },
+  ...{ unclearTaken: 2, unclearLost: 2 },
+} satisfies Record<FateName, number>);
+const fateOrHold = fc.oneof(
+  { weight: 4, arbitrary: fate },
+  { weight: 1, arbitrary: fc.constantFrom(...holds) },
+);
+const says = oftener({
+  ...{ running: 3, half: 3, most: 3, mumbles: 1, notFound: 1, timesOut: 2, limits: 1, failed: 3 },
+  ...{ done: 3, doneInPart: 2, doneInVain: 1, doneEmpty: 1 },
+} satisfies Record<keyof typeof answers, number>);
+const time = oftener({ aMoment: 3, grace: 3, deadline: 2, aDay: 1 } satisfies Record<
+  keyof typeof times,
+  number
+>);
+
+const op = <Name extends Step['op']>(...names: Name[]): fc.Arbitrary<Name> => fc.constantFrom(...names);
+const meanwhile: fc.Arbitrary<Meanwhile | null> = fc.oneof(
+  { weight: 10, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.record({ op: op('poll'), job, says }) },
+  { weight: 1, arbitrary: fc.record({ op: op('cancel', 'retry', 'delete'), job }) },
+  { weight: 1, arbitrary: fc.record({ op: op('wait'), job, time }) },
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({ op: op('submit'), by, job, fate: fateOrHold, crash: dyingAt(submitCrashes) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ op: op('answer'), call: fc.nat(3), fate, crash: dyingAt(submitCrashes) }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({ op: op('poll'), by, job, says, crash: dyingAt(pollCrashes), meanwhile }),
+  },
+  { weight: 4, arbitrary: fc.record({ op: op('store'), by, crash: dyingAt(storeCrashes) }) },
+  { weight: 4, arbitrary: fc.record({ op: op('wait'), job, time }) },
+  { weight: 8, arbitrary: fc.record({ op: op('retry', 'retry', 'retry', 'fetch'), job }) },
+  { weight: 1, arbitrary: fc.record({ op: op('delete', 'cancel'), job }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ op: op('crash', 'cut', 'mend', 'mend', 'mend', 'replay'), by }),
+  },
+);
+
+// Without bias: most histories are long, since short ones hold few surprises.
+const history = fc.noBias(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }));
+const birth = fc.record({ noun: fc.constantFrom(...nouns), isSubmitted: fc.boolean() });
+const births = fc.tuple(birth, birth);
+
+describe('two jobs, two processes, and everything that may happen to them in any order', () => {
+  let bench: JobBench;
+
+  beforeAll(async () => {
+    bench = await JobBench.open();
+  });
+
+  afterAll(() => bench.stop());
+
+  it(
+    'are paid for once a wish, lose no id, move only as their states allow, and come to an end',
+    async () => {
+      const live = async (of: readonly Birth[], happening: readonly Step[]): Promise<void> => {
+        const world = await JobWorld.open(bench, of);
+        for (const [index, step] of happening.entries()) {
+          await world.perform(step);
+          expect({ after: index, step, broken: await brokenInvariants(world) }).toMatchObject({ broken: [] });
+        }
+        await world.settle();
+        expect(await unsettled(world)).toEqual([]);
+      };
+      const property = fc.asyncProperty(births, history, async (of, happening) => {
+        try {
+          await live(of, happening);
+        } finally {
+          await bench.clear();
+        }
+      });
+      await fc.assert(property, { ...seed, numRuns, interruptAfterTimeLimit: timeLimitMs });
+    },
+    timeLimitMs * 6,
+  );
+});

@@ -1,0 +1,161 @@
+import { generationMoves } from '../../src/generations/generation.state';
+import type { JobRow } from '../../src/jobs/job';
+import type { SubmissionEntity } from '../../src/jobs/submission.entity';
+import { modelMoves } from '../../src/models/model.state';
+import type { JobEvent } from './job-bench';
+import type { TrackedJob, TrueCall } from './job-truth';
+import type { JobWorld } from './job-world';
+
+const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
+  models: modelMoves,
+  generations: generationMoves,
+};
+
+/** States that no row leaves. */
+const final = new Set(['READY', 'COMPLETED', 'PARTIAL', 'CANCELLED']);
+
+/** All ends. */
+const ends = new Set([...final, 'FAILED']);
+
+/**
+ * What must hold of a world at every moment, whatever has happened to it.
+ * @returns what does not, in words
+ */
+export async function brokenInvariants(world: JobWorld): Promise<string[]> {
+  const broken = await Promise.all(world.jobs.map((job) => brokenJob(world, job)));
+  return [...world.violations, ...broken.flat()];
+}
+
+async function brokenJob(world: JobWorld, job: TrackedJob): Promise<string[]> {
+  const { bench } = world;
+  const [row, events, ledger] = await Promise.all([bench.find(job), bench.events(job), bench.ledger(job)]);
+  const broken = [...brokenCalls(world, job), ...brokenSequence(job, events)];
+  if (row === null) return [...broken, ...brokenDeletion(job, events)];
+  const told = events.filter(({ kind }) => kind === eventKind(job));
+  broken.push(
+    ...brokenMoves(job, row, told),
+    ...brokenRow(job, row),
+    ...brokenLedger(world, job, row, ledger),
+  );
+  job.last = row;
+  return broken;
+}
+
+/** What must hold besides once everything has had its time: nothing waits for ever, and no id is on a disk alone. */
+export async function unsettled(world: JobWorld): Promise<string[]> {
+  const broken = await brokenInvariants(world);
+  for (const job of world.jobs) {
+    const row = await world.bench.find(job);
+    if (row && !ends.has(row.status)) broken.push(`it still is ${row.status}`);
+  }
+  for (const process of world.processes)
+    if (process.settlement.isBehind) broken.push('an id is still in the journal alone');
+  return broken;
+}
+
+const eventKind = (job: TrackedJob): string => (job.table === 'models' ? 'MODEL' : 'GENERATION');
+
+/** At most one paid call an attempt, and none that was paid for twice without somebody's wish. */
+function brokenCalls({ calls }: JobWorld, job: TrackedJob): string[] {
+  const own = calls.filter((call) => call.job === job);
+  const broken: string[] = [];
+  if (new Set(own.map(({ attempt }) => attempt)).size < own.length)
+    broken.push('an attempt was called twice');
+  const taken = own.filter(({ isTaken }) => isTaken).length;
+  if (taken > 1 + job.retries) broken.push(`paid ${taken} times with ${job.retries} retries`);
+  return broken;
+}
+
+/** Events are numbered without a gap; of what is deleted whole, the last one is left. */
+function brokenSequence(job: TrackedJob, events: readonly JobEvent[]): string[] {
+  const isWhole = job.isDeleted && job.id === job.streamId;
+  const first = isWhole ? events[0]?.sequence : 1;
+  const isGapless = events.every(({ sequence }, index) => sequence === first! + index);
+  return isGapless && (!isWhole || events.length === 1) ? [] : ['there is a gap in the events'];
+}
+
+/** What was told: legal moves, progress that goes on, and in the end the row as it is. */
+function brokenMoves(job: TrackedJob, row: JobRow, told: readonly JobEvent[]): string[] {
+  const broken: string[] = [];
+  const states = told.map(({ payload }) => payload);
+  states.forEach(({ status, progress }, index) => {
+    const before = states[index - 1];
+    if (!before) return;
+    if (status !== before.status && !moves[job.table]![before.status]!.includes(status))
+      broken.push(`it went from ${before.status} to ${status}`);
+    if (progress < before.progress && status !== 'QUEUED')
+      broken.push(`its progress went from ${before.progress} to ${progress} as ${status}`);
+  });
+  const last = states.at(-1);
+  if (last?.status !== row.status || last.progress !== row.progress)
+    broken.push(`told ${last?.status} ${last?.progress}, is ${row.status} ${row.progress}`);
+  return broken;
+}
+
+function brokenDeletion(job: TrackedJob, events: readonly JobEvent[]): string[] {
+  return whatBroke([
+    [!job.isDeleted, 'a job vanished that nobody deleted'],
+    [events.at(-1)?.kind !== 'DELETED', 'nobody was told that it was deleted'],
+  ]);
+}
+
+/** What is over stays as it was; what is not over has a time at which somebody looks at it. */
+function brokenRow({ last, setAside }: TrackedJob, row: JobRow): string[] {
+  const isFinal = final.has(row.status);
+  const before = last ?? row;
+  return whatBroke([
+    [setAside.has(row.providerRef ?? ''), 'an attempt came back that was put aside'],
+    [final.has(before.status) && row.status !== before.status, `${before.status} became ${row.status}`],
+    [row.attempt < before.attempt, 'the attempts went back'],
+    [!ends.has(row.status) && row.dueAt === null, `${row.status}, and nobody will look at it`],
+    [isFinal && row.dueAt !== null, `${row.status}, and somebody still looks at it`],
+  ]);
+}
+
+function whatBroke(rules: readonly [isBroken: boolean, what: string][]): string[] {
+  return rules.filter(([isBroken]) => isBroken).map(([, what]) => what);
+}
+
+/** Every attempt is in the ledger, and no id that was written down once is missing. */
+function brokenLedger(
+  world: JobWorld,
+  job: TrackedJob,
+  row: JobRow,
+  ledger: readonly SubmissionEntity[],
+): string[] {
+  const isNumbered = ledger.every(({ attempt }, index) => attempt === index + 1);
+  const broken = whatBroke([
+    [!isNumbered || ledger.length !== row.attempt, `attempt ${row.attempt}, ${ledger.length} in the ledger`],
+  ]);
+  const known = world.calls.filter((call) => call.job === job && call.isKnown && !isGivenTwice(world, call));
+  for (const call of known) broken.push(...brokenId(world, call, row, ledger[call.attempt - 1]));
+  return broken;
+}
+
+/** An id that was written down is in the ledger, or in the journal on its way there, and the job goes on by it. */
+function brokenId(
+  world: JobWorld,
+  call: TrueCall,
+  row: JobRow,
+  entry: SubmissionEntity | undefined,
+): string[] {
+  if (!isStored(entry, call)) return isInJournal(world, call) ? [] : [`the id ${call.ref} is lost`];
+  if (row.attempt !== call.attempt || row.providerRef === call.ref) return [];
+  const isPutAside = call.job.setAside.has(call.ref ?? '');
+  return isPutAside ? [] : [`${row.status} by ${row.providerRef} and not by ${call.ref}`];
+}
+
+function isStored(entry: SubmissionEntity | undefined, { ref }: TrueCall): boolean {
+  return entry?.outcome === 'ACCEPTED' && entry.providerRef === ref;
+}
+
+/** Whose an id is that the upstream gave to two cannot be known; the first that comes to the database has it. */
+function isGivenTwice({ calls }: JobWorld, { ref }: TrueCall): boolean {
+  return calls.filter((call) => call.ref === ref).length > 1;
+}
+
+function isInJournal({ processes }: JobWorld, { job, attempt, ref }: TrueCall): boolean {
+  return processes.some(({ journal }) =>
+    journal.unsettled.some((entry) => entry.id === job.id && entry.attempt === attempt && entry.ref === ref),
+  );
+}

@@ -1,0 +1,127 @@
+import sharp from 'sharp';
+import type { JobRow } from '../../src/jobs/job';
+import type { SubmissionEntity } from '../../src/jobs/submission.entity';
+import { DownloadError, type Download } from '../../src/upstream/download';
+import type { Job } from './job-bench';
+import type { JobProcess } from './job-process';
+import type { FateName } from './job-steps';
+import {
+  accepts,
+  isUnclear,
+  isUnreachable,
+  refuses,
+  saysLater,
+  type Fate,
+  type PaidCall,
+} from './scripted-provider';
+
+/** A paid call as the upstream knows it. */
+export interface TrueCall {
+  job: TrackedJob;
+  attempt: number;
+  paid: PaidCall;
+  by: JobProcess;
+  /** Whether the upstream works on it, and wants to be paid. */
+  isTaken: boolean;
+  /** The id that was answered, once it was. */
+  ref: string | null;
+  /** Whether the process that got the answer lived long enough to write it down. */
+  isKnown: boolean;
+}
+
+/** A job with what has happened to it so far. */
+export interface TrackedJob extends Job {
+  isDeleted: boolean;
+  /** Retries by a person that were accepted. */
+  retries: number;
+  retriesSinceCall: number;
+  /** Ids of attempts that a retry has put aside. */
+  setAside: Set<string>;
+  /** As it was when it was last looked at. */
+  last: JobRow | null;
+}
+
+/**
+ * What the upstream says in answer to a call, and what it means for the truth.
+ * @param refs - an id that it has not given yet, and one that it has
+ */
+export function fateOf(call: TrueCall, name: FateName, refs: { fresh: string; used: string }): Fate {
+  const accept = (ref: string): Fate => {
+    call.ref = ref;
+    call.isKnown = !call.by.isDead && call.by.dyingAt !== 'submission:answered';
+    return accepts(ref);
+  };
+  switch (name) {
+    case 'accept':
+    case 'acceptWhileCut':
+      return accept(refs.fresh);
+    case 'duplicate':
+      return accept(refs.used);
+    case 'refuse':
+      return refuses('UPSTREAM_REJECTED');
+    case 'refuseForNow':
+      return refuses('UPSTREAM_CREDITS');
+    case 'later':
+      return saysLater(30_000);
+    case 'unreachable':
+      return isUnreachable();
+    case 'unclearTaken':
+    case 'unclearLost':
+      return isUnclear();
+  }
+}
+
+/** What a person may do to a job. */
+export type Change = 'cancel' | 'retry' | 'delete';
+
+/** By what code a change is refused, by the rules that clients are told; null: it is not. */
+export function refusalOf(change: Change, row: JobRow | null): string | null {
+  if (change === 'delete') return null;
+  if (!row) return 'NOT_FOUND';
+  const isOver = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED'].includes(row.status);
+  if (change === 'cancel') return isOver ? 'NOT_CANCELLABLE' : null;
+  const may = row.status === 'UNCERTAIN' || (row.status === 'FAILED' && row.failureRetryable === true);
+  return may ? null : 'NOT_RETRYABLE';
+}
+
+/** A change was made. */
+export function noteChange(job: TrackedJob, change: Change, before: JobRow | null): void {
+  if (change === 'delete') job.isDeleted = true;
+  if (change !== 'retry') return;
+  job.retries += 1;
+  job.retriesSinceCall += 1;
+  if (before?.providerRef) job.setAside.add(before.providerRef);
+}
+
+/** What was wrong with making a call, by what the ledger says when it comes in. */
+export function wrongCall(job: TrackedJob, attempt: number, ledger: readonly SubmissionEntity[]): string[] {
+  if (job.isDeleted) return [];
+  const [before, present] = [ledger[attempt - 2]?.outcome, ledger[attempt - 1]?.outcome];
+  const wrong = present === 'CALLING' ? [] : ['a call was made whose attempt was not committed'];
+  if (before && before !== 'NOT_EXECUTED' && job.retriesSinceCall === 0)
+    wrong.push(`a call was made by itself after one that is ${before}`);
+  return wrong;
+}
+
+/** The attempt that photo URLs are signed for. */
+export function attemptIn({ photoUrls }: PaidCall): number | null {
+  const match = /\/(\d+)\/[^/]+$/.exec(photoUrls[0] ?? '');
+  return match && Number(match[1]);
+}
+
+let picture: Promise<Buffer> | undefined;
+
+/** A small picture, or what is none. */
+export async function fetchPicture(url: string): Promise<Download> {
+  if (url.includes('broken')) throw new DownloadError('TOO_LARGE', 'The picture is too large.');
+  picture ??= sharp({ create: { width: 64, height: 64, channels: 3, background: '#357' } })
+    .png()
+    .toBuffer();
+  const bytes = await picture;
+  return {
+    contentType: 'image/png',
+    bytes: (async function* () {
+      yield await Promise.resolve(bytes);
+    })(),
+  };
+}

@@ -1,0 +1,268 @@
+import type { JobBench } from './job-bench';
+import { graceMs, type JobProcess } from './job-process';
+import {
+  answers,
+  endOf,
+  isTakenBy,
+  times,
+  type FateName,
+  type HoldName,
+  type Meanwhile,
+  type Step,
+} from './job-steps';
+import { begin, type Noun } from './job-stories';
+import {
+  attemptIn,
+  fateOf,
+  fetchPicture,
+  noteChange,
+  refusalOf,
+  wrongCall,
+  type TrackedJob,
+  type TrueCall,
+} from './job-truth';
+import type { Fate, HeldCall, PaidCall } from './scripted-provider';
+
+/** How a job begins. */
+export interface Birth {
+  noun: Noun;
+  isSubmitted: boolean;
+}
+
+/** An open call. */
+interface OpenCall {
+  call: TrueCall;
+  held: HeldCall;
+  /** Of the pass that waits for it. */
+  pass: Promise<void>;
+}
+
+/** Jobs, two processes and an upstream, to which things happen one after the other. */
+export class JobWorld {
+  readonly jobs: TrackedJob[] = [];
+  readonly calls: TrueCall[] = [];
+  readonly processes: JobProcess[];
+  /** What was wrong at the moment of a call. */
+  readonly violations: string[] = [];
+  private readonly open: OpenCall[] = [];
+  private calling: { by: JobProcess; fate: FateName | HoldName } | null = null;
+  private refs = 0;
+
+  private constructor(readonly bench: JobBench) {
+    this.processes = [bench.process(), bench.process()];
+    bench.provider.onCall = (paid) => this.onCall(paid);
+    bench.pictures = fetchPicture;
+  }
+
+  /** @param births - which jobs there are, and whether the upstream has them already */
+  static async open(bench: JobBench, births: readonly Birth[]): Promise<JobWorld> {
+    const world = new JobWorld(bench);
+    for (const { noun, isSubmitted } of births) {
+      const job = await begin(bench, noun);
+      world.jobs.push({
+        ...job,
+        isDeleted: false,
+        retries: 0,
+        retriesSinceCall: 0,
+        setAside: new Set(),
+        last: await bench.row(job),
+      });
+      if (isSubmitted)
+        await world.perform({ op: 'submit', by: 0, job: world.jobs.length - 1, fate: 'accept', crash: null });
+    }
+    return world;
+  }
+
+  /** Lets it happen. What cannot happen now does nothing. */
+  async perform(step: Step): Promise<void> {
+    switch (step.op) {
+      case 'submit':
+        return this.submit(this.jobs[step.job]!, step);
+      case 'answer':
+        return this.answer(step);
+      case 'poll':
+        return this.poll(this.jobs[step.job]!, step);
+      case 'store':
+        return this.store(step);
+      case 'wait':
+        return this.wait(this.jobs[step.job]!, times[step.time]);
+      case 'fetch':
+        return this.fetchPhotos(this.jobs[step.job]!);
+      case 'cancel':
+      case 'retry':
+      case 'delete':
+        return this.change(this.jobs[step.job]!, step.op);
+      case 'crash':
+      case 'cut':
+      case 'mend':
+      case 'replay':
+        return this.happen(step.by, step.op);
+    }
+  }
+
+  /** The upstream does well from now on, the database is there, and time passes until everything has ended. */
+  async settle(): Promise<void> {
+    const { provider } = this.bench;
+    this.processes.forEach((process) => (process.isCutOff = false));
+    provider.hangUp();
+    await Promise.all(this.open.splice(0).map(({ pass }) => pass));
+    provider.otherwise = answers.done;
+    for (const { ref } of this.calls) if (ref !== null) provider.says(ref, answers.done);
+    for (const process of this.processes) await process.replay();
+    for (let round = 0; round < 8; round += 1) {
+      const waiting = await this.waiting();
+      if (waiting.length === 0) return;
+      for (const job of waiting) await this.moveOn(job);
+      await this.store({ op: 'store', by: 0, crash: null });
+    }
+  }
+
+  private async moveOn(job: TrackedJob): Promise<void> {
+    const [one, other] = this.processes as [JobProcess, JobProcess];
+    await this.wait(job, times.grace);
+    this.calling = { by: one, fate: 'accept' };
+    await one.submit(job.table);
+    await this.bench.untilDue(job);
+    await other.poll(job.table);
+  }
+
+  /** Jobs that somebody is still to look at. */
+  private async waiting(): Promise<TrackedJob[]> {
+    const rows = await Promise.all(this.jobs.map((job) => this.bench.find(job)));
+    return this.jobs.filter((_, index) => rows[index] && rows[index].dueAt !== null);
+  }
+
+  private async submit(job: TrackedJob, step: Extract<Step, { op: 'submit' }>): Promise<void> {
+    const by = this.processes[step.by]!;
+    await this.onlyDue(job);
+    const { provider } = this.bench;
+    const isHeld = step.fate === 'holdTaken' || step.fate === 'holdLost';
+    const held = isHeld ? provider.hold() : null;
+    const count = this.calls.length;
+    this.calling = { by, fate: step.fate };
+    if (!held) provider.next(() => this.fateOf(this.calls.at(-1)!, step.fate as FateName)());
+    by.crashAt(step.crash);
+    const pass = this.quietly(by.submit(job.table));
+    if (held) await Promise.race([held.arrived, pass]);
+    else await pass;
+    provider.unscript();
+    by.crashAt(null);
+    if (held && this.calls.length > count) this.open.push({ call: this.calls[count]!, held, pass });
+    this.raise(step.by);
+  }
+
+  private async answer({ call: number, fate, crash }: Extract<Step, { op: 'answer' }>): Promise<void> {
+    const [open] = this.open.length > 0 ? this.open.splice(number % this.open.length, 1) : [];
+    if (!open) return;
+    const { call, held, pass } = open;
+    const said = endOf(call.isTaken, fate);
+    // Certain answers are insisted on for a minute while the database is away: let it come back.
+    if (said !== 'accept' && said !== 'duplicate') call.by.isCutOff = false;
+    call.by.crashAt(crash);
+    held.answer(this.fateOf(call, said));
+    await pass;
+    call.by.crashAt(null);
+    this.raise(this.processes.indexOf(call.by));
+  }
+
+  private async poll(job: TrackedJob, step: Extract<Step, { op: 'poll' }>): Promise<void> {
+    const by = this.processes[step.by]!;
+    await this.onlyDue(job);
+    const ref = (await this.bench.find(job))?.providerRef;
+    if (ref) this.bench.provider.says(ref, answers[step.says]);
+    const { meanwhile } = step;
+    by.crashAt(step.crash);
+    if (meanwhile) by.pauseAt('poll:answered', () => this.interrupt(1 - step.by, meanwhile));
+    await this.quietly(by.poll(job.table));
+    by.pauseAt(null);
+    by.crashAt(null);
+    this.raise(step.by);
+  }
+
+  private async interrupt(by: number, meanwhile: Meanwhile): Promise<void> {
+    await this.perform(
+      meanwhile.op === 'poll' ? { ...meanwhile, by, crash: null, meanwhile: null } : meanwhile,
+    );
+  }
+
+  private async store(step: Extract<Step, { op: 'store' }>): Promise<void> {
+    const by = this.processes[step.by]!;
+    await this.bench.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
+    by.crashAt(step.crash);
+    await this.quietly(by.storePictures());
+    by.crashAt(null);
+    this.raise(step.by);
+  }
+
+  /** Time passes. Whatever the upstream has taken, it fetches the photos of meanwhile. */
+  private async wait(job: TrackedJob, ms: number): Promise<void> {
+    if (ms >= graceMs) await this.fetchPhotos(job);
+    await this.bench.age(job, ms);
+  }
+
+  private async fetchPhotos(job: TrackedJob): Promise<void> {
+    for (const call of this.calls) {
+      if (call.job === job && call.isTaken && call.paid.photoUrls.length > 0)
+        await this.bench.fetchPhoto(call.paid);
+    }
+  }
+
+  private async change(job: TrackedJob, op: 'cancel' | 'retry' | 'delete'): Promise<void> {
+    const before = await this.bench.find(job);
+    const refusal = await this.bench[op](job).then(
+      () => null,
+      (error: unknown) => (error as { code?: string }).code ?? String(error),
+    );
+    const wanted = refusalOf(op, before);
+    if (refusal !== wanted)
+      this.violations.push(`${op} of what is ${before?.status}: ${refusal}, and not ${wanted}`);
+    if (refusal === null) noteChange(job, op, before);
+  }
+
+  private async happen(number: number, op: 'crash' | 'cut' | 'mend' | 'replay'): Promise<void> {
+    const process = this.processes[number]!;
+    if (op === 'replay') await this.quietly(process.replay());
+    else if (op === 'crash') process.kill();
+    else process.isCutOff = op === 'cut';
+    this.raise(number);
+  }
+
+  /** Somebody takes the place of a process that died, as an operator's machine sees to. */
+  private raise(number: number): void {
+    const process = this.processes[number];
+    if (process?.isDead) this.processes[number] = this.bench.successor(process);
+  }
+
+  /** Nothing but this job is due now; whoever has a lease on it loses it. */
+  private async onlyDue(job: TrackedJob): Promise<void> {
+    await this.bench.database.rows(
+      `UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id <> $1 AND due_at < now() + interval '1 s'`,
+      [job.id],
+    );
+    await this.bench.untilDue(job);
+  }
+
+  /** A pass without a database ends with an error, which costs the clock a pause. */
+  private async quietly(pass: Promise<unknown>): Promise<void> {
+    await pass.catch((error: unknown) => {
+      if ((error as { code?: string }).code !== 'SERVICE_UNAVAILABLE') throw error;
+    });
+  }
+
+  private fateOf(call: TrueCall, name: FateName): Fate {
+    const fresh = `ref-${(this.refs += 1)}`;
+    return fateOf(call, name, { fresh, used: this.calls.find(({ ref }) => ref !== null)?.ref ?? fresh });
+  }
+
+  /** A paid call comes in: was it right to make it? */
+  private async onCall(paid: PaidCall): Promise<void> {
+    const { by, fate } = this.calling!;
+    const job = this.jobs.find(({ id, tag }) => paid.photoUrls[0]?.includes(id) ?? tag === paid.prompt)!;
+    const ledger = await this.bench.ledger(job);
+    const attempt = attemptIn(paid) ?? ledger.length;
+    this.calls.push({ job, attempt, paid, by, isTaken: isTakenBy(fate), ref: null, isKnown: false });
+    this.violations.push(...wrongCall(job, attempt, ledger));
+    job.retriesSinceCall = 0;
+    if (fate === 'acceptWhileCut') by.isCutOff = true;
+  }
+}
