@@ -37,17 +37,18 @@ const withDatabase = {
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
 /** This suite mostly waits, for restarts, leases and deadlines: more of its files at once than there are cores. */
-const atOnce = process.argv.includes('faults') ? { maxWorkers: 3 } : {};
+const maxWorkers = process.argv.includes('faults') ? 3 : 2;
 
 /** @type {import('jest').Config} */
 module.exports = {
-  ...atOnce,
+  maxWorkers,
   rootDir,
   testTimeout: 30_000,
   projects: [
     suite('unit'),
     suite('contract'),
     suite('api', withDatabase),
+    suite('security', withDatabase),
     suite('faults', withProcesses),
     suite('browser', withDatabase),
   ],

@@ -109,7 +109,7 @@ const settings = z.object({
   POLL_TIMEOUT: timeLimit.default(10_000),
   TRAINING_DEADLINE: duration.default(60 * units.m),
   GENERATION_DEADLINE: duration.default(30 * units.m),
-  UNCERTAIN_GRACE: duration.default(35 * units.m),
+  UNCERTAIN_GRACE: duration.optional(),
   LEASE: timeLimit.default(20_000),
   SHUTDOWN_GRACE: grace.default(10_000),
   MAX_PHOTO_BYTES: bytes.default(25_000_000),

@@ -21,6 +21,9 @@ import { UpstreamBudget } from './upstream/budget';
 import type { Downloads } from './upstream/downloads';
 import type { AvatarProvider } from './upstream/provider';
 
+/** The grace outlasts the time in which the upstream may fetch photos: 35 minutes for its 30. */
+const graceShare = 7 / 6;
+
 /** What the work stands on. */
 export interface WorkGround {
   config: Config;
@@ -62,7 +65,8 @@ export function makeWork(ground: WorkGround, features: Features): Work {
 /** Paid calls, and the following of what they began. */
 function makeJobWork(ground: WorkGround, { store, trainingPhotos }: Features): JobBeatParts {
   const { config, logger, database, provider, journal, metrics } = ground;
-  const settlement = new Settlement({ database, store, journal, logger, graceMs: config.UNCERTAIN_GRACE });
+  const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
+  const settlement = new Settlement({ database, store, journal, logger, graceMs });
   const parts = {
     sql: database,
     store,
@@ -73,7 +77,7 @@ function makeJobWork(ground: WorkGround, { store, trainingPhotos }: Features): J
   };
   const budget = new UpstreamBudget(database, provider);
   const common = { database, store, provider, budget, logger, leaseMs: config.LEASE };
-  const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs: config.UNCERTAIN_GRACE };
+  const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
   return {
     settlement,
     models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),

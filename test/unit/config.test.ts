@@ -88,7 +88,6 @@ describe('settings that are left out', () => {
       POLL_TIMEOUT: 10_000,
       TRAINING_DEADLINE: 3_600_000,
       GENERATION_DEADLINE: 1_800_000,
-      UNCERTAIN_GRACE: 2_100_000,
       PHOTO_URL_ALLOW: [],
       AUTH: ['none'],
       LOG_LEVEL: 'info',
@@ -97,10 +96,6 @@ describe('settings that are left out', () => {
 
   it('take a lease that a dead process loses within 30 seconds', () => {
     expect(readConfig({}).LEASE).toBeLessThanOrEqual(30_000);
-  });
-
-  it('give an uncertain submission longer than the 30 minutes in which the upstream may fetch photos', () => {
-    expect(readConfig({}).UNCERTAIN_GRACE).toBeGreaterThan(30 * 60_000);
   });
 
   it('are those that are empty or blank, too', () => {
