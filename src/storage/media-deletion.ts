@@ -5,8 +5,11 @@ import type { Sql, Transactions } from '../core/sql';
 import { readMediaKey } from './media-key';
 import type { MediaStore } from './media-store';
 
-/** How long whoever deletes has for it, in milliseconds; then another takes it up. */
-const leaseMs = 60_000;
+/**
+ * How long whoever deletes has for it, in milliseconds; then another takes it up. Nothing that a dead process held may
+ * lie for longer than 30 seconds, least of all a face that was to be deleted.
+ */
+const leaseMs = 20_000;
 
 /** The wait after a first failure and the longest, in milliseconds. */
 const firstRetryMs = 2_000;
