@@ -33,5 +33,7 @@ function onMessage(message) {
 
 globalThis[armed] = stand;
 process.on('message', onMessage);
+// No gateway outlives its test.
+process.on('disconnect', () => process.exit(1));
 // Whoever listens to its parent must still be able to end.
 process.channel?.unref();

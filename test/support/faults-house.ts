@@ -24,6 +24,9 @@ export interface HouseOptions {
 /** What is killed. */
 export type Crash = 'gateway' | 'postgres' | 'both';
 
+/** How the folders of houses begin; the process that made one follows. */
+export const housePrefix = 'likeness-faults-';
+
 /** How often a gateway is started until it counts as broken. */
 const startTries = 5;
 
@@ -42,6 +45,8 @@ const baseSettings = {
   SUBMIT_TIMEOUT: '10s',
   POLL_TIMEOUT: '3s',
   SHUTDOWN_GRACE: '1s',
+  RATE_LIMIT_OWNER: 'off',
+  RATE_LIMIT_ADDRESS: 'off',
   GRAPHIQL: 'false',
   LOG_LEVEL: 'info',
 };
@@ -66,7 +71,7 @@ export class FaultsHouse {
 
   /** Furnishes one and starts its gateways. */
   static async open(options: HouseOptions = {}): Promise<FaultsHouse> {
-    const dataDir = await mkdtemp(join(tmpdir(), `likeness-faults-${process.pid}-`));
+    const dataDir = await mkdtemp(join(tmpdir(), `${housePrefix}${process.pid}-`));
     const sandbox = await startSandbox({
       speed: sandboxSpeed,
       rateLimit: { requests: 100_000, windowMs: 1_000 },

@@ -1,10 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { FailpointName } from '../../src/core/failpoint';
 
 const project = resolve(__dirname, '../..');
@@ -124,6 +125,15 @@ export class GatewayProcess {
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
     return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+  }
+
+  /**
+   * Lets no file that it writes grow beyond so many bytes, which to it is a disk that is full.
+   * @param bytes - null: as large as they like
+   */
+  async limitFiles(bytes: number | null): Promise<void> {
+    const limit = bytes === null ? 'unlimited' : String(bytes);
+    await promisify(execFile)('prlimit', ['--pid', String(this.pid), `--fsize=${limit}:unlimited`]);
   }
 
   /** Lets the peak begin anew from what it has now. */

@@ -1,14 +1,33 @@
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { isRunning } from './embedded-servers';
+import { housePrefix } from './faults-house';
 import startTestServer from './global-setup';
+import { crashPostgres } from './postgres-crash';
 
 const project = resolve(__dirname, '../..');
 
 /** Builds what the suite kills, and starts the PostgreSQL of the run. Nothing is built that has not changed. */
 async function setUpFaults(): Promise<void> {
+  await removeAbandoned();
   await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: project });
   await startTestServer();
+}
+
+/** Runs that were killed could not tidy up; their own PostgreSQLs live on, as they would in earnest. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = new RegExp(`^${housePrefix}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const folder = join(tmpdir(), name);
+    const note = await readFile(join(folder, 'postgres/data/postmaster.pid'), 'utf8').catch(() => null);
+    const server = note === null ? null : parseInt(note, 10);
+    if (server !== null && isRunning(server)) await crashPostgres(server);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 // Jest wants the function itself as the module.

@@ -1,0 +1,61 @@
+import { encodeEventCursor } from '../../src/events/cursor';
+import { complaints, rowId } from '../support/faults-audit';
+import { eventually } from '../support/faults-client';
+import { FaultsHouse } from '../support/faults-house';
+import { ending, furnish, order } from '../support/faults-jobs';
+import { Listener } from '../support/faults-listener';
+
+jest.setTimeout(240_000);
+
+const listeners = 100;
+const generations = 30;
+
+describe('100 clients that come and go', () => {
+  let house: FaultsHouse;
+
+  beforeAll(async () => {
+    house = await FaultsHouse.open({ gateways: 2 });
+  });
+
+  afterAll(() => house.close());
+
+  it('are told of every avatar once and in order, though one of two gateways is killed', async () => {
+    const { modelId } = await furnish(house);
+    const [stream] = await house.rows<{ sequence: string }>('SELECT sequence FROM streams WHERE id = $1', [
+      rowId(modelId),
+    ]);
+    const after = encodeEventCursor(rowId(modelId), Number(stream!.sequence));
+    const gateway = (): string => house.gateways[Math.floor(Math.random() * house.gateways.length)]!.url;
+    const patience = (): number => 1 + Math.floor(Math.random() * 12);
+    const all = Array.from({ length: listeners }, () => new Listener({ modelId, after, gateway, patience }));
+
+    const jobs = await Promise.all(Array.from({ length: generations }, () => order(house, 'generation')));
+    await eventually(
+      'a third of the avatars',
+      async () => Math.min(...all.map(({ heard }) => heard.length)),
+      (fewest) => fewest >= 10,
+    );
+    await house.gateways[1]!.kill();
+    house.gateways.pop();
+    await house.freshBudget();
+    await Promise.all(jobs.map(({ id }) => ending(house, 'generation', id)));
+
+    const told = await house.rows<{ id: string }>(
+      `SELECT replace(subject_id::text, '-', '') AS id FROM events
+        WHERE stream_id = $1 AND kind = 'AVATAR' ORDER BY sequence`,
+      [rowId(modelId)],
+    );
+    const wanted = told.map(({ id }) => `avatar_${id}`);
+    expect(wanted.length).toBeGreaterThan(generations);
+    await eventually(
+      'the last avatar, for everybody',
+      async () => all.filter(({ heard }) => heard.length >= wanted.length).length,
+      (complete) => complete === listeners,
+    );
+    await Promise.all(all.map((listener) => listener.stop()));
+    for (const { heard } of all) expect(heard).toEqual(wanted);
+    const connections = all.reduce((sum, listener) => sum + listener.connections, 0);
+    expect(connections).toBeGreaterThan(4 * listeners);
+    expect(await complaints(house)).toEqual([]);
+  });
+});

@@ -1,0 +1,189 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { complaints } from '../support/faults-audit';
+import { eventually, FaultsClient } from '../support/faults-client';
+import { FaultsHouse } from '../support/faults-house';
+import { furnish } from '../support/faults-jobs';
+import { Weather } from '../support/faults-weather';
+
+/*
+ * Five minutes, 2,000 jobs, an upstream of whose calls one in ten goes wrong, two of three gateways killed at random:
+ * everything must settle. `npm run soak [jobs] [minutes]`. Prints figures; ends with 1 if a promise was broken.
+ */
+
+const jobs = Number(process.argv[2] ?? 2_000);
+const minutes = Number(process.argv[3] ?? 5);
+
+/** One in so many jobs is a training; the others are generations of one avatar. */
+const trainingsEvery = 10;
+const failingShare = 0.1;
+/** The longest wait between two kills, in milliseconds. */
+const killMs = 20_000;
+const speed = 600;
+
+/** What has come of the soak, and how. */
+interface Soak {
+  house: FaultsHouse;
+  weather: Weather;
+  endsMs: number;
+  kills: number;
+  memory: number[];
+  answersMs: number[];
+  isSettling: boolean;
+}
+
+async function open(): Promise<Soak> {
+  const house = await FaultsHouse.open({
+    ownPostgres: true,
+    gateways: 3,
+    sandbox: { speed, rateLimit: { requests: 100_000, windowMs: 1_000 } },
+    settings: {
+      UPSTREAM: 'sandbox',
+      SANDBOX_SPEED: String(speed),
+      POLL_SPEED: '1',
+      LEASE: '5s',
+      UNCERTAIN_GRACE: '15s',
+      SUBMIT_TIMEOUT: '5s',
+      TRAINING_DEADLINE: '60s',
+      GENERATION_DEADLINE: '60s',
+    },
+  });
+  await furnish(house);
+  return {
+    house,
+    weather: new Weather(house, failingShare, Math.random),
+    endsMs: Date.now() + minutes * 60_000,
+    kills: 0,
+    memory: [],
+    answersMs: [],
+    isSettling: false,
+  };
+}
+
+/** Asks for the jobs, evenly over the time less what the last ones need to end; any gateway, again until answered. */
+async function traffic(soak: Soak): Promise<void> {
+  const { house } = soak;
+  const { photoIds, modelId } = await furnish(house);
+  const everyMs = (minutes * 60_000 * 0.85) / jobs;
+  const asking: Promise<void>[] = [];
+  const startMs = Date.now();
+  for (let index = 0; index < jobs; index += 1) {
+    await pause(Math.max(0, startMs + index * everyMs - Date.now()));
+    asking.push(askOne(soak, index, photoIds, modelId));
+  }
+  await Promise.all(asking);
+}
+
+async function askOne(soak: Soak, index: number, photoIds: string[], modelId: string): Promise<void> {
+  const client = new FaultsClient(() => soak.house.gateways[Math.floor(Math.random() * 3)]!.url);
+  const beganMs = performance.now();
+  await eventually(
+    'an answer',
+    () =>
+      index % trainingsEvery === 0
+        ? client.train(photoIds, `soak-${index}`)
+        : client.generate(modelId, 1, `soak-${index}`),
+    () => true,
+    120_000,
+  );
+  soak.answersMs.push(performance.now() - beganMs);
+}
+
+/** Kills the second or the third gateway, again and again. */
+async function kills(soak: Soak): Promise<void> {
+  while (!soak.isSettling) {
+    await pause(killMs * (0.5 + Math.random() / 2));
+    const victim = 1 + Math.floor(Math.random() * 2);
+    await soak.house.gateways[victim]!.kill();
+    soak.kills += 1;
+    await soak.house.restartGateway(victim);
+  }
+}
+
+async function weather(soak: Soak): Promise<void> {
+  while (!soak.isSettling) {
+    await soak.weather.blow();
+    await pause(100);
+  }
+}
+
+/** The memory of the gateway that is never killed. */
+async function watch(soak: Soak): Promise<void> {
+  while (!soak.isSettling) {
+    soak.memory.push((await soak.house.gateway.memory()).now);
+    await pause(2_000);
+  }
+}
+
+const unfinished = `SELECT count(*)::int AS count FROM (SELECT status FROM models UNION ALL SELECT status FROM generations) job
+  WHERE status NOT IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED')`;
+
+async function settle({ house }: Soak): Promise<void> {
+  await eventually(
+    'the end of all jobs',
+    () => house.rows<{ count: number }>(unfinished),
+    ([row]) => row!.count === 0,
+    300_000,
+  );
+}
+
+async function figures(soak: Soak, startMs: number, settledMs: number): Promise<[string, string][]> {
+  const { house } = soak;
+  const ends = await house.rows<{ end: string; count: number }>(
+    `SELECT coalesce(failure_code, status) AS end, count(*)::int AS count FROM
+       (SELECT status, failure_code FROM models UNION ALL SELECT status, failure_code FROM generations) job
+      GROUP BY 1 ORDER BY 2 DESC`,
+  );
+  const { calls, ...counts } = await house.sandbox.counts();
+  const all = Object.values(calls).reduce((sum, count) => sum + count, 0);
+  const { peak } = await house.gateway.memory();
+  const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+  const third = Math.floor(soak.memory.length / 3);
+  const answers = [...soak.answersMs].sort((a, b) => a - b);
+  const at = (share: number): string =>
+    `${Math.round(answers[Math.floor(share * (answers.length - 1))]!)} ms`;
+  return [
+    [
+      'jobs asked for',
+      `${jobs} in ${minutes} minutes, the last one over ${Math.round((settledMs - startMs) / 1_000)} s after the first`,
+    ],
+    ...ends.map(({ end, count }): [string, string] => [`… that ended ${end}`, String(count)]),
+    ['paid by the upstream', `${counts.trainings} trainings, ${counts.generations} generations`],
+    [
+      'calls to the upstream',
+      `${all}, of which ${soak.weather.total} went wrong (${((100 * soak.weather.total) / all).toFixed(1)} %) in ${soak.weather.faults.size} ways`,
+    ],
+    ['gateways killed', String(soak.kills)],
+    ['a mutation’s answer, asking again included', `${at(0.5)} (median), ${at(0.99)} (99 of 100)`],
+    [
+      'memory of the gateway that was not killed',
+      `${megabytes(median(soak.memory.slice(0, third)))} in the first third, ${megabytes(median(soak.memory.slice(-third)))} in the last, ${megabytes(peak)} at most`,
+    ],
+  ];
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+async function main(): Promise<void> {
+  const soak = await open();
+  try {
+    const startMs = Date.now();
+    const running = [weather(soak), watch(soak), kills(soak)];
+    await traffic(soak);
+    await pause(Math.max(0, soak.endsMs - Date.now()));
+    soak.isSettling = true;
+    await Promise.all(running);
+    await soak.house.clearFaults();
+    await settle(soak);
+    const table = await figures(soak, startMs, Date.now());
+    const broken = await complaints(soak.house);
+    const rows = [...table, ['promises broken', String(broken.length)]];
+    process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n${broken.join('\n')}\n`);
+    if (broken.length > 0) process.exitCode = 1;
+  } finally {
+    await soak.house.close();
+  }
+}
+
+void main();
