@@ -4,6 +4,8 @@ import type { PromptRow } from './generation.entity';
 
 const mostPrompts = 20;
 const longestPrompt = 1_000;
+/** What PostgreSQL's JSON cannot hold: the null character, and surrogates that stand alone. */
+const unstorable = /[\0\p{Surrogate}]/u;
 
 /**
  * Checks what was asked for against what the provider offers.
@@ -63,6 +65,9 @@ function checkCount(count: number, field: string, { maxAvatars }: ProviderFacts)
 }
 
 function checkText(text: string | null, field: string): void {
+  if (text !== null && unstorable.test(text)) {
+    throw invalid(field, 'The text holds a null character or half of an emoji; send it without.');
+  }
   if (text !== null && text.length > longestPrompt) {
     throw invalid(field, `The text has ${text.length} characters; at most ${longestPrompt} are taken.`);
   }

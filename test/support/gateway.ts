@@ -1,9 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { startApp, type App } from '../../src/app';
 import { readConfig } from '../../src/config';
+import { createLogger } from '../../src/core/logger';
 import type { Sandbox } from '../../src/upstream/sandbox/sandbox';
 import { createTestDatabase, type TestDatabase } from './database';
 
@@ -18,7 +18,7 @@ const sandboxSpeed = 2_000;
 
 /** A whole gateway in this process, with the sandbox as its upstream and everything else of its own. */
 export class TestGateway {
-  /** Warnings and errors that were logged. */
+  /** What was logged: warnings and errors, unless LOG_LEVEL says otherwise. */
   readonly log: Record<string, unknown>[] = [];
   private app: App | null = null;
   private port = '0';
@@ -81,12 +81,12 @@ export class TestGateway {
       DATA_DIR: this.dataDir,
       SANDBOX_SPEED: String(sandboxSpeed),
       SHUTDOWN_GRACE: '2s',
+      LOG_LEVEL: 'warn',
       ...this.settings,
     });
-    const logger = pino(
-      { level: 'warn' },
-      { write: (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>) },
-    );
+    const logger = createLogger(config.LOG_LEVEL, {
+      write: (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>),
+    });
     this.app = await startApp(config, logger);
     this.port = new URL(this.app.url).port;
   }

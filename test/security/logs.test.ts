@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TestClient } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { PhotoHost } from '../support/photo-host';
+
+const promptText = 'wearing-a-purple-hat-in-the-rain';
+const fileName = 'grandmother-at-the-lake.jpg';
+const secretQuery = 'sesame=open-the-door';
+
+let gateway: TestGateway;
+let client: TestClient;
+let host: PhotoHost;
+
+beforeAll(async () => {
+  host = await PhotoHost.start();
+  gateway = await TestGateway.start({ LOG_LEVEL: 'trace', PHOTO_URL_ALLOW: '127.0.0.1' });
+  client = new TestClient(() => gateway.url);
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await host.stop();
+});
+
+/** Signatures of all URLs that the gateway has given out. */
+const signaturesIn = (text: string): string[] =>
+  [...text.matchAll(/signature=([A-Za-z0-9_-]{20,})/g)].map((match) => match[1]!);
+
+describe('logs and metrics', () => {
+  it('tell what happened, and nothing of faces, words, signatures or keys', async () => {
+    const { createPhotoUploads } = await client.ask<{ createPhotoUploads: unknown }>(
+      `mutation { createPhotoUploads(input: { files: [{ filename: "${fileName}", contentType: "image/jpeg", byteSize: 10 }] }) { uploads { uploadUrl } } }`,
+    );
+    const modelId = await client.trained(await client.uploadFaces(5));
+    await gateway.sandbox.fault({ on: 'generate', kind: 'html', times: 1 });
+    const unclear = await client.generate(modelId, [{ prompt: promptText }]);
+    const { id } = await client.generate(modelId, [{ prompt: promptText }]);
+    await client.generationEnd(id);
+    await client.refusal(
+      `mutation { generateAvatars(input: { modelId: "${modelId}", prompts: [{ style: "${promptText}" }] }) { generation { id } } }`,
+    );
+    const { model } = await client.ask<{ model: unknown }>(
+      `{ model(id: "${modelId}") { photos { url } avatars { nodes { url } } } }`,
+    );
+    const bad = await client.ask<{ trainModel: { model: { id: string } } }>(
+      `mutation ($urls: [URL!]!) { trainModel(input: { type: CAT, photoUrls: $urls }) { model { id } } }`,
+      { urls: [1, 2, 3, 4, 5].map((n) => `${gateway.url}/nothing-${n}.jpg?${secretQuery}`) },
+    );
+    await client.modelEnd(bad.trainModel.model.id);
+
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    const told = `${JSON.stringify(gateway.log)}\n${metrics}`;
+    const given = JSON.stringify({ createPhotoUploads, model });
+    const signingSecret = await readFile(join(gateway.dataDir, 'signing-secret'), 'utf8');
+    const secrets = [
+      promptText,
+      fileName,
+      secretQuery,
+      gateway.sandbox.apiKey,
+      signingSecret.trim(),
+      ...signaturesIn(given),
+    ];
+
+    // What an operator needs is there: the logs are not merely silent.
+    expect(told).toContain(unclear.id.replace('generation_', '').slice(0, 8));
+    expect(told).toContain('likeness_jobs');
+    expect(signaturesIn(given).length).toBeGreaterThan(5);
+    expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
+    expect(told).not.toMatch(/signature=/);
+  });
+});
