@@ -22,6 +22,12 @@ export class Downloads {
 
   /** A finished picture from an address that the upstream gave; it is where it was said to be, or nowhere. */
   result(url: string, limits: DownloadLimits): Promise<Download> {
-    return download(url, { ...limits, guard: this.guard, trust: this.trust, redirects: 0, subject: 'picture' });
+    return download(url, {
+      ...limits,
+      guard: this.guard,
+      trust: this.trust,
+      redirects: 0,
+      subject: 'picture',
+    });
   }
 }
