@@ -90,7 +90,7 @@ describe('zip', () => {
     expect(files.size).toBe(count);
     expect(files.get(`f/${count - 1}`)!.toString()).toBe(String(count - 1));
     expect(await verdictOfUnzip(path)).toBe('no errors');
-  });
+  }, 120_000);
 
   it('fails with what reading a file throws, and lets go of the file', async () => {
     for (const isPackable of [true, false]) {
