@@ -40,8 +40,9 @@ const staleMs = 86_400_000;
  * Paid ids on disk before anything else is done with them: one JSON line each, appended and synced, so that neither a
  * crash of this process nor of the database loses one. A line `{"settled": …}` says that the database has it too.
  *
- * Each process appends to a file of its own and, at its start, reads those of all that shared the folder. A torn last
- * line (the process died while writing) is passed over: its call was not answered for anybody who could act on it.
+ * Each process appends to a file of its own, reads those of all that shared the folder at its start, and takes over
+ * those of processes that die later. A torn last line (the process died while writing) is passed over: its call was
+ * not answered for anybody who could act on it.
  *
  * Files of processes that are, or may be, alive are read too and left where they are: after a restart of the machine
  * another program may have the number of the gateway that died, and an id that is brought into the database twice does
@@ -72,6 +73,18 @@ export class Journal {
     const names = readdirSync(this.folder).filter((name) => fileName.test(name));
     for (const name of names) this.read(join(this.folder, name));
     this.file = this.create();
+    for (const name of names) this.remove(name);
+  }
+
+  /**
+   * Takes over what processes that have died since left open, so that nobody has to be started for their sake. Throws
+   * if the disk cannot take it; then their files stay.
+   */
+  adopt(): void {
+    const names = readdirSync(this.folder).filter((name) => fileName.test(name) && isOfTheDead(name));
+    if (this.file === null || names.length === 0) return;
+    for (const name of names) this.read(join(this.folder, name));
+    this.replace(this.file);
     for (const name of names) this.remove(name);
   }
 

@@ -26,6 +26,8 @@ type Found = JobRow & { readAt: Date };
 
 /** Keeps what is known of a paid call's end: its id, or that nothing is known. */
 export class Settlement {
+  private mayAdopt = true;
+
   constructor(private readonly parts: SettlementParts) {}
 
   /** Whether the database still lacks an id that was answered; until it has it, no new paid call is begun. */
@@ -48,11 +50,23 @@ export class Settlement {
   }
 
   /**
-   * Brings ids that only the journal has into the database. Called at the start before anything is claimed, and then
-   * as long as there are any.
+   * Brings ids that only a journal has into the database, also those of processes that have died. Called at the start
+   * before anything is claimed, and then all the time.
    */
   async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
+    this.adopt();
     for (const entry of this.parts.journal.unsettled) await this.store(stepsOf[entry.table], entry);
+  }
+
+  private adopt(): void {
+    try {
+      this.parts.journal.adopt();
+      this.mayAdopt = true;
+    } catch (error) {
+      // Tried every second; told once.
+      if (this.mayAdopt) this.parts.logger.error({ err: error }, 'journals of the dead cannot be taken over');
+      this.mayAdopt = false;
+    }
   }
 
   /** Nothing certain is known of the call: the row says so, and is never sent again by itself. */
