@@ -83,6 +83,22 @@ describe('two gateways on one database', () => {
     expect(await complaints(house)).toEqual([]);
   });
 
+  it('lose no id that only the journal of a dead one has', async () => {
+    await open({ gateways: 1 });
+    await furnish(house);
+    const before = await house.paid();
+    const { reached } = await house.gateway.arm('submission:journaled');
+    const { id } = await order(house, 'generation');
+    await within('the journal', reached);
+    const second = await house.addGateway();
+    await house.gateway.kill();
+    house.gateways.shift();
+    expect(house.gateway).toBe(second);
+    expect(await ending(house, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    expect((await house.paid()) - before).toBe(1);
+    expect(await complaints(house)).toEqual([]);
+  });
+
   it('do not make a call twice when the one that began it stood still for longer than its lease and the grace', async () => {
     await open({ gateways: 1 });
     await furnish(house);
@@ -103,8 +119,8 @@ describe('two gateways on one database', () => {
     house.gateway.release();
     await eventually(
       'the call that was not made',
-      async () => house.gateway.said(/stood still/),
-      (lines) => lines.length > 0,
+      async () => house.gateway.log.slice(-5),
+      () => house.gateway.log.some(({ outcome }) => outcome === 'NOT_SENT'),
     );
     expect((await house.paid()) - before).toBe(1);
     expect(await look(house, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
