@@ -177,7 +177,7 @@ async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>
 }
 
 /** Whether these bytes are a picture that can be shown. */
-export async function decodes(bytes: Buffer): Promise<boolean> {
+async function decodes(bytes: Buffer): Promise<boolean> {
   return sharp(bytes, { failOn: 'error' })
     .raw()
     .toBuffer()
