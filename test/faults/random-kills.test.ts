@@ -34,6 +34,8 @@ class Traffic {
     random: () => number,
   ) {
     this.running = this.run(random);
+    // `stop` awaits the same promise and reports its error.
+    this.running.catch(() => undefined);
   }
 
   async stop(): Promise<Asked[]> {
