@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Waits; returns early, without an error, when the signal is aborted. */
@@ -6,6 +7,35 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
     await sleep(ms, undefined, { signal, ref: true });
   } catch (error) {
     if (!signal?.aborted) throw error;
+  }
+}
+
+/**
+ * Runs `work` with a signal that aborts when `parent` does, after `timeoutMs`, or once `work` has settled. To be used
+ * in place of `AbortSignal.any`, which leaves some 60 bytes in a parent that lives on for every signal made from it.
+ */
+export async function withSignal<T>(
+  parent: AbortSignal,
+  timeoutMs: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const abort = (): void => {
+    controller.abort(parent.reason);
+  };
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException(`Not finished within ${timeoutMs} ms.`, 'TimeoutError'));
+  }, timeoutMs);
+  // Many calls share a parent; each removes its listener.
+  setMaxListeners(0, parent);
+  parent.addEventListener('abort', abort, { once: true });
+  if (parent.aborted) abort();
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    parent.removeEventListener('abort', abort);
+    controller.abort();
   }
 }
 

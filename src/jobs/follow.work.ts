@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/clock';
+import { backoffMs, withSignal } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
@@ -78,10 +78,7 @@ export class FollowWork {
 
   private async ask(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<Asked> {
     try {
-      const answer = await steps.ask(
-        row,
-        AbortSignal.any([signal, AbortSignal.timeout(this.parts.pollTimeoutMs)]),
-      );
+      const answer = await withSignal(signal, this.parts.pollTimeoutMs, (limited) => steps.ask(row, limited));
       return { row, answer };
     } catch (error) {
       if (error instanceof UpstreamError) return { row, answer: error };

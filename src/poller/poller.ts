@@ -20,7 +20,8 @@ const failedMs = 1_000;
 /** The clock: repeats every beat until it is stopped. Errors cost a pause and are logged, never the loop. */
 export class Poller {
   private readonly stopping = new AbortController();
-  private readonly sleepers = new Set<AbortController>();
+  /** The waits under way, each with whether a wake-up ends it. */
+  private readonly waits = new Map<AbortController, boolean>();
   private loops: Promise<void>[] = [];
   private wakes = 0;
   private readonly failing = new Set<string>();
@@ -38,7 +39,7 @@ export class Poller {
   /** Something may be due now. */
   wake(): void {
     this.wakes += 1;
-    for (const sleeper of this.sleepers) sleeper.abort();
+    for (const [wait, isWakeable] of this.waits) if (isWakeable) wait.abort();
   }
 
   /**
@@ -47,6 +48,7 @@ export class Poller {
    */
   async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
+    for (const wait of this.waits.keys()) wait.abort();
     const ended = Promise.all(this.loops).then(() => true);
     const timer = new AbortController();
     const isEnded = await Promise.race([ended, pause(graceMs, timer.signal).then(() => false)]);
@@ -82,9 +84,10 @@ export class Poller {
   }
 
   private async rest(beat: Beat, ms: number): Promise<void> {
-    const sleeper = new AbortController();
-    if (beat.wakes) this.sleepers.add(sleeper);
-    await pause(ms, AbortSignal.any([this.stopping.signal, sleeper.signal]));
-    this.sleepers.delete(sleeper);
+    if (this.stopping.signal.aborted) return;
+    const wait = new AbortController();
+    this.waits.set(wait, beat.wakes);
+    await pause(ms, wait.signal);
+    this.waits.delete(wait);
   }
 }

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
-import { backoffMs, pause, withinMs } from '../../src/core/clock';
+import { backoffMs, pause, withinMs, withSignal } from '../../src/core/clock';
 
 const never = new Promise<never>(() => undefined);
 
@@ -65,5 +65,45 @@ describe('a time limit', () => {
 
   it('ends work that heeds no signal', async () => {
     await expect(withinMs(5, never, () => new Error('late'))).rejects.toThrow('late');
+  });
+});
+
+describe('a signal with a time limit', () => {
+  it('aborts with its parent, and leaves no listener in it', async () => {
+    const parent = new AbortController();
+    const aborted = withSignal(parent.signal, 60_000, (signal) =>
+      pause(60_000, signal).then(() => signal.reason as unknown),
+    );
+    expect(getEventListeners(parent.signal, 'abort')).toHaveLength(1);
+    parent.abort('stopping');
+    expect(await aborted).toBe('stopping');
+    expect(getEventListeners(parent.signal, 'abort')).toEqual([]);
+  });
+
+  it('aborts at once under a parent that is aborted already', async () => {
+    const reason = await withSignal(
+      AbortSignal.abort('stopped'),
+      60_000,
+      async (signal) => signal.reason as unknown,
+    );
+    expect(reason).toBe('stopped');
+  });
+
+  it('aborts after its time', async () => {
+    const { signal } = new AbortController();
+    const reason = withSignal(signal, 1, (limited) =>
+      pause(60_000, limited).then(() => limited.reason as unknown),
+    );
+    expect(await reason).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('aborts once its work has ended, so that what the work left running ends too', async () => {
+    let left: AbortSignal | undefined;
+    const work = withSignal(new AbortController().signal, 60_000, (signal) => {
+      left = signal;
+      throw new Error('failed');
+    });
+    await expect(work).rejects.toThrow('failed');
+    expect(left?.aborted).toBe(true);
   });
 });

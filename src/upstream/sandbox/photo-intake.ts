@@ -1,8 +1,11 @@
 import sharp from 'sharp';
+import { withSignal } from '../../core/clock';
 import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../http-exchange';
 
 /** Limits of fetching one photo. Generous, since a sandbox is handed small ones. */
 const fetchTimeoutMs = 5_000;
+/** Of all photos of a request. */
+const intakeTimeoutMs = 60_000;
 const maxPhotoBytes = 15_000_000;
 const maxPhotoPixels = 50_000_000;
 
@@ -32,25 +35,17 @@ export class PhotoIntake {
    * @throws PhotoRefusal if an address does not give a picture; all others are given up then
    */
   async take(urls: readonly string[], side: number, signal: AbortSignal): Promise<Intake> {
-    const giveUp = new AbortController();
     const copies: (Buffer | null)[] = [];
     let next = 0;
-    const work = async (): Promise<void> => {
+    const work = async (limited: AbortSignal): Promise<void> => {
       while (next < urls.length) {
         const index = next++;
-        copies[index] = await this.copyOf(
-          urls[index]!,
-          index + 1,
-          side,
-          AbortSignal.any([signal, giveUp.signal]),
-        );
+        copies[index] = await this.copyOf(urls[index]!, index + 1, side, limited);
       }
     };
-    try {
-      await Promise.all(Array.from({ length: Math.min(width, urls.length) }, work));
-    } finally {
-      giveUp.abort();
-    }
+    await withSignal(signal, intakeTimeoutMs, (limited) =>
+      Promise.all(Array.from({ length: Math.min(width, urls.length) }, () => work(limited))),
+    );
     const pictures = copies.filter((copy) => copy !== null);
     return { pictures, invalid: copies.length - pictures.length };
   }

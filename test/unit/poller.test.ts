@@ -1,0 +1,65 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createLogger } from '../../src/core/logger';
+import { Poller, type Beat } from '../../src/poller/poller';
+import { until } from '../support/until';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const task = (pass: Beat['pass'], more: Partial<Beat> = {}): Beat => ({
+  name: 'test',
+  pass,
+  idleMs: 60_000,
+  lanes: 1,
+  wakes: true,
+  ...more,
+});
+
+const started = (...tasks: Beat[]): Poller => {
+  const poller = new Poller(tasks, createLogger('silent'));
+  poller.start();
+  return poller;
+};
+
+describe('poller', () => {
+  it('keeps no memory of the waits between its passes', async () => {
+    let passes = 0;
+    const poller = started(
+      ...Array.from({ length: 100 }, () => task(async () => ((passes += 1), 0), { idleMs: 1 })),
+    );
+    const heapAfter = async (count: number): Promise<number> => {
+      await until(() => passes >= count);
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heapAfter(10_000);
+    const after = await heapAfter(60_000);
+    await poller.stop(1_000);
+    expect(after - before).toBeLessThan(50_000 * 20);
+  });
+
+  it('ends the wait of wakeable tasks alone at a wake-up', async () => {
+    const passes = { wakeable: 0, other: 0 };
+    const poller = started(
+      task(async () => ((passes.wakeable += 1), 0)),
+      task(async () => ((passes.other += 1), 0), { wakes: false }),
+    );
+    await until(() => passes.wakeable === 1 && passes.other === 1);
+    poller.wake();
+    await until(() => passes.wakeable === 2);
+    expect(passes.other).toBe(1);
+    await poller.stop(1_000);
+  });
+
+  it('stops without waiting for the next pass of any task', async () => {
+    let passes = 0;
+    const pass = async (): Promise<number> => ((passes += 1), 0);
+    const poller = started(task(pass), task(pass, { wakes: false }));
+    await until(() => passes === 2);
+    await new Promise(setImmediate);
+    let isStopped = false;
+    void poller.stop(50_000).then(() => (isStopped = true));
+    await until(() => isStopped);
+  });
+});
