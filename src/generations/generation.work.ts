@@ -15,8 +15,8 @@ const storingCheckMs = 30_000;
 const urlSlackMs = 5 * 60_000;
 /** How long to wait for a photo that is still being fetched; its own work wakes the generation sooner. */
 const photoPendingMs = 5_000;
-/** The longest URL that is followed; what is longer is taken for no picture. */
-const longestUrl = 4_096;
+/** More than any generation can have asked for. */
+const maxResults = 1_000;
 
 /** What the work on generations is made of. */
 export interface GenerationWorkParts {
@@ -80,7 +80,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
     const { store, provider } = this.parts;
-    const usable = results.filter(({ url }) => url.length <= longestUrl).slice(0, 1_000);
+    const usable = results.slice(0, maxResults);
     if (usable.length === 0) return this.finishEmpty(sql, row);
     const [clock] = await sql.rows<{ expires_at: Date }>(
       `SELECT now() + $1 * interval '1 ms' AS expires_at`,

@@ -3,8 +3,11 @@ import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { isPublicAddress, readAddress, type Address } from './public-address';
 
-/** The longest URL that is looked at, in characters. */
-const maxUrlLength = 2048;
+/**
+ * The longest URL that is fetched, in characters: of an upstream's results, which carry long signatures, and of a
+ * redirect's target. Clients' `photoUrls` have a smaller limit of their own (scalar `URL`).
+ */
+export const maxUrlLength = 4_096;
 
 /**
  * An address that must not be connected to. Its message is one and the same for every reason: what exactly was

@@ -97,6 +97,7 @@ export type UpstreamFailureCode = 'UPSTREAM_FAILED' | 'PHOTO_INVALID';
 /** A finished picture. The order is the order of the prompts asked for, where the upstream keeps one. */
 export interface UpstreamResult {
   id?: string;
+  /** An http or https URL of at most `maxUrlLength` characters (guard.ts). */
   url: string;
 }
 

@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { download, DownloadError, type DownloadOptions } from '../../src/upstream/download';
 import { Downloads } from '../../src/upstream/downloads';
-import { createGuard } from '../../src/upstream/guard';
+import { createGuard, maxUrlLength } from '../../src/upstream/guard';
 import { listening, startFileHost, stopped, type FileHost } from '../support/file-host';
 
 /** All of a file, and what the server called it. */
@@ -59,6 +59,11 @@ describe('a download', () => {
   it('brings the file and what the server calls it', async () => {
     expect(await fetched(at('/photo.jpg'), options)).toEqual({ contentType: 'image/jpeg', text: 'a photo' });
     await files.untilAlone();
+  });
+
+  it('brings the file of a URL as long as signatures make it', async () => {
+    const url = `${at('/photo.jpg')}?signature=`.padEnd(maxUrlLength, 'x');
+    expect(await fetched(url, options)).toMatchObject({ text: 'a photo' });
   });
 
   it('asks for the plain bytes and gives nothing else away', async () => {

@@ -1,3 +1,4 @@
+import { createGuard, GuardRefusal, maxUrlLength } from '../../src/upstream/guard';
 import { answer } from '../support/fake-upstream';
 import { PicsartCalls } from '../support/picsart-calls';
 
@@ -116,6 +117,16 @@ describe('picsart states of a generation', () => {
   ])('finds the pictures in %s', async (_, body) => {
     const read = await calls.generationBy(answer(200, body));
     expect(read).toMatchObject({ state: 'DONE', results: [{ url: a }, { url: b }] });
+  });
+
+  it('takes a result URL of as many characters as can be fetched, and no longer one', async () => {
+    const url = (length: number): string => 'https://cdn.example.com/'.padEnd(length, 'x');
+    const data = [url(2_049), url(maxUrlLength), url(maxUrlLength + 1)];
+    const read = await calls.generationBy(answer(200, { status: 'DONE', data }));
+    expect(read).toMatchObject({ results: [{ url: url(2_049) }, { url: url(maxUrlLength) }] });
+    const guard = createGuard({ allow: [] });
+    for (const result of data.slice(0, 2)) expect(guard.checkUrl(result).href).toBe(result);
+    expect(() => guard.checkUrl(data[2]!)).toThrow(GuardRefusal);
   });
 
   it('keeps the ids of pictures', async () => {

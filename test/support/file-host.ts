@@ -73,7 +73,7 @@ export async function startFileHost(): Promise<FileHost> {
   const server = createServer((request, response) => {
     const path = request.url ?? '';
     visits.push(path);
-    const answer = answers[path];
+    const answer = answers[path.replace(/\?signature=.*/, '')];
     if (path.startsWith('/to?'))
       response.writeHead(302, { location: decodeURIComponent(path.slice(4)) }).end();
     else if (answer) answer(response, request);

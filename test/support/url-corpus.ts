@@ -186,7 +186,7 @@ const oddUrls = [
   'http://:80/',
   'http://[]/',
   'http://[photos.example.com]/',
-  `http://photos.example.com/${'a'.repeat(2048)}`,
+  `http://photos.example.com/${'a'.repeat(4_096)}`,
   `http://${'a.'.repeat(900)}example.com/`,
 ];
 

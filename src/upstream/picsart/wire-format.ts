@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { maxUrlLength } from '../guard';
 import type { AvatarType, GenerateRequest, InstantRequest, TrainRequest, UpstreamResult } from '../provider';
 
 /*
@@ -88,9 +89,9 @@ const item = z.union([
 
 function readResult(value: unknown): UpstreamResult[] {
   const read = item.safeParse(value);
-  if (!read.success || read.data.url.length > 4_096 || !URL.canParse(read.data.url)) return [];
+  if (!read.success || !URL.canParse(read.data.url)) return [];
   const url = new URL(read.data.url);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return [];
+  if (url.href.length > maxUrlLength || !/^https?:$/.test(url.protocol)) return [];
   const id = reference.safeParse(String(read.data.id ?? ''));
   return [{ url: url.href, id: id.success ? id.data : undefined }];
 }
