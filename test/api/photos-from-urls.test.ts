@@ -7,6 +7,7 @@ import { listening, stopped } from '../support/file-host';
 import { maxPhotoBytes, openPhotoHouse, type PhotoHouse } from '../support/photo-house';
 import { insertInstantGeneration, insertModel } from '../support/photo-jobs';
 import { face, facePhoto } from '../support/pictures';
+import { cloudForms, hostOf } from '../support/url-corpus';
 
 const fieldAt = (index: number): string => `input.photoUrls[${index}]`;
 
@@ -138,6 +139,14 @@ describe('photos from URLs', () => {
       });
     },
   );
+
+  it("are refused at once at every address of a cloud provider's metadata or host service", async () => {
+    for (const address of cloudForms) {
+      const given = trainFrom(['https://example.com/a.jpg', `http://${hostOf(address)}/metadata`]);
+      const error: unknown = await given.catch((reason: unknown) => reason);
+      expect({ address, error }).toMatchObject({ error: { code: 'INVALID_INPUT', field: fieldAt(1) } });
+    }
+  });
 
   it('are refused when one is given twice', async () => {
     await expect(trainFrom([`${base}/1.jpg`, `${base}/1.jpg`])).rejects.toMatchObject({

@@ -35,6 +35,9 @@ const publicUrls = [
   'http://1.1.1.1/a.jpg',
   'http://172.32.0.1/a.jpg',
   'http://100.128.0.1/a.jpg',
+  'http://168.63.129.15/a.jpg',
+  'http://168.63.129.17/a.jpg',
+  'http://166.12.0.1/a.jpg',
   'http://[2606:4700:4700::1111]/a.jpg',
   'https://[2A00:1450:4001:080B:0000:0000:0000:200E]/a.jpg',
 ];
@@ -130,6 +133,42 @@ const insideHosts = `
   .trim()
   .split(/\s+/);
 
+/** Addresses at which clouds serve metadata and host services, as IPv4 where they have one. */
+const cloudAddresses = [
+  ...['168.63.129.16', '169.254.169.254', '169.254.170.2', '169.254.0.23', '169.254.42.42'],
+  ...['100.100.100.200', '192.0.0.192', '161.26.0.10', '166.8.0.1', '166.11.255.254'],
+] as const;
+
+/** The same for IPv6. */
+const cloudAddresses6 = ['fd00:ec2::254', 'fd00:ec2::23', 'fd00:42::42', 'fd20:ce::254', 'fe80::a9fe:a9fe'];
+
+/** Every IPv6 address that leads to an IPv4 address somewhere: RFC 4291, 2765, 6052, 8215, 3056, 4380. */
+function carriersOf(address: string): string[] {
+  const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number];
+  const hex = (high: number, low: number): string => (high * 256 + low).toString(16);
+  const [high, low] = [hex(a, b), hex(c, d)];
+  const inverted = `${hex(255 - a, 255 - b)}:${hex(255 - c, 255 - d)}`;
+  return [
+    ...[`::ffff:${address}`, `::ffff:${high}:${low}`, `0:0:0:0:0:ffff:${high}:${low}`, `::${high}:${low}`],
+    ...[`::ffff:0:${high}:${low}`, `64:ff9b::${high}:${low}`, `64:ff9b::${address}`],
+    ...[`64:ff9b:1::${high}:${low}`, `64:ff9b:1:abcd::${high}:${low}`, `64:ff9b:1:${high}:${low}::`],
+    ...[`2002:${high}:${low}::1`, `2002:${high}:${low}::${high}:${low}`],
+    ...[`2001:0:${high}:${low}::1`, `2001:0:4136:e378:8000:63bf:${inverted}`],
+  ];
+}
+
+/** Behind a NAT64 prefix that an operator has taken from its own public addresses. */
+const translated = ['2a00:1450:64::a83f:8110', '2a00:1450:64::a9fe:a9fe', '2a00:1450:64::6464:64c8'];
+
+/** Each cloud address in each form. */
+export const cloudForms: readonly string[] = [
+  ...cloudAddresses,
+  ...[...cloudAddresses6, ...translated, ...cloudAddresses.flatMap(carriersOf)],
+];
+
+/** An address as the host of a URL. */
+export const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
 /** Whole URLs that are none of ours, whatever their host. */
 const oddUrls = [
   '',
@@ -219,7 +258,7 @@ const rebinding: readonly (readonly [name: string, ...addresses: string[]])[] = 
 export function urlCorpus(port = 80): CorpusUrl[] {
   const refused = [
     ...loopbackHosts.map((host) => `http://${host}:${port}/secret.jpg`),
-    ...insideHosts.map((host) => `http://${host}/secret.jpg`),
+    ...[...insideHosts, ...cloudForms.map(hostOf)].map((host) => `http://${host}/secret.jpg`),
     ...oddUrls,
   ];
   return [
@@ -227,6 +266,10 @@ export function urlCorpus(port = 80): CorpusUrl[] {
     ...refused.map((url): CorpusUrl => ({ url, verdict: 'refused' })),
     ...rebinding.map(([name, ...addresses]): CorpusUrl => {
       return { url: `http://${name}:${port}/secret.jpg`, verdict: 'refused-when-connecting', addresses };
+    }),
+    ...cloudForms.map((address, index): CorpusUrl => {
+      const url = `http://cloud-${index}.example.com/secret.jpg`;
+      return { url, verdict: 'refused-when-connecting', addresses: ['8.8.8.8', address] };
     }),
   ];
 }
