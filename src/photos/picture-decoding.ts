@@ -52,7 +52,7 @@ export async function openPicture(
   if (format === null || !formats.includes(format)) {
     throw new PictureProblem('UNSUPPORTED_TYPE', `The file is ${label}.`);
   }
-  const structure = readStructure(bytes, format);
+  const structure = await readStructure(bytes, format);
   if (structure.frames > 1) {
     throw new PictureProblem('ANIMATED', `The picture is an animation of ${structure.frames} frames.`);
   }

@@ -8,6 +8,8 @@ export type FormatGuess = { format: PictureFormat; label: string } | { format: n
 interface Signature {
   format: PictureFormat | null;
   label: string;
+  /** What the file must begin with besides, where `at` is not 0. */
+  start?: string;
   at: number;
   /** Compared as Latin-1. */
   bytes: readonly string[];
@@ -20,7 +22,7 @@ interface Signature {
 const signatures: readonly Signature[] = [
   { format: 'jpeg', label: 'a JPEG picture', at: 0, bytes: ['\xff\xd8\xff'] },
   { format: 'png', label: 'a PNG picture', at: 0, bytes: ['\x89PNG\r\n\x1a\n'] },
-  { format: 'webp', label: 'a WebP picture', at: 8, bytes: ['WEBP'] },
+  { format: 'webp', label: 'a WebP picture', start: 'RIFF', at: 8, bytes: ['WEBP'] },
   { format: null, label: 'a GIF picture', at: 0, bytes: ['GIF87a', 'GIF89a'] },
   { format: null, label: 'an AVIF picture', at: 4, bytes: ['ftypavif', 'ftypavis'] },
   {
@@ -43,7 +45,10 @@ const signatures: readonly Signature[] = [
 /** Says what a file is by its content; its name and its declared type are never asked. */
 export function guessFormat(bytes: Buffer): FormatGuess {
   const head = bytes.toString('latin1', 0, 64);
-  const found = signatures.find((known) => known.bytes.some((text) => head.startsWith(text, known.at)));
+  const found = signatures.find(
+    ({ start = '', at, bytes: texts }) =>
+      head.startsWith(start) && texts.some((text) => head.startsWith(text, at)),
+  );
   if (found) return { format: found.format, label: found.label };
   const text = bytes.toString('latin1', 0, 1024).trimStart().toLowerCase();
   if (/^(<\?xml[^]*)?(<!doctype svg|<svg)/.test(text)) return { format: null, label: 'an SVG drawing' };
