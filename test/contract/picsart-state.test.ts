@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { createGuard, GuardRefusal, maxUrlLength } from '../../src/upstream/guard';
 import { answer } from '../support/fake-upstream';
 import { PicsartCalls } from '../support/picsart-calls';
@@ -162,5 +163,104 @@ describe('picsart states of a generation', () => {
   it('does not take pictures of a job that goes on', async () => {
     const script = answer(200, { status: 'IN_PROGRESS', data: [a] });
     await expect(calls.generationBy(script)).resolves.toMatchObject({ state: 'RUNNING' });
+  });
+});
+
+describe('picsart states inside an envelope', () => {
+  const url = 'https://cdn.example/a.jpg';
+
+  it.each<[object, object]>([
+    [
+      { status: 'success', data: { status: 'IN_PROGRESS', progress: 40 } },
+      { state: 'RUNNING', progress: 40 },
+    ],
+    [
+      { status: 'success', data: { status: 'ACCEPTED' } },
+      { state: 'PENDING', known: true },
+    ],
+    [{ status: 'success', data: { status: 'DONE' } }, { state: 'DONE' }],
+    [{ status: 'DONE', data: { status: 'success' } }, { state: 'DONE' }],
+    [{ data: { status: 'DONE' } }, { state: 'DONE' }],
+    [
+      { status: 'success', message: 'OK', data: { status: 'FAILED', message: 'No face.' } },
+      { state: 'FAILED', code: 'UPSTREAM_FAILED', reason: 'No face.' },
+    ],
+    [
+      { status: 'success', data: { status: 'IMAGE_NOT_VALID' } },
+      { state: 'FAILED', code: 'PHOTO_INVALID' },
+    ],
+    [
+      { status: 'success', data: { model: { status: 'processing' } } },
+      { state: 'RUNNING', known: true },
+    ],
+    [{ status: 'success', data: [{ status: 'FAILED' }] }, { state: 'FAILED' }],
+    [
+      { status: 'processing', data: { status: 'DONE' } },
+      { state: 'RUNNING', known: true },
+    ],
+    [
+      { status: 'success', data: { status: 'MARINATING' } },
+      { state: 'RUNNING', word: 'marinating', known: false },
+    ],
+    [
+      { status: 'error', data: { status: 'DONE' } },
+      { state: 'RUNNING', word: 'error+done', known: false },
+    ],
+    [
+      { status: 'processing', data: { status: 'FAILED' } },
+      { state: 'RUNNING', known: false },
+    ],
+    [
+      { status: 'success', progress: 40 },
+      { state: 'RUNNING', progress: 40 },
+    ],
+  ])('reads the status of the job itself from %j', async (body, state) => {
+    await expect(calls.trainingBy(answer(200, body))).resolves.toMatchObject(state);
+  });
+
+  it.each<[object, object]>([
+    [
+      { status: 'success', data: { status: 'DONE', urls: [url] } },
+      { state: 'DONE', results: [{ url }] },
+    ],
+    [{ status: 'success', data: { status: 'IN_PROGRESS', urls: [url] } }, { state: 'RUNNING' }],
+    [{ data: { status: 'IN_PROGRESS', urls: [url] } }, { state: 'RUNNING' }],
+    [{ status: 'success', data: [{ url, status: 'IN_PROGRESS' }] }, { state: 'RUNNING' }],
+    [{ status: 'success', data: [{ status: 'FAILED' }] }, { state: 'FAILED' }],
+    [
+      { status: 'success', data: [{ status: 'FAILED' }, { url }] },
+      { state: 'DONE', results: [{ url }] },
+    ],
+  ])('and of a generation from %j', async (body, state) => {
+    await expect(calls.generationBy(answer(200, body))).resolves.toMatchObject(state);
+  });
+
+  it('never reads DONE where any word of the job says something else', async () => {
+    const good = fc.constantFrom('DONE', 'done', 'success', 'Finished', 'completed');
+    const bad = fc.oneof(
+      fc.constantFrom('ACCEPTED', 'queued', 'IN_PROGRESS', 'in progress', 'processing', 'FAILED', 'error'),
+      fc.constantFrom<unknown>('IMAGE_NOT_VALID', 'MARINATING', '45%', 45, -1, {}, ['DONE'], true),
+    );
+    const container = fc.constantFrom('data', 'result', 'response', 'job', 'model', 'inference');
+    /** A path of containers, and the word at its end; the words above it are all good. */
+    const nested = fc
+      .tuple(
+        bad,
+        fc.array(container, { maxLength: 2 }),
+        fc.array(fc.option(good), { minLength: 2, maxLength: 2 }),
+      )
+      .map(([word, path, above]) =>
+        path.reduceRight<object>(
+          (inner, name, depth) => ({ ...(above[depth] !== null && { status: above[depth] }), [name]: inner }),
+          { status: word, urls: [url], url },
+        ),
+      );
+    await fc.assert(
+      fc.asyncProperty(nested, fc.constantFrom(200, 202), async (body, http) => {
+        const reads = [calls.trainingBy(answer(http, body)), calls.generationBy(answer(http, body))];
+        for (const read of await Promise.all(reads)) expect(read.state).not.toBe('DONE');
+      }),
+      { numRuns: 150 },
+    );
   });
 });

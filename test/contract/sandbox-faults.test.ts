@@ -1,3 +1,4 @@
+import type { UpstreamError } from '../../src/upstream/provider';
 import type { SandboxFault } from '../../src/upstream/sandbox/faults';
 import { PhotoHost } from '../support/photo-host';
 import { resultsOf, SandboxCalls } from '../support/sandbox-calls';
@@ -23,6 +24,14 @@ afterAll(async () => {
 type Kind<F> = F extends unknown ? Omit<F, 'on'> : never;
 const fault = async (on: SandboxFault['on'], what: Kind<SandboxFault>): Promise<void> =>
   calls.sandbox.fault({ on, ...what });
+
+async function clearFaults(): Promise<void> {
+  const { url, apiKey } = calls.sandbox;
+  await fetch(new URL('/sandbox/faults', url), {
+    method: 'DELETE',
+    headers: { 'x-picsart-api-key': apiKey },
+  });
+}
 
 describe('sandbox faults of paid calls', () => {
   it.each<[Kind<SandboxFault>, string, boolean]>([
@@ -61,6 +70,32 @@ describe('sandbox faults of paid calls', () => {
     await fault('train', { kind: 'duplicate-id' });
     await fault('generate', { kind: 'duplicate-id' });
     expect([await calls.train(photos), await calls.generate(model, 'noir')]).toEqual(earlier);
+  });
+
+  it('put an answer into an envelope, where the status of the job is still read', async () => {
+    for (const on of ['train', 'generate', 'inference'] as const)
+      await fault(on, { kind: 'nested', times: on === 'inference' ? 100_000 : 1 });
+    await fault('model', { kind: 'nested', forMs: 60_000 });
+    const ref = await calls.train(photos);
+    await expect(calls.provider.training(ref, signal)).resolves.not.toMatchObject({ state: 'DONE' });
+    await expect(calls.trainingEnd(ref)).resolves.toMatchObject({ state: 'DONE' });
+    await expect(calls.results(ref, 'noir', undefined, 2)).resolves.toHaveLength(2);
+    await clearFaults();
+  });
+
+  it('last for a time, if that is what they are given', async () => {
+    const ref = await calls.train(photos);
+    const startedMs = Date.now();
+    await fault('model', { kind: 'status', status: 404, forMs: 500 });
+    const isNotFound = (): Promise<boolean> =>
+      calls.provider.training(ref, signal).then(
+        () => false,
+        (error: unknown) => (error as UpstreamError).refusal === 'NOT_FOUND',
+      );
+    await expect(isNotFound()).resolves.toBe(true);
+    while (await isNotFound());
+    expect(Date.now() - startedMs).toBeGreaterThanOrEqual(500);
+    await expect(calls.trainingEnd(ref)).resolves.toMatchObject({ state: 'DONE' });
   });
 
   it('make jobs that fail, or never end', async () => {

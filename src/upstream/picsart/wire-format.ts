@@ -42,6 +42,9 @@ export function instantBody(request: InstantRequest): object {
   };
 }
 
+/** An answer's JSON object. */
+export type Body = Record<string, unknown>;
+
 /** A JSON object, or null for everything else: HTML, half a document, a list, nothing. */
 export function readObject(body: Buffer): Record<string, unknown> | null {
   try {
@@ -116,6 +119,34 @@ function readPercent(value: unknown): number | undefined {
   const read = percentage.safeParse(value);
   if (!read.success) return undefined;
   return read.data < 1 ? read.data * 100 : read.data;
+}
+
+/** Where an answer may hold the job, if the job is not the answer itself. */
+const jobContainers = ['data', 'result', 'response', 'job', 'model', 'inference'] as const;
+
+/** Every `status` of an answer: the answer's own, those of objects that hold the job, those of list entries. */
+export function statusValues(body: Body): { envelope: unknown; own: unknown[]; entries: unknown[] } {
+  const outer = containersIn(body);
+  const objects = [...outer, ...outer.flatMap(containersIn)];
+  const lists = [body, ...objects].flatMap((one) => [one.data, one.urls, one.result]).filter(Array.isArray);
+  const entries = lists.flatMap((list) => list.slice(0, mostResults) as unknown[]);
+  return {
+    envelope: body.status,
+    own: objects.map(({ status }) => status),
+    entries: entries.map((entry) => asObject(entry)?.status),
+  };
+}
+
+function containersIn(body: Body): Body[] {
+  return jobContainers
+    .map((name) => asObject(body[name]))
+    .filter((value) => value !== undefined && !Array.isArray(value)) as Body[];
+}
+
+/** The reason of a job that failed: the job's own sentence before that of the envelope. */
+export function readJobReason(body: Body): string | undefined {
+  const reasons = containersIn(body).map(readReason);
+  return reasons.find((reason) => reason !== undefined) ?? readReason(body);
 }
 
 /**

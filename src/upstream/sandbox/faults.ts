@@ -11,6 +11,8 @@ const common = {
   on: z.enum(operations),
   /** How many calls it befalls. */
   times: z.int().min(1).max(100_000).default(1),
+  /** Instead of `times`: every call for so many milliseconds from now. */
+  forMs: z.int().min(1).max(86_400_000).optional(),
 };
 /** Whether a paid call is executed (and counted) although its answer goes wrong. */
 const maybeExecuted = z.boolean().optional();
@@ -39,6 +41,7 @@ const faultSchema = z
       kind: z.literal('unknown-status'),
       word: z.string().default('RECALIBRATING'),
     }),
+    z.strictObject({ ...common, kind: z.literal('nested'), word: z.string().default('success') }),
     z.strictObject({
       ...common,
       kind: z.enum(['hang', 'malformed', 'empty', 'html', 'huge', 'gzip-bomb']),
@@ -65,6 +68,7 @@ const faultSchema = z
 const places: Partial<Record<string, readonly Operation[]>> = {
   'unknown-status': ['model', 'inference'],
   'status-back': ['model', 'inference'],
+  nested: ['train', 'generate', 'instant', 'model', 'inference'],
   'no-id': ['train', 'generate', 'instant'],
   'duplicate-id': ['train', 'generate', 'instant'],
   failed: ['train', 'generate', 'instant', 'model', 'inference'],
@@ -120,16 +124,24 @@ const mostFaults = 10_000;
 
 /** Faults that wait for their call, oldest first. */
 export class FaultQueue {
-  private waiting: { fault: Fault; left: number }[] = [];
+  private waiting: { fault: Fault; left: number; untilMs: number }[] = [];
 
   /** @throws FaultError when too many wait already */
   add(fault: Fault): void {
     if (this.waiting.length >= mostFaults) throw new FaultError(`more than ${mostFaults} faults are waiting`);
-    this.waiting.push({ fault, left: fault.times });
+    const { times, forMs } = fault;
+    const isTimed = forMs !== undefined;
+    this.waiting.push({
+      fault,
+      left: isTimed ? Infinity : times,
+      untilMs: isTimed ? Date.now() + forMs : Infinity,
+    });
   }
 
   /** The fault that this call meets, if any. */
   take(operation: Operation): Fault | undefined {
+    const nowMs = Date.now();
+    this.waiting = this.waiting.filter(({ untilMs }) => untilMs > nowMs);
     const entry = this.waiting.find(({ fault }) => fault.on === operation);
     if (!entry) return undefined;
     entry.left -= 1;

@@ -107,6 +107,8 @@ function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): R
       return { ...reply, body: { ...body, ...(duplicateId && { [idNameOf(body)]: duplicateId }) } };
     case 'unknown-status':
       return { ...reply, body: { ...body, status: fault.word, data: undefined } };
+    case 'nested':
+      return { ...reply, body: nested(fault.word, body) };
     case 'status-back':
     case 'never-done':
       return isSubmission(fault)
@@ -115,6 +117,12 @@ function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): R
     default:
       return { ...reply, body: { ...body, ...ending(fault, body) } };
   }
+}
+
+/** The answer inside an envelope with a word of its own, as sibling services answer since 2026. */
+function nested(word: string, { data, ...body }: Record<string, unknown>): object {
+  const results = Array.isArray(data) ? { urls: data as unknown[] } : (data as object | undefined);
+  return { status: word, data: { ...body, ...results } };
 }
 
 /** How a question is answered by a fault that ends the job; a submission's answer stays as it is. */
