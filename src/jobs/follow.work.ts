@@ -193,7 +193,7 @@ export class FollowWork {
       return [];
     }
     const tries = row.tries + 1;
-    const dueInMs = error.retryAfterMs ?? backoffMs(tries, firstRetryMs, longestRetryMs);
+    const dueInMs = Math.max(error.retryAfterMs ?? 0, backoffMs(tries, firstRetryMs, longestRetryMs));
     return [
       keep(row, {
         dueInMs: late ? late.dueInMs : dueInMs,
@@ -231,11 +231,8 @@ export class FollowWork {
   private async keepBooks(asked: readonly Asked[]): Promise<void> {
     const { budget } = this.parts;
     const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
-    const pauseMs = Math.max(
-      0,
-      ...errors.map((error) => (error.outcome === 'LATER' ? (error.retryAfterMs ?? 0) : 0)),
-    );
-    if (pauseMs > 0) await budget.pause(pauseMs);
+    const later = errors.filter(({ outcome }) => outcome === 'LATER');
+    if (later.length > 0) await budget.pause(Math.max(...later.map((error) => error.retryAfterMs ?? 0)));
     const answered = asked.find(
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );

@@ -27,26 +27,36 @@ type Found = JobRow & { readAt: Date };
 /** Keeps what is known of a paid call's end: its id, or that nothing is known. */
 export class Settlement {
   private mayAdopt = true;
+  /** Ids that are in the journal and on their way to the database for the first time. */
+  private readonly storing = new Set<JournalEntry>();
 
   constructor(private readonly parts: SettlementParts) {}
 
-  /** Whether the database still lacks an id that was answered; until it has it, no new paid call is begun. */
+  /**
+   * Whether the journal or the database failed to take an id that was answered; until both have it, no new paid call is
+   * begun. An id that is being stored for the first time does not count.
+   */
   get isBehind(): boolean {
-    return this.parts.journal.unsettled.length > 0;
+    return this.parts.journal.unsettled.some((entry) => !this.storing.has(entry));
   }
 
   /** The upstream took it: the id goes to the journal, before anything else, and then to the database. */
   async accepted(steps: JobSteps, entry: JournalEntry): Promise<void> {
     try {
       this.parts.journal.append(entry);
+      this.storing.add(entry);
     } catch (error) {
       this.parts.logger.error(
         { err: error, id: entry.id },
         'the journal cannot be written; the id is kept in memory, and no new paid call is begun until it can',
       );
     }
-    await failpoint('submission:journaled');
-    await this.store(steps, entry);
+    try {
+      await failpoint('submission:journaled');
+      await this.store(steps, entry);
+    } finally {
+      this.storing.delete(entry);
+    }
   }
 
   /**

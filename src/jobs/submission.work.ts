@@ -5,12 +5,14 @@ import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
-import { failure, failureColumns, refusedFailure, type Failure } from './failure';
+import { failure, refusedFailure, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps, Preparation } from './job';
+import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
 import { keepingLease } from './lease';
 import type { Settlement } from './settlement';
-import { closeAttempt, closeUnfetched, openAttempt, readAttempt } from './submission.ledger';
+import { openAttempt } from './submission.ledger';
+import { UncertainJobs } from './uncertain-jobs';
 
 /** What the submission protocol is made of. */
 export interface SubmissionParts {
@@ -32,8 +34,12 @@ export interface SubmissionParts {
 const atOnce = 8;
 /** How long to wait with a new paid call while an id of an earlier one is not yet in the database. */
 const sheddingMs = 2_000;
-/** How long to wait with a call that could not be sent at all. */
-const notSentMs = 5_000;
+/**
+ * How long a job waits, besides what the upstream asked for, after "later" or a call that could not be sent. It doubles
+ * with each failure of the job; with the jitter taken off it is still more than a second.
+ */
+const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
+const maxWaitMs = 300_000;
 /** With its waits, about a minute. */
 const insistTries = 16;
 
@@ -52,7 +58,11 @@ const neverSubmitted = failure(
  * settles it.
  */
 export class SubmissionWork {
-  constructor(private readonly parts: SubmissionParts) {}
+  private readonly uncertain: UncertainJobs;
+
+  constructor(private readonly parts: SubmissionParts) {
+    this.uncertain = new UncertainJobs(parts);
+  }
 
   /**
    * Takes what is due before or around its paid call and moves it one step.
@@ -85,7 +95,7 @@ export class SubmissionWork {
       else if (row.status === 'SUBMITTING')
         // Its lease has ended: somebody died, or hangs, between the begin of the call and its answer.
         await this.parts.settlement.unknown(steps, row);
-      else await this.settle(steps, row);
+      else await this.uncertain.settle(steps, row);
     } catch (error) {
       // The lease ends and somebody, perhaps this process, takes the row up again from its stored state.
       logger.warn(
@@ -101,7 +111,8 @@ export class SubmissionWork {
     const preparation = await this.prepare(steps, row, claimedAt, signal);
     if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
     if (preparation.go === 'wait') {
-      return this.move(steps, row, { ...hold, set: {}, dueInMs: preparation.ms, tell: false });
+      const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
+      return this.move(steps, row, { ...hold, set: {}, dueInMs, tell: false });
     }
     const beganMs = Date.now();
     const calling = await this.begin(steps, row, attempt);
@@ -109,7 +120,7 @@ export class SubmissionWork {
     await failpoint('submission:before-call');
     const answer = await this.call(preparation.call, beganMs);
     await failpoint('submission:answered');
-    if (answer instanceof UpstreamError) await this.notAccepted(steps, calling, answer);
+    if (answer instanceof UpstreamError) await this.notAccepted(steps, calling, claimedAt, answer);
     else await this.accepted(steps, calling, answer);
   }
 
@@ -174,7 +185,12 @@ export class SubmissionWork {
     await this.quietly(() => this.parts.budget.answered(notice));
   }
 
-  private async notAccepted(steps: JobSteps, row: JobRow, error: UpstreamError): Promise<void> {
+  private async notAccepted(
+    steps: JobSteps,
+    row: JobRow,
+    claimedAt: Date,
+    error: UpstreamError,
+  ): Promise<void> {
     const { budget } = this.parts;
     this.parts.logger.warn(
       {
@@ -190,16 +206,20 @@ export class SubmissionWork {
     switch (error.outcome) {
       case 'LATER':
       case 'NOT_SENT': {
-        const waitMs = error.retryAfterMs ?? notSentMs;
-        await this.quietly(() => (error.outcome === 'LATER' ? budget.pause(waitMs) : budget.failed()));
-        const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
-        const move = { ...hold, set, dueInMs: waitMs, tell: true };
-        return this.insist(() => this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error }));
+        const tries = row.tries + 1;
+        const saidMs = error.retryAfterMs ?? 0;
+        await this.quietly(() => (error.outcome === 'LATER' ? budget.pause(saidMs) : budget.failed()));
+        const waitMs = saidMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
+        const set = { status: 'QUEUED', tries, lastError: error.message };
+        const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), tell: true };
+        return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
       }
       case 'REFUSED': {
         await this.quietly(() => budget.answered(error.notice));
         const why = refusedFailure(error.refusal, error.message);
-        return this.insist(() => this.end(steps, row, failing(hold, why), { outcome: 'REFUSED', error }));
+        return this.insist(() =>
+          endJob(this.parts, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
+        );
       }
       case 'UNKNOWN':
         await this.quietly(() => budget.failed());
@@ -224,66 +244,13 @@ export class SubmissionWork {
     }
   }
 
-  /** The grace period is over, or nearly: looks whether evidence came in. */
-  private async settle(steps: JobSteps, row: JobRow): Promise<void> {
-    const attempt = await readAttempt(this.parts.database, steps.line, row);
-    const leftMs = this.parts.graceMs - (attempt?.ageMs ?? Infinity);
-    const hold = { from: ['UNCERTAIN'], lease: row.lease! };
-    if (leftMs > 0) return this.move(steps, row, { ...hold, set: {}, dueInMs: leftMs, tell: false });
-    if (attempt && steps.fetchesPhotos(row) && (await this.sendAgain(steps, row))) return;
-    const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';
-    return this.fail(steps, row, hold, failure('SUBMISSION_UNKNOWN', advice));
-  }
-
-  /**
-   * Puts a submission back that never arrived. An upstream that asks for a photo at this very moment either is seen
-   * here, or finds the attempt over and gets none.
-   * @returns false if a photo was fetched
-   */
-  private async sendAgain(steps: JobSteps, row: JobRow): Promise<boolean> {
-    const { database, store, logger } = this.parts;
-    const { line } = steps;
-    const moved = await database.transaction(async (sql) => {
-      await sql.rows(`SELECT id FROM ${line.table} WHERE id = $1 FOR UPDATE`, [row.id]);
-      if (!(await closeUnfetched(sql, line, row))) return null;
-      const set = { status: 'QUEUED' };
-      return store.moveWithin<JobRow>(sql, line, [
-        { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, tell: true },
-      ]);
-    });
-    if (!moved) return false;
-    logger.warn(
-      { id: row.id, attempt: row.attempt },
-      'no photo was ever fetched: the submission never arrived and is made again',
-    );
-    store.wake(line, moved, true);
-    return true;
-  }
-
   private fail(
     steps: JobSteps,
     row: JobRow,
     hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
     why: Failure,
   ): Promise<void> {
-    return this.end(steps, row, failing(hold, why));
-  }
-
-  /** Moves the row and, if a call has ended by this, says so in the ledger: both, or neither. */
-  private async end(
-    steps: JobSteps,
-    row: JobRow,
-    move: Omit<JobMove, 'id'>,
-    call?: { outcome: 'NOT_EXECUTED' | 'REFUSED'; error: UpstreamError },
-  ): Promise<void> {
-    const { database, store } = this.parts;
-    const moved = await database.transaction(async (sql) => {
-      const rows = await store.moveWithin<JobRow>(sql, steps.line, [{ id: row.id, ...move }]);
-      if (call) await closeAttempt(sql, steps.line, row, call.outcome, call.error);
-      if (move.set.status === 'FAILED') for (const failed of rows) await steps.ended(sql, failed);
-      return rows;
-    });
-    store.wake(steps.line, moved);
+    return endJob(this.parts, steps, row, failing(hold, why));
   }
 
   private async move(steps: JobSteps, row: JobRow, move: Omit<JobMove, 'id'>): Promise<void> {
@@ -300,7 +267,7 @@ export class SubmissionWork {
   }
 }
 
-function failing(hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>, why: Failure): Omit<JobMove, 'id'> {
-  const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
-  return { ...hold, set, dueInMs: null, tell: true };
+/** A job that waits is looked at when its deadline comes at the latest, so that it ends then. */
+function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
+  return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
 }

@@ -19,6 +19,8 @@ const submitShare = 0.2;
 const breakerFailures = 5;
 const firstPauseMs = 5_000;
 const longestPauseMs = 300_000;
+/** The shortest pause, also where the upstream asks for none (`Retry-After: 0`). */
+const minPauseMs = 1_000;
 /** How long a probe may take before another is let through; longer than any call's own timeout. */
 const probeMs = 45_000;
 
@@ -70,7 +72,7 @@ export class UpstreamBudget {
     await this.open();
     await this.sql.rows(
       `UPDATE upstream_accounts SET paused_until = greatest(paused_until, clock_timestamp() + $2 * interval '1 ms') WHERE account = $1`,
-      [this.provider.account, ms],
+      [this.provider.account, Math.max(minPauseMs, ms)],
     );
   }
 

@@ -1,0 +1,106 @@
+import { JobBench, type Job } from '../support/job-bench';
+import type { JobProcess } from '../support/job-process';
+import { begin, nouns, running } from '../support/job-stories';
+import { isUnreachable, saysLater, type Fate } from '../support/scripted-provider';
+
+describe('a submission that waits', () => {
+  let bench: JobBench;
+  let worker: JobProcess;
+
+  beforeAll(async () => {
+    bench = await JobBench.open();
+  });
+
+  beforeEach(() => {
+    worker = bench.process();
+  });
+
+  afterEach(() => bench.clear());
+
+  afterAll(() => bench.stop());
+
+  /** Keeps a job from being claimed until `untilDue`. */
+  const postpone = async ({ table, id }: Job): Promise<void> => {
+    await bench.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
+  };
+
+  describe.each(nouns)('of a %s', (noun) => {
+    const start = (): Promise<Job> => begin(bench, noun);
+
+    it.each([
+      ['says later without a wait (Retry-After: 0)', (): Fate => saysLater(0), 1_000],
+      ['cannot be reached', isUnreachable, 3_000],
+    ])('waits longer each time when the upstream %s, with jitter', async (_, fate, minMs) => {
+      const waits: number[][] = [];
+      for (let each = 0; each < 2; each += 1) {
+        const job = await start();
+        const own: number[] = [];
+        for (let time = 0; time < 6; time += 1) {
+          bench.provider.next(fate());
+          await bench.untilDue(job);
+          const [before] = await bench.database.rows<{ now: Date }>('SELECT now()');
+          await worker.submit(job.table);
+          own.push((await bench.row(job)).dueAt!.getTime() - before!.now.getTime());
+        }
+        expect(Math.min(...own)).toBeGreaterThan(minMs);
+        own.slice(1).forEach((wait, index) => expect(wait).toBeGreaterThan(1.3 * own[index]!));
+        waits.push(own);
+      }
+      // Without the time that a pass takes, equal waits would be within a few milliseconds of each other.
+      const apart = waits[0]!.map((wait, index) => Math.abs(wait - waits[1]![index]!) / wait);
+      expect(Math.max(...apart)).toBeGreaterThan(0.005);
+    });
+
+    it('pauses the account for at least a second when the upstream says later without a wait', async () => {
+      const [job, other] = [await start(), await start()];
+      await postpone(other);
+      bench.provider.next(saysLater(0));
+      const [before] = await bench.database.rows<{ now: Date }>('SELECT now()');
+      await worker.submit(job.table);
+      const [paused] = await bench.database.rows<{ ms: number }>(
+        'SELECT (extract(epoch FROM paused_until - $1) * 1000)::float8 AS ms FROM upstream_accounts',
+        [before!.now],
+      );
+      expect(paused!.ms).toBeGreaterThanOrEqual(1_000);
+    });
+
+    it('ends at its queue deadline, however long the upstream says to wait', async () => {
+      const job = await start();
+      bench.provider.next(saysLater(23 * 3_600_000));
+      await bench.age(job, 23.5 * 3_600_000);
+      await worker.submit(job.table);
+      const { dueAt, deadlineAt } = await bench.row(job);
+      expect(Math.abs(dueAt!.getTime() - deadlineAt!.getTime())).toBeLessThan(60_000);
+      await bench.age(job, 3_600_000);
+      await worker.submit(job.table);
+      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
+      expect(bench.provider.calls).toHaveLength(1);
+    });
+
+    it('does not wait for the id of another job that is being stored at that moment', async () => {
+      const [job, other] = [await start(), await start()];
+      await postpone(other);
+      worker.pauseAt('submission:journaled', async () => {
+        await bench.untilDue(other);
+        await worker.submit(other.table);
+      });
+      await worker.submit(job.table);
+      expect(bench.provider.calls).toHaveLength(2);
+      for (const each of [job, other])
+        expect(await bench.row(each)).toMatchObject({ status: running[job.table], attempt: 1 });
+    });
+
+    it('waits while the journal could not take the id of another job, until the database has it', async () => {
+      const [job, other] = [await start(), await start()];
+      await postpone(other);
+      worker.journal.stop();
+      worker.pauseAt('submission:journaled', async () => {
+        await bench.untilDue(other);
+        await worker.submit(other.table);
+      });
+      await worker.submit(job.table);
+      expect(await bench.row(job)).toMatchObject({ status: running[job.table] });
+      expect(await bench.row(other)).toMatchObject({ status: 'QUEUED', attempt: 0 });
+    });
+  });
+});
