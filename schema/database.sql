@@ -280,10 +280,17 @@ CREATE TABLE upstream_accounts (
     poll_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
     submit_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
     paused_until timestamp with time zone,
-    failures integer DEFAULT 0 NOT NULL,
-    broken_until timestamp with time zone,
     credits_available integer,
-    credits_seen_at timestamp with time zone
+    credits_seen_at timestamp with time zone,
+    poll_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    poll_failing_since timestamp with time zone,
+    poll_open_until timestamp with time zone,
+    submit_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    submit_failing_since timestamp with time zone,
+    submit_open_until timestamp with time zone,
+    reach_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    reach_failing_since timestamp with time zone,
+    reach_open_until timestamp with time zone
 );
 
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);

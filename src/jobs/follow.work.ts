@@ -100,7 +100,7 @@ export class FollowWork {
     const moves = [...later];
     for (const one of asked) moves.push(...(await this.conclude(steps, one, now)));
     await this.parts.store.move(steps.line, moves);
-    await this.keepBooks(asked);
+    await this.recordUpstreamHealth(asked);
   }
 
   /** What one answer means. A row that cannot be written does not hold up those that were asked for with it. */
@@ -228,7 +228,7 @@ export class FollowWork {
     store.wake(steps.line, moved);
   }
 
-  private async keepBooks(asked: readonly Asked[]): Promise<void> {
+  private async recordUpstreamHealth(asked: readonly Asked[]): Promise<void> {
     const { budget } = this.parts;
     const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
     const later = errors.filter(({ outcome }) => outcome === 'LATER');
@@ -236,8 +236,13 @@ export class FollowWork {
     const answered = asked.find(
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );
-    if (answered) await budget.answered(answered.answer.notice);
-    else if (errors.some((error) => error.outcome !== 'LATER')) await budget.failed();
+    if (answered) return budget.answered('poll', answered.answer.notice);
+    const failures = asked.flatMap(({ row, answer }) =>
+      answer instanceof UpstreamError && answer.outcome !== 'LATER'
+        ? [{ jobId: row.id, isUnreachable: answer.status === undefined }]
+        : [],
+    );
+    if (failures.length > 0) await budget.failed('poll', failures);
   }
 }
 

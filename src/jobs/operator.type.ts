@@ -41,7 +41,7 @@ export class UpstreamAccountType {
   })
   pausedUntil: Date | null;
 
-  @Field(() => Int, { description: 'Calls in a row that failed.' })
+  @Field(() => Int, { description: 'Different jobs whose calls failed since the last good answer.' })
   failures: number;
 
   @Field(() => Int, { nullable: true, description: 'Credits left, as the service said last.' })

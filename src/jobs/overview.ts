@@ -23,7 +23,7 @@ export interface AccountState {
   account: string;
   /** Nobody calls before; null, or past: calls are made. */
   pausedUntil: Date | null;
-  /** Failures in a row. */
+  /** Different jobs whose calls failed since the last good answer. */
   failures: number;
   /** What the service said last; null: nothing. */
   creditsAvailable: number | null;
@@ -94,7 +94,8 @@ async function oldestUncertain(sql: Sql): Promise<UncertainJob | null> {
 
 async function accountStates(sql: Sql): Promise<AccountState[]> {
   const rows = await sql.rows<Record<string, unknown>>(
-    `SELECT provider, account, paused_until, failures, credits_available, credits_seen_at
+    `SELECT provider, account, paused_until, credits_available, credits_seen_at,
+            greatest(cardinality(poll_failing), cardinality(submit_failing), cardinality(reach_failing)) AS failures
        FROM upstream_accounts ORDER BY provider, account`,
   );
   return rows.map((row) => camelRow<AccountState>(row));

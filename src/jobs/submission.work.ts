@@ -182,7 +182,7 @@ export class SubmissionWork {
       ref,
       correlationId,
     });
-    await this.quietly(() => this.parts.budget.answered(notice));
+    await this.quietly(() => this.parts.budget.answered('submit', notice));
   }
 
   private async notAccepted(
@@ -203,26 +203,29 @@ export class SubmissionWork {
       `the upstream gave no id for a ${steps.line.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    const failures = [{ jobId: row.id, isUnreachable: error.outcome === 'NOT_SENT' }];
     switch (error.outcome) {
       case 'LATER':
       case 'NOT_SENT': {
         const tries = row.tries + 1;
         const saidMs = error.retryAfterMs ?? 0;
-        await this.quietly(() => (error.outcome === 'LATER' ? budget.pause(saidMs) : budget.failed()));
+        await this.quietly(() =>
+          error.outcome === 'LATER' ? budget.pause(saidMs) : budget.failed('submit', failures),
+        );
         const waitMs = saidMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), tell: true };
         return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
       }
       case 'REFUSED': {
-        await this.quietly(() => budget.answered(error.notice));
+        await this.quietly(() => budget.answered('submit', error.notice));
         const why = refusedFailure(error.refusal, error.message);
         return this.insist(() =>
           endJob(this.parts, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
         );
       }
       case 'UNKNOWN':
-        await this.quietly(() => budget.failed());
+        await this.quietly(() => budget.failed('submit', failures));
         return this.insist(() => this.parts.settlement.unknown(steps, row, error));
     }
   }

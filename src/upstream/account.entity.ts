@@ -28,13 +28,41 @@ export class UpstreamAccountEntity {
   @Column('timestamptz', { nullable: true })
   pausedUntil: Date | null;
 
-  /** Failures in a row. From five on, a single call probes before the others follow. */
-  @Column('integer', { default: 0 })
-  failures: number;
+  /** Jobs whose polls were answered with an error since the last good answer to a poll; at most 20. */
+  @Column('uuid', { array: true, default: '{}' })
+  pollFailing: string[];
 
-  /** Nobody calls before: it kept failing, or a probe is under way. Ends with the first answer. */
+  /** When the first of these failures occurred. */
   @Column('timestamptz', { nullable: true })
-  brokenUntil: Date | null;
+  pollFailingSince: Date | null;
+
+  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
+  @Column('timestamptz', { nullable: true })
+  pollOpenUntil: Date | null;
+
+  /** Jobs whose paid calls failed since the last good answer to a paid call; at most 20. */
+  @Column('uuid', { array: true, default: '{}' })
+  submitFailing: string[];
+
+  /** When the first of these failures occurred. */
+  @Column('timestamptz', { nullable: true })
+  submitFailingSince: Date | null;
+
+  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
+  @Column('timestamptz', { nullable: true })
+  submitOpenUntil: Date | null;
+
+  /** Jobs whose calls could not reach the upstream since its last answer to any call; at most 20. */
+  @Column('uuid', { array: true, default: '{}' })
+  reachFailing: string[];
+
+  /** When the first of these failures occurred. */
+  @Column('timestamptz', { nullable: true })
+  reachFailingSince: Date | null;
+
+  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
+  @Column('timestamptz', { nullable: true })
+  reachOpenUntil: Date | null;
 
   @Column('integer', { nullable: true })
   creditsAvailable: number | null;

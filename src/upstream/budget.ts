@@ -15,18 +15,37 @@ export interface Grant {
 const burstShare = 0.1;
 const submitShare = 0.2;
 
-/** From this many failures in a row on, a single call probes while the others wait. */
-const breakerFailures = 5;
-const firstPauseMs = 5_000;
-const longestPauseMs = 300_000;
+/** A circuit opens when the calls of this many different jobs have failed with no good answer in between. */
+const minFailingJobs = 5;
+/** The stored set of failing jobs is bounded; only its size up to {@link minFailingJobs} matters. */
+const maxFailingJobs = 20;
+const minOpenMs = 5_000;
+const maxOpenMs = 300_000;
+/** How long a trial call may take before another is granted; longer than a call's default timeout. */
+const trialMs = 45_000;
+
 /** The shortest pause, also where the upstream asks for none (`Retry-After: 0`). */
 const minPauseMs = 1_000;
-/** How long a probe may take before another is let through; longer than any call's own timeout. */
-const probeMs = 45_000;
+
+/** A call that got no usable answer. */
+export interface CallFailure {
+  /** The UUID of the model or generation. */
+  jobId: string;
+  /** Whether the upstream could not be reached at all, so that calls of every kind are affected. */
+  isUnreachable: boolean;
+}
+
+/** `reach` is about the upstream as a whole and blocks calls of both kinds. */
+type Circuit = CallKind | 'reach';
+
+const isOpen = (circuit: Circuit): string => `cardinality(${circuit}_failing) >= ${minFailingJobs}`;
+const trialEnd = `g.at + interval '${trialMs} ms'`;
 
 /**
  * The budget of requests that all processes with the same key share, kept in PostgreSQL: a token bucket for polls and
- * one for submissions, the pauses that the upstream asked for, and a circuit breaker.
+ * one for submissions, the pauses that the upstream asked for, and three circuit breakers: one for each kind of call,
+ * and `reach`, which blocks both kinds while the upstream cannot be reached. A circuit counts jobs and not calls: one
+ * job that always fails has its own backoff and blocks no other.
  */
 export class UpstreamBudget {
   private known = false;
@@ -44,26 +63,31 @@ export class UpstreamBudget {
     await this.open();
     const { perSecond, burst } = this.bucket(kind);
     const tokens = `${kind}_tokens`;
-    const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; failures: number }>(
+    const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; is_failing: boolean }>(
       `WITH a AS (
-         SELECT account, failures, greatest(paused_until, CASE WHEN failures > 0 THEN broken_until END) AS until, clock_timestamp() AS at,
+         SELECT *, ${isOpen(kind)} AS kind_is_open, ${isOpen('reach')} AS reach_is_open, clock_timestamp() AS at,
                 least($4, ${tokens} + $3 * greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))) AS tokens
            FROM upstream_accounts WHERE account = $1 FOR UPDATE),
+       b AS (
+         SELECT *, greatest(paused_until, CASE WHEN kind_is_open THEN ${kind}_open_until END,
+                            CASE WHEN reach_is_open THEN reach_open_until END) AS blocked_until FROM a),
        g AS (
-         SELECT *, CASE WHEN until > at THEN 0
-                        WHEN failures >= ${breakerFailures} THEN least(1, floor(tokens))
-                        ELSE least($2, floor(tokens)) END AS granted FROM a)
+         SELECT *, CASE WHEN blocked_until > at THEN 0
+                        WHEN kind_is_open OR reach_is_open THEN least(1, floor(tokens))
+                        ELSE least($2, floor(tokens)) END AS granted FROM b)
        UPDATE upstream_accounts u
           SET ${tokens} = g.tokens - g.granted, ${kind}_refilled_at = g.at,
-              broken_until = CASE WHEN g.failures >= ${breakerFailures} AND g.granted = 1
-                                  THEN g.at + interval '${probeMs} ms' ELSE u.broken_until END
+              ${kind}_open_until = CASE WHEN g.kind_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.${kind}_open_until END,
+              reach_open_until = CASE WHEN g.reach_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.reach_open_until END
          FROM g WHERE u.account = g.account
-       RETURNING g.granted::int, g.failures,
-                 greatest(extract(epoch FROM greatest(u.paused_until, u.broken_until) - g.at) * 1000, (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
+       RETURNING g.granted::int, cardinality(u.${kind}_failing) + cardinality(u.reach_failing) > 0 AS is_failing,
+                 greatest(extract(epoch FROM greatest(g.blocked_until, CASE WHEN g.kind_is_open THEN u.${kind}_open_until END,
+                                                      CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
+                          (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
       [this.provider.account, wanted, perSecond, burst],
     );
-    if (!grant) return { granted: 0, waitMs: firstPauseMs };
-    this.mayBeFailing = grant.failures > 0;
+    if (!grant) return { granted: 0, waitMs: minOpenMs };
+    this.mayBeFailing = grant.is_failing;
     return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };
   }
 
@@ -76,27 +100,29 @@ export class UpstreamBudget {
     );
   }
 
-  /** A call got no usable answer. After several in a row everybody waits, longer each time, and one call probes. */
-  async failed(): Promise<void> {
+  /**
+   * Calls got no usable answer, and none of those made with them did. Once several different jobs have failed, calls
+   * wait for as long as they have been failing (5 s to 5 min), and then a single one is granted as a trial.
+   */
+  async failed(kind: CallKind, failures: readonly CallFailure[]): Promise<void> {
     await this.open();
     this.mayBeFailing = true;
-    await this.sql.rows(
-      `UPDATE upstream_accounts
-          SET failures = failures + 1,
-              broken_until = CASE WHEN failures + 1 >= ${breakerFailures}
-                THEN greatest(broken_until, clock_timestamp() + least($2, $3 * 2 ^ least(failures + 1 - ${breakerFailures}, 20)) * interval '1 ms')
-                ELSE broken_until END
-        WHERE account = $1`,
-      [this.provider.account, longestPauseMs, firstPauseMs],
-    );
+    const jobsOf = (isUnreachable: boolean): string[] =>
+      failures.filter((failure) => failure.isUnreachable === isUnreachable).map(({ jobId }) => jobId);
+    await this.addFailing(kind, jobsOf(false));
+    await this.addFailing('reach', jobsOf(true));
   }
 
-  /** A call was answered: the breaker closes; a pause that the upstream asked for goes on. Costs nothing while all is well. */
-  async answered(notice: UpstreamNotice): Promise<void> {
+  /** A call was answered: its circuit closes, and `reach`; a pause that the upstream asked for stays. Costs nothing while no call fails. */
+  async answered(kind: CallKind, notice: UpstreamNotice): Promise<void> {
     if (this.mayBeFailing) {
       this.mayBeFailing = false;
+      const closed = [kind, 'reach'].map(
+        (name) => `${name}_failing = '{}', ${name}_failing_since = NULL, ${name}_open_until = NULL`,
+      );
       await this.sql.rows(
-        'UPDATE upstream_accounts SET broken_until = NULL, failures = 0 WHERE account = $1 AND failures > 0',
+        `UPDATE upstream_accounts SET ${closed.join(', ')}
+          WHERE account = $1 AND (${kind}_failing <> '{}' OR reach_failing <> '{}')`,
         [this.provider.account],
       );
     }
@@ -107,6 +133,22 @@ export class UpstreamBudget {
         [this.provider.account, notice.creditsAvailable],
       );
     }
+  }
+
+  private async addFailing(circuit: Circuit, jobIds: readonly string[]): Promise<void> {
+    if (jobIds.length === 0) return;
+    await this.sql.rows(
+      `WITH a AS (
+         SELECT account, coalesce(${circuit}_failing_since, clock_timestamp()) AS since,
+                ARRAY(SELECT DISTINCT id FROM unnest(${circuit}_failing || $2::uuid[]) AS id LIMIT ${maxFailingJobs}) AS failing
+           FROM upstream_accounts WHERE account = $1 FOR UPDATE)
+       UPDATE upstream_accounts u
+          SET ${circuit}_failing = a.failing, ${circuit}_failing_since = a.since,
+              ${circuit}_open_until = CASE WHEN cardinality(a.failing) >= ${minFailingJobs}
+                THEN clock_timestamp() + least($4, greatest($3, extract(epoch FROM clock_timestamp() - a.since) * 1000)) * interval '1 ms' END
+         FROM a WHERE u.account = a.account`,
+      [this.provider.account, jobIds, minOpenMs, maxOpenMs],
+    );
   }
 
   private bucket(kind: CallKind): { perSecond: number; burst: number } {

@@ -162,7 +162,8 @@ export class FaultsHouse {
   /** Lets the upstream's minute pass: whatever the budget holds back, it does no more. */
   async freshBudget(): Promise<void> {
     await this.rows(
-      'UPDATE upstream_accounts SET failures = 0, paused_until = NULL, submit_tokens = 1000, poll_tokens = 1000',
+      `UPDATE upstream_accounts SET poll_failing = '{}', submit_failing = '{}', reach_failing = '{}', paused_until = NULL,
+              submit_tokens = 1000, poll_tokens = 1000`,
     );
   }
 

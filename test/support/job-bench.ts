@@ -214,7 +214,7 @@ export class JobBench {
   async untilDue({ table, id }: Job): Promise<void> {
     await this.database.rows(`UPDATE ${table} SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL`, [id]);
     await this.database.rows(
-      'UPDATE upstream_accounts SET paused_until = NULL, broken_until = NULL, failures = 0',
+      `UPDATE upstream_accounts SET paused_until = NULL, poll_failing = '{}', submit_failing = '{}', reach_failing = '{}'`,
     );
   }
 

@@ -120,6 +120,11 @@ export function timesOut(): PollAnswer {
   return new UpstreamError('UNKNOWN', 'The upstream did not answer in time.');
 }
 
+/** The poll was answered with an error page. */
+export function answersBadly(): PollAnswer {
+  return new UpstreamError('UNKNOWN', 'The upstream answered 502.', { status: 502 });
+}
+
 /** The poll came too soon. */
 export function limits(retryAfterMs: number): PollAnswer {
   return new UpstreamError('LATER', 'The upstream answered 429.', { status: 429, retryAfterMs });

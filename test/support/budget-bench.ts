@@ -1,0 +1,79 @@
+import type { DataSource } from 'typeorm';
+import { newId } from '../../src/core/ids';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { UpstreamBudget, type CallKind } from '../../src/upstream/budget';
+import { createTestDatabase, type TestDatabase } from './database';
+
+/** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */
+export class BudgetBench {
+  private accounts = 0;
+
+  private constructor(
+    private readonly testDatabase: TestDatabase,
+    private readonly source: DataSource,
+    readonly database: Database,
+  ) {}
+
+  static async open(): Promise<BudgetBench> {
+    const testDatabase = await createTestDatabase();
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities: [] }).initialize();
+    return new BudgetBench(testDatabase, source, new Database(source));
+  }
+
+  async stop(): Promise<void> {
+    await this.source.destroy();
+    await this.testDatabase.drop();
+  }
+
+  /** The account that was made last. */
+  get account(): string {
+    return `account-${this.accounts}`;
+  }
+
+  /** Processes that share a key. */
+  processes(count: number, requestsPerMinute = 500): UpstreamBudget[] {
+    this.accounts += 1;
+    const provider = { name: 'scripted', account: this.account, facts: { requestsPerMinute } };
+    return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider));
+  }
+
+  /** What the processes of the latest account share. */
+  async state(): Promise<{ failing: number; pauseMs: number; creditsAvailable: number | null }> {
+    const [row] = await this.database.rows<{
+      failing: number;
+      pause_ms: number;
+      credits_available: number | null;
+    }>(
+      `SELECT credits_available,
+              cardinality(poll_failing) + cardinality(submit_failing) + cardinality(reach_failing) AS failing,
+              coalesce(extract(epoch FROM greatest(paused_until, poll_open_until, submit_open_until, reach_open_until)
+                                          - clock_timestamp()) * 1000, 0)::float8 AS pause_ms
+         FROM upstream_accounts WHERE account = $1`,
+      [this.account],
+    );
+    return { failing: row!.failing, pauseMs: row!.pause_ms, creditsAvailable: row!.credits_available };
+  }
+
+  /** Advances the clock, as far as the budget can see. */
+  async advance(ms: number): Promise<void> {
+    const columns = [
+      ...['poll_refilled_at', 'submit_refilled_at', 'paused_until'],
+      ...['poll', 'submit', 'reach'].flatMap((name) => [`${name}_failing_since`, `${name}_open_until`]),
+    ];
+    const set = columns.map((column) => `${column} = ${column} - $2 * interval '1 ms'`);
+    await this.database.rows(`UPDATE upstream_accounts SET ${set.join(', ')} WHERE account = $1`, [
+      this.account,
+      ms,
+    ]);
+  }
+
+  /** The calls of so many different jobs fail, one after the other. */
+  async fail(
+    budget: UpstreamBudget,
+    jobs: number,
+    { kind = 'poll', isUnreachable = true }: { kind?: CallKind; isUnreachable?: boolean } = {},
+  ): Promise<void> {
+    for (let job = 0; job < jobs; job += 1) await budget.failed(kind, [{ jobId: newId(), isUnreachable }]);
+  }
+}
