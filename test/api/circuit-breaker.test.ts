@@ -3,7 +3,7 @@ import type { UpstreamBudget } from '../../src/upstream/budget';
 import { BudgetBench } from '../support/budget-bench';
 import { JobBench } from '../support/job-bench';
 import { begin } from '../support/job-stories';
-import { answersBadly, timesOut } from '../support/scripted-provider';
+import { answersBadly, running, timesOut } from '../support/scripted-provider';
 
 describe('circuit breakers', () => {
   let bench: BudgetBench;
@@ -57,7 +57,8 @@ describe('circuit breakers', () => {
     const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
     await bench.fail(one, 9, { kind: 'submit', isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(1);
-    await other.answered('poll', {});
+    await bench.fail(one, 1);
+    await one.answered('poll', {});
     expect((await one.take('submit', 1)).granted).toBe(0);
   });
 
@@ -155,6 +156,19 @@ describe('paid calls', () => {
       await bench.database.rows(`UPDATE models SET due_at = now() WHERE provider_ref IS NOT NULL`);
       await worker.poll('models');
     }
+    const other = await begin(bench, 'training');
+    await worker.submit('models');
+    expect(await bench.row(other)).toMatchObject({ status: 'TRAINING' });
+  });
+
+  it('are made while nine jobs time out and a tenth, polled with them, is answered', async () => {
+    const worker = bench.process();
+    const jobs = await Promise.all(Array.from({ length: 10 }, () => begin(bench, 'training')));
+    for (let pass = 0; pass < 2; pass += 1) await worker.submit('models');
+    bench.provider.otherwise = timesOut();
+    bench.provider.says((await bench.row(jobs[0]!)).providerRef!, running());
+    await bench.database.rows('UPDATE models SET due_at = now()');
+    await worker.poll('models');
     const other = await begin(bench, 'training');
     await worker.submit('models');
     expect(await bench.row(other)).toMatchObject({ status: 'TRAINING' });
