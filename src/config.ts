@@ -134,6 +134,7 @@ const settings = z.object({
   TRUSTED_PROXIES: networks.default([]),
   PERSISTED_QUERIES: z.string().min(1).optional(),
   PERSISTED_QUERIES_ONLY: flag.default(false),
+  PERSISTED_QUERIES_CACHE: bytes.default(10_000_000),
   BATCHING: flag.default(false),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),

@@ -9,7 +9,7 @@ import { GraphQLDoor } from './http/graphql-route';
 import { healthRoutes } from './http/health';
 import { Operations } from './http/operations';
 import { Origins } from './http/origins';
-import { PersistedQueries } from './http/persisted-queries';
+import { loadListedQueries, PersistedQueries } from './http/persisted-queries';
 import { HttpServer } from './http/server';
 import { Sessions } from './http/sessions';
 import { SseDoor } from './http/sse';
@@ -88,12 +88,16 @@ export async function makeDoors(ground: DoorGround): Promise<Doors> {
 }
 
 function makeOperations({ config, logger, features }: DoorGround): Operations {
-  const { PERSISTED_QUERIES: path, PERSISTED_QUERIES_ONLY: isOnly } = config;
+  const path = config.PERSISTED_QUERIES;
   return new Operations({
     schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer.owner)),
     introspection: config.INTROSPECTION,
     logger,
-    persisted: path === undefined ? undefined : PersistedQueries.load(path, isOnly),
+    persisted: new PersistedQueries({
+      listed: path === undefined ? undefined : loadListedQueries(path),
+      isOnly: config.PERSISTED_QUERIES_ONLY,
+      maxBytes: config.PERSISTED_QUERIES_CACHE,
+    }),
   });
 }
 

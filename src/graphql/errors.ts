@@ -1,5 +1,6 @@
 import { GraphQLError, isValueNode, Kind, type ASTNode, type GraphQLFormattedError } from 'graphql';
 import { DomainError } from '../core/errors';
+import { excerpt } from '../core/excerpt';
 import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
 import { inputPath } from './input-path';
@@ -12,7 +13,6 @@ const graphqlCodes = [
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',
-  'PERSISTED_QUERY_NOT_SUPPORTED',
   'BAD_REQUEST',
 ] as const;
 
@@ -63,7 +63,10 @@ function tell(error: unknown, scope: ErrorScope): Told {
   const domain = domainErrorIn(error);
   if (domain) return tellDomain(domain);
   const told = error instanceof GraphQLError ? (tellInput(error) ?? tellGraphQL(error)) : null;
-  if (told) return scope.hideSuggestions ? { ...told, message: withoutSuggestion(told.message) } : told;
+  if (told) {
+    const message = scope.hideSuggestions ? withoutSuggestion(told.message) : told.message;
+    return { ...told, message: excerpt(message) };
+  }
   scope.logger.error(
     { requestId: scope.requestId, error: loggableError(chainOf(error).at(-1)) },
     'unexpected error',
@@ -72,7 +75,7 @@ function tell(error: unknown, scope: ErrorScope): Told {
 }
 
 function tellDomain({ message, code, field, details }: DomainError): Told {
-  return { message, extensions: { ...details, code, ...(field !== undefined && { field }) } };
+  return { message, extensions: { ...details, code, ...(field !== undefined && { field: excerpt(field) }) } };
 }
 
 function tellGraphQL(error: GraphQLError): Told | null {
@@ -120,11 +123,19 @@ function tellVariable(error: GraphQLError, variable: string): Told | null {
 }
 
 function invalidInput(message: string, field: string | undefined): Told {
-  return { message, extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field }) } };
+  return {
+    message,
+    extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field: excerpt(field) }) },
+  };
 }
 
+/**
+ * graphql-js suggests names at the end of a message: ` Did you mean "models"?`. No regular expression: the message
+ * repeats what the client sent, up to 250 kB.
+ */
 function withoutSuggestion(message: string): string {
-  return message.replace(/ ?Did you mean [^?]*\?/g, '');
+  const start = message.endsWith('?') ? message.lastIndexOf('Did you mean ') : -1;
+  return start === -1 ? message : message.slice(0, start).trimEnd();
 }
 
 /** An error and those that it wraps, down to the one that was thrown first. */

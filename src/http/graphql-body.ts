@@ -1,9 +1,7 @@
-import { z } from 'zod';
 import { DomainError } from '../core/errors';
 import { readBody } from './body';
 import type { Exchange } from './exchange';
 import { parseJson } from './json';
-import type { OperationRequest } from './operations';
 
 /** The largest body of a GraphQL request, in bytes, and how long it may take to come, in milliseconds. */
 const bounds = { maxBytes: 256_000, maxMs: 10_000 } as const;
@@ -40,23 +38,20 @@ export async function readJsonBody(exchange: Exchange): Promise<unknown> {
   return parseJson(text);
 }
 
-const operation = z.object({
-  query: z.string('is text'),
-  operationName: z.string('is text').nullish(),
-  variables: z.record(z.string(), z.unknown(), 'is an object').nullish(),
-});
-
 /**
- * The operation in what a request brings, where no library of that protocol has looked at it yet.
- * @throws DomainError INVALID_INPUT with the field
+ * The request that the parameters of a GET make, in the form of a POST's JSON.
+ * @throws DomainError INVALID_INPUT if `variables` or `extensions` are not JSON
  */
-export function readOperation(given: unknown): OperationRequest {
-  const { data, error } = operation.safeParse(given);
-  if (data) return data;
-  const field = String(error.issues[0]?.path[0] ?? 'query');
-  throw new DomainError(
-    'INVALID_INPUT',
-    `The request's ${field} ${error.issues[0]?.message ?? 'is missing'}.`,
-    { field },
-  );
+export function readParameters({ query: parameters }: Exchange): Record<string, unknown> {
+  const jsonOf = (name: string): unknown => parseJson(parameters.get(name) ?? 'null');
+  return {
+    ...Object.fromEntries(parameters),
+    variables: jsonOf('variables'),
+    extensions: jsonOf('extensions'),
+  };
+}
+
+/** The refusal of a mutation by GET, which links and pages may send unasked; answered 405. */
+export function mutationByGet(): DomainError {
+  return new DomainError('INVALID_INPUT', 'A mutation is sent by POST, not GET.');
 }

@@ -1,7 +1,10 @@
 import {
   ApolloServer,
+  HeaderMap,
   type ApolloServerPlugin,
-  type GraphQLRequestContextWillSendResponse,
+  type GraphQLRequestContext,
+  type GraphQLRequestListener,
+  type HTTPGraphQLRequest,
 } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -10,20 +13,20 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import type { GraphQLError } from 'graphql';
+import { OperationTypeNode, parse, type DocumentNode, type GraphQLError } from 'graphql';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import { domainErrorIn } from '../graphql/errors';
-import { answerText, hints } from './answers';
+import { answerText, hints, type Headers } from './answers';
 import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
 import type { Exchange, Route } from './exchange';
-import { Unacceptable } from './graphql-body';
+import { mutationByGet, Unacceptable } from './graphql-body';
 import { readGraphQLRequest, type GraphQLRequest } from './graphql-request';
 import { mediaTypes, names, negotiate, type MediaType } from './media-types';
-import { graphqlBounds, type Operations } from './operations';
+import { isPrepared, type Operations, type Prepared } from './operations';
 import type { Origins } from './origins';
 import type { RateGate } from './rate-gate';
 
@@ -43,12 +46,15 @@ export interface GraphQLDoorOptions {
 }
 
 /**
- * GraphQL over HTTP, after the specification of that name: POST, and GET for queries. Apollo executes; what must hold
- * on every door (limits, the form of errors) is ours, and what would call home is switched off.
+ * GraphQL over HTTP, after the specification of that name: POST, and GET for queries. Apollo is the HTTP engine: it
+ * guards against forged requests and puts answers and batches together. What it would parse, validate and execute
+ * goes through {@link Operations}, as over WebSocket and SSE. What would call home is switched off.
  */
 export class GraphQLDoor {
   readonly route: Route;
   private readonly apollo: ApolloServer<GraphQLContext>;
+  /** By the body that Apollo is given for each operation. */
+  private readonly prepared = new WeakMap<object, Prepared>();
   private isStarted = false;
   private stopping: Promise<void> | null = null;
 
@@ -62,12 +68,10 @@ export class GraphQLDoor {
     this.apollo = new ApolloServer<GraphQLContext>({
       schema: operations.schema,
       nodeEnv: 'production',
-      // Switched by a rule of ours, whose words do not speak of Apollo.
+      // Introspection is a rule of Operations.
       introspection: true,
-      validationRules: [...operations.rules],
-      parseOptions: graphqlBounds.parse,
-      validationOptions: graphqlBounds.validate,
-      executionOptions: graphqlBounds.execute,
+      // Otherwise a stored document would replace the prepared one.
+      documentStore: null,
       csrfPrevention: true,
       allowBatchedHttpRequests: options.batching ?? false,
       persistedQueries: false,
@@ -80,7 +84,7 @@ export class GraphQLDoor {
         ApolloServerPluginLandingPageDisabled(),
         ApolloServerPluginSchemaReportingDisabled(),
         ApolloServerPluginUsageReportingDisabled(),
-        answersOf(operations),
+        this.pipeline(),
       ],
     });
   }
@@ -123,18 +127,47 @@ export class GraphQLDoor {
 
   private async run(exchange: Exchange, mediaType: MediaType): Promise<void> {
     const { operations } = this.options;
-    const { response, requestId } = exchange;
+    const { request, response, requestId } = exchange;
     const { viewer, asked } = await this.admit(exchange);
-    const refusal = operations.weigh(asked.operations);
-    if (refusal) {
-      this.answer(exchange, mediaType, mediaType === mediaTypes.json ? 200 : 400, refusal);
+    const prepared = asked.operations.map((operation) => operations.prepare(operation));
+    if (request.method === 'GET' && prepared.some(isMutation)) {
+      this.answer(exchange, mediaType, 405, [mutationByGet()], { allow: 'POST' });
       return;
     }
-    const context = (): Promise<GraphQLContext> => Promise.resolve(createContext(viewer, requestId));
-    const executing = this.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest: asked.http, context });
+    const refusal = refusalIn(prepared) ?? operations.findForbidden(prepared);
+    if (refusal) {
+      this.answer(exchange, mediaType, statusOf([refusal], mediaType), [refusal]);
+      return;
+    }
+    const executing = this.apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: this.forApollo(exchange, asked, prepared),
+      context: () => Promise.resolve(createContext(viewer, requestId)),
+    });
     const { status, headers, body } = await operations.inTime(executing);
     if (body.kind !== 'complete') throw new Error('Incremental delivery is not offered.');
-    answerText(response, status ?? 200, body.string, Object.fromEntries(headers));
+    answerText(response, status ?? 200, body.string, {
+      ...Object.fromEntries(headers),
+      'content-type': mediaType,
+    });
+  }
+
+  /** A GET becomes a POST: what distinguishes them has been checked. */
+  private forApollo(
+    exchange: Exchange,
+    { isBatch }: GraphQLRequest,
+    prepared: readonly Prepared[],
+  ): HTTPGraphQLRequest {
+    const bodies = prepared.map((one) => {
+      const body = { query: standIn.text };
+      this.prepared.set(body, one);
+      return body;
+    });
+    return {
+      method: 'POST',
+      headers: headersOf(exchange),
+      search: '',
+      body: isBatch ? bodies : bodies[0],
+    };
   }
 
   /** Finds out who asks, then reads what, and counts both. */
@@ -146,8 +179,7 @@ export class GraphQLDoor {
     rates?.countAddress(exchange);
     const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
     rates?.countOwner(viewer, exchange);
-    const complete = operations.complete.bind(operations);
-    const asked = await readGraphQLRequest(exchange, { batching, complete });
+    const asked = await readGraphQLRequest(exchange, batching);
     const more = Math.max(asked.operations.length - 1, 0);
     rates?.countAddress(exchange, more);
     rates?.countOwner(viewer, exchange, more);
@@ -156,40 +188,85 @@ export class GraphQLDoor {
 
   private refuse(exchange: Exchange, mediaType: MediaType, error: unknown): void {
     if (exchange.response.destroyed) return;
-    this.answer(exchange, mediaType, error instanceof DomainError ? error.httpStatus : 500, error);
+    this.answer(exchange, mediaType, error instanceof DomainError ? error.httpStatus : 500, [error]);
   }
 
   private answer(
     { response, requestId }: Exchange,
     mediaType: MediaType,
     status: number,
-    error: unknown,
+    errors: readonly unknown[],
+    headers: Headers = {},
   ): void {
-    const domain = domainErrorIn(error);
-    const text = JSON.stringify({ errors: this.options.operations.formatErrors([error], requestId) });
-    answerText(response, status, text, { 'content-type': mediaType, ...(domain && hints(domain)) });
+    const domain = domainErrorIn(errors[0]);
+    const text = JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
+    answerText(response, status, text, {
+      'content-type': mediaType,
+      ...(domain && hints(domain)),
+      ...headers,
+    });
+  }
+
+  /** Gives Apollo the prepared document, so that it parses and validates nothing, and executes in its place. */
+  private pipeline(): ApolloServerPlugin<GraphQLContext> {
+    const { operations } = this.options;
+    const listener: GraphQLRequestListener<GraphQLContext> = {
+      didResolveSource: (running) => {
+        const prepared = this.preparedOf(running);
+        (running as { document?: DocumentNode }).document = isPrepared(prepared)
+          ? prepared.args.document
+          : standIn.document;
+        return Promise.resolve();
+      },
+      responseForOperation: async (running) => {
+        const prepared = this.preparedOf(running);
+        const { contextValue, request } = running;
+        const result = isPrepared(prepared)
+          ? await operations.execute({ ...prepared.args, contextValue })
+          : { errors: prepared };
+        const mediaType = negotiate(request.http?.headers.get('accept')) ?? mediaTypes.json;
+        const status = 'data' in result ? 200 : statusOf(result.errors ?? [], mediaType);
+        const singleResult = operations.format(result, contextValue.requestId);
+        return { http: { status, headers: new HeaderMap() }, body: { kind: 'single', singleResult } };
+      },
+    };
+    return { requestDidStart: () => Promise.resolve(listener) };
+  }
+
+  private preparedOf({ request }: GraphQLRequestContext<GraphQLContext>): Prepared {
+    return this.prepared.get(request.http!.body as object)!;
   }
 }
 
-/**
- * Gives Apollo's answers our form: errors are formatted where the request's id is known, which Apollo's own hook does
- * not, and a well-formed request that GraphQL refuses is answered 200 to those who want plain JSON, as the
- * specification says.
- */
-function answersOf(operations: Operations): ApolloServerPlugin<GraphQLContext> {
-  const willSendResponse = (told: GraphQLRequestContextWillSendResponse<GraphQLContext>): Promise<void> => {
-    const { body, http } = told.response;
-    if (told.errors && body.kind === 'single') {
-      body.singleResult.errors = operations.formatErrors(told.errors, told.contextValue.requestId);
-    }
-    const mediaType = negotiate(told.request.http?.headers.get('accept')) ?? mediaTypes.json;
-    http.headers.set('content-type', mediaType);
-    if (http.status === 400 && mediaType === mediaTypes.json && !isMalformed(told.errors)) http.status = 200;
-    return Promise.resolve();
-  };
-  return { requestDidStart: () => Promise.resolve({ willSendResponse }) };
+/** What Apollo sees in place of every query. */
+const standIn = { text: '{ __typename }', document: parse('{ __typename }') };
+
+function headersOf({ request }: Exchange): HeaderMap {
+  const map = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  // Apollo lets a GET pass if a header shows that no other site's page can have sent it. That no browser says that
+  // one did (see Origins), and that the answer is asked for by its name, shows as much to us.
+  const types = ['application/json', 'application/graphql-response+json'];
+  const isNamed = types.some((type) => names(request.headers.accept, type));
+  if (request.method === 'GET' && isNamed) map.set('apollo-require-preflight', 'true');
+  return map;
 }
 
-function isMalformed(errors: readonly GraphQLError[] | undefined): boolean {
-  return errors?.some((error) => error.extensions.code === 'BAD_REQUEST') ?? false;
+function isMutation(prepared: Prepared): boolean {
+  return isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
+}
+
+/** What refuses the whole request: the form of an operation, its size, or a persisted query. */
+function refusalIn(all: readonly Prepared[]): GraphQLError | undefined {
+  return all.flatMap((one) => (isPrepared(one) ? [] : one)).find((error) => domainErrorIn(error));
+}
+
+/** A well-formed request that GraphQL refuses is answered 200 to clients that want plain JSON, as the specification says. */
+function statusOf(errors: readonly GraphQLError[], mediaType: MediaType): number {
+  const domain = domainErrorIn(errors[0]);
+  const isUnusable = domain !== null && domain.code !== 'QUERY_TOO_COMPLEX';
+  if (isUnusable) return domain.httpStatus;
+  return mediaType === mediaTypes.json ? 200 : 400;
 }

@@ -15,13 +15,15 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
+  TokenKind,
   type ValueNode,
 } from 'graphql';
 import { DomainError } from '../core/errors';
 
 /**
  * How much one operation may ask for, over HTTP, WebSocket and SSE alike. Fragments count wherever they are spread.
- * - `tokens`: words and signs of the whole document
+ * - `tokens`: tokens of the whole document
+ * - `nameLength`: characters of a name; an alias is repeated in each row of the answer and in each error's path
  * - `depth`: fields within fields; introspection has a limit of its own in graphql-js
  * - `aliases`, `directives`: in all
  * - `rootFields`: fields of Query, Mutation or Subscription
@@ -30,6 +32,7 @@ import { DomainError } from '../core/errors';
  */
 export const queryLimits = {
   tokens: 2_000,
+  nameLength: 200,
   depth: 10,
   aliases: 30,
   directives: 20,
@@ -51,7 +54,8 @@ const paidMutations: ReadonlySet<string> = new Set([
 
 /** What was asked for, in words: `given` is what the query has, `most` what it may have. */
 const sentences: Record<Limit, (given: number, most: number) => string> = {
-  tokens: (_given, most) => `The query has more than ${most} words and signs. Ask for less at once.`,
+  tokens: (_given, most) => `The query has more than ${most} tokens. Ask for less at once.`,
+  nameLength: (given, most) => `A name in the query has ${given} characters; ${most} are allowed.`,
   depth: (given, most) =>
     `The query is ${given > most ? given : 'far too many'} levels deep; ${most} are allowed. Ask in two steps.`,
   aliases: (given, most) => `The query has ${given} aliases; ${most} are allowed. Send it in parts.`,
@@ -71,6 +75,16 @@ export function tooComplex(limit: Limit, given?: number): GraphQLError {
   return new GraphQLError(message, {
     originalError: new DomainError('QUERY_TOO_COMPLEX', message, { details }),
   });
+}
+
+/** The refusal of the first name that is too long, or null. */
+export function findLongName(document: DocumentNode): GraphQLError | null {
+  for (let token = document.loc?.startToken; token; token = token.next ?? undefined) {
+    if (token.kind !== TokenKind.NAME) continue;
+    const length = token.value.length;
+    if (length > queryLimits.nameLength) return tooComplex('nameLength', length);
+  }
+  return null;
 }
 
 /**
@@ -101,7 +115,16 @@ export function paidCalls(schema: GraphQLSchema, document: DocumentNode): number
 
 type Weight = Record<Limit, number>;
 
-const nothing: Weight = { tokens: 0, depth: 0, aliases: 0, directives: 0, rootFields: 0, cost: 0, paid: 0 };
+const nothing: Weight = {
+  tokens: 0,
+  nameLength: 0,
+  depth: 0,
+  aliases: 0,
+  directives: 0,
+  rootFields: 0,
+  cost: 0,
+  paid: 0,
+};
 
 /** Fragments of fragments double quickly; beyond this the figure says nothing any more. */
 const beyondCounting = 1_000_000_000;

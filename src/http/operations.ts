@@ -21,20 +21,22 @@ import type { Logger } from '../core/logger';
 import type { GraphQLContext } from '../graphql/context';
 import { formatError } from '../graphql/errors';
 import { renewContext } from './context';
-import { findExcess, paidCalls, queryLimits, tooComplex } from './limits';
-import type { PersistedQueries } from './persisted-queries';
+import { findExcess, findLongName, paidCalls, queryLimits, tooComplex } from './limits';
+import { readOperation, type OperationRequest } from './operation-request';
+import { PersistedQueries } from './persisted-queries';
 
-/** An operation as a client sends it, by whichever door. */
-export interface OperationRequest {
-  readonly query: string;
-  readonly operationName?: string | null;
-  readonly variables?: Readonly<Record<string, unknown>> | null;
-}
-
-/** An operation that was read and found good. */
+/** A valid operation. */
 export interface PreparedOperation {
   readonly kind: OperationTypeNode;
   readonly args: ExecutionArgs & { readonly document: DocumentNode };
+}
+
+/** An operation, or why it is refused. */
+export type Prepared = PreparedOperation | readonly GraphQLError[];
+
+/** Whether an operation may be executed. */
+export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
+  return 'args' in prepared;
 }
 
 /** What {@link Operations} needs. */
@@ -45,12 +47,12 @@ export interface OperationsOptions {
   readonly logger: Logger;
   /** How long an operation, or the answer to one event, may take. \@defaultValue 10_000 milliseconds */
   readonly deadlineMs?: number;
-  /** \@defaultValue none: every query is sent whole */
+  /** \@defaultValue what clients register, up to 10 MB */
   readonly persisted?: PersistedQueries;
 }
 
-/** How graphql-js is to be bounded, wherever it runs. */
-export const graphqlBounds = {
+/** How graphql-js is bounded. */
+const graphqlBounds = {
   parse: { maxTokens: queryLimits.tokens },
   validate: { maxErrors: 10 },
   execute: { maxCoercionErrors: 10 },
@@ -61,78 +63,50 @@ export const graphqlBounds = {
  */
 export class Operations {
   readonly schema: GraphQLSchema;
-  readonly rules: readonly ValidationRule[];
   readonly deadlineMs: number;
   private readonly hideSuggestions: boolean;
   private readonly logger: Logger;
-  private readonly persisted: PersistedQueries | undefined;
+  private readonly rules: readonly ValidationRule[];
+  private readonly persisted: PersistedQueries;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
-    this.rules = options.introspection ? [] : [NoSchemaIntrospectionCustomRule];
+    this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
     this.hideSuggestions = !options.introspection;
     this.deadlineMs = options.deadlineMs ?? 10_000;
     this.logger = options.logger;
-    this.persisted = options.persisted;
+    this.persisted = options.persisted ?? new PersistedQueries({ maxBytes: 10_000_000 });
   }
 
   /**
-   * The request with the query that it names, where it names one of those that the operator has listed.
-   * @throws DomainError if there is none, or where only the listed ones are allowed and this is another
+   * Checks the form, finds a query that is named by its hash, parses, applies the limits and validates.
+   * @param given - the operation as the client sent it; nothing about it has been checked
    */
-  complete<Request>(request: Request): Request {
-    return this.persisted ? this.persisted.complete(request) : request;
-  }
-
-  /**
-   * Weighs what one HTTP request brings, before Apollo sees it. A batch makes one paid call at most, as one operation
-   * does. Subscriptions are refused: they have doors of their own.
-   * @returns what is wrong, or null
-   */
-  weigh(requests: readonly OperationRequest[]): GraphQLError | null {
-    let paid = 0;
-    for (const request of requests) {
-      const document = this.read(request);
-      if (document instanceof GraphQLError) return document;
-      if (getOperationAST(document, request.operationName)?.operation === OperationTypeNode.SUBSCRIPTION) {
-        return wrapped(subscriptionElsewhere());
-      }
-      paid += paidCalls(this.schema, document);
-    }
-    return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
-  }
-
-  /** Parses and weighs, without validation. Each refusal is quick, whatever the query. */
-  read(request: OperationRequest): DocumentNode | GraphQLError {
-    const document = parsed(request.query);
-    if (document instanceof GraphQLError) return document;
-    return findExcess(this.schema, document, request.variables ?? {}) ?? document;
-  }
-
-  /** Parses, weighs and validates. */
-  prepare(given: OperationRequest): PreparedOperation | readonly GraphQLError[] {
-    let request: OperationRequest;
+  prepare(given: unknown): Prepared {
     try {
-      request = this.complete(given);
+      const request = readOperation(given);
+      const query = this.persisted.queryOf(request);
+      const prepared = this.validate(query, request);
+      if (isPrepared(prepared) && request.hash !== null) this.persisted.register(request.hash, query);
+      return prepared;
     } catch (error) {
+      if (error instanceof GraphQLError) return [error];
       return [wrapped(error)];
     }
-    const document = this.read(request);
-    if (document instanceof GraphQLError) return [document];
-    const rules = [...specifiedRules, ...this.rules];
-    const problems = validate(this.schema, document, rules, graphqlBounds.validate);
-    if (problems.length > 0) return problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
-    const operation = getOperationAST(document, request.operationName);
-    if (!operation) return [unknownOperation(request.operationName)];
-    const { schema } = this;
-    const args = {
-      schema,
-      document,
-      operationName: request.operationName,
-      variableValues: request.variables,
-      options: graphqlBounds.execute,
-    };
-    return { kind: operation.operation, args };
+  }
+
+  /**
+   * What one HTTP request may not bring: subscriptions, which have transports of their own, and more than one paid
+   * call, in a batch as in an operation.
+   * @returns the refusal, or null
+   */
+  findForbidden(all: readonly Prepared[]): GraphQLError | null {
+    const operations = all.filter(isPrepared);
+    if (operations.some(({ kind }) => kind === OperationTypeNode.SUBSCRIPTION)) {
+      return wrapped(subscriptionElsewhere());
+    }
+    const paid = operations.reduce((sum, { args }) => sum + paidCalls(this.schema, args.document), 0);
+    return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
   /** Runs a query, a mutation, or the answer to one event of a subscription. Never rejects. */
@@ -178,6 +152,25 @@ export class Operations {
     return errors.map((error) => formatError(error, { requestId, logger, hideSuggestions }));
   }
 
+  private validate(query: string, { operationName, variables }: OperationRequest): Prepared {
+    const { schema } = this;
+    const document = parsed(query);
+    const excess = findExcess(schema, document, variables ?? {});
+    if (excess) return [excess];
+    const problems = validate(schema, document, this.rules, graphqlBounds.validate);
+    if (problems.length > 0) return problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
+    const operation = getOperationAST(document, operationName);
+    if (!operation) return [unknownOperation(operationName)];
+    const args = {
+      schema,
+      document,
+      operationName,
+      variableValues: variables,
+      options: graphqlBounds.execute,
+    };
+    return { kind: operation.operation, args };
+  }
+
   /** Waits for work at most as long as an operation may take. */
   inTime<Result>(work: Promise<Result>): Promise<Result> {
     const seconds = this.deadlineMs / 1_000;
@@ -193,17 +186,22 @@ export class Operations {
   }
 }
 
-function parsed(query: string): DocumentNode | GraphQLError {
+/** @throws GraphQLError that says why it cannot be parsed, or is too large to be checked */
+function parsed(query: string): DocumentNode {
+  let document: DocumentNode;
   try {
-    return parse(query, graphqlBounds.parse);
+    document = parse(query, graphqlBounds.parse);
   } catch (error) {
     // Brackets within brackets, deeper than the parser's own calls may go.
-    if (error instanceof RangeError) return tooComplex('depth');
+    if (error instanceof RangeError) throw tooComplex('depth');
     if (!(error instanceof GraphQLError)) throw error;
     // graphql-js has no code for it; the words are those of its parser.
-    if (error.message.includes(`${queryLimits.tokens} tokens`)) return tooComplex('tokens');
-    return withCode(error, 'GRAPHQL_PARSE_FAILED');
+    if (error.message.includes(`${queryLimits.tokens} tokens`)) throw tooComplex('tokens');
+    throw withCode(error, 'GRAPHQL_PARSE_FAILED');
   }
+  const tooLong = findLongName(document);
+  if (tooLong) throw tooLong;
+  return document;
 }
 
 function subscriptionElsewhere(): DomainError {
@@ -227,7 +225,7 @@ function withCode(error: GraphQLError, code: string): GraphQLError {
 }
 
 function wrapped(error: unknown): GraphQLError {
-  const originalError = error instanceof Error ? error : new Error('Something that is no error was thrown.');
+  const originalError = error instanceof Error ? error : new Error('Non-Error value thrown.');
   return new GraphQLError(originalError.message, { originalError });
 }
 

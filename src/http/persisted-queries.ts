@@ -1,75 +1,89 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { DomainError } from '../core/errors';
-import { isRecord } from './json';
+import type { OperationRequest } from './operation-request';
 
 const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is no SHA-256 in hexadecimal'), z.string());
 
-/** What {@link PersistedQueries} may hold: an allow-list is made by a build, not by hand, but it has its bounds. */
-const mostQueries = 10_000;
+/** How many queries an operator may list. */
+const maxListed = 10_000;
+
+/** What {@link PersistedQueries} needs. */
+export interface PersistedQueriesOptions {
+  /** The operator's list, by SHA-256. \@defaultValue empty */
+  readonly listed?: ReadonlyMap<string, string>;
+  /** Whether all other queries are refused, and none is registered. \@defaultValue false */
+  readonly isOnly?: boolean;
+  /** How much memory registered queries may take, in bytes; the least recently used are forgotten. */
+  readonly maxBytes: number;
+}
 
 /**
- * Queries that clients may name by their SHA-256 instead of sending them: as `extensions.persistedQuery.sha256Hash`,
- * which Apollo's clients do, or as `documentId: "sha256:…"`, which Relay's and the draft of GraphQL over HTTP do.
- * As an allow-list they are also all that may be asked.
+ * Queries that clients name by their SHA-256 instead of sending them: those that the operator has listed, and those
+ * that clients register by sending hash and query together (Apollo's automatic persisted queries).
  */
 export class PersistedQueries {
-  /** @param isOnly - whether all other queries are refused */
-  constructor(
-    private readonly queries: ReadonlyMap<string, string>,
-    private readonly isOnly: boolean,
-  ) {}
+  private readonly listed: ReadonlyMap<string, string>;
+  private readonly isOnly: boolean;
+  private readonly registered: LRUCache<string, string>;
 
-  /**
-   * Reads `{ "<sha256 of the query>": "<query>" }`.
-   * @throws Error naming the file, if it cannot be read or an entry is not what its hash says
-   */
-  static load(path: string, isOnly: boolean): PersistedQueries {
-    const queries = new Map(Object.entries(readEntries(path)));
-    if (queries.size > mostQueries) throw unusable(path, `it has more than ${mostQueries} queries`);
-    const wrong = [...queries].find(([hash, query]) => sha256(query) !== hash);
-    if (wrong) throw unusable(path, `the query under ${wrong[0]} has another SHA-256`);
-    return new PersistedQueries(queries, isOnly);
+  constructor(options: PersistedQueriesOptions) {
+    this.listed = options.listed ?? new Map();
+    this.isOnly = options.isOnly ?? false;
+    this.registered = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (query) => 2 * query.length + 200,
+    });
   }
 
   /**
-   * The request with the query that it names.
-   * @param request - as it came; what is no object is left to those who check its form
+   * The text of the request's query.
    * @throws DomainError PERSISTED_QUERY_NOT_FOUND, QUERY_NOT_ALLOWED, INVALID_INPUT
    */
-  complete<Request>(request: Request): Request {
-    if (!isRecord(request)) return request;
-    const hash = hashIn(request);
-    if (hash === null) {
-      this.check(request.query);
-      return request;
+  queryOf({ query, hash }: OperationRequest): string {
+    // Some clients send an empty query beside the hash.
+    if (hash !== null && !query) return this.find(hash);
+    if (query == null) {
+      throw new DomainError('INVALID_INPUT', "The request's query is missing.", { field: 'query' });
     }
-    const query = this.queries.get(hash);
-    if (query === undefined) throw unknown();
-    if (request.query != null && request.query !== '' && request.query !== query) {
+    if (hash !== null || this.isOnly) this.check(query, hash);
+    return query;
+  }
+
+  /** Remembers a valid query whose hash {@link queryOf} has checked. */
+  register(hash: string, query: string): void {
+    if (!this.isOnly && !this.listed.has(hash)) this.registered.set(hash, query);
+  }
+
+  private check(query: string, hash: string | null): void {
+    const actual = sha256(query);
+    if (hash !== null && hash !== actual) {
       throw new DomainError('INVALID_INPUT', 'The query has another SHA-256 than the request says.', {
         field: 'query',
       });
     }
-    // Whoever reads it next has no persisted queries of its own.
-    const { extensions: _extensions, documentId: _documentId, ...rest } = request;
-    return { ...rest, query } as Request;
+    if (this.isOnly && !this.listed.has(actual)) throw notAllowed();
   }
 
-  private check(query: unknown): void {
-    if (!this.isOnly || typeof query !== 'string' || this.queries.has(sha256(query))) return;
-    throw new DomainError(
-      'QUERY_NOT_ALLOWED',
-      'Only the queries that the operator has listed are answered here. Name one by its SHA-256.',
-    );
+  private find(hash: string): string {
+    const query = this.listed.get(hash) ?? this.registered.get(hash);
+    if (query === undefined) throw unknown();
+    return query;
   }
 }
 
-function hashIn({ extensions, documentId }: Record<string, unknown>): string | null {
-  if (typeof documentId === 'string') return documentId.replace(/^sha256:/, '');
-  const persisted = isRecord(extensions) ? extensions.persistedQuery : undefined;
-  return isRecord(persisted) && typeof persisted.sha256Hash === 'string' ? persisted.sha256Hash : null;
+/**
+ * Reads an operator's list: `{ "<sha256 of the query>": "<query>" }`.
+ * @throws Error naming the file, if it cannot be read or an entry does not match its hash
+ */
+export function loadListedQueries(path: string): ReadonlyMap<string, string> {
+  const queries = new Map(Object.entries(readEntries(path)));
+  if (queries.size > maxListed) throw unusable(path, `it has more than ${maxListed} queries`);
+  const wrong = [...queries].find(([hash, query]) => sha256(query) !== hash);
+  if (wrong) throw unusable(path, `the query under ${wrong[0]} has another SHA-256`);
+  return queries;
 }
 
 function readEntries(path: string): Record<string, string> {
@@ -95,9 +109,14 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function unknown(): DomainError {
+function notAllowed(): DomainError {
   return new DomainError(
-    'PERSISTED_QUERY_NOT_FOUND',
-    'There is no persisted query with this SHA-256 here. Send the query itself, or have the operator list it.',
+    'QUERY_NOT_ALLOWED',
+    'Only the queries that the operator has listed are answered here. Name one by its SHA-256.',
   );
+}
+
+/** The message is that of the protocol: some clients compare it before they send the query itself. */
+function unknown(): DomainError {
+  return new DomainError('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
 }

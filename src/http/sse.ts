@@ -8,10 +8,9 @@ import { answerJson, refusalOf } from './answers';
 import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
 import type { Exchange, Route } from './exchange';
-import { readJsonBody, readOperation } from './graphql-body';
-import { parseJson } from './json';
+import { mutationByGet, readJsonBody, readParameters } from './graphql-body';
 import { names } from './media-types';
-import type { Operations, PreparedOperation } from './operations';
+import { isPrepared, type Operations, type PreparedOperation } from './operations';
 import type { Origins } from './origins';
 import type { RateGate } from './rate-gate';
 import type { Sessions } from './sessions';
@@ -71,16 +70,17 @@ export class SseDoor {
     rates?.countAddress(exchange);
     const viewer = await operations.inTime(authenticate(credentialsOf(request)));
     rates?.countOwner(viewer, exchange);
-    const prepared = operations.prepare(readOperation(operations.complete(await requestIn(exchange))));
-    if (request.method === 'GET' && isMutation(prepared)) {
-      const { body } = refusalOf(new DomainError('INVALID_INPUT', 'A mutation is sent by POST, not GET.'));
-      answerJson(response, 405, body, { allow: 'POST' });
+    const given = request.method === 'POST' ? await readJsonBody(exchange) : readParameters(exchange);
+    const prepared = operations.prepare(given);
+    const isMutation = isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
+    if (request.method === 'GET' && isMutation) {
+      answerJson(response, 405, refusalOf(mutationByGet()).body, { allow: 'POST' });
       return;
     }
     const stream = new EventStream(response, this.limits);
     this.open.add(stream);
     try {
-      if ('args' in prepared) await this.run(prepared, viewer, stream, requestId);
+      if (isPrepared(prepared)) await this.run(prepared, viewer, stream, requestId);
       else await stream.next({ errors: operations.formatErrors(prepared, requestId) });
       await stream.complete();
     } finally {
@@ -201,19 +201,4 @@ class EventStream {
       settled.abort();
     }
   }
-}
-
-function isMutation(prepared: ReturnType<Operations['prepare']>): boolean {
-  return 'args' in prepared && prepared.kind === OperationTypeNode.MUTATION;
-}
-
-async function requestIn(exchange: Exchange): Promise<unknown> {
-  const { query: parameters, request } = exchange;
-  if (request.method === 'POST') return readJsonBody(exchange);
-  const jsonOf = (name: string): unknown => parseJson(parameters.get(name) ?? 'null');
-  return {
-    ...Object.fromEntries(parameters),
-    variables: jsonOf('variables'),
-    extensions: jsonOf('extensions'),
-  };
 }

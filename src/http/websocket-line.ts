@@ -1,4 +1,4 @@
-import type { WebSocket as Wire } from 'graphql-ws';
+import type { SubscribePayload, WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
@@ -105,10 +105,13 @@ export class WebSocketLine implements Wire {
   onMessage(handle: (text: string) => Promise<void>): void {
     this.socket.on('message', (data, isBinary) => {
       if (this.socket.readyState !== this.socket.OPEN) return;
-      const text = isBinary ? null : textOf(data);
-      if (text === null) this.closeFor('binary');
-      else if (!isWellFormed(text)) this.closeFor('badMessage');
-      else handle(text).catch((error: unknown) => this.fail(error));
+      if (isBinary) {
+        this.closeFor('binary');
+        return;
+      }
+      const message = readMessage(textOf(data));
+      if (message === null) this.closeFor('badMessage');
+      else handle(JSON.stringify(message)).catch((error: unknown) => this.fail(error));
     });
   }
 
@@ -146,13 +149,29 @@ function textOf(data: RawData): string {
   return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString('utf8');
 }
 
-/** Looked at before graphql-ws does, which takes any depth and answers some mistakes as if they were bugs of ours. */
-function isWellFormed(text: string): boolean {
+/**
+ * Reads a message before graphql-ws does, which takes any depth and answers some mistakes as if they were bugs of ours.
+ * An operation is wrapped, so that graphql-ws does not check its form: it would close the socket for a mistake that
+ * HTTP and SSE answer with an error, and does not know operations that are named by their hash.
+ * @returns null if it is not one of the protocol's messages
+ */
+function readMessage(text: string): Record<string, unknown> | null {
   try {
     const message = parseJson(text);
-    if (!isRecord(message) || !clientMessages.has(message.type)) return false;
-    return typeof message.id !== 'string' || message.id.length <= longestId;
+    if (!isRecord(message) || !clientMessages.has(message.type)) return null;
+    if (typeof message.id === 'string' && message.id.length > longestId) return null;
+    const isOperation = message.type === 'subscribe' && isRecord(message.payload);
+    return isOperation ? { ...message, payload: wrapped(message.payload) } : message;
   } catch {
-    return false;
+    return null;
   }
+}
+
+function wrapped(given: unknown): SubscribePayload {
+  return { query: '', extensions: { given } };
+}
+
+/** The operation as the client sent it, out of what graphql-ws was given. */
+export function givenIn(payload: SubscribePayload): unknown {
+  return payload.extensions?.given;
 }

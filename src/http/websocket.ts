@@ -12,11 +12,11 @@ import type { GraphQLContext } from '../graphql/context';
 import { rawAnswer } from './answers';
 import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
-import type { Operations } from './operations';
+import { isPrepared, type Operations } from './operations';
 import type { Origins } from './origins';
 import type { RateGate } from './rate-gate';
 import type { Sessions } from './sessions';
-import { WebSocketLine, type LineLimits } from './websocket-line';
+import { givenIn, WebSocketLine, type LineLimits } from './websocket-line';
 
 /** Bounds of all sockets. */
 export interface WebSocketLimits extends LineLimits {
@@ -168,8 +168,8 @@ export class WebSocketDoor {
     const tooOften = this.count(call);
     if (tooOften) return [tooOften];
     call.operations += 1;
-    const prepared = this.options.operations.prepare(payload);
-    if (!('args' in prepared)) return prepared;
+    const prepared = this.options.operations.prepare(givenIn(payload));
+    if (!isPrepared(prepared)) return prepared;
     // Acknowledged sockets have a viewer.
     return { ...prepared.args, contextValue: createContext(call.viewer!, newId()) };
   }

@@ -108,7 +108,7 @@ describe('the WebSocket door', () => {
         [init, `{"type":"ping","payload":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_001)}`],
         4400,
       ],
-      ['a message without a query', [init, { type: 'subscribe', id: '1', payload: {} }], 4400],
+      ['a message without an operation', [init, { type: 'subscribe', id: '1', payload: 5 }], 4400],
       [
         'an id past all measure',
         [init, { type: 'subscribe', id: 'x'.repeat(500), payload: { query: '{ owner }' } }],

@@ -147,10 +147,10 @@ describe('batches', () => {
     [
       'with a subscription',
       [{ query: 'subscription { trainingProgress(modelId: "x") { cursor } }' }],
-      200,
+      400,
       'INVALID_INPUT',
     ],
-    ['within a batch', [batch(2)], 400, 'BAD_REQUEST'],
+    ['within a batch', [batch(2)], 400, 'INVALID_INPUT'],
   ])('are refused as a whole: %s', async (_what, body, status, code) => {
     const answer = await post(body);
     expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(`"${code}"`)]);

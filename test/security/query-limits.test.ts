@@ -28,6 +28,8 @@ describe('what an operation may ask for', () => {
     ['tokens', `{ ${times(2_001, () => 'greeting')} }`, undefined],
     ['tokens', `{ ${times(1_000, () => 'greeting')} ${times(1_000, () => 'owner')} }`, undefined],
     ['tokens', `{ ${'a '.repeat(60_000)} }`, undefined],
+    ['nameLength', `{ ${'a'.repeat(201)}: greeting }`, 201],
+    ['nameLength', `query ($${'a'.repeat(250_000)}: Int) { greeting }`, 250_000],
     ['depth', `{ ${nested(6, 'id')} }`, 13],
     ['depth', `{ ${'a{'.repeat(600)} b ${'}'.repeat(600)} }`, 601],
     [

@@ -21,14 +21,14 @@ const contentTypes = [
 const bodies: AbusiveRequest[] = [
   post({ what: 'no body', body: '', status: 400, code: 'INVALID_INPUT' }),
   post({ what: 'half a body', body: viewer.slice(0, 12), status: 400, code: 'INVALID_INPUT' }),
-  post({ what: 'null', body: 'null', status: 400, code: 'BAD_REQUEST' }),
-  post({ what: 'a number', body: '42', status: 400, code: 'BAD_REQUEST' }),
-  post({ what: 'a query that is a number', body: '{"query":42}', status: 400, code: 'BAD_REQUEST' }),
+  post({ what: 'null', body: 'null', status: 400, code: 'INVALID_INPUT' }),
+  post({ what: 'a number', body: '42', status: 400, code: 'INVALID_INPUT' }),
+  post({ what: 'a query that is a number', body: '{"query":42}', status: 400, code: 'INVALID_INPUT' }),
   post({
     what: 'variables that are a list',
     body: '{"query":"{ __typename }","variables":[]}',
     status: 400,
-    code: 'BAD_REQUEST',
+    code: 'INVALID_INPUT',
   }),
   post({
     what: 'a batch where none are taken',
@@ -158,7 +158,7 @@ const sites: AbusiveRequest[] = [
     path: () => '/graphql?query=mutation{deleteModel(id:"x"){deletedId}}',
     headers: withHeaders({ accept: 'application/json' }),
     status: 405,
-    code: 'BAD_REQUEST',
+    code: 'INVALID_INPUT',
   }),
   get({
     what: 'a mutation by GET, as a stream',

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { Caller, doors, type FirstAnswer, type Operation } from '../support/caller';
+import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
+
+const train = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
+const hashOf = (query: string): string => createHash('sha256').update(query).digest('hex');
+const named = (sha256Hash: string): object => ({
+  extensions: { persistedQuery: { version: 1, sha256Hash } },
+});
+
+/** Every operation that a client can get wrong, and the code that docs/errors.md gives it. */
+const mistakes: [what: string, code: string, operation: object][] = [
+  ['no query', 'INVALID_INPUT', {}],
+  ['null for a query', 'INVALID_INPUT', { query: null }],
+  ['a number for a query', 'INVALID_INPUT', { query: 5 }],
+  ['a list for variables', 'INVALID_INPUT', { query: '{ owner }', variables: [] }],
+  ['text for variables', 'INVALID_INPUT', { query: '{ owner }', variables: '{}' }],
+  ['a number for operationName', 'INVALID_INPUT', { query: '{ owner }', operationName: 1 }],
+  ['text for extensions', 'INVALID_INPUT', { query: '{ owner }', extensions: 'a' }],
+  ['a number for documentId', 'INVALID_INPUT', { documentId: 1 }],
+  ['an unknown hash', 'PERSISTED_QUERY_NOT_FOUND', named('0'.repeat(64))],
+  ['an unknown document', 'PERSISTED_QUERY_NOT_FOUND', { documentId: 'sha256:__proto__' }],
+  ['a hash of another query', 'INVALID_INPUT', { query: '{ owner }', ...named('0'.repeat(64)) }],
+  ['an empty query', 'GRAPHQL_PARSE_FAILED', { query: '' }],
+  ['an open bracket', 'GRAPHQL_PARSE_FAILED', { query: '{ owner' }],
+  ['a string without end', 'GRAPHQL_PARSE_FAILED', { query: '{ greeting(name: "a) }' }],
+  ['too many tokens', 'QUERY_TOO_COMPLEX', { query: `{ ${'owner '.repeat(2_000)} }` }],
+  ['a long name', 'QUERY_TOO_COMPLEX', { query: `{ ${'a'.repeat(201)} }` }],
+  ['too many root fields', 'QUERY_TOO_COMPLEX', { query: `{ ${'owner '.repeat(21)} }` }],
+  [
+    'two paid calls',
+    'QUERY_TOO_COMPLEX',
+    { query: 'mutation { a: trainModel(input: {type: CAT}) b: trainModel(input: {type: CAT}) }' },
+  ],
+  ['an unknown field', 'GRAPHQL_VALIDATION_FAILED', { query: '{ ownr }' }],
+  ['an unknown argument', 'GRAPHQL_VALIDATION_FAILED', { query: '{ greeting(nam: "a") }' }],
+  ['a missing argument', 'GRAPHQL_VALIDATION_FAILED', { query: 'mutation { trainModel }' }],
+  ['an argument twice', 'GRAPHQL_VALIDATION_FAILED', { query: '{ greeting(name: "a", name: "b") }' }],
+  ['an unknown directive', 'GRAPHQL_VALIDATION_FAILED', { query: '{ owner @evil }' }],
+  ['an unused variable', 'GRAPHQL_VALIDATION_FAILED', { query: 'query ($a: Int) { owner }' }],
+  ['an undefined variable', 'GRAPHQL_VALIDATION_FAILED', { query: '{ greeting(name: $a) }' }],
+  ['a variable twice', 'GRAPHQL_VALIDATION_FAILED', { query: 'query ($a: Int!, $a: Int!) { slow(ms: $a) }' }],
+  [
+    'a variable of an output type',
+    'GRAPHQL_VALIDATION_FAILED',
+    { query: 'query ($a: Thing) { greeting(name: $a) }' },
+  ],
+  [
+    'a variable of another type',
+    'GRAPHQL_VALIDATION_FAILED',
+    { query: 'query ($a: Int) { greeting(name: $a) }' },
+  ],
+  ['an unused fragment', 'GRAPHQL_VALIDATION_FAILED', { query: '{ owner } fragment A on Query { owner }' }],
+  ['an unknown fragment', 'GRAPHQL_VALIDATION_FAILED', { query: '{ ...A }' }],
+  ['fields that conflict', 'GRAPHQL_VALIDATION_FAILED', { query: '{ a: owner a: greeting }' }],
+  ['no subfields', 'GRAPHQL_VALIDATION_FAILED', { query: '{ thing }' }],
+  ['subfields of text', 'GRAPHQL_VALIDATION_FAILED', { query: '{ owner { id } }' }],
+  ['several mistakes', 'GRAPHQL_VALIDATION_FAILED', { query: '{ a b c ...D }' }],
+  ['a number for text', 'INVALID_INPUT', { query: '{ greeting(name: 5) }' }],
+  ['an unknown enum value', 'INVALID_INPUT', { query: '{ thing(kind: DOG) { id } }' }],
+  ['an input field that is missing', 'INVALID_INPUT', { query: 'mutation { trainModel(input: {}) }' }],
+  ['an unknown input field', 'INVALID_INPUT', { query: 'mutation { trainModel(input: {type: CAT, a: 1}) }' }],
+  ['a missing variable', 'INVALID_INPUT', { query: train }],
+  ['null for a variable', 'INVALID_INPUT', { query: train, variables: { input: null } }],
+  ['a wrong enum in a variable', 'INVALID_INPUT', { query: train, variables: { input: { type: 'DOG' } } }],
+  ['an unknown field in a variable', 'INVALID_INPUT', { query: train, variables: { input: { a: 1 } } }],
+  [
+    'a wrong address in a variable',
+    'INVALID_INPUT',
+    { query: train, variables: { input: { type: 'CAT', photoUrls: ['http://a.b', 'x'] } } },
+  ],
+  [
+    'an unknown operation',
+    'OPERATION_RESOLUTION_FAILURE',
+    { query: 'query A { owner }', operationName: 'B' },
+  ],
+  [
+    'no operation of several',
+    'OPERATION_RESOLUTION_FAILURE',
+    { query: 'query A { owner } query B { owner }' },
+  ],
+  ['a refusal', 'TOO_FEW_PHOTOS', { query: '{ a: refused owner }' }],
+  ['a refused page', 'INVALID_INPUT', { query: '{ things(first: 0) { nodes { id } } }' }],
+  ['a wrong cursor', 'INVALID_CURSOR', { query: '{ things(after: "a") { nodes { id } } }' }],
+  ['a bug', 'INTERNAL_SERVER_ERROR', { query: '{ a: broken b: broken }' }],
+];
+
+/** What must agree: all of an error but the request's id. */
+const factsOf = ({ data, errors }: FirstAnswer): unknown => ({
+  data: data ?? null,
+  errors: JSON.parse(
+    JSON.stringify(errors ?? null).replace(/request [0-9a-f-]{36}/g, 'request …'),
+  ) as unknown,
+});
+
+describe('HTTP, WebSocket and SSE', () => {
+  let gateway: TinyGateway;
+  let caller: Caller;
+  beforeAll(async () => {
+    gateway = await startTinyGateway();
+    caller = new Caller(() => gateway.url, 'any');
+  });
+  afterAll(async () => {
+    caller.leave();
+    await gateway.stop(200);
+  });
+
+  it.each(mistakes)('answer alike: %s', async (_what, code, operation) => {
+    const answers: FirstAnswer[] = [];
+    for (const door of doors) answers.push(await caller.ask(door, operation as Operation));
+    const codes = answers.map(({ errors }) => [...new Set(errors?.map(({ extensions }) => extensions.code))]);
+    expect(codes).toEqual(doors.map(() => [code]));
+    expect(answers.map(factsOf)).toEqual(doors.map(() => factsOf(answers[0]!)));
+  });
+
+  it('refuse a mutation by GET alike', async () => {
+    const query = encodeURIComponent('mutation { trainModel(input: {type: CAT}) }');
+    const read = async (path: string): Promise<unknown[]> => {
+      const response = await fetch(`${gateway.url}${path}?query=${query}`, {
+        headers: { accept: 'application/json, text/event-stream' },
+      });
+      const text = await response.text();
+      return [
+        response.status,
+        response.headers.get('allow'),
+        /"code":"(\w+)"/.exec(text)![1],
+        /"message":"([^"]*)"/.exec(text)![1],
+      ];
+    };
+    const answer = [405, 'POST', 'INVALID_INPUT', 'A mutation is sent by POST, not GET.'];
+    expect(await read('/graphql')).toEqual(answer);
+    expect(await read('/graphql/stream')).toEqual(answer);
+    expect(gateway.witness.trained).toEqual([]);
+  });
+
+  describe.each(doors)('%s', (door) => {
+    it('registers a query that is sent with its hash, and answers the hash alone afterwards', async () => {
+      const query = `query By${door} { owner }`;
+      const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
+      const hash = named(hashOf(query));
+      const unknown = await caller.ask(door, hash as Operation);
+      expect(codeOf(unknown)).toBe('PERSISTED_QUERY_NOT_FOUND');
+      // Clients compare it before they send the query.
+      expect(unknown.errors![0]!.message).toBe('PersistedQueryNotFound');
+      expect(await caller.ask(door, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
+      for (const other of doors) {
+        expect(await caller.ask(other, hash as Operation)).toMatchObject({ data: { owner: 'local' } });
+        const byDocument = { documentId: `sha256:${hashOf(query)}` } as unknown as Operation;
+        expect(await caller.ask(other, byDocument)).toMatchObject({ data: { owner: 'local' } });
+      }
+    });
+
+    it('registers no query that is not valid', async () => {
+      const query = `query Not${door} { nothing }`;
+      await caller.ask(door, { query, ...named(hashOf(query)) });
+      const { errors } = await caller.ask(door, named(hashOf(query)) as Operation);
+      expect(errors?.[0]?.extensions.code).toBe('PERSISTED_QUERY_NOT_FOUND');
+    });
+  });
+});

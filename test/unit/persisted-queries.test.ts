@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { PersistedQueries } from '../../src/http/persisted-queries';
+
+const hashOf = (query: string): string => createHash('sha256').update(query).digest('hex');
+const listed = '{ listed }';
+
+describe('registered queries', () => {
+  const found = (queries: PersistedQueries, query: string): boolean => {
+    try {
+      return queries.queryOf({ hash: hashOf(query) }) === query;
+    } catch {
+      return false;
+    }
+  };
+
+  it('take no more memory than they may, and the least recently used are forgotten', () => {
+    const queries = new PersistedQueries({ maxBytes: 10_000, listed: new Map([[hashOf(listed), listed]]) });
+    const texts = Array.from({ length: 100 }, (_, index) => `{ a${index} }`.padEnd(400));
+    for (const text of texts) queries.register(hashOf(text), text);
+    // Two bytes a character, and 200 for each entry.
+    expect(texts.filter((text) => found(queries, text))).toEqual(texts.slice(-10));
+    expect(found(queries, listed)).toBe(true);
+  });
+
+  it('are not kept if one is larger than all may be together', () => {
+    const queries = new PersistedQueries({ maxBytes: 1_000 });
+    const [small, large] = ['{ small }', '{ large }'.padEnd(1_000)];
+    queries.register(hashOf(small), small);
+    queries.register(hashOf(large), large);
+    expect([found(queries, small), found(queries, large)]).toEqual([true, false]);
+  });
+
+  it('are none where only listed ones are answered', () => {
+    const queries = new PersistedQueries({
+      maxBytes: 10_000,
+      isOnly: true,
+      listed: new Map([[hashOf(listed), listed]]),
+    });
+    const other = '{ other }';
+    queries.register(hashOf(other), other);
+    expect([found(queries, other), found(queries, listed)]).toEqual([false, true]);
+    expect(() => queries.queryOf({ query: other, hash: hashOf(other) })).toThrow('operator has listed');
+  });
+});
