@@ -4,12 +4,12 @@ import { keyPrefix } from './api-key';
 import type { ApiKeyService } from './api-key.service';
 import type { TokenVerifier } from './token-verifier';
 
-/** What a caller shows of itself, by header or by a socket's `connection_init`. */
+/** The credentials of a caller, as they were sent. */
 export interface ShownCredentials {
-  /** The header, as it was sent: `Bearer …`. */
-  readonly authorization?: string;
-  /** The header `X-Likeness-Owner`: whom the holder of a key speaks for. */
-  readonly onBehalfOf?: string;
+  /** Every header `Authorization`: `Bearer …`. */
+  readonly authorization?: readonly string[];
+  /** Every header `X-Likeness-Owner`: the user that the holder of an API key acts for. */
+  readonly onBehalfOf?: readonly string[];
   /** The payload of a WebSocket's `connection_init`: the same under the headers' names, in any case. */
   readonly connectionParams?: unknown;
 }
@@ -36,9 +36,8 @@ export class Authentication {
   readonly authenticate = async (shown: ShownCredentials): Promise<Viewer> => {
     const { isOpen, keys, tokens } = this.proofs;
     if (isOpen) return localViewer;
-    const param = (name: string): string | undefined => paramOf(shown.connectionParams, name);
-    const proof = bearerOf(param('authorization') ?? shown.authorization);
-    const behalf = param('x-likeness-owner') ?? shown.onBehalfOf;
+    const proof = bearerOf(onlyValue('Authorization', shown.authorization, shown.connectionParams));
+    const behalf = onlyValue('X-Likeness-Owner', shown.onBehalfOf, shown.connectionParams);
     if (proof.startsWith(keyPrefix)) {
       if (!keys) throw unauthenticated('API keys are not accepted here. Send a token.');
       return keys.authenticate(proof, behalf);
@@ -61,9 +60,21 @@ function bearerOf(header: string | undefined): string {
   return match[1]!;
 }
 
-/** A text among the parameters; names of headers have no case. */
-function paramOf(params: unknown, wanted: string): string | undefined {
-  if (typeof params !== 'object' || params === null) return undefined;
-  const found = Object.entries(params).find(([name]) => name.toLowerCase() === wanted);
-  return typeof found?.[1] === 'string' ? found[1] : undefined;
+/**
+ * The one value that a caller has sent under a name, in headers and parameters together; undefined if it has sent none.
+ * A value that cannot be used is refused, never ignored: the caller, or a proxy in front of it, meant something by it.
+ * @throws DomainError UNAUTHENTICATED if the values differ, or one of them is not a text
+ */
+function onlyValue(name: string, headers: readonly string[] = [], params: unknown): string | undefined {
+  const [first, ...others] = new Set<unknown>([...headers, ...paramsNamed(name, params)]);
+  if (others.length > 0) throw unauthenticated(`${name} was sent with different values. Send it once.`);
+  if (first === undefined || typeof first === 'string') return first;
+  throw unauthenticated(`${name} in connection_init must be a string.`);
+}
+
+/** The parameters of a name; like names of headers, it has no case. */
+function paramsNamed(wanted: string, params: unknown): unknown[] {
+  if (typeof params !== 'object' || params === null) return [];
+  const named = Object.entries(params).filter(([name]) => name.toLowerCase() === wanted.toLowerCase());
+  return named.map(([, value]) => value as unknown);
 }

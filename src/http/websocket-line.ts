@@ -91,14 +91,22 @@ export class WebSocketLine implements Wire {
   /** Closes with a reason, cut to what fits a close frame. Who does not answer is cut off. */
   close(code?: number, reason = ''): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    this.socket.close(code, Buffer.from(reason).subarray(0, 123).toString());
+    // A character that the cut has halved becomes U+FFFD, which may be longer than what was cut.
+    const whole = Buffer.from(reason)
+      .subarray(0, 123)
+      .toString()
+      .replace(/\ufffd$/, '');
+    this.socket.close(code, whole);
     const timer = setTimeout(() => this.socket.terminate(), this.limits.keepAliveMs);
     this.socket.once('close', () => clearTimeout(timer));
   }
 
-  /** Closes for a reason of {@link closings}. */
-  closeFor(closing: keyof typeof closings): void {
-    this.close(closings[closing].code, closings[closing].reason);
+  /**
+   * Closes with a code of {@link closings}.
+   * @param reason - instead of the usual one
+   */
+  closeFor(closing: keyof typeof closings, reason: string = closings[closing].reason): void {
+    this.close(closings[closing].code, reason);
   }
 
   /** Hands on every message that is well formed; what is not closes the socket. */

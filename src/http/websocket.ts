@@ -138,7 +138,7 @@ export class WebSocketDoor {
     });
   }
 
-  /** At `connection_init`. False closes with 4403. */
+  /** At `connection_init`. A refusal closes with 4403 and its message. */
   private async admit({ extra: call, connectionParams }: CallContext): Promise<boolean> {
     const { operations, authenticate, sessions, logger, rates } = this.options;
     let viewer: Viewer;
@@ -146,11 +146,11 @@ export class WebSocketDoor {
       rates?.countAddress(call);
       viewer = await operations.inTime(authenticate(credentialsOf(call.request, connectionParams)));
     } catch (error) {
-      if (isRefusal(error)) return false;
-      if (!isRateLimit(error)) {
+      if (isRefusal(error)) call.line.closeFor('forbidden', error.message);
+      else call.line.closeFor('later');
+      if (!isRefusal(error) && !isRateLimit(error)) {
         logger.error({ requestId: call.requestId, error: loggableError(error) }, 'unexpected error');
       }
-      call.line.closeFor('later');
       return true;
     }
     call.viewer = viewer;
@@ -187,7 +187,7 @@ export class WebSocketDoor {
   }
 }
 
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is DomainError {
   return error instanceof DomainError && (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN');
 }
 

@@ -134,6 +134,14 @@ describe('the WebSocket door', () => {
       expect((await client.end()).code).toBe(4409);
     });
 
+    it('on an id that is in use and too long for a reason', async () => {
+      const client = await SocketClient.greeted(gateway.url);
+      const id = '\u{1f600}'.repeat(32);
+      client.subscribe(id, 'subscription { silence }');
+      client.subscribe(id, '{ owner }');
+      expect((await client.end()).code).toBe(4409);
+    });
+
     it.each([[[]], [['graphql-ws']]])('who speaks another protocol: %j', async (protocols) => {
       const connection = await RawConnection.open(gateway.port);
       const offered = protocols.map((name) => `Sec-WebSocket-Protocol: ${name}\r\n`).join('');
@@ -155,7 +163,7 @@ describe('the WebSocket door', () => {
     it('who may not come in, and says so to whom it cannot tell now', async () => {
       const guarded = await start({ authenticate: byWord });
       const nobody = await SocketClient.greeted(guarded.url, { token: 'bad' });
-      expect(await nobody.end()).toEqual({ code: 4403, reason: 'Forbidden' });
+      expect(await nobody.end()).toEqual({ code: 4403, reason: 'Show a token.' });
       const unlucky = await SocketClient.greeted(guarded.url, { token: 'outage' });
       expect(await unlucky.end()).toEqual({ code: 1013, reason: 'Try again later.' });
     });

@@ -106,7 +106,7 @@ async function otherRoutes(options: TinyOptions, logger: Logger): Promise<Route[
 /** A caller known by a word: `Bearer good-1` may, all others may not; over sockets, by `{ token }`. */
 export const byWord: Authenticate = async ({ authorization, connectionParams }) => {
   const { token } = (connectionParams ?? {}) as { token?: string };
-  const word = authorization?.replace('Bearer ', '') ?? token ?? '';
+  const word = authorization?.[0]?.replace('Bearer ', '') ?? token ?? '';
   if (word === 'outage') throw new Error('The key store at 10.1.2.3 is down.');
   if (!word.startsWith('good')) {
     throw new DomainError('UNAUTHENTICATED', 'Show a token.');
