@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { makeAccess } from './access';
 import type { Config } from './config';
 import type { Logger } from './core/logger';
+import { Shutdown } from './core/shutdown';
 import { UrlSigner } from './core/signature';
 import { createDataSource } from './database/data-source';
 import { Database, isUnavailable } from './database/database';
@@ -37,33 +38,27 @@ export interface App {
 }
 
 /**
- * Starts a gateway: everything that runs is made here, in the order in which it is needed. If a part cannot start,
- * those before it are stopped again.
+ * Starts a gateway: everything that runs is made here, in the order in which it is needed. If a part cannot start, or
+ * `shutdown` is asked to stop meanwhile, those before it are stopped again.
  */
-export async function startApp(config: Config, logger: Logger): Promise<App> {
-  const stops: (() => Promise<void> | void)[] = [];
-  let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopping ??= stopAll(stops, logger));
-  try {
-    const running = await start(config, logger, (end) => stops.push(end));
-    return { ...running, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+export async function startApp(
+  config: Config,
+  logger: Logger,
+  shutdown = new Shutdown(logger),
+): Promise<App> {
+  const running = await shutdown.start(() => start(config, logger, shutdown));
+  return { ...running, stop: () => shutdown.stop() };
 }
 
-type OnStop = (end: () => Promise<void> | void) => void;
-
-async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Omit<App, 'stop'>> {
+async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
-  const [{ url: databaseUrl, database }, upstream] = await Promise.all([
-    openDatabase(config, dataDir, logger, onStop),
-    openUpstream(config, dataDir, logger, onStop),
-  ]);
+  const [{ url: databaseUrl, database }, upstream] = await allStarted(
+    openDatabase(config, dataDir, logger, shutdown),
+    openUpstream(config, dataDir, logger, shutdown),
+  );
   const { provider, sandbox } = upstream;
 
-  const { wakeups, feed } = await openEvents(databaseUrl, database, logger, onStop);
+  const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
   const media = new DiskStore(join(dataDir, 'media'));
   const workshop = new PictureWorkshop(createWorkshopGate(availableParallelism()));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
@@ -71,7 +66,7 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const metrics = createMetrics(database, logger);
   const access = makeAccess({ config, logger, database, wakeups });
-  onStop(() => access.stop());
+  shutdown.onStop(() => access.stop());
 
   let listening = '';
   const publicUrl = (): string => config.PUBLIC_URL ?? listening;
@@ -93,15 +88,15 @@ async function start(config: Config, logger: Logger, onStop: OnStop): Promise<Om
 
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();
-  onStop(() => journal.stop());
+  shutdown.onStop(() => journal.stop());
   const { poller, replay } = makeWork({ ...ground, downloads, journal, metrics }, features);
   await replay();
 
   const doors = await makeDoors({ ...ground, features, access, metrics });
-  onStop(() => doors.stop(config.SHUTDOWN_GRACE));
+  shutdown.onStop(() => doors.stop(config.SHUTDOWN_GRACE));
   // Before the doors: a paid call in flight is waited for, since its answer is worth more than a quick end, and the
   // upstream may want photos from us before it answers.
-  onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
+  shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await doors.start()).url;
   if (config.ROLE !== 'api') {
     wakeups.onWork(() => poller.wake());
@@ -114,12 +109,12 @@ async function openDatabase(
   config: Config,
   dataDir: string,
   logger: Logger,
-  onStop: OnStop,
+  shutdown: Shutdown,
 ): Promise<{ url: string; database: Database }> {
-  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, onStop));
+  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, shutdown));
   await prepareSchema(config, url);
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
-  onStop(() => source.destroy());
+  shutdown.onStop(() => source.destroy());
   return { url, database: new Database(source) };
 }
 
@@ -137,20 +132,21 @@ async function openEvents(
   url: string,
   database: Database,
   logger: Logger,
-  onStop: OnStop,
+  shutdown: Shutdown,
 ): Promise<{ wakeups: Wakeups; feed: EventFeed }> {
   const wakeups = new Wakeups({ url, logger });
-  onStop(() => wakeups.stop());
+  shutdown.onStop(() => wakeups.stop());
   await wakeups.start();
   const feed = new EventFeed({ sql: database, wakeups, logger });
-  onStop(() => feed.stop());
+  shutdown.onStop(() => feed.stop());
   feed.start();
   return { wakeups, feed };
 }
 
-async function startDatabase(dataDir: string, logger: Logger, onStop: OnStop): Promise<string> {
-  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger);
-  onStop(() => keeper.stop());
+async function startDatabase(dataDir: string, logger: Logger, shutdown: Shutdown): Promise<string> {
+  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
+  // A killed gateway leaves its database running for the next start; one that is told to end does not.
+  shutdown.onStop(() => keeper.stop(), true);
   return keeper.url;
 }
 
@@ -158,29 +154,25 @@ async function openUpstream(
   config: Config,
   dataDir: string,
   logger: Logger,
-  onStop: OnStop,
+  shutdown: Shutdown,
 ): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
   const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
   if (config.UPSTREAM === 'picsart') {
     const { PICSART_BASE_URL: baseUrl, PICSART_API_KEY: apiKey = '' } = config;
     const provider = new PicsartProvider({ ...limits, name: 'picsart', baseUrl, apiKey, speed: 1 });
-    onStop(() => provider.stop());
+    shutdown.onStop(() => provider.stop());
     return { provider, sandbox: null };
   }
   const speed = config.SANDBOX_SPEED;
   const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
-  onStop(() => sandbox.stop());
+  shutdown.onStop(() => sandbox.stop());
   const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
-  onStop(() => provider.stop());
+  shutdown.onStop(() => provider.stop());
   return { provider, sandbox };
 }
 
-async function stopAll(stops: (() => Promise<void> | void)[], logger: Logger): Promise<void> {
-  for (const end of stops.reverse()) {
-    try {
-      await end();
-    } catch (error) {
-      logger.warn({ err: error }, 'a part did not stop as it should');
-    }
-  }
+/** Both, or the first error; but only once neither is still starting, so that nothing is left running. */
+async function allStarted<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
 }

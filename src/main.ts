@@ -2,27 +2,30 @@ import 'reflect-metadata';
 import { startApp, type App } from './app';
 import { ConfigError, readConfig, type Config } from './config';
 import { createLogger } from './core/logger';
+import { Shutdown } from './core/shutdown';
 
-/** Starts the gateway and ends it when it is told to. */
+/** Starts the gateway and stops it on SIGTERM or SIGINT, whenever they come. */
 async function main(): Promise<void> {
   const startedAt = performance.now();
   const config = settings();
   const logger = createLogger(config.LOG_LEVEL);
-  let app: App | undefined;
-  let isStopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    // Whoever asks twice does not want to wait.
-    if (isStopping) process.exit(1);
-    isStopping = true;
+  const shutdown = new Shutdown(logger);
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (shutdown.signal.aborted) {
+      logger.warn({ signal }, 'ending at once; requests and work under way are cut off');
+      void shutdown.abort().then(() => process.exit(1));
+      return;
+    }
     logger.info({ signal }, 'stopping; a second signal ends at once');
-    void app?.stop().then(() => process.exit(0));
-    if (!app) process.exit(0);
+    void shutdown.stop().then(() => process.exit(0));
   };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  let app: App;
   try {
-    app = await startApp(config, logger);
+    app = await startApp(config, logger, shutdown);
   } catch (error) {
-    // Whoever starts it by hand reads a sentence; the stack is for who asks for it.
+    // Stopped during the start: `stop` ends the process.
+    if (shutdown.signal.aborted) return;
     process.stderr.write(
       `Likeness cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
     );

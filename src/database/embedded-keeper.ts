@@ -21,9 +21,12 @@ export class EmbeddedKeeper {
     this.timer.unref();
   }
 
-  /** Starts the server, or attaches to the one that works in the folder, and keeps it running from then on. */
-  static async start(dir: string, logger: Logger): Promise<EmbeddedKeeper> {
-    return new EmbeddedKeeper(dir, logger, await startEmbeddedPostgres({ dir, durable: true }));
+  /**
+   * Starts the server, or attaches to the one that works in the folder, and keeps it running from then on.
+   * @param signal - gives up a start under way; has no effect afterwards
+   */
+  static async start(dir: string, logger: Logger, signal: AbortSignal): Promise<EmbeddedKeeper> {
+    return new EmbeddedKeeper(dir, logger, await startEmbeddedPostgres({ dir, durable: true, signal }));
   }
 
   /** Stays the same over restarts: the server takes its old port again. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Binaries } from './embedded-binaries';
@@ -142,9 +143,18 @@ async function readyOrEnded(
     }
     return watched.ending;
   } catch (error) {
-    child.kill('SIGINT');
+    if (watched.ending === null) await endChild(child);
     throw error;
   }
+}
+
+/** Ends a server that is still starting, which may not have noted its process id yet. Returns when it has exited. */
+async function endChild(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGINT');
+  const late = setTimeout(() => child.kill('SIGQUIT'), 5_000);
+  await exited;
+  clearTimeout(late);
 }
 
 function hopeAfter(said: string): Launch['hope'] {
