@@ -363,6 +363,10 @@ CREATE INDEX audit_log_old ON audit_log USING btree (at);
 
 CREATE INDEX avatars_due ON avatars USING btree (expires_at, due_at) WHERE (due_at IS NOT NULL);
 
+CREATE INDEX avatars_due_of_owner ON avatars USING btree (owner, due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX avatars_expiring_of_owner ON avatars USING btree (owner, expires_at, due_at) WHERE (due_at IS NOT NULL);
+
 CREATE INDEX avatars_of_generation ON avatars USING btree (generation_id, id);
 
 CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
@@ -381,15 +385,27 @@ CREATE INDEX exports_old ON exports USING btree (expires_at);
 
 CREATE INDEX generations_due ON generations USING btree (due_at) WHERE (due_at IS NOT NULL);
 
+CREATE INDEX generations_followed_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['GENERATING'::text, 'FAILED'::text])));
+
+CREATE INDEX generations_followed_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['GENERATING'::text, 'FAILED'::text])));
+
 CREATE INDEX generations_of_model ON generations USING btree (model_id, id);
 
 CREATE INDEX generations_of_owner ON generations USING btree (owner, id);
 
 CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
 
+CREATE INDEX generations_queued_deadline ON generations USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX generations_queued_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX generations_queued_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
 CREATE UNIQUE INDEX generations_ref_once ON generations USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
 CREATE INDEX generations_running_of_owner ON generations USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text]));
+
+CREATE INDEX generations_unsettled_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
 
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
 
@@ -397,15 +413,29 @@ CREATE INDEX model_photos_of_photo ON model_photos USING btree (photo_id);
 
 CREATE INDEX models_due ON models USING btree (due_at) WHERE (due_at IS NOT NULL);
 
+CREATE INDEX models_followed_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['TRAINING'::text, 'FAILED'::text])));
+
+CREATE INDEX models_followed_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['TRAINING'::text, 'FAILED'::text])));
+
 CREATE INDEX models_learned ON models USING btree (provider, type, ready_at) WHERE (ready_at IS NOT NULL);
 
 CREATE INDEX models_of_owner ON models USING btree (owner, id);
+
+CREATE INDEX models_queued_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX models_queued_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX models_queued_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE UNIQUE INDEX models_ref_once ON models USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
 CREATE INDEX models_running_of_owner ON models USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text]));
 
+CREATE INDEX models_unsettled_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
+
 CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX photos_due_of_owner ON photos USING btree (owner, due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX photos_of_owner ON photos USING btree (owner, id);
 

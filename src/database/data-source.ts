@@ -3,6 +3,7 @@ import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
 import { Accounts1764000001000 } from './migrations/1764000001000-accounts';
 import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
 import { RateWindows1764000003000 } from './migrations/1764000003000-rate-windows';
+import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
 import { SnakeNaming } from './naming';
 
@@ -12,6 +13,7 @@ const migrations = [
   Accounts1764000001000,
   Privacy1764000002000,
   RateWindows1764000003000,
+  FairClaims1764100002000,
   Circuits1764100003000,
 ];
 

@@ -18,6 +18,8 @@ export type AvatarStatus = 'PENDING' | 'STORED' | 'LOST';
   "status <> 'STORED' OR (width IS NOT NULL AND height IS NOT NULL AND byte_size IS NOT NULL AND content_type IS NOT NULL AND sha256 IS NOT NULL AND placeholder IS NOT NULL)",
 )
 @Index('avatars_due', ['expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('avatars_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('avatars_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_of_generation', ['generationId', 'id'])
 @Index('avatars_of_model', ['modelId', 'id'])
 export class AvatarEntity {

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
+import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import { OwnerShares } from '../core/owner-shares';
+import { emptyPass, type Pass } from '../core/pass';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
-import { keepingLease } from '../jobs/lease';
 import { PictureProblem } from '../photos/picture-problem';
 import type { PictureWorkshop } from '../photos/picture-workshop';
 import { doom } from '../storage/media-deletion';
@@ -32,8 +33,8 @@ export interface AvatarWorkParts {
   onLate: () => void;
 }
 
-/** Pictures in hand at once in one process. */
-const atOnce = 6;
+/** Pictures that one process fetches at once. */
+const maxFetches = 24;
 const downloadMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 120_000;
@@ -46,7 +47,16 @@ const goneTries = 3;
 type Loss = 'RESULT_EXPIRED' | 'RESULT_UNUSABLE';
 
 /** A claimed picture; the shares of its time as the database saw them. */
-type ClaimedAvatar = AvatarEntity & { isExpired: boolean; isLate: boolean };
+type ClaimedAvatar = Claimed<AvatarEntity & { isExpired: boolean; isLate: boolean }>;
+
+/** Pictures that are not stored yet. */
+const pendingAvatars = {
+  table: 'avatars',
+  rows: 'due_at IS NOT NULL',
+  order: 'expires_at',
+  returning:
+    'expires_at <= now() AS is_expired, expires_at - now() < (expires_at - created_at) / 4 AS is_late',
+} as const;
 
 /**
  * Fetches finished pictures before the upstream deletes them, those first that expire first. The bytes are durable
@@ -54,38 +64,18 @@ type ClaimedAvatar = AvatarEntity & { isExpired: boolean; isLate: boolean };
  * again.
  */
 export class AvatarWork {
-  constructor(private readonly parts: AvatarWorkParts) {}
+  private readonly rows: LeasedRows<ClaimedAvatar>;
+  private readonly slots = new OwnerShares(maxFetches);
 
-  /**
-   * Fetches what is due.
-   * @returns how many pictures were in hand
-   */
-  async pass(signal: AbortSignal): Promise<number> {
-    const lease = randomUUID();
-    const rows = await this.claim(lease);
-    const ids = rows.map(({ id }) => id);
-    await keepingLease(
-      { everyMs: this.parts.leaseMs / 3, renew: () => this.renew(lease, ids), logger: this.parts.logger },
-      () => Promise.all(rows.map((row) => this.fetch(row, signal))),
-    );
-    return rows.length;
+  constructor(private readonly parts: AvatarWorkParts) {
+    this.rows = new LeasedRows(parts.database, pendingAvatars, parts);
   }
 
-  private async claim(lease: string): Promise<ClaimedAvatar[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
-      `UPDATE avatars a SET lease = $1, due_at = now() + $2 * interval '1 ms'
-        WHERE id IN (SELECT id FROM avatars WHERE due_at <= now() ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-       RETURNING a.*, expires_at <= now() AS is_expired, expires_at - now() < (expires_at - created_at) / 4 AS is_late`,
-      [lease, this.parts.leaseMs, atOnce],
-    );
-    return rows.map((row) => camelRow<ClaimedAvatar>(row));
-  }
-
-  private async renew(lease: string, ids: readonly string[]): Promise<void> {
-    await this.parts.database.rows(
-      `UPDATE avatars SET due_at = now() + $3 * interval '1 ms' WHERE id = ANY($1) AND lease = $2 AND status = 'PENDING'`,
-      [ids, lease, this.parts.leaseMs],
-    );
+  /** Starts to fetch what is due, owners in turn. */
+  async pass(signal: AbortSignal): Promise<Pass> {
+    await this.slots.whenFree(signal);
+    if (signal.aborted) return emptyPass;
+    return this.rows.start(this.slots, {}, (row) => this.fetch(row, signal));
   }
 
   private async fetch(row: ClaimedAvatar, signal: AbortSignal): Promise<void> {

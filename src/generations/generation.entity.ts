@@ -38,6 +38,20 @@ export interface PromptRow {
 @Check('generations_consent_whole', '(consent_version IS NULL) = (consent_at IS NULL)')
 @Check('generations_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('generations_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('generations_queued_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'QUEUED'" })
+@Index('generations_queued_of_owner', ['owner', 'dueAt'], {
+  where: "due_at IS NOT NULL AND status = 'QUEUED'",
+})
+@Index('generations_queued_deadline', ['deadlineAt'], { where: "due_at IS NOT NULL AND status = 'QUEUED'" })
+@Index('generations_unsettled_due', ['dueAt'], {
+  where: "due_at IS NOT NULL AND status IN ('SUBMITTING', 'UNCERTAIN')",
+})
+@Index('generations_followed_due', ['dueAt'], {
+  where: "due_at IS NOT NULL AND status IN ('GENERATING', 'FAILED')",
+})
+@Index('generations_followed_of_owner', ['owner', 'dueAt'], {
+  where: "due_at IS NOT NULL AND status IN ('GENERATING', 'FAILED')",
+})
 @Index('generations_of_owner', ['owner', 'id'])
 @Index('generations_running_of_owner', ['owner'], {
   where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING', 'STORING')",

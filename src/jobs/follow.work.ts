@@ -1,13 +1,16 @@
 import { backoffMs, withSignal } from '../core/clock';
+import { Collector } from '../core/collector';
 import { failpoint } from '../core/failpoint';
+import type { Claimed, LeasedRows } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import { OwnerShares } from '../core/owner-shares';
+import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type AvatarProvider, type UpstreamState } from '../upstream/provider';
 import { failure, failureColumns, quote, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
-import { keepingLease } from './lease';
 import { forecast } from './progress';
 
 /** What following is made of. */
@@ -23,8 +26,10 @@ export interface FollowParts {
   onUnknownWord: (word: string) => void;
 }
 
-/** Rows in hand at once in one process; with 10 s for a poll this bounds what a crash leaves leased. */
-const atOnce = 64;
+/** Polls that one process makes at once for one kind of job; this bounds what a crash leaves leased. */
+const maxPolls = 128;
+/** The longest time without a look at the budget, in milliseconds: another process may have ended a pause. */
+const maxRestMs = 2_000;
 /** How often a 404 must repeat, after the time in which it means "not yet", before a job counts as lost. */
 const lostTries = 3;
 const firstRetryMs = 2_000;
@@ -36,47 +41,59 @@ const lateSlower = 5;
 
 /** A poll's answer with the row that it is about. */
 interface Asked {
-  row: JobRow;
+  row: Claimed<JobRow>;
   answer: UpstreamState | UpstreamError;
 }
 
-/**
- * Follows what the upstream works on: asks for the states that are due, within the budget, and writes back all
- * changes of a pass in one transaction.
- */
+/** Polls of one kind of job. */
+interface Polling {
+  rows: LeasedRows<JobRow>;
+  slots: OwnerShares;
+  /** Writes answers back: those that come in while others are written are written together. */
+  answers: Collector<Asked>;
+}
+
+/** Follows what the upstream works on: polls the jobs that are due, within the budget, owners in turn. */
 export class FollowWork {
+  private readonly polling = new Map<JobSteps, Polling>();
+
   constructor(private readonly parts: FollowParts) {}
 
   /**
-   * Asks for what is due.
-   * @returns how many rows were in hand
+   * Starts the polls that are due. Calls are taken from the budget first and only as many rows are claimed: rows that are
+   * not polled are not written and keep their place.
    */
-  async pass(steps: JobSteps, signal: AbortSignal): Promise<number> {
-    const { store, provider, budget, leaseMs, logger } = this.parts;
-    const claim = await store.claim(steps.line, {
-      statuses: [steps.line.running, 'FAILED'],
-      provider: provider.name,
-      limit: atOnce,
-      leaseMs,
+  async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
+    const { provider, budget } = this.parts;
+    const { rows, slots, answers } = this.pollingOf(steps);
+    const only = { provider: provider.name };
+    await slots.whenFree(signal);
+    if (signal.aborted) return emptyPass;
+    const due = await rows.countDue(slots.free, only);
+    if (due === 0) return emptyPass;
+    const { granted, waitMs } = await budget.take('poll', due);
+    const pass = await rows.start(slots, { limit: granted, only }, async (row) => {
+      const asked = await this.ask(steps, row, signal);
+      await failpoint('poll:answered');
+      await answers.add(asked);
     });
-    if (claim.rows.length === 0) return 0;
-    const ids = claim.rows.map((row) => row.id);
-    await keepingLease(
-      { everyMs: leaseMs / 3, renew: () => store.renew(steps.line, claim.lease, ids, leaseMs), logger },
-      async () => {
-        const grant = await budget.take('poll', claim.rows.length);
-        const asked = await Promise.all(
-          claim.rows.slice(0, grant.granted).map((row) => this.ask(steps, row, signal)),
-        );
-        await failpoint('poll:answered');
-        const later = claim.rows.slice(grant.granted).map((row) => keep(row, { dueInMs: grant.waitMs }));
-        await this.writeBack(steps, asked, later, claim.at);
-      },
-    );
-    return claim.rows.length;
+    const unused = granted - pass.started;
+    if (unused > 0) await budget.giveBack('poll', unused);
+    return granted === due ? pass : { ...pass, restMs: Math.min(waitMs, maxRestMs) };
   }
 
-  private async ask(steps: JobSteps, row: JobRow, signal: AbortSignal): Promise<Asked> {
+  private pollingOf(steps: JobSteps): Polling {
+    let polling = this.polling.get(steps);
+    if (!polling) {
+      const rows = this.parts.store.rowsFor(steps.line, 'follow', this.parts);
+      const answers = new Collector<Asked>((asked) => this.writeBack(steps, asked));
+      polling = { rows, answers, slots: new OwnerShares(maxPolls) };
+      this.polling.set(steps, polling);
+    }
+    return polling;
+  }
+
+  private async ask(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<Asked> {
     try {
       const answer = await withSignal(signal, this.parts.pollTimeoutMs, (limited) => steps.ask(row, limited));
       return { row, answer };
@@ -91,14 +108,9 @@ export class FollowWork {
     }
   }
 
-  private async writeBack(
-    steps: JobSteps,
-    asked: readonly Asked[],
-    later: JobMove[],
-    now: Date,
-  ): Promise<void> {
-    const moves = [...later];
-    for (const one of asked) moves.push(...(await this.conclude(steps, one, now)));
+  private async writeBack(steps: JobSteps, asked: readonly Asked[]): Promise<void> {
+    const moves: JobMove[] = [];
+    for (const one of asked) moves.push(...(await this.conclude(steps, one, one.row.claimedAt)));
     await this.parts.store.move(steps.line, moves);
     await this.recordUpstreamHealth(asked);
   }

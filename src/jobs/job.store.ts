@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { failpoint } from '../core/failpoint';
+import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
 import type { JobLine, JobMove, JobRow } from './job';
@@ -32,24 +32,23 @@ export interface Announcer {
   announce(wake: { streams?: readonly string[]; work?: boolean }): void;
 }
 
-/** Which rows a worker wants. */
-export interface ClaimOptions {
-  statuses: readonly string[];
-  provider: string;
-  limit: number;
-  leaseMs: number;
-}
+/** The kinds of work on jobs, each with its rows. */
+const jobWork = {
+  /** Queued for their paid call. */
+  submit: () => ({ rows: `status = 'QUEUED'` }),
+  /** Queued for longer than they may. */
+  expire: () => ({ rows: `status = 'QUEUED' AND deadline_at <= now()`, order: 'deadline_at', inTurn: false }),
+  /** Without a known outcome of their paid call. */
+  settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
+  /** Polled: the upstream works on them, or may still succeed late. */
+  follow: ({ running }: JobLine) => ({ rows: `status IN ('${running}', 'FAILED')` }),
+} as const satisfies Record<string, (line: JobLine) => Omit<LeasedTable, 'table'>>;
 
-/** Rows that are this worker's until the lease ends. */
-export interface Claim<Row extends JobRow> {
-  lease: string;
-  rows: Row[];
-  /** The database's time of the claim. */
-  at: Date;
-}
+/** A kind of work on jobs. */
+export type JobWork = keyof typeof jobWork;
 
 /**
- * The only way by which rows of `models` and `generations` change: claims, which lend a row to one worker, and moves,
+ * The only way by which rows of `models` and `generations` change: leases, which lend a row to one worker, and moves,
  * which change it conditionally and append the event in the same transaction.
  */
 export class JobStore {
@@ -58,32 +57,11 @@ export class JobStore {
     private readonly announcer: Announcer,
   ) {}
 
-  /**
-   * Lends what is due to the caller: longest due first, no row to two. Whoever dies with rows in hand loses them when
-   * the lease ends, since the lease's end is when they are due again.
-   */
-  async claim<Row extends JobRow>(
-    line: JobLine,
-    { statuses, provider, limit, leaseMs }: ClaimOptions,
-  ): Promise<Claim<Row>> {
-    const lease = randomUUID();
-    const rows = await this.database.rows<Record<string, unknown> & { claimed_at: Date }>(
-      `UPDATE ${line.table} SET lease = $1, due_at = now() + $2 * interval '1 ms'
-        WHERE id IN (SELECT id FROM ${line.table}
-                      WHERE due_at <= now() AND status = ANY($3) AND provider = $4
-                      ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED)
-       RETURNING *, now() AS claimed_at`,
-      [lease, leaseMs, statuses, provider, limit],
-    );
-    return { lease, rows: rows.map((row) => camelRow<Row>(row)), at: rows[0]?.claimed_at ?? new Date() };
-  }
-
-  /** Keeps rows in hand for another lease; what has passed to somebody else stays with them. */
-  async renew(line: JobLine, lease: string, ids: readonly string[], leaseMs: number): Promise<void> {
-    await this.database.rows(
-      `UPDATE ${line.table} SET due_at = now() + $3 * interval '1 ms' WHERE id = ANY($1) AND lease = $2`,
-      [ids, lease, leaseMs],
-    );
+  /** The rows that one kind of work is about. The leases belong to the worker that called this. */
+  rowsFor(line: JobLine, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
+    const { rows, ...rest } = jobWork[work](line);
+    const spec = { ...rest, table: line.table, rows: `due_at IS NOT NULL AND ${rows}` };
+    return new LeasedRows<JobRow>(this.database, spec, options);
   }
 
   /** {@link moveWithin} in a transaction of its own, then wakes who waits. */

@@ -1,16 +1,18 @@
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
+import type { Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import type { Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import { failure, refusedFailure, type Failure } from './failure';
-import type { JobMove, JobRow, JobSteps, Preparation } from './job';
+import type { JobLine, JobMove, JobRow, JobSteps, Preparation } from './job';
 import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
-import { keepingLease } from './lease';
 import type { Settlement } from './settlement';
+import { SubmissionQueue } from './submission-queue';
 import { openAttempt } from './submission.ledger';
 import { UncertainJobs } from './uncertain-jobs';
 
@@ -30,8 +32,6 @@ export interface SubmissionParts {
   graceMs: number;
 }
 
-/** Paid calls that are made at once by one process. */
-const atOnce = 8;
 /** How long to wait with a new paid call while an id of an earlier one is not yet in the database. */
 const sheddingMs = 2_000;
 /**
@@ -59,45 +59,36 @@ const neverSubmitted = failure(
  */
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
+  private readonly queues = new Map<JobLine, SubmissionQueue>();
 
   constructor(private readonly parts: SubmissionParts) {
     this.uncertain = new UncertainJobs(parts);
   }
 
-  /**
-   * Takes what is due before or around its paid call and moves it one step.
-   * @returns how many rows were in hand
-   */
-  async pass(steps: JobSteps, signal: AbortSignal): Promise<number> {
-    const { store, provider, leaseMs } = this.parts;
-    const claim = await store.claim(steps.line, {
-      statuses: ['QUEUED', 'SUBMITTING', 'UNCERTAIN'],
-      provider: provider.name,
-      limit: atOnce,
-      leaseMs,
-    });
-    const ids = claim.rows.map((row) => row.id);
-    await keepingLease(
-      {
-        everyMs: leaseMs / 3,
-        renew: () => store.renew(steps.line, claim.lease, ids, leaseMs),
-        logger: this.parts.logger,
-      },
-      () => Promise.all(claim.rows.map((row) => this.step(steps, row, claim.at, signal))),
-    );
-    return claim.rows.length;
+  /** Takes what is due before or around its paid call and moves it one step, as far as slots and budget allow. */
+  async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
+    const queue = this.queues.get(steps.line) ?? new SubmissionQueue(this.parts, steps.line);
+    this.queues.set(steps.line, queue);
+    const attempting =
+      (work: (row: Claimed<JobRow>) => Promise<void>) =>
+      (row: Claimed<JobRow>): Promise<void> =>
+        this.attempt(steps, row, () => work(row));
+    const handlers = {
+      submit: attempting((row) => this.submit(steps, row, row.claimedAt, signal)),
+      expire: attempting((row) =>
+        this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, neverSubmitted),
+      ),
+      settle: attempting((row) => this.settle(steps, row)),
+    };
+    return queue.pass(handlers, this.parts.settlement.isBehind, signal);
   }
 
-  private async step(steps: JobSteps, row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
+  private async attempt(steps: JobSteps, row: JobRow, work: () => Promise<void>): Promise<void> {
     const logger = this.parts.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
     try {
-      if (row.status === 'QUEUED') await this.submit(steps, row, claimedAt, signal);
-      else if (row.status === 'SUBMITTING')
-        // Its lease has ended: somebody died, or hangs, between the begin of the call and its answer.
-        await this.parts.settlement.unknown(steps, row);
-      else await this.uncertain.settle(steps, row);
+      await work();
     } catch (error) {
-      // The lease ends and somebody, perhaps this process, takes the row up again from its stored state.
+      // The lease ends and a worker, perhaps of this process, takes the row up again from its stored state.
       logger.warn(
         { err: error },
         `${steps.line.noun} could not be moved on; it is taken up again when its lease ends`,
@@ -105,10 +96,17 @@ export class SubmissionWork {
     }
   }
 
+  private settle(steps: JobSteps, row: JobRow): Promise<void> {
+    // The lease of the call has ended: its process died, or hangs, between the begin of the call and its answer.
+    if (row.status === 'SUBMITTING') return this.parts.settlement.unknown(steps, row);
+    return this.uncertain.settle(steps, row);
+  }
+
   private async submit(steps: JobSteps, row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
     const hold = { from: ['QUEUED'], lease: row.lease! };
     const attempt = row.attempt + 1;
     const preparation = await this.prepare(steps, row, claimedAt, signal);
+    if (preparation.go !== 'submit') await this.returnCall();
     if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
@@ -116,7 +114,7 @@ export class SubmissionWork {
     }
     const beganMs = Date.now();
     const calling = await this.begin(steps, row, attempt);
-    if (!calling) return;
+    if (!calling) return this.returnCall();
     await failpoint('submission:before-call');
     const answer = await this.call(preparation.call, beganMs);
     await failpoint('submission:answered');
@@ -124,7 +122,7 @@ export class SubmissionWork {
     else await this.accepted(steps, calling, answer);
   }
 
-  /** Whether the row can be submitted now: by its own word, ours, and the budget's, which is asked last. */
+  /** Whether the row can be submitted now; a call has been taken from the budget for it. */
   private async prepare(
     steps: JobSteps,
     row: JobRow,
@@ -134,10 +132,11 @@ export class SubmissionWork {
     if (signal.aborted) return { go: 'wait', ms: 0 };
     if (row.deadlineAt && row.deadlineAt <= claimedAt) return { go: 'fail', failure: neverSubmitted };
     if (this.parts.settlement.isBehind) return { go: 'wait', ms: sheddingMs };
-    const preparation = await steps.prepare(row, row.attempt + 1);
-    if (preparation.go !== 'submit') return preparation;
-    const grant = await this.parts.budget.take('submit', 1);
-    return grant.granted > 0 ? preparation : { go: 'wait', ms: grant.waitMs };
+    return steps.prepare(row, row.attempt + 1);
+  }
+
+  private returnCall(): Promise<void> {
+    return this.quietly(() => this.parts.budget.giveBack('submit', 1));
   }
 
   /** Commits that the call is about to be made. From here on the row is never QUEUED again without a reason. */

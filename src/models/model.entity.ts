@@ -26,6 +26,16 @@ import type { ModelStatus } from './model.state';
 @Check('models_consent_whole', '(consent_version IS NULL) = (consent_at IS NULL)')
 @Check('models_attempted_in_flight', "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0")
 @Index('models_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('models_queued_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'QUEUED'" })
+@Index('models_queued_of_owner', ['owner', 'dueAt'], { where: "due_at IS NOT NULL AND status = 'QUEUED'" })
+@Index('models_queued_deadline', ['deadlineAt'], { where: "due_at IS NOT NULL AND status = 'QUEUED'" })
+@Index('models_unsettled_due', ['dueAt'], {
+  where: "due_at IS NOT NULL AND status IN ('SUBMITTING', 'UNCERTAIN')",
+})
+@Index('models_followed_due', ['dueAt'], { where: "due_at IS NOT NULL AND status IN ('TRAINING', 'FAILED')" })
+@Index('models_followed_of_owner', ['owner', 'dueAt'], {
+  where: "due_at IS NOT NULL AND status IN ('TRAINING', 'FAILED')",
+})
 @Index('models_of_owner', ['owner', 'id'])
 @Index('models_running_of_owner', ['owner'], {
   where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING')",

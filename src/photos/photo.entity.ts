@@ -17,6 +17,7 @@ export interface PhotoProblemRow {
 @Check('photos_fetching_is_due', "status <> 'FETCHING' OR (source_url IS NOT NULL AND due_at IS NOT NULL)")
 @Check('photos_url_while_fetching', "status = 'FETCHING' OR source_url IS NULL")
 @Index('photos_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('photos_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('photos_to_purge', ['purgeAt'], { where: 'purge_at IS NOT NULL' })
 @Index('photos_of_owner', ['owner', 'id'])
 export class PhotoEntity {

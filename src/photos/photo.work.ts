@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { backoffMs } from '../core/clock';
+import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
-import { camelRow, type Transactions } from '../core/sql';
+import { OwnerShares } from '../core/owner-shares';
+import { emptyPass, type Pass } from '../core/pass';
+import type { Transactions } from '../core/sql';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import type { PhotoIntake } from './photo-intake';
@@ -10,8 +12,8 @@ import { photoTooLarge } from './photo.errors';
 import { PictureProblem } from './picture-problem';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
-/** Photos in hand at once in one pass; each may be as large as a photo may be, and is in memory. */
-const atOnce = 8;
+/** Photos that one process fetches at once. */
+const maxFetches = 24;
 
 /** The longest that one download may take, in milliseconds, from the name's resolution to the last byte. */
 const downloadMs = 30_000;
@@ -48,67 +50,33 @@ export interface PhotoWorkParts {
 }
 
 /** A photo that this worker has in hand. */
-type ClaimedPhoto = PhotoEntity & { sourceUrl: string; lease: string };
+type ClaimedPhoto = Claimed<PhotoEntity & { sourceUrl: string }>;
+
+/** Photos that are still to be fetched. A claim counts as a try, so that a photo that ends the process is refused in the end. */
+const fetchingPhotos = {
+  table: 'photos',
+  rows: "due_at IS NOT NULL AND status = 'FETCHING'",
+  set: 'tries = tries + 1',
+} as const;
 
 /** Fetches photos from the URLs that clients gave. */
 export class PhotoWork {
-  constructor(private readonly parts: PhotoWorkParts) {}
+  private readonly rows: LeasedRows<ClaimedPhoto>;
+  private readonly slots = new OwnerShares(maxFetches);
+
+  constructor(private readonly parts: PhotoWorkParts) {
+    this.rows = new LeasedRows(parts.database, fetchingPhotos, parts);
+  }
 
   /**
-   * One pass: fetches what is due, the longest due first, and returns when that is done. A photo becomes READY or
-   * REJECTED, or is due again later; no photo's failure is an error of the pass.
-   * @param limit - the most photos taken up
-   * @param signal - ends it early; what is in hand is due again at once
-   * @returns how many were taken up
+   * Starts to fetch what is due, owners in turn. A photo becomes READY or REJECTED, or is due again later; no photo's
+   * failure is an error of the pass.
+   * @param signal - ends the fetches early; their photos are due again at once
    */
-  async fetchDue(limit: number, signal: AbortSignal): Promise<number> {
-    const lease = randomUUID();
-    const first = await this.claim(lease, Math.min(limit, atOnce));
-    let taken = first.length;
-    const follow = async (photo: ClaimedPhoto): Promise<void> => {
-      let next: ClaimedPhoto | undefined = photo;
-      while (next) {
-        await this.fetch(next, signal);
-        if (signal.aborted || taken >= limit) return;
-        taken += 1;
-        [next] = await this.claim(lease, 1);
-        if (!next) taken -= 1;
-      }
-    };
-    const ends = await this.keepingLease(lease, () => Promise.allSettled(first.map(follow)));
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed) throw failed.reason;
-    return taken;
-  }
-
-  private async claim(lease: string, limit: number): Promise<ClaimedPhoto[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
-      `UPDATE photos SET lease = $1, due_at = now() + $2 * interval '1 ms', tries = tries + 1
-        WHERE id IN (SELECT id FROM photos WHERE due_at <= now() AND status = 'FETCHING'
-                      ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-       RETURNING *`,
-      [lease, this.parts.leaseMs, limit],
-    );
-    return rows.map((row) => camelRow<ClaimedPhoto>(row));
-  }
-
-  /** Shows signs of life while `work` runs. One that is missed only means that a photo may be fetched twice. */
-  private async keepingLease<Result>(lease: string, work: () => Promise<Result>): Promise<Result> {
-    const { database, leaseMs, logger } = this.parts;
-    const timer = setInterval(() => {
-      database
-        .rows(
-          `UPDATE photos SET due_at = now() + $2 * interval '1 ms'
-            WHERE lease = $1 AND status = 'FETCHING' AND due_at IS NOT NULL`,
-          [lease, leaseMs],
-        )
-        .catch((error: unknown) => logger.warn({ err: error }, 'the lease of photos could not be renewed'));
-    }, leaseMs / 3);
-    try {
-      return await work();
-    } finally {
-      clearInterval(timer);
-    }
+  async pass(signal: AbortSignal): Promise<Pass> {
+    await this.slots.whenFree(signal);
+    if (signal.aborted) return emptyPass;
+    return this.rows.start(this.slots, {}, (photo) => this.fetch(photo, signal));
   }
 
   /** Never throws: what cannot even be written down is taken up again when the lease ends. */
@@ -155,21 +123,14 @@ export class PhotoWork {
     return error.kind === 'REFUSED_ADDRESS' || tries >= mostTries ? unreachable : null;
   }
 
-  private async putBack(
-    { id, lease, tries }: ClaimedPhoto,
-    signal: AbortSignal,
-    error: unknown,
-  ): Promise<void> {
-    const { database, logger } = this.parts;
+  private async putBack(photo: ClaimedPhoto, signal: AbortSignal, error: unknown): Promise<void> {
+    const { logger } = this.parts;
+    const { id, tries } = photo;
     const waitMs = signal.aborted ? 0 : backoffMs(tries, firstRetryMs, longestRetryMs);
     // A download's failure is the address's affair; anything else is ours and must be seen.
     if (!signal.aborted && !(error instanceof DownloadError)) {
       logger.warn({ err: error, photoId: id, tries }, 'a photo could not be kept; it will be tried again');
     }
-    await database.rows(
-      `UPDATE photos SET lease = NULL, due_at = now() + $3 * interval '1 ms', tries = tries - $4
-        WHERE id = $1 AND lease = $2 AND status = 'FETCHING'`,
-      [id, lease, waitMs, signal.aborted ? 1 : 0],
-    );
+    await this.rows.release(photo, waitMs, signal.aborted ? 'tries = tries - 1' : undefined);
   }
 }

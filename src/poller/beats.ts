@@ -52,8 +52,6 @@ export interface BeatParts extends JobBeatParts, PictureBeatParts {
 /** Keys are good for at least a day, as is promised; a day more costs little. */
 const keyRetentionMs = 48 * 3_600_000;
 const idleMs = 1_000;
-/** Eight are in hand at once; a pass that takes more is not held up by one slow host. */
-const photosAPass = 100;
 const deletionsAtOnce = 100;
 const sweepMs = 5_000;
 const minuteMs = 60_000;
@@ -77,12 +75,12 @@ export function makeBeats(parts: BeatParts): Beat[] {
     },
     {
       name: 'fetch photos',
-      pass: (signal) => parts.photos.fetchDue(photosAPass, signal),
+      pass: (signal) => parts.photos.pass(signal),
       idleMs,
       lanes: 1,
       wakes: true,
     },
-    { name: 'store avatars', pass: (signal) => parts.avatars.pass(signal), idleMs, lanes: 2, wakes: true },
+    { name: 'store avatars', pass: (signal) => parts.avatars.pass(signal), idleMs, lanes: 1, wakes: true },
     {
       name: 'close generations',
       pass: () => parts.closing.sweep(parts.database),
@@ -101,14 +99,14 @@ function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
       name: `submit ${table}`,
       pass: (signal) => submission.pass(steps, signal),
       idleMs,
-      lanes: 2,
+      lanes: 1,
       wakes: true,
     },
     {
       name: `follow ${table}`,
       pass: (signal) => follow.pass(steps, signal),
       idleMs: 500,
-      lanes: 2,
+      lanes: 1,
       wakes: true,
     },
   ];

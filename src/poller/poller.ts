@@ -1,11 +1,15 @@
 import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
+import { emptyPass, type Pass } from '../core/pass';
 
 /** A piece of work that is repeated: one pass takes what is due now. */
 export interface Beat {
   name: string;
-  /** @returns how many pieces were in hand; above 0 the next pass follows at once */
-  pass: (signal: AbortSignal) => Promise<number>;
+  /**
+   * @returns how many pieces were in hand; above 0 the next pass follows at once. Or what the pass has started: the next
+   * one does not wait until that has ended.
+   */
+  pass: (signal: AbortSignal) => Promise<number | Pass>;
   /** How long to wait after a pass that found nothing, in milliseconds. */
   idleMs: number;
   /** How many passes may run at once, so that a slow one does not hold up the rest. */
@@ -20,6 +24,8 @@ const failedMs = 1_000;
 /** The clock: repeats every beat until it is stopped. Errors cost a pause and are logged, never the loop. */
 export class Poller {
   private readonly stopping = new AbortController();
+  /** What passes have started and left running. */
+  private readonly running = new Set<Promise<unknown>>();
   /** The waits under way, each with whether a wake-up ends it. */
   private readonly waits = new Map<AbortController, boolean>();
   private loops: Promise<void>[] = [];
@@ -49,7 +55,7 @@ export class Poller {
   async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
     for (const wait of this.waits.keys()) wait.abort();
-    const ended = Promise.all(this.loops).then(() => true);
+    const ended = this.ended().then(() => true);
     const timer = new AbortController();
     const isEnded = await Promise.race([ended, pause(graceMs, timer.signal).then(() => false)]);
     timer.abort();
@@ -58,35 +64,58 @@ export class Poller {
     this.loops = [];
   }
 
+  /** The loops end first; after that nothing new is started. */
+  private async ended(): Promise<void> {
+    await Promise.all(this.loops);
+    await Promise.all(this.running);
+  }
+
   private async repeat(beat: Beat): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const wakes = this.wakes;
-      const restMs = await this.once(beat, signal);
+      const { ms, isWakeable } = await this.once(beat, signal);
       // A wake-up during the pass may have been for what the pass no longer saw.
-      const isWoken = beat.wakes && this.wakes !== wakes;
-      if (restMs > 0 && !isWoken) await this.rest(beat, restMs);
+      const isWoken = isWakeable && this.wakes !== wakes;
+      if (ms > 0 && !isWoken) await this.rest(ms, isWakeable);
     }
   }
 
-  private async once(beat: Beat, signal: AbortSignal): Promise<number> {
+  /** @returns the wait until the next pass */
+  private async once(beat: Beat, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
     try {
-      const found = await beat.pass(signal);
+      const result = await beat.pass(signal);
+      const pass = typeof result === 'number' ? { ...emptyPass, started: result } : result;
+      if (pass.started > 0) this.follow(beat, pass.ended);
       if (this.failing.delete(beat.name)) this.logger.info({ beat: beat.name }, 'passes succeed again');
-      return found > 0 ? 0 : beat.idleMs;
+      if (pass.restMs !== undefined) return { ms: pass.restMs, isWakeable: false };
+      return { ms: pass.started > 0 ? 0 : beat.idleMs, isWakeable: beat.wakes };
     } catch (error) {
-      // An outage is told once, not by every lane every second.
-      const level = this.failing.has(beat.name) ? 'debug' : 'warn';
-      this.failing.add(beat.name);
-      this.logger[level]({ err: error, beat: beat.name }, 'a pass failed; it is repeated until it succeeds');
-      return failedMs;
+      this.logFailure(beat, error);
+      return { ms: failedMs, isWakeable: beat.wakes };
     }
   }
 
-  private async rest(beat: Beat, ms: number): Promise<void> {
+  private follow(beat: Beat, ended: Promise<unknown>): void {
+    const followed = ended
+      .catch((error: unknown) => {
+        this.logFailure(beat, error);
+      })
+      .finally(() => this.running.delete(followed));
+    this.running.add(followed);
+  }
+
+  private logFailure(beat: Beat, error: unknown): void {
+    // An outage is logged once, and not every second.
+    const level = this.failing.has(beat.name) ? 'debug' : 'warn';
+    this.failing.add(beat.name);
+    this.logger[level]({ err: error, beat: beat.name }, 'a pass failed; it is repeated until it succeeds');
+  }
+
+  private async rest(ms: number, isWakeable: boolean): Promise<void> {
     if (this.stopping.signal.aborted) return;
     const wait = new AbortController();
-    this.waits.set(wait, beat.wakes);
+    this.waits.set(wait, isWakeable);
     await pause(ms, wait.signal);
     this.waits.delete(wait);
   }

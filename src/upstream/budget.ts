@@ -91,6 +91,21 @@ export class UpstreamBudget {
     return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };
   }
 
+  /** Returns granted calls that were not made. If one was a trial, another is granted at once. */
+  async giveBack(kind: CallKind, calls: number): Promise<void> {
+    const { burst } = this.bucket(kind);
+    const untils = [kind, 'reach' as const].map(
+      (circuit) =>
+        `${circuit}_open_until = CASE WHEN ${isOpen(circuit)} THEN least(${circuit}_open_until, clock_timestamp())
+                                 ELSE ${circuit}_open_until END`,
+    );
+    await this.sql.rows(
+      `UPDATE upstream_accounts SET ${kind}_tokens = least($3, ${kind}_tokens + $2), ${untils.join(', ')}
+        WHERE account = $1`,
+      [this.provider.account, calls, burst],
+    );
+  }
+
   /** The upstream said when to come back: nobody with this key calls before. */
   async pause(ms: number): Promise<void> {
     await this.open();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
@@ -199,7 +200,10 @@ class TimeLimit {
       this.isLate = true;
       this.end();
     }, timeoutMs);
-    signal?.addEventListener('abort', this.stop, { once: true });
+    if (!signal) return;
+    // Many downloads share a signal; each removes its listener.
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', this.stop, { once: true });
   }
 
   /** What is to be done when it is over, in whatever way. */

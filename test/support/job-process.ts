@@ -207,9 +207,11 @@ export class JobProcess {
 
   /** A pass of a process that dies in it just ends: nobody is there to hear of it. */
   private async run(work: () => Promise<unknown>): Promise<void> {
-    const pass = inHand.run(this, work).catch((error: unknown) => {
-      if (!this.isDead) throw error;
-    });
+    const pass = inHand
+      .run(this, async () => endOf(await work()))
+      .catch((error: unknown) => {
+        if (!this.isDead) throw error;
+      });
     this.passes.add(pass);
     try {
       await pass;
@@ -217,6 +219,11 @@ export class JobProcess {
       this.passes.delete(pass);
     }
   }
+}
+
+/** What a pass has started ends before a test goes on. */
+async function endOf(result: unknown): Promise<void> {
+  if (typeof result === 'object' && result !== null && 'ended' in result) await result.ended;
 }
 
 /** Lets processes die at failpoints, from now on, in this test file. */

@@ -35,7 +35,8 @@ export interface PhotoHouse {
   photos: PhotoService;
   training: TrainingPhotoService;
   intake: PhotoIntake;
-  work: PhotoWork;
+  /** One pass that fetches photos from URLs, to its end; gives how many it took up. */
+  fetchDue(signal: AbortSignal): Promise<number>;
   purge: PhotoPurgeWork;
   deletion: MediaDeletion;
   /** How often waiting jobs were announced to be due. */
@@ -110,6 +111,15 @@ function build(source: DataSource, store: WatchedStore, base: string, retentionM
   const intake = new PhotoIntake(database, store, new PictureWorkshop(createWorkshopGate(2)));
   const guard = createGuard({ allow: ['127.0.0.1'] });
   let wakes = 0;
+  const work = new PhotoWork({
+    database,
+    intake,
+    downloads: new Downloads(guard, () => false),
+    logger,
+    leaseMs: 20_000,
+    maxPhotoBytes,
+    onReady: () => (wakes += 1),
+  });
   const parts = { database, store, urls };
   return {
     database,
@@ -121,15 +131,11 @@ function build(source: DataSource, store: WatchedStore, base: string, retentionM
     training: new TrainingPhotoService({ ...parts, checkUrl: (url) => guard.checkUrl(url), retentionMs }),
     uploads: new PhotoUploadService(database, urls, intake, maxPhotoBytes),
     purge: new PhotoPurgeWork(database),
-    work: new PhotoWork({
-      database,
-      intake,
-      downloads: new Downloads(guard, () => false),
-      logger,
-      leaseMs: 20_000,
-      maxPhotoBytes,
-      onReady: () => (wakes += 1),
-    }),
+    fetchDue: async (signal) => {
+      const pass = await work.pass(signal);
+      await pass.ended;
+      return pass.started;
+    },
     wakes: () => wakes,
   };
 }

@@ -1,0 +1,25 @@
+/** Processes items together: those that are added while others are processed form the next batch. */
+export class Collector<Item> {
+  private batch: Item[] = [];
+  private next: Promise<void> | null = null;
+  private current: Promise<unknown> = Promise.resolve();
+
+  /** @param process - called with one batch at a time */
+  constructor(private readonly process: (items: Item[]) => Promise<void>) {}
+
+  /** Returns when the item's batch has been processed; throws what that throws. */
+  add(item: Item): Promise<void> {
+    this.batch.push(item);
+    if (!this.next) {
+      this.next = this.current.then(() => this.run());
+      this.current = this.next.catch(() => undefined);
+    }
+    return this.next;
+  }
+
+  private run(): Promise<void> {
+    const items = this.batch.splice(0);
+    this.next = null;
+    return this.process(items);
+  }
+}

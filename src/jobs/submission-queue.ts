@@ -1,0 +1,83 @@
+import type { Claimed, LeasedRows } from '../core/leased-rows';
+import type { Logger } from '../core/logger';
+import { OwnerShares } from '../core/owner-shares';
+import { emptyPass, joinPasses, type Pass } from '../core/pass';
+import type { UpstreamBudget } from '../upstream/budget';
+import type { AvatarProvider } from '../upstream/provider';
+import type { JobLine, JobRow } from './job';
+import type { JobStore, JobWork } from './job.store';
+
+/** What {@link SubmissionQueue} needs. */
+export interface SubmissionQueueDeps {
+  store: JobStore;
+  provider: Pick<AvatarProvider, 'name'>;
+  budget: UpstreamBudget;
+  logger: Logger;
+  /** How long a worker holds a row without a sign of life, in milliseconds. */
+  leaseMs: number;
+}
+
+/** What is done with each kind of row. */
+export interface SubmissionHandlers {
+  /** A QUEUED row for which a call has been taken from the budget. */
+  submit: (row: Claimed<JobRow>) => Promise<void>;
+  /** A QUEUED row whose deadline has passed; it needs no call. */
+  expire: (row: Claimed<JobRow>) => Promise<void>;
+  /** A row whose call has ended without a known outcome. */
+  settle: (row: Claimed<JobRow>) => Promise<void>;
+}
+
+/** Paid calls that one process makes at once for one kind of job. */
+const maxCalls = 16;
+
+/** The longest time without a look at the budget, in milliseconds: another process may have ended a pause. */
+const maxRestMs = 2_000;
+
+/**
+ * Chooses which jobs of one kind are submitted next. Owners are taken in turn, and an owner whose calls are slow leaves
+ * slots for others. Calls are taken from the budget first and only as many rows are claimed: rows that get no call are
+ * not written and keep their place.
+ */
+export class SubmissionQueue {
+  private readonly slots = new OwnerShares(maxCalls);
+  private readonly queued: LeasedRows<JobRow>;
+  private readonly overdue: LeasedRows<JobRow>;
+  private readonly unsettled: LeasedRows<JobRow>;
+  private readonly only: { provider: string };
+
+  constructor(
+    private readonly deps: SubmissionQueueDeps,
+    line: JobLine,
+  ) {
+    const rows = (work: JobWork): LeasedRows<JobRow> => deps.store.rowsFor(line, work, deps);
+    this.queued = rows('submit');
+    this.overdue = rows('expire');
+    this.unsettled = rows('settle');
+    this.only = { provider: deps.provider.name };
+  }
+
+  /**
+   * Starts what is due and has a slot.
+   * @param isClosed - whether no new paid call may be made now
+   */
+  async pass(handlers: SubmissionHandlers, isClosed: boolean, signal: AbortSignal): Promise<Pass> {
+    await this.slots.whenFree(signal);
+    if (signal.aborted) return emptyPass;
+    const settling = await this.unsettled.start(this.slots, { only: this.only }, handlers.settle);
+    if (isClosed) return settling;
+    return joinPasses(settling, await this.submit(handlers));
+  }
+
+  private async submit({ submit, expire }: SubmissionHandlers): Promise<Pass> {
+    const { queued, overdue, slots, only } = this;
+    const due = await queued.countDue(slots.free, only);
+    if (due === 0) return emptyPass;
+    const { granted, waitMs } = await this.deps.budget.take('submit', due);
+    const submitting = await queued.start(slots, { limit: granted, only }, submit);
+    const unused = granted - submitting.started;
+    if (unused > 0) await this.deps.budget.giveBack('submit', unused);
+    if (granted === due) return submitting;
+    const expiring = await overdue.start(slots, { only }, expire);
+    return { ...joinPasses(submitting, expiring), restMs: Math.min(waitMs, maxRestMs) };
+  }
+}
