@@ -116,8 +116,10 @@ function tellVariable(error: GraphQLError, variable: string): Told | null {
     const isMissing = / was not provided\.$| must not be null\.$/.test(error.message);
     return isMissing ? invalidInput(error.message, variable) : null;
   }
-  const prefix = error.message.slice(0, -`; ${reason}`.length);
-  const path = / at "([^"]*)"$/.exec(prefix)?.[1] ?? '';
+  const prefix = error.message.slice(0, -`; ${reason}"`.length);
+  // A quotation mark within the value is escaped, so this is the path's if it has one.
+  const start = prefix.lastIndexOf('"') + 1;
+  const path = prefix.slice(0, start).endsWith(' at "') ? prefix.slice(start) : '';
   const isPath = path.startsWith(variable) && /^[.[]/.test(path.slice(variable.length));
   return invalidInput(reason, isPath ? path : variable);
 }

@@ -3,6 +3,7 @@ import type { Consent, ConsentRule } from '../accounts/consent';
 import { claimKey } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
+import { excerpt } from '../core/excerpt';
 import { failpoint } from '../core/failpoint';
 import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
@@ -134,7 +135,7 @@ export class ModelService {
     if (provider !== null && provider !== configured) {
       throw new DomainError(
         'INVALID_INPUT',
-        `The provider "${provider}" is not configured here; leave it out, or use "${configured}".`,
+        `The provider "${excerpt(provider, 60)}" is not configured here; leave it out, or use "${configured}".`,
         { field: 'input.provider' },
       );
     }

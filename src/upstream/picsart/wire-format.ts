@@ -110,7 +110,8 @@ const percentage = z
     z.number(),
     z
       .string()
-      .regex(/^\s*\d+(\.\d+)?\s*%?\s*$/)
+      .trim()
+      .regex(/^\d+(\.\d+)?\s*%?$/)
       .transform(parseFloat),
   ])
   .pipe(z.number().min(0).max(100));
@@ -174,21 +175,30 @@ export function readReason(body: Record<string, unknown> | null): string | undef
 
 /** A validator's list of `{ loc, msg }` is joined. */
 function reasonText(value: unknown): string | undefined {
-  if (Array.isArray(value)) {
-    const parts = value
-      .map((part) => reasonText(asObject(part)?.msg ?? part))
-      .filter((part) => part !== undefined);
-    return parts.length > 0 ? parts.join('; ').slice(0, mostReasonLength) : undefined;
-  }
-  if (typeof value !== 'string') return undefined;
-  const text = value
-    .slice(0, 4 * mostReasonLength)
-    .replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+|\S*[?&][\w-]+=\S*/gi, '[address]')
-    .replace(/[\p{C}\s]+/gu, ' ')
-    .trim();
+  const parts = Array.isArray(value) ? value.slice(0, maxReasonParts) : [value];
+  const text = parts
+    .map((part: unknown) => asObject(part)?.msg ?? part)
+    .filter((part) => typeof part === 'string')
+    .map(plainText)
+    .filter((part) => part !== '')
+    .join('; ');
   return text === '' ? undefined : text.slice(0, mostReasonLength);
 }
 
+/** Without web addresses. Word by word: one expression over the whole text would backtrack. */
+function plainText(text: string): string {
+  const words = text.slice(0, 4 * mostReasonLength).split(/[\p{C}\s]+/u);
+  return words
+    .map((word) => (isAddress(word) ? '[address]' : word))
+    .join(' ')
+    .trim();
+}
+
+function isAddress(word: string): boolean {
+  return word.includes('://') || /[?&][\w-]+=/.test(word);
+}
+
+const maxReasonParts = 20;
 const mostReasonLength = 500;
 
 function asObject(value: unknown): Record<string, unknown> | undefined {
