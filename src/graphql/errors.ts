@@ -75,7 +75,7 @@ function tell(error: unknown, scope: ErrorScope): Told {
 }
 
 function tellDomain({ message, code, field, details }: DomainError): Told {
-  return { message, extensions: { ...details, code, ...(field !== undefined && { field: excerpt(field) }) } };
+  return { message, extensions: { ...details, code, ...(field !== undefined && { field }) } };
 }
 
 function tellGraphQL(error: GraphQLError): Told | null {
@@ -127,7 +127,7 @@ function tellVariable(error: GraphQLError, variable: string): Told | null {
 function invalidInput(message: string, field: string | undefined): Told {
   return {
     message,
-    extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field: excerpt(field) }) },
+    extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field }) },
   };
 }
 
