@@ -17,7 +17,7 @@ export class PersonResolver {
   @ForEverybody()
   @Mutation(() => Erasure, {
     description:
-      'Erases all that you have here, for good: photos, models, generations, avatars, what was told of them, and your name in what must be kept. Nothing of it can be read from then on, running work ends, subscriptions end with NOT_FOUND, and pictures are deleted within a minute. Doing it again is no error.',
+      'Erases all that you have here, for good: photos, models, generations, avatars, what was told of them, and your name in what must be kept. Nothing of it can be read from then on, running work ends, subscriptions end with NOT_FOUND, and the files of the pictures are deleted right after their rows, some thousands a second. Doing it again is no error.',
   })
   async deleteMyData(
     @Arg('confirm', () => String, { description: 'The word `DELETE`; with anything else nothing happens.' })

@@ -35,7 +35,7 @@ export class Erasure {
   @Field(() => DateTimeScalar, {
     nullable: true,
     description:
-      'When the last row was deleted; pictures follow within a minute. Null while there is more to do, which needs nobody to wait.',
+      'When the last row was deleted. The files of the pictures are deleted after their rows, some thousands a second. Null while rows are left; the erasure continues without the client.',
   })
   completedAt: Date | null;
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, opendir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { parseMediaKey, readMediaKey } from './media-key';
@@ -18,6 +18,9 @@ const staleDraftMs = 3_600_000;
 
 /** How much is written to see whether the disk takes anything, in bytes: about what a prepared photo has. */
 const probeBytes = 65_536;
+
+/** How many files are deleted at once. More would make other file operations of the process wait longer. */
+const deletionsAtOnce = 16;
 
 /**
  * Media below one directory: `photos/<uuid>.jpg` lies in `photos/<last two digits of the uuid>/`, so that no directory
@@ -64,12 +67,35 @@ export class DiskStore implements MediaStore {
   }
 
   async delete(key: string): Promise<void> {
-    const path = this.pathOf(key);
-    await onDisk(async () => {
-      await rm(path, { force: true });
-      // Also where there was no file: whoever removed it may have died before this.
-      await unlessMissing(syncFolder(dirname(path)));
+    const failures = await this.deleteMany([key]);
+    if (failures.has(key)) throw failures.get(key);
+  }
+
+  /**
+   * Removes all files first and then syncs each directory once. The first sync writes what belongs to all of them, so
+   * that the others cost little; a sync between two files would wait for the disk each time.
+   */
+  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const failures = new Map<string, unknown>();
+    const folders = new Map<string, string[]>();
+    await eachOf(keys, async (key) => {
+      try {
+        const path = this.pathOf(key);
+        await onDisk(() => unlessMissing(unlink(path)));
+        folders.set(dirname(path), [...(folders.get(dirname(path)) ?? []), key]);
+      } catch (error) {
+        failures.set(key, error);
+      }
     });
+    await eachOf([...folders], async ([folder, within]) => {
+      try {
+        // Also where there was no file: the process that removed it may have ended before this.
+        await onDisk(() => unlessMissing(syncFolder(folder)));
+      } catch (error) {
+        for (const key of within) failures.set(key, error);
+      }
+    });
+    return failures;
   }
 
   /** Also removes drafts that a dead process has left. */
@@ -133,6 +159,14 @@ export class DiskStore implements MediaStore {
       if (await isOlder(draft, writtenBefore)) await onDisk(() => rm(draft, { force: true }));
     }
   }
+}
+
+async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: deletionsAtOnce }, worker));
 }
 
 /** Writes a new file and returns when it would survive a power cut; its name may not, that is its directory's. */

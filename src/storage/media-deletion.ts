@@ -15,9 +15,6 @@ const leaseMs = 20_000;
 const firstRetryMs = 2_000;
 const longestRetryMs = 300_000;
 
-/** How many deletions are asked of the store at once. */
-const width = 8;
-
 /**
  * How old bytes are, in milliseconds, before they may count as orphans: longer than any upload or download takes from
  * its first byte to its row.
@@ -131,32 +128,35 @@ export class MediaDeletion {
   private async remove(doomed: readonly Doomed[]): Promise<void> {
     if (doomed.length === 0) return;
     await failpoint('delete:marked');
-    const gone: Doomed[] = [];
-    const rest = doomed.values();
-    const worker = async (): Promise<void> => {
-      for (const item of rest) if (await this.removeOne(item)) gone.push(item);
-    };
-    await Promise.all(Array.from({ length: width }, worker));
+    const failures = await this.store.deleteMany(doomed.map(({ key }) => key));
     await failpoint('delete:bytes-gone');
+    const gone = doomed.filter(({ key }) => !failures.has(key));
     await this.database.rows(
       `DELETE FROM doomed_media USING unnest($1::text[], $2::text[]) AS gone (key, mark)
         WHERE doomed_media.key = gone.key AND doomed_media.created_at = gone.mark::timestamptz`,
       [gone.map(({ key }) => key), gone.map(({ mark }) => mark)],
     );
+    await this.postpone(
+      doomed.filter(({ key }) => failures.has(key)),
+      failures,
+    );
   }
 
-  private async removeOne({ key, tries }: Doomed): Promise<boolean> {
-    try {
-      await this.store.delete(key);
-      return true;
-    } catch (error) {
-      this.logger.warn({ err: error, key, tries }, 'bytes could not be deleted; they will be tried again');
-      await this.database.rows(
-        `UPDATE doomed_media SET due_at = now() + $2 * interval '1 ms' WHERE key = $1`,
-        [key, backoffMs(tries, firstRetryMs, longestRetryMs)],
-      );
-      return false;
-    }
+  /** What could not be deleted is due again later, each after its own tries. One entry of the log for all of it. */
+  private async postpone(failed: readonly Doomed[], errors: ReadonlyMap<string, unknown>): Promise<void> {
+    const [first] = failed;
+    if (!first) return;
+    const { key, tries } = first;
+    const facts = { err: errors.get(key), key, tries, count: failed.length };
+    this.logger.warn(facts, 'bytes could not be deleted; they will be tried again');
+    await this.database.rows(
+      `UPDATE doomed_media SET due_at = now() + failed.wait_ms * interval '1 ms'
+         FROM unnest($1::text[], $2::float8[]) AS failed (key, wait_ms) WHERE doomed_media.key = failed.key`,
+      [
+        failed.map((item) => item.key),
+        failed.map((item) => backoffMs(item.tries, firstRetryMs, longestRetryMs)),
+      ],
+    );
   }
 }
 

@@ -69,6 +69,31 @@ describe('a photo', () => {
     expect(await house.deletion.sweep(10)).toBe(0);
   });
 
+  it('is deleted from the store although others of the same batch fail', async () => {
+    const keys = Array.from({ length: 30 }, () => `photos/${newId()}.jpg`);
+    for (const key of keys) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
+    await doom(house.database, keys);
+    const failing = new Set(keys.slice(0, 10));
+    house.store.beforeDelete = async (key) => {
+      if (failing.has(key)) throw new StorageUnavailableError(new Error('not permitted'));
+    };
+
+    expect(await house.deletion.sweep(100)).toBe(30);
+
+    house.store.beforeDelete = () => Promise.resolve();
+    const left = await house.database.rows<{ key: string; waits: boolean }>(
+      `SELECT key, due_at BETWEEN now() + interval '1 s' AND now() + interval '2 s' AS waits FROM doomed_media`,
+    );
+    expect(new Set(left.map(({ key }) => key))).toEqual(failing);
+    expect(left.every(({ waits }) => waits)).toBe(true);
+    expect(await Promise.all(keys.map((key) => house.store.has(key)))).toEqual(
+      keys.map((key) => failing.has(key)),
+    );
+    await house.database.rows('UPDATE doomed_media SET due_at = now()');
+    expect(await house.deletion.sweep(100)).toBe(10);
+    expect(await house.store.has(keys[0]!)).toBe(false);
+  });
+
   it('that no training uses is purged in time, and with it what tells of the person', async () => {
     const { id } = await photo();
     const hours = await house.database.rows<{ hours: number }>(

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pause } from '../../src/core/clock';
@@ -107,6 +117,50 @@ describe('the disk store on a disk', () => {
     await once(child, 'exit');
     expect(await filesIn(root)).toEqual([]);
     expect(await store.open(key)).toBeNull();
+  });
+
+  it('makes the deletion of many files durable with one sync for each directory', async () => {
+    const shards = ['00', '01', '02'];
+    const keys = shards.flatMap((shard) =>
+      Array.from({ length: 5 }, () => newKey().replace(/..(?=\.)/, shard)),
+    );
+    for (const key of keys) await store.put(key, pieces('a face'), 100);
+    const handle = await open(root);
+    const sync = jest.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'sync');
+    try {
+      expect(await store.deleteMany(keys)).toEqual(new Map());
+      expect(sync).toHaveBeenCalledTimes(shards.length);
+      expect(await filesIn(root)).toEqual([]);
+    } finally {
+      sync.mockRestore();
+      await handle.close();
+    }
+  });
+
+  it('does not count files as deleted whose directory could not be synced', async () => {
+    const key = newKey();
+    await store.put(key, pieces('a face'), 100);
+    const handle = await open(root);
+    const sync = jest.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'sync');
+    sync.mockRejectedValue(new Error('EIO'));
+    try {
+      expect([...(await store.deleteMany([key])).keys()]).toEqual([key]);
+    } finally {
+      sync.mockRestore();
+      await handle.close();
+    }
+  });
+
+  it('returns the files that cannot be deleted, and deletes the others', async () => {
+    const [stuck, other, gone] = [newKey(), newKey(), newKey()];
+    for (const key of [other, gone]) await store.put(key, pieces('a face'), 100);
+    const folder = join(root, 'photos', stuck.slice(-6, -4), stuck.slice(7));
+    await mkdir(folder, { recursive: true });
+    const failures = await store.deleteMany([stuck, other, gone]);
+    expect([...failures.keys()]).toEqual([stuck]);
+    expect(failures.get(stuck)).toMatchObject({ name: 'StorageUnavailableError' });
+    expect(await filesIn(root)).toEqual([]);
+    await expect(store.delete(stuck)).rejects.toMatchObject({ name: 'StorageUnavailableError' });
   });
 
   it('says that it is unavailable when its place is taken, and is well again once it is free', async () => {

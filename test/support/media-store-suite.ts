@@ -184,6 +184,18 @@ async function deletes(store: MediaStore): Promise<void> {
   expect(await text(store, key)).toBe('another');
 }
 
+async function deletesMany(store: MediaStore): Promise<void> {
+  const keys = [...Array.from({ length: 40 }, () => newKey()), newKey('avatars', '.png')];
+  const kept = newKey();
+  for (const key of [...keys, kept]) await store.put(key, pieces('a face'), 100);
+  expect(await store.deleteMany([...keys, newKey()])).toEqual(new Map());
+  for (const key of keys) expect(await store.open(key)).toBeNull();
+  expect(await text(store, kept)).toBe('a face');
+  expect(await store.deleteMany([])).toEqual(new Map());
+  expect([...(await store.deleteMany(['photos/face.jpg', kept])).keys()]).toEqual(['photos/face.jpg']);
+  expect(await store.open(kept)).toBeNull();
+}
+
 async function lists(store: MediaStore): Promise<void> {
   const before = await listed(store, '');
   const photos = [newKey('listed'), newKey('listed')].sort();
@@ -229,6 +241,7 @@ export const mediaStoreSuite: readonly (readonly [
   ['refuses what is larger than it may be, leaves nothing of it and stops reading', refusesTooLarge],
   ['leaves nothing of bytes that stop coming, and passes on why they did', leavesNoBeginnings],
   ['deletes for good, and what is not there without an error', deletes],
+  ['deletes many at once, and returns the keys that it could not delete', deletesMany],
   ['lists keys by prefix and age', lists],
   ['takes nothing for a key that leads elsewhere', refusesWrongKeys],
   ['says that it can take bytes', checksItself],

@@ -49,7 +49,7 @@ class WatchedStore implements MediaStore {
   /** Awaited before bytes are stored. */
   beforePut: () => Promise<void> = async () => undefined;
   /** Awaited before bytes are deleted. */
-  beforeDelete: () => Promise<void> = async () => undefined;
+  beforeDelete: (key: string) => Promise<void> = async () => undefined;
 
   constructor(private readonly inner: MediaStore) {}
 
@@ -63,8 +63,15 @@ class WatchedStore implements MediaStore {
   }
 
   async delete(key: string): Promise<void> {
-    await this.beforeDelete();
+    await this.beforeDelete(key);
     return this.inner.delete(key);
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const failures = new Map<string, unknown>();
+    for (const key of keys) await this.beforeDelete(key).catch((error: unknown) => failures.set(key, error));
+    const others = await this.inner.deleteMany(keys.filter((key) => !failures.has(key)));
+    return new Map([...failures, ...others]);
   }
 
   /** Lists what is there, however new. */
