@@ -17,6 +17,7 @@ import { makeFeatures } from './features';
 import { Journal } from './jobs/journal';
 import { createMetrics } from './metrics';
 import { createWorkshopGate, PictureWorkshop } from './photos/picture-workshop';
+import { prepareDataDirectory } from './storage/data-directory';
 import { DiskStore } from './storage/disk-store';
 import { signingSecrets } from './storage/signing-secret';
 import { Downloads } from './upstream/downloads';
@@ -52,6 +53,7 @@ export async function startApp(
 
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
+  await prepareDataDirectory(dataDir);
   const [{ url: databaseUrl, database }, upstream] = await allStarted(
     openDatabase(config, dataDir, logger, shutdown),
     openUpstream(config, dataDir, logger, shutdown),

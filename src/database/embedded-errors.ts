@@ -12,6 +12,10 @@ export class EmbeddedPostgresError extends Error {
 /** What PostgreSQL's programs say (in English: they run with LC_ALL=C), and what a person can do about it. */
 const cures: readonly [said: RegExp, cure: string][] = [
   [
+    /bogus data in lock file|lock file ".*" is empty/i,
+    'The file postmaster.pid in its data is damaged: make sure that no PostgreSQL works in that folder, delete the file, and start again.',
+  ],
+  [
     /No space left on device|Disk quota exceeded|Check free disk space/i,
     'The disk is full: make room, then start again.',
   ],

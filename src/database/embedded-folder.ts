@@ -15,7 +15,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Binaries } from './embedded-binaries';
 import { codeOf, EmbeddedPostgresError, explain, explainFileError } from './embedded-errors';
 import { withIdentity, type Identity, type User } from './embedded-identity';
-import { isServerOf, isTaken, run, type StartLimit } from './embedded-process';
+import { hasServer, isServerOf, isTaken, run, type StartLimit } from './embedded-process';
 
 /** The folder of one embedded server; it comes into being whole, by a rename. */
 export interface ServerFolder {
@@ -101,6 +101,7 @@ export async function initialise(
     ];
     // Code points order text and Unicode folds its case, the same on every machine, whatever its C library knows.
     const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    checkShellSafe(binaries.initdb);
     const command = withIdentity(identity, [
       binaries.initdb,
       '-D',
@@ -121,6 +122,15 @@ export async function initialise(
   } finally {
     await rm(aside.dir, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** initdb runs the programs beside it through a shell, between double quotes. */
+function checkShellSafe(program: string): void {
+  if (!/["$`\\]/.test(program)) return;
+  throw new EmbeddedPostgresError(
+    `The embedded PostgreSQL cannot make its data from ${dirname(program)}: the path contains one of the characters " $ \` \\. ` +
+      'Move the project to a folder without, or set DATABASE_URL to a PostgreSQL of your own.',
+  );
 }
 
 /** Makes the folder in which a server's folder lies, and removes from it what crashed initialisations left. */
@@ -151,13 +161,21 @@ export async function readServerNote({ data }: ServerFolder): Promise<ServerNote
 }
 
 /**
- * Removes the note of a server that died if its id belongs to another process by now, which PostgreSQL takes for a
- * server that still runs. Servers that do overlap are kept apart by their shared memory besides.
+ * Removes the note of a server that died where PostgreSQL would refuse to start: its process id belongs to another
+ * process by now, or the note is empty or garbled and no server works in the folder. Servers that do overlap are kept
+ * apart by their shared memory besides.
  */
 export async function removeStaleNote({ data }: ServerFolder): Promise<void> {
   const note = await readNote(data);
-  if (note && isTaken(note.pid) && !(await isServerOf(data, note.pid)))
-    await rm(noteFile(data), { force: true });
+  const isStale =
+    note === null ? await isDamaged(data) : isTaken(note.pid) && !(await isServerOf(data, note.pid));
+  if (isStale) await rm(noteFile(data), { force: true });
+}
+
+/** A server that is starting has an empty note for a moment, and then another one: so it is read again at the end. */
+async function isDamaged(data: string): Promise<boolean> {
+  const exists = (await stat(noteFile(data)).catch(() => null)) !== null;
+  return exists && !(await hasServer(data)) && (await readNote(data)) === null;
 }
 
 /** The port that the folder's last server had, so that whoever knew it finds the next one there. */

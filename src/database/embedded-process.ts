@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile, readlink, realpath } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { pause } from '../core/clock';
 import { codeOf, EmbeddedPostgresError } from './embedded-errors';
 
@@ -81,6 +81,24 @@ export async function isServerOf(data: string, pid: number): Promise<boolean> {
   } catch (error) {
     return codeOf(error) !== 'ENOENT' && isLivePostgres(pid);
   }
+}
+
+/**
+ * Whether any server works in this data folder, whatever its note says. On Linux all processes of the folder's owner
+ * are looked at; elsewhere the answer is yes, since it cannot be known.
+ */
+export async function hasServer(data: string): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const owner = (await stat(data)).uid;
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  for (const pid of pids) {
+    const uid = await stat(`/proc/${pid}`).then(
+      (found) => found.uid,
+      () => null,
+    );
+    if (uid === owner && (await isLivePostgres(pid)) && (await isServerOf(data, pid))) return true;
+  }
+  return false;
 }
 
 /** What everyone may know of another user's process, in containers even root: its name and whether it is a zombie. */

@@ -1,0 +1,95 @@
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** PostgreSQL's limit for the path of any file is 1,024 bytes; its own part is below 200. */
+const maxPathBytes = 800;
+
+/** What lies directly in these folders is checked, too. Media are too many, and PostgreSQL checks its own files. */
+const checkedFolders = ['journal', 'sandbox'];
+
+/** The data directory cannot be used. The message names the cause and the cure. */
+export class DataDirectoryError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'DataDirectoryError';
+  }
+}
+
+/**
+ * Makes the data directory if it is missing, and checks that this user can use what lies in it.
+ * @param path - absolute
+ * @throws DataDirectoryError
+ */
+export async function prepareDataDirectory(path: string): Promise<void> {
+  // A line break would split the lines of PostgreSQL's lock file.
+  if (/\p{Cc}/u.test(path))
+    throw new DataDirectoryError(
+      'DATA_DIR contains a line break or another control character. Set it to a path without.',
+    );
+  const bytes = Buffer.byteLength(path);
+  if (bytes > maxPathBytes)
+    throw new DataDirectoryError(
+      `The path of DATA_DIR is ${bytes} bytes long, of at most ${maxPathBytes}. Set DATA_DIR to a shorter path.`,
+    );
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new DataDirectoryError(
+      `DATA_DIR ${path} cannot be created (${reasonOf(error)}). Set DATA_DIR to a folder that this user can write.`,
+      { cause: error },
+    );
+  });
+  await checkAccess(path, path);
+  const folders = ['', ...checkedFolders];
+  for (const folder of folders) {
+    const names = await readdir(join(path, folder)).catch(() => []);
+    const ours = names.filter((name) => !name.startsWith('postgres'));
+    await Promise.all(ours.map((name) => checkAccess(path, join(path, folder, name))));
+  }
+}
+
+async function checkAccess(dataDir: string, path: string): Promise<void> {
+  try {
+    const found = await stat(path);
+    const search = found.isDirectory() ? constants.X_OK : 0;
+    await access(path, constants.R_OK | constants.W_OK | search);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // Another gateway that shares the folder has just removed it.
+    if (code === 'ENOENT') return;
+    throw new DataDirectoryError(
+      `${path} in DATA_DIR cannot be read and written by this user (${reasonOf(error)}). ${await cureOf(dataDir, path, code)}`,
+      { cause: error },
+    );
+  }
+}
+
+async function cureOf(dataDir: string, path: string, code: string | undefined): Promise<string> {
+  const elsewhere = 'set DATA_DIR to a folder that this user can write';
+  if (code === 'EROFS') return `Mount it writable, or ${elsewhere}.`;
+  const self = process.getuid?.();
+  const owner = await stat(path).then(
+    ({ uid }) => uid,
+    () => undefined,
+  );
+  if (owner === undefined || owner === self)
+    return `Give it back with chmod -R u+rwX "${dataDir}", or ${elsewhere}.`;
+  return (
+    `It belongs to another user (uid ${owner}, this is uid ${self}), who started Likeness earlier: start it as that user, ` +
+    `give the folder to this one with sudo chown -R ${self} "${dataDir}", or ${elsewhere}.`
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  const reasons: Record<string, string> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'read-only file system',
+    ENOSPC: 'the disk is full',
+    // Node reports so where a folder above is on a read-only file system.
+    ENOENT: 'the folder above it cannot be written',
+    ENOTDIR: 'a part of the path is a file',
+    EEXIST: 'it is a file',
+  };
+  return reasons[code] ?? code;
+}

