@@ -138,7 +138,7 @@ export class LeasedRows<Row extends LeasedRow> {
    */
   async hold<Result>(row: { id: string; lease: string }, work: () => Promise<Result>): Promise<Result> {
     this.held.set(row.lease + row.id, row.lease);
-    this.renewals ??= setInterval(() => void this.renewHeld(), this.options.leaseMs / 3);
+    this.renewals ??= setInterval(() => void this.renewHeld(), this.options.leaseMs / 3).unref();
     try {
       return await work();
     } finally {

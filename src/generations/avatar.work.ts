@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/clock';
+import { backoffMs, pause } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -12,6 +12,7 @@ import { doom } from '../storage/media-deletion';
 import { ObjectTooLargeError, type MediaStore, type StoredObject } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
+import { SlowHosts } from '../upstream/slow-hosts';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
 import type { Closing } from './closing';
@@ -35,6 +36,11 @@ export interface AvatarWorkParts {
 
 /** Pictures that one process fetches at once. */
 const maxFetches = 24;
+/** A host that takes longer for a picture than `slowMs`, its storing included, gets this share. */
+const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
+/** The wait before a picture of such a host is looked at again, in milliseconds. */
+const deferredMs = 3_000;
+const deferredSlotMs = 1_000;
 const downloadMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 120_000;
@@ -66,6 +72,7 @@ const pendingAvatars = {
 export class AvatarWork {
   private readonly rows: LeasedRows<ClaimedAvatar>;
   private readonly slots = new OwnerShares(maxFetches);
+  private readonly hosts = new SlowHosts(slowHosts);
 
   constructor(private readonly parts: AvatarWorkParts) {
     this.rows = new LeasedRows(parts.database, pendingAvatars, parts);
@@ -75,7 +82,13 @@ export class AvatarWork {
   async pass(signal: AbortSignal): Promise<Pass> {
     await this.slots.whenFree(signal);
     if (signal.aborted) return emptyPass;
-    return this.rows.start(this.slots, {}, (row) => this.fetch(row, signal));
+    return this.rows.start(this.slots, {}, async (row) => {
+      const end = this.hosts.begin(row.owner, row.sourceUrl!);
+      if (end) return this.fetch(row, signal).finally(end);
+      await this.rows.release(row, deferredMs);
+      // Its slot is kept for a while: otherwise claims would go through all of the owner's pictures at once.
+      return pause(deferredSlotMs, signal);
+    });
   }
 
   private async fetch(row: ClaimedAvatar, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/clock';
+import { backoffMs, pause } from '../core/clock';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
@@ -6,6 +6,7 @@ import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
+import { DownloadDeferred, PhotoDownload } from './photo-download';
 import type { PhotoIntake } from './photo-intake';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
@@ -14,9 +15,6 @@ import { jobsOf, wakeJobs } from './waiting-jobs';
 
 /** Photos that one process fetches at once. */
 const maxFetches = 24;
-
-/** The longest that one download may take, in milliseconds, from the name's resolution to the last byte. */
-const downloadMs = 30_000;
 
 /** How often an address that gives nothing is tried before the photo is refused. */
 const mostTries = 3;
@@ -27,6 +25,10 @@ const mostClaims = 20;
 /** The wait after a first failure and the longest, in milliseconds. */
 const firstRetryMs = 2_000;
 const longestRetryMs = 300_000;
+
+/** The wait before a photo for which there was no share is looked at again, in milliseconds. */
+const deferredMs = 3_000;
+const deferredSlotMs = 1_000;
 
 /** One message for whatever went wrong, so that nobody learns from it what there is on somebody's network. */
 const unreachable: PhotoProblemRow = {
@@ -63,9 +65,11 @@ const fetchingPhotos = {
 export class PhotoWork {
   private readonly rows: LeasedRows<ClaimedPhoto>;
   private readonly slots = new OwnerShares(maxFetches);
+  private readonly download: PhotoDownload;
 
   constructor(private readonly parts: PhotoWorkParts) {
     this.rows = new LeasedRows(parts.database, fetchingPhotos, parts);
+    this.download = new PhotoDownload(parts.downloads, parts.maxPhotoBytes);
   }
 
   /**
@@ -94,22 +98,23 @@ export class PhotoWork {
   private async settle(photo: ClaimedPhoto, signal: AbortSignal): Promise<boolean> {
     const { intake } = this.parts;
     try {
-      const checked = await intake.check(await this.download(photo.sourceUrl, signal));
+      const checked = await this.download.run(photo, signal, (bytes) => intake.check(bytes));
       return (await intake.keep(photo.id, checked, photo.lease)) !== null;
     } catch (error) {
-      const problem = signal.aborted ? null : this.problemOf(error, photo.tries);
+      if (signal.aborted || error instanceof DownloadDeferred) return this.defer(photo, signal);
+      const problem = this.problemOf(error, photo.tries);
       if (problem) return intake.rejectFetched(photo.id, problem, photo.lease);
-      await this.putBack(photo, signal, error);
+      await this.putBack(photo, error);
       return false;
     }
   }
 
-  private async download(url: string, signal: AbortSignal): Promise<Buffer> {
-    const { downloads, maxPhotoBytes } = this.parts;
-    const { bytes } = await downloads.photo(url, { maxBytes: maxPhotoBytes, timeoutMs: downloadMs, signal });
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of bytes) chunks.push(chunk);
-    return Buffer.concat(chunks);
+  /** Gives a photo back that was not fetched; the claim was no try. */
+  private async defer(photo: ClaimedPhoto, signal: AbortSignal): Promise<false> {
+    await this.rows.release(photo, signal.aborted ? 0 : deferredMs, 'tries = tries - 1');
+    // Its slot is kept for a while: otherwise claims would go through all of the owner's photos at once.
+    await pause(deferredSlotMs, signal);
+    return false;
   }
 
   /** What refuses the photo for good; null if it may still be had. */
@@ -123,14 +128,15 @@ export class PhotoWork {
     return error.kind === 'REFUSED_ADDRESS' || tries >= mostTries ? unreachable : null;
   }
 
-  private async putBack(photo: ClaimedPhoto, signal: AbortSignal, error: unknown): Promise<void> {
-    const { logger } = this.parts;
+  private async putBack(photo: ClaimedPhoto, error: unknown): Promise<void> {
     const { id, tries } = photo;
-    const waitMs = signal.aborted ? 0 : backoffMs(tries, firstRetryMs, longestRetryMs);
     // A download's failure is the address's affair; anything else is ours and must be seen.
-    if (!signal.aborted && !(error instanceof DownloadError)) {
-      logger.warn({ err: error, photoId: id, tries }, 'a photo could not be kept; it will be tried again');
+    if (!(error instanceof DownloadError)) {
+      this.parts.logger.warn(
+        { err: error, photoId: id, tries },
+        'a photo could not be kept; it will be tried again',
+      );
     }
-    await this.rows.release(photo, waitMs, signal.aborted ? 'tries = tries - 1' : undefined);
+    await this.rows.release(photo, backoffMs(tries, firstRetryMs, longestRetryMs));
   }
 }

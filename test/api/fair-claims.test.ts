@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import type { DataSource } from 'typeorm';
+import { newId } from '../../src/core/ids';
+import { LeasedRows, type Claimed, type LeasedRow } from '../../src/core/leased-rows';
+import { createLogger } from '../../src/core/logger';
+import { OwnerShares } from '../../src/core/owner-shares';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { until } from '../support/until';
+
+const leaseMs = 600_000;
+const logger = createLogger('silent');
+const table = { table: 'work', rows: 'due_at IS NOT NULL' };
+
+describe('claims', () => {
+  let testDatabase: TestDatabase;
+  let source: DataSource;
+  let database: Database;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities: [] }).initialize();
+    database = new Database(source);
+    await database.rows(
+      'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial)',
+    );
+    await database.rows('CREATE INDEX work_due ON work (due_at) WHERE due_at IS NOT NULL');
+    await database.rows('CREATE INDEX work_of_owner ON work (owner, due_at) WHERE due_at IS NOT NULL');
+  });
+
+  afterAll(async () => {
+    await source.destroy();
+    await testDatabase.drop();
+  });
+
+  beforeEach(() => database.rows('TRUNCATE work RESTART IDENTITY'));
+
+  const worker = (options = { leaseMs, logger }): LeasedRows<LeasedRow> =>
+    new LeasedRows(database, table, options);
+
+  /** Adds rows of an owner, the first of them due longest: since `dueMs` ago. */
+  const add = (owner: string, count: number, dueMs = 1_000): Promise<unknown> =>
+    database.rows(
+      `INSERT INTO work (id, owner, due_at)
+       SELECT gen_random_uuid(), $1, now() - ($3 - n) * interval '1 ms' FROM generate_series(1, $2) AS n`,
+      [owner, count, dueMs + count],
+    );
+
+  const end = (rows: readonly LeasedRow[]): Promise<unknown> =>
+    database.rows('UPDATE work SET due_at = NULL, lease = NULL WHERE id = ANY($1)', [
+      rows.map(({ id }) => id),
+    ]);
+
+  const ownersOf = (rows: readonly LeasedRow[]): string[] => rows.map(({ owner }) => owner);
+
+  it('take owners in turn, whoever has been due longest', async () => {
+    await add('alice', 1_000, 60_000);
+    await add('bob', 3);
+    await add('carol', 1);
+    const claimer = worker();
+    expect(ownersOf(await claimer.claim({ limit: 6 }))).toEqual([
+      'alice',
+      'bob',
+      'carol',
+      'alice',
+      'bob',
+      'alice',
+    ]);
+  });
+
+  it('go on after the owner served last, one row at a time too', async () => {
+    for (const owner of ['alice', 'bob', 'carol']) await add(owner, 200, owner === 'bob' ? 60_000 : 1_000);
+    const claimer = worker();
+    const served: string[] = [];
+    for (let time = 0; time < 7; time += 1) served.push(...ownersOf(await claimer.claim({ limit: 1 })));
+    expect(served).toEqual(['alice', 'bob', 'carol', 'alice', 'bob', 'carol', 'alice']);
+  });
+
+  it('find an owner behind thousands of others whose rows are not due', async () => {
+    await add('alice', 1_000, 60_000);
+    await database.rows(
+      `INSERT INTO work (id, owner, due_at)
+       SELECT gen_random_uuid(), 'b' || n, now() + interval '1 hour' FROM generate_series(1, 2500) AS n`,
+    );
+    await add('zoe', 1);
+    const claimer = worker();
+    const served: string[] = [];
+    for (let time = 0; time < 4; time += 1) served.push(...ownersOf(await claimer.claim({ limit: 2 })));
+    expect(served).toContain('zoe');
+  });
+
+  it('take what is due longest of an owner first', async () => {
+    await add('alice', 300);
+    const rows = (await worker().claim({ limit: 50 })) as Claimed<LeasedRow & { place: number }>[];
+    expect(rows.map(({ place }) => place)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
+  });
+
+  it('leave slots for other owners, the fewer the more owners use them', async () => {
+    const slots = new OwnerShares(12);
+    const claimer = worker();
+    const started = async (): Promise<Record<string, number>> => {
+      await claimer.start(slots, {}, () => new Promise(() => undefined));
+      return Object.fromEntries(slots.byOwner);
+    };
+    await add('alice', 100);
+    expect(await started()).toEqual({ alice: 6 });
+    await add('bob', 100);
+    expect(await started()).toEqual({ alice: 6, bob: 3 });
+    await add('carol', 1);
+    expect(await started()).toEqual({ alice: 6, bob: 3, carol: 1 });
+  });
+
+  it('are renewed together until the work ends, but not what another worker holds by now', async () => {
+    await add('alice', 3);
+    const claimer = worker({ leaseMs: 60, logger });
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<void>((resolve) => (stop = resolve));
+    const pass = await claimer.start(new OwnerShares(8), {}, () => stopped);
+    const [lost] = await database.rows<{ id: string }>(
+      `UPDATE work SET lease = $1, due_at = now() WHERE id = (SELECT min(id::text)::uuid FROM work) RETURNING id`,
+      [newId()],
+    );
+    const began = new Date();
+    const due = async (): Promise<string[]> =>
+      (await database.rows<{ id: string }>('SELECT id FROM work WHERE due_at <= $1', [began])).map(
+        ({ id }) => id,
+      );
+    await until(async () => (await due()).join() === lost!.id);
+    stop();
+    await pass.ended;
+    await until(async () => (await claimer.countDue(10)) === 3);
+  });
+
+  it('lend no row to two, and starve no owner, whatever workers do', async () => {
+    const step = fc.record({ by: fc.nat(2), limit: fc.integer({ min: 1, max: 9 }), ends: fc.boolean() });
+    const owners = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(owners, fc.array(step, { minLength: 5, maxLength: 12 }), async (counts, steps) => {
+        await database.rows('TRUNCATE work RESTART IDENTITY');
+        for (const [index, count] of counts.entries()) await add(`owner ${index}`, count, index * 1_000);
+        const workers = [worker(), worker(), worker()];
+        const held = new Set<string>();
+        const served = new Map<string, number>();
+        const claim = async ({
+          by,
+          limit,
+          ends,
+        }: {
+          by: number;
+          limit: number;
+          ends: boolean;
+        }): Promise<void> => {
+          const rows = await workers[by]!.claim({ limit });
+          for (const { id, owner } of rows) {
+            if (held.has(id)) throw new Error('A row was lent twice.');
+            held.add(id);
+            served.set(owner, (served.get(owner) ?? 0) + 1);
+          }
+          if (ends) await end(rows);
+        };
+        // Workers race in pairs.
+        for (let index = 0; index < steps.length; index += 2) {
+          await Promise.all(steps.slice(index, index + 2).map(claim));
+        }
+        // One worker alone serves each owner with due rows before any of them a second time.
+        const rounds = Math.ceil(counts.length / 3);
+        const waiting = await database.rows<{ owner: string }>(
+          'SELECT DISTINCT owner FROM work WHERE due_at <= now()',
+        );
+        served.clear();
+        for (let round = 0; round < rounds; round += 1) await claim({ by: 0, limit: 3, ends: true });
+        expect(waiting.filter(({ owner }) => !served.has(owner))).toEqual([]);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
