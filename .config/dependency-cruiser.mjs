@@ -154,7 +154,7 @@ const outside = [
       path: '^src/',
       pathNot: [
         '^src/(storage|upstream/sandbox|cli)/',
-        '^src/(database/embedded|jobs/journal|photos/picture-decoding|http/graphiql|http/persisted-queries|config|main)',
+        '^src/(database/embedded|jobs/journal|photos/picture-decoding|http/(graphiql|persisted-queries|descriptor-limit)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),

@@ -29,6 +29,7 @@ export interface Access {
   quotas: QuotaService;
   keys: ApiKeyService;
   rates: RateGate;
+  addresses: ClientAddresses;
   /** Whoever holds connections open ends those of the keys that it tells of. */
   revocations: Revocations;
   stop(): Promise<void>;
@@ -47,9 +48,10 @@ export function makeAccess({ config, logger, database, wakeups }: AccessGround):
   });
   const quotas = new QuotaService({ sql: database, limits: limitsOf(config), countRunning });
   const limiter = new RateLimiter({ sql: database, logger });
+  const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const rates = new RateGate({
     counter: limiter,
-    addresses: new ClientAddresses(config.TRUSTED_PROXIES),
+    addresses,
     owner: rateRule('owner', config.RATE_LIMIT_OWNER, 600),
     address: rateRule('address', config.RATE_LIMIT_ADDRESS, 1_200),
   });
@@ -58,7 +60,7 @@ export function makeAccess({ config, logger, database, wakeups }: AccessGround):
     revocations.stop();
     await Promise.all([limiter.stop(), exchange.stop()]);
   };
-  return { authenticate, quotas, keys, rates, revocations, stop };
+  return { authenticate, quotas, keys, rates, addresses, revocations, stop };
 }
 
 /**

@@ -131,6 +131,8 @@ const settings = z.object({
   REQUIRE_CONSENT: consentVersion.optional(),
   RATE_LIMIT_OWNER: rate.optional(),
   RATE_LIMIT_ADDRESS: rate.optional(),
+  MAX_CONNECTIONS: whole.default(20_000),
+  MAX_CONNECTIONS_PER_ADDRESS: whole.optional(),
   TRUSTED_PROXIES: networks.default([]),
   PERSISTED_QUERIES: z.string().min(1).optional(),
   PERSISTED_QUERIES_ONLY: flag.default(false),

@@ -4,6 +4,8 @@ import type { Logger } from './core/logger';
 import type { Database } from './database/database';
 import type { Wakeups } from './events/wakeups';
 import type { Features } from './features';
+import { Connections } from './http/connections';
+import { descriptorReserve, readDescriptorLimit } from './http/descriptor-limit';
 import { graphiqlPath, loadGraphiql } from './http/graphiql';
 import { GraphQLDoor } from './http/graphql-route';
 import { healthRoutes } from './http/health';
@@ -71,6 +73,7 @@ export async function makeDoors(ground: DoorGround): Promise<Doors> {
     ],
     sockets: isApi ? sockets : null,
     origins,
+    connections: makeConnections(ground),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
     logger,
   });
@@ -98,6 +101,31 @@ function makeOperations({ config, logger, features }: DoorGround): Operations {
       isOnly: config.PERSISTED_QUERIES_ONLY,
       maxBytes: config.PERSISTED_QUERIES_CACHE,
     }),
+  });
+}
+
+/** Unless set, a limit for one address that does not count this machine's own connections, as with rates. */
+const defaultPerAddress = 200;
+
+function makeConnections({ config, logger, access }: DoorGround): Connections {
+  const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
+  const limit = readDescriptorLimit();
+  const maxDescriptor = limit === null ? null : limit - descriptorReserve(limit, config.DATABASE_POOL);
+  if (maxDescriptor !== null && maxDescriptor < max) {
+    logger.warn(
+      { openFiles: limit, connections: maxDescriptor },
+      'the limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS',
+    );
+  }
+  return new Connections({
+    limits: {
+      max,
+      maxPerAddress: perAddress ?? defaultPerAddress,
+      countsLoopback: perAddress !== undefined,
+      maxDescriptor,
+    },
+    addresses: access.addresses,
+    logger,
   });
 }
 

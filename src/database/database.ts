@@ -71,6 +71,8 @@ const unavailableSystemCalls = new Set([
   'ENOTFOUND',
   'ETIMEDOUT',
   'EAI_AGAIN',
+  'EMFILE',
+  'ENFILE',
 ]);
 
 /** Whether an error means that PostgreSQL cannot be used now, and the same may work later. */

@@ -1,4 +1,5 @@
 import { GraphQLError, isValueNode, Kind, type ASTNode, type GraphQLFormattedError } from 'graphql';
+import { isOutOfDescriptors, outOfDescriptors } from '../core/descriptors';
 import { DomainError } from '../core/errors';
 import { excerpt } from '../core/excerpt';
 import { loggableError } from '../core/loggable-error';
@@ -67,6 +68,7 @@ function tell(error: unknown, scope: ErrorScope): Told {
     const message = scope.hideSuggestions ? withoutSuggestion(told.message) : told.message;
     return { ...told, message: excerpt(message) };
   }
+  if (isOutOfDescriptors(error)) return tellDomain(outOfDescriptors(error));
   scope.logger.error(
     { requestId: scope.requestId, error: loggableError(chainOf(error).at(-1)) },
     'unexpected error',

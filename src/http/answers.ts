@@ -1,4 +1,5 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { isOutOfDescriptors, outOfDescriptors } from '../core/descriptors';
 import { DomainError } from '../core/errors';
 import { loggableError } from '../core/loggable-error';
 import { maskedMessage } from '../graphql/errors';
@@ -64,9 +65,10 @@ export function hints(error: DomainError): Headers {
  * Answers what a route threw: a DomainError as it stands, anything else masked and logged. An answer that has begun is
  * cut off, so that nobody takes a part for the whole.
  */
-export function answerError(exchange: Exchange, error: unknown): void {
+export function answerError(exchange: Exchange, thrown: unknown): void {
   const { response, logger } = exchange;
   if (response.destroyed) return;
+  const error = knownError(thrown);
   if (!(error instanceof DomainError)) logger.error({ error: loggableError(error) }, 'unexpected error');
   if (response.headersSent) {
     response.destroy();
@@ -74,6 +76,10 @@ export function answerError(exchange: Exchange, error: unknown): void {
   }
   const { status, body, headers } = error instanceof DomainError ? refusalOf(error) : masked(exchange);
   answerJson(response, status, body, headers);
+}
+
+function knownError(error: unknown): unknown {
+  return !(error instanceof DomainError) && isOutOfDescriptors(error) ? outOfDescriptors(error) : error;
 }
 
 function masked({ requestId }: Exchange): Refusal {

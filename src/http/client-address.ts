@@ -27,17 +27,18 @@ export class ClientAddresses {
 
   /** The nearest address that is no trusted proxy's; the proxy's own if the header says nothing that can be read. */
   of(request: IncomingMessage): string {
-    let address = plain(request.socket.remoteAddress ?? '');
+    let address = plainAddress(request.socket.remoteAddress ?? '');
     const hops = (request.headersDistinct['x-forwarded-for'] ?? []).join(',').split(',').reverse();
     for (const hop of hops) {
-      const before = plain(hop);
+      const before = plainAddress(hop);
       if (!this.isTrusted(address) || isIP(before) === 0) break;
       address = before;
     }
     return address;
   }
 
-  private isTrusted(address: string): boolean {
+  /** Whether an address, as {@link plainAddress} writes it, is a trusted proxy's. */
+  isTrusted(address: string): boolean {
     const family = isIP(address);
     return family !== 0 && this.trusted.check(address, family === 4 ? 'ipv4' : 'ipv6');
   }
@@ -58,8 +59,8 @@ export function callerOf(address: string): string {
   return `${groups.map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
 }
 
-/** Without a port, brackets, and the form of IPv4 in IPv6. */
-function plain(text: string): string {
+/** An address without a port, brackets, and the form of IPv4 in IPv6. */
+export function plainAddress(text: string): string {
   const trimmed = text.trim();
   const bare =
     /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? trimmed.replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1');

@@ -5,6 +5,8 @@ import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import { answerError, answerJson, rawAnswer, type Headers } from './answers';
+import type { Connections } from './connections';
+import { endSoon } from './end-soon';
 import type { Exchange, Route } from './exchange';
 import type { Origins } from './origins';
 import { Router } from './router';
@@ -23,6 +25,7 @@ export interface HttpServerOptions {
   /** Null where there are no WebSockets: in a process that only works. */
   readonly sockets: UpgradeDoor | null;
   readonly origins: Origins;
+  readonly connections: Connections;
   /** Whether clients come by https, through a proxy: browsers are then told to stay with it. */
   readonly isHttps: boolean;
   readonly logger: Logger;
@@ -40,7 +43,6 @@ const bounds = {
   request: 300_000,
   idle: 120_000,
   keepAlive: 65_000,
-  connections: 2_000,
 } as const;
 
 /** For every answer; a route that needs others overrides them. */
@@ -72,7 +74,7 @@ export class HttpServer {
       keepAliveTimeout: bounds.keepAlive,
       connectionsCheckingInterval: 2_000,
     });
-    this.server.maxConnections = bounds.connections;
+    this.admitConnections(options.connections);
     this.server.setTimeout(bounds.idle);
     this.server.on('request', (request, response) => void this.take(request, response, false));
     this.server.on('checkContinue', (request, response) => void this.take(request, response, true));
@@ -97,6 +99,15 @@ export class HttpServer {
   stop(graceMs: number): Promise<void> {
     this.stopping ??= this.drain(graceMs);
     return this.stopping;
+  }
+
+  /** Node's own listener, which begins to read, gets only what is admitted. */
+  private admitConnections(connections: Connections): void {
+    const [serve] = this.server.listeners('connection');
+    this.server.removeAllListeners('connection');
+    this.server.on('connection', (socket) => {
+      if (connections.admit(socket)) serve!.call(this.server, socket);
+    });
   }
 
   private async listen(): Promise<{ port: number; url: string }> {
@@ -200,11 +211,11 @@ export class HttpServer {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     if (this.stopping) {
-      socket.end(rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is stopping; connect again.'));
+      endSoon(socket, rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is stopping; connect again.'));
     } else if (!this.options.origins.isHostKnown(request.headers.host)) {
-      socket.end(rawAnswer(403, 'FORBIDDEN', unknownHost().message));
+      endSoon(socket, rawAnswer(403, 'FORBIDDEN', unknownHost().message));
     } else if (!this.options.sockets) {
-      socket.end(rawAnswer(404, 'NOT_FOUND', 'This process only works; ask one that answers clients.'));
+      endSoon(socket, rawAnswer(404, 'NOT_FOUND', 'This process only works; ask one that answers clients.'));
     } else {
       this.options.sockets.upgrade(request, socket, head);
     }
@@ -216,11 +227,11 @@ export class HttpServer {
     if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
       socket.destroy();
     } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      socket.end(rawAnswer(408, 'TIMEOUT', 'The request did not come in time. Send it again.'));
+      endSoon(socket, rawAnswer(408, 'TIMEOUT', 'The request did not come in time. Send it again.'));
     } else if (error.code === 'HPE_HEADER_OVERFLOW') {
-      socket.end(rawAnswer(431, 'REQUEST_TOO_LARGE', 'The headers are larger than 16 kB.'));
+      endSoon(socket, rawAnswer(431, 'REQUEST_TOO_LARGE', 'The headers are larger than 16 kB.'));
     } else {
-      socket.end(rawAnswer(400, 'INVALID_INPUT', 'This is no HTTP request.'));
+      endSoon(socket, rawAnswer(400, 'INVALID_INPUT', 'This is no HTTP request.'));
     }
   }
 }

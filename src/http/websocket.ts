@@ -12,6 +12,7 @@ import type { GraphQLContext } from '../graphql/context';
 import { rawAnswer } from './answers';
 import { credentialsOf, type Authenticate } from './authenticate';
 import { createContext } from './context';
+import { endSoon } from './end-soon';
 import { isPrepared, type Operations } from './operations';
 import type { Origins } from './origins';
 import type { RateGate } from './rate-gate';
@@ -100,9 +101,9 @@ export class WebSocketDoor {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { path, origins } = this.options;
     if (request.url?.split('?')[0] !== path) {
-      socket.end(rawAnswer(404, 'NOT_FOUND', `WebSockets are answered under ${path}.`));
+      endSoon(socket, rawAnswer(404, 'NOT_FOUND', `WebSockets are answered under ${path}.`));
     } else if (origins.isForeign(request.headers)) {
-      socket.end(rawAnswer(403, 'FORBIDDEN', 'Pages of this origin may not connect.'));
+      endSoon(socket, rawAnswer(403, 'FORBIDDEN', 'Pages of this origin may not connect.'));
     } else {
       this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.begin(webSocket, request));
     }

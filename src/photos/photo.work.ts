@@ -1,4 +1,5 @@
 import { backoffMs, pause } from '../core/clock';
+import { isOutOfDescriptors } from '../core/descriptors';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
@@ -120,6 +121,7 @@ export class PhotoWork {
   /** What refuses the photo for good; null if it may still be had. */
   private problemOf(error: unknown, tries: number): PhotoProblemRow | null {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
+    if (isOutOfDescriptors(error)) return null;
     if (!(error instanceof DownloadError)) return tries >= mostClaims ? unreachable : null;
     if (error.kind === 'TOO_LARGE') {
       const { code, message } = photoTooLarge(this.parts.maxPhotoBytes);
@@ -137,6 +139,7 @@ export class PhotoWork {
         'a photo could not be kept; it will be tried again',
       );
     }
-    await this.rows.release(photo, backoffMs(tries, firstRetryMs, longestRetryMs));
+    const uncounted = isOutOfDescriptors(error) ? 'tries = tries - 1' : undefined;
+    await this.rows.release(photo, backoffMs(tries, firstRetryMs, longestRetryMs), uncounted);
   }
 }

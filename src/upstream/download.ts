@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
+import { isOutOfDescriptors } from '../core/descriptors';
 import { GuardRefusal, type Guard, type Trust } from './guard';
 
 /**
@@ -68,7 +69,7 @@ const addressAttemptMs = 1000;
 
 /**
  * Fetches a file that somebody else named, on a connection of its own that goes where the guard allows.
- * @throws DownloadError, or the signal's reason
+ * @throws DownloadError, the signal's reason, or the system's error if this process has no descriptor left
  */
 export async function download(url: string, options: DownloadOptions): Promise<Download> {
   options.signal?.throwIfAborted();
@@ -220,7 +221,8 @@ class TimeLimit {
   /** What to throw for an error: destroyed sockets fail in many ways, and why they were destroyed counts. */
   reasonFor(error: unknown, options: DownloadOptions): unknown {
     if (this.signal?.aborted) return this.signal.reason;
-    if (error instanceof DownloadError) return error;
+    // Not the address's fault, and no answer about it.
+    if (error instanceof DownloadError || isOutOfDescriptors(error)) return error;
     const cause = this.isLate ? new Error(`It took longer than ${options.timeoutMs} ms.`) : error;
     return new DownloadError('UNREACHABLE', notFetched(options), undefined, cause);
   }

@@ -29,7 +29,7 @@ const endings: [what: string, frames: (string | Buffer | undefined)[], code: num
     [`{"type":"ping","payload":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_001)}`],
     4400,
   ],
-  ['an operation without a query', [undefined, '{"type":"subscribe","id":"1","payload":{}}'], 4400],
+  ['an operation that is a list', [undefined, '{"type":"subscribe","id":"1","payload":[]}'], 4400],
   ['an operation without an id', [undefined, `{"type":"subscribe","payload":{"query":"${who}"}}`], 4400],
   [
     'an id of 10 kB',

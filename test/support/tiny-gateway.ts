@@ -4,6 +4,8 @@ import { DomainError } from '../../src/core/errors';
 import type { Logger } from '../../src/core/logger';
 import { localViewer } from '../../src/core/viewer';
 import { authenticateLocally, type Authenticate } from '../../src/http/authenticate';
+import { ClientAddresses } from '../../src/http/client-address';
+import { Connections, type ConnectionLimits } from '../../src/http/connections';
 import type { Route } from '../../src/http/exchange';
 import { graphiqlPath, loadGraphiql } from '../../src/http/graphiql';
 import { GraphQLDoor } from '../../src/http/graphql-route';
@@ -57,6 +59,7 @@ export interface TinyOptions {
   operationMs?: number;
   sockets?: Partial<WebSocketLimits>;
   streams?: Partial<SseLimits>;
+  connections?: Partial<ConnectionLimits>;
 }
 
 /** Starts it on a free port of this machine. */
@@ -78,7 +81,27 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const graphql = new GraphQLDoor({ ...shared, path: '/graphql', explorerPath });
   const routes = [graphql.route, events.route, ...(await otherRoutes(options, logger))];
   const isHttps = publicUrl?.startsWith('https:') === true;
-  const server = new HttpServer({ host: '127.0.0.1', port: 0, routes, sockets, origins, isHttps, logger });
+  const connections = new Connections({
+    limits: {
+      max: 10_000,
+      maxPerAddress: 200,
+      countsLoopback: false,
+      maxDescriptor: null,
+      ...options.connections,
+    },
+    addresses: new ClientAddresses([]),
+    logger,
+  });
+  const server = new HttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    routes,
+    sockets,
+    origins,
+    connections,
+    isHttps,
+    logger,
+  });
   await graphql.start();
   const { port, url } = await server.start();
   return {
@@ -106,7 +129,7 @@ async function otherRoutes(options: TinyOptions, logger: Logger): Promise<Route[
 /** A caller known by a word: `Bearer good-1` may, all others may not; over sockets, by `{ token }`. */
 export const byWord: Authenticate = async ({ authorization, connectionParams }) => {
   const { token } = (connectionParams ?? {}) as { token?: string };
-  const word = authorization?.[0]?.replace('Bearer ', '') ?? token ?? '';
+  const word = (authorization?.[0] ?? token ?? '').replace('Bearer ', '');
   if (word === 'outage') throw new Error('The key store at 10.1.2.3 is down.');
   if (!word.startsWith('good')) {
     throw new DomainError('UNAUTHENTICATED', 'Show a token.');
