@@ -121,6 +121,9 @@ CREATE TABLE generations (
     completed_at timestamp with time zone,
     consent_version text,
     consent_at timestamp with time zone,
+    not_found_since timestamp with time zone,
+    not_found_count integer DEFAULT 0 NOT NULL,
+    last_running_at timestamp with time zone,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
@@ -191,6 +194,9 @@ CREATE TABLE models (
     ready_at timestamp with time zone,
     consent_version text,
     consent_at timestamp with time zone,
+    not_found_since timestamp with time zone,
+    not_found_count integer DEFAULT 0 NOT NULL,
+    last_running_at timestamp with time zone,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT models_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
@@ -290,7 +296,9 @@ CREATE TABLE upstream_accounts (
     submit_open_until timestamp with time zone,
     reach_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
     reach_failing_since timestamp with time zone,
-    reach_open_until timestamp with time zone
+    reach_open_until timestamp with time zone,
+    watch_tokens double precision DEFAULT '0'::double precision NOT NULL,
+    watch_refilled_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);
@@ -385,9 +393,11 @@ CREATE INDEX exports_old ON exports USING btree (expires_at);
 
 CREATE INDEX generations_due ON generations USING btree (due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX generations_followed_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['GENERATING'::text, 'FAILED'::text])));
+CREATE INDEX generations_followed_deadline ON generations USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'GENERATING'::text));
 
-CREATE INDEX generations_followed_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['GENERATING'::text, 'FAILED'::text])));
+CREATE INDEX generations_followed_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'GENERATING'::text));
+
+CREATE INDEX generations_followed_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'GENERATING'::text));
 
 CREATE INDEX generations_of_model ON generations USING btree (model_id, id);
 
@@ -407,15 +417,21 @@ CREATE INDEX generations_running_of_owner ON generations USING btree (owner) WHE
 
 CREATE INDEX generations_unsettled_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
 
+CREATE INDEX generations_watched_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+
+CREATE INDEX generations_watched_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
 
 CREATE INDEX model_photos_of_photo ON model_photos USING btree (photo_id);
 
 CREATE INDEX models_due ON models USING btree (due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX models_followed_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['TRAINING'::text, 'FAILED'::text])));
+CREATE INDEX models_followed_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'TRAINING'::text));
 
-CREATE INDEX models_followed_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['TRAINING'::text, 'FAILED'::text])));
+CREATE INDEX models_followed_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'TRAINING'::text));
+
+CREATE INDEX models_followed_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'TRAINING'::text));
 
 CREATE INDEX models_learned ON models USING btree (provider, type, ready_at) WHERE (ready_at IS NOT NULL);
 
@@ -432,6 +448,10 @@ CREATE UNIQUE INDEX models_ref_once ON models USING btree (provider, provider_re
 CREATE INDEX models_running_of_owner ON models USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text]));
 
 CREATE INDEX models_unsettled_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
+
+CREATE INDEX models_watched_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+
+CREATE INDEX models_watched_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
 
 CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
 

@@ -5,6 +5,7 @@ import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
 import { RateWindows1764000003000 } from './migrations/1764000003000-rate-windows';
 import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
+import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -15,6 +16,7 @@ const migrations = [
   RateWindows1764000003000,
   FairClaims1764100002000,
   Circuits1764100003000,
+  LateWatch1764100004000,
 ];
 
 /** What a data source is made of. */

@@ -47,10 +47,17 @@ export interface PromptRow {
   where: "due_at IS NOT NULL AND status IN ('SUBMITTING', 'UNCERTAIN')",
 })
 @Index('generations_followed_due', ['dueAt'], {
-  where: "due_at IS NOT NULL AND status IN ('GENERATING', 'FAILED')",
+  where: "due_at IS NOT NULL AND status = 'GENERATING'",
 })
 @Index('generations_followed_of_owner', ['owner', 'dueAt'], {
-  where: "due_at IS NOT NULL AND status IN ('GENERATING', 'FAILED')",
+  where: "due_at IS NOT NULL AND status = 'GENERATING'",
+})
+@Index('generations_followed_deadline', ['deadlineAt'], {
+  where: "due_at IS NOT NULL AND status = 'GENERATING'",
+})
+@Index('generations_watched_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'FAILED'" })
+@Index('generations_watched_of_owner', ['owner', 'dueAt'], {
+  where: "due_at IS NOT NULL AND status = 'FAILED'",
 })
 @Index('generations_of_owner', ['owner', 'id'])
 @Index('generations_running_of_owner', ['owner'], {

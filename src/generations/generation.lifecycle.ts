@@ -7,7 +7,7 @@ import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream, eraseEvents } from '../events/event-log';
 import { noFailure } from '../jobs/failure';
-import { queueDeadlineMs } from '../jobs/job';
+import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
 import { giveBackUnpaid } from '../jobs/quota-returns';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
@@ -77,8 +77,7 @@ export class GenerationLifecycle {
         deadlineAt: new Date(Date.now() + queueDeadlineMs),
         estimatedReadyAt: null,
         resultsExpireAt: null,
-        polls: 0,
-        tries: 0,
+        ...notPolled,
         ...noFailure,
       };
       const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [

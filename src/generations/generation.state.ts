@@ -12,7 +12,8 @@
  * - STORING: the upstream is done and its pictures are being fetched. Left when each is stored or lost.
  * - COMPLETED: every picture asked for is stored. Final.
  * - PARTIAL: some are stored, others could not be had. Final.
- * - FAILED: `failure` says why. Left by `retryGeneration`; by an id or a success that comes late after all.
+ * - FAILED: `failure` says why. If it was submitted, it is still polled until the upstream's retention is over. Left by
+ *   `retryGeneration`, or by an id or a success that comes late.
  * - CANCELLED: somebody stopped it. Final.
  */
 export const generationMoves = {

@@ -1,6 +1,6 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
+import { failure, noFailure, type Failure } from '../jobs/failure';
 import type { JobSteps, Preparation } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
 import type { LearnedDurations } from '../jobs/learned-durations';
@@ -17,6 +17,9 @@ const urlSlackMs = 5 * 60_000;
 const photoPendingMs = 5_000;
 /** More than any generation can have asked for. */
 const maxResults = 1_000;
+
+/** The shortest time for fetching pictures, as a share of their time upstream: an hour of 48. */
+const minFetchShare = 1 / 48;
 
 /** What the work on generations is made of. */
 export interface GenerationWorkParts {
@@ -49,6 +52,10 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
   }
 
+  get retentionMs(): number {
+    return this.parts.provider.facts.resultTtlMs;
+  }
+
   async usualMs(row: GenerationEntity): Promise<number> {
     const { durations, provider } = this.parts;
     return durations.usualMs(
@@ -73,23 +80,23 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return this.parts.provider.generation({ modelRef, ref: row.providerRef! }, signal);
   }
 
+  hasResult(results: readonly UpstreamResult[]): boolean {
+    return results.length > 0;
+  }
+
   /** Notes every picture with where it is and until when, all or none; the fetching takes them from there. */
   async finish(
     sql: Sql,
     row: GenerationEntity,
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
-    const { store, provider } = this.parts;
+    const { store } = this.parts;
     const usable = results.slice(0, maxResults);
-    if (usable.length === 0) return this.finishEmpty(sql, row);
-    const [clock] = await sql.rows<{ expires_at: Date }>(
-      `SELECT now() + $1 * interval '1 ms' AS expires_at`,
-      [provider.facts.resultTtlMs],
-    );
+    const expiresAt = await this.expiryOf(sql, row);
     const set = {
       status: 'STORING',
       progress: Math.max(row.progress, 100 * generatingShare),
-      resultsExpireAt: clock!.expires_at,
+      resultsExpireAt: expiresAt,
       tries: 0,
       lastError: null,
       ...noFailure,
@@ -103,20 +110,24 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
        SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.url, $5, now()
          FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, url text)
        ON CONFLICT (generation_id, position) DO NOTHING`,
-      [JSON.stringify(pictures(row.prompts, usable)), row.owner, row.id, row.modelId, clock!.expires_at],
+      [JSON.stringify(pictures(row.prompts, usable)), row.owner, row.id, row.modelId, expiresAt],
     );
-    await this.ended(sql, storing);
+    // The photo of one that had failed was released then.
+    if (row.status !== 'FAILED') await this.ended(sql, storing);
     return storing;
   }
 
-  private async finishEmpty(sql: Sql, row: GenerationEntity): Promise<GenerationEntity | null> {
-    const why = failureColumns(failure('UPSTREAM_FAILED', 'It delivered no picture.'));
-    const set = row.status === 'FAILED' ? {} : { status: 'FAILED', estimatedReadyAt: null, ...why };
-    const [failed] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
-      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: null, tell: true },
-    ]);
-    if (failed) await this.ended(sql, failed);
-    return failed ?? null;
+  /**
+   * When the upstream deletes the pictures, at the earliest. When it finished them is not known, only that it had not
+   * when it last said that it was working. Pictures that are found after that estimate are tried for a while all the same.
+   */
+  private async expiryOf(sql: Sql, { lastRunningAt, submittedAt }: GenerationEntity): Promise<Date> {
+    const { resultTtlMs } = this.parts.provider.facts;
+    const [row] = await sql.rows<{ expires_at: Date }>(
+      `SELECT greatest(coalesce($1::timestamptz, now()) + $2 * interval '1 ms', now() + $3 * interval '1 ms') AS expires_at`,
+      [lastRunningAt ?? submittedAt, resultTtlMs, resultTtlMs * minFetchShare],
+    );
+    return row!.expires_at;
   }
 
   async ended(sql: Sql, row: GenerationEntity): Promise<void> {

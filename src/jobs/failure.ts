@@ -29,6 +29,7 @@ const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'SUBMISSION_UNKNOWN',
   'RESULT_EXPIRED',
   'RESULT_UNUSABLE',
+  'MODEL_LOST_UPSTREAM',
 ]);
 
 /** What a failed row says: a stable code and a sentence that says what to do. */
@@ -56,7 +57,7 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
         `${quote(reason)} Retry; if it stays, PUBLIC_URL cannot be reached from outside.`,
       );
     case 'NOT_FOUND':
-      return failure('MODEL_LOST_UPSTREAM', 'Train a new model.');
+      return failure('MODEL_LOST_UPSTREAM', 'Retry; if that fails too, train a new model.');
     case 'UPSTREAM_REJECTED':
     case undefined:
       return failure('UPSTREAM_REJECTED', quote(reason));

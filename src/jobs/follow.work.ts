@@ -1,4 +1,4 @@
-import { backoffMs, withSignal } from '../core/clock';
+import { withSignal } from '../core/clock';
 import { Collector } from '../core/collector';
 import { failpoint } from '../core/failpoint';
 import type { Claimed, LeasedRows } from '../core/leased-rows';
@@ -7,11 +7,16 @@ import { OwnerShares } from '../core/owner-shares';
 import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
-import { UpstreamError, type AvatarProvider, type UpstreamState } from '../upstream/provider';
-import { failure, failureColumns, quote, type Failure } from './failure';
+import {
+  UpstreamError,
+  type AvatarProvider,
+  type UpstreamResult,
+  type UpstreamState,
+} from '../upstream/provider';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
-import { forecast } from './progress';
+import { failingToWatch, failJobs } from './late-watch';
+import { outcomeOf, type PollAnswer } from './poll-outcome';
 
 /** What following is made of. */
 export interface FollowParts {
@@ -30,20 +35,19 @@ export interface FollowParts {
 const maxPolls = 128;
 /** The longest time without a look at the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
-/** How often a 404 must repeat, after the time in which it means "not yet", before a job counts as lost. */
-const lostTries = 3;
-const firstRetryMs = 2_000;
-const longestRetryMs = 60_000;
-/** A job that was given up is still asked for this long, since a late success is still a success. */
-const lateMs = 48 * 3_600_000;
-/** And this many times less often. */
-const lateSlower = 5;
+/** Failed jobs that one process polls at once for one kind of job. */
+const maxWatched = 8;
+/** How long failed jobs wait at least when the budget has no call for them, in milliseconds. */
+const minWatchRestMs = 1_000;
 
 /** A poll's answer with the row that it is about. */
 interface Asked {
   row: Claimed<JobRow>;
-  answer: UpstreamState | UpstreamError;
+  answer: PollAnswer;
 }
+
+/** Which jobs are polled: running ones, or failed ones that the upstream may still finish. */
+type PollWork = 'follow' | 'watch';
 
 /** Polls of one kind of job. */
 interface Polling {
@@ -55,40 +59,55 @@ interface Polling {
 
 /** Follows what the upstream works on: polls the jobs that are due, within the budget, owners in turn. */
 export class FollowWork {
-  private readonly polling = new Map<JobSteps, Polling>();
+  private readonly polling = { follow: new Map<JobSteps, Polling>(), watch: new Map<JobSteps, Polling>() };
 
   constructor(private readonly parts: FollowParts) {}
 
-  /**
-   * Starts the polls that are due. Calls are taken from the budget first and only as many rows are claimed: rows that are
-   * not polled are not written and keep their place.
-   */
+  /** Starts the polls of running jobs that are due. */
   async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
+    return this.start(steps, 'follow', signal);
+  }
+
+  /**
+   * Starts the polls that are due of jobs under the late watch: failed ones that the upstream may still finish. They have
+   * a small share of the budget to themselves: however many they are, running jobs are polled on time.
+   */
+  async watch(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
+    const pass = await this.start(steps, 'watch', signal);
+    return pass.restMs === undefined ? pass : { ...pass, restMs: Math.max(minWatchRestMs, pass.restMs) };
+  }
+
+  /**
+   * Calls are taken from the budget first and only as many rows are claimed: rows that are not polled are not written and
+   * keep their place.
+   */
+  private async start(steps: JobSteps, work: PollWork, signal: AbortSignal): Promise<Pass> {
     const { provider, budget } = this.parts;
-    const { rows, slots, answers } = this.pollingOf(steps);
+    const { rows, slots, answers } = this.pollingOf(steps, work);
     const only = { provider: provider.name };
+    const kind = work === 'watch' ? 'watch' : 'poll';
     await slots.whenFree(signal);
     if (signal.aborted) return emptyPass;
     const due = await rows.countDue(slots.free, only);
     if (due === 0) return emptyPass;
-    const { granted, waitMs } = await budget.take('poll', due);
+    const { granted, waitMs } = await budget.take(kind, due);
     const pass = await rows.start(slots, { limit: granted, only }, async (row) => {
       const asked = await this.ask(steps, row, signal);
       await failpoint('poll:answered');
       await answers.add(asked);
     });
     const unused = granted - pass.started;
-    if (unused > 0) await budget.giveBack('poll', unused);
+    if (unused > 0) await budget.giveBack(kind, unused);
     return granted === due ? pass : { ...pass, restMs: Math.min(waitMs, maxRestMs) };
   }
 
-  private pollingOf(steps: JobSteps): Polling {
-    let polling = this.polling.get(steps);
+  private pollingOf(steps: JobSteps, work: PollWork): Polling {
+    let polling = this.polling[work].get(steps);
     if (!polling) {
-      const rows = this.parts.store.rowsFor(steps.line, 'follow', this.parts);
+      const rows = this.parts.store.rowsFor(steps.line, work, this.parts);
       const answers = new Collector<Asked>((asked) => this.writeBack(steps, asked));
-      polling = { rows, answers, slots: new OwnerShares(maxPolls) };
-      this.polling.set(steps, polling);
+      polling = { rows, answers, slots: new OwnerShares(work === 'watch' ? maxWatched : maxPolls) };
+      this.polling[work].set(steps, polling);
     }
     return polling;
   }
@@ -118,11 +137,9 @@ export class FollowWork {
   /** What one answer means. A row that cannot be written does not hold up those that were asked for with it. */
   private async conclude(steps: JobSteps, { row, answer }: Asked, now: Date): Promise<JobMove[]> {
     try {
-      if (answer instanceof UpstreamError) return await this.unanswered(steps, row, answer, now);
-      if (answer.state === 'DONE') await this.finish(steps, row, answer);
-      else if (answer.state === 'FAILED')
-        await this.fail(steps, row, failure(answer.code, quote(answer.reason)));
-      else return await this.running(steps, row, answer, now);
+      this.report(steps, row, answer);
+      if (isDone(answer) && steps.hasResult(answer.results)) await this.finish(steps, row, answer.results);
+      else return await this.settle(steps, row, answer, now);
     } catch (error) {
       this.parts.logger.warn(
         { err: error, id: row.id },
@@ -132,112 +149,36 @@ export class FollowWork {
     return [];
   }
 
-  private async running(
-    steps: JobSteps,
-    row: JobRow,
-    answer: Extract<UpstreamState, { state: 'PENDING' | 'RUNNING' }>,
-    now: Date,
-  ): Promise<JobMove[]> {
-    if (!answer.known) this.parts.onUnknownWord(answer.word);
-    const late = this.pastDeadline(steps, row, now);
-    if (late === 'give up') {
-      await this.fail(
-        steps,
-        row,
-        failure('UPSTREAM_TIMEOUT', 'If it does finish later, it is still taken. Retry pays again.'),
+  private report(steps: JobSteps, row: JobRow, answer: PollAnswer): void {
+    if (answer instanceof UpstreamError) {
+      this.parts.logger.info(
+        { id: row.id, status: answer.status, correlationId: answer.notice.correlationId },
+        `a ${steps.line.noun} could not be asked for`,
       );
-      return [];
+    } else if ('known' in answer && !answer.known) this.parts.onUnknownWord(answer.word);
+  }
+
+  private async settle(steps: JobSteps, row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
+    const { pollPlan, retentionMs, shareOfUpstream } = steps;
+    const { lostAfterMs } = this.parts.provider.facts;
+    const usualMs = await steps.usualMs(row);
+    const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, usualMs };
+    const outcome = outcomeOf(row, answer, rules);
+    if (outcome.then === 'stay') {
+      const { set, dueInMs, tell } = outcome;
+      return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell }];
     }
-    if (late) return [keep(row, { dueInMs: late.dueInMs, polls: row.polls + 1 })];
-    const share = steps.shareOfUpstream;
-    const { progress, readyAt } = forecast({
-      now,
-      submittedAt: row.submittedAt ?? now,
-      usualMs: await steps.usualMs(row),
-      reported: answer.progress,
-      lastProgress: row.progress / share,
-    });
-    const shown = Math.max(row.progress, Math.floor(progress * share));
-    const set = {
-      progress: shown,
-      estimatedReadyAt: readyAt,
-      polls: row.polls + 1,
-      tries: 0,
-      lastError: null,
-    };
-    const dueInMs = Math.max(
-      0,
-      Math.min(steps.pollPlan.nextMs, (row.deadlineAt?.getTime() ?? Infinity) - now.getTime()),
-    );
-    return [
-      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: shown !== row.progress },
-    ];
+    const move = failingToWatch(steps, row, outcome.why, now);
+    await failJobs(this.parts, steps, [{ ...move, lease: row.lease! }]);
+    return [];
   }
 
-  /** What a deadline that has passed means for a row that is still running. */
-  private pastDeadline(
-    steps: JobSteps,
-    row: JobRow,
-    now: Date,
-  ): 'give up' | { dueInMs: number | null } | null {
-    if (row.status !== 'FAILED') return row.deadlineAt && row.deadlineAt <= now ? 'give up' : null;
-    const since = now.getTime() - (row.submittedAt?.getTime() ?? 0);
-    return { dueInMs: since > lateMs ? null : steps.pollPlan.nextMs * lateSlower };
-  }
-
-  private async unanswered(
-    steps: JobSteps,
-    row: JobRow,
-    error: UpstreamError,
-    now: Date,
-  ): Promise<JobMove[]> {
-    this.parts.logger.info(
-      { id: row.id, status: error.status, correlationId: error.notice.correlationId },
-      `a ${steps.line.noun} could not be asked for`,
-    );
-    const late = this.pastDeadline(steps, row, now);
-    const isLost = error.refusal === 'NOT_FOUND' && this.isLost(row, now);
-    if (late === 'give up' || isLost) {
-      const why = isLost
-        ? failure('MODEL_LOST_UPSTREAM', 'Nothing can bring it back; start a new one.')
-        : failure('UPSTREAM_TIMEOUT', 'If it does finish later, it is still taken. Retry pays again.');
-      await this.fail(steps, row, why);
-      return [];
-    }
-    const tries = row.tries + 1;
-    const dueInMs = Math.max(error.retryAfterMs ?? 0, backoffMs(tries, firstRetryMs, longestRetryMs));
-    return [
-      keep(row, {
-        dueInMs: late ? late.dueInMs : dueInMs,
-        tries,
-        polls: row.polls + 1,
-        lastError: error.message,
-      }),
-    ];
-  }
-
-  private isLost(row: JobRow, now: Date): boolean {
-    const age = now.getTime() - (row.submittedAt?.getTime() ?? now.getTime());
-    return age > this.parts.provider.facts.notYetMs && row.tries + 1 >= lostTries;
-  }
-
-  private async finish(
-    steps: JobSteps,
-    row: JobRow,
-    answer: Extract<UpstreamState, { state: 'DONE' }>,
-  ): Promise<void> {
-    const moved = await this.parts.database.transaction((sql) => steps.finish(sql, row, answer.results));
-    if (moved) this.parts.store.wake(steps.line, [moved], true);
-  }
-
-  private async fail(steps: JobSteps, row: JobRow, why: Failure): Promise<void> {
-    const { database, store } = this.parts;
-    const moved = await database.transaction(async (sql) => {
-      const rows = await store.moveWithin<JobRow>(sql, steps.line, [failing(steps, row, why)]);
-      for (const ended of rows) await steps.ended(sql, ended);
-      return rows;
-    });
-    store.wake(steps.line, moved);
+  private async finish(steps: JobSteps, row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
+    const moved = await this.parts.database.transaction((sql) => steps.finish(sql, row, results));
+    if (!moved) return;
+    this.parts.store.wake(steps.line, [moved], true);
+    if (row.status === 'FAILED')
+      this.parts.logger.info({ id: row.id }, `a ${steps.line.noun} that had failed succeeded late`);
   }
 
   private async recordUpstreamHealth(asked: readonly Asked[]): Promise<void> {
@@ -249,8 +190,9 @@ export class FollowWork {
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );
     if (answered) return budget.answered('poll', answered.answer.notice);
+    // The upstream may have forgotten a failed job: its polls say nothing about those of running ones.
     const failures = asked.flatMap(({ row, answer }) =>
-      answer instanceof UpstreamError && answer.outcome !== 'LATER'
+      row.status !== 'FAILED' && answer instanceof UpstreamError && answer.outcome !== 'LATER'
         ? [{ jobId: row.id, isUnreachable: answer.status === undefined }]
         : [],
     );
@@ -258,14 +200,6 @@ export class FollowWork {
   }
 }
 
-function keep(row: JobRow, { dueInMs, ...set }: { dueInMs: number | null } & Partial<JobRow>): JobMove {
-  return { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: false };
-}
-
-/** A job given up for its deadline is asked for a while longer: a late success is still taken. */
-function failing(steps: JobSteps, row: JobRow, why: Failure): JobMove {
-  const stays = row.status === 'FAILED';
-  const dueInMs = why.code === 'UPSTREAM_TIMEOUT' ? steps.pollPlan.nextMs * lateSlower : null;
-  const set = stays ? {} : { status: 'FAILED', estimatedReadyAt: null, tries: 0, ...failureColumns(why) };
-  return { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell: !stays };
+function isDone(answer: PollAnswer): answer is Extract<UpstreamState, { state: 'DONE' }> {
+  return !(answer instanceof UpstreamError) && answer.state === 'DONE';
 }

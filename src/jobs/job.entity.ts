@@ -44,7 +44,10 @@ export abstract class JobEntity {
   @Column('timestamptz', { nullable: true })
   submittedAt: Date | null;
 
-  /** When a job that is still waiting to be submitted, or still running, fails as UPSTREAM_TIMEOUT. */
+  /**
+   * When its state ends at the latest: what still waits to be submitted or is still running fails, and what has failed is
+   * no longer polled.
+   */
   @Column('timestamptz', { nullable: true })
   deadlineAt: Date | null;
 
@@ -63,6 +66,18 @@ export abstract class JobEntity {
   /** Failures in a row of what is being tried now, for the back-off. */
   @Column('integer', { default: 0 })
   tries: number;
+
+  /** Since when polls of the running attempt were answered by 404 and by no other definite answer. */
+  @Column('timestamptz', { nullable: true })
+  notFoundSince: Date | null;
+
+  /** How many answers of 404 that were. */
+  @Column('integer', { default: 0 })
+  notFoundCount: number;
+
+  /** When the upstream last said that it works on the running attempt. It had not finished before. */
+  @Column('timestamptz', { nullable: true })
+  lastRunningAt: Date | null;
 
   /** What went wrong last, for the operator. */
   @Column('text', { nullable: true })

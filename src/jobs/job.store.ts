@@ -23,6 +23,9 @@ const movable = {
     'lease',
     'polls',
     'tries',
+    'not_found_since',
+    'not_found_count',
+    'last_running_at',
     'last_error',
   ],
 } as const;
@@ -40,8 +43,10 @@ const jobWork = {
   expire: () => ({ rows: `status = 'QUEUED' AND deadline_at <= now()`, order: 'deadline_at', inTurn: false }),
   /** Without a known outcome of their paid call. */
   settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
-  /** Polled: the upstream works on them, or may still succeed late. */
-  follow: ({ running }: JobLine) => ({ rows: `status IN ('${running}', 'FAILED')` }),
+  /** Polled: the upstream works on them. */
+  follow: ({ running }: JobLine) => ({ rows: `status = '${running}'` }),
+  /** Polled rarely: failed, but the upstream may still finish them. */
+  watch: () => ({ rows: `status = 'FAILED'` }),
 } as const satisfies Record<string, (line: JobLine) => Omit<LeasedTable, 'table'>>;
 
 /** A kind of work on jobs. */

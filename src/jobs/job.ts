@@ -37,6 +37,15 @@ export type JobPatch = Partial<
 > &
   Record<string, unknown>;
 
+/** The columns of an attempt that has not been polled yet. */
+export const notPolled = {
+  polls: 0,
+  tries: 0,
+  notFoundSince: null,
+  notFoundCount: 0,
+  lastRunningAt: null,
+} as const satisfies JobPatch;
+
 /** One change of one row: conditional, and told to subscribers if `tell`. */
 export interface JobMove {
   id: string;
@@ -66,6 +75,8 @@ export interface JobSteps<Row extends JobRow = JobRow> {
   /** How long a job may run upstream, in milliseconds. */
   readonly deadlineMs: number;
   readonly pollPlan: PollPlan;
+  /** How long the upstream keeps what a finished job came to, in milliseconds. */
+  readonly retentionMs: number;
   /** How long such a job usually takes, in milliseconds: learned, or else the provider's word. */
   usualMs(row: Row): Promise<number>;
   /** What the upstream reports in percent, or the clock says, as the share of the whole job that it means. */
@@ -75,6 +86,8 @@ export interface JobSteps<Row extends JobRow = JobRow> {
   /** Whether a submission makes the upstream fetch photos of ours, which would prove that it arrived. */
   fetchesPhotos(row: Row): boolean;
   ask(row: Row, signal: AbortSignal): Promise<UpstreamState>;
+  /** Whether a job that is done with these results is a success. */
+  hasResult(results: readonly UpstreamResult[]): boolean;
   /**
    * The upstream is done: moves the row on within the transaction.
    * @returns the row if it moved, null if somebody was faster

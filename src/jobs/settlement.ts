@@ -4,7 +4,7 @@ import type { Logger } from '../core/logger';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
-import type { JobMove, JobPatch, JobRow, JobSteps } from './job';
+import { notPolled, type JobMove, type JobPatch, type JobRow, type JobSteps } from './job';
 import type { JobStore } from './job.store';
 import type { Journal, JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.ledger';
@@ -179,9 +179,9 @@ function misfit(row: JobRow | null, entry: JournalEntry): string | null {
   return 'an earlier attempt was taken by the upstream after all: it was paid twice';
 }
 
-/** Whoever cancelled it, or gave it up for another reason, keeps that; the id is kept all the same. */
+/** Whether the id is all that was missing. */
 function isWaitedFor(row: JobRow): boolean {
-  return row.status !== 'CANCELLED' && (row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN');
+  return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
 }
 
 function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, usualMs: number): JobMove {
@@ -191,11 +191,15 @@ function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, usualMs
     providerRef: entry.ref,
     submittedAt: 'now',
     deadlineAt: inMs(steps.deadlineMs),
-    polls: 0,
-    tries: 0,
+    ...notPolled,
     lastError: null,
   };
-  if (!isWaitedFor(row)) return { ...hold, set: accepted, dueInMs: null, tell: false };
+  if (row.status === 'CANCELLED') return { ...hold, set: accepted, dueInMs: null, tell: false };
+  if (!isWaitedFor(row)) {
+    // It has failed for a reason of its own, and was paid for all the same: the late watch takes it over.
+    const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
+    return { ...hold, set, dueInMs: steps.pollPlan.firstMs, tell: false };
+  }
   const set = { ...accepted, status: steps.line.running, estimatedReadyAt: inMs(usualMs), ...noFailure };
   return { ...hold, set, dueInMs: steps.pollPlan.firstMs, tell: true };
 }

@@ -32,10 +32,13 @@ import type { ModelStatus } from './model.state';
 @Index('models_unsettled_due', ['dueAt'], {
   where: "due_at IS NOT NULL AND status IN ('SUBMITTING', 'UNCERTAIN')",
 })
-@Index('models_followed_due', ['dueAt'], { where: "due_at IS NOT NULL AND status IN ('TRAINING', 'FAILED')" })
+@Index('models_followed_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'TRAINING'" })
 @Index('models_followed_of_owner', ['owner', 'dueAt'], {
-  where: "due_at IS NOT NULL AND status IN ('TRAINING', 'FAILED')",
+  where: "due_at IS NOT NULL AND status = 'TRAINING'",
 })
+@Index('models_followed_deadline', ['deadlineAt'], { where: "due_at IS NOT NULL AND status = 'TRAINING'" })
+@Index('models_watched_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'FAILED'" })
+@Index('models_watched_of_owner', ['owner', 'dueAt'], { where: "due_at IS NOT NULL AND status = 'FAILED'" })
 @Index('models_of_owner', ['owner', 'id'])
 @Index('models_running_of_owner', ['owner'], {
   where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING')",

@@ -9,7 +9,8 @@
  *   that it never arrived (QUEUED), by the end of the grace period (FAILED), or by a person.
  * - TRAINING: the upstream's id is stored; it is asked until the end. Left by its answer or the deadline.
  * - READY: avatars can be made from it. Final.
- * - FAILED: `failure` says why. Left by `retryModel`; by an id or a success that comes late after all.
+ * - FAILED: `failure` says why. If it was submitted, it is still polled until the upstream's retention is over. Left by
+ *   `retryModel`, or by an id or a success that comes late.
  * - CANCELLED: somebody stopped it. Final.
  */
 export const modelMoves = {

@@ -42,6 +42,10 @@ export class ModelWork implements JobSteps<ModelEntity> {
     return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
   }
 
+  get retentionMs(): number {
+    return this.parts.provider.facts.modelRetentionMs;
+  }
+
   async usualMs(row: ModelEntity): Promise<number> {
     const { durations, provider } = this.parts;
     return durations.usualMs(
@@ -73,6 +77,10 @@ export class ModelWork implements JobSteps<ModelEntity> {
     return this.parts.provider.training(row.providerRef!, signal);
   }
 
+  hasResult(): boolean {
+    return true;
+  }
+
   async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
     const [ready] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
       {
@@ -92,7 +100,8 @@ export class ModelWork implements JobSteps<ModelEntity> {
         tell: true,
       },
     ]);
-    if (ready) await this.ended(sql, ready);
+    // The photos of one that had failed were released then.
+    if (ready && row.status !== 'FAILED') await this.ended(sql, ready);
     return ready ?? null;
   }
 

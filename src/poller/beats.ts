@@ -111,6 +111,13 @@ function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
       lanes: 1,
       wakes: true,
     },
+    {
+      name: `watch failed ${table}`,
+      pass: (signal) => follow.watch(steps, signal),
+      idleMs,
+      lanes: 1,
+      wakes: false,
+    },
   ];
 }
 

@@ -18,11 +18,18 @@ export class UpstreamAccountEntity {
   @Column('double precision')
   submitTokens: number;
 
+  /** Polls of failed jobs that may be made now. */
+  @Column('double precision', { default: 0 })
+  watchTokens: number;
+
   @Column('timestamptz', { default: () => 'now()' })
   pollRefilledAt: Date;
 
   @Column('timestamptz', { default: () => 'now()' })
   submitRefilledAt: Date;
+
+  @Column('timestamptz', { default: () => 'now()' })
+  watchRefilledAt: Date;
 
   /** Nobody calls before: the upstream said so. */
   @Column('timestamptz', { nullable: true })

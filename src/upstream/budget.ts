@@ -1,8 +1,11 @@
 import type { Sql } from '../core/sql';
 import type { UpstreamNotice } from './provider';
 
-/** What a call is for; each has its own share of the budget, so that polls never starve submissions. */
-export type CallKind = 'poll' | 'submit';
+/**
+ * What a call is for; each has its own share of the budget: polls never starve submissions, and polls of failed jobs
+ * (`watch`) never starve those of running ones.
+ */
+export type CallKind = 'poll' | 'submit' | 'watch';
 
 /** How many calls may be made now, and when to ask again for those that may not. */
 export interface Grant {
@@ -13,7 +16,7 @@ export interface Grant {
 
 /** Of the provider's requests a minute: a tenth is the most that may come at once, the rest is spread evenly. */
 const burstShare = 0.1;
-const submitShare = 0.2;
+const shares: Readonly<Record<CallKind, number>> = { poll: 0.75, submit: 0.2, watch: 0.05 };
 
 /** A circuit opens when the calls of this many different jobs have failed with no good answer in between. */
 const minFailingJobs = 5;
@@ -35,17 +38,21 @@ export interface CallFailure {
   isUnreachable: boolean;
 }
 
-/** `reach` is about the upstream as a whole and blocks calls of both kinds. */
-type Circuit = CallKind | 'reach';
+/** `reach` is about the upstream as a whole and blocks calls of every kind. */
+type Circuit = Exclude<CallKind, 'watch'> | 'reach';
+
+/** Polls of failed jobs depend on the circuit of all polls, and make no trial calls. */
+const circuitOf = (kind: CallKind): Exclude<Circuit, 'reach'> => (kind === 'watch' ? 'poll' : kind);
+const trialCalls = (kind: CallKind): string => (kind === 'watch' ? '0' : 'least(1, floor(tokens))');
 
 const isOpen = (circuit: Circuit): string => `cardinality(${circuit}_failing) >= ${minFailingJobs}`;
 const trialEnd = `g.at + interval '${trialMs} ms'`;
 
 /**
- * The budget of requests that all processes with the same key share, kept in PostgreSQL: a token bucket for polls and
- * one for submissions, the pauses that the upstream asked for, and three circuit breakers: one for each kind of call,
- * and `reach`, which blocks both kinds while the upstream cannot be reached. A circuit counts jobs and not calls: one
- * job that always fails has its own backoff and blocks no other.
+ * The budget of requests that all processes with the same key share, kept in PostgreSQL: a token bucket for each kind of
+ * call, the pauses that the upstream asked for, and three circuit breakers: one for polls, one for submissions, and
+ * `reach`, which blocks all kinds while the upstream cannot be reached. A circuit counts jobs and not calls: one job that
+ * always fails has its own backoff and blocks no other.
  */
 export class UpstreamBudget {
   private known = false;
@@ -63,25 +70,26 @@ export class UpstreamBudget {
     await this.open();
     const { perSecond, burst } = this.bucket(kind);
     const tokens = `${kind}_tokens`;
+    const circuit = circuitOf(kind);
     const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; is_failing: boolean }>(
       `WITH a AS (
-         SELECT *, ${isOpen(kind)} AS kind_is_open, ${isOpen('reach')} AS reach_is_open, clock_timestamp() AS at,
+         SELECT *, ${isOpen(circuit)} AS kind_is_open, ${isOpen('reach')} AS reach_is_open, clock_timestamp() AS at,
                 least($4, ${tokens} + $3 * greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))) AS tokens
            FROM upstream_accounts WHERE account = $1 FOR UPDATE),
        b AS (
-         SELECT *, greatest(paused_until, CASE WHEN kind_is_open THEN ${kind}_open_until END,
+         SELECT *, greatest(paused_until, CASE WHEN kind_is_open THEN ${circuit}_open_until END,
                             CASE WHEN reach_is_open THEN reach_open_until END) AS blocked_until FROM a),
        g AS (
          SELECT *, CASE WHEN blocked_until > at THEN 0
-                        WHEN kind_is_open OR reach_is_open THEN least(1, floor(tokens))
+                        WHEN kind_is_open OR reach_is_open THEN ${trialCalls(kind)}
                         ELSE least($2, floor(tokens)) END AS granted FROM b)
        UPDATE upstream_accounts u
           SET ${tokens} = g.tokens - g.granted, ${kind}_refilled_at = g.at,
-              ${kind}_open_until = CASE WHEN g.kind_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.${kind}_open_until END,
+              ${circuit}_open_until = CASE WHEN g.kind_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.${circuit}_open_until END,
               reach_open_until = CASE WHEN g.reach_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.reach_open_until END
          FROM g WHERE u.account = g.account
-       RETURNING g.granted::int, cardinality(u.${kind}_failing) + cardinality(u.reach_failing) > 0 AS is_failing,
-                 greatest(extract(epoch FROM greatest(g.blocked_until, CASE WHEN g.kind_is_open THEN u.${kind}_open_until END,
+       RETURNING g.granted::int, cardinality(u.${circuit}_failing) + cardinality(u.reach_failing) > 0 AS is_failing,
+                 greatest(extract(epoch FROM greatest(g.blocked_until, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
                                                       CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
       [this.provider.account, wanted, perSecond, burst],
@@ -94,13 +102,15 @@ export class UpstreamBudget {
   /** Returns granted calls that were not made. If one was a trial, another is granted at once. */
   async giveBack(kind: CallKind, calls: number): Promise<void> {
     const { burst } = this.bucket(kind);
-    const untils = [kind, 'reach' as const].map(
+    // Polls of failed jobs are never trials.
+    const circuits: Circuit[] = kind === 'watch' ? [] : [kind, 'reach'];
+    const untils = circuits.map(
       (circuit) =>
         `${circuit}_open_until = CASE WHEN ${isOpen(circuit)} THEN least(${circuit}_open_until, clock_timestamp())
                                  ELSE ${circuit}_open_until END`,
     );
     await this.sql.rows(
-      `UPDATE upstream_accounts SET ${kind}_tokens = least($3, ${kind}_tokens + $2), ${untils.join(', ')}
+      `UPDATE upstream_accounts SET ${[`${kind}_tokens = least($3, ${kind}_tokens + $2)`, ...untils].join(', ')}
         WHERE account = $1`,
       [this.provider.account, calls, burst],
     );
@@ -119,7 +129,7 @@ export class UpstreamBudget {
    * Calls got no usable answer, and none of those made with them did. Once several different jobs have failed, calls
    * wait for as long as they have been failing (5 s to 5 min), and then a single one is granted as a trial.
    */
-  async failed(kind: CallKind, failures: readonly CallFailure[]): Promise<void> {
+  async failed(kind: Exclude<CallKind, 'watch'>, failures: readonly CallFailure[]): Promise<void> {
     await this.open();
     this.mayBeFailing = true;
     const jobsOf = (isUnreachable: boolean): string[] =>
@@ -129,7 +139,7 @@ export class UpstreamBudget {
   }
 
   /** A call was answered: its circuit closes, and `reach`; a pause that the upstream asked for stays. Costs nothing while no call fails. */
-  async answered(kind: CallKind, notice: UpstreamNotice): Promise<void> {
+  async answered(kind: Exclude<CallKind, 'watch'>, notice: UpstreamNotice): Promise<void> {
     if (this.mayBeFailing) {
       this.mayBeFailing = false;
       const closed = [kind, 'reach'].map(
@@ -167,17 +177,19 @@ export class UpstreamBudget {
   }
 
   private bucket(kind: CallKind): { perSecond: number; burst: number } {
-    const share = kind === 'submit' ? submitShare : 1 - submitShare;
-    const perMinute = this.provider.facts.requestsPerMinute * share;
+    const perMinute = this.provider.facts.requestsPerMinute * shares[kind];
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 
   private async open(): Promise<void> {
     if (this.known) return;
     await this.sql.rows(
-      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (account) DO NOTHING`,
-      [this.provider.account, this.provider.name, this.bucket('poll').burst, this.bucket('submit').burst],
+      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens, watch_tokens)
+       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account) DO NOTHING`,
+      [
+        ...[this.provider.account, this.provider.name],
+        ...(['poll', 'submit', 'watch'] as const).map((kind) => this.bucket(kind).burst),
+      ],
     );
     this.known = true;
   }

@@ -35,8 +35,10 @@ export interface ProviderFacts {
   readonly resultTtlMs: number;
   /** How long after submission the upstream may still fetch the photos, in milliseconds. */
   readonly photoFetchMs: number;
-  /** How long after submission a 404 still means "not yet", in milliseconds. */
-  readonly notYetMs: number;
+  /** For how long a job must be answered by 404 alone before it counts as lost, in milliseconds. */
+  readonly lostAfterMs: number;
+  /** How long a trained model is kept, in milliseconds. */
+  readonly modelRetentionMs: number;
   /** Requests a minute that the key may make in all. */
   readonly requestsPerMinute: number;
   /** Whether a generation from one photo, without training, is offered. */

@@ -46,6 +46,17 @@ describe('circuit breakers', () => {
     expect((await other.take('submit', 1)).granted).toBe(0);
   });
 
+  it('grants no poll of a failed job while the circuit of polls, or of everything, is not closed', async () => {
+    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await bench.fail(one, 5, { isUnreachable: false });
+    expect((await other.take('watch', 1)).granted).toBe(0);
+    await bench.advance(301_000);
+    expect((await other.take('watch', 1)).granted).toBe(0);
+    expect((await other.take('poll', 5)).granted).toBe(1);
+    await other.answered('poll', {});
+    expect((await other.take('watch', 1)).granted).toBe(1);
+  });
+
   it('does not block submissions when polls are answered with errors', async () => {
     const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
     await bench.fail(one, 9, { isUnreachable: false });

@@ -85,7 +85,6 @@ describe('following', () => {
       const row = await bench.row(job);
       expect(row).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED', failureRetryable: true });
       expect(row.failureMessage).toContain('no face');
-      expect(row.dueAt).toBeNull();
     });
 
     it('keeps running on a word that nobody knows, and counts it', async () => {
@@ -102,13 +101,6 @@ describe('following', () => {
       await poll(job, doneAnswer);
       expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
       expect((await bench.events(job)).at(-1)?.payload.status).toBe(isDone);
-    });
-
-    it('takes a 404 that stays for "lost", and a retry cannot bring it back', async () => {
-      const job = await submitted(noun);
-      await bench.age(job, 2 * minuteMs);
-      for (let time = 0; time < 3; time += 1) await poll(job, isNotFound());
-      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'MODEL_LOST_UPSTREAM' });
     });
 
     it('asks again after a poll without an answer, less and less often', async () => {
@@ -160,46 +152,6 @@ describe('following', () => {
       await poll(job, running(50));
       expect(await dueInMs(job)).toBeLessThan(3_500);
     });
-
-    it('takes a success that comes after the deadline', async () => {
-      const job = await submitted(noun);
-      await bench.age(job, deadlineMs + 1_000);
-      await poll(job, running(50));
-      await poll(job, timesOut());
-      await poll(job, running(90));
-      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
-      await poll(job, doneAnswer);
-      expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
-    });
-
-    it('does not ask for ever for what was given up', async () => {
-      const job = await submitted(noun);
-      await bench.age(job, deadlineMs + 1_000);
-      await poll(job, running(50));
-      await bench.age(job, 49 * 60 * minuteMs);
-      await poll(job, running(50));
-      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
-    });
-
-    it.each<[string, PollAnswer]>([
-      ['has failed', failed('no face')],
-      ['knows it no longer', isNotFound()],
-    ])(
-      'stops asking for what was given up when the upstream %s, and tells nobody anew',
-      async (_, answer) => {
-        const job = await submitted(noun);
-        await bench.age(job, deadlineMs + 1_000);
-        await poll(job, running(50));
-        const told = (await bench.events(job)).length;
-        for (let time = 0; time < 4; time += 1) await poll(job, answer);
-        expect(await bench.row(job)).toMatchObject({
-          status: 'FAILED',
-          failureCode: 'UPSTREAM_TIMEOUT',
-          dueAt: null,
-        });
-        expect(await bench.events(job)).toHaveLength(told);
-      },
-    );
 
     it('leaves alone what was cancelled, or deleted, while it was asked for', async () => {
       for (const change of ['cancel', 'delete'] as const) {

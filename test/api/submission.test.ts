@@ -90,7 +90,7 @@ const matrix: Row[] = [
     fate: () => refuses('NOT_FOUND'),
     status: 'FAILED',
     outcome: 'REFUSED',
-    failure: failure('MODEL_LOST_UPSTREAM', false),
+    failure: failure('MODEL_LOST_UPSTREAM', true),
     calls: 1,
   },
   {

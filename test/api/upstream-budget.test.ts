@@ -37,7 +37,8 @@ describe('the budget of requests', () => {
       const spent: { from: number; to: number; calls: number }[] = [];
       while (now() < 3 * minuteMs) {
         const from = now();
-        const calls = (await drain(all, 'poll', 7)) + (await drain(all, 'submit', 2));
+        const calls =
+          (await drain(all, 'poll', 7)) + (await drain(all, 'submit', 2)) + (await drain(all, 'watch', 2));
         spent.push({ from, to: now(), calls });
         await bench.advance(4_900);
         passedMs += 4_900;

@@ -19,8 +19,13 @@ function both(name: string, fault: Misbehaviour, more: Partial<AnswerRow> = {}):
   ];
 }
 
+/** The same where the job itself fails, so that it stays failed however often it is polled. */
 function failing(name: string, fault: Misbehaviour, code: string): AnswerRow[] {
-  return both(name, fault, { end: `FAILED ${code}`, avatars: 0 });
+  const end = `FAILED ${code}`;
+  return [
+    { name, kind: 'training', faults: [{ on: 'train', ...fault }], end },
+    { name, kind: 'generation', faults: [{ on: 'generate', ...fault }], end, avatars: 0 },
+  ];
 }
 
 const unknownWord = {
@@ -45,6 +50,7 @@ const polls: AnswerRow[] = [
   ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }),
   ...both('an unknown word', { kind: 'unknown-status', word: 'RECALIBRATING', times: 2 }, unknownWord),
   ...both('no word', { kind: 'unknown-status', word: '', times: 2 }),
+  ...both('an envelope with a word of success around it', { kind: 'nested', times: 10_000 }),
   ...both('a state that goes back', { kind: 'status-back', times: 3 }),
   ...failing('FAILED', { kind: 'failed' }, 'UPSTREAM_FAILED'),
   ...failing('IMAGE_NOT_VALID', { kind: 'image-not-valid' }, 'PHOTO_INVALID'),

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { complaints, statesOf } from '../support/faults-audit';
+import { complaints, rowId, statesOf } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsHouse, type HouseOptions } from '../support/faults-house';
 import { ending, furnish, look, order, type JobKind } from '../support/faults-jobs';
@@ -98,23 +98,66 @@ describe('deadlines', () => {
     expect(await complaints(house)).toEqual([]);
   });
 
-  it('gives a job up that the upstream has lost, but not before its time', async () => {
+  it('gives a job up that the upstream has lost, but not before its time, and takes it when it is found again', async () => {
     const house = await open({
       settings: { UPSTREAM: 'sandbox', SANDBOX_SPEED: '600' },
       sandbox: { speed: 600 },
     });
-    await house.sandbox.fault({ on: 'model', kind: 'status', status: 404, times: 100_000 });
+    const before = await house.paid();
+    await house.sandbox.fault({ on: 'model', kind: 'status', status: 404, forMs: 3_600_000 });
     const { id } = await order(house, 'training');
     const lost = await ending(house, 'training', id);
     expect(lost).toMatchObject({
       status: 'FAILED',
-      failure: { code: 'MODEL_LOST_UPSTREAM', retryable: false },
+      failure: { code: 'MODEL_LOST_UPSTREAM', retryable: true },
     });
     const [row] = await house.rows<{ age: number }>(
       `SELECT extract(epoch FROM updated_at - submitted_at)::float8 AS age FROM models WHERE failure_code IS NOT NULL`,
     );
-    // At this speed a 404 means "not yet" for a second.
-    expect(row!.age).toBeGreaterThanOrEqual(1);
+    // At this speed, 30 minutes are 3 seconds.
+    expect(row!.age).toBeGreaterThanOrEqual(3);
+    await house.gateway.kill();
+    await house.clearFaults();
+    await house.restartGateway();
+    expect(await ending(house, 'training', id, ({ status }) => status !== 'FAILED')).toMatchObject({
+      status: 'READY',
+    });
+    expect((await house.paid()) - before).toBe(1);
+    expect(await statesOf(house, id)).toContain('FAILED');
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it.each(kinds)('goes on with a %s that is answered by 404 for seconds, over a crash', async (kind) => {
+    const house = await open({});
+    const before = await house.paid();
+    await house.sandbox.fault({
+      on: kind === 'training' ? 'model' : 'inference',
+      kind: 'status',
+      status: 404,
+      forMs: 3_600_000,
+    });
+    const { id } = await order(house, kind);
+    const table = kind === 'training' ? 'models' : 'generations';
+    const notFound = (): Promise<{ count: number }[]> =>
+      house.rows(`SELECT not_found_count AS count FROM ${table} WHERE id = $1`, [rowId(id)]);
+    await eventually('two answers of 404', notFound, ([row]) => row!.count >= 2);
+    await house.gateway.kill();
+    await house.restartGateway();
+    await eventually('a third one, counted with the others', notFound, ([row]) => row!.count >= 3);
+    await house.clearFaults();
+    expect((await ending(house, kind, id)).status).toBe(kind === 'training' ? 'READY' : 'COMPLETED');
+    expect((await house.paid()) - before).toBe(1);
+    expect(await statesOf(house, id)).not.toContain('FAILED');
+    expect(await complaints(house)).toEqual([]);
+  });
+
+  it.each(kinds)('takes a %s that is done after the upstream said that it failed', async (kind) => {
+    const house = await open({});
+    await house.sandbox.fault({ on: kind === 'training' ? 'model' : 'inference', kind: 'failed' });
+    const { id } = await order(house, kind);
+    const states = ['READY', 'COMPLETED'];
+    expect(states).toContain((await ending(house, kind, id, ({ status }) => status !== 'FAILED')).status);
+    expect(await statesOf(house, id)).toContain('FAILED');
     expect(await complaints(house)).toEqual([]);
   });
 

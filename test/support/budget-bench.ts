@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
-import { UpstreamBudget, type CallKind } from '../../src/upstream/budget';
+import { UpstreamBudget } from '../../src/upstream/budget';
 import { createTestDatabase, type TestDatabase } from './database';
 
 /** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */
@@ -58,7 +58,7 @@ export class BudgetBench {
   /** Advances the clock, as far as the budget can see. */
   async advance(ms: number): Promise<void> {
     const columns = [
-      ...['poll_refilled_at', 'submit_refilled_at', 'paused_until'],
+      ...['poll_refilled_at', 'submit_refilled_at', 'watch_refilled_at', 'paused_until'],
       ...['poll', 'submit', 'reach'].flatMap((name) => [`${name}_failing_since`, `${name}_open_until`]),
     ];
     const set = columns.map((column) => `${column} = ${column} - $2 * interval '1 ms'`);
@@ -72,7 +72,7 @@ export class BudgetBench {
   async fail(
     budget: UpstreamBudget,
     jobs: number,
-    { kind = 'poll', isUnreachable = true }: { kind?: CallKind; isUnreachable?: boolean } = {},
+    { kind = 'poll', isUnreachable = true }: { kind?: 'poll' | 'submit'; isUnreachable?: boolean } = {},
   ): Promise<void> {
     for (let job = 0; job < jobs; job += 1) await budget.failed(kind, [{ jobId: newId(), isUnreachable }]);
   }

@@ -226,7 +226,10 @@ export class JobBench {
       [job.id, ms],
     );
     await this.database.rows(
-      `UPDATE ${job.table} SET submitted_at = submitted_at - $2 * interval '1 ms', deadline_at = deadline_at - $2 * interval '1 ms'
+      `UPDATE ${job.table}
+          SET submitted_at = submitted_at - $2 * interval '1 ms', deadline_at = deadline_at - $2 * interval '1 ms',
+              not_found_since = not_found_since - $2 * interval '1 ms',
+              last_running_at = last_running_at - $2 * interval '1 ms'
         WHERE id = $1`,
       [job.id, ms],
     );

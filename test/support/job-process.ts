@@ -161,9 +161,13 @@ export class JobProcess {
     return this.run(() => this.submission.pass(this.steps[table], new AbortController().signal));
   }
 
-  /** One pass over what the upstream works on. */
+  /** One pass over what the upstream works on, and one over failed jobs that it may still finish. */
   poll(table: JobTable): Promise<unknown> {
-    return this.run(() => this.follow.pass(this.steps[table], new AbortController().signal));
+    const { signal } = new AbortController();
+    return this.run(async () => {
+      await endOf(await this.follow.pass(this.steps[table], signal));
+      await endOf(await this.follow.watch(this.steps[table], signal));
+    });
   }
 
   /** One pass over finished pictures that are not stored yet. */

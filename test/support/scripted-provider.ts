@@ -115,6 +115,14 @@ export function isNotFound(): PollAnswer {
   return new UpstreamError('REFUSED', 'The upstream answered 404.', { status: 404, refusal: 'NOT_FOUND' });
 }
 
+/** The upstream does not accept the key. */
+export function isUnauthorized(): PollAnswer {
+  return new UpstreamError('REFUSED', 'The upstream answered 401.', {
+    status: 401,
+    refusal: 'UPSTREAM_AUTH',
+  });
+}
+
 /** The poll got no answer. */
 export function timesOut(): PollAnswer {
   return new UpstreamError('UNKNOWN', 'The upstream did not answer in time.');
@@ -130,6 +138,8 @@ export function limits(retryAfterMs: number): PollAnswer {
   return new UpstreamError('LATER', 'The upstream answered 429.', { status: 429, retryAfterMs });
 }
 
+const plentyPerMinute = 1_000_000;
+
 /**
  * An avatar service in the test's own hands: it does what it is told, call by call, and writes down what it was asked.
  * Without a script it takes everything, and works on it for ever.
@@ -140,8 +150,13 @@ export class ScriptedProvider implements AvatarProvider {
   readonly facts: ProviderFacts = {
     ...picsartFacts(1, [{ id: 'realistic', name: 'Realistic', description: 'Like a photograph.' }]),
     minPhotos: 1,
-    requestsPerMinute: 1_000_000,
+    requestsPerMinute: plentyPerMinute,
   };
+
+  /** How many calls a minute the account has. */
+  set requestsPerMinute(requests: number) {
+    (this.facts as { requestsPerMinute: number }).requestsPerMinute = requests;
+  }
 
   readonly calls: PaidCall[] = [];
   /** What polls are answered where nothing else was said. */
@@ -189,6 +204,7 @@ export class ScriptedProvider implements AvatarProvider {
     this.states.clear();
     this.otherwise = running();
     this.polls.clear();
+    this.requestsPerMinute = plentyPerMinute;
     this.onCall = () => Promise.resolve();
   }
 

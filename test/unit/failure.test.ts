@@ -31,6 +31,7 @@ describe('failures', () => {
   it('can be retried where the same request may go well another time, and only there', () => {
     const retryable = codes.filter((code) => failure(code, '').retryable);
     expect(retryable.sort()).toEqual([
+      'MODEL_LOST_UPSTREAM',
       'PHOTO_UNREACHABLE',
       'RESULT_EXPIRED',
       'RESULT_UNUSABLE',
@@ -54,7 +55,7 @@ describe('failures', () => {
     ['UPSTREAM_CREDITS', 'UPSTREAM_CREDITS', true],
     ['UPSTREAM_AUTH', 'UPSTREAM_AUTH', true],
     ['PHOTO_UNREACHABLE', 'PHOTO_UNREACHABLE', true],
-    ['NOT_FOUND', 'MODEL_LOST_UPSTREAM', false],
+    ['NOT_FOUND', 'MODEL_LOST_UPSTREAM', true],
     ['UPSTREAM_REJECTED', 'UPSTREAM_REJECTED', false],
     [undefined, 'UPSTREAM_REJECTED', false],
   ])('follow from the upstream’s refusal: %s', (refusal, code, retryable) => {

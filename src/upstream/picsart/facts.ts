@@ -21,7 +21,9 @@ const minuteMs = 60 * secondMs;
  * - a generation takes a minute [ours: no figure is documented]
  * - results can be fetched for 48 hours [guide]
  * - photo URLs must be readable for 30 minutes [guide]
- * - for 60 seconds a 404 means "not yet" [ours; that it may is seen in Picsart's own n8n plugin]
+ * - 404 alone for 30 minutes means that a job is lost [ours; that a 404 may mean "not yet" is seen in Picsart's own n8n
+ *   plugin]
+ * - a model is kept for 30 days [ours: no figure is documented]
  * - 500 requests a minute [docs, quotas page: subscriptions]
  * - a generation from one photo is offered [docs]
  *
@@ -41,7 +43,8 @@ export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): P
     resultTtlMs: (48 * 60 * minuteMs) / speed,
     // Never so short that a slow machine could not fetch 30 photos.
     photoFetchMs: Math.max(minuteMs, (30 * minuteMs) / speed),
-    notYetMs: Math.max(secondMs, minuteMs / speed),
+    lostAfterMs: Math.max(secondMs, (30 * minuteMs) / speed),
+    modelRetentionMs: (30 * 24 * 60 * minuteMs) / speed,
     requestsPerMinute: Math.round(500 * speed),
     instant: true,
   };
