@@ -9,7 +9,7 @@ const maxPathBytes = 800;
 const checkedFolders = ['journal', 'sandbox'];
 
 /** The data directory cannot be used. The message names the cause and the cure. */
-export class DataDirectoryError extends Error {
+class DataDirectoryError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = 'DataDirectoryError';

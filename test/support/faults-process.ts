@@ -25,7 +25,14 @@ export interface LogLine extends Record<string, unknown> {
 }
 
 /** What the process says of itself, over the channel that failpoints.cjs listens to. */
-type Message = { reached: FailpointName } | { armed: FailpointName };
+type Message = { reached: FailpointName } | { armed: FailpointName } | Usage;
+
+/** What a process holds after a garbage collection. */
+export interface Usage {
+  heapBytes: number;
+  /** Sockets, servers, timers and requests. */
+  handles: number;
+}
 
 /** A gateway as a process of its own, as an operator runs it; to be killed. */
 export class GatewayProcess {
@@ -59,7 +66,7 @@ export class GatewayProcess {
    */
   static async start(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
     const port = settings.PORT ?? String(await freePort());
-    const child = spawn(process.execPath, ['-r', failpoints, program], {
+    const child = spawn(process.execPath, ['--expose-gc', '-r', failpoints, program], {
       cwd: settings.DATA_DIR,
       env: { PATH: process.env.PATH, ...settings, PORT: port },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -119,6 +126,19 @@ export class GatewayProcess {
     const figure = (name: string): number =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)![1]) * 1_024;
     return { peak: figure('VmHWM'), now: figure('VmRSS') };
+  }
+
+  /** What it holds now, after a garbage collection. */
+  async usage(): Promise<Usage> {
+    let usage: Usage | undefined;
+    const isMeasured = this.message((message) => {
+      if (!('heapBytes' in message)) return false;
+      usage = message;
+      return true;
+    });
+    this.child.send({ measure: true });
+    await isMeasured;
+    return usage!;
   }
 
   /** A counter of `/metrics`; 0 if it is not there. */

@@ -1,0 +1,71 @@
+import { connect } from 'node:net';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import { FaultsHouse } from '../support/faults-house';
+import { ending, furnish, order } from '../support/faults-jobs';
+import { until } from '../support/until';
+
+const rounds = 6;
+const jobsPerRound = 15;
+
+let house: FaultsHouse;
+
+beforeAll(async () => {
+  house = await FaultsHouse.open();
+  await furnish(house);
+}, 120_000);
+afterAll(() => house.close());
+
+/** Ten subscriptions whose sockets are cut once they are connected. */
+async function subscribeAndCut(): Promise<void> {
+  const url = `${house.gateway.url.replace('http', 'ws')}/graphql`;
+  const open = (): Promise<void> =>
+    new Promise((cut) => {
+      const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
+      client.on('connected', () => {
+        client.terminate();
+      });
+      const query = 'subscription { avatarCompleted { cursor } }';
+      client.subscribe({ query }, { next: () => undefined, error: () => cut(), complete: () => cut() });
+    });
+  await Promise.all(Array.from({ length: 10 }, open));
+}
+
+/** Ten requests whose body never ends, cut off by the client. */
+async function openAndAbandon(): Promise<void> {
+  await Promise.all(
+    Array.from(
+      { length: 10 },
+      () =>
+        new Promise((closed) => {
+          const socket = connect(Number(house.gateway.port), '127.0.0.1', () => {
+            socket.write('POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{', () => {
+              socket.destroy();
+            });
+          });
+          socket.on('close', closed);
+        }),
+    ),
+  );
+}
+
+async function runOneRound(): Promise<void> {
+  const jobs = await Promise.all(Array.from({ length: jobsPerRound }, () => order(house, 'generation')));
+  await Promise.all([subscribeAndCut(), openAndAbandon()]);
+  await Promise.all(jobs.map(({ id }) => ending(house, 'generation', id)));
+}
+
+it('holds no more memory and no more handles after many jobs, sockets and cut requests than after a few', async () => {
+  // Caches and pools fill, and code is compiled, in the first rounds.
+  for (let round = 0; round < 3; round += 1) await runOneRound();
+  const base = await house.gateway.usage();
+  for (let round = 0; round < rounds; round += 1) await runOneRound();
+  let last = await house.gateway.usage();
+  await until(async () => {
+    last = await house.gateway.usage();
+    return last.handles <= base.handles;
+  });
+  const grownPerJob = (last.heapBytes - base.heapBytes) / (rounds * jobsPerRound);
+  // A leaked job, event or socket with its closures keeps more.
+  expect(grownPerJob).toBeLessThan(3_000);
+}, 300_000);
