@@ -1,5 +1,20 @@
 -- The database after all migrations. Written by .ci/dump-schema, never by hand.
 
+CREATE FUNCTION admit_write(writer text, admitted_at timestamp with time zone, known uuid[], valid_ms integer) RETURNS text
+    LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('erasure:' || writer, 0));
+  IF EXISTS (SELECT FROM erasures WHERE owner = writer
+              AND (completed_at IS NULL OR (known IS NOT NULL AND id <> ALL (known)))) THEN
+    RETURN 'ERASED';
+  ELSIF clock_timestamp() > admitted_at + valid_ms * interval '1 ms' THEN
+    RETURN 'LATE';
+  END IF;
+  RETURN 'ADMITTED';
+END $$;
+
 CREATE TABLE api_keys (
     id text NOT NULL,
     secret_sha256 text NOT NULL,
@@ -382,6 +397,8 @@ CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 CREATE INDEX doomed_media_due ON doomed_media USING btree (due_at);
 
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
 
 CREATE UNIQUE INDEX erasures_running ON erasures USING btree (owner) WHERE (completed_at IS NULL);
 

@@ -6,6 +6,7 @@ import { RateWindows1764000003000 } from './migrations/1764000003000-rate-window
 import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
 import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
+import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -17,6 +18,7 @@ const migrations = [
   FairClaims1764100002000,
   Circuits1764100003000,
   LateWatch1764100004000,
+  WriteAdmission1764100009000,
 ];
 
 /** What a data source is made of. */
