@@ -312,8 +312,15 @@ CREATE TABLE upstream_accounts (
     reach_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
     reach_failing_since timestamp with time zone,
     reach_open_until timestamp with time zone,
+    submit_paused_at timestamp with time zone,
+    submit_pause_reason text,
+    probe_at timestamp with time zone,
+    probes integer DEFAULT 0 NOT NULL,
+    trial_at timestamp with time zone,
     watch_tokens double precision DEFAULT '0'::double precision NOT NULL,
-    watch_refilled_at timestamp with time zone DEFAULT now() NOT NULL
+    watch_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT upstream_accounts_pause_known CHECK ((submit_pause_reason = ANY (ARRAY['UPSTREAM_AUTH'::text, 'UPSTREAM_CREDITS'::text, 'OPERATOR'::text]))),
+    CONSTRAINT upstream_accounts_pause_whole CHECK (((submit_paused_at IS NULL) = (submit_pause_reason IS NULL)))
 );
 
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);

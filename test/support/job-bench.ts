@@ -218,7 +218,8 @@ export class JobBench {
   async untilDue({ table, id }: Job): Promise<void> {
     await this.database.rows(`UPDATE ${table} SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL`, [id]);
     await this.database.rows(
-      `UPDATE upstream_accounts SET paused_until = NULL, poll_failing = '{}', submit_failing = '{}', reach_failing = '{}'`,
+      `UPDATE upstream_accounts SET paused_until = NULL, poll_failing = '{}', submit_failing = '{}', reach_failing = '{}',
+              submit_paused_at = NULL, submit_pause_reason = NULL, trial_at = NULL, probe_at = NULL, probes = 0`,
     );
   }
 
