@@ -20,6 +20,7 @@ import { createWorkshopGate, PictureWorkshop } from './photos/picture-workshop';
 import { prepareDataDirectory } from './storage/data-directory';
 import { DiskStore } from './storage/disk-store';
 import { signingSecrets } from './storage/signing-secret';
+import { UploadSpool } from './storage/upload-spool';
 import { Downloads } from './upstream/downloads';
 import { createGuard } from './upstream/guard';
 import { PicsartProvider } from './upstream/picsart/picsart-provider';
@@ -61,8 +62,8 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const { provider, sandbox } = upstream;
 
   const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
-  const media = new DiskStore(join(dataDir, 'media'));
-  const workshop = new PictureWorkshop(createWorkshopGate(availableParallelism()));
+  const { media, spool } = await openMedia(dataDir);
+  const workshop = new PictureWorkshop(createWorkshopGate(availableParallelism(), config.MAX_UPLOADS));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
@@ -78,6 +79,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     database,
     media,
     workshop,
+    spool,
     wakeups,
     feed,
     provider,
@@ -130,6 +132,11 @@ async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Pr
   }
 }
 
+async function openMedia(dataDir: string): Promise<{ media: DiskStore; spool: UploadSpool }> {
+  const spool = await UploadSpool.open(join(dataDir, 'uploads'));
+  return { media: new DiskStore(join(dataDir, 'media')), spool };
+}
+
 async function openEvents(
   url: string,
   database: Database,
@@ -160,19 +167,8 @@ async function openUpstream(
 ): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
   const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
   if (config.UPSTREAM === 'picsart') {
-    const {
-      PICSART_BASE_URL: baseUrl,
-      PICSART_BALANCE_URL: balanceUrl,
-      PICSART_API_KEY: apiKey = '',
-    } = config;
-    const provider = new PicsartProvider({
-      ...limits,
-      name: 'picsart',
-      baseUrl,
-      balanceUrl,
-      apiKey,
-      speed: 1,
-    });
+    const { PICSART_BASE_URL: baseUrl, PICSART_API_KEY: apiKey = '' } = config;
+    const provider = new PicsartProvider({ ...limits, name: 'picsart', baseUrl, apiKey, speed: 1 });
     shutdown.onStop(() => provider.stop());
     return { provider, sandbox: null };
   }

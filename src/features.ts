@@ -5,6 +5,7 @@ import { ViewerResolver } from './accounts/viewer.resolver';
 import type { Config } from './config';
 import type { Logger } from './core/logger';
 import type { UrlSigner } from './core/signature';
+import type { TransferLimits } from './core/transfers';
 import type { Database } from './database/database';
 import type { EventFeed } from './events/feed';
 import type { Wakeups } from './events/wakeups';
@@ -37,6 +38,7 @@ import { TrainingPhotoService } from './photos/training-photo.service';
 import { makePrivacy } from './privacy';
 import { MediaDeletion } from './storage/media-deletion';
 import type { MediaStore } from './storage/media-store';
+import type { UploadSpool } from './storage/upload-spool';
 import type { Guard } from './upstream/guard';
 import type { AvatarProvider } from './upstream/provider';
 
@@ -51,6 +53,7 @@ export interface Ground {
   provider: AvatarProvider;
   guard: Guard;
   workshop: PictureWorkshop;
+  spool: UploadSpool;
   signer: UrlSigner;
   quotas: QuotaService;
   /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
@@ -121,6 +124,7 @@ function makePhotos({
   guard,
   signer,
   workshop,
+  spool,
   publicUrl,
 }: Ground): PhotoFeatures {
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
@@ -131,8 +135,21 @@ function makePhotos({
   return {
     deletion,
     intake,
-    uploads: new PhotoUploadService(database, urls, intake, maxPhotoBytes),
+    uploads: new PhotoUploadService({
+      ...{ database, urls, intake, spool },
+      maxBytes: maxPhotoBytes,
+      limits: uploadLimits(config),
+    }),
     photos: new PhotoService({ database, store: media, deletion, urls, maxPhotoBytes }),
     trainingPhotos: new TrainingPhotoService({ database, store: media, urls, checkUrl, retentionMs }),
+  };
+}
+
+function uploadLimits(config: Config): TransferLimits {
+  return {
+    maxTransfers: config.MAX_UPLOADS,
+    maxPerOwner: config.MAX_UPLOADS_PER_OWNER,
+    minBytesPerSecond: config.MIN_TRANSFER_RATE,
+    graceMs: config.TRANSFER_GRACE,
   };
 }

@@ -41,9 +41,7 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
       return mediaFile({ ...photoShown(photoId), open });
     }),
     downloadRoute('/exports/:id', ({ params, query }, send) =>
-      exports.serve(params.id!, query, ({ fileName, bytes }) =>
-        send({ contentType: 'application/zip', fileName, bytes }),
-      ),
+      exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
     ),
   ];
 }

@@ -1,6 +1,7 @@
 import { ErasureGate } from './accounts/erasure-gate';
 import { PersonalAccountService } from './accounts/personal-account.service';
 import type { QuotaService } from './accounts/quota.service';
+import type { Config } from './config';
 import type { UrlSigner } from './core/signature';
 import type { Database } from './database/database';
 import type { Wakeups } from './events/wakeups';
@@ -22,6 +23,7 @@ export interface PrivacyGround {
   wakeups: Pick<Wakeups, 'announce'>;
   signer: UrlSigner;
   quotas: Pick<QuotaService, 'limits'>;
+  config: Pick<Config, 'MAX_EXPORTS' | 'MIN_TRANSFER_RATE' | 'TRANSFER_GRACE'>;
   publicUrl: () => string;
 }
 
@@ -34,7 +36,8 @@ export interface Privacy {
 }
 
 /** Makes it. */
-export function makePrivacy({ database, media, wakeups, signer, quotas, publicUrl }: PrivacyGround): Privacy {
+export function makePrivacy(ground: PrivacyGround): Privacy {
+  const { database, media, wakeups, signer, quotas, config, publicUrl } = ground;
   const account = new PersonalAccountService(Object.values(quotas.limits).some((limit) => limit !== null));
   const data = {
     account,
@@ -45,7 +48,13 @@ export function makePrivacy({ database, media, wakeups, signer, quotas, publicUr
   };
   const erasureWork = new ErasureWork({ database, announcer: wakeups, steps: erasureSteps(data) });
   const erasures = new ErasureService({ database, announcer: wakeups, work: erasureWork });
-  const exports = new ExportService({ database, data, signer, publicUrl });
+  const limits = {
+    maxTransfers: config.MAX_EXPORTS,
+    maxPerOwner: 1,
+    minBytesPerSecond: config.MIN_TRANSFER_RATE,
+    graceMs: config.TRANSFER_GRACE,
+  };
+  const exports = new ExportService({ database, data, signer, publicUrl, limits });
   return {
     gate: new ErasureGate(database),
     erasureWork,

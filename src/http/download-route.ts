@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import type { Transfer } from '../core/transfers';
 import type { Exchange, Route } from './exchange';
 
 /** A file whose size nobody knows before its end. */
@@ -8,6 +9,8 @@ export interface Download {
   readonly fileName: string;
   /** Read as fast as the client takes it. What it throws cuts the answer off. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Cuts off a client that takes the bytes too slowly. */
+  readonly transfer: Transfer;
 }
 
 /** Which file is asked for. */
@@ -27,9 +30,6 @@ export type ServeDownload = (
   send: (download: Download) => Promise<void>,
 ) => Promise<void>;
 
-/** The longest that one download may take, in milliseconds; whoever takes longer has stopped reading. */
-const longestMs = 3_600_000;
-
 /** Gives files that are made while they are sent, under a path like `/exports/:id`. Nobody keeps them on the way. */
 export function downloadRoute(path: string, serve: ServeDownload): Route {
   const handle = (exchange: Exchange): Promise<void> => {
@@ -41,7 +41,7 @@ export function downloadRoute(path: string, serve: ServeDownload): Route {
 
 async function send(
   { response, logger }: Exchange,
-  { contentType, fileName, bytes }: Download,
+  { contentType, fileName, bytes, transfer }: Download,
 ): Promise<void> {
   response.writeHead(200, {
     'content-type': contentType,
@@ -49,10 +49,22 @@ async function send(
     'cache-control': 'private, no-store',
   });
   try {
-    await pipeline(bytes, response, { signal: AbortSignal.timeout(longestMs) });
+    await pipeline(timed(bytes, transfer), response, { signal: transfer.signal });
   } catch (error) {
+    if (transfer.signal.aborted) throw transfer.signal.reason;
     // A client that leaves is not a fault; anything else cuts the answer off, which the caller logs.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     logger.debug('the client left in the middle of a download');
   }
+}
+
+/** Hands the bytes on. Until it is asked for more, and after the last ones until the end, it is the client's turn. */
+async function* timed(bytes: AsyncIterable<Uint8Array>, transfer: Transfer): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    transfer.beginWait();
+    yield chunk;
+    transfer.endWait();
+    transfer.count(chunk.length);
+  }
+  transfer.beginWait();
 }

@@ -1,9 +1,7 @@
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/personal-events';
-import type { AvatarEntity } from '../generations/avatar.entity';
 import { attemptsOf } from '../jobs/submission.ledger';
-import type { PhotoEntity } from '../photos/photo.entity';
 import type { OpenObject } from '../storage/media-store';
 import type { PersonalData } from './erasure-steps';
 import type { ZipEntry } from './zip';
@@ -12,16 +10,15 @@ import type { ZipEntry } from './zip';
 export interface ArchiveParts {
   sql: Sql;
   data: PersonalData;
-  /** Throws if the archive must not be made any more. Asked again and again. */
-  check: () => Promise<unknown>;
+  /** Throws if the archive must not be sent any longer. Called once a second. */
+  check: () => Promise<void>;
 }
 
 /** The form of `data.json`; another number where a reader would not understand it any more. */
 const format = 'likeness-export/1';
 
-/** After how many pictures, and rows, it is asked whether the archive may go on. */
-const picturesPerCheck = 1;
-const rowsPerCheck = 500;
+/** How often it is checked whether the archive may go on, in milliseconds. */
+const checkEveryMs = 1_000;
 
 /**
  * A person's archive, file by file, read while it is written: at no time is more of it in memory than a portion of rows
@@ -30,31 +27,33 @@ const rowsPerCheck = 500;
  * It is as consistent as something can be that changes meanwhile: what was made after the beginning is left out; what is
  * deleted meanwhile may be there or not; and `data.json` comes last, so that what it names was there after its picture.
  */
-export async function* archiveOf(parts: ArchiveParts, person: Person): AsyncGenerator<ZipEntry> {
-  const { sql, data } = parts;
+export async function* archiveOf(source: ArchiveParts, person: Person): AsyncGenerator<ZipEntry> {
+  const parts = { ...source, check: rarely(source.check) };
+  const { sql, data, check } = parts;
   const { photos, avatars } = data;
   const at = { modifiedAt: new Date() };
   yield { ...at, path: 'README.txt', isPackable: true, bytes: text([readme]) };
-  for await (const photo of watched(photos.list(sql, person), picturesPerCheck, parts.check)) {
+  for await (const photo of watched(photos.list(sql, person), check)) {
     const path = photos.fileOf(photo);
-    if (path !== null) yield* picture(path, photo, photos.open(photo));
+    if (path !== null) yield* picture({ path, modifiedAt: photo.createdAt }, photos.open(photo), check);
   }
-  for await (const avatar of watched(avatars.list(sql, person), picturesPerCheck, parts.check)) {
-    yield* picture(avatars.fileOf(avatar), avatar, avatars.open(avatar));
+  for await (const avatar of watched(avatars.list(sql, person), check)) {
+    const path = avatars.fileOf(avatar);
+    yield* picture({ path, modifiedAt: avatar.createdAt }, avatars.open(avatar), check);
   }
   yield { ...at, path: 'data.json', isPackable: true, bytes: text(dataOf(parts, person)) };
 }
 
 /** None if its bytes have gone meanwhile. */
 async function* picture(
-  path: string,
-  { createdAt }: Pick<PhotoEntity | AvatarEntity, 'createdAt'>,
+  file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
   opening: Promise<OpenObject | null>,
+  check: () => Promise<void>,
 ): AsyncGenerator<ZipEntry> {
   const object = await opening;
   if (!object) return;
   try {
-    yield { path, modifiedAt: createdAt, isPackable: false, bytes: object.stream };
+    yield { ...file, isPackable: false, bytes: watched(object.stream, check) };
   } finally {
     // It was not read to its end if the client has left.
     object.stream.destroy();
@@ -88,7 +87,7 @@ async function* dataOf({ sql, data, check }: ArchiveParts, person: Person): Asyn
   for (const [name, rows] of Object.entries(sections)) {
     yield `,\n${JSON.stringify(name)}: [`;
     let separator = '\n';
-    for await (const row of watched(rows, rowsPerCheck, check)) {
+    for await (const row of watched(rows, check)) {
       yield `${separator}${JSON.stringify(row)}`;
       separator = ',\n';
     }
@@ -104,18 +103,22 @@ async function* mapped<Row>(
   for await (const row of rows) yield recordOf(row);
 }
 
-/** Asks before the first item and after every so many. */
-async function* watched<Item>(
-  items: AsyncIterable<Item>,
-  every: number,
-  check: () => Promise<unknown>,
-): AsyncGenerator<Item> {
-  let count = 0;
+/** Checks before each item. */
+async function* watched<Item>(items: AsyncIterable<Item>, check: () => Promise<void>): AsyncGenerator<Item> {
   for await (const item of items) {
-    if (count % every === 0) await check();
-    count += 1;
+    await check();
     yield item;
   }
+}
+
+/** Makes a check cheap enough to stand before every row and piece of a picture: it is carried out once a second. */
+function rarely(check: () => Promise<void>): () => Promise<void> {
+  let dueMs = 0;
+  return async () => {
+    if (performance.now() < dueMs) return;
+    await check();
+    dueMs = performance.now() + checkEveryMs;
+  };
 }
 
 async function* text(parts: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Buffer> {

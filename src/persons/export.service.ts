@@ -1,11 +1,11 @@
 import { audit } from '../accounts/audit';
-import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
+import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
-import { Gate } from '../core/gate';
 import { newId } from '../core/ids';
 import type { Person } from '../core/person';
 import type { UrlSigner } from '../core/signature';
 import type { Sql, Transactions } from '../core/sql';
+import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
 import type { Viewer } from '../core/viewer';
 import { archiveOf } from './archive';
 import type { PersonalData } from './erasure-steps';
@@ -17,12 +17,15 @@ export interface ExportServiceParts {
   data: PersonalData;
   signer: UrlSigner;
   publicUrl: () => string;
+  limits: TransferLimits;
 }
 
 /** An archive on its way. */
 export interface Archive {
   fileName: string;
   bytes: AsyncIterable<Uint8Array>;
+  /** Must be ended when its signal is aborted. */
+  transfer: Transfer;
 }
 
 /** How long the URL of an archive works, in milliseconds. */
@@ -31,20 +34,19 @@ const urlMs = 3_600_000;
 /** How many URLs of archives one owner may have that still work. */
 const mostOffers = 10;
 
-/** How many archives a process makes at once: each reads a picture after the other for as long as its client takes. */
-const archivesAtOnce = 4;
+/** How long an archive may be on its way after its URL has expired, in milliseconds. */
+const maxServeMs = 86_400_000;
 
 /** What refused clients are told to wait, in seconds. */
 const busySeconds = 30;
 
 /** Gives persons all that is kept of them. */
 export class ExportService {
-  private readonly gate = new Gate(archivesAtOnce, 0, () =>
-    busy('Too many archives are being fetched at the moment.'),
-  );
-  private readonly owners = new Set<string>();
+  private readonly transfers: TransferSlots;
 
-  constructor(private readonly parts: ExportServiceParts) {}
+  constructor(private readonly parts: ExportServiceParts) {
+    this.transfers = new TransferSlots(parts.limits, transferErrors);
+  }
 
   /**
    * A URL that gives the viewer's archive, for an hour.
@@ -52,7 +54,7 @@ export class ExportService {
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
-    const expiresAt = await transactionFor(this.parts.database, viewer, async (sql) => {
+    const expiresAt = await this.parts.database.transaction(async (sql) => {
       await checkOffers(sql, viewer);
       const [made] = await sql.rows<{ expires_at: Date }>(
         `INSERT INTO exports (id, owner, expires_at) VALUES ($1, $2, now() + $3 * interval '1 ms') RETURNING expires_at`,
@@ -67,9 +69,11 @@ export class ExportService {
   }
 
   /**
-   * Makes the archive of a URL that {@link offer} gave, while `send` takes it.
+   * Makes the archive of a URL that {@link offer} gave, while `send` takes it. One that was cut off can be fetched again
+   * from the beginning as long as its URL works.
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the person's data have been erased, also in the middle of the
-   * bytes; SERVICE_UNAVAILABLE while this person, or too many others, fetch one
+   * bytes; SERVICE_UNAVAILABLE while this person, or too many others, fetch one; TIMEOUT if the client takes it too
+   * slowly
    */
   async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
     const { database, data, signer } = this.parts;
@@ -80,10 +84,10 @@ export class ExportService {
       );
     }
     const person = await this.personOf(id);
-    const parts = { sql: database, data, check: () => this.personOf(id) };
+    const parts = { sql: database, data, check: () => this.checkNotErased(id) };
     const fileName = `likeness-export-${person.until.slice(0, 10)}.zip`;
-    await this.alone(person, () =>
-      this.gate.run(() => send({ fileName, bytes: zip(archiveOf(parts, person)) })),
+    await this.transfers.run(person.owner, (transfer) =>
+      send({ fileName, transfer, bytes: zip(archiveOf(parts, person)) }),
     );
   }
 
@@ -98,25 +102,26 @@ export class ExportService {
     return person;
   }
 
-  /** One archive at a time for everybody, so that nobody takes all places. */
-  private async alone(person: Person, work: () => Promise<void>): Promise<void> {
-    if (this.owners.has(person.owner)) throw busy('Your archive is being fetched already.');
-    this.owners.add(person.owner);
-    try {
-      await work();
-    } finally {
-      this.owners.delete(person.owner);
-    }
+  /** An erasure deletes the row. An archive on its way may outlast its URL. */
+  private async checkNotErased(id: string): Promise<void> {
+    const rows = await this.parts.database.rows(
+      `SELECT id FROM exports WHERE id = $1 AND NOT ${isBeingErased('exports.owner')}`,
+      [id],
+    );
+    if (rows.length === 0) throw notFound('archive');
   }
 }
 
 /**
- * Forgets offers whose time is over.
+ * Deletes offers that expired a day ago. No archive of theirs is sent any longer.
  * @returns how many, at most 1,000 a call
  */
 export async function pruneExports(sql: Sql): Promise<number> {
   const gone = await sql.rows(
-    'DELETE FROM exports WHERE id IN (SELECT id FROM exports WHERE expires_at < now() LIMIT 1000) RETURNING id',
+    `DELETE FROM exports
+      WHERE id IN (SELECT id FROM exports WHERE expires_at < now() - $1 * interval '1 ms' LIMIT 1000)
+     RETURNING id`,
+    [maxServeMs],
   );
   return gone.length;
 }
@@ -136,6 +141,13 @@ async function checkOffers(sql: Sql, { owner }: Viewer): Promise<void> {
 function pathOf(id: string): string {
   return `/exports/${id}`;
 }
+
+const transferErrors: TransferErrors = {
+  tooSlow: () => new DomainError('TIMEOUT', 'The archive was read too slowly. Fetch it again.'),
+  ownerFull: () => busy('Your archive is being fetched already.'),
+  full: () => busy('Too many archives are being fetched at the moment.'),
+  displaced: () => busy('Too many archives are being fetched, and this one was read the slowest.'),
+};
 
 function busy(why: string): DomainError {
   return new DomainError('SERVICE_UNAVAILABLE', `${why} Try again in half a minute.`, {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { camelRow, type Transactions } from '../core/sql';
 import { doom } from '../storage/media-deletion';
 import type { MediaStore } from '../storage/media-store';
+import type { SpooledUpload } from '../storage/upload-spool';
 import { photoKey, unusedPhotoMs } from './photo-lifetime';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import type { PreparedPhoto } from './picture';
@@ -32,6 +33,14 @@ export class PhotoIntake {
    */
   async check(bytes: Buffer): Promise<CheckedPhoto> {
     return { sha256: sha256Of(bytes), prepared: await this.workshop.prepare(bytes) };
+  }
+
+  /**
+   * {@link check} for an upload, which is read only when its turn has come.
+   * @param owner - takes turns with others
+   */
+  async checkUpload(upload: SpooledUpload, owner: string): Promise<CheckedPhoto> {
+    return { sha256: upload.sha256, prepared: await this.workshop.prepare(() => upload.read(), owner) };
   }
 
   /**
@@ -77,7 +86,7 @@ export class PhotoIntake {
   async rejectUploaded(photoId: string, problem: PhotoProblemRow): Promise<void> {
     await this.database.rows(
       `UPDATE photos
-          SET status = 'REJECTED', problems = $2, updated_at = now(), purge_at = now() + $3 * interval '1 ms'
+          SET status = 'REJECTED', problems = $2, tries = tries + 1, updated_at = now(), purge_at = now() + $3 * interval '1 ms'
         WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')`,
       [photoId, JSON.stringify([problem]), unusedPhotoMs],
     );
@@ -93,6 +102,6 @@ export class PhotoIntake {
 }
 
 /** SHA-256 in lower-case hex. */
-export function sha256Of(bytes: Uint8Array): string {
+function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,25 +1,21 @@
 import { isBeingErased } from '../accounts/erasure-gate';
-import { withinMs } from '../core/clock';
 import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Transactions } from '../core/sql';
-import { ByteBudget } from './byte-budget';
-import { sha256Of, type CheckedPhoto, type PhotoIntake } from './photo-intake';
+import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
+import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
+import type { CheckedPhoto, PhotoIntake } from './photo-intake';
 import type { PhotoUrls } from './photo-urls';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
-import { photoTooLarge, UploadConflict } from './photo.errors';
+import { photoTooLarge, UploadConflict, uploadInProgress } from './photo.errors';
 import type { PhotoStatus } from './photo.state';
 import { PictureProblem } from './picture-problem';
 
-/** The longest that an upload may take, and pause between two pieces, in milliseconds. */
-const uploadMs = 120_000;
-const uploadIdleMs = 15_000;
+/** How many photos that cannot be used one slot takes; each costs a decoding. */
+const maxRejections = 10;
 
-/** How many photos of the greatest size may be in memory at once; of smaller ones accordingly more. */
-const largestAtOnce = 4;
-
-/** How many uploads may wait for memory. */
-const mostWaiting = 200;
+/** What refused clients are advised to wait, in seconds. */
+const retryAfterSeconds = 5;
 
 /** For how long, in milliseconds, bytes that are being stored keep other bytes for the same photo out. */
 const storingMs = 60_000;
@@ -42,30 +38,38 @@ export interface UploadAnswer {
   photo: UploadedPhoto;
 }
 
+/** What {@link PhotoUploadService} needs. */
+export interface PhotoUploadServiceDeps {
+  database: Transactions;
+  urls: PhotoUrls;
+  intake: PhotoIntake;
+  spool: UploadSpool;
+  /** Of one photo, as it is sent. */
+  maxBytes: number;
+  limits: TransferLimits;
+}
+
 /** Takes the bytes of photos whose slots `PhotoService.createUploads` gave out. */
 export class PhotoUploadService {
-  private readonly budget: ByteBudget;
+  private readonly transfers: TransferSlots;
+  /** The photos whose bytes this process is receiving. */
+  private readonly receiving = new Set<string>();
 
-  /** @param maxBytes - of one photo, as it is sent */
-  constructor(
-    private readonly database: Transactions,
-    private readonly urls: PhotoUrls,
-    private readonly intake: PhotoIntake,
-    private readonly maxBytes: number,
-  ) {
-    this.budget = new ByteBudget(maxBytes * largestAtOnce, mostWaiting, tooManyUploads);
+  constructor(private readonly deps: PhotoUploadServiceDeps) {
+    this.transfers = new TransferSlots(deps.limits, transferErrors);
   }
 
   /**
-   * Reads a photo, checks it and keeps it. The same bytes may be sent again and are answered alike; a photo that was
-   * refused may be sent anew.
+   * Reads a photo, checks it and keeps it. The same bytes may be sent again and are answered alike; after a photo that
+   * was refused another one may be sent, up to ten times.
    * @param photoId - the global id in the URL
    * @param body - read at most once, and left early after an error; that must not end the connection, which is still
    * to be answered
    * @param byteSize - the request's Content-Length, where it has one
-   * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted; PHOTO_TOO_LARGE,
-   * PHOTO_TYPE_UNSUPPORTED, PHOTO_INVALID if it is refused, which the photo's `problems` then say too;
-   * {@link UploadConflict} for other bytes than it has; TIMEOUT; SERVICE_UNAVAILABLE, after which the same works later
+   * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted; UPLOAD_IN_PROGRESS;
+   * PHOTO_TOO_LARGE, PHOTO_TYPE_UNSUPPORTED, PHOTO_INVALID if it is refused, which the photo's `problems` then say too;
+   * {@link UploadConflict} for other bytes than it has; TIMEOUT if the bytes come too slowly; RATE_LIMITED if the owner
+   * has too many uploads under way; SERVICE_UNAVAILABLE, after which the same works later
    */
   async receiveUpload(
     photoId: string,
@@ -73,28 +77,47 @@ export class PhotoUploadService {
     body: AsyncIterable<Uint8Array>,
     byteSize?: number,
   ): Promise<UploadAnswer> {
-    this.urls.checkUpload(photoId, query);
-    const id = fromGlobalId('Photo', photoId);
-    if ((await this.find(id)) === null) throw notFound('photo');
+    const { maxBytes, intake } = this.deps;
+    const row = await this.openSlot(photoId, query);
+    const { id } = row;
+    if (this.receiving.has(id)) throw uploadInProgress(retryAfterSeconds);
+    this.receiving.add(id);
     try {
-      if (byteSize !== undefined && byteSize > this.maxBytes) throw photoTooLarge(this.maxBytes);
-      return await this.budget.run(byteSize ?? this.maxBytes, () => this.take(id, body));
+      if (byteSize !== undefined && byteSize > maxBytes) throw photoTooLarge(maxBytes);
+      return await this.transfers.run(row.owner, (transfer) => this.take(row, body, transfer));
     } catch (error) {
       const refusal = asRefusal(error);
       if (refusal === null) throw error;
-      await this.intake.rejectUploaded(id, refusal.problem);
+      await intake.rejectUploaded(id, refusal.problem);
       throw refusal.error;
+    } finally {
+      this.receiving.delete(id);
     }
   }
 
-  private async take(id: string, body: AsyncIterable<Uint8Array>): Promise<UploadAnswer> {
-    const bytes = await readAll(body, this.maxBytes);
-    const row = await this.find(id);
-    if (row?.status === 'READY') return repeated(row, sha256Of(bytes));
-    const checked = await this.intake.check(bytes);
-    const kept = (await this.announce(id, checked)) ? await this.intake.keep(id, checked, null) : null;
-    if (kept) return { created: true, photo: uploadedPhoto(kept) };
-    return this.beaten(id, checked.sha256);
+  private async openSlot(photoId: string, query: URLSearchParams): Promise<PhotoEntity> {
+    this.deps.urls.checkUpload(photoId, query);
+    const row = await this.find(fromGlobalId('Photo', photoId));
+    if (row === null) throw notFound('photo');
+    if (row.status === 'REJECTED' && row.tries >= maxRejections) throw tooManyRejections();
+    return row;
+  }
+
+  private take(
+    { id, owner }: PhotoEntity,
+    body: AsyncIterable<Uint8Array>,
+    transfer: Transfer,
+  ): Promise<UploadAnswer> {
+    const { spool, intake, maxBytes } = this.deps;
+    return spool.use(async (upload) => {
+      await receive(body, { upload, transfer, maxBytes });
+      const row = await this.find(id);
+      if (row?.status === 'READY') return repeated(row, upload.sha256);
+      const checked = await intake.checkUpload(upload, owner);
+      const kept = (await this.announce(id, checked)) ? await intake.keep(id, checked, null) : null;
+      if (kept) return { created: true, photo: uploadedPhoto(kept) };
+      return this.beaten(id, checked.sha256);
+    });
   }
 
   /**
@@ -102,7 +125,7 @@ export class PhotoUploadService {
    * though two uploads for one photo may race.
    */
   private async announce(id: string, { sha256 }: CheckedPhoto): Promise<boolean> {
-    const rows = await this.database.rows(
+    const rows = await this.deps.database.rows(
       `UPDATE photos SET source_sha256 = $2, updated_at = now()
         WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')
           AND (source_sha256 IS NULL OR source_sha256 = $2 OR updated_at < now() - $3 * interval '1 ms')
@@ -116,15 +139,12 @@ export class PhotoUploadService {
     const row = await this.find(id);
     if (row === null) throw notFound('photo');
     if (row.status === 'READY') return repeated(row, sha256);
-    throw new DomainError(
-      'SERVICE_UNAVAILABLE',
-      'Another upload of this photo is being stored. Send it again in a minute.',
-    );
+    throw uploadInProgress(storingMs / 1_000);
   }
 
   /** The row, or null if it is gone for good. */
   private async find(id: string): Promise<PhotoEntity | null> {
-    const [row] = await this.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED' AND NOT ${isBeingErased('photos.owner')}`,
       [id],
     );
@@ -141,18 +161,19 @@ function uploadedPhoto({ id, status, width, height, byteSize, problems }: PhotoE
   return { id: toGlobalId('Photo', id), status, width, height, byteSize, problems };
 }
 
-async function readAll(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const endsAt = Date.now() + uploadMs;
+/** Writes the body into the spool at the pace of the disk: the client is not read from meanwhile. */
+async function receive(
+  body: AsyncIterable<Uint8Array>,
+  { upload, transfer, maxBytes }: { upload: SpooledUpload; transfer: Transfer; maxBytes: number },
+): Promise<void> {
   const iterator: AsyncIterator<Uint8Array, unknown> = body[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await withinMs(Math.min(uploadIdleMs, endsAt - Date.now()), nextChunk(iterator), tooSlow);
-      if (next === null) return Buffer.concat(chunks);
-      size += next.length;
-      if (size > maxBytes) throw photoTooLarge(maxBytes);
-      chunks.push(next);
+      const next = await transfer.wait(nextChunk(iterator));
+      if (next === null) return;
+      transfer.count(next.length);
+      if (upload.byteSize + next.length > maxBytes) throw photoTooLarge(maxBytes);
+      await upload.write(next);
     }
   } finally {
     // Not awaited: after a timeout it would wait for the very chunk that does not come.
@@ -185,16 +206,30 @@ function asRefusal(error: unknown): { error: DomainError; problem: PhotoProblemR
   };
 }
 
-function tooSlow(): DomainError {
-  return new DomainError(
-    'TIMEOUT',
-    'The bytes came too slowly. Send the photo again, or a smaller copy of it.',
-  );
+const transferErrors: TransferErrors = {
+  tooSlow: () =>
+    new DomainError('TIMEOUT', 'The bytes came too slowly. Send the photo again, or a smaller copy of it.'),
+  ownerFull: () =>
+    new DomainError(
+      'RATE_LIMITED',
+      'You have too many uploads under way. Send the photo again when one ends.',
+      {
+        details: { retryAfterSeconds },
+      },
+    ),
+  full: () => busy('Too many photos are being uploaded.'),
+  displaced: () => busy('Too many photos are being uploaded, and this upload was the slowest.'),
+};
+
+function busy(reason: string): DomainError {
+  return new DomainError('SERVICE_UNAVAILABLE', `${reason} Send the photo again in a few seconds.`, {
+    details: { retryAfterSeconds },
+  });
 }
 
-function tooManyUploads(): DomainError {
+function tooManyRejections(): DomainError {
   return new DomainError(
-    'SERVICE_UNAVAILABLE',
-    'Too many photos are being uploaded. Send it again in a few seconds.',
+    'UPLOAD_URL_EXPIRED',
+    `${maxRejections} photos that cannot be used were sent to this upload URL. Ask createPhotoUploads for a new one.`,
   );
 }

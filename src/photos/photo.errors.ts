@@ -9,6 +9,15 @@ export function photoTooLarge(maxBytes: number, given?: { field: string; byteSiz
   );
 }
 
+/** An upload to the same URL is still running. */
+export function uploadInProgress(retryAfterSeconds: number): DomainError {
+  return new DomainError(
+    'UPLOAD_IN_PROGRESS',
+    'Another upload to this URL is still running. Wait for its answer, or send the photo again later.',
+    { details: { retryAfterSeconds } },
+  );
+}
+
 /** Other bytes than the photo has: it stays as it is. Answered as 409. */
 export class UploadConflict extends DomainError {
   constructor() {

@@ -24,8 +24,8 @@ const maxPixelsInPasses = 25_000_000;
 /** How long one decoding may take, in seconds; the slowest allowed pictures that were found take a tenth of it. */
 export const defaultTimeLimitSeconds = 20;
 
-/** A picture's bytes, or the path of the file that holds them. */
-export type PictureSource = Buffer | string;
+/** A picture's bytes, the path of the file that holds them, or a function that reads them. */
+export type PictureSource = Buffer | string | (() => Promise<Buffer>);
 
 /** A picture whose outside has been checked. Nothing of its inside has been decoded yet. */
 export interface OpenedPicture {
@@ -46,7 +46,7 @@ export async function openPicture(
   source: PictureSource,
   formats: readonly PictureFormat[],
 ): Promise<OpenedPicture> {
-  const bytes = typeof source === 'string' ? await readFile(source) : source;
+  const bytes = await bytesOf(source);
   if (bytes.length === 0) throw new PictureProblem('UNREADABLE', 'The file is empty.');
   const { format, label } = guessFormat(bytes);
   if (format === null || !formats.includes(format)) {
@@ -60,6 +60,11 @@ export async function openPicture(
   refuseTooLarge(header);
   const { width, height } = header.autoOrient;
   return { bytes, format, width, height, structure };
+}
+
+async function bytesOf(source: PictureSource): Promise<Buffer> {
+  if (typeof source === 'string') return readFile(source);
+  return typeof source === 'function' ? source() : source;
 }
 
 function refuseTooLarge({ width, height, isProgressive }: Metadata): void {

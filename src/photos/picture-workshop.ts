@@ -4,17 +4,18 @@ import { preparePhoto, type PreparedPhoto } from './picture';
 import { defaultTimeLimitSeconds, type PictureSource } from './picture-decoding';
 import { verifyResult, type VerifiedResult } from './result-picture';
 
-/** How many pictures may wait for a place in the workshop. */
+/** How many pictures besides uploads may wait for a place in the workshop. */
 export const workshopQueue = 64;
 
 /**
  * The gate for a {@link PictureWorkshop}.
  * @param width - pictures worked on at once; the number of cores, so that the API keeps its share of each
+ * @param maxUploads - how many uploads there may be at once, each of which finds a place in the queue
  */
-export function createWorkshopGate(width: number): Gate {
+export function createWorkshopGate(width: number, maxUploads = 0): Gate {
   return new Gate(
     width,
-    workshopQueue,
+    workshopQueue + maxUploads,
     () =>
       new DomainError(
         'SERVICE_UNAVAILABLE',
@@ -25,7 +26,8 @@ export function createWorkshopGate(width: number): Gate {
 
 /**
  * The one place where strangers' pictures are decoded: a bounded number at once, each within a time limit, on one
- * thread each, beside the event loop. Give paths rather than buffers: a file is read only when its turn has come.
+ * thread each, beside the event loop. Owners are served in turn. Give paths or functions rather than buffers: a file is
+ * read only when its turn has come.
  */
 export class PictureWorkshop {
   constructor(
@@ -35,10 +37,11 @@ export class PictureWorkshop {
 
   /**
    * {@link preparePhoto} when there is a place.
+   * @param owner - whose photo it is
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE when too many are waiting
    */
-  prepare(source: PictureSource): Promise<PreparedPhoto> {
-    return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds));
+  prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
+    return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds), owner);
   }
 
   /**

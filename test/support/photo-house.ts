@@ -6,6 +6,7 @@ import type { DataSource } from 'typeorm';
 import { DomainError } from '../../src/core/errors';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
+import type { TransferLimits } from '../../src/core/transfers';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { PhotoIntake } from '../../src/photos/photo-intake';
@@ -19,6 +20,7 @@ import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject, StoredObject } from '../../src/storage/media-store';
+import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
 import { createTestDatabase } from './database';
@@ -89,14 +91,19 @@ class WatchedStore implements MediaStore {
   }
 }
 
-/** Opens a house. `retentionMs` is how long photos are kept after a training. */
-export async function openPhotoHouse(retentionMs = 0): Promise<PhotoHouse> {
+/** `retentionMs` is how long photos are kept after a training; `limits` are those of uploads. */
+export async function openPhotoHouse(
+  retentionMs = 0,
+  limits: Partial<TransferLimits> = {},
+): Promise<PhotoHouse> {
   const testDatabase = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
   const source = await createDataSource({ url: testDatabase.url, poolSize: 10, entities: [] }).initialize();
   const server = createServer();
   const base = `http://127.0.0.1:${await listening(server)}`;
-  const house = build(source, new WatchedStore(new DiskStore(folder)), base, retentionMs);
+  const store = new WatchedStore(new DiskStore(folder));
+  const spool = new UploadSpool(join(folder, '.uploads'));
+  const house = build({ source, store, spool, base, retentionMs, limits: { ...generous, ...limits } });
   server.on('request', (request, response) => void answer(house, request, response));
   const stop = async (): Promise<void> => {
     await stopped(server);
@@ -109,7 +116,24 @@ export async function openPhotoHouse(retentionMs = 0): Promise<PhotoHouse> {
 
 type Built = Omit<PhotoHouse, 'stop'> & { uploads: PhotoUploadService };
 
-function build(source: DataSource, store: WatchedStore, base: string, retentionMs: number): Built {
+interface BuildOptions {
+  source: DataSource;
+  store: WatchedStore;
+  spool: UploadSpool;
+  base: string;
+  retentionMs: number;
+  limits: TransferLimits;
+}
+
+/** Limits that no test meets by accident. */
+const generous: TransferLimits = {
+  maxTransfers: 100,
+  maxPerOwner: 100,
+  minBytesPerSecond: 1_000,
+  graceMs: 15_000,
+};
+
+function build({ source, store, spool, base, retentionMs, limits }: BuildOptions): Built {
   const logger = createLogger('silent');
   const database = new Database(source);
   const signer = new UrlSigner(['a secret of the tests']);
@@ -136,7 +160,7 @@ function build(source: DataSource, store: WatchedStore, base: string, retentionM
     intake,
     photos: new PhotoService({ ...parts, deletion, maxPhotoBytes }),
     training: new TrainingPhotoService({ ...parts, checkUrl: (url) => guard.checkUrl(url), retentionMs }),
-    uploads: new PhotoUploadService(database, urls, intake, maxPhotoBytes),
+    uploads: new PhotoUploadService({ database, urls, intake, spool, maxBytes: maxPhotoBytes, limits }),
     purge: new PhotoPurgeWork(database),
     fetchDue: async (signal) => {
       const pass = await work.pass(signal);

@@ -8,7 +8,7 @@ interface Job {
   result: Promise<string>;
 }
 
-function enter(gate: Gate, name: string): Job {
+function enter(gate: Gate, name: string, key?: string): Job {
   const job: Job = {
     started: false,
     finish: () => undefined,
@@ -24,7 +24,7 @@ function enter(gate: Gate, name: string): Job {
   job.result = gate.run(() => {
     job.started = true;
     return work;
-  });
+  }, key);
   return job;
 }
 
@@ -44,6 +44,19 @@ describe('a gate', () => {
     expect(jobs.map((job) => job.started)).toEqual([true, true, true, true]);
     jobs.forEach((job) => job.finish());
     await expect(Promise.all(jobs.map((job) => job.result))).resolves.toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('takes owners in turn, and what one owner asks in order', async () => {
+    const gate = new Gate(1, 10, () => full);
+    const names = ['anna 1', 'anna 2', 'anna 3', 'bob 1', 'carl 1', 'bob 2'];
+    const jobs = names.map((name) => enter(gate, name, name.split(' ')[0]));
+    const order: string[] = [];
+    for (const job of jobs) void job.result.then((name) => order.push(name));
+    while (order.length < names.length) {
+      jobs.filter(({ started }) => started).forEach(({ finish }) => finish());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(order).toEqual(['anna 1', 'anna 2', 'bob 1', 'carl 1', 'anna 3', 'bob 2']);
   });
 
   it('refuses at once what would have to wait behind a full queue', async () => {

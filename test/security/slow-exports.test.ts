@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { TestGateway } from '../support/gateway';
+import { fatten, hoard } from '../support/hoard';
+import { jwtSettings, Person, rowsOf, until } from '../support/person';
+import { StatementWatch } from '../support/statements';
+
+let watch: StatementWatch;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  const settings = { ...jwtSettings, MAX_EXPORTS: '2', MIN_TRANSFER_RATE: '64kB', TRANSFER_GRACE: '2s' };
+  gateway = await TestGateway.start(settings, async (url) => {
+    watch = await StatementWatch.start(url);
+    return watch.url;
+  });
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await watch.stop();
+});
+
+/** The URL of an archive whose pictures have so many bytes. */
+async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
+  const person = await Person.of(gateway, name);
+  const size = { generations: Math.max(1, avatars / 10), avatarsEach: 10, photos: 0, eventsEach: 1 };
+  await hoard(gateway, name, size);
+  await fatten(gateway, name, pictureBytes);
+  const { exportMyData } = await person.caller.take<{ exportMyData: { url: string } }>(
+    'mutation { exportMyData { url } }',
+  );
+  return exportMyData.url;
+}
+
+/** A client that takes the first bytes and then nothing. */
+async function stall(url: string): Promise<IncomingMessage> {
+  const [response] = (await once(request(url, { agent: false }).end(), 'response')) as [IncomingMessage];
+  response.pause();
+  return response;
+}
+
+async function sizeOf(url: string): Promise<number> {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(await response.text());
+  return (await response.arrayBuffer()).byteLength;
+}
+
+describe('an archive', () => {
+  it('is cut off when its client stops reading, and others are served meanwhile and afterwards', async () => {
+    const large = await Promise.all(['anna', 'bob'].map((name) => archiveOf(name, 10, 20_000_000)));
+    const small = await archiveOf('carl', 10, 1_000);
+    const stalled = await Promise.all(large.map(stall));
+    expect((await fetch(small)).status).toBe(503);
+    await until(async () => (await fetch(small)).status === 200);
+    const ends = stalled.map((response) => once(response, 'error'));
+    for (const response of stalled) response.resume();
+    expect(await Promise.all(ends)).toMatchObject([[{ code: 'ECONNRESET' }], [{ code: 'ECONNRESET' }]]);
+    expect(await sizeOf(large[0]!)).toBeGreaterThan(200_000_000);
+    expect(gateway.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  it('is read from the database in batches, with no query for a picture', async () => {
+    const url = await archiveOf('dora', 1_200, 100);
+    const started = Date.now();
+    const statements = await watch.during(async () => {
+      expect(await sizeOf(url)).toBeGreaterThan(120_000);
+    });
+    const seconds = Math.ceil((Date.now() - started) / 1_000);
+    const reads = statements.filter((text) => /FROM (exports|generations|avatars|photos)\b/.test(text));
+    expect(reads.length).toBeGreaterThan(5);
+    // Of each kind a batch of 500, and a check a second.
+    expect(reads.length).toBeLessThan(40 + seconds);
+  });
+
+  it('that has begun outlasts its URL', async () => {
+    const url = await archiveOf('emil', 10, 20_000_000);
+    const response = await stall(url);
+    await rowsOf(gateway, `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`);
+    expect((await fetch(url)).status).toBe(404);
+    let size = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) size += chunk.length;
+    expect(size).toBeGreaterThan(200_000_000);
+  });
+});

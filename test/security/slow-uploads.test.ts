@@ -1,0 +1,156 @@
+import { mkdir, readdir, readlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Slot } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { jwtSettings, Person, until } from '../support/person';
+import { facePhoto } from '../support/pictures';
+import { RawConnection } from '../support/raw-http';
+
+/** 8 kB a second, and a second's grace; four uploads at once, three of one owner. */
+const settings = {
+  ...jwtSettings,
+  MAX_UPLOADS: '4',
+  MAX_UPLOADS_PER_OWNER: '3',
+  MIN_TRANSFER_RATE: '8kB',
+  TRANSFER_GRACE: '2s',
+};
+
+let gateway: TestGateway;
+let photo: Buffer;
+const connections: RawConnection[] = [];
+
+beforeAll(async () => {
+  gateway = await TestGateway.start(settings);
+  photo = await facePhoto(1);
+});
+
+afterEach(async () => {
+  for (const connection of connections.splice(0)) connection.socket.destroy();
+});
+
+afterAll(() => gateway.stop());
+
+/** Begins an upload and sends nothing of its body yet. */
+async function begin({ uploadUrl }: Slot, byteSize = 1_000_000): Promise<RawConnection> {
+  const url = new URL(uploadUrl);
+  const connection = await RawConnection.open(Number(url.port));
+  connections.push(connection);
+  connection.socket.write(
+    `PUT ${url.pathname}${url.search} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${byteSize}\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  await until(async () => connection.text !== '');
+  return connection;
+}
+
+/** Sends 16 kB a second: more than the minimum, and less than what keeps a place while all are taken. */
+function trickle(connection: RawConnection): void {
+  const timer = setInterval(() => connection.socket.write(Buffer.alloc(1_600)), 100);
+  connection.socket.on('close', () => clearInterval(timer));
+}
+
+const put = async ({ uploadUrl }: Slot, bytes = photo): Promise<{ status: number; code?: string }> => {
+  const response = await fetch(uploadUrl, { method: 'PUT', body: new Uint8Array(bytes) });
+  const { code } = (await response.json()) as { code?: string };
+  return { status: response.status, code };
+};
+
+/** How many uploads have a file in this process. */
+async function spooled(): Promise<number> {
+  const links = await readdir('/proc/self/fd');
+  const targets = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+  return targets.filter((target) => target.startsWith(join(gateway.dataDir, 'uploads'))).length;
+}
+
+/** Bytes in buffers that something still holds. */
+function bufferedBytes(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().arrayBuffers;
+}
+
+describe('slow uploads', () => {
+  it('of one owner leave places for others', async () => {
+    const [anna, bob] = await Promise.all([Person.of(gateway, 'anna'), Person.of(gateway, 'bob')]);
+    const slots = await anna.slots(4);
+    for (const slot of slots.slice(0, 3)) {
+      expect((await begin(slot)).text).toMatch(/^HTTP\/1.1 100 Continue/);
+    }
+    expect(await put(slots[3]!)).toEqual({ status: 429, code: 'RATE_LIMITED' });
+    expect(await put((await bob.slots(1))[0]!)).toMatchObject({ status: 201 });
+  });
+
+  it('below the minimum rate end with TIMEOUT, and can be repeated', async () => {
+    const carl = await Person.of(gateway, 'carl');
+    const [slot] = await carl.slots(1);
+    const connection = await begin(slot!);
+    connection.socket.write(Buffer.alloc(10_000));
+    await until(async () => connection.text.includes('503 Service Unavailable'));
+    expect(connection.text).toContain('"code":"TIMEOUT"');
+    await until(async () => (await spooled()) === 0);
+    expect(await put(slot!)).toMatchObject({ status: 201 });
+  });
+
+  it('give a place to another owner while all are taken', async () => {
+    const [dora, emil] = await Promise.all([Person.of(gateway, 'dora'), Person.of(gateway, 'emil')]);
+    const slow = [...(await dora.slots(3)), ...(await emil.slots(1))];
+    for (const slot of slow) trickle(await begin(slot));
+    const frida = await Person.of(gateway, 'frida');
+    const [slot] = await frida.slots(1);
+    expect(await put(slot!)).toEqual({ status: 503, code: 'SERVICE_UNAVAILABLE' });
+    await until(async () => (await put(slot!)).status === 201);
+    const displaced = connections.filter(({ text }) => text.includes('this upload was the slowest'));
+    expect(displaced).toHaveLength(1);
+    expect(connections.indexOf(displaced[0]!)).toBeLessThan(3);
+  });
+
+  it('keep a second upload to the same URL out until they end', async () => {
+    const gerd = await Person.of(gateway, 'gerd');
+    const [slot] = await gerd.slots(1);
+    const connection = await begin(slot!, photo.length);
+    const refused = await fetch(slot!.uploadUrl, { method: 'PUT', body: new Uint8Array(photo) });
+    expect(refused.status).toBe(409);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.json()).toMatchObject({ code: 'UPLOAD_IN_PROGRESS' });
+    connection.socket.write(photo);
+    await until(async () => connection.text.includes('201 Created'));
+    expect(await put(slot!)).toMatchObject({ status: 200 });
+  });
+
+  it('take no memory and leave no name on the disk', async () => {
+    const hanna = await Person.of(gateway, 'hanna');
+    const slots = await hanna.slots(3);
+    const piece = Buffer.alloc(1_000_000);
+    const before = bufferedBytes();
+    const uploads = await Promise.all(slots.map((slot) => begin(slot, 24_000_000)));
+    for (let count = 0; count < 23; count += 1) {
+      await Promise.all(uploads.map(({ socket }) => new Promise((done) => socket.write(piece, done))));
+    }
+    expect(await spooled()).toBe(3);
+    expect(await readdir(join(gateway.dataDir, 'uploads'))).toEqual([]);
+    expect(bufferedBytes() - before).toBeLessThan(10_000_000);
+    for (const { socket } of uploads) socket.write(piece);
+    await until(async () => uploads.every(({ text }) => text.includes('UNSUPPORTED_TYPE')));
+    expect(await spooled()).toBe(0);
+  });
+});
+
+describe('a slot', () => {
+  it('takes ten photos that cannot be used, and then no more', async () => {
+    const ida = await Person.of(gateway, 'ida');
+    const [slot] = await ida.slots(1);
+    for (let tries = 0; tries < 10; tries += 1) {
+      expect(await put(slot!, Buffer.from('no picture'))).toMatchObject({ status: 415 });
+    }
+    expect(await put(slot!)).toEqual({ status: 410, code: 'UPLOAD_URL_EXPIRED' });
+  });
+});
+
+it('removes what a process has left in the folder of uploads when the gateway starts', async () => {
+  const folder = join(gateway.dataDir, 'uploads');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'left'), '');
+  await gateway.restart();
+  expect(await readdir(folder)).toEqual([]);
+});

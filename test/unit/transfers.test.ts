@@ -1,0 +1,164 @@
+import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfers';
+
+const limits: TransferLimits = {
+  maxTransfers: 4,
+  maxPerOwner: 3,
+  minBytesPerSecond: 1_000,
+  graceMs: 10_000,
+};
+
+const errors = {
+  tooSlow: () => new Error('too slow'),
+  ownerFull: () => new Error('owner full'),
+  full: () => new Error('full'),
+  displaced: () => new Error('displaced'),
+};
+
+/** Something that a client sends, one piece at a time. */
+interface Sending {
+  send: (bytes: number) => Promise<void>;
+  finish: () => void;
+  result: Promise<string>;
+}
+
+/** A transfer that waits for its client until the test lets it go on. */
+function start(slots: TransferSlots, owner: string): Sending {
+  let arrive: (bytes: number | null) => void = () => undefined;
+  const work = async (transfer: Transfer): Promise<string> => {
+    for (;;) {
+      const bytes = await transfer.wait(new Promise<number | null>((resolve) => (arrive = resolve)));
+      if (bytes === null) return `${owner} ended`;
+      transfer.count(bytes);
+    }
+  };
+  const result = slots.run(owner, work).catch((error: unknown) => `${owner} ${(error as Error).message}`);
+  return {
+    send: async (bytes) => {
+      arrive(bytes);
+      await settled();
+    },
+    finish: () => arrive(null),
+    result,
+  };
+}
+
+const settled = (): Promise<void> => jest.advanceTimersByTimeAsync(0).then(() => undefined);
+const after = (ms: number): Promise<void> => jest.advanceTimersByTimeAsync(ms).then(() => undefined);
+
+describe('transfers', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  it('are cut off when nothing comes within the grace', async () => {
+    const sending = start(new TransferSlots(limits, errors), 'anna');
+    await after(9_999);
+    await sending.send(1);
+    await after(2);
+    expect(await sending.result).toBe('anna too slow');
+  });
+
+  it('go on for as long as they keep the minimum rate, however long that is', async () => {
+    const sending = start(new TransferSlots(limits, errors), 'anna');
+    for (let second = 0; second < 600; second += 5) {
+      await after(5_000);
+      await sending.send(5_000);
+    }
+    sending.finish();
+    expect(await sending.result).toBe('anna ended');
+  });
+
+  it('are cut off when they stay below the minimum rate, although pieces keep coming', async () => {
+    const sending = start(new TransferSlots(limits, errors), 'anna');
+    for (let second = 0; second < 30; second += 1) {
+      await after(1_000);
+      await sending.send(500);
+    }
+    expect(await sending.result).toBe('anna too slow');
+  });
+
+  it('may pause no longer than the grace, whatever they sent before', async () => {
+    const sending = start(new TransferSlots(limits, errors), 'anna');
+    await sending.send(25_000_000);
+    await after(10_001);
+    expect(await sending.result).toBe('anna too slow');
+  });
+
+  it('are not held responsible for the time that the server takes', async () => {
+    const slots = new TransferSlots(limits, errors);
+    const result = slots.run('anna', async (transfer) => {
+      await transfer.wait(Promise.resolve());
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+      await transfer.wait(Promise.resolve());
+      return 'ended';
+    });
+    await after(60_000);
+    expect(await result).toBe('ended');
+  });
+
+  it('of one owner take no more than its share', async () => {
+    const slots = new TransferSlots(limits, errors);
+    const sendings = Array.from({ length: 3 }, () => start(slots, 'anna'));
+    expect(await start(slots, 'anna').result).toBe('anna owner full');
+    const bobs = start(slots, 'bob');
+    bobs.finish();
+    expect(await bobs.result).toBe('bob ended');
+    sendings[0]!.finish();
+    await settled();
+    const next = start(slots, 'anna');
+    next.finish();
+    expect(await next.result).toBe('anna ended');
+  });
+
+  it('give the place of the slowest to an owner that has fewer, once they are past their grace', async () => {
+    const slots = new TransferSlots(limits, errors);
+    const [slow, slower, other] = [start(slots, 'anna'), start(slots, 'anna'), start(slots, 'anna')];
+    const bobs = start(slots, 'bob');
+    const tick = async (): Promise<void> => {
+      await after(1_000);
+      await slow.send(3_000);
+      await slower.send(2_000);
+      await other.send(3_000);
+      await bobs.send(1_500);
+    };
+    for (let second = 0; second < 9; second += 1) await tick();
+    expect(await start(slots, 'carl').result).toBe('carl full');
+    for (let second = 0; second < 2; second += 1) await tick();
+    expect(await start(slots, 'anna').result).toBe('anna owner full');
+    // Bob's transfer is the slowest, but anna has the most places.
+    await after(1);
+    const carls = start(slots, 'carl');
+    expect(await start(slots, 'anna').result).toBe('anna full');
+    carls.finish();
+    expect(await carls.result).toBe('carl ended');
+    expect([await slower.result, await Promise.race([bobs.result, settled()])]).toEqual([
+      'anna displaced',
+      undefined,
+    ]);
+  });
+
+  it('of four times the minimum rate keep their places', async () => {
+    const slots = new TransferSlots(limits, errors);
+    const sendings = ['anna', 'anna', 'anna', 'bob'].map((owner) => start(slots, owner));
+    for (let second = 0; second < 20; second += 1) {
+      await after(1_000);
+      for (const sending of sendings) await sending.send(4_000);
+    }
+    expect(await start(slots, 'carl').result).toBe('carl full');
+  });
+
+  it('that have all their bytes keep their places', async () => {
+    const slots = new TransferSlots({ ...limits, maxTransfers: 1 }, errors);
+    let finish: () => void = () => undefined;
+    const checking = slots.run('anna', async (transfer) => {
+      await transfer.wait(new Promise((resolve) => setTimeout(resolve, 9_000)));
+      transfer.count(1_500);
+      await transfer.wait(new Promise((resolve) => setTimeout(resolve, 2_000)));
+      await new Promise<void>((resolve) => (finish = resolve));
+      return 'ended';
+    });
+    await after(12_000);
+    expect(await start(slots, 'bob').result).toBe('bob full');
+    finish();
+    expect(await checking).toBe('ended');
+  });
+});
