@@ -1,5 +1,20 @@
 -- The database after all migrations. Written by .ci/dump-schema, never by hand.
 
+CREATE FUNCTION admit_write(writer text, admitted_at timestamp with time zone, known uuid[], valid_ms integer) RETURNS text
+    LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('erasure:' || writer, 0));
+  IF EXISTS (SELECT FROM erasures WHERE owner = writer
+              AND (completed_at IS NULL OR (known IS NOT NULL AND id <> ALL (known)))) THEN
+    RETURN 'ERASED';
+  ELSIF clock_timestamp() > admitted_at + valid_ms * interval '1 ms' THEN
+    RETURN 'LATE';
+  END IF;
+  RETURN 'ADMITTED';
+END $$;
+
 CREATE TABLE api_keys (
     id text NOT NULL,
     secret_sha256 text NOT NULL,
@@ -297,8 +312,15 @@ CREATE TABLE upstream_accounts (
     reach_failing uuid[] DEFAULT '{}'::uuid[] NOT NULL,
     reach_failing_since timestamp with time zone,
     reach_open_until timestamp with time zone,
+    submit_paused_at timestamp with time zone,
+    submit_pause_reason text,
+    probe_at timestamp with time zone,
+    probes integer DEFAULT 0 NOT NULL,
+    trial_at timestamp with time zone,
     watch_tokens double precision DEFAULT '0'::double precision NOT NULL,
-    watch_refilled_at timestamp with time zone DEFAULT now() NOT NULL
+    watch_refilled_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT upstream_accounts_pause_known CHECK ((submit_pause_reason = ANY (ARRAY['UPSTREAM_AUTH'::text, 'UPSTREAM_CREDITS'::text, 'OPERATOR'::text]))),
+    CONSTRAINT upstream_accounts_pause_whole CHECK (((submit_paused_at IS NULL) = (submit_pause_reason IS NULL)))
 );
 
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);
@@ -382,6 +404,8 @@ CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 CREATE INDEX doomed_media_due ON doomed_media USING btree (due_at);
 
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
 
 CREATE UNIQUE INDEX erasures_running ON erasures USING btree (owner) WHERE (completed_at IS NULL);
 

@@ -45,7 +45,7 @@ export function apiSchema(): GraphQLSchema {
     quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),
     publicUrl: () => '',
   });
-  return buildAppSchema(resolvers, () => Promise.resolve());
+  return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }
 
 const noLimits = { trainingsPerDay: null, avatarsPerDay: null, running: null };

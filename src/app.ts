@@ -167,8 +167,19 @@ async function openUpstream(
 ): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
   const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
   if (config.UPSTREAM === 'picsart') {
-    const { PICSART_BASE_URL: baseUrl, PICSART_API_KEY: apiKey = '' } = config;
-    const provider = new PicsartProvider({ ...limits, name: 'picsart', baseUrl, apiKey, speed: 1 });
+    const {
+      PICSART_BASE_URL: baseUrl,
+      PICSART_BALANCE_URL: balanceUrl,
+      PICSART_API_KEY: apiKey = '',
+    } = config;
+    const provider = new PicsartProvider({
+      ...limits,
+      name: 'picsart',
+      baseUrl,
+      balanceUrl,
+      apiKey,
+      speed: 1,
+    });
     shutdown.onStop(() => provider.stop());
     return { provider, sandbox: null };
   }

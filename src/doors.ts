@@ -93,7 +93,7 @@ export async function makeDoors(ground: DoorGround): Promise<Doors> {
 function makeOperations({ config, logger, features }: DoorGround): Operations {
   const path = config.PERSISTED_QUERIES;
   return new Operations({
-    schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer.owner)),
+    schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer)),
     introspection: config.INTROSPECTION,
     logger,
     persisted: new PersistedQueries({

@@ -27,6 +27,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
     registers,
   });
   gaugeOfJobs(sql, registry);
+  gaugeOfPauses(sql, registry);
   const known = new Set<string>();
   return {
     registry,
@@ -41,6 +42,23 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
     },
     lateResult: () => lateResults.inc(),
   };
+}
+
+function gaugeOfPauses(sql: Sql, registry: Registry): void {
+  const gauge = new Gauge({
+    name: 'likeness_submissions_paused',
+    help: 'Accounts at avatar services for which no paid call is made, by reason.',
+    labelNames: ['provider', 'reason'],
+    registers: [registry],
+    async collect() {
+      const rows = await sql.rows<{ provider: string; reason: string; count: number }>(
+        `SELECT provider, submit_pause_reason AS reason, count(*)::int AS count FROM upstream_accounts
+          WHERE submit_pause_reason IS NOT NULL GROUP BY provider, submit_pause_reason`,
+      );
+      gauge.reset();
+      for (const { provider, reason, count } of rows) gauge.set({ provider, reason }, count);
+    },
+  });
 }
 
 function gaugeOfJobs(sql: Sql, registry: Registry): void {

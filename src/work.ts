@@ -4,6 +4,7 @@ import type { Database } from './database/database';
 import type { Features } from './features';
 import { AvatarWork } from './generations/avatar.work';
 import { GenerationWork } from './generations/generation.work';
+import { AccountWork } from './jobs/account.work';
 import { FollowWork } from './jobs/follow.work';
 import type { Journal } from './jobs/journal';
 import { LearnedDurations } from './jobs/learned-durations';
@@ -23,6 +24,9 @@ import type { AvatarProvider } from './upstream/provider';
 
 /** The grace outlasts the time in which the upstream may fetch photos: 35 minutes for its 30. */
 const graceShare = 7 / 6;
+
+/** A check that is due is made at most this much later, in milliseconds. */
+const maxProbeEveryMs = 5_000;
 
 /** What the work stands on. */
 export interface WorkGround {
@@ -47,7 +51,7 @@ export interface Work {
 /** Makes everything that happens without being asked. */
 export function makeWork(ground: WorkGround, features: Features): Work {
   const { config, logger, database } = ground;
-  const jobs = makeJobWork(ground, features);
+  const jobs = makeJobWork(ground, features, () => poller.wake());
   const { models, generations, settlement } = jobs;
   const beats = makeBeats({
     ...jobs,
@@ -63,7 +67,11 @@ export function makeWork(ground: WorkGround, features: Features): Work {
 }
 
 /** Paid calls, and the following of what they began. */
-function makeJobWork(ground: WorkGround, { store, trainingPhotos }: Features): JobBeatParts {
+function makeJobWork(
+  ground: WorkGround,
+  { store, trainingPhotos }: Features,
+  onResume: () => void,
+): JobBeatParts {
   const { config, logger, database, provider, journal, metrics } = ground;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
   const settlement = new Settlement({ database, store, journal, logger, graceMs });
@@ -75,11 +83,15 @@ function makeJobWork(ground: WorkGround, { store, trainingPhotos }: Features): J
     durations: new LearnedDurations(database),
     pollSpeed: config.POLL_SPEED,
   };
-  const budget = new UpstreamBudget(database, provider);
-  const common = { database, store, provider, budget, logger, leaseMs: config.LEASE };
+  const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;
+  const budget = new UpstreamBudget(database, provider, probeIntervalMs);
+  const account = new AccountWork({ sql: database, provider, budget, logger, probeIntervalMs, onResume });
+  const common = { database, store, provider, budget, account, logger, leaseMs: config.LEASE };
   const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
   return {
     settlement,
+    account,
+    probeEveryMs: Math.min(maxProbeEveryMs, probeIntervalMs),
     models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),
     generations: new GenerationWork({ ...parts, deadlineMs: config.GENERATION_DEADLINE }),
     submission: new SubmissionWork({ ...common, ...times, settlement }),

@@ -7,6 +7,7 @@ import { forbidden, unauthenticated } from './account.errors';
 import { hashSecret, newKey, provesKey, readKey, writeKey } from './api-key';
 import type { ApiKeyEntity } from './api-key.entity';
 import { audit } from './audit';
+import { admitWrite, transactionFor } from './erasure-gate';
 import { revocationTopic, type Revocations } from './revocations';
 import { ownerOnBehalf, problemOfBehalf, problemOfBehalfOwner, problemOfSubject } from './subjects';
 
@@ -51,7 +52,7 @@ export class ApiKeyService {
   async create(operator: Viewer, wanted: NewKey): Promise<{ key: ShownKey; text: string }> {
     checkWanted(wanted);
     const parts = newKey();
-    const key = await this.parts.database.transaction(async (sql) => {
+    const key = await transactionFor(this.parts.database, wanted, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         `INSERT INTO api_keys (id, secret_sha256, owner, name, scopes, on_behalf, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') RETURNING ${shown}`,
@@ -88,18 +89,21 @@ export class ApiKeyService {
    */
   async revoke(operator: Viewer, id: string): Promise<boolean> {
     const { database, announcer } = this.parts;
-    const isKnown = await database.transaction(async (sql) => {
-      const [known] = await sql.rows<{ owner: string; revoked_at: Date | null }>(
-        'SELECT owner, revoked_at FROM api_keys WHERE id = $1 FOR UPDATE',
+    const [known] = await database.rows<{ owner: string }>('SELECT owner FROM api_keys WHERE id = $1', [id]);
+    if (!known) return false;
+    await database.transaction(async (sql) => {
+      // An erasure never keeps a key from being revoked; but nothing may name its owner then.
+      const isNamed = (await admitWrite(sql, known)) === 'ADMITTED';
+      const revoked = await sql.rows(
+        'UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id',
         [id],
       );
-      if (!known || known.revoked_at) return known !== undefined;
-      await sql.rows('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id]);
-      await audit(sql, { ...operator, owner: known.owner }, { action: 'revokeKey', subject: id });
-      return true;
+      if (revoked.length === 0) return;
+      const owner = isNamed ? known.owner : erasedOwner;
+      await audit(sql, { ...operator, owner }, { action: 'revokeKey', subject: id });
     });
-    if (isKnown) announcer.announce({ topics: [revocationTopic(id)] });
-    return isKnown;
+    announcer.announce({ topics: [revocationTopic(id)] });
+    return true;
   }
 
   /**

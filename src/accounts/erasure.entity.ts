@@ -8,6 +8,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('erasures_due_while_owned', '(owner IS NULL) = (due_at IS NULL)')
 @Check('erasures_forgotten_is_complete', 'owner IS NOT NULL OR completed_at IS NOT NULL')
 @Index('erasures_running', ['owner'], { unique: true, where: 'completed_at IS NULL' })
+@Index('erasures_of_owner', ['owner'], { where: 'owner IS NOT NULL' })
 @Index('erasures_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 export class ErasureEntity {
   /** The receipt. */

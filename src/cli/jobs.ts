@@ -70,12 +70,17 @@ function rowIdOf(table: JobTable, givenId: string): string {
   );
 }
 
+/** Why a queued job is not submitted, where that is the account's matter. */
+const waitsFor = (table: JobTable): string =>
+  `CASE WHEN status = 'QUEUED' THEN (SELECT 'submissions are paused: ' || string_agg(DISTINCT submit_pause_reason, ', ')
+     FROM upstream_accounts a WHERE a.provider = ${table}.provider AND submit_pause_reason IS NOT NULL) END AS waits_for`;
+
 const common = `id, owner, provider, status, progress, attempt, polls, tries, failure_code, failure_message, last_error,
   provider_ref, due_at, deadline_at, created_at, submitted_at, updated_at`;
 
 const columns = {
-  models: `${common}, type, photo_count, ready_at`,
-  generations: `${common}, wanted, model_id, completed_at, results_expire_at,
+  models: `${common}, ${waitsFor('models')}, type, photo_count, ready_at`,
+  generations: `${common}, ${waitsFor('generations')}, wanted, model_id, completed_at, results_expire_at,
     (SELECT count(*)::int FROM avatars WHERE generation_id = generations.id AND status = 'STORED') AS stored`,
 } as const;
 

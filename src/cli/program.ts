@@ -8,6 +8,7 @@ import { sandboxCommand } from './sandbox.command';
 import { schemaCommand } from './schema.command';
 import type { Shell } from './shell';
 import { statusCommand } from './status.command';
+import { upstreamCommand } from './upstream.command';
 
 /**
  * Runs one command of the operator's command line.
@@ -22,6 +23,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     jobsCommand(shell, 'generations'),
     retryCommand(shell),
     statusCommand(shell),
+    upstreamCommand(shell),
     migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),

@@ -38,11 +38,24 @@ function tableOfAccounts(accounts: readonly AccountState[], nowMs: number): stri
   const isPaused = ({ pausedUntil }: AccountState): boolean =>
     pausedUntil !== null && pausedUntil.getTime() > nowMs;
   return tableOf(
-    ['upstream', 'account', 'paused until', 'failures', 'credits', 'seen'],
+    [
+      'upstream',
+      'account',
+      'paused until',
+      'submissions paused',
+      'reason',
+      'next check',
+      'failures',
+      'credits',
+      'seen',
+    ],
     accounts.map((account) => [
       account.provider,
       account.account.slice(0, 12),
       isPaused(account) ? account.pausedUntil : null,
+      account.submissionsPausedAt,
+      account.submissionsPauseReason,
+      account.nextCheckAt,
       account.failures,
       account.creditsAvailable,
       account.creditsSeenAt,

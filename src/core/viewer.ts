@@ -1,6 +1,14 @@
 /** What a caller may do. `admin` is for operators and implies nothing about other owners' pictures. */
 export type Scope = 'read' | 'write' | 'admin';
 
+/** The state of an owner's erasures when a request was admitted: what {@link Viewer.admission} says. */
+export interface Admission {
+  /** When, as the database wrote it, to the microsecond. */
+  readonly at: string;
+  /** The erasures that were complete by then, as far as the owner is still known. */
+  readonly erasures: readonly string[];
+}
+
 /** Who is asking, once it is known. */
 export interface Viewer {
   /** The subject that owns everything it makes: a token's `sub`, a key's owner, or `local`. */
@@ -10,6 +18,8 @@ export interface Viewer {
   readonly expiresAtMs?: number;
   /** The API key that was used; it can be revoked while a socket is open. */
   readonly keyId?: string;
+  /** Set for each operation. Absent: not a request of the owner's own, or one that needs no admission. */
+  readonly admission?: Admission;
   /** Who really acts where that is not the owner: `operator`, at the command line. Stands in the audit log. */
   readonly actor?: string;
 }

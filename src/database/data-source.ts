@@ -5,7 +5,9 @@ import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
 import { RateWindows1764000003000 } from './migrations/1764000003000-rate-windows';
 import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
+import { AccountPause1764100003001 } from './migrations/1764100003001-account-pause';
 import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
+import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -16,7 +18,9 @@ const migrations = [
   RateWindows1764000003000,
   FairClaims1764100002000,
   Circuits1764100003000,
+  AccountPause1764100003001,
   LateWatch1764100004000,
+  WriteAdmission1764100009000,
 ];
 
 /** What a data source is made of. */

@@ -57,9 +57,10 @@ async function rowsOf<Row>(
 
 /**
  * Classes of SQLSTATE that say "not now": 08 connection, 53 resources (53100 is a full disk), 57P the server is going
- * down or coming up, 25006 a read-only standby, 58 system error. 40001 and 40P01: lost a race, nothing was done.
+ * down or coming up, 25006 a read-only standby, 58 system error. 40001 and 40P01: lost a race, nothing was done. 55P03 and
+ * 57014: a lock, or the end of a statement, was waited for too long.
  */
-const unavailableState = /^(08|53|57P|25006|58|40001|40P01)/;
+const unavailableState = /^(08|53|57P|25006|58|40001|40P01|55P03|57014)/;
 const unavailableSystemCalls = new Set([
   // The socket file of a server on this machine, while that is down.
   'ENOENT',

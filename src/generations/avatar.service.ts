@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit';
-import { isBeingErased } from '../accounts/erasure-gate';
+import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -117,7 +117,7 @@ export class AvatarService {
   /** Deletes an avatar and its bytes. Deleting what is not there is no error. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, closing } = this.parts;
-    const deleted = await database.transaction(async (sql) => {
+    const deleted = await transactionFor(database, viewer, async (sql) => {
       const [known] = await sql.rows<{ generation_id: string }>(
         'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',
         [id, viewer.owner],

@@ -1,4 +1,5 @@
 import { audit } from '../accounts/audit';
+import { transactionFor } from '../accounts/erasure-gate';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
@@ -96,7 +97,7 @@ export class GenerationLifecycle {
   /** Deletes a generation with its avatars and all bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, store } = this.parts;
-    const deleted = await database.transaction(async (sql) => {
+    const deleted = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
         [id, viewer.owner],
@@ -162,7 +163,7 @@ export class GenerationLifecycle {
     work: (sql: Sql, generation: GenerationEntity) => Promise<GenerationEntity>,
   ): Promise<GenerationEntity> {
     const { database, store } = this.parts;
-    const changed = await database.transaction(async (sql) => {
+    const changed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
         [id, viewer.owner],

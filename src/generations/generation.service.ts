@@ -1,5 +1,6 @@
 import { audit, type AuditedAction } from '../accounts/audit';
 import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
+import { transactionFor } from '../accounts/erasure-gate';
 import { claimKey } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
@@ -174,7 +175,7 @@ export class GenerationService {
     // A repetition may say its consent anew; what the key stands for is the generation.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
-    const generation = await this.parts.database.transaction(async (sql) => {
+    const generation = await transactionFor(this.parts.database, viewer, async (sql) => {
       const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
       if (first === null) {
         const made = await create(sql, id);

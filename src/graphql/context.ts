@@ -3,7 +3,8 @@ import type { Viewer } from '../core/viewer';
 
 /** What every resolver is given besides its arguments. Made anew for each operation and each subscription event. */
 export interface GraphQLContext {
-  readonly viewer: Viewer;
+  /** Replaced once, by the viewer as it was admitted. */
+  viewer: Viewer;
   /** Stands in the logs and in the message of an error of ours, so that one leads to the other. */
   readonly requestId: string;
   readonly loaders: LoaderCache;

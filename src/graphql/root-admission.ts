@@ -6,13 +6,14 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { Extensions } from 'type-graphql';
+import type { Viewer } from '../core/viewer';
 import type { GraphQLContext, LoaderCache } from './context';
 
 /** Marks a query or mutation as one that everybody may ask, also those who are not admitted to anything else now. */
 export const ForEverybody = (): MethodDecorator & PropertyDecorator => Extensions({ needsAdmission: false });
 
-/** Throws a DomainError if the viewer may ask for nothing at the moment. */
-export type Admit = (context: GraphQLContext) => Promise<void>;
+/** Gives the viewer as it was admitted; throws a DomainError if it may ask for nothing at the moment. */
+export type Admit = (context: GraphQLContext) => Promise<Viewer>;
 
 /**
  * Makes every root field ask for admission before it does anything, once an operation. In the schema for the same
@@ -20,7 +21,7 @@ export type Admit = (context: GraphQLContext) => Promise<void>;
  * opening that asks; what was opened ends by its own events.
  */
 export function requireAdmission(schema: GraphQLSchema, admit: Admit): void {
-  const asked = new WeakMap<LoaderCache, Promise<void>>();
+  const asked = new WeakMap<LoaderCache, Promise<Viewer>>();
   const admitOnce: Admit = (context) => {
     const known = asked.get(context.loaders);
     if (known) return known;
@@ -45,7 +46,8 @@ type Resolve = GraphQLFieldResolver<unknown, unknown>;
 
 function admitting(admit: Admit, resolve: Resolve = defaultFieldResolver): Resolve {
   return async (source, args, context, info) => {
-    await admit(context as GraphQLContext);
+    const operation = context as GraphQLContext;
+    operation.viewer = await admit(operation);
     return resolve(source, args, context, info);
   };
 }

@@ -1,3 +1,4 @@
+import type { PauseReason } from '../upstream/account.entity';
 import type { UpstreamRefusal } from '../upstream/provider';
 
 /** Why a model or generation failed, as `failure.code` says it. Few, stable; docs/errors.md tells what to do. */
@@ -58,9 +59,24 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
       );
     case 'NOT_FOUND':
       return failure('MODEL_LOST_UPSTREAM', 'Retry; if that fails too, train a new model.');
+    case 'FORBIDDEN':
     case 'UPSTREAM_REJECTED':
     case undefined:
       return failure('UPSTREAM_REJECTED', quote(reason));
+  }
+}
+
+/** The failure of a job whose queue deadline has passed. Nothing was paid for it. */
+export function neverSubmittedFailure(pauseReason: PauseReason | null): Failure {
+  const detail = 'Not submitted before the queue deadline. Nothing was charged.';
+  switch (pauseReason) {
+    case 'UPSTREAM_CREDITS':
+      return failure('UPSTREAM_CREDITS', `${detail} Tell the operator; retry once there are credits again.`);
+    case 'UPSTREAM_AUTH':
+      return failure('UPSTREAM_AUTH', `${detail} Tell the operator; retry once the key is right.`);
+    case 'OPERATOR':
+    case null:
+      return failure('UPSTREAM_TIMEOUT', `${detail} Retry.`);
   }
 }
 

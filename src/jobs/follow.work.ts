@@ -13,6 +13,7 @@ import {
   type UpstreamResult,
   type UpstreamState,
 } from '../upstream/provider';
+import type { AccountWork } from './account.work';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
 import { failingToWatch, failJobs } from './late-watch';
@@ -24,6 +25,7 @@ export interface FollowParts {
   store: JobStore;
   provider: AvatarProvider;
   budget: UpstreamBudget;
+  account: AccountWork;
   logger: Logger;
   leaseMs: number;
   pollTimeoutMs: number;
@@ -186,6 +188,10 @@ export class FollowWork {
     const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
     const later = errors.filter(({ outcome }) => outcome === 'LATER');
     if (later.length > 0) await budget.pause(Math.max(...later.map((error) => error.retryAfterMs ?? 0)));
+    const refused = errors.find(
+      ({ refusal }) => refusal === 'UPSTREAM_AUTH' || refusal === 'UPSTREAM_CREDITS',
+    );
+    if (refused) await this.parts.account.refused(refused, 0);
     const answered = asked.find(
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );

@@ -41,6 +41,25 @@ export class UpstreamAccountType {
   })
   pausedUntil: Date | null;
 
+  @Field(() => Date, {
+    nullable: true,
+    description: 'Since when no paid call is made for this account. Null: paid calls are made.',
+  })
+  submissionsPausedAt: Date | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Why no paid call is made: UPSTREAM_CREDITS, UPSTREAM_AUTH, or OPERATOR (`likeness upstream pause`).',
+  })
+  submissionsPauseReason: string | null;
+
+  @Field(() => Date, {
+    nullable: true,
+    description: 'When it is checked next whether the service accepts the account again.',
+  })
+  nextCheckAt: Date | null;
+
   @Field(() => Int, { description: 'Different jobs whose calls failed since the last good answer.' })
   failures: number;
 

@@ -1,5 +1,6 @@
 import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql } from '../core/sql';
+import type { PauseReason } from '../upstream/account.entity';
 
 /** How many jobs of a kind are in a state. */
 interface JobCount {
@@ -23,6 +24,11 @@ export interface AccountState {
   account: string;
   /** Nobody calls before; null, or past: calls are made. */
   pausedUntil: Date | null;
+  /** Since when no paid call is made; null: paid calls are made. */
+  submissionsPausedAt: Date | null;
+  submissionsPauseReason: PauseReason | null;
+  /** When a paused account is checked next. */
+  nextCheckAt: Date | null;
   /** Different jobs whose calls failed since the last good answer. */
   failures: number;
   /** What the service said last; null: nothing. */
@@ -94,7 +100,8 @@ async function oldestUncertain(sql: Sql): Promise<UncertainJob | null> {
 
 async function accountStates(sql: Sql): Promise<AccountState[]> {
   const rows = await sql.rows<Record<string, unknown>>(
-    `SELECT provider, account, paused_until, credits_available, credits_seen_at,
+    `SELECT provider, account, paused_until, submit_paused_at AS submissions_paused_at,
+            submit_pause_reason AS submissions_pause_reason, probe_at AS next_check_at, credits_available, credits_seen_at,
             greatest(cardinality(poll_failing), cardinality(submit_failing), cardinality(reach_failing)) AS failures
        FROM upstream_accounts ORDER BY provider, account`,
   );

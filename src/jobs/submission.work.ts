@@ -7,8 +7,16 @@ import type { Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
-import { failure, refusedFailure, type Failure } from './failure';
-import type { JobLine, JobMove, JobRow, JobSteps, Preparation } from './job';
+import type { AccountWork } from './account.work';
+import { neverSubmittedFailure, refusedFailure, type Failure } from './failure';
+import {
+  queueDeadlineMs,
+  type JobLine,
+  type JobMove,
+  type JobRow,
+  type JobSteps,
+  type Preparation,
+} from './job';
 import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
 import type { Settlement } from './settlement';
@@ -23,6 +31,7 @@ export interface SubmissionParts {
   settlement: Settlement;
   provider: AvatarProvider;
   budget: UpstreamBudget;
+  account: AccountWork;
   logger: Logger;
   /** How long a worker holds a row without a sign of life, in milliseconds. */
   leaseMs: number;
@@ -42,11 +51,6 @@ const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
 const maxWaitMs = 300_000;
 /** With its waits, about a minute. */
 const insistTries = 16;
-
-const neverSubmitted = failure(
-  'UPSTREAM_TIMEOUT',
-  'It could not even be asked in time; nothing was paid. Retry.',
-);
 
 /**
  * The submission protocol, the one place where money is spent: intent, attempt, commit, call, store. For trainings
@@ -75,9 +79,7 @@ export class SubmissionWork {
         this.attempt(steps, row, () => work(row));
     const handlers = {
       submit: attempting((row) => this.submit(steps, row, row.claimedAt, signal)),
-      expire: attempting((row) =>
-        this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, neverSubmitted),
-      ),
+      expire: attempting((row) => this.expire(steps, row)),
       settle: attempting((row) => this.settle(steps, row)),
     };
     return queue.pass(handlers, this.parts.settlement.isBehind, signal);
@@ -94,6 +96,12 @@ export class SubmissionWork {
         `${steps.line.noun} could not be moved on; it is taken up again when its lease ends`,
       );
     }
+  }
+
+  /** The queue deadline of the row has passed; if submissions are paused, that is why. */
+  private async expire(steps: JobSteps, row: Claimed<JobRow>): Promise<void> {
+    const why = neverSubmittedFailure(await this.parts.budget.pauseReason());
+    return this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, why);
   }
 
   private settle(steps: JobSteps, row: JobRow): Promise<void> {
@@ -130,7 +138,8 @@ export class SubmissionWork {
     signal: AbortSignal,
   ): Promise<Preparation> {
     if (signal.aborted) return { go: 'wait', ms: 0 };
-    if (row.deadlineAt && row.deadlineAt <= claimedAt) return { go: 'fail', failure: neverSubmitted };
+    if (row.deadlineAt && row.deadlineAt <= claimedAt)
+      return { go: 'fail', failure: neverSubmittedFailure(null) };
     if (this.parts.settlement.isBehind) return { go: 'wait', ms: sheddingMs };
     return steps.prepare(row, row.attempt + 1);
   }
@@ -182,6 +191,7 @@ export class SubmissionWork {
       correlationId,
     });
     await this.quietly(() => this.parts.budget.answered('submit', notice));
+    await this.quietly(() => this.parts.account.answered(true));
   }
 
   private async notAccepted(
@@ -190,7 +200,8 @@ export class SubmissionWork {
     claimedAt: Date,
     error: UpstreamError,
   ): Promise<void> {
-    const { budget } = this.parts;
+    const { account, budget } = this.parts;
+    if (error.outcome !== 'REFUSED') await this.quietly(() => account.answered(false));
     this.parts.logger.warn(
       {
         id: row.id,
@@ -216,17 +227,29 @@ export class SubmissionWork {
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), tell: true };
         return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
       }
-      case 'REFUSED': {
-        await this.quietly(() => budget.answered('submit', error.notice));
-        const why = refusedFailure(error.refusal, error.message);
-        return this.insist(() =>
-          endJob(this.parts, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
-        );
-      }
+      case 'REFUSED':
+        return this.refused(steps, row, claimedAt, error);
       case 'UNKNOWN':
         await this.quietly(() => budget.failed('submit', failures));
         return this.insist(() => this.parts.settlement.unknown(steps, row, error));
     }
+  }
+
+  /** A refusal of the account pauses submissions, and the job keeps its place; any other one fails the job. */
+  private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+    const { account, budget } = this.parts;
+    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    await this.quietly(() => budget.answered('submit', error.notice));
+    if (await account.refused(error, row.tries)) {
+      const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
+      const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), tell: true };
+      return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
+    }
+    await this.quietly(() => account.answered(false));
+    const why = refusedFailure(error.refusal, error.message);
+    return this.insist(() =>
+      endJob(this.parts, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
+    );
   }
 
   /**
@@ -267,6 +290,11 @@ export class SubmissionWork {
       this.parts.logger.warn({ err: error }, 'the budget could not be written');
     }
   }
+}
+
+/** A job that is put back keeps its place: it has been due since it was queued. */
+function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
+  return deadlineAt ? Math.min(0, deadlineAt.getTime() - queueDeadlineMs - now.getTime()) : 0;
 }
 
 /** A job that waits is looked at when its deadline comes at the latest, so that it ends then. */

@@ -1,4 +1,5 @@
 import { audit } from '../accounts/audit';
+import { transactionFor } from '../accounts/erasure-gate';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
@@ -104,7 +105,7 @@ export class ModelLifecycle {
   /** Deletes the model, its generations and avatars, the photos that no other model uses, and all bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, photos, dependents, store } = this.parts;
-    const isGone = await database.transaction(async (sql) => {
+    const isGone = await transactionFor(database, viewer, async (sql) => {
       const [model] = await sql.rows('SELECT id FROM models WHERE id = $1 AND owner = $2 FOR UPDATE', [
         id,
         viewer.owner,
@@ -130,7 +131,7 @@ export class ModelLifecycle {
     work: (sql: Sql, model: ModelEntity) => Promise<ModelEntity>,
   ): Promise<ModelEntity> {
     const { database, store } = this.parts;
-    const changed = await database.transaction(async (sql) => {
+    const changed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM models WHERE id = $1 AND owner = $2 FOR UPDATE',
         [id, viewer.owner],

@@ -1,5 +1,6 @@
 import { audit } from '../accounts/audit';
 import type { Consent, ConsentRule } from '../accounts/consent';
+import { transactionFor } from '../accounts/erasure-gate';
 import { claimKey } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
@@ -63,7 +64,7 @@ export class ModelService {
     // A repetition may say its consent anew; what the key stands for is the training.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
-    const model = await database.transaction(async (sql) => {
+    const model = await transactionFor(database, viewer, async (sql) => {
       const first = await claimKey(sql, {
         owner: viewer.owner,
         key,
@@ -115,7 +116,7 @@ export class ModelService {
   async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
     const { database, store } = this.parts;
     checkName(name, 'name');
-    const renamed = await database.transaction(async (sql) => {
+    const renamed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'UPDATE models SET name = $3, updated_at = now() WHERE id = $1 AND owner = $2 RETURNING *',
         [id, viewer.owner, name.trim()],

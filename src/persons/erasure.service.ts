@@ -1,5 +1,6 @@
 import { revokeKeysOf } from '../accounts/api-key.service';
 import { audit } from '../accounts/audit';
+import { beginErasure } from '../accounts/erasure-gate';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import { revocationTopic } from '../accounts/revocations';
 import { DomainError } from '../core/errors';
@@ -67,10 +68,11 @@ export class ErasureService {
  */
 async function mark(sql: Sql, viewer: Viewer): Promise<string> {
   const id = newId();
+  const beganAt = await beginErasure(sql, viewer.owner);
   const made = await sql.rows(
-    `INSERT INTO erasures (id, owner, due_at) VALUES ($1, $2, now() + $3 * interval '1 ms')
+    `INSERT INTO erasures (id, owner, erased_at, due_at) VALUES ($1, $2, $3, now() + $4 * interval '1 ms')
      ON CONFLICT (owner) WHERE completed_at IS NULL DO NOTHING RETURNING id`,
-    [id, viewer.owner, erasureLeaseMs],
+    [id, viewer.owner, beganAt, erasureLeaseMs],
   );
   if (made.length === 0) return running(sql, viewer);
   await sql.rows('DELETE FROM exports WHERE owner = $1', [viewer.owner]);

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit';
-import { isBeingErased } from '../accounts/erasure-gate';
+import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Person } from '../core/person';
@@ -54,7 +54,7 @@ export class ExportService {
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
-    const expiresAt = await this.parts.database.transaction(async (sql) => {
+    const expiresAt = await transactionFor(this.parts.database, viewer, async (sql) => {
       await checkOffers(sql, viewer);
       const [made] = await sql.rows<{ expires_at: Date }>(
         `INSERT INTO exports (id, owner, expires_at) VALUES ($1, $2, now() + $3 * interval '1 ms') RETURNING expires_at`,

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit';
-import { isBeingErased } from '../accounts/erasure-gate';
+import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
@@ -47,12 +47,14 @@ export class PhotoService {
     checkFiles(files, maxPhotoBytes);
     await this.checkUnused(viewer, files.length);
     const ids = files.map(() => newId());
-    const rows = await database.rows<Record<string, unknown>>(
-      `INSERT INTO photos (id, owner, status, filename, purge_at)
+    const rows = await transactionFor(database, viewer, (sql) =>
+      sql.rows<Record<string, unknown>>(
+        `INSERT INTO photos (id, owner, status, filename, purge_at)
        SELECT slot.id, $1, 'AWAITING_UPLOAD', slot.filename, now() + $4 * interval '1 ms'
          FROM unnest($2::uuid[], $3::text[]) AS slot (id, filename)
        RETURNING *`,
-      [viewer.owner, ids, files.map(({ filename }) => filename), unusedSlotMs],
+        [viewer.owner, ids, files.map(({ filename }) => filename), unusedSlotMs],
+      ),
     );
     const photos = byId(rows);
     const expiresAt = new Date(Date.now() + photoUrlMs);
@@ -128,7 +130,7 @@ export class PhotoService {
   async deletePhoto(viewer: Viewer, photoId: string): Promise<string> {
     const { database, deletion } = this.parts;
     const id = fromGlobalId('Photo', photoId);
-    const waiting = await database.transaction((sql) => deleteRow(sql, viewer, id));
+    const waiting = await transactionFor(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (waiting === null) return photoId;
     await deletion.deleteNow([photoKey(id)]);
     await wakeJobs(database, waiting);

@@ -6,6 +6,7 @@ import { pruneEvents } from '../events/event-log';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { Closing } from '../generations/closing';
 import type { GenerationWork } from '../generations/generation.work';
+import type { AccountWork } from '../jobs/account.work';
 import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
 import type { Settlement } from '../jobs/settlement';
@@ -24,6 +25,9 @@ export interface JobBeatParts {
   settlement: Settlement;
   submission: SubmissionWork;
   follow: FollowWork;
+  account: AccountWork;
+  /** How often a look is taken at whether a paused account must be checked, in milliseconds. */
+  probeEveryMs: number;
   models: ModelWork;
   generations: GenerationWork;
 }
@@ -134,6 +138,7 @@ function housekeeping(parts: BeatParts): Beat[] {
     wakes: false,
   });
   return [
+    rare('check paused account', parts.probeEveryMs, (signal) => parts.account.probe(signal)),
     { name: 'delete media', pass: () => deletion.sweep(mediaDeletionBatch), idleMs, lanes: 1, wakes: true },
     {
       name: 'purge photos',

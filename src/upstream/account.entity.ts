@@ -1,7 +1,15 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** Why submissions are paused: the upstream refuses the key, has no credits left, or an operator paused them. */
+export type PauseReason = 'UPSTREAM_AUTH' | 'UPSTREAM_CREDITS' | 'OPERATOR';
 
 /** What all processes that share a provider's key know of it together: its budget, its pauses, its credits. */
 @Entity('upstream_accounts')
+@Check('upstream_accounts_pause_whole', '(submit_paused_at IS NULL) = (submit_pause_reason IS NULL)')
+@Check(
+  'upstream_accounts_pause_known',
+  "submit_pause_reason IN ('UPSTREAM_AUTH', 'UPSTREAM_CREDITS', 'OPERATOR')",
+)
 export class UpstreamAccountEntity {
   /** A digest of address and key. */
   @PrimaryColumn('text')
@@ -70,6 +78,25 @@ export class UpstreamAccountEntity {
   /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
   @Column('timestamptz', { nullable: true })
   reachOpenUntil: Date | null;
+
+  /** Since when submissions are paused; null while they are not. */
+  @Column('timestamptz', { nullable: true })
+  submitPausedAt: Date | null;
+
+  @Column('text', { nullable: true })
+  submitPauseReason: PauseReason | null;
+
+  /** When a paused account is checked next; while it is being checked, when another process does. */
+  @Column('timestamptz', { nullable: true })
+  probeAt: Date | null;
+
+  /** Checks since the last accepted submission; the interval doubles with each. */
+  @Column('integer', { default: 0 })
+  probes: number;
+
+  /** While submissions are on trial: from when on the next may be made, one at a time. */
+  @Column('timestamptz', { nullable: true })
+  trialAt: Date | null;
 
   @Column('integer', { nullable: true })
   creditsAvailable: number | null;

@@ -1,4 +1,6 @@
 import type { Sql } from '../core/sql';
+import { acceptKey, endTrial, pauseSubmissions, readPauseReason, type PauseEffect } from './account-pause';
+import type { PauseReason } from './account.entity';
 import type { UpstreamNotice } from './provider';
 
 /**
@@ -46,6 +48,17 @@ const circuitOf = (kind: CallKind): Exclude<Circuit, 'reach'> => (kind === 'watc
 const trialCalls = (kind: CallKind): string => (kind === 'watch' ? '0' : 'least(1, floor(tokens))');
 
 const isOpen = (circuit: Circuit): string => `cardinality(${circuit}_failing) >= ${minFailingJobs}`;
+/** When to ask again while submissions are paused, in milliseconds; a wake-up comes sooner. */
+const pausedWaitMs = 5_000;
+const isPaused = {
+  submit: 'submit_paused_at IS NOT NULL AND trial_at IS NULL',
+  poll: `coalesce(submit_pause_reason = 'UPSTREAM_AUTH', false) AND trial_at IS NULL`,
+} as const;
+/** With a key that may be refused, polls are made one at a time as well. */
+const isOnTrial = {
+  submit: 'trial_at IS NOT NULL',
+  poll: `trial_at IS NOT NULL AND coalesce(submit_pause_reason = 'UPSTREAM_AUTH', false)`,
+} as const;
 const trialEnd = `g.at + interval '${trialMs} ms'`;
 
 /**
@@ -57,45 +70,61 @@ const trialEnd = `g.at + interval '${trialMs} ms'`;
 export class UpstreamBudget {
   private known = false;
   private mayBeFailing = true;
+  private mayBeOnTrial = true;
   private creditsSeen: number | undefined;
 
   constructor(
     private readonly sql: Sql,
     private readonly provider: { name: string; account: string; facts: { requestsPerMinute: number } },
+    /** Until a paused account is checked for the first time, in milliseconds. */
+    private readonly probeIntervalMs = 30_000,
   ) {}
 
-  /** Takes up to `wanted` calls out of the budget. None while the upstream has asked for a pause. */
+  /**
+   * Takes up to `wanted` calls out of the budget. None while the upstream has asked for a pause, and no submission while
+   * those are paused for the account; the result of a granted submission goes to {@link endTrial} or
+   * {@link pauseSubmissions}.
+   */
   async take(kind: CallKind, wanted: number): Promise<Grant> {
     if (wanted === 0) return { granted: 0, waitMs: 0 };
     await this.open();
     const { perSecond, burst } = this.bucket(kind);
     const tokens = `${kind}_tokens`;
     const circuit = circuitOf(kind);
-    const [grant] = await this.sql.rows<{ granted: number; wait_ms: number; is_failing: boolean }>(
+    const [grant] = await this.sql.rows<{
+      granted: number;
+      wait_ms: number;
+      is_failing: boolean;
+      is_on_trial: boolean;
+    }>(
       `WITH a AS (
          SELECT *, ${isOpen(circuit)} AS kind_is_open, ${isOpen('reach')} AS reach_is_open, clock_timestamp() AS at,
+                ${isPaused[circuit]} AS is_paused, ${isOnTrial[circuit]} AS is_on_trial,
                 least($4, ${tokens} + $3 * greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))) AS tokens
            FROM upstream_accounts WHERE account = $1 FOR UPDATE),
        b AS (
-         SELECT *, greatest(paused_until, CASE WHEN kind_is_open THEN ${circuit}_open_until END,
+         SELECT *, greatest(paused_until, CASE WHEN is_paused THEN at + interval '${pausedWaitMs} ms' END,
+                            ${kind === 'submit' ? 'trial_at' : 'NULL'}, CASE WHEN kind_is_open THEN ${circuit}_open_until END,
                             CASE WHEN reach_is_open THEN reach_open_until END) AS blocked_until FROM a),
        g AS (
          SELECT *, CASE WHEN blocked_until > at THEN 0
-                        WHEN kind_is_open OR reach_is_open THEN ${trialCalls(kind)}
+                        WHEN kind_is_open OR reach_is_open OR is_on_trial THEN ${trialCalls(kind)}
                         ELSE least($2, floor(tokens)) END AS granted FROM b)
        UPDATE upstream_accounts u
           SET ${tokens} = g.tokens - g.granted, ${kind}_refilled_at = g.at,
+              trial_at = CASE WHEN g.is_on_trial AND g.granted = 1 AND ${kind === 'submit'} THEN ${trialEnd} ELSE u.trial_at END,
               ${circuit}_open_until = CASE WHEN g.kind_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.${circuit}_open_until END,
               reach_open_until = CASE WHEN g.reach_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.reach_open_until END
          FROM g WHERE u.account = g.account
-       RETURNING g.granted::int, cardinality(u.${circuit}_failing) + cardinality(u.reach_failing) > 0 AS is_failing,
-                 greatest(extract(epoch FROM greatest(g.blocked_until, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
+       RETURNING g.granted::int, cardinality(u.${circuit}_failing) + cardinality(u.reach_failing) > 0 AS is_failing, g.trial_at IS NOT NULL AS is_on_trial,
+                 greatest(extract(epoch FROM greatest(g.blocked_until, ${kind === 'submit' ? 'u.trial_at' : 'NULL'}, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
                                                       CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
       [this.provider.account, wanted, perSecond, burst],
     );
     if (!grant) return { granted: 0, waitMs: minOpenMs };
     this.mayBeFailing = grant.is_failing;
+    this.mayBeOnTrial = grant.is_on_trial;
     return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };
   }
 
@@ -109,6 +138,8 @@ export class UpstreamBudget {
         `${circuit}_open_until = CASE WHEN ${isOpen(circuit)} THEN least(${circuit}_open_until, clock_timestamp())
                                  ELSE ${circuit}_open_until END`,
     );
+    if (kind === 'submit')
+      untils.push('trial_at = CASE WHEN trial_at IS NOT NULL THEN least(trial_at, clock_timestamp()) END');
     await this.sql.rows(
       `UPDATE upstream_accounts SET ${[`${kind}_tokens = least($3, ${kind}_tokens + $2)`, ...untils].join(', ')}
         WHERE account = $1`,
@@ -123,6 +154,28 @@ export class UpstreamBudget {
       `UPDATE upstream_accounts SET paused_until = greatest(paused_until, clock_timestamp() + $2 * interval '1 ms') WHERE account = $1`,
       [this.provider.account, Math.max(minPauseMs, ms)],
     );
+  }
+
+  /** The upstream refused the account: no submission is made until a check, a trial or an operator resumes them. */
+  async pauseSubmissions(
+    reason: Exclude<PauseReason, 'OPERATOR'>,
+    { isUnclear }: { isUnclear: boolean },
+  ): Promise<PauseEffect> {
+    await this.open();
+    return pauseSubmissions(this.sql, this.provider.account, { reason, isUnclear }, this.probeIntervalMs);
+  }
+
+  /**
+   * A submission ended otherwise than by a refusal of the account. Costs nothing unless submissions are on trial.
+   * @returns whether submissions are resumed by it
+   */
+  async endTrial(isAccepted: boolean): Promise<boolean> {
+    return this.mayBeOnTrial && endTrial(this.sql, this.provider.account, isAccepted);
+  }
+
+  /** Why submissions are paused; null if they are not. */
+  async pauseReason(): Promise<PauseReason | null> {
+    return readPauseReason(this.sql, this.provider.account);
   }
 
   /**
@@ -151,6 +204,7 @@ export class UpstreamBudget {
         [this.provider.account],
       );
     }
+    if (kind === 'poll' && this.mayBeOnTrial) await acceptKey(this.sql, this.provider.account);
     if (notice.creditsAvailable !== undefined && notice.creditsAvailable !== this.creditsSeen) {
       this.creditsSeen = notice.creditsAvailable;
       await this.sql.rows(
@@ -181,7 +235,8 @@ export class UpstreamBudget {
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 
-  private async open(): Promise<void> {
+  /** Makes the account's row, which operators see. */
+  async open(): Promise<void> {
     if (this.known) return;
     await this.sql.rows(
       `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens, watch_tokens)

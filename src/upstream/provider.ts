@@ -103,6 +103,12 @@ export interface UpstreamResult {
   url: string;
 }
 
+/** What a check of the account has shown; null where the answer does not say. */
+export interface AccountCheck {
+  acceptsKey: boolean | null;
+  credits: number | null;
+}
+
 /** Which generation is asked for; `modelRef` is null for one from a photo. */
 export interface GenerationRef {
   modelRef: string | null;
@@ -127,6 +133,8 @@ export interface AvatarProvider {
   /** Paid. */
   generateInstant(request: InstantRequest, signal: AbortSignal): Promise<Accepted>;
   generation(ref: GenerationRef, signal: AbortSignal): Promise<UpstreamState>;
+  /** Asks, free of charge, whether the account can be used. Never throws: no answer shows nothing. */
+  checkAccount(signal: AbortSignal): Promise<AccountCheck>;
   /** Whether a result URL's host is the provider's own and may be private (`PICSART_BASE_URL` on loopback). */
   trustsHost(hostname: string): boolean;
   stop(): Promise<void>;
@@ -141,9 +149,17 @@ export interface AvatarProvider {
  */
 export type UpstreamOutcome = 'NOT_SENT' | 'LATER' | 'REFUSED' | 'UNKNOWN';
 
-/** Why an upstream refused, as a stable code. */
+/**
+ * Why an upstream refused, as a stable code. `UPSTREAM_CREDITS` and `UPSTREAM_AUTH` concern the account and not the job;
+ * of `FORBIDDEN` it is not known which of the two it concerns.
+ */
 export type UpstreamRefusal =
-  'UPSTREAM_REJECTED' | 'UPSTREAM_CREDITS' | 'UPSTREAM_AUTH' | 'NOT_FOUND' | 'PHOTO_UNREACHABLE';
+  | 'UPSTREAM_REJECTED'
+  | 'UPSTREAM_CREDITS'
+  | 'UPSTREAM_AUTH'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'PHOTO_UNREACHABLE';
 
 /** The one error that providers throw. The message names no URL and no key. */
 export class UpstreamError extends Error {

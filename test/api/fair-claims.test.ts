@@ -117,16 +117,25 @@ describe('claims', () => {
     let stop: () => void = () => undefined;
     const stopped = new Promise<void>((resolve) => (stop = resolve));
     const pass = await claimer.start(new OwnerShares(8), {}, () => stopped);
-    const [lost] = await database.rows<{ id: string }>(
-      `UPDATE work SET lease = $1, due_at = now() WHERE id = (SELECT min(id::text)::uuid FROM work) RETURNING id`,
+    const [lost] = await database.rows<{ id: string; due: string }>(
+      `UPDATE work SET lease = $1, due_at = now() WHERE id = (SELECT min(id::text)::uuid FROM work)
+       RETURNING id, due_at::text AS due`,
       [newId()],
     );
-    const began = new Date();
-    const due = async (): Promise<string[]> =>
-      (await database.rows<{ id: string }>('SELECT id FROM work WHERE due_at <= $1', [began])).map(
-        ({ id }) => id,
-      );
-    await until(async () => (await due()).join() === lost!.id);
+    const others = async (): Promise<string[]> =>
+      (
+        await database.rows<{ due: string }>(
+          'SELECT due_at::text AS due FROM work WHERE id <> $1 ORDER BY id',
+          [lost!.id],
+        )
+      ).map(({ due }) => due);
+    for (let renewals = 0; renewals < 2; renewals += 1) {
+      const before = await others();
+      await until(async () => (await others()).every((due, index) => due > before[index]!));
+    }
+    expect(await database.rows('SELECT id, due_at::text AS due FROM work WHERE id = $1', [lost!.id])).toEqual(
+      [lost],
+    );
     stop();
     await pass.ended;
     await until(async () => (await claimer.countDue(10)) === 3);

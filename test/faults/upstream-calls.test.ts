@@ -62,12 +62,13 @@ const refused: CallRow[] = [
     'PHOTO_UNREACHABLE',
   ),
   ...both('404', status(404), 'MODEL_LOST_UPSTREAM'),
-  ...both('401', status(401), 'UPSTREAM_AUTH'),
-  ...both('402', status(402), 'UPSTREAM_CREDITS'),
-  ...both('403', status(403), 'UPSTREAM_AUTH'),
 ];
 
+/** The account is refused: the job waits until it is checked. */
 const later: CallRow[] = [
+  ...both('401', status(401), 'waits', { waitMs: 900 }),
+  ...both('402', status(402), 'waits', { waitMs: 900 }),
+  ...both('403', status(403), 'waits'),
   ...both('429 with Retry-After', status(429, { headers: { 'Retry-After': '2' } }), 'waits', {
     waitMs: 2_000,
   }),

@@ -41,6 +41,7 @@ const baseSettings = {
   UPSTREAM: 'picsart',
   POLL_SPEED: '300',
   LEASE: '2s',
+  ACCOUNT_PROBE_INTERVAL: '1s',
   UNCERTAIN_GRACE: '5s',
   SUBMIT_TIMEOUT: '10s',
   POLL_TIMEOUT: '3s',

@@ -52,6 +52,7 @@ const climate: Record<Operation, readonly Misbehaviour[]> = {
   instant: [...anywhere, ...paidOnly],
   model: [...anywhere, ...askedOnly],
   inference: [...anywhere, ...askedOnly],
+  balance: [{ kind: 'status', status: 401 }, { kind: 'status', status: 404 }, { kind: 'hang' }],
   result: [...anywhere, { kind: 'not-an-image' }, { kind: 'expired' }],
 };
 

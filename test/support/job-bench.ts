@@ -38,6 +38,7 @@ export interface Job {
 
 /** What a training is asked with, where that matters. */
 interface Training {
+  owner?: string;
   idempotencyKey?: string | null;
   photoIds?: string[];
 }
@@ -100,44 +101,47 @@ export class JobBench {
   }
 
   /** Photos as they are after their upload, though without bytes. */
-  async addPhotos(count: number): Promise<string[]> {
+  async addPhotos(count: number, owner = localViewer.owner): Promise<string[]> {
     const ids = Array.from({ length: count }, () => newId());
     await this.database.rows(
       `INSERT INTO photos (id, owner, status, width, height, byte_size)
        SELECT id, $2, 'READY', 512, 512, 1000 FROM unnest($1::uuid[]) AS id`,
-      [ids, localViewer.owner],
+      [ids, owner],
     );
     return ids;
   }
 
   /** Asks for a training, as a client does. */
-  async train({ idempotencyKey = null, ...given }: Training = {}): Promise<Job> {
-    const photoIds = given.photoIds ?? (await this.addPhotos(2));
-    const model = await this.models().train(localViewer, {
-      name: 'Ann',
-      type: 'WOMAN',
-      photoIds: photoIds.map((id) => toGlobalId('Photo', id)),
-      photoUrls: [],
-      provider: null,
-      idempotencyKey,
-      consent: null,
-    });
+  async train({ idempotencyKey = null, owner = localViewer.owner, ...given }: Training = {}): Promise<Job> {
+    const photoIds = given.photoIds ?? (await this.addPhotos(2, owner));
+    const model = await this.models().train(
+      { ...localViewer, owner },
+      {
+        name: 'Ann',
+        type: 'WOMAN',
+        photoIds: photoIds.map((id) => toGlobalId('Photo', id)),
+        photoUrls: [],
+        provider: null,
+        idempotencyKey,
+        consent: null,
+      },
+    );
     return { table: 'models', id: model.id, streamId: model.id };
   }
 
   /** Asks for two avatars of a model that is READY. */
-  async generate(): Promise<Job> {
+  async generate(owner = localViewer.owner): Promise<Job> {
     const modelId = newId();
     await this.database.rows(
       `INSERT INTO models (id, owner, provider, name, type, photo_count, status, attempt, provider_ref, submitted_at, ready_at)
        VALUES ($1, $2, $3, 'Ann', 'WOMAN', 2, 'READY', 1, $4, now(), now())`,
-      [modelId, localViewer.owner, this.provider.name, `model-${modelId}`],
+      [modelId, owner, this.provider.name, `model-${modelId}`],
     );
-    await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, localViewer.owner]);
+    await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, owner]);
     const tag = newId();
     const prompts = [{ style: 'realistic', prompt: tag, negativePrompt: null, count: 2 }];
     const request = { modelId, prompts, idempotencyKey: null };
-    const { id } = await this.generations().generate(localViewer, request);
+    const { id } = await this.generations().generate({ ...localViewer, owner }, request);
     return { table: 'generations', id, streamId: modelId, tag };
   }
 
@@ -214,7 +218,8 @@ export class JobBench {
   async untilDue({ table, id }: Job): Promise<void> {
     await this.database.rows(`UPDATE ${table} SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL`, [id]);
     await this.database.rows(
-      `UPDATE upstream_accounts SET paused_until = NULL, poll_failing = '{}', submit_failing = '{}', reach_failing = '{}'`,
+      `UPDATE upstream_accounts SET paused_until = NULL, poll_failing = '{}', submit_failing = '{}', reach_failing = '{}',
+              submit_paused_at = NULL, submit_pause_reason = NULL, trial_at = NULL, probe_at = NULL, probes = 0`,
     );
   }
 

@@ -6,6 +6,7 @@ import type { Sql, Transactions } from '../../src/core/sql';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { Closing } from '../../src/generations/closing';
 import { GenerationWork } from '../../src/generations/generation.work';
+import { AccountWork } from '../../src/jobs/account.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
 import { JobStore } from '../../src/jobs/job.store';
@@ -87,6 +88,7 @@ export class JobProcess {
   private readonly database: ProcessDatabase;
   private readonly submission: SubmissionWork;
   private readonly follow: FollowWork;
+  private readonly account: AccountWork;
   private readonly avatars: AvatarWork;
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
@@ -106,7 +108,12 @@ export class JobProcess {
     this.journal.start();
     this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
     const budget = new UpstreamBudget(database, provider);
-    const common = { database, store, provider, budget, logger, leaseMs };
+    const account = new AccountWork({
+      ...{ sql: database, provider, budget, probeIntervalMs: 30_000, onResume: () => undefined },
+      logger,
+    });
+    this.account = account;
+    const common = { database, store, provider, budget, account, logger, leaseMs };
     this.submission = new SubmissionWork({
       ...common,
       settlement: this.settlement,
@@ -173,6 +180,11 @@ export class JobProcess {
   /** One pass over finished pictures that are not stored yet. */
   storePictures(): Promise<unknown> {
     return this.run(() => this.avatars.pass(new AbortController().signal));
+  }
+
+  /** Checks the account if it is paused and that is due. */
+  probe(): Promise<unknown> {
+    return this.run(() => this.account.probe(new AbortController().signal));
   }
 
   /** Brings what only the journal knows into the database. */

@@ -3,6 +3,7 @@ import { picsartFacts } from '../../src/upstream/picsart/facts';
 import {
   UpstreamError,
   type Accepted,
+  type AccountCheck,
   type AvatarProvider,
   type GenerateRequest,
   type GenerationRef,
@@ -161,6 +162,10 @@ export class ScriptedProvider implements AvatarProvider {
   readonly calls: PaidCall[] = [];
   /** What polls are answered where nothing else was said. */
   otherwise: PollAnswer = running();
+  /** What checks of the account show. */
+  check: AccountCheck = { acceptsKey: true, credits: 100 };
+  /** How often the account was checked. */
+  checks = 0;
   /** Awaited when a paid call has come in, before its fate begins. */
   onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
   private readonly fates: Fate[] = [];
@@ -203,6 +208,8 @@ export class ScriptedProvider implements AvatarProvider {
     this.calls.length = 0;
     this.states.clear();
     this.otherwise = running();
+    this.check = { acceptsKey: true, credits: 100 };
+    this.checks = 0;
     this.polls.clear();
     this.requestsPerMinute = plentyPerMinute;
     this.onCall = () => Promise.resolve();
@@ -226,6 +233,11 @@ export class ScriptedProvider implements AvatarProvider {
 
   generation({ ref }: GenerationRef): Promise<UpstreamState> {
     return this.poll(ref);
+  }
+
+  checkAccount(): Promise<AccountCheck> {
+    this.checks += 1;
+    return Promise.resolve(this.check);
   }
 
   trustsHost(): boolean {

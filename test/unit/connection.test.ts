@@ -112,7 +112,7 @@ describe('connection', () => {
         return toConnection(readRows(page.first, page.afterId), page);
       }
     }
-    const schema = buildAppSchema([new ThingResolver()], () => Promise.resolve());
+    const schema = buildAppSchema([new ThingResolver()], ({ viewer }) => Promise.resolve(viewer));
     const source =
       '{ things { nodes { id } edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }';
     const { data, errors } = await graphql({

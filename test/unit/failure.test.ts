@@ -57,6 +57,7 @@ describe('failures', () => {
     ['PHOTO_UNREACHABLE', 'PHOTO_UNREACHABLE', true],
     ['NOT_FOUND', 'MODEL_LOST_UPSTREAM', true],
     ['UPSTREAM_REJECTED', 'UPSTREAM_REJECTED', false],
+    ['FORBIDDEN', 'UPSTREAM_REJECTED', false],
     [undefined, 'UPSTREAM_REJECTED', false],
   ])('follow from the upstream’s refusal: %s', (refusal, code, retryable) => {
     expect(refusedFailure(refusal, 'type is unknown')).toMatchObject({ code, retryable });

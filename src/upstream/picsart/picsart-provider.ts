@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../core/logger';
 import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../http-exchange';
-import type {
-  Accepted,
-  AvatarProvider,
-  GenerateRequest,
-  GenerationRef,
-  InstantRequest,
-  ProviderFacts,
-  ProviderStyle,
-  TrainRequest,
-  UpstreamNotice,
-  UpstreamState,
+import {
+  UpstreamError,
+  type Accepted,
+  type AccountCheck,
+  type AvatarProvider,
+  type GenerateRequest,
+  type GenerationRef,
+  type InstantRequest,
+  type ProviderFacts,
+  type ProviderStyle,
+  type TrainRequest,
+  type UpstreamNotice,
+  type UpstreamState,
 } from '../provider';
 import { picsartFacts, picsartStyles } from './facts';
 import { readGeneration, readTraining } from './job-state';
@@ -19,9 +21,11 @@ import { readNotice } from './notice';
 import { refusedError, unansweredError, unclearError } from './refusals';
 import {
   apiKeyHeader,
+  balanceUrlOf,
   generateBody,
   instantBody,
   paths,
+  readCredits,
   readObject,
   readReference,
   trainBody,
@@ -33,6 +37,8 @@ export interface PicsartProviderOptions {
   name: 'picsart' | 'sandbox';
   /** Without a path; a trailing `/v1` is understood. */
   baseUrl: string;
+  /** Where the balance is asked for. @defaultValue see {@link balanceUrlOf} */
+  balanceUrl?: string;
   apiKey: string;
   /** Limit of a paid call, from connecting to the last byte, in milliseconds. */
   submitTimeoutMs: number;
@@ -100,6 +106,19 @@ export class PicsartProvider implements AvatarProvider {
     return this.ask('generation', path, readGeneration, signal);
   }
 
+  async checkAccount(signal: AbortSignal): Promise<AccountCheck> {
+    const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl.href.replace(/\/$/, ''));
+    try {
+      const answer = await this.answered('balance', () => this.get(new URL(url), signal));
+      const credits = readCredits(readObject(answer.body));
+      return { acceptsKey: credits === null ? null : true, credits };
+    } catch (error) {
+      const status = error instanceof UpstreamError ? error.status : undefined;
+      if (status === 402) return { acceptsKey: true, credits: 0 };
+      return { acceptsKey: status === 401 ? false : null, credits: null };
+    }
+  }
+
   trustsHost(hostname: string): boolean {
     return withoutBrackets(hostname) === withoutBrackets(this.baseUrl.hostname);
   }
@@ -131,18 +150,15 @@ export class PicsartProvider implements AvatarProvider {
     read: ReadState,
     signal: AbortSignal,
   ): Promise<UpstreamState> {
-    const answer = await this.answered(call, () =>
-      this.exchange.get({
-        url: this.urlOf(path),
-        headers: this.headers,
-        timeoutMs: this.options.pollTimeoutMs,
-        maxBytes: maxAnswerBytes,
-        signal,
-      }),
-    );
+    const answer = await this.answered(call, () => this.get(this.urlOf(path), signal));
     const body = readObject(answer.body);
     if (!body) throw unclearError(answer, 'answered with something that is no JSON object');
     return read(body, answer.status, readNotice(answer.headers));
+  }
+
+  private get(url: URL, signal: AbortSignal): Promise<ExchangeAnswer> {
+    const { pollTimeoutMs: timeoutMs } = this.options;
+    return this.exchange.get({ url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal });
   }
 
   /** A whole 2xx answer. */

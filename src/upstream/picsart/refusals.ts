@@ -56,18 +56,32 @@ function laterError(answer: ExchangeAnswer): UpstreamError {
   });
 }
 
+/**
+ * What a refusal concerns, by its status. Picsart documents 401 (key missing or invalid) and 402 (credits exhausted) as
+ * refusals of the account. Of 403 only the number is documented: it concerns the account if its words name the key,
+ * the account, its plan or its credits, and otherwise the account or the job (`FORBIDDEN`).
+ */
 const refusals: ReadonlyMap<number, UpstreamRefusal> = new Map([
   [401, 'UPSTREAM_AUTH'],
   [402, 'UPSTREAM_CREDITS'],
-  [403, 'UPSTREAM_AUTH'],
+  [403, 'FORBIDDEN'],
   [404, 'NOT_FOUND'],
 ]);
+const namesCredits = /\b(credits?|balance|payment|billing|quota)\b/i;
+const namesAccount = /\b(api[ -]?key|key|token|credentials?|account|subscription|plan|unauthori[sz]ed)\b/i;
 
 /** Picsart answers 422 for a bad request and also when it got a 404 or 429 for a photo's URL; only the words differ. */
-function refusalOf(status: number, reason: string | undefined): UpstreamRefusal {
-  if (status === 422 && reason && speaksOfAddress.test(reason) && speaksOfFailure.test(reason))
+function refusalOf(status: number, reason = ''): UpstreamRefusal {
+  if (status === 422 && speaksOfAddress.test(reason) && speaksOfFailure.test(reason))
     return 'PHOTO_UNREACHABLE';
-  return refusals.get(status) ?? 'UPSTREAM_REJECTED';
+  const named = status === 403 ? namedRefusal(reason) : null;
+  return named ?? refusals.get(status) ?? 'UPSTREAM_REJECTED';
+}
+
+/** What the words of a 403 say that it concerns. */
+function namedRefusal(reason: string): UpstreamRefusal | null {
+  if (namesCredits.test(reason)) return 'UPSTREAM_CREDITS';
+  return namesAccount.test(reason) ? 'UPSTREAM_AUTH' : null;
 }
 
 const speaksOfAddress = /\b(urls?|images?|photos?|pictures?|links?|files?|address(es)?)\b/i;

@@ -20,7 +20,26 @@ export const paths = {
     `/v1/avatars/models/${encodeURIComponent(modelRef)}/inferences/${encodeURIComponent(ref)}`,
   instants: '/v1/avatars/instant',
   instant: (ref: string) => `/v1/avatars/instant/${encodeURIComponent(ref)}`,
+  balance: '/v1/balance',
 } as const;
+
+/** Where the avatar calls are documented to be. */
+export const picsartBaseUrl = 'https://genai-avatars-api.picsart.io';
+
+/**
+ * Where the balance of credits is asked for. Documented for the sibling GenAI API (`GET /v1/balance` answers
+ * `{"credits": int}`); that it holds for the avatars' key is inferred. Any other server is asked itself.
+ */
+export function balanceUrlOf(baseUrl: string): string {
+  const host = baseUrl === picsartBaseUrl ? 'https://genai-api.picsart.io' : baseUrl;
+  return host + paths.balance;
+}
+
+/** The credits that a balance names; null if it names none. */
+export function readCredits(body: Record<string, unknown> | null): number | null {
+  const read = z.coerce.number().safeParse(body?.credits ?? asObject(body?.data)?.credits);
+  return read.success ? read.data : null;
+}
 
 /** The body that trains a model. */
 export function trainBody(request: TrainRequest): { images: readonly string[]; type: Lowercase<AvatarType> } {

@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import type { Outcome } from './jobs';
 
-/** What a fault can befall: the paid calls, the questions, and the fetching of a result. */
-export const operations = ['train', 'generate', 'instant', 'model', 'inference', 'result'] as const;
+/** What a fault can apply to: the paid calls, the polls, the balance, and the download of a result. */
+export const operations = [
+  'train',
+  'generate',
+  'instant',
+  'model',
+  'inference',
+  'balance',
+  'result',
+] as const;
 
 /** One of {@link operations}. An instant avatar is asked for as `inference`, like any other generation. */
 export type Operation = (typeof operations)[number];

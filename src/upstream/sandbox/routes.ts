@@ -20,7 +20,7 @@ export interface Route {
   ) => Reply | Promise<Reply>;
 }
 
-/** All of Picsart's avatar calls, and the results' own place, which needs no key. */
+/** All of Picsart's avatar calls, the balance, and the results' own place, which needs no key. */
 const routes: readonly Route[] = [
   {
     operation: 'train',
@@ -57,6 +57,12 @@ const routes: readonly Route[] = [
     method: 'GET',
     pattern: /^\/v1\/avatars\/instant\/([^/]+)$/,
     run: (service, request, [id = '']) => service.inference(null, id, originOf(request)),
+  },
+  {
+    operation: 'balance',
+    method: 'GET',
+    pattern: /^\/v1\/balance$/,
+    run: (service) => service.balance(),
   },
   {
     operation: 'result',

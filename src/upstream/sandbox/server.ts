@@ -29,7 +29,15 @@ export interface ServerParts {
 
 /** Speaks HTTP for the sandbox: who may call, how often, what for; and spoils answers when it was told to. */
 export class SandboxServer {
-  private readonly calls = { train: 0, generate: 0, instant: 0, model: 0, inference: 0, result: 0 };
+  private readonly calls = {
+    train: 0,
+    generate: 0,
+    instant: 0,
+    model: 0,
+    inference: 0,
+    balance: 0,
+    result: 0,
+  };
   private limited = 0;
 
   constructor(private readonly parts: ServerParts) {}
@@ -57,8 +65,7 @@ export class SandboxServer {
       send(response, await this.administer(request, path), headers);
     } else {
       if (!path.startsWith('/results/')) this.admit(request, headers);
-      if (path === '/v1/balance') send(response, this.parts.service.balance(), headers);
-      else await this.perform(request, response, path, headers);
+      await this.perform(request, response, path, headers);
     }
   }
 

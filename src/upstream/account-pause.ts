@@ -1,0 +1,166 @@
+import type { Sql } from '../core/sql';
+import type { PauseReason } from './account.entity';
+
+/** How a refusal of the account changed its state. */
+export type PauseEffect =
+  /** Submissions were not paused before. */
+  | 'PAUSED'
+  /** They were paused, or a trial submission was refused. */
+  | 'STILL_PAUSED'
+  /** The account was found to be good just before: the refusal concerns the job. */
+  | 'JOB_REFUSED';
+
+/** What a check of a paused account has shown. */
+export type ProbeResult =
+  /** The account is still refused: the next check is due after a longer interval. */
+  | 'REFUSED'
+  /** The account is good: submissions are resumed, one at a time until the first is accepted. */
+  | 'GOOD'
+  /** The check says nothing: one submission may be made as a trial. */
+  | 'UNKNOWN';
+
+/** Intervals between checks double up to this multiple of the first. */
+const maxIntervalFactor = 20;
+/** How long a check may take before another process makes it. */
+const probeLeaseMs = 60_000;
+
+/*
+ * The states of an account, by its columns:
+ *
+ * - normal: submit_paused_at and trial_at are null.
+ * - paused: submit_paused_at is set and trial_at null. No submission is made; with the reason UPSTREAM_AUTH no poll
+ *   either. At probe_at the account is checked.
+ * - on trial: trial_at is set. One submission is made at a time, from trial_at on; one that is accepted leads to
+ *   normal, one that is refused for the account to paused. submit_paused_at stays set where the check said nothing.
+ */
+
+const notPaused = 'submit_paused_at = NULL, submit_pause_reason = NULL';
+const notChecked = 'trial_at = NULL, probe_at = NULL, probes = 0';
+const normal = `${notPaused}, ${notChecked}`;
+
+/**
+ * The upstream refused a call for a reason that concerns the account.
+ * @param isUnclear - whether the refusal may concern the job instead; then the account is checked at once
+ * @param intervalMs - until the first check
+ */
+export async function pauseSubmissions(
+  sql: Sql,
+  account: string,
+  refusal: { reason: Exclude<PauseReason, 'OPERATOR'>; isUnclear: boolean },
+  intervalMs: number,
+): Promise<PauseEffect> {
+  if (refusal.isUnclear) {
+    const proven = await sql.rows(
+      `UPDATE upstream_accounts SET ${normal}
+        WHERE account = $1 AND trial_at IS NOT NULL AND submit_paused_at IS NULL RETURNING account`,
+      [account],
+    );
+    if (proven.length > 0) return 'JOB_REFUSED';
+  }
+  const [paused] = await sql.rows<{ is_new: boolean }>(
+    `UPDATE upstream_accounts
+        SET submit_paused_at = coalesce(submit_paused_at, clock_timestamp()), submit_pause_reason = $2, trial_at = NULL,
+            probe_at = clock_timestamp() + CASE WHEN $4 AND probes = 0 THEN interval '0' ELSE ${intervalSql('$3')} END
+      WHERE account = $1 AND (submit_paused_at IS NULL OR trial_at IS NOT NULL)
+     RETURNING probes = 0 AS is_new`,
+    [account, refusal.reason, intervalMs, refusal.isUnclear],
+  );
+  return paused?.is_new ? 'PAUSED' : 'STILL_PAUSED';
+}
+
+/**
+ * Ends the trial submission that is in flight, if there is one.
+ * @returns whether submissions are resumed by it
+ */
+export async function endTrial(sql: Sql, account: string, isAccepted: boolean): Promise<boolean> {
+  const ended = await sql.rows(
+    `UPDATE upstream_accounts SET ${isAccepted ? normal : 'trial_at = clock_timestamp()'}
+      WHERE account = $1 AND trial_at IS NOT NULL RETURNING account`,
+    [account],
+  );
+  return isAccepted && ended.length > 0;
+}
+
+/** A poll was answered: the key is accepted. Submissions on trial for a refused key go on one at a time. */
+export async function acceptKey(sql: Sql, account: string): Promise<void> {
+  await sql.rows(
+    `UPDATE upstream_accounts SET ${notPaused}
+      WHERE account = $1 AND trial_at IS NOT NULL AND submit_pause_reason = 'UPSTREAM_AUTH'`,
+    [account],
+  );
+}
+
+/**
+ * Takes the check of a paused account that is due; no other process makes it meanwhile.
+ * @returns null if none is due
+ */
+export async function claimProbe(
+  sql: Sql,
+  account: string,
+): Promise<{ reason: Exclude<PauseReason, 'OPERATOR'>; isAtMaxInterval: boolean } | null> {
+  const [claimed] = await sql.rows<{ reason: Exclude<PauseReason, 'OPERATOR'>; probes: number }>(
+    `UPDATE upstream_accounts SET probes = probes + 1, probe_at = clock_timestamp() + $2 * interval '1 ms'
+      WHERE account = $1 AND submit_pause_reason <> 'OPERATOR' AND trial_at IS NULL AND probe_at <= clock_timestamp()
+     RETURNING submit_pause_reason AS reason, probes`,
+    [account, probeLeaseMs],
+  );
+  if (!claimed) return null;
+  return { reason: claimed.reason, isAtMaxInterval: 2 ** (claimed.probes - 1) >= maxIntervalFactor };
+}
+
+/** Writes what a check has shown; nothing if an operator paused or resumed submissions meanwhile. */
+export async function finishProbe(
+  sql: Sql,
+  account: string,
+  reason: PauseReason,
+  { result, intervalMs }: { result: ProbeResult; intervalMs: number },
+): Promise<void> {
+  const changes: Record<ProbeResult, string> = {
+    REFUSED: `probe_at = clock_timestamp() + ${intervalSql('$3')}`,
+    GOOD: `${notPaused}, trial_at = clock_timestamp(), probe_at = NULL`,
+    UNKNOWN: 'trial_at = clock_timestamp(), probe_at = NULL',
+  };
+  await sql.rows(
+    `UPDATE upstream_accounts SET ${changes[result]}
+      WHERE account = $1 AND submit_pause_reason = $2 AND trial_at IS NULL AND $3::float8 > 0`,
+    [account, reason, intervalMs],
+  );
+}
+
+/** Why submissions are paused; null if they are not. */
+export async function readPauseReason(sql: Sql, account: string): Promise<PauseReason | null> {
+  const [row] = await sql.rows<{ reason: PauseReason | null }>(
+    'SELECT submit_pause_reason AS reason FROM upstream_accounts WHERE account = $1',
+    [account],
+  );
+  return row?.reason ?? null;
+}
+
+/**
+ * Pauses the submissions of accounts until {@link resumeByOperator}.
+ * @param prefix - the beginning of the accounts' digests; empty: all accounts
+ * @returns the accounts
+ */
+export async function pauseByOperator(sql: Sql, prefix: string): Promise<string[]> {
+  const rows = await sql.rows<{ account: string }>(
+    `UPDATE upstream_accounts
+        SET ${notChecked}, submit_paused_at = coalesce(submit_paused_at, clock_timestamp()), submit_pause_reason = 'OPERATOR'
+      WHERE starts_with(account, $1) RETURNING account`,
+    [prefix],
+  );
+  return rows.map(({ account }) => account);
+}
+
+/** Resumes the submissions of accounts, whatever they were paused for. A refusal pauses them again. */
+export async function resumeByOperator(sql: Sql, prefix: string): Promise<string[]> {
+  const rows = await sql.rows<{ account: string }>(
+    `UPDATE upstream_accounts SET ${normal} WHERE starts_with(account, $1) RETURNING account`,
+    [prefix],
+  );
+  return rows.map(({ account }) => account);
+}
+
+/** The interval until the next check, after `probes` checks. */
+function intervalSql(firstMs: string): string {
+  return `${firstMs} * least(${maxIntervalFactor}, 2 ^ least(probes, 30)) * interval '1 ms'`;
+}

@@ -1,0 +1,88 @@
+import { TestClient } from '../support/client';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
+
+describe('likeness upstream', () => {
+  let gateway: TestGateway;
+  let client: TestClient;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({ ACCOUNT_PROBE_INTERVAL: '100ms' });
+    client = new TestClient(() => gateway.url);
+  });
+  afterAll(() => gateway.stop());
+
+  const operate = (...words: string[]): Promise<CommandResult> =>
+    likeness({ DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir }, ...words);
+  interface Account {
+    submissionsPausedAt: string | null;
+    submissionsPauseReason: string | null;
+  }
+  const account = async (): Promise<Account> => {
+    const { out } = await operate('status', '--json');
+    return (JSON.parse(out) as { accounts: Account[] }).accounts[0]!;
+  };
+  const query = '{ operator { accounts { submissionsPausedAt submissionsPauseReason nextCheckAt } } }';
+
+  it('pauses and resumes paid calls of gateways that run, and says why jobs wait', async () => {
+    let out = '';
+    await until(async () => ({ out } = await operate('upstream', 'pause')).out !== '');
+    expect(out).toMatch(/^Submissions of account \w+ are paused\.$/);
+    const { id } = await client.train({ photoIds: await client.uploadFaces() });
+    expect(await account()).toMatchObject({
+      submissionsPausedAt: expect.any(String),
+      submissionsPauseReason: 'OPERATOR',
+    });
+    expect(await client.ask(query)).toEqual({
+      operator: {
+        accounts: [
+          {
+            submissionsPausedAt: expect.any(String),
+            submissionsPauseReason: 'OPERATOR',
+            nextCheckAt: null,
+          },
+        ],
+      },
+    });
+    expect((await operate('status')).out).toContain('OPERATOR');
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(metrics).toContain('likeness_submissions_paused{provider="sandbox",reason="OPERATOR"} 1');
+    const shown = JSON.parse((await operate('models', 'show', id, '--json')).out) as Record<string, unknown>;
+    expect(shown).toMatchObject({
+      status: 'QUEUED',
+      waitsFor: 'submissions are paused: OPERATOR',
+      submissions: [],
+    });
+    expect((await gateway.sandbox.counts()).calls).toMatchObject({ train: 0, balance: 0 });
+
+    expect((await operate('upstream', 'resume')).out).toMatch(/^Submissions of account \w+ are resumed\.$/);
+    expect((await client.modelEnd(id)).status).toBe('READY');
+    expect(await account()).toMatchObject({ submissionsPausedAt: null, submissionsPauseReason: null });
+    expect(await (await fetch(`${gateway.url}/metrics`)).text()).not.toContain('submissions_paused{');
+  });
+
+  it('answers an unknown account with what to do', async () => {
+    expect(await operate('upstream', 'pause', '--account', 'zzz')).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('No such account'),
+    });
+    expect((await account()).submissionsPausedAt).toBeNull();
+  });
+
+  it('is not needed for an account without credits: it alarms, waits, and goes on by itself', async () => {
+    const photoIds = await client.uploadFaces();
+    await gateway.sandbox.fault({ on: 'train', kind: 'status', status: 402, times: 2 });
+    await gateway.sandbox.fault({ on: 'balance', kind: 'status', status: 402, times: 2 });
+    const before = (await gateway.sandbox.counts()).calls;
+    const { id } = await client.train({ photoIds });
+    expect((await client.modelEnd(id)).status).toBe('READY');
+    const after = (await gateway.sandbox.counts()).calls;
+    expect(after.train - before.train).toBe(3);
+    expect(after.balance - before.balance).toBeGreaterThanOrEqual(3);
+    const alarms = gateway.log.filter(({ msg }) =>
+      String(msg).startsWith('the upstream refuses the account'),
+    );
+    expect(alarms).toMatchObject([{ level: 'error', reason: 'UPSTREAM_CREDITS', status: 402 }]);
+  });
+});

@@ -1,0 +1,68 @@
+import { createServer, type Server } from 'node:http';
+import { listening, stopped } from '../support/file-host';
+import { TestGateway } from '../support/gateway';
+import { jwtSettings, Person } from '../support/person';
+import { facePhoto } from '../support/pictures';
+import { until } from '../support/until';
+
+const train = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id status } } }';
+
+describe('photos from URLs that hang', () => {
+  let gateway: TestGateway;
+  let host: Server;
+  let base: string;
+  let hanging = 0;
+
+  beforeAll(async () => {
+    const photo = await facePhoto(1, { width: 640 });
+    host = createServer((request, response) => {
+      if (!request.url!.startsWith('/hangs/')) return void response.writeHead(200).end(photo);
+      hanging += 1;
+      response.on('close', () => (hanging -= 1));
+    });
+    base = `http://127.0.0.1:${await listening(host)}`;
+    gateway = await TestGateway.start({ ...jwtSettings, PHOTO_URL_ALLOW: '127.0.0.1' });
+  });
+  afterAll(async () => {
+    await gateway.stop();
+    await stopped(host);
+  });
+
+  const trainFrom = async (person: Person, folder: string, count: number): Promise<string> => {
+    const photoUrls = Array.from({ length: count }, (_, index) => `${base}/${folder}/${index}.jpg`);
+    const input = { name: 'Me', type: 'WOMAN', photoUrls };
+    const { trainModel } = await person.caller.take<{ trainModel: { model: { id: string } } }>(train, {
+      input,
+    });
+    return trainModel.model.id;
+  };
+
+  const status = async (person: Person, id: string): Promise<string> =>
+    (
+      await person.caller.take<{ model: { status: string } }>(
+        'query ($id: ID!) { model(id: $id) { status } }',
+        { id },
+      )
+    ).model.status;
+
+  it.each([
+    ['one owner', ['alice', 'alice']],
+    ['two owners', ['carol', 'dave']],
+  ])('of two trainings of %s do not hold up the training of another', async (_, names) => {
+    const slow = await Promise.all(names.map((name) => Person.of(gateway, name)));
+    const before = hanging;
+    const models = await Promise.all(
+      slow.map((person, index) => trainFrom(person, `hangs/${names[0]}/${index}`, 30)),
+    );
+    await until(() => hanging > before);
+    const bob = await Person.of(gateway, `bob of ${names[0]}`);
+    const bobs = await trainFrom(bob, `quick/${names[0]}`, 30);
+    await until(async () => (await status(bob, bobs)) === 'READY', 25_000);
+    // None of the photos that hang has ended, so that none has made room.
+    expect(hanging).toBeGreaterThan(before);
+    expect(await Promise.all(models.map((id, index) => status(slow[index]!, id)))).toEqual([
+      'QUEUED',
+      'QUEUED',
+    ]);
+  });
+});

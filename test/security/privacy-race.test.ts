@@ -1,0 +1,194 @@
+import { randomInt } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { Client } from 'pg';
+import { likeness } from '../support/command-line';
+import { listening, stopped } from '../support/file-host';
+import { TestGateway } from '../support/gateway';
+import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import { facePhoto } from '../support/pictures';
+
+const armed = Symbol.for('likeness.failpoint');
+type Hook = (name: string) => Promise<void>;
+interface Model {
+  model: { id: string };
+}
+
+let gateway: TestGateway;
+let host: Server;
+let base: string;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({ ...jwtSettings, PHOTO_URL_ALLOW: '127.0.0.1' });
+  const face = await facePhoto(1, { width: 640 });
+  host = createServer((_, response) => response.end(face));
+  base = `http://127.0.0.1:${await listening(host)}`;
+});
+
+afterEach(() => {
+  (globalThis as { [armed]?: Hook })[armed] = undefined;
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await stopped(host);
+});
+
+/**
+ * A document with so many mutations of which each creates something.
+ * @param paidAt - the place of the paid one: of these a document may have one
+ */
+function document(
+  name: string,
+  fields: number,
+  paidAt: number,
+): { query: string; variables: Record<string, unknown> } {
+  const uploads = 'createPhotoUploads(input: $files) { uploads { photo { id } } }';
+  const training = 'trainModel(input: $training) { model { id } }';
+  const lines = Array.from({ length: fields }, (_, at) => `f${at}: ${at === paidAt ? training : uploads}`);
+  const files = [1, 2].map((n) => ({ filename: `${name}-${n}.jpg`, contentType: 'image/jpeg', byteSize: 9 }));
+  const photoUrls = [1, 2, 3, 4, 5].map((photo) => `${base}/${name}/${photo}.jpg`);
+  return {
+    query: `mutation ($files: CreatePhotoUploadsInput!, $training: TrainModelInput!) { ${lines.join('\n')} }`,
+    variables: {
+      files: { files },
+      training: { name: `model of ${name}`, type: 'CAT', photoUrls, idempotencyKey: name },
+    },
+  };
+}
+
+/** Stops the first mutation of a document after its commit, until it is released. */
+function stopAfterFirst(): { reached: () => boolean; release: () => void } {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let isReached = false;
+  (globalThis as { [armed]?: Hook })[armed] = async (name) => {
+    if (name !== 'mutation:committed' || isReached) return;
+    isReached = true;
+    await released;
+  };
+  return { reached: () => isReached, release };
+}
+
+/** Whether a statement that contains these words waits for a lock. */
+async function isWaiting(words: string): Promise<boolean> {
+  const rows = await rowsOf(
+    gateway,
+    `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0`,
+    [words],
+  );
+  return rows.length > 0;
+}
+
+/** Whether everything that waits to be deleted is deleted. */
+async function isQuiet(): Promise<boolean> {
+  const rows = await rowsOf(gateway, 'SELECT 1 FROM doomed_media LIMIT 1');
+  return rows.length === 0 && (await gateway.mediaFiles()).length === 0;
+}
+
+describe('a request that was admitted before an erasure', () => {
+  it('writes nothing once the erasure is complete', async () => {
+    const early = await Person.of(gateway, 'early-ella');
+    const { reached, release } = stopAfterFirst();
+    const answering = early.caller.ask('HTTP', document('early-ella', 3, 0));
+    await until(async () => reached());
+
+    const { completedAt, counts } = await early.erase();
+    expect({ isComplete: completedAt !== null, models: counts.models }).toEqual({
+      isComplete: true,
+      models: 1,
+    });
+    release();
+
+    const { data, errors } = await answering;
+    expect(data).toBeNull();
+    const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: 5 } };
+    expect(errors).toMatchObject([refused]);
+    expect(await tablesWith(gateway, 'early-ella')).toEqual(['erasures']);
+  });
+
+  it('is waited for while it writes, and what it wrote is erased', async () => {
+    const slow = await Person.of(gateway, 'slow-sam');
+    const { query, variables } = document('slow-sam', 2, 1);
+    const trained = await slow.caller.take<{ f1: Model }>(query, variables);
+    const [row] = await rowsOf<{ id: string }>(gateway, `SELECT id FROM models WHERE owner = 'slow-sam'`);
+    const client = new Client({ connectionString: gateway.database.url });
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT 1 FROM models WHERE id = $1 FOR UPDATE', [row!.id]);
+    const rename = 'mutation ($id: ID!) { renameModel(id: $id, name: "slow-sam again") { model { name } } }';
+    const renaming = slow.caller.ask('HTTP', { query: rename, variables: { id: trained.f1.model.id } });
+    await until(() => isWaiting('UPDATE models SET name'));
+    const erasing = slow.erase();
+    await until(() => isWaiting('pg_advisory_xact_lock'));
+    await client.query('COMMIT');
+    await client.end();
+
+    const { counts } = await erasing;
+    expect((await renaming).errors).toBeUndefined();
+    expect(counts.models).toBe(1);
+    expect(await tablesWith(gateway, 'slow-sam')).toEqual(['erasures']);
+  });
+
+  it('leaves nothing behind, wherever in a document of 20 mutations the erasure comes', async () => {
+    const repetitions = 15;
+    const outcomes: boolean[] = [];
+    for (let repetition = 0; repetition < repetitions; repetition += 1) {
+      const name = `racer-${repetition}`;
+      const person = await Person.of(gateway, name);
+      const answering = person.caller.ask(
+        'HTTP',
+        document(name, 20, repetition % 2 === 0 ? 19 : randomInt(20)),
+      );
+      const others = [
+        person.caller.ask('WebSocket', document(`${name}-socket`, 5, 4)),
+        person.caller.ask('HTTP', { query: 'mutation { exportMyData { url } }' }),
+        person.slots(3).catch(() => null),
+      ];
+      await new Promise((resolve) => setTimeout(resolve, randomInt(250)));
+      const { receipt } = await person.erase();
+      const [{ errors = [] }] = await Promise.all([answering, ...others]);
+      outcomes.push(errors.length > 0);
+      await until(async () => (await person.erasure(receipt))?.completedAt != null);
+      expect(await tablesWith(gateway, name)).toEqual(['erasures']);
+    }
+    await until(isQuiet);
+    expect(await tablesWith(gateway, 'racer-')).toEqual(['erasures']);
+    expect(new Set(outcomes).has(true)).toBe(true);
+  }, 120_000);
+
+  it('writes nothing later than half a minute after its admission', async () => {
+    const ask = (age: string): Promise<{ verdict: string }[]> =>
+      rowsOf(gateway, `SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [age]);
+    expect([...(await ask('29 s')), ...(await ask('31 s'))]).toEqual([
+      { verdict: 'ADMITTED' },
+      { verdict: 'LATE' },
+    ]);
+  });
+});
+
+describe("an operator, while the data of a key's owner are being erased", () => {
+  const operate = (...words: string[]): ReturnType<typeof likeness> =>
+    likeness({ DATABASE_URL: gateway.database.url }, ...words);
+
+  it('can revoke the key, without naming the owner, and cannot make another', async () => {
+    const key = (await operate('keys', 'create', '--owner', 'keyed-kim')).out;
+    const [, id] = key.split('_');
+    await rowsOf(
+      gateway,
+      `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'keyed-kim', now() + interval '1 hour')`,
+    );
+    const made = await operate('keys', 'create', '--owner', 'keyed-kim');
+    expect(made).toMatchObject({ code: 1, out: '' });
+    expect(await operate('keys', 'revoke', id!)).toMatchObject({ code: 0 });
+    const entries = await rowsOf<{ owner: string }>(
+      gateway,
+      `SELECT owner FROM audit_log WHERE action = 'revokeKey' AND subject = $1`,
+      [id],
+    );
+    expect(entries).toEqual([{ owner: '@/erased' }]);
+    expect(
+      await rowsOf(gateway, `SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL`, [id]),
+    ).toEqual([]);
+  });
+});
