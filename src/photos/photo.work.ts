@@ -121,7 +121,6 @@ export class PhotoWork {
   /** What refuses the photo for good; null if it may still be had. */
   private problemOf(error: unknown, tries: number): PhotoProblemRow | null {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
-    if (isOutOfDescriptors(error)) return null;
     if (!(error instanceof DownloadError)) return tries >= mostClaims ? unreachable : null;
     if (error.kind === 'TOO_LARGE') {
       const { code, message } = photoTooLarge(this.parts.maxPhotoBytes);

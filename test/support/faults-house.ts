@@ -19,6 +19,8 @@ export interface HouseOptions {
   ownPostgres?: boolean;
   /** How many gateways share the house. @defaultValue 1 */
   gateways?: number;
+  /** Each gateway's limit of open files. @defaultValue that of this process */
+  openFiles?: number;
 }
 
 /** What is killed. */
@@ -184,7 +186,7 @@ export class FaultsHouse {
   }
 
   private startGateway(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
-    return GatewayProcess.start({
+    const environment = {
       ...baseSettings,
       PICSART_BASE_URL: this.sandbox.url,
       PICSART_API_KEY: this.sandbox.apiKey,
@@ -192,6 +194,7 @@ export class FaultsHouse {
       DATABASE_URL: this.databaseUrl,
       ...this.options.settings,
       ...settings,
-    });
+    };
+    return GatewayProcess.start(environment, this.options.openFiles);
   }
 }

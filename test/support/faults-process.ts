@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -63,10 +63,16 @@ export class GatewayProcess {
   /**
    * Starts one and returns when it says that it is ready.
    * @param settings - the whole environment, besides PATH
+   * @param openFiles - its limit of open files (`ulimit -n`); that of this process unless given
    */
-  static async start(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
+  static async start(
+    settings: Readonly<Record<string, string>>,
+    openFiles?: number,
+  ): Promise<GatewayProcess> {
     const port = settings.PORT ?? String(await freePort());
-    const child = spawn(process.execPath, ['--expose-gc', '-r', failpoints, program], {
+    const command = [process.execPath, '--expose-gc', '-r', failpoints, program];
+    const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}`, ...command];
+    const child = spawn(limited[0]!, limited.slice(1), {
       cwd: settings.DATA_DIR,
       env: { PATH: process.env.PATH, ...settings, PORT: port },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -154,6 +160,24 @@ export class GatewayProcess {
   async limitFiles(bytes: number | null): Promise<void> {
     const limit = bytes === null ? 'unlimited' : String(bytes);
     await promisify(execFile)('prlimit', ['--pid', String(this.pid), `--fsize=${limit}:unlimited`]);
+  }
+
+  /** How many files and sockets it has open. */
+  async openFiles(): Promise<number> {
+    return (await readdir(`/proc/${this.pid}/fd`)).length;
+  }
+
+  /**
+   * Lets it open no file and no socket beyond what it has now.
+   * @returns lifts the limit again
+   */
+  async forbidOpening(): Promise<() => Promise<void>> {
+    const limit = async (soft: string): Promise<void> => {
+      await promisify(execFile)('prlimit', ['--pid', String(this.pid), `--nofile=${soft}:`]);
+    };
+    // The lowest free number is given next: none below this limit is left but those that are free now.
+    await limit('3');
+    return () => limit('1024');
   }
 
   /** Lets the peak begin anew from what it has now. */

@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { eventually } from '../support/faults-client';
+import { FaultsHouse } from '../support/faults-house';
+import { ending, furnish, order } from '../support/faults-jobs';
+import { PhotoHost } from '../support/photo-host';
+import { facePhoto } from '../support/pictures';
+import { RawConnection } from '../support/raw-http';
+import { until } from '../support/until';
+
+jest.setTimeout(180_000);
+
+let house: FaultsHouse;
+let host: PhotoHost;
+
+beforeEach(async () => {
+  host = await PhotoHost.start();
+});
+afterEach(async () => {
+  await house.close();
+  await host.stop();
+});
+
+const query = JSON.stringify({ query: '{ models(first: 5) { nodes { id status } } viewer { owner } }' });
+const queryRequest =
+  'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+  `Content-Length: ${query.length}\r\n\r\n${query}`;
+
+describe('a process with few open files', () => {
+  it('refuses sockets beyond them, serves the others, and does its work', async () => {
+    house = await FaultsHouse.open({ openFiles: 256 });
+    await furnish(house);
+    const training = await order(house, 'training');
+    const port = Number(house.gateway.port);
+    const clients = await Promise.all(Array.from({ length: 300 }, () => RawConnection.open(port)));
+    for (const { socket } of clients) socket.write(queryRequest);
+    await until(() => clients.every(({ text, isClosed }) => isClosed || text.includes('\r\n\r\n{')));
+    const served = clients.filter(({ text }) => text.startsWith('HTTP/1.1 200 '));
+    expect(served.length).toBeGreaterThan(60);
+    expect(served.filter(({ text }) => !text.includes('"nodes"') || text.includes('"errors"'))).toEqual([]);
+    const statuses = new Set(clients.map(({ text }) => text.slice(9, 12)));
+    expect([...statuses].filter((status) => !['200', '503', ''].includes(status))).toEqual([]);
+    expect(statuses).toContain('503');
+    expect(await house.gateway.openFiles()).toBeLessThan(200);
+    expect(house.gateway.said(/limit of open files \(ulimit -n\) is reached/, 'warn')).toHaveLength(1);
+    // Its connections stay open all the while; those that were admitted are served again.
+    for (const connection of served) {
+      connection.text = '';
+      connection.socket.write(queryRequest);
+    }
+    await until(() => served.every(({ text }) => text.includes('"nodes"')));
+    for (const { socket } of clients) socket.destroy();
+    expect(await ending(house, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
+    expect(house.gateway.said(/unexpected error/)).toEqual([]);
+  });
+});
+
+describe('a process that can open nothing', () => {
+  it('answers SERVICE_UNAVAILABLE, refuses no photo, and goes on when it can', async () => {
+    house = await FaultsHouse.open({
+      settings: { PHOTO_URL_ALLOW: new URL(host.put('/', '')).host, UPSTREAM: 'picsart' },
+    });
+    const { photoIds } = await furnish(house);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const send = async (url: string, body?: object): Promise<{ status: number; answer: string }> => {
+      const headers = { 'content-type': 'application/json' };
+      const asking = request(url, { method: body ? 'POST' : 'GET', agent, headers });
+      asking.end(body && JSON.stringify(body));
+      const [response] = (await once(asking, 'response')) as [IncomingMessage];
+      const chunks: Buffer[] = [];
+      for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+      return { status: response.statusCode!, answer: Buffer.concat(chunks).toString('latin1') };
+    };
+    const ask = async (text: string, variables: object): Promise<Record<string, unknown>> => {
+      const { answer } = await send(`${house.gateway.url}/graphql`, { query: text, variables });
+      return JSON.parse(answer) as Record<string, unknown>;
+    };
+    const shown = await ask('query ($id: ID!) { photo(id: $id) { url } }', { id: photoIds[0] });
+    const { url } = (shown.data as { photo: { url: string } }).photo;
+    expect((await send(url)).status).toBe(200);
+    const photoUrls = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (seed) => host.put(`/${seed}.jpg`, await facePhoto(seed, { width: 640 }))),
+    );
+    const allow = await house.gateway.forbidOpening();
+    const refused = await send(url);
+    expect([refused.status, refused.answer]).toEqual([503, expect.stringContaining('SERVICE_UNAVAILABLE')]);
+    const train = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }';
+    const { data } = await ask(train, { input: { type: 'WOMAN', photoUrls } });
+    const { id } = (data as { trainModel: { model: { id: string } } }).trainModel.model;
+    await eventually(
+      'fetches that fail',
+      async () => house.gateway.log.filter((line) => JSON.stringify(line).includes('EMFILE')),
+      (lines) => lines.length >= 10,
+      120_000,
+    );
+    await allow();
+    agent.destroy();
+    expect(await ending(house, 'training', id)).toMatchObject({ status: 'READY', failure: null });
+    expect(host.fetched.length).toBeGreaterThanOrEqual(5);
+  });
+});
