@@ -40,11 +40,12 @@ export function makeAccess({ config, logger, database, wakeups }: AccessGround):
   const revocations = new Revocations({ sql: database, wakeups, logger });
   const keys = new ApiKeyService({ database, announcer: wakeups, revocations, logger });
   const exchange = new HttpExchange(1);
-  const { AUTH } = config;
+  const { AUTH, JWT_JWKS_URL: url } = config;
+  const keySet = url === undefined ? null : new KeySet({ url, exchange, logger });
   const { authenticate } = new Authentication({
     isOpen: AUTH.includes('none'),
     keys: AUTH.includes('keys') ? keys : null,
-    tokens: AUTH.includes('jwt') ? makeVerifier(config, exchange, logger) : null,
+    tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
   const quotas = new QuotaService({ sql: database, limits: limitsOf(config), countRunning });
   const limiter = new RateLimiter({ sql: database, logger });
@@ -58,6 +59,7 @@ export function makeAccess({ config, logger, database, wakeups }: AccessGround):
   revocations.start();
   const stop = async (): Promise<void> => {
     revocations.stop();
+    keySet?.stop();
     await Promise.all([limiter.stop(), exchange.stop()]);
   };
   return { authenticate, quotas, keys, rates, addresses, revocations, stop };
@@ -74,9 +76,8 @@ function rateRule(name: string, setting: Config['RATE_LIMIT_OWNER'], usualQuota:
   return { policy: { name, quota, windowMs }, countsLoopback: setting !== undefined };
 }
 
-function makeVerifier(config: Config, exchange: HttpExchange, logger: Logger): TokenVerifier {
-  const { JWT_JWKS_URL: url, JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
-  const keys = url === undefined ? null : new KeySet({ url, exchange, logger });
+function makeVerifier(config: Config, keys: KeySet | null): TokenVerifier {
+  const { JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
   return new TokenVerifier({ keys, secret: secret ?? null, issuer, audience });
 }
 

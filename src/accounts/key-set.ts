@@ -22,30 +22,40 @@ export interface KeySetParts {
    * @defaultValue the system's
    */
   now?: () => number;
+  /**
+   * How often it is checked whether the keys are to be fetched again, in milliseconds.
+   * @defaultValue 30 seconds
+   */
+  checkMs?: number;
 }
 
 /** Milliseconds for one call to the issuer, well below the 10 s of an operation. */
 const timeoutMs = 5_000;
 /** A set of keys is one or two kilobytes. */
 const maxBytes = 256_000;
-/** How long keys are used before the issuer is asked again, in milliseconds: a key it takes back is good that long. */
-const freshMs = 600_000;
+/** How old keys are, in milliseconds, when they are fetched again: a key that the issuer withdraws is accepted that long. */
+const refreshMs = 300_000;
 /** How long they are used while the issuer cannot be reached. */
-const stalestMs = 3_600_000;
+const maxAgeMs = 3_600_000;
 /** A token with an unknown key makes us ask again, but not more often than this: anybody can make up such tokens. */
 const unknownKeyMs = 30_000;
-/** How long an issuer that failed is left alone. */
-const failedMs = 3_000;
+/** How long an issuer that failed is not asked again, in milliseconds: without usable keys, and with them. */
+const retryMs = 3_000;
+const refreshRetryMs = 30_000;
 
 const keySetShape = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
 
 type Find = ReturnType<typeof createLocalJWKSet>;
 
-/** The issuer's public keys: fetched when first needed, kept, and fetched again when they are old or one is unknown. */
+/**
+ * The issuer's public keys: fetched when first needed and kept fresh in the background from then on. A token whose key is
+ * known never waits for the issuer; one with an unknown key waits for a single bounded call that all of them share.
+ */
 export class KeySet {
   private keys: { find: Find; atMs: number } | null = null;
   private loading: Promise<boolean> | null = null;
   private failedAtMs = -Infinity;
+  private timer: NodeJS.Timeout | null = null;
   private readonly now: () => number;
 
   constructor(private readonly parts: KeySetParts) {
@@ -58,24 +68,44 @@ export class KeySet {
    * @throws JOSEError if the issuer has no such key
    */
   readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
-    if (this.ageMs >= freshMs) await this.load();
-    if (!this.keys || this.ageMs >= stalestMs) throw unreachable();
+    this.keepFresh();
+    if (this.ageMs >= maxAgeMs) await this.load(retryMs);
+    if (!this.keys || this.ageMs >= maxAgeMs) throw unreachable();
     try {
       return await this.keys.find(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey) || this.ageMs < unknownKeyMs) throw error;
     }
-    if (!(await this.load())) throw unreachable();
+    if (!(await this.load(retryMs))) throw unreachable();
     return this.keys.find(header, token);
   };
+
+  /** Ends the refreshing in the background. */
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+  }
 
   private get ageMs(): number {
     return this.keys ? this.now() - this.keys.atMs : Infinity;
   }
 
-  /** One call at a time, whoever waits for it. @returns whether there are new keys */
-  private async load(): Promise<boolean> {
-    if (this.now() - this.failedAtMs < failedMs) return false;
+  private keepFresh(): void {
+    this.timer ??= setInterval(() => this.refresh(), this.parts.checkMs ?? 30_000).unref();
+    this.refresh();
+  }
+
+  /** Never waited for. {@link fetch} does not throw. */
+  private refresh(): void {
+    if (this.keys && this.ageMs >= refreshMs) void this.load(refreshRetryMs);
+  }
+
+  /**
+   * One call at a time, however many wait for it.
+   * @param pauseMs - how long after a failure no call is made
+   * @returns whether there are new keys
+   */
+  private async load(pauseMs: number): Promise<boolean> {
+    if (this.now() - this.failedAtMs < pauseMs) return false;
     this.loading ??= this.fetch().finally(() => (this.loading = null));
     return this.loading;
   }
@@ -95,7 +125,10 @@ export class KeySet {
       return true;
     } catch (error) {
       this.failedAtMs = this.now();
-      logger.warn({ err: error }, 'the keys at JWT_JWKS_URL cannot be had; tokens may be refused for now');
+      logger.warn(
+        { err: error },
+        'the keys at JWT_JWKS_URL cannot be fetched; known keys are used for up to an hour',
+      );
       return false;
     }
   }
@@ -110,6 +143,6 @@ function unreachable(): DomainError {
   return new DomainError(
     'SERVICE_UNAVAILABLE',
     'Your token cannot be checked right now: who issued it does not answer. Send the request again in a few seconds.',
-    { details: { retryAfterSeconds: failedMs / 1_000 } },
+    { details: { retryAfterSeconds: retryMs / 1_000 } },
   );
 }

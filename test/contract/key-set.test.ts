@@ -5,6 +5,7 @@ import { createLogger } from '../../src/core/logger';
 import { HttpExchange } from '../../src/upstream/http-exchange';
 import { listening, stopped } from '../support/file-host';
 import { Issuer, signed } from '../support/issuer';
+import { until } from '../support/until';
 
 const seconds = 1_000;
 const minutes = 60 * seconds;
@@ -14,8 +15,10 @@ describe('the keys of an issuer', () => {
   let exchange: HttpExchange;
   let clock: number;
 
-  const verifierFor = (url: string): TokenVerifier => {
-    const keys = new KeySet({ url, exchange, logger: createLogger('silent'), now: () => clock });
+  let keys: KeySet;
+
+  const verifierFor = (url: string, checkMs?: number): TokenVerifier => {
+    keys = new KeySet({ url, exchange, logger: createLogger('silent'), now: () => clock, checkMs });
     return new TokenVerifier({ keys, secret: null, issuer: undefined, audience: undefined });
   };
   const outcomeOf = async (verifier: TokenVerifier, token: string): Promise<string> =>
@@ -30,30 +33,55 @@ describe('the keys of an issuer', () => {
     exchange = new HttpExchange(1);
   });
   afterEach(async () => {
+    keys.stop();
     await exchange.stop();
     await issuer.stop();
   });
 
-  it('are fetched once for many tokens at once, and kept for ten minutes', async () => {
+  it('are fetched once for many tokens at once, and again when they are five minutes old', async () => {
     const verifier = verifierFor(issuer.jwksUrl);
     const token = await issuer.token();
     await Promise.all(Array.from({ length: 20 }, () => verifier.verify(token)));
-    clock += 9 * minutes;
+    clock += 4 * minutes;
     await verifier.verify(token);
     expect(issuer.visits).toBe(1);
     clock += 2 * minutes;
     await verifier.verify(token);
+    await until(() => issuer.visits === 2);
+  });
+
+  it('are fetched again in the background, so that one that is withdrawn is refused at its first use', async () => {
+    await issuer.add('second', 'ES256');
+    const verifier = verifierFor(issuer.jwksUrl, 10);
+    expect(await outcomeOf(verifier, await issuer.token())).toBe('alice');
+    issuer.withdraw('first');
+    clock += 6 * minutes;
+    await until(() => issuer.visits === 2);
+    await until(async () => (await outcomeOf(verifier, await issuer.token({ kid: 'second' }))) === 'alice');
+    expect(await outcomeOf(verifier, await issuer.token())).toBe('UNAUTHENTICATED');
     expect(issuer.visits).toBe(2);
   });
 
-  it('are good no longer than ten minutes after the issuer took them back', async () => {
-    await issuer.add('second', 'ES256');
-    const verifier = verifierFor(issuer.jwksUrl);
+  it('that are known cost no token a wait while the issuer hangs', async () => {
+    const verifier = verifierFor(issuer.jwksUrl, 10);
     const token = await issuer.token();
-    expect(await outcomeOf(verifier, token)).toBe('alice');
-    issuer.withdraw('first');
-    clock += 11 * minutes;
-    expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+    await verifier.verify(token);
+    await issuer.add('second', 'ES256');
+    const unknownToken = await issuer.token({ kid: 'second' });
+    issuer.isHanging = true;
+    for (const round of [1, 2, 3, 4]) {
+      clock += 10 * minutes;
+      const unknown = Promise.all(Array.from({ length: 5 }, () => outcomeOf(verifier, unknownToken)));
+      let isWaiting = true;
+      void unknown.then(() => (isWaiting = false));
+      for (let time = 0; time < 20; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+      await until(() => issuer.visits === 1 + round);
+      for (let time = 0; time < 20; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+      expect(isWaiting).toBe(true);
+      issuer.hangUp();
+      expect(new Set(await unknown)).toEqual(new Set(['SERVICE_UNAVAILABLE']));
+      expect(issuer.visits).toBe(1 + round);
+    }
   });
 
   it('are fetched again for a new key, but not for every token that names one', async () => {
@@ -76,6 +104,7 @@ describe('the keys of an issuer', () => {
     issuer.broken = { status: 503, body: '' };
     clock += 50 * minutes;
     for (let time = 0; time < 5; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+    await until(() => issuer.visits === 2);
     expect(issuer.visits).toBe(2);
     clock += 11 * minutes;
     expect(await outcomeOf(verifier, token)).toBe('SERVICE_UNAVAILABLE');

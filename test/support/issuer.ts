@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import { listening, stopped } from './file-host';
 
@@ -30,11 +30,15 @@ export class Issuer {
   visits = 0;
   /** What it answers instead of its keys. */
   broken: { status: number; body: string } | null = null;
+  /** Whether it takes requests and answers none. */
+  isHanging = false;
+  private readonly held = new Set<ServerResponse>();
   private port = 0;
 
   private readonly server = createServer(({ url: path }, response) => {
     this.visits += 1;
-    if (path !== '/jwks') response.writeHead(404).end();
+    if (this.isHanging) this.held.add(response);
+    else if (path !== '/jwks') response.writeHead(404).end();
     else if (this.broken) response.writeHead(this.broken.status).end(this.broken.body);
     else void this.keySet().then((body) => response.writeHead(200).end(body));
   });
@@ -66,6 +70,12 @@ export class Issuer {
     this.published.delete(kid);
   }
 
+  /** Ends the connections of those that it lets hang. */
+  hangUp(): void {
+    for (const response of this.held) response.destroy();
+    this.held.clear();
+  }
+
   /** A public key as its owner would write it into a file. */
   async publicPem(kid: string): Promise<string> {
     return exportSPKI(this.keys.get(kid)!.publicKey);
@@ -79,6 +89,7 @@ export class Issuer {
   }
 
   async stop(): Promise<void> {
+    this.hangUp();
     await stopped(this.server);
   }
 
