@@ -136,6 +136,7 @@ CREATE TABLE generations (
     completed_at timestamp with time zone,
     consent_version text,
     consent_at timestamp with time zone,
+    resends smallint DEFAULT 0 NOT NULL,
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
@@ -209,6 +210,7 @@ CREATE TABLE models (
     ready_at timestamp with time zone,
     consent_version text,
     consent_at timestamp with time zone,
+    resends smallint DEFAULT 0 NOT NULL,
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
@@ -222,6 +224,15 @@ CREATE TABLE models (
     CONSTRAINT models_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text, 'READY'::text, 'FAILED'::text, 'CANCELLED'::text]))),
     CONSTRAINT models_type_known CHECK ((type = ANY (ARRAY['MAN'::text, 'WOMAN'::text, 'COUPLE'::text, 'DOG'::text, 'CAT'::text]))),
     CONSTRAINT models_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL)))
+);
+
+CREATE TABLE photo_servers (
+    id uuid NOT NULL,
+    public_url text NOT NULL,
+    serving_since timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    interrupted_at timestamp with time zone,
+    CONSTRAINT photo_servers_period CHECK ((serving_since <= last_seen_at))
 );
 
 CREATE TABLE photos (
@@ -288,6 +299,7 @@ CREATE TABLE submissions (
     called_at timestamp with time zone DEFAULT now() NOT NULL,
     answered_at timestamp with time zone,
     photos_fetched_at timestamp with time zone,
+    photo_url text,
     CONSTRAINT submissions_accepted_has_ref CHECK (((outcome <> 'ACCEPTED'::text) OR (provider_ref IS NOT NULL))),
     CONSTRAINT submissions_one_job CHECK (((model_id IS NULL) <> (generation_id IS NULL))),
     CONSTRAINT submissions_outcome_known CHECK ((outcome = ANY (ARRAY['CALLING'::text, 'ACCEPTED'::text, 'REFUSED'::text, 'NOT_EXECUTED'::text, 'UNKNOWN'::text])))
@@ -366,6 +378,9 @@ ALTER TABLE ONLY model_photos
 
 ALTER TABLE ONLY models
     ADD CONSTRAINT models_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY photo_servers
+    ADD CONSTRAINT photo_servers_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY photos
     ADD CONSTRAINT photos_pkey PRIMARY KEY (id);
@@ -476,6 +491,8 @@ CREATE INDEX models_unsettled_due ON models USING btree (due_at) WHERE ((due_at 
 CREATE INDEX models_watched_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
 
 CREATE INDEX models_watched_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+
+CREATE INDEX photo_servers_of_url ON photo_servers USING btree (public_url, last_seen_at);
 
 CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
 

@@ -38,6 +38,7 @@ export function apiSchema(): GraphQLSchema {
     media: new DiskStore(join(tmpdir(), 'likeness-schema')),
     feed: new EventFeed({ sql: database, wakeups, logger }),
     provider: new SandboxProvider({ ...limits, baseUrl: 'http://127.0.0.1:1', apiKey: 'none', speed: 1 }),
+    localUrl: () => nowhere,
     guard: createGuard({ allow: [] }),
     workshop: new PictureWorkshop(createWorkshopGate(1)),
     spool: new UploadSpool(join(tmpdir(), 'likeness-schema')),

@@ -55,11 +55,10 @@ export async function startApp(
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
   await prepareDataDirectory(dataDir);
-  const [{ url: databaseUrl, database }, upstream] = await allStarted(
+  const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(
     openDatabase(config, dataDir, logger, shutdown),
     openUpstream(config, dataDir, logger, shutdown),
   );
-  const { provider, sandbox } = upstream;
 
   const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
   const { media, spool } = await openMedia(dataDir);
@@ -72,7 +71,6 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   shutdown.onStop(() => access.stop());
 
   let listening = '';
-  const publicUrl = (): string => config.PUBLIC_URL ?? listening;
   const ground = {
     config,
     logger,
@@ -86,7 +84,8 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     guard,
     signer,
     quotas: access.quotas,
-    publicUrl,
+    localUrl: () => listening,
+    publicUrl: () => config.PUBLIC_URL ?? listening,
   };
   const features = makeFeatures(ground);
 
@@ -98,15 +97,17 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
 
   const doors = await makeDoors({ ...ground, features, access, metrics });
   shutdown.onStop(() => doors.stop(config.SHUTDOWN_GRACE));
+  shutdown.onStop(() => features.photoServing.stop());
   // Before the doors: a paid call in flight is waited for, since its answer is worth more than a quick end, and the
   // upstream may want photos from us before it answers.
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await doors.start()).url;
+  await features.photoServing.start();
   if (config.ROLE !== 'api') {
     wakeups.onWork(() => poller.wake());
     poller.start();
   }
-  return { url: publicUrl(), sandbox };
+  return { url: ground.publicUrl(), sandbox };
 }
 
 async function openDatabase(

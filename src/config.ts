@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isNetwork } from './http/client-address';
+import { picsartFacts } from './upstream/picsart/facts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -197,10 +198,44 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
+/** Whether a web address can only be reached from this machine, or by no machine at all. */
+function isLocalUrl(url: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$|\.$/g, '');
+  return isLoopback(host) || host.endsWith('.localhost') || host === '0.0.0.0' || host === '::';
+}
+
+/** How long the avatar service may fetch photos after a paid call, in milliseconds; a Picsart on this machine is a test. */
+function photoFetchMs(config: Config): number {
+  if (config.UPSTREAM === 'sandbox') return picsartFacts(config.SANDBOX_SPEED, []).photoFetchMs;
+  return isLocalUrl(config.PICSART_BASE_URL) ? 0 : picsartFacts(1, []).photoFetchMs;
+}
+
+/** What evidence about paid calls rests on: photos that can be fetched, for as long as the avatar service may fetch them. */
+function evidenceRules(config: Config): [isBroken: boolean, problem: string][] {
+  const { UPSTREAM, PICSART_BASE_URL, PUBLIC_URL, UNCERTAIN_GRACE } = config;
+  const isReal = UPSTREAM === 'picsart' && !isLocalUrl(PICSART_BASE_URL);
+  const windowMs = photoFetchMs(config);
+  return [
+    [
+      isReal && PUBLIC_URL === undefined,
+      'PUBLIC_URL is needed with UPSTREAM=picsart, which fetches the photos from there; write PUBLIC_URL=https://avatars.example.com',
+    ],
+    [
+      isReal && PUBLIC_URL !== undefined && isLocalUrl(PUBLIC_URL),
+      `PUBLIC_URL ${PUBLIC_URL} can be reached from this machine only, but the avatar service fetches the photos from there; write PUBLIC_URL=https://avatars.example.com`,
+    ],
+    [
+      UNCERTAIN_GRACE !== undefined && UNCERTAIN_GRACE < windowMs,
+      `UNCERTAIN_GRACE must be at least ${windowMs / 1_000}s, the time in which the avatar service may fetch photos; only then is it certain that it fetched none`,
+    ],
+  ];
+}
+
 function contradictions(config: Config): string[] {
   const { AUTH, HOST } = config;
   const isOpen = AUTH.includes('none');
   const rules: [isBroken: boolean, problem: string][] = [
+    ...evidenceRules(config),
     [
       config.PERSISTED_QUERIES_ONLY && config.PERSISTED_QUERIES === undefined,
       'PERSISTED_QUERIES_ONLY needs PERSISTED_QUERIES; write PERSISTED_QUERIES=queries.json',

@@ -10,6 +10,7 @@ import { GenerationEntity } from './generations/generation.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
 import { ExportEntity } from './persons/export.entity';
+import { PhotoServerEntity } from './photos/photo-server.entity';
 import { PhotoEntity } from './photos/photo.entity';
 import { DoomedMediaEntity } from './storage/doomed-media.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
@@ -17,6 +18,7 @@ import { UpstreamAccountEntity } from './upstream/account.entity';
 /** Every table. */
 export const entities = [
   PhotoEntity,
+  PhotoServerEntity,
   ModelEntity,
   ModelPhotoEntity,
   GenerationEntity,

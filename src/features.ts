@@ -19,6 +19,7 @@ import { GenerationService } from './generations/generation.service';
 import { GenerationSubscriptions } from './generations/generation.subscription';
 import { NodeResolver } from './generations/node.resolver';
 import { StyleResolver } from './generations/style.resolver';
+import { acceptsConnections } from './http/self-check';
 import { JobStore } from './jobs/job.store';
 import { OperatorResolver } from './jobs/operator.resolver';
 import { readOverview } from './jobs/overview';
@@ -29,6 +30,7 @@ import { ModelSubscriptions } from './models/model.subscription';
 import type { ErasureWork } from './persons/erasure.work';
 import type { ExportService } from './persons/export.service';
 import { PhotoIntake } from './photos/photo-intake';
+import { PhotoServing } from './photos/photo-serving.service';
 import { PhotoUploadService } from './photos/photo-upload.service';
 import { PhotoUrls } from './photos/photo-urls';
 import { PhotoResolver } from './photos/photo.resolver';
@@ -56,6 +58,8 @@ export interface Ground {
   spool: UploadSpool;
   signer: UrlSigner;
   quotas: QuotaService;
+  /** The address that the HTTP server listens on, without a slash at the end; empty before. */
+  localUrl: () => string;
   /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
   publicUrl: () => string;
 }
@@ -69,6 +73,7 @@ export interface Features {
   uploads: PhotoUploadService;
   photos: PhotoService;
   trainingPhotos: TrainingPhotoService;
+  photoServing: PhotoServing;
   avatars: AvatarService;
   gate: ErasureGate;
   erasureWork: ErasureWork;
@@ -114,7 +119,10 @@ export function makeFeatures(ground: Ground): Features {
   return { ...photoFeatures, ...privacy, store, closing, avatars, resolvers };
 }
 
-type PhotoFeatures = Pick<Features, 'deletion' | 'intake' | 'uploads' | 'photos' | 'trainingPhotos'>;
+type PhotoFeatures = Pick<
+  Features,
+  'deletion' | 'intake' | 'uploads' | 'photos' | 'trainingPhotos' | 'photoServing'
+>;
 
 function makePhotos({
   config,
@@ -126,22 +134,29 @@ function makePhotos({
   workshop,
   spool,
   publicUrl,
+  localUrl,
 }: Ground): PhotoFeatures {
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
   const deletion = new MediaDeletion(database, media, logger);
   const urls = new PhotoUrls(signer, publicUrl);
   const intake = new PhotoIntake(database, media, workshop);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
+  const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
+  const photoServing = new PhotoServing({ sql: database, logger, publicUrl, isAccepting });
   return {
     deletion,
     intake,
+    photoServing,
     uploads: new PhotoUploadService({
       ...{ database, urls, intake, spool },
       maxBytes: maxPhotoBytes,
       limits: uploadLimits(config),
     }),
     photos: new PhotoService({ database, store: media, deletion, urls, maxPhotoBytes }),
-    trainingPhotos: new TrainingPhotoService({ database, store: media, urls, checkUrl, retentionMs }),
+    trainingPhotos: new TrainingPhotoService({
+      ...{ database, store: media, urls, checkUrl, retentionMs },
+      onUnrecordedFetch: () => photoServing.interrupt(),
+    }),
   };
 }
 

@@ -38,6 +38,7 @@ export interface WorkGround {
   downloads: Downloads;
   provider: AvatarProvider;
   journal: Journal;
+  publicUrl: () => string;
   metrics: Metrics;
 }
 
@@ -72,7 +73,7 @@ function makeJobWork(
   { store, trainingPhotos }: Features,
   onResume: () => void,
 ): JobBeatParts {
-  const { config, logger, database, provider, journal, metrics } = ground;
+  const { config, logger, database, provider, journal, metrics, publicUrl } = ground;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
   const settlement = new Settlement({ database, store, journal, logger, graceMs });
   const parts = {
@@ -94,7 +95,7 @@ function makeJobWork(
     probeEveryMs: Math.min(maxProbeEveryMs, probeIntervalMs),
     models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),
     generations: new GenerationWork({ ...parts, deadlineMs: config.GENERATION_DEADLINE }),
-    submission: new SubmissionWork({ ...common, ...times, settlement }),
+    submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
     follow: new FollowWork({
       ...common,
       pollTimeoutMs: config.POLL_TIMEOUT,

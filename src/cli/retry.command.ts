@@ -52,6 +52,8 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorGround):
     store: new DiskStore(join(dataDir, 'media')),
     urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
     checkUrl: (url) => guard.checkUrl(url),
+    // This process serves nothing.
+    onUnrecordedFetch: () => undefined,
     retentionMs: config.PHOTO_RETENTION,
   });
   const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };

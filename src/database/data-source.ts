@@ -3,6 +3,7 @@ import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
 import { Accounts1764000001000 } from './migrations/1764000001000-accounts';
 import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
 import { RateWindows1764000003000 } from './migrations/1764000003000-rate-windows';
+import { SubmissionEvidence1764100001000 } from './migrations/1764100001000-submission-evidence';
 import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
 import { AccountPause1764100003001 } from './migrations/1764100003001-account-pause';
@@ -16,6 +17,7 @@ const migrations = [
   Accounts1764000001000,
   Privacy1764000002000,
   RateWindows1764000003000,
+  SubmissionEvidence1764100001000,
   FairClaims1764100002000,
   Circuits1764100003000,
   AccountPause1764100003001,

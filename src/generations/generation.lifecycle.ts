@@ -79,6 +79,7 @@ export class GenerationLifecycle {
         estimatedReadyAt: null,
         resultsExpireAt: null,
         ...notPolled,
+        resends: 0,
         ...noFailure,
       };
       const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [

@@ -79,6 +79,10 @@ export abstract class JobEntity {
   @Column('timestamptz', { nullable: true })
   lastRunningAt: Date | null;
 
+  /** How often the paid call was made again by itself, since no photo was fetched; 0 after a person's retry. */
+  @Column('smallint', { default: 0 })
+  resends: number;
+
   /** What went wrong last, for the operator. */
   @Column('text', { nullable: true })
   lastError: string | null;

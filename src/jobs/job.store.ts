@@ -26,6 +26,7 @@ const movable = {
     'not_found_since',
     'not_found_count',
     'last_running_at',
+    'resends',
     'last_error',
   ],
 } as const;

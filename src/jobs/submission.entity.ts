@@ -66,6 +66,10 @@ export class SubmissionEntity {
   @Column('timestamptz', { nullable: true })
   answeredAt: Date | null;
 
+  /** What the URLs of the photos begin with that the upstream was given; null if it was given none. */
+  @Column('text', { nullable: true })
+  photoUrl: string | null;
+
   /** When the upstream first fetched a photo by a URL of this attempt: proof that the call arrived. */
   @Column('timestamptz', { nullable: true })
   photosFetchedAt: Date | null;

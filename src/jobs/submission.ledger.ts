@@ -1,6 +1,6 @@
 import { newId } from '../core/ids';
 import { inPortions, type Person } from '../core/person';
-import type { Sql } from '../core/sql';
+import { camelRow, type Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
 import type { JobLine, JobRow } from './job';
 import type { SubmissionOutcome } from './submission.entity';
@@ -8,17 +8,26 @@ import type { SubmissionOutcome } from './submission.entity';
 /** What the ledger knows of an attempt. */
 export interface Attempt {
   outcome: SubmissionOutcome;
+  calledAt: Date;
   /** Milliseconds since the call was begun, by the database's clock. */
   ageMs: number;
+  /** What the URLs of the photos begin with that the upstream was given; null if it was given none. */
+  photoUrl: string | null;
 }
 
 const jobColumn = (line: JobLine): string => `${line.noun}_id`;
 
 /** Writes that a paid call is about to be made; in the transaction that moves its row to SUBMITTING. */
-export async function openAttempt(sql: Sql, line: JobLine, row: JobRow, account: string): Promise<void> {
+export async function openAttempt(
+  sql: Sql,
+  line: JobLine,
+  row: JobRow,
+  { account, photoUrl }: { account: string; photoUrl: string | null },
+): Promise<void> {
   await sql.rows(
-    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account) VALUES ($1, $2, $3, $4, $5)`,
-    [newId(), row.id, row.attempt, row.provider, account],
+    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account, photo_url)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [newId(), row.id, row.attempt, row.provider, account, photoUrl],
   );
 }
 
@@ -81,12 +90,12 @@ function factsOf({ status, notice, evidence, message }: UpstreamError): (string 
 
 /** What is known of the row's latest attempt. */
 export async function readAttempt(sql: Sql, line: JobLine, row: JobRow): Promise<Attempt | null> {
-  const [attempt] = await sql.rows<{ outcome: SubmissionOutcome; age_ms: number }>(
-    `SELECT outcome, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
+  const [attempt] = await sql.rows<Record<string, unknown>>(
+    `SELECT outcome, called_at, photo_url, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
        FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
     [row.id, row.attempt],
   );
-  return attempt ? { outcome: attempt.outcome, ageMs: attempt.age_ms } : null;
+  return attempt ? camelRow<Attempt>(attempt) : null;
 }
 
 /**

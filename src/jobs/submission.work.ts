@@ -33,6 +33,8 @@ export interface SubmissionParts {
   budget: UpstreamBudget;
   account: AccountWork;
   logger: Logger;
+  /** What the photo URLs of this process begin with. */
+  publicUrl: () => string;
   /** How long a worker holds a row without a sign of life, in milliseconds. */
   leaseMs: number;
   /** The most time for one paid call, in milliseconds. */
@@ -156,7 +158,8 @@ export class SubmissionWork {
       const [calling] = await store.moveWithin<JobRow>(sql, steps.line, [
         { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, tell: true },
       ]);
-      if (calling) await openAttempt(sql, steps.line, calling, provider.account);
+      const photoUrl = steps.fetchesPhotos(row) ? this.parts.publicUrl() : null;
+      if (calling) await openAttempt(sql, steps.line, calling, { account: provider.account, photoUrl });
       return calling ?? null;
     });
     if (moved) store.wake(steps.line, [moved]);

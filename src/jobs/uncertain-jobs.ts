@@ -1,10 +1,11 @@
 import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
+import { readServing } from '../photos/photo-serving.service';
 import { failure } from './failure';
 import type { JobRow, JobSteps } from './job';
 import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
-import { closeUnfetched, readAttempt } from './submission.ledger';
+import { closeUnfetched, readAttempt, type Attempt } from './submission.ledger';
 
 /** What the settling of UNCERTAIN jobs needs. */
 export interface UncertainDependencies {
@@ -15,44 +16,72 @@ export interface UncertainDependencies {
   graceMs: number;
 }
 
+/** How often a paid call is made again by itself, for each mutation and each retry by a person. */
+const maxResends = 1;
+/** How long to wait for the records of processes that serve photos. */
+const pendingMs = 1_000;
+
 /** Settles jobs whose paid call has an unknown outcome, at the end of the grace period. */
 export class UncertainJobs {
   constructor(private readonly parts: UncertainDependencies) {}
 
-  /** The grace period is over, or nearly: looks whether evidence came in. */
+  /** Settles a row whose grace period is over; one that came earlier waits for the rest of it. */
   async settle(steps: JobSteps, row: JobRow): Promise<void> {
     const attempt = await readAttempt(this.parts.database, steps.line, row);
     const leftMs = this.parts.graceMs - (attempt?.ageMs ?? Infinity);
-    const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     if (leftMs > 0) return this.wait(steps, row, leftMs);
-    if (attempt && steps.fetchesPhotos(row) && (await this.sendAgain(steps, row))) return;
+    const verdict = attempt && row.resends < maxResends ? await this.resend(steps, row, attempt) : 'unproven';
+    if (verdict === 'resent') return;
+    if (verdict === 'pending') return this.wait(steps, row, pendingMs);
+    const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';
     return endJob(this.parts, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**
-   * Puts a submission back that never arrived. An upstream that asks for a photo at this very moment either is seen
-   * here, or finds the attempt over and gets none.
-   * @returns false if a photo was fetched
+   * Puts a submission back if it is proven that it never arrived: photos could be fetched during the whole grace period,
+   * and none was. An upstream that fetches a photo at this very moment either is seen here, or gets none since the
+   * attempt is over.
    */
-  private async sendAgain(steps: JobSteps, row: JobRow): Promise<boolean> {
+  private async resend(
+    steps: JobSteps,
+    row: JobRow,
+    attempt: Attempt,
+  ): Promise<'resent' | 'pending' | 'unproven'> {
     const { database, store, logger } = this.parts;
     const { line } = steps;
-    const moved = await database.transaction(async (sql) => {
-      await sql.rows(`SELECT id FROM ${line.table} WHERE id = $1 FOR UPDATE`, [row.id]);
-      if (!(await closeUnfetched(sql, line, row))) return null;
-      const set = { status: 'QUEUED' };
-      return store.moveWithin<JobRow>(sql, line, [
+    const about = { id: row.id, attempt: row.attempt };
+    const { serving, moved } = await database.transaction(async (sql) => {
+      const nothing = { moved: [] as JobRow[] };
+      const held = await sql.rows(`SELECT id FROM ${line.table} WHERE id = $1 AND lease = $2 FOR UPDATE`, [
+        row.id,
+        row.lease,
+      ]);
+      const serving = await this.readServing(sql, attempt);
+      if (held.length === 0 || serving !== 'unbroken') return { serving, ...nothing };
+      if (!(await closeUnfetched(sql, line, row))) return { serving, ...nothing };
+      const set = { status: 'QUEUED', resends: row.resends + 1 };
+      const moved = await store.moveWithin<JobRow>(sql, line, [
         { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, tell: true },
       ]);
+      return { serving, moved };
     });
-    if (!moved) return false;
-    logger.warn(
-      { id: row.id, attempt: row.attempt },
-      'no photo was ever fetched: the submission never arrived and is made again',
-    );
+    if (serving === 'pending') return 'pending';
+    if (serving === 'broken')
+      logger.warn(about, 'photos were not served during the whole grace period; no fetch proves nothing');
+    if (moved.length === 0) return 'unproven';
+    logger.warn(about, 'no photo was ever fetched: the submission never arrived and is made again');
     store.wake(line, moved, true);
-    return true;
+    return 'resent';
+  }
+
+  private async readServing(
+    sql: Sql,
+    { photoUrl, calledAt }: Attempt,
+  ): Promise<'unbroken' | 'pending' | 'broken' | 'none'> {
+    if (photoUrl === null) return 'none';
+    const until = new Date(calledAt.getTime() + this.parts.graceMs);
+    return readServing(sql, { publicUrl: photoUrl, from: calledAt, until });
   }
 
   private async wait({ line }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {

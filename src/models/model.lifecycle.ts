@@ -87,6 +87,7 @@ export class ModelLifecycle {
         deadlineAt: new Date(Date.now() + queueDeadlineMs),
         estimatedReadyAt: null,
         ...notPolled,
+        resends: 0,
         ...noFailure,
       };
       const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [

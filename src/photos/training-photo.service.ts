@@ -20,6 +20,8 @@ export interface TrainingPhotoParts {
   urls: PhotoUrls;
   /** Throws if an address can be refused by looking at it: no web address, too long, or one of a private network. */
   checkUrl: (url: string) => URL;
+  /** Called when a fetch by an upstream could not be recorded, and was refused for that. */
+  onUnrecordedFetch: () => void;
   /** How long photos are kept after the job that needed them has ended, in milliseconds. */
   retentionMs: number;
 }
@@ -150,7 +152,7 @@ export class TrainingPhotoService {
     range?: ByteRange,
   ): Promise<OpenObject> {
     const verdict = this.parts.urls.checkUpstream(photoId, call, query);
-    const wanted = await this.noteFetch(call);
+    const wanted = await this.recordFetch(call);
     const object =
       wanted && verdict === 'valid' ? await this.parts.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
@@ -170,13 +172,18 @@ export class TrainingPhotoService {
   }
 
   /** Two statements: whether the photo is still wanted is asked after the evidence stands. */
-  private async noteFetch({ jobId, attempt }: PaidCall): Promise<boolean> {
-    const { database } = this.parts;
-    await database.rows(
-      `UPDATE submissions SET photos_fetched_at = now()
-        WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2 AND photos_fetched_at IS NULL`,
-      [jobId, attempt],
-    );
+  private async recordFetch({ jobId, attempt }: PaidCall): Promise<boolean> {
+    const { database, onUnrecordedFetch } = this.parts;
+    try {
+      await database.rows(
+        `UPDATE submissions SET photos_fetched_at = now()
+          WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2 AND photos_fetched_at IS NULL`,
+        [jobId, attempt],
+      );
+    } catch (error) {
+      onUnrecordedFetch();
+      throw error;
+    }
     const wanting = await database.rows(
       `SELECT owner FROM (
          SELECT owner FROM models

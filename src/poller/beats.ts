@@ -16,6 +16,7 @@ import type { ModelWork } from '../models/model.work';
 import type { ErasureWork } from '../persons/erasure.work';
 import { pruneExports } from '../persons/export.service';
 import type { PhotoPurgeWork } from '../photos/photo-purge.work';
+import { pruneServing } from '../photos/photo-serving.service';
 import type { PhotoWork } from '../photos/photo.work';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { Beat } from './poller';
@@ -154,6 +155,7 @@ function housekeeping(parts: BeatParts): Beat[] {
     rare('forget quota reservations', minuteMs, () => pruneReservations(database)),
     rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
     rare('forget evidence', minuteMs, () => forgetEvidence(database, parts.evidenceRetentionMs)),
+    rare('prune photo servers', minuteMs, () => pruneServing(database)),
     rare('forget exports', minuteMs, () => pruneExports(database)),
   ];
 }

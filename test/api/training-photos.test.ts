@@ -248,6 +248,7 @@ describe('photos for the upstream', () => {
     const urls = new PhotoUrls(house.signer, () => 'http://localhost');
     const down = () => Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'The database is down.'));
     const opened: string[] = [];
+    let unrecorded = 0;
     const cutOff = new TrainingPhotoService({
       database: { rows: down, transaction: down },
       store: Object.assign(Object.create(house.store) as typeof house.store, {
@@ -258,6 +259,7 @@ describe('photos for the upstream', () => {
       }),
       urls,
       checkUrl: (url) => new URL(url),
+      onUnrecordedFetch: () => (unrecorded += 1),
       retentionMs: 0,
     });
     const call = { jobId: modelId, attempt: 1 };
@@ -267,5 +269,6 @@ describe('photos for the upstream', () => {
       code: 'SERVICE_UNAVAILABLE',
     });
     expect(opened).toEqual([]);
+    expect(unrecorded).toBe(1);
   });
 });

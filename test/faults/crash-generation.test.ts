@@ -34,7 +34,8 @@ const way: readonly Row[] = [
 
 /** From one photo, which the upstream fetches: the difference is what is known after a crash around the call. */
 const instantWay: readonly Row[] = [
-  ['submission:before-call', 1, 'sent anew', 'done or refused'],
+  // No photo was fetched; but that proves nothing, since the gateway could not serve photos for a while.
+  ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],
 ];

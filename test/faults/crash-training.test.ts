@@ -8,6 +8,7 @@ type Row = readonly [
   nth: number,
   gateway: CrashCell['end'],
   postgres: CrashCell['end'],
+  paid?: number,
 ];
 
 /** The way of a training, and how it ends when the gateway, or PostgreSQL alone, is killed there. */
@@ -15,7 +16,8 @@ const way: readonly Row[] = [
   ['mutation:committed', 1, 'done', 'done'],
   // The intent to call is being stored.
   ['move:before-commit', 1, 'done', 'done'],
-  ['submission:before-call', 1, 'sent anew', 'done or refused'],
+  // No photo was fetched; but that proves nothing, since the gateway could not serve photos for a while.
+  ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],
   ['submission:journaled', 1, 'done', 'done'],
@@ -28,11 +30,11 @@ const way: readonly Row[] = [
   ['move:before-commit', 3, 'done', 'done'],
 ];
 
-const cells = way.flatMap(([point, nth, gateway, postgres]): CrashCell[] => {
-  const cell = { kind: 'training', point, nth, paid: 1 } as const;
+const cells = way.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => {
+  const cell = { kind: 'training', point, nth, paid } as const;
   return [
     { ...cell, crash: 'gateway', end: gateway },
-    { ...cell, crash: 'postgres', end: postgres },
+    { ...cell, crash: 'postgres', end: postgres, paid: 1 },
     { ...cell, crash: 'both', end: gateway },
   ];
 });

@@ -41,7 +41,6 @@ async function open(): Promise<Soak> {
       SANDBOX_SPEED: String(speed),
       POLL_SPEED: '1',
       LEASE: '5s',
-      UNCERTAIN_GRACE: '15s',
       SUBMIT_TIMEOUT: '5s',
       TRAINING_DEADLINE: '60s',
       GENERATION_DEADLINE: '60s',

@@ -192,6 +192,8 @@ export class FaultsHouse {
       PICSART_API_KEY: this.sandbox.apiKey,
       DATA_DIR: this.dataDir,
       DATABASE_URL: this.databaseUrl,
+      // The built-in sandbox fetches photos for a minute, and no grace period may be shorter.
+      ...(this.options.settings?.UPSTREAM === 'sandbox' && { UNCERTAIN_GRACE: '60s' }),
       ...this.options.settings,
       ...settings,
     };

@@ -223,7 +223,7 @@ export class GatewayProcess {
 /**
  * A port that is free now and will be free again after a kill: below those that the kernel hands out for connections.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 12_000 + Math.floor(Math.random() * 18_000);
     const server = createServer();

@@ -23,7 +23,8 @@ import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
 import { createTestDatabase, type TestDatabase } from './database';
-import { armFailpoints, JobProcess, type JobTable } from './job-process';
+import { armFailpoints, JobProcess, publicUrl, type JobTable } from './job-process';
+import { servePhotos } from './photo-servers';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
 
 /** A training or a generation. */
@@ -80,11 +81,14 @@ export class JobBench {
     const photos = new TrainingPhotoService({
       database,
       store: media,
-      urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => 'http://gateway.test'),
+      urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => publicUrl),
       checkUrl: (url) => new URL(url),
+      onUnrecordedFetch: () => undefined,
       retentionMs: 86_400_000,
     });
-    return new JobBench(database, photos, media, folder, () => close(source, testDatabase, folder));
+    const bench = new JobBench(database, photos, media, folder, () => close(source, testDatabase, folder));
+    await servePhotos(database);
+    return bench;
   }
 
   /** Another gateway process, with a disk of its own. */

@@ -32,6 +32,9 @@ export const graceMs = 35 * 60_000;
 /** The deadline of trainings and generations. */
 export const deadlineMs = 3_600_000;
 
+/** What photo URLs begin with. */
+export const publicUrl = 'http://gateway.test';
+
 /** What a process is made around; shared by all. */
 export interface ProcessGround {
   database: Transactions;
@@ -117,6 +120,7 @@ export class JobProcess {
     this.submission = new SubmissionWork({
       ...common,
       settlement: this.settlement,
+      publicUrl: () => publicUrl,
       submitTimeoutMs: 30_000,
       graceMs,
     });
@@ -190,6 +194,11 @@ export class JobProcess {
   /** Brings what only the journal knows into the database. */
   replay(): Promise<unknown> {
     return this.run(() => this.settlement.replay(this.steps));
+  }
+
+  /** What a kind of job does on its way. */
+  stepsOf(table: JobTable): JobSteps {
+    return this.steps[table];
   }
 
   /** Dies now. */

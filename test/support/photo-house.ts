@@ -159,7 +159,12 @@ function build({ source, store, spool, base, retentionMs, limits }: BuildOptions
     deletion,
     intake,
     photos: new PhotoService({ ...parts, deletion, maxPhotoBytes }),
-    training: new TrainingPhotoService({ ...parts, checkUrl: (url) => guard.checkUrl(url), retentionMs }),
+    training: new TrainingPhotoService({
+      ...parts,
+      checkUrl: (url) => guard.checkUrl(url),
+      onUnrecordedFetch: () => undefined,
+      retentionMs,
+    }),
     uploads: new PhotoUploadService({ database, urls, intake, spool, maxBytes: maxPhotoBytes, limits }),
     purge: new PhotoPurgeWork(database),
     fetchDue: async (signal) => {

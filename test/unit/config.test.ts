@@ -74,6 +74,8 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   LOG_LEVEL: { values: ['verbose'], problem: /must be fatal, error, warn, info, debug, trace or silent$/ },
 };
 
+const picsart = { PICSART_API_KEY: 'key', PUBLIC_URL: 'https://avatars.example.com' };
+
 describe('settings that are left out', () => {
   it('start the sandbox for one person on this machine', () => {
     expect(readConfig({})).toMatchObject({
@@ -108,7 +110,7 @@ describe('settings that are left out', () => {
   });
 
   it('choose Picsart once there is a key for it, unless the sandbox is asked for', () => {
-    expect(readConfig({ PICSART_API_KEY: 'key' }).UPSTREAM).toBe('picsart');
+    expect(readConfig(picsart).UPSTREAM).toBe('picsart');
     expect(readConfig({ PICSART_API_KEY: 'key', UPSTREAM: 'sandbox' }).UPSTREAM).toBe('sandbox');
   });
 });
@@ -212,8 +214,44 @@ describe('settings that contradict each other', () => {
   );
 
   it('want a key with Picsart', () => {
-    expect(problems({ UPSTREAM: 'picsart' })).toEqual([expect.stringMatching(/^PICSART_API_KEY .*UPSTREAM/)]);
+    expect(problems({ ...picsart, UPSTREAM: 'picsart', PICSART_API_KEY: '' })).toEqual([
+      expect.stringMatching(/^PICSART_API_KEY .*UPSTREAM/),
+    ]);
   });
+
+  it.each([
+    '',
+    'http://localhost:4000',
+    'http://127.0.0.1',
+    'https://127.1.2.3',
+    'http://[::1]:80',
+    'http://gateway.localhost',
+    'http://localhost.',
+    'http://0.0.0.0:4000',
+    'http://[::]',
+  ])('want a PUBLIC_URL with Picsart that others can reach: not %j', (url) => {
+    expect(problems({ ...picsart, PUBLIC_URL: url })).toEqual([
+      expect.stringMatching(/^PUBLIC_URL .*write PUBLIC_URL=https:\/\/avatars.example.com$/),
+    ]);
+    for (const [name, value] of Object.entries({ UPSTREAM: 'sandbox', PICSART_BASE_URL: 'http://[::1]:1' }))
+      expect(problems({ ...picsart, [name]: value, PUBLIC_URL: url })).toEqual([]);
+  });
+
+  it.each([
+    [picsart, '1799s', '30m', 'at least 1800s'],
+    [{}, '59s', '60s', 'at least 60s'],
+    [{ SANDBOX_SPEED: '6' }, '299s', '300s', 'at least 300s'],
+  ])(
+    'want a grace period in which the avatar service may no longer fetch photos: %j',
+    (given, short, long, words) => {
+      expect(problems({ ...given, UNCERTAIN_GRACE: short })).toEqual([
+        expect.stringMatching(new RegExp(`^UNCERTAIN_GRACE must be ${words}`)),
+      ]);
+      expect(problems({ ...given, UNCERTAIN_GRACE: long })).toEqual([]);
+      const local = { PICSART_API_KEY: 'key', PICSART_BASE_URL: 'http://localhost:4010' };
+      expect(problems({ ...local, UNCERTAIN_GRACE: short })).toEqual([]);
+    },
+  );
 
   it('want a way to check tokens with AUTH=jwt', () => {
     expect(problems({ AUTH: 'jwt,keys' })).toEqual([expect.stringMatching(/^JWT_JWKS_URL or JWT_SECRET /)]);
@@ -226,6 +264,6 @@ describe('settings that contradict each other', () => {
   });
 
   it('are all named at once', () => {
-    expect(problems({ UPSTREAM: 'picsart', HOST: '0.0.0.0' })).toHaveLength(2);
+    expect(problems({ UPSTREAM: 'picsart', HOST: '0.0.0.0' })).toHaveLength(3);
   });
 });

@@ -1,0 +1,88 @@
+import { createLogger } from '../../src/core/logger';
+import type { JobRow } from '../../src/jobs/job';
+import { JobStore, type Claim } from '../../src/jobs/job.store';
+import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
+import { modelLine } from '../../src/models/model.line';
+import { JobBench, type Job } from '../support/job-bench';
+import { graceMs } from '../support/job-process';
+import { outcomes } from '../support/job-stories';
+import { failed, isUnclear, running } from '../support/scripted-provider';
+
+describe('a worker whose lease has passed to another', () => {
+  let bench: JobBench;
+  let store: JobStore;
+
+  beforeAll(async () => {
+    bench = await JobBench.open();
+    store = new JobStore(bench.database, { announce: () => undefined });
+  });
+
+  afterEach(() => bench.clear());
+
+  afterAll(() => bench.stop());
+
+  const claim = async (job: Job, statuses: string[]): Promise<Claim<JobRow>> => {
+    await bench.untilDue(job);
+    const claimed = await store.claim<JobRow>(modelLine, {
+      statuses,
+      provider: bench.provider.name,
+      limit: 1,
+      leaseMs: 60_000,
+    });
+    expect(claimed.rows.map(({ id }) => id)).toEqual([job.id]);
+    return claimed;
+  };
+
+  it('moves nothing', async () => {
+    const job = await bench.train();
+    const [late, present] = [await claim(job, ['QUEUED']), await claim(job, ['QUEUED'])];
+    const move = { id: job.id, from: ['QUEUED'], set: { lastError: 'too late' }, dueInMs: 0, tell: true };
+    expect(await store.move(modelLine, [{ ...move, lease: late.lease }])).toEqual([]);
+    expect(await bench.row(job)).toMatchObject({ lease: present.lease, lastError: null });
+    expect(await bench.events(job)).toHaveLength(1);
+    expect(await store.move(modelLine, [{ ...move, lease: present.lease }])).toHaveLength(1);
+  });
+
+  it('does not renew the lease of the other', async () => {
+    const job = await bench.train();
+    const [late, present] = [await claim(job, ['QUEUED']), await claim(job, ['QUEUED'])];
+    const before = await bench.row(job);
+    await store.renew(modelLine, late.lease, [job.id], 3_600_000);
+    expect(await bench.row(job)).toEqual(before);
+    await store.renew(modelLine, present.lease, [job.id], 3_600_000);
+    expect((await bench.row(job)).dueAt!.getTime()).toBeGreaterThan(before.dueAt!.getTime() + 3_000_000);
+  });
+
+  it('does not write what it has learnt of the job upstream', async () => {
+    const job = await bench.train();
+    const [late, present] = [bench.process(), bench.process()];
+    await late.submit(job.table);
+    const { providerRef } = await bench.row(job);
+    bench.provider.says(providerRef!, failed());
+    late.pauseAt('poll:answered', async () => {
+      bench.provider.says(providerRef!, running(50));
+      await bench.untilDue(job);
+      await present.poll(job.table);
+    });
+    await bench.untilDue(job);
+    await late.poll(job.table);
+    expect(await bench.row(job)).toMatchObject({ status: 'TRAINING', progress: 50 });
+  });
+
+  it('neither sends an uncertain job again nor closes its attempt', async () => {
+    const job = await bench.train();
+    const worker = bench.process();
+    bench.provider.next(isUnclear());
+    await worker.submit(job.table);
+    await bench.age(job, graceMs + 1_000);
+    const late = await claim(job, ['UNCERTAIN']);
+    const present = await claim(job, ['UNCERTAIN']);
+    const logger = createLogger('silent');
+    const uncertain = new UncertainJobs({ database: bench.database, store, logger, graceMs });
+    await uncertain.settle(worker.stepsOf(job.table), late.rows[0]!);
+    expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', lease: present.lease });
+    expect(await outcomes(bench, job)).toEqual(['UNKNOWN']);
+    await uncertain.settle(worker.stepsOf(job.table), present.rows[0]!);
+    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', resends: 1 });
+  });
+});

@@ -1,0 +1,137 @@
+import { Client } from 'pg';
+import { createLogger } from '../../src/core/logger';
+import type { Sql } from '../../src/core/sql';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { acceptsConnections } from '../../src/http/self-check';
+import { PhotoServing, pruneServing } from '../../src/photos/photo-serving.service';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestGateway } from '../support/gateway';
+
+interface ServerRow {
+  public_url: string;
+  /** Whether the present period began a minute ago at least. */
+  old: boolean;
+  /** Seconds since the last record. */
+  age: number;
+  interrupted: boolean;
+}
+
+const query = `SELECT public_url, serving_since < now() - interval '1 min' AS old, interrupted_at IS NOT NULL AS interrupted,
+                      extract(epoch FROM now() - last_seen_at)::float8 AS age FROM photo_servers`;
+
+describe('the record that a process serves photos', () => {
+  let testDatabase: TestDatabase;
+  let database: Database;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 2, entities: [] }).initialize();
+    database = new Database(source);
+    close = () => source.destroy();
+  });
+
+  beforeEach(() => database.rows('DELETE FROM photo_servers'));
+
+  afterAll(async () => {
+    await close();
+    await testDatabase.drop();
+  });
+
+  const serve = (given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoServing =>
+    new PhotoServing({
+      sql: database,
+      logger: createLogger('silent'),
+      publicUrl: () => 'https://avatars.example.com',
+      isAccepting: () => Promise.resolve(true),
+      ...given,
+    });
+
+  const row = async (): Promise<ServerRow | undefined> => (await database.rows<ServerRow>(query))[0];
+
+  /** As if the process had served for an hour, and made its last record some seconds ago. */
+  const age = (seconds: number): Promise<unknown> =>
+    database.rows(
+      `UPDATE photo_servers SET last_seen_at = now() - $1 * interval '1 s', serving_since = now() - $1 * interval '1 s' - interval '1 h'`,
+      [seconds],
+    );
+
+  it('is made at the start, before it returns, and is one for each process', async () => {
+    const [one, other] = [serve(), serve()];
+    await one.start();
+    await one.start();
+    expect(await row()).toMatchObject({ public_url: 'https://avatars.example.com', interrupted: false });
+    await other.start();
+    expect(await database.rows(query)).toHaveLength(2);
+    await Promise.all([one.stop(), other.stop()]);
+  });
+
+  it.each([
+    [14, true],
+    [16, false],
+  ])('goes on after %i s without one: %s', async (seconds, goesOn) => {
+    const serving = serve();
+    await serving.record();
+    await age(seconds);
+    await serving.record();
+    const { old, age: seen } = (await row())!;
+    expect({ old, isSeen: seen < 10 }).toEqual({ old: goesOn, isSeen: true });
+  });
+
+  it('is not made while the server accepts no connection, which interrupts it', async () => {
+    let accepts = false;
+    const serving = serve({ isAccepting: () => Promise.resolve(accepts) });
+    await expect(serving.record()).rejects.toThrow(/accepts no connection/);
+    expect(await row()).toBeUndefined();
+    accepts = true;
+    await serving.record();
+    expect(await row()).toMatchObject({ interrupted: true });
+  });
+
+  it('keeps an interruption until the database has it, and does not repeat it', async () => {
+    let isAway = true;
+    const sql: Sql = {
+      rows: (text, parameters) =>
+        isAway ? Promise.reject(new Error('away')) : database.rows(text, parameters),
+    };
+    const serving = serve({ sql });
+    serving.interrupt();
+    await expect(serving.record()).rejects.toThrow('away');
+    isAway = false;
+    await serving.record();
+    const at = async (): Promise<unknown> =>
+      (await database.rows<{ at: Date }>('SELECT interrupted_at AS at FROM photo_servers'))[0]!.at;
+    const first = await at();
+    expect(first).not.toBeNull();
+    await serving.record();
+    expect(await at()).toEqual(first);
+  });
+
+  it('is removed a month after the process has ended', async () => {
+    await serve().record();
+    await age(29 * 86_400);
+    await pruneServing(database);
+    expect(await row()).toBeDefined();
+    await age(31 * 86_400);
+    await pruneServing(database);
+    expect(await row()).toBeUndefined();
+  });
+
+  it('is made by a gateway when it is ready, and only as long as its server accepts connections', async () => {
+    const gateway = await TestGateway.start();
+    const client = new Client({ connectionString: gateway.database.url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<ServerRow>(query);
+      expect(rows).toMatchObject([{ public_url: gateway.url, interrupted: false }]);
+      expect(await acceptsConnections(gateway.url)).toBe(true);
+      const { url } = gateway;
+      await gateway.end();
+      expect(await acceptsConnections(url)).toBe(false);
+    } finally {
+      await client.end();
+      await gateway.stop();
+    }
+  });
+});

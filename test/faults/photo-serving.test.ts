@@ -1,0 +1,157 @@
+import { FakeUpstream } from '../support/fake-upstream';
+import { rowId, statesOf } from '../support/faults-audit';
+import { eventually, FaultsClient } from '../support/faults-client';
+import { FaultsHouse, type HouseOptions } from '../support/faults-house';
+import { ending } from '../support/faults-jobs';
+import { freePort, type GatewayProcess } from '../support/faults-process';
+import { TcpProxy } from '../support/tcp-proxy';
+
+jest.setTimeout(180_000);
+
+const unknown = { status: 'FAILED', failure: { code: 'SUBMISSION_UNKNOWN', retryable: true } };
+
+describe('an upstream that takes a training, does not answer, and fetches photos', () => {
+  let house: FaultsHouse;
+  let upstream: FakeUpstream;
+
+  const open = async (options: HouseOptions = {}): Promise<void> => {
+    upstream = await FakeUpstream.start();
+    upstream.next(...Array.from({ length: 10 }, () => () => undefined));
+    const settings = {
+      PICSART_BASE_URL: upstream.url,
+      PICSART_API_KEY: 'key',
+      SUBMIT_TIMEOUT: '2s',
+      ...options.settings,
+    };
+    house = await FaultsHouse.open({ ...options, settings });
+  };
+
+  afterEach(async () => {
+    await house.close();
+    await upstream.stop();
+  });
+
+  const posts = (): typeof upstream.requests => upstream.requests.filter(({ method }) => method === 'POST');
+
+  /** Asks for a training and returns when its paid call has come in. */
+  const train = async (): Promise<string> => {
+    const { id } = await house.client.train(await house.client.upload(5));
+    await untilPosts(1);
+    return id;
+  };
+
+  const untilPosts = (count: number): Promise<unknown> =>
+    eventually(
+      `paid call ${count}`,
+      () => Promise.resolve(posts().length),
+      (length) => length >= count,
+    );
+
+  /** What the upstream gets for the photos of the first paid call: a status, or `refused`. */
+  const fetchPhotos = async (): Promise<(number | 'refused')[]> => {
+    const { images } = JSON.parse(posts()[0]!.body) as { images: string[] };
+    return Promise.all(
+      images.map((url) =>
+        fetch(url, { headers: { connection: 'close' } }).then(
+          ({ status }) => status,
+          () => 'refused' as const,
+        ),
+      ),
+    );
+  };
+
+  const untilGraceEnds = (id: string): Promise<unknown> =>
+    eventually(
+      'the end of the grace period',
+      () =>
+        house.rows<{ over: boolean }>(
+          `SELECT now() > called_at + interval '5 s' AS over FROM submissions WHERE model_id = $1`,
+          [rowId(id)],
+        ),
+      ([row]) => row?.over === true,
+    );
+
+  const replaceFirst = (by: GatewayProcess): void => {
+    house.gateways.shift();
+    expect(house.gateway).toBe(by);
+  };
+
+  it.each(['at once', 'after the grace period'])(
+    'gets one call in all when the gateway was killed meanwhile and is started again %s',
+    async (when) => {
+      await open();
+      const id = await train();
+      await house.gateway.kill();
+      expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 'refused'));
+      if (when === 'after the grace period') await untilGraceEnds(id);
+      await house.restartGateway();
+      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(posts()).toHaveLength(1);
+    },
+  );
+
+  it('gets one call in all when the photos could not be served since the database was away', async () => {
+    await open({ ownPostgres: true });
+    const id = await train();
+    await house.crashPostgres();
+    expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 503));
+    await house.startPostgres();
+    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+    expect(posts()).toHaveLength(1);
+  });
+
+  it('gets one call in all when the gateway stood still for more than 15 seconds', async () => {
+    await open({ settings: { UNCERTAIN_GRACE: '20s' } });
+    const id = await train();
+    await eventually(
+      'an uncertain model',
+      () => statesOf(house, id),
+      (states) => states.at(-1) === 'UNCERTAIN',
+    );
+    process.kill(house.gateway.pid, 'SIGSTOP');
+    await eventually(
+      'a gap of more than 15 seconds',
+      () =>
+        house.rows<{ gap: boolean }>(
+          `SELECT now() - max(last_seen_at) > interval '15.5 s' AS gap FROM photo_servers`,
+        ),
+      ([row]) => row?.gap === true,
+    );
+    process.kill(house.gateway.pid, 'SIGCONT');
+    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+    expect(posts()).toHaveLength(1);
+  });
+
+  it('gets at most two calls for one mutation, however long it hangs and fetches nothing', async () => {
+    await open();
+    const id = await train();
+    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
+    expect(posts()).toHaveLength(2);
+  });
+
+  it('gets a second call when another gateway served photos all the time and none was fetched', async () => {
+    const port = await freePort();
+    const proxy = new TcpProxy(new URL(`http://127.0.0.1:${port}`));
+    await proxy.open();
+    try {
+      await open({ settings: { PUBLIC_URL: new URL(proxy.url).origin, RATE_LIMIT_ADDRESS: 'off' } });
+      const served = await house.addGateway({ ROLE: 'api', PORT: String(port) });
+      const id = await train();
+      await house.gateway.kill();
+      replaceFirst(served);
+      await house.addGateway({ ROLE: 'worker' });
+      await untilPosts(2);
+      expect(await statesOf(house, id)).toEqual([
+        'QUEUED',
+        'SUBMITTING',
+        'UNCERTAIN',
+        'QUEUED',
+        'SUBMITTING',
+      ]);
+      expect(await new FaultsClient(() => served.url).model(id)).toMatchObject({ attempt: 2 });
+      expect((await fetchPhotos()).includes('refused')).toBe(false);
+    } finally {
+      await proxy.close();
+    }
+  });
+});

@@ -1,0 +1,137 @@
+import { JobBench, type Job } from '../support/job-bench';
+import { graceMs, type JobProcess } from '../support/job-process';
+import { begin, nounsWithPhotos, outcomes, running } from '../support/job-stories';
+import { servePhotos } from '../support/photo-servers';
+import { accepts, isUnclear, isUnreachable, saysLater } from '../support/scripted-provider';
+
+const unknown = { status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN', failureRetryable: true };
+
+describe('the absence of photo fetches', () => {
+  let bench: JobBench;
+  let worker: JobProcess;
+
+  beforeAll(async () => {
+    bench = await JobBench.open();
+  });
+
+  beforeEach(async () => {
+    worker = bench.process();
+    await bench.database.rows('DELETE FROM photo_servers');
+  });
+
+  afterEach(() => bench.clear());
+
+  afterAll(() => bench.stop());
+
+  /** A job whose paid call was made so long ago that its grace period has just ended, by the database's clock. */
+  const uncertain = async (noun: (typeof nounsWithPhotos)[number] = 'training'): Promise<Job> => {
+    const job = await begin(bench, noun);
+    bench.provider.next(isUnclear());
+    await worker.submit(job.table);
+    await bench.age(job, graceMs + 1_000);
+    return job;
+  };
+
+  const settle = async (job: Job): Promise<void> => {
+    await bench.untilDue(job);
+    await worker.submit(job.table);
+  };
+
+  it.each([
+    ['one gateway served during the whole time', [{ since: '-36 min', seen: '0 s' }]],
+    [
+      'two gateways did, the second of which began before the first ended',
+      [
+        { since: '-1 h', seen: '-20 min' },
+        { since: '-21 min', seen: '0 s' },
+      ],
+    ],
+    ['a photo could not be served, but before the call', [{ interrupted: '-36 min' }]],
+    [
+      'another gateway, with another address, was interrupted',
+      [{}, { interrupted: '0 s', url: 'http://other' }],
+    ],
+  ])('proves that a call never arrived if %s', async (_, periods) => {
+    for (const period of periods) await servePhotos(bench.database, period);
+    const job = await uncertain();
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', resends: 1 });
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject({ status: running[job.table], attempt: 2 });
+    expect(await outcomes(bench, job)).toEqual(['NOT_EXECUTED', 'ACCEPTED']);
+  });
+
+  it.each([
+    ['no gateway served', []],
+    ['the gateway began after the call', [{ since: '-30 min', seen: '0 s' }]],
+    ['the gateway has not been seen since', [{ since: '-1 h', seen: '-20 min' }]],
+    [
+      'there was a gap between two gateways',
+      [
+        { since: '-1 h', seen: '-20 min' },
+        { since: '-1199 s', seen: '0 s' },
+      ],
+    ],
+    ['a photo could not be served meanwhile', [{ interrupted: '-5 min' }]],
+    ['another gateway could not serve a photo meanwhile', [{}, { since: '-10 min', interrupted: '-5 min' }]],
+    ['a gateway served under another address only', [{ url: 'http://other' }]],
+  ])('proves nothing if %s', async (_, periods) => {
+    for (const period of periods) await servePhotos(bench.database, period);
+    for (const noun of nounsWithPhotos) {
+      const job = await uncertain(noun);
+      await settle(job);
+      await settle(job);
+      expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(await outcomes(bench, job)).toEqual(['UNKNOWN']);
+    }
+    expect(bench.provider.calls).toHaveLength(nounsWithPhotos.length);
+  });
+
+  it('is judged only when every gateway that serves has made a record after the grace period', async () => {
+    await servePhotos(bench.database);
+    await servePhotos(bench.database, { since: '-1 h', seen: '-5 s' });
+    const job = await uncertain();
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+    await bench.database.rows(`UPDATE photo_servers SET interrupted_at = now(), last_seen_at = now()`);
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject(unknown);
+  });
+
+  it('sends a job again once, and once more after a retry by a person', async () => {
+    await servePhotos(bench.database);
+    const job = await uncertain();
+    const endsUnknown = async (calls: number): Promise<void> => {
+      bench.provider.next(isUnclear());
+      await settle(job);
+      await settle(job);
+      await bench.age(job, graceMs + 1_000);
+      await settle(job);
+      await settle(job);
+      expect(bench.provider.calls).toHaveLength(calls);
+      expect(await bench.row(job)).toMatchObject(unknown);
+    };
+    await endsUnknown(2);
+    await bench.retry(job);
+    bench.provider.next(isUnclear());
+    await settle(job);
+    await bench.age(job, graceMs + 1_000);
+    await endsUnknown(4);
+    expect(await outcomes(bench, job)).toEqual(['NOT_EXECUTED', 'UNKNOWN', 'NOT_EXECUTED', 'UNKNOWN']);
+  });
+
+  it('does not count as sending again what was surely not executed, and remembers what was', async () => {
+    await servePhotos(bench.database);
+    const job = await begin(bench, 'training');
+    bench.provider.next(saysLater(0), isUnreachable(), isUnclear(), isUnreachable(), isUnclear(), accepts());
+    for (let call = 0; call < 3; call += 1) await settle(job);
+    await bench.age(job, graceMs + 1_000);
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', attempt: 3, resends: 1 });
+    for (let call = 0; call < 2; call += 1) await settle(job);
+    await bench.age(job, graceMs + 1_000);
+    await settle(job);
+    await settle(job);
+    expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 5 });
+  });
+});
