@@ -1,12 +1,15 @@
+import type { Claimed } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { JobRow } from '../../src/jobs/job';
-import { JobStore, type Claim } from '../../src/jobs/job.store';
+import { JobStore, type JobWork } from '../../src/jobs/job.store';
 import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
 import { modelLine } from '../../src/models/model.line';
 import { JobBench, type Job } from '../support/job-bench';
 import { graceMs } from '../support/job-process';
 import { outcomes } from '../support/job-stories';
 import { failed, isUnclear, running } from '../support/scripted-provider';
+
+const logger = createLogger('silent');
 
 describe('a worker whose lease has passed to another', () => {
   let bench: JobBench;
@@ -21,36 +24,23 @@ describe('a worker whose lease has passed to another', () => {
 
   afterAll(() => bench.stop());
 
-  const claim = async (job: Job, statuses: string[]): Promise<Claim<JobRow>> => {
+  /** Claims the job as a worker of its own. */
+  const claim = async (job: Job, work: JobWork): Promise<Claimed<JobRow>> => {
     await bench.untilDue(job);
-    const claimed = await store.claim<JobRow>(modelLine, {
-      statuses,
-      provider: bench.provider.name,
-      limit: 1,
-      leaseMs: 60_000,
-    });
-    expect(claimed.rows.map(({ id }) => id)).toEqual([job.id]);
-    return claimed;
+    const rows = store.rowsFor(modelLine, work, { leaseMs: 60_000, logger });
+    const [row] = await rows.claim({ limit: 1 });
+    expect(row?.id).toBe(job.id);
+    return row!;
   };
 
   it('moves nothing', async () => {
     const job = await bench.train();
-    const [late, present] = [await claim(job, ['QUEUED']), await claim(job, ['QUEUED'])];
+    const [late, present] = [await claim(job, 'submit'), await claim(job, 'submit')];
     const move = { id: job.id, from: ['QUEUED'], set: { lastError: 'too late' }, dueInMs: 0, tell: true };
     expect(await store.move(modelLine, [{ ...move, lease: late.lease }])).toEqual([]);
     expect(await bench.row(job)).toMatchObject({ lease: present.lease, lastError: null });
     expect(await bench.events(job)).toHaveLength(1);
     expect(await store.move(modelLine, [{ ...move, lease: present.lease }])).toHaveLength(1);
-  });
-
-  it('does not renew the lease of the other', async () => {
-    const job = await bench.train();
-    const [late, present] = [await claim(job, ['QUEUED']), await claim(job, ['QUEUED'])];
-    const before = await bench.row(job);
-    await store.renew(modelLine, late.lease, [job.id], 3_600_000);
-    expect(await bench.row(job)).toEqual(before);
-    await store.renew(modelLine, present.lease, [job.id], 3_600_000);
-    expect((await bench.row(job)).dueAt!.getTime()).toBeGreaterThan(before.dueAt!.getTime() + 3_000_000);
   });
 
   it('does not write what it has learnt of the job upstream', async () => {
@@ -75,14 +65,13 @@ describe('a worker whose lease has passed to another', () => {
     bench.provider.next(isUnclear());
     await worker.submit(job.table);
     await bench.age(job, graceMs + 1_000);
-    const late = await claim(job, ['UNCERTAIN']);
-    const present = await claim(job, ['UNCERTAIN']);
-    const logger = createLogger('silent');
+    const late = await claim(job, 'settle');
+    const present = await claim(job, 'settle');
     const uncertain = new UncertainJobs({ database: bench.database, store, logger, graceMs });
-    await uncertain.settle(worker.stepsOf(job.table), late.rows[0]!);
+    await uncertain.settle(worker.stepsOf(job.table), late);
     expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', lease: present.lease });
     expect(await outcomes(bench, job)).toEqual(['UNKNOWN']);
-    await uncertain.settle(worker.stepsOf(job.table), present.rows[0]!);
+    await uncertain.settle(worker.stepsOf(job.table), present);
     expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', resends: 1 });
   });
 });

@@ -111,6 +111,12 @@ describe('two gateways on one database', () => {
     const awake = await house.addGateway();
     const client = clientOf(awake);
     await eventually(
+      'the end of the first attempt',
+      () => client.model(id),
+      (model) => model?.failure?.code === 'SUBMISSION_UNKNOWN',
+    );
+    await client.change('retryModel', id);
+    await eventually(
       'the second attempt',
       () => client.model(id),
       (model) => model?.status === 'READY' && model.attempt === 2,
