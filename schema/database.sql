@@ -63,9 +63,20 @@ CREATE TABLE avatars (
     sha256 text,
     placeholder text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT avatars_pending_is_due CHECK ((((status = 'PENDING'::text) = (due_at IS NOT NULL)) AND ((status = 'PENDING'::text) = (source_url IS NOT NULL)))),
-    CONSTRAINT avatars_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'STORED'::text, 'LOST'::text]))),
-    CONSTRAINT avatars_stored_is_whole CHECK (((status <> 'STORED'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL) AND (content_type IS NOT NULL) AND (sha256 IS NOT NULL) AND (placeholder IS NOT NULL))))
+    source_url_at timestamp with time zone DEFAULT now() NOT NULL,
+    failing_since timestamp with time zone,
+    failure_code text,
+    media_token text,
+    preview_sha256 text,
+    check_at timestamp with time zone DEFAULT now() NOT NULL,
+    damaged_at timestamp with time zone,
+    CONSTRAINT avatars_damaged_was_stored CHECK (((damaged_at IS NULL) OR (status = 'STORED'::text))),
+    CONSTRAINT avatars_delayed_is_failing CHECK (((status <> 'DELAYED'::text) OR (failing_since IS NOT NULL))),
+    CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text])))),
+    CONSTRAINT avatars_finished_is_not_due CHECK (((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text])) OR (damaged_at IS NOT NULL) OR ((due_at IS NULL) AND (source_url IS NULL)))),
+    CONSTRAINT avatars_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text, 'STORED'::text, 'LOST'::text]))),
+    CONSTRAINT avatars_stored_is_whole CHECK (((status <> 'STORED'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL) AND (content_type IS NOT NULL) AND (sha256 IS NOT NULL) AND (placeholder IS NOT NULL)))),
+    CONSTRAINT avatars_unfinished_is_due CHECK (((status <> ALL (ARRAY['PENDING'::text, 'DELAYED'::text])) OR ((due_at IS NOT NULL) AND (source_url IS NOT NULL))))
 );
 
 CREATE TABLE doomed_media (
@@ -405,6 +416,8 @@ CREATE INDEX api_keys_of_owner ON api_keys USING btree (owner);
 CREATE INDEX audit_log_of_owner ON audit_log USING btree (owner, at);
 
 CREATE INDEX audit_log_old ON audit_log USING btree (at);
+
+CREATE INDEX avatars_check ON avatars USING btree (check_at) WHERE (status = 'STORED'::text);
 
 CREATE INDEX avatars_due ON avatars USING btree (expires_at, due_at) WHERE (due_at IS NOT NULL);
 

@@ -9,6 +9,12 @@ export interface Metrics {
   unknownWord: (word: string) => void;
   /** A finished picture is not stored yet and has less than a quarter of its time left. */
   lateResult: () => void;
+  /** A generation no longer waits for a finished picture, since fetching it has failed for too long. */
+  delayedResult: () => void;
+  /** A finished picture could not be fetched before the upstream deleted it. */
+  lostResult: () => void;
+  /** The bytes of a stored picture are missing or changed. */
+  damagedPicture: () => void;
 }
 
 /** The figures of this process, and those of the database that are read when somebody asks. */
@@ -21,11 +27,12 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
     help: 'Answers of the upstream with a status word that is not in the table.',
     registers,
   });
-  const lateResults = new Counter({
-    name: 'likeness_results_late_total',
-    help: 'Finished pictures taken up with less than a quarter of their time left.',
-    registers,
-  });
+  const counter = (name: string, help: string): (() => void) => {
+    const made = new Counter({ name, help, registers });
+    return () => {
+      made.inc();
+    };
+  };
   gaugeOfJobs(sql, registry);
   gaugeOfPauses(sql, registry);
   const known = new Set<string>();
@@ -40,7 +47,22 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
         'the upstream used a status word that is not in the table; the job is taken as running',
       );
     },
-    lateResult: () => lateResults.inc(),
+    lateResult: counter(
+      'likeness_results_late_total',
+      'Tries to fetch finished pictures with less than a quarter of their time left.',
+    ),
+    delayedResult: counter(
+      'likeness_results_delayed_total',
+      'Finished pictures that their generations no longer wait for.',
+    ),
+    lostResult: counter(
+      'likeness_results_lost_total',
+      'Finished pictures that could not be fetched before the upstream deleted them.',
+    ),
+    damagedPicture: counter(
+      'likeness_pictures_damaged_total',
+      'Stored pictures whose bytes were found missing or changed.',
+    ),
   };
 }
 

@@ -2,8 +2,11 @@ import type { Config } from './config';
 import type { Logger } from './core/logger';
 import type { Database } from './database/database';
 import type { Features } from './features';
+import { AvatarCheckWork } from './generations/avatar-check.work';
+import { AvatarStore } from './generations/avatar.store';
 import { AvatarWork } from './generations/avatar.work';
 import { GenerationWork } from './generations/generation.work';
+import { ResultUrls } from './generations/result-urls';
 import { AccountWork } from './jobs/account.work';
 import { FollowWork } from './jobs/follow.work';
 import type { Journal } from './jobs/journal';
@@ -27,6 +30,9 @@ const graceShare = 7 / 6;
 
 /** A check that is due is made at most this much later, in milliseconds. */
 const maxProbeEveryMs = 5_000;
+
+/** How long a generation waits for pictures that cannot be fetched: 10 minutes where results are kept for 48 hours. */
+const resultDeadlineShare = 1 / 288;
 
 /** What the work stands on. */
 export interface WorkGround {
@@ -56,7 +62,7 @@ export function makeWork(ground: WorkGround, features: Features): Work {
   const { models, generations, settlement } = jobs;
   const beats = makeBeats({
     ...jobs,
-    ...makePictureWork(ground, features, { generations, onPhotoReady: () => poller.wake() }),
+    ...makePictureWork(ground, features, () => poller.wake()),
     database,
     eventRetentionMs: config.EVENT_RETENTION,
     auditRetentionMs: config.AUDIT_RETENTION,
@@ -106,21 +112,35 @@ function makeJobWork(
 
 /** The fetching, storing and deleting of photos and pictures. */
 function makePictureWork(
-  { config, logger, database, media, workshop, downloads, metrics }: WorkGround,
+  ground: WorkGround,
   { closing, deletion, intake }: Features,
-  { generations, onPhotoReady }: { generations: GenerationWork; onPhotoReady: () => void },
+  onPhotoReady: () => void,
 ): PictureBeatParts {
+  const { config, logger, database, media, workshop, downloads, provider, metrics } = ground;
   const common = { database, downloads, logger, leaseMs: config.LEASE };
+  const { resultTtlMs } = provider.facts;
   return {
     avatars: new AvatarWork({
       ...common,
+      store: new AvatarStore(database, closing, config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare),
       media,
       workshop,
-      closing,
+      urls: new ResultUrls({
+        sql: database,
+        provider,
+        budget: new UpstreamBudget(database, provider),
+        timeoutMs: config.POLL_TIMEOUT,
+      }),
       maxBytes: config.MAX_RESULT_BYTES,
-      freshUrl: (avatar) => generations.freshUrl(avatar.generationId, avatar.position),
-      onLate: metrics.lateResult,
+      resultTtlMs,
+      count: { late: metrics.lateResult, delayed: metrics.delayedResult, lost: metrics.lostResult },
     }),
+    avatarChecks: new AvatarCheckWork({
+      ...{ database, media, workshop, logger },
+      intervalMs: config.MEDIA_CHECK_INTERVAL,
+      onDamaged: metrics.damagedPicture,
+    }),
+    checksPerMinute: config.MEDIA_CHECKS_PER_MINUTE,
     closing,
     photos: new PhotoWork({
       ...common,

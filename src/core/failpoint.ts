@@ -17,6 +17,7 @@ export type FailpointName =
   | 'move:before-commit'
   | 'move:committed'
   | 'result:fetched'
+  | 'result:written'
   | 'result:stored'
   | 'result:shown'
   | 'delete:marked'

@@ -1,8 +1,21 @@
-/** Where an avatar's picture lies in the media store. */
-export const avatarKey = (id: string): string => `avatars/${id}.picture`;
+import { randomBytes } from 'node:crypto';
+import type { AvatarEntity } from './avatar.entity';
 
-/** Where its preview lies. */
-export const previewKey = (id: string): string => `avatars/${id}.preview.jpg`;
+/** What the names of an avatar's bytes are made of. */
+export type AvatarMedia = Pick<AvatarEntity, 'id' | 'mediaToken'>;
 
-/** All that lies there of one avatar. */
-export const avatarKeys = (id: string): string[] => [avatarKey(id), previewKey(id)];
+/** A token for the names of new bytes. No two attempts share one, so no attempt can replace what another has stored. */
+export const newMediaToken = (): string => randomBytes(8).toString('hex');
+
+/** Pictures that were stored before names had a token have none. */
+const stemOf = ({ id, mediaToken }: AvatarMedia): string =>
+  mediaToken === null ? `avatars/${id}` : `avatars/${id}.${mediaToken}`;
+
+/** The media key of an avatar's picture. */
+export const avatarKey = (avatar: AvatarMedia): string => `${stemOf(avatar)}.picture`;
+
+/** The media key of its preview. */
+export const previewKey = (avatar: AvatarMedia): string => `${stemOf(avatar)}.preview.jpg`;
+
+/** Both. */
+export const avatarKeys = (avatar: AvatarMedia): string[] => [avatarKey(avatar), previewKey(avatar)];

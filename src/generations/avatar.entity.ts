@@ -2,16 +2,35 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Uni
 import { ModelEntity } from '../models/model.entity';
 import { GenerationEntity } from './generation.entity';
 
-/** PENDING: finished upstream, not yet stored. STORED: ours for good. LOST: it could not be had. */
-export type AvatarStatus = 'PENDING' | 'STORED' | 'LOST';
+/**
+ * - PENDING: finished upstream, not stored yet; the generation waits for it.
+ * - DELAYED: fetching it has failed for longer than `RESULT_DEADLINE`. The generation no longer waits for it, but it is
+ *   tried until its time upstream is over.
+ * - STORED: its bytes are durable, under keys made of `mediaToken`. Final.
+ * - LOST: its time upstream is over, and a fresh URL did not work either. Final.
+ */
+export type AvatarStatus = 'PENDING' | 'DELAYED' | 'STORED' | 'LOST';
+
+/** Why a picture could not be fetched: a code of `failureCodes`. */
+export type ResultFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
 
 /** One picture of a generation. Clients see it once it is STORED: the bytes are durable before the row says so. */
 @Entity('avatars')
 @Unique('avatars_position_once', ['generationId', 'position'])
-@Check('avatars_status_known', "status IN ('PENDING', 'STORED', 'LOST')")
+@Check('avatars_status_known', "status IN ('PENDING', 'DELAYED', 'STORED', 'LOST')")
 @Check(
-  'avatars_pending_is_due',
-  "(status = 'PENDING') = (due_at IS NOT NULL) AND (status = 'PENDING') = (source_url IS NOT NULL)",
+  'avatars_unfinished_is_due',
+  "status NOT IN ('PENDING', 'DELAYED') OR (due_at IS NOT NULL AND source_url IS NOT NULL)",
+)
+@Check(
+  'avatars_finished_is_not_due',
+  "status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL OR (due_at IS NULL AND source_url IS NULL)",
+)
+@Check('avatars_delayed_is_failing', "status <> 'DELAYED' OR failing_since IS NOT NULL")
+@Check('avatars_damaged_was_stored', "damaged_at IS NULL OR status = 'STORED'")
+@Check(
+  'avatars_failure_known',
+  "failure_code IS NULL OR failure_code IN ('RESULT_UNREACHABLE', 'RESULT_UNUSABLE', 'RESULT_EXPIRED')",
 )
 @Check(
   'avatars_stored_is_whole',
@@ -20,6 +39,7 @@ export type AvatarStatus = 'PENDING' | 'STORED' | 'LOST';
 @Index('avatars_due', ['expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('avatars_check', ['checkAt'], { where: "status = 'STORED'" })
 @Index('avatars_of_generation', ['generationId', 'id'])
 @Index('avatars_of_model', ['modelId', 'id'])
 export class AvatarEntity {
@@ -49,9 +69,13 @@ export class AvatarEntity {
   @Column('text', { nullable: true })
   prompt: string | null;
 
-  /** Where the upstream has it; forgotten once it is stored or lost. */
+  /** Where the upstream has it; forgotten once it is stored or lost. Null while a damaged picture's is not known yet. */
   @Column('text', { nullable: true })
   sourceUrl: string | null;
+
+  /** When the upstream gave that URL. */
+  @Column('timestamptz', { default: () => 'now()' })
+  sourceUrlAt: Date;
 
   /** When the upstream deletes it. */
   @Column('timestamptz', { nullable: true })
@@ -66,8 +90,20 @@ export class AvatarEntity {
   @Column('integer', { default: 0 })
   tries: number;
 
+  /** When the upstream's side first failed to deliver it; null while it has not. */
+  @Column('timestamptz', { nullable: true })
+  failingSince: Date | null;
+
+  /** Why the last try failed, or why it is lost. */
+  @Column('text', { nullable: true })
+  failureCode: ResultFailure | null;
+
   @Column('text', { nullable: true })
   lastError: string | null;
+
+  /** Part of the names of its bytes: the stored ones, or those of the attempt under way. See avatar-keys.ts. */
+  @Column('text', { nullable: true })
+  mediaToken: string | null;
 
   @Column('integer', { nullable: true })
   width: number | null;
@@ -84,6 +120,18 @@ export class AvatarEntity {
   /** Of the stored bytes, lower-case hex. */
   @Column('text', { nullable: true })
   sha256: string | null;
+
+  /** Of the stored preview; null for those stored before it was noted. */
+  @Column('text', { nullable: true })
+  previewSha256: string | null;
+
+  /** When the stored bytes are to be compared with `sha256` next. */
+  @Column('timestamptz', { default: () => 'now()' })
+  checkAt: Date;
+
+  /** When the stored bytes were found missing or changed. They are not served; while `dueAt` is set they are replaced. */
+  @Column('timestamptz', { nullable: true })
+  damagedAt: Date | null;
 
   /** A blur hash (blurha.sh) of 4 × 3 components. */
   @Column('text', { nullable: true })

@@ -98,26 +98,44 @@ export class AvatarService {
       );
     }
     const id = fromGlobalId('Avatar', globalId);
-    const [row] = await this.parts.database.rows<{ content_type: string; sha256: string }>(
-      `SELECT content_type, sha256 FROM avatars
-        WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
+    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+      `SELECT * FROM avatars WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
       [id],
     );
-    if (!row) throw new DomainError('NOT_FOUND', 'The avatar has been deleted.');
+    if (!row) throw deleted();
+    const avatar = camelRow<AvatarEntity>(row);
+    if (avatar.damagedAt !== null) throw damaged(avatar.dueAt !== null);
     const isPreview = size === 'PREVIEW';
-    const contentType = isPreview ? 'image/jpeg' : row.content_type;
+    const contentType = isPreview ? 'image/jpeg' : avatar.contentType!;
     return {
       contentType,
-      etag: `"${row.sha256.slice(0, 32)}${isPreview ? '-preview' : ''}"`,
+      etag: `"${avatar.sha256!.slice(0, 32)}${isPreview ? '-preview' : ''}"`,
       filename: `${globalId}${isPreview ? '-preview' : ''}.${contentType.replace('image/', '').replace('jpeg', 'jpg')}`,
-      open: (range) => this.parts.media.open(isPreview ? previewKey(id) : avatarKey(id), range),
+      open: (range) => this.open(avatar, size, range),
     };
+  }
+
+  /**
+   * Opens stored bytes, unless they are missing or, for an original, their number is not the row's: then they are not
+   * served, and {@link AvatarCheckWork} looks at them next.
+   */
+  private async open(avatar: AvatarEntity, size: AvatarSize, range?: ByteRange): Promise<OpenObject> {
+    const { database, media } = this.parts;
+    const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
+    if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;
+    object?.stream.destroy();
+    const suspects = await database.rows(
+      `UPDATE avatars SET check_at = now()
+        WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2 RETURNING id`,
+      [avatar.id, avatar.mediaToken],
+    );
+    throw suspects.length === 0 ? deleted() : damaged(true);
   }
 
   /** Deletes an avatar and its bytes. Deleting what is not there is no error. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, closing } = this.parts;
-    const deleted = await transactionFor(database, viewer, async (sql) => {
+    const removed = await transactionFor(database, viewer, async (sql) => {
       const [known] = await sql.rows<{ generation_id: string }>(
         'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',
         [id, viewer.owner],
@@ -130,15 +148,28 @@ export class AvatarService {
       );
       if (!row) return null;
       const avatar = camelRow<AvatarEntity>(row);
-      await doom(sql, avatarKeys(id));
+      await doom(sql, avatarKeys(avatar));
       await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
       await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;
     });
-    if (!deleted) return;
+    if (!removed) return;
     await failpoint('delete:marked');
-    closing.wake(deleted);
+    closing.wake(removed);
   }
+}
+
+function deleted(): DomainError {
+  return new DomainError('NOT_FOUND', 'The avatar has been deleted.');
+}
+
+function damaged(isRepaired: boolean): DomainError {
+  return isRepaired
+    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked; try again in a minute.')
+    : new DomainError(
+        'NOT_FOUND',
+        'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',
+      );
 }
 
 function pathOf(globalId: string, size: AvatarSize): string {

@@ -1,41 +1,51 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { backoffMs, pause } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import { emptyPass, type Pass } from '../core/pass';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
-import { appendEvents } from '../events/event-log';
+import type { Transactions } from '../core/sql';
 import { PictureProblem } from '../photos/picture-problem';
 import type { PictureWorkshop } from '../photos/picture-workshop';
-import { doom } from '../storage/media-deletion';
-import { ObjectTooLargeError, type MediaStore, type StoredObject } from '../storage/media-store';
+import { ObjectTooLargeError, readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
-import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
-import type { AvatarEntity } from './avatar.entity';
-import type { Closing } from './closing';
-import { avatarPayload } from './generation.line';
+import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
+import type { AvatarEntity, ResultFailure } from './avatar.entity';
+import type { Attempt, AvatarStore, StoredPicture } from './avatar.store';
+import type { ResultUrls, UrlAnswer } from './result-urls';
 
-/** What the storing of pictures is made of. */
+/** Counters of what an operator must know about pictures. */
+export interface ResultCounters {
+  /** A picture that is not stored yet has less than a quarter of its time left. */
+  late: () => void;
+  /** Fetching a picture has failed for so long that its generation no longer waits for it. */
+  delayed: () => void;
+  lost: () => void;
+}
+
+/** Dependencies of {@link AvatarWork}. */
 export interface AvatarWorkParts {
   database: Transactions;
+  store: AvatarStore;
   media: MediaStore;
   workshop: PictureWorkshop;
   downloads: Pick<Downloads, 'result'>;
-  closing: Closing;
+  urls: Pick<ResultUrls, 'refresh'>;
   logger: Logger;
   leaseMs: number;
   maxBytes: number;
-  /** Asks the upstream once more where a picture is; null if it does not say. */
-  freshUrl: (row: AvatarEntity) => Promise<string | null>;
-  /** Told when a picture that is not stored yet has less than a quarter of its time left. */
-  onLate: () => void;
+  /** How long the upstream keeps a result, in milliseconds. */
+  resultTtlMs: number;
+  count: ResultCounters;
 }
 
-/** Pictures that one process fetches at once. */
+/** Pictures that one process fetches at once: those that have not failed, and those that have. */
 const maxFetches = 24;
+const maxRetries = 8;
 /** A host that takes longer for a picture than `slowMs`, its storing included, gets this share. */
 const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
 /** The wait before a picture of such a host is looked at again, in milliseconds. */
@@ -43,49 +53,64 @@ const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
 const downloadMs = 60_000;
 const firstRetryMs = 1_000;
-const longestRetryMs = 120_000;
-/** What upstreams answer for a picture that they have deleted, or whose URL has ended. */
+/** The longest wait between two tries, as a share of the time that the upstream keeps a result: 15 minutes of 48 hours. */
+const maxRetryShare = 1 / 192;
+/** What file hosts answer for a picture that they do not have, or whose URL has ended. */
 const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
-/** Such a picture, or one whose URL leads elsewhere, is asked for this often before a new URL is asked for. */
-const goneTries = 3;
+/** From this many failures of any other kind on, a fresh URL is asked for too. */
+const triesBeforeFreshUrl = 2;
 
-/** How a picture that could not be had ended. */
-type Loss = 'RESULT_EXPIRED' | 'RESULT_UNUSABLE';
+/** A claimed picture, and the database's time of the claim. */
+type ClaimedAvatar = Claimed<AvatarEntity>;
 
-/** A claimed picture; the shares of its time as the database saw them. */
-type ClaimedAvatar = Claimed<AvatarEntity & { isExpired: boolean; isLate: boolean }>;
+/** Pictures that are to be fetched; what expires first comes first. */
+const dueAvatars = { table: 'avatars', order: 'expires_at' } as const;
 
-/** Pictures that are not stored yet. */
-const pendingAvatars = {
-  table: 'avatars',
-  rows: 'due_at IS NOT NULL',
-  order: 'expires_at',
-  returning:
-    'expires_at <= now() AS is_expired, expires_at - now() < (expires_at - created_at) / 4 AS is_late',
-} as const;
+/** Where rows are claimed, and how many at once. */
+interface ClaimSource {
+  rows: LeasedRows<ClaimedAvatar>;
+  slots: OwnerShares;
+}
 
 /**
- * Fetches finished pictures before the upstream deletes them, those first that expire first. The bytes are durable
- * under the avatar's own key before its row says so; a crash in between fetches the same picture to the same place
- * again.
+ * Fetches finished pictures before the upstream deletes them. Each try writes its bytes under names of its own, which
+ * the row takes over in the transaction that checks the lease: a worker that was suspended for longer than its lease
+ * can neither replace stored bytes nor have its own shown.
+ *
+ * A try that fails is followed by another, after growing intervals, until the picture's time upstream is over and a
+ * fresh URL has failed too.
  */
 export class AvatarWork {
-  private readonly rows: LeasedRows<ClaimedAvatar>;
-  private readonly slots = new OwnerShares(maxFetches);
+  private readonly fresh: ClaimSource;
+  private readonly failing: ClaimSource;
   private readonly hosts = new SlowHosts(slowHosts);
 
   constructor(private readonly parts: AvatarWorkParts) {
-    this.rows = new LeasedRows(parts.database, pendingAvatars, parts);
+    const source = (rows: string, slots: number): ClaimSource => ({
+      rows: new LeasedRows(parts.database, { ...dueAvatars, rows: `due_at IS NOT NULL AND ${rows}` }, parts),
+      slots: new OwnerShares(slots),
+    });
+    this.fresh = source('failing_since IS NULL', maxFetches);
+    this.failing = source('failing_since IS NOT NULL', maxRetries);
   }
 
-  /** Starts to fetch what is due, owners in turn. */
+  /** Starts to fetch what is due and has not failed yet, owners in turn. */
   async pass(signal: AbortSignal): Promise<Pass> {
-    await this.slots.whenFree(signal);
+    return this.start(this.fresh, signal);
+  }
+
+  /** The same for what has failed before: in slots of its own, so that it does not hold up the rest. */
+  async retryPass(signal: AbortSignal): Promise<Pass> {
+    return this.start(this.failing, signal);
+  }
+
+  private async start({ rows, slots }: ClaimSource, signal: AbortSignal): Promise<Pass> {
+    await slots.whenFree(signal);
     if (signal.aborted) return emptyPass;
-    return this.rows.start(this.slots, {}, async (row) => {
-      const end = this.hosts.begin(row.owner, row.sourceUrl!);
+    return rows.start(slots, {}, async (row) => {
+      const end = this.hosts.begin(row.owner, row.sourceUrl ?? '');
       if (end) return this.fetch(row, signal).finally(end);
-      await this.rows.release(row, deferredMs);
+      await rows.release(row, deferredMs);
       // Its slot is kept for a while: otherwise claims would go through all of the owner's pictures at once.
       return pause(deferredSlotMs, signal);
     });
@@ -93,184 +118,176 @@ export class AvatarWork {
 
   private async fetch(row: ClaimedAvatar, signal: AbortSignal): Promise<void> {
     const logger = this.parts.logger.child({ generationId: row.generationId, avatarId: row.id });
-    if (row.isLate) {
+    if (isLate(row)) {
       logger.warn(
         { expiresAt: row.expiresAt },
         'a finished picture is not stored yet and has less than a quarter of its time left',
       );
-      this.parts.onLate();
+      this.parts.count.late();
     }
+    const attempt: Attempt = { row, token: null };
     try {
-      if (row.isExpired) await this.lose(row, 'RESULT_EXPIRED', 'its time upstream is over');
-      else await this.store(row, signal);
+      await this.store(attempt, signal);
     } catch (error) {
-      await this.handle(row, error, logger);
+      await this.handle(attempt, { error, signal, logger });
     }
   }
 
-  private async store(row: AvatarEntity, signal: AbortSignal): Promise<void> {
-    const { downloads, media, workshop, maxBytes } = this.parts;
-    const answer = await downloads.result(row.sourceUrl!, { maxBytes, timeoutMs: downloadMs, signal });
+  private async store(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const { row } = attempt;
+    const { downloads, maxBytes, store } = this.parts;
+    // A damaged picture's URL was forgotten when it was stored.
+    if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
+    const answer = await downloads.result(row.sourceUrl, { maxBytes, timeoutMs: downloadMs, signal });
     await failpoint('result:fetched');
-    const spooled = await media.put(avatarKey(row.id), answer.bytes, maxBytes);
-    const picture = await workshop.verify(await this.read(avatarKey(row.id), spooled.byteSize));
+    const token = newMediaToken();
+    if (!(await store.begin(attempt, token))) {
+      await discardBody(answer.bytes);
+      return;
+    }
+    attempt.token = token;
+    const picture = await this.write({ id: row.id, mediaToken: token }, answer.bytes);
+    await failpoint('result:stored');
+    await store.markStored(attempt, picture);
+    await failpoint('result:shown');
+  }
+
+  /** Stores a picture and its preview under names that no row shows yet. */
+  private async write(
+    names: Pick<AvatarEntity, 'id' | 'mediaToken'>,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<StoredPicture> {
+    const { media, workshop, maxBytes } = this.parts;
+    const received = await media.put(avatarKey(names), bytes, maxBytes);
+    await failpoint('result:written');
+    const object = await media.open(avatarKey(names));
+    const kept = object && (await readObject(object));
+    if (!kept || sha256Of(kept) !== received.sha256)
+      throw new Error('The store gave back other bytes than it was given.');
+    const picture = await workshop.verify(kept);
     // What was delivered with metadata, or anything after the picture, is kept without.
     const stored =
       picture.clean === null
-        ? spooled
-        : await media.put(avatarKey(row.id), once(picture.clean), picture.clean.length);
-    await media.put(previewKey(row.id), once(picture.preview), picture.preview.length);
-    await failpoint('result:stored');
-    await this.show(row, {
+        ? received
+        : await media.put(avatarKey(names), Readable.from([picture.clean]), picture.clean.length);
+    const preview = await media.put(
+      previewKey(names),
+      Readable.from([picture.preview]),
+      picture.preview.length,
+    );
+    return {
       ...stored,
       width: picture.width,
       height: picture.height,
       contentType: picture.contentType,
       placeholder: picture.placeholder,
-    });
-    await failpoint('result:shown');
+      previewSha256: preview.sha256,
+    };
   }
 
-  private async read(key: string, byteSize: number): Promise<Buffer> {
-    const object = await this.parts.media.open(key);
-    if (!object) throw new Error('A picture vanished from the store while it was being checked.');
-    const bytes = Buffer.allocUnsafe(byteSize);
-    let filled = 0;
-    for await (const chunk of object.stream as AsyncIterable<Buffer>) filled += chunk.copy(bytes, filled);
-    return bytes.subarray(0, filled);
-  }
-
-  /** The bytes are durable: now the row says so, and subscribers hear it. */
-  private async show(
-    row: AvatarEntity,
-    picture: StoredObject & Pick<AvatarEntity, 'width' | 'height' | 'contentType' | 'placeholder'>,
-  ): Promise<void> {
-    const { database, closing } = this.parts;
-    const isShown = await database.transaction(async (sql) => {
-      // The generation's row first, always: of two that store the last two pictures, one must see the other's.
-      await closing.lock(sql, row.generationId);
-      const [stored] = await sql.rows<Record<string, unknown>>(
-        `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
-                width = $3, height = $4, byte_size = $5, content_type = $6, sha256 = $7, placeholder = $8
-          WHERE id = $1 AND lease = $2 AND status = 'PENDING' RETURNING *`,
-        [
-          row.id,
-          row.lease,
-          picture.width,
-          picture.height,
-          picture.byteSize,
-          picture.contentType,
-          picture.sha256,
-          picture.placeholder,
-        ],
-      );
-      if (!stored) return this.doomUnwanted(sql, row);
-      const avatar = camelRow<AvatarEntity>(stored);
-      await appendEvents(sql, [
-        {
-          streamId: row.modelId ?? row.generationId,
-          kind: 'AVATAR',
-          subjectId: row.id,
-          generationId: row.generationId,
-          payload: avatarPayload(avatar),
-        },
-      ]);
-      await closing.advance(sql, row.generationId);
-      return true;
-    });
-    if (isShown) closing.wake(row);
-  }
-
-  /** Somebody deleted the row, or cancelled its generation, while its bytes were being stored. */
-  private async doomUnwanted(sql: Sql, row: AvatarEntity): Promise<boolean> {
-    const rows = await sql.rows('SELECT id FROM avatars WHERE id = $1', [row.id]);
-    if (rows.length === 0) await doom(sql, avatarKeys(row.id));
-    return false;
-  }
-
-  private async handle(row: AvatarEntity, error: unknown, logger: Logger): Promise<void> {
+  private async handle(attempt: Attempt, failed: FailedFetch): Promise<void> {
     try {
-      if (isUnusable(error)) await this.lose(row, 'RESULT_UNUSABLE', error.message);
-      else if (isGone(error) && row.tries + 1 >= goneTries) await this.searchAnew(row, error);
-      else {
-        logger.warn(
-          { err: error, tries: row.tries + 1 },
-          'a finished picture could not be stored yet; it is tried again',
-        );
-        await this.retry(row, error);
-      }
-    } catch (failed) {
-      logger.warn(
-        { err: failed },
+      if (failed.signal.aborted) await this.parts.store.release(attempt);
+      else await this.conclude(attempt, failed);
+    } catch (error) {
+      failed.logger.warn(
+        { err: error },
         'a finished picture could not be stored; it is taken up again when its lease ends',
       );
     }
   }
 
-  /** The URL no longer works, though its time is not over: the upstream may have another one. */
-  private async searchAnew(row: AvatarEntity, error: DownloadError): Promise<void> {
-    const url = row.tries + 1 === goneTries ? await this.parts.freshUrl(row) : null;
-    if (url === null || url === row.sourceUrl) {
-      return this.lose(row, isRedirect(error) ? 'RESULT_UNUSABLE' : 'RESULT_EXPIRED', error.message);
+  private async conclude(attempt: Attempt, failed: FailedFetch): Promise<void> {
+    const row = attempt.row as ClaimedAvatar;
+    const code = failureOf(failed.error);
+    if (code !== null) {
+      const answer = needsFreshUrl(row, failed.error) ? await this.parts.urls.refresh(row) : null;
+      if (this.isOver(row, answer)) {
+        await this.lose(attempt, code, failed);
+        return;
+      }
     }
-    await this.parts.database.rows(
-      `UPDATE avatars SET source_url = $3 WHERE id = $1 AND lease = $2 AND status = 'PENDING'`,
-      [row.id, row.lease, url],
-    );
-    await this.retry(row, error);
+    // A fault of ours is no reason to stop waiting for a picture, while there is time.
+    await this.retryLater(attempt, code ?? (isExpired(row) ? 'RESULT_UNREACHABLE' : null), failed);
   }
 
-  private async retry(row: AvatarEntity, error: unknown): Promise<void> {
-    await this.parts.database.rows(
-      `UPDATE avatars SET tries = tries + 1, lease = NULL, last_error = $3,
-              due_at = least(now() + $4 * interval '1 ms', greatest(expires_at, now()))
-        WHERE id = $1 AND lease = $2 AND status = 'PENDING'`,
-      [
-        row.id,
-        row.lease,
-        error instanceof Error ? error.message.slice(0, 500) : 'unknown',
-        backoffMs(row.tries + 1, firstRetryMs, longestRetryMs),
-      ],
-    );
-  }
-
-  /** This picture cannot be had; the others are none the worse for it. */
-  private async lose(row: AvatarEntity, loss: Loss, why: string): Promise<void> {
-    const { database, closing, logger } = this.parts;
-    logger.error(
-      { generationId: row.generationId, avatarId: row.id, loss },
-      `a finished picture is lost: ${why}`,
-    );
-    await database.transaction(async (sql) => {
-      await closing.lock(sql, row.generationId);
-      const lost = await sql.rows(
-        `UPDATE avatars SET status = 'LOST', source_url = NULL, due_at = NULL, lease = NULL, last_error = $3
-          WHERE id = $1 AND lease = $2 AND status = 'PENDING' RETURNING id`,
-        [row.id, row.lease, loss],
+  private async retryLater(
+    attempt: Attempt,
+    code: ResultFailure | null,
+    { error, logger }: FailedFetch,
+  ): Promise<void> {
+    const { count, resultTtlMs, store } = this.parts;
+    const tries = attempt.row.tries + 1;
+    const message = error instanceof Error ? error.message : 'unknown';
+    const retryInMs = backoffMs(tries, firstRetryMs, Math.max(firstRetryMs, resultTtlMs * maxRetryShare));
+    const status = await store.markFailed(attempt, { code, message, retryInMs });
+    if (status === 'DELAYED' && attempt.row.status === 'PENDING') {
+      count.delayed();
+      logger.error(
+        { err: error, tries },
+        'a finished picture cannot be fetched; its generation no longer waits for it, and it is tried until its time is over',
       );
-      if (lost.length === 0) return;
-      await doom(sql, avatarKeys(row.id));
-      await closing.advance(sql, row.generationId);
-    });
-    closing.wake(row);
+    } else {
+      logger.warn({ err: error, tries }, 'a finished picture could not be stored yet; it is tried again');
+    }
+  }
+
+  /** Whether the picture cannot come any more: its time is over, and a fresh URL has failed or cannot be had. */
+  private isOver(row: ClaimedAvatar, answer: UrlAnswer | null): boolean {
+    if (!isExpired(row)) return false;
+    const lateMs = row.claimedAt.getTime() - row.expiresAt!.getTime();
+    const isUrlFresh = row.sourceUrl !== null && row.sourceUrlAt >= row.expiresAt!;
+    // An upstream that answers nothing for as long again is not waited for.
+    return isUrlFresh || answer === 'gone' || lateMs >= this.parts.resultTtlMs;
+  }
+
+  private async lose(attempt: Attempt, code: ResultFailure, { error, logger }: FailedFetch): Promise<void> {
+    const loss = code === 'RESULT_UNUSABLE' ? code : 'RESULT_EXPIRED';
+    logger.error({ err: error, loss }, 'a finished picture is lost');
+    this.parts.count.lost();
+    await this.parts.store.markLost(attempt, loss);
   }
 }
 
-/** What was delivered is no picture, and will not become one. */
-function isUnusable(error: unknown): error is Error {
-  if (error instanceof PictureProblem || error instanceof ObjectTooLargeError) return true;
-  return error instanceof DownloadError && (error.kind === 'TOO_LARGE' || error.kind === 'REFUSED_ADDRESS');
+/** Why a try ended, and under what circumstances. */
+interface FailedFetch {
+  error: unknown;
+  signal: AbortSignal;
+  logger: Logger;
 }
 
-function isGone(error: unknown): error is DownloadError {
-  return error instanceof DownloadError && (goneStatuses.has(error.status ?? 0) || isRedirect(error));
+function isLate({ claimedAt, createdAt, expiresAt, damagedAt }: ClaimedAvatar): boolean {
+  if (expiresAt === null || damagedAt !== null) return false;
+  return expiresAt.getTime() - claimedAt.getTime() < (expiresAt.getTime() - createdAt.getTime()) / 4;
 }
 
-/** No redirect is followed, and one that stays will not become a picture. */
-function isRedirect({ status = 0 }: DownloadError): boolean {
-  return status >= 300 && status < 400;
+/** What a failed try says of the picture; null if the fault is ours: the store, the database, or too much to do. */
+function failureOf(error: unknown): ResultFailure | null {
+  if (error instanceof PictureProblem || error instanceof ObjectTooLargeError) return 'RESULT_UNUSABLE';
+  if (!(error instanceof DownloadError)) return null;
+  return error.kind === 'TOO_LARGE' ? 'RESULT_UNUSABLE' : 'RESULT_UNREACHABLE';
 }
 
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield await Promise.resolve(bytes);
+function needsFreshUrl(row: ClaimedAvatar, error: unknown): boolean {
+  return isExpired(row) || row.tries >= triesBeforeFreshUrl || isGone(error);
+}
+
+function isExpired({ claimedAt, expiresAt }: ClaimedAvatar): boolean {
+  return expiresAt !== null && expiresAt <= claimedAt;
+}
+
+/** The URL itself is the problem: it has ended, leads elsewhere, or cannot be used. */
+function isGone(error: unknown): boolean {
+  if (!(error instanceof DownloadError)) return false;
+  const { kind, status = 0 } = error;
+  return kind === 'REFUSED_ADDRESS' || goneStatuses.has(status) || (status >= 300 && status < 400);
+}
+
+/** Closes the connection of an answer that is not read. */
+async function discardBody(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of bytes) return;
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,5 +1,5 @@
 import { camelRow, type Sql } from '../core/sql';
-import { failure, failureColumns, type Failure } from '../jobs/failure';
+import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job';
 import type { Announcer, JobStore } from '../jobs/job.store';
 import type { GenerationEntity } from './generation.entity';
@@ -9,15 +9,21 @@ import { generatingShare } from './generation.work';
 /** How often a generation whose pictures are being fetched is looked at even if none of them moves. */
 const checkMs = 30_000;
 
-/** How the pictures of a generation stand. */
+/** How many pictures of a generation are in which state. */
 interface Tally {
   pending: number;
+  delayed: number;
   stored: number;
+  /** Of those that are lost or delayed. */
   expired: number;
+  unreachable: number;
   all: number;
 }
 
-/** Moves a generation on as its pictures are stored or lost, and ends it with the last. */
+/** A generation's next step; null if there is none. */
+type Step = Pick<JobMove, 'set' | 'dueInMs' | 'tell'> | null;
+
+/** Moves a generation on as its pictures are stored, delayed or lost: to its end with the last, and on from there. */
 export class Closing {
   constructor(
     private readonly store: JobStore,
@@ -29,23 +35,32 @@ export class Closing {
     await sql.rows('SELECT id FROM generations WHERE id = $1 FOR UPDATE', [generationId]);
   }
 
-  /** Counts the pictures anew and moves the generation accordingly; within the same transaction, after {@link lock}. */
+  /**
+   * Counts the pictures and moves the generation accordingly: to its end, or on from an end when a picture arrived late.
+   * Within the same transaction, after {@link lock}.
+   */
   async advance(sql: Sql, generationId: string): Promise<void> {
     const [row] = await sql.rows<Record<string, unknown>>(
-      `SELECT * FROM generations WHERE id = $1 AND status = 'STORING'`,
+      `SELECT * FROM generations WHERE id = $1 AND status IN ('STORING', 'PARTIAL', 'FAILED')`,
       [generationId],
     );
     if (!row) return;
     const generation = camelRow<GenerationEntity>(row);
     const [tally] = await sql.rows<Tally>(
-      `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'STORED')::int AS stored,
-              count(*) FILTER (WHERE last_error = 'RESULT_EXPIRED' AND status = 'LOST')::int AS expired, count(*)::int AS all
+      `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'DELAYED')::int AS delayed,
+              count(*) FILTER (WHERE status = 'STORED')::int AS stored,
+              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_EXPIRED')::int AS expired,
+              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_UNREACHABLE')::int AS unreachable,
+              count(*)::int AS all
          FROM avatars WHERE generation_id = $1`,
       [generationId],
     );
-    await this.store.moveWithin<GenerationEntity>(sql, generationLine, [
-      { id: generationId, from: ['STORING'], ...step(generation, tally!) },
-    ]);
+    const step = generation.status === 'STORING' ? next(generation, tally!) : late(generation, tally!);
+    if (step) {
+      await this.store.moveWithin<GenerationEntity>(sql, generationLine, [
+        { id: generationId, from: [generation.status], ...step },
+      ]);
+    }
   }
 
   /** After the commit. */
@@ -65,30 +80,47 @@ export class Closing {
   }
 }
 
-function step(
-  generation: GenerationEntity,
-  { pending, stored, expired, all }: Tally,
-): Pick<JobMove, 'set' | 'dueInMs' | 'tell'> {
+function next(generation: GenerationEntity, tally: Tally): Step {
+  const { pending, stored, all } = tally;
   if (pending > 0) {
     const progress = Math.floor(100 * (generatingShare + ((1 - generatingShare) * (all - pending)) / all));
     const shown = Math.max(generation.progress, Math.min(99, progress));
     return { set: { progress: shown }, dueInMs: checkMs, tell: shown !== generation.progress };
   }
-  if (stored === 0)
-    return {
-      set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(expired, all)) },
-      dueInMs: null,
-      tell: true,
-    };
-  const status = stored >= generation.wanted ? 'COMPLETED' : 'PARTIAL';
+  if (stored > 0) return success(generation, stored);
   return {
-    set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null },
+    set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
     dueInMs: null,
     tell: true,
   };
 }
 
-function lossOf(expired: number, all: number): Failure {
-  if (expired > 0 || all === 0) return failure('RESULT_EXPIRED', 'Retry pays again.');
-  return failure('RESULT_UNUSABLE', 'Retry pays again.');
+/** What a picture means that was stored or lost after its generation had ended. */
+function late(generation: GenerationEntity, tally: Tally): Step {
+  if (generation.status === 'PARTIAL') {
+    return tally.stored >= generation.wanted ? success(generation, tally.stored) : null;
+  }
+  if (tally.stored > 0) return success(generation, tally.stored);
+  const loss = failureColumns(lossOf(tally));
+  const isSame = loss.failureMessage === generation.failureMessage;
+  return isSame || tally.all === 0 ? null : { set: loss, dueInMs: null, tell: true };
+}
+
+function success({ wanted }: GenerationEntity, stored: number): Step {
+  const status = stored >= wanted ? 'COMPLETED' : 'PARTIAL';
+  return {
+    set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null, ...noFailure },
+    dueInMs: null,
+    tell: true,
+  };
+}
+
+function lossOf({ delayed, expired, unreachable, all }: Tally): Failure {
+  if (delayed > 0) {
+    return failure(
+      unreachable > 0 ? 'RESULT_UNREACHABLE' : 'RESULT_UNUSABLE',
+      'They are still tried until the avatar service deletes them, and kept when they come. Retry pays again and gives them up.',
+    );
+  }
+  return failure(expired > 0 || all === 0 ? 'RESULT_EXPIRED' : 'RESULT_UNUSABLE', 'Retry pays again.');
 }

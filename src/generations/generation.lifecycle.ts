@@ -49,7 +49,7 @@ export class GenerationLifecycle {
           tell: true,
         },
       ]);
-      await sql.rows(`DELETE FROM avatars WHERE generation_id = $1 AND status = 'PENDING'`, [id]);
+      await deleteAvatars(sql, `generation_id = $1 AND status IN ('PENDING', 'DELAYED')`, id);
       await this.parts.photos.releaseAfterTraining(sql, id);
       return cancelled!;
     });
@@ -69,7 +69,8 @@ export class GenerationLifecycle {
         );
       }
       if (generation.modelId === null) await this.holdPhoto(sql, id);
-      await sql.rows('DELETE FROM avatars WHERE generation_id = $1', [id]);
+      // Pictures of the attempt before that are still tried are given up.
+      await deleteAvatars(sql, 'generation_id = $1', id);
       const set = {
         status: 'QUEUED',
         progress: 0,
@@ -106,7 +107,7 @@ export class GenerationLifecycle {
       if (!row) return null;
       const generation = camelRow<GenerationEntity>(row);
       await giveBackUnpaid(sql, generationLine, [id]);
-      await this.doomWhere(sql, 'generation_id', id);
+      await deleteAvatars(sql, 'generation_id = $1', id);
       await this.parts.photos.releaseAfterTraining(sql, id);
       await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
       if (generation.modelId === null) await endStream(sql, id, { subjectId: id, generationId: id });
@@ -132,15 +133,7 @@ export class GenerationLifecycle {
       generationLine,
       generations.map(({ id }) => id),
     );
-    await this.doomWhere(sql, 'model_id', modelId);
-  }
-
-  private async doomWhere(sql: Sql, column: 'generation_id' | 'model_id', id: string): Promise<void> {
-    const rows = await sql.rows<{ id: string }>(`SELECT id FROM avatars WHERE ${column} = $1`, [id]);
-    await doom(
-      sql,
-      rows.flatMap((row) => avatarKeys(row.id)),
-    );
+    await deleteAvatars(sql, 'model_id = $1', modelId);
   }
 
   private async holdPhoto(sql: Sql, id: string): Promise<void> {
@@ -175,4 +168,16 @@ export class GenerationLifecycle {
     store.wake(generationLine, [changed], changed.status === 'QUEUED');
     return changed;
   }
+}
+
+/** Deletes avatars with their bytes, those of tries under way included. */
+async function deleteAvatars(sql: Sql, where: string, id: string): Promise<void> {
+  const gone = await sql.rows<{ id: string; media_token: string | null }>(
+    `DELETE FROM avatars WHERE ${where} RETURNING id, media_token`,
+    [id],
+  );
+  await doom(
+    sql,
+    gone.flatMap((row) => avatarKeys({ id: row.id, mediaToken: row.media_token })),
+  );
 }

@@ -29,7 +29,21 @@ export type GenerationPayload = Pick<
 /** What subscribers are told of a stored avatar. */
 export type AvatarPayload = Omit<
   AvatarEntity,
-  'sourceUrl' | 'expiresAt' | 'dueAt' | 'lease' | 'tries' | 'lastError' | 'generation' | 'model'
+  | 'sourceUrl'
+  | 'sourceUrlAt'
+  | 'expiresAt'
+  | 'dueAt'
+  | 'lease'
+  | 'tries'
+  | 'failingSince'
+  | 'failureCode'
+  | 'lastError'
+  | 'mediaToken'
+  | 'previewSha256'
+  | 'checkAt'
+  | 'damagedAt'
+  | 'generation'
+  | 'model'
 >;
 
 /** The stream that tells of a generation: its model's, or its own where it has none. */

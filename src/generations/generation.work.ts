@@ -134,21 +134,6 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     await this.parts.photos.releaseAfterTraining(sql, row.id);
   }
 
-  /** Where the upstream says that a picture of a finished generation is now. */
-  async freshUrl(generationId: string, position: number): Promise<string | null> {
-    const [row] = await this.parts.sql.rows<{ provider_ref: string; model_id: string | null }>(
-      'SELECT provider_ref, model_id FROM generations WHERE id = $1',
-      [generationId],
-    );
-    if (!row) return null;
-    const modelRef = row.model_id === null ? null : await this.modelRef(row.model_id);
-    const answer = await this.parts.provider.generation(
-      { modelRef, ref: row.provider_ref },
-      AbortSignal.timeout(10_000),
-    );
-    return answer.state === 'DONE' ? (answer.results[position]?.url ?? null) : null;
-  }
-
   private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
     const modelRef = await this.modelRef(modelId);
     const prompts = row.prompts.map(({ style, prompt, count }) => ({

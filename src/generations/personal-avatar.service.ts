@@ -16,13 +16,13 @@ export class PersonalAvatarService {
    */
   async eraseOf(sql: Sql, jobs: 'generations' | 'models', ids: readonly string[]): Promise<number> {
     const column = jobs === 'generations' ? 'generation_id' : 'model_id';
-    const gone = await sql.rows<{ id: string }>(
-      `DELETE FROM avatars WHERE ${column} = ANY($1) RETURNING id`,
+    const gone = await sql.rows<{ id: string; media_token: string | null }>(
+      `DELETE FROM avatars WHERE ${column} = ANY($1) RETURNING id, media_token`,
       [ids],
     );
     await doom(
       sql,
-      gone.flatMap(({ id }) => avatarKeys(id)),
+      gone.flatMap((row) => avatarKeys({ id: row.id, mediaToken: row.media_token })),
     );
     return gone.length;
   }
@@ -60,8 +60,8 @@ export class PersonalAvatarService {
     return `avatars/${toGlobalId('Avatar', id)}.${extension}`;
   }
 
-  /** Opens the picture as it was made; null if it has gone meanwhile. */
-  open({ id }: Pick<AvatarEntity, 'id'>): Promise<OpenObject | null> {
-    return this.store.open(avatarKey(id));
+  /** Opens the picture as it was made; null if it has gone meanwhile, or its bytes are damaged. */
+  async open(avatar: Pick<AvatarEntity, 'id' | 'mediaToken' | 'damagedAt'>): Promise<OpenObject | null> {
+    return avatar.damagedAt === null ? this.store.open(avatarKey(avatar)) : null;
   }
 }

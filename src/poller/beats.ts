@@ -3,6 +3,7 @@ import { forgetKeys } from '../accounts/idempotency';
 import { pruneReservations } from '../accounts/quota.ledger';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log';
+import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { Closing } from '../generations/closing';
 import type { GenerationWork } from '../generations/generation.work';
@@ -36,6 +37,9 @@ export interface JobBeatParts {
 /** The work on photos and pictures. */
 export interface PictureBeatParts {
   avatars: AvatarWork;
+  avatarChecks: AvatarCheckWork;
+  /** How many stored pictures one process compares with their hashes in a minute. */
+  checksPerMinute: number;
   closing: Closing;
   photos: PhotoWork;
   purge: PhotoPurgeWork;
@@ -88,6 +92,13 @@ export function makeBeats(parts: BeatParts): Beat[] {
       wakes: true,
     },
     { name: 'store avatars', pass: (signal) => parts.avatars.pass(signal), idleMs, lanes: 1, wakes: true },
+    {
+      name: 'retry avatars',
+      pass: (signal) => parts.avatars.retryPass(signal),
+      idleMs,
+      lanes: 1,
+      wakes: false,
+    },
     {
       name: 'close generations',
       pass: () => parts.closing.sweep(parts.database),
@@ -149,6 +160,9 @@ function housekeeping(parts: BeatParts): Beat[] {
       wakes: false,
     },
     { name: 'finish erasures', pass: (signal) => erasures.pass(signal), idleMs, lanes: 1, wakes: false },
+    rare('check stored pictures', sweepMs, (signal) =>
+      parts.avatarChecks.processBatch(Math.ceil((parts.checksPerMinute * sweepMs) / minuteMs), signal),
+    ),
     rare('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
     rare('prune events', minuteMs, () => pruneEvents(database, eventRetentionMs)),
     rare('forget keys', minuteMs, () => forgetKeys(database, keyRetentionMs)),

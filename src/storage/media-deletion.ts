@@ -27,7 +27,11 @@ const batchSize = 500;
 /** What a key's bytes belong to, by its prefix: the rows that may still have, or get, bytes. */
 const owners = {
   'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
-  'avatars/': `SELECT FROM avatars WHERE avatars.id = found.id AND avatars.status <> 'LOST'`,
+  // Names as in generations/avatar-keys.ts. Older than an hour, only what the row names belongs to it.
+  'avatars/': `SELECT FROM avatars
+                WHERE avatars.id = found.id AND avatars.status <> 'LOST'
+                  AND found.key IN ('avatars/' || id || coalesce('.' || media_token, '') || '.picture',
+                                    'avatars/' || id || coalesce('.' || media_token, '') || '.preview.jpg')`,
 } as const;
 
 /** A key that is the caller's to delete until its lease ends. */

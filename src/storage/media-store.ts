@@ -49,6 +49,13 @@ export interface MediaStore {
   check(): Promise<void>;
 }
 
+/** All bytes of an opened object, which must be small enough for memory. */
+export async function readObject({ stream }: OpenObject): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 /** The bytes went past the limit. */
 export class ObjectTooLargeError extends Error {
   constructor(readonly maxBytes: number) {

@@ -150,6 +150,7 @@ async function payments(house: FaultsHouse): Promise<string[]> {
 interface AvatarRow {
   id: string;
   status: string;
+  media_token: string | null;
   sha256: string | null;
   byte_size: number | null;
   content_type: string | null;
@@ -157,7 +158,9 @@ interface AvatarRow {
 
 /** What is shown as stored is on the disk, whole, and a picture. */
 async function pictures(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<AvatarRow>('SELECT id, status, sha256, byte_size, content_type FROM avatars');
+  const rows = await house.rows<AvatarRow>(
+    'SELECT id, status, media_token, sha256, byte_size, content_type FROM avatars',
+  );
   const files = await media(house);
   const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));
   return wrong.flatMap((problem, index) =>
@@ -166,8 +169,10 @@ async function pictures(house: FaultsHouse): Promise<string[]> {
 }
 
 async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>): Promise<string | null> {
-  if (row.status !== 'STORED') return row.status === 'LOST' ? null : `is left ${row.status}`;
-  const [original, preview] = [files.get(avatarKey(row.id)), files.get(previewKey(row.id))];
+  // What is DELAYED is tried until its time is over; nobody waits for it.
+  if (row.status !== 'STORED') return row.status === 'PENDING' ? 'is left PENDING' : null;
+  const names = { id: row.id, mediaToken: row.media_token };
+  const [original, preview] = [files.get(avatarKey(names)), files.get(previewKey(names))];
   if (!original || !preview) return 'has no bytes';
   const bytes = await readFile(original);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -190,8 +195,8 @@ async function decodes(bytes: Buffer): Promise<boolean> {
 /** No bytes without a row, and none that are still to be deleted. */
 async function orphans(house: FaultsHouse): Promise<string[]> {
   const known = await house.rows<{ key: string }>(
-    `SELECT 'avatars/' || id || '.picture' AS key FROM avatars WHERE status = 'STORED'
-      UNION ALL SELECT 'avatars/' || id || '.preview.jpg' FROM avatars WHERE status = 'STORED'
+    `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
+       FROM avatars, unnest(ARRAY['.picture', '.preview.jpg']) AS ending WHERE status = 'STORED' OR media_token IS NOT NULL
       UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'`,
   );
   const keys = new Set(known.map(({ key }) => key));

@@ -66,7 +66,7 @@ export class JobBench {
   private constructor(
     readonly database: Database,
     private readonly photos: TrainingPhotoService,
-    private readonly media: MediaStore,
+    readonly media: MediaStore,
     private readonly folder: string,
     private readonly ends: () => Promise<void>,
   ) {}
@@ -240,6 +240,12 @@ export class JobBench {
               not_found_since = not_found_since - $2 * interval '1 ms',
               last_running_at = last_running_at - $2 * interval '1 ms'
         WHERE id = $1`,
+      [job.id, ms],
+    );
+    await this.database.rows(
+      `UPDATE avatars SET created_at = created_at - m.ago, source_url_at = source_url_at - m.ago,
+              failing_since = failing_since - m.ago, expires_at = expires_at - m.ago
+         FROM (SELECT $2 * interval '1 ms' AS ago) m WHERE generation_id = $1`,
       [job.id, ms],
     );
     await this.untilDue(job);

@@ -105,11 +105,19 @@ function brokenRow({ last, setAside }: TrackedJob, row: JobRow): string[] {
   const before = last ?? row;
   return whatBroke([
     [setAside.has(row.providerRef ?? ''), 'an attempt came back that was put aside'],
-    [final.has(before.status) && row.status !== before.status, `${before.status} became ${row.status}`],
+    [
+      final.has(before.status) && !isAllowed(before.status, row.status),
+      `${before.status} became ${row.status}`,
+    ],
     [row.attempt < before.attempt, 'the attempts went back'],
     [!ends.has(row.status) && row.dueAt === null, `${row.status}, and nobody will look at it`],
     [isFinal && row.dueAt !== null, `${row.status}, and somebody still looks at it`],
   ]);
+}
+
+/** A picture may come after its generation has ended without it. */
+function isAllowed(before: string, now: string): boolean {
+  return before === now || (before === 'PARTIAL' && now === 'COMPLETED');
 }
 
 function whatBroke(rules: readonly [isBroken: boolean, what: string][]): string[] {

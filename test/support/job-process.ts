@@ -2,10 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { createLogger } from '../../src/core/logger';
+import { joinPasses } from '../../src/core/pass';
 import type { Sql, Transactions } from '../../src/core/sql';
+import { AvatarStore } from '../../src/generations/avatar.store';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { Closing } from '../../src/generations/closing';
 import { GenerationWork } from '../../src/generations/generation.work';
+import { ResultUrls } from '../../src/generations/result-urls';
 import { AccountWork } from '../../src/jobs/account.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
@@ -31,6 +34,8 @@ const leaseMs = 600_000;
 export const graceMs = 35 * 60_000;
 /** The deadline of trainings and generations. */
 export const deadlineMs = 3_600_000;
+/** How long a generation waits for pictures that cannot be fetched. */
+export const resultDeadlineMs = 600_000;
 
 /** What photo URLs begin with. */
 export const publicUrl = 'http://gateway.test';
@@ -88,6 +93,8 @@ export class JobProcess {
   readonly journal: Journal;
   /** What was said in words that nobody knows. */
   readonly unknownWords: string[] = [];
+  /** What was counted of finished pictures. */
+  readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
   private readonly submission: SubmissionWork;
   private readonly follow: FollowWork;
@@ -135,11 +142,16 @@ export class JobProcess {
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: ground.media, downloads: { result: ground.pictures } },
-      closing: new Closing(store, silence),
+      store: new AvatarStore(database, new Closing(store, silence), resultDeadlineMs),
       workshop: new PictureWorkshop(createWorkshopGate(2)),
+      urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,
-      freshUrl: ({ generationId, position }) => generations.freshUrl(generationId, position),
-      onLate: () => undefined,
+      resultTtlMs: provider.facts.resultTtlMs,
+      count: {
+        late: () => this.counted.push('late'),
+        delayed: () => this.counted.push('delayed'),
+        lost: () => this.counted.push('lost'),
+      },
     });
   }
 
@@ -182,8 +194,10 @@ export class JobProcess {
   }
 
   /** One pass over finished pictures that are not stored yet. */
-  storePictures(): Promise<unknown> {
-    return this.run(() => this.avatars.pass(new AbortController().signal));
+  storePictures(signal = new AbortController().signal): Promise<unknown> {
+    return this.run(async () =>
+      joinPasses(await this.avatars.pass(signal), await this.avatars.retryPass(signal)),
+    );
   }
 
   /** Checks the account if it is paused and that is due. */

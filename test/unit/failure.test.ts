@@ -34,6 +34,7 @@ describe('failures', () => {
       'MODEL_LOST_UPSTREAM',
       'PHOTO_UNREACHABLE',
       'RESULT_EXPIRED',
+      'RESULT_UNREACHABLE',
       'RESULT_UNUSABLE',
       'SUBMISSION_UNKNOWN',
       'UPSTREAM_AUTH',

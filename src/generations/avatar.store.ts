@@ -1,0 +1,186 @@
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import { appendEvents } from '../events/event-log';
+import { doom } from '../storage/media-deletion';
+import { avatarKeys } from './avatar-keys';
+import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity';
+import type { Closing } from './closing';
+import { avatarPayload } from './generation.line';
+
+/** One try to store a picture: the row as it was claimed, and the token of the bytes written for it, if any were. */
+export interface Attempt {
+  readonly row: AvatarEntity;
+  token: string | null;
+}
+
+/** The columns of a picture whose bytes are durable. */
+export type StoredPicture = Pick<
+  AvatarEntity,
+  'width' | 'height' | 'byteSize' | 'contentType' | 'sha256' | 'placeholder' | 'previewSha256'
+>;
+
+/** A try that failed. */
+export interface FailedTry {
+  /** Null where the fault is ours: that is no reason to stop waiting for the picture. */
+  code: ResultFailure | null;
+  message: string;
+  retryInMs: number;
+}
+
+/** How long after a picture was stored its bytes are compared with its hash for the first time, in milliseconds. */
+const firstCheckMs = 3_600_000;
+
+/** Rows that are still to be fetched, or to be replaced because their bytes are damaged. */
+const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)`;
+
+/**
+ * The statements that end a try to store a picture. Each changes the row only while the caller's lease holds, and
+ * deletes the bytes of the try unless the row names them.
+ */
+export class AvatarStore {
+  /** @param deadlineMs - how long fetching a picture may fail until its generation no longer waits for it */
+  constructor(
+    private readonly database: Transactions,
+    private readonly closing: Closing,
+    private readonly deadlineMs: number,
+  ) {}
+
+  /**
+   * Notes the names of the bytes that are about to be written, so that they are deleted with the row or by the next
+   * try, whatever happens to this process; deletes those of an earlier try that never ended.
+   * @returns whether the lease still holds
+   */
+  async begin({ row }: Attempt, token: string): Promise<boolean> {
+    // The names of a damaged picture's bytes are kept until it is replaced: they may come back from a backup.
+    if (row.damagedAt !== null) return true;
+    return this.database.transaction(async (sql) => {
+      const held = await sql.rows(
+        'UPDATE avatars SET media_token = $3 WHERE id = $1 AND lease = $2 AND due_at > now() RETURNING id',
+        [row.id, row.lease, token],
+      );
+      if (held.length === 0) return false;
+      if (row.mediaToken !== null) await doom(sql, avatarKeys(row));
+      return true;
+    });
+  }
+
+  /**
+   * The bytes are durable: the row says so, subscribers learn of it, and the generation moves on.
+   * @returns false if the lease has ended or the row is gone; then the bytes are deleted
+   */
+  async markStored(attempt: Attempt, picture: StoredPicture): Promise<boolean> {
+    const { row, token } = attempt;
+    const isStored = await this.database.transaction(async (sql) => {
+      // The generation's row first, always: of two that store the last two pictures, one must see the other's.
+      await this.closing.lock(sql, row.generationId);
+      const [stored] = await sql.rows<Record<string, unknown>>(
+        `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
+                failing_since = NULL, failure_code = NULL, damaged_at = NULL, check_at = now() + $11 * interval '1 ms',
+                width = $3, height = $4, byte_size = $5, content_type = $6, sha256 = $7, placeholder = $8,
+                preview_sha256 = $9, media_token = $10
+          WHERE id = $1 AND lease = $2 AND due_at > now() AND ${unfinished} RETURNING *`,
+        [
+          ...[row.id, row.lease, picture.width, picture.height, picture.byteSize, picture.contentType],
+          ...[picture.sha256, picture.placeholder, picture.previewSha256, token, firstCheckMs],
+        ],
+      );
+      if (!stored) {
+        await this.discard(sql, attempt);
+        return false;
+      }
+      if (row.damagedAt !== null) await doom(sql, avatarKeys(row));
+      await this.tell(sql, row, camelRow<AvatarEntity>(stored));
+      await this.closing.advance(sql, row.generationId);
+      return true;
+    });
+    if (isStored) this.closing.wake(row);
+    return isStored;
+  }
+
+  /**
+   * The try failed and another will follow. A picture that has failed for too long becomes DELAYED.
+   * @returns the row's state now; null if the lease has ended or the row is gone
+   */
+  async markFailed(attempt: Attempt, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
+    const { row } = attempt;
+    const status = await this.database.transaction(async (sql) => {
+      await this.closing.lock(sql, row.generationId);
+      const [failed] = await sql.rows<{ status: AvatarStatus }>(
+        `UPDATE avatars a
+            SET tries = tries + 1, lease = NULL, last_error = $3, failure_code = coalesce($4::text, failure_code),
+                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
+                failing_since = f.since,
+                status = CASE WHEN status = 'PENDING' AND f.since <= now() - $6 * interval '1 ms' THEN 'DELAYED' ELSE status END,
+                due_at = least(now() + $5 * interval '1 ms',
+                               CASE WHEN status = 'PENDING' THEN greatest(f.since + $6 * interval '1 ms', now() + interval '1 s') END,
+                               CASE WHEN expires_at > now() THEN expires_at END)
+           FROM (SELECT id, coalesce(failing_since, CASE WHEN $4::text IS NOT NULL THEN now() END) AS since FROM avatars WHERE id = $1) f
+          WHERE a.id = f.id AND lease = $2 AND ${unfinished}
+         RETURNING status`,
+        [row.id, row.lease, message.slice(0, 500), code, retryInMs, this.deadlineMs],
+      );
+      await this.discard(sql, attempt);
+      if (failed?.status === 'DELAYED' && row.status === 'PENDING') {
+        await this.closing.advance(sql, row.generationId);
+      }
+      return failed?.status ?? null;
+    });
+    if (status !== row.status) this.closing.wake(row);
+    return status;
+  }
+
+  /** The process stops: another one tries at once, and nothing counts as failed. */
+  async release(attempt: Attempt): Promise<void> {
+    const { row } = attempt;
+    await this.database.transaction(async (sql) => {
+      await sql.rows(
+        `UPDATE avatars SET lease = NULL, due_at = now(),
+                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END
+          WHERE id = $1 AND lease = $2 AND ${unfinished}`,
+        [row.id, row.lease],
+      );
+      await this.discard(sql, attempt);
+    });
+  }
+
+  /** The picture cannot be had any more. A damaged one stays as it is: its bytes may come back from a backup. */
+  async markLost(attempt: Attempt, code: ResultFailure): Promise<void> {
+    const { row } = attempt;
+    await this.database.transaction(async (sql) => {
+      await this.closing.lock(sql, row.generationId);
+      await sql.rows(
+        `UPDATE avatars SET status = CASE WHEN damaged_at IS NULL THEN 'LOST' ELSE status END,
+                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
+                source_url = NULL, due_at = NULL, lease = NULL, failure_code = $3
+          WHERE id = $1 AND lease = $2 AND ${unfinished}`,
+        [row.id, row.lease, code],
+      );
+      await this.discard(sql, attempt);
+      await this.closing.advance(sql, row.generationId);
+    });
+    this.closing.wake(row);
+  }
+
+  /** Deletes the bytes of a try, unless the row names them: it may be stored although no answer came to the commit. */
+  private async discard(sql: Sql, { row, token }: Attempt): Promise<void> {
+    if (token === null) return;
+    const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [
+      row.id,
+      token,
+    ]);
+    if (named.length === 0) await doom(sql, avatarKeys({ id: row.id, mediaToken: token }));
+  }
+
+  /** A damaged picture that was replaced by the same bytes is no news. */
+  private async tell(sql: Sql, before: AvatarEntity, stored: AvatarEntity): Promise<void> {
+    if (before.damagedAt !== null && before.sha256 === stored.sha256) return;
+    await appendEvents(sql, [
+      {
+        streamId: stored.modelId ?? stored.generationId,
+        kind: 'AVATAR',
+        subjectId: stored.id,
+        generationId: stored.generationId,
+        payload: avatarPayload(stored),
+      },
+    ]);
+  }
+}

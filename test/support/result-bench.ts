@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import { createLogger } from '../../src/core/logger';
+import { camelRow } from '../../src/core/sql';
+import type { AvatarEntity } from '../../src/generations/avatar.entity';
+import { MediaDeletion } from '../../src/storage/media-deletion';
+import { readObject } from '../../src/storage/media-store';
+import { DownloadError, type Download } from '../../src/upstream/download';
+import { JobBench, type Job } from './job-bench';
+import type { JobProcess } from './job-process';
+import { done, type PollAnswer } from './scripted-provider';
+
+/** What a URL leads to. */
+export type Delivery = () => Download | Promise<Download>;
+
+/** A file. */
+export function fileOf(bytes: Uint8Array): Delivery {
+  return () => ({
+    contentType: 'image/png',
+    bytes: (async function* () {
+      yield await Promise.resolve(bytes);
+    })(),
+  });
+}
+
+/** An answer without a file. */
+export function answers(status: number): Delivery {
+  return () => Promise.reject(new DownloadError('STATUS', 'The picture could not be fetched.', status));
+}
+
+/** A small picture of one colour. */
+export function paint(background: string): Promise<Buffer> {
+  return sharp({ create: { width: 64, height: 64, channels: 3, background } })
+    .png()
+    .toBuffer();
+}
+
+export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Generations that the upstream has finished, whose pictures the test delivers as it likes. */
+export class ResultBench {
+  worker: JobProcess;
+  /** What each URL leads to; a picture where nothing is said. */
+  readonly host = new Map<string, Delivery>();
+  readonly fetched: string[] = [];
+
+  private constructor(
+    readonly jobs: JobBench,
+    private readonly picture: Delivery,
+  ) {
+    this.worker = jobs.process();
+    jobs.pictures = async (url) => {
+      this.fetched.push(url);
+      return (this.host.get(url) ?? this.picture)();
+    };
+  }
+
+  static async open(): Promise<ResultBench> {
+    return new ResultBench(await JobBench.open(), fileOf(await paint('#357')));
+  }
+
+  /** How often the upstream was asked where pictures are. */
+  get asked(): number {
+    return [...this.jobs.provider.polls.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  async clear(): Promise<void> {
+    await this.jobs.clear();
+    this.worker = this.jobs.process();
+    this.host.clear();
+    this.fetched.length = 0;
+  }
+
+  /** What the upstream says of a generation. */
+  async says(job: Job, answer: PollAnswer): Promise<void> {
+    this.jobs.provider.says((await this.jobs.row(job)).providerRef!, answer);
+  }
+
+  /** A generation of two pictures that the upstream has finished. */
+  async finished(...urls: string[]): Promise<Job> {
+    const job = await this.jobs.generate();
+    await this.worker.submit('generations');
+    await this.says(job, done(...urls));
+    await this.jobs.untilDue(job);
+    await this.worker.poll('generations');
+    this.jobs.provider.polls.clear();
+    return job;
+  }
+
+  /** Lets the time pass until every picture is tried again; leases end too. */
+  async untilDue(): Promise<void> {
+    await this.jobs.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
+  }
+
+  /** Every picture is tried once more. */
+  async tryAgain(times = 1, by = this.worker): Promise<void> {
+    for (let time = 0; time < times; time += 1) {
+      await this.untilDue();
+      await by.storePictures();
+    }
+  }
+
+  /** The pictures of a generation, in their order. */
+  async avatars({ id }: Job): Promise<AvatarEntity[]> {
+    const rows = await this.jobs.database.rows<Record<string, unknown>>(
+      'SELECT * FROM avatars WHERE generation_id = $1 ORDER BY position',
+      [id],
+    );
+    return rows.map((row) => camelRow<AvatarEntity>(row));
+  }
+
+  async states(job: Job): Promise<string[]> {
+    return (await this.avatars(job)).map(({ status }) => status);
+  }
+
+  /** The states and avatars that subscribers learn of, from STORING on. */
+  async told(job: Job): Promise<string[]> {
+    const events = await this.jobs.events(job);
+    const words = events.map(({ kind, payload }) => (kind === 'AVATAR' ? kind : payload.status));
+    return words.slice(words.indexOf('STORING'));
+  }
+
+  /** The keys that lie in the store of these avatars, once scheduled deletions are done. */
+  async keysOf(avatarIds: readonly string[]): Promise<string[]> {
+    const { database, media } = this.jobs;
+    await new MediaDeletion(database, media, createLogger('silent')).sweep(1_000);
+    const keys: string[] = [];
+    for await (const key of media.list('avatars/', 0)) keys.push(key);
+    return keys.filter((key) => avatarIds.some((id) => key.includes(id))).sort();
+  }
+
+  /** The bytes under a key. */
+  async bytesOf(key: string): Promise<Buffer> {
+    return readObject((await this.jobs.media.open(key))!);
+  }
+}
