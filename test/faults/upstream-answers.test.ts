@@ -68,7 +68,12 @@ function delivering(name: string, end: string, avatars: number, fault: Misbehavi
   return { name, kind: 'generation', end, avatars, faults: [{ on: 'generate', ...fault }] };
 }
 
-const lost = { warning: { words: /a finished picture is lost/, level: 'error' } } as const;
+/** Pictures that fail for longer than RESULT_DEADLINE are no longer waited for, and arrive when they can. */
+const late = {
+  warning: { words: /a finished picture cannot be fetched/, level: 'error' },
+  metric: 'likeness_results_delayed_total',
+  isLate: true,
+} as const;
 
 const pictures: AnswerRow[] = [
   // These two take the whole minute that a download may take.
@@ -80,28 +85,28 @@ const pictures: AnswerRow[] = [
   fetching('a connection reset, twice', 'COMPLETED', 2, { kind: 'reset-after', times: 2 }),
   fetching('half a picture', 'COMPLETED', 2, { kind: 'truncated' }),
   fetching('a gzip bomb', 'COMPLETED', 2, { kind: 'gzip-bomb' }),
-  { ...fetching('one that is no picture', 'PARTIAL', 1, { kind: 'not-an-image' }), ...lost },
-  { ...fetching('one that is HTML', 'PARTIAL', 1, { kind: 'html' }), ...lost },
-  { ...fetching('one that is empty', 'PARTIAL', 1, { kind: 'empty' }), ...lost },
-  { ...fetching('one of 200 MB', 'PARTIAL', 1, { kind: 'huge' }), ...lost },
+  fetching('one that is no picture', 'COMPLETED', 2, { kind: 'not-an-image', times: 2 }),
+  fetching('one that is HTML', 'COMPLETED', 2, { kind: 'html', times: 2 }),
+  fetching('one that is empty', 'COMPLETED', 2, { kind: 'empty' }),
+  fetching('one of 200 MB', 'COMPLETED', 2, { kind: 'huge' }),
   {
     ...fetching('none that is a picture', 'FAILED RESULT_UNUSABLE', 0, {
       kind: 'not-an-image',
       times: always,
     }),
-    ...lost,
+    ...late,
   },
   {
-    ...fetching('none that is there', 'FAILED RESULT_EXPIRED', 0, { kind: 'expired', times: always }),
-    ...lost,
+    ...fetching('none that is there', 'FAILED RESULT_UNREACHABLE', 0, { kind: 'expired', times: always }),
+    ...late,
   },
   {
-    ...fetching('redirects', 'FAILED RESULT_UNUSABLE', 0, {
+    ...fetching('redirects', 'FAILED RESULT_UNREACHABLE', 0, {
       kind: 'redirect',
       location: 'http://127.0.0.1:9/secret',
       times: always,
     }),
-    ...lost,
+    ...late,
   },
   delivering('DONE without pictures', 'FAILED UPSTREAM_FAILED', 0, { kind: 'no-results' }),
   delivering('DONE with fewer pictures', 'PARTIAL', 1, { kind: 'fewer-results' }),
@@ -114,7 +119,7 @@ describe('after a paid call', () => {
   const lanes = new Lanes(rows, meetAnswers);
 
   beforeAll(() => {
-    lanes.start(8, { settings: { POLL_TIMEOUT: '2s' } });
+    lanes.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_DEADLINE: '10s' } });
   });
 
   afterAll(() => lanes.close());

@@ -170,10 +170,12 @@ describe('deadlines', () => {
     });
     await house.sandbox.fault({ on: 'result', kind: 'status', status: 500, times: 100_000 });
     const { id } = await order(house, 'generation');
-    const expired = await ending(house, 'generation', id);
+    const isExpired = ({ failure }: Job): boolean => failure?.code === 'RESULT_EXPIRED';
+    const expired = await ending(house, 'generation', id, isExpired);
     expect(expired).toMatchObject({ status: 'FAILED', failure: { code: 'RESULT_EXPIRED', retryable: true } });
     expect(house.gateway.said(/less than a quarter of its time left/, 'warn')).not.toEqual([]);
     expect(await house.gateway.metric('likeness_results_late_total')).toBeGreaterThan(0);
+    expect(await house.gateway.metric('likeness_results_lost_total')).toBeGreaterThan(0);
     expect(await complaints(house)).toEqual([]);
   });
 });

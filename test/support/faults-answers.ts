@@ -13,6 +13,8 @@ export interface AnswerRow {
   end: string;
   /** How many avatars there are in the end, all of which can be opened. */
   avatars?: number;
+  /** Whether the pictures arrive once the upstream delivers them. */
+  isLate?: boolean;
   /** What the operator is warned of, and how loudly. */
   warning?: { words: RegExp; level: 'warn' | 'error' };
   /** A counter of /metrics that has gone up. */
@@ -31,12 +33,14 @@ export async function meetAnswers(house: FaultsHouse, row: AnswerRow): Promise<v
   const end = [job.status, job.failure?.code].filter(Boolean).join(' ');
   const paid = (await house.paid()) - paidBefore;
   const grown = ((await house.gateway.memory()).peak - peak) / 1e6;
+  const shown = await pictureComplaints(house, row, id);
   await house.clearFaults();
+  if (row.isLate) await ending(house, row.kind, id, ({ status }) => status === 'COMPLETED');
   const found = [
     ...(end === row.end ? [] : [`It ended ${end}, not ${row.end}.`]),
     ...(paid === 1 ? [] : [`It was paid ${paid} times.`]),
     ...(grown <= 100 ? [] : [`The gateway's memory grew by ${Math.round(grown)} MB.`]),
-    ...(await pictureComplaints(house, row, id)),
+    ...shown,
     ...(await alertComplaints(house, row, metricBefore)),
     ...(await complaints(house)),
   ];

@@ -17,6 +17,8 @@ export interface RecordedCall {
 /** Stands before an upstream, passes everything on as it is, and writes down what was called when. */
 export class Recorder {
   readonly calls: RecordedCall[] = [];
+  /** What calls are answered instead of being passed on; null: they are passed on. */
+  statusFor: (path: string) => number | null = () => null;
   private server: Server;
   private readonly sockets = new Set<Socket>();
   private port = 0;
@@ -80,6 +82,12 @@ export class Recorder {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const call: RecordedCall = { method, path, atMs: Date.now(), answeredMs: null, status: null, waitMs: 0 };
     this.calls.push(call);
+    const status = this.statusFor(path);
+    if (status !== null) {
+      incoming.resume();
+      outgoing.writeHead(status).end();
+      return;
+    }
     const passed = request(new URL(path, this.target), { method, headers, agent: false }, (answer) => {
       call.answeredMs = Date.now();
       call.status = answer.statusCode!;
