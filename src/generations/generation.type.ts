@@ -34,8 +34,14 @@ registerEnumType(GenerationStatusEnum, {
       description: 'The avatars are made and are being fetched; each can be seen as soon as it is stored.',
     },
     COMPLETED: { description: 'Every avatar that was asked for is stored.' },
-    PARTIAL: { description: 'Some avatars are stored; the others could not be had.' },
-    FAILED: { description: '`failure` says why, and whether a retry may help.' },
+    PARTIAL: {
+      description:
+        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive late, within 48 hours.',
+    },
+    FAILED: {
+      description:
+        '`failure` says why, and whether a retry may help. A success that comes late is still taken.',
+    },
     CANCELLED: { description: 'Somebody cancelled it before it was over.' },
   },
 });
@@ -110,7 +116,10 @@ export class Generation implements Node {
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service took it.' })
   submittedAt: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it became COMPLETED or PARTIAL.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When it became what it is now, COMPLETED or PARTIAL.',
+  })
   completedAt: Date | null;
 }
 
