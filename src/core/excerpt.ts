@@ -1,5 +1,5 @@
 /** How much of a client's or the upstream's text an error may repeat, in characters. */
-export const maxExcerptLength = 200;
+const maxExcerptLength = 200;
 
 /** A text for an error message or a log: whole, or its beginning and end with `…` between them. */
 export function excerpt(text: string, maxLength: number = maxExcerptLength): string {
