@@ -62,4 +62,34 @@ describe('poller', () => {
     void poller.stop(50_000).then(() => (isStopped = true));
     await until(() => isStopped);
   });
+
+  it('does not wait for what a pass has started before the next pass, but before it has stopped', async () => {
+    let passes = 0;
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const poller = started(task(async () => ((passes += 1), { started: passes < 3 ? 1 : 0, ended })));
+    await until(() => passes === 3);
+    let isStopped = false;
+    void poller.stop(50_000).then(() => (isStopped = true));
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+    expect(isStopped).toBe(false);
+    end();
+    await until(() => isStopped);
+  });
+
+  it('rests as long as a pass says, whatever wakes it meanwhile', async () => {
+    let passes = 0;
+    const pass = { started: 1, ended: Promise.resolve(), restMs: 60_000 };
+    let others = 0;
+    const poller = started(
+      task(async () => ((passes += 1), pass)),
+      task(async () => ((others += 1), 0)),
+    );
+    await until(() => passes === 1 && others === 1);
+    await new Promise(setImmediate);
+    poller.wake();
+    await until(() => others === 2);
+    expect(passes).toBe(1);
+    await poller.stop(1_000);
+  });
 });
