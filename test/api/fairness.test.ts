@@ -50,28 +50,51 @@ describe('one owner with very many jobs', () => {
     expect([next?.prompt, afterNext?.prompt]).toContain(bobs.tag);
   });
 
+  /** Runs `work` with a budget that has a call only when `refill` is called. */
+  const withSmallBudget = async (work: (refill: () => Promise<unknown>) => Promise<void>): Promise<void> => {
+    await bench.database.rows(
+      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens) VALUES ($1, $2, 0, 0)`,
+      [bench.provider.account, bench.provider.name],
+    );
+    Object.assign(bench.provider.facts, { requestsPerMinute: 1 });
+    try {
+      await work(() => account('submit_tokens = 1, submit_refilled_at = now()'));
+    } finally {
+      Object.assign(bench.provider.facts, { requestsPerMinute: 1_000_000 });
+    }
+  };
+
   it('lets another owner have every second call that a small budget has', async () => {
     const alices = await bench.generate('alice');
     await multiply(alices, 1_000);
     const bobs = await bench.generate('bob');
     await multiply(bobs, 2);
-    await worker.submit('models');
-    await bench.database.rows(
-      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens) VALUES ($1, $2, 0, 0)
-       ON CONFLICT (account) DO NOTHING`,
-      [bench.provider.account, bench.provider.name],
-    );
-    Object.assign(bench.provider.facts, { requestsPerMinute: 1 });
-    try {
+    await withSmallBudget(async (refill) => {
       for (let call = 0; call < 4; call += 1) {
-        await account('submit_tokens = 1, submit_refilled_at = now()');
+        await refill();
         await worker.submit('generations');
       }
-    } finally {
-      Object.assign(bench.provider.facts, { requestsPerMinute: 1_000_000 });
-    }
+    });
     const isBobs = bench.provider.calls.map(({ prompt }) => prompt === bobs.tag);
     expect(isBobs).toEqual([false, true, false, true]);
+  });
+
+  it('whose job waits for a photo leaves its call to the next job', async () => {
+    const photoIds = await bench.addPhotos(2, 'alice');
+    const waiting = await bench.train({ owner: 'alice', photoIds });
+    await bench.database.rows(
+      `UPDATE photos SET status = 'FETCHING', source_url = 'https://photos.example/1.jpg', due_at = now() + interval '1 hour'
+        WHERE id = $1`,
+      [photoIds[0]],
+    );
+    const ready = await bench.train({ owner: 'alice' });
+    await withSmallBudget(async (refill) => {
+      await refill();
+      await worker.submit('models');
+      await worker.submit('models');
+    });
+    expect((await bench.row(waiting)).status).toBe('QUEUED');
+    expect((await bench.row(ready)).status).toBe('TRAINING');
   });
 
   it('lets the poll of another owner through though all of theirs hang', async () => {
