@@ -77,6 +77,11 @@ const origins = list.refine(
 const networkProblem = 'is no list of addresses and networks; write it like 10.0.0.0/8,192.0.2.7';
 const networks = list.refine((items) => items.every(isNetwork), networkProblem);
 
+/** As long as the hash that it keys: RFC 7518, 3.2. */
+const minSecretBytes = 32;
+const isLongSecret = (secret: string): boolean => Buffer.byteLength(secret) >= minSecretBytes;
+const secretProblem = 'is too short; use at least 32 bytes each, such as those of: openssl rand -base64 32';
+
 const consentVersion = z
   .string()
   .regex(/^[\x21-\x7e]{1,100}$/, 'is no name of a version; write one without spaces, like 2026-01');
@@ -129,12 +134,13 @@ const settings = z.object({
   EVENT_RETENTION: duration.default(7 * units.d),
   EVIDENCE_RETENTION: duration.default(30 * units.d),
   PHOTO_URL_ALLOW: list.default([]),
-  SIGNING_SECRETS: list.default([]),
+  SIGNING_SECRETS: list.refine((secrets) => secrets.every(isLongSecret), secretProblem).default([]),
   AUTH: list.pipe(z.array(authMode).min(1, authProblem)).default(['none']),
   JWT_JWKS_URL: httpUrl.optional(),
-  JWT_SECRET: z.string().min(32, 'is too short; use at least 32 characters').optional(),
+  JWT_SECRET: z.string().refine(isLongSecret, secretProblem).optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
+  JWT_ALLOW_ANY_AUDIENCE: flag.default(false),
   QUOTA_TRAININGS_PER_DAY: whole.optional(),
   QUOTA_AVATARS_PER_DAY: whole.optional(),
   QUOTA_RUNNING: whole.optional(),
@@ -214,7 +220,7 @@ function photoFetchMs(config: Config): number {
 }
 
 /** What evidence about paid calls rests on: photos that can be fetched, for as long as the avatar service may fetch them. */
-function evidenceRules(config: Config): [isBroken: boolean, problem: string][] {
+function evidenceRules(config: Config): Rule[] {
   const { UPSTREAM, PICSART_BASE_URL, PUBLIC_URL, UNCERTAIN_GRACE } = config;
   const isReal = UPSTREAM === 'picsart' && !isLocalUrl(PICSART_BASE_URL);
   const windowMs = photoFetchMs(config);
@@ -234,10 +240,12 @@ function evidenceRules(config: Config): [isBroken: boolean, problem: string][] {
   ];
 }
 
+type Rule = [isBroken: boolean, problem: string];
+
 function contradictions(config: Config): string[] {
   const { AUTH, HOST } = config;
   const isOpen = AUTH.includes('none');
-  const rules: [isBroken: boolean, problem: string][] = [
+  const rules: Rule[] = [
     ...evidenceRules(config),
     [
       config.PERSISTED_QUERIES_ONLY && config.PERSISTED_QUERIES === undefined,
@@ -259,10 +267,21 @@ function contradictions(config: Config): string[] {
       isOpen && !isLoopback(HOST),
       `HOST ${HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
     ],
-    [
-      AUTH.includes('jwt') && !config.JWT_JWKS_URL && !config.JWT_SECRET,
-      'JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json',
-    ],
+    ...tokenRules(config),
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
+}
+
+function tokenRules(config: Config): Rule[] {
+  const isUsed = config.AUTH.includes('jwt');
+  return [
+    [
+      isUsed && !config.JWT_JWKS_URL && !config.JWT_SECRET,
+      'JWT_JWKS_URL or JWT_SECRET is needed with AUTH=jwt; write JWT_JWKS_URL=https://login.example.com/.well-known/jwks.json',
+    ],
+    [
+      isUsed && !config.JWT_AUDIENCE && !config.JWT_ISSUER && !config.JWT_ALLOW_ANY_AUDIENCE,
+      'JWT_AUDIENCE or JWT_ISSUER is needed with AUTH=jwt, so that tokens for other programs are refused; write JWT_AUDIENCE=likeness, or JWT_ALLOW_ANY_AUDIENCE=true to accept every token that the keys have signed',
+    ],
+  ];
 }

@@ -39,7 +39,7 @@ export class TokenVerifier {
   }
 
   /**
-   * Checks signature, times, issuer and audience, and reads `sub` and the scopes.
+   * Checks signature, times, issuer and audience, of which `exp` must be there, and reads `sub` and the scopes.
    * @throws DomainError UNAUTHENTICATED saying which of these was wrong; SERVICE_UNAVAILABLE if the issuer's keys
    * cannot be had
    */
@@ -50,7 +50,7 @@ export class TokenVerifier {
     return {
       owner: payload.sub!,
       scopes: new Set(scopesOf(payload)),
-      ...(payload.exp !== undefined && { expiresAtMs: payload.exp * 1_000 }),
+      expiresAtMs: payload.exp! * 1_000,
     };
   }
 
@@ -66,7 +66,12 @@ export class TokenVerifier {
 
   private async checked(token: string): Promise<JWTPayload> {
     const { issuer, audience, keys } = this.rules;
-    const options: JWTVerifyOptions = { issuer, audience, clockTolerance: leewaySeconds };
+    const options: JWTVerifyOptions = {
+      issuer,
+      audience,
+      clockTolerance: leewaySeconds,
+      requiredClaims: ['exp'],
+    };
     const isShared = algorithmOf(token) === 'HS256';
     if (isShared && this.secret) {
       return (await jwtVerify(token, this.secret, { ...options, algorithms: algorithms.secret })).payload;
@@ -88,7 +93,8 @@ function algorithmOf(token: string): string | undefined {
 function sentenceFor(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired. Get a new one.';
   if (error instanceof errors.JWTClaimValidationFailed) {
-    const claim = ['iss', 'aud', 'nbf', 'exp', 'sub'].find((name) => name === error.claim);
+    if (error.claim === 'exp') return 'The token has no valid exp. Get one that expires.';
+    const claim = ['iss', 'aud', 'nbf', 'sub'].find((name) => name === error.claim);
     return `The token is not for this gateway, or not yet${claim ? `: see its ${claim}` : ''}.`;
   }
   if (error instanceof errors.JOSEAlgNotAllowed) return 'Tokens signed like this one are not accepted here.';

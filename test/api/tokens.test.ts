@@ -77,6 +77,8 @@ describe('tokens', () => {
 
   const refused: [what: string, make: () => Promise<string> | string][] = [
     ['expired', () => token({ endsInSeconds: -70 })],
+    ['without an end', () => token({ endsInSeconds: null })],
+    ['with an end that is no number', () => token({ claims: { exp: 'never' as unknown as number } })],
     ['not valid yet', () => token({ claims: { nbf: Math.floor(Date.now() / 1_000) + 70 } })],
     ['of another issuer', () => token({ issuer: 'https://evil.example.com' })],
     ['for another audience', () => token({ audience: ['photos', 'mail'] })],

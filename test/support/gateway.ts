@@ -82,6 +82,7 @@ export class TestGateway {
       SANDBOX_SPEED: String(sandboxSpeed),
       SHUTDOWN_GRACE: '2s',
       LOG_LEVEL: 'warn',
+      JWT_ALLOW_ANY_AUDIENCE: 'true',
       ...this.settings,
     });
     const logger = createLogger(config.LOG_LEVEL, {

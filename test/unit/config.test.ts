@@ -14,7 +14,11 @@ function problems(environment: Record<string, string>): string[] {
 }
 
 /** Settings under which the one that is tested has nothing to contradict. */
-const companions: Record<string, string> = { AUTH: 'jwt', JWT_SECRET: 'x'.repeat(32) };
+const companions: Record<string, string> = {
+  AUTH: 'jwt',
+  JWT_SECRET: 'x'.repeat(32),
+  JWT_AUDIENCE: 'likeness',
+};
 
 const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   RATE_LIMIT_OWNER: {
@@ -68,7 +72,12 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
     values: ['password', ',', 'jwt keys', 'JWT'],
     problem: /^AUTH knows none, jwt and keys; write one/,
   },
-  JWT_SECRET: { values: ['too short'], problem: /use at least 32 characters/ },
+  JWT_SECRET: { values: ['too short', 'x'.repeat(31), 'é'.repeat(15)], problem: /use at least 32 bytes/ },
+  JWT_ALLOW_ANY_AUDIENCE: { values: ['yes'], problem: /must be true or false$/ },
+  SIGNING_SECRETS: {
+    values: ['x', `${'x'.repeat(32)},short`, `short,${'x'.repeat(32)}`, 'é'.repeat(15)],
+    problem: /use at least 32 bytes each/,
+  },
   INTROSPECTION: { values: ['yes', '1', 'TRUE'], problem: /must be true or false$/ },
   GRAPHIQL: { values: ['on'], problem: /must be true or false$/ },
   LOG_LEVEL: { values: ['verbose'], problem: /must be fatal, error, warn, info, debug, trace or silent$/ },
@@ -162,7 +171,7 @@ describe('settings that are given', () => {
   });
 });
 
-const jwtByUrl = { JWT_JWKS_URL: 'https://login.example.com/jwks.json' };
+const jwtByUrl = { JWT_JWKS_URL: 'https://login.example.com/jwks.json', JWT_AUDIENCE: 'likeness' };
 
 describe('settings that are wrong', () => {
   const cases = Object.entries(wrong).flatMap(([name, { values, problem }]) =>
@@ -254,9 +263,25 @@ describe('settings that contradict each other', () => {
   );
 
   it('want a way to check tokens with AUTH=jwt', () => {
-    expect(problems({ AUTH: 'jwt,keys' })).toEqual([expect.stringMatching(/^JWT_JWKS_URL or JWT_SECRET /)]);
+    expect(problems({ AUTH: 'jwt,keys', JWT_AUDIENCE: 'likeness' })).toEqual([
+      expect.stringMatching(/^JWT_JWKS_URL or JWT_SECRET /),
+    ]);
     expect(problems({ AUTH: 'jwt', ...jwtByUrl })).toEqual([]);
-    expect(problems({ AUTH: 'jwt', JWT_SECRET: 's'.repeat(32) })).toEqual([]);
+    expect(problems({ AUTH: 'jwt', JWT_SECRET: 'é'.repeat(16), JWT_ISSUER: 'us' })).toEqual([]);
+  });
+
+  it('want to know which tokens are meant for this gateway, unless that is waived', () => {
+    const jwt = { AUTH: 'jwt', JWT_SECRET: 's'.repeat(32) };
+    expect(problems(jwt)).toEqual([
+      expect.stringMatching(
+        /^JWT_AUDIENCE or JWT_ISSUER is needed with AUTH=jwt.*JWT_ALLOW_ANY_AUDIENCE=true/,
+      ),
+    ]);
+    expect(problems({ ...jwt, JWT_ALLOW_ANY_AUDIENCE: 'false' })).toHaveLength(1);
+    for (const name of ['JWT_AUDIENCE', 'JWT_ISSUER', 'JWT_ALLOW_ANY_AUDIENCE']) {
+      expect(problems({ ...jwt, [name]: 'true' })).toEqual([]);
+    }
+    expect(problems({ AUTH: 'keys' })).toEqual([]);
   });
 
   it('want AUTH=none to stand alone', () => {
