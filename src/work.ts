@@ -11,6 +11,7 @@ import { AccountWork } from './jobs/account.work';
 import { FollowWork } from './jobs/follow.work';
 import type { Journal } from './jobs/journal';
 import { LearnedDurations } from './jobs/learned-durations';
+import { OverdueWork } from './jobs/overdue.work';
 import { Settlement } from './jobs/settlement';
 import { SubmissionWork } from './jobs/submission.work';
 import type { Metrics } from './metrics';
@@ -107,6 +108,7 @@ function makeJobWork(
       pollTimeoutMs: config.POLL_TIMEOUT,
       onUnknownWord: metrics.unknownWord,
     }),
+    overdue: new OverdueWork({ ...common, graceMs, marginMs: config.POLL_TIMEOUT + config.LEASE }),
   };
 }
 

@@ -60,6 +60,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorGround):
   const parts = {
     database,
     store,
+    provider: { name: config.UPSTREAM },
     photos,
     quotas: new QuotaService({ sql: database, limits, countRunning }),
   };

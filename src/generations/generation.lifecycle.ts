@@ -7,6 +7,7 @@ import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream, eraseEvents } from '../events/event-log';
+import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
@@ -23,6 +24,8 @@ export interface GenerationLifecycleParts {
   store: JobStore;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
+  /** The provider that is configured. */
+  provider: { readonly name: string };
 }
 
 /** What a person does to a generation that is on its way or has ended: cancel, retry, delete. */
@@ -68,6 +71,7 @@ export class GenerationLifecycle {
           { field: 'id' },
         );
       }
+      assertConfigured(generation.provider, this.parts.provider, 'id');
       if (generation.modelId === null) await this.holdPhoto(sql, id);
       // Pictures of the attempt before that are still tried are given up.
       await deleteAvatars(sql, 'generation_id = $1', id);

@@ -9,6 +9,7 @@ import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
+import { assertConfigured } from '../jobs/configured-provider';
 import { queueDeadlineMs } from '../jobs/job';
 import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
@@ -72,6 +73,7 @@ export class GenerationService {
           },
         );
       }
+      assertConfigured(model.provider, this.parts.provider, 'input.modelId');
       return this.insert(sql, {
         id,
         owner: viewer.owner,

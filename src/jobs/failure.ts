@@ -16,6 +16,7 @@ export const failureCodes = {
   RESULT_EXPIRED: 'The finished pictures were deleted upstream before they could be fetched.',
   RESULT_UNUSABLE: 'What the avatar service delivered is no picture.',
   MODEL_LOST_UPSTREAM: 'The avatar service no longer knows it.',
+  PROVIDER_NOT_CONFIGURED: 'Its avatar service is not configured on this server any more.',
 } as const;
 
 /** A code of {@link failureCodes}. */
@@ -33,6 +34,7 @@ const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'RESULT_EXPIRED',
   'RESULT_UNUSABLE',
   'MODEL_LOST_UPSTREAM',
+  'PROVIDER_NOT_CONFIGURED',
 ]);
 
 /** What a failed row says: a stable code and a sentence that says what to do. */
@@ -46,6 +48,12 @@ export interface Failure {
 export function failure(code: FailureCode, detail: string): Failure {
   return { code, message: `${failureCodes[code]} ${detail}`.trim(), retryable: retryable.has(code) };
 }
+
+/** A job that the upstream has did not end before its deadline. */
+export const timedOut = failure(
+  'UPSTREAM_TIMEOUT',
+  'If it finishes later, the result is still taken. A retry pays again.',
+);
 
 /** The failure that a definite refusal of the upstream means. */
 export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): Failure {

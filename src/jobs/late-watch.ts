@@ -39,8 +39,8 @@ export function nextWatchMs(
 }
 
 /** The move by which a job fails that the upstream has: it stays under the late watch until the retention is over. */
-export function failingToWatch(steps: JobSteps, row: JobRow, why: Failure, now: Date): JobMove {
-  const deadlineAt = new Date(now.getTime() + steps.retentionMs);
+export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: Date): JobMove {
+  const deadlineAt = new Date(now.getTime() + plan.retentionMs);
   const set = {
     status: 'FAILED',
     estimatedReadyAt: null,
@@ -50,7 +50,7 @@ export function failingToWatch(steps: JobSteps, row: JobRow, why: Failure, now: 
     notFoundCount: 0,
     ...failureColumns(why),
   };
-  const dueInMs = nextWatchMs({ ...row, deadlineAt }, now, steps);
+  const dueInMs = nextWatchMs({ ...row, deadlineAt }, now, plan);
   return { id: row.id, from: [row.status], set, dueInMs, tell: true };
 }
 

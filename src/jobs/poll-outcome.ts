@@ -1,6 +1,6 @@
 import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
-import { failure, quote, type Failure } from './failure';
+import { failure, quote, timedOut, type Failure } from './failure';
 import type { JobPatch, JobRow } from './job';
 import { nextWatchMs } from './late-watch';
 import { forecast } from './progress';
@@ -34,10 +34,6 @@ const maxUnanswered = 5;
 const firstRetryMs = 2_000;
 const maxRetryMs = 60_000;
 
-const timedOut = failure(
-  'UPSTREAM_TIMEOUT',
-  'If it finishes later, the result is still taken. A retry pays again.',
-);
 const lost = failure(
   'MODEL_LOST_UPSTREAM',
   'If it is found again, the result is still taken. A retry pays again.',

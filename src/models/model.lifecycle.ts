@@ -7,6 +7,7 @@ import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream } from '../events/event-log';
+import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
@@ -21,6 +22,8 @@ export interface ModelLifecycleParts {
   store: JobStore;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
+  /** The provider that is configured. */
+  provider: { readonly name: string };
   /** Lets what hangs on a model go with it: dooms the bytes of its avatars, gives back what was not paid. */
   dependents: { doomOfModel(sql: Sql, modelId: string): Promise<void> };
 }
@@ -69,6 +72,7 @@ export class ModelLifecycle {
           { field: 'id' },
         );
       }
+      assertConfigured(model.provider, this.parts.provider, 'id');
       const photos = await this.parts.photos.trainingPhotos(sql, id);
       const held = await this.parts.photos.holdForTraining(
         sql,

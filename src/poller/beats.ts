@@ -10,6 +10,7 @@ import type { GenerationWork } from '../generations/generation.work';
 import type { AccountWork } from '../jobs/account.work';
 import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
+import type { OverdueWork } from '../jobs/overdue.work';
 import type { Settlement } from '../jobs/settlement';
 import { forgetEvidence } from '../jobs/submission.ledger';
 import type { SubmissionWork } from '../jobs/submission.work';
@@ -30,6 +31,7 @@ export interface JobBeatParts {
   account: AccountWork;
   /** How often a look is taken at whether a paused account must be checked, in milliseconds. */
   probeEveryMs: number;
+  overdue: OverdueWork;
   models: ModelWork;
   generations: GenerationWork;
 }
@@ -65,6 +67,7 @@ const purgesAtOnce = 100;
 /** Each batch syncs up to 256 directories once: a batch of 100 deletes a third as many files a second. */
 const mediaDeletionBatch = 2_000;
 const sweepMs = 5_000;
+const overdueMs = 10_000;
 const minuteMs = 60_000;
 const orphanSweepMs = 15 * minuteMs;
 
@@ -110,7 +113,7 @@ export function makeBeats(parts: BeatParts): Beat[] {
   ];
 }
 
-function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
+function jobBeats({ submission, follow, overdue }: BeatParts, steps: JobSteps): Beat[] {
   const { table } = steps.line;
   return [
     {
@@ -131,6 +134,13 @@ function jobBeats({ submission, follow }: BeatParts, steps: JobSteps): Beat[] {
       name: `watch failed ${table}`,
       pass: (signal) => follow.watch(steps, signal),
       idleMs,
+      lanes: 1,
+      wakes: false,
+    },
+    {
+      name: `end overdue ${table}`,
+      pass: () => overdue.pass(steps),
+      idleMs: overdueMs,
       lanes: 1,
       wakes: false,
     },

@@ -142,6 +142,11 @@ export class JobBench {
       [modelId, owner, this.provider.name, `model-${modelId}`],
     );
     await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, owner]);
+    return this.generateFrom(modelId, owner);
+  }
+
+  /** Asks for two avatars of a model. */
+  async generateFrom(modelId: string, owner = localViewer.owner): Promise<Job> {
     const tag = newId();
     const prompts = [{ style: 'realistic', prompt: tag, negativePrompt: null, count: 2 }];
     const request = { modelId, prompts, idempotencyKey: null };

@@ -15,6 +15,7 @@ import type { JobSteps } from '../../src/jobs/job';
 import { JobStore } from '../../src/jobs/job.store';
 import { Journal } from '../../src/jobs/journal';
 import { LearnedDurations } from '../../src/jobs/learned-durations';
+import { OverdueWork } from '../../src/jobs/overdue.work';
 import { Settlement } from '../../src/jobs/settlement';
 import { SubmissionWork } from '../../src/jobs/submission.work';
 import { ModelWork } from '../../src/models/model.work';
@@ -99,6 +100,7 @@ export class JobProcess {
   private readonly submission: SubmissionWork;
   private readonly follow: FollowWork;
   private readonly account: AccountWork;
+  private readonly overdue: OverdueWork;
   private readonly avatars: AvatarWork;
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
@@ -136,6 +138,7 @@ export class JobProcess {
       pollTimeoutMs: 10_000,
       onUnknownWord: (word) => this.unknownWords.push(word),
     });
+    this.overdue = new OverdueWork({ ...common, graceMs, marginMs: 30_000 });
     const durations = new LearnedDurations(database);
     const parts = { sql: database, store, photos, provider, durations, deadlineMs, pollSpeed: 1 };
     const generations = new GenerationWork(parts);
@@ -191,6 +194,11 @@ export class JobProcess {
       await endOf(await this.follow.pass(this.steps[table], signal));
       await endOf(await this.follow.watch(this.steps[table], signal));
     });
+  }
+
+  /** One pass over what has waited for longer than it may. */
+  endOverdue(table: JobTable): Promise<unknown> {
+    return this.run(() => this.overdue.pass(this.steps[table]));
   }
 
   /** One pass over finished pictures that are not stored yet. */

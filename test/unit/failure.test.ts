@@ -33,6 +33,7 @@ describe('failures', () => {
     expect(retryable.sort()).toEqual([
       'MODEL_LOST_UPSTREAM',
       'PHOTO_UNREACHABLE',
+      'PROVIDER_NOT_CONFIGURED',
       'RESULT_EXPIRED',
       'RESULT_UNREACHABLE',
       'RESULT_UNUSABLE',

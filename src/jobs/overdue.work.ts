@@ -1,0 +1,163 @@
+import type { Logger } from '../core/logger';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { UpstreamBudget } from '../upstream/budget';
+import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
+import type { JobMove, JobRow, JobSteps } from './job';
+import { failing } from './job-end';
+import type { JobStore } from './job.store';
+import { failingToWatch } from './late-watch';
+import { closeAttempt } from './submission.ledger';
+
+/** What {@link OverdueWork} needs. */
+export interface OverdueDependencies {
+  database: Transactions;
+  store: JobStore;
+  /** The provider that is configured. */
+  provider: { readonly name: string };
+  /** How long after its deadline a job is ended here: time for a last poll that is in flight, in milliseconds. */
+  marginMs: number;
+  /** How long the outcome of a submission may stay unknown, in milliseconds. */
+  graceMs: number;
+  budget: Pick<UpstreamBudget, 'pauseReason'>;
+  logger: Logger;
+}
+
+/** A row with the database's time of the read. */
+type OverdueRow = JobRow & { readAt: Date };
+
+const maxRows = 100;
+const hourMs = 3_600_000;
+/** The grace period for another provider's submissions, if it is longer: that provider's own is not known. */
+const minForeignGraceMs = hourMs;
+/** How long another provider's failed jobs are kept for the late watch: until it may be configured again. */
+const foreignRetentionMs = 30 * 24 * hourMs;
+
+/**
+ * Ends jobs whose time is over, without a call to the upstream: so no state outlasts its deadline while calls are paused,
+ * the budget is spent, or the provider of the job is not configured any more. Jobs that the upstream has go on under the
+ * late watch.
+ */
+export class OverdueWork {
+  constructor(private readonly deps: OverdueDependencies) {}
+
+  /**
+   * Ends the overdue jobs of one kind.
+   * @returns how many rows were changed
+   */
+  async pass(steps: JobSteps): Promise<number> {
+    const { database, store, provider, marginMs } = this.deps;
+    const { line } = steps;
+    const conditions = overdueConditions(line.running);
+    const values = [provider.name, marginMs];
+    const found = await database.rows<{ id: string }>(
+      conditions
+        .map(
+          (where) => `(SELECT id FROM ${line.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxRows})`,
+        )
+        .join(' UNION ALL '),
+      values,
+    );
+    if (found.length === 0) return 0;
+    const changed = await database.transaction(async (sql) => {
+      const rows = await sql.rows<Record<string, unknown>>(
+        `SELECT *, now() AS read_at FROM ${line.table}
+          WHERE id = ANY($3) AND due_at IS NOT NULL AND (${conditions.join(' OR ')}) FOR UPDATE SKIP LOCKED`,
+        [...values, found.map(({ id }) => id)],
+      );
+      return this.end(
+        sql,
+        steps,
+        rows.map((row) => camelRow<OverdueRow>(row)),
+      );
+    });
+    store.wake(line, changed);
+    return changed.length;
+  }
+
+  private async end(sql: Sql, steps: JobSteps, rows: readonly OverdueRow[]): Promise<JobRow[]> {
+    const { store, logger } = this.deps;
+    const { line } = steps;
+    const isQueued = rows.some(({ status }) => status === 'QUEUED');
+    const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
+    const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
+    const moved = moves.length > 0 ? await store.moveWithin<JobRow>(sql, line, moves) : [];
+    const isEnded = new Set(moves.filter(({ tell }) => tell).map(({ id }) => id));
+    for (const row of moved.filter(({ id }) => isEnded.has(id))) {
+      if (row.status === 'UNCERTAIN') await closeAttempt(sql, line, row, 'UNKNOWN');
+      else await steps.ended(sql, row);
+      logger.warn(
+        { id: row.id, provider: row.provider, status: row.status },
+        `a ${line.noun} was overdue and has been moved on`,
+      );
+    }
+    return moved;
+  }
+
+  private moveOf(steps: JobSteps, row: OverdueRow, neverSubmitted: Failure): JobMove {
+    switch (row.status) {
+      case 'QUEUED':
+        return this.endQueued(row, neverSubmitted);
+      case 'SUBMITTING':
+        return this.makeUncertain(row);
+      case 'UNCERTAIN':
+        return endUncertain(row);
+      case 'FAILED':
+        return postponeWatch(row);
+      default:
+        return this.endRunning(steps, row);
+    }
+  }
+
+  private isForeign({ provider }: JobRow): boolean {
+    return provider !== this.deps.provider.name;
+  }
+
+  private endQueued(row: OverdueRow, neverSubmitted: Failure): JobMove {
+    const why = this.isForeign(row) ? notConfigured(row, 'Nothing was charged.') : neverSubmitted;
+    return { id: row.id, ...failing({ from: ['QUEUED'] }, why) };
+  }
+
+  private endRunning(steps: JobSteps, row: OverdueRow): JobMove {
+    if (!this.isForeign(row)) return failingToWatch(steps, row, timedOut, row.readAt);
+    const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
+    const why = notConfigured(row, 'If it is configured again, a late success is still taken.');
+    return failingToWatch({ pollPlan: steps.pollPlan, retentionMs }, row, why, row.readAt);
+  }
+
+  private makeUncertain(row: OverdueRow): JobMove {
+    const set = { status: 'UNCERTAIN', lastError: 'the process ended during the call' };
+    const dueInMs = Math.max(this.deps.graceMs, minForeignGraceMs);
+    return { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs, tell: true };
+  }
+}
+
+/** Evidence is not looked at: nothing is submitted again for a provider that is not configured. */
+function endUncertain(row: OverdueRow): JobMove {
+  const why = failure('SUBMISSION_UNKNOWN', 'It may have been paid for. Ask the operator.');
+  return { id: row.id, ...failing({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
+}
+
+/** A failed job of another provider cannot be polled; it stays for the late watch until its time is over. */
+function postponeWatch(row: OverdueRow): JobMove {
+  const leftMs = (row.deadlineAt?.getTime() ?? 0) - row.readAt.getTime();
+  const dueInMs = leftMs > 0 ? Math.min(leftMs, hourMs) : null;
+  return { id: row.id, from: ['FAILED'], set: {}, dueInMs, tell: false };
+}
+
+function notConfigured({ provider }: JobRow, advice: string): Failure {
+  return failure('PROVIDER_NOT_CONFIGURED', `It is "${provider}". ${advice} Ask the operator.`);
+}
+
+/**
+ * SQL: which rows are overdue; $1 is the configured provider, $2 the margin. Rows of other providers are due for a worker
+ * that does not exist.
+ */
+function overdueConditions(running: string): string[] {
+  const margin = `$2 * interval '1 ms'`;
+  const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
+  return [
+    `status = 'QUEUED' AND deadline_at <= now()`,
+    `status = '${running}' AND deadline_at <= now() - ${margin}`,
+    ...['SUBMITTING', 'UNCERTAIN', 'FAILED'].map((status) => `status = '${status}' AND ${isForeign}`),
+  ];
+}

@@ -1,0 +1,198 @@
+import { JobBench, type Job } from '../support/job-bench';
+import { deadlineMs, graceMs, type JobProcess } from '../support/job-process';
+import { begin, outcomes, running as runningState, type Noun } from '../support/job-stories';
+import { done, isUnclear } from '../support/scripted-provider';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+const url = 'https://pictures.example/1.png';
+
+let bench: JobBench;
+let worker: JobProcess;
+
+beforeAll(async () => {
+  bench = await JobBench.open();
+});
+
+beforeEach(() => {
+  worker = bench.process();
+});
+
+afterEach(() => bench.clear());
+
+afterAll(() => bench.stop());
+
+async function submitted(noun: Noun): Promise<Job & { ref: string }> {
+  const job = await begin(bench, noun);
+  await worker.submit(job.table);
+  return { ...job, ref: (await bench.row(job)).providerRef! };
+}
+
+/** The job belongs to a provider that was configured once. */
+async function orphan({ table, id }: Job): Promise<void> {
+  await bench.database.rows(`UPDATE ${table} SET provider = 'retired' WHERE id = $1`, [id]);
+}
+
+/** Time passes; no worker finds anything to do but the sweep. */
+async function pass(job: Job, ms: number): Promise<void> {
+  await bench.age(job, ms);
+  await worker.endOverdue(job.table);
+}
+
+/** How often the upstream was called in all. */
+const calls = (): number =>
+  bench.provider.calls.length + [...bench.provider.polls.values()].reduce((sum, count) => sum + count, 0);
+
+const nouns: Noun[] = ['training', 'generation'];
+
+describe.each(nouns)('a %s whose time is over', (noun) => {
+  const statuses = async (job: Job): Promise<string[]> =>
+    (await bench.events(job)).map(({ payload }) => payload.status);
+
+  it('ends while it waits for its call, without a call', async () => {
+    const job = await begin(bench, noun);
+    await pass(job, dayMs - hourMs);
+    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED' });
+    await pass(job, hourMs + 1_000);
+    expect(await bench.row(job)).toMatchObject({
+      status: 'FAILED',
+      failureCode: 'UPSTREAM_TIMEOUT',
+      dueAt: null,
+    });
+    expect((await statuses(job)).at(-1)).toBe('FAILED');
+    expect(calls()).toBe(0);
+  });
+
+  it('ends while the upstream has it and cannot be polled, and is taken late', async () => {
+    const job = await submitted(noun);
+    const before = calls();
+    await pass(job, deadlineMs + 1_000);
+    expect(await bench.row(job)).toMatchObject({ status: runningState[job.table] });
+    await pass(job, 60_000);
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
+    expect((await statuses(job)).at(-1)).toBe('FAILED');
+    expect(calls()).toBe(before);
+    bench.provider.says(job.ref, done(url));
+    await bench.untilDue(job);
+    await worker.poll(job.table);
+    expect(['READY', 'STORING']).toContain((await bench.row(job)).status);
+  });
+
+  it('ends once, however many processes look', async () => {
+    const job = await submitted(noun);
+    await bench.age(job, deadlineMs + 60_000);
+    await Promise.all([worker, bench.process(), bench.process()].map((each) => each.endOverdue(job.table)));
+    expect((await statuses(job)).filter((status) => status === 'FAILED')).toHaveLength(1);
+  });
+});
+
+describe.each(nouns)('a %s of a provider that is not configured any more', (noun) => {
+  it('ends at its deadline while it is queued', async () => {
+    const job = await begin(bench, noun);
+    await orphan(job);
+    await worker.submit(job.table);
+    await pass(job, dayMs - hourMs);
+    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED' });
+    await pass(job, hourMs + 1_000);
+    const row = await bench.row(job);
+    expect(row).toMatchObject({ status: 'FAILED', failureCode: 'PROVIDER_NOT_CONFIGURED' });
+    expect(row.failureMessage).toContain('"retired"');
+    expect(calls()).toBe(0);
+  });
+
+  it('ends at its deadline while it runs, and is taken late once the provider is back', async () => {
+    const job = await submitted(noun);
+    await orphan(job);
+    await pass(job, deadlineMs + 60_000);
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'PROVIDER_NOT_CONFIGURED' });
+    await bench.untilDue(job);
+    await pass(job, 60_000);
+    expect((await bench.row(job)).dueAt).not.toBeNull();
+    await bench.database.rows(`UPDATE ${job.table} SET provider = 'scripted' WHERE id = $1`, [job.id]);
+    bench.provider.says(job.ref, done(url));
+    await bench.untilDue(job);
+    await worker.poll(job.table);
+    expect(['READY', 'STORING']).toContain((await bench.row(job)).status);
+  });
+
+  it('is not kept for the late watch for ever', async () => {
+    const job = await submitted(noun);
+    await orphan(job);
+    await pass(job, deadlineMs + 60_000);
+    const told = (await bench.events(job)).length;
+    await pass(job, 31 * dayMs);
+    await bench.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
+      job.id,
+    ]);
+    await worker.endOverdue(job.table);
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
+    expect(await bench.events(job)).toHaveLength(told);
+  });
+
+  it('ends as SUBMISSION_UNKNOWN where the outcome of its call is unknown, and is not called again', async () => {
+    bench.provider.next(isUnclear());
+    const job = await submitted(noun);
+    await orphan(job);
+    const before = calls();
+    await bench.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+      job.id,
+    ]);
+    await worker.endOverdue(job.table);
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN' });
+    expect(calls()).toBe(before);
+  });
+
+  it('becomes UNCERTAIN where its process ended during the call, and ends an hour later', async () => {
+    worker.crashAt('submission:before-call');
+    const job = await begin(bench, noun);
+    await worker.submit(job.table);
+    await orphan(job);
+    worker = bench.successor(worker);
+    await bench.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+      job.id,
+    ]);
+    await worker.endOverdue(job.table);
+    const row = await bench.row(job);
+    expect(row).toMatchObject({ status: 'UNCERTAIN' });
+    expect(row.dueAt!.getTime() - Date.now()).toBeGreaterThanOrEqual(Math.max(graceMs, hourMs) - 5_000);
+    expect(await outcomes(bench, job)).toEqual(['UNKNOWN']);
+    await bench.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+      job.id,
+    ]);
+    await worker.endOverdue(job.table);
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN' });
+  });
+
+  it('cannot be retried', async () => {
+    const job = await submitted(noun);
+    await pass(job, deadlineMs + 60_000);
+    await orphan(job);
+    await expect(bench.retry(job)).rejects.toMatchObject({
+      code: 'PROVIDER_NOT_CONFIGURED',
+      field: 'id',
+      details: { provider: 'retired' },
+    });
+    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', attempt: 1 });
+  });
+});
+
+it('refuses avatars from a model of a provider that is not configured any more', async () => {
+  const model = await submitted('training');
+  bench.provider.says(model.ref, done());
+  await bench.untilDue(model);
+  await worker.poll('models');
+  await orphan(model);
+  await expect(bench.generateFrom(model.id)).rejects.toMatchObject({
+    code: 'PROVIDER_NOT_CONFIGURED',
+    field: 'input.modelId',
+  });
+  expect(await bench.database.rows('SELECT id FROM generations')).toEqual([]);
+});
+
+it('leaves alone what is not over', async () => {
+  const jobs: Job[] = [await submitted('training'), await submitted('generation')];
+  jobs.push(await begin(bench, 'training'));
+  for (const job of jobs) await pass(job, deadlineMs - 60_000);
+  const rows = await Promise.all(jobs.map((job) => bench.row(job)));
+  expect(rows.map(({ status }) => status)).toEqual(['TRAINING', 'GENERATING', 'QUEUED']);
+});
