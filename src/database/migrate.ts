@@ -1,13 +1,24 @@
 import { Client } from 'pg';
-import type { DataSource } from 'typeorm';
+import { MigrationExecutor, type DataSource } from 'typeorm';
+import { pause } from '../core/clock';
 import { createDataSource } from './data-source';
 
 /** Any number that nothing else locks by: 'likeness' on a telephone's keys. */
 const lockKey = 54_537_377;
 
+/** How long another process that migrates is waited for. */
+const maxWaitText = '60s';
+/** How long a migration waits for a table: everything that needs the table waits behind it meanwhile. */
+const maxTableLockText = '10s';
+const maxTries = 6;
+/** Between tries, in milliseconds, so that what has queued up gets through. */
+const retryMs = 2_000;
+
 /**
  * Brings the database to the newest schema. Several processes may start at once: one migrates under an advisory lock
- * while the others wait, at most a minute.
+ * while the others wait, at most a minute. A migration may take as long as a large table needs; it waits for the lock of
+ * a table only briefly, and is tried again.
+ * @throws Error that says what to do, if a lock could not be had
  */
 export async function migrate(url: string): Promise<void> {
   const holder = new Client({
@@ -17,17 +28,56 @@ export async function migrate(url: string): Promise<void> {
   });
   await holder.connect();
   try {
-    await holder.query("SET lock_timeout = '60s'");
-    await holder.query('SELECT pg_advisory_lock($1)', [lockKey]);
+    await holder.query(`SET statement_timeout = 0; SET lock_timeout = '${maxWaitText}'`);
+    await holder.query('SELECT pg_advisory_lock($1)', [lockKey]).catch((error: unknown) => {
+      if (!isLockTimeout(error)) throw error;
+      const message = `Another process has been migrating the database for ${maxWaitText}. Start again when it has ended.`;
+      throw new Error(message, { cause: error });
+    });
     const source = await createDataSource({ url, poolSize: 1, entities: [] }).initialize();
     try {
-      await source.runMigrations();
+      await runMigrations(source);
     } finally {
       await source.destroy();
     }
   } finally {
     await holder.end();
   }
+}
+
+async function runMigrations(source: DataSource): Promise<void> {
+  const runner = source.createQueryRunner();
+  try {
+    // The limit of ordinary statements would end the rewrite of a large table, and the same limit of a role would, too.
+    await runner.query(`SET statement_timeout = 0; SET lock_timeout = '${maxTableLockText}'`);
+    for (let tries = 1; ; tries += 1) {
+      const executor = new MigrationExecutor(source, runner);
+      executor.transaction = 'each';
+      try {
+        await executor.executePendingMigrations();
+        return;
+      } catch (error) {
+        if (!isLockTimeout(error)) throw error;
+        if (tries === maxTries) throw tableLocked(error);
+      }
+      await pause(retryMs);
+    }
+  } finally {
+    await runner.release();
+  }
+}
+
+/** `55P03`: a lock could not be had in time. */
+function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '55P03';
+}
+
+function tableLocked(cause: unknown): Error {
+  return new Error(
+    `A migration could not lock a table within ${maxTries} times ${maxTableLockText}: another session holds it. ` +
+      'Look for long transactions in pg_stat_activity, end them, and start again.',
+    { cause },
+  );
 }
 
 /**

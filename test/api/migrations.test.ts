@@ -1,0 +1,44 @@
+import { Client } from 'pg';
+import { migrate } from '../../src/database/migrate';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+
+let database: TestDatabase;
+let admin: Client;
+
+/** An empty database: the template's schema is taken away. */
+beforeAll(async () => {
+  database = await createTestDatabase();
+  admin = new Client({ connectionString: database.url });
+  await admin.connect();
+  await admin.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+});
+
+afterAll(async () => {
+  await admin.end();
+  await database.drop();
+});
+
+describe('migrations', () => {
+  it('are not bound by a limit on the time of statements, but by one on the wait for a lock', async () => {
+    // Every statement that changes the schema notes the limits that hold for it.
+    await admin.query(`
+      CREATE TABLE limits (statement text, lock text);
+      CREATE FUNCTION note_limits() RETURNS event_trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO limits VALUES (current_setting(''statement_timeout''), current_setting(''lock_timeout'')); END';
+      CREATE EVENT TRIGGER note_limits ON ddl_command_start EXECUTE FUNCTION note_limits();
+      DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''7s''', current_database()); END $$`);
+    await migrate(database.url);
+    await admin.query('DROP EVENT TRIGGER note_limits');
+    const { rows } = await admin.query<object>('SELECT DISTINCT statement, lock FROM limits');
+    expect(rows).toEqual([{ statement: '0', lock: '10s' }]);
+  });
+
+  it('are complete afterwards, and are not run again', async () => {
+    const count = async (): Promise<number> =>
+      (await admin.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n;
+    const before = await count();
+    expect(before).toBeGreaterThan(4);
+    await Promise.all([migrate(database.url), migrate(database.url)]);
+    expect(await count()).toBe(before);
+  });
+});

@@ -1,0 +1,39 @@
+import { Client } from 'pg';
+import { migrate } from '../../src/database/migrate';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+
+jest.setTimeout(120_000);
+
+let database: TestDatabase;
+let holder: Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  holder = new Client({ connectionString: database.url });
+  await holder.connect();
+});
+
+afterAll(async () => {
+  await holder.end();
+  await database.drop();
+});
+
+/** Returns once a session has waited for a lock and given up. */
+async function untilNobodyWaits(): Promise<void> {
+  const isWaiting = async (): Promise<boolean> => {
+    const { rows } = await holder.query(
+      `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()`,
+    );
+    return rows.length > 0;
+  };
+  while (!(await isWaiting())) await new Promise(setImmediate);
+  while (await isWaiting()) await new Promise((next) => setTimeout(next, 100));
+}
+
+it('a migration gives up the wait for a table, lets others pass, and is tried again', async () => {
+  await holder.query('BEGIN; LOCK TABLE migrations');
+  const migrated = migrate(database.url);
+  await untilNobodyWaits();
+  await holder.query('ROLLBACK');
+  await expect(migrated).resolves.toBeUndefined();
+});
