@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { pause } from '../../src/core/clock';
 import { TestGateway } from '../support/gateway';
 import { fatten, hoard } from '../support/hoard';
 import { jwtSettings, Person, rowsOf, until } from '../support/person';
@@ -133,7 +134,11 @@ describe('exportMyData', () => {
     const reader = response.body!.getReader();
     expect((await reader.read()).done).toBe(false);
     await person.erase();
-    await expect(drained(reader)).rejects.toThrow();
+    // An archive on its way is checked once a second, also within a picture.
+    await pause(1_000);
+    let size = 0;
+    await expect(drained(reader, (bytes) => (size += bytes))).rejects.toThrow();
+    expect(size).toBeLessThan(pictureBytes / 2);
     expect((await fetch(url)).status).toBe(404);
   });
 
@@ -179,6 +184,9 @@ async function rich(name: string): Promise<{ person: Person; url: string }> {
   return { person, url: (await offer(person)).url };
 }
 
-async function drained(reader: ReadableStreamDefaultReader): Promise<void> {
-  while (!(await reader.read()).done);
+async function drained(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  onBytes: (count: number) => void,
+): Promise<void> {
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) onBytes(piece.value.length);
 }
