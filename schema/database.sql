@@ -311,8 +311,13 @@ CREATE TABLE submissions (
     answered_at timestamp with time zone,
     photos_fetched_at timestamp with time zone,
     photo_url text,
-    CONSTRAINT submissions_accepted_has_ref CHECK (((outcome <> 'ACCEPTED'::text) OR (provider_ref IS NOT NULL))),
-    CONSTRAINT submissions_one_job CHECK (((model_id IS NULL) <> (generation_id IS NULL))),
+    trainings integer DEFAULT 0 NOT NULL,
+    avatars integer DEFAULT 0 NOT NULL,
+    credits_available integer,
+    job_deleted_at timestamp with time zone,
+    CONSTRAINT submissions_accepted_has_ref CHECK (((outcome <> 'ACCEPTED'::text) OR (provider_ref IS NOT NULL) OR ((model_id IS NULL) AND (generation_id IS NULL)))),
+    CONSTRAINT submissions_detached_is_anonymous CHECK (((model_id IS NOT NULL) OR (generation_id IS NOT NULL) OR ((provider_ref IS NULL) AND (correlation_id IS NULL) AND (evidence IS NULL) AND (job_deleted_at IS NULL)))),
+    CONSTRAINT submissions_one_job CHECK (((model_id IS NULL) OR (generation_id IS NULL))),
     CONSTRAINT submissions_outcome_known CHECK ((outcome = ANY (ARRAY['CALLING'::text, 'ACCEPTED'::text, 'REFUSED'::text, 'NOT_EXECUTED'::text, 'UNKNOWN'::text])))
 );
 
@@ -525,7 +530,11 @@ CREATE INDEX rate_windows_old ON rate_windows USING btree (ends_at);
 
 CREATE INDEX streams_of_owner ON streams USING btree (owner);
 
+CREATE INDEX submissions_detached ON submissions USING btree (called_at) WHERE ((model_id IS NULL) AND (generation_id IS NULL));
+
 CREATE INDEX submissions_evidence_old ON submissions USING btree (called_at) WHERE (evidence IS NOT NULL);
+
+CREATE INDEX submissions_of_deleted ON submissions USING btree (job_deleted_at) WHERE (job_deleted_at IS NOT NULL);
 
 CREATE UNIQUE INDEX submissions_of_generation ON submissions USING btree (generation_id, attempt) WHERE (generation_id IS NOT NULL);
 
@@ -553,10 +562,4 @@ ALTER TABLE ONLY model_photos
 
 ALTER TABLE ONLY model_photos
     ADD CONSTRAINT model_photos_photo FOREIGN KEY (photo_id) REFERENCES photos(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY submissions
-    ADD CONSTRAINT submissions_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY submissions
-    ADD CONSTRAINT submissions_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
 

@@ -133,6 +133,7 @@ const settings = z.object({
   PHOTO_RETENTION: duration.default(24 * units.h),
   EVENT_RETENTION: duration.default(7 * units.d),
   EVIDENCE_RETENTION: duration.default(30 * units.d),
+  LEDGER_RETENTION: duration.default(400 * units.d),
   PHOTO_URL_ALLOW: list.default([]),
   SIGNING_SECRETS: list.refine((secrets) => secrets.every(isLongSecret), secretProblem).default([]),
   AUTH: list.pipe(z.array(authMode).min(1, authProblem)).default(['none']),

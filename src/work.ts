@@ -68,6 +68,7 @@ export function makeWork(ground: WorkGround, features: Features): Work {
     eventRetentionMs: config.EVENT_RETENTION,
     auditRetentionMs: config.AUDIT_RETENTION,
     evidenceRetentionMs: config.EVIDENCE_RETENTION,
+    ledgerRetentionMs: config.LEDGER_RETENTION,
     erasures: features.erasureWork,
   });
   const poller: Poller = new Poller(beats, logger);

@@ -34,7 +34,7 @@ export class QuotaReservationEntity {
   @Column('integer', { default: 0 })
   avatars: number;
 
-  /** When it was given back; then it does not count. */
+  /** When it was returned; then it does not count. */
   @Column('timestamptz', { nullable: true })
   returnedAt: Date | null;
 }

@@ -44,10 +44,8 @@ const today = `(now() AT TIME ZONE 'UTC')::date`;
  * Quotas per owner.
  *
  * Every paid request writes what it takes, also where nothing is limited, so that a limit holds from the moment it is
- * set. What is given back:
- * - FAILED: all that the job took, whatever the upstream was paid. Should it succeed late after all, it counts again.
- * - CANCELLED or deleted: what surely was not paid, that is where no call was made, or none was executed.
- * - PARTIAL counts in full.
+ * set. Quotas count what was paid or may have been paid: a reservation is returned when its job is over (FAILED,
+ * CANCELLED, deleted) and each of its calls was surely not executed. PARTIAL counts in full.
  * A repetition by idempotency key takes nothing; a retry is a new request and takes as much again.
  */
 export class QuotaService {
@@ -131,10 +129,10 @@ interface Count {
 
 const sentences: Record<Count['quota'], (count: Count, at: string) => string> = {
   TRAININGS_PER_DAY: ({ used, limit }, at) =>
-    `You have asked for ${used} of ${limit} trainings today. Train again from ${at} on; one that fails is given back at once.`,
+    `You have asked for ${used} of ${limit} trainings today. Train again from ${at} on; one that the avatar service did not take does not count.`,
   AVATARS_PER_DAY: ({ used, limit, asked }, at) =>
     `You have asked for ${used} of ${limit} avatars today, and ${asked} more are too many. ` +
-    `Ask for fewer, or from ${at} on; those of a generation that fails are given back at once.`,
+    `Ask for fewer, or from ${at} on; those of a generation that the avatar service did not take do not count.`,
   RUNNING: ({ used, limit }) =>
     `You have ${used} of ${limit} trainings and generations running. Wait until one has ended, or cancel one.`,
 };

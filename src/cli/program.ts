@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { demoCommand } from './demo.command';
 import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
+import { ledgerCommand } from './ledger.command';
 import { migrateCommand } from './migrate.command';
 import { retryCommand } from './retry.command';
 import { sandboxCommand } from './sandbox.command';
@@ -23,6 +24,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     jobsCommand(shell, 'generations'),
     retryCommand(shell),
     statusCommand(shell),
+    ledgerCommand(shell),
     upstreamCommand(shell),
     migrateCommand(shell),
     schemaCommand(shell),

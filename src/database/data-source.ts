@@ -7,6 +7,7 @@ import { SubmissionEvidence1764100001000 } from './migrations/1764100001000-subm
 import { FairClaims1764100002000 } from './migrations/1764100002000-fair-claims';
 import { Circuits1764100003000 } from './migrations/1764100003000-circuits';
 import { AccountPause1764100003001 } from './migrations/1764100003001-account-pause';
+import { Ledger1764100003002 } from './migrations/1764100003002-ledger';
 import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
 import { AvatarWatch1764100005000 } from './migrations/1764100005000-avatar-watch';
 import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
@@ -22,6 +23,7 @@ const migrations = [
   FairClaims1764100002000,
   Circuits1764100003000,
   AccountPause1764100003001,
+  Ledger1764100003002,
   LateWatch1764100004000,
   AvatarWatch1764100005000,
   WriteAdmission1764100009000,

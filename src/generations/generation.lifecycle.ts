@@ -11,7 +11,7 @@ import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
-import { giveBackUnpaid } from '../jobs/quota-returns';
+import { detachSubmissions } from '../jobs/submission-retention';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import { doom } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
@@ -110,7 +110,7 @@ export class GenerationLifecycle {
       );
       if (!row) return null;
       const generation = camelRow<GenerationEntity>(row);
-      await giveBackUnpaid(sql, generationLine, [id]);
+      await detachSubmissions(sql, generationLine, [id]);
       await deleteAvatars(sql, 'generation_id = $1', id);
       await this.parts.photos.releaseAfterTraining(sql, id);
       await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
@@ -125,14 +125,14 @@ export class GenerationLifecycle {
   }
 
   /**
-   * Dooms the bytes of all of a model's avatars, and gives back what its generations took and was not paid; in the
-   * transaction that deletes the model.
+   * Schedules the deletion of the bytes of all of a model's avatars, and detaches the paid calls of its generations; in
+   * the transaction that deletes the model.
    */
   async doomOfModel(sql: Sql, modelId: string): Promise<void> {
     const generations = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [
       modelId,
     ]);
-    await giveBackUnpaid(
+    await detachSubmissions(
       sql,
       generationLine,
       generations.map(({ id }) => id),

@@ -59,6 +59,7 @@ export const generationLine: JobLine = {
   running: 'GENERATING',
   eventKind: 'GENERATION',
   streamOf: (row) => streamOfGeneration(row as GenerationEntity),
+  unitsOf: (row) => ({ trainings: 0, avatars: (row as GenerationEntity).wanted }),
   payloadOf: (row) => generationPayload(row as GenerationEntity),
 };
 

@@ -2,7 +2,7 @@ import { toGlobalId } from '../core/ids';
 import { inPortions, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
-import { giveBackUnpaid } from '../jobs/quota-returns';
+import { detachSubmissions } from '../jobs/submission-retention';
 import type { GenerationEntity } from './generation.entity';
 import { generationLine } from './generation.line';
 
@@ -31,9 +31,9 @@ export class PersonalGenerationService {
     return rows.map(({ id }) => id);
   }
 
-  /** Deletes generations that this transaction has locked, with their submissions; their avatars must be gone. */
+  /** Deletes generations that this transaction has locked; their avatars must be gone. */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
-    await giveBackUnpaid(sql, generationLine, ids);
+    await detachSubmissions(sql, generationLine, ids);
     await sql.rows('DELETE FROM generations WHERE id = ANY($1)', [ids]);
     // Those without a model have streams of their own.
     await endStreams(sql, ids, 'GENERATION');

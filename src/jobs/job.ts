@@ -25,6 +25,8 @@ export interface JobLine {
   readonly eventKind: EventKind;
   /** The stream that the row's events belong to. */
   streamOf(row: JobRow): string;
+  /** What an attempt of the row asks the upstream for. */
+  unitsOf(row: JobRow): { trainings: number; avatars: number };
   /** The row as its subscribers are told of it. */
   payloadOf(row: JobRow): object;
 }

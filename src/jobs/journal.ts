@@ -23,6 +23,7 @@ const journalEntry = z.object({
   provider: z.string(),
   ref: z.string(),
   correlationId: z.string().optional(),
+  creditsAvailable: z.number().optional(),
 });
 
 /** An id that the upstream has answered, and for what. */

@@ -1,10 +1,12 @@
-import { giveBack, takeAgain } from '../accounts/quota.ledger';
 import type { Sql } from '../core/sql';
 import type { JobLine, JobMove, JobRow } from './job';
 
+/** States in which a job ends without success. */
+const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
+
 /**
- * Settles with the owners' quotas what moves mean for them; in the transaction of the moves, after them. Moves that
- * change no state cost nothing here.
+ * Settles the quota reservations of rows that a move took into FAILED or CANCELLED, or out of them; in the transaction
+ * of the moves, after them. Other moves cost nothing here.
  * @param moved - the rows that changed, as they are now
  */
 export async function settleQuotas(
@@ -13,34 +15,51 @@ export async function settleQuotas(
   moves: readonly JobMove[],
   moved: readonly JobRow[],
 ): Promise<void> {
-  const ended = (status: string): string[] =>
-    moved.filter((row) => row.status === status).map((row) => row.id);
   const changed = new Map(moves.filter(({ set }) => set.status !== undefined).map((move) => [move.id, move]));
-  const among = (ids: string[]): string[] => ids.filter((id) => changed.has(id));
-  const failed = among(ended('FAILED'));
-  const cancelled = among(ended('CANCELLED'));
-  const late = moved.filter((row) => isLateSuccess(row, changed.get(row.id))).map((row) => row.id);
-  if (failed.length > 0) await giveBack(sql, failed);
-  if (cancelled.length > 0) await giveBackUnpaid(sql, line, cancelled);
-  if (late.length > 0) await takeAgain(sql, late);
-}
-
-/** A job that was given up, and goes on because the upstream had it after all. */
-function isLateSuccess({ status }: JobRow, move: JobMove | undefined): boolean {
-  return move !== undefined && move.from.includes('FAILED') && status !== 'FAILED' && status !== 'QUEUED';
+  const concerned = moved.filter(({ id, status }) => {
+    const move = changed.get(id);
+    // A retry makes a reservation of its own; the one before stays as it is.
+    return (
+      move &&
+      status !== 'QUEUED' &&
+      (failedStates.has(status) || move.from.some((state) => failedStates.has(state)))
+    );
+  });
+  if (concerned.length > 0)
+    await settleReservations(
+      sql,
+      line,
+      concerned.map(({ id }) => id),
+    );
 }
 
 /**
- * Gives back what jobs have taken for attempts that surely were not paid: no call was made, or none was executed. For
- * jobs that are cancelled, and for those that are deleted, BEFORE their rows are.
+ * Makes quota reservations what the ledger says of them. A reservation is returned once its job is over without success
+ * (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was paid or may have been
+ * paid. It counts again if one turns out to have been paid after all. Derived from the stored facts alone, so calling it
+ * again changes nothing.
+ * @param only - one attempt: the reservation that it belongs to; `isDeleted`: the jobs are about to be deleted
  */
-export async function giveBackUnpaid(sql: Sql, line: JobLine, jobIds: readonly string[]): Promise<void> {
+export async function settleReservations(
+  sql: Sql,
+  line: JobLine,
+  jobIds: readonly string[],
+  only: { attempt?: number; isDeleted?: boolean } = {},
+): Promise<void> {
   await sql.rows(
-    `UPDATE quota_reservations r SET returned_at = now()
-      WHERE job_id = ANY($1) AND returned_at IS NULL
-        AND NOT EXISTS (SELECT FROM submissions s
-                         WHERE s.${line.noun}_id = r.job_id AND s.attempt > r.after_attempt
-                           AND s.outcome NOT IN ('REFUSED', 'NOT_EXECUTED'))`,
-    [jobIds],
+    `WITH spans AS (
+       SELECT id, job_id, after_attempt, lead(after_attempt) OVER (PARTITION BY job_id ORDER BY after_attempt, id) AS to_attempt
+         FROM quota_reservations WHERE job_id = ANY($1)),
+     settled AS (
+       SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'CANCELLED'))
+              AND NOT EXISTS (SELECT FROM submissions s
+                               WHERE s.${line.noun}_id = r.job_id AND s.attempt > r.after_attempt
+                                 AND s.attempt <= coalesce(r.to_attempt, s.attempt)
+                                 AND s.outcome NOT IN ('REFUSED', 'NOT_EXECUTED')) AS is_returned
+         FROM spans r LEFT JOIN ${line.table} j ON j.id = r.job_id
+        WHERE $3::integer IS NULL OR $3 > r.after_attempt AND $3 <= coalesce(r.to_attempt, $3))
+     UPDATE quota_reservations q SET returned_at = CASE WHEN is_returned THEN now() END
+       FROM settled WHERE q.id = settled.id AND (q.returned_at IS NOT NULL) <> is_returned`,
+    [jobIds, only.isDeleted ?? false, only.attempt ?? null],
   );
 }

@@ -1,16 +1,26 @@
-import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** CALLING: begun, no answer yet. The others are what is known of how it ended. */
 export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUTED' | 'UNKNOWN';
 
-/** The ledger of paid calls: one row for each that was ever begun, written before the call. */
+/**
+ * The ledger of paid calls: one row for each that was ever begun, written before the call. Rows outlive their jobs: once
+ * a job is deleted they have no id of it, nor of the upstream, and are kept as amounts and times.
+ */
 @Entity('submissions')
-@Check('submissions_one_job', '(model_id IS NULL) <> (generation_id IS NULL)')
+@Check('submissions_one_job', 'model_id IS NULL OR generation_id IS NULL')
 @Check(
   'submissions_outcome_known',
   "outcome IN ('CALLING', 'ACCEPTED', 'REFUSED', 'NOT_EXECUTED', 'UNKNOWN')",
 )
-@Check('submissions_accepted_has_ref', "outcome <> 'ACCEPTED' OR provider_ref IS NOT NULL")
+@Check(
+  'submissions_accepted_has_ref',
+  "outcome <> 'ACCEPTED' OR provider_ref IS NOT NULL OR (model_id IS NULL AND generation_id IS NULL)",
+)
+@Check(
+  'submissions_detached_is_anonymous',
+  'model_id IS NOT NULL OR generation_id IS NOT NULL OR (provider_ref IS NULL AND correlation_id IS NULL AND evidence IS NULL AND job_deleted_at IS NULL)',
+)
 @Index('submissions_of_model', ['modelId', 'attempt'], { unique: true, where: 'model_id IS NOT NULL' })
 @Index('submissions_of_generation', ['generationId', 'attempt'], {
   unique: true,
@@ -20,6 +30,8 @@ export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUT
   unique: true,
   where: 'provider_ref IS NOT NULL',
 })
+@Index('submissions_detached', ['calledAt'], { where: 'model_id IS NULL AND generation_id IS NULL' })
+@Index('submissions_of_deleted', ['jobDeletedAt'], { where: 'job_deleted_at IS NOT NULL' })
 @Index('submissions_evidence_old', ['calledAt'], { where: 'evidence IS NOT NULL' })
 export class SubmissionEntity {
   @PrimaryColumn('uuid')
@@ -74,12 +86,18 @@ export class SubmissionEntity {
   @Column('timestamptz', { nullable: true })
   photosFetchedAt: Date | null;
 
-  // Named by their strings: jobs stand below the features that they serve and must not import them.
-  @ManyToOne('ModelEntity', { onDelete: 'CASCADE' })
-  @JoinColumn({ name: 'model_id', foreignKeyConstraintName: 'submissions_model' })
-  model?: unknown;
+  /** What the call asked for. */
+  @Column('integer', { default: 0 })
+  trainings: number;
 
-  @ManyToOne('GenerationEntity', { onDelete: 'CASCADE' })
-  @JoinColumn({ name: 'generation_id', foreignKeyConstraintName: 'submissions_generation' })
-  generation?: unknown;
+  @Column('integer', { default: 0 })
+  avatars: number;
+
+  /** The credits that the upstream named with its answer as left; null if it named none. */
+  @Column('integer', { nullable: true })
+  creditsAvailable: number | null;
+
+  /** While the call is in flight: when its job was deleted. */
+  @Column('timestamptz', { nullable: true })
+  jobDeletedAt: Date | null;
 }

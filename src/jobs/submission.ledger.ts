@@ -3,6 +3,7 @@ import { inPortions, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
 import type { JobLine, JobRow } from './job';
+import { detachAnswered } from './submission-retention';
 import type { SubmissionOutcome } from './submission.entity';
 
 /** What the ledger knows of an attempt. */
@@ -24,10 +25,11 @@ export async function openAttempt(
   row: JobRow,
   { account, photoUrl }: { account: string; photoUrl: string | null },
 ): Promise<void> {
+  const units = line.unitsOf(row);
   await sql.rows(
-    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account, photo_url)
-     VALUES ($1, $2, $3, $4, $5, $6)`,
-    [newId(), row.id, row.attempt, row.provider, account, photoUrl],
+    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account, photo_url, trainings, avatars)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [newId(), row.id, row.attempt, row.provider, account, photoUrl, units.trainings, units.avatars],
   );
 }
 
@@ -39,15 +41,17 @@ export async function openAttempt(
 export async function acceptAttempt(
   sql: Sql,
   line: JobLine,
-  entry: { id: string; attempt: number; ref: string; correlationId?: string },
+  entry: { id: string; attempt: number; ref: string; correlationId?: string; creditsAvailable?: number },
 ): Promise<boolean> {
   const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
-    `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, answered_at = coalesce(s.answered_at, now())
+    `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, credits_available = $5,
+            answered_at = coalesce(s.answered_at, now())
        FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2 FOR UPDATE) before
       WHERE s.id = before.id
      RETURNING before.outcome`,
-    [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null],
+    [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
   );
+  await detachAnswered(sql, line, entry);
   return before?.outcome !== 'ACCEPTED';
 }
 
@@ -60,10 +64,12 @@ export async function closeAttempt(
   error?: UpstreamError,
 ): Promise<void> {
   await sql.rows(
-    `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, answered_at = now()
+    `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, credits_available = $7,
+            answered_at = now()
       WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
-    [row.id, row.attempt, outcome, ...(error ? factsOf(error) : [null, null, null])],
+    [row.id, row.attempt, outcome, ...(error ? factsOf(error) : [null, null, null, null])],
   );
+  await detachAnswered(sql, line, row);
 }
 
 /**
@@ -85,7 +91,7 @@ export async function closeUnfetched(
 }
 
 function factsOf({ status, notice, evidence, message }: UpstreamError): (string | number | null)[] {
-  return [status ?? null, notice.correlationId ?? null, evidence ?? message];
+  return [status ?? null, notice.correlationId ?? null, evidence ?? message, notice.creditsAvailable ?? null];
 }
 
 /** What is known of the row's latest attempt. */

@@ -184,7 +184,7 @@ export class SubmissionWork {
 
   private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
     const { id, attempt, provider } = row;
-    const { correlationId } = notice;
+    const { correlationId, creditsAvailable } = notice;
     await this.parts.settlement.accepted(steps, {
       table: steps.line.table,
       id,
@@ -192,6 +192,7 @@ export class SubmissionWork {
       provider,
       ref,
       correlationId,
+      creditsAvailable,
     });
     await this.quietly(() => this.parts.budget.answered('submit', notice));
     await this.quietly(() => this.parts.account.answered(true));

@@ -11,7 +11,7 @@ import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
-import { giveBackUnpaid } from '../jobs/quota-returns';
+import { detachSubmissions } from '../jobs/submission-retention';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
 import { modelLine } from './model.line';
@@ -116,7 +116,7 @@ export class ModelLifecycle {
         viewer.owner,
       ]);
       if (!model) return false;
-      await giveBackUnpaid(sql, modelLine, [id]);
+      await detachSubmissions(sql, modelLine, [id]);
       await dependents.doomOfModel(sql, id);
       await photos.deleteOfModel(sql, id);
       await sql.rows('DELETE FROM models WHERE id = $1', [id]);

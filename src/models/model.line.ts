@@ -33,6 +33,7 @@ export const modelLine: JobLine = {
   running: 'TRAINING',
   eventKind: 'MODEL',
   streamOf: (row) => row.id,
+  unitsOf: () => ({ trainings: 1, avatars: 0 }),
   payloadOf: (row) => modelState(row as ModelEntity),
 };
 

@@ -2,7 +2,7 @@ import { toGlobalId } from '../core/ids';
 import { inPortions, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
-import { giveBackUnpaid } from '../jobs/quota-returns';
+import { detachSubmissions } from '../jobs/submission-retention';
 import type { ModelEntity } from './model.entity';
 import { modelLine } from './model.line';
 
@@ -26,11 +26,11 @@ export class PersonalModelService {
   }
 
   /**
-   * Deletes models that this transaction has locked, with their submissions, and ends their streams. Their avatars must
+   * Deletes models that this transaction has locked and ends their streams. Their avatars must
    * be gone, or their bytes doomed.
    */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
-    await giveBackUnpaid(sql, modelLine, ids);
+    await detachSubmissions(sql, modelLine, ids);
     await sql.rows('DELETE FROM models WHERE id = ANY($1)', [ids]);
     await endStreams(sql, ids, 'MODEL');
   }

@@ -12,6 +12,7 @@ import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
 import type { OverdueWork } from '../jobs/overdue.work';
 import type { Settlement } from '../jobs/settlement';
+import { detachUnanswered, pruneLedger } from '../jobs/submission-retention';
 import { forgetEvidence } from '../jobs/submission.ledger';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { ModelWork } from '../models/model.work';
@@ -58,6 +59,8 @@ export interface BeatParts extends JobBeatParts, PictureBeatParts {
   auditRetentionMs: number;
   /** How long answers of upstreams that said nothing certain are kept, in milliseconds. */
   evidenceRetentionMs: number;
+  /** How long the paid calls of deleted jobs are kept, in milliseconds. */
+  ledgerRetentionMs: number;
 }
 
 /** Keys are good for at least a day, as is promised; a day more costs little. */
@@ -180,6 +183,8 @@ function housekeeping(parts: BeatParts): Beat[] {
     rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
     rare('forget evidence', minuteMs, () => forgetEvidence(database, parts.evidenceRetentionMs)),
     rare('prune photo servers', minuteMs, () => pruneServing(database)),
+    rare('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
+    rare('prune ledger', minuteMs, () => pruneLedger(database, parts.ledgerRetentionMs)),
     rare('forget exports', minuteMs, () => pruneExports(database)),
   ];
 }

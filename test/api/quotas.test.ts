@@ -44,7 +44,7 @@ describe('quotas', () => {
     expect(moved).toHaveLength(1);
   };
   const failed = { status: 'FAILED', ...failureColumns(failure('UPSTREAM_FAILED', '')) };
-  const training = { status: 'TRAINING', providerRef: 'ref', ...noFailure };
+  const training = { status: 'TRAINING', ...noFailure };
   const called = async (globalId: string, outcome: string): Promise<void> => {
     await sql.rows(
       `INSERT INTO submissions (id, model_id, attempt, provider, account, outcome, provider_ref)
@@ -132,16 +132,22 @@ describe('quotas', () => {
     await owner.trained('third');
   });
 
-  it('give back a training that failed, and take it again if it succeeds late after all', async () => {
-    const owner = await Owner.of(gateway);
-    const id = await owner.trained();
-    await called(id, 'ACCEPTED');
-    await move(id, 'QUEUED', training);
-    await move(id, 'TRAINING', failed);
-    expect(await owner.usage()).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
-    await move(id, 'FAILED', { status: 'READY', readyAt: 'now', ...noFailure });
-    expect(await owner.usage()).toEqual({ trainingsToday: 1, avatarsToday: 0, running: 0 });
-  });
+  it.each([
+    ['NOT_EXECUTED', 0],
+    ['ACCEPTED', 1],
+  ])(
+    'count a training that failed after a call that was %s as %i, and one that succeeds late as 1',
+    async (outcome, left) => {
+      const owner = await Owner.of(gateway);
+      const id = await owner.trained();
+      await called(id, outcome);
+      await move(id, 'QUEUED', { ...training, providerRef: id });
+      await move(id, 'TRAINING', failed);
+      expect(await owner.usage()).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
+      await move(id, 'FAILED', { status: 'READY', readyAt: 'now', ...noFailure });
+      expect(await owner.usage()).toEqual({ trainingsToday: 1, avatarsToday: 0, running: 0 });
+    },
+  );
 
   it('count a retry again', async () => {
     const owner = await Owner.of(gateway);

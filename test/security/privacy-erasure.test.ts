@@ -1,4 +1,4 @@
-import { toGlobalId } from '../../src/core/ids';
+import { fromGlobalId, toGlobalId } from '../../src/core/ids';
 import { TestGateway } from '../support/gateway';
 import { hoard } from '../support/hoard';
 import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
@@ -67,6 +67,15 @@ describe('deleteMyData', () => {
     expect(await filesOf(ids)).toHaveLength(5 + 2 * 3);
     const others = (await avatarsOf(other, untouched.generationId)).map(({ id }) => id);
 
+    const uuids = [fromGlobalId('AvatarModel', modelId), fromGlobalId('Generation', generationId)];
+    const calls = await rowsOf<{ ref: string; correlation: string }>(
+      gateway,
+      `SELECT provider_ref AS ref, correlation_id AS correlation FROM submissions
+        WHERE coalesce(model_id, generation_id) = ANY($1)`,
+      [uuids],
+    );
+    expect(calls).toHaveLength(2);
+
     const erased = await anna.erase();
 
     expect(erased.counts).toEqual({ photos: 5, models: 1, generations: 1, avatars: 3 });
@@ -80,6 +89,19 @@ describe('deleteMyData', () => {
     }
     await until(async () => (await filesOf(ids)).length === 0);
     expect(await tablesWith(gateway, 'anna on a red bicycle')).toEqual([]);
+    // Of paid calls amounts are left, and nothing that leads to the person, here or at the service.
+    for (const { ref, correlation } of calls) {
+      expect(await tablesWith(gateway, ref)).toEqual([]);
+      expect(await tablesWith(gateway, correlation)).toEqual([]);
+    }
+    for (const uuid of uuids) expect(await tablesWith(gateway, uuid)).not.toContain('submissions');
+    expect(
+      await rowsOf(
+        gateway,
+        `SELECT sum(trainings)::int AS trainings, sum(avatars)::int AS avatars FROM submissions
+          WHERE model_id IS NULL AND generation_id IS NULL AND outcome = 'ACCEPTED'`,
+      ),
+    ).toEqual([{ trainings: 1, avatars: 3 }]);
     expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual(['erasures']);
     await passTime(erased.receipt);
     expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual([]);

@@ -262,7 +262,7 @@ export class JobBench {
     this.provider.hangUp();
     await Promise.all(this.processes.splice(0).map((process) => process.stop()));
     await this.database.rows(
-      'TRUNCATE models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
+      'TRUNCATE submissions, models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
     );
     this.provider.reset();
   }

@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+import { readLedger } from '../jobs/submission-retention';
+import { onGround } from './operator-ground';
+import { jsonOf, tableOf } from './printout';
+import { CommandError, type Shell } from './shell';
+
+const maxDays = 3_660;
+
+/** `likeness ledger`: what was paid for, by day, deleted jobs included. */
+export function ledgerCommand(shell: Shell): Command {
+  return new Command('ledger')
+    .description('what was paid for, by day: trainings, avatars, and calls of unknown outcome')
+    .option('--days <number>', 'how many days, today included', '31')
+    .option('--json', 'for programs')
+    .action(({ days, json = false }: { days: string; json?: boolean }) =>
+      onGround(shell, async ({ database }) => {
+        const count = Number(days);
+        if (!Number.isInteger(count) || count < 1 || count > maxDays)
+          throw new CommandError(`--days must be a whole number from 1 to ${maxDays}.`);
+        const ledger = await readLedger(database, count);
+        const columns = [
+          ...(['day', 'provider', 'account', 'trainings', 'avatars'] as const),
+          ...(['uncertainTrainings', 'uncertainAvatars', 'notExecuted', 'creditsAvailable'] as const),
+        ];
+        const rows = ledger.map((day) => columns.map((name) => day[name]));
+        shell.print(json ? jsonOf(ledger) : tableOf(columns, rows));
+      }),
+    );
+}
