@@ -39,6 +39,11 @@ const globalsThatCallOut = ['fetch', 'WebSocket', 'EventSource'].map((name) => (
   message: 'Calls to the outside are made in upstream/, where each has its limits.',
 }));
 
+const noBareTransaction = {
+  selector: 'CallExpression[callee.property.name="transaction"]',
+  message: 'What is written for an owner goes through transactionFor of accounts/erasure-gate.ts.',
+};
+
 const noSignalAny = {
   object: 'AbortSignal',
   property: 'any',
@@ -122,6 +127,12 @@ export default defineConfig(
     // The command line is a client of the gateway like any other.
     ignores: ['src/upstream/**', 'src/cli/**'],
     rules: { 'no-restricted-globals': ['error', ...globalsThatCallOut] },
+  },
+  {
+    files: ['src/**/*.service.ts', 'src/**/*.lifecycle.ts'],
+    // The erasure itself, and the revocation of a key, which no erasure may refuse.
+    ignores: ['src/persons/erasure.service.ts', 'src/accounts/api-key.service.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...noBarrels, noBareTransaction] },
   },
   {
     // The program's entries: they alone hand the environment on.

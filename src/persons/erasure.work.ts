@@ -1,3 +1,4 @@
+import { admissionMs } from '../accounts/erasure-gate';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { ErasureStep, Portion } from './erasure-steps';
@@ -20,12 +21,14 @@ export interface ErasureWorkParts {
  */
 export const erasureLeaseMs = 5_000;
 
+/** The longest that one statement may take, in milliseconds: see database/data-source.ts. */
+const statementMs = 15_000;
+
 /**
- * When an erasure is looked at once more after it is complete, in milliseconds. Whoever was let in before may still have
- * had a transaction open that began before, and committed after its rows were looked for. None lasts as long as this:
- * statements end after 15 s and idle transactions after 30 s.
+ * When an erasure is looked at once more after it is complete, in milliseconds; then its owner is forgotten. Requests that
+ * were admitted before it are refused by its mark until then, and by their age after that.
  */
-const lastLookMs = 45_000;
+const lastLookMs = admissionMs + statementMs;
 
 /** An erasure, with its moment as the database wrote it. */
 type Erasing = ErasureEntity & { owner: string; until: string };

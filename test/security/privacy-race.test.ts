@@ -87,10 +87,14 @@ async function isQuiet(): Promise<boolean> {
 }
 
 describe('a request that was admitted before an erasure', () => {
-  it('writes nothing once the erasure is complete', async () => {
-    const early = await Person.of(gateway, 'early-ella');
+  it.each([
+    ['createPhotoUploads', 'early-ella', (query: string) => query],
+    ['exportMyData', 'early-emil', (query: string) => query.replace('f1:', 'f1: exportMyData { url } f3:')],
+  ])('writes nothing once the erasure is complete: %s', async (_field, name, edit) => {
+    const early = await Person.of(gateway, name);
     const { reached, release } = stopAfterFirst();
-    const answering = early.caller.ask('HTTP', document('early-ella', 3, 0));
+    const { query, variables } = document(name, 3, 0);
+    const answering = early.caller.ask('HTTP', { query: edit(query), variables });
     await until(async () => reached());
 
     const { completedAt, counts } = await early.erase();
@@ -104,7 +108,7 @@ describe('a request that was admitted before an erasure', () => {
     expect(data).toBeNull();
     const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: 5 } };
     expect(errors).toMatchObject([refused]);
-    expect(await tablesWith(gateway, 'early-ella')).toEqual(['erasures']);
+    expect(await tablesWith(gateway, name)).toEqual(['erasures']);
   });
 
   it('is waited for while it writes, and what it wrote is erased', async () => {
@@ -155,6 +159,22 @@ describe('a request that was admitted before an erasure', () => {
     await until(isQuiet);
     expect(await tablesWith(gateway, 'racer-')).toEqual(['erasures']);
     expect(new Set(outcomes).has(true)).toBe(true);
+  }, 120_000);
+
+  it('leaves nothing behind while the upstream answers and pictures are stored', async () => {
+    const names = Array.from({ length: 6 }, (_, repetition) => `maker-${repetition}`);
+    for (const name of names) {
+      const person = await Person.of(gateway, name);
+      const { modelId, photoIds } = await person.settle(`portrait of ${name}`);
+      await person.generate(modelId, [{ prompt: `a picture of ${name}`, count: 8 }]);
+      await person.train({ photoIds, name: `second model of ${name}` });
+      await new Promise((resolve) => setTimeout(resolve, randomInt(400)));
+      const { receipt } = await person.erase();
+      await until(async () => (await person.erasure(receipt))?.completedAt != null);
+      expect(await tablesWith(gateway, name)).toEqual(['erasures']);
+    }
+    await until(isQuiet);
+    expect(await tablesWith(gateway, 'maker-')).toEqual(['erasures']);
   }, 120_000);
 
   it('writes nothing later than half a minute after its admission', async () => {
