@@ -17,6 +17,7 @@ import { makeFeatures } from './features';
 import { Journal } from './jobs/journal';
 import { createMetrics } from './metrics';
 import { createWorkshopGate, PictureWorkshop } from './photos/picture-workshop';
+import type { Poller } from './poller/poller';
 import { prepareDataDirectory } from './storage/data-directory';
 import { DiskStore } from './storage/disk-store';
 import { signingSecrets } from './storage/signing-secret';
@@ -103,11 +104,13 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await doors.start()).url;
   await features.photoServing.start();
-  if (config.ROLE !== 'api') {
-    wakeups.onWork(() => poller.wake());
-    poller.start();
-  }
+  if (config.ROLE !== 'api') startWork(poller, wakeups);
   return { url: ground.publicUrl(), sandbox };
+}
+
+function startWork(poller: Poller, wakeups: Wakeups): void {
+  wakeups.onWork(() => poller.wake());
+  poller.start();
 }
 
 async function openDatabase(

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
-  fstatSync,
+  existsSync,
   fsyncSync,
   ftruncateSync,
+  futimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -12,7 +14,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -31,62 +32,86 @@ export type JournalEntry = z.infer<typeof journalEntry>;
 
 const journalLine = z.union([journalEntry, z.object({ settled: z.string() })]);
 
-/** A journal that holds nothing open is emptied once it is longer than this. */
+/** A journal without open entries is emptied once it is longer than this. */
 const compactBytes = 1_000_000;
-
-/** After a day without a line whoever wrote it is taken for gone. */
+/** How often a process renews the lock on its file, in milliseconds. */
+const renewMs = 2_000;
+/** A file that another process has left alone for so long is orphaned. Milliseconds. */
+const defaultOrphanedMs = 10_000;
+/** After a day without a line a file of version 0.1.0 is removed; those processes renew nothing. Milliseconds. */
 const staleMs = 86_400_000;
+
+const ownName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
+/** `submissions-<host>-<pid>.ndjson` */
+const legacyName = /^submissions-.+-\d+\.ndjson$/;
+
+/** A file of another process, as it was when it was last seen to change. */
+interface ForeignFile {
+  version: string;
+  /** By this process's monotonic clock, in milliseconds. */
+  sinceMs: number;
+  isRead: boolean;
+}
 
 /**
  * Paid ids on disk before anything else is done with them: one JSON line each, appended and synced, so that neither a
- * crash of this process nor of the database loses one. A line `{"settled": …}` says that the database has it too.
+ * crash of this process nor of the database loses one. A line `{"settled": …}` says that the database has it too. A torn
+ * last line (the process died while writing) is passed over: its call was not answered to a process that could act on it.
  *
- * Each process appends to a file of its own, reads those of all that shared the folder at its start, and takes over
- * those of processes that die later. A torn last line (the process died while writing) is passed over: its call was
- * not answered for anybody who could act on it.
+ * Each process appends to a file of its own with a random name, so that no two share one, whatever their host names and
+ * process ids are. The file's modification time is its lock: the process renews it every 2 s, and the file is orphaned
+ * once another process has seen it unchanged for 10 s by its own clock. That needs no clock, host, or process id in
+ * common, and holds for containers and network file systems.
  *
- * Files of processes that are, or may be, alive are read too and left where they are: after a restart of the machine
- * another program may have the number of the gateway that died, and an id that is brought into the database twice does
- * no harm.
+ * At the start the files of all processes are read, and left where they are: an id that is brought into the database
+ * twice does no harm. Orphaned files are adopted later. The lock may be wrong about a process that is suspended, so a
+ * writer looks for its file after each write, and an adopter renames a file before it reads it: either the adopter reads
+ * the line, or the writer finds its file gone and writes all open entries to a new one.
  */
 export class Journal {
   private readonly open = new Map<string, JournalEntry>();
-  private readonly path: string;
+  private readonly foreign = new Map<string, ForeignFile>();
+  private path = '';
   private file: number | null = null;
   private size = 0;
+  private renewals: NodeJS.Timeout | null = null;
+  private renewedMs = 0;
 
-  /** @param folder - below DATA_DIR; made when missing */
-  constructor(private readonly folder: string) {
-    this.path = join(folder, `submissions-${hostname()}-${process.pid}.ndjson`);
-  }
+  /**
+   * @param folder - below DATA_DIR; made when missing
+   * @param orphanedMs - how long another process's file must be unchanged before it is adopted
+   */
+  constructor(
+    private readonly folder: string,
+    private readonly orphanedMs = defaultOrphanedMs,
+  ) {}
 
   /** Ids that the database may not have yet: of this process and of those before it. */
   get unsettled(): readonly JournalEntry[] {
     return [...this.open.values()];
   }
 
-  /**
-   * Reads what other processes have written, keeps what is not settled in a file of this process, and removes the
-   * files of those that are dead.
-   */
+  /** Reads what other processes have written, and begins a file of its own with what is not settled. */
   start(): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    const names = readdirSync(this.folder).filter((name) => fileName.test(name));
-    for (const name of names) this.read(join(this.folder, name));
-    this.file = this.create();
-    for (const name of names) this.remove(name);
+    for (const name of this.foreignNames()) this.read(join(this.folder, name));
+    this.create();
+    this.renewals = setInterval(() => this.renew(), renewMs).unref();
   }
 
   /**
-   * Takes over what processes that have died since left open, so that nobody has to be started for their sake. Throws
-   * if the disk cannot take it; then their files stay.
+   * Takes over orphaned files. Called all the time. Throws if the disk cannot take what they hold; then nothing is lost,
+   * and the next call tries again.
    */
   adopt(): void {
-    const names = readdirSync(this.folder).filter((name) => fileName.test(name) && isOfTheDead(name));
-    if (this.file === null || names.length === 0) return;
-    for (const name of names) this.read(join(this.folder, name));
-    this.replace(this.file);
-    for (const name of names) this.remove(name);
+    if (this.file === null) return;
+    const orphaned = this.foreignNames().filter((name) => this.isOrphaned(name));
+    const adopted = orphaned.filter((name) => ownName.test(name)).flatMap((name) => this.take(name));
+    const legacy = orphaned.filter((name) => legacyName.test(name)).map((name) => join(this.folder, name));
+    for (const path of [...adopted, ...legacy]) this.read(path);
+    if (orphaned.length > 0 && this.open.size > 0) this.replace();
+    for (const path of adopted) rmSync(path, { force: true });
+    for (const path of legacy) removeStale(path);
   }
 
   /** Returns once the entry would survive a power cut. Throws if the disk cannot take it. */
@@ -107,7 +132,20 @@ export class Journal {
     this.compact();
   }
 
+  /** Shows other processes that this one is alive. A renewal that fails costs no entry: see {@link Journal}. */
+  renew(): void {
+    if (this.file === null) return;
+    // Later than the last one also within a millisecond, so that each renewal can be seen.
+    this.renewedMs = Math.max(Date.now(), this.renewedMs + 1);
+    try {
+      futimesSync(this.file, this.renewedMs / 1_000, this.renewedMs / 1_000);
+    } catch {
+      // A full or read-only disk. Another process may adopt the file, which this one finds out at its next write.
+    }
+  }
+
   stop(): void {
+    clearInterval(this.renewals ?? undefined);
     if (this.file === null) return;
     closeSync(this.file);
     this.file = null;
@@ -116,14 +154,13 @@ export class Journal {
 
   private write(line: object): void {
     if (this.file === null) throw new Error('The journal is not open.');
-    // Somebody took this process for dead and removed its file: what is written there would be read by nobody.
-    if (fstatSync(this.file).nlink === 0) this.replace(this.file);
     // The line break comes first too: after a torn line the next one must still stand alone.
     const text = `\n${JSON.stringify(line)}\n`;
     // All of it or an error; a single write to a disk that is nearly full may take a part and say nothing.
     writeFileSync(this.file, text);
     this.size += Buffer.byteLength(text);
     fsyncSync(this.file);
+    if (!existsSync(this.path)) this.replace();
   }
 
   private compact(): void {
@@ -132,30 +169,64 @@ export class Journal {
     this.size = 0;
   }
 
-  /** Makes this process's file, with all that is not settled, in place of any that has its name. */
-  private create(): number {
-    const fresh = `${this.path}.new`;
-    const file = openSync(fresh, 'a', 0o600);
-    ftruncateSync(file, 0);
-    for (const entry of this.open.values()) writeFileSync(file, `${JSON.stringify(entry)}\n`);
-    fsyncSync(file);
-    renameSync(fresh, this.path);
-    this.syncFolder();
-    return file;
-  }
-
-  private replace(removed: number): void {
-    this.file = this.create();
+  /** Begins a file with all that is not settled. */
+  private create(): void {
+    const path = join(this.folder, `submissions.${randomUUID()}.ndjson`);
+    const file = openSync(path, 'ax', 0o600);
+    try {
+      for (const entry of this.open.values()) writeFileSync(file, `${JSON.stringify(entry)}\n`);
+      fsyncSync(file);
+      syncFolder(this.folder);
+    } catch (error) {
+      closeSync(file);
+      rmSync(path, { force: true });
+      throw error;
+    }
+    this.path = path;
+    this.file = file;
     this.size = 0;
-    closeSync(removed);
   }
 
-  /** Whoever may still be writing to its file keeps it, until it is stale. */
-  private remove(name: string): void {
-    const path = join(this.folder, name);
-    if (path === this.path) return;
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (isOfTheDead(name) || (stat && Date.now() - stat.mtimeMs > staleMs)) rmSync(path, { force: true });
+  private replace(): void {
+    const [before, file] = [this.path, this.file!];
+    this.create();
+    closeSync(file);
+    rmSync(before, { force: true });
+  }
+
+  private foreignNames(): string[] {
+    return readdirSync(this.folder).filter(
+      (name) => (ownName.test(name) || legacyName.test(name)) && join(this.folder, name) !== this.path,
+    );
+  }
+
+  /** Whether a file has not changed for long enough, and was not read since. */
+  private isOrphaned(name: string): boolean {
+    const stat = statSync(join(this.folder, name), { throwIfNoEntry: false });
+    if (!stat) return false;
+    const version = `${stat.mtimeMs}/${stat.size}`;
+    const seen = this.foreign.get(name);
+    const nowMs = performance.now();
+    if (seen?.version !== version) {
+      this.foreign.set(name, { version, sinceMs: nowMs, isRead: false });
+      return false;
+    }
+    if (seen.isRead || nowMs - seen.sinceMs < this.orphanedMs) return false;
+    seen.isRead = legacyName.test(name);
+    return true;
+  }
+
+  /** Renames a file, so that its process finds it gone. Nothing is taken if another process was faster. */
+  private take(name: string): string[] {
+    const taken = join(this.folder, `submissions.${randomUUID()}.ndjson`);
+    this.foreign.delete(name);
+    try {
+      renameSync(join(this.folder, name), taken);
+      return [taken];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
   }
 
   private read(path: string): void {
@@ -166,16 +237,21 @@ export class Journal {
       else this.open.set(keyOf(entry), entry);
     }
   }
-
-  private syncFolder(): void {
-    const folder = openSync(this.folder, 'r');
-    fsyncSync(folder);
-    closeSync(folder);
-  }
 }
 
 function keyOf({ table, id, attempt }: JournalEntry): string {
   return `${table}/${id}/${attempt}`;
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+function removeStale(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat && Date.now() - stat.mtimeMs > staleMs) rmSync(path, { force: true });
 }
 
 /** Empty if another process that starts now has adopted the file and removed it. */
@@ -193,19 +269,5 @@ function parsed(line: string): z.infer<typeof journalLine> | null {
     return journalLine.safeParse(JSON.parse(line)).data ?? null;
   } catch {
     return null;
-  }
-}
-
-const fileName = /^submissions-(.+)-(\d+)\.ndjson$/;
-
-/** Whether a file's process ran on this machine and does not any more. */
-function isOfTheDead(name: string): boolean {
-  const [, host, number] = fileName.exec(name) ?? [];
-  if (host !== hostname()) return false;
-  try {
-    process.kill(Number(number), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }

@@ -84,7 +84,8 @@ describe('two gateways on one database', () => {
   });
 
   it('lose no id that only the journal of a dead one has', async () => {
-    await open({ gateways: 1 });
+    // Files of a killed process are adopted after 10 seconds; that must not be the end of the grace period.
+    await open({ gateways: 1, settings: { UNCERTAIN_GRACE: '60s' } });
     await furnish(house);
     const before = await house.paid();
     const { reached } = await house.gateway.arm('submission:journaled');

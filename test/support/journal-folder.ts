@@ -1,0 +1,79 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Journal, type JournalEntry } from '../../src/jobs/journal';
+
+/** Entries that differ in all that matters. */
+export const entries: JournalEntry[] = ['ref-1', 'référence-☃', 'ref-3'].map((ref, index) => ({
+  table: index === 1 ? 'generations' : 'models',
+  id: `0189000${index}-0000-7000-8000-000000000000`,
+  attempt: index + 1,
+  provider: 'picsart',
+  ref,
+  correlationId: `correlation-${index}`,
+}));
+
+/** A line as the journal writes it. */
+export const line = (value: object): string => `\n${JSON.stringify(value)}\n`;
+
+/** What a settled line holds. */
+export const settled = ({ table, id, attempt }: JournalEntry): object => ({
+  settled: `${table}/${id}/${attempt}`,
+});
+
+/** A folder of journals of several processes; all in this process, so with one host name and process id. */
+export class JournalFolder {
+  readonly path = join(mkdtempSync(join(tmpdir(), 'likeness journal ')), 'journal');
+  private readonly opened: Journal[] = [];
+  private readonly names = new Map<Journal, string>();
+
+  get files(): string[] {
+    return existsSync(this.path) ? readdirSync(this.path) : [];
+  }
+
+  /** As at the start of a gateway. By default a file is orphaned when it was seen twice without a change. */
+  start(orphanedMs = 0): Journal {
+    const before = this.files;
+    const journal = new Journal(this.path, orphanedMs);
+    journal.start();
+    this.opened.push(journal);
+    this.names.set(
+      journal,
+      this.files.find((name) => !before.includes(name))!,
+    );
+    return journal;
+  }
+
+  /** The file that a journal began with. */
+  fileOf(journal: Journal): string {
+    return join(this.path, this.names.get(journal)!);
+  }
+
+  textOf(journal: Journal): string {
+    return readFileSync(this.fileOf(journal), 'utf8');
+  }
+
+  /** A file as version 0.1.0 named it. */
+  legacyFile(host = hostname(), pid = 4242): string {
+    return join(this.path, `submissions-${host}-${pid}.ndjson`);
+  }
+
+  /** What an earlier process wrote. */
+  leave(path: string, text: string | Uint8Array): void {
+    mkdirSync(this.path, { recursive: true });
+    writeFileSync(path, text);
+  }
+
+  remove(): void {
+    this.opened.splice(0).forEach((journal) => journal.stop());
+    rmSync(resolve(this.path, '..'), { recursive: true });
+  }
+}

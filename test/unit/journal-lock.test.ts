@@ -1,0 +1,170 @@
+import fs, {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Journal, JournalEntry } from '../../src/jobs/journal';
+import { entries, JournalFolder, line, settled } from '../support/journal-folder';
+
+const [first, second, third] = entries as [JournalEntry, JournalEntry, JournalEntry];
+
+describe('a journal file', () => {
+  let journals: JournalFolder;
+  const start = (orphanedMs?: number): Journal => journals.start(orphanedMs);
+
+  beforeEach(() => {
+    journals = new JournalFolder();
+  });
+
+  afterEach(() => journals.remove());
+
+  it('gives two processes of one host name and process id files of their own, and loses no id of either', () => {
+    const [one, other] = [start(), start()];
+    one.append(first);
+    other.append(second);
+    other.settle(second);
+    other.stop();
+    expect(journals.textOf(one)).toContain(first.ref);
+    expect(journals.textOf(one)).not.toContain(second.ref);
+    expect(start().unsettled).toEqual([first]);
+  });
+
+  it('adopts the file of another process once it has seen it unchanged, and removes it then', () => {
+    const dead = start();
+    dead.append(first);
+    const journal = start();
+    dead.append(second);
+    journal.adopt();
+    expect(existsSync(journals.fileOf(dead))).toBe(true);
+    journal.adopt();
+    expect(journal.unsettled).toEqual([first, second]);
+    expect(journals.files).toHaveLength(1);
+    expect(readFileSync(join(journals.path, journals.files[0]!), 'utf8')).toContain(second.ref);
+    expect(start().unsettled).toEqual([first, second]);
+  });
+
+  it('does not adopt the file of a process that renews it, not even within one millisecond', () => {
+    const [living, journal] = [start(), start()];
+    living.append(first);
+    for (let time = 0; time < 20; time += 1) {
+      journal.adopt();
+      living.renew();
+    }
+    expect(existsSync(journals.fileOf(living))).toBe(true);
+    expect(journal.unsettled).toEqual([]);
+    expect(journals.textOf(living)).toContain(first.ref);
+  });
+
+  it('does not adopt what has been unchanged for less than its time', () => {
+    const [living, journal] = [start(), start(600_000)];
+    living.append(first);
+    for (let time = 0; time < 5; time += 1) journal.adopt();
+    expect(journal.unsettled).toEqual([]);
+    expect(existsSync(journals.fileOf(living))).toBe(true);
+  });
+
+  it('renews its file by itself', async () => {
+    const journal = start();
+    const path = journals.fileOf(journal);
+    const before = statSync(path).mtimeMs;
+    for (let time = 0; time < 500 && statSync(path).mtimeMs === before; time += 1) await pause(20);
+    expect(statSync(path).mtimeMs).toBeGreaterThan(before);
+  });
+
+  it('loses nothing of a process that was adopted though it lives', () => {
+    const sleeper = start();
+    sleeper.append(first);
+    const journal = start();
+    journal.adopt();
+    journal.adopt();
+    expect(journals.files).toHaveLength(1);
+    sleeper.append(second);
+    expect(start().unsettled).toEqual([first, second]);
+  });
+
+  it('writes an entry again if its file is adopted during the write', () => {
+    const [writer, journal] = [start(), start()];
+    journal.adopt();
+    // The other process has read the file before the entry stood there, and removes it.
+    const sync = jest.spyOn(fs, 'fsyncSync').mockImplementationOnce(() => {
+      rmSync(journals.fileOf(writer));
+    });
+    writer.append(first);
+    sync.mockRestore();
+    expect(start().unsettled).toEqual([first]);
+  });
+
+  it('takes up an adoption that was cut off', () => {
+    const dead = start();
+    dead.append(first);
+    const journal = start();
+    journal.adopt();
+    const failing = jest.spyOn(fs, 'fsyncSync').mockImplementationOnce(() => {
+      throw new Error('no space left on device');
+    });
+    expect(() => journal.adopt()).toThrow('no space left');
+    failing.mockRestore();
+    expect(start().unsettled).toEqual([first]);
+    journal.adopt();
+    journal.adopt();
+    expect(journal.unsettled).toEqual([first]);
+  });
+
+  it('syncs each line before it returns, and each new file with its folder', () => {
+    const synced: string[] = [];
+    const { fsyncSync } = fs;
+    const spy = jest.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
+      synced.push(statSync(path).isDirectory() ? 'folder' : readFileSync(path, 'utf8'));
+      fsyncSync(descriptor);
+    });
+    try {
+      journals.leave(journals.legacyFile(), line(third));
+      const journal = start();
+      expect(synced).toEqual([expect.stringContaining(third.ref), 'folder']);
+      journal.append(first);
+      expect(synced.slice(2)).toEqual([expect.stringContaining(`${JSON.stringify(first)}\n`)]);
+      journal.settle(first);
+      expect(synced.slice(3)).toEqual([expect.stringContaining(line(settled(first)))]);
+    } finally {
+      spy.mockRestore();
+    }
+  });
+
+  describe('of version 0.1.0', () => {
+    it('is read at the start and left where it is, since its process may live', () => {
+      journals.leave(journals.legacyFile(), line(first) + line(second) + line(settled(first)));
+      const text = readFileSync(journals.legacyFile(), 'utf8');
+      expect(start().unsettled).toEqual([second]);
+      expect(readFileSync(journals.legacyFile(), 'utf8')).toBe(text);
+    });
+
+    it('is read again when a line has come and no more follow', () => {
+      journals.leave(journals.legacyFile(), line(first));
+      const journal = start();
+      journal.settle(first);
+      appendFileSync(journals.legacyFile(), line(second));
+      journal.adopt();
+      journal.adopt();
+      expect(journal.unsettled).toContainEqual(second);
+      expect(existsSync(journals.legacyFile())).toBe(true);
+    });
+
+    it('is removed after a day without a line', () => {
+      journals.leave(journals.legacyFile('another-machine', 1), line(first));
+      const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+      utimesSync(journals.legacyFile('another-machine', 1), twoDaysAgo, twoDaysAgo);
+      const journal = start();
+      journal.adopt();
+      journal.adopt();
+      expect(existsSync(journals.legacyFile('another-machine', 1))).toBe(false);
+      expect(start().unsettled).toEqual([first]);
+    });
+  });
+});
