@@ -74,7 +74,8 @@ export class Settlement {
       this.mayAdopt = true;
     } catch (error) {
       // Tried every second; told once.
-      if (this.mayAdopt) this.parts.logger.error({ err: error }, 'cannot adopt journal files of exited processes');
+      if (this.mayAdopt)
+        this.parts.logger.error({ err: error }, 'cannot adopt journal files of exited processes');
       this.mayAdopt = false;
     }
   }
