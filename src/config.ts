@@ -116,6 +116,7 @@ const settings = z.object({
   POLL_TIMEOUT: timeLimit.default(10_000),
   TRAINING_DEADLINE: duration.default(60 * units.m),
   GENERATION_DEADLINE: duration.default(30 * units.m),
+  RESULT_TIMEOUT: timeLimit.default(60_000),
   RESULT_DEADLINE: duration.optional(),
   UNCERTAIN_GRACE: duration.optional(),
   ACCOUNT_PROBE_INTERVAL: timeLimit.default(30_000),

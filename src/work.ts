@@ -135,6 +135,7 @@ function makePictureWork(
         timeoutMs: config.POLL_TIMEOUT,
       }),
       maxBytes: config.MAX_RESULT_BYTES,
+      downloadTimeoutMs: config.RESULT_TIMEOUT,
       resultTtlMs,
       count: { late: metrics.lateResult, delayed: metrics.delayedResult, lost: metrics.lostResult },
     }),

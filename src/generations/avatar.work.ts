@@ -38,6 +38,7 @@ export interface AvatarWorkParts {
   logger: Logger;
   leaseMs: number;
   maxBytes: number;
+  downloadTimeoutMs: number;
   /** How long the upstream keeps a result, in milliseconds. */
   resultTtlMs: number;
   count: ResultCounters;
@@ -51,7 +52,6 @@ const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
 /** The wait before a picture of such a host is looked at again, in milliseconds. */
 const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
-const downloadMs = 60_000;
 const firstRetryMs = 1_000;
 /** The longest wait between two tries, as a share of the time that the upstream keeps a result: 15 minutes of 48 hours. */
 const maxRetryShare = 1 / 192;
@@ -138,7 +138,11 @@ export class AvatarWork {
     const { downloads, maxBytes, store } = this.parts;
     // A damaged picture's URL was forgotten when it was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
-    const answer = await downloads.result(row.sourceUrl, { maxBytes, timeoutMs: downloadMs, signal });
+    const answer = await downloads.result(row.sourceUrl, {
+      maxBytes,
+      timeoutMs: this.parts.downloadTimeoutMs,
+      signal,
+    });
     await failpoint('result:fetched');
     const token = newMediaToken();
     if (!(await store.begin(attempt, token))) {

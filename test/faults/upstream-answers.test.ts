@@ -76,7 +76,7 @@ const late = {
 } as const;
 
 const pictures: AnswerRow[] = [
-  // These two take the whole minute that a download may take.
+  // These two take all the time that a download may take.
   fetching('hangs', 'COMPLETED', 2, { kind: 'hang' }),
   fetching('drips', 'COMPLETED', 2, { kind: 'slow', everyMs: 500 }),
   ...[404, 403, 500, 503].map((status) =>
@@ -119,7 +119,7 @@ describe('after a paid call', () => {
   const lanes = new Lanes(rows, meetAnswers);
 
   beforeAll(() => {
-    lanes.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_DEADLINE: '10s' } });
+    lanes.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_TIMEOUT: '10s', RESULT_DEADLINE: '10s' } });
   });
 
   afterAll(() => lanes.close());

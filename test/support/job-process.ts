@@ -149,6 +149,7 @@ export class JobProcess {
       workshop: new PictureWorkshop(createWorkshopGate(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,
+      downloadTimeoutMs: 60_000,
       resultTtlMs: provider.facts.resultTtlMs,
       count: {
         late: () => this.counted.push('late'),
