@@ -24,7 +24,7 @@ export const paths = {
 } as const;
 
 /** Where the avatar calls are documented to be. */
-export const picsartBaseUrl = 'https://genai-avatars-api.picsart.io';
+const picsartBaseUrl = 'https://genai-avatars-api.picsart.io';
 
 /**
  * Where the balance of credits is asked for. Documented for the sibling GenAI API (`GET /v1/balance` answers
