@@ -40,7 +40,7 @@ export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<Kep
       `SELECT e.stream_id AS "streamId", e.sequence, e.kind, e.payload, e.created_at AS "createdAt"
          FROM streams s JOIN events e ON e.stream_id = s.id
         WHERE s.owner = $1 AND e.created_at <= $2
-          AND ($3::uuid IS NULL OR (e.stream_id, e.sequence) > ($3, $4::bigint))
+          AND ($3::uuid IS NULL OR (s.id >= $3 AND (e.stream_id, e.sequence) > ($3, $4::bigint)))
         ORDER BY e.stream_id, e.sequence LIMIT $5`,
       [owner, until, last?.streamId ?? null, last?.sequence ?? null, limit],
     ),

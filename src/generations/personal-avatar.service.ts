@@ -27,14 +27,14 @@ export class PersonalAvatarService {
     return gone.length;
   }
 
-  /** The person's stored avatars, generation by generation. */
+  /** The person's stored avatars, generation by generation. Each batch begins in both indexes where the last one ended. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
     return inPortions<AvatarEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
         `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
           WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
-            AND ($3::uuid IS NULL OR (g.id, a.position) > ($3, $4::integer))
-          ORDER BY g.id, a.position LIMIT $5`,
+            AND ($3::uuid IS NULL OR (g.id >= $3 AND (a.generation_id, a.position) > ($3, $4::integer)))
+          ORDER BY a.generation_id, a.position LIMIT $5`,
         [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
       );
       return rows.map((row) => camelRow<AvatarEntity>(row));

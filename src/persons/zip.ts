@@ -31,6 +31,9 @@ interface Listed extends Sums {
 const most32 = 0xffff_ffff;
 const most16 = 0xffff;
 
+/** How many bytes of an archive are handed on at once, at least. */
+const gatheredBytes = 65_536;
+
 /** Versions of the format: one with DEFLATE and folders, and one with 64-bit fields. */
 const plainVersion = 20;
 const wideVersion = 45;
@@ -50,7 +53,11 @@ const deflate = 8;
  * the directory is ZIP64.
  * @throws what reading a file throws; Error for a file of 4 GiB or more. The archive is then no archive
  */
-export async function* zip(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buffer, undefined> {
+export function zip(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buffer, undefined> {
+  return gathered(parts(entries));
+}
+
+async function* parts(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buffer, undefined> {
   const directory: Buffer[] = [];
   let offset = 0;
   for await (const entry of entries) {
@@ -69,6 +76,21 @@ export async function* zip(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buf
   yield* directory;
   const directorySize = directory.reduce((size, line) => size + line.length, 0);
   yield ending({ count: directory.length, size: directorySize, offset });
+}
+
+/** Joins small parts: a write to the network for each would cost more than the files. */
+async function* gathered(small: AsyncIterable<Buffer>): AsyncGenerator<Buffer, undefined> {
+  let waiting: Buffer[] = [];
+  let size = 0;
+  for await (const part of small) {
+    waiting.push(part);
+    size += part.length;
+    if (size < gatheredBytes) continue;
+    yield Buffer.concat(waiting);
+    waiting = [];
+    size = 0;
+  }
+  yield Buffer.concat(waiting);
 }
 
 /** @param sums - counted up while the bytes go by */
