@@ -25,7 +25,7 @@ afterAll(async () => {
 /** The URL of an archive whose pictures have so many bytes. */
 async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
   const person = await Person.of(gateway, name);
-  const size = { generations: Math.max(1, avatars / 10), avatarsEach: 10, photos: 0, eventsEach: 10 };
+  const size = { generations: Math.ceil(avatars / 12), avatarsEach: 12, photos: 0, eventsEach: 12 };
   await hoard(gateway, name, size);
   await fatten(gateway, name, pictureBytes);
   const { exportMyData } = await person.caller.take<{ exportMyData: { url: string } }>(
@@ -49,8 +49,8 @@ async function fetched(url: string): Promise<Buffer> {
 
 describe('an archive', () => {
   it('is cut off when its client stops reading, and others are served meanwhile and afterwards', async () => {
-    const large = await Promise.all(['anna', 'bob'].map((name) => archiveOf(name, 10, 20_000_000)));
-    const small = await archiveOf('carl', 10, 1_000);
+    const large = await Promise.all(['anna', 'bob'].map((name) => archiveOf(name, 12, 20_000_000)));
+    const small = await archiveOf('carl', 12, 1_000);
     const stalled = await Promise.all(large.map(stall));
     expect((await fetch(small)).status).toBe(503);
     await until(async () => (await fetch(small)).status === 200);
@@ -64,7 +64,7 @@ describe('an archive', () => {
   it('is read from the database in batches, with no query for a picture', async () => {
     const url = await archiveOf('dora', 1_200, 100);
     const started = Date.now();
-    let archive = Buffer.alloc(0);
+    let archive: Buffer = Buffer.alloc(0);
     const statements = await watch.during(async () => (archive = await fetched(url)));
     const seconds = Math.ceil((Date.now() - started) / 1_000);
     // Those of the archive alone: workers send others meanwhile.
@@ -80,7 +80,7 @@ describe('an archive', () => {
   });
 
   it('that has begun outlasts its URL', async () => {
-    const url = await archiveOf('emil', 10, 20_000_000);
+    const url = await archiveOf('emil', 12, 20_000_000);
     const response = await stall(url);
     await rowsOf(gateway, `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`);
     expect((await fetch(url)).status).toBe(404);
