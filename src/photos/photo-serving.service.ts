@@ -25,8 +25,8 @@ export interface PhotoServingDependencies {
  *
  * "The upstream has fetched no photo" proves that a paid call never arrived only if photos could be fetched during the
  * whole time. A record says that the process served photos from `serving_since` to `last_seen_at`: it is renewed every
- * 5 s, only while the HTTP server accepts connections, and begins anew after a gap of more than 15 s and at each start of
- * a process. A fetch that was refused, or that could not be recorded, is recorded as an interruption.
+ * 5 s, only while the HTTP server accepts connections, and starts again at each start of a process. A gap of more than
+ * 15 s, a fetch that was refused, and one that could not be recorded are recorded as an interruption.
  */
 export class PhotoServing {
   private readonly id = randomUUID();
@@ -71,7 +71,8 @@ export class PhotoServing {
          ON CONFLICT (id) DO UPDATE
            SET serving_since = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now() ELSE s.serving_since END,
                last_seen_at = now(),
-               interrupted_at = coalesce(excluded.interrupted_at, s.interrupted_at)`,
+               interrupted_at = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now()
+                                     ELSE coalesce(excluded.interrupted_at, s.interrupted_at) END`,
         [this.id, publicUrl(), wasInterrupted, maxGapMs],
       );
     } catch (error) {
@@ -111,7 +112,8 @@ export interface ServingWindow {
 
 /**
  * Whether photos were served during the whole time:
- * - `unbroken`: the records of processes with this address cover it without a gap, and none was interrupted since
+ * - `unbroken`: a process with this address served from the beginning, no process that served was interrupted, and none
+ *   has ended: which process a proxy passes a fetch to is not known, nor how long it passes fetches to one that has ended
  * - `pending`: a process that serves now has not yet made a record after the end of that time
  * - `broken`: otherwise
  */
@@ -119,14 +121,19 @@ export async function readServing(
   sql: Sql,
   { publicUrl, from, until }: ServingWindow,
 ): Promise<'unbroken' | 'pending' | 'broken'> {
-  const [found] = await sql.rows<Record<'is_pending' | 'is_covered' | 'is_interrupted', boolean | null>>(
-    `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - $4 * interval '1 ms') AS is_pending,
-            range_agg(tstzrange(serving_since, last_seen_at, '[]')) @> tstzrange($2, $3, '[]') AS is_covered,
+  const maxGap = `$4 * interval '1 ms'`;
+  const [found] = await sql.rows<
+    Record<'is_pending' | 'has_ended' | 'is_covered' | 'is_interrupted', boolean | null>
+  >(
+    // A process that ended soon after the beginning made its last record before it.
+    `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - ${maxGap}) AS is_pending,
+            bool_or(last_seen_at < $3 AND last_seen_at <= now() - ${maxGap}) AS has_ended,
+            bool_or(serving_since <= $2) AS is_covered,
             bool_or(interrupted_at >= $2) AS is_interrupted
-       FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2`,
+       FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
     [publicUrl, from, until, maxGapMs],
   );
-  if (found?.is_interrupted) return 'broken';
+  if (found?.is_interrupted || found?.has_ended) return 'broken';
   if (found?.is_pending) return 'pending';
   return found?.is_covered ? 'unbroken' : 'broken';
 }

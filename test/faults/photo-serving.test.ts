@@ -1,6 +1,6 @@
 import { FakeUpstream } from '../support/fake-upstream';
 import { rowId, statesOf } from '../support/faults-audit';
-import { eventually, FaultsClient } from '../support/faults-client';
+import { eventually } from '../support/faults-client';
 import { FaultsHouse, type HouseOptions } from '../support/faults-house';
 import { ending } from '../support/faults-jobs';
 import { freePort, type GatewayProcess } from '../support/faults-process';
@@ -129,17 +129,29 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     expect(posts()).toHaveLength(2);
   });
 
-  it('gets a second call when another gateway served photos all the time and none was fetched', async () => {
-    const port = await freePort();
-    const proxy = new TcpProxy(new URL(`http://127.0.0.1:${port}`));
-    await proxy.open();
-    try {
-      await open({ settings: { PUBLIC_URL: new URL(proxy.url).origin, RATE_LIMIT_ADDRESS: 'off' } });
-      const served = await house.addGateway({ ROLE: 'api', PORT: String(port) });
+  describe('by way of a proxy to one of two gateways', () => {
+    let port: string;
+    let proxy: TcpProxy;
+
+    /** Starts a first gateway with these settings; `port` is the one that the proxy leads to. */
+    const openBehindProxy = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+      await open({
+        settings: { PUBLIC_URL: new URL(proxy.url).origin, RATE_LIMIT_ADDRESS: 'off', ...settings },
+      });
+    };
+
+    beforeEach(async () => {
+      port = String(await freePort());
+      proxy = new TcpProxy(new URL(`http://127.0.0.1:${port}`));
+      await proxy.open();
+    });
+
+    afterEach(() => proxy.close());
+
+    it('gets a second call when two gateways served photos all the time and none was fetched', async () => {
+      await openBehindProxy({ PORT: port });
+      await house.addGateway({ PORT: String(await freePort()) });
       const id = await train();
-      await house.gateway.kill();
-      replaceFirst(served);
-      await house.addGateway({ ROLE: 'worker' });
       await untilPosts(2);
       expect(await statesOf(house, id)).toEqual([
         'QUEUED',
@@ -148,10 +160,42 @@ describe('an upstream that takes a training, does not answer, and fetches photos
         'QUEUED',
         'SUBMITTING',
       ]);
-      expect(await new FaultsClient(() => served.url).model(id)).toMatchObject({ attempt: 2 });
       expect((await fetchPhotos()).includes('refused')).toBe(false);
-    } finally {
-      await proxy.close();
-    }
+    });
+
+    it('gets one call in all when the gateway that its fetches reach was killed, and another served meanwhile', async () => {
+      await openBehindProxy({ PORT: port });
+      const other = await house.addGateway({ PORT: String(await freePort()) });
+      const id = await train();
+      await house.gateway.kill();
+      replaceFirst(other);
+      expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 'refused'));
+      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(posts()).toHaveLength(1);
+    });
+
+    it('gets one call in all when the gateway that its fetches reach stood still, and another served meanwhile', async () => {
+      await openBehindProxy({ PORT: port, UNCERTAIN_GRACE: '20s' });
+      const first = house.gateway;
+      const other = await house.addGateway({ PORT: String(await freePort()) });
+      const id = await train();
+      replaceFirst(other);
+      process.kill(first.pid, 'SIGSTOP');
+      try {
+        await eventually(
+          'a gap of more than 15 seconds',
+          () =>
+            house.rows<{ gap: boolean }>(
+              `SELECT now() - min(last_seen_at) > interval '15.5 s' AS gap FROM photo_servers`,
+            ),
+          ([row]) => row?.gap === true,
+        );
+      } finally {
+        process.kill(first.pid, 'SIGCONT');
+        house.gateways.push(first);
+      }
+      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(posts()).toHaveLength(1);
+    });
   });
 });
