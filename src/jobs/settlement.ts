@@ -166,6 +166,7 @@ export class Settlement {
   /** The upstream answered with an id that another job has: whose it is cannot be known, and the other keeps it. */
   private async duplicate(steps: JobSteps, entry: JournalEntry): Promise<void> {
     const error = new UpstreamError('UNKNOWN', 'The upstream answered with an id that it has given before.', {
+      status: 200,
       evidence: entry.ref,
     });
     await this.unknown(steps, entry, error);

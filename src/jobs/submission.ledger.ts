@@ -74,7 +74,7 @@ export async function closeAttempt(
 
 /**
  * Writes that a call never arrived, since the upstream has fetched no photo by a URL of it.
- * @returns false if it has
+ * @returns false if it has, or if it answered with 2xx, even without an id that can be used
  */
 export async function closeUnfetched(
   sql: Sql,
@@ -84,6 +84,7 @@ export async function closeUnfetched(
   const closed = await sql.rows(
     `UPDATE submissions SET outcome = 'NOT_EXECUTED', answered_at = now()
       WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND photos_fetched_at IS NULL AND outcome IN ('CALLING', 'UNKNOWN')
+        AND (http_status IS NULL OR http_status NOT BETWEEN 200 AND 299)
      RETURNING id`,
     [row.id, row.attempt],
   );

@@ -89,6 +89,24 @@ describe('the absence of photo fetches', () => {
     expect(bench.provider.calls).toHaveLength(nounsWithPhotos.length);
   });
 
+  it('proves nothing if the call was answered as accepted, without an id that can be used', async () => {
+    await servePhotos(bench.database);
+    const holder = await begin(bench, 'training');
+    bench.provider.next(accepts('held by another job'));
+    await worker.submit(holder.table);
+    for (const answer of [isUnclear('The upstream gave no id.', 202), accepts('held by another job')]) {
+      const job = await begin(bench, 'training');
+      bench.provider.next(answer);
+      await worker.submit(job.table);
+      expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+      await bench.age(job, graceMs + 1_000);
+      await settle(job);
+      await settle(job);
+      expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 1 });
+    }
+    expect(bench.provider.calls).toHaveLength(3);
+  });
+
   it('is judged only when every gateway that serves has made a record after the grace period', async () => {
     await servePhotos(bench.database);
     await servePhotos(bench.database, { since: '-1 h', seen: '-5 s' });

@@ -53,8 +53,8 @@ export function isUnreachable(): Fate {
 }
 
 /** Nothing certain is known of it. */
-export function isUnclear(message = 'The upstream answered 502.'): Fate {
-  return fails(new UpstreamError('UNKNOWN', message, { status: 502, evidence: 'HTTP 502, <html>' }));
+export function isUnclear(message = 'The upstream answered 502.', status = 502): Fate {
+  return fails(new UpstreamError('UNKNOWN', message, { status, evidence: `HTTP ${status}, <html>` }));
 }
 
 /** A fault that the provider itself did not foresee. */
