@@ -75,8 +75,12 @@ describe('the record that a process serves photos', () => {
     await serving.record();
     await age(seconds);
     await serving.record();
-    const { old, age: seen } = (await row())!;
-    expect({ old, isSeen: seen < 10 }).toEqual({ old: goesOn, isSeen: true });
+    const { old, age: seen, interrupted } = (await row())!;
+    expect({ old, isSeen: seen < 10, interrupted }).toEqual({
+      old: goesOn,
+      isSeen: true,
+      interrupted: !goesOn,
+    });
   });
 
   it('is not made while the server accepts no connection, which interrupts it', async () => {

@@ -173,29 +173,5 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
       expect(posts()).toHaveLength(1);
     });
-
-    it('gets one call in all when the gateway that its fetches reach stood still, and another served meanwhile', async () => {
-      await openBehindProxy({ PORT: port, UNCERTAIN_GRACE: '20s' });
-      const first = house.gateway;
-      const other = await house.addGateway({ PORT: String(await freePort()) });
-      const id = await train();
-      replaceFirst(other);
-      process.kill(first.pid, 'SIGSTOP');
-      try {
-        await eventually(
-          'a gap of more than 15 seconds',
-          () =>
-            house.rows<{ gap: boolean }>(
-              `SELECT now() - min(last_seen_at) > interval '15.5 s' AS gap FROM photo_servers`,
-            ),
-          ([row]) => row?.gap === true,
-        );
-      } finally {
-        process.kill(first.pid, 'SIGCONT');
-        house.gateways.push(first);
-      }
-      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
-      expect(posts()).toHaveLength(1);
-    });
   });
 });
