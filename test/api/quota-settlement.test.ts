@@ -167,6 +167,23 @@ describe('quotas and the ledger of paid calls', () => {
     expect(await counted()).toBe(1);
   });
 
+  it('keeps counting a paid first request when its retry is deleted during a call that is then refused', async () => {
+    const job = await begin(bench, 'training');
+    await worker.submit(job.table);
+    bench.provider.otherwise = failed();
+    await bench.untilDue(job);
+    await worker.poll(job.table);
+    await bench.retry(job);
+    expect(await counted()).toBe(2);
+    const held = bench.provider.hold();
+    const pass = worker.submit(job.table);
+    await held.arrived;
+    await bench.delete(job);
+    held.answer(refuses());
+    await pass;
+    expect(await counted()).toBe(1);
+  });
+
   it('keeps the calls of all generations of a deleted model, and returns none twice', async () => {
     const job = await begin(bench, 'generation');
     await worker.submit(job.table);
