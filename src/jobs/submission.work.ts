@@ -1,3 +1,4 @@
+import { admitWrite } from '../accounts/erasure-gate';
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
@@ -154,6 +155,8 @@ export class SubmissionWork {
   private async begin(steps: JobSteps, row: JobRow, attempt: number): Promise<JobRow | null> {
     const { database, store, provider, leaseMs } = this.parts;
     const moved = await database.transaction(async (sql) => {
+      // Nothing is paid for, and no photo is lent, for an owner whose data are being erased.
+      if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
       const [calling] = await store.moveWithin<JobRow>(sql, steps.line, [
         { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, tell: true },
@@ -263,8 +266,7 @@ export class SubmissionWork {
   private async insist(write: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await write();
-        return;
+        return await write();
       } catch (error) {
         const isAway = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
         if (!isAway || tries === insistTries) throw error;

@@ -16,11 +16,16 @@ interface Model {
 let gateway: TestGateway;
 let host: Server;
 let base: string;
+let givePhotos = (): void => undefined;
+const photosOfHanna = new Promise<void>((resolve) => (givePhotos = resolve));
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ ...jwtSettings, PHOTO_URL_ALLOW: '127.0.0.1' });
   const face = await facePhoto(1, { width: 640 });
-  host = createServer((_, response) => response.end(face));
+  host = createServer((request, response) => {
+    const isHeld = request.url!.includes('held-hanna');
+    void (isHeld ? photosOfHanna : Promise.resolve()).then(() => response.end(face));
+  });
   base = `http://127.0.0.1:${await listening(host)}`;
 });
 
@@ -184,6 +189,33 @@ describe('a request that was admitted before an erasure', () => {
       { verdict: 'ADMITTED' },
       { verdict: 'LATE' },
     ]);
+  });
+});
+
+describe('a job that waits while the erasure of its owner begins', () => {
+  it('is not submitted to the upstream any more', async () => {
+    const hanna = await Person.of(gateway, 'held-hanna');
+    const { query, variables } = document('held-hanna', 2, 1);
+    const { f1 } = await hanna.caller.take<{ f1: Model }>(query, variables);
+    const mark = `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'held-hanna', now() + interval '1 hour')`;
+    await rowsOf(gateway, mark);
+    givePhotos();
+    const ready = `SELECT 1 FROM photos WHERE owner = 'held-hanna' AND status = 'READY'`;
+    await until(async () => (await rowsOf(gateway, ready)).length === 5);
+
+    const later = await Person.of(gateway, 'later-lars');
+    const after = document('later-lars', 2, 1);
+    const trained = await later.caller.take<{ f1: Model }>(after.query, after.variables);
+    await later.becomes('model', trained.f1.model.id, 'READY');
+
+    const [model] = await rowsOf<{ id: string; status: string; attempt: number }>(
+      gateway,
+      `SELECT id, status, attempt FROM models WHERE owner = 'held-hanna'`,
+    );
+    expect(f1.model.id).toBe(`model_${model!.id.replaceAll('-', '')}`);
+    expect(model).toMatchObject({ status: 'QUEUED', attempt: 0 });
+    await rowsOf(gateway, `UPDATE erasures SET due_at = now() WHERE owner = 'held-hanna'`);
+    await until(async () => (await tablesWith(gateway, 'held-hanna')).join() === 'erasures');
   });
 });
 
