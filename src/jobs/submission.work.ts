@@ -121,7 +121,8 @@ export class SubmissionWork {
     if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      return this.move(steps, row, { ...hold, set: {}, dueInMs, tell: false });
+      await this.parts.store.move(steps.line, [{ id: row.id, ...hold, set: {}, dueInMs, tell: false }]);
+      return;
     }
     const beganMs = Date.now();
     const calling = await this.begin(steps, row, attempt);
@@ -266,7 +267,8 @@ export class SubmissionWork {
   private async insist(write: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await write();
+        await write();
+        return;
       } catch (error) {
         const isAway = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
         if (!isAway || tries === insistTries) throw error;
@@ -282,10 +284,6 @@ export class SubmissionWork {
     why: Failure,
   ): Promise<void> {
     return endJob(this.parts, steps, row, failing(hold, why));
-  }
-
-  private async move(steps: JobSteps, row: JobRow, move: Omit<JobMove, 'id'>): Promise<void> {
-    await this.parts.store.move(steps.line, [{ id: row.id, ...move }]);
   }
 
   /** The budget's books matter less than the job's own row: a failure to keep them must not hide the answer. */

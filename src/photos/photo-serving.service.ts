@@ -133,9 +133,9 @@ export async function readServing(
        FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
     [publicUrl, from, until, maxGapMs],
   );
-  if (found?.is_interrupted || found?.has_ended) return 'broken';
-  if (found?.is_pending) return 'pending';
-  return found?.is_covered ? 'unbroken' : 'broken';
+  const { is_covered: isCovered, is_interrupted: isInterrupted, has_ended: hasEnded } = found!;
+  if (!isCovered || isInterrupted || hasEnded) return 'broken';
+  return found!.is_pending ? 'pending' : 'unbroken';
 }
 
 /** Removes old records of processes that have ended. */
