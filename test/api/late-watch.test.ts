@@ -99,6 +99,7 @@ describe.each(kinds)('a $noun that is answered by 404', ({ noun, isDone, doneAns
   it('is counted from the start in the next attempt', async () => {
     const job = await lost(noun);
     expect(await bench.row(job)).toMatchObject({ failureRetryable: true });
+    await poll(job, isNotFound(), 3, 30 * minuteMs);
     await bench.retry(job);
     await worker.submit(job.table);
     const again = { ...job, ref: (await bench.row(job)).providerRef! };
@@ -170,6 +171,30 @@ describe.each(kinds)('the late watch of a $noun', ({ noun, isDone, doneAnswer, r
     expect(bench.provider.polls.get(job.ref)).toBeUndefined();
   });
 
+  it('takes over a job that had failed before its id came in', async () => {
+    const job = await begin(bench, noun);
+    worker.crashAt('submission:journaled');
+    await worker.submit(job.table);
+    await bench.database.rows(
+      `UPDATE ${job.table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_TIMEOUT',
+              failure_message = 'Too late.', failure_retryable = true WHERE id = $1`,
+      [job.id],
+    );
+    worker = bench.successor(worker);
+    await worker.replay();
+    const row = await bench.row(job);
+    expect(row).toMatchObject({ status: 'FAILED', providerRef: expect.any(String) as string });
+    await poll({ ...job, ref: row.providerRef! }, doneAnswer);
+    expect(await bench.row(job)).toMatchObject({ status: isDone });
+  });
+
+  it('opens no circuit for those that run, however many of its polls fail', async () => {
+    for (let count = 0; count < 6; count += 1) await poll(await timedOut(noun), timesOut());
+    expect(
+      await bench.database.rows('SELECT poll_failing AS poll, reach_failing AS reach FROM upstream_accounts'),
+    ).toEqual([{ poll: [], reach: [] }]);
+  });
+
   it('does not take calls away from those that run', async () => {
     const running1 = await submitted(noun);
     const failedJobs = [await timedOut(noun), await timedOut(noun), await timedOut(noun)];
@@ -197,7 +222,7 @@ describe('pictures of a generation', () => {
 
   it('expire 48 hours after the upstream was last known to work on them', async () => {
     const job = await submitted('generation');
-    await poll(job, running(50));
+    await poll(job, running(50), 1, 20 * minuteMs);
     await bench.age(job, 5 * hourMs);
     await poll(job, timesOut());
     await poll(job, done(url));

@@ -78,6 +78,32 @@ describe.each(nouns)('a %s whose time is over', (noun) => {
     expect(['READY', 'STORING']).toContain((await bench.row(job)).status);
   });
 
+  it('lets its photos go when it ends', async () => {
+    const job = await begin(bench, noun === 'training' ? noun : 'generation from a photo');
+    const kept = (): Promise<unknown[]> =>
+      bench.database.rows('SELECT id FROM photos WHERE purge_at IS NULL');
+    expect(await kept()).not.toEqual([]);
+    await pass(job, dayMs + 1_000);
+    expect(await kept()).toEqual([]);
+  });
+
+  it('is left to its own worker where evidence, or the upstream, may still decide', async () => {
+    bench.provider.next(isUnclear());
+    const uncertain = await submitted(noun);
+    const failed = await submitted(noun);
+    await pass(failed, deadlineMs + 60_000);
+    for (const job of [uncertain, failed]) {
+      const before = await bench.row(job);
+      await bench.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
+        job.id,
+      ]);
+      await worker.endOverdue(job.table);
+      const after = await bench.row(job);
+      expect(after.status).toBe(before.status);
+      expect(after.dueAt!.getTime()).toBeLessThan(Date.now());
+    }
+  });
+
   it('ends once, however many processes look', async () => {
     const job = await submitted(noun);
     await bench.age(job, deadlineMs + 60_000);
