@@ -30,7 +30,7 @@ import type { AvatarProvider } from '../../src/upstream/provider';
 export type JobTable = 'models' | 'generations';
 
 /** So long that no lease ends by itself while a test runs; tests end them. */
-const leaseMs = 600_000;
+export const leaseMs = 600_000;
 /** The grace period of an uncertain submission. */
 export const graceMs = 35 * 60_000;
 /** The deadline of trainings and generations. */
@@ -64,11 +64,14 @@ class Crash extends Error {}
 class ProcessDatabase implements Transactions {
   isAway = false;
   isDead = false;
+  /** Called with each statement outside of transactions, before it runs. */
+  onStatement: (text: string) => void = () => undefined;
 
   constructor(private readonly inner: Transactions) {}
 
   async rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
     this.check();
+    this.onStatement(text);
     const rows = await this.inner.rows<Row>(text, parameters);
     this.check();
     return rows;
@@ -184,8 +187,13 @@ export class JobProcess {
   }
 
   /** One pass over what is due before and around a paid call. */
-  submit(table: JobTable): Promise<unknown> {
-    return this.run(() => this.submission.pass(this.steps[table], new AbortController().signal));
+  submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
+    return this.run(() => this.submission.pass(this.steps[table], signal));
+  }
+
+  /** Something happens before each statement outside of transactions. */
+  set onStatement(happens: (text: string) => void) {
+    this.database.onStatement = happens;
   }
 
   /** One pass over what the upstream works on, and one over failed jobs that it may still finish. */
