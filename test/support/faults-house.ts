@@ -146,7 +146,7 @@ export class FaultsHouse {
 
   /** What PostgreSQL has, past the gateway. */
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 5_000 });
+    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 30_000 });
     client.on('error', () => undefined);
     await client.connect();
     try {
