@@ -171,6 +171,7 @@ export default defineConfig(
       // Jest's own matchers (`expect.any(…)`) are typed `any`.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
+      'max-lines': atMost(300),
       // `describe` holds many tests, so its length says nothing.
       'max-lines-per-function': 'off',
       // A test double answers like the real thing, with a promise, whether it waits or not.

@@ -107,7 +107,7 @@ function makeOperations({ config, logger, features }: DoorGround): Operations {
 /** Unless set, a limit for one address that does not count this machine's own connections, as with rates. */
 const defaultPerAddress = 200;
 
-function makeConnections({ config, logger, access }: DoorGround): Connections {
+function makeConnections({ config, logger, access, features }: DoorGround): Connections {
   const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
   const limit = readDescriptorLimit();
   const maxDescriptor = limit === null ? null : limit - descriptorReserve(limit, config.DATABASE_POOL);
@@ -118,6 +118,7 @@ function makeConnections({ config, logger, access }: DoorGround): Connections {
     );
   }
   return new Connections({
+    onRefused: () => features.photoServing.interrupt(),
     limits: {
       max,
       maxPerAddress: perAddress ?? defaultPerAddress,

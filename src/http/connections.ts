@@ -24,6 +24,8 @@ export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly addresses: Pick<ClientAddresses, 'isTrusted'>;
   readonly logger: Logger;
+  /** Called for every refused connection: it may have been the upstream's, that wanted a photo. */
+  readonly onRefused: () => void;
 }
 
 /** Between two log lines about one cause, in milliseconds. */
@@ -110,6 +112,7 @@ export class Connections {
 
   private refuse(socket: Socket, cause: Cause): void {
     this.log(cause);
+    this.options.onRefused();
     if (this.lingering >= maxLingering) {
       socket.destroy();
       return;

@@ -82,8 +82,11 @@ export class HttpExchange {
   async postOnce(request: ExchangeRequest & { readonly body: string }): Promise<ExchangeAnswer> {
     let connected = false;
     let over = false;
+    const startedAt = Date.now();
     const mayConnect = (): boolean => {
-      if (connected || over) return false;
+      // A process that was suspended meanwhile may come here before its timers: the call counts as ended elsewhere.
+      const isLate = Date.now() - startedAt >= request.timeoutMs;
+      if (connected || over || isLate) return false;
       connected = true;
       return true;
     };

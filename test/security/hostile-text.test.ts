@@ -9,7 +9,7 @@ import { jwtSecret } from '../support/two-owners';
 const textBytes = 230_000;
 
 /** How much more work than a harmless request of the same size one may be; what is quadratic needs a thousand times. */
-const maxWorkFactor = 20;
+const maxWorkFactor = 100;
 
 /** A message has at most 200 characters, or is one of ours with a short excerpt. */
 const maxMessageLength = 300;

@@ -82,6 +82,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const routes = [graphql.route, events.route, ...(await otherRoutes(options, logger))];
   const isHttps = publicUrl?.startsWith('https:') === true;
   const connections = new Connections({
+    onRefused: () => undefined,
     limits: {
       max: 10_000,
       maxPerAddress: 200,
