@@ -71,6 +71,10 @@ interface ForeignFile {
 export class Journal {
   private readonly open = new Map<string, JournalEntry>();
   private readonly foreign = new Map<string, ForeignFile>();
+  /** Keys of open entries that other processes wrote. */
+  private readonly foreignOpen = new Set<string>();
+  /** And of those settled since: their file is read a second time when it is orphaned. */
+  private readonly foreignSettled = new Set<string>();
   private path = '';
   private file: number | null = null;
   private size = 0;
@@ -129,6 +133,7 @@ export class Journal {
     if (!this.open.has(settled)) return;
     this.write({ settled });
     this.open.delete(settled);
+    if (this.foreignOpen.delete(settled)) this.foreignSettled.add(settled);
     this.compact();
   }
 
@@ -234,8 +239,15 @@ export class Journal {
       const entry = parsed(line);
       if (entry === null) continue;
       if ('settled' in entry) this.open.delete(entry.settled);
-      else this.open.set(keyOf(entry), entry);
+      else this.addForeign(entry);
     }
+  }
+
+  private addForeign(entry: JournalEntry): void {
+    const key = keyOf(entry);
+    if (this.foreignSettled.has(key)) return;
+    this.open.set(key, entry);
+    this.foreignOpen.add(key);
   }
 }
 

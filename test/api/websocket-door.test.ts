@@ -211,7 +211,7 @@ describe('the WebSocket door', () => {
   });
 
   it('closes who does not read, and keeps nothing for it', async () => {
-    const strict = await start({ sockets: { keepAliveMs: 100 } });
+    const strict = await start({ sockets: { keepAliveMs: 500 } });
     const client = await SocketClient.greeted(strict.url);
     for (const id of ['1', '2', '3']) client.subscribe(id, 'subscription { flood }');
     await until(() => client.messages.length > 3);

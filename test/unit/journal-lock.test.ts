@@ -49,6 +49,17 @@ describe('a journal file', () => {
     expect(start().unsettled).toEqual([first, second]);
   });
 
+  it('does not take up again an id that it has settled since it first read the orphaned file', () => {
+    const exited = start();
+    exited.append(first);
+    const journal = start();
+    journal.settle(first);
+    exited.append(second);
+    journal.adopt();
+    journal.adopt();
+    expect(journal.unsettled).toEqual([second]);
+  });
+
   it('does not adopt the file of a process that renews it, not even within one millisecond', () => {
     const [living, journal] = [start(), start()];
     living.append(first);
