@@ -14,7 +14,7 @@ describe('100 clients that come and go', () => {
   let house: FaultsHouse;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({ gateways: 2 });
+    house = await FaultsHouse.open({ gateways: 2, maxFollowed: 20 });
   });
 
   afterAll(() => house.close());
@@ -25,14 +25,15 @@ describe('100 clients that come and go', () => {
       rowId(modelId),
     ]);
     const after = encodeEventCursor(rowId(modelId), Number(stream!.sequence));
-    const gateway = (): string => house.gateways[Math.floor(Math.random() * house.gateways.length)]!.url;
-    const patience = (): number => 1 + Math.floor(Math.random() * 12);
-    const all = Array.from({ length: listeners }, () => new Listener({ modelId, after, gateway, patience }));
+    const maxItems = (): number => 1 + Math.floor(Math.random() * 12);
+    const { owner, token } = house.client.options;
+    const options = { owner, token, subject: modelId, after, gateway: house.anyGateway, maxItems };
+    const all = Array.from({ length: listeners }, () => new Listener({ ...options, kind: 'avatars' }));
 
     const jobs = await Promise.all(Array.from({ length: generations }, () => order(house, 'generation')));
     await eventually(
       'a third of the avatars',
-      async () => Math.min(...all.map(({ heard }) => heard.length)),
+      async () => Math.min(...all.map(({ log }) => log.events.length)),
       (fewest) => fewest >= 10,
     );
     await house.gateways[1]!.kill();
@@ -49,11 +50,11 @@ describe('100 clients that come and go', () => {
     expect(wanted.length).toBeGreaterThan(generations);
     await eventually(
       'the last avatar, for everybody',
-      async () => all.filter(({ heard }) => heard.length >= wanted.length).length,
+      async () => all.filter(({ log }) => log.events.length >= wanted.length).length,
       (complete) => complete === listeners,
     );
     await Promise.all(all.map((listener) => listener.stop()));
-    for (const { heard } of all) expect(heard).toEqual(wanted);
+    for (const { log } of all) expect(log.events.map(({ id }) => id)).toEqual(wanted);
     const connections = all.reduce((sum, listener) => sum + listener.connections, 0);
     expect(connections).toBeGreaterThan(4 * listeners);
     expect(await complaints(house)).toEqual([]);

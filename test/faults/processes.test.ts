@@ -1,7 +1,7 @@
 import { createLogger } from '../../src/core/logger';
 import { startSandbox } from '../../src/upstream/sandbox/sandbox';
 import { complaints, rowId, statesOf } from '../support/faults-audit';
-import { ClientError, eventually, FaultsClient, within } from '../support/faults-client';
+import { ClientError, eventually, within, type FaultsClient } from '../support/faults-client';
 import { FaultsHouse, type HouseOptions } from '../support/faults-house';
 import { ending, furnish, look, order } from '../support/faults-jobs';
 import type { GatewayProcess } from '../support/faults-process';
@@ -12,12 +12,12 @@ jest.setTimeout(180_000);
 let house: FaultsHouse;
 
 async function open(options: HouseOptions): Promise<void> {
-  house = await FaultsHouse.open(options);
+  house = await FaultsHouse.open({ maxFollowed: 20, ...options });
 }
 
 afterEach(() => house.close());
 
-const clientOf = (gateway: GatewayProcess): FaultsClient => new FaultsClient(() => gateway.url);
+const clientOf = (gateway: GatewayProcess): FaultsClient => house.clientOf(() => gateway);
 
 describe('two gateways on one database', () => {
   it('make one job of ten calls with one key, whichever of them is asked', async () => {

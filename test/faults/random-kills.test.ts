@@ -2,21 +2,11 @@ import { complaints } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsHouse } from '../support/faults-house';
 import { ending, furnish, order, type JobKind } from '../support/faults-jobs';
+import { numbersFrom } from '../support/random';
 
 jest.setTimeout(300_000);
 
 const rounds = 50;
-
-/** A small generator of numbers from 0 to 1 (mulberry32), so that a run can be told by its seed. */
-function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Asked {
   kind: JobKind;
@@ -64,7 +54,7 @@ describe('fifty kills at random', () => {
   let house: FaultsHouse;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({ gateways: 2, ownPostgres: true });
+    house = await FaultsHouse.open({ gateways: 2, ownPostgres: true, maxFollowed: 20 });
     await furnish(house);
   });
 

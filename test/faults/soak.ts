@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { complaints } from '../support/faults-audit';
-import { eventually, FaultsClient } from '../support/faults-client';
+import { eventually } from '../support/faults-client';
 import { FaultsHouse } from '../support/faults-house';
 import { furnish } from '../support/faults-jobs';
 import { Weather } from '../support/faults-weather';
@@ -73,7 +73,7 @@ async function traffic(soak: Soak): Promise<void> {
 }
 
 async function askOne(soak: Soak, index: number, photoIds: string[], modelId: string): Promise<void> {
-  const client = new FaultsClient(() => soak.house.gateways[Math.floor(Math.random() * 3)]!.url);
+  const client = soak.house.clientOf(() => soak.house.gateways[Math.floor(Math.random() * 3)]!);
   const beganMs = performance.now();
   await eventually(
     'an answer',

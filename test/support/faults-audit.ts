@@ -5,22 +5,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import sharp from 'sharp';
 import { readGlobalId } from '../../src/core/ids';
 import { avatarKey, previewKey } from '../../src/generations/avatar-keys';
-import { generationMoves } from '../../src/generations/generation.state';
-import { modelMoves } from '../../src/models/model.state';
 import type { FaultsHouse } from './faults-house';
-
-/** Which states may follow which, by the kind of the events that tell of them. */
-const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
-  MODEL: modelMoves,
-  GENERATION: generationMoves,
-};
+import { stepProblems, type JobState } from './history';
 
 /** Deletions and the journal's last line follow what a client sees by up to a second; so long is generous. */
 const settleMs = 30_000;
 
 /**
  * Looks at everything that a house has, once no job is under way in it, and says what breaks a promise: paid calls,
- * ids, states, events, pictures, bytes. An empty list is what every test of the suite ends with.
+ * ids, states, events, pictures, bytes; and what its clients and the upstream saw (history.ts). An empty list is what every test of the suite ends with.
  * @param hasDeleted - whether jobs were deleted, and the books of what they cost with them
  */
 export async function complaints(house: FaultsHouse, { hasDeleted = false } = {}): Promise<string[]> {
@@ -41,6 +34,7 @@ async function look(house: FaultsHouse, hasDeleted: boolean): Promise<string[]> 
     pictures(house),
     orphans(house),
     journals(house),
+    house.checker.problems(house.clients, house.anyGateway),
   ]);
   return found.flat();
 }
@@ -69,7 +63,7 @@ interface EventRow {
   sequence: string;
   kind: string;
   subject_id: string;
-  payload: { status: string; progress: number; attempt: number };
+  payload: Omit<JobState, 'id'>;
 }
 
 /** Sequences have no gaps, each step is one of the table's, progress never goes back within an attempt. */
@@ -84,10 +78,10 @@ async function streams(house: FaultsHouse): Promise<string[]> {
     if (row.kind !== 'DELETED' && Number(row.sequence) !== before + 1)
       wrong.push(`${row.stream_id}: ${row.sequence} follows ${before}`);
     sequences.set(row.stream_id, Number(row.sequence));
-    if (!moves[row.kind]) continue;
+    if (row.kind !== 'MODEL' && row.kind !== 'GENERATION') continue;
     const earlier = last.get(row.subject_id);
     last.set(row.subject_id, row);
-    if (earlier) wrong.push(...step(earlier, row));
+    if (earlier) wrong.push(...stepProblems(stateOf(earlier), stateOf(row)));
   }
   const now = await house.rows<JobRow>(jobs);
   const untold = now.filter(({ id, status }) => last.get(id)?.payload.status !== status);
@@ -97,18 +91,10 @@ async function streams(house: FaultsHouse): Promise<string[]> {
   ];
 }
 
-function step(from: EventRow, to: EventRow): string[] {
-  const wrong: string[] = [];
-  const { status: left, progress: before, attempt } = from.payload;
-  const { status: entered, progress: after } = to.payload;
-  if (left !== entered && !moves[to.kind]![left]!.includes(entered)) {
-    wrong.push(`${to.kind} ${to.subject_id} went from ${left} to ${entered}`);
-  }
-  if (attempt === to.payload.attempt && entered !== 'QUEUED' && after < before) {
-    wrong.push(`${to.kind} ${to.subject_id} went back from ${before} to ${after} percent`);
-  }
-  return wrong;
-}
+const stateOf = ({ kind, subject_id: id, payload }: EventRow): JobState => ({
+  ...payload,
+  id: `${kind.toLowerCase()}_${id}`,
+});
 
 interface SubmissionRow {
   job: string;

@@ -1,12 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { History, JobState, Mutation, MutationResult } from './history';
 import { headPhoto } from './photo-host';
 
 /** A model or generation, as the suite looks at it. */
-export interface Job {
-  id: string;
-  status: string;
-  progress: number;
-  attempt: number;
+export interface Job extends JobState {
   failure: { code: string; retryable: boolean } | null;
 }
 
@@ -33,16 +31,34 @@ const jobFields = 'id status progress attempt failure { code retryable }';
 /** How long a call may take, in milliseconds. */
 const callMs = 30_000;
 
+/** Who a client is, and where it records what it sees. */
+export interface FaultsClientOptions {
+  owner: string;
+  /** A bearer token; null where nobody is asked for one. */
+  token: string | null;
+  history: History;
+  /** Called with each job that was acknowledged, and the model that it belongs to or the job that was changed. */
+  onAcknowledged: (client: FaultsClient, id: string, target: string | null) => void;
+}
+
 /** A frontend, as far as the fault suite needs one. It forgets nothing when the gateway dies. */
 export class FaultsClient {
   /** @param url - where the gateway is now */
-  constructor(private readonly url: () => string) {}
+  constructor(
+    private readonly url: () => string,
+    readonly options: FaultsClientOptions,
+  ) {}
 
   /** @throws ClientError if the API refuses; another error if no answer came */
   async ask<T>(query: string, variables: object = {}): Promise<T> {
+    const { owner, token, history } = this.options;
     const response = await fetch(`${this.url()}/graphql`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', connection: 'close' },
+      headers: {
+        'content-type': 'application/json',
+        connection: 'close',
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+      },
       body: JSON.stringify({ query, variables }),
       signal: AbortSignal.timeout(callMs),
     });
@@ -50,6 +66,7 @@ export class FaultsClient {
       data?: T;
       errors?: { message: string; extensions?: { code?: string } }[];
     };
+    history.see(owner, data ?? null);
     const [error] = errors ?? [];
     if (error) throw new ClientError(error.extensions?.code ?? 'none', error.message);
     return data!;
@@ -84,38 +101,35 @@ export class FaultsClient {
   }
 
   async train(photoIds: readonly string[], key?: string): Promise<Job> {
-    const { trainModel } = await this.ask<{ trainModel: { model: Job } }>(
-      `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${jobFields} } } }`,
-      { input: { type: 'MAN', photoIds, idempotencyKey: key } },
-    );
-    return trainModel.model;
+    return this.create('trainModel', 'TrainModelInput', 'model', { type: 'MAN', photoIds }, { key });
   }
 
   async generate(modelId: string, count: number, key?: string): Promise<Job> {
-    const { generateAvatars } = await this.ask<{ generateAvatars: { generation: Job } }>(
-      `mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { ${jobFields} } } }`,
-      { input: { modelId, prompts: [{ count }], idempotencyKey: key } },
-    );
-    return generateAvatars.generation;
+    const label = key ?? randomUUID();
+    const input = { modelId, prompts: [{ count, prompt: label }] };
+    const mutation = { key, label, target: modelId };
+    return this.create('generateAvatars', 'GenerateAvatarsInput', 'generation', input, mutation);
   }
 
   async instant(photoId: string, key?: string): Promise<Job> {
-    const { generateInstantAvatars } = await this.ask<{ generateInstantAvatars: { generation: Job } }>(
-      `mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { ${jobFields} } } }`,
-      { input: { photoId, prompt: 'as an astronaut', idempotencyKey: key } },
+    const label = key ?? randomUUID();
+    const input = { photoId, prompt: label };
+    const mutation = { key, label };
+    return this.create(
+      'generateInstantAvatars',
+      'GenerateInstantAvatarsInput',
+      'generation',
+      input,
+      mutation,
     );
-    return generateInstantAvatars.generation;
   }
 
   async model(id: string): Promise<Job | null> {
-    return (
-      await this.ask<{ model: Job | null }>(`query ($id: ID!) { model(id: $id) { ${jobFields} } }`, { id })
-    ).model;
+    return this.read(`query ($id: ID!) { job: model(id: $id) { ${jobFields} } }`, id);
   }
 
   async generation(id: string): Promise<Job | null> {
-    const query = `query ($id: ID!) { generation(id: $id) { ${jobFields} } }`;
-    return (await this.ask<{ generation: Job | null }>(query, { id })).generation;
+    return this.read(`query ($id: ID!) { job: generation(id: $id) { ${jobFields} } }`, id);
   }
 
   async avatars(generationId: string): Promise<ShownAvatar[]> {
@@ -127,17 +141,71 @@ export class FaultsClient {
   /** `cancelModel`, `retryModel`, `cancelGeneration` or `retryGeneration`. */
   async change(mutation: string, id: string): Promise<Job> {
     const what = mutation.endsWith('Model') ? 'model' : 'generation';
-    const answer = await this.ask<Record<string, Record<string, Job>>>(
-      `mutation ($id: ID!) { ${mutation}(id: $id) { ${what} { ${jobFields} } } }`,
-      { id },
-    );
-    return answer[mutation]![what]!;
+    const query = `mutation ($id: ID!) { ${mutation}(id: $id) { ${what} { ${jobFields} } } }`;
+    return this.record({ name: mutation, label: randomUUID(), target: id }, async () => {
+      const answer = await this.ask<Record<string, Record<string, Job>>>(query, { id });
+      return answer[mutation]![what]!;
+    });
   }
 
   /** `deleteModel`, `deleteGeneration`, `deleteAvatar` or `deletePhoto`. */
   async delete(mutation: string, id: string): Promise<void> {
-    await this.ask(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
+    await this.record({ name: mutation, label: randomUUID(), target: id }, async () => {
+      await this.ask(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
+      return null;
+    });
   }
+
+  /** A mutation that makes a job. */
+  private create(
+    name: string,
+    inputType: string,
+    what: string,
+    input: object,
+    {
+      key,
+      label = key ?? randomUUID(),
+      target = null,
+    }: { key?: string; label?: string; target?: string | null },
+  ): Promise<Job> {
+    const query = `mutation ($input: ${inputType}!) { ${name}(input: $input) { ${what} { ${jobFields} } } }`;
+    return this.record({ name, label, target }, async () => {
+      const variables = { input: { ...input, idempotencyKey: key } };
+      const answer = await this.ask<Record<string, Record<string, Job>>>(query, variables);
+      return answer[name]![what]!;
+    });
+  }
+
+  private async record<T extends Job | null>(
+    mutation: Omit<Mutation, 'owner'>,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const { owner, history, onAcknowledged } = this.options;
+    const end = history.send({ owner, ...mutation });
+    try {
+      const job = await send();
+      end(job ?? 'done');
+      if (job) onAcknowledged(this, job.id, mutation.target);
+      return job;
+    } catch (error) {
+      end(resultOf(error));
+      throw error;
+    }
+  }
+
+  private async read(query: string, id: string): Promise<Job | null> {
+    const end = this.options.history.read(id);
+    const { job } = await this.ask<{ job: Job | null }>(query, { id });
+    end(job);
+    return job;
+  }
+}
+
+/** Codes after which a mutation may have been carried out. */
+const unclearCodes = ['SERVICE_UNAVAILABLE', 'INTERNAL_SERVER_ERROR', 'TIMEOUT'];
+
+function resultOf(error: unknown): MutationResult {
+  return error instanceof ClientError && !unclearCodes.includes(error.code) ? 'refused' : 'lost';
 }
 
 /**

@@ -6,7 +6,9 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/upstream/sandbox/sandbox';
 import { createTestDatabase, type TestDatabase } from './database';
 import { FaultsClient } from './faults-client';
+import { HistoryChecker } from './faults-history';
 import { GatewayProcess } from './faults-process';
+import { signed } from './issuer';
 import { crashPostgres } from './postgres-crash';
 
 /** What a house is furnished with. */
@@ -19,6 +21,13 @@ export interface HouseOptions {
   ownPostgres?: boolean;
   /** How many gateways share the house. @defaultValue 1 */
   gateways?: number;
+  /**
+   * The owners, by `AUTH=jwt`; the first is {@link FaultsHouse.client}.
+   * @defaultValue one viewer, by `AUTH=none`
+   */
+  owners?: readonly string[];
+  /** How many subscriptions follow the jobs at once, for the history checker. @defaultValue 0, which checks no history */
+  maxFollowed?: number;
   /** Each gateway's limit of open files. @defaultValue that of this process */
   openFiles?: number;
 }
@@ -54,12 +63,21 @@ const baseSettings = {
   LOG_LEVEL: 'info',
 };
 
+/** Owners are told apart by tokens that are signed with this. */
+const tokenSettings = {
+  AUTH: 'jwt',
+  JWT_SECRET: 'a secret that the fault suite signs with',
+  JWT_AUDIENCE: 'likeness',
+};
+const tokenSeconds = 3_600;
+
 /**
  * An operator's whole installation: a PostgreSQL, an upstream that lives on whatever else dies, a data folder, and
  * gateways as processes, all to itself.
  */
 export class FaultsHouse {
-  readonly client: FaultsClient;
+  /** One client of each owner. */
+  readonly clients: readonly FaultsClient[];
   readonly gateways: GatewayProcess[] = [];
   private own: EmbeddedPostgres | null = null;
   private shared: TestDatabase | null = null;
@@ -68,20 +86,24 @@ export class FaultsHouse {
     readonly dataDir: string,
     readonly sandbox: Sandbox,
     private readonly options: HouseOptions,
+    readonly checker: HistoryChecker,
+    private readonly tokens: ReadonlyMap<string, string | null>,
   ) {
-    this.client = new FaultsClient(() => this.gateway.url);
+    this.clients = [...tokens.keys()].map((owner) => this.clientOf(() => this.gateway, owner));
   }
 
   /** Furnishes one and starts its gateways. */
   static async open(options: HouseOptions = {}): Promise<FaultsHouse> {
     const dataDir = await mkdtemp(join(tmpdir(), `${housePrefix}${process.pid}-`));
+    const checker = new HistoryChecker(options.maxFollowed);
     const sandbox = await startSandbox({
+      onExecuted: checker.onExecuted,
       speed: sandboxSpeed,
       rateLimit: { requests: 100_000, windowMs: 1_000 },
       ...options.sandbox,
       ...(options.settings?.UPSTREAM === 'sandbox' && { dir: join(dataDir, 'sandbox') }),
     });
-    const house = new FaultsHouse(dataDir, sandbox, options);
+    const house = new FaultsHouse(dataDir, sandbox, options, checker, await tokensOf(options.owners));
     try {
       if (options.ownPostgres) await house.startPostgres();
       else house.shared = await createTestDatabase();
@@ -98,6 +120,27 @@ export class FaultsHouse {
   get gateway(): GatewayProcess {
     return this.gateways[0]!;
   }
+
+  /** The client of the first owner. */
+  get client(): FaultsClient {
+    return this.clients[0]!;
+  }
+
+  /** A client of an owner that asks one gateway, the first owner's unless given. */
+  clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): FaultsClient {
+    return new FaultsClient(() => gateway().url, {
+      owner,
+      token: this.tokens.get(owner) ?? null,
+      history: this.checker.history,
+      onAcknowledged: (client, id, target) => {
+        this.follow(client, id, 'progress');
+        if (target?.startsWith('model_')) this.follow(client, target, 'avatars');
+      },
+    });
+  }
+
+  /** Any gateway's address. */
+  readonly anyGateway = (): string => this.gateways[Math.floor(Math.random() * this.gateways.length)]!.url;
 
   get databaseUrl(): string {
     return this.own?.url ?? this.shared!.url;
@@ -179,10 +222,16 @@ export class FaultsHouse {
   /** Ends and removes everything, in whatever state it is. */
   async close(): Promise<void> {
     await Promise.all(this.gateways.map(async (gateway) => gateway.isRunning && gateway.kill()));
+    await this.checker.stop();
     await this.sandbox.stop();
     await this.own?.stop().catch(() => undefined);
     await this.shared?.drop();
     await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private follow({ options }: FaultsClient, subject: string, kind: 'progress' | 'avatars'): void {
+    const { owner, token } = options;
+    this.checker.follow({ owner, token, subject, kind, gateway: this.anyGateway });
   }
 
   private startGateway(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
@@ -194,9 +243,21 @@ export class FaultsHouse {
       DATABASE_URL: this.databaseUrl,
       // The built-in sandbox fetches photos for a minute, and no grace period may be shorter.
       ...(this.options.settings?.UPSTREAM === 'sandbox' && { UNCERTAIN_GRACE: '60s' }),
+      ...(this.options.owners && tokenSettings),
       ...this.options.settings,
       ...settings,
     };
     return GatewayProcess.start(environment, this.options.openFiles);
   }
+}
+
+/** A token for each owner; without owners, the one viewer needs none. */
+async function tokensOf(owners: readonly string[] | undefined): Promise<Map<string, string | null>> {
+  if (!owners) return new Map([['viewer', null]]);
+  const { JWT_SECRET, JWT_AUDIENCE: audience } = tokenSettings;
+  const entries = owners.map(async (subject) => {
+    const token = await signed(JWT_SECRET, { subject, audience, endsInSeconds: tokenSeconds });
+    return [subject, token] as const;
+  });
+  return new Map(await Promise.all(entries));
 }

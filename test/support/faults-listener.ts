@@ -1,86 +1,121 @@
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
+import type { JobState, StreamEvent, StreamLog } from './history';
 
-/** What a client is told of an avatar. */
-interface Told {
-  avatar: { id: string };
-  cursor: string;
-}
+const fields = 'cursor isSnapshot';
+const job = 'id attempt';
+const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
-const query = `subscription ($modelId: ID!, $after: String) {
-  avatarCompleted(modelId: $modelId, after: $after) { avatar { id } cursor } }`;
+/** A received item, by the names that the queries below give its parts. */
+type Item = Pick<StreamEvent, 'cursor' | 'isSnapshot'> &
+  (
+    | { avatar: { id: string } }
+    | (Pick<JobState, 'status' | 'progress'> & { job: Pick<JobState, 'id' | 'attempt'> })
+  );
 
 /** What a {@link Listener} listens to. */
 export interface ListenerOptions {
-  modelId: string;
-  /** The last cursor it has seen. */
-  after: string;
+  owner: string;
+  token: string | null;
+  /** A model or a generation. */
+  subject: string;
+  /** Avatars of a model, or the progress of the subject. */
+  kind: StreamLog['kind'];
+  /** The last cursor that it has seen; null: it begins with the present state. */
+  after: string | null;
   /** Where a gateway is now that can be connected to; asked at each connection. */
   gateway: () => string;
-  /** When it leaves in the middle, after how many items of one connection. */
-  patience: () => number;
+  /** When it leaves in the middle, after how many items of one connection. @defaultValue never */
+  maxItems?: () => number;
 }
 
-/** A client that follows a model's avatars, leaves at random, and comes back with its last cursor to any gateway. */
+/** A client that follows one subscription, leaves at random, and comes back with its last cursor to any gateway. */
 export class Listener {
-  /** Ids in the order in which it was told of them. */
-  readonly heard: string[] = [];
+  /** What it received, in order. */
+  readonly log: StreamLog;
   connections = 0;
-  private cursor: string;
-  private isOver = false;
+  private cursor: string | null;
+  private isStopped = false;
   private client: Client | null = null;
   private readonly running: Promise<void>;
 
   constructor(private readonly options: ListenerOptions) {
-    this.cursor = options.after;
+    const { owner, subject, kind, after } = options;
+    this.log = { owner, subject, kind, start: after, events: [], isComplete: false };
+    this.cursor = after;
     this.running = this.run();
   }
 
   /** Leaves for good. */
   async stop(): Promise<void> {
-    this.isOver = true;
+    this.isStopped = true;
     this.client?.terminate();
     await this.running;
   }
 
   private async run(): Promise<void> {
-    while (!this.isOver) {
+    while (!this.isStopped && !this.log.isComplete) {
       this.connections += 1;
       await this.connect();
-      // Whoever finds nobody there tries again a little later.
+      // If no gateway answers, it tries again a little later.
       await new Promise((resume) => setTimeout(resume, 20));
     }
   }
 
   /** Returns when the connection has ended, in whatever way. */
   private async connect(): Promise<void> {
-    let left = this.options.patience();
+    let left = this.options.maxItems?.() ?? Infinity;
+    const { token, subject } = this.options;
     await new Promise<void>((ended) => {
       const client = createClient({
         url: `${this.options.gateway().replace('http', 'ws')}/graphql`,
         webSocketImpl: WebSocket,
+        connectionParams: token === null ? undefined : { authorization: `Bearer ${token}` },
         lazy: true,
         retryAttempts: 0,
         onNonLazyError: () => undefined,
       });
       this.client = client;
-      client.subscribe<{ avatarCompleted: Told }>(
-        { query, variables: { modelId: this.options.modelId, after: this.cursor } },
+      client.subscribe<{ item: Item }>(
+        { query: queryOf(this.log), variables: { id: subject, after: this.cursor } },
         {
           next: ({ data }) => {
-            // Once it has left, it hears nothing any more.
+            // What comes after it has left is not received.
             if (left === 0 || !data) return;
-            this.heard.push(data.avatarCompleted.avatar.id);
-            this.cursor = data.avatarCompleted.cursor;
+            this.receive(data.item);
             left -= 1;
             if (left === 0) client.terminate();
           },
           error: () => {
             ended();
           },
-          complete: ended,
+          complete: () => {
+            // A gateway that stops completes its subscriptions too: only after an end is there nothing more.
+            this.log.isComplete = ends.includes(this.log.events.at(-1)?.state?.status ?? '');
+            ended();
+          },
         },
       );
     });
+    void this.client?.dispose();
   }
+
+  private receive(item: Item): void {
+    const { cursor, isSnapshot } = item;
+    const id = 'avatar' in item ? item.avatar.id : item.job.id;
+    const state = 'avatar' in item ? null : { ...item.job, status: item.status, progress: item.progress };
+    this.log.events.push({ cursor, isSnapshot, id, state });
+    this.cursor = cursor;
+  }
+}
+
+function queryOf({ subject, kind }: StreamLog): string {
+  if (kind === 'avatars') {
+    return `subscription ($id: ID!, $after: String) {
+      item: avatarCompleted(modelId: $id, after: $after) { avatar { id } ${fields} } }`;
+  }
+  const isModel = subject.startsWith('model_');
+  return `subscription ($id: ID!, $after: String) {
+    item: ${isModel ? 'trainingProgress(modelId' : 'generationProgress(generationId'}: $id, after: $after) {
+      job: ${isModel ? 'model' : 'generation'} { ${job} } status progress ${fields} } }`;
 }

@@ -9,7 +9,7 @@ import { close, listen, portOf, urlOf } from './listening';
 import { PhotoIntake } from './photo-intake';
 import { RequestWindow } from './request-window';
 import { type SandboxReading, SandboxServer } from './server';
-import { SandboxService } from './service';
+import { type ExecutedCall, SandboxService } from './service';
 import { SandboxStore } from './store';
 
 /*
@@ -43,6 +43,8 @@ export interface SandboxOptions {
   credits?: number;
   /** @defaultValue warnings to standard output */
   logger?: Logger;
+  /** Called for each paid call that was executed, whatever is answered. Only where this process serves. */
+  onExecuted?: (call: ExecutedCall) => void;
 }
 
 /** A running sandbox, in this process or, with a shared folder, in another. */
@@ -164,14 +166,14 @@ class SandboxHost implements Sandbox {
 
   /** The port is the lock on the folder: only who listens on it gets here. */
   private async serve(server: Server, address: Address): Promise<void> {
-    const { speed, rateLimit, logger } = this.options;
+    const { speed, rateLimit, logger, onExecuted = () => undefined } = this.options;
     this.address = address;
     this.server = server;
     const store = await this.open();
     this.intake = new PhotoIntake();
     this.setReady(
       new SandboxServer({
-        service: new SandboxService(store, this.intake, tempoOf(speed)),
+        service: new SandboxService(store, this.intake, tempoOf(speed), onExecuted),
         store,
         faults: new FaultQueue(),
         window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),

@@ -55,6 +55,12 @@ export interface Fate {
   readonly signal: AbortSignal;
 }
 
+/** A paid call that was executed, with the body that it was sent with. */
+export interface ExecutedCall {
+  readonly operation: 'train' | 'generate' | 'instant';
+  readonly body: unknown;
+}
+
 /** A generation that is about to start. */
 type Order = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome'> & {
   readonly pictures: readonly Buffer[];
@@ -77,6 +83,7 @@ export class SandboxService {
     private readonly store: SandboxStore,
     private readonly intake: PhotoIntake,
     private readonly tempo: Tempo,
+    private readonly onExecuted: (call: ExecutedCall) => void,
   ) {}
 
   async train(body: unknown, fate: Fate): Promise<Reply> {
@@ -93,6 +100,7 @@ export class SandboxService {
       pictures: await this.store.keepPictures(pictures.slice(0, mostCopies)),
     };
     this.store.addModel(model);
+    this.onExecuted({ operation: 'train', body });
     await this.store.save();
     return { status: 202, body: { model_id: model.id, status: 'ACCEPTED' } };
   }
@@ -109,7 +117,8 @@ export class SandboxService {
     const avatars = prompts.flatMap(({ count, ...wanted }) =>
       Array.from({ length: count }, () => ({ style: wanted.style, prompt: wanted.prompt ?? '' })),
     );
-    return this.start({ modelId, avatars, pictures: [], size: trainedSize, outcome: fate.outcome });
+    const order = { modelId, avatars, pictures: [], size: trainedSize, outcome: fate.outcome };
+    return this.start(order, { operation: 'generate', body });
   }
 
   async instant(body: unknown, fate: Fate): Promise<Reply> {
@@ -119,7 +128,8 @@ export class SandboxService {
     const named = [...looks.keys()].find((id) => words.includes(id)) ?? 'realistic';
     const avatars = Array.from({ length: request.count }, () => ({ style: named, prompt: request.prompt }));
     const outcome = invalid > 0 && fate.outcome === 'done' ? 'image-not-valid' : fate.outcome;
-    return this.start({ modelId: null, avatars, pictures, size: instantSize, outcome });
+    const order = { modelId: null, avatars, pictures, size: instantSize, outcome };
+    return this.start(order, { operation: 'instant', body });
   }
 
   /** @param origin - where the results' URLs begin */
@@ -173,7 +183,7 @@ export class SandboxService {
     return makePicture({ source, style, prompt, variant, size: generation.size });
   }
 
-  private async start(job: Order): Promise<Reply> {
+  private async start(job: Order, call: ExecutedCall): Promise<Reply> {
     if (job.avatars.length > mostAvatars)
       throw new Refusal(422, `prompts: at most ${mostAvatars} avatars at once`);
     this.pay(avatarPrice * job.avatars.length);
@@ -189,6 +199,7 @@ export class SandboxService {
       expiresAtMs: doneAtMs + this.tempo.resultTtlMs,
     };
     this.store.addGeneration(generation);
+    this.onExecuted(call);
     await this.store.save();
     return { status: 202, body: { inference_id: generation.id, status: 'ACCEPTED' } };
   }

@@ -1,0 +1,127 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ExecutedCall as SandboxCall } from '../../src/upstream/sandbox/service';
+import type { FaultsClient } from './faults-client';
+import { Listener, type ListenerOptions } from './faults-listener';
+import {
+  History,
+  placeOf,
+  type ExecutedCall,
+  type JobState,
+  type StreamEvent,
+  type StreamLog,
+} from './history';
+
+/** Jobs that are read at once. */
+const batchSize = 20;
+
+/** How long a replay waits for what the other subscription received, and then for more, in milliseconds. */
+const replayMs = 10_000;
+const quietMs = 200;
+
+type Connection = Pick<ListenerOptions, 'token' | 'gateway'>;
+
+/** Follows the jobs that clients have created, and checks at the end what they and the upstream saw. */
+export class HistoryChecker {
+  readonly history = new History();
+  private readonly listeners = new Set<Listener>();
+  private readonly checked = new Set<StreamLog>();
+
+  /** @param maxFollowed - how many subscriptions are open at once; with 0 nothing is followed or checked */
+  constructor(private readonly maxFollowed = 0) {}
+
+  /** Called by the sandbox. */
+  readonly onExecuted = (call: SandboxCall): void => {
+    this.history.execute(readCall(call));
+  };
+
+  /** Follows a job's progress, or a model's avatars, unless enough are followed. */
+  follow(options: Omit<ListenerOptions, 'after'>): void {
+    const open = [...this.listeners].filter(({ log }) => !log.isComplete);
+    const isFollowed = open.some(({ log }) => log.subject === options.subject && log.kind === options.kind);
+    if (isFollowed || open.length >= this.maxFollowed) return;
+    this.add(new Listener({ ...options, after: null }));
+  }
+
+  /** Checks this listener's stream too. */
+  add(listener: Listener): void {
+    this.listeners.add(listener);
+    this.history.streams.push(listener.log);
+  }
+
+  /**
+   * Lists the broken promises; what is still on its way to a subscriber is one, until it has come.
+   * @param clients - one of each owner
+   */
+  async problems(clients: readonly FaultsClient[], gateway: () => string): Promise<string[]> {
+    if (this.maxFollowed === 0) return [];
+    const { jobs, streams } = this.history;
+    const current = new Map<string, JobState | null>();
+    for (let start = 0; start < jobs.length; start += batchSize) {
+      const batch = jobs.slice(start, start + batchSize);
+      const read = batch.flatMap(({ owner, id }) =>
+        clients.map((client) => readAs(client, owner, id, current)),
+      );
+      await Promise.all(read);
+    }
+    const replays = new Map<StreamLog, readonly StreamEvent[]>();
+    const tokens = new Map(clients.map(({ options }) => [options.owner, options.token]));
+    const unchecked = streams.filter((log) => !this.checked.has(log) && !this.history.isDeleted(log.subject));
+    await Promise.all(
+      unchecked.map(async (log) => {
+        const replay = await replayOf(log, { token: tokens.get(log.owner) ?? null, gateway });
+        if (replay) replays.set(log, replay);
+      }),
+    );
+    const found = this.history.problems(current, replays);
+    if (found.length === 0) for (const log of unchecked) if (log.isComplete) this.checked.add(log);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.listeners].map((listener) => listener.stop()));
+  }
+}
+
+/** Reads a job as its owner; as somebody else there must be nothing, which {@link History.see} notices. */
+async function readAs(
+  client: FaultsClient,
+  owner: string,
+  id: string,
+  current: Map<string, JobState | null>,
+): Promise<void> {
+  const job = await (id.startsWith('model_') ? client.model(id) : client.generation(id));
+  if (client.options.owner === owner) current.set(id, job);
+}
+
+/** What a new subscription receives from where another one began; null if that has not begun. */
+async function replayOf(log: StreamLog, connection: Connection): Promise<StreamEvent[] | null> {
+  const place = placeOf(log);
+  if (!place) return null;
+  const listener = new Listener({ ...log, ...connection, after: place.cursor });
+  const wanted = log.events.length - place.index;
+  const deadline = Date.now() + replayMs;
+  while (!listener.log.isComplete && listener.log.events.length < wanted && Date.now() < deadline)
+    await pause(20);
+  // Avatars of a model have no end: what is missing in the other subscription follows at once.
+  if (!listener.log.isComplete) await pause(quietMs);
+  await listener.stop();
+  return listener.log.events;
+}
+
+/** The mutation and attempt that a paid call names. */
+function readCall({ operation, body }: SandboxCall): ExecutedCall {
+  const { images, prompt, prompts } = body as {
+    images?: string[];
+    prompt?: string;
+    prompts?: { prompt?: string }[];
+  };
+  return {
+    label: operation === 'train' ? null : (prompt ?? prompts?.[0]?.prompt ?? null),
+    photos: images ? readPhotoUrl(images[0]!) : null,
+  };
+}
+
+function readPhotoUrl(url: string): ExecutedCall['photos'] {
+  const path = /\/upstream\/photos\/([^/]+)\/(\d+)\//.exec(url);
+  return path && { job: path[1]!.replace(/^\w+_/, '').replaceAll('-', ''), attempt: Number(path[2]) };
+}

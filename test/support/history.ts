@@ -1,0 +1,316 @@
+import { generationMoves } from '../../src/generations/generation.state';
+import { modelMoves } from '../../src/models/model.state';
+
+/** A model or generation at one moment, as a client sees it. */
+export interface JobState {
+  id: string;
+  status: string;
+  progress: number;
+  attempt: number;
+}
+
+/** A mutation that a client sent. Sending it again with the same idempotency key is the same mutation. */
+export interface Mutation {
+  owner: string;
+  /** The GraphQL field. */
+  name: string;
+  /** The idempotency key, or a unique word; generations carry it as their prompt, so that the upstream sees it. */
+  label: string;
+  /** The job that it changes or belongs to; null for trainings and instant avatars. */
+  target: string | null;
+}
+
+/** How a mutation ended for its client: with a job, with something else, refused, or without an answer. */
+export type MutationResult = JobState | 'done' | 'refused' | 'lost';
+
+/** A paid call that the upstream executed. */
+export interface ExecutedCall {
+  /** The mutation's label; null for trainings, which have no prompt. */
+  label: string | null;
+  /** The job (a UUID) and attempt in the URLs of its photos; null where it has no photos of the gateway. */
+  photos: { job: string; attempt: number } | null;
+}
+
+/** An item of a subscription. For avatars, `id` is the avatar's and `state` null. */
+export interface StreamEvent {
+  cursor: string;
+  isSnapshot: boolean;
+  id: string;
+  state: JobState | null;
+}
+
+/** What one subscription received, over all its connections. */
+export interface StreamLog {
+  owner: string;
+  /** The job that is followed. */
+  subject: string;
+  kind: 'progress' | 'avatars';
+  /** The cursor that it began after; null: it began with the present state. */
+  start: string | null;
+  readonly events: StreamEvent[];
+  /** The gateway has ended it: nothing more is expected. */
+  isComplete: boolean;
+}
+
+interface SentMutation extends Mutation {
+  readonly results: MutationResult[];
+}
+
+const closures = { model: closureOf(modelMoves), generation: closureOf(generationMoves) };
+
+/**
+ * What clients and the upstream saw, independently of the gateway's tables. {@link History.problems} compares the two
+ * and lists each broken promise: paid executions, acknowledged mutations, streams, progress and states, ownership.
+ */
+export class History {
+  readonly streams: StreamLog[] = [];
+  private readonly executed: ExecutedCall[] = [];
+  private readonly mutations = new Map<string, SentMutation>();
+  private readonly latest = new Map<string, JobState>();
+  private readonly readers = new Map<string, Set<string>>();
+  private readonly observed = new Set<string>();
+
+  /** Records that a mutation is sent. The returned function records its result. */
+  send(mutation: Mutation): (result: MutationResult) => void {
+    const key = `${mutation.owner} ${mutation.name} ${mutation.label}`;
+    const sent = this.mutations.get(key) ?? { ...mutation, results: [] };
+    this.mutations.set(key, sent);
+    // Counts as lost until there is a result.
+    const index = sent.results.push('lost') - 1;
+    return (result) => {
+      sent.results[index] = result;
+    };
+  }
+
+  /** Records that a job is read. The returned function takes its state, which must not be older than what was known. */
+  read(id: string): (state: JobState | null) => void {
+    const before = this.latest.get(id);
+    return (state) => {
+      if (!state) return;
+      if (before) for (const problem of readProblems(before, state)) this.observed.add(problem);
+      this.latest.set(id, state);
+    };
+  }
+
+  /** Records every global id in an answer to an owner. */
+  see(owner: string, answer: object | null): void {
+    for (const [id] of JSON.stringify(answer).matchAll(
+      /\b(?:model|generation|avatar|photo)_[0-9a-f]{32}\b/g,
+    )) {
+      this.readers.set(id, (this.readers.get(id) ?? new Set()).add(owner));
+    }
+  }
+
+  /** Records a paid call that the upstream executed. */
+  execute(call: ExecutedCall): void {
+    this.executed.push(call);
+  }
+
+  /** The jobs that clients know and have not asked to delete. */
+  get jobs(): { owner: string; id: string }[] {
+    const created = [...this.mutations.values()].filter(({ name }) => name in creating);
+    const all = created.flatMap(({ owner, results }) => idsOf(results).map((id) => ({ owner, id })));
+    return all.filter(({ id }) => !this.isDeleted(id));
+  }
+
+  /** Whether the job, or the model that it belongs to, may have been deleted. */
+  isDeleted(id: string): boolean {
+    const sent = [...this.mutations.values()];
+    const model = sent.find(({ name, results }) => name in creating && idsOf(results).includes(id))?.target;
+    return sent.some(
+      ({ name, target, results }) =>
+        name.startsWith('delete') &&
+        results.some((result) => result !== 'refused') &&
+        (target === id || (target !== null && target === model)),
+    );
+  }
+
+  /**
+   * @param current - each of {@link History.jobs} as its owner sees it now
+   * @param replays - what a new subscription received from the same place, for streams that are to be compared
+   */
+  problems(
+    current: ReadonlyMap<string, JobState | null>,
+    replays: ReadonlyMap<StreamLog, readonly StreamEvent[]>,
+  ): string[] {
+    return [
+      ...this.paymentProblems(),
+      ...[...this.mutations.values()].flatMap((mutation) => this.visibilityProblems(mutation, current)),
+      ...[...replays].flatMap(([log, replay]) => streamProblems(log, replay)),
+      ...this.streams.flatMap((log) => orderProblems(log)),
+      ...this.observed,
+      ...this.ownershipProblems(),
+    ];
+  }
+
+  /** At most one execution for each attempt, and for each mutation together with the retries of its job. */
+  private paymentProblems(): string[] {
+    const problems: string[] = [];
+    const attempts = this.executed.flatMap(({ photos }) =>
+      photos ? [`${photos.job}/${photos.attempt}`] : [],
+    );
+    for (const [attempt, count] of counted(attempts)) {
+      if (count > 1) problems.push(`attempt ${attempt} was executed ${count} times`);
+    }
+    for (const { owner, name, label, results } of this.mutations.values()) {
+      if (!(name in creating)) continue;
+      const ids = idsOf(results);
+      const uuids = ids.map(uuidOf);
+      const calls = this.executed.filter(
+        (call) => call.label === label || (call.photos !== null && uuids.includes(call.photos.job)),
+      );
+      const allowed = 1 + this.retriesOf(ids);
+      if (calls.length > allowed) {
+        problems.push(`${name} ${label} of ${owner} was executed ${calls.length} times, ${allowed} allowed`);
+      }
+    }
+    return problems;
+  }
+
+  private retriesOf(ids: readonly string[]): number {
+    const retries = [...this.mutations.values()].filter(
+      ({ name, target }) => name.startsWith('retry') && target !== null && ids.includes(target),
+    );
+    return retries.flatMap(({ results }) => results.filter((result) => result !== 'refused')).length;
+  }
+
+  /** What was acknowledged is still there, once, and no older than it was then. */
+  private visibilityProblems(
+    { owner, name, label, target, results }: SentMutation,
+    current: ReadonlyMap<string, JobState | null>,
+  ): string[] {
+    if (!(name in creating)) return this.changeProblems({ name, target, results }, current);
+    const ids = idsOf(results);
+    const extra = ids.length > 1 ? [`${name} ${label} of ${owner} gave ${ids.length} ids`] : [];
+    const missing = ids.filter((id) => current.get(id) === null && !this.isDeleted(id));
+    return [...extra, ...missing.map((id) => `${id} was acknowledged by ${name} and is not there`)];
+  }
+
+  private changeProblems(
+    { name, target, results }: Pick<SentMutation, 'name' | 'target' | 'results'>,
+    current: ReadonlyMap<string, JobState | null>,
+  ): string[] {
+    const now = target === null ? undefined : current.get(target);
+    if (!now) return [];
+    const jobs = results.flatMap((result) => (typeof result === 'object' ? [result] : []));
+    return jobs.flatMap((job) => readProblems(job, now).map((problem) => `after ${name}: ${problem}`));
+  }
+
+  private ownershipProblems(): string[] {
+    const shared = [...this.readers].filter(([, owners]) => owners.size > 1);
+    return shared.map(([id, owners]) => `${id} was shown to ${[...owners].sort().join(' and ')}`);
+  }
+}
+
+/** Mutations that make a job which is paid for. */
+const creating: Readonly<Record<string, true>> = {
+  trainModel: true,
+  generateAvatars: true,
+  generateInstantAvatars: true,
+};
+
+const idsOf = (results: readonly MutationResult[]): string[] => [
+  ...new Set(results.flatMap((result) => (typeof result === 'object' ? [result.id] : []))),
+];
+
+/** The UUID in a global id, without dashes. */
+const uuidOf = (id: string): string => id.replace(/^\w+_/, '');
+
+function counted(words: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
+}
+
+/**
+ * Where a replay of the subscription begins, and the index of the first event that it must repeat. Null while it has
+ * received nothing, or only a part of the present state.
+ */
+export function placeOf({ start, events }: StreamLog): { cursor: string; index: number } | null {
+  if (start !== null) return { cursor: start, index: 0 };
+  const first = events.findIndex(({ cursor }) => sequenceOf(cursor) >= 0);
+  return first < 0 ? null : { cursor: events[first]!.cursor, index: first + 1 };
+}
+
+/** The subscription is compared with one that began at the same place: no event is missing and none is repeated. */
+function streamProblems(log: StreamLog, replay: readonly StreamEvent[]): string[] {
+  const { subject, kind, events, isComplete } = log;
+  const live = events.slice(placeOf(log)?.index ?? 0).map(lineOf);
+  const wanted = replay.map(lineOf);
+  const index = live.findIndex((line, at) => line !== wanted[at]);
+  const name = `${kind} of ${subject}`;
+  if (index >= 0)
+    return [`${name}: item ${index} is ${live[index]} instead of ${wanted[index] ?? 'nothing'}`];
+  if (live.length < wanted.length && !isComplete) return [`${name}: ${wanted[live.length]} is missing`];
+  return [];
+}
+
+/** Whatever was received is in order, by itself. */
+function orderProblems(log: StreamLog): string[] {
+  const name = `${log.kind} of ${log.subject}`;
+  return log.events.flatMap((event, index) => {
+    const before = log.events[index - 1];
+    // Only the present state comes in several items, the last of which has a place.
+    const isBegun = before ? sequenceOf(before.cursor) >= 0 : log.start !== null;
+    if (!isBegun) return [];
+    const again = event.isSnapshot ? [`${name}: began again at ${event.id}`] : [];
+    return before ? [...again, ...followProblems(name, before, event)] : again;
+  });
+}
+
+function followProblems(name: string, before: StreamEvent, event: StreamEvent): string[] {
+  const [earlier, later] = [sequenceOf(before.cursor), sequenceOf(event.cursor)];
+  const order = later > earlier ? [] : [`${name}: sequence ${later} came after ${earlier}`];
+  return before.state && event.state ? [...order, ...stepProblems(before.state, event.state)] : order;
+}
+
+/** The place in a stream that a cursor holds. */
+function sequenceOf(cursor: string): number {
+  return Number(Buffer.from(cursor, 'base64url').readBigInt64BE(16));
+}
+
+const lineOf = ({ cursor, id, state }: StreamEvent): string =>
+  [sequenceOf(cursor), id, state?.status, state?.progress, state?.attempt].join(' ').trim();
+
+/** What is wrong with one recorded change following another. */
+export function stepProblems(from: JobState, to: JobState): string[] {
+  const moves: Readonly<Record<string, readonly string[]>> = isModel(to) ? modelMoves : generationMoves;
+  const isMove = from.status === to.status || moves[from.status]!.includes(to.status);
+  return [...(isMove ? [] : [moveProblem(from, to)]), ...progressProblems(from, to)];
+}
+
+/** What is wrong with a state that was read after another; there may have been others in between. */
+function readProblems(from: JobState, to: JobState): string[] {
+  const closure = isModel(to) ? closures.model : closures.generation;
+  const isMove = from.status === to.status || closure.get(from.status)!.has(to.status);
+  return [...(isMove ? [] : [moveProblem(from, to)]), ...progressProblems(from, to)];
+}
+
+const isModel = ({ id }: JobState): boolean => id.startsWith('model_');
+
+const moveProblem = (from: JobState, to: JobState): string =>
+  `${to.id} went from ${from.status} to ${to.status}`;
+
+function progressProblems(from: JobState, to: JobState): string[] {
+  if (to.attempt < from.attempt) return [`${to.id} went back from attempt ${from.attempt} to ${to.attempt}`];
+  // A job that is queued again begins again, under the number of its last attempt until the next call.
+  const isSameTry = from.attempt === to.attempt && to.status !== 'QUEUED';
+  if (!isSameTry || to.progress >= from.progress) return [];
+  return [`${to.id} went back from ${from.progress} to ${to.progress} percent`];
+}
+
+/** Which states can be reached from which, over others. */
+function closureOf(moves: Readonly<Record<string, readonly string[]>>): Map<string, Set<string>> {
+  const closure = new Map<string, Set<string>>();
+  for (const start of Object.keys(moves)) {
+    const reached = new Set<string>();
+    const open = [...moves[start]!];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (reached.has(next)) continue;
+      reached.add(next);
+      open.push(...moves[next]!);
+    }
+    closure.set(start, reached);
+  }
+  return closure;
+}
