@@ -4,7 +4,7 @@ import { FaultsHouse } from '../support/faults-house';
 import { ending, furnish, order, type JobKind } from '../support/faults-jobs';
 import { numbersFrom } from '../support/random';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const rounds = 50;
 

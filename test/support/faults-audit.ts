@@ -215,7 +215,9 @@ async function journals(house: FaultsHouse): Promise<string[]> {
   const known = new Set(rows.map(({ ref }) => ref));
   const missing: string[] = [];
   for (const name of (await readdir(house.journalDir)).filter((one) => one.endsWith('.ndjson'))) {
-    const lines = (await readFile(join(house.journalDir, name), 'utf8')).split('\n');
+    // A gateway that adopts the file renames it; its entries are in the next one.
+    const text = await readFile(join(house.journalDir, name), 'utf8').catch(() => '');
+    const lines = text.split('\n');
     const entries = lines.flatMap((line) => readLine(line));
     // That of another job is refused by the database and settled, so that it never comes there.
     const settled = new Set(entries.map((entry) => entry.settled));
