@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -36,11 +36,13 @@ class EmbeddedGateway {
     return this.child.exitCode;
   }
 
-  /** Processes that work in the data directory: an embedded PostgreSQL and its children. */
+  /** Programs of PostgreSQL that were started for the data directory, whatever user they run as. */
   async remainingProcesses(): Promise<string[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const folders = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => '')));
-    return pids.filter((_, index) => folders[index]!.startsWith(this.dataDir));
+    const commands = await Promise.all(
+      pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+    );
+    return commands.filter((command) => command.includes(this.dataDir));
   }
 }
 

@@ -129,7 +129,8 @@ describe('slow uploads', () => {
     }
     expect(await spooled()).toBe(3);
     expect(await readdir(join(gateway.dataDir, 'uploads'))).toEqual([]);
-    expect(bufferedBytes() - before).toBeLessThan(10_000_000);
+    // Of 69 MB sent; what was read last may still be on its way to the files.
+    await until(() => bufferedBytes() - before < 10_000_000);
     for (const { socket } of uploads) socket.write(piece);
     await until(async () => uploads.every(({ text }) => text.includes('UNSUPPORTED_TYPE')));
     expect(await spooled()).toBe(0);
