@@ -130,7 +130,7 @@ describe('slow uploads', () => {
     expect(await spooled()).toBe(3);
     expect(await readdir(join(gateway.dataDir, 'uploads'))).toEqual([]);
     // Of 69 MB sent; what was read last may still be on its way to the files.
-    await until(() => bufferedBytes() - before < 10_000_000);
+    await until(async () => bufferedBytes() - before < 10_000_000);
     for (const { socket } of uploads) socket.write(piece);
     await until(async () => uploads.every(({ text }) => text.includes('UNSUPPORTED_TYPE')));
     expect(await spooled()).toBe(0);
