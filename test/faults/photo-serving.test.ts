@@ -48,11 +48,11 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     );
 
   /** What the upstream gets for the photos of the first paid call: a status, or `refused`. */
-  const fetchPhotos = async (): Promise<(number | 'refused')[]> => {
+  const fetchPhotos = async (timeoutMs = 30_000): Promise<(number | 'refused')[]> => {
     const { images } = JSON.parse(posts()[0]!.body) as { images: string[] };
     return Promise.all(
       images.map((url) =>
-        fetch(url, { headers: { connection: 'close' } }).then(
+        fetch(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(timeoutMs) }).then(
           ({ status }) => status,
           () => 'refused' as const,
         ),
@@ -70,6 +70,12 @@ describe('an upstream that takes a training, does not answer, and fetches photos
         ),
       ([row]) => row?.over === true,
     );
+
+  /** By the database's clock, in seconds. */
+  const databaseTime = async (): Promise<number> => {
+    const [row] = await house.rows<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
+    return row!.at;
+  };
 
   const replaceFirst = (by: GatewayProcess): void => {
     house.gateways.shift();
@@ -173,5 +179,31 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
       expect(posts()).toHaveLength(1);
     });
+
+    it.each([
+      ['for more than 15 seconds', 15.5],
+      ['for less, but longer than the upstream waits for a photo', 6],
+    ])(
+      'gets one call in all when the gateway that its fetches reach stood still %s, and another served meanwhile',
+      async (_, seconds) => {
+        await openBehindProxy({ PORT: port, UNCERTAIN_GRACE: '20s' });
+        const other = await house.addGateway({ PORT: String(await freePort()) });
+        const id = await train();
+        const sleeper = house.gateway;
+        process.kill(sleeper.pid, 'SIGSTOP');
+        replaceFirst(other);
+        const stopped = await databaseTime();
+        expect(await fetchPhotos(2_000)).toEqual(Array.from({ length: 5 }, () => 'refused'));
+        await eventually(
+          'the end of the stop',
+          async () => (await databaseTime()) - stopped,
+          (past) => past > seconds,
+        );
+        process.kill(sleeper.pid, 'SIGCONT');
+        expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+        expect(posts()).toHaveLength(1);
+        await sleeper.kill();
+      },
+    );
   });
 });
