@@ -85,7 +85,7 @@ export class HttpExchange {
     const startedAt = Date.now();
     const mayConnect = (): boolean => {
       // A process that was suspended meanwhile may come here before its timers: the call counts as ended elsewhere.
-      const isLate = Date.now() - startedAt >= request.timeoutMs;
+      const isLate = Date.now() - startedAt >= Math.min(request.timeoutMs, maxConnectMs);
       if (connected || over || isLate) return false;
       connected = true;
       return true;
@@ -115,6 +115,11 @@ const limits = {
 
 /** Milliseconds that making a connection may take, TLS included, within the call's own limit. */
 const connectTimeoutMs = 10_000;
+/**
+ * A connection that took longer was made by a process that was suspended meanwhile, in milliseconds. Bounds the time
+ * between the beginning of a paid call and its arrival, which grace periods are measured from.
+ */
+const maxConnectMs = 2 * connectTimeoutMs;
 
 /** The connection was never made. */
 class ConnectError extends Error {}
