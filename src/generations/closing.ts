@@ -1,4 +1,4 @@
-import { camelRow, type Sql } from '../core/sql';
+import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job';
 import type { Announcer, JobStore } from '../jobs/job.store';
@@ -69,14 +69,16 @@ export class Closing {
   }
 
   /** Ends generations whose pictures were all settled without their row being moved, say by a deletion. */
-  async sweep(database: { transaction<R>(work: (sql: Sql) => Promise<R>): Promise<R> }): Promise<number> {
-    return database.transaction(async (sql) => {
-      const due = await sql.rows<{ id: string; model_id: string | null }>(
+  async sweep(database: Transactions): Promise<number> {
+    const due = await database.transaction(async (sql) => {
+      const rows = await sql.rows<{ id: string; model_id: string | null }>(
         `SELECT id, model_id FROM generations WHERE status = 'STORING' AND due_at <= now() ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED`,
       );
-      for (const { id } of due) await this.advance(sql, id);
-      return due.length;
+      for (const { id } of rows) await this.advance(sql, id);
+      return rows;
     });
+    for (const { id, model_id: modelId } of due) this.wake({ generationId: id, modelId });
+    return due.length;
   }
 }
 

@@ -1,4 +1,7 @@
+import type { Wake } from '../../src/events/wake';
 import { avatarKeys } from '../../src/generations/avatar-keys';
+import { Closing } from '../../src/generations/closing';
+import { JobStore } from '../../src/jobs/job.store';
 import { fileOf, paint, ResultBench, sha256Of } from '../support/result-bench';
 
 const url = 'https://pictures.example/1';
@@ -69,5 +72,20 @@ describe('a picture that is being stored', () => {
     const [row] = await bench.avatars(job);
     expect(row).toMatchObject({ status: 'STORED' });
     expect(await bench.keysOf([row!.id])).toEqual(avatarKeys(row!));
+  });
+
+  it('is announced to subscribers when the sweep completes its generation', async () => {
+    const job = await bench.finished(url);
+    await bench.tryAgain();
+    await bench.jobs.database.rows(
+      `UPDATE generations SET status = 'STORING', progress = 90, completed_at = NULL, due_at = now() WHERE id = $1`,
+      [job.id],
+    );
+    const announced: Wake[] = [];
+    const announcer = { announce: (wake: Wake) => announced.push(wake) };
+    const { database } = bench.jobs;
+    await new Closing(new JobStore(database, announcer), announcer).sweep(database);
+    expect((await bench.jobs.row(job)).status).not.toBe('STORING');
+    expect(announced).toEqual([{ streams: [job.streamId] }]);
   });
 });
