@@ -62,7 +62,7 @@ export class GenerationSubscriptions {
         return present(generation, [generation], ends.includes(generation.status));
       },
       read: (event) => {
-        refuseDeleted(event, id);
+        refuseDeleted(event, 'generation', id);
         return event.kind === 'GENERATION' && event.subjectId === id
           ? readGenerationPayload(event.payload)
           : null;
@@ -89,7 +89,7 @@ export class GenerationSubscriptions {
         return present<AvatarNews>(generation, avatarsOf(generation), ends.includes(generation.status));
       },
       read: (event) => {
-        refuseDeleted(event, id);
+        refuseDeleted(event, 'generation', id);
         if (event.generationId !== id) return null;
         if (event.kind === 'AVATAR') return readAvatarPayload(event.payload);
         return event.kind === 'GENERATION' && ends.includes(readGenerationPayload(event.payload).status)
@@ -121,7 +121,7 @@ export class GenerationSubscriptions {
         return present<AvatarNews>(found, avatarsOf(found), false);
       },
       read: (event) => {
-        refuseDeleted(event, modelId);
+        refuseDeleted(event, 'model', modelId);
         return event.kind === 'AVATAR' ? readAvatarPayload(event.payload) : null;
       },
       isLast: () => false,
@@ -150,9 +150,10 @@ function present<T>(stream: Place, items: T[], ended: boolean): Present<T> {
   return { sequence, oldest: stream.oldest === null ? sequence + 1 : Number(stream.oldest), items, ended };
 }
 
-function refuseDeleted(event: StoredEvent, id: string): void {
+/** Ends the following of a generation or model when that is deleted, a generation with its model. */
+function refuseDeleted(event: StoredEvent, what: 'generation' | 'model', id: string): void {
   const isWhole = event.subjectId === event.streamId || event.subjectId === id;
-  if (event.kind === 'DELETED' && isWhole) throw notFound(event.subjectId === id ? 'generation' : 'model');
+  if (event.kind === 'DELETED' && isWhole) throw notFound(what, `${what}Id`);
 }
 
 /** Leaves out the news that none will come: with it the iterator ends anyway. */

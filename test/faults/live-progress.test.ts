@@ -24,6 +24,18 @@ const endlessTraining = async (): Promise<string> => {
   return id;
 };
 
+const refusal = (what: 'model' | 'generation'): object => ({
+  how: 'errors',
+  errors: [
+    expect.objectContaining({
+      message: `There is no ${what} with this id.`,
+      extensions: { code: 'NOT_FOUND', field: `${what}Id` },
+    }),
+  ],
+});
+const noModel = refusal('model');
+const noGeneration = refusal('generation');
+
 const rename = async (id: string, name: string): Promise<void> => {
   await client.ask(
     'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }',
@@ -103,13 +115,30 @@ describe.each(transports)('live progress over %s', (transport) => {
     const avatars = client.followAvatars({ modelId: id }, transport);
     await training.until((told) => told.length > 0);
     await client.remove('deleteModel', id);
-    for (const feed of [training, avatars]) {
-      expect(await feed.ended()).toEqual({
-        how: 'errors',
-        errors: [expect.objectContaining({ extensions: expect.objectContaining({ code: 'NOT_FOUND' }) })],
-      });
-    }
+    for (const feed of [training, avatars]) expect(await feed.ended()).toEqual(noModel);
   });
+
+  it.each(['the generation', 'its model'])(
+    'of a generation ends with NOT_FOUND when %s is deleted',
+    async (what) => {
+      const modelId = await client.trained(await client.uploadFaces());
+      await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+      const { id } = await client.generate(modelId);
+      const feeds = [
+        client.followGeneration(id, undefined, transport),
+        client.followAvatars({ generationId: id }, transport),
+      ];
+      const ofModel = client.followAvatars({ modelId }, transport);
+      await client.followGeneration(id).until((told) => told.some(({ status }) => status === 'GENERATING'));
+      if (what === 'its model') await client.remove('deleteModel', modelId);
+      else await client.remove('deleteGeneration', id);
+      const [progress, avatars] = await Promise.all(feeds.map((feed) => feed.ended()));
+      expect(progress).toEqual(noGeneration);
+      expect(avatars).toEqual(noGeneration);
+      if (what === 'its model') expect(await ofModel.ended()).toEqual(noModel);
+      else ofModel.drop();
+    },
+  );
 
   it('refuses what cannot be followed, and says why', async () => {
     const [id, otherId] = [await endlessTraining(), await endlessTraining()];
