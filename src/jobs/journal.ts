@@ -32,8 +32,10 @@ export type JournalEntry = z.infer<typeof journalEntry>;
 
 const journalLine = z.union([journalEntry, z.object({ settled: z.string() })]);
 
-/** A journal without open entries is emptied once it is longer than this. */
+/** A journal without open entries is emptied at once when it is longer than this. */
 const compactBytes = 1_000_000;
+/** How long a settled entry stays in a file at most, besides: it leads to a person who may be erased. Milliseconds. */
+const maxSettledMs = 3_600_000;
 /** How often a process renews the lock on its file, in milliseconds. */
 const renewMs = 2_000;
 /** A file that another process has left alone for so long is orphaned. Milliseconds. */
@@ -78,6 +80,8 @@ export class Journal {
   private path = '';
   private file: number | null = null;
   private size = 0;
+  /** When the file's first line was written, by the monotonic clock in milliseconds; null if it is empty. */
+  private writtenSinceMs: number | null = null;
   private renewals: NodeJS.Timeout | null = null;
   private renewedMs = 0;
 
@@ -137,9 +141,13 @@ export class Journal {
     this.compact();
   }
 
-  /** Shows other processes that this one is alive. A renewal that fails costs no entry: see {@link Journal}. */
+  /**
+   * Shows other processes that this one is alive, and removes what has been settled for an hour. A renewal that fails
+   * costs no entry: see {@link Journal}.
+   */
   renew(): void {
     if (this.file === null) return;
+    this.forgetSettled();
     // Later than the last one also within a millisecond, so that each renewal can be seen.
     this.renewedMs = Math.max(Date.now(), this.renewedMs + 1);
     try {
@@ -162,6 +170,7 @@ export class Journal {
     // The line break comes first too: after a torn line the next one must still stand alone.
     const text = `\n${JSON.stringify(line)}\n`;
     // All of it or an error; a single write to a disk that is nearly full may take a part and say nothing.
+    this.writtenSinceMs ??= performance.now();
     writeFileSync(this.file, text);
     this.size += Buffer.byteLength(text);
     fsyncSync(this.file);
@@ -169,9 +178,24 @@ export class Journal {
   }
 
   private compact(): void {
-    if (this.file === null || this.open.size > 0 || this.size <= compactBytes) return;
+    if (this.open.size === 0 && this.size > compactBytes) this.empty();
+  }
+
+  private forgetSettled(): void {
+    if (this.writtenSinceMs === null || performance.now() - this.writtenSinceMs < maxSettledMs) return;
+    try {
+      if (this.open.size === 0) this.empty();
+      else this.replace();
+    } catch {
+      // A full or read-only disk: tried again at the next renewal.
+    }
+  }
+
+  private empty(): void {
+    if (this.file === null) return;
     ftruncateSync(this.file, 0);
     this.size = 0;
+    this.writtenSinceMs = null;
   }
 
   /** Begins a file with all that is not settled. */
@@ -190,6 +214,7 @@ export class Journal {
     this.path = path;
     this.file = file;
     this.size = 0;
+    this.writtenSinceMs = this.open.size > 0 ? performance.now() : null;
   }
 
   private replace(): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, statSync } from 'node:fs';
+import fs, { readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Journal, type JournalEntry } from '../../src/jobs/journal';
 import { entries, JournalFolder, line, settled } from '../support/journal-folder';
@@ -97,6 +97,63 @@ describe('the journal', () => {
     }
     journal.append(second);
     expect(start().unsettled).toEqual([second]);
+  });
+
+  describe('an hour after an entry was settled', () => {
+    const content = (): string =>
+      journals.files.map((name) => readFileSync(join(journals.path, name), 'utf8')).join('');
+
+    const passTime = (minutes: number): void => {
+      const now = performance.now.bind(performance);
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+    };
+
+    afterEach(() => jest.restoreAllMocks());
+
+    it('no longer holds it', () => {
+      const journal = start();
+      journal.append(first);
+      journal.settle(first);
+      passTime(59);
+      journal.renew();
+      expect(content()).toContain(first.ref);
+      jest.restoreAllMocks();
+      passTime(61);
+      journal.renew();
+      expect(content()).toBe('');
+      journal.append(second);
+      expect(start().unsettled).toEqual([second]);
+    });
+
+    it('holds what is open, and nothing else', () => {
+      const journal = start();
+      journal.append(first);
+      journal.append(second);
+      journal.settle(first);
+      passTime(61);
+      journal.renew();
+      expect(content()).not.toContain(first.id);
+      expect(journals.files).toHaveLength(1);
+      expect(start().unsettled).toEqual([second]);
+    });
+
+    it('holds it for longer if the disk takes nothing, and goes on', () => {
+      const journal = start();
+      journal.append(first);
+      journal.append(second);
+      journal.settle(first);
+      passTime(61);
+      const failing = jest.spyOn(fs, 'openSync').mockImplementationOnce(() => {
+        throw new Error('no space left on device');
+      });
+      journal.renew();
+      expect(failing).toHaveBeenCalledTimes(1);
+      journal.append(third);
+      expect(content()).toContain(first.ref);
+      expect(start().unsettled).toEqual([second, third]);
+      journal.renew();
+      expect(content()).not.toContain(first.id);
+    });
   });
 
   it('keeps an entry that is open, however long it grows', () => {
