@@ -149,12 +149,12 @@ const outside = [
   ),
   rule(
     'one-way-to-the-disk',
-    'Pictures go through storage/. Besides it: the embedded database, the journal of paid calls, the sandbox’s memory, GraphiQL’s own files, pictures that wait in a scratch file, what start-up reads, and the command line.',
+    'Pictures go through storage/. Besides it: the embedded database, the journal of paid calls, the sandbox’s memory, GraphiQL’s own files, pictures that wait in a scratch file, the check for free descriptors, what start-up reads, and the command line.',
     {
       path: '^src/',
       pathNot: [
         '^src/(storage|upstream/sandbox|cli)/',
-        '^src/(database/embedded|jobs/journal|photos/picture-decoding|http/(graphiql|persisted-queries|descriptor-limit)|config|main)',
+        '^src/(database/embedded|jobs/journal|photos/picture-decoding|upstream/name-resolution|http/(graphiql|persisted-queries|descriptor-limit)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),

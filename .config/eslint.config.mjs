@@ -136,7 +136,7 @@ export default defineConfig(
   },
   {
     // The program's entries: they alone hand the environment on.
-    files: ['src/main.ts', 'src/cli/likeness.ts', 'ormconfig.ts', 'test/**/*.ts'],
+    files: ['src/main.ts', 'src/core/thread-pool.ts', 'src/cli/likeness.ts', 'ormconfig.ts', 'test/**/*.ts'],
     rules: { 'no-restricted-properties': ['error', noSignalAny], 'no-restricted-imports': 'off' },
   },
   {

@@ -1,3 +1,4 @@
+import './core/thread-pool';
 import 'reflect-metadata';
 import { startApp, type App } from './app';
 import { ConfigError, readConfig, type Config } from './config';

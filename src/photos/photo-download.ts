@@ -1,5 +1,6 @@
 import { OwnerShares } from '../core/owner-shares';
 import type { Downloads } from '../upstream/downloads';
+import { DownloadDeferred } from '../upstream/name-resolution';
 import { SlowHosts } from '../upstream/slow-hosts';
 
 /** The longest that one download may take, in milliseconds, from the name's resolution to the last byte. */
@@ -10,9 +11,6 @@ const maxLargest = 12;
 
 /** A host that takes longer for a photo than `slowMs` gets this share. */
 const slowHosts = { slowMs: 5_000, maxDownloads: 4 };
-
-/** The photo cannot be downloaded now for lack of a share; its URL is not the cause. */
-export class DownloadDeferred extends Error {}
 
 /**
  * Downloads photos into memory. The memory is shared between owners like the slots are, as bytes arrive: a photo that
@@ -50,7 +48,7 @@ export class PhotoDownload {
   }
 
   private async read(owner: string, url: string, signal: AbortSignal, held: Uint8Array[]): Promise<void> {
-    const limits = { maxBytes: this.maxBytes, timeoutMs: downloadMs, signal };
+    const limits = { maxBytes: this.maxBytes, timeoutMs: downloadMs, signal, owner };
     const { bytes } = await this.downloads.photo(url, limits);
     for await (const chunk of bytes) {
       if (!this.memory.tryTake(owner, chunk.length)) {

@@ -4,6 +4,7 @@ import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
 import { isOutOfDescriptors } from '../core/descriptors';
 import { GuardRefusal, type Guard, type Trust } from './guard';
+import { DownloadDeferred } from './name-resolution';
 
 /**
  * Why nothing, or not all, was fetched.
@@ -40,6 +41,8 @@ export interface DownloadOptions {
   timeoutMs: number;
   /** Ends it early; the signal's reason is then thrown. */
   signal?: AbortSignal;
+  /** Whose URL it is, if a client's. */
+  owner?: string;
   /** Hosts that may be private; asked at each hop. */
   trust?: Trust;
   /** How many redirects are followed, each checked like the first URL.
@@ -69,7 +72,8 @@ const addressAttemptMs = 1000;
 
 /**
  * Fetches a file that somebody else named, on a connection of its own that goes where the guard allows.
- * @throws DownloadError, the signal's reason, or the system's error if this process has no descriptor left
+ * @throws DownloadError, DownloadDeferred, the signal's reason, or the system's error if this process has no descriptor
+ * left
  */
 export async function download(url: string, options: DownloadOptions): Promise<Download> {
   options.signal?.throwIfAborted();
@@ -109,10 +113,14 @@ function checkFirst(url: string, { guard, trust }: DownloadOptions): URL {
 /** Passed on to the socket; Node's types of requests do not name it. */
 type TcpSocketSettings = Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'>;
 
-function open(url: URL, { guard, trust }: DownloadOptions, limit: TimeLimit): Promise<IncomingMessage> {
+function open(
+  url: URL,
+  { guard, trust, owner }: DownloadOptions,
+  limit: TimeLimit,
+): Promise<IncomingMessage> {
   const settings: RequestOptions & TcpSocketSettings = {
     agent: false,
-    lookup: guard.lookupFor(url, trust),
+    lookup: guard.lookupFor(url, trust, owner),
     autoSelectFamilyAttemptTimeout: addressAttemptMs,
     headers: { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'Likeness' },
     maxHeaderSize: maxHeaderBytes,
@@ -222,7 +230,9 @@ class TimeLimit {
   reasonFor(error: unknown, options: DownloadOptions): unknown {
     if (this.signal?.aborted) return this.signal.reason;
     // Not the address's fault, and no answer about it.
-    if (error instanceof DownloadError || isOutOfDescriptors(error)) return error;
+    if (error instanceof DownloadError || error instanceof DownloadDeferred || isOutOfDescriptors(error)) {
+      return error;
+    }
     const cause = this.isLate ? new Error(`It took longer than ${options.timeoutMs} ms.`) : error;
     return new DownloadError('UNREACHABLE', notFetched(options), undefined, cause);
   }

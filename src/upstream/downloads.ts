@@ -4,6 +4,9 @@ import type { Guard, Trust } from './guard';
 /** How much of a file is waited for. */
 export type DownloadLimits = Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 'signal'>;
 
+/** The same, for a URL of a client. */
+export type PhotoDownloadLimits = DownloadLimits & Pick<DownloadOptions, 'owner'>;
+
 /** Photo hosts send on to where the file lies; nobody needs more hops. */
 const photoRedirects = 3;
 
@@ -15,8 +18,8 @@ export class Downloads {
     private readonly trust: Trust,
   ) {}
 
-  /** A photo from an address that a client gave. Throws DownloadError. */
-  photo(url: string, limits: DownloadLimits): Promise<Download> {
+  /** A photo from an address that a client gave. Throws like {@link download}. */
+  photo(url: string, limits: PhotoDownloadLimits): Promise<Download> {
     return download(url, { ...limits, guard: this.guard, redirects: photoRedirects, subject: 'photo' });
   }
 

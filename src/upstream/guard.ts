@@ -1,6 +1,6 @@
-import { promises as dns, type LookupAddress, type LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { createResolver, type Resolve } from './name-resolution';
 import { isPublicAddress, readAddress, type Address } from './public-address';
 
 /**
@@ -22,9 +22,6 @@ export class GuardRefusal extends Error {
 
 /** Says of a host, as `URL.hostname` writes it, whether it may be private and have any port. */
 export type Trust = (hostname: string) => boolean;
-
-/** The system's resolver, as far as the guard needs it. */
-export type Resolve = (hostname: string, options: LookupOptions & { all: true }) => Promise<LookupAddress[]>;
 
 /** What {@link createGuard} may be told. */
 export interface GuardOptions {
@@ -52,8 +49,9 @@ export interface Guard {
    * The resolver for the one connection to this URL. Every address that the name has is checked at that moment, by the
    * very answer that the socket then uses: a name that changes its address between check and use gains nothing. Fails
    * with GuardRefusal. A socket asks no resolver when the URL holds an address: {@link Guard.checkUrl} has seen that.
+   * @param owner - whose URL it is; null for one that no client gave
    */
-  lookupFor(url: URL, trust?: Trust): LookupFunction;
+  lookupFor(url: URL, trust?: Trust, owner?: string | null): LookupFunction;
 }
 
 /** An entry of the list of what is let through. */
@@ -66,7 +64,7 @@ interface Allowed {
  * Makes a guard.
  * @throws Error naming the entry of `allow` that is none
  */
-export function createGuard({ allow, ports = [80, 443], resolve = dns.lookup }: GuardOptions): Guard {
+export function createGuard({ allow, ports = [80, 443], resolve = createResolver() }: GuardOptions): Guard {
   const allowed = allow.map(readAllowed);
   const lets = (url: URL, hostname: string, address: Address | null): boolean =>
     allowed.some((entry) => [null, portOf(url)].includes(entry.port) && entry.matches(hostname, address));
@@ -80,14 +78,14 @@ export function createGuard({ allow, ports = [80, 443], resolve = dns.lookup }: 
     return url;
   };
 
-  const lookupFor = (url: URL, trust?: Trust): LookupFunction => {
+  const lookupFor = (url: URL, trust?: Trust, owner: string | null = null): LookupFunction => {
     const isFree = trust?.(url.hostname) === true || lets(url, url.hostname, null);
     const mayConnect = (text: string): boolean => {
       const address = readAddress(text);
       return isFree || (address !== null && (isPublicAddress(address) || lets(url, text, address)));
     };
     return (hostname, options, callback) => {
-      resolve(hostname, { ...options, all: true }).then(
+      resolve(hostname, { ...options, all: true }, owner).then(
         (found) => {
           const [first] = found;
           if (!first || !found.every(({ address }) => mayConnect(address))) callback(new GuardRefusal(), []);

@@ -58,7 +58,7 @@ describe('a process with few open files', () => {
 describe('a process that can open nothing', () => {
   it('answers SERVICE_UNAVAILABLE, refuses no photo, and goes on when it can', async () => {
     house = await FaultsHouse.open({
-      settings: { PHOTO_URL_ALLOW: new URL(host.put('/', '')).host, UPSTREAM: 'picsart' },
+      settings: { PHOTO_URL_ALLOW: `${new URL(host.put('/', '')).host},localhost`, UPSTREAM: 'picsart' },
     });
     const { photoIds } = await furnish(house);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -79,7 +79,11 @@ describe('a process that can open nothing', () => {
     const { url } = (shown.data as { photo: { url: string } }).photo;
     expect((await send(url)).status).toBe(200);
     const photoUrls = await Promise.all(
-      [1, 2, 3, 4, 5].map(async (seed) => host.put(`/${seed}.jpg`, await facePhoto(seed, { width: 640 }))),
+      [1, 2, 3, 4, 5].map(async (seed) => {
+        const photoUrl = host.put(`/${seed}.jpg`, await facePhoto(seed, { width: 640 }));
+        // Without descriptors a name fails otherwise than an address: the resolver calls it unknown.
+        return seed === 1 ? photoUrl : photoUrl.replace('127.0.0.1', 'localhost');
+      }),
     );
     const allow = await house.gateway.forbidOpening();
     const refused = await send(url);
@@ -88,9 +92,13 @@ describe('a process that can open nothing', () => {
     const { data } = await ask(train, { input: { type: 'WOMAN', photoUrls } });
     const { id } = (data as { trainModel: { model: { id: string } } }).trainModel.model;
     await eventually(
-      'fetches that fail',
-      async () => house.gateway.log.filter((line) => JSON.stringify(line).includes('EMFILE')),
-      (lines) => lines.length >= 10,
+      'more failures of a photo than an address may have',
+      async () => {
+        const failures = house.gateway.said(/a photo could not be kept/);
+        const ids = failures.map(({ photoId }) => photoId);
+        return Math.max(0, ...ids.map((photoId) => ids.filter((other) => other === photoId).length));
+      },
+      (count) => count >= 6,
       120_000,
     );
     await allow();

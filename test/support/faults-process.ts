@@ -15,6 +15,9 @@ const failpoints = join(__dirname, 'failpoints.cjs');
 /** How long a start may take before it counts as failed, in milliseconds; it takes one to two seconds when alone. */
 const startMs = 60_000;
 
+/** Linux' number of `openat`, on x86-64 and on ARM64. */
+const openCalls: ReadonlySet<string> = new Set(['257', '56']);
+
 /** Lines of a log that are kept. */
 const mostLines = 20_000;
 
@@ -165,6 +168,17 @@ export class GatewayProcess {
   /** How many files and sockets it has open. */
   async openFiles(): Promise<number> {
     return (await readdir(`/proc/${this.pid}/fd`)).length;
+  }
+
+  /** How many of its threads are opening a file, such as a pipe without a writer. */
+  async threadsOpeningFiles(): Promise<number> {
+    const tasks = `/proc/${this.pid}/task`;
+    const calls = await Promise.all(
+      (await readdir(tasks)).map((thread) =>
+        readFile(join(tasks, thread, 'syscall'), 'utf8').catch(() => ''),
+      ),
+    );
+    return calls.filter((call) => openCalls.has(call.split(' ')[0]!)).length;
   }
 
   /**

@@ -23,6 +23,7 @@ import type { ByteRange, MediaStore, OpenObject, StoredObject } from '../../src/
 import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
+import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
 import { createTestDatabase } from './database';
 import { listening, stopped } from './file-host';
 
@@ -91,10 +92,14 @@ class WatchedStore implements MediaStore {
   }
 }
 
-/** `retentionMs` is how long photos are kept after a training; `limits` are those of uploads. */
+/**
+ * `retentionMs` is how long photos are kept after a training; `limits` are those of uploads; `lookup` is the system's
+ * resolver.
+ */
 export async function openPhotoHouse(
   retentionMs = 0,
   limits: Partial<TransferLimits> = {},
+  lookup?: Resolve,
 ): Promise<PhotoHouse> {
   const testDatabase = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
@@ -103,7 +108,8 @@ export async function openPhotoHouse(
   const base = `http://127.0.0.1:${await listening(server)}`;
   const store = new WatchedStore(new DiskStore(folder));
   const spool = new UploadSpool(join(folder, '.uploads'));
-  const house = build({ source, store, spool, base, retentionMs, limits: { ...generous, ...limits } });
+  const options = { source, store, spool, base, retentionMs, limits: { ...generous, ...limits }, lookup };
+  const house = build(options);
   server.on('request', (request, response) => void answer(house, request, response));
   const stop = async (): Promise<void> => {
     await stopped(server);
@@ -123,6 +129,7 @@ interface BuildOptions {
   base: string;
   retentionMs: number;
   limits: TransferLimits;
+  lookup: Resolve | undefined;
 }
 
 /** Limits that no test meets by accident. */
@@ -133,14 +140,14 @@ const generous: TransferLimits = {
   graceMs: 15_000,
 };
 
-function build({ source, store, spool, base, retentionMs, limits }: BuildOptions): Built {
+function build({ source, store, spool, base, retentionMs, limits, lookup }: BuildOptions): Built {
   const logger = createLogger('silent');
   const database = new Database(source);
   const signer = new UrlSigner(['a secret of the tests']);
   const urls = new PhotoUrls(signer, () => base);
   const deletion = new MediaDeletion(database, store, logger);
   const intake = new PhotoIntake(database, store, new PictureWorkshop(createWorkshopGate(2)));
-  const guard = createGuard({ allow: ['127.0.0.1'] });
+  const guard = createGuard({ allow: ['127.0.0.1', 'photos.example.org'], resolve: createResolver(lookup) });
   let wakes = 0;
   const work = new PhotoWork({
     database,
