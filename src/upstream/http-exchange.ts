@@ -121,6 +121,11 @@ const connectTimeoutMs = 10_000;
  */
 const maxConnectMs = 2 * connectTimeoutMs;
 
+/** A time limit that ends a call by so much too late ends it in a process that was suspended, in milliseconds. */
+const maxTimerDelayMs = 200;
+/** How long such a process reads what has come in meanwhile before it gives the call up, in milliseconds. */
+const lastReadMs = 1_000;
+
 /** The connection was never made. */
 class ConnectError extends Error {}
 
@@ -160,8 +165,16 @@ class Exchange {
     if (signal.aborted) throw new ExchangeError(false, 'aborted');
     const cancel = new AbortController();
     const reading = this.read(dispatcher, cancel.signal);
+    const startedAt = Date.now();
+    let lastRead: NodeJS.Timeout | undefined;
     let giveUp: (reason: 'timeout' | 'aborted') => void = () => undefined;
-    const late = new Promise<'timeout' | 'aborted'>((resolve) => (giveUp = resolve));
+    const late = new Promise<'timeout' | 'aborted'>((resolve) => {
+      giveUp = (reason) => {
+        // After a suspension timers come before what the kernel has received meanwhile, which may be a paid id.
+        const isOverdue = Date.now() - startedAt - timeoutMs > maxTimerDelayMs;
+        lastRead ??= setTimeout(() => resolve(reason), isOverdue ? lastReadMs : 0);
+      };
+    });
     const onAbort = (): void => {
       giveUp('aborted');
     };
@@ -174,6 +187,7 @@ class Exchange {
     try {
       return await this.answer(await Promise.race([reading, late]));
     } finally {
+      clearTimeout(lastRead);
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       cancel.abort();

@@ -52,4 +52,31 @@ describe('a paid request', () => {
     expect(outcome).toMatchObject({ sent: false });
     expect(received).toBe('');
   });
+
+  it('is answered by what came in while the process was suspended beyond the time limit', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npaid');
+        // The answer is in the kernel by now, and both timers are due before it is read.
+        block(800);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const exchange = new HttpExchange(1);
+    const answer = await exchange
+      .postOnce({
+        url: new URL(`http://127.0.0.1:${port}/`),
+        headers: {},
+        body: '{}',
+        timeoutMs: 400,
+        maxBytes: 1_000,
+        signal: AbortSignal.timeout(400),
+      })
+      .catch((error: unknown) => error);
+    await exchange.stop();
+    await new Promise((closed) => server.close(closed));
+    expect(answer).toMatchObject({ status: 200, cut: null, body: Buffer.from('paid') });
+  });
 });
