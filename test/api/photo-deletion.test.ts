@@ -94,6 +94,26 @@ describe('a photo', () => {
     expect(await house.store.has(keys[0]!)).toBe(false);
   });
 
+  it('is deleted with the next batch although an owner has deleted many more before', async () => {
+    const many = Array.from({ length: 300 }, () => `photos/${newId()}.jpg`);
+    await doom(house.database, many);
+    const few = Array.from({ length: 10 }, () => `photos/${newId()}.jpg`);
+    for (const key of few) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
+    await doom(house.database, few);
+    await house.database.rows(
+      `UPDATE doomed_media SET due_at = now() - interval '1 min' WHERE key = (SELECT min(key) FROM doomed_media)`,
+    );
+
+    await house.deletion.sweep(100);
+
+    for (const key of few) expect(await house.store.has(key)).toBe(false);
+    // The one that has waited longest is among them.
+    expect(
+      await house.database.rows(`SELECT key FROM doomed_media WHERE due_at <= now() - interval '1 min'`),
+    ).toEqual([]);
+    expect(await house.deletion.sweep(1_000)).toBe(210);
+  });
+
   it('that no training uses is purged in time, and with it what tells of the person', async () => {
     const { id } = await photo();
     const hours = await house.database.rows<{ hours: number }>(
