@@ -50,7 +50,7 @@ export class TokenVerifier {
     return {
       owner: payload.sub!,
       scopes: new Set(scopesOf(payload)),
-      expiresAtMs: payload.exp! * 1_000,
+      expiresAtMs: (payload.exp! + leewaySeconds) * 1_000,
     };
   }
 

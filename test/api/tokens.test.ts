@@ -169,9 +169,9 @@ describe('tokens', () => {
       expect(await client.end()).toMatchObject({ code: 4403 });
     });
 
-    it('close it with 4403 when they end', async () => {
+    it('close it with 4403 when they end, by the leeway that requests have too', async () => {
       const client = await SocketClient.greeted(gateway.url, {
-        Authorization: `Bearer ${await token({ endsInSeconds: 2 })}`,
+        Authorization: `Bearer ${await token({ endsInSeconds: -55 })}`,
       });
       client.subscribe('1', who);
       expect(await client.ended('1')).toHaveLength(2);
