@@ -80,6 +80,8 @@ describe('picsart states of a training', () => {
     [200, { status: 'queued' }, { state: 'PENDING' }],
     [202, { status: 'success', model_id: 'm-1' }, { state: 'RUNNING', known: true }],
     [202, { model_id: 'm-1' }, { state: 'RUNNING', known: true }],
+    [202, { status: 'success', data: { model_id: 'm-1' } }, { state: 'RUNNING', known: true }],
+    [200, { status: 'success', data: { model_id: 'm-1' } }, { state: 'DONE' }],
   ])(
     'lets the word decide, and HTTP where the word leaves it open: %i with %j',
     async (http, body, state) => {

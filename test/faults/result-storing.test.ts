@@ -1,7 +1,9 @@
+import { createLogger } from '../../src/core/logger';
 import type { Wake } from '../../src/events/wake';
 import { avatarKeys } from '../../src/generations/avatar-keys';
 import { Closing } from '../../src/generations/closing';
 import { JobStore } from '../../src/jobs/job.store';
+import { MediaDeletion } from '../../src/storage/media-deletion';
 import { fileOf, paint, ResultBench, sha256Of } from '../support/result-bench';
 
 const url = 'https://pictures.example/1';
@@ -63,6 +65,28 @@ describe('a picture that is being stored', () => {
     else await bench.tryAgain();
     const [stored] = await bench.avatars(job);
     expect(await bench.keysOf([row!.id])).toEqual(stored ? avatarKeys(stored) : []);
+  });
+
+  it('leaves bytes that the sweep of orphans deletes when a process died while it replaced a damaged picture', async () => {
+    const job = await bench.finished(url);
+    await bench.tryAgain();
+    const { database, media } = bench.jobs;
+    await database.rows('UPDATE avatars SET damaged_at = now(), due_at = now(), source_url = $1', [url]);
+    bench.worker.crashAt('result:stored');
+    await bench.tryAgain();
+    bench.worker = bench.jobs.successor(bench.worker);
+    await bench.tryAgain();
+    const [row] = await bench.avatars(job);
+    expect(row).toMatchObject({ status: 'STORED', damagedAt: null });
+    expect(await bench.keysOf([row!.id])).toHaveLength(4);
+    // As if they had lain there for longer than any try may take.
+    const aged = Object.assign(Object.create(media) as typeof media, {
+      list: (prefix: string) => media.list(prefix, 0),
+    });
+    await new MediaDeletion(database, aged, createLogger('silent')).sweepOrphans(
+      new AbortController().signal,
+    );
+    expect(await bench.keysOf([row!.id])).toEqual(avatarKeys(row!));
   });
 
   it('keeps its bytes when the answer to the commit that stored it is lost', async () => {

@@ -4,7 +4,8 @@ import { readJobReason, readProgress, readResults, statusValues, type Body } fro
 
 /**
  * What a 2xx answer says of a training. The status words decide; HTTP's 202 ("processing", as the sibling services use
- * it) counts only where the words leave it open.
+ * it) counts only where the words leave it open. So `success` alone is the job's own word with a 200, also beside data
+ * without a status: the vocabulary of 2026 has it for a finished job, and `processing` for one that is not.
  */
 export function readTraining(body: Body, httpStatus: number, notice: UpstreamNotice): UpstreamState {
   const status = readJobStatus(body);
