@@ -66,6 +66,7 @@ it('holds no more memory and no more handles after many jobs, sockets and cut re
     return last.handles <= base.handles;
   });
   const grownPerJob = (last.heapBytes - base.heapBytes) / (rounds * jobsPerRound);
-  // A leaked job, event or socket with its closures keeps more; caches that fill keep less.
-  expect(grownPerJob).toBeLessThan(10_000);
+  // A leaked job, event or socket with its closures keeps more. Over 900 jobs, 1 kB a job was kept, less and less, and
+  // none of it by objects of the program; two measurements differ by chance by up to 2 kB a job.
+  expect(grownPerJob).toBeLessThan(5_000);
 }, 300_000);
