@@ -542,6 +542,8 @@ CREATE UNIQUE INDEX submissions_of_model ON submissions USING btree (model_id, a
 
 CREATE UNIQUE INDEX submissions_ref_once ON submissions USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
+CREATE INDEX submissions_unanswered ON submissions USING btree (called_at) WHERE (outcome = 'CALLING'::text);
+
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
 

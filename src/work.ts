@@ -109,6 +109,7 @@ function makeJobWork(
       pollTimeoutMs: config.POLL_TIMEOUT,
       onUnknownWord: metrics.unknownWord,
     }),
+    unansweredMs: times.submitTimeoutMs + graceMs,
     overdue: new OverdueWork({ ...common, graceMs, marginMs: config.POLL_TIMEOUT + config.LEASE }),
   };
 }

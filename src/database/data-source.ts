@@ -11,6 +11,7 @@ import { Ledger1764100003002 } from './migrations/1764100003002-ledger';
 import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
 import { AvatarWatch1764100005000 } from './migrations/1764100005000-avatar-watch';
 import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
+import { UnansweredCalls1764100010000 } from './migrations/1764100010000-unanswered-calls';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -27,6 +28,7 @@ const migrations = [
   LateWatch1764100004000,
   AvatarWatch1764100005000,
   WriteAdmission1764100009000,
+  UnansweredCalls1764100010000,
 ];
 
 /** What a data source is made of. */

@@ -53,6 +53,24 @@ export async function detachUnanswered(sql: Sql): Promise<number> {
 }
 
 /**
+ * Writes that the outcome of calls is unknown that were never answered, since their process ended, and that no move of
+ * their job closed, since it was cancelled meanwhile. An answer that comes later still counts.
+ * @param olderThanMs - longer than a call and its grace period take
+ * @returns how many, at most 1,000 a call
+ */
+export async function closeUnanswered(sql: Sql, olderThanMs: number): Promise<number> {
+  const closed = await sql.rows(
+    `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
+       (SELECT id FROM submissions
+         WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
+         ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+     RETURNING id`,
+    [olderThanMs],
+  );
+  return closed.length;
+}
+
+/**
  * Deletes paid calls of deleted jobs that are older than that. Those of jobs that exist stay.
  * @returns how many, at most 1,000 a call
  */

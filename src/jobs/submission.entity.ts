@@ -32,6 +32,7 @@ export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUT
 })
 @Index('submissions_detached', ['calledAt'], { where: 'model_id IS NULL AND generation_id IS NULL' })
 @Index('submissions_of_deleted', ['jobDeletedAt'], { where: 'job_deleted_at IS NOT NULL' })
+@Index('submissions_unanswered', ['calledAt'], { where: "outcome = 'CALLING'" })
 @Index('submissions_evidence_old', ['calledAt'], { where: 'evidence IS NOT NULL' })
 export class SubmissionEntity {
   @PrimaryColumn('uuid')

@@ -12,7 +12,7 @@ import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
 import type { OverdueWork } from '../jobs/overdue.work';
 import type { Settlement } from '../jobs/settlement';
-import { detachUnanswered, pruneLedger } from '../jobs/submission-retention';
+import { closeUnanswered, detachUnanswered, pruneLedger } from '../jobs/submission-retention';
 import { forgetEvidence } from '../jobs/submission.ledger';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { ModelWork } from '../models/model.work';
@@ -33,6 +33,8 @@ export interface JobBeatParts {
   /** How often a look is taken at whether a paused account must be checked, in milliseconds. */
   probeEveryMs: number;
   overdue: OverdueWork;
+  /** After which time a paid call counts as never answered, in milliseconds. */
+  unansweredMs: number;
   models: ModelWork;
   generations: GenerationWork;
 }
@@ -183,6 +185,7 @@ function housekeeping(parts: BeatParts): Beat[] {
     rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
     rare('forget evidence', minuteMs, () => forgetEvidence(database, parts.evidenceRetentionMs)),
     rare('prune photo servers', minuteMs, () => pruneServing(database)),
+    rare('close unanswered calls', minuteMs, () => closeUnanswered(database, parts.unansweredMs)),
     rare('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
     rare('prune ledger', minuteMs, () => pruneLedger(database, parts.ledgerRetentionMs)),
     rare('forget exports', minuteMs, () => pruneExports(database)),

@@ -36,6 +36,30 @@ describe('two gateways on one database', () => {
     expect(await complaints(house)).toEqual([]);
   });
 
+  it('leave no paid call open whose process ended after its job was cancelled', async () => {
+    await open({ gateways: 2 });
+    await furnish(house);
+    const [stopped, other] = house.gateways as [GatewayProcess, GatewayProcess];
+    // Only one gateway works while the call is made.
+    process.kill(other.pid, 'SIGSTOP');
+    const { reached } = await stopped.arm('submission:answered');
+    const { id } = await order(house, 'generation');
+    await within('the answer', reached);
+    process.kill(other.pid, 'SIGCONT');
+    await clientOf(other).change('cancelGeneration', id);
+    await stopped.kill();
+    const outcomes = (): Promise<{ outcome: string; isOld: boolean }[]> =>
+      house.rows(
+        `SELECT outcome, called_at < now() - interval '15 s' AS "isOld" FROM submissions WHERE generation_id = $1`,
+        [rowId(id)],
+      );
+    await eventually('the time for an answer', outcomes, ([call]) => call!.isOld);
+    // Such calls are looked for at a start and every minute.
+    await house.restartGateway();
+    await eventually('the outcome', outcomes, ([call]) => call!.outcome === 'UNKNOWN');
+    expect(await complaints(house)).toEqual([]);
+  });
+
   it('pay for 40 jobs 40 times, though one of them is killed in the middle', async () => {
     await open({ gateways: 2 });
     await furnish(house);

@@ -1,4 +1,9 @@
-import { detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/submission-retention';
+import {
+  closeUnanswered,
+  detachUnanswered,
+  pruneLedger,
+  readLedger,
+} from '../../src/jobs/submission-retention';
 import { acceptAttempt } from '../../src/jobs/submission.ledger';
 import { modelLine } from '../../src/models/model.line';
 import { JobBench, type Job } from '../support/job-bench';
@@ -201,6 +206,20 @@ describe('quotas and the ledger of paid calls', () => {
     await bench.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
     expect(await detachUnanswered(bench.database)).toBe(1);
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: true, isAnonymous: true }]);
+  });
+
+  it('closes a call whose process ended after its job was cancelled, as of unknown outcome', async () => {
+    const job = await begin(bench, 'training');
+    worker.crashAt('submission:answered');
+    await worker.submit(job.table);
+    await bench.cancel(job);
+    const close = (): Promise<number> => closeUnanswered(bench.database, 60_000);
+    expect(await close()).toBe(0);
+    await bench.database.rows(`UPDATE submissions SET called_at = now() - interval '61 s'`);
+    expect(await close()).toBe(1);
+    expect(await close()).toBe(0);
+    expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: false, isAnonymous: true }]);
+    expect(await counted()).toBe(1);
   });
 
   it('says what was spent by day, and forgets calls of deleted jobs after their retention', async () => {
