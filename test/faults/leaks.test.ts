@@ -11,7 +11,7 @@ const jobsPerRound = 15;
 let house: FaultsHouse;
 
 beforeAll(async () => {
-  house = await FaultsHouse.open();
+  house = await FaultsHouse.open({ maxFollowed: 0 });
   await furnish(house);
 }, 120_000);
 afterAll(() => house.close());

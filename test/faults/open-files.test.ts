@@ -28,7 +28,7 @@ const queryRequest =
 
 describe('a process with few open files', () => {
   it('refuses sockets beyond them, serves the others, and does its work', async () => {
-    house = await FaultsHouse.open({ openFiles: 256 });
+    house = await FaultsHouse.open({ openFiles: 256, maxFollowed: 0 });
     await furnish(house);
     const training = await order(house, 'training');
     const port = Number(house.gateway.port);
@@ -58,6 +58,7 @@ describe('a process with few open files', () => {
 describe('a process that can open nothing', () => {
   it('answers SERVICE_UNAVAILABLE, refuses no photo, and goes on when it can', async () => {
     house = await FaultsHouse.open({
+      maxFollowed: 0,
       settings: { PHOTO_URL_ALLOW: `${new URL(host.put('/', '')).host},localhost`, UPSTREAM: 'picsart' },
     });
     const { photoIds } = await furnish(house);

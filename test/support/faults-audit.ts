@@ -87,8 +87,22 @@ async function streams(house: FaultsHouse): Promise<string[]> {
   const untold = now.filter(({ id, status }) => last.get(id)?.payload.status !== status);
   return [
     ...wrong,
+    ...repetitions(rows),
     ...untold.map(({ kind, id, status }) => `nobody was told that ${kind} ${id} is ${status}`),
   ];
+}
+
+/** Each event records a change. */
+function repetitions(rows: readonly EventRow[]): string[] {
+  const last = new Map<string, string>();
+  // Of events that were erased, only their place is left.
+  const kept = rows.filter(({ kind }) => kind !== 'DELETED');
+  return kept.flatMap(({ stream_id: stream, sequence, subject_id: subject, payload }) => {
+    const text = JSON.stringify(payload);
+    const isRepeated = last.get(subject) === text;
+    last.set(subject, text);
+    return isRepeated ? [`${stream}: ${sequence} repeats the event of ${subject} before it`] : [];
+  });
 }
 
 const stateOf = ({ kind, subject_id: id, payload }: EventRow): JobState => ({
@@ -140,12 +154,13 @@ interface AvatarRow {
   sha256: string | null;
   byte_size: number | null;
   content_type: string | null;
+  is_early: boolean;
 }
 
 /** What is shown as stored is on the disk, whole, and a picture. */
 async function pictures(house: FaultsHouse): Promise<string[]> {
   const rows = await house.rows<AvatarRow>(
-    'SELECT id, status, media_token, sha256, byte_size, content_type FROM avatars',
+    'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AS is_early FROM avatars',
   );
   const files = await media(house);
   const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));
@@ -155,8 +170,7 @@ async function pictures(house: FaultsHouse): Promise<string[]> {
 }
 
 async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>): Promise<string | null> {
-  // What is DELAYED is tried until its time is over; nobody waits for it.
-  if (row.status !== 'STORED') return row.status === 'PENDING' ? 'is left PENDING' : null;
+  if (row.status !== 'STORED') return missingProblem(row);
   const names = { id: row.id, mediaToken: row.media_token };
   const [original, preview] = [files.get(avatarKey(names)), files.get(previewKey(names))];
   if (!original || !preview) return 'has no bytes';
@@ -165,6 +179,12 @@ async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>
   if (sha256 !== row.sha256 || bytes.length !== row.byte_size) return 'has other bytes than its row says';
   const shown = await Promise.all([decodes(bytes), decodes(await readFile(preview))]);
   return shown.every(Boolean) ? null : 'is no picture';
+}
+
+/** What is DELAYED is tried until its time is over; no job waits for it. */
+function missingProblem({ status, is_early: isEarly }: AvatarRow): string | null {
+  if (status === 'PENDING') return 'is left PENDING';
+  return status === 'LOST' && isEarly ? 'was given up before its time was over' : null;
 }
 
 /** Whether these bytes are a picture that can be shown. */

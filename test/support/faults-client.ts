@@ -105,14 +105,14 @@ export class FaultsClient {
   }
 
   async generate(modelId: string, count: number, key?: string): Promise<Job> {
-    const label = key ?? randomUUID();
+    const label = this.labelOf(key);
     const input = { modelId, prompts: [{ count, prompt: label }] };
     const mutation = { key, label, target: modelId };
     return this.create('generateAvatars', 'GenerateAvatarsInput', 'generation', input, mutation);
   }
 
   async instant(photoId: string, key?: string): Promise<Job> {
-    const label = key ?? randomUUID();
+    const label = this.labelOf(key);
     const input = { photoId, prompt: label };
     const mutation = { key, label };
     return this.create(
@@ -154,6 +154,11 @@ export class FaultsClient {
       await this.ask(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
       return null;
     });
+  }
+
+  /** What the upstream sees of the mutation. Owners may use the same key. */
+  private labelOf(key: string = randomUUID()): string {
+    return `${this.options.owner} ${key}`;
   }
 
   /** A mutation that makes a job. */

@@ -27,7 +27,7 @@ export class HistoryChecker {
   private readonly checked = new Set<StreamLog>();
 
   /** @param maxFollowed - how many subscriptions are open at once; with 0 nothing is followed or checked */
-  constructor(private readonly maxFollowed = 0) {}
+  constructor(private readonly maxFollowed = 10) {}
 
   /** Called by the sandbox. */
   readonly onExecuted = (call: SandboxCall): void => {

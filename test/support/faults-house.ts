@@ -26,7 +26,10 @@ export interface HouseOptions {
    * @defaultValue one viewer, by `AUTH=none`
    */
   owners?: readonly string[];
-  /** How many subscriptions follow the jobs at once, for the history checker. @defaultValue 0, which checks no history */
+  /**
+   * How many subscriptions follow the jobs at once, for the history checker; 0 checks no history.
+   * @defaultValue 10
+   */
   maxFollowed?: number;
   /** Each gateway's limit of open files. @defaultValue that of this process */
   openFiles?: number;

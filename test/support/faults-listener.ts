@@ -29,6 +29,14 @@ export interface ListenerOptions {
   maxItems?: () => number;
 }
 
+/** A socket that is terminated while it connects emits an error after graphql-ws has removed its own handlers. */
+class TerminableSocket extends WebSocket {
+  constructor(url: string, protocols: string) {
+    super(url, protocols);
+    this.on('error', () => undefined);
+  }
+}
+
 /** A client that follows one subscription, leaves at random, and comes back with its last cursor to any gateway. */
 export class Listener {
   /** What it received, in order. */
@@ -69,7 +77,7 @@ export class Listener {
     await new Promise<void>((ended) => {
       const client = createClient({
         url: `${this.options.gateway().replace('http', 'ws')}/graphql`,
-        webSocketImpl: WebSocket,
+        webSocketImpl: TerminableSocket,
         connectionParams: token === null ? undefined : { authorization: `Bearer ${token}` },
         lazy: true,
         retryAttempts: 0,

@@ -43,6 +43,8 @@ const askedOnly: readonly Misbehaviour[] = [
   { kind: 'unknown-status' },
   { kind: 'unknown-status', word: '' },
   { kind: 'status-back' },
+  { kind: 'status', status: 404, forMs: 3_000 },
+  { kind: 'status', status: 403, forMs: 2_000 },
 ];
 
 /** Everything that can befall an operation. */
@@ -53,7 +55,14 @@ const climate: Record<Operation, readonly Misbehaviour[]> = {
   model: [...anywhere, ...askedOnly],
   inference: [...anywhere, ...askedOnly],
   balance: [{ kind: 'status', status: 401 }, { kind: 'status', status: 404 }, { kind: 'hang' }],
-  result: [...anywhere, { kind: 'not-an-image' }, { kind: 'expired' }],
+  result: [
+    ...anywhere,
+    { kind: 'hang' },
+    { kind: 'not-an-image' },
+    { kind: 'expired' },
+    { kind: 'status', status: 404, forMs: 3_000 },
+    { kind: 'status', status: 403, forMs: 3_000 },
+  ],
 };
 
 /** Bad weather: a share of all calls goes wrong, in every way there is. */

@@ -53,6 +53,8 @@ export interface StreamLog {
 }
 
 interface SentMutation extends Mutation {
+  /** Its place among all mutations and executed calls. */
+  readonly order: number;
   readonly results: MutationResult[];
 }
 
@@ -64,7 +66,8 @@ const closures = { model: closureOf(modelMoves), generation: closureOf(generatio
  */
 export class History {
   readonly streams: StreamLog[] = [];
-  private readonly executed: ExecutedCall[] = [];
+  private readonly executed: (ExecutedCall & { order: number })[] = [];
+  private order = 0;
   private readonly mutations = new Map<string, SentMutation>();
   private readonly latest = new Map<string, JobState>();
   private readonly readers = new Map<string, Set<string>>();
@@ -73,13 +76,22 @@ export class History {
   /** Records that a mutation is sent. The returned function records its result. */
   send(mutation: Mutation): (result: MutationResult) => void {
     const key = `${mutation.owner} ${mutation.name} ${mutation.label}`;
-    const sent = this.mutations.get(key) ?? { ...mutation, results: [] };
+    const sent = this.mutations.get(key) ?? { ...mutation, order: (this.order += 1), results: [] };
+    if (!this.mutations.has(key)) this.requireUniqueLabel(mutation);
     this.mutations.set(key, sent);
     // Counts as lost until there is a result.
     const index = sent.results.push('lost') - 1;
     return (result) => {
       sent.results[index] = result;
     };
+  }
+
+  /** Generations are recognised upstream by their label alone. */
+  private requireUniqueLabel({ name, label }: Mutation): void {
+    const isAmbiguous = [...this.mutations.values()].some(
+      (other) => other.label === label && isPrompted(other.name) && isPrompted(name),
+    );
+    if (isAmbiguous) throw new Error(`Two mutations have the label ${label}.`);
   }
 
   /** Records that a job is read. The returned function takes its state, which must not be older than what was known. */
@@ -103,7 +115,7 @@ export class History {
 
   /** Records a paid call that the upstream executed. */
   execute(call: ExecutedCall): void {
-    this.executed.push(call);
+    this.executed.push({ ...call, order: (this.order += 1) });
   }
 
   /** The jobs that clients know and have not asked to delete. */
@@ -136,14 +148,27 @@ export class History {
     return [
       ...this.paymentProblems(),
       ...[...this.mutations.values()].flatMap((mutation) => this.visibilityProblems(mutation, current)),
-      ...[...replays].flatMap(([log, replay]) => streamProblems(log, replay)),
+      ...[...replays].flatMap(([log, replay]) => streamProblems(log, replay, this.isErasable(log))),
       ...this.streams.flatMap((log) => orderProblems(log)),
       ...this.observed,
       ...this.ownershipProblems(),
     ];
   }
 
-  /** At most one execution for each attempt, and for each mutation together with the retries of its job. */
+  /** Whether events of the stream may have been erased: those of avatars that were deleted, with their generation or alone. */
+  private isErasable({ kind, subject }: StreamLog): boolean {
+    const sent = [...this.mutations.values()].filter(({ name }) => name.startsWith('delete'));
+    const isOfModel = (target: string | null): boolean =>
+      [...this.mutations.values()].some(
+        (mutation) =>
+          mutation.target === subject && target !== null && idsOf(mutation.results).includes(target),
+      );
+    return (
+      kind === 'avatars' && sent.some(({ name, target }) => name === 'deleteAvatar' || isOfModel(target))
+    );
+  }
+
+  /** At most one execution for each attempt, for each mutation, and for each retry of its job. */
   private paymentProblems(): string[] {
     const problems: string[] = [];
     const attempts = this.executed.flatMap(({ photos }) =>
@@ -159,19 +184,28 @@ export class History {
       const calls = this.executed.filter(
         (call) => call.label === label || (call.photos !== null && uuids.includes(call.photos.job)),
       );
-      const allowed = 1 + this.retriesOf(ids);
-      if (calls.length > allowed) {
-        problems.push(`${name} ${label} of ${owner} was executed ${calls.length} times, ${allowed} allowed`);
-      }
+      const retries = this.retriesOf(ids);
+      const counts = retries.map(() => 0);
+      counts.push(0);
+      for (const call of calls) counts[retries.filter((order) => order < call.order).length]! += 1;
+      counts.forEach((count, retry) => {
+        const subject = retry === 0 ? '' : `retry ${retry} of `;
+        if (count > 1) problems.push(`${subject}${name} ${label} of ${owner} was executed ${count} times`);
+      });
     }
     return problems;
   }
 
-  private retriesOf(ids: readonly string[]): number {
+  /** When each retry of the job was first sent. What is executed from then on is the retry's: the attempt before has failed. */
+  private retriesOf(ids: readonly string[]): number[] {
     const retries = [...this.mutations.values()].filter(
-      ({ name, target }) => name.startsWith('retry') && target !== null && ids.includes(target),
+      ({ name, target, results }) =>
+        name.startsWith('retry') &&
+        target !== null &&
+        ids.includes(target) &&
+        results.some((result) => result !== 'refused'),
     );
-    return retries.flatMap(({ results }) => results.filter((result) => result !== 'refused')).length;
+    return retries.map(({ order }) => order).sort((a, b) => a - b);
   }
 
   /** What was acknowledged is still there, once, and no older than it was then. */
@@ -209,6 +243,9 @@ const creating: Readonly<Record<string, true>> = {
   generateInstantAvatars: true,
 };
 
+/** Whether the upstream sees the label. */
+const isPrompted = (name: string): boolean => name in creating && name !== 'trainModel';
+
 const idsOf = (results: readonly MutationResult[]): string[] => [
   ...new Set(results.flatMap((result) => (typeof result === 'object' ? [result.id] : []))),
 ];
@@ -232,11 +269,15 @@ export function placeOf({ start, events }: StreamLog): { cursor: string; index: 
   return first < 0 ? null : { cursor: events[first]!.cursor, index: first + 1 };
 }
 
-/** The subscription is compared with one that began at the same place: no event is missing and none is repeated. */
-function streamProblems(log: StreamLog, replay: readonly StreamEvent[]): string[] {
+/**
+ * The subscription is compared with one that began at the same place: no event is missing and none is repeated.
+ * @param isErasable - whether events that it received may have been erased since
+ */
+function streamProblems(log: StreamLog, replay: readonly StreamEvent[], isErasable: boolean): string[] {
   const { subject, kind, events, isComplete } = log;
-  const live = events.slice(placeOf(log)?.index ?? 0).map(lineOf);
   const wanted = replay.map(lineOf);
+  const received = events.slice(placeOf(log)?.index ?? 0).map(lineOf);
+  const live = isErasable ? received.filter((line) => wanted.includes(line)) : received;
   const index = live.findIndex((line, at) => line !== wanted[at]);
   const name = `${kind} of ${subject}`;
   if (index >= 0)
