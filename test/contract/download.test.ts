@@ -116,7 +116,7 @@ describe('a download', () => {
   });
 
   it('closes the connection of a file that nobody reads', async () => {
-    const { bytes } = await download(at('/endless'), { ...options, timeoutMs: 200 });
+    const { bytes } = await download(at('/endless'), { ...options, timeoutMs: 2_000 });
     await files.untilAlone();
     expect(await failure(textOf(bytes))).toMatchObject({ kind: 'UNREACHABLE' });
   });

@@ -9,7 +9,7 @@ import type { FaultsHouse } from './faults-house';
 import { stepProblems, type JobState } from './history';
 
 /** Deletions and the journal's last line follow what a client sees by up to a second; so long is generous. */
-const settleMs = 30_000;
+const settleMs = 60_000;
 
 /**
  * Looks at everything that a house has, once no job is under way in it, and says what breaks a promise: paid calls,
