@@ -1,18 +1,20 @@
 /**
  * Who may import whom. Dependencies point one way:
  *
- *   root → doors → features (accounts ← photos ← jobs ← models ← generations ← persons) → vocabulary and edges → core
+ *   app → entry points (http, poller, cli) → features (accounts ← auth ← photos ← jobs ← models ← generations ← privacy)
+ *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, images) → core
  *
  * Types count like values unless a rule says otherwise: a type that points up is knowledge that points up.
  */
 const CORE = '^src/core/';
 const VOCABULARY = '^src/graphql/';
-const EDGES = '^src/(upstream|storage|events|database)/';
-const DOORS = '^src/(http|poller|cli)/';
-const ROOT = '^src/[^/]+[.]ts$';
+const EDGES = '^src/(upstream|storage|events|database|embedded-postgres|images)/';
+const SANDBOX = '^src/sandbox/';
+const ENTRY_POINTS = '^src/(http|poller|cli)/';
+const ROOT = '^src/(app/|[^/]+[.]ts$)';
 
 /** In order: each may use those before it. */
-const features = ['accounts', 'photos', 'jobs', 'models', 'generations', 'persons'];
+const features = ['accounts', 'auth', 'photos', 'jobs', 'models', 'generations', 'privacy'];
 const FEATURES = `^src/(${features.join('|')})/`;
 
 const packages = (...names) => `(^|/)node_modules/(${names.join('|')})/`;
@@ -25,54 +27,60 @@ const valuesOf = (...path) => ({ path, dependencyTypesNot: ['type-only'] });
 
 const layers = [
   rule(
-    'core-knows-nothing',
-    'The floor: whatever it imported of ours would be below itself.',
+    'core-imports-only-core',
+    'core is the lowest layer: it imports nothing of ours but itself.',
     paths(CORE),
     paths('^src/(?!core/)'),
   ),
   rule(
-    'edges-know-core-only',
-    'An edge talks to the outside. It must not know who calls it, or it could not be replaced.',
+    'edges-import-only-core',
+    'An edge talks to the outside. It does not import its callers, so that it can be replaced.',
     paths(EDGES),
-    paths(VOCABULARY, FEATURES, DOORS, ROOT),
+    paths(VOCABULARY, FEATURES, SANDBOX, ENTRY_POINTS, ROOT),
   ),
   rule(
-    'edges-know-no-other-edge',
+    'edges-import-no-other-edge',
     'Two edges meet in the feature that needs both. Types may be named, and rows, which TypeORM ties to each other.',
     paths(EDGES),
     { path: EDGES, pathNot: ['^src/$1/', '[.]entity[.]ts$'], dependencyTypesNot: ['type-only'] },
   ),
   rule(
-    'vocabulary-is-low',
-    'src/graphql is words that all resolvers share, not the assembled schema.',
-    paths(VOCABULARY),
-    paths(EDGES, FEATURES, DOORS, ROOT),
+    'sandbox-is-a-product-of-its-own',
+    'The sandbox stands in for an upstream: it shares wire formats with upstream/ and imports no feature.',
+    paths(SANDBOX),
+    paths(VOCABULARY, FEATURES, ENTRY_POINTS, ROOT, '^src/(storage|events|database)/'),
   ),
   rule(
-    'features-know-no-door',
-    'A feature must not know whether a request, the clock or an operator woke it, nor who put it together.',
+    'vocabulary-imports-only-core',
+    'src/graphql holds what all resolvers share; the schema is assembled from resolvers that are passed in.',
+    paths(VOCABULARY),
+    paths(EDGES, FEATURES, SANDBOX, ENTRY_POINTS, ROOT),
+  ),
+  rule(
+    'features-import-no-entry-point',
+    'A feature does not depend on what called it: a request, the poller or an operator.',
     paths(FEATURES),
-    paths(DOORS, ROOT),
+    paths(ENTRY_POINTS, SANDBOX, ROOT),
   ),
   ...features
     .slice(0, -1)
     .map((feature, index) =>
       rule(
         `${feature}-before-${features[index + 1]}`,
-        'Features stand in an order, and a later one may use an earlier one. Backwards would be a cycle of folders.',
+        'Features are ordered, and a later one may use an earlier one. Backwards would be a cycle of folders.',
         paths(`^src/${feature}/`),
         paths(`^src/(${features.slice(index + 1).join('|')})/`),
       ),
     ),
   rule(
-    'doors-know-no-other-door',
-    'Requests and the clock meet in the features. The command line is a user of everything.',
+    'entry-points-import-no-other-entry-point',
+    'Requests and the poller meet in the features. The command line may use everything.',
     paths('^src/(http|poller)/'),
-    { path: DOORS, pathNot: '^src/$1/' },
+    { path: ENTRY_POINTS, pathNot: '^src/$1/' },
   ),
   rule(
-    'doors-are-handed-what-they-need',
-    'app.ts makes every part and hands it over; a door that fetched its own would have two ways to be made.',
+    'entry-points-receive-their-dependencies',
+    'app/ constructs every part and passes it in; an entry point that constructed its own would be a second way.',
     paths('^src/(http|poller)/'),
     valuesOf(ROOT),
   ),
@@ -80,22 +88,17 @@ const layers = [
 
 const kinds = [
   rule(
-    'across-features-by-the-front-door',
-    'Another feature is its services, rows, states, loaders and API types; the rest may change unseen. accounts/ and jobs/ have no inside: they are what those after them have in common; so is what photos/ knows of pictures.',
+    'features-import-public-files',
+    'Another feature offers its services, rows, states, loaders and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share.',
     paths(FEATURES),
     {
       path: FEATURES,
-      pathNot: [
-        '^src/$1/',
-        '^src/(accounts|jobs)/',
-        '^src/photos/(result-)?picture',
-        '[.](service|entity|type|state|loader)[.]ts$',
-      ],
+      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader)[.]ts$'],
     },
   ),
   rule(
     'graphql-stays-in-resolvers',
-    'Services are also called by the clock and the command line, which speak no GraphQL.',
+    'Services are also called by the poller and the command line, which do not use GraphQL.',
     { path: [CORE, EDGES, FEATURES, '^src/poller/'], pathNot: '[.](resolver|type|input)[.]ts$' },
     paths(
       VOCABULARY,
@@ -105,7 +108,7 @@ const kinds = [
   ),
   rule(
     'resolvers-are-thin',
-    'A resolver is authorisation and one call. Rows, stores and the upstream are behind the service; a row’s type may be named.',
+    'A resolver is authorisation and one call of a service. Only the types of rows may be named.',
     paths('[.]resolver[.]ts$'),
     valuesOf(
       '^src/(upstream|storage|database)/',
@@ -116,13 +119,13 @@ const kinds = [
   ),
   rule(
     'state-is-pure',
-    'A table of states imports nothing, so it can be read and tested alone.',
+    'A state table imports nothing, so that it can be read and tested alone.',
     paths('[.]state[.]ts$'),
     paths('.'),
   ),
   rule(
-    'rows-know-rows',
-    'A row may name other rows, its states and the words of the provider port; what is done with it stands elsewhere.',
+    'entities-import-entities',
+    'An entity may name other entities, its states and the types of the provider port.',
     paths('[.]entity[.]ts$'),
     { path: '^src/', pathNot: ['[.](entity|state)[.]ts$', '^src/upstream/provider[.]ts$'] },
   ),
@@ -130,31 +133,31 @@ const kinds = [
 
 const outside = [
   rule(
-    'one-way-to-the-database',
+    'sql-through-core',
     'SQL runs through core/sql, so that the caller decides where a transaction begins. Events keep one connection to listen on.',
-    { path: '^src/', pathNot: ['^src/(database|events)/', '[.]entity[.]ts$'] },
+    { path: '^src/', pathNot: ['^src/(database|embedded-postgres|events)/', '[.]entity[.]ts$'] },
     valuesOf(packages('typeorm', 'pg')),
   ),
   rule(
-    'one-way-out',
+    'outside-calls-in-upstream-only',
     'Calls to the outside are made in upstream/, where each has its limits. (fetch is refused by the linter.)',
     { path: '^src/', pathNot: '^src/upstream/' },
     valuesOf(packages('undici'), builtins('https', 'http2')),
   ),
   rule(
-    'one-door-for-requests',
-    'Servers are opened in http/; the sandbox is one of its own. The demo needs ws as the client that Node 20 lacks.',
-    { path: '^src/', pathNot: ['^src/(http|upstream)/', '^src/cli/demo-'] },
+    'servers-in-http-only',
+    'Servers are opened in http/ and by the sandbox. The demo needs ws as the client that Node 20 lacks.',
+    { path: '^src/', pathNot: ['^src/(http|upstream|sandbox)/', '^src/cli/demo-'] },
     valuesOf(packages('ws', '@apollo/server'), builtins('http')),
   ),
   rule(
-    'one-way-to-the-disk',
-    'Pictures go through storage/. Besides it: the embedded database, the journal of paid calls, the sandbox’s memory, GraphiQL’s own files, pictures that wait in a scratch file, the check for free descriptors, what start-up reads, and the command line.',
+    'files-through-storage',
+    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, GraphiQL’s own files, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
     {
       path: '^src/',
       pathNot: [
-        '^src/(storage|upstream/sandbox|cli)/',
-        '^src/(database/embedded|jobs/journal|photos/picture-decoding|upstream/name-resolution|http/(graphiql|persisted-queries|descriptor-limit)|config|main)',
+        '^src/(storage|sandbox|embedded-postgres|cli)/',
+        '^src/(jobs/journal|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|descriptor-limit)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),
@@ -162,26 +165,21 @@ const outside = [
 ];
 
 const hygiene = [
-  rule(
-    'no-cycles',
-    'Lazy thunks hide cycles; do not have them. Types count: they tie readers too.',
-    {},
-    { circular: true },
-  ),
+  rule('no-cycles', 'Lazy thunks hide cycles. Types count too.', {}, { circular: true }),
   rule(
     'no-orphans',
-    'Nobody imports this file, and it imports nobody: it is not part of the program.',
+    'This file imports nothing and is not imported: it is not part of the program.',
     { orphan: true, path: '^src/', pathNot: '^src/(main|cli/likeness)[.]ts$' },
     {},
   ),
-  rule('no-tests-in-production', 'src is what is shipped.', paths('^src/'), paths('^test/')),
+  rule('no-tests-in-production', 'src is what is released.', paths('^src/'), paths('^test/')),
   rule(
     'declared-packages-only',
     'Add it to dependencies: a package that only development installs is missing in production.',
     paths('^src/'),
     { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
   ),
-  rule('nothing-unresolved', 'The import leads nowhere.', paths('^src/'), { couldNotResolve: true }),
+  rule('nothing-unresolved', 'The import does not resolve.', paths('^src/'), { couldNotResolve: true }),
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */

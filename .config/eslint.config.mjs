@@ -7,7 +7,7 @@ import { importX } from 'eslint-plugin-import-x';
 import jest from 'eslint-plugin-jest';
 import tsdoc from 'eslint-plugin-tsdoc';
 import tseslint from 'typescript-eslint';
-import { house } from './house-rules.mjs';
+import { project } from './project-rules.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -77,10 +77,10 @@ export default defineConfig(
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
-    plugins: { tsdoc, house },
+    plugins: { tsdoc, project },
     rules: {
       'tsdoc/syntax': 'error',
-      'house/file-names': 'error',
+      'project/file-names': 'error',
       'import-x/no-default-export': 'error',
       'no-console': 'error',
       'no-restricted-syntax': ['error', ...noBarrels],
@@ -120,18 +120,18 @@ export default defineConfig(
   },
   {
     files: ['src/**/*.ts'],
-    rules: { 'house/documented-exports': 'error' },
+    rules: { 'project/documented-exports': 'error' },
   },
   {
     files: ['src/**/*.ts'],
     // The command line is a client of the gateway like any other.
-    ignores: ['src/upstream/**', 'src/cli/**'],
+    ignores: ['src/upstream/**', 'src/sandbox/**', 'src/cli/**'],
     rules: { 'no-restricted-globals': ['error', ...globalsThatCallOut] },
   },
   {
     files: ['src/**/*.service.ts', 'src/**/*.lifecycle.ts'],
     // The erasure itself, and the revocation of a key, which no erasure may refuse.
-    ignores: ['src/persons/erasure.service.ts', 'src/accounts/api-key.service.ts'],
+    ignores: ['src/privacy/erasure.service.ts', 'src/auth/api-key.service.ts'],
     rules: { 'no-restricted-syntax': ['error', ...noBarrels, noBareTransaction] },
   },
   {
@@ -147,7 +147,7 @@ export default defineConfig(
   {
     // A migration is a record: it is as long as the change was.
     files: ['src/database/migrations/*.ts'],
-    rules: { 'max-lines': 'off', 'house/file-names': 'off' },
+    rules: { 'max-lines': 'off', 'project/file-names': 'off' },
   },
   {
     // What a statement answers is known to whoever wrote the statement, and said there: `rows<PhotoRow>(…)`.

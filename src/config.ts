@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isNetwork } from './http/client-address';
+import { isNetwork } from './core/networks';
 import { picsartFacts } from './upstream/picsart/facts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -10,7 +10,7 @@ const duration = z.string().transform((text, context) => {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (text.trim() === '0') return 0;
   if (match) return Number(match[1]) * units[match[2] as keyof typeof units];
-  context.addIssue({ code: 'custom', message: 'is no duration; write it like 90s, 20m or 48h' });
+  context.addIssue({ code: 'custom', message: 'is not a duration (examples: 90s, 20m, 48h)' });
   return z.NEVER;
 });
 
@@ -23,7 +23,7 @@ const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 2
 const bytes = z.string().transform((text, context) => {
   const match = /^([1-9]\d*)(kB|MB)?$/.exec(text.trim());
   if (match) return Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']!;
-  context.addIssue({ code: 'custom', message: 'is no size; write it like 20MB, 500kB or 1000000' });
+  context.addIssue({ code: 'custom', message: 'is not a size (examples: 20MB, 500kB, 1000000)' });
   return z.NEVER;
 });
 
@@ -31,19 +31,19 @@ const httpUrl = z.string().transform((text, context) => {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
   context.addIssue({
     code: 'custom',
-    message: 'is no web address; write it like https://avatars.example.com',
+    message: 'is not a URL (example: https://avatars.example.com)',
   });
   return z.NEVER;
 });
 
 const port = z.coerce
-  .number('is no port; write a number from 0 to 65535')
+  .number('is not a port; use a number from 0 to 65535')
   .int()
-  .min(0, 'is no port; write a number from 0 to 65535')
-  .max(65_535, 'is no port; write a number from 0 to 65535');
+  .min(0, 'is not a port; use a number from 0 to 65535')
+  .max(65_535, 'is not a port; use a number from 0 to 65535');
 
 const positive = z.coerce
-  .number('is no number; write one like 1 or 60')
+  .number('is not a number (examples: 1, 60)')
   .positive('must be more than 0; write one like 1 or 60');
 const whole = positive.int('must be a whole number, like 4');
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
@@ -63,7 +63,7 @@ const rate = z.string().transform((text, context) => {
   if (isGood) return { quota: Number(quota), windowMs };
   context.addIssue({
     code: 'custom',
-    message: 'is no rate; write how often in how long (1s to 24h), like 600/1m, or off',
+    message: 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off',
   });
   return z.NEVER;
 });
@@ -71,10 +71,10 @@ const rate = z.string().transform((text, context) => {
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 const origins = list.refine(
   (items) => items.every(isOrigin),
-  'is no list of origins; write scheme, host and port: https://app.example.com,http://localhost:5173',
+  'is not a list of origins; use scheme, host and port (example: https://app.example.com,http://localhost:5173)',
 );
 
-const networkProblem = 'is no list of addresses and networks; write it like 10.0.0.0/8,192.0.2.7';
+const networkProblem = 'is not a list of addresses and networks (example: 10.0.0.0/8,192.0.2.7)';
 const networks = list.refine((items) => items.every(isNetwork), networkProblem);
 
 /** As long as the hash that it keys: RFC 7518, 3.2. */
@@ -84,9 +84,9 @@ const secretProblem = 'is too short; use at least 32 bytes each, such as those o
 
 const consentVersion = z
   .string()
-  .regex(/^[\x21-\x7e]{1,100}$/, 'is no name of a version; write one without spaces, like 2026-01');
+  .regex(/^[\x21-\x7e]{1,100}$/, 'is not a version name; use one without spaces (example: 2026-01)');
 
-const authProblem = 'knows none, jwt and keys; write one, or several by comma: jwt,keys';
+const authProblem = 'must be one of none, jwt, keys, or several separated by commas: jwt,keys';
 const authMode = z.enum(['none', 'jwt', 'keys'], authProblem);
 
 /** Every setting with its default. README.md and docs/settings.md describe them; a test holds the two together. */

@@ -1,6 +1,6 @@
 import './core/thread-pool';
 import 'reflect-metadata';
-import { startApp, type App } from './app';
+import { startApp, type App } from './app/app';
 import { ConfigError, readConfig, type Config } from './config';
 import { createLogger } from './core/logger';
 import { Shutdown } from './core/shutdown';

@@ -1,4 +1,4 @@
-import { erasedOwner, inPortions, type Person } from '../core/person';
+import { erasedOwner, inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 
 /** How many rows of a table are changed in one transaction. */
@@ -24,7 +24,7 @@ export class PersonalAccountService {
 
   /** What was done in the person's name, the oldest first. */
   audit(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-    return inPortions<{ id: string }>((last, limit) =>
+    return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
         `SELECT id, at, actor, action, subject, details FROM audit_log
           WHERE owner = $1 AND at <= $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
@@ -35,7 +35,7 @@ export class PersonalAccountService {
 
   /** The keys of repetition that are kept. */
   keys(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-    return inPortions<{ key: string }>((last, limit) =>
+    return inBatches<{ key: string }>((last, limit) =>
       sql.rows(
         `SELECT key, operation, created_at AS "createdAt" FROM idempotency_keys
           WHERE owner = $1 AND created_at <= $2 AND ($3::text IS NULL OR key > $3) ORDER BY key LIMIT $4`,
@@ -46,7 +46,7 @@ export class PersonalAccountService {
 
   /** The API keys that stand for the person, without their secrets. */
   apiKeys(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-    return inPortions<{ id: string }>((last, limit) =>
+    return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
         `SELECT id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
                 last_used_at AS "lastUsedAt"
@@ -59,7 +59,7 @@ export class PersonalAccountService {
 
   /** What was booked of the person's quotas since yesterday. */
   bookings(sql: Sql, { owner }: Person): AsyncGenerator<object> {
-    return inPortions<{ id: string }>((last, limit) =>
+    return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
         `SELECT id, day::text, trainings, avatars, returned_at AS "returnedAt" FROM quota_reservations
           WHERE owner = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,

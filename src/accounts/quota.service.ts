@@ -21,7 +21,7 @@ export interface QuotaUsage {
 }
 
 /** What a paid request takes. */
-export interface Booking {
+export interface Reservation {
   /** The model's or generation's UUID. */
   readonly jobId: string;
   readonly trainings?: number;
@@ -31,7 +31,7 @@ export interface Booking {
 }
 
 /** What quotas are made of. */
-export interface QuotaParts {
+export interface QuotaServiceDeps {
   sql: Sql;
   limits: QuotaLimits;
   /** How many of the owner's jobs are not over, without the given one. Jobs stand above accounts, so it is handed in. */
@@ -49,7 +49,7 @@ const today = `(now() AT TIME ZONE 'UTC')::date`;
  * A repetition by idempotency key takes nothing; a retry is a new request and takes as much again.
  */
 export class QuotaService {
-  constructor(private readonly parts: QuotaParts) {}
+  constructor(private readonly parts: QuotaServiceDeps) {}
 
   get limits(): QuotaLimits {
     return this.parts.limits;
@@ -61,7 +61,7 @@ export class QuotaService {
    * that locks rows or appends events: whoever is in here waits for nobody.
    * @throws DomainError QUOTA_EXCEEDED; the transaction must not commit then
    */
-  async reserve(sql: Sql, viewer: Viewer, booking: Booking): Promise<void> {
+  async reserve(sql: Sql, viewer: Viewer, booking: Reservation): Promise<void> {
     const { trainings = 0, avatars = 0, afterAttempt = 0, jobId } = booking;
     if (Object.values(this.limits).some((limit) => limit !== null)) {
       await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))`, [viewer.owner]);

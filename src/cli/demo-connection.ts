@@ -99,7 +99,7 @@ export class DemoConnection {
    * @throws Refusal, Unavailable
    */
   async follow<Message extends { cursor: string }>(
-    operation: DemoOperation<{ told: Message }>,
+    operation: DemoOperation<{ event: Message }>,
     id: string,
     onMessage: (message: Message) => void,
     signal: AbortSignal,
@@ -111,9 +111,9 @@ export class DemoConnection {
       signal.addEventListener('abort', leave);
       try {
         for await (const result of results) {
-          const { told } = readAnswer(operation, result);
-          after = told.cursor;
-          onMessage(told);
+          const { event } = readAnswer(operation, result);
+          after = event.cursor;
+          onMessage(event);
         }
       } finally {
         signal.removeEventListener('abort', leave);

@@ -58,7 +58,7 @@ export const generateAvatars: DemoOperation<{ payload: { generation: { id: strin
 /** What is followed under `id`, and how it is looked at when following has ended. */
 export interface DemoJobKind {
   noun: string;
-  progress: DemoOperation<{ told: DemoJob & { cursor: string } }>;
+  progress: DemoOperation<{ event: DemoJob & { cursor: string } }>;
   now: DemoOperation<{ job: DemoJob | null }>;
   /** The end that is hoped for. */
   goodEnd: string;
@@ -71,9 +71,9 @@ export const training: DemoJobKind = {
   noun: 'training',
   progress: {
     query: `subscription TrainingProgress($id: ID!, $after: String) {
-      told: trainingProgress(modelId: $id, after: $after) { ${jobFields} cursor }
+      event: trainingProgress(modelId: $id, after: $after) { ${jobFields} cursor }
     }`,
-    data: z.object({ told: jobMessage }),
+    data: z.object({ event: jobMessage }),
   },
   now: {
     query: `query Model($id: ID!) { job: model(id: $id) { ${jobFields} } }`,
@@ -88,9 +88,9 @@ export const generation: DemoJobKind = {
   noun: 'generation',
   progress: {
     query: `subscription GenerationProgress($id: ID!, $after: String) {
-      told: generationProgress(generationId: $id, after: $after) { ${jobFields} cursor }
+      event: generationProgress(generationId: $id, after: $after) { ${jobFields} cursor }
     }`,
-    data: z.object({ told: jobMessage }),
+    data: z.object({ event: jobMessage }),
   },
   now: {
     query: `query Generation($id: ID!) { job: generation(id: $id) { ${jobFields} } }`,
@@ -104,12 +104,12 @@ const newAvatar = z.object({ id: z.string(), style: z.string(), width: z.number(
 
 /** Takes `id`, a generation's. */
 export const avatarCompleted: DemoOperation<{
-  told: { cursor: string; avatar: z.output<typeof newAvatar> };
+  event: { cursor: string; avatar: z.output<typeof newAvatar> };
 }> = {
   query: `subscription AvatarCompleted($id: ID!, $after: String) {
-    told: avatarCompleted(generationId: $id, after: $after) { avatar { id style width height } cursor }
+    event: avatarCompleted(generationId: $id, after: $after) { avatar { id style width height } cursor }
   }`,
-  data: z.object({ told: z.object({ cursor: z.string(), avatar: newAvatar }) }),
+  data: z.object({ event: z.object({ cursor: z.string(), avatar: newAvatar }) }),
 };
 
 const avatar = z.object({

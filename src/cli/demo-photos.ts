@@ -12,7 +12,7 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** As many as a training takes. */
-const mostPhotos = 30;
+const maxPhotos = 30;
 const atOnce = 4;
 
 /** A photo as it lies in the folder. */
@@ -36,10 +36,10 @@ export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]>
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
-  if (names.length > mostPhotos)
-    say(`${folder} has ${names.length} photos; the first ${mostPhotos} are taken.`);
+  if (names.length > maxPhotos)
+    say(`${folder} has ${names.length} photos; the first ${maxPhotos} are taken.`);
   return Promise.all(
-    names.slice(0, mostPhotos).map(async (filename) => ({
+    names.slice(0, maxPhotos).map(async (filename) => ({
       filename,
       contentType: contentTypes.get(extname(filename).toLowerCase())!,
       bytes: await readFile(join(folder, filename)),

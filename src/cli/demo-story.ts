@@ -18,7 +18,7 @@ import {
 import { readFolder, uploadPhotos } from './demo-photos';
 
 /** What the demo is to do. */
-export interface DemoWishes {
+export interface DemoOptions {
   /** Where the photos are. */
   folder: string;
   /** Where the pictures go. */
@@ -38,11 +38,11 @@ export interface DemoWishes {
 const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
 /** From a folder of photos to a folder of avatars. */
-export class DemoStory {
+export class Demo {
   /** @param say - takes a line for people */
   constructor(
     private readonly connection: DemoConnection,
-    private readonly wishes: DemoWishes,
+    private readonly options: DemoOptions,
     private readonly say: (line: string) => void,
   ) {}
 
@@ -50,8 +50,8 @@ export class DemoStory {
    * @returns the paths of the pictures
    * @throws Refusal or Unavailable, whose message says what to do
    */
-  async tell(): Promise<string[]> {
-    const { folder, out } = this.wishes;
+  async run(): Promise<string[]> {
+    const { folder, out } = this.options;
     const files = await readFolder(folder, this.say);
     // Asked first: it would be a pity to learn after a training that there is no such style.
     const styles = await this.chooseStyles();
@@ -67,14 +67,14 @@ export class DemoStory {
   private async chooseStyles(): Promise<readonly string[]> {
     const { styles } = await this.connection.ask(offeredStyles, {});
     const offered = styles.map(({ id }) => id);
-    const wanted = this.wishes.styles ?? offered.slice(0, 2);
+    const wanted = this.options.styles ?? offered.slice(0, 2);
     const unknown = wanted.find((style) => !offered.includes(style));
     if (unknown === undefined) return wanted;
     throw new Refusal(`There is no style "${unknown}"; the styles are ${offered.join(', ')}.`);
   }
 
   private async train(photoIds: readonly string[]): Promise<string> {
-    const { type, consent } = this.wishes;
+    const { type, consent } = this.options;
     // Made once: however often the mutation is sent, one model is trained, and paid for.
     const idempotencyKey = randomUUID();
     const agreed = consent === undefined ? undefined : { version: consent };
@@ -88,7 +88,7 @@ export class DemoStory {
   }
 
   private async generate(modelId: string, styles: readonly string[]): Promise<DemoAvatar[]> {
-    const { count } = this.wishes;
+    const { count } = this.options;
     const prompts = styles.map((style) => ({ style, count }));
     const input = { modelId, prompts, idempotencyKey: randomUUID() };
     const { payload } = await this.connection.ask(generateAvatars, { input });
@@ -107,12 +107,12 @@ export class DemoStory {
 
   /** Says each change of a job until it has ended well. */
   private async followJob({ noun, progress, now, goodEnd, retry }: DemoJobKind, id: string): Promise<void> {
-    const { waitMs } = this.wishes;
-    const tell = (told: DemoJob): void => {
-      this.say(`  ${noun.padEnd(11)}${inWords(told)}`);
-      if (told.status === 'UNCERTAIN') this.say(uncertain(retry));
+    const { waitMs } = this.options;
+    const run = (job: DemoJob): void => {
+      this.say(`  ${noun.padEnd(11)}${inWords(job)}`);
+      if (job.status === 'UNCERTAIN') this.say(uncertain(retry));
     };
-    await this.connection.follow(progress, id, tell, AbortSignal.timeout(waitMs));
+    await this.connection.follow(progress, id, run, AbortSignal.timeout(waitMs));
     const { job } = await this.connection.ask(now, { id });
     if (job?.status === goodEnd) return;
     if (!job) throw new Refusal(`The ${noun} was deleted meanwhile.`);
@@ -136,7 +136,7 @@ export class DemoStory {
 
   /** Opens every picture and writes it down. */
   private async write(avatars: readonly DemoAvatar[]): Promise<string[]> {
-    const { out } = this.wishes;
+    const { out } = this.options;
     await mkdir(out, { recursive: true });
     const paths: string[] = [];
     for (const [index, avatar] of avatars.entries()) {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DemoConnection } from './demo-connection';
-import { DemoStory } from './demo-story';
+import { Demo } from './demo-story';
 import type { Shell } from './shell';
 
 interface DemoOptions {
@@ -45,11 +45,11 @@ export function demoCommand(shell: Shell): Command {
 }
 
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
-  const { url, token, wait, patience, ...wishes } = options;
+  const { url, token, wait, patience, ...choices } = options;
   const say = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
   const connection = new DemoConnection({ url, token, patienceMs: patience * 1_000, say });
   try {
-    await new DemoStory(connection, { ...wishes, folder, waitMs: wait * 60_000 }, say).tell();
+    await new Demo(connection, { ...choices, folder, waitMs: wait * 60_000 }, say).run();
   } finally {
     await connection.close();
   }

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import type { SubmissionEntity } from '../jobs/submission.entity';
 import { findJob, listJobs, submissionsOf, type JobFacts, type JobListOptions, type JobTable } from './jobs';
-import { onGround, type OperatorGround } from './operator-ground';
 import { jsonOf, listOf, printable, tableOf } from './printout';
 import type { Shell } from './shell';
+import { withDatabase, type OperatorContext } from './with-database';
 
 const columns: Record<JobTable, readonly string[]> = {
   models: ['id', 'owner', 'type', 'status', 'progress', 'photoCount', 'attempt', 'failureCode', 'createdAt'],
@@ -30,17 +30,19 @@ export function jobsCommand(shell: Shell, table: JobTable): Command {
     .option('--status <status>', 'only those in this state')
     .option('--limit <number>', 'how many', '50')
     .option('--json', 'for programs')
-    .action((options: JobListOptions) => onGround(shell, (ground) => list(shell, ground, table, options)));
+    .action((options: JobListOptions) =>
+      withDatabase(shell, (context) => list(shell, context, table, options)),
+    );
   jobs
     .command('show')
     .description('one of them, with every paid call that was begun for it')
     .argument('<id>', 'its id')
     .option('--json', 'for programs')
     .action((id: string, { json = false }: { json?: boolean }) =>
-      onGround(shell, async ({ database }) => {
+      withDatabase(shell, async ({ database }) => {
         const job = await findJob(database, table, id);
         const submissions = await submissionsOf(database, table, id);
-        shell.print(json ? jsonOf({ ...job, submissions }) : shown(job, submissions));
+        shell.print(json ? jsonOf({ ...job, submissions }) : describe(job, submissions));
       }),
     );
   return jobs;
@@ -48,7 +50,7 @@ export function jobsCommand(shell: Shell, table: JobTable): Command {
 
 async function list(
   shell: Shell,
-  { database }: OperatorGround,
+  { database }: OperatorContext,
   table: JobTable,
   options: JobListOptions,
 ): Promise<void> {
@@ -66,7 +68,7 @@ async function list(
   );
 }
 
-function shown(job: JobFacts, submissions: readonly SubmissionEntity[]): string {
+function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): string {
   const calls = tableOf(
     ['attempt', 'outcome', 'called', 'answered', 'photos fetched', 'http', 'correlation id', 'provider ref'],
     submissions.map((one) => [

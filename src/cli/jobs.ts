@@ -21,7 +21,7 @@ const kinds = {
 /** A table of jobs. */
 export type JobTable = keyof typeof kinds;
 
-const mostListed = 1_000;
+const maxListed = 1_000;
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A row as JSON shows it: with its global id, without what a worker holds it by. */
@@ -30,8 +30,8 @@ export type JobFacts = Record<string, Cell>;
 /** Jobs, the newest first. Prompts and names are nobody's business but their owner's, so they are not read. */
 export async function listJobs(sql: Sql, table: JobTable, options: JobListOptions): Promise<JobFacts[]> {
   const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > mostListed) {
-    throw new CommandError(`--limit is a whole number from 1 to ${mostListed}.`);
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxListed) {
+    throw new CommandError(`--limit is a whole number from 1 to ${maxListed}.`);
   }
   const rows = await sql.rows<Record<string, Cell>>(
     `SELECT ${columns[table]} FROM ${table}

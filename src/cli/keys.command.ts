@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import { readKey } from '../accounts/api-key';
-import { ApiKeyService, type ShownKey } from '../accounts/api-key.service';
+import { readKey } from '../auth/api-key';
+import { ApiKeyService, type KeyWithSecret } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
-import { onGround, type OperatorGround } from './operator-ground';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, operatorFor, readDuration, type Shell } from './shell';
+import { withDatabase, type OperatorContext } from './with-database';
 
 interface CreateOptions {
   owner: string;
@@ -27,22 +27,26 @@ export function keysCommand(shell: Shell): Command {
     .option('--expires <duration>', 'when it ends, like 90d; never, if left out')
     .option('--name <name>', 'what you call it')
     .option('--json', 'for programs')
-    .action((options: CreateOptions) => onGround(shell, (ground) => create(shell, ground, options), true));
+    .action((options: CreateOptions) =>
+      withDatabase(shell, (context) => create(shell, context, options), true),
+    );
   keys
     .command('list')
     .description('all keys, the newest first')
     .option('--json', 'for programs')
-    .action((options: { json?: boolean }) => onGround(shell, (ground) => list(shell, ground, options.json)));
+    .action((options: { json?: boolean }) =>
+      withDatabase(shell, (context) => list(shell, context, options.json)),
+    );
   keys
     .command('revoke')
     .description('ends a key for good, at once; sockets that it opened are closed')
     .argument('<id>', 'the id of the key, or the key itself')
-    .action((id: string) => onGround(shell, (ground) => revoke(shell, ground, id)));
+    .action((id: string) => withDatabase(shell, (context) => revoke(shell, context, id)));
   return keys;
 }
 
-async function create(shell: Shell, ground: OperatorGround, options: CreateOptions): Promise<void> {
-  const { key, text } = await service(ground).create(operatorFor(options.owner), {
+async function create(shell: Shell, context: OperatorContext, options: CreateOptions): Promise<void> {
+  const { key, text } = await service(context).create(operatorFor(options.owner), {
     owner: options.owner,
     scopes: readScopes(options.scopes),
     onBehalf: options.onBehalf === true,
@@ -59,8 +63,8 @@ async function create(shell: Shell, ground: OperatorGround, options: CreateOptio
   );
 }
 
-async function list(shell: Shell, ground: OperatorGround, asJson = false): Promise<void> {
-  const keys = await service(ground).list();
+async function list(shell: Shell, context: OperatorContext, asJson = false): Promise<void> {
+  const keys = await service(context).list();
   if (asJson) {
     shell.print(jsonOf(keys));
     return;
@@ -78,19 +82,19 @@ async function list(shell: Shell, ground: OperatorGround, asJson = false): Promi
   shell.print(tableOf(['id', 'owner', 'name', 'scopes', 'state', 'created', 'expires', 'last used'], rows));
 }
 
-async function revoke(shell: Shell, ground: OperatorGround, given: string): Promise<void> {
+async function revoke(shell: Shell, context: OperatorContext, given: string): Promise<void> {
   const id = readKey(given)?.id ?? given;
-  if (!(await service(ground).revoke(operatorFor('operator'), id))) {
+  if (!(await service(context).revoke(operatorFor('operator'), id))) {
     throw new CommandError('There is no key with this id; see `keys list`.');
   }
   shell.print(`Key ${id} is revoked.`);
 }
 
-function service({ database, wakeups, logger }: OperatorGround): ApiKeyService {
+function service({ database, wakeups, logger }: OperatorContext): ApiKeyService {
   return new ApiKeyService({ database, announcer: wakeups, revocations: { has: () => false }, logger });
 }
 
-function stateOf({ revokedAt, expiresAt }: ShownKey): string {
+function stateOf({ revokedAt, expiresAt }: KeyWithSecret): string {
   if (revokedAt) return 'revoked';
   return expiresAt && expiresAt <= new Date() ? 'expired' : 'good';
 }
@@ -98,7 +102,7 @@ function stateOf({ revokedAt, expiresAt }: ShownKey): string {
 function readScopes(text: string): Scope[] {
   return text.split(',').map((word) => {
     const scope = (['read', 'write', 'admin'] as const).find((known) => known === word.trim());
-    if (!scope) throw new CommandError(`"${word}" is no scope; there are read, write and admin.`);
+    if (!scope) throw new CommandError(`"${word}" is not a scope; use read, write or admin.`);
     return scope;
   });
 }

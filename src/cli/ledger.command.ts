@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { readLedger } from '../jobs/submission-retention';
-import { onGround } from './operator-ground';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, type Shell } from './shell';
+import { withDatabase } from './with-database';
 
 const maxDays = 3_660;
 
@@ -13,7 +13,7 @@ export function ledgerCommand(shell: Shell): Command {
     .option('--days <number>', 'how many days, today included', '31')
     .option('--json', 'for programs')
     .action(({ days, json = false }: { days: string; json?: boolean }) =>
-      onGround(shell, async ({ database }) => {
+      withDatabase(shell, async ({ database }) => {
         const count = Number(days);
         if (!Number.isInteger(count) || count < 1 || count > maxDays)
           throw new CommandError(`--days must be a whole number from 1 to ${maxDays}.`);

@@ -65,5 +65,5 @@ const sentences: Readonly<Record<string, string>> = {
 function sentenceOf(error: unknown): string {
   const code = String((error as { code?: unknown }).code);
   const known = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
-  return known ?? (error instanceof Error ? error.message : 'Something that is no error was thrown.');
+  return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');
 }

@@ -13,23 +13,23 @@ import { DiskStore } from '../storage/disk-store';
 import { signingSecrets } from '../storage/signing-secret';
 import { createGuard } from '../upstream/guard';
 import { findJob, type JobTable } from './jobs';
-import { onGround, type OperatorGround } from './operator-ground';
 import { CommandError, operatorFor, type Shell } from './shell';
+import { withDatabase, type OperatorContext } from './with-database';
 
 /** `likeness retry <id>`: pays again for what failed or is uncertain, as its owner could. */
 export function retryCommand(shell: Shell): Command {
   return new Command('retry')
     .description('asks once more for a model or generation that failed or is UNCERTAIN; this pays again')
     .argument('<id>', 'the global id, model_… or generation_…')
-    .action((id: string) => onGround(shell, (ground) => retry(shell, ground, id)));
+    .action((id: string) => withDatabase(shell, (context) => retry(shell, context, id)));
 }
 
-async function retry(shell: Shell, ground: OperatorGround, globalId: string): Promise<void> {
+async function retry(shell: Shell, context: OperatorContext, globalId: string): Promise<void> {
   const read = readGlobalId(globalId);
   const table = read && tableOfKind(read.kind);
   if (!table) throw new CommandError(`"${globalId}" names no model and no generation.`);
-  const { owner } = await findJob(ground.database, table, globalId);
-  const lifecycles = makeLifecycles(ground);
+  const { owner } = await findJob(context.database, table, globalId);
+  const lifecycles = makeLifecycles(context);
   const queued = await lifecycles[table].retry(operatorFor(owner as string), read.id);
   shell.print(`${globalId} is ${queued.status}.`);
 }
@@ -40,7 +40,7 @@ function tableOfKind(kind: string): JobTable | null {
 }
 
 /** The services of the gateway. Quotas are booked for the owner, but do not bind the operator. */
-function makeLifecycles({ config, database, dataDir, wakeups }: OperatorGround): {
+function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
   models: ModelLifecycle;
   generations: GenerationLifecycle;
 } {

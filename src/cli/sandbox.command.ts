@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger } from '../core/logger';
-import { startSandbox } from '../upstream/sandbox/sandbox';
+import { startSandbox } from '../sandbox/sandbox';
 import type { Shell } from './shell';
 
 interface SandboxOptions {
@@ -43,10 +43,10 @@ async function run(shell: Shell, { key, forget, ...options }: SandboxOptions): P
       `  PICSART_BASE_URL=${sandbox.url} PICSART_API_KEY=${sandbox.apiKey} npm start`,
     ].join('\n'),
   );
-  const told = new AbortController();
-  const { signal } = told;
+  const stopListening = new AbortController();
+  const { signal } = stopListening;
   await Promise.race([once(process, 'SIGINT', { signal }), once(process, 'SIGTERM', { signal })]);
-  told.abort();
+  stopListening.abort();
   await sandbox.stop();
 }
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { apiSchema } from '../api-schema';
-import { printAppSchema } from '../schema';
+import { apiSchema } from '../app/api-schema';
+import { printAppSchema } from '../graphql/build-schema';
 import type { Shell } from './shell';
 
 /** `likeness schema`: the API as a text. Needs neither database nor network. */

@@ -25,7 +25,7 @@ export function operatorFor(owner: string): Viewer {
 /** Reads a length of time like `90d`, `12h` or `30m`; in milliseconds. */
 export function readDuration(text: string): number {
   const match = /^([1-9]\d{0,5})([smhd])$/.exec(text.trim());
-  if (!match) throw new CommandError(`"${text}" is no length of time; write it like 90d, 12h or 30m.`);
+  if (!match) throw new CommandError(`"${text}" is not a duration (examples: 90d, 12h, 30m).`);
   return (
     Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd']
   );

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { readOverview, type AccountState, type Overview } from '../jobs/overview';
-import { onGround } from './operator-ground';
 import { jsonOf, listOf, spanOf, tableOf } from './printout';
 import type { Shell } from './shell';
+import { withDatabase } from './with-database';
 
 /** `likeness status`: how everything stands. */
 export function statusCommand(shell: Shell): Command {
@@ -10,14 +10,21 @@ export function statusCommand(shell: Shell): Command {
     .description('how everything stands: jobs by state, lag, the avatar service and its credits')
     .option('--json', 'for programs')
     .action(({ json = false }: { json?: boolean }) =>
-      onGround(shell, async ({ database }) => {
+      withDatabase(shell, async ({ database }) => {
         const overview = await readOverview(database);
-        shell.print(json ? jsonOf(overview) : shown(overview));
+        shell.print(json ? jsonOf(overview) : describe(overview));
       }),
     );
 }
 
-function shown({ jobs, accounts, lagMs, uncertain, nextExpiry, doomedMedia }: Overview): string {
+function describe({
+  jobs,
+  accounts,
+  lagMs,
+  uncertain,
+  nextExpiry,
+  pendingMediaDeletions: pendingMediaDeletions,
+}: Overview): string {
   const now = Date.now();
   const facts = listOf({
     'work is late by': spanOf(lagMs),
@@ -25,7 +32,7 @@ function shown({ jobs, accounts, lagMs, uncertain, nextExpiry, doomedMedia }: Ov
       ? `${uncertain.id}, asked for ${spanOf(now - uncertain.since.getTime())} ago`
       : 'none',
     'next result expires': nextExpiry ? `in ${spanOf(nextExpiry.getTime() - now)}` : '-',
-    'files to delete': doomedMedia,
+    'files to delete': pendingMediaDeletions,
   });
   const counts = tableOf(
     ['kind', 'status', 'count'],

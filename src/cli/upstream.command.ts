@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { pauseByOperator, resumeByOperator } from '../upstream/account-pause';
-import { onGround } from './operator-ground';
 import { CommandError, type Shell } from './shell';
+import { withDatabase } from './with-database';
 
 /** `likeness upstream pause` and `resume`: whether paid calls are made. Polls and downloads go on. */
 export function upstreamCommand(shell: Shell): Command {
@@ -11,7 +11,7 @@ export function upstreamCommand(shell: Shell): Command {
     .description('makes no paid call until `resume`; jobs stay QUEUED until their deadline')
     .option('--account <digest>', 'only this account, by the beginning of its digest', '')
     .action(({ account }: { account: string }) =>
-      onGround(shell, async ({ database }) => {
+      withDatabase(shell, async ({ database }) => {
         const paused = known(await pauseByOperator(database, account));
         shell.print(paused.map((each) => `Submissions of account ${each} are paused.`).join('\n'));
       }),
@@ -21,7 +21,7 @@ export function upstreamCommand(shell: Shell): Command {
     .description('makes paid calls again, whatever they were paused for')
     .option('--account <digest>', 'only this account, by the beginning of its digest', '')
     .action(({ account }: { account: string }) =>
-      onGround(shell, async ({ database, wakeups }) => {
+      withDatabase(shell, async ({ database, wakeups }) => {
         const resumed = known(await resumeByOperator(database, account));
         wakeups.announce({ work: true });
         shell.print(resumed.map((each) => `Submissions of account ${each} are resumed.`).join('\n'));

@@ -44,8 +44,8 @@ export async function withSignal<T>(
  * taken off so that many that failed together do not return together.
  * @param tries - failures so far, 1 or more
  */
-export function backoffMs(tries: number, firstMs: number, mostMs: number, random = Math.random): number {
-  const full = Math.min(mostMs, firstMs * 2 ** Math.min(tries - 1, 30));
+export function backoffMs(tries: number, firstMs: number, maxMs: number, random = Math.random): number {
+  const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries - 1, 30));
   return Math.round(full * (1 - random() / 4));
 }
 

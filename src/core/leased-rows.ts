@@ -126,7 +126,7 @@ export class LeasedRows<Row extends LeasedRow> {
       try {
         await this.hold(row, () => work(row));
       } finally {
-        slots.giveBack(row.owner, 1);
+        slots.release(row.owner, 1);
       }
     });
     return { started: rows.length, ended: allEnded(running) };

@@ -1,5 +1,5 @@
 /** How many causes of an error are told. */
-const mostCauses = 3;
+const maxCauses = 3;
 
 /**
  * An error as it may be logged: without the statement and its parameters, the row, the request and the like that
@@ -21,7 +21,7 @@ export function loggableError(error: unknown): Record<string, unknown> {
 
 function causesOf(error: Error): string[] {
   const causes: string[] = [];
-  for (let { cause } = error; cause instanceof Error && causes.length < mostCauses; cause = cause.cause) {
+  for (let { cause } = error; cause instanceof Error && causes.length < maxCauses; cause = cause.cause) {
     causes.push(`${cause.name}: ${cause.message}`);
   }
   return causes;

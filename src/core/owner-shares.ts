@@ -42,7 +42,7 @@ export class OwnerShares {
   }
 
   /** Returns units that were taken. */
-  giveBack(owner: string, units: number): void {
+  release(owner: string, units: number): void {
     const left = (this.taken.get(owner) ?? 0) - units;
     if (left > 0) this.taken.set(owner, left);
     else this.taken.delete(owner);

@@ -18,7 +18,7 @@ const portion = 500;
  * Reads what may be long, one statement after the other, without a transaction around them.
  * @param read - gives at most `limit` rows, those that follow the last one that was read
  */
-export async function* inPortions<Row>(
+export async function* inBatches<Row>(
   read: (last: Row | null, limit: number) => Promise<Row[]>,
 ): AsyncGenerator<Row, undefined> {
   for (let rows = await read(null, portion); ; rows = await read(rows.at(-1)!, portion)) {

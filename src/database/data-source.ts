@@ -12,6 +12,7 @@ import { LateWatch1764100004000 } from './migrations/1764100004000-late-watch';
 import { AvatarWatch1764100005000 } from './migrations/1764100005000-avatar-watch';
 import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
 import { UnansweredCalls1764100010000 } from './migrations/1764100010000-unanswered-calls';
+import { MediaDeletions1764200000000 } from './migrations/1764200000000-media-deletions';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -29,6 +30,7 @@ const migrations = [
   AvatarWatch1764100005000,
   WriteAdmission1764100009000,
   UnansweredCalls1764100010000,
+  MediaDeletions1764200000000,
 ];
 
 /** What a data source is made of. */

@@ -19,7 +19,7 @@ export class Database implements Transactions {
       try {
         return await asUnavailable(() => this.runOnce(work));
       } catch (error) {
-        if (run === mostRuns || !lostRace(error)) throw error;
+        if (run === maxRuns || !lostRace(error)) throw error;
       }
     }
   }
@@ -34,7 +34,7 @@ export class Database implements Transactions {
   }
 }
 
-const mostRuns = 4;
+const maxRuns = 4;
 
 /** 40001: could not be serialised; 40P01: chosen as the victim of a deadlock. */
 function lostRace(error: unknown): boolean {

@@ -35,7 +35,7 @@ export function decodeEventCursor(cursor: string, streamId: string): number {
 export function invalidCursor(): DomainError {
   return new DomainError(
     'INVALID_CURSOR',
-    'The cursor in `after` is none of this subscription. Send the last cursor that it gave, or leave `after` out to start with the present.',
+    'The cursor in `after` is not a cursor of this subscription. Send the last cursor that it gave, or leave `after` out to start with the present.',
     { field: 'after' },
   );
 }

@@ -118,7 +118,7 @@ async function endLocked(sql: Sql, endings: readonly NewEvent[]): Promise<void> 
 export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubject): Promise<void> {
   if (!(await lockStream(sql, streamId))) return;
   const { subjectId, column, subject } = targetOf(erased);
-  const told = await sql.rows(
+  const written = await sql.rows(
     `SELECT 1 FROM events WHERE stream_id = $1 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
     [streamId, subjectId],
   );
@@ -128,7 +128,7 @@ export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubj
      RETURNING generation_id`,
     [streamId, subjectId],
   );
-  if (told.length > 0) return;
+  if (written.length > 0) return;
   const generationId = subject === 'GENERATION' ? subjectId : (tombs[0]?.generation_id ?? null);
   await appendEvents(sql, [{ streamId, kind: 'DELETED', subjectId, generationId, payload: { subject } }]);
 }

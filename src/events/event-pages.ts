@@ -42,10 +42,10 @@ interface PageRow {
 const placesPerStatement = 1_000;
 /** Bounds what a statement brings into memory, however many places it is asked for. */
 const eventsPerStatement = 4_000;
-const fewestEventsPerPage = 4;
-const mostEventsPerPage = 500;
+const minEventsPerPage = 4;
+const maxEventsPerPage = 500;
 const firstPauseMs = 100;
-const mostPauseMs = 2_000;
+const maxPauseMs = 2_000;
 
 const gone: EventPage = { events: [], head: null, isEnded: true };
 
@@ -127,7 +127,7 @@ export class EventPages {
         failures += 1;
         // Once an outage: the tries after the first say nothing new.
         this.logger[failures === 1 ? 'warn' : 'debug']({ err: error }, 'Events cannot be read; trying again');
-        await pause(backoffMs(failures, firstPauseMs, mostPauseMs), signal);
+        await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }
     return null;
@@ -135,7 +135,7 @@ export class EventPages {
 
   private async readBatch(batch: readonly Wanted[]): Promise<(EventPage | undefined)[]> {
     const share = Math.floor(eventsPerStatement / batch.length);
-    const limit = Math.min(mostEventsPerPage, Math.max(fewestEventsPerPage, share));
+    const limit = Math.min(maxEventsPerPage, Math.max(minEventsPerPage, share));
     const rows = await this.sql.rows<PageRow>(pageStatement, [...parametersOf(batch), limit]);
     const pages: ({ events: StoredEvent[]; head: number | null; isEnded: boolean } | undefined)[] = [];
     for (const row of rows) {

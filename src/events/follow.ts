@@ -161,8 +161,8 @@ class Follower<T> implements Following<T> {
       while (this.subscription) {
         const { value: event } = await this.subscription.next();
         if (!event) break;
-        const told = this.tell(event);
-        if (told) return { value: told, done: false };
+        const followed = this.read(event);
+        if (followed) return { value: followed, done: false };
       }
     } catch (error) {
       this.finish();
@@ -172,7 +172,7 @@ class Follower<T> implements Following<T> {
     return done;
   }
 
-  private tell(event: StoredEvent): Followed<T> | null {
+  private read(event: StoredEvent): Followed<T> | null {
     const { streamId, read } = this.options;
     const item = isTombstone(event) ? null : read(event);
     if (this.isEnd(event, item)) this.finish();

@@ -1,4 +1,4 @@
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 
@@ -35,7 +35,7 @@ export async function disownEndedStreams(
 
 /** All events of a person that are kept, each stream's in their order. */
 export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<KeptEvent> {
-  return inPortions<KeptEvent>((last, limit) =>
+  return inBatches<KeptEvent>((last, limit) =>
     sql.rows(
       `SELECT e.stream_id AS "streamId", e.sequence, e.kind, e.payload, e.created_at AS "createdAt"
          FROM streams s JOIN events e ON e.stream_id = s.id

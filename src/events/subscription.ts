@@ -28,7 +28,7 @@ interface Waiter {
 }
 
 /** How many events may wait for one subscriber. */
-const mostWaitingEvents = 1_000;
+const maxWaitingEvents = 1_000;
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -129,7 +129,7 @@ export class Subscription implements EventSubscription {
   private give(event: StoredEvent): void {
     const waiter = this.waiters.shift();
     if (waiter) waiter.resolve({ value: event, done: false });
-    else if (this.waitingEvents.length < mostWaitingEvents) this.waitingEvents.push(event);
+    else if (this.waitingEvents.length < maxWaitingEvents) this.waitingEvents.push(event);
     else this.fail(tooSlow());
   }
 

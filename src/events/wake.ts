@@ -13,8 +13,8 @@ export interface Wake {
 /** The topic that stands for every topic: words may have been missed. */
 export const everyTopic = '*';
 
-const mostStreams = 10_000;
-const mostTopics = 1_000;
+const maxStreams = 10_000;
+const maxTopics = 1_000;
 const topicBytes = 200;
 
 /**
@@ -56,7 +56,7 @@ export class GatheredWakes {
   private addStreams(ids: readonly string[]): void {
     if (this.isAll) return;
     for (const id of ids) this.streams.add(id);
-    if (this.streams.size <= mostStreams) return;
+    if (this.streams.size <= maxStreams) return;
     this.isAll = true;
     this.streams.clear();
   }
@@ -65,7 +65,7 @@ export class GatheredWakes {
     if (Buffer.byteLength(topic) > topicBytes)
       throw new RangeError(`A topic has at most ${topicBytes} bytes.`);
     this.topics.add(topic);
-    if (this.topics.size > mostTopics) this.topics = new Set([everyTopic]);
+    if (this.topics.size > maxTopics) this.topics = new Set([everyTopic]);
   }
 }
 

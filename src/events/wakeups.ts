@@ -17,7 +17,7 @@ export interface WakeupsOptions {
 }
 
 const firstPauseMs = 100;
-const mostPauseMs = 2_000;
+const maxPauseMs = 2_000;
 
 /**
  * Wakes whoever waits for something that has been committed, in this process and in all others on the database: one
@@ -112,12 +112,12 @@ export class Wakeups {
     this.turn = null;
     if (this.announced.isEmpty) return;
     const wake = this.announced.take();
-    this.tell(wake);
+    this.dispatch(wake);
     this.outgoing.add(wake);
     this.send();
   }
 
-  private tell({ streams = [], work = false, topics = [] }: Wake): void {
+  private dispatch({ streams = [], work = false, topics = [] }: Wake): void {
     if (streams.length > 0) this.call(this.streamListeners, (listener) => listener(streams));
     if (work) this.call(this.workListeners, (listener) => listener());
     for (const topic of topics) this.call(this.topicListeners, (listener) => listener(topic));
@@ -133,9 +133,9 @@ export class Wakeups {
     }
   }
 
-  private hear(payload: string): void {
+  private onNotification(payload: string): void {
     const wake = unpackWake(payload);
-    if (wake && wake.from !== this.me) this.tell(wake);
+    if (wake && wake.from !== this.me) this.dispatch(wake);
   }
 
   /** One statement at a time: what comes while it runs goes out together after it. */
@@ -184,7 +184,7 @@ export class Wakeups {
         // Once an outage: the tries after the first say nothing new.
         const log = failures === 1 ? 'warn' : 'debug';
         this.options.logger[log]({ err: error }, 'Lost the connection for wake-ups; connecting again');
-        await pause(backoffMs(failures, firstPauseMs, mostPauseMs), signal);
+        await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }
     ready.resolve();
@@ -197,7 +197,7 @@ export class Wakeups {
       url,
       channel,
       signal,
-      onPayload: (payload) => this.hear(payload),
+      onPayload: (payload) => this.onNotification(payload),
     });
     this.session = session;
     const isAgain = this.hasListened;
@@ -205,7 +205,7 @@ export class Wakeups {
     onListening();
     if (isAgain) {
       this.options.logger.info('Listening for wake-ups again');
-      this.tell({ streams: 'all', work: true, topics: [everyTopic] });
+      this.dispatch({ streams: 'all', work: true, topics: [everyTopic] });
     }
     this.send();
     try {

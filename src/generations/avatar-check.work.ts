@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from '../core/logger';
 import { camelRow, type Transactions } from '../core/sql';
-import type { PictureWorkshop } from '../photos/picture-workshop';
-import { doom } from '../storage/media-deletion';
+import type { ImageProcessor } from '../images/image-processor';
+import { scheduleDeletion } from '../storage/media-deletion';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { avatarKey, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
@@ -12,7 +12,7 @@ import type { AvatarEntity } from './avatar.entity';
 export interface AvatarCheckDeps {
   database: Transactions;
   media: MediaStore;
-  workshop: Pick<PictureWorkshop, 'verify'>;
+  workshop: Pick<ImageProcessor, 'verify'>;
   logger: Logger;
   /** The longest time between two checks of a picture, in milliseconds. */
   intervalMs: number;
@@ -99,7 +99,7 @@ export class AvatarCheckWork {
       'UPDATE avatars SET preview_sha256 = $3 WHERE id = $1 AND media_token IS NOT DISTINCT FROM $2 RETURNING id',
       [avatar.id, avatar.mediaToken, sha256],
     );
-    if (known.length === 0) await doom(database, [previewKey(avatar)]);
+    if (known.length === 0) await scheduleDeletion(database, [previewKey(avatar)]);
     logger.warn({ avatarId: avatar.id }, 'a damaged preview was made again');
   }
 

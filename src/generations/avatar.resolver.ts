@@ -10,7 +10,7 @@ import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService, AvatarSize } from './avatar.service';
 import { Avatar, AvatarConnection, AvatarSizeEnum } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
-import type { AvatarPayload } from './generation.line';
+import type { AvatarPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
 
@@ -23,7 +23,7 @@ export class AvatarResolver {
   ) {}
 
   @Mutation(() => DeletedPayload, {
-    description: 'Deletes an avatar and its bytes for good. Deleting twice is no error.',
+    description: 'Deletes an avatar and its bytes for good. Deleting twice succeeds.',
   })
   async deleteAvatar(
     @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,

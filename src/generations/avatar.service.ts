@@ -7,17 +7,17 @@ import type { UrlSigner } from '../core/signature';
 import { camelRow, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
-import type { Closing } from './closing';
+import type { GenerationCompletion } from './generation-completion';
 
 /** The picture as it was made, or a JPEG of at most 256 pixels. */
 export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
 
 /** A stored picture that may be shown. */
-export interface ShownAvatar {
+export interface AvatarMedia {
   contentType: string;
   /** Changes with the bytes. */
   etag: string;
@@ -26,12 +26,12 @@ export interface ShownAvatar {
 }
 
 /** What avatars are made of. */
-export interface AvatarParts {
+export interface AvatarServiceDeps {
   database: Transactions;
   media: MediaStore;
   signer: UrlSigner;
   publicUrl: () => string;
-  closing: Closing;
+  closing: GenerationCompletion;
 }
 
 /** How long an avatar's URL works at least. It ends on the full hour, so that a browser meets the same URL again. */
@@ -39,7 +39,7 @@ const urlMs = 3_600_000;
 
 /** Stored avatars: look at, show, delete. Avatars that are not stored yet are nobody's business. */
 export class AvatarService {
-  constructor(private readonly parts: AvatarParts) {}
+  constructor(private readonly parts: AvatarServiceDeps) {}
 
   /** @returns null if there is none, it is not stored, or it is somebody else's */
   async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
@@ -90,7 +90,7 @@ export class AvatarService {
    * The picture behind a URL made by {@link url}.
    * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND once it is deleted
    */
-  async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<ShownAvatar> {
+  async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
     if (this.parts.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
@@ -148,14 +148,14 @@ export class AvatarService {
       );
       if (!row) return null;
       const avatar = camelRow<AvatarEntity>(row);
-      await doom(sql, avatarKeys(avatar));
+      await scheduleDeletion(sql, avatarKeys(avatar));
       await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
       await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;
     });
     if (!removed) return;
     await failpoint('delete:marked');
-    closing.wake(removed);
+    closing.notify(removed);
   }
 }
 

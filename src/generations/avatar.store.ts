@@ -1,10 +1,10 @@
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
 import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity';
-import type { Closing } from './closing';
-import { avatarPayload } from './generation.line';
+import type { GenerationCompletion } from './generation-completion';
+import { avatarPayload } from './generation.job';
 
 /** One try to store a picture: the row as it was claimed, and the token of the bytes written for it, if any were. */
 export interface Attempt {
@@ -40,7 +40,7 @@ export class AvatarStore {
   /** @param deadlineMs - how long fetching a picture may fail until its generation no longer waits for it */
   constructor(
     private readonly database: Transactions,
-    private readonly closing: Closing,
+    private readonly closing: GenerationCompletion,
     private readonly deadlineMs: number,
   ) {}
 
@@ -58,7 +58,7 @@ export class AvatarStore {
         [row.id, row.lease, token],
       );
       if (held.length === 0) return false;
-      if (row.mediaToken !== null) await doom(sql, avatarKeys(row));
+      if (row.mediaToken !== null) await scheduleDeletion(sql, avatarKeys(row));
       return true;
     });
   }
@@ -87,12 +87,12 @@ export class AvatarStore {
         await this.discard(sql, attempt);
         return false;
       }
-      if (row.damagedAt !== null) await doom(sql, avatarKeys(row));
-      await this.tell(sql, row, camelRow<AvatarEntity>(stored));
-      await this.closing.advance(sql, row.generationId);
+      if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
+      await this.appendEvent(sql, row, camelRow<AvatarEntity>(stored));
+      await this.closing.updateProgress(sql, row.generationId);
       return true;
     });
-    if (isStored) this.closing.wake(row);
+    if (isStored) this.closing.notify(row);
     return isStored;
   }
 
@@ -120,11 +120,11 @@ export class AvatarStore {
       );
       await this.discard(sql, attempt);
       if (failed?.status === 'DELAYED' && row.status === 'PENDING') {
-        await this.closing.advance(sql, row.generationId);
+        await this.closing.updateProgress(sql, row.generationId);
       }
       return failed?.status ?? null;
     });
-    if (status !== row.status) this.closing.wake(row);
+    if (status !== row.status) this.closing.notify(row);
     return status;
   }
 
@@ -155,9 +155,9 @@ export class AvatarStore {
         [row.id, row.lease, code],
       );
       await this.discard(sql, attempt);
-      await this.closing.advance(sql, row.generationId);
+      await this.closing.updateProgress(sql, row.generationId);
     });
-    this.closing.wake(row);
+    this.closing.notify(row);
   }
 
   /** Deletes the bytes of a try, unless the row names them: it may be stored although no answer came to the commit. */
@@ -167,11 +167,11 @@ export class AvatarStore {
       row.id,
       token,
     ]);
-    if (named.length === 0) await doom(sql, avatarKeys({ id: row.id, mediaToken: token }));
+    if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken: token }));
   }
 
   /** A damaged picture that was replaced by the same bytes is no news. */
-  private async tell(sql: Sql, before: AvatarEntity, stored: AvatarEntity): Promise<void> {
+  private async appendEvent(sql: Sql, before: AvatarEntity, stored: AvatarEntity): Promise<void> {
     if (before.damagedAt !== null && before.sha256 === stored.sha256) return;
     await appendEvents(sql, [
       {

@@ -7,8 +7,8 @@ import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
-import { PictureProblem } from '../photos/picture-problem';
-import type { PictureWorkshop } from '../photos/picture-workshop';
+import { PictureProblem } from '../images/image-problem';
+import type { ImageProcessor } from '../images/image-processor';
 import { ObjectTooLargeError, readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
@@ -28,11 +28,11 @@ export interface ResultCounters {
 }
 
 /** Dependencies of {@link AvatarWork}. */
-export interface AvatarWorkParts {
+export interface AvatarWorkDeps {
   database: Transactions;
   store: AvatarStore;
   media: MediaStore;
-  workshop: PictureWorkshop;
+  workshop: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
   urls: Pick<ResultUrls, 'refresh'>;
   logger: Logger;
@@ -85,7 +85,7 @@ export class AvatarWork {
   private readonly failing: ClaimSource;
   private readonly hosts = new SlowHosts(slowHosts);
 
-  constructor(private readonly parts: AvatarWorkParts) {
+  constructor(private readonly parts: AvatarWorkDeps) {
     const source = (rows: string, slots: number): ClaimSource => ({
       rows: new LeasedRows(parts.database, { ...dueAvatars, rows: `due_at IS NOT NULL AND ${rows}` }, parts),
       slots: new OwnerShares(slots),
@@ -207,7 +207,7 @@ export class AvatarWork {
     if (code !== null) {
       const answer = needsFreshUrl(row, failed.error) ? await this.parts.urls.refresh(row) : null;
       if (this.isOver(row, answer)) {
-        await this.lose(attempt, code, failed);
+        await this.markLost(attempt, code, failed);
         return;
       }
     }
@@ -245,7 +245,11 @@ export class AvatarWork {
     return isUrlFresh || answer === 'gone' || lateMs >= this.parts.resultTtlMs;
   }
 
-  private async lose(attempt: Attempt, code: ResultFailure, { error, logger }: FailedFetch): Promise<void> {
+  private async markLost(
+    attempt: Attempt,
+    code: ResultFailure,
+    { error, logger }: FailedFetch,
+  ): Promise<void> {
     const loss = code === 'RESULT_UNUSABLE' ? code : 'RESULT_EXPIRED';
     logger.error({ err: error, loss }, 'a finished picture is lost');
     this.parts.count.lost();

@@ -13,13 +13,13 @@ import { notPolled, queueDeadlineMs } from '../jobs/job';
 import type { JobStore } from '../jobs/job.store';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
 import type { GenerationEntity } from './generation.entity';
-import { generationLine } from './generation.line';
+import { generationLine } from './generation.job';
 
 /** What the ends of generations are made of. */
-export interface GenerationLifecycleParts {
+export interface GenerationLifecycleDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -30,9 +30,9 @@ export interface GenerationLifecycleParts {
 
 /** What a person does to a generation that is on its way or has ended: cancel, retry, delete. */
 export class GenerationLifecycle {
-  constructor(private readonly parts: GenerationLifecycleParts) {}
+  constructor(private readonly parts: GenerationLifecycleDeps) {}
 
-  /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice is no error. */
+  /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice succeeds. */
   async cancel(viewer: Viewer, id: string): Promise<GenerationEntity> {
     return this.change(viewer, id, async (sql, generation) => {
       if (generation.status === 'CANCELLED') return generation;
@@ -49,7 +49,7 @@ export class GenerationLifecycle {
           from: [generation.status],
           set: { status: 'CANCELLED', estimatedReadyAt: null },
           dueInMs: null,
-          tell: true,
+          appendsEvent: true,
         },
       ]);
       await deleteAvatars(sql, `generation_id = $1 AND status IN ('PENDING', 'DELAYED')`, id);
@@ -88,7 +88,7 @@ export class GenerationLifecycle {
         ...noFailure,
       };
       const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
-        { id, from: [generation.status], set, dueInMs: 0, tell: true },
+        { id, from: [generation.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryGeneration', subject: toGlobalId('Generation', id) });
       await this.parts.quotas.reserve(sql, viewer, {
@@ -128,7 +128,7 @@ export class GenerationLifecycle {
    * Schedules the deletion of the bytes of all of a model's avatars, and detaches the paid calls of its generations; in
    * the transaction that deletes the model.
    */
-  async doomOfModel(sql: Sql, modelId: string): Promise<void> {
+  async scheduleDeletionOfModel(sql: Sql, modelId: string): Promise<void> {
     const generations = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [
       modelId,
     ]);
@@ -180,7 +180,7 @@ async function deleteAvatars(sql: Sql, where: string, id: string): Promise<void>
     `DELETE FROM avatars WHERE ${where} RETURNING id, media_token`,
     [id],
   );
-  await doom(
+  await scheduleDeletion(
     sql,
     gone.flatMap((row) => avatarKeys({ id: row.id, mediaToken: row.media_token })),
   );

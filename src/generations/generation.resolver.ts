@@ -30,8 +30,11 @@ import {
   GenerateInstantAvatarsInput,
   GenerationProgressArgs,
 } from './generation.input';
+import type {
+  AvatarPayload as AvatarState,
+  GenerationEventPayload as GenerationState,
+} from './generation.job';
 import type { GenerationLifecycle } from './generation.lifecycle';
-import type { AvatarPayload as AvatarState, GenerationPayload as GenerationState } from './generation.line';
 import type { GenerationService } from './generation.service';
 import type { GenerationSubscriptions } from './generation.subscription';
 import {
@@ -45,7 +48,7 @@ import {
 const idDescription = 'The generation’s global id.';
 
 /** What {@link GenerationResolver} calls. */
-export interface GenerationResolverParts {
+export interface GenerationResolverDeps {
   service: GenerationService;
   lifecycle: GenerationLifecycle;
   subscriptions: GenerationSubscriptions;
@@ -56,7 +59,7 @@ export interface GenerationResolverParts {
 /** Generations for clients. */
 @Resolver(() => Generation)
 export class GenerationResolver {
-  constructor(private readonly parts: GenerationResolverParts) {}
+  constructor(private readonly parts: GenerationResolverDeps) {}
 
   @Query(() => Generation, {
     nullable: true,
@@ -117,7 +120,7 @@ export class GenerationResolver {
 
   @Mutation(() => GenerationPayload, {
     description:
-      'Stops a generation that is not over (of one that is, NOT_CANCELLABLE tells); avatars stored so far stay. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
+      'Stops a generation that is not over (of one that is, NOT_CANCELLABLE tells); avatars stored so far stay. What the avatar service has begun is paid for all the same. Cancelling twice succeeds.',
   })
   async cancelGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -139,7 +142,7 @@ export class GenerationResolver {
 
   @Mutation(() => DeletedPayload, {
     description:
-      'Deletes a generation for good, with its avatars. Running work ends. Deleting twice is no error.',
+      'Deletes a generation for good, with its avatars. Running work ends. Deleting twice succeeds.',
   })
   async deleteGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,

@@ -15,9 +15,9 @@ import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationLine, streamOfGeneration } from './generation.line';
+import { generationLine, streamOfGeneration } from './generation.job';
 import type { GenerationStatus } from './generation.state';
-import { checkInstant, checkPrompts } from './wishes';
+import { checkInstant, checkPrompts } from './prompt-validation';
 
 /** What avatars are asked with. */
 export interface GenerateRequest {
@@ -40,7 +40,7 @@ export interface InstantRequest {
 }
 
 /** What generations are made of. */
-export interface GenerationParts {
+export interface GenerationServiceDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -53,7 +53,7 @@ const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
 /** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
 export class GenerationService {
-  constructor(private readonly parts: GenerationParts) {}
+  constructor(private readonly parts: GenerationServiceDeps) {}
 
   /** Writes the intent and answers at once; all in one transaction. */
   async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {

@@ -10,12 +10,12 @@ import {
   readGenerationPayload,
   streamOfGeneration,
   type AvatarPayload,
-  type GenerationPayload,
-} from './generation.line';
+  type GenerationEventPayload,
+} from './generation.job';
 import { generationEnds } from './generation.state';
 
 /** How many stored avatars of a model are told at the start; its list has the others. */
-const mostPresentAvatars = 100;
+const maxPresentAvatars = 100;
 
 const ends: readonly string[] = generationEnds;
 
@@ -34,7 +34,7 @@ interface Place {
 const place = (column: 'generation_id' | 'model_id', id: string): string => `
   s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = s.id) AS oldest,
   (SELECT jsonb_agg(to_jsonb(newest) ORDER BY newest.id)
-     FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${mostPresentAvatars}) newest) AS avatars`;
+     FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${maxPresentAvatars}) newest) AS avatars`;
 
 /** Live progress of generations and their avatars. */
 export class GenerationSubscriptions {
@@ -51,9 +51,9 @@ export class GenerationSubscriptions {
     viewer: Viewer,
     id: string,
     after: string | null,
-  ): Promise<AsyncIterableIterator<Followed<GenerationPayload>>> {
+  ): Promise<AsyncIterableIterator<Followed<GenerationEventPayload>>> {
     const found = await this.find(viewer, id);
-    const following = follow<GenerationPayload>(this.feed, {
+    const following = follow<GenerationEventPayload>(this.feed, {
       streamId: streamOfGeneration(found),
       subjectId: id,
       after,
@@ -165,8 +165,8 @@ function onlyAvatars(
       for (;;) {
         const { value, done } = await following.next();
         if (done) return { value: undefined, done: true };
-        const { item, ...told } = value;
-        if (item !== 'ended') return { value: { ...told, item }, done: false };
+        const { item, ...event } = value;
+        if (item !== 'ended') return { value: { ...event, item }, done: false };
       }
     },
     async return() {

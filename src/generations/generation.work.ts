@@ -8,7 +8,7 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationLine } from './generation.line';
+import { generationLine } from './generation.job';
 
 /** While pictures are being fetched the row itself is looked at this often, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -22,7 +22,7 @@ const maxResults = 1_000;
 const minFetchShare = 1 / 48;
 
 /** What the work on generations is made of. */
-export interface GenerationWorkParts {
+export interface GenerationWorkDeps {
   sql: Sql;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -41,7 +41,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   readonly line = generationLine;
   readonly shareOfUpstream = generatingShare;
 
-  constructor(private readonly parts: GenerationWorkParts) {}
+  constructor(private readonly parts: GenerationWorkDeps) {}
 
   get deadlineMs(): number {
     return this.parts.deadlineMs;
@@ -56,14 +56,14 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return this.parts.provider.facts.resultTtlMs;
   }
 
-  async usualMs(row: GenerationEntity): Promise<number> {
+  async typicalMs(row: GenerationEntity): Promise<number> {
     const { durations, provider } = this.parts;
-    return durations.usualMs(
+    return durations.typicalMs(
       `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`,
       `SELECT extract(epoch FROM completed_at - submitted_at) * 1000 AS ms FROM generations
         WHERE provider = $1 AND (model_id IS NULL) = $2 AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 50`,
       [row.provider, row.modelId === null],
-      provider.facts.usualGenerationMs,
+      provider.facts.typicalGenerationMs,
     );
   }
 
@@ -102,7 +102,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       ...noFailure,
     };
     const [storing] = await store.moveWithin<GenerationEntity>(sql, generationLine, [
-      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, tell: true },
+      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
     ]);
     if (!storing) return null;
     await sql.rows(

@@ -1,7 +1,7 @@
 import { toGlobalId } from '../core/ids';
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject } from '../storage/media-store';
 import { avatarKey, avatarKeys } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
@@ -20,7 +20,7 @@ export class PersonalAvatarService {
       `DELETE FROM avatars WHERE ${column} = ANY($1) RETURNING id, media_token`,
       [ids],
     );
-    await doom(
+    await scheduleDeletion(
       sql,
       gone.flatMap((row) => avatarKeys({ id: row.id, mediaToken: row.media_token })),
     );
@@ -29,7 +29,7 @@ export class PersonalAvatarService {
 
   /** The person's stored avatars, generation by generation. Each batch begins in both indexes where the last one ended. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
-    return inPortions<AvatarEntity>(async (last, limit) => {
+    return inBatches<AvatarEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
         `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
           WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'

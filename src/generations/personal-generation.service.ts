@@ -1,10 +1,10 @@
 import { toGlobalId } from '../core/ids';
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { GenerationEntity } from './generation.entity';
-import { generationLine } from './generation.line';
+import { generationLine } from './generation.job';
 
 /** How many avatars the generations of one portion have together, about; one generation has 1,000 at most. */
 const avatarsAtOnce = 1_000;
@@ -41,7 +41,7 @@ export class PersonalGenerationService {
 
   /** The person's generations, the oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<GenerationEntity> {
-    return inPortions<GenerationEntity>(async (last, limit) => {
+    return inBatches<GenerationEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
         `SELECT * FROM generations WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
           ORDER BY id LIMIT $4`,

@@ -2,16 +2,16 @@ import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
 
 /** How many nodes a page has if nobody says, and at most. */
-const pageSizes = { usual: 20, most: 100 } as const;
+const pageSizes = { default: 20, max: 100 } as const;
 
 /** Which page of a list, as the client asks for it. Checked by {@link readPage}. */
 @ArgsType()
 export class PageArgs {
   @Field(() => Int, {
-    defaultValue: pageSizes.usual,
-    description: `How many of the list: 1 to ${pageSizes.most}.`,
+    defaultValue: pageSizes.default,
+    description: `How many of the list: 1 to ${pageSizes.max}.`,
   })
-  first: number = pageSizes.usual;
+  first: number = pageSizes.default;
 
   @Field(() => String, {
     nullable: true,
@@ -34,13 +34,13 @@ export interface Page {
  */
 export function readPage(args: PageArgs): Page {
   const { first, after } = args;
-  if (first < 1 || first > pageSizes.most) {
+  if (first < 1 || first > pageSizes.max) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A page has 1 to ${pageSizes.most} nodes; ${first} were asked for.`,
+      `A page has 1 to ${pageSizes.max} nodes; ${first} were asked for.`,
       {
         field: 'first',
-        details: { given: first, minimum: 1, maximum: pageSizes.most },
+        details: { given: first, minimum: 1, maximum: pageSizes.max },
       },
     );
   }

@@ -35,7 +35,7 @@ export interface ErrorScope {
  */
 export function formatError(error: unknown, scope: ErrorScope): GraphQLFormattedError {
   const located = error instanceof GraphQLError ? error : undefined;
-  const { message, extensions } = tell(error, scope);
+  const { message, extensions } = formatCause(error, scope);
   return {
     message,
     ...(located?.locations && { locations: located.locations }),
@@ -55,20 +55,21 @@ export function domainErrorIn(error: unknown): DomainError | null {
   return first instanceof DomainError ? first : null;
 }
 
-interface Told {
+interface FormattedError {
   message: string;
   extensions: Record<string, unknown> & { code: string };
 }
 
-function tell(error: unknown, scope: ErrorScope): Told {
+function formatCause(error: unknown, scope: ErrorScope): FormattedError {
   const domain = domainErrorIn(error);
-  if (domain) return tellDomain(domain);
-  const told = error instanceof GraphQLError ? (tellInput(error) ?? tellGraphQL(error)) : null;
-  if (told) {
-    const message = scope.hideSuggestions ? withoutSuggestion(told.message) : told.message;
-    return { ...told, message: excerpt(message) };
+  if (domain) return formatDomainError(domain);
+  const formatted =
+    error instanceof GraphQLError ? (formatInputError(error) ?? formatGraphQLError(error)) : null;
+  if (formatted) {
+    const message = scope.hideSuggestions ? withoutSuggestion(formatted.message) : formatted.message;
+    return { ...formatted, message: excerpt(message) };
   }
-  if (isOutOfDescriptors(error)) return tellDomain(outOfDescriptors(error));
+  if (isOutOfDescriptors(error)) return formatDomainError(outOfDescriptors(error));
   scope.logger.error(
     { requestId: scope.requestId, error: loggableError(chainOf(error).at(-1)) },
     'unexpected error',
@@ -76,29 +77,29 @@ function tell(error: unknown, scope: ErrorScope): Told {
   return { message: maskedMessage(scope.requestId), extensions: { code: 'INTERNAL_SERVER_ERROR' } };
 }
 
-function tellDomain({ message, code, field, details }: DomainError): Told {
+function formatDomainError({ message, code, field, details }: DomainError): FormattedError {
   return { message, extensions: { ...details, code, ...(field !== undefined && { field }) } };
 }
 
-function tellGraphQL(error: GraphQLError): Told | null {
+function formatGraphQLError(error: GraphQLError): FormattedError | null {
   const code = graphqlCodes.find((known) => known === error.extensions.code);
   return code ? { message: error.message, extensions: { code } } : null;
 }
 
 /** A value that does not fit its type: a variable's, or one that stands in the query. */
-function tellInput(error: GraphQLError): Told | null {
+function formatInputError(error: GraphQLError): FormattedError | null {
   const links = chainOf(error).filter((link) => link instanceof GraphQLError);
   for (const link of links.reverse()) {
-    const told = tellLink(link);
-    if (told) return told;
+    const formatted = formatLinkError(link);
+    if (formatted) return formatted;
   }
   return null;
 }
 
-function tellLink(error: GraphQLError): Told | null {
+function formatLinkError(error: GraphQLError): FormattedError | null {
   const [node, ...others] = error.nodes ?? [];
   if (!node || others.length > 0) return null;
-  if (node.kind === Kind.VARIABLE_DEFINITION) return tellVariable(error, node.variable.name.value);
+  if (node.kind === Kind.VARIABLE_DEFINITION) return formatVariableError(error, node.variable.name.value);
   if (!isInput(node)) return null;
   const { message } = error.originalError ?? error;
   return invalidInput(message, inputPath(node));
@@ -112,7 +113,7 @@ function isInput(node: ASTNode): boolean {
  * graphql-js writes `Variable "$input" got invalid value <value> at "input.type"; <reason>`. The value is left out:
  * the client knows it, and it may be a signed URL.
  */
-function tellVariable(error: GraphQLError, variable: string): Told | null {
+function formatVariableError(error: GraphQLError, variable: string): FormattedError | null {
   const reason = error.originalError?.message;
   if (reason === undefined) {
     const isMissing = / was not provided\.$| must not be null\.$/.test(error.message);
@@ -126,7 +127,7 @@ function tellVariable(error: GraphQLError, variable: string): Told | null {
   return invalidInput(reason, isPath ? path : variable);
 }
 
-function invalidInput(message: string, field: string | undefined): Told {
+function invalidInput(message: string, field: string | undefined): FormattedError {
   return {
     message,
     extensions: { code: 'INVALID_INPUT', ...(field !== undefined && { field }) },

@@ -20,13 +20,13 @@ type Resolve = GraphQLFieldResolver<unknown, GraphQLContext>;
  */
 export function requireScopes(schema: GraphQLSchema): void {
   const roots = [
-    { type: schema.getQueryType(), usual: 'read' },
-    { type: schema.getMutationType(), usual: 'write' },
-    { type: schema.getSubscriptionType(), usual: 'read' },
+    { type: schema.getQueryType(), defaultScope: 'read' },
+    { type: schema.getMutationType(), defaultScope: 'write' },
+    { type: schema.getSubscriptionType(), defaultScope: 'read' },
   ] as const;
-  for (const { type, usual } of roots) {
+  for (const { type, defaultScope } of roots) {
     for (const field of Object.values(type?.getFields() ?? {})) {
-      const scope = (field.extensions as { scope?: Scope }).scope ?? usual;
+      const scope = (field.extensions as { scope?: Scope }).scope ?? defaultScope;
       field.resolve = asking(scope, field.resolve as Resolve | undefined);
       if (field.subscribe) field.subscribe = asking(scope, field.subscribe as Resolve);
     }

@@ -4,7 +4,7 @@ import { DomainError } from '../core/errors';
 import type { Exchange } from './exchange';
 
 /** How long a client may pause in the middle of a body, in milliseconds. */
-const longestPauseMs = 30_000;
+const maxPauseMs = 30_000;
 
 /** How much of a body that nobody wants is read, so that the client can finish and see the answer. */
 const discarded = { maxBytes: 64_000_000, maxMs: 5_000 } as const;
@@ -20,7 +20,7 @@ export async function* bodyChunks(exchange: Exchange): AsyncGenerator<Buffer> {
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   try {
     for (;;) {
-      const next = await withinMs(longestPauseMs, chunks.next(), tooSlow);
+      const next = await withinMs(maxPauseMs, chunks.next(), tooSlow);
       if (next.done) return;
       yield next.value;
     }

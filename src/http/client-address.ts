@@ -1,14 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
-/** Whether a text is an address or a network like `10.0.0.0/8`. */
-export function isNetwork(text: string): boolean {
-  const [address = '', bits, ...more] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || more.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-}
-
 /**
  * From which address a request comes. Proxies that are trusted say so in X-Forwarded-For; what anybody else writes
  * there is not believed.
@@ -16,7 +8,7 @@ export function isNetwork(text: string): boolean {
 export class ClientAddresses {
   private readonly trusted = new BlockList();
 
-  /** @param proxies - addresses and networks, as {@link isNetwork} takes them */
+  /** @param proxies - addresses and networks, such as `10.0.0.0/8` */
   constructor(proxies: readonly string[]) {
     for (const proxy of proxies) {
       const [address = '', bits] = proxy.split('/');

@@ -92,7 +92,7 @@ function answerAlive({ response }: Exchange): void {
 async function answerMetrics({ request, response }: Exchange, metrics: Metrics): Promise<void> {
   const isProxied = proxyHeaders.some((name) => request.headers[name] !== undefined);
   if (isProxied || !isLoopbackAddress(request.socket.remoteAddress)) {
-    throw new DomainError('NOT_FOUND', 'There is nothing under this address.');
+    throw new DomainError('NOT_FOUND', 'Not found.');
   }
   answerText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });
 }

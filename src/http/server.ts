@@ -12,7 +12,7 @@ import type { Origins } from './origins';
 import { Router } from './router';
 
 /** Takes requests that want to become WebSockets. */
-export interface UpgradeDoor {
+export interface UpgradeHandler {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
@@ -23,7 +23,7 @@ export interface HttpServerOptions {
   readonly port: number;
   readonly routes: readonly Route[];
   /** Null where there are no WebSockets: in a process that only works. */
-  readonly sockets: UpgradeDoor | null;
+  readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
   /** Whether clients come by https, through a proxy: browsers are then told to stay with it. */
@@ -181,7 +181,7 @@ export class HttpServer {
     if (match.route) {
       await match.route.handle({ ...exchange, params: match.params });
     } else if (match.allowed.length === 0) {
-      throw new DomainError('NOT_FOUND', 'There is nothing under this address.');
+      throw new DomainError('NOT_FOUND', 'Not found.');
     } else if (method === 'OPTIONS') {
       const headers = this.options.origins.preflightHeaders(request.headers, match.allowed);
       response.writeHead(204, { allow: match.allowed.join(', '), ...headers }).end();

@@ -1,7 +1,7 @@
 import type { Viewer } from '../core/viewer';
 
 /** The longest timer that Node has; later ends are looked at again then. */
-const longestTimerMs = 2_147_483_647;
+const maxTimerMs = 2_147_483_647;
 
 interface Session {
   readonly viewer: Viewer;
@@ -39,9 +39,9 @@ export class Sessions {
     const { expiresAtMs } = session.viewer;
     if (expiresAtMs === undefined) return;
     const leftMs = expiresAtMs - Date.now();
-    const isLast = leftMs <= longestTimerMs;
+    const isLast = leftMs <= maxTimerMs;
     const next = (): void => (isLast ? this.end(session) : this.watch(session));
-    session.timer = setTimeout(next, isLast ? Math.max(leftMs, 0) : longestTimerMs);
+    session.timer = setTimeout(next, isLast ? Math.max(leftMs, 0) : maxTimerMs);
   }
 
   private end(session: Session): void {

@@ -20,7 +20,7 @@ import { failingToWatch, failJobs } from './late-watch';
 import { outcomeOf, type PollAnswer } from './poll-outcome';
 
 /** What following is made of. */
-export interface FollowParts {
+export interface FollowWorkDeps {
   database: Transactions;
   store: JobStore;
   provider: AvatarProvider;
@@ -63,7 +63,7 @@ interface Polling {
 export class FollowWork {
   private readonly polling = { follow: new Map<JobSteps, Polling>(), watch: new Map<JobSteps, Polling>() };
 
-  constructor(private readonly parts: FollowParts) {}
+  constructor(private readonly parts: FollowWorkDeps) {}
 
   /** Starts the polls of running jobs that are due. */
   async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
@@ -99,7 +99,7 @@ export class FollowWork {
       await answers.add(asked);
     });
     const unused = granted - pass.started;
-    if (unused > 0) await budget.giveBack(kind, unused);
+    if (unused > 0) await budget.release(kind, unused);
     return granted === due ? pass : { ...pass, restMs: Math.min(waitMs, maxRestMs) };
   }
 
@@ -163,12 +163,12 @@ export class FollowWork {
   private async settle(steps: JobSteps, row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
     const { pollPlan, retentionMs, shareOfUpstream } = steps;
     const { lostAfterMs } = this.parts.provider.facts;
-    const usualMs = await steps.usualMs(row);
-    const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, usualMs };
+    const typicalMs = await steps.typicalMs(row);
+    const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, typicalMs };
     const outcome = outcomeOf(row, answer, rules);
     if (outcome.then === 'stay') {
-      const { set, dueInMs, tell } = outcome;
-      return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, tell }];
+      const { set, dueInMs, appendsEvent } = outcome;
+      return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
     const move = failingToWatch(steps, row, outcome.why, now);
     await failJobs(this.parts, steps, [{ ...move, lease: row.lease! }]);

@@ -17,7 +17,7 @@ export function failing(
   why: Failure,
 ): Omit<JobMove, 'id'> {
   const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
-  return { ...hold, set, dueInMs: null, tell: true };
+  return { ...hold, set, dueInMs: null, appendsEvent: true };
 }
 
 /** Moves a job and, if a paid call has ended by this, closes it in the ledger, in one transaction. */

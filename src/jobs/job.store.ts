@@ -2,7 +2,7 @@ import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
-import type { JobLine, JobMove, JobRow } from './job';
+import type { JobKind, JobMove, JobRow } from './job';
 import { settleQuotas } from './quota-returns';
 
 /** Columns that moves may set, per table; everything else is written once, at birth. */
@@ -45,10 +45,10 @@ const jobWork = {
   /** Without a known outcome of their paid call. */
   settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
   /** Polled: the upstream works on them. */
-  follow: ({ running }: JobLine) => ({ rows: `status = '${running}'` }),
+  follow: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Polled rarely: failed, but the upstream may still finish them. */
   watch: () => ({ rows: `status = 'FAILED'` }),
-} as const satisfies Record<string, (line: JobLine) => Omit<LeasedTable, 'table'>>;
+} as const satisfies Record<string, (line: JobKind) => Omit<LeasedTable, 'table'>>;
 
 /** A kind of work on jobs. */
 export type JobWork = keyof typeof jobWork;
@@ -64,14 +64,14 @@ export class JobStore {
   ) {}
 
   /** The rows that one kind of work is about. The leases belong to the worker that called this. */
-  rowsFor(line: JobLine, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
+  rowsFor(line: JobKind, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
     const { rows, ...rest } = jobWork[work](line);
     const spec = { ...rest, table: line.table, rows: `due_at IS NOT NULL AND ${rows}` };
     return new LeasedRows<JobRow>(this.database, spec, options);
   }
 
   /** {@link moveWithin} in a transaction of its own, then wakes who waits. */
-  async move<Row extends JobRow>(line: JobLine, moves: readonly JobMove[]): Promise<Row[]> {
+  async move<Row extends JobRow>(line: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
     if (moves.length === 0) return [];
     const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, line, moves));
     await failpoint('move:committed');
@@ -88,7 +88,7 @@ export class JobStore {
    * their events. The caller commits and then calls {@link wake}.
    * @returns the rows that changed, as they are now; a row that was not in the state it was to leave is not among them
    */
-  async moveWithin<Row extends JobRow>(sql: Sql, line: JobLine, moves: readonly JobMove[]): Promise<Row[]> {
+  async moveWithin<Row extends JobRow>(sql: Sql, line: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
     for (const move of moves) assertLegal(line, move);
     const columns = [...movable.both, ...movable[line.table]];
     const rows = await sql.rows<Record<string, unknown>>(
@@ -106,10 +106,10 @@ export class JobStore {
     );
     const moved = rows.map((row) => camelRow<Row>(row));
     await settleQuotas(sql, line, moves, moved);
-    const told = new Set(moves.filter((move) => move.tell).map((move) => move.id));
+    const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
       sql,
-      moved.filter((row) => told.has(row.id)).map((row) => eventOf(line, row)),
+      moved.filter((row) => withEvent.has(row.id)).map((row) => eventOf(line, row)),
     );
     await failpoint('move:before-commit');
     return moved;
@@ -119,14 +119,14 @@ export class JobStore {
    * Wakes subscribers of the rows' streams; after the commit.
    * @param work - whether something is due at once, so that the workers are woken too
    */
-  wake(line: JobLine, rows: readonly JobRow[], work = false): void {
+  wake(line: JobKind, rows: readonly JobRow[], work = false): void {
     if (rows.length === 0) return;
     this.announcer.announce({ streams: [...new Set(rows.map((row) => line.streamOf(row)))], work });
   }
 }
 
 /** The event that tells of a row as it is. */
-export function eventOf(line: JobLine, row: JobRow): Parameters<typeof appendEvents>[1][number] {
+export function eventOf(line: JobKind, row: JobRow): Parameters<typeof appendEvents>[1][number] {
   return {
     streamId: line.streamOf(row),
     kind: line.eventKind,
@@ -160,7 +160,7 @@ function jsonOf(value: unknown): string {
   );
 }
 
-function assertLegal(line: JobLine, { from, set }: JobMove): void {
+function assertLegal(line: JobKind, { from, set }: JobMove): void {
   const to = set.status;
   if (to === undefined) return;
   const illegal = from.find((state) => state !== to && !line.moves[state]?.includes(to));

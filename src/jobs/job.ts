@@ -14,7 +14,7 @@ export type JobRow = JobEntity & { status: string };
  * A kind of job: what is different between a training and a generation, as data. The shared work (claim, submit,
  * follow) is written once against this.
  */
-export interface JobLine {
+export interface JobKind {
   readonly table: 'models' | 'generations';
   /** What a row is called in messages. */
   readonly noun: 'model' | 'generation';
@@ -61,7 +61,7 @@ export interface JobMove {
   /** When a worker must look again, in milliseconds from now by the database's clock; null: never. */
   dueInMs: number | null;
   /** Whether it is an event. */
-  tell: boolean;
+  appendsEvent: boolean;
 }
 
 /** Whether a QUEUED row can be submitted now. */
@@ -73,14 +73,14 @@ export type Preparation =
 
 /** What a feature does of a job's way; the order and the promises are the shared work's. */
 export interface JobSteps<Row extends JobRow = JobRow> {
-  readonly line: JobLine;
+  readonly line: JobKind;
   /** How long a job may run upstream, in milliseconds. */
   readonly deadlineMs: number;
   readonly pollPlan: PollPlan;
   /** How long the upstream keeps what a finished job came to, in milliseconds. */
   readonly retentionMs: number;
   /** How long such a job usually takes, in milliseconds: learned, or else the provider's word. */
-  usualMs(row: Row): Promise<number>;
+  typicalMs(row: Row): Promise<number>;
   /** What the upstream reports in percent, or the clock says, as the share of the whole job that it means. */
   shareOfUpstream: number;
   /** Looks at a QUEUED row, whose next attempt has the given number. */

@@ -51,7 +51,7 @@ export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: 
     ...failureColumns(why),
   };
   const dueInMs = nextWatchMs({ ...row, deadlineAt }, now, plan);
-  return { id: row.id, from: [row.status], set, dueInMs, tell: true };
+  return { id: row.id, from: [row.status], set, dueInMs, appendsEvent: true };
 }
 
 /** Lets jobs fail, with what their end means for their photos, and wakes their subscribers. */

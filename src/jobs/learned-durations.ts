@@ -4,7 +4,7 @@ import type { Sql } from '../core/sql';
 /** Durations are looked at anew after this time. */
 const freshMs = 60_000;
 /** Fewer past jobs than this say little; then the provider's own figure counts. */
-const fewest = 3;
+const minSamples = 3;
 
 /** How long jobs of a kind have taken, by the median of the last fifty; read at most once a minute for each kind. */
 export class LearnedDurations {
@@ -17,7 +17,7 @@ export class LearnedDurations {
    * @param query - selects `ms`, the durations of the last fifty jobs of the kind
    * @param otherwiseMs - what is usual until enough have been seen
    */
-  async usualMs(
+  async typicalMs(
     kind: string,
     query: string,
     parameters: readonly unknown[],
@@ -38,6 +38,6 @@ export class LearnedDurations {
       `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)::float8 AS median, count(*)::int AS seen FROM (${query}) past`,
       parameters,
     );
-    return row && row.seen >= fewest ? row.median : null;
+    return row && row.seen >= minSamples ? row.median : null;
   }
 }

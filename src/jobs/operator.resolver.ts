@@ -1,10 +1,10 @@
-import { Query, Resolver } from 'type-graphql';
+import { FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
 import { ForOperators } from '../graphql/root-scopes';
 import { Operator } from './operator.type';
 import type { Overview } from './overview';
 
 /** The gateway for its operators. */
-@Resolver()
+@Resolver(() => Operator)
 export class OperatorResolver {
   constructor(private readonly overview: () => Promise<Overview>) {}
 
@@ -12,5 +12,13 @@ export class OperatorResolver {
   @Query(() => Operator, { description: 'How everything stands. Needs the scope `admin`.' })
   operator(): Promise<Operator> {
     return this.overview();
+  }
+
+  @FieldResolver(() => Int, {
+    description: 'Files that are scheduled for deletion and still exist.',
+    deprecationReason: 'Use pendingMediaDeletions.',
+  })
+  doomedMedia(@Root() { pendingMediaDeletions }: Operator): number {
+    return pendingMediaDeletions;
   }
 }

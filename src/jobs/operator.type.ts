@@ -98,6 +98,6 @@ export class Operator {
   @Field(() => [UpstreamAccountType], { description: 'The accounts at avatar services, with their credits.' })
   accounts: UpstreamAccountType[];
 
-  @Field(() => Int, { description: 'Files that are to be deleted and are not yet.' })
-  doomedMedia: number;
+  @Field(() => Int, { description: 'Files that are scheduled for deletion and still exist.' })
+  pendingMediaDeletions: number;
 }

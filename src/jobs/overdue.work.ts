@@ -81,7 +81,7 @@ export class OverdueWork {
     const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
     const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
     const moved = moves.length > 0 ? await store.moveWithin<JobRow>(sql, line, moves) : [];
-    const isEnded = new Set(moves.filter(({ tell }) => tell).map(({ id }) => id));
+    const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));
     for (const row of moved.filter(({ id }) => isEnded.has(id))) {
       if (row.status === 'UNCERTAIN') await closeAttempt(sql, line, row, 'UNKNOWN');
       else await steps.ended(sql, row);
@@ -127,7 +127,7 @@ export class OverdueWork {
   private makeUncertain(row: OverdueRow): JobMove {
     const set = { status: 'UNCERTAIN', lastError: 'the process ended during the call' };
     const dueInMs = Math.max(this.deps.graceMs, minForeignGraceMs);
-    return { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs, tell: true };
+    return { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs, appendsEvent: true };
   }
 }
 
@@ -141,7 +141,7 @@ function endUncertain(row: OverdueRow): JobMove {
 function postponeWatch(row: OverdueRow): JobMove {
   const leftMs = (row.deadlineAt?.getTime() ?? 0) - row.readAt.getTime();
   const dueInMs = leftMs > 0 ? Math.min(leftMs, hourMs) : null;
-  return { id: row.id, from: ['FAILED'], set: {}, dueInMs, tell: false };
+  return { id: row.id, from: ['FAILED'], set: {}, dueInMs, appendsEvent: false };
 }
 
 function notConfigured({ provider }: JobRow, advice: string): Failure {

@@ -47,18 +47,18 @@ export interface Overview {
   nextExpiry: Date | null;
   accounts: AccountState[];
   /** Files that are to be deleted and are not yet. */
-  doomedMedia: number;
+  pendingMediaDeletions: number;
 }
 
 /** Reads how everything stands. Counts whole tables: for an operator, not for every request. */
 export async function readOverview(sql: Sql): Promise<Overview> {
-  const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; doomed: number }>(
+  const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
     `SELECT greatest(0, extract(epoch FROM now() - least(
               (SELECT min(due_at) FROM models WHERE due_at IS NOT NULL AND status <> 'FAILED'),
               (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status <> 'FAILED'),
               (SELECT min(due_at) FROM avatars WHERE due_at IS NOT NULL))) * 1000)::float8 AS lag_ms,
             (SELECT min(expires_at) FROM avatars WHERE due_at IS NOT NULL) AS next_expiry,
-            (SELECT count(*)::int FROM doomed_media) AS doomed`,
+            (SELECT count(*)::int FROM media_deletions) AS doomed`,
   );
   return {
     jobs: await countJobs(sql),
@@ -66,7 +66,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
     uncertain: await oldestUncertain(sql),
     nextExpiry: figures!.next_expiry,
     accounts: await accountStates(sql),
-    doomedMedia: figures!.doomed,
+    pendingMediaDeletions: figures!.pending_deletions,
   };
 }
 

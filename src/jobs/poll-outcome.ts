@@ -15,14 +15,14 @@ export interface PollRules {
   /** The share of the whole job that the upstream's progress stands for. */
   readonly shareOfUpstream: number;
   /** How long such a job typically takes. */
-  readonly usualMs: number;
+  readonly typicalMs: number;
 }
 
 /** What follows from a poll for a job. */
 export type PollOutcome =
   | { then: 'fail'; why: Failure }
   /** The job stays as it is; `tell`: its progress has changed. */
-  | { then: 'stay'; set: JobPatch; dueInMs: number | null; tell: boolean };
+  | { then: 'stay'; set: JobPatch; dueInMs: number | null; appendsEvent: boolean };
 
 /** What a poll came to. */
 export type PollAnswer = UpstreamState | UpstreamError;
@@ -48,12 +48,12 @@ const noNotFound = { notFoundSince: null, notFoundCount: 0 } as const;
 export function outcomeOf(row: JobRow, answer: PollAnswer, rules: PollRules): PollOutcome {
   const found = { ...readingOf(row, answer, rules.now), polls: row.polls + 1 };
   if (row.status === 'FAILED') {
-    return { then: 'stay', set: found, dueInMs: nextWatchMs(row, rules.now, rules), tell: false };
+    return { then: 'stay', set: found, dueInMs: nextWatchMs(row, rules.now, rules), appendsEvent: false };
   }
   const why = failureOf(row, answer, found, rules);
   if (why) return { then: 'fail', why };
   return answer instanceof UpstreamError
-    ? { then: 'stay', set: found, dueInMs: retryMs(row, answer, found, rules), tell: false }
+    ? { then: 'stay', set: found, dueInMs: retryMs(row, answer, found, rules), appendsEvent: false }
     : { then: 'stay', ...progressOf(row, answer, found, rules) };
 }
 
@@ -123,12 +123,12 @@ function progressOf(
   row: JobRow,
   answer: UpstreamState,
   found: Reading,
-  { now, pollPlan, shareOfUpstream: share, usualMs }: PollRules,
-): { set: JobPatch; dueInMs: number; tell: boolean } {
+  { now, pollPlan, shareOfUpstream: share, typicalMs }: PollRules,
+): { set: JobPatch; dueInMs: number; appendsEvent: boolean } {
   const { progress, readyAt } = forecast({
     now,
     submittedAt: row.submittedAt ?? now,
-    usualMs,
+    typicalMs,
     reported: 'progress' in answer ? answer.progress : undefined,
     lastProgress: row.progress / share,
   });
@@ -136,6 +136,6 @@ function progressOf(
   return {
     set: { ...found, progress: shown, estimatedReadyAt: readyAt },
     dueInMs: untilDeadline(row, now, pollPlan.nextMs),
-    tell: shown !== row.progress,
+    appendsEvent: shown !== row.progress,
   };
 }

@@ -6,11 +6,11 @@ export interface Forecast {
 }
 
 /** What a forecast is made from; times by one clock, durations in milliseconds. */
-export interface ForecastFacts {
+export interface ForecastInput {
   now: Date;
   submittedAt: Date;
   /** How long such jobs usually take. */
-  usualMs: number;
+  typicalMs: number;
   /** What the upstream itself says, percent. */
   reported?: number;
   /** What was last told to clients; never undercut. */
@@ -24,12 +24,12 @@ const shareAtUsualEnd = 95;
  * Progress and readiness from what the upstream says, or else from elapsed time against past durations.
  * An overdue job is expected to take a tenth of its time so far longer.
  */
-export function forecast({ now, submittedAt, usualMs, reported, lastProgress }: ForecastFacts): Forecast {
+export function forecast({ now, submittedAt, typicalMs, reported, lastProgress }: ForecastInput): Forecast {
   const elapsedMs = Math.max(0, now.getTime() - submittedAt.getTime());
-  const byClock = shareByClock(elapsedMs / Math.max(1, usualMs));
+  const byClock = shareByClock(elapsedMs / Math.max(1, typicalMs));
   const wanted = reported ?? byClock;
   const progress = Math.min(99, Math.max(lastProgress, Math.floor(wanted)));
-  return { progress, readyAt: new Date(now.getTime() + remainingMs(elapsedMs, usualMs, reported)) };
+  return { progress, readyAt: new Date(now.getTime() + remainingMs(elapsedMs, typicalMs, reported)) };
 }
 
 function shareByClock(share: number): number {
@@ -37,8 +37,8 @@ function shareByClock(share: number): number {
   return shareAtUsualEnd + (99 - shareAtUsualEnd) * (1 - Math.exp(1 - share));
 }
 
-function remainingMs(elapsedMs: number, usualMs: number, reported: number | undefined): number {
+function remainingMs(elapsedMs: number, typicalMs: number, reported: number | undefined): number {
   // Below 5 % a figure says more about rounding than about speed.
   if (reported !== undefined && reported >= 5) return (elapsedMs * (100 - Math.min(99, reported))) / reported;
-  return Math.max(usualMs - elapsedMs, elapsedMs / 10);
+  return Math.max(typicalMs - elapsedMs, elapsedMs / 10);
 }

@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import type { JobLine, JobMove, JobRow } from './job';
+import type { JobKind, JobMove, JobRow } from './job';
 
 /** States in which a job ends without success. */
 const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
@@ -11,7 +11,7 @@ const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
  */
 export async function settleQuotas(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   moves: readonly JobMove[],
   moved: readonly JobRow[],
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function settleQuotas(
  */
 export async function settleReservations(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   jobIds: readonly string[],
   only: { attempt?: number; isDeleted?: boolean } = {},
 ): Promise<void> {

@@ -10,7 +10,7 @@ import type { Journal, JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.ledger';
 
 /** What the settling of paid calls is made of. */
-export interface SettlementParts {
+export interface SettlementDeps {
   database: Transactions;
   store: JobStore;
   journal: Journal;
@@ -30,7 +30,7 @@ export class Settlement {
   /** Ids that are in the journal and on their way to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
-  constructor(private readonly parts: SettlementParts) {}
+  constructor(private readonly parts: SettlementDeps) {}
 
   /**
    * Whether the journal or the database failed to take an id that was answered; until both have it, no new paid call is
@@ -90,7 +90,7 @@ export class Settlement {
     const moved = await database.transaction(async (sql) => {
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
       const uncertain = await store.moveWithin<JobRow>(sql, steps.line, [
-        { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, tell: true },
+        { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, appendsEvent: true },
       ]);
       await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
       return uncertain;
@@ -102,8 +102,8 @@ export class Settlement {
   private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
     const { database, store, logger } = this.parts;
     try {
-      const usualMs = await this.usualMs(steps, entry.id);
-      const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, usualMs));
+      const typicalMs = await this.typicalMs(steps, entry.id);
+      const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, typicalMs));
       if (moved) store.wake(steps.line, [moved]);
       await failpoint('submission:stored');
     } catch (error) {
@@ -128,19 +128,19 @@ export class Settlement {
     }
   }
 
-  private async usualMs(steps: JobSteps, id: string): Promise<number> {
+  private async typicalMs(steps: JobSteps, id: string): Promise<number> {
     const [row] = await this.parts.database.rows<Record<string, unknown>>(
       `SELECT * FROM ${steps.line.table} WHERE id = $1`,
       [id],
     );
-    return row ? steps.usualMs(camelRow<JobRow>(row)) : 0;
+    return row ? steps.typicalMs(camelRow<JobRow>(row)) : 0;
   }
 
   private async storeWithin(
     sql: Sql,
     steps: JobSteps,
     entry: JournalEntry,
-    usualMs: number,
+    typicalMs: number,
   ): Promise<JobRow | null> {
     const { logger, store } = this.parts;
     // The job's row is locked before its ledger's, here and wherever both are.
@@ -149,16 +149,16 @@ export class Settlement {
       [entry.id],
     );
     const row = found ? camelRow<Found>(found) : null;
-    const isNews = await acceptAttempt(sql, steps.line, entry);
+    const isFirstAcceptance = await acceptAttempt(sql, steps.line, entry);
     // What is read from the journal once more changes nothing: a person may have retried since.
-    if (row && !isNews) return null;
-    const bad = misfit(row, entry);
+    if (row && !isFirstAcceptance) return null;
+    const bad = rejectionReason(row, entry);
     if (!row || bad !== null) {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
       return null;
     }
     const [moved] = await store.moveWithin<JobRow>(sql, steps.line, [
-      acceptingMove(row, entry, steps, usualMs),
+      acceptingMove(row, entry, steps, typicalMs),
     ]);
     return moved ?? null;
   }
@@ -175,7 +175,7 @@ export class Settlement {
 }
 
 /** Why an id that is news cannot become the row's, in words for the operator; null if it can. */
-function misfit(row: JobRow | null, entry: JournalEntry): string | null {
+function rejectionReason(row: JobRow | null, entry: JournalEntry): string | null {
   if (!row) return 'the upstream took a job that was deleted meanwhile';
   if (row.attempt === entry.attempt && row.providerRef === null) return null;
   return 'an earlier attempt was taken by the upstream after all: it was paid twice';
@@ -186,7 +186,7 @@ function isWaitedFor(row: JobRow): boolean {
   return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
 }
 
-function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, usualMs: number): JobMove {
+function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
   const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
   const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
   const accepted: JobPatch = {
@@ -196,14 +196,14 @@ function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, usualMs
     ...notPolled,
     lastError: null,
   };
-  if (row.status === 'CANCELLED') return { ...hold, set: accepted, dueInMs: null, tell: false };
+  if (row.status === 'CANCELLED') return { ...hold, set: accepted, dueInMs: null, appendsEvent: false };
   if (!isWaitedFor(row)) {
     // It has failed for a reason of its own, and was paid for all the same: the late watch takes it over.
     const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
-    return { ...hold, set, dueInMs: steps.pollPlan.firstMs, tell: false };
+    return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
   }
-  const set = { ...accepted, status: steps.line.running, estimatedReadyAt: inMs(usualMs), ...noFailure };
-  return { ...hold, set, dueInMs: steps.pollPlan.firstMs, tell: true };
+  const set = { ...accepted, status: steps.line.running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
+  return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: true };
 }
 
 function isUniqueViolation(error: unknown): boolean {

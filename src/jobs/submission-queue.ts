@@ -4,7 +4,7 @@ import { OwnerShares } from '../core/owner-shares';
 import { emptyPass, joinPasses, type Pass } from '../core/pass';
 import type { UpstreamBudget } from '../upstream/budget';
 import type { AvatarProvider } from '../upstream/provider';
-import type { JobLine, JobRow } from './job';
+import type { JobKind, JobRow } from './job';
 import type { JobStore, JobWork } from './job.store';
 
 /** What {@link SubmissionQueue} needs. */
@@ -47,7 +47,7 @@ export class SubmissionQueue {
 
   constructor(
     private readonly deps: SubmissionQueueDeps,
-    line: JobLine,
+    line: JobKind,
   ) {
     const rows = (work: JobWork): LeasedRows<JobRow> => deps.store.rowsFor(line, work, deps);
     this.queued = rows('submit');
@@ -75,7 +75,7 @@ export class SubmissionQueue {
     const { granted, waitMs } = await this.deps.budget.take('submit', due);
     const submitting = await queued.start(slots, { limit: granted, only }, submit);
     const unused = granted - submitting.started;
-    if (unused > 0) await this.deps.budget.giveBack('submit', unused);
+    if (unused > 0) await this.deps.budget.release('submit', unused);
     if (granted === due) return submitting;
     const expiring = await overdue.start(slots, { only }, expire);
     return { ...joinPasses(submitting, expiring), restMs: Math.min(waitMs, maxRestMs) };

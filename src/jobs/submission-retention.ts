@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import type { JobLine } from './job';
+import type { JobKind } from './job';
 import { settleReservations } from './quota-returns';
 
 /** What remains of a paid call once its job is deleted: amounts, times, outcome. Nothing leads to the job or its owner. */
@@ -14,7 +14,7 @@ const inFlight = "interval '1 hour'";
  * quotas what was not paid. A call that is in flight is detached by {@link detachAnswered}. In the transaction that
  * deletes the jobs, BEFORE their rows are deleted.
  */
-export async function detachSubmissions(sql: Sql, line: JobLine, jobIds: readonly string[]): Promise<void> {
+export async function detachSubmissions(sql: Sql, line: JobKind, jobIds: readonly string[]): Promise<void> {
   await settleReservations(sql, line, jobIds, { isDeleted: true });
   await sql.rows(
     `UPDATE submissions SET job_deleted_at = now() WHERE ${line.noun}_id = ANY($1) AND outcome = 'CALLING'`,
@@ -29,7 +29,7 @@ export async function detachSubmissions(sql: Sql, line: JobLine, jobIds: readonl
 /** A call has been answered: settles the quota that it counts for, and detaches it if its job was deleted meanwhile. */
 export async function detachAnswered(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   { id, attempt }: { id: string; attempt: number },
 ): Promise<void> {
   await settleReservations(sql, line, [id], { attempt });

@@ -1,8 +1,8 @@
 import { newId } from '../core/ids';
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
-import type { JobLine, JobRow } from './job';
+import type { JobKind, JobRow } from './job';
 import { detachAnswered } from './submission-retention';
 import type { SubmissionOutcome } from './submission.entity';
 
@@ -16,12 +16,12 @@ export interface Attempt {
   photoUrl: string | null;
 }
 
-const jobColumn = (line: JobLine): string => `${line.noun}_id`;
+const jobColumn = (line: JobKind): string => `${line.noun}_id`;
 
 /** Writes that a paid call is about to be made; in the transaction that moves its row to SUBMITTING. */
 export async function openAttempt(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   row: JobRow,
   { account, photoUrl }: { account: string; photoUrl: string | null },
 ): Promise<void> {
@@ -40,7 +40,7 @@ export async function openAttempt(
  */
 export async function acceptAttempt(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   entry: { id: string; attempt: number; ref: string; correlationId?: string; creditsAvailable?: number },
 ): Promise<boolean> {
   const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
@@ -58,7 +58,7 @@ export async function acceptAttempt(
 /** Writes that a call ended without an id. */
 export async function closeAttempt(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   row: Pick<JobRow, 'id' | 'attempt'>,
   outcome: Exclude<SubmissionOutcome, 'CALLING' | 'ACCEPTED'>,
   error?: UpstreamError,
@@ -78,7 +78,7 @@ export async function closeAttempt(
  */
 export async function closeUnfetched(
   sql: Sql,
-  line: JobLine,
+  line: JobKind,
   row: Pick<JobRow, 'id' | 'attempt'>,
 ): Promise<boolean> {
   const closed = await sql.rows(
@@ -96,7 +96,7 @@ function factsOf({ status, notice, evidence, message }: UpstreamError): (string 
 }
 
 /** What is known of the row's latest attempt. */
-export async function readAttempt(sql: Sql, line: JobLine, row: JobRow): Promise<Attempt | null> {
+export async function readAttempt(sql: Sql, line: JobKind, row: JobRow): Promise<Attempt | null> {
   const [attempt] = await sql.rows<Record<string, unknown>>(
     `SELECT outcome, called_at, photo_url, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
        FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
@@ -123,7 +123,7 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
 
 /** The paid calls that were made for a person, by the jobs' UUIDs; without what upstreams answered. */
 export function attemptsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-  return inPortions<{ job: string; attempt: number }>((last, limit) =>
+  return inBatches<{ job: string; attempt: number }>((last, limit) =>
     sql.rows(
       `SELECT * FROM (
          SELECT s.model_id AS job, 'model' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",

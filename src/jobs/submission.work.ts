@@ -12,7 +12,7 @@ import type { AccountWork } from './account.work';
 import { neverSubmittedFailure, refusedFailure, type Failure } from './failure';
 import {
   queueDeadlineMs,
-  type JobLine,
+  type JobKind,
   type JobMove,
   type JobRow,
   type JobSteps,
@@ -26,7 +26,7 @@ import { openAttempt } from './submission.ledger';
 import { UncertainJobs } from './uncertain-jobs';
 
 /** What the submission protocol is made of. */
-export interface SubmissionParts {
+export interface SubmissionWorkDeps {
   database: Transactions;
   store: JobStore;
   settlement: Settlement;
@@ -45,7 +45,7 @@ export interface SubmissionParts {
 }
 
 /** How long to wait with a new paid call while an id of an earlier one is not yet in the database. */
-const sheddingMs = 2_000;
+const backlogDelayMs = 2_000;
 /**
  * How long a job waits, besides what the upstream asked for, after "later" or a call that could not be sent. It doubles
  * with each failure of the job; with the jitter taken off it is still more than a second.
@@ -66,15 +66,15 @@ const insistTries = 16;
  */
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
-  private readonly queues = new Map<JobLine, SubmissionQueue>();
+  private readonly queues = new Map<JobKind, SubmissionQueue>();
 
-  constructor(private readonly parts: SubmissionParts) {
-    this.uncertain = new UncertainJobs(parts);
+  constructor(private readonly deps: SubmissionWorkDeps) {
+    this.uncertain = new UncertainJobs(deps);
   }
 
   /** Takes what is due before or around its paid call and moves it one step, as far as slots and budget allow. */
   async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
-    const queue = this.queues.get(steps.line) ?? new SubmissionQueue(this.parts, steps.line);
+    const queue = this.queues.get(steps.line) ?? new SubmissionQueue(this.deps, steps.line);
     this.queues.set(steps.line, queue);
     const attempting =
       (work: (row: Claimed<JobRow>) => Promise<void>) =>
@@ -85,11 +85,11 @@ export class SubmissionWork {
       expire: attempting((row) => this.expire(steps, row)),
       settle: attempting((row) => this.settle(steps, row)),
     };
-    return queue.pass(handlers, this.parts.settlement.isBehind, signal);
+    return queue.pass(handlers, this.deps.settlement.isBehind, signal);
   }
 
   private async attempt(steps: JobSteps, row: JobRow, work: () => Promise<void>): Promise<void> {
-    const logger = this.parts.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
+    const logger = this.deps.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
     try {
       await work();
     } catch (error) {
@@ -103,13 +103,13 @@ export class SubmissionWork {
 
   /** The queue deadline of the row has passed; if submissions are paused, that is why. */
   private async expire(steps: JobSteps, row: Claimed<JobRow>): Promise<void> {
-    const why = neverSubmittedFailure(await this.parts.budget.pauseReason());
+    const why = neverSubmittedFailure(await this.deps.budget.pauseReason());
     return this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, why);
   }
 
   private settle(steps: JobSteps, row: JobRow): Promise<void> {
     // The lease of the call has ended: its process died, or hangs, between the begin of the call and its answer.
-    if (row.status === 'SUBMITTING') return this.parts.settlement.unknown(steps, row);
+    if (row.status === 'SUBMITTING') return this.deps.settlement.unknown(steps, row);
     return this.uncertain.settle(steps, row);
   }
 
@@ -121,7 +121,9 @@ export class SubmissionWork {
     if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      await this.parts.store.move(steps.line, [{ id: row.id, ...hold, set: {}, dueInMs, tell: false }]);
+      await this.deps.store.move(steps.line, [
+        { id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false },
+      ]);
       return;
     }
     const beganMs = Date.now();
@@ -144,25 +146,25 @@ export class SubmissionWork {
     if (signal.aborted) return { go: 'wait', ms: 0 };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };
-    if (this.parts.settlement.isBehind) return { go: 'wait', ms: sheddingMs };
+    if (this.deps.settlement.isBehind) return { go: 'wait', ms: backlogDelayMs };
     return steps.prepare(row, row.attempt + 1);
   }
 
   private returnCall(): Promise<void> {
-    return this.quietly(() => this.parts.budget.giveBack('submit', 1));
+    return this.bestEffort(() => this.deps.budget.release('submit', 1));
   }
 
   /** Commits that the call is about to be made. From here on the row is never QUEUED again without a reason. */
   private async begin(steps: JobSteps, row: JobRow, attempt: number): Promise<JobRow | null> {
-    const { database, store, provider, leaseMs } = this.parts;
+    const { database, store, provider, leaseMs } = this.deps;
     const moved = await database.transaction(async (sql) => {
       // Nothing is paid for, and no photo is lent, for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
       const [calling] = await store.moveWithin<JobRow>(sql, steps.line, [
-        { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, tell: true },
+        { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, appendsEvent: true },
       ]);
-      const photoUrl = steps.fetchesPhotos(row) ? this.parts.publicUrl() : null;
+      const photoUrl = steps.fetchesPhotos(row) ? this.deps.publicUrl() : null;
       if (calling) await openAttempt(sql, steps.line, calling, { account: provider.account, photoUrl });
       return calling ?? null;
     });
@@ -176,10 +178,10 @@ export class SubmissionWork {
     beganMs: number,
   ): Promise<Accepted | UpstreamError> {
     // Whoever stood still for so long, a suspended machine say, may have been taken for dead and replaced.
-    if (Date.now() - beganMs > this.parts.leaseMs)
+    if (Date.now() - beganMs > this.deps.leaseMs)
       return new UpstreamError('NOT_SENT', 'The process stood still before the call, which was not made.');
     try {
-      return await call(AbortSignal.timeout(this.parts.submitTimeoutMs));
+      return await call(AbortSignal.timeout(this.deps.submitTimeoutMs));
     } catch (error) {
       if (error instanceof UpstreamError) return error;
       return new UpstreamError('UNKNOWN', 'The call ended in a way that nobody foresaw.', { cause: error });
@@ -189,7 +191,7 @@ export class SubmissionWork {
   private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
     const { id, attempt, provider } = row;
     const { correlationId, creditsAvailable } = notice;
-    await this.parts.settlement.accepted(steps, {
+    await this.deps.settlement.accepted(steps, {
       table: steps.line.table,
       id,
       attempt,
@@ -198,8 +200,8 @@ export class SubmissionWork {
       correlationId,
       creditsAvailable,
     });
-    await this.quietly(() => this.parts.budget.answered('submit', notice));
-    await this.quietly(() => this.parts.account.answered(true));
+    await this.bestEffort(() => this.deps.budget.answered('submit', notice));
+    await this.bestEffort(() => this.deps.account.answered(true));
   }
 
   private async notAccepted(
@@ -208,9 +210,9 @@ export class SubmissionWork {
     claimedAt: Date,
     error: UpstreamError,
   ): Promise<void> {
-    const { account, budget } = this.parts;
-    if (error.outcome !== 'REFUSED') await this.quietly(() => account.answered(false));
-    this.parts.logger.warn(
+    const { account, budget } = this.deps;
+    if (error.outcome !== 'REFUSED') await this.bestEffort(() => account.answered(false));
+    this.deps.logger.warn(
       {
         id: row.id,
         attempt: row.attempt,
@@ -227,36 +229,40 @@ export class SubmissionWork {
       case 'NOT_SENT': {
         const tries = row.tries + 1;
         const saidMs = error.retryAfterMs ?? 0;
-        await this.quietly(() =>
+        await this.bestEffort(() =>
           error.outcome === 'LATER' ? budget.pause(saidMs) : budget.failed('submit', failures),
         );
         const waitMs = saidMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
-        const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), tell: true };
-        return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
+        const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
+        return this.retryWhileUnavailable(() =>
+          endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
+        );
       }
       case 'REFUSED':
         return this.refused(steps, row, claimedAt, error);
       case 'UNKNOWN':
-        await this.quietly(() => budget.failed('submit', failures));
-        return this.insist(() => this.parts.settlement.unknown(steps, row, error));
+        await this.bestEffort(() => budget.failed('submit', failures));
+        return this.retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
     }
   }
 
   /** A refusal of the account pauses submissions, and the job keeps its place; any other one fails the job. */
   private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
-    const { account, budget } = this.parts;
+    const { account, budget } = this.deps;
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
-    await this.quietly(() => budget.answered('submit', error.notice));
+    await this.bestEffort(() => budget.answered('submit', error.notice));
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
-      const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), tell: true };
-      return this.insist(() => endJob(this.parts, steps, row, move, { outcome: 'NOT_EXECUTED', error }));
+      const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
+      return this.retryWhileUnavailable(() =>
+        endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
+      );
     }
-    await this.quietly(() => account.answered(false));
+    await this.bestEffort(() => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.insist(() =>
-      endJob(this.parts, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
+    return this.retryWhileUnavailable(() =>
+      endJob(this.deps, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
     );
   }
 
@@ -264,7 +270,7 @@ export class SubmissionWork {
    * What is known for certain must not be lost to an outage of the database, or it would be UNCERTAIN in the end: it is
    * written until the database takes it, for about a minute.
    */
-  private async insist(write: () => Promise<void>): Promise<void> {
+  private async retryWhileUnavailable(write: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
         await write();
@@ -283,15 +289,15 @@ export class SubmissionWork {
     hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
     why: Failure,
   ): Promise<void> {
-    return endJob(this.parts, steps, row, failing(hold, why));
+    return endJob(this.deps, steps, row, failing(hold, why));
   }
 
   /** The budget's books matter less than the job's own row: a failure to keep them must not hide the answer. */
-  private async quietly(work: () => Promise<void>): Promise<void> {
+  private async bestEffort(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.parts.logger.warn({ err: error }, 'the budget could not be written');
+      this.deps.logger.warn({ err: error }, 'the budget could not be written');
     }
   }
 }

@@ -62,7 +62,7 @@ export class UncertainJobs {
       if (!(await closeUnfetched(sql, line, row))) return { serving, ...nothing };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
       const moved = await store.moveWithin<JobRow>(sql, line, [
-        { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, tell: true },
+        { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, appendsEvent: true },
       ]);
       return { serving, moved };
     });
@@ -86,7 +86,7 @@ export class UncertainJobs {
 
   private async wait({ line }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {
     await this.parts.store.move(line, [
-      { id, from: ['UNCERTAIN'], lease: lease!, set: {}, dueInMs: ms, tell: false },
+      { id, from: ['UNCERTAIN'], lease: lease!, set: {}, dueInMs: ms, appendsEvent: false },
     ]);
   }
 }

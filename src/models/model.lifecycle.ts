@@ -14,10 +14,10 @@ import type { JobStore } from '../jobs/job.store';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.line';
+import { modelLine } from './model.job';
 
 /** What the ends of models are made of. */
-export interface ModelLifecycleParts {
+export interface ModelLifecycleDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -25,16 +25,16 @@ export interface ModelLifecycleParts {
   /** The provider that is configured. */
   provider: { readonly name: string };
   /** Lets what hangs on a model go with it: dooms the bytes of its avatars, gives back what was not paid. */
-  dependents: { doomOfModel(sql: Sql, modelId: string): Promise<void> };
+  dependents: { scheduleDeletionOfModel(sql: Sql, modelId: string): Promise<void> };
 }
 
 /** What a person does to a model that is on its way or has ended: cancel, retry, delete. */
 export class ModelLifecycle {
-  constructor(private readonly parts: ModelLifecycleParts) {}
+  constructor(private readonly parts: ModelLifecycleDeps) {}
 
   /**
    * Stops a training that is not over. What the upstream already has cannot be called back there, but its result is
-   * no longer waited for. Cancelling twice is no error.
+   * no longer waited for. Cancelling twice succeeds.
    */
   async cancel(viewer: Viewer, id: string): Promise<ModelEntity> {
     return this.change(viewer, id, async (sql, model) => {
@@ -52,7 +52,7 @@ export class ModelLifecycle {
           from: [model.status],
           set: { status: 'CANCELLED', estimatedReadyAt: null },
           dueInMs: null,
-          tell: true,
+          appendsEvent: true,
         },
       ]);
       await this.parts.photos.releaseAfterTraining(sql, id);
@@ -95,7 +95,7 @@ export class ModelLifecycle {
         ...noFailure,
       };
       const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
-        { id, from: [model.status], set, dueInMs: 0, tell: true },
+        { id, from: [model.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryModel', subject: toGlobalId('AvatarModel', id) });
       await this.parts.quotas.reserve(sql, viewer, {
@@ -117,7 +117,7 @@ export class ModelLifecycle {
       ]);
       if (!model) return false;
       await detachSubmissions(sql, modelLine, [id]);
-      await dependents.doomOfModel(sql, id);
+      await dependents.scheduleDeletionOfModel(sql, id);
       await photos.deleteOfModel(sql, id);
       await sql.rows('DELETE FROM models WHERE id = $1', [id]);
       await endStream(sql, id, { subjectId: id });

@@ -23,8 +23,8 @@ import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import type { ModelEntity } from './model.entity';
 import { ModelsArgs, TrainingProgressArgs, TrainModelInput } from './model.input';
+import type { ModelEventPayload } from './model.job';
 import type { ModelLifecycle } from './model.lifecycle';
-import type { ModelState } from './model.line';
 import type { ModelService } from './model.service';
 import type { ModelSubscriptions } from './model.subscription';
 import {
@@ -97,7 +97,7 @@ export class ModelResolver {
 
   @Mutation(() => ModelPayload, {
     description:
-      'Stops a training that is not over; of one that is, NOT_CANCELLABLE tells. What the avatar service has begun is paid for all the same. Cancelling twice is no error.',
+      'Stops a training that is not over; of one that is, NOT_CANCELLABLE tells. What the avatar service has begun is paid for all the same. Cancelling twice succeeds.',
   })
   async cancelModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -119,7 +119,7 @@ export class ModelResolver {
 
   @Mutation(() => DeletedPayload, {
     description:
-      'Deletes a model for good, with its generations, its avatars, and the photos that no other model uses. Running work ends. Deleting twice is no error.',
+      'Deletes a model for good, with its generations, its avatars, and the photos that no other model uses. Running work ends. Deleting twice succeeds.',
   })
   async deleteModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -137,7 +137,7 @@ export class ModelResolver {
       resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
   })
   trainingProgress(
-    @Root() { item, cursor, isSnapshot }: Followed<ModelState>,
+    @Root() { item, cursor, isSnapshot }: Followed<ModelEventPayload>,
     @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
   ): TrainingProgress {
     const { status, progress, estimatedReadyAt } = item;
@@ -148,22 +148,22 @@ export class ModelResolver {
   follow(
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
-  ): Promise<Following<ModelState>> {
+  ): Promise<Following<ModelEventPayload>> {
     return this.subscriptions.training(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
   }
 
   @FieldResolver(() => ID)
-  id(@Root() model: ModelState): string {
+  id(@Root() model: ModelEventPayload): string {
     return toGlobalId('AvatarModel', model.id);
   }
 
   @FieldResolver(() => Failure, { nullable: true })
-  failure(@Root() model: ModelState): Failure | null {
+  failure(@Root() model: ModelEventPayload): Failure | null {
     return failureOf(model);
   }
 
   @FieldResolver(() => String, { nullable: true })
-  providerModelId(@Root() model: ModelState): string | null {
+  providerModelId(@Root() model: ModelEventPayload): string | null {
     return model.providerRef;
   }
 

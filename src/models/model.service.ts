@@ -15,7 +15,7 @@ import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.line';
+import { modelLine } from './model.job';
 import type { ModelStatus } from './model.state';
 
 /** What a training is asked with. */
@@ -39,7 +39,7 @@ export interface ModelsRequest {
 }
 
 /** What models are made of. */
-export interface ModelParts {
+export interface ModelServiceDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -48,11 +48,11 @@ export interface ModelParts {
   consents: Pick<ConsentRule, 'check'>;
 }
 
-const longestName = 100;
+const maxNameLength = 100;
 
 /** Models: train, look at, rename. Nothing here calls the upstream; workers do. */
 export class ModelService {
-  constructor(private readonly parts: ModelParts) {}
+  constructor(private readonly parts: ModelServiceDeps) {}
 
   /**
    * Writes the intent to train and answers at once. Everything stands in one transaction: if it fails, nothing is
@@ -218,10 +218,10 @@ export class ModelService {
 
 function checkName(name: string, field: string): void {
   const length = name.trim().length;
-  if (length < 1 || length > longestName) {
+  if (length < 1 || length > maxNameLength) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A name has 1 to ${longestName} characters; this one has ${length}.`,
+      `A name has 1 to ${maxNameLength} characters; this one has ${length}.`,
       { field },
     );
   }

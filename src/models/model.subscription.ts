@@ -4,7 +4,7 @@ import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
 import { follow, type Following, type Present } from '../events/follow';
 import type { ModelEntity } from './model.entity';
-import { readModelPayload, type ModelState } from './model.line';
+import { readModelPayload, type ModelEventPayload } from './model.job';
 import { modelEnds } from './model.state';
 
 const ends: readonly string[] = modelEnds;
@@ -21,8 +21,8 @@ export class ModelSubscriptions {
    * @param after - the last cursor seen; then everything since comes instead of the present
    * @throws DomainError NOT_FOUND, which also ends it when the model is deleted; INVALID_CURSOR
    */
-  async training(viewer: Viewer, id: string, after: string | null): Promise<Following<ModelState>> {
-    const following = follow<ModelState>(this.feed, {
+  async training(viewer: Viewer, id: string, after: string | null): Promise<Following<ModelEventPayload>> {
+    const following = follow<ModelEventPayload>(this.feed, {
       streamId: id,
       after,
       present: () => this.present(viewer, id),
@@ -36,7 +36,7 @@ export class ModelSubscriptions {
     return following;
   }
 
-  private async present(viewer: Viewer, id: string): Promise<Present<ModelState>> {
+  private async present(viewer: Viewer, id: string): Promise<Present<ModelEventPayload>> {
     const [row] = await this.sql.rows<
       Record<string, unknown> & { stream_sequence: string; oldest: string | null }
     >(

@@ -7,7 +7,7 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.line';
+import { modelLine } from './model.job';
 
 /** How long to wait for photos that are still being fetched; the photo's own work wakes the model sooner. */
 const photosPendingMs = 5_000;
@@ -15,7 +15,7 @@ const photosPendingMs = 5_000;
 const urlSlackMs = 5 * 60_000;
 
 /** What the work on models is made of. */
-export interface ModelWorkParts {
+export interface ModelWorkDeps {
   sql: Sql;
   store: JobStore;
   photos: TrainingPhotoService;
@@ -31,7 +31,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   readonly line = modelLine;
   readonly shareOfUpstream = 1;
 
-  constructor(private readonly parts: ModelWorkParts) {}
+  constructor(private readonly parts: ModelWorkDeps) {}
 
   get deadlineMs(): number {
     return this.parts.deadlineMs;
@@ -46,14 +46,14 @@ export class ModelWork implements JobSteps<ModelEntity> {
     return this.parts.provider.facts.modelRetentionMs;
   }
 
-  async usualMs(row: ModelEntity): Promise<number> {
+  async typicalMs(row: ModelEntity): Promise<number> {
     const { durations, provider } = this.parts;
-    return durations.usualMs(
+    return durations.typicalMs(
       `training/${row.provider}/${row.type}`,
       `SELECT extract(epoch FROM ready_at - submitted_at) * 1000 AS ms FROM models
         WHERE provider = $1 AND type = $2 AND ready_at IS NOT NULL ORDER BY ready_at DESC LIMIT 50`,
       [row.provider, row.type],
-      provider.facts.usualTrainingMs,
+      provider.facts.typicalTrainingMs,
     );
   }
 
@@ -97,7 +97,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
           ...noFailure,
         },
         dueInMs: null,
-        tell: true,
+        appendsEvent: true,
       },
     ]);
     // The photos of one that had failed were released then.

@@ -1,10 +1,10 @@
 import { toGlobalId } from '../core/ids';
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.line';
+import { modelLine } from './model.job';
 
 /** A model with the photos it was trained from, by UUID, in their order. */
 type ModelWithPhotos = ModelEntity & { photoIds: string[] };
@@ -37,7 +37,7 @@ export class PersonalModelService {
 
   /** The person's models, the oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<ModelWithPhotos> {
-    return inPortions<ModelWithPhotos>(async (last, limit) => {
+    return inBatches<ModelWithPhotos>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
         `SELECT m.*, ARRAY(SELECT photo_id FROM model_photos WHERE model_id = m.id ORDER BY position) AS photo_ids
            FROM models m

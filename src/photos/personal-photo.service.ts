@@ -1,7 +1,7 @@
 import { toGlobalId } from '../core/ids';
-import { inPortions, type Person } from '../core/person';
+import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
 import type { PhotoEntity } from './photo.entity';
@@ -21,7 +21,7 @@ export class PersonalPhotoService {
        RETURNING id`,
       [owner, until, limit],
     );
-    await doom(
+    await scheduleDeletion(
       sql,
       gone.map(({ id }) => photoKey(id)),
     );
@@ -30,7 +30,7 @@ export class PersonalPhotoService {
 
   /** The person's photos, the oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<PhotoEntity> {
-    return inPortions<PhotoEntity>(async (last, limit) => {
+    return inBatches<PhotoEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
         `SELECT * FROM photos WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
           ORDER BY id LIMIT $4`,

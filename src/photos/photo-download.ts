@@ -43,7 +43,7 @@ export class PhotoDownload {
       await this.read(owner, sourceUrl, signal, held).finally(end);
       return await use(Buffer.concat(held));
     } finally {
-      this.memory.giveBack(owner, sizeOf(held));
+      this.memory.release(owner, sizeOf(held));
     }
   }
 

@@ -2,9 +2,9 @@ import { DomainError } from '../core/errors';
 import { photoTooLarge } from './photo.errors';
 
 /** How many slots one call may ask for: as many as a training may have photos. */
-const mostFiles = 30;
+const maxFiles = 30;
 
-const longestFilename = 255;
+const maxFilenameLength = 255;
 const contentTypes: readonly string[] = ['image/jpeg', 'image/png'];
 
 /** A photo that is about to be sent, as its sender describes it. */
@@ -19,20 +19,20 @@ export interface PhotoFile {
  * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED or PHOTO_TOO_LARGE, with the field of the first that is wrong
  */
 export function checkFiles(files: readonly PhotoFile[], maxBytes: number): void {
-  if (files.length < 1 || files.length > mostFiles) {
-    throw new DomainError('INVALID_INPUT', `Give 1 to ${mostFiles} files; there were ${files.length}.`, {
+  if (files.length < 1 || files.length > maxFiles) {
+    throw new DomainError('INVALID_INPUT', `Give 1 to ${maxFiles} files; there were ${files.length}.`, {
       field: 'input.files',
-      details: { given: files.length, minimum: 1, maximum: mostFiles },
+      details: { given: files.length, minimum: 1, maximum: maxFiles },
     });
   }
   files.forEach((file, index) => checkFile(file, `input.files[${index}]`, maxBytes));
 }
 
 function checkFile({ filename, contentType, byteSize }: PhotoFile, field: string, maxBytes: number): void {
-  if (filename === '' || filename.length > longestFilename || /\p{Cc}/u.test(filename)) {
+  if (filename === '' || filename.length > maxFilenameLength || /\p{Cc}/u.test(filename)) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A filename has 1 to ${longestFilename} characters and no control characters.`,
+      `A filename has 1 to ${maxFilenameLength} characters and no control characters.`,
       { field: `${field}.filename` },
     );
   }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { camelRow, type Transactions } from '../core/sql';
-import { doom } from '../storage/media-deletion';
+import type { ImageProcessor } from '../images/image-processor';
+import type { PreparedPhoto } from '../images/photo-image';
+import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
 import { photoKey, unusedPhotoMs } from './photo-lifetime';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
-import type { PreparedPhoto } from './picture';
-import type { PictureWorkshop } from './picture-workshop';
 
 /** A photo as it came, with what was made of it. */
 export interface CheckedPhoto {
@@ -24,7 +24,7 @@ export class PhotoIntake {
   constructor(
     private readonly database: Transactions,
     private readonly store: MediaStore,
-    private readonly workshop: Pick<PictureWorkshop, 'prepare'>,
+    private readonly workshop: Pick<ImageProcessor, 'prepare'>,
   ) {}
 
   /**
@@ -66,7 +66,7 @@ export class PhotoIntake {
       [photoId, lease, sha256, sourceWidth, sourceHeight, jpeg.length, unusedPhotoMs],
     );
     if (row) return camelRow<PhotoEntity>(row);
-    await this.forsake(photoId);
+    await this.discardOrphan(photoId);
     return null;
   }
 
@@ -93,11 +93,11 @@ export class PhotoIntake {
   }
 
   /** Bytes that came after their row was deleted or purged must follow it. */
-  private async forsake(photoId: string): Promise<void> {
+  private async discardOrphan(photoId: string): Promise<void> {
     const known = await this.database.rows(`SELECT id FROM photos WHERE id = $1 AND status <> 'PURGED'`, [
       photoId,
     ]);
-    if (known.length === 0) await doom(this.database, [photoKey(photoId)]);
+    if (known.length === 0) await scheduleDeletion(this.database, [photoKey(photoId)]);
   }
 }
 

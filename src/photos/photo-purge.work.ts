@@ -1,5 +1,5 @@
 import type { Sql, Transactions } from '../core/sql';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import { isNeeded, photoKey } from './photo-lifetime';
 
 /** How long the row of a purged photo that nothing names is kept, in milliseconds, so that its owner can be told. */
@@ -54,7 +54,7 @@ async function purge(sql: Sql, ids: readonly string[]): Promise<void> {
      RETURNING id`,
     [ids, purgedRowMs],
   );
-  await doom(
+  await scheduleDeletion(
     sql,
     purged.map(({ id }) => photoKey(id)),
   );

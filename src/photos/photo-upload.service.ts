@@ -3,13 +3,13 @@ import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
+import { PictureProblem } from '../images/image-problem';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { CheckedPhoto, PhotoIntake } from './photo-intake';
 import type { PhotoUrls } from './photo-urls';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge, UploadConflict, uploadInProgress } from './photo.errors';
 import type { PhotoStatus } from './photo.state';
-import { PictureProblem } from './picture-problem';
 
 /** How many photos that cannot be used one slot takes; each costs a decoding. */
 const maxRejections = 10;

@@ -37,7 +37,7 @@ export class PhotoResolver {
 
   @Mutation(() => DeletedPayload, {
     description:
-      'Deletes a photo and its bytes for good. A training that has not been submitted yet fails as TOO_FEW_PHOTOS, and nothing is paid; later ones go on. Deleting twice is no error.',
+      'Deletes a photo and its bytes for good. A training that has not been submitted yet fails as TOO_FEW_PHOTOS, and nothing is paid; later ones go on. Deleting twice succeeds.',
   })
   async deletePhoto(
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,

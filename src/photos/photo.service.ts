@@ -4,7 +4,7 @@ import { DomainError, notFound } from '../core/errors';
 import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { doom, type MediaDeletion } from '../storage/media-deletion';
+import { scheduleDeletion, type MediaDeletion } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import { checkFiles, type PhotoFile } from './photo-file';
 import { photoKey, unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
@@ -13,7 +13,7 @@ import type { PhotoEntity } from './photo.entity';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
 /** How many photos an owner may have that no training uses. */
-const mostUnused = 1_000;
+const maxUnused = 1_000;
 
 /** Where and how to send one photo. */
 export interface PhotoUpload {
@@ -25,7 +25,7 @@ export interface PhotoUpload {
 }
 
 /** What {@link PhotoService} stands on. */
-export interface PhotoServiceParts {
+export interface PhotoServiceDeps {
   database: Transactions;
   store: MediaStore;
   deletion: MediaDeletion;
@@ -36,7 +36,7 @@ export interface PhotoServiceParts {
 
 /** What owners do with their photos. Whatever is somebody else's is answered as if it did not exist. */
 export class PhotoService {
-  constructor(private readonly parts: PhotoServiceParts) {}
+  constructor(private readonly parts: PhotoServiceDeps) {}
 
   /**
    * Gives out a slot for each file, in the files' order. Nothing is stored under a filename: it is only shown.
@@ -146,11 +146,11 @@ export class PhotoService {
           AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)`,
       [viewer.owner, oldest],
     );
-    if (unused!.count + more <= mostUnused) return;
+    if (unused!.count + more <= maxUnused) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',
-      `You have ${unused!.count} photos that no model uses, of at most ${mostUnused}. Train with them or delete some; what is not used goes by itself within a day.`,
-      { details: { given: unused!.count, maximum: mostUnused } },
+      `You have ${unused!.count} photos that no model uses, of at most ${maxUnused}. Train with them or delete some; what is not used goes by itself within a day.`,
+      { details: { given: unused!.count, maximum: maxUnused } },
     );
   }
 }
@@ -169,7 +169,7 @@ async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[]
     viewer.owner,
   ]);
   if (deleted.length === 0) return null;
-  await doom(sql, [photoKey(id)]);
+  await scheduleDeletion(sql, [photoKey(id)]);
   await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
   return jobs;
 }

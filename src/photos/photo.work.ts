@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
+import { PictureProblem } from '../images/image-problem';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';
@@ -12,21 +13,20 @@ import { PhotoDownload } from './photo-download';
 import type { PhotoIntake } from './photo-intake';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
-import { PictureProblem } from './picture-problem';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
 /** Photos that one process fetches at once. */
 const maxFetches = 24;
 
 /** How often an address that gives nothing is tried before the photo is refused. */
-const mostTries = 3;
+const maxTries = 3;
 
 /** How often a photo is taken up in all, whatever hinders it: a store that is down, or a process that dies of it. */
-const mostClaims = 20;
+const maxClaims = 20;
 
 /** The wait after a first failure and the longest, in milliseconds. */
 const firstRetryMs = 2_000;
-const longestRetryMs = 300_000;
+const maxRetryDelayMs = 300_000;
 
 /** The wait before a photo for which there was no share is looked at again, in milliseconds. */
 const deferredMs = 3_000;
@@ -40,7 +40,7 @@ const unreachable: PhotoProblemRow = {
 };
 
 /** What {@link PhotoWork} stands on. */
-export interface PhotoWorkParts {
+export interface PhotoWorkDeps {
   database: Transactions;
   intake: PhotoIntake;
   downloads: Pick<Downloads, 'photo'>;
@@ -69,7 +69,7 @@ export class PhotoWork {
   private readonly slots = new OwnerShares(maxFetches);
   private readonly download: PhotoDownload;
 
-  constructor(private readonly parts: PhotoWorkParts) {
+  constructor(private readonly parts: PhotoWorkDeps) {
     this.rows = new LeasedRows(parts.database, fetchingPhotos, parts);
     this.download = new PhotoDownload(parts.downloads, parts.maxPhotoBytes);
   }
@@ -122,12 +122,12 @@ export class PhotoWork {
   /** What refuses the photo for good; null if it may still be had. */
   private problemOf(error: unknown, tries: number): PhotoProblemRow | null {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
-    if (!(error instanceof DownloadError)) return tries >= mostClaims ? unreachable : null;
+    if (!(error instanceof DownloadError)) return tries >= maxClaims ? unreachable : null;
     if (error.kind === 'TOO_LARGE') {
       const { code, message } = photoTooLarge(this.parts.maxPhotoBytes);
       return { code, message };
     }
-    return error.kind === 'REFUSED_ADDRESS' || tries >= mostTries ? unreachable : null;
+    return error.kind === 'REFUSED_ADDRESS' || tries >= maxTries ? unreachable : null;
   }
 
   private async putBack(photo: ClaimedPhoto, error: unknown): Promise<void> {
@@ -140,6 +140,6 @@ export class PhotoWork {
       );
     }
     const uncounted = isOutOfDescriptors(error) ? 'tries = tries - 1' : undefined;
-    await this.rows.release(photo, backoffMs(tries, firstRetryMs, longestRetryMs), uncounted);
+    await this.rows.release(photo, backoffMs(tries, firstRetryMs, maxRetryDelayMs), uncounted);
   }
 }

@@ -3,7 +3,7 @@ import { DomainError, notFound, type ErrorCode } from '../core/errors';
 import { fromGlobalId, newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { doom } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import { isNeeded, photoKey, photosOfJob } from './photo-lifetime';
 import type { PaidCall, PhotoUrls } from './photo-urls';
@@ -14,7 +14,7 @@ import type { PhotoStatus } from './photo.state';
 export type FieldAt = (index: number) => string;
 
 /** What {@link TrainingPhotoService} stands on. */
-export interface TrainingPhotoParts {
+export interface TrainingPhotoServiceDeps {
   database: Transactions;
   store: MediaStore;
   urls: PhotoUrls;
@@ -31,7 +31,7 @@ export interface TrainingPhotoParts {
  * called a job here, and named by their row's UUID.
  */
 export class TrainingPhotoService {
-  constructor(private readonly parts: TrainingPhotoParts) {}
+  constructor(private readonly parts: TrainingPhotoServiceDeps) {}
 
   /**
    * Writes down photos that a worker is to fetch, for a job that is made in the same transaction.
@@ -113,7 +113,7 @@ export class TrainingPhotoService {
        RETURNING id`,
       [ids, modelId],
     );
-    await doom(
+    await scheduleDeletion(
       sql,
       deleted.map(({ id }) => photoKey(id)),
     );

@@ -3,7 +3,7 @@ import type { Logger } from '../core/logger';
 import { emptyPass, type Pass } from '../core/pass';
 
 /** A piece of work that is repeated: one pass takes what is due now. */
-export interface Beat {
+export interface PeriodicTask {
   name: string;
   /**
    * @returns how many pieces were in hand; above 0 the next pass follows at once. Or what the pass has started: the next
@@ -13,7 +13,7 @@ export interface Beat {
   /** How long to wait after a pass that found nothing, in milliseconds. */
   idleMs: number;
   /** How many passes may run at once, so that a slow one does not hold up the rest. */
-  lanes: number;
+  concurrency: number;
   /** Whether a wake-up ends the wait; others keep to their time. */
   wakes: boolean;
 }
@@ -33,13 +33,15 @@ export class Poller {
   private readonly failing = new Set<string>();
 
   constructor(
-    private readonly beats: readonly Beat[],
+    private readonly tasks: readonly PeriodicTask[],
     private readonly logger: Logger,
   ) {}
 
   start(): void {
     if (this.loops.length > 0) return;
-    this.loops = this.beats.flatMap((beat) => Array.from({ length: beat.lanes }, () => this.repeat(beat)));
+    this.loops = this.tasks.flatMap((task) =>
+      Array.from({ length: task.concurrency }, () => this.repeat(task)),
+    );
   }
 
   /** Something may be due now. */
@@ -70,11 +72,11 @@ export class Poller {
     await Promise.all(this.running);
   }
 
-  private async repeat(beat: Beat): Promise<void> {
+  private async repeat(task: PeriodicTask): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const wakes = this.wakes;
-      const { ms, isWakeable } = await this.once(beat, signal);
+      const { ms, isWakeable } = await this.once(task, signal);
       // A wake-up during the pass may have been for what the pass no longer saw.
       const isWoken = isWakeable && this.wakes !== wakes;
       if (ms > 0 && !isWoken) await this.rest(ms, isWakeable);
@@ -82,34 +84,34 @@ export class Poller {
   }
 
   /** @returns the wait until the next pass */
-  private async once(beat: Beat, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
+  private async once(task: PeriodicTask, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
     try {
-      const result = await beat.pass(signal);
+      const result = await task.pass(signal);
       const pass = typeof result === 'number' ? { ...emptyPass, started: result } : result;
-      if (pass.started > 0) this.follow(beat, pass.ended);
-      if (this.failing.delete(beat.name)) this.logger.info({ beat: beat.name }, 'passes succeed again');
+      if (pass.started > 0) this.follow(task, pass.ended);
+      if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'passes succeed again');
       if (pass.restMs !== undefined) return { ms: pass.restMs, isWakeable: false };
-      return { ms: pass.started > 0 ? 0 : beat.idleMs, isWakeable: beat.wakes };
+      return { ms: pass.started > 0 ? 0 : task.idleMs, isWakeable: task.wakes };
     } catch (error) {
-      this.logFailure(beat, error);
-      return { ms: failedMs, isWakeable: beat.wakes };
+      this.logFailure(task, error);
+      return { ms: failedMs, isWakeable: task.wakes };
     }
   }
 
-  private follow(beat: Beat, ended: Promise<unknown>): void {
+  private follow(task: PeriodicTask, ended: Promise<unknown>): void {
     const followed = ended
       .catch((error: unknown) => {
-        this.logFailure(beat, error);
+        this.logFailure(task, error);
       })
       .finally(() => this.running.delete(followed));
     this.running.add(followed);
   }
 
-  private logFailure(beat: Beat, error: unknown): void {
+  private logFailure(task: PeriodicTask, error: unknown): void {
     // An outage is logged once, and not every second.
-    const level = this.failing.has(beat.name) ? 'debug' : 'warn';
-    this.failing.add(beat.name);
-    this.logger[level]({ err: error, beat: beat.name }, 'a pass failed; it is repeated until it succeeds');
+    const level = this.failing.has(task.name) ? 'debug' : 'warn';
+    this.failing.add(task.name);
+    this.logger[level]({ err: error, task: task.name }, 'a pass failed; it is repeated until it succeeds');
   }
 
   private async rest(ms: number, isWakeable: boolean): Promise<void> {

@@ -207,8 +207,8 @@ async function copy(
  */
 async function makeFolder(path: string, root: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  const shortest = Math.min(first?.length ?? Infinity, root.length + 1);
-  for (let made = path; made.length >= shortest; made = dirname(made)) await syncFolder(dirname(made));
+  const minLength = Math.min(first?.length ?? Infinity, root.length + 1);
+  for (let made = path; made.length >= minLength; made = dirname(made)) await syncFolder(dirname(made));
 }
 
 /** Makes new, renamed and removed names in a directory durable. */

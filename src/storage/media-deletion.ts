@@ -13,7 +13,7 @@ const leaseMs = 20_000;
 
 /** The wait after a first failure and the longest, in milliseconds. */
 const firstRetryMs = 2_000;
-const longestRetryMs = 300_000;
+const maxRetryDelayMs = 300_000;
 
 /**
  * How old bytes are, in milliseconds, before they may count as orphans: longer than any upload or download takes from
@@ -35,7 +35,7 @@ const owners = {
 } as const;
 
 /** A key that is the caller's to delete until its lease ends. */
-interface Doomed {
+interface PendingDeletion {
   key: string;
   tries: number;
   /** When it was doomed, to the microsecond; another time means that it was doomed anew, for newer bytes. */
@@ -46,10 +46,10 @@ interface Doomed {
  * Writes down that the bytes under these keys must go: in the transaction that deletes their rows. Only for keys that
  * no row will ever claim again. Keys without bytes, or doomed already, are no error.
  */
-export async function doom(sql: Sql, keys: readonly string[]): Promise<void> {
+export async function scheduleDeletion(sql: Sql, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
   await sql.rows(
-    `INSERT INTO doomed_media (key) SELECT DISTINCT unnest($1::text[])
+    `INSERT INTO media_deletions (key) SELECT DISTINCT unnest($1::text[])
      ON CONFLICT (key) DO UPDATE SET tries = 0, due_at = now(), created_at = clock_timestamp()`,
     [keys],
   );
@@ -82,7 +82,7 @@ export class MediaDeletion {
    */
   async sweep(limit: number): Promise<number> {
     const half = (order: string, size: string): string =>
-      `SELECT key FROM (SELECT key FROM doomed_media WHERE due_at <= now()
+      `SELECT key FROM (SELECT key FROM media_deletions WHERE due_at <= now()
                          ORDER BY due_at ${order} LIMIT ${size} FOR UPDATE SKIP LOCKED) due`;
     const due = await this.claim(
       `key IN (${half('ASC', '$1::int - $1::int / 2')} UNION ALL ${half('DESC', '$1::int / 2')})`,
@@ -99,70 +99,73 @@ export class MediaDeletion {
    * @returns how many were doomed
    */
   async sweepOrphans(signal: AbortSignal, most = 1_000): Promise<number> {
-    let doomed = 0;
+    let pending = 0;
     for (const prefix of Object.keys(owners) as (keyof typeof owners)[]) {
       for await (const keys of inBatches(this.store.list(prefix, orphanAgeMs))) {
-        doomed += await this.doomOrphans(prefix, keys);
-        if (doomed >= most || signal.aborted) return doomed;
+        pending += await this.scheduleOrphans(prefix, keys);
+        if (pending >= most || signal.aborted) return pending;
       }
     }
-    return doomed;
+    return pending;
   }
 
-  private async doomOrphans(prefix: keyof typeof owners, keys: readonly string[]): Promise<number> {
+  private async scheduleOrphans(prefix: keyof typeof owners, keys: readonly string[]): Promise<number> {
     const ours = keys.flatMap((key) => {
       const read = readMediaKey(key);
       return read ? [{ key, id: read.id }] : [];
     });
-    const doomed = await this.database.rows(
-      `INSERT INTO doomed_media (key)
+    const pending = await this.database.rows(
+      `INSERT INTO media_deletions (key)
        SELECT found.key FROM unnest($1::text[], $2::uuid[]) AS found (key, id) WHERE NOT EXISTS (${owners[prefix]})
        ON CONFLICT (key) DO NOTHING
        RETURNING key`,
       [ours.map(({ key }) => key), ours.map(({ id }) => id)],
     );
-    return doomed.length;
+    return pending.length;
   }
 
-  private claim(which: string, parameter: unknown): Promise<Doomed[]> {
-    return this.database.rows<Doomed>(
-      `UPDATE doomed_media SET tries = tries + 1, due_at = now() + $2 * interval '1 ms'
+  private claim(which: string, parameter: unknown): Promise<PendingDeletion[]> {
+    return this.database.rows<PendingDeletion>(
+      `UPDATE media_deletions SET tries = tries + 1, due_at = now() + $2 * interval '1 ms'
         WHERE ${which} AND due_at <= now()
        RETURNING key, tries, created_at::text AS mark`,
       [parameter, leaseMs],
     );
   }
 
-  private async remove(doomed: readonly Doomed[]): Promise<void> {
-    if (doomed.length === 0) return;
+  private async remove(pending: readonly PendingDeletion[]): Promise<void> {
+    if (pending.length === 0) return;
     await failpoint('delete:marked');
-    const failures = await this.store.deleteMany(doomed.map(({ key }) => key));
+    const failures = await this.store.deleteMany(pending.map(({ key }) => key));
     await failpoint('delete:bytes-gone');
-    const gone = doomed.filter(({ key }) => !failures.has(key));
+    const gone = pending.filter(({ key }) => !failures.has(key));
     await this.database.rows(
-      `DELETE FROM doomed_media USING unnest($1::text[], $2::text[]) AS gone (key, mark)
-        WHERE doomed_media.key = gone.key AND doomed_media.created_at = gone.mark::timestamptz`,
+      `DELETE FROM media_deletions USING unnest($1::text[], $2::text[]) AS gone (key, mark)
+        WHERE media_deletions.key = gone.key AND media_deletions.created_at = gone.mark::timestamptz`,
       [gone.map(({ key }) => key), gone.map(({ mark }) => mark)],
     );
     await this.postpone(
-      doomed.filter(({ key }) => failures.has(key)),
+      pending.filter(({ key }) => failures.has(key)),
       failures,
     );
   }
 
   /** What could not be deleted is due again later, each after its own tries. One entry of the log for all of it. */
-  private async postpone(failed: readonly Doomed[], errors: ReadonlyMap<string, unknown>): Promise<void> {
+  private async postpone(
+    failed: readonly PendingDeletion[],
+    errors: ReadonlyMap<string, unknown>,
+  ): Promise<void> {
     const [first] = failed;
     if (!first) return;
     const { key, tries } = first;
     const facts = { err: errors.get(key), key, tries, count: failed.length };
     this.logger.warn(facts, 'bytes could not be deleted; they will be tried again');
     await this.database.rows(
-      `UPDATE doomed_media SET due_at = now() + failed.wait_ms * interval '1 ms'
-         FROM unnest($1::text[], $2::float8[]) AS failed (key, wait_ms) WHERE doomed_media.key = failed.key`,
+      `UPDATE media_deletions SET due_at = now() + failed.wait_ms * interval '1 ms'
+         FROM unnest($1::text[], $2::float8[]) AS failed (key, wait_ms) WHERE media_deletions.key = failed.key`,
       [
         failed.map((item) => item.key),
-        failed.map((item) => backoffMs(item.tries, firstRetryMs, longestRetryMs)),
+        failed.map((item) => backoffMs(item.tries, firstRetryMs, maxRetryDelayMs)),
       ],
     );
   }

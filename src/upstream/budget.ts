@@ -129,7 +129,7 @@ export class UpstreamBudget {
   }
 
   /** Returns granted calls that were not made. If one was a trial, another is granted at once. */
-  async giveBack(kind: CallKind, calls: number): Promise<void> {
+  async release(kind: CallKind, calls: number): Promise<void> {
     const { burst } = this.bucket(kind);
     // Polls of failed jobs are never trials.
     const circuits: Circuit[] = kind === 'watch' ? [] : [kind, 'reach'];

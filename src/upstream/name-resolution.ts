@@ -53,7 +53,7 @@ export function createResolver(
     }
     // The share is in use until the lookup has ended, even if the download has been given up before.
     const running = run(hostname, options, owner).finally(() => {
-      shares.giveBack(owner, 1);
+      shares.release(owner, 1);
       pending.delete(key);
     });
     pending.set(key, running);

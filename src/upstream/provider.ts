@@ -29,8 +29,8 @@ export interface ProviderFacts {
   readonly trainingPoll: PollPlan;
   readonly generationPoll: PollPlan;
   /** A usual training's and generation's length, in milliseconds, until durations have been learned. */
-  readonly usualTrainingMs: number;
-  readonly usualGenerationMs: number;
+  readonly typicalTrainingMs: number;
+  readonly typicalGenerationMs: number;
   /** How long after completion a result can still be fetched, in milliseconds. */
   readonly resultTtlMs: number;
   /** How long after submission the upstream may still fetch the photos, in milliseconds. */

@@ -88,9 +88,9 @@ describe('API keys', () => {
 
   it('show operators how everything stands, and nobody else', async () => {
     const query =
-      '{ operator { jobs { kind status count } lagMs accounts { creditsAvailable } doomedMedia } }';
+      '{ operator { jobs { kind status count } lagMs accounts { creditsAvailable } pendingMediaDeletions doomedMedia } }';
     const { data } = await ask(await newKey('--scopes', 'admin'), query);
-    expect(data).toMatchObject({ operator: { doomedMedia: 0 } });
+    expect(data).toMatchObject({ operator: { pendingMediaDeletions: 0, doomedMedia: 0 } });
     expect(await ask(await newKey('--scopes', 'read,write'), query)).toMatchObject({
       data: null,
       errors: [{ extensions: { code: 'FORBIDDEN', needed: 'admin', given: ['read', 'write'] } }],

@@ -7,7 +7,7 @@ import { EventProcess, range, until } from '../support/event-process';
 import { TcpProxy } from '../support/tcp-proxy';
 
 /** What somebody was woken by. */
-class Ear {
+class TopicListener {
   readonly streams: string[] = [];
   everything = 0;
   work = 0;
@@ -29,9 +29,9 @@ describe('wake-ups', () => {
   let observer: EventProcess;
   const running: Wakeups[] = [];
 
-  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; ear: Ear }> => {
+  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; ear: TopicListener }> => {
     const wakeups = new Wakeups({ url, logger });
-    const ear = new Ear(wakeups);
+    const ear = new TopicListener(wakeups);
     running.push(wakeups);
     await wakeups.start();
     return { wakeups, ear };
@@ -100,7 +100,7 @@ describe('wake-ups', () => {
     wakeups.onWork(() => {
       throw new Error('a listener of no use');
     });
-    const second = new Ear(wakeups);
+    const second = new TopicListener(wakeups);
     wakeups.announce({ work: true });
     await until(() => second.work === 1);
     expect(ear.work).toBe(1);
@@ -155,7 +155,7 @@ describe('wake-ups', () => {
     await proxy.open();
     await proxy.close();
     const wakeups = new Wakeups({ url: proxy.url, logger });
-    const ear = new Ear(wakeups);
+    const ear = new TopicListener(wakeups);
     await expect(wakeups.start()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await proxy.open();
     await Promise.all([wakeups.start(), wakeups.start()]);

@@ -1,6 +1,6 @@
 import { getOperationAST, getVariableValues, parse, validate } from 'graphql';
-import { apiSchema } from '../../src/api-schema';
-import { exampleTabs } from '../../src/http/graphiql-page';
+import { apiSchema } from '../../src/app/api-schema';
+import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 import { send } from '../support/raw-http';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 

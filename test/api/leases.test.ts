@@ -3,7 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { JobRow } from '../../src/jobs/job';
 import { JobStore, type JobWork } from '../../src/jobs/job.store';
 import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
-import { modelLine } from '../../src/models/model.line';
+import { modelLine } from '../../src/models/model.job';
 import { JobBench, type Job } from '../support/job-bench';
 import { graceMs } from '../support/job-process';
 import { outcomes } from '../support/job-stories';
@@ -36,7 +36,13 @@ describe('a worker whose lease has passed to another', () => {
   it('moves nothing', async () => {
     const job = await bench.train();
     const [late, present] = [await claim(job, 'submit'), await claim(job, 'submit')];
-    const move = { id: job.id, from: ['QUEUED'], set: { lastError: 'too late' }, dueInMs: 0, tell: true };
+    const move = {
+      id: job.id,
+      from: ['QUEUED'],
+      set: { lastError: 'too late' },
+      dueInMs: 0,
+      appendsEvent: true,
+    };
     expect(await store.move(modelLine, [{ ...move, lease: late.lease }])).toEqual([]);
     expect(await bench.row(job)).toMatchObject({ lease: present.lease, lastError: null });
     expect(await bench.events(job)).toHaveLength(1);

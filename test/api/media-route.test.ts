@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { notFound } from '../../src/core/errors';
-import { mediaRoute, type FindMedia } from '../../src/http/media-route';
+import { mediaRoute, type FindMedia } from '../../src/http/files/media-route';
 import { RawConnection, send } from '../support/raw-http';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';

@@ -2,27 +2,27 @@ import { Readable } from 'node:stream';
 import { newId, toGlobalId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
-import { doom } from '../../src/storage/media-deletion';
+import { scheduleDeletion } from '../../src/storage/media-deletion';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { put } from '../support/photo-client';
-import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 
 const stranger: Viewer = { ...localViewer, owner: 'somebody else' };
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 beforeAll(async () => {
-  house = await openPhotoHouse();
+  environment = await openPhotoEnvironment();
 });
-afterAll(() => house.stop());
+afterAll(() => environment.stop());
 
 /** A photo that is READY. */
 async function photo(): Promise<PhotoEntity> {
-  const [upload] = await house.photos.createUploads(localViewer, [
+  const [upload] = await environment.photos.createUploads(localViewer, [
     { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
   ]);
   expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
-  return (await house.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id)))!;
+  return (await environment.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id)))!;
 }
 
 describe('a photo', () => {
@@ -30,131 +30,138 @@ describe('a photo', () => {
     const { id } = await photo();
     const globalId = toGlobalId('Photo', id);
 
-    expect(await house.photos.find(stranger, globalId)).toBeNull();
-    expect(await house.photos.deletePhoto(stranger, globalId)).toBe(globalId);
-    expect(await house.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
+    expect(await environment.photos.find(stranger, globalId)).toBeNull();
+    expect(await environment.photos.deletePhoto(stranger, globalId)).toBe(globalId);
+    expect(await environment.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
   });
 
   it('is gone with its bytes and its URLs when it is deleted, and may be deleted twice', async () => {
     const ready = await photo();
     const globalId = toGlobalId('Photo', ready.id);
-    const viewUrl = house.photos.viewUrl(ready)!;
+    const viewUrl = environment.photos.viewUrl(ready)!;
     expect((await fetch(viewUrl)).status).toBe(200);
 
-    expect(await house.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
+    expect(await environment.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
 
-    expect(await house.photos.find(localViewer, globalId)).toBeNull();
+    expect(await environment.photos.find(localViewer, globalId)).toBeNull();
     expect((await fetch(viewUrl)).status).toBe(404);
-    expect(await house.store.has(`photos/${ready.id}.jpg`)).toBe(false);
-    expect(await house.database.rows('SELECT key FROM doomed_media')).toEqual([]);
-    expect(await house.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
-    await expect(house.photos.deletePhoto(localViewer, 'no id')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await environment.store.has(`photos/${ready.id}.jpg`)).toBe(false);
+    expect(await environment.database.rows('SELECT key FROM media_deletions')).toEqual([]);
+    expect(await environment.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
+    await expect(environment.photos.deletePhoto(localViewer, 'no id')).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 
   it('is deleted at once for its owner, and its bytes as soon as the store can', async () => {
     const { id } = await photo();
     const key = `photos/${id}.jpg`;
-    house.store.beforeDelete = () => Promise.reject(new StorageUnavailableError(new Error('not mounted')));
+    environment.store.beforeDelete = () =>
+      Promise.reject(new StorageUnavailableError(new Error('not mounted')));
 
-    await house.photos.deletePhoto(localViewer, toGlobalId('Photo', id));
+    await environment.photos.deletePhoto(localViewer, toGlobalId('Photo', id));
 
-    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
-    expect(await house.store.has(key)).toBe(true);
-    expect(await house.database.rows('SELECT key, tries FROM doomed_media')).toEqual([{ key, tries: 1 }]);
+    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
+    expect(await environment.store.has(key)).toBe(true);
+    expect(await environment.database.rows('SELECT key, tries FROM media_deletions')).toEqual([
+      { key, tries: 1 },
+    ]);
 
-    house.store.beforeDelete = () => Promise.resolve();
-    await house.database.rows('UPDATE doomed_media SET due_at = now()');
-    expect(await house.deletion.sweep(10)).toBe(1);
-    expect(await house.store.has(key)).toBe(false);
-    expect(await house.deletion.sweep(10)).toBe(0);
+    environment.store.beforeDelete = () => Promise.resolve();
+    await environment.database.rows('UPDATE media_deletions SET due_at = now()');
+    expect(await environment.deletion.sweep(10)).toBe(1);
+    expect(await environment.store.has(key)).toBe(false);
+    expect(await environment.deletion.sweep(10)).toBe(0);
   });
 
   it('is deleted from the store although others of the same batch fail', async () => {
     const keys = Array.from({ length: 30 }, () => `photos/${newId()}.jpg`);
-    for (const key of keys) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
-    await doom(house.database, keys);
+    for (const key of keys) await environment.store.put(key, Readable.from([Buffer.from('face')]), 10);
+    await scheduleDeletion(environment.database, keys);
     const failing = new Set(keys.slice(0, 10));
-    house.store.beforeDelete = async (key) => {
+    environment.store.beforeDelete = async (key) => {
       if (failing.has(key)) throw new StorageUnavailableError(new Error('not permitted'));
     };
 
-    expect(await house.deletion.sweep(100)).toBe(30);
+    expect(await environment.deletion.sweep(100)).toBe(30);
 
-    house.store.beforeDelete = () => Promise.resolve();
-    const left = await house.database.rows<{ key: string; waits: boolean }>(
-      `SELECT key, due_at BETWEEN now() + interval '1 s' AND now() + interval '2 s' AS waits FROM doomed_media`,
+    environment.store.beforeDelete = () => Promise.resolve();
+    const left = await environment.database.rows<{ key: string; waits: boolean }>(
+      `SELECT key, due_at BETWEEN now() + interval '1 s' AND now() + interval '2 s' AS waits FROM media_deletions`,
     );
     expect(new Set(left.map(({ key }) => key))).toEqual(failing);
     expect(left.every(({ waits }) => waits)).toBe(true);
-    expect(await Promise.all(keys.map((key) => house.store.has(key)))).toEqual(
+    expect(await Promise.all(keys.map((key) => environment.store.has(key)))).toEqual(
       keys.map((key) => failing.has(key)),
     );
-    await house.database.rows('UPDATE doomed_media SET due_at = now()');
-    expect(await house.deletion.sweep(100)).toBe(10);
-    expect(await house.store.has(keys[0]!)).toBe(false);
+    await environment.database.rows('UPDATE media_deletions SET due_at = now()');
+    expect(await environment.deletion.sweep(100)).toBe(10);
+    expect(await environment.store.has(keys[0]!)).toBe(false);
   });
 
   it('is deleted with the next batch although an owner has deleted many more before', async () => {
     const many = Array.from({ length: 300 }, () => `photos/${newId()}.jpg`);
-    await doom(house.database, many);
+    await scheduleDeletion(environment.database, many);
     const few = Array.from({ length: 10 }, () => `photos/${newId()}.jpg`);
-    for (const key of few) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
-    await doom(house.database, few);
-    await house.database.rows(
-      `UPDATE doomed_media SET due_at = now() - interval '1 min' WHERE key = (SELECT min(key) FROM doomed_media)`,
+    for (const key of few) await environment.store.put(key, Readable.from([Buffer.from('face')]), 10);
+    await scheduleDeletion(environment.database, few);
+    await environment.database.rows(
+      `UPDATE media_deletions SET due_at = now() - interval '1 min' WHERE key = (SELECT min(key) FROM media_deletions)`,
     );
 
-    await house.deletion.sweep(100);
+    await environment.deletion.sweep(100);
 
-    for (const key of few) expect(await house.store.has(key)).toBe(false);
+    for (const key of few) expect(await environment.store.has(key)).toBe(false);
     // The one that has waited longest is among them.
     expect(
-      await house.database.rows(`SELECT key FROM doomed_media WHERE due_at <= now() - interval '1 min'`),
+      await environment.database.rows(
+        `SELECT key FROM media_deletions WHERE due_at <= now() - interval '1 min'`,
+      ),
     ).toEqual([]);
-    expect(await house.deletion.sweep(1_000)).toBe(210);
+    expect(await environment.deletion.sweep(1_000)).toBe(210);
   });
 
   it('that no training uses is purged in time, and with it what tells of the person', async () => {
     const { id } = await photo();
-    const hours = await house.database.rows<{ hours: number }>(
+    const hours = await environment.database.rows<{ hours: number }>(
       'SELECT round(extract(epoch FROM purge_at - now()) / 3600)::integer AS hours FROM photos WHERE id = $1',
       [id],
     );
     expect(hours).toEqual([{ hours: 24 }]);
-    expect(await house.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
 
-    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
-    expect(await house.purge.purgeDue(10)).toBe(1);
-    await house.deletion.sweep(10);
+    await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
+    expect(await environment.purge.purgeDue(10)).toBe(1);
+    await environment.deletion.sweep(10);
 
-    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toMatchObject({
+    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toMatchObject({
       status: 'PURGED',
       filename: null,
       sourceSha256: null,
     });
-    expect(await house.store.has(`photos/${id}.jpg`)).toBe(false);
-    expect(await house.purge.purgeDue(10)).toBe(0);
+    expect(await environment.store.has(`photos/${id}.jpg`)).toBe(false);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
 
     // That there was one is told for a month; then the row goes too.
-    const days = await house.database.rows(
+    const days = await environment.database.rows(
       'SELECT round(extract(epoch FROM purge_at - now()) / 86400)::integer AS days FROM photos WHERE id = $1',
       [id],
     );
     expect(days).toEqual([{ days: 30 }]);
-    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
-    await house.purge.purgeDue(10);
-    expect(await house.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
+    await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
+    await environment.purge.purgeDue(10);
+    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
   });
 
   it('that never came leaves no trace', async () => {
-    const [upload] = await house.photos.createUploads(localViewer, [
+    const [upload] = await environment.photos.createUploads(localViewer, [
       { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
     ]);
-    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [upload!.photo.id]);
+    await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [upload!.photo.id]);
 
-    expect(await house.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purge.purgeDue(10)).toBe(1);
 
-    expect(await house.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id))).toBeNull();
+    expect(await environment.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id))).toBeNull();
     expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 404 });
   });
 });
@@ -163,35 +170,37 @@ describe('the sweep of orphans', () => {
   it('deletes bytes that no row knows, and no others', async () => {
     const known = `photos/${(await photo()).id}.jpg`;
     const orphans = [`photos/${newId()}.jpg`, `avatars/${newId()}.png`, `avatars/${newId()}.preview.jpg`];
-    for (const key of orphans) await house.store.put(key, Readable.from([Buffer.from('face')]), 10);
+    for (const key of orphans) await environment.store.put(key, Readable.from([Buffer.from('face')]), 10);
 
-    expect(await house.deletion.sweepOrphans(new AbortController().signal)).toBe(3);
-    expect(await house.deletion.sweep(10)).toBe(3);
+    expect(await environment.deletion.sweepOrphans(new AbortController().signal)).toBe(3);
+    expect(await environment.deletion.sweep(10)).toBe(3);
 
-    expect(await Promise.all([known, ...orphans].map((key) => house.store.has(key)))).toEqual([
+    expect(await Promise.all([known, ...orphans].map((key) => environment.store.has(key)))).toEqual([
       true,
       false,
       false,
       false,
     ]);
-    expect(await house.deletion.sweepOrphans(new AbortController().signal)).toBe(0);
+    expect(await environment.deletion.sweepOrphans(new AbortController().signal)).toBe(0);
   });
 
   it('deletes once more what was doomed anew while it was being deleted', async () => {
     const key = `photos/${newId()}.jpg`;
-    await doom(house.database, [key]);
+    await scheduleDeletion(environment.database, [key]);
     let isFirst = true;
-    house.store.beforeDelete = async () => {
+    environment.store.beforeDelete = async () => {
       if (!isFirst) return;
       isFirst = false;
-      await doom(house.database, [key]);
+      await scheduleDeletion(environment.database, [key]);
     };
 
-    expect(await house.deletion.sweep(10)).toBe(1);
+    expect(await environment.deletion.sweep(10)).toBe(1);
 
-    house.store.beforeDelete = () => Promise.resolve();
-    expect(await house.database.rows('SELECT key, tries FROM doomed_media')).toEqual([{ key, tries: 0 }]);
-    expect(await house.deletion.sweep(10)).toBe(1);
-    expect(await house.database.rows('SELECT key FROM doomed_media')).toEqual([]);
+    environment.store.beforeDelete = () => Promise.resolve();
+    expect(await environment.database.rows('SELECT key, tries FROM media_deletions')).toEqual([
+      { key, tries: 0 },
+    ]);
+    expect(await environment.deletion.sweep(10)).toBe(1);
+    expect(await environment.database.rows('SELECT key FROM media_deletions')).toEqual([]);
   });
 });

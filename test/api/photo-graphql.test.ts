@@ -4,21 +4,21 @@ import { localViewer, type Viewer } from '../../src/core/viewer';
 import { LoaderCache, type GraphQLContext } from '../../src/graphql/context';
 import { PhotoResolver } from '../../src/photos/photo.resolver';
 import { put } from '../support/photo-client';
-import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 let schema: GraphQLSchema;
 beforeAll(async () => {
-  house = await openPhotoHouse();
-  const resolver = new PhotoResolver(house.photos);
+  environment = await openPhotoEnvironment();
+  const resolver = new PhotoResolver(environment.photos);
   schema = await buildSchema({
     resolvers: [PhotoResolver],
     container: { get: () => resolver },
     validate: false,
   });
 });
-afterAll(() => house.stop());
+afterAll(() => environment.stop());
 
 async function ask(
   source: string,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { newId } from '../../src/core/ids';
 import { photoMoves, photoStatuses, type PhotoStatus } from '../../src/photos/photo.state';
-import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 beforeAll(async () => {
-  house = await openPhotoHouse();
+  environment = await openPhotoEnvironment();
 });
-afterAll(() => house.stop());
+afterAll(() => environment.stop());
 
 const lease = randomUUID();
 const problem = { code: 'UNREADABLE', message: 'It is damaged.' };
@@ -16,21 +16,23 @@ const problem = { code: 'UNREADABLE', message: 'It is damaged.' };
 /** A photo in any state, with everything set that would let a move through by mistake. */
 async function photoIn(status: PhotoStatus): Promise<string> {
   const id = newId();
-  await house.database.rows(
+  await environment.database.rows(
     `INSERT INTO photos (id, owner, status, source_url, source_sha256, width, height, byte_size, due_at, lease, purge_at)
      VALUES ($1, 'local', $2::text, CASE $2 WHEN 'FETCHING' THEN 'https://example.com/' END, $3, 1, 1, 1, now(), $4, CASE WHEN $2 <> 'PURGED' THEN now() END)`,
-    [id, status, (await house.intake.check(await facePhoto(1))).sha256, lease],
+    [id, status, (await environment.intake.check(await facePhoto(1))).sha256, lease],
   );
   return id;
 }
 
 /** Whatever may happen to a photo. */
 const happenings: Record<string, (id: string) => Promise<unknown>> = {
-  'an upload': async (id) => house.intake.keep(id, await house.intake.check(await facePhoto(1)), null),
-  'a fetch': async (id) => house.intake.keep(id, await house.intake.check(await facePhoto(1)), lease),
-  'a bad upload': (id) => house.intake.rejectUploaded(id, problem),
-  'a bad fetch': (id) => house.intake.rejectFetched(id, problem, lease),
-  'the purge': () => house.purge.purgeDue(1),
+  'an upload': async (id) =>
+    environment.intake.keep(id, await environment.intake.check(await facePhoto(1)), null),
+  'a fetch': async (id) =>
+    environment.intake.keep(id, await environment.intake.check(await facePhoto(1)), lease),
+  'a bad upload': (id) => environment.intake.rejectUploaded(id, problem),
+  'a bad fetch': (id) => environment.intake.rejectFetched(id, problem, lease),
+  'the purge': () => environment.purge.purgeDue(1),
 };
 
 describe('a photo', () => {
@@ -39,11 +41,11 @@ describe('a photo', () => {
     for (const from of photoStatuses) {
       const reached = new Set<PhotoStatus>();
       for (const happen of Object.values(happenings)) {
-        await house.database.rows('DELETE FROM photos');
+        await environment.database.rows('DELETE FROM photos');
         const id = await photoIn(from);
-        const before = JSON.stringify((await house.photos.byIds([id]))[0]);
+        const before = JSON.stringify((await environment.photos.byIds([id]))[0]);
         await happen(id);
-        const [photo] = await house.photos.byIds([id]);
+        const [photo] = await environment.photos.byIds([id]);
         if (photo && JSON.stringify(photo) !== before) reached.add(photo.status);
       }
       seen.set(from, reached);

@@ -3,11 +3,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { localViewer } from '../../src/core/viewer';
 import { maxClientLookups } from '../../src/upstream/name-resolution';
 import { listening, stopped } from '../support/file-host';
-import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 import { until } from '../support/until';
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 let host: Server;
 let port: number;
 let looked: string[] = [];
@@ -16,7 +16,7 @@ let answerLookups: () => void = () => undefined;
 beforeAll(async () => {
   let answered = Promise.resolve();
   answered = new Promise((resolve) => (answerLookups = resolve));
-  house = await openPhotoHouse(0, {}, async (name) => {
+  environment = await openPhotoEnvironment(0, {}, async (name) => {
     looked.push(name);
     await turn();
     if (name.startsWith('hangs')) await answered;
@@ -30,18 +30,23 @@ beforeAll(async () => {
 beforeEach(() => (looked = []));
 
 afterAll(async () => {
-  await house.stop();
+  await environment.stop();
   await stopped(host);
 });
 
 /** Photos of an owner that are to be fetched from these addresses. */
 const addPhotos = (owner: string, urls: readonly string[]): Promise<string[]> =>
-  house.database.transaction((sql) =>
-    house.training.addFromUrls(sql, { ...localViewer, owner }, urls, (index) => `input.photoUrls[${index}]`),
+  environment.database.transaction((sql) =>
+    environment.training.addFromUrls(
+      sql,
+      { ...localViewer, owner },
+      urls,
+      (index) => `input.photoUrls[${index}]`,
+    ),
   );
 
 const rowsOf = (ids: readonly string[]): Promise<{ status: string; tries: number }[]> =>
-  house.database.rows('SELECT status, tries FROM photos WHERE id = ANY($1) ORDER BY id', [ids]);
+  environment.database.rows('SELECT status, tries FROM photos WHERE id = ANY($1) ORDER BY id', [ids]);
 
 const photoUrl = (path: string): string => `http://photos.example.org:${port}${path}`;
 
@@ -51,7 +56,7 @@ describe('names in photo URLs', () => {
       'carol',
       Array.from({ length: 10 }, (_, index) => photoUrl(`/${index}.jpg`)),
     );
-    await house.fetchDue(new AbortController().signal);
+    await environment.fetchDue(new AbortController().signal);
     expect((await rowsOf(ids)).map(({ status }) => status)).toEqual(ids.map(() => 'READY'));
     expect(looked).toEqual(['photos.example.org']);
   });
@@ -63,10 +68,10 @@ describe('names in photo URLs', () => {
       'alice',
       names.map((name) => `http://${name}/1.jpg`),
     );
-    const passes = [house.fetchDue(stop.signal)];
+    const passes = [environment.fetchDue(stop.signal)];
     await until(() => looked.length >= maxClientLookups / 2);
     const others = await addPhotos('bob', [photoUrl('/bob.jpg')]);
-    passes.push(house.fetchDue(stop.signal));
+    passes.push(environment.fetchDue(stop.signal));
     await until(async () => (await rowsOf(others))[0]!.status === 'READY');
     expect(looked.filter((name) => name.startsWith('hangs'))).toHaveLength(maxClientLookups / 2);
     stop.abort(new Error('The test ends.'));
@@ -76,9 +81,9 @@ describe('names in photo URLs', () => {
       new Set(['FETCHING 0']),
     );
     // The lookups go on after their downloads were given up, and still count.
-    await house.database.rows('UPDATE photos SET due_at = now() WHERE id = ANY($1)', [hanging]);
+    await environment.database.rows('UPDATE photos SET due_at = now() WHERE id = ANY($1)', [hanging]);
     const stopAgain = new AbortController();
-    const again = house.fetchDue(stopAgain.signal);
+    const again = environment.fetchDue(stopAgain.signal);
     await until(
       async () => (await rowsOf(hanging)).filter(({ tries }) => tries === 1).length === maxClientLookups / 2,
     );

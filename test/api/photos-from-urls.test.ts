@@ -4,14 +4,14 @@ import { localViewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { listening, stopped } from '../support/file-host';
-import { maxPhotoBytes, openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel } from '../support/photo-jobs';
 import { face, facePhoto } from '../support/pictures';
 import { cloudForms, hostOf } from '../support/url-corpus';
 
 const fieldAt = (index: number): string => `input.photoUrls[${index}]`;
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 let host: Server;
 let base: string;
 let atOnce = 0;
@@ -20,7 +20,7 @@ let mostAtOnce = 0;
 const files = new Map<string, Buffer>();
 
 beforeAll(async () => {
-  house = await openPhotoHouse();
+  environment = await openPhotoEnvironment();
   host = createServer((request, response) => {
     mostAtOnce = Math.max(mostAtOnce, (atOnce += 1));
     response.on('close', () => (atOnce -= 1));
@@ -36,7 +36,7 @@ beforeAll(async () => {
   for (let index = 0; index < 12; index += 1) files.set(`/${index}.jpg`, await facePhoto(index));
 });
 afterAll(async () => {
-  await house.stop();
+  await environment.stop();
   await stopped(host);
 });
 
@@ -44,18 +44,18 @@ const never = new AbortController().signal;
 
 /** A model that waits for the photos of these addresses, as `trainModel` makes it. */
 async function trainFrom(urls: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
-  return house.database.transaction(async (sql) => {
-    const ids = await house.training.addFromUrls(sql, localViewer, urls, fieldAt);
+  return environment.database.transaction(async (sql) => {
+    const ids = await environment.training.addFromUrls(sql, localViewer, urls, fieldAt);
     return { modelId: await insertModel(sql, ids), ids };
   });
 }
 
 async function photo(id: string): Promise<PhotoEntity> {
-  return (await house.photos.find(localViewer, toGlobalId('Photo', id)))!;
+  return (await environment.photos.find(localViewer, toGlobalId('Photo', id)))!;
 }
 
 async function isDue(table: 'models' | 'generations', id: string): Promise<boolean> {
-  const [row] = await house.database.rows<{ due: boolean }>(
+  const [row] = await environment.database.rows<{ due: boolean }>(
     `SELECT due_at <= now() AS due FROM ${table} WHERE id = $1`,
     [id],
   );
@@ -64,18 +64,18 @@ async function isDue(table: 'models' | 'generations', id: string): Promise<boole
 
 /** As if the wait before the next try were over. */
 async function makeDue(id: string): Promise<void> {
-  await house.database.rows('UPDATE photos SET due_at = now() WHERE id = $1', [id]);
+  await environment.database.rows('UPDATE photos SET due_at = now() WHERE id = $1', [id]);
 }
 
 describe('photos from URLs', () => {
   it('are fetched, checked and kept like uploaded ones, and wake who waits for them', async () => {
     const { modelId, ids } = await trainFrom([`${base}/a/me.jpg?size=large`]);
-    const generationId = await insertInstantGeneration(house.database, 'QUEUED', ids[0]!);
+    const generationId = await insertInstantGeneration(environment.database, 'QUEUED', ids[0]!);
     expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', filename: 'me.jpg' });
     expect(await isDue('models', modelId)).toBe(false);
-    const wakes = house.wakes();
+    const wakes = environment.wakes();
 
-    expect(await house.fetchDue(never)).toBe(1);
+    expect(await environment.fetchDue(never)).toBe(1);
 
     expect(await photo(ids[0]!)).toMatchObject({
       status: 'READY',
@@ -88,9 +88,9 @@ describe('photos from URLs', () => {
     });
     expect(await isDue('models', modelId)).toBe(true);
     expect(await isDue('generations', generationId)).toBe(true);
-    expect(house.wakes()).toBe(wakes + 1);
-    expect((await fetch(house.photos.viewUrl(await photo(ids[0]!))!)).status).toBe(200);
-    expect(await house.fetchDue(never)).toBe(0);
+    expect(environment.wakes()).toBe(wakes + 1);
+    expect((await fetch(environment.photos.viewUrl(await photo(ids[0]!))!)).status).toBe(200);
+    expect(await environment.fetchDue(never)).toBe(0);
   });
 
   it.each([
@@ -99,7 +99,7 @@ describe('photos from URLs', () => {
   ])('are refused for what they are: %s', async (path, code) => {
     const { modelId, ids } = await trainFrom([base + path]);
 
-    await house.fetchDue(never);
+    await environment.fetchDue(never);
 
     expect(await photo(ids[0]!)).toMatchObject({ status: 'REJECTED', problems: [{ code }], sourceUrl: null });
     expect(await isDue('models', modelId)).toBe(true);
@@ -116,8 +116,8 @@ describe('photos from URLs', () => {
     ]);
 
     for (let tries = 1; tries <= 3; tries += 1) {
-      expect(await house.fetchDue(never)).toBe(3);
-      expect(await house.fetchDue(never)).toBe(0);
+      expect(await environment.fetchDue(never)).toBe(3);
+      expect(await environment.fetchDue(never)).toBe(0);
       const found = await Promise.all(ids.map(photo));
       expect(found.map(({ status }) => status)).toEqual(
         Array.from({ length: 3 }, () => (tries < 3 ? 'FETCHING' : 'REJECTED')),
@@ -161,7 +161,7 @@ describe('photos from URLs', () => {
     mostAtOnce = 0;
 
     const passes: number[] = [];
-    for (let taken = -1; taken !== 0; passes.push(taken)) taken = await house.fetchDue(never);
+    for (let taken = -1; taken !== 0; passes.push(taken)) taken = await environment.fetchDue(never);
 
     expect(passes).toEqual([12, 12, 12, 4, 0]);
     expect(mostAtOnce).toBeLessThanOrEqual(12);
@@ -171,61 +171,61 @@ describe('photos from URLs', () => {
 
   it('wait for the store while it cannot be used', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
-    house.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
+    environment.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
     for (let tries = 1; tries <= 5; tries += 1) {
-      expect(await house.fetchDue(never)).toBe(1);
+      expect(await environment.fetchDue(never)).toBe(1);
       await makeDue(ids[0]!);
     }
     expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', tries: 5 });
 
-    house.store.beforePut = () => Promise.resolve();
-    expect(await house.fetchDue(never)).toBe(1);
+    environment.store.beforePut = () => Promise.resolve();
+    expect(await environment.fetchDue(never)).toBe(1);
     expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
   });
 
   it('are put back at once when the process stops', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
     const stopping = new AbortController();
-    house.store.beforePut = () => {
+    environment.store.beforePut = () => {
       stopping.abort();
       return Promise.reject(new Error('stopping'));
     };
 
-    await house.fetchDue(stopping.signal);
+    await environment.fetchDue(stopping.signal);
 
-    house.store.beforePut = () => Promise.resolve();
+    environment.store.beforePut = () => Promise.resolve();
     expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', lease: null, tries: 0 });
-    expect(await house.fetchDue(never)).toBe(1);
+    expect(await environment.fetchDue(never)).toBe(1);
     expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
   });
 
   it('stay with the worker that has taken them over', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
-    house.store.beforePut = async () => {
-      house.store.beforePut = () => Promise.resolve();
+    environment.store.beforePut = async () => {
+      environment.store.beforePut = () => Promise.resolve();
       await makeDue(ids[0]!);
-      expect(await house.fetchDue(never)).toBe(1);
+      expect(await environment.fetchDue(never)).toBe(1);
       expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
     };
-    const wakes = house.wakes();
+    const wakes = environment.wakes();
 
-    expect(await house.fetchDue(never)).toBe(1);
+    expect(await environment.fetchDue(never)).toBe(1);
 
-    expect(house.wakes()).toBe(wakes + 1);
+    expect(environment.wakes()).toBe(wakes + 1);
     expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
-    expect(await house.store.has(`photos/${ids[0]}.jpg`)).toBe(true);
+    expect(await environment.store.has(`photos/${ids[0]}.jpg`)).toBe(true);
   });
 
   it('leave nothing behind when they are deleted while they are being stored', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
-    house.store.beforePut = async () => {
-      await house.photos.deletePhoto(localViewer, toGlobalId('Photo', ids[0]!));
+    environment.store.beforePut = async () => {
+      await environment.photos.deletePhoto(localViewer, toGlobalId('Photo', ids[0]!));
     };
 
-    await house.fetchDue(never);
+    await environment.fetchDue(never);
 
-    house.store.beforePut = () => Promise.resolve();
-    await house.deletion.sweep(10);
-    expect(await house.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
+    environment.store.beforePut = () => Promise.resolve();
+    await environment.deletion.sweep(10);
+    expect(await environment.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
   });
 });

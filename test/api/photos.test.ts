@@ -6,25 +6,25 @@ import type { PhotoEntity } from '../../src/photos/photo.entity';
 import type { PhotoUpload } from '../../src/photos/photo.service';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { put, putInPieces } from '../support/photo-client';
-import { maxPhotoBytes, openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { privateMarker, jpegSegment, withSegments } from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 beforeAll(async () => {
-  house = await openPhotoHouse();
+  environment = await openPhotoEnvironment();
 });
-afterAll(() => house.stop());
+afterAll(() => environment.stop());
 
 async function slot(): Promise<PhotoUpload> {
-  const [upload] = await house.photos.createUploads(localViewer, [
+  const [upload] = await environment.photos.createUploads(localViewer, [
     { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
   ]);
   return upload!;
 }
 
 async function row({ photo }: PhotoUpload): Promise<PhotoEntity | null> {
-  return house.photos.find(localViewer, toGlobalId('Photo', photo.id));
+  return environment.photos.find(localViewer, toGlobalId('Photo', photo.id));
 }
 
 describe('photo uploads', () => {
@@ -46,7 +46,7 @@ describe('photo uploads', () => {
       status: 201,
       body: { id, status: 'READY', width: 600, height: 800, problems: [] },
     });
-    const shown = await fetch(house.photos.viewUrl((await row(upload))!)!);
+    const shown = await fetch(environment.photos.viewUrl((await row(upload))!)!);
     const bytes = Buffer.from(await shown.arrayBuffer());
     expect(bytes).toHaveLength(answer.body.byteSize as number);
     expect(bytes.includes(privateMarker)).toBe(false);
@@ -106,13 +106,13 @@ describe('photo uploads', () => {
     const path = new URL(uploadUrl).pathname;
     const expired = uploadUrl.replace(
       /\?.*/,
-      `?${house.signer.sign('photo-upload', path, Date.now() - 1000)}`,
+      `?${environment.signer.sign('photo-upload', path, Date.now() - 1000)}`,
     );
     const ofOther = uploadUrl.replace(/\?.*/, new URL(other.uploadUrl).search);
     const longer = uploadUrl.replace(/expires=\d+/, `expires=${Math.ceil(Date.now() / 1000) + 99_999}`);
     const ofView = uploadUrl.replace(
       /\?.*/,
-      new URL(house.photos.viewUrl({ id: photo.id, status: 'READY' })!).search,
+      new URL(environment.photos.viewUrl({ id: photo.id, status: 'READY' })!).search,
     );
 
     expect(await put(expired, await facePhoto(1))).toMatchObject({
@@ -139,8 +139,8 @@ describe('photo uploads', () => {
     ).toBe(true);
     const kept = (await row(upload))!;
     expect(kept.sourceSha256).toBe(createHash('sha256').update(rivals[winner]!).digest('hex'));
-    const { prepared } = await house.intake.check(rivals[winner]!);
-    const shown = await fetch(house.photos.viewUrl(kept)!);
+    const { prepared } = await environment.intake.check(rivals[winner]!);
+    const shown = await fetch(environment.photos.viewUrl(kept)!);
     expect(Buffer.from(await shown.arrayBuffer()).equals(prepared.jpeg)).toBe(true);
   });
 
@@ -156,29 +156,29 @@ describe('photo uploads', () => {
 
   it('takes the same photo again at once where the store had failed', async () => {
     const upload = await slot();
-    house.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
+    environment.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({
       status: 503,
       body: { code: 'SERVICE_UNAVAILABLE' },
     });
 
-    house.store.beforePut = () => Promise.resolve();
+    environment.store.beforePut = () => Promise.resolve();
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
   });
 
   it('leaves nothing of a photo that was deleted while it was being stored', async () => {
     const upload = await slot();
     const id = toGlobalId('Photo', upload.photo.id);
-    house.store.beforePut = async () => {
-      await house.photos.deletePhoto(localViewer, id);
+    environment.store.beforePut = async () => {
+      await environment.photos.deletePhoto(localViewer, id);
     };
 
     const answer = await put(upload.uploadUrl, await facePhoto(1));
 
-    house.store.beforePut = () => Promise.resolve();
+    environment.store.beforePut = () => Promise.resolve();
     expect(answer).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
-    expect(await house.deletion.sweep(10)).toBe(1);
-    expect(await house.store.has(`photos/${upload.photo.id}.jpg`)).toBe(false);
+    expect(await environment.deletion.sweep(10)).toBe(1);
+    expect(await environment.store.has(`photos/${upload.photo.id}.jpg`)).toBe(false);
   });
 });
 
@@ -194,20 +194,20 @@ describe('upload slots', () => {
     [[{ ...good, filename: 'a\0b' }], 'INVALID_INPUT', 'input.files[0].filename'],
     [[{ ...good, filename: '' }], 'INVALID_INPUT', 'input.files[0].filename'],
   ])('are refused with code and field (%#)', async (files, code, field) => {
-    await expect(house.photos.createUploads(localViewer, files)).rejects.toMatchObject({ code, field });
+    await expect(environment.photos.createUploads(localViewer, files)).rejects.toMatchObject({ code, field });
   });
 
   it('are limited to what one owner may have lying about', async () => {
     const hoarder: Viewer = { ...localViewer, owner: 'hoarder' };
-    await house.database.rows(
+    await environment.database.rows(
       `INSERT INTO photos (id, owner, status, purge_at) SELECT id, 'hoarder', 'AWAITING_UPLOAD', now() + interval '1 h'
          FROM unnest($1::uuid[]) AS id`,
       [Array.from({ length: 999 }, () => newId())],
     );
 
-    await expect(house.photos.createUploads(hoarder, [good, good])).rejects.toMatchObject({
+    await expect(environment.photos.createUploads(hoarder, [good, good])).rejects.toMatchObject({
       code: 'QUOTA_EXCEEDED',
     });
-    await expect(house.photos.createUploads(hoarder, [good])).resolves.toHaveLength(1);
+    await expect(environment.photos.createUploads(hoarder, [good])).resolves.toHaveLength(1);
   });
 });

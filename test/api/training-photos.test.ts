@@ -4,22 +4,22 @@ import { localViewer, type Viewer } from '../../src/core/viewer';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { put } from '../support/photo-client';
-import { openPhotoHouse, type PhotoHouse } from '../support/photo-house';
+import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel, insertSubmission, setStatus } from '../support/photo-jobs';
 import { facePhoto } from '../support/pictures';
 
 const fieldAt = (index: number): string => `input.photoIds[${index}]`;
 
-let house: PhotoHouse;
+let environment: PhotoEnvironment;
 beforeAll(async () => {
-  house = await openPhotoHouse();
+  environment = await openPhotoEnvironment();
 });
-afterAll(() => house.stop());
+afterAll(() => environment.stop());
 
 /** Slots' global ids and URLs. */
 async function slots(count: number): Promise<{ id: string; url: string }[]> {
   const file = { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 };
-  const uploads = await house.photos.createUploads(
+  const uploads = await environment.photos.createUploads(
     localViewer,
     Array.from({ length: count }, () => file),
   );
@@ -34,26 +34,26 @@ async function readyPhotos(count: number): Promise<string[]> {
 }
 
 async function resolve(photoIds: readonly string[], viewer: Viewer = localViewer): Promise<string[]> {
-  return house.database.transaction((sql) =>
-    house.training.resolveForTraining(sql, viewer, photoIds, fieldAt),
+  return environment.database.transaction((sql) =>
+    environment.training.resolveForTraining(sql, viewer, photoIds, fieldAt),
   );
 }
 
 /** A model as `trainModel` makes it. */
 async function train(photoIds: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
-  return house.database.transaction(async (sql) => {
-    const ids = await house.training.resolveForTraining(sql, localViewer, photoIds, fieldAt);
-    await house.training.holdForTraining(sql, ids);
+  return environment.database.transaction(async (sql) => {
+    const ids = await environment.training.resolveForTraining(sql, localViewer, photoIds, fieldAt);
+    await environment.training.holdForTraining(sql, ids);
     return { modelId: await insertModel(sql, ids), ids };
   });
 }
 
 async function release(jobId: string): Promise<void> {
-  await house.database.transaction((sql) => house.training.releaseAfterTraining(sql, jobId));
+  await environment.database.transaction((sql) => environment.training.releaseAfterTraining(sql, jobId));
 }
 
 async function statuses(ids: readonly string[]): Promise<(string | undefined)[]> {
-  return (await house.photos.byIds(ids)).map((photo) => photo?.status);
+  return (await environment.photos.byIds(ids)).map((photo) => photo?.status);
 }
 
 describe('photos for a training', () => {
@@ -61,11 +61,11 @@ describe('photos for a training', () => {
     const [first, second, third] = await readyPhotos(3);
     const { modelId, ids } = await train([third!, first!, second!]);
 
-    const photos = await house.training.trainingPhotos(house.database, modelId);
+    const photos = await environment.training.trainingPhotos(environment.database, modelId);
 
     expect(photos.map(({ id }) => id)).toEqual(ids);
     expect(ids.map((id) => toGlobalId('Photo', id))).toEqual([third, first, second]);
-    const ofModels = await house.photos.ofModels([newId(), modelId]);
+    const ofModels = await environment.photos.ofModels([newId(), modelId]);
     expect(ofModels.map((list) => list.map(({ id }) => id))).toEqual([[], ids]);
   });
 
@@ -98,37 +98,37 @@ describe('photos for a training', () => {
 
   it('are kept while the training lasts and purged after it', async () => {
     const { modelId, ids } = await train(await readyPhotos(2));
-    await house.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [ids[0]]);
-    expect(await house.purge.purgeDue(10)).toBe(1);
+    await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [ids[0]]);
+    expect(await environment.purge.purgeDue(10)).toBe(1);
     expect(await statuses(ids)).toEqual(['READY', 'READY']);
 
-    await setStatus(house.database, 'models', modelId, 'READY');
+    await setStatus(environment.database, 'models', modelId, 'READY');
     await release(modelId);
 
-    expect(await house.purge.purgeDue(10)).toBe(2);
+    expect(await environment.purge.purgeDue(10)).toBe(2);
     expect(await statuses(ids)).toEqual(['PURGED', 'PURGED']);
-    await house.deletion.sweep(10);
-    expect(await house.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
-    expect(await house.training.holdForTraining(house.database, ids)).toEqual(new Set());
+    await environment.deletion.sweep(10);
+    expect(await environment.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
+    expect(await environment.training.holdForTraining(environment.database, ids)).toEqual(new Set());
   });
 
   it('are kept as long as any other job needs them', async () => {
     const photoIds = await readyPhotos(1);
     const first = await train(photoIds);
     const second = await train(photoIds);
-    const generationId = await insertInstantGeneration(house.database, 'GENERATING', first.ids[0]!);
+    const generationId = await insertInstantGeneration(environment.database, 'GENERATING', first.ids[0]!);
 
-    await setStatus(house.database, 'models', first.modelId, 'READY');
+    await setStatus(environment.database, 'models', first.modelId, 'READY');
     await release(first.modelId);
-    expect(await house.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
 
-    await setStatus(house.database, 'models', second.modelId, 'READY');
+    await setStatus(environment.database, 'models', second.modelId, 'READY');
     await release(second.modelId);
-    expect(await house.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
 
-    await setStatus(house.database, 'generations', generationId, 'STORING');
+    await setStatus(environment.database, 'generations', generationId, 'STORING');
     await release(generationId);
-    expect(await house.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purge.purgeDue(10)).toBe(1);
     expect(await statuses(first.ids)).toEqual(['PURGED']);
   });
 
@@ -136,9 +136,9 @@ describe('photos for a training', () => {
     const { modelId, ids } = await train(await readyPhotos(2));
     await release(modelId);
 
-    expect(await house.training.holdForTraining(house.database, ids)).toEqual(new Set(ids));
+    expect(await environment.training.holdForTraining(environment.database, ids)).toEqual(new Set(ids));
 
-    expect(await house.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
   });
 
   it('go with their model, except those that another was made with', async () => {
@@ -146,28 +146,28 @@ describe('photos for a training', () => {
     const first = await train([own!, common!]);
     await train([common!]);
 
-    await house.database.transaction(async (sql) => {
-      await house.training.deleteOfModel(sql, first.modelId);
+    await environment.database.transaction(async (sql) => {
+      await environment.training.deleteOfModel(sql, first.modelId);
       await sql.rows('DELETE FROM models WHERE id = $1', [first.modelId]);
     });
 
     expect(await statuses(first.ids)).toEqual([undefined, 'READY']);
-    expect(await house.purge.purgeDue(10)).toBe(0);
-    await house.deletion.sweep(10);
-    expect(await house.store.has(`photos/${first.ids[0]}.jpg`)).toBe(false);
-    expect(await house.store.has(`photos/${first.ids[1]}.jpg`)).toBe(true);
+    expect(await environment.purge.purgeDue(10)).toBe(0);
+    await environment.deletion.sweep(10);
+    expect(await environment.store.has(`photos/${first.ids[0]}.jpg`)).toBe(false);
+    expect(await environment.store.has(`photos/${first.ids[1]}.jpg`)).toBe(true);
   });
 
   it('wake a model that waits, when one of them is deleted', async () => {
     const [kept, deleted] = await readyPhotos(2);
     const { modelId } = await train([kept!, deleted!]);
 
-    await house.photos.deletePhoto(localViewer, deleted!);
+    await environment.photos.deletePhoto(localViewer, deleted!);
 
     expect(
-      await house.database.rows('SELECT due_at <= now() AS due FROM models WHERE id = $1', [modelId]),
+      await environment.database.rows('SELECT due_at <= now() AS due FROM models WHERE id = $1', [modelId]),
     ).toEqual([{ due: true }]);
-    expect(await house.training.trainingPhotos(house.database, modelId)).toHaveLength(1);
+    expect(await environment.training.trainingPhotos(environment.database, modelId)).toHaveLength(1);
   });
 });
 
@@ -175,7 +175,7 @@ describe('photos for the upstream', () => {
   const soon = (): number => Date.now() + 60_000;
 
   async function evidence(jobId: string, attempt = 1): Promise<boolean> {
-    const [row] = await house.database.rows<{ fetched: boolean }>(
+    const [row] = await environment.database.rows<{ fetched: boolean }>(
       `SELECT photos_fetched_at IS NOT NULL AS fetched FROM submissions
         WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2`,
       [jobId, attempt],
@@ -187,56 +187,60 @@ describe('photos for the upstream', () => {
     'are served while a model is %s, which proves the call',
     async (status) => {
       const { modelId, ids } = await train(await readyPhotos(1));
-      await setStatus(house.database, 'models', modelId, status);
-      await insertSubmission(house.database, { modelId });
+      await setStatus(environment.database, 'models', modelId, status);
+      await insertSubmission(environment.database, { modelId });
       expect(await evidence(modelId)).toBe(false);
 
-      const answer = await fetch(house.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt: 1 }, soon()));
+      const answer = await fetch(
+        environment.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt: 1 }, soon()),
+      );
 
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toBe('image/jpeg');
-      expect((await answer.arrayBuffer()).byteLength).toBe((await house.photos.byIds(ids))[0]!.byteSize);
+      expect((await answer.arrayBuffer()).byteLength).toBe(
+        (await environment.photos.byIds(ids))[0]!.byteSize,
+      );
       expect(await evidence(modelId)).toBe(true);
     },
   );
 
   it('are served for a generation from one photo', async () => {
     const { ids } = await train(await readyPhotos(1));
-    const generationId = await insertInstantGeneration(house.database, 'SUBMITTING', ids[0]!);
-    await insertSubmission(house.database, { generationId });
+    const generationId = await insertInstantGeneration(environment.database, 'SUBMITTING', ids[0]!);
+    await insertSubmission(environment.database, { generationId });
 
     const answer = await fetch(
-      house.training.upstreamUrl(ids[0]!, { jobId: generationId, attempt: 1 }, soon()),
+      environment.training.upstreamUrl(ids[0]!, { jobId: generationId, attempt: 1 }, soon()),
     );
 
     expect(answer.status).toBe(200);
     expect(await evidence(generationId)).toBe(true);
-    const photos = await house.training.trainingPhotos(house.database, generationId);
+    const photos = await environment.training.trainingPhotos(environment.database, generationId);
     expect(photos.map(({ id }) => id)).toEqual(ids);
   });
 
   it('are served no more after the training, or for an attempt that was given up, but that they were asked for is noted', async () => {
     const { modelId, ids } = await train(await readyPhotos(1));
-    await setStatus(house.database, 'models', modelId, 'SUBMITTING');
-    await insertSubmission(house.database, { modelId });
-    await insertSubmission(house.database, { modelId }, 2);
+    await setStatus(environment.database, 'models', modelId, 'SUBMITTING');
+    await insertSubmission(environment.database, { modelId });
+    await insertSubmission(environment.database, { modelId }, 2);
     const url = (attempt: number, expiresAtMs = soon()): string =>
-      house.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt }, expiresAtMs);
+      environment.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt }, expiresAtMs);
 
     expect((await fetch(url(2))).status).toBe(404);
     expect(await evidence(modelId, 2)).toBe(true);
     expect((await fetch(url(1, Date.now() - 5000))).status).toBe(404);
     expect(await evidence(modelId, 1)).toBe(true);
     expect((await fetch(url(1))).status).toBe(200);
-    await setStatus(house.database, 'models', modelId, 'READY');
+    await setStatus(environment.database, 'models', modelId, 'READY');
     expect((await fetch(url(1))).status).toBe(404);
   });
 
   it('are served by their own URL only', async () => {
     const { modelId, ids } = await train(await readyPhotos(2));
-    await setStatus(house.database, 'models', modelId, 'TRAINING');
-    await insertSubmission(house.database, { modelId });
-    const url = house.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt: 1 }, soon());
+    await setStatus(environment.database, 'models', modelId, 'TRAINING');
+    await insertSubmission(environment.database, { modelId });
+    const url = environment.training.upstreamUrl(ids[0]!, { jobId: modelId, attempt: 1 }, soon());
 
     expect((await fetch(url.replace(ids[0]!, ids[1]!))).status).toBe(403);
     expect((await fetch(url.replace('/1/', '/2/'))).status).toBe(403);
@@ -245,16 +249,16 @@ describe('photos for the upstream', () => {
 
   it('are not served while the database cannot note that they were asked for', async () => {
     const { modelId, ids } = await train(await readyPhotos(1));
-    const urls = new PhotoUrls(house.signer, () => 'http://localhost');
+    const urls = new PhotoUrls(environment.signer, () => 'http://localhost');
     const down = () => Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'The database is down.'));
     const opened: string[] = [];
     let unrecorded = 0;
     const cutOff = new TrainingPhotoService({
       database: { rows: down, transaction: down },
-      store: Object.assign(Object.create(house.store) as typeof house.store, {
+      store: Object.assign(Object.create(environment.store) as typeof environment.store, {
         open: (key: string) => {
           opened.push(key);
-          return house.store.open(key);
+          return environment.store.open(key);
         },
       }),
       urls,

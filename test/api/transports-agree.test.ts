@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Caller, doors, type FirstAnswer, type Operation } from '../support/caller';
+import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
 const train = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
@@ -107,10 +107,10 @@ describe('HTTP, WebSocket and SSE', () => {
 
   it.each(mistakes)('answer alike: %s', async (_what, code, operation) => {
     const answers: FirstAnswer[] = [];
-    for (const door of doors) answers.push(await caller.ask(door, operation as Operation));
+    for (const door of transports) answers.push(await caller.ask(door, operation as Operation));
     const codes = answers.map(({ errors }) => [...new Set(errors?.map(({ extensions }) => extensions.code))]);
-    expect(codes).toEqual(doors.map(() => [code]));
-    expect(answers.map(factsOf)).toEqual(doors.map(() => factsOf(answers[0]!)));
+    expect(codes).toEqual(transports.map(() => [code]));
+    expect(answers.map(factsOf)).toEqual(transports.map(() => factsOf(answers[0]!)));
   });
 
   it('refuse a mutation by GET alike', async () => {
@@ -133,7 +133,7 @@ describe('HTTP, WebSocket and SSE', () => {
     expect(gateway.witness.trained).toEqual([]);
   });
 
-  describe.each(doors)('%s', (door) => {
+  describe.each(transports)('%s', (door) => {
     it('registers a query that is sent with its hash, and answers the hash alone afterwards', async () => {
       const query = `query By${door} { owner }`;
       const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
@@ -143,7 +143,7 @@ describe('HTTP, WebSocket and SSE', () => {
       // Clients compare it before they send the query.
       expect(unknown.errors![0]!.message).toBe('PersistedQueryNotFound');
       expect(await caller.ask(door, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
-      for (const other of doors) {
+      for (const other of transports) {
         expect(await caller.ask(other, hash as Operation)).toMatchObject({ data: { owner: 'local' } });
         const byDocument = { documentId: `sha256:${hashOf(query)}` } as unknown as Operation;
         expect(await caller.ask(other, byDocument)).toMatchObject({ data: { owner: 'local' } });

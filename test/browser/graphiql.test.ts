@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core';
-import { exampleTabs } from '../../src/http/graphiql-page';
+import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 import { startBrowser } from '../support/browser';
 import { TestClient } from '../support/client';
 import { Explorer } from '../support/explorer';

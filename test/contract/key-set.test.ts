@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { KeySet } from '../../src/accounts/key-set';
-import { TokenVerifier } from '../../src/accounts/token-verifier';
+import { KeySet } from '../../src/auth/key-set';
+import { TokenVerifier } from '../../src/auth/token-verifier';
 import { createLogger } from '../../src/core/logger';
 import { HttpExchange } from '../../src/upstream/http-exchange';
 import { listening, stopped } from '../support/file-host';

@@ -1,5 +1,5 @@
+import type { SandboxFault } from '../../src/sandbox/faults';
 import type { UpstreamError } from '../../src/upstream/provider';
-import type { SandboxFault } from '../../src/upstream/sandbox/faults';
 import { PhotoHost } from '../support/photo-host';
 import { resultsOf, SandboxCalls } from '../support/sandbox-calls';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Sandbox, SandboxOptions } from '../../src/upstream/sandbox/sandbox';
+import type { Sandbox, SandboxOptions } from '../../src/sandbox/sandbox';
 import { PhotoHost } from '../support/photo-host';
 import { fetchBytes, SandboxCalls } from '../support/sandbox-calls';
 

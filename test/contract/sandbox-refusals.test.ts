@@ -21,19 +21,19 @@ afterAll(async () => {
   await host.stop();
 });
 
-interface Told {
+interface Answer {
   status: number;
   headers: Record<string, unknown>;
   body: string;
 }
 
 /** One request over the wire, with nothing added that was not asked for. */
-async function tell(
+async function answerOf(
   method: string,
   path: string,
   body?: unknown,
   changes: Record<string, string | undefined> = {},
-): Promise<Told> {
+): Promise<Answer> {
   const all = {
     accept: 'application/json',
     'x-picsart-api-key': calls.sandbox.apiKey,
@@ -61,7 +61,7 @@ const trainBody = (images: string[], type = 'woman') => ({ images, type });
 
 describe('sandbox refusals', () => {
   it.each([undefined, 'wrong'])('ask for the key: %j', async (key) => {
-    const { status, body } = await tell('POST', models, trainBody(photos.slice(0, 5)), {
+    const { status, body } = await answerOf('POST', models, trainBody(photos.slice(0, 5)), {
       'x-picsart-api-key': key,
     });
     expect(status).toBe(401);
@@ -69,13 +69,15 @@ describe('sandbox refusals', () => {
   });
 
   it('ask for an Accept header', async () => {
-    await expect(tell('GET', `${models}/${model}`, undefined, { accept: undefined })).resolves.toMatchObject({
+    await expect(
+      answerOf('GET', `${models}/${model}`, undefined, { accept: undefined }),
+    ).resolves.toMatchObject({
       status: 406,
     });
     await expect(
-      tell('GET', `${models}/${model}`, undefined, { accept: 'text/html' }),
+      answerOf('GET', `${models}/${model}`, undefined, { accept: 'text/html' }),
     ).resolves.toMatchObject({ status: 406 });
-    await expect(tell('GET', `${models}/${model}`, undefined, { accept: '*/*' })).resolves.toMatchObject({
+    await expect(answerOf('GET', `${models}/${model}`, undefined, { accept: '*/*' })).resolves.toMatchObject({
       status: 200,
     });
   });
@@ -87,7 +89,7 @@ describe('sandbox refusals', () => {
     ['GET', '/v1/avatars/instant'],
     ['PUT', '/v1/avatars/models/x/inferences'],
   ])('know the method: %s %s', async (method, path) => {
-    const { status, headers } = await tell(method, path);
+    const { status, headers } = await answerOf(method, path);
     expect(status).toBe(405);
     expect(headers.allow).toMatch(/GET|POST/);
   });
@@ -101,7 +103,7 @@ describe('sandbox refusals', () => {
     '/nowhere',
     '/results/x/y.jpg',
   ])('know no %s', async (path) => {
-    await expect(tell('GET', path)).resolves.toMatchObject({ status: 404 });
+    await expect(answerOf('GET', path)).resolves.toMatchObject({ status: 404 });
   });
 
   it('know no jobs but their own, and none below another model', async () => {
@@ -113,12 +115,12 @@ describe('sandbox refusals', () => {
       `/v1/avatars/instant/${inference}`,
       '/results/nobody/0.jpg',
     ]) {
-      await expect(tell('GET', path)).resolves.toMatchObject({ status: 404 });
+      await expect(answerOf('GET', path)).resolves.toMatchObject({ status: 404 });
     }
     await expect(
-      tell('POST', `${models}/nobody/inferences`, { prompts: [{ style: 'noir' }] }),
+      answerOf('POST', `${models}/nobody/inferences`, { prompts: [{ style: 'noir' }] }),
     ).resolves.toMatchObject({ status: 404 });
-    await expect(tell('GET', `${models}/${model}/inferences/${inference}`)).resolves.not.toMatchObject({
+    await expect(answerOf('GET', `${models}/${model}/inferences/${inference}`)).resolves.not.toMatchObject({
       status: 404,
     });
   });
@@ -128,12 +130,12 @@ describe('sandbox refusals', () => {
     ['nothing', '', 400],
     ['a body of 300 kB', JSON.stringify({ images: ['x'.repeat(300_000)] }), 413],
   ])('understand no body with %s', async (_, body, status) => {
-    await expect(tell('POST', models, body)).resolves.toMatchObject({ status });
+    await expect(answerOf('POST', models, body)).resolves.toMatchObject({ status });
   });
 
   it('ask for JSON', async () => {
     const other = { 'content-type': 'text/plain' };
-    await expect(tell('POST', models, '{}', other)).resolves.toMatchObject({ status: 415 });
+    await expect(answerOf('POST', models, '{}', other)).resolves.toMatchObject({ status: 415 });
   });
 
   it.each<[string, () => object]>([
@@ -159,7 +161,7 @@ describe('sandbox refusals', () => {
     ],
   ])('train nothing from %s', async (_, body) => {
     const before = (await calls.sandbox.counts()).trainings;
-    const { status, body: text } = await tell('POST', models, body());
+    const { status, body: text } = await answerOf('POST', models, body());
     expect(status).toBe(422);
     expect((JSON.parse(text) as { detail: string }).detail).not.toBe('');
     expect((await calls.sandbox.counts()).trainings).toBe(before);
@@ -189,7 +191,9 @@ describe('sandbox refusals', () => {
     ],
     [{ prompts: [{ style: 'noir', prompt: 'x'.repeat(2_001) }] }],
   ])('generate nothing from %j', async (body) => {
-    await expect(tell('POST', `${models}/${model}/inferences`, body)).resolves.toMatchObject({ status: 422 });
+    await expect(answerOf('POST', `${models}/${model}/inferences`, body)).resolves.toMatchObject({
+      status: 422,
+    });
   });
 
   it('generate nothing from a model that is not trained', async () => {
@@ -201,7 +205,7 @@ describe('sandbox refusals', () => {
 
   it('come with the standard headers', async () => {
     for (const path of [`${models}/${model}`, `${models}/nobody`]) {
-      expect((await tell('GET', path)).headers).toMatchObject({
+      expect((await answerOf('GET', path)).headers).toMatchObject({
         'x-picsart-correlation-id': expect.stringMatching(/./) as string,
         'x-picsart-ratelimit-limit': expect.stringMatching(/^\d+$/) as string,
         'x-picsart-ratelimit-available': expect.stringMatching(/^\d+$/) as string,
@@ -237,8 +241,8 @@ describe('sandbox refusals', () => {
 
 describe('sandbox', () => {
   it('says what it is, and tells its balance', async () => {
-    expect((await tell('GET', '/')).body).toContain('no AI');
-    await expect(tell('GET', '/v1/balance')).resolves.toMatchObject({
+    expect((await answerOf('GET', '/')).body).toContain('no AI');
+    await expect(answerOf('GET', '/v1/balance')).resolves.toMatchObject({
       status: 200,
       body: expect.stringMatching(/"credits":\d+/) as string,
     });

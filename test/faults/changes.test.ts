@@ -31,7 +31,7 @@ const rowsLeft = async (): Promise<Record<string, number>> => {
   const database = new Client({ connectionString: gateway.database.url });
   await database.connect();
   try {
-    const tables = ['models', 'model_photos', 'generations', 'avatars', 'photos', 'doomed_media'];
+    const tables = ['models', 'model_photos', 'generations', 'avatars', 'photos', 'media_deletions'];
     const counts = tables.map((table) => `(SELECT count(*)::int FROM ${table}) AS ${table}`).join(', ');
     return (await database.query<Record<string, number>>(`SELECT ${counts}`)).rows[0]!;
   } finally {

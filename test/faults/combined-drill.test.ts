@@ -1,9 +1,9 @@
 import { utimes } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { complaints, media } from '../support/faults-audit';
+import { FaultSchedule } from '../support/fault-schedule';
+import { brokenPromises, media } from '../support/faults-audit';
 import { eventually, isOver, type FaultsClient, type Job } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { Weather } from '../support/faults-weather';
+import { FaultsEnvironment } from '../support/faults-environment';
 import { numbersFrom } from '../support/random';
 
 jest.setTimeout(600_000);
@@ -74,11 +74,11 @@ class DrillOwner {
 
   /** Creates and changes jobs, so many at once. */
   async work(untilMs: number): Promise<void> {
-    const lanes = Array.from({ length: parallelRequests }, (_, lane) => [
+    const pool = Array.from({ length: parallelRequests }, (_, lane) => [
       this.createJobs(lane, newRandom(), untilMs),
       this.changeJobs(newRandom(), untilMs),
     ]);
-    await Promise.all(lanes.flat());
+    await Promise.all(pool.flat());
   }
 
   private async createJobs(lane: number, random: Random, untilMs: number): Promise<void> {
@@ -143,7 +143,7 @@ class DrillOwner {
 class Disturbances {
   readonly counts = { suspended: 0, killed: 0, crashed: 0 };
 
-  constructor(private readonly house: FaultsHouse) {}
+  constructor(private readonly environment: FaultsEnvironment) {}
 
   /** Suspends one gateway beyond its lease, or kills it and starts it again. */
   async ofGateway(index: number, untilMs: number): Promise<void> {
@@ -160,15 +160,15 @@ class Disturbances {
     const random = newRandom();
     while (Date.now() < untilMs) {
       await pause(between(random, 8_000, 20_000));
-      await this.house.crashPostgres();
+      await this.environment.crashPostgres();
       await pause(between(random, 0, 1_500));
-      await this.house.startPostgres();
+      await this.environment.startPostgres();
       this.counts.crashed += 1;
     }
   }
 
   private async suspend(index: number, ms: number): Promise<void> {
-    const { pid } = this.house.gateways[index]!;
+    const { pid } = this.environment.gateways[index]!;
     process.kill(pid, 'SIGSTOP');
     await pause(ms);
     process.kill(pid, 'SIGCONT');
@@ -176,19 +176,23 @@ class Disturbances {
   }
 
   private async kill(index: number, ms: number): Promise<void> {
-    await this.house.gateways[index]!.kill();
+    await this.environment.gateways[index]!.kill();
     await pause(ms);
-    await this.house.restartGateway(index);
+    await this.environment.restartGateway(index);
     this.counts.killed += 1;
   }
 }
 
 /** Lets a share of the upstream's calls meet faults, and keeps the budget from limiting the drill. */
-async function injectFaults(house: FaultsHouse, weather: Weather, untilMs: number): Promise<void> {
+async function injectFaults(
+  environment: FaultsEnvironment,
+  weather: FaultSchedule,
+  untilMs: number,
+): Promise<void> {
   for (let round = 0; Date.now() < untilMs; round += 1) {
-    await weather.blow();
+    await weather.scheduleFault();
     // Fails while PostgreSQL is down.
-    if (round % 20 === 0) await house.freshBudget().catch(() => undefined);
+    if (round % 20 === 0) await environment.freshBudget().catch(() => undefined);
     await pause(100);
   }
 }
@@ -197,20 +201,20 @@ async function injectFaults(house: FaultsHouse, weather: Weather, untilMs: numbe
  * A process that is killed between a suspension and the end of its download leaves bytes that no row names. They are
  * deleted an hour later, by a sweep that also runs at the start: nothing else may be deleted by it.
  */
-async function sweepOrphans(house: FaultsHouse): Promise<void> {
-  for (const file of (await media(house)).values()) {
+async function sweepOrphans(environment: FaultsEnvironment): Promise<void> {
+  for (const file of (await media(environment)).values()) {
     // It may just be deleted.
     await utimes(file, new Date(0), new Date(0)).catch(() => undefined);
   }
-  await house.gateway.kill();
-  await house.restartGateway();
+  await environment.gateway.kill();
+  await environment.restartGateway();
 }
 
 describe('two owners, two gateways, and random faults of the upstream, the gateways and PostgreSQL', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({
+    environment = await FaultsEnvironment.open({
       owners,
       gateways,
       ownPostgres: true,
@@ -219,40 +223,40 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
     });
   });
 
-  afterAll(() => house.close());
+  afterAll(() => environment.close());
 
   it('end every job, pay for each mutation and retry at most once, and keep every promise to clients', async () => {
     process.stdout.write(`The combined drill runs with DRILL_SEED=${seed}.\n`);
     const random = newRandom();
     const actors = owners.map(
-      (owner) => new DrillOwner(house.clientOf(() => pick(random, house.gateways), owner)),
+      (owner) => new DrillOwner(environment.clientOf(() => pick(random, environment.gateways), owner)),
     );
     await Promise.all(actors.map((actor) => actor.prepare()));
-    const weather = new Weather(house, faultyShare, newRandom());
-    const disturbances = new Disturbances(house);
+    const weather = new FaultSchedule(environment, faultyShare, newRandom());
+    const disturbances = new Disturbances(environment);
     const untilMs = Date.now() + faultsMs;
     await Promise.all([
       ...actors.map((actor) => actor.work(untilMs)),
-      ...house.gateways.map((_, index) => disturbances.ofGateway(index, untilMs)),
+      ...environment.gateways.map((_, index) => disturbances.ofGateway(index, untilMs)),
       disturbances.ofPostgres(untilMs),
-      injectFaults(house, weather, untilMs),
+      injectFaults(environment, weather, untilMs),
     ]);
-    await house.clearFaults();
+    await environment.clearFaults();
     await eventually(
       'a database',
-      () => house.freshBudget(),
+      () => environment.freshBudget(),
       () => true,
     );
     await Promise.all(actors.map((actor) => actor.settle()));
-    await sweepOrphans(house);
+    await sweepOrphans(environment);
     // Calls that were never answered are looked for every minute.
     await eventually(
       'the end of all calls',
-      () => house.rows(`SELECT id FROM submissions WHERE outcome = 'CALLING'`),
+      () => environment.rows(`SELECT id FROM submissions WHERE outcome = 'CALLING'`),
       (calling) => calling.length === 0,
       settleMs,
     );
-    const found = await complaints(house);
+    const found = await brokenPromises(environment);
     expect({ seed, found }).toEqual({ seed, found: [] });
     // The drill did what it says.
     const jobs = actors.map((actor) => actor.jobs.length);

@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { apiSchema } from '../../src/api-schema';
+import { apiSchema } from '../../src/app/api-schema';
 import { toGlobalId, newId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
-import { printAppSchema } from '../../src/schema';
+import { printAppSchema } from '../../src/graphql/build-schema';
 import { TestClient } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
@@ -134,7 +134,7 @@ describe('the command line', () => {
       expect(out).toContain(`${modelId}, asked for`);
       expect(await json('status')).toMatchObject({
         uncertain: { id: modelId },
-        doomedMedia: 0,
+        pendingMediaDeletions: 0,
         accounts: [],
       });
     });

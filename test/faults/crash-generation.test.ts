@@ -1,5 +1,5 @@
+import { EnvironmentPool } from '../support/environment-pool';
 import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
-import { Lanes } from '../support/faults-lanes';
 
 jest.setTimeout(300_000);
 
@@ -51,15 +51,15 @@ function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
 const cells = [...cellsOf('generation', way), ...cellsOf('instant', instantWay)];
 
 describe('a crash on the way of a generation', () => {
-  const lanes = new Lanes(cells, crashOnTheWay);
+  const pool = new EnvironmentPool(cells, crashOnTheWay);
 
   beforeAll(() => {
-    lanes.start(6, { ownPostgres: true });
+    pool.start(6, { ownPostgres: true });
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it.each(cells)('$kind, $point ($nth), $crash killed: $end, paid $paid', async (cell) => {
-    await expect(lanes.result(cell)).resolves.toBeUndefined();
+    await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });

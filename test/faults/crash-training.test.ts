@@ -1,5 +1,5 @@
+import { EnvironmentPool } from '../support/environment-pool';
 import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
-import { Lanes } from '../support/faults-lanes';
 
 jest.setTimeout(300_000);
 
@@ -40,15 +40,15 @@ const cells = way.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell
 });
 
 describe('a crash on the way of a training', () => {
-  const lanes = new Lanes(cells, crashOnTheWay);
+  const pool = new EnvironmentPool(cells, crashOnTheWay);
 
   beforeAll(() => {
-    lanes.start(6, { ownPostgres: true });
+    pool.start(6, { ownPostgres: true });
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it.each(cells)('$point ($nth), $crash killed: $end, paid $paid', async (cell) => {
-    await expect(lanes.result(cell)).resolves.toBeUndefined();
+    await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import { utimes } from 'node:fs/promises';
 import type { FailpointName } from '../../src/core/failpoint';
-import { complaints, media, rowId } from '../support/faults-audit';
+import { EnvironmentPool } from '../support/environment-pool';
+import { brokenPromises, media, rowId } from '../support/faults-audit';
 import { eventually, within } from '../support/faults-client';
-import type { Crash, FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order } from '../support/faults-jobs';
-import { Lanes } from '../support/faults-lanes';
+import type { Crash, FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order } from '../support/faults-jobs';
 
 jest.setTimeout(300_000);
 
@@ -22,13 +22,16 @@ const cells = (['deleteModel', 'deleteGeneration', 'deleteAvatar', 'deletePhoto'
 );
 
 /** Makes what is to be deleted, and says under which keys its bytes lie. */
-async function make(house: FaultsHouse, what: Cell['what']): Promise<{ id: string; keys: string[] }> {
-  const { client } = house;
+async function make(
+  environment: FaultsEnvironment,
+  what: Cell['what'],
+): Promise<{ id: string; keys: string[] }> {
+  const { client } = environment;
   if (what === 'deletePhoto') {
     const [id] = await client.upload(1);
     return { id: id!, keys: [`photos/${rowId(id!)}.jpg`] };
   }
-  const { modelId, generationId, photoIds } = await makeModel(house);
+  const { modelId, generationId, photoIds } = await makeModel(environment);
   const avatars = await client.avatars(generationId);
   const keysOf = (ids: string[]): string[] =>
     ids.flatMap((id) => [`avatars/${rowId(id)}.picture`, `avatars/${rowId(id)}.preview.jpg`]);
@@ -39,7 +42,7 @@ async function make(house: FaultsHouse, what: Cell['what']): Promise<{ id: strin
 }
 
 /** A model with photos of its own and two avatars. */
-async function makeModel({ client }: FaultsHouse): Promise<{
+async function makeModel({ client }: FaultsEnvironment): Promise<{
   modelId: string;
   generationId: string;
   photoIds: string[];
@@ -60,84 +63,84 @@ async function makeModel({ client }: FaultsHouse): Promise<{
   return { modelId, generationId, photoIds };
 }
 
-async function deleteAndCrash(house: FaultsHouse, { what, point, crash }: Cell): Promise<void> {
-  await furnish(house);
-  const { id, keys } = await make(house, what);
-  const { reached } = await house.gateway.arm(point);
-  const deletion = house.client.delete(what, id).catch(() => undefined);
+async function deleteAndCrash(environment: FaultsEnvironment, { what, point, crash }: Cell): Promise<void> {
+  await prepareFixtures(environment);
+  const { id, keys } = await make(environment, what);
+  const { reached } = await environment.gateway.arm(point);
+  const deletion = environment.client.delete(what, id).catch(() => undefined);
   await within(`${what} at ${point}`, reached);
-  if (crash !== 'postgres') await house.gateway.kill();
-  if (crash !== 'gateway') await house.crashPostgres();
-  if (crash === 'postgres') house.gateway.release();
-  if (crash !== 'gateway') await house.startPostgres();
-  if (crash !== 'postgres') await house.restartGateway();
+  if (crash !== 'postgres') await environment.gateway.kill();
+  if (crash !== 'gateway') await environment.crashPostgres();
+  if (crash === 'postgres') environment.gateway.release();
+  if (crash !== 'gateway') await environment.startPostgres();
+  if (crash !== 'postgres') await environment.restartGateway();
   await deletion;
   // Whoever heard nothing deletes again; that is no error.
   await eventually(
     'an answer',
     async () => {
-      await house.client.delete(what, id);
+      await environment.client.delete(what, id);
       return true;
     },
     () => true,
   );
   // Whoever had them in hand has them for a while; that while is over now.
-  await house.rows('UPDATE doomed_media SET due_at = now()');
+  await environment.rows('UPDATE media_deletions SET due_at = now()');
   await eventually(
     'the end of all bytes',
-    () => media(house),
+    () => media(environment),
     (files) => keys.every((key) => !files.has(key)),
   );
-  const found = await complaints(house, { hasDeleted: true });
+  const found = await brokenPromises(environment, { hasDeleted: true });
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
 describe('a crash while something is deleted', () => {
-  const lanes = new Lanes(cells, deleteAndCrash);
+  const pool = new EnvironmentPool(cells, deleteAndCrash);
 
   beforeAll(() => {
-    lanes.start(4, { ownPostgres: true });
+    pool.start(4, { ownPostgres: true });
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it.each(cells)('$what, $point, $crash killed: nothing is left', async (cell) => {
-    await expect(lanes.result(cell)).resolves.toBeUndefined();
+    await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });
 
 describe('bytes that no row knows', () => {
   const cell = { name: 'orphans' };
-  const lanes = new Lanes([cell], async (house) => {
-    await furnish(house);
+  const pool = new EnvironmentPool([cell], async (environment) => {
+    await prepareFixtures(environment);
     // The bytes are there, the row not yet; then the row goes, and whoever stored the bytes is dead.
-    const { reached } = await house.gateway.arm('result:stored');
-    const { id } = await order(house, 'generation');
+    const { reached } = await environment.gateway.arm('result:stored');
+    const { id } = await order(environment, 'generation');
     await within('the bytes', reached);
-    await house.gateway.kill();
-    const before = await media(house);
-    await house.rows('DELETE FROM generations WHERE id = $1', [rowId(id)]);
-    await house.rows('DELETE FROM events WHERE subject_id = $1', [rowId(id)]);
+    await environment.gateway.kill();
+    const before = await media(environment);
+    await environment.rows('DELETE FROM generations WHERE id = $1', [rowId(id)]);
+    await environment.rows('DELETE FROM events WHERE subject_id = $1', [rowId(id)]);
     for (const file of before.values()) await utimes(file, new Date(0), new Date(0));
-    await house.restartGateway();
+    await environment.restartGateway();
     await eventually(
       'the sweep',
-      () => media(house),
+      () => media(environment),
       (files) => [...files.keys()].filter((key) => key.startsWith('avatars/')).length === 0,
     );
-    const kept = [...(await media(house)).keys()];
+    const kept = [...(await media(environment)).keys()];
     if (kept.length !== 5) throw new Error(`The photos are not what they were: ${kept.join()}`);
-    const next = await order(house, 'training');
-    await ending(house, 'training', next.id);
+    const next = await order(environment, 'training');
+    await ending(environment, 'training', next.id);
   });
 
   beforeAll(() => {
-    lanes.start(1, {});
+    pool.start(1, {});
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it('are found by their age and deleted, and nothing else is', async () => {
-    await expect(lanes.result(cell)).resolves.toBeUndefined();
+    await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });

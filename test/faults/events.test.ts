@@ -1,8 +1,8 @@
 import { encodeEventCursor } from '../../src/events/cursor';
-import { complaints, rowId } from '../support/faults-audit';
+import { brokenPromises, rowId } from '../support/faults-audit';
 import { eventually } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { Listener } from '../support/faults-listener';
 
 jest.setTimeout(240_000);
@@ -11,37 +11,40 @@ const listeners = 100;
 const generations = 30;
 
 describe('100 clients that come and go', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({ gateways: 2, maxFollowed: 20 });
+    environment = await FaultsEnvironment.open({ gateways: 2, maxFollowed: 20 });
   });
 
-  afterAll(() => house.close());
+  afterAll(() => environment.close());
 
   it('are told of every avatar once and in order, though one of two gateways is killed', async () => {
-    const { modelId } = await furnish(house);
-    const [stream] = await house.rows<{ sequence: string }>('SELECT sequence FROM streams WHERE id = $1', [
-      rowId(modelId),
-    ]);
+    const { modelId } = await prepareFixtures(environment);
+    const [stream] = await environment.rows<{ sequence: string }>(
+      'SELECT sequence FROM streams WHERE id = $1',
+      [rowId(modelId)],
+    );
     const after = encodeEventCursor(rowId(modelId), Number(stream!.sequence));
     const maxItems = (): number => 1 + Math.floor(Math.random() * 12);
-    const { owner, token } = house.client.options;
-    const options = { owner, token, subject: modelId, after, gateway: house.anyGateway, maxItems };
+    const { owner, token } = environment.client.options;
+    const options = { owner, token, subject: modelId, after, gateway: environment.anyGateway, maxItems };
     const all = Array.from({ length: listeners }, () => new Listener({ ...options, kind: 'avatars' }));
 
-    const jobs = await Promise.all(Array.from({ length: generations }, () => order(house, 'generation')));
+    const jobs = await Promise.all(
+      Array.from({ length: generations }, () => order(environment, 'generation')),
+    );
     await eventually(
       'a third of the avatars',
       async () => Math.min(...all.map(({ log }) => log.events.length)),
       (fewest) => fewest >= 10,
     );
-    await house.gateways[1]!.kill();
-    house.gateways.pop();
-    await house.freshBudget();
-    await Promise.all(jobs.map(({ id }) => ending(house, 'generation', id)));
+    await environment.gateways[1]!.kill();
+    environment.gateways.pop();
+    await environment.freshBudget();
+    await Promise.all(jobs.map(({ id }) => ending(environment, 'generation', id)));
 
-    const told = await house.rows<{ id: string }>(
+    const told = await environment.rows<{ id: string }>(
       `SELECT replace(subject_id::text, '-', '') AS id FROM events
         WHERE stream_id = $1 AND kind = 'AVATAR' ORDER BY sequence`,
       [rowId(modelId)],
@@ -57,6 +60,6 @@ describe('100 clients that come and go', () => {
     for (const { log } of all) expect(log.events.map(({ id }) => id)).toEqual(wanted);
     const connections = all.reduce((sum, listener) => sum + listener.connections, 0);
     expect(connections).toBeGreaterThan(4 * listeners);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 });

@@ -95,7 +95,7 @@ describe('two jobs, two processes, and everything that may happen to them in any
   afterAll(() => bench.stop());
 
   it(
-    'are paid for once a wish, lose no id, move only as their states allow, and come to an end',
+    'never pays twice per request, lose no id, move only as their states allow, and come to an end',
     async () => {
       const live = async (of: readonly Birth[], happening: readonly Step[]): Promise<void> => {
         const world = await JobWorld.open(bench, of);

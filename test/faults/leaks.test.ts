@@ -1,24 +1,24 @@
 import { connect } from 'node:net';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { until } from '../support/until';
 
 const rounds = 6;
 const jobsPerRound = 15;
 
-let house: FaultsHouse;
+let environment: FaultsEnvironment;
 
 beforeAll(async () => {
-  house = await FaultsHouse.open({ maxFollowed: 0 });
-  await furnish(house);
+  environment = await FaultsEnvironment.open({ maxFollowed: 0 });
+  await prepareFixtures(environment);
 }, 120_000);
-afterAll(() => house.close());
+afterAll(() => environment.close());
 
 /** Ten subscriptions whose sockets are cut once they are connected. */
 async function subscribeAndCut(): Promise<void> {
-  const url = `${house.gateway.url.replace('http', 'ws')}/graphql`;
+  const url = `${environment.gateway.url.replace('http', 'ws')}/graphql`;
   const open = (): Promise<void> =>
     new Promise((cut) => {
       const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
@@ -38,7 +38,7 @@ async function openAndAbandon(): Promise<void> {
       { length: 10 },
       () =>
         new Promise((closed) => {
-          const socket = connect(Number(house.gateway.port), '127.0.0.1', () => {
+          const socket = connect(Number(environment.gateway.port), '127.0.0.1', () => {
             socket.write('POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{', () => {
               socket.destroy();
             });
@@ -50,19 +50,21 @@ async function openAndAbandon(): Promise<void> {
 }
 
 async function runOneRound(): Promise<void> {
-  const jobs = await Promise.all(Array.from({ length: jobsPerRound }, () => order(house, 'generation')));
+  const jobs = await Promise.all(
+    Array.from({ length: jobsPerRound }, () => order(environment, 'generation')),
+  );
   await Promise.all([subscribeAndCut(), openAndAbandon()]);
-  await Promise.all(jobs.map(({ id }) => ending(house, 'generation', id)));
+  await Promise.all(jobs.map(({ id }) => ending(environment, 'generation', id)));
 }
 
 it('holds no more memory and no more handles after many jobs, sockets and cut requests than after a few', async () => {
   // Caches and pools fill, and code is compiled, in the first rounds.
   for (let round = 0; round < 3; round += 1) await runOneRound();
-  const base = await house.gateway.usage();
+  const base = await environment.gateway.usage();
   for (let round = 0; round < rounds; round += 1) await runOneRound();
-  let last = await house.gateway.usage();
+  let last = await environment.gateway.usage();
   await until(async () => {
-    last = await house.gateway.usage();
+    last = await environment.gateway.usage();
     return last.handles <= base.handles;
   });
   const grownPerJob = (last.heapBytes - base.heapBytes) / (rounds * jobsPerRound);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { eventually } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { PhotoHost } from '../support/photo-host';
 import { facePhoto } from '../support/pictures';
 import { RawConnection } from '../support/raw-http';
@@ -10,14 +10,14 @@ import { until } from '../support/until';
 
 jest.setTimeout(180_000);
 
-let house: FaultsHouse;
+let environment: FaultsEnvironment;
 let host: PhotoHost;
 
 beforeEach(async () => {
   host = await PhotoHost.start();
 });
 afterEach(async () => {
-  await house.close();
+  await environment.close();
   await host.stop();
 });
 
@@ -28,10 +28,10 @@ const queryRequest =
 
 describe('a process with few open files', () => {
   it('refuses sockets beyond them, serves the others, and does its work', async () => {
-    house = await FaultsHouse.open({ openFiles: 256, maxFollowed: 0 });
-    await furnish(house);
-    const training = await order(house, 'training');
-    const port = Number(house.gateway.port);
+    environment = await FaultsEnvironment.open({ openFiles: 256, maxFollowed: 0 });
+    await prepareFixtures(environment);
+    const training = await order(environment, 'training');
+    const port = Number(environment.gateway.port);
     const clients = await Promise.all(Array.from({ length: 300 }, () => RawConnection.open(port)));
     for (const { socket } of clients) socket.write(queryRequest);
     await until(() => clients.every(({ text, isClosed }) => isClosed || text.includes('\r\n\r\n{')));
@@ -41,8 +41,8 @@ describe('a process with few open files', () => {
     const statuses = new Set(clients.map(({ text }) => text.slice(9, 12)));
     expect([...statuses].filter((status) => !['200', '503', ''].includes(status))).toEqual([]);
     expect(statuses).toContain('503');
-    expect(await house.gateway.openFiles()).toBeLessThan(200);
-    expect(house.gateway.said(/limit of open files \(ulimit -n\) is reached/, 'warn')).toHaveLength(1);
+    expect(await environment.gateway.openFiles()).toBeLessThan(200);
+    expect(environment.gateway.said(/limit of open files \(ulimit -n\) is reached/, 'warn')).toHaveLength(1);
     // Its connections stay open all the while; those that were admitted are served again.
     for (const connection of served) {
       connection.text = '';
@@ -50,18 +50,18 @@ describe('a process with few open files', () => {
     }
     await until(() => served.every(({ text }) => text.includes('"nodes"')));
     for (const { socket } of clients) socket.destroy();
-    expect(await ending(house, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
-    expect(house.gateway.said(/unexpected error/)).toEqual([]);
+    expect(await ending(environment, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
+    expect(environment.gateway.said(/unexpected error/)).toEqual([]);
   });
 });
 
 describe('a process that can open nothing', () => {
   it('answers SERVICE_UNAVAILABLE, refuses no photo, and goes on when it can', async () => {
-    house = await FaultsHouse.open({
+    environment = await FaultsEnvironment.open({
       maxFollowed: 0,
       settings: { PHOTO_URL_ALLOW: `${new URL(host.put('/', '')).host},localhost`, UPSTREAM: 'picsart' },
     });
-    const { photoIds } = await furnish(house);
+    const { photoIds } = await prepareFixtures(environment);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const send = async (url: string, body?: object): Promise<{ status: number; answer: string }> => {
       const headers = { 'content-type': 'application/json' };
@@ -73,7 +73,7 @@ describe('a process that can open nothing', () => {
       return { status: response.statusCode!, answer: Buffer.concat(chunks).toString('latin1') };
     };
     const ask = async (text: string, variables: object): Promise<Record<string, unknown>> => {
-      const { answer } = await send(`${house.gateway.url}/graphql`, { query: text, variables });
+      const { answer } = await send(`${environment.gateway.url}/graphql`, { query: text, variables });
       return JSON.parse(answer) as Record<string, unknown>;
     };
     const shown = await ask('query ($id: ID!) { photo(id: $id) { url } }', { id: photoIds[0] });
@@ -86,7 +86,7 @@ describe('a process that can open nothing', () => {
         return seed === 1 ? photoUrl : photoUrl.replace('127.0.0.1', 'localhost');
       }),
     );
-    const allow = await house.gateway.forbidOpening();
+    const allow = await environment.gateway.forbidOpening();
     const refused = await send(url);
     expect([refused.status, refused.answer]).toEqual([503, expect.stringContaining('SERVICE_UNAVAILABLE')]);
     const train = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }';
@@ -95,7 +95,7 @@ describe('a process that can open nothing', () => {
     await eventually(
       'more failures of a photo than an address may have',
       async () => {
-        const failures = house.gateway.said(/a photo could not be kept/);
+        const failures = environment.gateway.said(/a photo could not be kept/);
         const ids = failures.map(({ photoId }) => photoId);
         return Math.max(0, ...ids.map((photoId) => ids.filter((other) => other === photoId).length));
       },
@@ -104,7 +104,7 @@ describe('a process that can open nothing', () => {
     );
     await allow();
     agent.destroy();
-    expect(await ending(house, 'training', id)).toMatchObject({ status: 'READY', failure: null });
+    expect(await ending(environment, 'training', id)).toMatchObject({ status: 'READY', failure: null });
     expect(host.fetched.length).toBeGreaterThanOrEqual(5);
   });
 });

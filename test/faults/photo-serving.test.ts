@@ -1,7 +1,7 @@
 import { FakeUpstream } from '../support/fake-upstream';
 import { rowId, statesOf } from '../support/faults-audit';
 import { eventually } from '../support/faults-client';
-import { FaultsHouse, type HouseOptions } from '../support/faults-house';
+import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { freePort, type GatewayProcess } from '../support/faults-process';
 import { TcpProxy } from '../support/tcp-proxy';
@@ -11,10 +11,10 @@ jest.setTimeout(180_000);
 const unknown = { status: 'FAILED', failure: { code: 'SUBMISSION_UNKNOWN', retryable: true } };
 
 describe('an upstream that takes a training, does not answer, and fetches photos', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
   let upstream: FakeUpstream;
 
-  const open = async (options: HouseOptions = {}): Promise<void> => {
+  const open = async (options: EnvironmentOptions = {}): Promise<void> => {
     upstream = await FakeUpstream.start();
     upstream.next(...Array.from({ length: 10 }, () => () => undefined));
     const settings = {
@@ -23,11 +23,11 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       SUBMIT_TIMEOUT: '2s',
       ...options.settings,
     };
-    house = await FaultsHouse.open({ ...options, settings });
+    environment = await FaultsEnvironment.open({ ...options, settings });
   };
 
   afterEach(async () => {
-    await house.close();
+    await environment.close();
     await upstream.stop();
   });
 
@@ -35,7 +35,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
 
   /** Asks for a training and returns when its paid call has come in. */
   const train = async (): Promise<string> => {
-    const { id } = await house.client.train(await house.client.upload(5));
+    const { id } = await environment.client.train(await environment.client.upload(5));
     await untilPosts(1);
     return id;
   };
@@ -64,7 +64,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     eventually(
       'the end of the grace period',
       () =>
-        house.rows<{ over: boolean }>(
+        environment.rows<{ over: boolean }>(
           `SELECT now() > called_at + interval '5 s' AS over FROM submissions WHERE model_id = $1`,
           [rowId(id)],
         ),
@@ -73,13 +73,13 @@ describe('an upstream that takes a training, does not answer, and fetches photos
 
   /** By the database's clock, in seconds. */
   const databaseTime = async (): Promise<number> => {
-    const [row] = await house.rows<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
+    const [row] = await environment.rows<{ at: number }>('SELECT extract(epoch FROM now())::float8 AS at');
     return row!.at;
   };
 
   const replaceFirst = (by: GatewayProcess): void => {
-    house.gateways.shift();
-    expect(house.gateway).toBe(by);
+    environment.gateways.shift();
+    expect(environment.gateway).toBe(by);
   };
 
   it.each(['at once', 'after the grace period'])(
@@ -87,11 +87,11 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     async (when) => {
       await open();
       const id = await train();
-      await house.gateway.kill();
+      await environment.gateway.kill();
       expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 'refused'));
       if (when === 'after the grace period') await untilGraceEnds(id);
-      await house.restartGateway();
-      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+      await environment.restartGateway();
+      expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
       expect(posts()).toHaveLength(1);
     },
   );
@@ -99,10 +99,10 @@ describe('an upstream that takes a training, does not answer, and fetches photos
   it('gets one call in all when the photos could not be served since the database was away', async () => {
     await open({ ownPostgres: true });
     const id = await train();
-    await house.crashPostgres();
+    await environment.crashPostgres();
     expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 503));
-    await house.startPostgres();
-    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+    await environment.startPostgres();
+    expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
     expect(posts()).toHaveLength(1);
   });
 
@@ -111,27 +111,27 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     const id = await train();
     await eventually(
       'an uncertain model',
-      () => statesOf(house, id),
+      () => statesOf(environment, id),
       (states) => states.at(-1) === 'UNCERTAIN',
     );
-    process.kill(house.gateway.pid, 'SIGSTOP');
+    process.kill(environment.gateway.pid, 'SIGSTOP');
     await eventually(
       'a gap of more than 15 seconds',
       () =>
-        house.rows<{ gap: boolean }>(
+        environment.rows<{ gap: boolean }>(
           `SELECT now() - max(last_seen_at) > interval '15.5 s' AS gap FROM photo_servers`,
         ),
       ([row]) => row?.gap === true,
     );
-    process.kill(house.gateway.pid, 'SIGCONT');
-    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+    process.kill(environment.gateway.pid, 'SIGCONT');
+    expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
     expect(posts()).toHaveLength(1);
   });
 
   it('gets at most two calls for one mutation, however long it hangs and fetches nothing', async () => {
     await open();
     const id = await train();
-    expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
+    expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
     expect(posts()).toHaveLength(2);
   });
 
@@ -156,10 +156,10 @@ describe('an upstream that takes a training, does not answer, and fetches photos
 
     it('gets a second call when two gateways served photos all the time and none was fetched', async () => {
       await openBehindProxy({ PORT: port });
-      await house.addGateway({ PORT: String(await freePort()) });
+      await environment.addGateway({ PORT: String(await freePort()) });
       const id = await train();
       await untilPosts(2);
-      expect(await statesOf(house, id)).toEqual([
+      expect(await statesOf(environment, id)).toEqual([
         'QUEUED',
         'SUBMITTING',
         'UNCERTAIN',
@@ -171,12 +171,12 @@ describe('an upstream that takes a training, does not answer, and fetches photos
 
     it('gets one call in all when the gateway that its fetches reach was killed, and another served meanwhile', async () => {
       await openBehindProxy({ PORT: port });
-      const other = await house.addGateway({ PORT: String(await freePort()) });
+      const other = await environment.addGateway({ PORT: String(await freePort()) });
       const id = await train();
-      await house.gateway.kill();
+      await environment.gateway.kill();
       replaceFirst(other);
       expect(await fetchPhotos()).toEqual(Array.from({ length: 5 }, () => 'refused'));
-      expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
       expect(posts()).toHaveLength(1);
     });
 
@@ -187,9 +187,9 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       'gets one call in all when the gateway that its fetches reach stood still %s, and another served meanwhile',
       async (_, seconds) => {
         await openBehindProxy({ PORT: port, UNCERTAIN_GRACE: '20s' });
-        const other = await house.addGateway({ PORT: String(await freePort()) });
+        const other = await environment.addGateway({ PORT: String(await freePort()) });
         const id = await train();
-        const sleeper = house.gateway;
+        const sleeper = environment.gateway;
         process.kill(sleeper.pid, 'SIGSTOP');
         replaceFirst(other);
         const stopped = await databaseTime();
@@ -200,7 +200,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
           (past) => past > seconds,
         );
         process.kill(sleeper.pid, 'SIGCONT');
-        expect(await ending(house, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+        expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
         expect(posts()).toHaveLength(1);
         await sleeper.kill();
       },

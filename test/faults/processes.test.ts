@@ -1,81 +1,83 @@
 import { createLogger } from '../../src/core/logger';
-import { startSandbox } from '../../src/upstream/sandbox/sandbox';
-import { complaints, rowId, statesOf } from '../support/faults-audit';
+import { startSandbox } from '../../src/sandbox/sandbox';
+import { brokenPromises, rowId, statesOf } from '../support/faults-audit';
 import { ClientError, eventually, within, type FaultsClient } from '../support/faults-client';
-import { FaultsHouse, type HouseOptions } from '../support/faults-house';
-import { ending, furnish, look, order } from '../support/faults-jobs';
+import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
+import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
 import type { GatewayProcess } from '../support/faults-process';
 import { Recorder } from '../support/faults-recorder';
 
 jest.setTimeout(180_000);
 
-let house: FaultsHouse;
+let environment: FaultsEnvironment;
 
-async function open(options: HouseOptions): Promise<void> {
-  house = await FaultsHouse.open({ maxFollowed: 20, ...options });
+async function open(options: EnvironmentOptions): Promise<void> {
+  environment = await FaultsEnvironment.open({ maxFollowed: 20, ...options });
 }
 
-afterEach(() => house.close());
+afterEach(() => environment.close());
 
-const clientOf = (gateway: GatewayProcess): FaultsClient => house.clientOf(() => gateway);
+const clientOf = (gateway: GatewayProcess): FaultsClient => environment.clientOf(() => gateway);
 
 describe('two gateways on one database', () => {
   it('make one job of ten calls with one key, whichever of them is asked', async () => {
     await open({ gateways: 2 });
-    const photoIds = await house.client.upload(5);
-    const clients = house.gateways.map(clientOf);
+    const photoIds = await environment.client.upload(5);
+    const clients = environment.gateways.map(clientOf);
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, index) => clients[index % 2]!.train(photoIds, 'the-same-key')),
     );
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
-    await ending(house, 'training', answers[0]!.id);
-    expect((await house.sandbox.counts()).trainings).toBe(1);
+    await ending(environment, 'training', answers[0]!.id);
+    expect((await environment.sandbox.counts()).trainings).toBe(1);
     const other = clients[1]!.train([...photoIds].reverse(), 'the-same-key');
     await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
-    expect((await house.sandbox.counts()).trainings).toBe(1);
-    expect(await complaints(house)).toEqual([]);
+    expect((await environment.sandbox.counts()).trainings).toBe(1);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('leave no paid call open whose process ended after its job was cancelled', async () => {
     await open({ gateways: 2 });
-    await furnish(house);
-    const [stopped, other] = house.gateways as [GatewayProcess, GatewayProcess];
+    await prepareFixtures(environment);
+    const [stopped, other] = environment.gateways as [GatewayProcess, GatewayProcess];
     // Only one gateway works while the call is made.
     process.kill(other.pid, 'SIGSTOP');
     const { reached } = await stopped.arm('submission:answered');
-    const { id } = await order(house, 'generation');
+    const { id } = await order(environment, 'generation');
     await within('the answer', reached);
     process.kill(other.pid, 'SIGCONT');
     await clientOf(other).change('cancelGeneration', id);
     await stopped.kill();
     const outcomes = (): Promise<{ outcome: string; isOld: boolean }[]> =>
-      house.rows(
+      environment.rows(
         `SELECT outcome, called_at < now() - interval '15 s' AS "isOld" FROM submissions WHERE generation_id = $1`,
         [rowId(id)],
       );
     await eventually('the time for an answer', outcomes, ([call]) => call!.isOld);
     // Such calls are looked for at a start and every minute.
-    await house.restartGateway();
+    await environment.restartGateway();
     await eventually('the outcome', outcomes, ([call]) => call!.outcome === 'UNKNOWN');
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('pay for 40 jobs 40 times, though one of them is killed in the middle', async () => {
     await open({ gateways: 2 });
-    await furnish(house);
-    const before = await house.paid();
+    await prepareFixtures(environment);
+    const before = await environment.paid();
     const jobs = await Promise.all(
-      Array.from({ length: 40 }, (_, index) => order(house, index % 4 === 0 ? 'training' : 'generation')),
+      Array.from({ length: 40 }, (_, index) =>
+        order(environment, index % 4 === 0 ? 'training' : 'generation'),
+      ),
     );
     await eventually(
       'the first half',
-      () => house.paid(),
+      () => environment.paid(),
       (paid) => paid >= before + 10,
     );
-    await house.gateways[1]!.kill();
-    await house.freshBudget();
+    await environment.gateways[1]!.kill();
+    await environment.freshBudget();
     const ended = await Promise.all(
-      jobs.map(({ id }, index) => ending(house, index % 4 === 0 ? 'training' : 'generation', id)),
+      jobs.map(({ id }, index) => ending(environment, index % 4 === 0 ? 'training' : 'generation', id)),
     );
     const ends = ended.map(({ status, failure }) => failure?.code ?? status);
     const count = (wanted: string): number => ends.filter((end) => end === wanted).length;
@@ -84,56 +86,59 @@ describe('two gateways on one database', () => {
     expect(count('READY') + count('COMPLETED') + unknown + refused).toBe(40);
     // One process makes at most 32 paid calls at once: two passes of eight for trainings, as many for generations.
     expect(unknown + refused).toBeLessThanOrEqual(32);
-    const paid = (await house.paid()) - before;
+    const paid = (await environment.paid()) - before;
     expect(paid).toBeLessThanOrEqual(40 - refused);
     expect(paid).toBeGreaterThanOrEqual(40 - refused - unknown);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('leave nothing of a dead one lying for longer than 30 seconds', async () => {
     // The lease as it is unless somebody sets it.
     await open({ settings: { LEASE: '20s', UNCERTAIN_GRACE: '40s' } });
-    await furnish(house);
-    const [point, training] = [await house.gateway.arm('poll:answered'), await order(house, 'training')];
+    await prepareFixtures(environment);
+    const [point, training] = [
+      await environment.gateway.arm('poll:answered'),
+      await order(environment, 'training'),
+    ];
     await within('the poll', point.reached);
-    const second = await house.addGateway();
+    const second = await environment.addGateway();
     const killedMs = Date.now();
-    await house.gateway.kill();
-    house.gateways.shift();
-    expect(house.gateway).toBe(second);
-    const { status } = await ending(house, 'training', training.id);
+    await environment.gateway.kill();
+    environment.gateways.shift();
+    expect(environment.gateway).toBe(second);
+    const { status } = await ending(environment, 'training', training.id);
     expect(status).toBe('READY');
     expect(Date.now() - killedMs).toBeLessThan(30_000);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('lose no id that only the journal of a dead one has', async () => {
     // Files of a killed process are adopted after 10 seconds; that must not be the end of the grace period.
     await open({ gateways: 1, settings: { UNCERTAIN_GRACE: '60s' } });
-    await furnish(house);
-    const before = await house.paid();
-    const { reached } = await house.gateway.arm('submission:journaled');
-    const { id } = await order(house, 'generation');
+    await prepareFixtures(environment);
+    const before = await environment.paid();
+    const { reached } = await environment.gateway.arm('submission:journaled');
+    const { id } = await order(environment, 'generation');
     await within('the journal', reached);
-    const second = await house.addGateway();
-    await house.gateway.kill();
-    house.gateways.shift();
-    expect(house.gateway).toBe(second);
-    expect(await ending(house, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
-    expect((await house.paid()) - before).toBe(1);
-    expect(await complaints(house)).toEqual([]);
+    const second = await environment.addGateway();
+    await environment.gateway.kill();
+    environment.gateways.shift();
+    expect(environment.gateway).toBe(second);
+    expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    expect((await environment.paid()) - before).toBe(1);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('do not make a call twice when the one that began it stood still for longer than its lease and the grace', async () => {
     await open({ gateways: 1 });
-    await furnish(house);
-    const before = await house.paid();
-    const { reached } = await house.gateway.arm('submission:before-call');
-    const { id } = await order(house, 'training');
+    await prepareFixtures(environment);
+    const before = await environment.paid();
+    const { reached } = await environment.gateway.arm('submission:before-call');
+    const { id } = await order(environment, 'training');
     await within('the call', reached);
     // As a machine that is suspended: no timer runs, so that the lease is not renewed.
-    process.kill(house.gateway.pid, 'SIGSTOP');
-    const awake = await house.addGateway();
+    process.kill(environment.gateway.pid, 'SIGSTOP');
+    const awake = await environment.addGateway();
     const client = clientOf(awake);
     await eventually(
       'the end of the first attempt',
@@ -146,16 +151,16 @@ describe('two gateways on one database', () => {
       () => client.model(id),
       (model) => model?.status === 'READY' && model.attempt === 2,
     );
-    process.kill(house.gateway.pid, 'SIGCONT');
-    house.gateway.release();
+    process.kill(environment.gateway.pid, 'SIGCONT');
+    environment.gateway.release();
     await eventually(
       'the call that was not made',
-      async () => house.gateway.log.slice(-5),
-      () => house.gateway.log.some(({ outcome }) => outcome === 'NOT_SENT'),
+      async () => environment.gateway.log.slice(-5),
+      () => environment.gateway.log.some(({ outcome }) => outcome === 'NOT_SENT'),
     );
-    expect((await house.paid()) - before).toBe(1);
-    expect(await look(house, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
-    expect(await complaints(house)).toEqual([]);
+    expect((await environment.paid()) - before).toBe(1);
+    expect(await look(environment, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('keep to a limit of 4 requests a second together: 20 jobs are paid 20 times, and no call is early', async () => {
@@ -170,18 +175,18 @@ describe('two gateways on one database', () => {
         gateways: 2,
         settings: { PICSART_BASE_URL: recorder.url, PICSART_API_KEY: limited.apiKey },
       });
-      const photoIds = await house.client.upload(5);
+      const photoIds = await environment.client.upload(5);
       const jobs = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => clientOf(house.gateways[index % 2]!).train(photoIds)),
+        Array.from({ length: 20 }, (_, index) => clientOf(environment.gateways[index % 2]!).train(photoIds)),
       );
-      await Promise.all(jobs.map(({ id }) => ending(house, 'training', id)));
+      await Promise.all(jobs.map(({ id }) => ending(environment, 'training', id)));
       const { trainings } = await limited.counts();
-      const models = await house.rows<{ status: string }>('SELECT status FROM models');
+      const models = await environment.rows<{ status: string }>('SELECT status FROM models');
       expect(models.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'READY'));
       expect(trainings).toBe(20);
-      // What was in the air when the first 429 came cannot be called back: two processes with two lanes each.
+      // What was in the air when the first 429 came cannot be called back: two processes with two pool each.
       expect(recorder.early.length).toBeLessThanOrEqual(40);
-      const states = await Promise.all(jobs.map(({ id }) => statesOf(house, id)));
+      const states = await Promise.all(jobs.map(({ id }) => statesOf(environment, id)));
       expect(states.flat()).not.toContain('UNCERTAIN');
     } finally {
       await recorder.close();
@@ -193,24 +198,24 @@ describe('two gateways on one database', () => {
 describe('a database that is away', () => {
   it('refuses at once, keeps nothing, and leaves the key free', async () => {
     await open({ ownPostgres: true });
-    await furnish(house);
-    const before = await house.paid();
-    await house.crashPostgres();
+    await prepareFixtures(environment);
+    const before = await environment.paid();
+    await environment.crashPostgres();
     const beganMs = Date.now();
-    const refusal = await order(house, 'training', 'a-key').catch((error: unknown) => error);
+    const refusal = await order(environment, 'training', 'a-key').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(ClientError);
     expect(refusal).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(Date.now() - beganMs).toBeLessThan(6_000);
-    expect(await house.paid()).toBe(before);
-    await house.startPostgres();
+    expect(await environment.paid()).toBe(before);
+    await environment.startPostgres();
     const { id } = await eventually(
       'an answer',
-      () => order(house, 'training', 'a-key'),
+      () => order(environment, 'training', 'a-key'),
       () => true,
     );
-    await ending(house, 'training', id);
-    const rows = await house.rows('SELECT id FROM submissions WHERE model_id = $1', [rowId(id)]);
+    await ending(environment, 'training', id);
+    const rows = await environment.rows('SELECT id FROM submissions WHERE model_id = $1', [rowId(id)]);
     expect(rows).toHaveLength(1);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import {
   readLedger,
 } from '../../src/jobs/submission-retention';
 import { acceptAttempt } from '../../src/jobs/submission.ledger';
-import { modelLine } from '../../src/models/model.line';
+import { modelLine } from '../../src/models/model.job';
 import { JobBench, type Job } from '../support/job-bench';
 import { graceMs, type JobProcess } from '../support/job-process';
 import { begin, nouns } from '../support/job-stories';

@@ -1,7 +1,7 @@
-import { complaints } from '../support/faults-audit';
+import { brokenPromises } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order, type JobKind } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order, type JobKind } from '../support/faults-jobs';
 import { numbersFrom } from '../support/random';
 
 jest.setTimeout(600_000);
@@ -20,7 +20,7 @@ class Traffic {
   private readonly running: Promise<void>;
 
   constructor(
-    private readonly house: FaultsHouse,
+    private readonly environment: FaultsEnvironment,
     random: () => number,
   ) {
     this.running = this.run(random);
@@ -41,7 +41,7 @@ class Traffic {
       // Whoever hears no answer asks again with the same key.
       const job = await eventually(
         'an answer',
-        () => order(this.house, kind, key),
+        () => order(this.environment, kind, key),
         () => true,
       );
       this.asked.push({ kind, job });
@@ -51,49 +51,49 @@ class Traffic {
 }
 
 describe('fifty kills at random', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({ gateways: 2, ownPostgres: true, maxFollowed: 20 });
-    await furnish(house);
+    environment = await FaultsEnvironment.open({ gateways: 2, ownPostgres: true, maxFollowed: 20 });
+    await prepareFixtures(environment);
   });
 
-  afterAll(() => house.close());
+  afterAll(() => environment.close());
 
   it('lose nothing and pay nothing twice, whatever was in hand', async () => {
     const seed = Date.now() % 1_000_000;
     const random = numbersFrom(seed);
-    const paidBefore = await house.paid();
-    const traffic = new Traffic(house, random);
-    const starting = house.gateways.map(() => Promise.resolve());
+    const paidBefore = await environment.paid();
+    const traffic = new Traffic(environment, random);
+    const starting = environment.gateways.map(() => Promise.resolve());
     for (let round = 1; round <= rounds; round += 1) {
       await new Promise((resume) => setTimeout(resume, 600 * random()));
-      await house.freshBudget();
+      await environment.freshBudget();
       const what = random();
       const victim = Math.floor(random() * 2);
       await starting[victim];
       // The other one may be starting and meet a dead database; whoever watches over it starts it again.
-      if (what > 0.7) await house.crashPostgres();
-      if (what < 0.85) await house.gateways[victim]!.kill();
-      if (what > 0.7) await house.startPostgres();
-      if (what < 0.85) starting[victim] = house.restartGateway(victim);
+      if (what > 0.7) await environment.crashPostgres();
+      if (what < 0.85) await environment.gateways[victim]!.kill();
+      if (what > 0.7) await environment.startPostgres();
+      if (what < 0.85) starting[victim] = environment.restartGateway(victim);
     }
     await Promise.all(starting);
     const asked = await traffic.stop();
-    await house.freshBudget();
+    await environment.freshBudget();
     const ends = await Promise.all(
       asked.map(async ({ kind, job }) => {
-        const { status, failure } = await ending(house, kind, job.id);
+        const { status, failure } = await ending(environment, kind, job.id);
         return failure?.code ?? status;
       }),
     );
     const allowed = ['READY', 'COMPLETED', 'SUBMISSION_UNKNOWN', 'PHOTO_UNREACHABLE'];
     const others = ends.filter((end) => !allowed.includes(end));
     const ids = new Set(asked.map(({ job }) => job.id));
-    const paid = (await house.paid()) - paidBefore;
+    const paid = (await environment.paid()) - paidBefore;
     expect(asked.length).toBeGreaterThan(20);
     expect({ seed, others, ids: ids.size }).toEqual({ seed, others: [], ids: asked.length });
     expect(paid).toBeLessThanOrEqual(asked.length);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 });

@@ -1,9 +1,9 @@
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { TestClient } from '../support/client';
-import { complaints, media, rowId } from '../support/faults-audit';
+import { brokenPromises, media, rowId } from '../support/faults-audit';
 import { eventually, type ShownAvatar } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { ending, furnish, order } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order } from '../support/faults-jobs';
 
 jest.setTimeout(240_000);
 
@@ -14,23 +14,23 @@ const damages: { problem: string; damage: (path: string) => Promise<void> }[] = 
 ];
 
 describe('a stored picture', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open();
-    await furnish(house);
+    environment = await FaultsEnvironment.open();
+    await prepareFixtures(environment);
   });
 
-  afterAll(() => house.close());
+  afterAll(() => environment.close());
 
   /** A stored avatar, and where its file or its preview lies. */
   const stored = async (
     suffix = '.picture',
   ): Promise<{ avatar: ShownAvatar; generationId: string; path: string }> => {
-    const { id } = await order(house, 'generation');
-    await ending(house, 'generation', id);
-    const [avatar] = await house.client.avatars(id);
-    const files = [...(await media(house))];
+    const { id } = await order(environment, 'generation');
+    await ending(environment, 'generation', id);
+    const [avatar] = await environment.client.avatars(id);
+    const files = [...(await media(environment))];
     const [, path] = files.find(([key]) => key.includes(rowId(avatar!.id)) && key.endsWith(suffix))!;
     return { avatar: avatar!, generationId: id, path };
   };
@@ -51,33 +51,35 @@ describe('a stored picture', () => {
       () => statusOf(avatar.url),
       (status) => status === 200,
     );
-    const [again] = await house.client.avatars(generationId);
+    const [again] = await environment.client.avatars(generationId);
     expect(again).toMatchObject({ id: avatar.id, sha256: avatar.sha256 });
-    expect(house.gateway.said(/a stored picture is damaged; it is fetched again/, 'error')).not.toEqual([]);
-    expect(await complaints(house)).toEqual([]);
+    expect(environment.gateway.said(/a stored picture is damaged; it is fetched again/, 'error')).not.toEqual(
+      [],
+    );
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('is found by the periodic check when its bytes were changed and their number was not', async () => {
     const { avatar, path } = await stored();
-    const before = await house.gateway.metric('likeness_pictures_damaged_total');
+    const before = await environment.gateway.metric('likeness_pictures_damaged_total');
     await writeFile(path, Buffer.alloc(avatar.byteSize, 7));
-    await house.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [rowId(avatar.id)]);
+    await environment.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [rowId(avatar.id)]);
     await eventually(
       'the repaired picture',
       async () =>
-        (await house.rows<{ damaged_at: Date | null }>('SELECT damaged_at FROM avatars')).every(
+        (await environment.rows<{ damaged_at: Date | null }>('SELECT damaged_at FROM avatars')).every(
           ({ damaged_at: damagedAt }) => damagedAt === null,
-        ) && (await house.gateway.metric('likeness_pictures_damaged_total')) > before,
+        ) && (await environment.gateway.metric('likeness_pictures_damaged_total')) > before,
       (isDone) => isDone,
     );
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('is not served when it cannot be fetched again, until its file is restored', async () => {
     const { avatar, path } = await stored();
     const bytes = Buffer.from(await (await fetch(avatar.url)).arrayBuffer());
     const id = rowId(avatar.id);
-    await house.rows(`UPDATE avatars SET expires_at = now() - interval '1 h' WHERE id = $1`, [id]);
+    await environment.rows(`UPDATE avatars SET expires_at = now() - interval '1 h' WHERE id = $1`, [id]);
     await writeFile(path, '<html>gateway timeout</html>');
     expect(await statusOf(avatar.url)).toBe(503);
     await eventually(
@@ -85,20 +87,20 @@ describe('a stored picture', () => {
       () => statusOf(avatar.url),
       (status) => status === 404,
     );
-    expect(house.gateway.said(/restore its file from a backup/, 'error')).not.toEqual([]);
+    expect(environment.gateway.said(/restore its file from a backup/, 'error')).not.toEqual([]);
     await writeFile(path, bytes);
-    await house.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [id]);
+    await environment.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [id]);
     await eventually(
       'the restored picture',
       () => statusOf(avatar.url),
       (status) => status === 200,
     );
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('has its preview made again when that is damaged', async () => {
     const { avatar, path } = await stored('.preview.jpg');
-    const client = new TestClient(() => house.gateway.url);
+    const client = new TestClient(() => environment.gateway.url);
     const query = 'query ($id: ID!) { node(id: $id) { ... on Avatar { url(size: PREVIEW) } } }';
     const { node } = await client.ask<{ node: { url: string } }>(query, { id: avatar.id });
     await rm(path);
@@ -109,12 +111,12 @@ describe('a stored picture', () => {
       (status) => status === 200,
     );
     await writeFile(path, 'changed');
-    await house.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [rowId(avatar.id)]);
+    await environment.rows('UPDATE avatars SET check_at = now() WHERE id = $1', [rowId(avatar.id)]);
     await eventually(
       'the preview, made again',
       async () => (await (await fetch(node.url)).arrayBuffer()).byteLength,
       (size) => size > 100,
     );
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 });

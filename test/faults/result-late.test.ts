@@ -1,22 +1,22 @@
 import { TestClient } from '../support/client';
-import { complaints, statesOf } from '../support/faults-audit';
+import { brokenPromises, statesOf } from '../support/faults-audit';
 import { eventually, within } from '../support/faults-client';
-import { FaultsHouse, type HouseOptions } from '../support/faults-house';
-import { ending, furnish, look, order } from '../support/faults-jobs';
+import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
+import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
 import { Recorder } from '../support/faults-recorder';
 
 jest.setTimeout(240_000);
 
-let house: FaultsHouse;
+let environment: FaultsEnvironment;
 let recorder: Recorder | null = null;
 
-async function open(options: HouseOptions = {}): Promise<void> {
-  house = await FaultsHouse.open(options);
-  await furnish(house);
+async function open(options: EnvironmentOptions = {}): Promise<void> {
+  environment = await FaultsEnvironment.open(options);
+  await prepareFixtures(environment);
 }
 
 afterEach(async () => {
-  await house.close();
+  await environment.close();
   await recorder?.close();
   recorder = null;
 });
@@ -24,14 +24,14 @@ afterEach(async () => {
 describe('finished pictures', () => {
   it('keep the bytes of the gateway that has the lease, when another one was suspended while it stored them', async () => {
     await open();
-    const sleeper = house.gateway;
-    await house.sandbox.fault({ on: 'result', kind: 'html' });
+    const sleeper = environment.gateway;
+    await environment.sandbox.fault({ on: 'result', kind: 'html' });
     const { reached } = await sleeper.arm('result:written');
-    const { id } = await order(house, 'generation');
+    const { id } = await order(environment, 'generation');
     await within('the written file', reached);
     // As a machine that is suspended: no timer runs, so the lease ends.
     process.kill(sleeper.pid, 'SIGSTOP');
-    const awake = await house.addGateway();
+    const awake = await environment.addGateway();
     const client = new TestClient(() => awake.url);
     await eventually(
       'the pictures, stored by the other gateway',
@@ -45,42 +45,42 @@ describe('finished pictures', () => {
       () => Promise.resolve(sleeper.said(/could not be stored/)),
       (lines) => lines.length > 0,
     );
-    expect(await look(house, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
-    expect(await complaints(house)).toEqual([]);
+    expect(await look(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('are stored after seconds of 403, 404, HTML, cut and compressed answers', async () => {
     await open();
     for (const status of [403, 404]) {
-      await house.sandbox.fault({ on: 'result', kind: 'status', status, times: 2 });
+      await environment.sandbox.fault({ on: 'result', kind: 'status', status, times: 2 });
     }
     for (const kind of ['html', 'truncated', 'gzip-bomb', 'not-an-image'] as const) {
-      await house.sandbox.fault({ on: 'result', kind });
+      await environment.sandbox.fault({ on: 'result', kind });
     }
-    const { id } = await order(house, 'generation');
-    expect((await ending(house, 'generation', id)).status).toBe('COMPLETED');
-    expect(await statesOf(house, id)).not.toContain('PARTIAL');
-    expect(await complaints(house)).toEqual([]);
+    const { id } = await order(environment, 'generation');
+    expect((await ending(environment, 'generation', id)).status).toBe('COMPLETED');
+    expect(await statesOf(environment, id)).not.toContain('PARTIAL');
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 
   it('make a generation PARTIAL when one of them fails for too long, and COMPLETED when it comes', async () => {
     await open({ settings: { RESULT_DEADLINE: '3s' } });
-    recorder = await Recorder.start(house.sandbox.url);
+    recorder = await Recorder.start(environment.sandbox.url);
     recorder.statusFor = (path) => (path.endsWith('/1.jpg') ? 404 : null);
-    await house.gateway.kill();
-    await house.restartGateway(0, { PICSART_BASE_URL: recorder.url });
-    const client = new TestClient(() => house.gateway.url);
-    const { id } = await order(house, 'generation');
+    await environment.gateway.kill();
+    await environment.restartGateway(0, { PICSART_BASE_URL: recorder.url });
+    const client = new TestClient(() => environment.gateway.url);
+    const { id } = await order(environment, 'generation');
     const [avatars, progress] = [client.followAvatars({ generationId: id }), client.followGeneration(id)];
     const told = await progress.until((all) => all.some(({ status }) => status === 'PARTIAL'));
     expect(await progress.ended()).toEqual({ how: 'complete' });
     expect(await avatars.ended()).toEqual({ how: 'complete' });
     expect(avatars.messages).toHaveLength(1);
-    expect(await house.client.avatars(id)).toHaveLength(1);
+    expect(await environment.client.avatars(id)).toHaveLength(1);
     recorder.statusFor = () => null;
-    expect((await ending(house, 'generation', id, ({ status }) => status === 'COMPLETED')).progress).toBe(
-      100,
-    );
+    expect(
+      (await ending(environment, 'generation', id, ({ status }) => status === 'COMPLETED')).progress,
+    ).toBe(100);
     // Those who resume learn of what came after their last cursor, once.
     const rest = client.followGeneration(id, told.at(-1)!.cursor);
     expect(await rest.ended()).toEqual({ how: 'complete' });
@@ -89,6 +89,6 @@ describe('finished pictures', () => {
     expect(await late.ended()).toEqual({ how: 'complete' });
     expect(late.messages).toHaveLength(1);
     expect(late.messages[0]!.avatar.id).not.toBe(avatars.messages[0]!.avatar.id);
-    expect(await complaints(house)).toEqual([]);
+    expect(await brokenPromises(environment)).toEqual([]);
   });
 });

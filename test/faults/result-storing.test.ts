@@ -1,7 +1,7 @@
 import { createLogger } from '../../src/core/logger';
 import type { Wake } from '../../src/events/wake';
 import { avatarKeys } from '../../src/generations/avatar-keys';
-import { Closing } from '../../src/generations/closing';
+import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { JobStore } from '../../src/jobs/job.store';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { fileOf, paint, ResultBench, sha256Of } from '../support/result-bench';
@@ -108,7 +108,7 @@ describe('a picture that is being stored', () => {
     const announced: Wake[] = [];
     const announcer = { announce: (wake: Wake) => announced.push(wake) };
     const { database } = bench.jobs;
-    await new Closing(new JobStore(database, announcer), announcer).sweep(database);
+    await new GenerationCompletion(new JobStore(database, announcer), announcer).sweep(database);
     expect((await bench.jobs.row(job)).status).not.toBe('STORING');
     expect(announced).toEqual([{ streams: [job.streamId] }]);
   });

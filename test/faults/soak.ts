@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { complaints } from '../support/faults-audit';
+import { FaultSchedule } from '../support/fault-schedule';
+import { brokenPromises } from '../support/faults-audit';
 import { eventually } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { furnish } from '../support/faults-jobs';
-import { Weather } from '../support/faults-weather';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { prepareFixtures } from '../support/faults-jobs';
 
 /*
  * Five minutes, 2,000 jobs, an upstream of whose calls one in ten goes wrong, two of three gateways killed at random:
@@ -22,8 +22,8 @@ const speed = 600;
 
 /** What has come of the soak, and how. */
 interface Soak {
-  house: FaultsHouse;
-  weather: Weather;
+  environment: FaultsEnvironment;
+  weather: FaultSchedule;
   endsMs: number;
   kills: number;
   memory: number[];
@@ -32,7 +32,7 @@ interface Soak {
 }
 
 async function open(): Promise<Soak> {
-  const house = await FaultsHouse.open({
+  const environment = await FaultsEnvironment.open({
     ownPostgres: true,
     gateways: 3,
     sandbox: { speed, rateLimit: { requests: 100_000, windowMs: 1_000 } },
@@ -46,10 +46,10 @@ async function open(): Promise<Soak> {
       GENERATION_DEADLINE: '60s',
     },
   });
-  await furnish(house);
+  await prepareFixtures(environment);
   return {
-    house,
-    weather: new Weather(house, failingShare, Math.random),
+    environment,
+    weather: new FaultSchedule(environment, failingShare, Math.random),
     endsMs: Date.now() + minutes * 60_000,
     kills: 0,
     memory: [],
@@ -60,8 +60,8 @@ async function open(): Promise<Soak> {
 
 /** Asks for the jobs, evenly over the time less what the last ones need to end; any gateway, again until answered. */
 async function traffic(soak: Soak): Promise<void> {
-  const { house } = soak;
-  const { photoIds, modelId } = await furnish(house);
+  const { environment } = soak;
+  const { photoIds, modelId } = await prepareFixtures(environment);
   const everyMs = (minutes * 60_000 * 0.85) / jobs;
   const asking: Promise<void>[] = [];
   const startMs = Date.now();
@@ -73,7 +73,7 @@ async function traffic(soak: Soak): Promise<void> {
 }
 
 async function askOne(soak: Soak, index: number, photoIds: string[], modelId: string): Promise<void> {
-  const client = soak.house.clientOf(() => soak.house.gateways[Math.floor(Math.random() * 3)]!);
+  const client = soak.environment.clientOf(() => soak.environment.gateways[Math.floor(Math.random() * 3)]!);
   const beganMs = performance.now();
   await eventually(
     'an answer',
@@ -92,15 +92,15 @@ async function kills(soak: Soak): Promise<void> {
   while (!soak.isSettling) {
     await pause(killMs * (0.5 + Math.random() / 2));
     const victim = 1 + Math.floor(Math.random() * 2);
-    await soak.house.gateways[victim]!.kill();
+    await soak.environment.gateways[victim]!.kill();
     soak.kills += 1;
-    await soak.house.restartGateway(victim);
+    await soak.environment.restartGateway(victim);
   }
 }
 
 async function weather(soak: Soak): Promise<void> {
   while (!soak.isSettling) {
-    await soak.weather.blow();
+    await soak.weather.scheduleFault();
     await pause(100);
   }
 }
@@ -108,7 +108,7 @@ async function weather(soak: Soak): Promise<void> {
 /** The memory of the gateway that is never killed. */
 async function watch(soak: Soak): Promise<void> {
   while (!soak.isSettling) {
-    soak.memory.push((await soak.house.gateway.memory()).now);
+    soak.memory.push((await soak.environment.gateway.memory()).now);
     await pause(2_000);
   }
 }
@@ -116,25 +116,25 @@ async function watch(soak: Soak): Promise<void> {
 const unfinished = `SELECT count(*)::int AS count FROM (SELECT status FROM models UNION ALL SELECT status FROM generations) job
   WHERE status NOT IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED')`;
 
-async function settle({ house }: Soak): Promise<void> {
+async function settle({ environment }: Soak): Promise<void> {
   await eventually(
     'the end of all jobs',
-    () => house.rows<{ count: number }>(unfinished),
+    () => environment.rows<{ count: number }>(unfinished),
     ([row]) => row!.count === 0,
     300_000,
   );
 }
 
 async function figures(soak: Soak, startMs: number, settledMs: number): Promise<[string, string][]> {
-  const { house } = soak;
-  const ends = await house.rows<{ end: string; count: number }>(
+  const { environment } = soak;
+  const ends = await environment.rows<{ end: string; count: number }>(
     `SELECT coalesce(failure_code, status) AS end, count(*)::int AS count FROM
        (SELECT status, failure_code FROM models UNION ALL SELECT status, failure_code FROM generations) job
       GROUP BY 1 ORDER BY 2 DESC`,
   );
-  const { calls, ...counts } = await house.sandbox.counts();
+  const { calls, ...counts } = await environment.sandbox.counts();
   const all = Object.values(calls).reduce((sum, count) => sum + count, 0);
-  const { peak } = await house.gateway.memory();
+  const { peak } = await environment.gateway.memory();
   const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
   const third = Math.floor(soak.memory.length / 3);
   const answers = [...soak.answersMs].sort((a, b) => a - b);
@@ -173,15 +173,15 @@ async function main(): Promise<void> {
     await pause(Math.max(0, soak.endsMs - Date.now()));
     soak.isSettling = true;
     await Promise.all(running);
-    await soak.house.clearFaults();
+    await soak.environment.clearFaults();
     await settle(soak);
     const table = await figures(soak, startMs, Date.now());
-    const broken = await complaints(soak.house);
+    const broken = await brokenPromises(soak.environment);
     const rows = [...table, ['promises broken', String(broken.length)]];
     process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n${broken.join('\n')}\n`);
     if (broken.length > 0) process.exitCode = 1;
   } finally {
-    await soak.house.close();
+    await soak.environment.close();
   }
 }
 

@@ -1,21 +1,21 @@
 import { eventually } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
-import { furnish, order } from '../support/faults-jobs';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { prepareFixtures, order } from '../support/faults-jobs';
 
 jest.setTimeout(240_000);
 
 describe('a spent budget', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    house = await FaultsHouse.open({ gateways: 2 });
-    await furnish(house);
+    environment = await FaultsEnvironment.open({ gateways: 2 });
+    await prepareFixtures(environment);
   });
-  afterAll(() => house.close());
+  afterAll(() => environment.close());
 
   /** Row versions that were made so far. */
   const written = async (table: string): Promise<number> => {
-    const [row] = await house.rows<{ count: number }>(
+    const [row] = await environment.rows<{ count: number }>(
       'SELECT n_tup_upd::int AS count FROM pg_stat_user_tables WHERE relname = $1',
       [table],
     );
@@ -23,8 +23,8 @@ describe('a spent budget', () => {
   };
 
   it('costs a few writes for each paid call, and none for jobs that wait', async () => {
-    const jobs = await Promise.all(Array.from({ length: 40 }, () => order(house, 'generation')));
-    const calls = async (): Promise<number> => (await house.sandbox.counts()).generations;
+    const jobs = await Promise.all(Array.from({ length: 40 }, () => order(environment, 'generation')));
+    const calls = async (): Promise<number> => (await environment.sandbox.counts()).generations;
     // The burst is over when more calls were made than it has.
     const burst = (await calls()) + 12;
     await eventually('the burst', calls, (count) => count >= burst);
@@ -35,7 +35,7 @@ describe('a spent budget', () => {
     expect(jobs).toHaveLength(40);
     // Claimed, submitting, accepted, then polled until its pictures are stored.
     expect(writes / made).toBeLessThan(25);
-    const [queued] = await house.rows<{ rewritten: number }>(
+    const [queued] = await environment.rows<{ rewritten: number }>(
       `SELECT count(*) FILTER (WHERE updated_at > created_at)::int AS rewritten
          FROM generations WHERE status = 'QUEUED' AND attempt = 0`,
     );

@@ -1,51 +1,51 @@
 import type { Socket } from 'node:net';
 import { answer, FakeUpstream } from '../support/fake-upstream';
 import { eventually } from '../support/faults-client';
-import { FaultsHouse } from '../support/faults-house';
+import { FaultsEnvironment } from '../support/faults-environment';
 
 jest.setTimeout(120_000);
 
 describe('a gateway that is suspended during its paid call', () => {
-  let house: FaultsHouse;
+  let environment: FaultsEnvironment;
   let upstream: FakeUpstream;
 
   beforeEach(async () => {
     upstream = await FakeUpstream.start();
     const settings = { PICSART_BASE_URL: upstream.url, PICSART_API_KEY: 'key', SUBMIT_TIMEOUT: '2s' };
-    house = await FaultsHouse.open({ settings });
+    environment = await FaultsEnvironment.open({ settings });
   });
 
   afterEach(async () => {
-    await house.close();
+    await environment.close();
     await upstream.stop();
   });
 
   it('takes the answer that came meanwhile, though its time limit and its lease are over', async () => {
     let called: Socket | null = null;
     upstream.next((socket) => (called = socket));
-    const { id } = await house.client.train(await house.client.upload(5));
+    const { id } = await environment.client.train(await environment.client.upload(5));
     const call = await eventually(
       'the paid call',
       () => Promise.resolve(called),
       (socket) => socket !== null,
     );
-    process.kill(house.gateway.pid, 'SIGSTOP');
+    process.kill(environment.gateway.pid, 'SIGSTOP');
     answer(202, { model_id: 'paid-id' })(call!, upstream.requests[0]!);
     await eventually(
       'the end of the time limit',
       () =>
-        house.rows<{ isOver: boolean }>(
+        environment.rows<{ isOver: boolean }>(
           `SELECT now() > called_at + interval '4 s' AS "isOver" FROM submissions`,
         ),
       ([row]) => row?.isOver === true,
     );
-    process.kill(house.gateway.pid, 'SIGCONT');
+    process.kill(environment.gateway.pid, 'SIGCONT');
     await eventually(
       'the training',
-      () => house.client.model(id),
+      () => environment.client.model(id),
       (model) => model?.status === 'TRAINING',
     );
-    expect(await house.rows('SELECT outcome, provider_ref, attempt FROM submissions')).toEqual([
+    expect(await environment.rows('SELECT outcome, provider_ref, attempt FROM submissions')).toEqual([
       { outcome: 'ACCEPTED', provider_ref: 'paid-id', attempt: 1 },
     ]);
     expect(upstream.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);

@@ -1,5 +1,5 @@
+import { EnvironmentPool } from '../support/environment-pool';
 import { meetAnswers, type AnswerRow } from '../support/faults-answers';
-import { Lanes } from '../support/faults-lanes';
 import type { Misbehaviour } from '../support/faults-upstream';
 
 jest.setTimeout(300_000);
@@ -116,19 +116,19 @@ const pictures: AnswerRow[] = [
 const rows = [...pictures, ...polls];
 
 describe('after a paid call', () => {
-  const lanes = new Lanes(rows, meetAnswers);
+  const pool = new EnvironmentPool(rows, meetAnswers);
 
   beforeAll(() => {
-    lanes.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_TIMEOUT: '10s', RESULT_DEADLINE: '10s' } });
+    pool.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_TIMEOUT: '10s', RESULT_DEADLINE: '10s' } });
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it.each(polls)('asked for a $kind, the upstream answers with: $name; $end', async (row) => {
-    await expect(lanes.result(row)).resolves.toBeUndefined();
+    await expect(pool.result(row)).resolves.toBeUndefined();
   });
 
   it.each(pictures)('of the pictures it delivers: $name; $end', async (row) => {
-    await expect(lanes.result(row)).resolves.toBeUndefined();
+    await expect(pool.result(row)).resolves.toBeUndefined();
   });
 });

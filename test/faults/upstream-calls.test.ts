@@ -1,6 +1,6 @@
-import type { SandboxFault } from '../../src/upstream/sandbox/faults';
+import type { SandboxFault } from '../../src/sandbox/faults';
+import { EnvironmentPool } from '../support/environment-pool';
 import type { JobKind } from '../support/faults-jobs';
-import { Lanes } from '../support/faults-lanes';
 import { meetFault, type CallEnd, type CallRow, type Misbehaviour } from '../support/faults-upstream';
 
 jest.setTimeout(300_000);
@@ -88,15 +88,15 @@ const later: CallRow[] = [
 const rows = [...unclear, ...unclearNotExecuted, ...refused, ...later];
 
 describe('a paid call that the upstream answers badly', () => {
-  const lanes = new Lanes(rows, meetFault);
+  const pool = new EnvironmentPool(rows, meetFault);
 
   beforeAll(() => {
-    lanes.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '4s' } });
+    pool.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '4s' } });
   });
 
-  afterAll(() => lanes.close());
+  afterAll(() => pool.close());
 
   it.each(rows)('$kind, $name: $end', async (row) => {
-    await expect(lanes.result(row)).resolves.toBeUndefined();
+    await expect(pool.result(row)).resolves.toBeUndefined();
   });
 });

@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 import { UrlSigner } from '../../src/core/signature';
 import { signingSecrets } from '../../src/storage/signing-secret';
-import type { AbuseGround, AbusiveRequest } from '../support/abuse-base';
+import type { AbuseContext, AbusiveRequest } from '../support/abuse-base';
 import { abusiveBytes } from '../support/abuse-bytes';
 import { abusiveQueries, pryingQueries } from '../support/abuse-queries';
 import { abusiveRequests } from '../support/abuse-requests';
 import { myModel, myPhoto, type AbusiveQuery } from '../support/abuse-words';
-import { Caller, doors, type FirstAnswer, type Operation } from '../support/caller';
+import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
 import { RawConnection, send, type RawAnswer } from '../support/raw-http';
@@ -29,7 +29,7 @@ const codeOf = (text: string): unknown => {
 describe('abuse', () => {
   let owners: TwoOwners;
   let token: string;
-  let ground: AbuseGround;
+  let ground: AbuseContext;
   let startBytes: number;
   const times: { what: string; ms: number }[] = [];
   const timed = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
@@ -75,7 +75,7 @@ describe('abuse', () => {
   });
   afterEach(() => expectWell());
 
-  describe.each(doors)('over %s: an operation with', (door) => {
+  describe.each(transports)('over %s: an operation with', (door) => {
     it.each(abusiveQueries)('$what', async ({ what, code, query, variables }) => {
       const answer = await timed(`${door}: ${what}`, () => owners.alice.ask(door, asAlice(variables, query)));
       const isRefused = query.startsWith('subscription') && code !== 'GRAPHQL_VALIDATION_FAILED';
@@ -180,7 +180,7 @@ describe('where introspection is off', () => {
     await gateway.stop();
   });
 
-  describe.each(doors)('over %s', (door) => {
+  describe.each(transports)('over %s', (door) => {
     it.each(pryingQueries)('nobody is told $what', async ({ query, code }) => {
       const answer = await caller.ask(door, { query });
       expect([...new Set(codesIn(answer))]).toEqual([code]);

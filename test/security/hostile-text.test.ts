@@ -1,4 +1,4 @@
-import { Caller, doors, type FirstAnswer, type Operation } from '../support/caller';
+import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
 import { TestGateway } from '../support/gateway';
 import { hostileOperations, hostileRequests, hostileShapes, hostileTexts } from '../support/hostile-text';
 import { signed } from '../support/issuer';
@@ -81,7 +81,7 @@ describe('250 kB of hostile text', () => {
     const width = Buffer.byteLength(JSON.stringify(JSON.stringify(unit).slice(1, -1))) - 2;
     const text = unit.repeat(textBytes / width);
     it.each(hostileOperations(text))('costs little and is not repeated: %s', async (where, operation) => {
-      for (const door of doors) {
+      for (const door of transports) {
         const answer = await run(`${kind} as ${where} over ${door}`, () =>
           caller.ask(door, operation as unknown as Operation),
         );
@@ -109,7 +109,7 @@ describe('250 kB of hostile text', () => {
   });
 
   it.each(hostileShapes)('costs little: %s', async (what, operation) => {
-    for (const door of doors) {
+    for (const door of transports) {
       expectShort(
         await run(`${what} over ${door}`, () => caller.ask(door, operation as unknown as Operation)),
         'aaaa',

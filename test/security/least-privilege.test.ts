@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { startApp } from '../../src/app';
+import { startApp } from '../../src/app/app';
 import { runProgram } from '../../src/cli/program';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 /** Returns once a session has waited for a lock and given up. */
-async function untilNobodyWaits(): Promise<void> {
+async function untilNoSessionWaits(): Promise<void> {
   const isWaiting = async (): Promise<boolean> => {
     const { rows } = await holder.query(
       `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()`,
@@ -33,7 +33,7 @@ async function untilNobodyWaits(): Promise<void> {
 it('a migration gives up the wait for a table, lets others pass, and is tried again', async () => {
   await holder.query('BEGIN; LOCK TABLE migrations');
   const migrated = migrate(database.url);
-  await untilNobodyWaits();
+  await untilNoSessionWaits();
   await holder.query('ROLLBACK');
   await expect(migrated).resolves.toBeUndefined();
 });

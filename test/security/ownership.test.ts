@@ -1,8 +1,8 @@
-import { apiSchema } from '../../src/api-schema';
+import { apiSchema } from '../../src/app/api-schema';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { encodeEventCursor } from '../../src/events/cursor';
 import { encodeCursor } from '../../src/graphql/connection';
-import { doors, type Caller, type FirstAnswer, type Operation } from '../support/caller';
+import { transports, type Caller, type FirstAnswer, type Operation } from '../support/caller';
 import { idPlaces } from '../support/id-places';
 import { cursorWalk, isSilent, walk } from '../support/ownership-walk';
 import { send } from '../support/raw-http';
@@ -55,7 +55,7 @@ describe("somebody else's belongings", () => {
     expect(cursorWalk.map(({ place }) => place).sort()).toEqual(named('cursor'));
   });
 
-  describe.each(doors)('over %s', (door) => {
+  describe.each(transports)('over %s', (door) => {
     it.each(walk)('are answered like what never was: $place', async ({ query, variables }) => {
       const { bob, alices, bobs } = owners;
       for (const id of idsOf(alices)) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Caller, doors, type Operation } from '../support/caller';
+import { Caller, transports, type Operation } from '../support/caller';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
 import { send } from '../support/raw-http';
@@ -50,7 +50,7 @@ describe('persisted queries', () => {
 
   const owner = { data: { viewer: { owner: 'alice' } } };
 
-  describe.each(doors)('over %s', (door) => {
+  describe.each(transports)('over %s', (door) => {
     it('are asked for by their hash, in both ways of naming it', async () => {
       expect(await open.ask(door, named(sha256(listed)))).toMatchObject(owner);
       const byDocument = { query: '', documentId: `sha256:${sha256(listed)}` } as Operation;

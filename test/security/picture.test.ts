@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
-import { preparePhoto } from '../../src/photos/picture';
-import { chooseSquare, type RawPicture } from '../../src/photos/picture-crop';
-import { PictureProblem } from '../../src/photos/picture-problem';
+import { chooseSquare, type RawPicture } from '../../src/images/crop';
+import { PictureProblem } from '../../src/images/image-problem';
+import { preparePhoto } from '../../src/images/photo-image';
 import { privateMarker } from '../support/picture-bytes';
 import { corpus } from '../support/picture-corpus';
 import { face, facePhoto } from '../support/pictures';

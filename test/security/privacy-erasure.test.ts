@@ -1,6 +1,6 @@
 import { fromGlobalId, toGlobalId } from '../../src/core/ids';
 import { TestGateway } from '../support/gateway';
-import { hoard } from '../support/hoard';
+import { createManyRows } from '../support/many-rows';
 import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
 import type { Message } from '../support/socket-client';
 
@@ -182,7 +182,7 @@ describe('deleteMyData', () => {
 
   it('is complete in a moment for thousands of rows, and holds no lock for long', async () => {
     const greta = await Person.of(gateway, 'greta');
-    const model = await hoard(gateway, 'greta', {
+    const model = await createManyRows(gateway, 'greta', {
       ...{ generations: 2_000, avatarsEach: 3, photos: 3_000, eventsEach: 10 },
     });
     const watch = watchTransactions();

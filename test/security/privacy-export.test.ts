@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { pause } from '../../src/core/clock';
 import { TestGateway } from '../support/gateway';
-import { fatten, hoard } from '../support/hoard';
+import { enlargeAvatars, createManyRows } from '../support/many-rows';
 import { jwtSettings, Person, rowsOf, until } from '../support/person';
 import { unzip } from '../support/unzip';
 
@@ -179,8 +179,8 @@ const pictureBytes = 60_000_000;
 /** Somebody with more in pictures than goes into any buffer. */
 async function rich(name: string): Promise<{ person: Person; url: string }> {
   const person = await Person.of(gateway, name);
-  await hoard(gateway, name, { generations: 2, avatarsEach: 2, photos: 0, eventsEach: 1 });
-  await fatten(gateway, name, pictureBytes);
+  await createManyRows(gateway, name, { generations: 2, avatarsEach: 2, photos: 0, eventsEach: 1 });
+  await enlargeAvatars(gateway, name, pictureBytes);
   return { person, url: (await offer(person)).url };
 }
 

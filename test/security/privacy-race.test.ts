@@ -87,7 +87,7 @@ async function isWaiting(words: string): Promise<boolean> {
 
 /** Whether everything that waits to be deleted is deleted. */
 async function isQuiet(): Promise<boolean> {
-  const rows = await rowsOf(gateway, 'SELECT 1 FROM doomed_media LIMIT 1');
+  const rows = await rowsOf(gateway, 'SELECT 1 FROM media_deletions LIMIT 1');
   return rows.length === 0 && (await gateway.mediaFiles()).length === 0;
 }
 

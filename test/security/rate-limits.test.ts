@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { pino } from 'pino';
-import { RateLimiter } from '../../src/accounts/rate-limiter';
+import { RateLimiter } from '../../src/auth/rate-limiter';
 import { DomainError } from '../../src/core/errors';
 import type { Sql } from '../../src/core/sql';
 import { Caller } from '../support/caller';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { TestGateway } from '../support/gateway';
-import { fatten, hoard } from '../support/hoard';
+import { enlargeAvatars, createManyRows } from '../support/many-rows';
 import { jwtSettings, Person, rowsOf, until } from '../support/person';
 import { StatementWatch } from '../support/statements';
 import { unzip } from '../support/unzip';
@@ -26,8 +26,8 @@ afterAll(async () => {
 async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
   const person = await Person.of(gateway, name);
   const size = { generations: Math.ceil(avatars / 12), avatarsEach: 12, photos: 0, eventsEach: 12 };
-  await hoard(gateway, name, size);
-  await fatten(gateway, name, pictureBytes);
+  await createManyRows(gateway, name, size);
+  await enlargeAvatars(gateway, name, pictureBytes);
   const { exportMyData } = await person.caller.take<{ exportMyData: { url: string } }>(
     'mutation { exportMyData { url } }',
   );

@@ -1,5 +1,5 @@
 /** What a request is made against. */
-export interface AbuseGround {
+export interface AbuseContext {
   token: string;
   /** Signed URLs that work, and one that did. */
   avatarUrl: string;
@@ -13,8 +13,8 @@ export interface AbusiveRequest {
   what: string;
   method?: string;
   /** From the ground: a path, with its query; sent as it stands. */
-  path: (ground: AbuseGround) => string;
-  headers?: (ground: AbuseGround) => Record<string, string>;
+  path: (ground: AbuseContext) => string;
+  headers?: (ground: AbuseContext) => Record<string, string>;
   body?: string | Buffer;
   status: number;
   /** Null where it is answered without a code: what was asked for in an odd way is no more than was asked for. */
@@ -24,7 +24,7 @@ export interface AbusiveRequest {
 /** The body of a good query. */
 export const viewer = JSON.stringify({ query: '{ viewer { owner } }' });
 /** Headers of somebody known. */
-const asAlice = ({ token }: AbuseGround): Record<string, string> => ({
+const asAlice = ({ token }: AbuseContext): Record<string, string> => ({
   authorization: `Bearer ${token}`,
   'content-type': 'application/json',
 });
@@ -50,4 +50,4 @@ export const get = (change: Change & Pick<AbusiveRequest, 'path'>): AbusiveReque
 /** Headers of somebody known, and more. */
 export const withHeaders =
   (more: Record<string, string>) =>
-  (ground: AbuseGround): Record<string, string> => ({ ...asAlice(ground), ...more });
+  (ground: AbuseContext): Record<string, string> => ({ ...asAlice(ground), ...more });

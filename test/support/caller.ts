@@ -2,10 +2,10 @@ import { SocketClient } from './socket-client';
 import { until } from './until';
 
 /** The ways in. */
-export const doors = ['HTTP', 'WebSocket', 'SSE'] as const;
+export const transports = ['HTTP', 'WebSocket', 'SSE'] as const;
 
-/** One of {@link doors}. */
-export type Door = (typeof doors)[number];
+/** One of {@link transports}. */
+export type Transport = (typeof transports)[number];
 
 /** What is asked. */
 export interface Operation {
@@ -31,7 +31,7 @@ export class Caller {
   ) {}
 
   /** Asks, takes the first answer, and goes. */
-  ask(door: Door, operation: Operation): Promise<FirstAnswer> {
+  ask(door: Transport, operation: Operation): Promise<FirstAnswer> {
     if (door === 'HTTP') return this.byHttp(operation);
     return door === 'SSE' ? this.byStream(operation) : this.bySocket(operation);
   }

@@ -11,11 +11,11 @@ import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
-} from '../../src/database/embedded-postgres';
+} from '../../src/embedded-postgres/embedded-postgres';
 import { crashPostgres } from './postgres-crash';
 
 const project = resolve(__dirname, '../..');
-const launcher = join(project, 'src/database/embedded-postgres.ts');
+const launcher = join(project, 'src/embedded-postgres/embedded-postgres.ts');
 
 /** The embedded servers of some tests, in a folder of their own whose name has spaces. */
 export class EmbeddedServers {

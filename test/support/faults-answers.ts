@@ -1,7 +1,7 @@
-import type { SandboxFault } from '../../src/upstream/sandbox/faults';
-import { complaints } from './faults-audit';
-import type { FaultsHouse } from './faults-house';
-import { ending, furnish, order, type JobKind } from './faults-jobs';
+import type { SandboxFault } from '../../src/sandbox/faults';
+import { brokenPromises } from './faults-audit';
+import type { FaultsEnvironment } from './faults-environment';
+import { ending, prepareFixtures, order, type JobKind } from './faults-jobs';
 import { freshPeak } from './faults-upstream';
 
 /** A row of the matrix for what is asked after the paid call: states and pictures. */
@@ -22,38 +22,42 @@ export interface AnswerRow {
 }
 
 /** Lets a job's questions meet faults and watches it to its end: whatever happens, it was paid once. */
-export async function meetAnswers(house: FaultsHouse, row: AnswerRow): Promise<void> {
-  await furnish(house);
-  const paidBefore = await house.paid();
-  const metricBefore = await metricOf(house, row);
-  const peak = await freshPeak(house);
-  for (const fault of row.faults) await house.sandbox.fault(fault);
-  const { id } = await order(house, row.kind);
-  const job = await ending(house, row.kind, id);
+export async function meetAnswers(environment: FaultsEnvironment, row: AnswerRow): Promise<void> {
+  await prepareFixtures(environment);
+  const paidBefore = await environment.paid();
+  const metricBefore = await metricOf(environment, row);
+  const peak = await freshPeak(environment);
+  for (const fault of row.faults) await environment.sandbox.fault(fault);
+  const { id } = await order(environment, row.kind);
+  const job = await ending(environment, row.kind, id);
   const end = [job.status, job.failure?.code].filter(Boolean).join(' ');
-  const paid = (await house.paid()) - paidBefore;
-  const grown = ((await house.gateway.memory()).peak - peak) / 1e6;
-  const shown = await pictureComplaints(house, row, id);
-  await house.clearFaults();
-  if (row.isLate) await ending(house, row.kind, id, ({ status }) => status === 'COMPLETED');
+  const paid = (await environment.paid()) - paidBefore;
+  const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
+  const shown = await pictureComplaints(environment, row, id);
+  await environment.clearFaults();
+  if (row.isLate) await ending(environment, row.kind, id, ({ status }) => status === 'COMPLETED');
   const found = [
     ...(end === row.end ? [] : [`It ended ${end}, not ${row.end}.`]),
     ...(paid === 1 ? [] : [`It was paid ${paid} times.`]),
     ...(grown <= 100 ? [] : [`The gateway's memory grew by ${Math.round(grown)} MB.`]),
     ...shown,
-    ...(await alertComplaints(house, row, metricBefore)),
-    ...(await complaints(house)),
+    ...(await alertComplaints(environment, row, metricBefore)),
+    ...(await brokenPromises(environment)),
   ];
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
-async function metricOf(house: FaultsHouse, { metric }: AnswerRow): Promise<number> {
-  return metric === undefined ? 0 : house.gateway.metric(metric);
+async function metricOf(environment: FaultsEnvironment, { metric }: AnswerRow): Promise<number> {
+  return metric === undefined ? 0 : environment.gateway.metric(metric);
 }
 
-async function pictureComplaints(house: FaultsHouse, row: AnswerRow, id: string): Promise<string[]> {
+async function pictureComplaints(
+  environment: FaultsEnvironment,
+  row: AnswerRow,
+  id: string,
+): Promise<string[]> {
   if (row.kind === 'training') return [];
-  const shown = await house.client.avatars(id);
+  const shown = await environment.client.avatars(id);
   const wanted = row.avatars ?? 0;
   const opened = await Promise.all(shown.map(async ({ url }) => (await fetch(url)).status));
   return [
@@ -62,10 +66,14 @@ async function pictureComplaints(house: FaultsHouse, row: AnswerRow, id: string)
   ];
 }
 
-async function alertComplaints(house: FaultsHouse, row: AnswerRow, before: number): Promise<string[]> {
+async function alertComplaints(
+  environment: FaultsEnvironment,
+  row: AnswerRow,
+  before: number,
+): Promise<string[]> {
   const { warning, metric } = row;
-  const isSilent = warning && house.gateway.said(warning.words, warning.level).length === 0;
-  const isUncounted = metric && (await metricOf(house, row)) <= before;
+  const isSilent = warning && environment.gateway.said(warning.words, warning.level).length === 0;
+  const isUncounted = metric && (await metricOf(environment, row)) <= before;
   return [
     ...(isSilent ? [`Nobody was told "${String(warning.words)}".`] : []),
     ...(isUncounted ? [`${metric} has not gone up.`] : []),

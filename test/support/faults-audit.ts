@@ -5,36 +5,39 @@ import { setTimeout as pause } from 'node:timers/promises';
 import sharp from 'sharp';
 import { readGlobalId } from '../../src/core/ids';
 import { avatarKey, previewKey } from '../../src/generations/avatar-keys';
-import type { FaultsHouse } from './faults-house';
+import type { FaultsEnvironment } from './faults-environment';
 import { stepProblems, type JobState } from './history';
 
 /** Deletions and the journal's last line follow what a client sees by up to a second; so long is generous. */
 const settleMs = 60_000;
 
 /**
- * Looks at everything that a house has, once no job is under way in it, and says what breaks a promise: paid calls,
+ * Looks at everything that a environment has, once no job is under way in it, and says what breaks a promise: paid calls,
  * ids, states, events, pictures, bytes; and what its clients and the upstream saw (history.ts). An empty list is what every test of the suite ends with.
  * @param hasDeleted - whether jobs were deleted, and the books of what they cost with them
  */
-export async function complaints(house: FaultsHouse, { hasDeleted = false } = {}): Promise<string[]> {
+export async function brokenPromises(
+  environment: FaultsEnvironment,
+  { hasDeleted = false } = {},
+): Promise<string[]> {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const found = await look(house, hasDeleted);
+    const found = await look(environment, hasDeleted);
     if (found.length === 0 || Date.now() > deadline) return found;
     await pause(100);
   }
 }
 
-async function look(house: FaultsHouse, hasDeleted: boolean): Promise<string[]> {
+async function look(environment: FaultsEnvironment, hasDeleted: boolean): Promise<string[]> {
   const found = await Promise.all([
-    states(house),
-    streams(house),
-    submissions(house),
-    hasDeleted ? [] : payments(house),
-    pictures(house),
-    orphans(house),
-    journals(house),
-    house.checker.problems(house.clients, house.anyGateway),
+    states(environment),
+    streams(environment),
+    submissions(environment),
+    hasDeleted ? [] : payments(environment),
+    pictures(environment),
+    orphans(environment),
+    journals(environment),
+    environment.checker.problems(environment.clients, environment.anyGateway),
   ]);
   return found.flat();
 }
@@ -51,8 +54,8 @@ interface JobRow {
 }
 
 /** Every job is over, in a documented state, and no work is left for anybody. */
-async function states(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<JobRow>(jobs);
+async function states(environment: FaultsEnvironment): Promise<string[]> {
+  const rows = await environment.rows<JobRow>(jobs);
   const ends = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
   const bad = rows.filter(({ status }) => !ends.includes(status));
   return bad.map(({ kind, id, status }) => `${kind} ${id} is left ${status}`);
@@ -67,8 +70,8 @@ interface EventRow {
 }
 
 /** Sequences have no gaps, each step is one of the table's, progress never goes back within an attempt. */
-async function streams(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<EventRow>('SELECT * FROM events ORDER BY stream_id, sequence');
+async function streams(environment: FaultsEnvironment): Promise<string[]> {
+  const rows = await environment.rows<EventRow>('SELECT * FROM events ORDER BY stream_id, sequence');
   const wrong: string[] = [];
   const last = new Map<string, EventRow>();
   const sequences = new Map<string, number>();
@@ -83,12 +86,12 @@ async function streams(house: FaultsHouse): Promise<string[]> {
     last.set(row.subject_id, row);
     if (earlier) wrong.push(...stepProblems(stateOf(earlier), stateOf(row)));
   }
-  const now = await house.rows<JobRow>(jobs);
-  const untold = now.filter(({ id, status }) => last.get(id)?.payload.status !== status);
+  const now = await environment.rows<JobRow>(jobs);
+  const unannounced = now.filter(({ id, status }) => last.get(id)?.payload.status !== status);
   return [
     ...wrong,
     ...repetitions(rows),
-    ...untold.map(({ kind, id, status }) => `nobody was told that ${kind} ${id} is ${status}`),
+    ...unannounced.map(({ kind, id, status }) => `nobody was told that ${kind} ${id} is ${status}`),
   ];
 }
 
@@ -118,12 +121,12 @@ interface SubmissionRow {
 }
 
 /** Each attempt stands in the books, none twice; whoever was accepted has its id. */
-async function submissions(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<SubmissionRow>(
+async function submissions(environment: FaultsEnvironment): Promise<string[]> {
+  const rows = await environment.rows<SubmissionRow>(
     'SELECT coalesce(model_id, generation_id) AS job, attempt, outcome, provider_ref FROM submissions ORDER BY attempt',
   );
   const wrong: string[] = [];
-  for (const { kind, id, attempt, status, provider_ref: ref } of await house.rows<JobRow>(jobs)) {
+  for (const { kind, id, attempt, status, provider_ref: ref } of await environment.rows<JobRow>(jobs)) {
     const own = rows.filter(({ job }) => job === id);
     const numbers = own.map((row) => row.attempt).join();
     const wanted = Array.from({ length: attempt }, (_, index) => index + 1).join();
@@ -136,13 +139,13 @@ async function submissions(house: FaultsHouse): Promise<string[]> {
 }
 
 /** What the upstream has executed is what we know of, one for one, but for those that are marked as unknown. */
-async function payments(house: FaultsHouse): Promise<string[]> {
-  const [books] = await house.rows<{ accepted: number; unknown: number }>(
+async function payments(environment: FaultsEnvironment): Promise<string[]> {
+  const [books] = await environment.rows<{ accepted: number; unknown: number }>(
     `SELECT count(*) FILTER (WHERE outcome = 'ACCEPTED')::int AS accepted, count(*) FILTER (WHERE outcome = 'UNKNOWN')::int AS unknown
        FROM submissions`,
   );
   const { accepted, unknown } = books!;
-  const paid = await house.paid();
+  const paid = await environment.paid();
   if (paid >= accepted && paid <= accepted + unknown) return [];
   return [`${paid} were paid, ${accepted} are known, ${unknown} are marked as unknown`];
 }
@@ -158,11 +161,11 @@ interface AvatarRow {
 }
 
 /** What is shown as stored is on the disk, whole, and a picture. */
-async function pictures(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<AvatarRow>(
+async function pictures(environment: FaultsEnvironment): Promise<string[]> {
+  const rows = await environment.rows<AvatarRow>(
     'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AS is_early FROM avatars',
   );
-  const files = await media(house);
+  const files = await media(environment);
   const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));
   return wrong.flatMap((problem, index) =>
     problem === null ? [] : [`avatar ${rows[index]!.id} ${problem}`],
@@ -199,15 +202,15 @@ async function decodes(bytes: Buffer): Promise<boolean> {
 }
 
 /** No bytes without a row, and none that are still to be deleted. */
-async function orphans(house: FaultsHouse): Promise<string[]> {
-  const known = await house.rows<{ key: string }>(
+async function orphans(environment: FaultsEnvironment): Promise<string[]> {
+  const known = await environment.rows<{ key: string }>(
     `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
        FROM avatars, unnest(ARRAY['.picture', '.preview.jpg']) AS ending WHERE status = 'STORED' OR media_token IS NOT NULL
       UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'`,
   );
   const keys = new Set(known.map(({ key }) => key));
-  const doomed = await house.rows<{ key: string }>('SELECT key FROM doomed_media');
-  const extra = [...(await media(house)).keys()].filter((key) => !keys.has(key));
+  const doomed = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
+  const extra = [...(await media(environment)).keys()].filter((key) => !keys.has(key));
   return [
     ...extra.map((key) => `${key} belongs to nobody`),
     ...doomed.map(({ key }) => `${key} is still to be deleted`),
@@ -215,10 +218,10 @@ async function orphans(house: FaultsHouse): Promise<string[]> {
 }
 
 /** The files of the media store by key. */
-export async function media(house: FaultsHouse): Promise<Map<string, string>> {
+export async function media(environment: FaultsEnvironment): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const folder of ['avatars', 'photos']) {
-    const root = join(house.mediaDir, folder);
+    const root = join(environment.mediaDir, folder);
     const names = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of names.filter((name) => name.isFile() && !name.name.startsWith('.'))) {
       files.set(`${folder}/${entry.name}`, join(entry.parentPath, entry.name));
@@ -228,15 +231,15 @@ export async function media(house: FaultsHouse): Promise<Map<string, string>> {
 }
 
 /** No journal holds an id that the database lacks. */
-async function journals(house: FaultsHouse): Promise<string[]> {
-  const rows = await house.rows<{ ref: string }>(
+async function journals(environment: FaultsEnvironment): Promise<string[]> {
+  const rows = await environment.rows<{ ref: string }>(
     'SELECT provider_ref AS ref FROM submissions WHERE provider_ref IS NOT NULL',
   );
   const known = new Set(rows.map(({ ref }) => ref));
   const missing: string[] = [];
-  for (const name of (await readdir(house.journalDir)).filter((one) => one.endsWith('.ndjson'))) {
+  for (const name of (await readdir(environment.journalDir)).filter((one) => one.endsWith('.ndjson'))) {
     // A gateway that adopts the file renames it; its entries are in the next one.
-    const text = await readFile(join(house.journalDir, name), 'utf8').catch(() => '');
+    const text = await readFile(join(environment.journalDir, name), 'utf8').catch(() => '');
     const lines = text.split('\n');
     const entries = lines.flatMap((line) => readLine(line));
     // That of another job is refused by the database and settled, so that it never comes there.
@@ -267,8 +270,8 @@ function readLine(line: string): JournalLine[] {
 const keyOf = ({ table, id, attempt }: JournalLine): string => `${table}/${id}/${attempt}`;
 
 /** The states that a job went through, as its subscribers were told, without repetitions. */
-export async function statesOf(house: FaultsHouse, globalId: string): Promise<string[]> {
-  const rows = await house.rows<{ status: string }>(
+export async function statesOf(environment: FaultsEnvironment, globalId: string): Promise<string[]> {
+  const rows = await environment.rows<{ status: string }>(
     `SELECT payload->>'status' AS status FROM events WHERE subject_id = $1 ORDER BY sequence`,
     [rowId(globalId)],
   );

@@ -1,8 +1,8 @@
 import type { FailpointName } from '../../src/core/failpoint';
-import { complaints, rowId, statesOf } from './faults-audit';
+import { brokenPromises, rowId, statesOf } from './faults-audit';
 import { eventually, within, type Job } from './faults-client';
-import type { Crash, FaultsHouse } from './faults-house';
-import { ending, furnish, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
+import type { Crash, FaultsEnvironment } from './faults-environment';
+import { ending, prepareFixtures, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
 
 /**
  * How a job ends that met a crash on its way, by itself:
@@ -32,57 +32,57 @@ let cells = 0;
  * Sends a job on its way, kills what the cell says where it says, starts that again, and watches the job to its end:
  * nothing is paid twice, no id is lost, the states are those of the design, and the audit finds nothing.
  */
-export async function crashOnTheWay(house: FaultsHouse, cell: CrashCell): Promise<void> {
-  await furnish(house);
-  const paidBefore = await house.paid();
+export async function crashOnTheWay(environment: FaultsEnvironment, cell: CrashCell): Promise<void> {
+  await prepareFixtures(environment);
+  const paidBefore = await environment.paid();
   const key = `cell-${(cells += 1)}`;
-  const ask = (): Promise<Job> => order(house, cell.kind, key);
+  const ask = (): Promise<Job> => order(environment, cell.kind, key);
 
-  const { reached } = await arm(house, cell);
+  const { reached } = await arm(environment, cell);
   // Perhaps nobody hears the answer: then the same is asked again with the same key.
   const first = ask().catch(() => null);
   await within(`${cell.kind} at ${cell.point}`, reached);
-  await crash(house, cell);
+  await crash(environment, cell);
 
   const job = await eventually('the same answer to the same key', ask, () => true);
   const heard = await first;
   if (heard && heard.id !== job.id) throw new Error('The same key gave two jobs.');
-  const ended = await ending(house, cell.kind, job.id);
-  await judge(house, cell, ended, (await house.paid()) - paidBefore);
-  if (ended.status === 'FAILED') await payAgain(house, cell.kind, ended);
-  const found = await complaints(house);
+  const ended = await ending(environment, cell.kind, job.id);
+  await judge(environment, cell, ended, (await environment.paid()) - paidBefore);
+  if (ended.status === 'FAILED') await payAgain(environment, cell.kind, ended);
+  const found = await brokenPromises(environment);
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
 /** @returns `reached` resolves when the job has come to the cell's point */
 async function arm(
-  house: FaultsHouse,
+  environment: FaultsEnvironment,
   { kind, point, nth }: CrashCell,
 ): Promise<{ reached: Promise<unknown> }> {
   if (point !== 'call:written') {
     // The first question finds it running, so that there is a move that is not its last.
     const on = kind === 'training' ? 'model' : 'inference';
-    if (point === 'move:committed') await house.sandbox.fault({ on, kind: 'status-back' });
-    return house.gateway.arm(point, nth);
+    if (point === 'move:committed') await environment.sandbox.fault({ on, kind: 'status-back' });
+    return environment.gateway.arm(point, nth);
   }
   // So slow an answer that there is all the time in the world to kill whoever waits for it.
-  const before = await house.paid();
-  await house.sandbox.fault({ on: operations[kind], kind: 'slow', everyMs: 25 });
+  const before = await environment.paid();
+  await environment.sandbox.fault({ on: operations[kind], kind: 'slow', everyMs: 25 });
   const reached = eventually(
     'the call',
-    () => house.paid(),
+    () => environment.paid(),
     (paid) => paid > before,
   );
   return { reached };
 }
 
-async function crash(house: FaultsHouse, { crash: what, point }: CrashCell): Promise<void> {
-  const { gateway } = house;
+async function crash(environment: FaultsEnvironment, { crash: what, point }: CrashCell): Promise<void> {
+  const { gateway } = environment;
   if (what === 'gateway') await gateway.kill();
-  if (what === 'both') await Promise.all([gateway.kill(), house.crashPostgres()]);
+  if (what === 'both') await Promise.all([gateway.kill(), environment.crashPostgres()]);
   if (what === 'postgres') {
     const lines = gateway.log.length;
-    await house.crashPostgres();
+    await environment.crashPostgres();
     if (point !== 'call:written') gateway.release();
     // It must have met the dead database before there is a living one again.
     await eventually(
@@ -91,17 +91,17 @@ async function crash(house: FaultsHouse, { crash: what, point }: CrashCell): Pro
       (log) => log.some(({ level }) => level === 'warn' || level === 'error'),
     );
   }
-  if (what !== 'gateway') await house.startPostgres();
-  if (what !== 'postgres') await house.restartGateway();
+  if (what !== 'gateway') await environment.startPostgres();
+  if (what !== 'postgres') await environment.restartGateway();
 }
 
-async function judge(house: FaultsHouse, cell: CrashCell, job: Job, paid: number): Promise<void> {
-  const states = await statesOf(house, job.id);
+async function judge(environment: FaultsEnvironment, cell: CrashCell, job: Job, paid: number): Promise<void> {
+  const states = await statesOf(environment, job.id);
   if (!endsAs[cell.end](cell, job, { paid, isUnsure: states.includes('UNCERTAIN') })) {
     const told = `${job.status} ${job.failure?.code ?? ''} after ${states.join(' → ')}`;
     throw new Error(`Not "${cell.end}", but ${told}, paid ${paid} in ${job.attempt} attempts.`);
   }
-  if (cell.end !== 'done or refused') await judgeEvidence(house, cell, job);
+  if (cell.end !== 'done or refused') await judgeEvidence(environment, cell, job);
 }
 
 interface Facts {
@@ -122,8 +122,12 @@ const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> 
 };
 
 /** What is written down of the photos must be what happened: only what the upstream got can have been fetched. */
-async function judgeEvidence(house: FaultsHouse, { kind, end, paid }: CrashCell, job: Job): Promise<void> {
-  const [first] = await house.rows<{ fetched: boolean }>(
+async function judgeEvidence(
+  environment: FaultsEnvironment,
+  { kind, end, paid }: CrashCell,
+  job: Job,
+): Promise<void> {
+  const [first] = await environment.rows<{ fetched: boolean }>(
     `SELECT photos_fetched_at IS NOT NULL AS fetched FROM submissions
       WHERE coalesce(model_id, generation_id) = $1 AND attempt = 1`,
     [rowId(job.id)],

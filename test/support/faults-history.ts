@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExecutedCall as SandboxCall } from '../../src/upstream/sandbox/service';
+import type { ExecutedCall as SandboxCall } from '../../src/sandbox/service';
 import type { FaultsClient } from './faults-client';
 import { Listener, type ListenerOptions } from './faults-listener';
 import {

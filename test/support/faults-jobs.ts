@@ -1,5 +1,5 @@
 import { eventually, isOver, type Job } from './faults-client';
-import type { FaultsHouse } from './faults-house';
+import type { FaultsEnvironment } from './faults-environment';
 
 /** What kind of job goes the way. */
 export type JobKind = 'training' | 'generation' | 'instant';
@@ -20,23 +20,23 @@ const retries: Record<JobKind, string> = {
   instant: 'retryGeneration',
 };
 
-/** What the jobs of a house have in common: its photos and its model. */
-interface Ground {
+/** What the jobs of a environment have in common: its photos and its model. */
+interface Fixtures {
   photoIds: string[];
   modelId: string;
 }
 
-const grounds = new WeakMap<FaultsHouse, Ground>();
+const fixtures = new WeakMap<FaultsEnvironment, Fixtures>();
 
-/** Makes sure that a house has photos and a model, and a budget for what comes. */
-export async function furnish(house: FaultsHouse): Promise<Ground> {
-  const ground = grounds.get(house) ?? (await prepare(house));
-  grounds.set(house, ground);
-  await house.freshBudget();
+/** Makes sure that a environment has photos and a model, and a budget for what comes. */
+export async function prepareFixtures(environment: FaultsEnvironment): Promise<Fixtures> {
+  const ground = fixtures.get(environment) ?? (await prepare(environment));
+  fixtures.set(environment, ground);
+  await environment.freshBudget();
   return ground;
 }
 
-async function prepare({ client }: FaultsHouse): Promise<Ground> {
+async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
   const photoIds = await client.upload(5);
   const { id: modelId } = await client.train(photoIds);
   await eventually(
@@ -47,29 +47,29 @@ async function prepare({ client }: FaultsHouse): Promise<Ground> {
   return { photoIds, modelId };
 }
 
-/** Asks for a job in a furnished house; a generation has two pictures. */
-export function order(house: FaultsHouse, kind: JobKind, key?: string): Promise<Job> {
-  const { photoIds, modelId } = grounds.get(house)!;
-  if (kind === 'training') return house.client.train(photoIds, key);
-  if (kind === 'generation') return house.client.generate(modelId, 2, key);
-  return house.client.instant(photoIds[0]!, key);
+/** Asks for a job in a furnished environment; a generation has two pictures. */
+export function order(environment: FaultsEnvironment, kind: JobKind, key?: string): Promise<Job> {
+  const { photoIds, modelId } = fixtures.get(environment)!;
+  if (kind === 'training') return environment.client.train(photoIds, key);
+  if (kind === 'generation') return environment.client.generate(modelId, 2, key);
+  return environment.client.instant(photoIds[0]!, key);
 }
 
 /** The job as it is. */
-export function look(house: FaultsHouse, kind: JobKind, id: string): Promise<Job | null> {
-  return kind === 'training' ? house.client.model(id) : house.client.generation(id);
+export function look(environment: FaultsEnvironment, kind: JobKind, id: string): Promise<Job | null> {
+  return kind === 'training' ? environment.client.model(id) : environment.client.generation(id);
 }
 
 /** Waits until a job is over. */
 export async function ending(
-  house: FaultsHouse,
+  environment: FaultsEnvironment,
   kind: JobKind,
   id: string,
   holds: (job: Job) => boolean = () => true,
 ): Promise<Job> {
   const job = await eventually(
     `the end of a ${kind}`,
-    () => look(house, kind, id),
+    () => look(environment, kind, id),
     (now) => isOver(now) && holds(now!),
     120_000,
   );
@@ -77,13 +77,13 @@ export async function ending(
 }
 
 /** A person pays again, and it is seen: in the number of attempts, and upstream. */
-export async function payAgain(house: FaultsHouse, kind: JobKind, job: Job): Promise<void> {
-  await house.freshBudget();
-  const before = await house.paid();
+export async function payAgain(environment: FaultsEnvironment, kind: JobKind, job: Job): Promise<void> {
+  await environment.freshBudget();
+  const before = await environment.paid();
   if (!job.failure?.retryable) throw new Error('It cannot be retried.');
-  await house.client.change(retries[kind], job.id);
-  const again = await ending(house, kind, job.id);
-  const paid = (await house.paid()) - before;
+  await environment.client.change(retries[kind], job.id);
+  const again = await ending(environment, kind, job.id);
+  const paid = (await environment.paid()) - before;
   if (again.status !== successes[kind] || again.attempt !== job.attempt + 1 || paid !== 1) {
     throw new Error(
       `The retry ended ${again.status} as attempt ${again.attempt} and was paid ${paid} times.`,

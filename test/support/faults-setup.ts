@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { isRunning } from './embedded-servers';
-import { housePrefix } from './faults-house';
+import { folderPrefix } from './faults-environment';
 import startTestServer from './global-setup';
 import { crashPostgres } from './postgres-crash';
 
@@ -20,7 +20,7 @@ async function setUpFaults(): Promise<void> {
 /** Runs that were killed could not tidy up; their own PostgreSQLs live on, as they would in earnest. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
-    const pid = new RegExp(`^${housePrefix}(\\d+)-`).exec(name)?.[1];
+    const pid = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1];
     if (pid === undefined || isRunning(Number(pid))) continue;
     const folder = join(tmpdir(), name);
     const note = await readFile(join(folder, 'postgres/data/postmaster.pid'), 'utf8').catch(() => null);

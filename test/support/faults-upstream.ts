@@ -1,8 +1,8 @@
-import type { SandboxFault } from '../../src/upstream/sandbox/faults';
-import { complaints, rowId, statesOf } from './faults-audit';
+import type { SandboxFault } from '../../src/sandbox/faults';
+import { brokenPromises, rowId, statesOf } from './faults-audit';
 import type { Job } from './faults-client';
-import type { FaultsHouse } from './faults-house';
-import { ending, furnish, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
+import type { FaultsEnvironment } from './faults-environment';
+import { ending, prepareFixtures, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
 
 /** A fault without its place. */
 export type Misbehaviour = SandboxFault extends infer One
@@ -35,27 +35,27 @@ export interface CallRow {
 }
 
 /** Lets a paid call meet a fault and watches the job to its end. */
-export async function meetFault(house: FaultsHouse, row: CallRow): Promise<void> {
+export async function meetFault(environment: FaultsEnvironment, row: CallRow): Promise<void> {
   const { kind, fault } = row;
-  await furnish(house);
-  const paidBefore = await house.paid();
-  const peak = await freshPeak(house);
-  await house.sandbox.fault({ on: operations[kind], ...fault });
-  const { id } = await order(house, kind);
-  const job = await ending(house, kind, id);
-  const paid = (await house.paid()) - paidBefore;
-  await judge(house, row, job, paid);
-  const grown = ((await house.gateway.memory()).peak - peak) / 1e6;
+  await prepareFixtures(environment);
+  const paidBefore = await environment.paid();
+  const peak = await freshPeak(environment);
+  await environment.sandbox.fault({ on: operations[kind], ...fault });
+  const { id } = await order(environment, kind);
+  const job = await ending(environment, kind, id);
+  const paid = (await environment.paid()) - paidBefore;
+  await judge(environment, row, job, paid);
+  const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
   if (grown > 100) throw new Error(`The gateway's memory grew by ${Math.round(grown)} MB.`);
-  if (row.end === 'unknown') await payAgain(house, kind, job);
-  const found = await complaints(house);
+  if (row.end === 'unknown') await payAgain(environment, kind, job);
+  const found = await brokenPromises(environment);
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
 /** Forgets the gateway's peak so far. */
-export async function freshPeak(house: FaultsHouse): Promise<number> {
-  await house.gateway.forgetPeak();
-  return (await house.gateway.memory()).peak;
+export async function freshPeak(environment: FaultsEnvironment): Promise<number> {
+  await environment.gateway.forgetPeak();
+  return (await environment.gateway.memory()).peak;
 }
 
 interface Call {
@@ -64,9 +64,9 @@ interface Call {
   at: Date;
 }
 
-async function judge(house: FaultsHouse, row: CallRow, job: Job, paid: number): Promise<void> {
-  const states = await statesOf(house, job.id);
-  const calls = await house.rows<Call>(
+async function judge(environment: FaultsEnvironment, row: CallRow, job: Job, paid: number): Promise<void> {
+  const states = await statesOf(environment, job.id);
+  const calls = await environment.rows<Call>(
     `SELECT outcome, evidence, called_at AS at FROM submissions
       WHERE coalesce(model_id, generation_id) = $1 ORDER BY attempt`,
     [rowId(job.id)],

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startApp, type App } from '../../src/app';
+import { startApp, type App } from '../../src/app/app';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
-import type { Sandbox } from '../../src/upstream/sandbox/sandbox';
+import type { Sandbox } from '../../src/sandbox/sandbox';
 import { createTestDatabase, type TestDatabase } from './database';
 
 /** Settings as the environment would give them. */

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { templateDatabase, testServer, urlOfDatabase } from './test-server';
 
 const prefix = 'likeness-test-';

@@ -6,9 +6,10 @@ import { joinPasses } from '../../src/core/pass';
 import type { Sql, Transactions } from '../../src/core/sql';
 import { AvatarStore } from '../../src/generations/avatar.store';
 import { AvatarWork } from '../../src/generations/avatar.work';
-import { Closing } from '../../src/generations/closing';
+import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { GenerationWork } from '../../src/generations/generation.work';
 import { ResultUrls } from '../../src/generations/result-urls';
+import { createWorkshopGate, ImageProcessor } from '../../src/images/image-processor';
 import { AccountWork } from '../../src/jobs/account.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
@@ -19,7 +20,6 @@ import { OverdueWork } from '../../src/jobs/overdue.work';
 import { Settlement } from '../../src/jobs/settlement';
 import { SubmissionWork } from '../../src/jobs/submission.work';
 import { ModelWork } from '../../src/models/model.work';
-import { createWorkshopGate, PictureWorkshop } from '../../src/photos/picture-workshop';
 import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import type { MediaStore } from '../../src/storage/media-store';
 import { UpstreamBudget } from '../../src/upstream/budget';
@@ -42,7 +42,7 @@ export const resultDeadlineMs = 600_000;
 export const publicUrl = 'http://gateway.test';
 
 /** What a process is made around; shared by all. */
-export interface ProcessGround {
+export interface ProcessContext {
   database: Transactions;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
@@ -112,7 +112,7 @@ export class JobProcess {
 
   /** @param folder - of the journal; a process that takes the place of a dead one has its folder */
   constructor(
-    private readonly ground: ProcessGround,
+    private readonly ground: ProcessContext,
     private readonly folder: string,
   ) {
     const { photos, provider } = ground;
@@ -148,8 +148,8 @@ export class JobProcess {
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: ground.media, downloads: { result: ground.pictures } },
-      store: new AvatarStore(database, new Closing(store, silence), resultDeadlineMs),
-      workshop: new PictureWorkshop(createWorkshopGate(2)),
+      store: new AvatarStore(database, new GenerationCompletion(store, silence), resultDeadlineMs),
+      workshop: new ImageProcessor(createWorkshopGate(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,
       downloadTimeoutMs: 60_000,

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import type { Sharp } from 'sharp';
-import type { PictureProblemCode } from '../../src/photos/picture-problem';
+import type { PictureProblemCode } from '../../src/images/image-problem';
 import * as bytes from './picture-bytes';
 import { face, facePhoto } from './pictures';
 

@@ -1,6 +1,6 @@
 import { createLogger } from '../../src/core/logger';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
 import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
-import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/upstream/sandbox/sandbox';
 import { SandboxProvider } from '../../src/upstream/sandbox/sandbox-provider';
 
 const signal = new AbortController().signal;

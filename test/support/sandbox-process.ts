@@ -1,4 +1,4 @@
-import { startSandbox, type SandboxOptions } from '../../src/upstream/sandbox/sandbox';
+import { startSandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
 
 /** A sandbox in a process of its own, to be killed: says where it is, and lives until then. */
 async function main(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres } from '../../src/database/embedded-postgres';
+import type { EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 
 /** The migrated, empty database that test files clone. */
 export const templateDatabase = 'likeness_template';

@@ -7,15 +7,15 @@ import { authenticateLocally, type Authenticate } from '../../src/http/authentic
 import { ClientAddresses } from '../../src/http/client-address';
 import { Connections, type ConnectionLimits } from '../../src/http/connections';
 import type { Route } from '../../src/http/exchange';
-import { graphiqlPath, loadGraphiql } from '../../src/http/graphiql';
-import { GraphQLDoor } from '../../src/http/graphql-route';
+import { graphiqlPath, loadGraphiql } from '../../src/http/graphiql/graphiql';
+import { GraphQLHttpHandler } from '../../src/http/graphql/http-handler';
+import { Operations } from '../../src/http/graphql/operations';
+import { SseHandler, type SseLimits } from '../../src/http/graphql/sse-handler';
+import { WebSocketHandler, type WebSocketLimits } from '../../src/http/graphql/websocket-handler';
 import { healthRoutes, type HealthCheck } from '../../src/http/health';
-import { Operations } from '../../src/http/operations';
 import { Origins } from '../../src/http/origins';
 import { HttpServer } from '../../src/http/server';
 import { Sessions } from '../../src/http/sessions';
-import { SseDoor, type SseLimits } from '../../src/http/sse';
-import { WebSocketDoor, type WebSocketLimits } from '../../src/http/websocket';
 import { tinySchema, type Witness } from './tiny-schema';
 
 /** A door with nothing behind it but a schema of the tests' own. */
@@ -75,10 +75,10 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const origins = new Origins({ publicUrl, isLocalOnly, allowed });
   const { authenticate = authenticateLocally } = options;
   const shared = { operations, authenticate, origins, sessions: new Sessions(), logger };
-  const sockets = new WebSocketDoor({ ...shared, path: '/graphql', limits: options.sockets });
-  const events = new SseDoor({ ...shared, path: '/graphql/stream', limits: options.streams });
+  const sockets = new WebSocketHandler({ ...shared, path: '/graphql', limits: options.sockets });
+  const events = new SseHandler({ ...shared, path: '/graphql/stream', limits: options.streams });
   const explorerPath = options.graphiql ? graphiqlPath : undefined;
-  const graphql = new GraphQLDoor({ ...shared, path: '/graphql', explorerPath });
+  const graphql = new GraphQLHttpHandler({ ...shared, path: '/graphql', explorerPath });
   const routes = [graphql.route, events.route, ...(await otherRoutes(options, logger))];
   const isHttps = publicUrl?.startsWith('https:') === true;
   const connections = new Connections({

@@ -19,6 +19,7 @@ import {
 } from 'type-graphql';
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
+import { buildAppSchema } from '../../src/graphql/build-schema';
 import {
   createConnectionType,
   PageArgs,
@@ -29,7 +30,6 @@ import {
 import type { GraphQLContext } from '../../src/graphql/context';
 import { resolverOf } from '../../src/graphql/resolver-instances';
 import { UrlScalar } from '../../src/graphql/scalars';
-import { buildAppSchema } from '../../src/schema';
 
 enum Kind {
   MAN = 'MAN',

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { callerOf, ClientAddresses, isNetwork } from '../../src/http/client-address';
+import { isNetwork } from '../../src/core/networks';
+import { callerOf, ClientAddresses } from '../../src/http/client-address';
 
 const from = (remoteAddress: string, ...forwarded: string[]): IncomingMessage =>
   ({

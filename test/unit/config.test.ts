@@ -31,7 +31,7 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   MIGRATE: { values: ['no'], problem: /true or false/ },
   PORT: {
     values: ['abc', '-1', '65536', '80.5', 'Infinity'],
-    problem: /is no port; write a number from 0 to 65535$/,
+    problem: /is not a port; use a number from 0 to 65535$/,
   },
   PUBLIC_URL: {
     values: ['avatars.example.com', 'ftp://example.com', 'javascript:alert(1)', 'http://'],
@@ -65,7 +65,7 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   SHUTDOWN_GRACE: { values: ['10', '2d'], problem: /write it like (10s|90s, 20m or 48h)$/ },
   MAX_PHOTO_BYTES: {
     values: ['0', '20mb', '20 MB', '1.5MB', '-1', 'big'],
-    problem: /is no size; write it like 20MB, 500kB or 1000000$/,
+    problem: /is not a size (examples: 20MB, 500kB, 1000000)$/,
   },
   MAX_RESULT_BYTES: { values: ['0MB', '20MiB'], problem: /is no size; write it like 20MB/ },
   AUTH: {

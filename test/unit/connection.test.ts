@@ -3,6 +3,7 @@ import { Args, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
 import { localViewer } from '../../src/core/viewer';
+import { buildAppSchema } from '../../src/graphql/build-schema';
 import {
   createConnectionType,
   decodeCursor,
@@ -13,7 +14,6 @@ import {
   type Connection,
 } from '../../src/graphql/connection';
 import { createContext } from '../../src/http/context';
-import { buildAppSchema } from '../../src/schema';
 
 interface Row {
   id: string;

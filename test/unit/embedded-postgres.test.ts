@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { type EmbeddedPostgres } from '../../src/database/embedded-postgres';
+import { type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { EmbeddedServers, isRunning, query } from '../support/embedded-servers';
 
 describe('the first start of the embedded PostgreSQL', () => {

@@ -1,4 +1,4 @@
-import { Gate } from '../../src/core/gate';
+import { Semaphore } from '../../src/core/semaphore';
 
 /** Work that a test ends. */
 interface Job {
@@ -8,7 +8,7 @@ interface Job {
   result: Promise<string>;
 }
 
-function enter(gate: Gate, name: string, key?: string): Job {
+function enter(gate: Semaphore, name: string, key?: string): Job {
   const job: Job = {
     started: false,
     finish: () => undefined,
@@ -33,7 +33,7 @@ const startedAmong = (jobs: readonly Job[]): number => jobs.filter((job) => job.
 
 describe('a gate', () => {
   it('lets as many in as it is wide, and the others in order as places become free', async () => {
-    const gate = new Gate(2, 10, () => full);
+    const gate = new Semaphore(2, 10, () => full);
     const jobs = ['a', 'b', 'c', 'd'].map((name) => enter(gate, name));
     expect(jobs.map((job) => job.started)).toEqual([true, true, false, false]);
     jobs[1]!.finish();
@@ -47,7 +47,7 @@ describe('a gate', () => {
   });
 
   it('takes owners in turn, and what one owner asks in order', async () => {
-    const gate = new Gate(1, 10, () => full);
+    const gate = new Semaphore(1, 10, () => full);
     const names = ['anna 1', 'anna 2', 'anna 3', 'bob 1', 'carl 1', 'bob 2'];
     const jobs = names.map((name) => enter(gate, name, name.split(' ')[0]));
     const order: string[] = [];
@@ -60,7 +60,7 @@ describe('a gate', () => {
   });
 
   it('refuses at once what would have to wait behind a full queue', async () => {
-    const gate = new Gate(1, 2, () => full);
+    const gate = new Semaphore(1, 2, () => full);
     const jobs = ['in', 'first', 'second'].map((name) => enter(gate, name));
     await expect(enter(gate, 'third').result).rejects.toBe(full);
     jobs[0]!.finish();
@@ -71,7 +71,7 @@ describe('a gate', () => {
   });
 
   it('refuses whatever it has no place for when nobody may wait', async () => {
-    const gate = new Gate(1, 0, () => full);
+    const gate = new Semaphore(1, 0, () => full);
     const inside = enter(gate, 'in');
     await expect(enter(gate, 'out').result).rejects.toBe(full);
     inside.finish();
@@ -82,7 +82,7 @@ describe('a gate', () => {
   });
 
   it('frees the place of work that failed, and passes its error on', async () => {
-    const gate = new Gate(1, 1, () => full);
+    const gate = new Semaphore(1, 1, () => full);
     const [broken, next] = [enter(gate, 'broken'), enter(gate, 'next')];
     broken.fail(new Error('broken'));
     await expect(broken.result).rejects.toThrow('broken');
@@ -91,7 +91,7 @@ describe('a gate', () => {
   });
 
   it('frees the place of work that throws before it begins', async () => {
-    const gate = new Gate(1, 0, () => full);
+    const gate = new Semaphore(1, 0, () => full);
     const throwing = gate.run(() => {
       throw new Error('at once');
     });
@@ -102,7 +102,7 @@ describe('a gate', () => {
   });
 
   it('is never wider than it should be, and never narrower while somebody waits', async () => {
-    const gate = new Gate(3, 500, () => full);
+    const gate = new Semaphore(3, 500, () => full);
     const jobs = Array.from({ length: 200 }, (_, index) => enter(gate, String(index)));
     for (let ended = 0; ended < jobs.length; ended += 1) {
       expect(startedAmong(jobs) - ended).toBe(Math.min(3, jobs.length - ended));

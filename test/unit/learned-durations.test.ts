@@ -19,7 +19,7 @@ class Past implements Sql {
 }
 
 const usual = (durations: LearnedDurations, kind = 'training/MAN'): Promise<number> =>
-  durations.usualMs(kind, 'SELECT 1 AS ms', [], 5_000);
+  durations.typicalMs(kind, 'SELECT 1 AS ms', [], 5_000);
 
 describe('learned durations', () => {
   it('are the median of what has been seen', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PersistedQueries } from '../../src/http/persisted-queries';
+import { PersistedQueries } from '../../src/http/graphql/persisted-queries';
 
 const hashOf = (query: string): string => createHash('sha256').update(query).digest('hex');
 const listed = '{ listed }';

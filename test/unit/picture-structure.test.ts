@@ -1,6 +1,6 @@
-import { guessFormat, type PictureFormat } from '../../src/photos/picture-format';
-import { readStructure, type PictureStructure } from '../../src/photos/picture-structure';
-import { verifyResult } from '../../src/photos/result-picture';
+import { guessFormat, type PictureFormat } from '../../src/images/format';
+import { verifyResult } from '../../src/images/result-image';
+import { readStructure, type PictureStructure } from '../../src/images/structure';
 import { jpegSegment, pngChunk, withChunks, withSegments } from '../support/picture-bytes';
 import { face } from '../support/pictures';
 

@@ -47,7 +47,7 @@ class PolledJob {
         retentionMs: modelRetentionMs,
         lostAfterMs,
         shareOfUpstream: 1,
-        usualMs: 20 * minuteMs,
+        typicalMs: 20 * minuteMs,
       });
       if (outcome.then === 'fail') return outcome;
       this.row = { ...this.row, ...(outcome.set as Partial<JobRow>) };
@@ -147,7 +147,7 @@ describe('polls of a failed job', () => {
     (answer) => {
       const job = new PolledJob();
       job.row.status = 'FAILED';
-      expect(job.poll(answer, 30, 5 * minuteMs)).toMatchObject({ then: 'stay', tell: false });
+      expect(job.poll(answer, 30, 5 * minuteMs)).toMatchObject({ then: 'stay', appendsEvent: false });
       expect(job.row).toMatchObject({ status: 'FAILED', progress: 0 });
     },
   );

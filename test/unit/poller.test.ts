@@ -1,22 +1,22 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createLogger } from '../../src/core/logger';
-import { Poller, type Beat } from '../../src/poller/poller';
+import { Poller, type PeriodicTask } from '../../src/poller/poller';
 import { until } from '../support/until';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-const task = (pass: Beat['pass'], more: Partial<Beat> = {}): Beat => ({
+const task = (pass: PeriodicTask['pass'], more: Partial<PeriodicTask> = {}): PeriodicTask => ({
   name: 'test',
   pass,
   idleMs: 60_000,
-  lanes: 1,
+  concurrency: 1,
   wakes: true,
   ...more,
 });
 
-const started = (...tasks: Beat[]): Poller => {
+const started = (...tasks: PeriodicTask[]): Poller => {
   const poller = new Poller(tasks, createLogger('silent'));
   poller.start();
   return poller;

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
-import { forecast, type ForecastFacts } from '../../src/jobs/progress';
+import { forecast, type ForecastInput } from '../../src/jobs/progress';
 
 const submittedAt = new Date(Date.UTC(2026, 5, 1));
 const minutes = 60_000;
 
 /** A job that usually takes ten minutes, so long after it was submitted. */
-const at = (elapsedMs: number, facts: Partial<ForecastFacts> = {}): { progress: number; leftMs: number } => {
+const at = (elapsedMs: number, facts: Partial<ForecastInput> = {}): { progress: number; leftMs: number } => {
   const now = new Date(submittedAt.getTime() + elapsedMs);
   const { progress, readyAt } = forecast({
     now,
     submittedAt,
-    usualMs: 10 * minutes,
+    typicalMs: 10 * minutes,
     lastProgress: 0,
     ...facts,
   });
@@ -41,8 +41,8 @@ describe('a forecast by the clock', () => {
   });
 
   it('makes sense of jobs that usually take no time', () => {
-    expect(at(0, { usualMs: 0 })).toEqual({ progress: 0, leftMs: 0 });
-    expect(at(minutes, { usualMs: 0 }).progress).toBe(99);
+    expect(at(0, { typicalMs: 0 })).toEqual({ progress: 0, leftMs: 0 });
+    expect(at(minutes, { typicalMs: 0 }).progress).toBe(99);
   });
 });
 
@@ -68,7 +68,7 @@ describe('a forecast by the upstream’s word', () => {
 describe('every forecast', () => {
   const facts = fc.record({
     elapsed: durations,
-    usualMs: durations,
+    typicalMs: durations,
     reported: percents,
     lastProgress: fc.integer({ min: 0, max: 99 }),
   });
@@ -86,7 +86,7 @@ describe('every forecast', () => {
   });
 
   it('never goes back from one to the next, whatever the clock and the upstream say', () => {
-    const polls = fc.array(fc.record({ elapsed: durations, usualMs: durations, reported: percents }));
+    const polls = fc.array(fc.record({ elapsed: durations, typicalMs: durations, reported: percents }));
     fc.assert(
       fc.property(polls, (all) => {
         let told = 0;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isBlurhashValid } from 'blurhash';
 import sharp, { type Sharp } from 'sharp';
-import { PictureWorkshop, createWorkshopGate, workshopQueue } from '../../src/photos/picture-workshop';
-import { verifyResult } from '../../src/photos/result-picture';
+import { ImageProcessor, createWorkshopGate, workshopQueue } from '../../src/images/image-processor';
+import { verifyResult } from '../../src/images/result-image';
 import {
   animated,
   emptyZip,
@@ -171,7 +171,7 @@ describe('a result from the upstream', () => {
 
 describe('the picture workshop', () => {
   it('refuses a picture when too many are waiting, and takes the next once there is room', async () => {
-    const workshop = new PictureWorkshop(createWorkshopGate(1));
+    const workshop = new ImageProcessor(createWorkshopGate(1));
     const photo = await facePhoto(1, { width: 300, height: 300 });
     const taken = Array.from({ length: 1 + workshopQueue }, () => workshop.prepare(photo));
     await expect(workshop.prepare(photo)).rejects.toMatchObject({
@@ -183,7 +183,7 @@ describe('the picture workshop', () => {
   });
 
   it('leaves the event loop to the API while it works', async () => {
-    const workshop = new PictureWorkshop(createWorkshopGate(2));
+    const workshop = new ImageProcessor(createWorkshopGate(2));
     const photo = await facePhoto(1, { width: 4000, height: 3000 });
     let turns = 0;
     let isWorking = true;
@@ -203,7 +203,7 @@ describe('the picture workshop', () => {
     const path = join(folder, 'photo');
     try {
       await writeFile(path, await facePhoto(1));
-      const workshop = new PictureWorkshop(createWorkshopGate(1));
+      const workshop = new ImageProcessor(createWorkshopGate(1));
       expect(await workshop.prepare(path)).toMatchObject({ sourceWidth: 800, sourceHeight: 600 });
       expect(await workshop.verify(path)).toMatchObject({
         width: 800,

@@ -1,4 +1,4 @@
-import { resultCount, statusAt, tempoOf } from '../../src/upstream/sandbox/jobs';
+import { resultCount, statusAt, tempoOf } from '../../src/sandbox/jobs';
 
 const times = { startedAtMs: 1_000, doneAtMs: 2_000 };
 

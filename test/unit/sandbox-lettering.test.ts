@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { letter } from '../../src/upstream/sandbox/lettering';
+import { letter } from '../../src/sandbox/lettering';
 
 /** Only what a path may hold: a machine without fonts can draw it. */
 const pathPattern = /^([MLHVCAZ][-\d. ]*)*$/;

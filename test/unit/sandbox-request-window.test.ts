@@ -1,4 +1,4 @@
-import { RequestWindow } from '../../src/upstream/sandbox/request-window';
+import { RequestWindow } from '../../src/sandbox/request-window';
 
 describe('request window', () => {
   it('lets the limit through, refuses the rest, and begins anew when it is over', () => {

@@ -13,9 +13,9 @@ import {
   type GraphQLNamedType,
   type GraphQLSchema,
 } from 'graphql';
-import { apiSchema } from '../../src/api-schema';
-import { exampleTabs } from '../../src/http/graphiql-page';
-import { printAppSchema } from '../../src/schema';
+import { apiSchema } from '../../src/app/api-schema';
+import { printAppSchema } from '../../src/graphql/build-schema';
+import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 
 let schema: GraphQLSchema;
 

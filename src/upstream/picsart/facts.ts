@@ -38,8 +38,8 @@ export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): P
     maxAvatars: 100,
     trainingPoll: plan(5 * minuteMs, 2 * minuteMs, speed),
     generationPoll: plan(20 * secondMs, 10 * secondMs, speed),
-    usualTrainingMs: (20 * minuteMs) / speed,
-    usualGenerationMs: minuteMs / speed,
+    typicalTrainingMs: (20 * minuteMs) / speed,
+    typicalGenerationMs: minuteMs / speed,
     resultTtlMs: (48 * 60 * minuteMs) / speed,
     // Never so short that a slow machine could not fetch 30 photos.
     photoFetchMs: Math.max(minuteMs, (30 * minuteMs) / speed),

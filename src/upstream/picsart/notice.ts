@@ -3,7 +3,7 @@ import type { UpstreamNotice } from '../provider';
 type Headers = Readonly<Record<string, string>>;
 
 /** The longest wait that an upstream's word is taken for, in milliseconds; a broken figure must not stop work for ever. */
-const longestWaitMs = 24 * 60 * 60 * 1_000;
+const maxWaitMs = 24 * 60 * 60 * 1_000;
 
 /** The wait after a 429 that names none, in milliseconds: Picsart's limits are counted by the minute. */
 const unnamedWaitMs = 60_000;
@@ -52,7 +52,7 @@ function resetMs(headers: Headers, nowMs: number): number | undefined {
 }
 
 function bounded(ms: number): number {
-  return Math.min(longestWaitMs, Math.max(0, Math.ceil(ms)));
+  return Math.min(maxWaitMs, Math.max(0, Math.ceil(ms)));
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

@@ -98,11 +98,11 @@ export function readResults(body: Record<string, unknown>): UpstreamResult[] | n
   const lists = [asObject(body.data)?.urls, body.urls, body.data, asObject(body.data)?.url];
   const list = lists.map((value) => (typeof value === 'string' ? [value] : value)).find(Array.isArray) as
     unknown[] | undefined;
-  return list ? list.slice(0, mostResults).flatMap(readResult) : null;
+  return list ? list.slice(0, maxResults).flatMap(readResult) : null;
 }
 
 /** More than any generation can have asked for. */
-const mostResults = 1_000;
+const maxResults = 1_000;
 
 const item = z.union([
   z.string().transform((url) => ({ url, id: undefined })),
@@ -149,7 +149,7 @@ export function statusValues(body: Body): { envelope: unknown; own: unknown[]; e
   const outer = containersIn(body);
   const objects = [...outer, ...outer.flatMap(containersIn)];
   const lists = [body, ...objects].flatMap((one) => [one.data, one.urls, one.result]).filter(Array.isArray);
-  const entries = lists.flatMap((list) => list.slice(0, mostResults) as unknown[]);
+  const entries = lists.flatMap((list) => list.slice(0, maxResults) as unknown[]);
   return {
     envelope: body.status,
     own: objects.map(({ status }) => status),
@@ -201,12 +201,12 @@ function reasonText(value: unknown): string | undefined {
     .map(plainText)
     .filter((part) => part !== '')
     .join('; ');
-  return text === '' ? undefined : text.slice(0, mostReasonLength);
+  return text === '' ? undefined : text.slice(0, maxReasonLength);
 }
 
 /** Without web addresses. Word by word: one expression over the whole text would backtrack. */
 function plainText(text: string): string {
-  const words = text.slice(0, 4 * mostReasonLength).split(/[\p{C}\s]+/u);
+  const words = text.slice(0, 4 * maxReasonLength).split(/[\p{C}\s]+/u);
   return words
     .map((word) => (isAddress(word) ? '[address]' : word))
     .join(' ')
@@ -218,7 +218,7 @@ function isAddress(word: string): boolean {
 }
 
 const maxReasonParts = 20;
-const mostReasonLength = 500;
+const maxReasonLength = 500;
 
 function asObject(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;

@@ -1,0 +1,65 @@
+/**
+ * Rules of this project that no published plugin has.
+ *
+ * - `documented-exports`: every export has a TSDoc comment.
+ * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name that says nothing about their content.
+ */
+
+const shapeless = /(^|[-.])(utils?|helpers?|managers?|common|misc|shared)([-.]|$)/;
+
+/** What may stand between the dots of a file's name; docs/CONTRIBUTING.md says what each is. */
+const kinds = new Set(
+  'entity state type input resolver loader service work lifecycle subscription store ledger job command repository errors test'.split(
+    ' ',
+  ),
+);
+
+/** @type {import('eslint').Rule.RuleModule} */
+const fileNames = {
+  meta: { type: 'suggestion', schema: [], messages: { shape: '{{ name }}: {{ cure }}' } },
+  create: (context) => ({
+    Program(node) {
+      const name = context.filename.split(/[\\/]/).at(-1);
+      const report = (cure) => context.report({ node, messageId: 'shape', data: { name, cure } });
+      if (!/^[a-z0-9]+(-[a-z0-9]+)*([.][a-z0-9]+(-[a-z0-9]+)*)*[.]ts$/.test(name))
+        report('write it in kebab-case.');
+      const [, kind, more] = name.replace(/[.]ts$/, '').split('.');
+      if (more || (kind && !kinds.has(kind))) report(`"${kind}" is not a known kind of file; use a hyphen.`);
+      if (shapeless.test(name.replace(/[.]ts$/, ''))) report('name it by what it does.');
+    },
+  }),
+};
+
+/** @type {import('eslint').Rule.RuleModule} */
+const documentedExports = {
+  meta: {
+    type: 'suggestion',
+    schema: [],
+    messages: { missing: 'Describe {{ name }} in a TSDoc comment.' },
+  },
+  create: (context) => ({
+    'ExportNamedDeclaration[declaration]'(node) {
+      const { declaration } = node;
+      const first = declaration.decorators?.[0] ?? node;
+      const start = first.range[0] < node.range[0] ? first : node;
+      if (isOverload(node) || context.sourceCode.getCommentsBefore(start).some(isTsDoc)) return;
+      const name = (declaration.id ?? declaration.declarations[0].id).name ?? 'this';
+      context.report({ node, messageId: 'missing', data: { name } });
+    },
+  }),
+};
+
+const isTsDoc = (comment) => comment.type === 'Block' && comment.value.startsWith('*');
+
+/** The implementation of overloads needs no comment: its signatures have them. */
+const isOverload = (node) => {
+  const siblings = node.parent.body;
+  const before = siblings[siblings.indexOf(node) - 1];
+  return (
+    before?.declaration?.type === 'TSDeclareFunction' &&
+    before.declaration.id.name === node.declaration.id?.name
+  );
+};
+
+/** The plugin. */
+export const project = { rules: { 'file-names': fileNames, 'documented-exports': documentedExports } };

@@ -1,0 +1,202 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import { Shutdown } from '../core/shutdown';
+import { UrlSigner } from '../core/signature';
+import { createDataSource } from '../database/data-source';
+import { Database, isUnavailable } from '../database/database';
+import { checkMigrated, migrate } from '../database/migrate';
+import { EmbeddedKeeper } from '../embedded-postgres/keeper';
+import { entities } from '../entities';
+import { EventFeed } from '../events/feed';
+import { Wakeups } from '../events/wakeups';
+import { createWorkshopGate, ImageProcessor } from '../images/image-processor';
+import { Journal } from '../jobs/journal';
+import type { Poller } from '../poller/poller';
+import { startSandbox, type Sandbox } from '../sandbox/sandbox';
+import { prepareDataDirectory } from '../storage/data-directory';
+import { DiskStore } from '../storage/disk-store';
+import { signingSecrets } from '../storage/signing-secret';
+import { UploadSpool } from '../storage/upload-spool';
+import { Downloads } from '../upstream/downloads';
+import { createGuard } from '../upstream/guard';
+import { PicsartProvider } from '../upstream/picsart/picsart-provider';
+import type { AvatarProvider } from '../upstream/provider';
+import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
+import { createAuth } from './auth';
+import { makeFeatures } from './features';
+import { createHttpServers } from './http';
+import { createMetrics } from './metrics';
+import { makeWork } from './workers';
+
+/** A gateway that runs. */
+export interface App {
+  /** Where clients reach it, without a slash at the end. */
+  url: string;
+  /** The sandbox, if that is the upstream. */
+  sandbox: Sandbox | null;
+  /** Finishes what is in hand, within the grace, and ends everything that it started, last begun first. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a gateway: everything that runs is made here, in the order in which it is needed. If a part cannot start, or
+ * `shutdown` is asked to stop meanwhile, those before it are stopped again.
+ */
+export async function startApp(
+  config: Config,
+  logger: Logger,
+  shutdown = new Shutdown(logger),
+): Promise<App> {
+  const running = await shutdown.start(() => start(config, logger, shutdown));
+  return { ...running, stop: () => shutdown.stop() };
+}
+
+async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
+  const dataDir = resolve(config.DATA_DIR);
+  await prepareDataDirectory(dataDir);
+  const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(
+    openDatabase(config, dataDir, logger, shutdown),
+    openUpstream(config, dataDir, logger, shutdown),
+  );
+
+  const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
+  const { media, spool } = await openMedia(dataDir);
+  const workshop = new ImageProcessor(createWorkshopGate(availableParallelism(), config.MAX_UPLOADS));
+  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
+  const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
+  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
+  const metrics = createMetrics(database, logger);
+  const access = createAuth({ config, logger, database, wakeups });
+  shutdown.onStop(() => access.stop());
+
+  let listening = '';
+  const deps = {
+    config,
+    logger,
+    database,
+    media,
+    workshop,
+    spool,
+    wakeups,
+    feed,
+    provider,
+    guard,
+    signer,
+    quotas: access.quotas,
+    localUrl: () => listening,
+    publicUrl: () => config.PUBLIC_URL ?? listening,
+  };
+  const features = makeFeatures(deps);
+
+  const journal = new Journal(join(dataDir, 'journal'));
+  journal.start();
+  shutdown.onStop(() => journal.stop());
+  const { poller, replay } = makeWork({ ...deps, downloads, journal, metrics }, features);
+  await replay();
+
+  const servers = await createHttpServers({ ...deps, features, access, metrics });
+  shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
+  shutdown.onStop(() => features.photoServing.stop());
+  // Before the doors: a paid call in flight is waited for, since its answer is worth more than a quick end, and the
+  // upstream may want photos from us before it answers.
+  shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
+  listening = (await servers.start()).url;
+  await features.photoServing.start();
+  if (config.ROLE !== 'api') startWork(poller, wakeups);
+  return { url: deps.publicUrl(), sandbox };
+}
+
+function startWork(poller: Poller, wakeups: Wakeups): void {
+  wakeups.onWork(() => poller.wake());
+  poller.start();
+}
+
+async function openDatabase(
+  config: Config,
+  dataDir: string,
+  logger: Logger,
+  shutdown: Shutdown,
+): Promise<{ url: string; database: Database }> {
+  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, shutdown));
+  await prepareSchema(config, url);
+  const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
+  shutdown.onStop(() => source.destroy());
+  return { url, database: new Database(source) };
+}
+
+async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {
+  try {
+    await (MIGRATE ? migrate(url) : checkMigrated(url));
+  } catch (error) {
+    if (DATABASE_URL === undefined || !isUnavailable(error)) throw error;
+    const why = error instanceof Error ? error.message : 'it does not answer';
+    throw new Error(`the database of DATABASE_URL cannot be reached: ${why}`, { cause: error });
+  }
+}
+
+async function openMedia(dataDir: string): Promise<{ media: DiskStore; spool: UploadSpool }> {
+  const spool = await UploadSpool.open(join(dataDir, 'uploads'));
+  return { media: new DiskStore(join(dataDir, 'media')), spool };
+}
+
+async function openEvents(
+  url: string,
+  database: Database,
+  logger: Logger,
+  shutdown: Shutdown,
+): Promise<{ wakeups: Wakeups; feed: EventFeed }> {
+  const wakeups = new Wakeups({ url, logger });
+  shutdown.onStop(() => wakeups.stop());
+  await wakeups.start();
+  const feed = new EventFeed({ sql: database, wakeups, logger });
+  shutdown.onStop(() => feed.stop());
+  feed.start();
+  return { wakeups, feed };
+}
+
+async function startDatabase(dataDir: string, logger: Logger, shutdown: Shutdown): Promise<string> {
+  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
+  // A killed gateway leaves its database running for the next start; one that is told to end does not.
+  shutdown.onStop(() => keeper.stop(), true);
+  return keeper.url;
+}
+
+async function openUpstream(
+  config: Config,
+  dataDir: string,
+  logger: Logger,
+  shutdown: Shutdown,
+): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
+  const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
+  if (config.UPSTREAM === 'picsart') {
+    const {
+      PICSART_BASE_URL: baseUrl,
+      PICSART_BALANCE_URL: balanceUrl,
+      PICSART_API_KEY: apiKey = '',
+    } = config;
+    const provider = new PicsartProvider({
+      ...limits,
+      name: 'picsart',
+      baseUrl,
+      balanceUrl,
+      apiKey,
+      speed: 1,
+    });
+    shutdown.onStop(() => provider.stop());
+    return { provider, sandbox: null };
+  }
+  const speed = config.SANDBOX_SPEED;
+  const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
+  shutdown.onStop(() => sandbox.stop());
+  const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
+  shutdown.onStop(() => provider.stop());
+  return { provider, sandbox };
+}
+
+/** Both, or the first error; but only once neither is still starting, so that nothing is left running. */
+async function allStarted<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
+}

@@ -1,0 +1,90 @@
+import { QuotaService } from '../accounts/quota.service';
+import { ApiKeyService } from '../auth/api-key.service';
+import { Authentication, type Credentials } from '../auth/authentication';
+import { KeySet } from '../auth/key-set';
+import { RateLimiter } from '../auth/rate-limiter';
+import { Revocations } from '../auth/revocations';
+import { TokenVerifier } from '../auth/token-verifier';
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import type { Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import type { Wakeups } from '../events/wakeups';
+import { ClientAddresses } from '../http/client-address';
+import { RateGate, type RateRule } from '../http/rate-gate';
+import { countRunning } from '../jobs/running-jobs';
+import { HttpExchange } from '../upstream/http-exchange';
+
+/** What the knowledge of who is asking stands on. */
+export interface AuthDeps {
+  config: Config;
+  logger: Logger;
+  database: Transactions;
+  wakeups: Pick<Wakeups, 'announce' | 'onTopic'>;
+}
+
+/** Who is asking, and how much they may. */
+export interface Auth {
+  authenticate: (credentials: Credentials) => Promise<Viewer>;
+  quotas: QuotaService;
+  keys: ApiKeyService;
+  rates: RateGate;
+  addresses: ClientAddresses;
+  /** Whoever holds connections open ends those of the keys that it tells of. */
+  revocations: Revocations;
+  stop(): Promise<void>;
+}
+
+/** Makes it, and begins to listen for keys that are revoked. */
+export function createAuth({ config, logger, database, wakeups }: AuthDeps): Auth {
+  const revocations = new Revocations({ sql: database, wakeups, logger });
+  const keys = new ApiKeyService({ database, announcer: wakeups, revocations, logger });
+  const exchange = new HttpExchange(1);
+  const { AUTH, JWT_JWKS_URL: url } = config;
+  const keySet = url === undefined ? null : new KeySet({ url, exchange, logger });
+  const { authenticate } = new Authentication({
+    isOpen: AUTH.includes('none'),
+    keys: AUTH.includes('keys') ? keys : null,
+    tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
+  });
+  const quotas = new QuotaService({ sql: database, limits: limitsOf(config), countRunning });
+  const limiter = new RateLimiter({ sql: database, logger });
+  const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
+  const rates = new RateGate({
+    counter: limiter,
+    addresses,
+    owner: rateRule('owner', config.RATE_LIMIT_OWNER, 600),
+    address: rateRule('address', config.RATE_LIMIT_ADDRESS, 1_200),
+  });
+  revocations.start();
+  const stop = async (): Promise<void> => {
+    revocations.stop();
+    keySet?.stop();
+    await Promise.all([limiter.stop(), exchange.stop()]);
+  };
+  return { authenticate, quotas, keys, rates, addresses, revocations, stop };
+}
+
+/**
+ * A limit as it is set; unset, a usual one per minute that does not count this machine's own requests: a laptop, a
+ * test, or a proxy beside the gateway that nobody named as trusted must not lock everybody out. 600 operations a minute
+ * are ten times what a busy page asks; an address, behind which a household or an office may be, has twice as many.
+ */
+function rateRule(name: string, setting: Config['RATE_LIMIT_OWNER'], defaultQuota: number): RateRule | null {
+  if (setting === null) return null;
+  const { quota, windowMs } = setting ?? { quota: defaultQuota, windowMs: 60_000 };
+  return { policy: { name, quota, windowMs }, countsLoopback: setting !== undefined };
+}
+
+function makeVerifier(config: Config, keys: KeySet | null): TokenVerifier {
+  const { JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
+  return new TokenVerifier({ keys, secret: secret ?? null, issuer, audience });
+}
+
+function limitsOf(config: Config): QuotaService['limits'] {
+  return {
+    trainingsPerDay: config.QUOTA_TRAININGS_PER_DAY ?? null,
+    avatarsPerDay: config.QUOTA_AVATARS_PER_DAY ?? null,
+    running: config.QUOTA_RUNNING ?? null,
+  };
+}

@@ -1,0 +1,170 @@
+import { ConsentRule } from '../accounts/consent';
+import type { ErasureGate } from '../accounts/erasure-gate';
+import type { QuotaService } from '../accounts/quota.service';
+import { ViewerResolver } from '../accounts/viewer.resolver';
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import type { UrlSigner } from '../core/signature';
+import type { TransferLimits } from '../core/transfers';
+import type { Database } from '../database/database';
+import type { EventFeed } from '../events/feed';
+import type { Wakeups } from '../events/wakeups';
+import { AvatarResolver, ModelAvatarsResolver } from '../generations/avatar.resolver';
+import { AvatarService } from '../generations/avatar.service';
+import { GenerationCompletion } from '../generations/generation-completion';
+import { GenerationListResolver } from '../generations/generation-list.resolver';
+import { GenerationLifecycle } from '../generations/generation.lifecycle';
+import { GenerationResolver } from '../generations/generation.resolver';
+import { GenerationService } from '../generations/generation.service';
+import { GenerationSubscriptions } from '../generations/generation.subscription';
+import { NodeResolver } from '../generations/node.resolver';
+import { StyleResolver } from '../generations/style.resolver';
+import { acceptsConnections } from '../http/self-check';
+import type { ImageProcessor } from '../images/image-processor';
+import { JobStore } from '../jobs/job.store';
+import { OperatorResolver } from '../jobs/operator.resolver';
+import { readOverview } from '../jobs/overview';
+import { ModelLifecycle } from '../models/model.lifecycle';
+import { ModelResolver } from '../models/model.resolver';
+import { ModelService } from '../models/model.service';
+import { ModelSubscriptions } from '../models/model.subscription';
+import { PhotoIntake } from '../photos/photo-intake';
+import { PhotoServing } from '../photos/photo-serving.service';
+import { PhotoUploadService } from '../photos/photo-upload.service';
+import { PhotoUrls } from '../photos/photo-urls';
+import { PhotoResolver } from '../photos/photo.resolver';
+import { PhotoService } from '../photos/photo.service';
+import { TrainingPhotoService } from '../photos/training-photo.service';
+import type { ErasureWork } from '../privacy/erasure.work';
+import type { ExportService } from '../privacy/export.service';
+import { MediaDeletion } from '../storage/media-deletion';
+import type { MediaStore } from '../storage/media-store';
+import type { UploadSpool } from '../storage/upload-spool';
+import type { Guard } from '../upstream/guard';
+import type { AvatarProvider } from '../upstream/provider';
+import { makePrivacy } from './privacy';
+
+/** What the features stand on. */
+export interface FeatureDeps {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  media: MediaStore;
+  wakeups: Wakeups;
+  feed: EventFeed;
+  provider: AvatarProvider;
+  guard: Guard;
+  workshop: ImageProcessor;
+  spool: UploadSpool;
+  signer: UrlSigner;
+  quotas: QuotaService;
+  /** The address that the HTTP server listens on, without a slash at the end; empty before. */
+  localUrl: () => string;
+  /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
+  publicUrl: () => string;
+}
+
+/** The features, as the doors and the clock use them. */
+export interface Features {
+  store: JobStore;
+  closing: GenerationCompletion;
+  deletion: MediaDeletion;
+  intake: PhotoIntake;
+  uploads: PhotoUploadService;
+  photos: PhotoService;
+  trainingPhotos: TrainingPhotoService;
+  photoServing: PhotoServing;
+  avatars: AvatarService;
+  gate: ErasureGate;
+  erasureWork: ErasureWork;
+  exports: ExportService;
+  /** One of each class, for the schema. */
+  resolvers: object[];
+}
+
+/** Makes every service, in the order in which they build on each other. */
+export function makeFeatures(deps: FeatureDeps): Features {
+  const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
+  const photoFeatures = makePhotos(deps);
+  const { photos, trainingPhotos } = photoFeatures;
+  const store = new JobStore(database, wakeups);
+  const closing = new GenerationCompletion(store, wakeups);
+  const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
+  const parts = { database, store, photos: trainingPhotos, provider, quotas, consents };
+  const generations = new GenerationService(parts);
+  const generationLifecycle = new GenerationLifecycle(parts);
+  const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
+  const models = new ModelService(parts);
+  const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
+  const { personResolver, ...privacy } = makePrivacy(deps);
+  const resolvers = [
+    new ViewerResolver(quotas),
+    personResolver,
+    new OperatorResolver(() => readOverview(database)),
+    new StyleResolver(provider.facts.styles),
+    new NodeResolver(models, generations, avatars, photos),
+    new PhotoResolver(photos),
+    new ModelResolver(models, modelLifecycle, new ModelSubscriptions(database, feed), photos),
+    new GenerationResolver({
+      service: generations,
+      lifecycle: generationLifecycle,
+      subscriptions: new GenerationSubscriptions(database, feed),
+      avatars,
+      models,
+    }),
+    new GenerationListResolver(generations),
+    new AvatarResolver(avatars, generations),
+    new ModelAvatarsResolver(avatars),
+  ];
+  return { ...photoFeatures, ...privacy, store, closing, avatars, resolvers };
+}
+
+type PhotoFeatures = Pick<
+  Features,
+  'deletion' | 'intake' | 'uploads' | 'photos' | 'trainingPhotos' | 'photoServing'
+>;
+
+function makePhotos({
+  config,
+  logger,
+  database,
+  media,
+  guard,
+  signer,
+  workshop,
+  spool,
+  publicUrl,
+  localUrl,
+}: FeatureDeps): PhotoFeatures {
+  const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
+  const deletion = new MediaDeletion(database, media, logger);
+  const urls = new PhotoUrls(signer, publicUrl);
+  const intake = new PhotoIntake(database, media, workshop);
+  const checkUrl = (url: string): URL => guard.checkUrl(url);
+  const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
+  const photoServing = new PhotoServing({ sql: database, logger, publicUrl, isAccepting });
+  return {
+    deletion,
+    intake,
+    photoServing,
+    uploads: new PhotoUploadService({
+      ...{ database, urls, intake, spool },
+      maxBytes: maxPhotoBytes,
+      limits: uploadLimits(config),
+    }),
+    photos: new PhotoService({ database, store: media, deletion, urls, maxPhotoBytes }),
+    trainingPhotos: new TrainingPhotoService({
+      ...{ database, store: media, urls, checkUrl, retentionMs },
+      onUnrecordedFetch: () => photoServing.interrupt(),
+    }),
+  };
+}
+
+function uploadLimits(config: Config): TransferLimits {
+  return {
+    maxTransfers: config.MAX_UPLOADS,
+    maxPerOwner: config.MAX_UPLOADS_PER_OWNER,
+    minBytesPerSecond: config.MIN_TRANSFER_RATE,
+    graceMs: config.TRANSFER_GRACE,
+  };
+}

@@ -1,0 +1,138 @@
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import type { Database } from '../database/database';
+import type { Wakeups } from '../events/wakeups';
+import { buildAppSchema } from '../graphql/build-schema';
+import { Connections } from '../http/connections';
+import { descriptorReserve, readDescriptorLimit } from '../http/descriptor-limit';
+import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
+import { GraphQLHttpHandler } from '../http/graphql/http-handler';
+import { Operations } from '../http/graphql/operations';
+import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
+import { SseHandler } from '../http/graphql/sse-handler';
+import { WebSocketHandler } from '../http/graphql/websocket-handler';
+import { healthRoutes } from '../http/health';
+import { Origins } from '../http/origins';
+import { HttpServer } from '../http/server';
+import { Sessions } from '../http/sessions';
+import type { MediaStore } from '../storage/media-store';
+import type { Auth } from './auth';
+import type { Features } from './features';
+import { mediaRoutes } from './media';
+import type { Metrics } from './metrics';
+
+/** What the doors stand on. */
+export interface HttpDeps {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  media: MediaStore;
+  wakeups: Wakeups;
+  metrics: Metrics;
+  features: Features;
+  access: Auth;
+}
+
+/** Everything that listens. */
+export interface HttpServers {
+  start(): Promise<{ url: string }>;
+  /** Lets what is in hand end, at most for the grace, in milliseconds. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Makes the one port of the gateway with everything behind it. */
+export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
+  const { config, logger, features, access } = deps;
+  const origins = new Origins({
+    publicUrl: config.PUBLIC_URL,
+    isLocalOnly: config.AUTH.includes('none'),
+    allowed: config.CORS_ORIGINS,
+  });
+  const sessions = new Sessions();
+  const isApi = config.ROLE !== 'worker';
+  const showsGraphiql = config.GRAPHIQL && isApi;
+  access.revocations.onRevoked((keyId) => sessions.endWhere((viewer) => viewer.keyId === keyId));
+  const { authenticate, rates } = access;
+  const shared = { operations: makeOperations(deps), authenticate, rates, origins, sessions, logger };
+  const sockets = new WebSocketHandler({ ...shared, path: '/graphql' });
+  const events = new SseHandler({ ...shared, path: '/graphql/stream' });
+  const graphql = new GraphQLHttpHandler({
+    ...shared,
+    path: '/graphql',
+    batching: config.BATCHING,
+    explorerPath: showsGraphiql ? graphiqlPath : undefined,
+  });
+  const server = new HttpServer({
+    host: config.HOST,
+    port: config.PORT,
+    routes: [
+      ...healthRoutes({ checks: checksOf(deps), metrics: deps.metrics.registry, logger }),
+      ...mediaRoutes(features),
+      ...(isApi ? [graphql.route, events.route] : []),
+      ...(showsGraphiql ? await loadGraphiql('/graphql') : []),
+    ],
+    sockets: isApi ? sockets : null,
+    origins,
+    connections: makeConnections(deps),
+    isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
+    logger,
+  });
+  return {
+    start: async () => {
+      await graphql.start();
+      return server.start();
+    },
+    stop: async (graceMs) => {
+      events.stop();
+      await Promise.all([sockets.stop(graceMs), server.stop(graceMs)]);
+      await graphql.stop();
+    },
+  };
+}
+
+function makeOperations({ config, logger, features }: HttpDeps): Operations {
+  const path = config.PERSISTED_QUERIES;
+  return new Operations({
+    schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer)),
+    introspection: config.INTROSPECTION,
+    logger,
+    persisted: new PersistedQueries({
+      listed: path === undefined ? undefined : loadListedQueries(path),
+      isOnly: config.PERSISTED_QUERIES_ONLY,
+      maxBytes: config.PERSISTED_QUERIES_CACHE,
+    }),
+  });
+}
+
+/** Unless set, a limit for one address that does not count this machine's own connections, as with rates. */
+const defaultPerAddress = 200;
+
+function makeConnections({ config, logger, access, features }: HttpDeps): Connections {
+  const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
+  const limit = readDescriptorLimit();
+  const maxDescriptor = limit === null ? null : limit - descriptorReserve(limit, config.DATABASE_POOL);
+  if (maxDescriptor !== null && maxDescriptor < max) {
+    logger.warn(
+      { openFiles: limit, connections: maxDescriptor },
+      'the limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS',
+    );
+  }
+  return new Connections({
+    onRefused: () => features.photoServing.interrupt(),
+    limits: {
+      max,
+      maxPerAddress: perAddress ?? defaultPerAddress,
+      countsLoopback: perAddress !== undefined,
+      maxDescriptor,
+    },
+    addresses: access.addresses,
+    logger,
+  });
+}
+
+function checksOf({ database, media }: HttpDeps): { name: string; check(): Promise<unknown> }[] {
+  return [
+    { name: 'database', check: () => database.rows('SELECT 1') },
+    { name: 'media', check: () => media.check() },
+  ];
+}

@@ -1,0 +1,83 @@
+import { DomainError, notFound } from '../core/errors';
+import type { AvatarSize } from '../generations/avatar.service';
+import type { Route } from '../http/exchange';
+import { downloadRoute } from '../http/files/download-route';
+import { mediaRoute, type MediaFile } from '../http/files/media-route';
+import { uploadRoute } from '../http/files/upload-route';
+import type { ByteRange, OpenObject } from '../storage/media-store';
+import type { Features } from './features';
+
+/** How a stored picture is shown. */
+interface ServedFile extends Pick<MediaFile, 'contentType' | 'etag' | 'fileName' | 'cacheControl'> {
+  open: (range?: ByteRange) => Promise<OpenObject | null>;
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Avatars never change; their URLs live for an hour at least. */
+const avatarCaching = 'private, max-age=3600, immutable';
+/** Photos can be deleted at any time, and a face must not stay in a cache. */
+const noCaching = 'private, no-store';
+
+/** The routes by which photos come in, go to the upstream, and pictures and archives are given out. */
+export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads }: Features): Route[] {
+  return [
+    uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
+      const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
+      return { status: created ? 201 : 200, photo };
+    }),
+    mediaRoute('/media/avatars/:id/:size', async ({ params, query }) => {
+      const { filename, ...avatar } = await avatars.show(params.id!, sizeOf(params.size!), query);
+      return mediaFile({ ...avatar, fileName: filename, cacheControl: avatarCaching });
+    }),
+    mediaRoute('/media/photos/:file', ({ params, query }) => {
+      const id = params.file!.replace(/\.jpg$/, '');
+      return mediaFile({ ...photoToServe(id), open: (range) => photos.openForViewer(id, query, range) });
+    }),
+    mediaRoute('/upstream/photos/:job/:attempt/:file', ({ params, query }) => {
+      const { jobId, attempt, photoId } = paidCallIn(params);
+      const open = (range?: ByteRange): Promise<OpenObject> =>
+        trainingPhotos.openForUpstream(photoId, { jobId, attempt }, query, range);
+      return mediaFile({ ...photoToServe(photoId), open });
+    }),
+    downloadRoute('/exports/:id', ({ params, query }, send) =>
+      exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
+    ),
+  ];
+}
+
+/** The store tells an object's size when it opens it; asking for one byte opens no more than that. */
+async function mediaFile({ open, ...shown }: ServedFile): Promise<MediaFile> {
+  const object = await open({ start: 0, end: 0 });
+  if (!object) throw notFound('picture');
+  object.stream.destroy();
+  return {
+    ...shown,
+    byteSize: object.byteSize,
+    open: async (range) => {
+      const opened = await open(range);
+      if (!opened) throw notFound('picture');
+      return opened.stream;
+    },
+  };
+}
+
+function photoToServe(id: string): Omit<ServedFile, 'open'> {
+  return { contentType: 'image/jpeg', etag: `"${id}"`, fileName: `${id}.jpg`, cacheControl: noCaching };
+}
+
+function sizeOf(size: string): AvatarSize {
+  if (size === 'original') return 'ORIGINAL';
+  if (size === 'preview') return 'PREVIEW';
+  throw new DomainError('NOT_FOUND', 'A picture has the sizes original and preview.');
+}
+
+function paidCallIn(params: Readonly<Record<string, string>>): {
+  jobId: string;
+  attempt: number;
+  photoId: string;
+} {
+  const [jobId, photoId, attempt] = [params.job!, params.file!.replace(/\.jpg$/, ''), Number(params.attempt)];
+  if (!uuid.test(jobId) || !uuid.test(photoId) || !Number.isSafeInteger(attempt)) throw notFound('photo');
+  return { jobId, attempt, photoId };
+}

@@ -1,0 +1,64 @@
+import { ErasureGate } from '../accounts/erasure-gate';
+import { PersonalAccountService } from '../accounts/personal-account.service';
+import type { QuotaService } from '../accounts/quota.service';
+import type { Config } from '../config';
+import type { UrlSigner } from '../core/signature';
+import type { Database } from '../database/database';
+import type { Wakeups } from '../events/wakeups';
+import { PersonalAvatarService } from '../generations/personal-avatar.service';
+import { PersonalGenerationService } from '../generations/personal-generation.service';
+import { PersonalModelService } from '../models/personal-model.service';
+import { PersonalPhotoService } from '../photos/personal-photo.service';
+import { erasureSteps } from '../privacy/erasure-steps';
+import { ErasureService } from '../privacy/erasure.service';
+import { ErasureWork } from '../privacy/erasure.work';
+import { ExportService } from '../privacy/export.service';
+import { PersonResolver } from '../privacy/privacy.resolver';
+import type { MediaStore } from '../storage/media-store';
+
+/** What the rights of persons stand on. */
+export interface PrivacyDeps {
+  database: Database;
+  media: MediaStore;
+  wakeups: Pick<Wakeups, 'announce'>;
+  signer: UrlSigner;
+  quotas: Pick<QuotaService, 'limits'>;
+  config: Pick<Config, 'MAX_EXPORTS' | 'MIN_TRANSFER_RATE' | 'TRANSFER_GRACE'>;
+  publicUrl: () => string;
+}
+
+/** What persons may ask of all that is kept of them. */
+export interface Privacy {
+  gate: ErasureGate;
+  erasureWork: ErasureWork;
+  exports: ExportService;
+  personResolver: PersonResolver;
+}
+
+/** Makes it. */
+export function makePrivacy(deps: PrivacyDeps): Privacy {
+  const { database, media, wakeups, signer, quotas, config, publicUrl } = deps;
+  const account = new PersonalAccountService(Object.values(quotas.limits).some((limit) => limit !== null));
+  const data = {
+    account,
+    photos: new PersonalPhotoService(media),
+    models: new PersonalModelService(),
+    generations: new PersonalGenerationService(),
+    avatars: new PersonalAvatarService(media),
+  };
+  const erasureWork = new ErasureWork({ database, announcer: wakeups, steps: erasureSteps(data) });
+  const erasures = new ErasureService({ database, announcer: wakeups, work: erasureWork });
+  const limits = {
+    maxTransfers: config.MAX_EXPORTS,
+    maxPerOwner: 1,
+    minBytesPerSecond: config.MIN_TRANSFER_RATE,
+    graceMs: config.TRANSFER_GRACE,
+  };
+  const exports = new ExportService({ database, data, signer, publicUrl, limits });
+  return {
+    gate: new ErasureGate(database),
+    erasureWork,
+    exports,
+    personResolver: new PersonResolver(erasures, exports),
+  };
+}

@@ -1,0 +1,159 @@
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import type { Database } from '../database/database';
+import { AvatarCheckWork } from '../generations/avatar-check.work';
+import { AvatarStore } from '../generations/avatar.store';
+import { AvatarWork } from '../generations/avatar.work';
+import { GenerationWork } from '../generations/generation.work';
+import { ResultUrls } from '../generations/result-urls';
+import type { ImageProcessor } from '../images/image-processor';
+import { AccountWork } from '../jobs/account.work';
+import { FollowWork } from '../jobs/follow.work';
+import type { Journal } from '../jobs/journal';
+import { LearnedDurations } from '../jobs/learned-durations';
+import { OverdueWork } from '../jobs/overdue.work';
+import { Settlement } from '../jobs/settlement';
+import { SubmissionWork } from '../jobs/submission.work';
+import { ModelWork } from '../models/model.work';
+import { PhotoPurgeWork } from '../photos/photo-purge.work';
+import { PhotoWork } from '../photos/photo.work';
+import { Poller } from '../poller/poller';
+import { createSchedule, type JobTaskDeps, type PictureTaskDeps } from '../poller/schedule';
+import type { MediaStore } from '../storage/media-store';
+import { UpstreamBudget } from '../upstream/budget';
+import type { Downloads } from '../upstream/downloads';
+import type { AvatarProvider } from '../upstream/provider';
+import type { Features } from './features';
+import type { Metrics } from './metrics';
+
+/** The grace outlasts the time in which the upstream may fetch photos: 35 minutes for its 30. */
+const graceShare = 7 / 6;
+
+/** A check that is due is made at most this much later, in milliseconds. */
+const maxProbeEveryMs = 5_000;
+
+/** How long a generation waits for pictures that cannot be fetched: 10 minutes where results are kept for 48 hours. */
+const resultDeadlineShare = 1 / 288;
+
+/** What the work stands on. */
+export interface WorkerDeps {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  media: MediaStore;
+  workshop: ImageProcessor;
+  downloads: Downloads;
+  provider: AvatarProvider;
+  journal: Journal;
+  publicUrl: () => string;
+  metrics: Metrics;
+}
+
+/** The clock with everything that it repeats. */
+export interface Work {
+  poller: Poller;
+  /** Brings what only the journal knows into the database; before the clock starts. */
+  replay: () => Promise<void>;
+}
+
+/** Makes everything that happens without being asked. */
+export function makeWork(deps: WorkerDeps, features: Features): Work {
+  const { config, logger, database } = deps;
+  const jobs = makeJobWork(deps, features, () => poller.wake());
+  const { models, generations, settlement } = jobs;
+  const tasks = createSchedule({
+    ...jobs,
+    ...makePictureWork(deps, features, () => poller.wake()),
+    database,
+    eventRetentionMs: config.EVENT_RETENTION,
+    auditRetentionMs: config.AUDIT_RETENTION,
+    evidenceRetentionMs: config.EVIDENCE_RETENTION,
+    ledgerRetentionMs: config.LEDGER_RETENTION,
+    erasures: features.erasureWork,
+  });
+  const poller: Poller = new Poller(tasks, logger);
+  return { poller, replay: () => settlement.replay({ models, generations }) };
+}
+
+/** Paid calls, and the following of what they began. */
+function makeJobWork(
+  deps: WorkerDeps,
+  { store, trainingPhotos }: Features,
+  onResume: () => void,
+): JobTaskDeps {
+  const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
+  const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
+  const settlement = new Settlement({ database, store, journal, logger, graceMs });
+  const parts = {
+    sql: database,
+    store,
+    photos: trainingPhotos,
+    provider,
+    durations: new LearnedDurations(database),
+    pollSpeed: config.POLL_SPEED,
+  };
+  const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;
+  const budget = new UpstreamBudget(database, provider, probeIntervalMs);
+  const account = new AccountWork({ sql: database, provider, budget, logger, probeIntervalMs, onResume });
+  const common = { database, store, provider, budget, account, logger, leaseMs: config.LEASE };
+  const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
+  return {
+    settlement,
+    account,
+    probeEveryMs: Math.min(maxProbeEveryMs, probeIntervalMs),
+    models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),
+    generations: new GenerationWork({ ...parts, deadlineMs: config.GENERATION_DEADLINE }),
+    submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
+    follow: new FollowWork({
+      ...common,
+      pollTimeoutMs: config.POLL_TIMEOUT,
+      onUnknownWord: metrics.unknownWord,
+    }),
+    unansweredMs: times.submitTimeoutMs + graceMs,
+    overdue: new OverdueWork({ ...common, graceMs, marginMs: config.POLL_TIMEOUT + config.LEASE }),
+  };
+}
+
+/** The fetching, storing and deleting of photos and pictures. */
+function makePictureWork(
+  deps: WorkerDeps,
+  { closing, deletion, intake }: Features,
+  onPhotoReady: () => void,
+): PictureTaskDeps {
+  const { config, logger, database, media, workshop, downloads, provider, metrics } = deps;
+  const common = { database, downloads, logger, leaseMs: config.LEASE };
+  const { resultTtlMs } = provider.facts;
+  return {
+    avatars: new AvatarWork({
+      ...common,
+      store: new AvatarStore(database, closing, config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare),
+      media,
+      workshop,
+      urls: new ResultUrls({
+        sql: database,
+        provider,
+        budget: new UpstreamBudget(database, provider),
+        timeoutMs: config.POLL_TIMEOUT,
+      }),
+      maxBytes: config.MAX_RESULT_BYTES,
+      downloadTimeoutMs: config.RESULT_TIMEOUT,
+      resultTtlMs,
+      count: { late: metrics.lateResult, delayed: metrics.delayedResult, lost: metrics.lostResult },
+    }),
+    avatarChecks: new AvatarCheckWork({
+      ...{ database, media, workshop, logger },
+      intervalMs: config.MEDIA_CHECK_INTERVAL,
+      onDamaged: metrics.damagedPicture,
+    }),
+    checksPerMinute: config.MEDIA_CHECKS_PER_MINUTE,
+    closing,
+    photos: new PhotoWork({
+      ...common,
+      intake,
+      maxPhotoBytes: config.MAX_PHOTO_BYTES,
+      onReady: onPhotoReady,
+    }),
+    purge: new PhotoPurgeWork(database),
+    deletion,
+  };
+}

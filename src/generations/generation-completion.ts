@@ -1,0 +1,128 @@
+import { camelRow, type Sql, type Transactions } from '../core/sql';
+import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
+import type { JobMove } from '../jobs/job';
+import type { Announcer, JobStore } from '../jobs/job.store';
+import type { GenerationEntity } from './generation.entity';
+import { generationLine, streamOfGeneration } from './generation.job';
+import { generatingShare } from './generation.work';
+
+/** How often a generation whose pictures are being fetched is looked at even if none of them moves. */
+const checkMs = 30_000;
+
+/** How many pictures of a generation are in which state. */
+interface Tally {
+  pending: number;
+  delayed: number;
+  stored: number;
+  /** Of those that are lost or delayed. */
+  expired: number;
+  unreachable: number;
+  all: number;
+}
+
+/** A generation's next step; null if there is none. */
+type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
+
+/** Moves a generation on as its pictures are stored, delayed or lost: to its end with the last, and on from there. */
+export class GenerationCompletion {
+  constructor(
+    private readonly store: JobStore,
+    private readonly announcer: Announcer,
+  ) {}
+
+  /** Holds the generation's row: whoever changes one of its pictures does this first. */
+  async lock(sql: Sql, generationId: string): Promise<void> {
+    await sql.rows('SELECT id FROM generations WHERE id = $1 FOR UPDATE', [generationId]);
+  }
+
+  /**
+   * Counts the pictures and moves the generation accordingly: to its end, or on from an end when a picture arrived late.
+   * Within the same transaction, after {@link lock}.
+   */
+  async updateProgress(sql: Sql, generationId: string): Promise<void> {
+    const [row] = await sql.rows<Record<string, unknown>>(
+      `SELECT * FROM generations WHERE id = $1 AND status IN ('STORING', 'PARTIAL', 'FAILED')`,
+      [generationId],
+    );
+    if (!row) return;
+    const generation = camelRow<GenerationEntity>(row);
+    const [tally] = await sql.rows<Tally>(
+      `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'DELAYED')::int AS delayed,
+              count(*) FILTER (WHERE status = 'STORED')::int AS stored,
+              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_EXPIRED')::int AS expired,
+              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_UNREACHABLE')::int AS unreachable,
+              count(*)::int AS all
+         FROM avatars WHERE generation_id = $1`,
+      [generationId],
+    );
+    const step = generation.status === 'STORING' ? next(generation, tally!) : late(generation, tally!);
+    if (step) {
+      await this.store.moveWithin<GenerationEntity>(sql, generationLine, [
+        { id: generationId, from: [generation.status], ...step },
+      ]);
+    }
+  }
+
+  /** After the commit. */
+  notify({ generationId, modelId }: { generationId: string; modelId: string | null }): void {
+    this.announcer.announce({ streams: [streamOfGeneration({ id: generationId, modelId })] });
+  }
+
+  /** Ends generations whose pictures were all settled without their row being moved, say by a deletion. */
+  async sweep(database: Transactions): Promise<number> {
+    const due = await database.transaction(async (sql) => {
+      const rows = await sql.rows<{ id: string; model_id: string | null }>(
+        `SELECT id, model_id FROM generations WHERE status = 'STORING' AND due_at <= now() ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED`,
+      );
+      for (const { id } of rows) await this.updateProgress(sql, id);
+      return rows;
+    });
+    for (const { id, model_id: modelId } of due) this.notify({ generationId: id, modelId });
+    return due.length;
+  }
+}
+
+function next(generation: GenerationEntity, tally: Tally): Step {
+  const { pending, stored, all } = tally;
+  if (pending > 0) {
+    const progress = Math.floor(100 * (generatingShare + ((1 - generatingShare) * (all - pending)) / all));
+    const shown = Math.max(generation.progress, Math.min(99, progress));
+    return { set: { progress: shown }, dueInMs: checkMs, appendsEvent: shown !== generation.progress };
+  }
+  if (stored > 0) return success(generation, stored);
+  return {
+    set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
+    dueInMs: null,
+    appendsEvent: true,
+  };
+}
+
+/** What a picture means that was stored or lost after its generation had ended. */
+function late(generation: GenerationEntity, tally: Tally): Step {
+  if (generation.status === 'PARTIAL') {
+    return tally.stored >= generation.wanted ? success(generation, tally.stored) : null;
+  }
+  if (tally.stored > 0) return success(generation, tally.stored);
+  const loss = failureColumns(lossOf(tally));
+  const isSame = loss.failureMessage === generation.failureMessage;
+  return isSame || tally.all === 0 ? null : { set: loss, dueInMs: null, appendsEvent: true };
+}
+
+function success({ wanted }: GenerationEntity, stored: number): Step {
+  const status = stored >= wanted ? 'COMPLETED' : 'PARTIAL';
+  return {
+    set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null, ...noFailure },
+    dueInMs: null,
+    appendsEvent: true,
+  };
+}
+
+function lossOf({ delayed, expired, unreachable, all }: Tally): Failure {
+  if (delayed > 0) {
+    return failure(
+      unreachable > 0 ? 'RESULT_UNREACHABLE' : 'RESULT_UNUSABLE',
+      'They are still tried until the avatar service deletes them, and kept when they come. Retry pays again and gives them up.',
+    );
+  }
+  return failure(expired > 0 || all === 0 ? 'RESULT_EXPIRED' : 'RESULT_UNUSABLE', 'Retry pays again.');
+}

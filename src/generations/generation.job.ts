@@ -1,0 +1,126 @@
+import type { JobKind } from '../jobs/job';
+import type { AvatarEntity } from './avatar.entity';
+import type { GenerationEntity } from './generation.entity';
+import { generationMoves } from './generation.state';
+
+/** What subscribers are told of a generation: the row as the API shows it. */
+export type GenerationEventPayload = Pick<
+  GenerationEntity,
+  | 'id'
+  | 'owner'
+  | 'modelId'
+  | 'provider'
+  | 'status'
+  | 'progress'
+  | 'estimatedReadyAt'
+  | 'failureCode'
+  | 'failureMessage'
+  | 'failureRetryable'
+  | 'attempt'
+  | 'consentVersion'
+  | 'consentAt'
+  | 'prompts'
+  | 'wanted'
+  | 'createdAt'
+  | 'submittedAt'
+  | 'completedAt'
+>;
+
+/** What subscribers are told of a stored avatar. */
+export type AvatarPayload = Omit<
+  AvatarEntity,
+  | 'sourceUrl'
+  | 'sourceUrlAt'
+  | 'expiresAt'
+  | 'dueAt'
+  | 'lease'
+  | 'tries'
+  | 'failingSince'
+  | 'failureCode'
+  | 'lastError'
+  | 'mediaToken'
+  | 'previewSha256'
+  | 'checkAt'
+  | 'damagedAt'
+  | 'generation'
+  | 'model'
+>;
+
+/** The stream that tells of a generation: its model's, or its own where it has none. */
+export function streamOfGeneration({ id, modelId }: { id: string; modelId: string | null }): string {
+  return modelId ?? id;
+}
+
+/** Generations among the kinds of jobs. */
+export const generationLine: JobKind = {
+  table: 'generations',
+  noun: 'generation',
+  moves: generationMoves,
+  running: 'GENERATING',
+  eventKind: 'GENERATION',
+  streamOf: (row) => streamOfGeneration(row as GenerationEntity),
+  unitsOf: (row) => ({ trainings: 0, avatars: (row as GenerationEntity).wanted }),
+  payloadOf: (row) => generationPayload(row as GenerationEntity),
+};
+
+function generationPayload(row: GenerationEntity): GenerationEventPayload {
+  return {
+    id: row.id,
+    owner: row.owner,
+    modelId: row.modelId,
+    provider: row.provider,
+    status: row.status,
+    progress: row.progress,
+    estimatedReadyAt: row.estimatedReadyAt,
+    failureCode: row.failureCode,
+    failureMessage: row.failureMessage,
+    failureRetryable: row.failureRetryable,
+    attempt: row.attempt,
+    consentVersion: row.consentVersion,
+    consentAt: row.consentAt,
+    prompts: row.prompts,
+    wanted: row.wanted,
+    createdAt: row.createdAt,
+    submittedAt: row.submittedAt,
+    completedAt: row.completedAt,
+  };
+}
+
+/** An avatar as its event tells of it. */
+export function avatarPayload(row: AvatarEntity): AvatarPayload {
+  return {
+    id: row.id,
+    owner: row.owner,
+    generationId: row.generationId,
+    modelId: row.modelId,
+    position: row.position,
+    status: row.status,
+    style: row.style,
+    prompt: row.prompt,
+    width: row.width,
+    height: row.height,
+    byteSize: row.byteSize,
+    contentType: row.contentType,
+    sha256: row.sha256,
+    placeholder: row.placeholder,
+    createdAt: row.createdAt,
+  };
+}
+
+/** The row behind a recorded event, its times read back from JSON. */
+export function readGenerationPayload(payload: Record<string, unknown>): GenerationEventPayload {
+  const time = (name: string): Date | null => (payload[name] ? new Date(payload[name] as string) : null);
+  return {
+    ...(payload as unknown as GenerationEventPayload),
+    consentAt: time('consentAt'),
+    createdAt: time('createdAt')!,
+    estimatedReadyAt: time('estimatedReadyAt'),
+    submittedAt: time('submittedAt'),
+    completedAt: time('completedAt'),
+  };
+}
+
+/** The avatar behind a recorded event. */
+export function readAvatarPayload(payload: Record<string, unknown>): AvatarPayload {
+  return { ...(payload as unknown as AvatarPayload), createdAt: new Date(payload.createdAt as string) };
+}

@@ -1,0 +1,78 @@
+import { DomainError } from '../core/errors';
+import type { ProviderFacts } from '../upstream/provider';
+import type { PromptRow } from './generation.entity';
+
+const maxPrompts = 20;
+const maxPromptLength = 1_000;
+/** What PostgreSQL's JSON cannot hold: the null character, and surrogates that stand alone. */
+const unstorable = /[\0\p{Surrogate}]/u;
+
+/**
+ * Checks what was asked for against what the provider offers.
+ * @returns how many avatars that makes
+ */
+export function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts): number {
+  if (prompts.length < 1 || prompts.length > maxPrompts) {
+    throw invalid('input.prompts', `Ask with 1 to ${maxPrompts} prompts; these are ${prompts.length}.`);
+  }
+  prompts.forEach((prompt, index) => {
+    const field = `input.prompts[${index}]`;
+    if (!facts.styles.some(({ id }) => id === prompt.style)) {
+      throw invalid(
+        `${field}.style`,
+        `There is no style "${prompt.style.slice(0, 50)}"; the styles are ${facts.styles.map(({ id }) => id).join(', ')}.`,
+      );
+    }
+    checkText(prompt.prompt, `${field}.prompt`);
+    checkCount(prompt.count, `${field}.count`, facts);
+  });
+  const wanted = prompts.reduce((sum, { count }) => sum + count, 0);
+  if (wanted > facts.maxAvatars) {
+    throw invalid(
+      'input.prompts',
+      `These prompts ask for ${wanted} avatars; one generation makes at most ${facts.maxAvatars}.`,
+    );
+  }
+  return wanted;
+}
+
+/** Checks what was asked for without training. */
+export function checkInstant(
+  request: {
+    photoId: string | null;
+    photoUrl: string | null;
+    prompt: string;
+    negativePrompt: string | null;
+    count: number;
+  },
+  facts: ProviderFacts,
+): void {
+  if (!facts.instant)
+    throw invalid('input', 'The configured provider makes no avatars without training; use trainModel.');
+  if ((request.photoId === null) === (request.photoUrl === null)) {
+    throw invalid('input.photoId', 'Give exactly one of photoId and photoUrl.');
+  }
+  checkText(request.prompt, 'input.prompt');
+  if (request.prompt.trim() === '')
+    throw invalid('input.prompt', 'Say in words what the avatar should look like.');
+  checkText(request.negativePrompt, 'input.negativePrompt');
+  checkCount(request.count, 'input.count', facts);
+}
+
+function checkCount(count: number, field: string, { maxAvatars }: ProviderFacts): void {
+  if (count < 1 || count > maxAvatars)
+    throw invalid(field, `count is ${count}; it must be from 1 to ${maxAvatars}.`);
+}
+
+function checkText(text: string | null, field: string): void {
+  if (text !== null && unstorable.test(text)) {
+    throw invalid(field, 'The text holds a null character or half of an emoji; send it without.');
+  }
+  if (text !== null && text.length > maxPromptLength) {
+    throw invalid(field, `The text has ${text.length} characters; at most ${maxPromptLength} are taken.`);
+  }
+}
+
+function invalid(field: string, message: string): DomainError {
+  return new DomainError('INVALID_INPUT', message, { field });
+}

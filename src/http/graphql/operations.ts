@@ -1,0 +1,263 @@
+import {
+  createSourceEventStream,
+  execute,
+  getOperationAST,
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  specifiedRules,
+  validate,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  type GraphQLSchema,
+  OperationTypeNode,
+  type ValidationRule,
+} from 'graphql';
+import { withinMs } from '../../core/clock';
+import { DomainError } from '../../core/errors';
+import type { Logger } from '../../core/logger';
+import type { GraphQLContext } from '../../graphql/context';
+import { formatError } from '../../graphql/errors';
+import { renewContext } from '../context';
+import { readOperation, type OperationRequest } from './operation-request';
+import { PersistedQueries } from './persisted-queries';
+import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
+
+/** A valid operation. */
+export interface PreparedOperation {
+  readonly kind: OperationTypeNode;
+  readonly args: ExecutionArgs & { readonly document: DocumentNode };
+}
+
+/** An operation, or why it is refused. */
+export type Prepared = PreparedOperation | readonly GraphQLError[];
+
+/** Whether an operation may be executed. */
+export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
+  return 'args' in prepared;
+}
+
+/** What {@link Operations} needs. */
+export interface OperationsOptions {
+  readonly schema: GraphQLSchema;
+  /** Whether the schema may be asked for. Without it, suggestions in errors are left out too. */
+  readonly introspection: boolean;
+  readonly logger: Logger;
+  /** How long an operation, or the answer to one event, may take. \@defaultValue 10_000 milliseconds */
+  readonly deadlineMs?: number;
+  /** \@defaultValue what clients register, up to 10 MB */
+  readonly persisted?: PersistedQueries;
+}
+
+/** How graphql-js is bounded. */
+const graphqlBounds = {
+  parse: { maxTokens: queryLimits.tokens },
+  validate: { maxErrors: 10 },
+  execute: { maxCoercionErrors: 10 },
+} as const;
+
+/**
+ * Reads, checks, runs and answers operations: what all doors have in common, so that none is weaker than another.
+ */
+export class Operations {
+  readonly schema: GraphQLSchema;
+  readonly deadlineMs: number;
+  private readonly hideSuggestions: boolean;
+  private readonly logger: Logger;
+  private readonly rules: readonly ValidationRule[];
+  private readonly persisted: PersistedQueries;
+
+  constructor(options: OperationsOptions) {
+    this.schema = options.schema;
+    this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
+    this.hideSuggestions = !options.introspection;
+    this.deadlineMs = options.deadlineMs ?? 10_000;
+    this.logger = options.logger;
+    this.persisted = options.persisted ?? new PersistedQueries({ maxBytes: 10_000_000 });
+  }
+
+  /**
+   * Checks the form, finds a query that is named by its hash, parses, applies the limits and validates.
+   * @param given - the operation as the client sent it; nothing about it has been checked
+   */
+  prepare(given: unknown): Prepared {
+    try {
+      const request = readOperation(given);
+      const query = this.persisted.queryOf(request);
+      const prepared = this.validate(query, request);
+      if (isPrepared(prepared) && request.hash !== null) this.persisted.register(request.hash, query);
+      return prepared;
+    } catch (error) {
+      if (error instanceof GraphQLError) return [error];
+      return [wrapped(error)];
+    }
+  }
+
+  /**
+   * What one HTTP request may not bring: subscriptions, which have transports of their own, and more than one paid
+   * call, in a batch as in an operation.
+   * @returns the refusal, or null
+   */
+  findForbidden(all: readonly Prepared[]): GraphQLError | null {
+    const operations = all.filter(isPrepared);
+    if (operations.some(({ kind }) => kind === OperationTypeNode.SUBSCRIPTION)) {
+      return wrapped(subscriptionElsewhere());
+    }
+    const paid = operations.reduce((sum, { args }) => sum + paidCalls(this.schema, args.document), 0);
+    return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
+  }
+
+  /** Runs a query, a mutation, or the answer to one event of a subscription. Never rejects. */
+  async execute(args: ExecutionArgs): Promise<ExecutionResult> {
+    try {
+      return await this.inTime(Promise.resolve(execute(args)));
+    } catch (error) {
+      return { errors: [wrapped(error)] };
+    }
+  }
+
+  /** Starts a subscription. What it gives has a fresh context for each event, so that nothing read is stale. */
+  async subscribe(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+  ): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
+    const opening = createSourceEventStream({ ...args, contextValue: context });
+    let source: AsyncIterable<unknown> | ExecutionResult;
+    try {
+      source = await this.inTime(opening);
+    } catch (error) {
+      void opening.then(close, () => undefined);
+      return { errors: [wrapped(error)] };
+    }
+    if (!isAsyncIterable(source)) return source;
+    return mapped(source, (rootValue) =>
+      this.execute({ ...args, rootValue, contextValue: renewContext(context) }),
+    );
+  }
+
+  /** The result as the client gets it. */
+  format(result: ExecutionResult, requestId: string): FormattedExecutionResult {
+    const { errors, ...rest } = result;
+    return errors ? { errors: this.formatErrors(errors, requestId), ...rest } : rest;
+  }
+
+  /** Errors as the client gets them; bugs among them are masked and logged under the request's id. */
+  formatErrors(
+    errors: readonly unknown[],
+    requestId: string,
+  ): NonNullable<FormattedExecutionResult['errors']> {
+    const { logger, hideSuggestions } = this;
+    return errors.map((error) => formatError(error, { requestId, logger, hideSuggestions }));
+  }
+
+  private validate(query: string, { operationName, variables }: OperationRequest): Prepared {
+    const { schema } = this;
+    const document = parsed(query);
+    const excess = checkLimits(schema, document, variables ?? {});
+    if (excess) return [excess];
+    const problems = validate(schema, document, this.rules, graphqlBounds.validate);
+    if (problems.length > 0) return problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
+    const operation = getOperationAST(document, operationName);
+    if (!operation) return [unknownOperation(operationName)];
+    const args = {
+      schema,
+      document,
+      operationName,
+      variableValues: variables,
+      options: graphqlBounds.execute,
+    };
+    return { kind: operation.operation, args };
+  }
+
+  /** Waits for work at most as long as an operation may take. */
+  inTime<Result>(work: Promise<Result>): Promise<Result> {
+    const seconds = this.deadlineMs / 1_000;
+    return withinMs(
+      this.deadlineMs,
+      work,
+      () =>
+        new DomainError(
+          'TIMEOUT',
+          `The operation took longer than ${seconds} s. A mutation may still finish: look before you repeat it.`,
+        ),
+    );
+  }
+}
+
+/** @throws GraphQLError that says why it cannot be parsed, or is too large to be checked */
+function parsed(query: string): DocumentNode {
+  let document: DocumentNode;
+  try {
+    document = parse(query, graphqlBounds.parse);
+  } catch (error) {
+    // Brackets within brackets, deeper than the parser's own calls may go.
+    if (error instanceof RangeError) throw tooComplex('depth');
+    if (!(error instanceof GraphQLError)) throw error;
+    // graphql-js has no code for it; the words are those of its parser.
+    if (error.message.includes(`${queryLimits.tokens} tokens`)) throw tooComplex('tokens');
+    throw withCode(error, 'GRAPHQL_PARSE_FAILED');
+  }
+  const tooLong = findLongName(document);
+  if (tooLong) throw tooLong;
+  return document;
+}
+
+function subscriptionElsewhere(): DomainError {
+  return new DomainError(
+    'INVALID_INPUT',
+    'Subscriptions are told over WebSocket, or as server-sent events under /graphql/stream.',
+  );
+}
+
+function unknownOperation(name: string | null | undefined): GraphQLError {
+  const message =
+    name == null
+      ? 'The query has several operations: say which by operationName.'
+      : 'The query has no operation of this operationName.';
+  return new GraphQLError(message, { extensions: { code: 'OPERATION_RESOLUTION_FAILURE' } });
+}
+
+function withCode(error: GraphQLError, code: string): GraphQLError {
+  error.extensions.code ??= code;
+  return error;
+}
+
+function wrapped(error: unknown): GraphQLError {
+  const originalError = error instanceof Error ? error : new Error('Non-Error value thrown.');
+  return new GraphQLError(originalError.message, { originalError });
+}
+
+function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {
+  return Symbol.asyncIterator in value;
+}
+
+async function close(source: AsyncIterable<unknown> | ExecutionResult): Promise<void> {
+  if (isAsyncIterable(source)) await source[Symbol.asyncIterator]().return?.();
+}
+
+/**
+ * Maps a source of events, one at a time. No generator function: its `return` would wait for the next event before it
+ * lets go of the source.
+ */
+function mapped<Event, Result>(
+  source: AsyncIterable<Event>,
+  map: (event: Event) => Promise<Result>,
+): AsyncIterableIterator<Result> {
+  const events = source[Symbol.asyncIterator]();
+  const done = { done: true, value: undefined } as const;
+  return {
+    async next() {
+      const event = await events.next();
+      return event.done ? done : { done: false, value: await map(event.value) };
+    },
+    async return() {
+      await events.return?.();
+      return done;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,229 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createLogger, type Logger } from '../core/logger';
+import { HttpExchange } from '../upstream/http-exchange';
+import { apiKeyHeader } from '../upstream/picsart/wire-format';
+import { type Address, claimAddress, moveAddress, newApiKey, readAddress } from './address';
+import { FaultQueue, parseFault, type SandboxFault } from './faults';
+import { tempoOf } from './jobs';
+import { close, listen, portOf, urlOf } from './listening';
+import { PhotoIntake } from './photo-intake';
+import { RequestWindow } from './request-window';
+import { type SandboxReading, SandboxServer } from './server';
+import { type ExecutedCall, SandboxService } from './service';
+import { SandboxStore } from './store';
+
+/*
+ * The sandbox is a product of its own: a server that speaks the wire format of Picsart AI Avatar, for whoever writes a
+ * program against it and has no key, no budget or no patience. It refuses what the real service refuses, walks through
+ * the same states at a speed of choice, makes pictures from the photos that it is given, forgets them when they expire,
+ * and misbehaves on demand. It is no AI and says so in every picture.
+ */
+
+/** How a sandbox is to be. */
+export interface SandboxOptions {
+  /** @defaultValue 127.0.0.1 */
+  host?: string;
+  /** @defaultValue the one that the folder remembers, else any free one */
+  port?: number;
+  /** @defaultValue the one that the folder remembers, else a new one */
+  apiKey?: string;
+  /** How many times faster than the real service: at 60, a training takes 20 seconds. @defaultValue 60 */
+  speed?: number;
+  /**
+   * Where to remember everything, the address included, so that jobs go on after a crash. Several processes may be
+   * given one folder: one of them serves, and another takes over when it ends.
+   * @defaultValue nothing outlives the process
+   */
+  dir?: string;
+  /** Begins with an empty memory. */
+  forgetOnStart?: boolean;
+  /** @defaultValue 500 a minute, where a minute is divided by the speed */
+  rateLimit?: { requests: number; windowMs: number };
+  /** The balance of a new memory. @defaultValue a million */
+  credits?: number;
+  /** @defaultValue warnings to standard output */
+  logger?: Logger;
+  /** Called for each paid call that was executed, whatever is answered. Only where this process serves. */
+  onExecuted?: (call: ExecutedCall) => void;
+}
+
+/** A running sandbox, in this process or, with a shared folder, in another. */
+export interface Sandbox {
+  readonly url: string;
+  readonly apiKey: string;
+  /** What it has executed. */
+  counts(): Promise<SandboxReading>;
+  /** Makes coming calls go wrong. */
+  fault(fault: SandboxFault): Promise<void>;
+  /** Ends it, with all connections. Calling it again does nothing more. */
+  stop(): Promise<void>;
+}
+
+/** Starts a sandbox. Throws if the wanted port is taken. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { speed = 60, forgetOnStart = false, credits = 1_000_000, logger = createLogger('warn') } = options;
+  const { rateLimit = { requests: 500, windowMs: 60_000 / speed } } = options;
+  const host = new SandboxHost({ ...options, speed, forgetOnStart, credits, logger, rateLimit });
+  await host.start();
+  return host;
+}
+
+/** How often a process that shares a folder looks whether the serving one has ended, in milliseconds. */
+const watchMs = 500;
+
+/** Of the calls that a handle makes to its own sandbox. */
+const callLimits = { timeoutMs: 5_000, maxBytes: 100_000, signal: new AbortController().signal };
+
+type Settled = SandboxOptions &
+  Required<Pick<SandboxOptions, 'speed' | 'forgetOnStart' | 'rateLimit' | 'credits' | 'logger'>>;
+
+class SandboxHost implements Sandbox {
+  private address: Address = { port: 0, apiKey: '' };
+  private server: Server | undefined;
+  private intake: PhotoIntake | undefined;
+  private watch: NodeJS.Timeout | undefined;
+  private stopping: Promise<void> | undefined;
+  private readonly exchange = new HttpExchange(1);
+  private readonly host: string;
+  /** Requests that come before the memory is loaded wait here. */
+  private readonly ready: Promise<SandboxServer>;
+  private setReady: (server: SandboxServer) => void = () => undefined;
+
+  constructor(private readonly options: Settled) {
+    this.host = options.host ?? '127.0.0.1';
+    this.ready = new Promise((resolve) => (this.setReady = resolve));
+  }
+
+  get url(): string {
+    return urlOf(this.host, this.address.port);
+  }
+
+  get apiKey(): string {
+    return this.address.apiKey;
+  }
+
+  async start(): Promise<void> {
+    const known = await this.known();
+    const wanted = this.options.port ?? known?.port ?? 0;
+    const server = await listen(this.host, wanted, this.onRequest);
+    if (server) await this.own(server, known);
+    else if (known?.port !== wanted)
+      throw new Error(`The sandbox cannot listen on port ${wanted}: it is taken.`);
+    else if (await this.isSandbox(known)) this.follow(known);
+    else await this.own((await listen(this.host, 0, this.onRequest))!, known);
+  }
+
+  async counts(): Promise<SandboxReading> {
+    const { body } = await this.exchange.get({
+      url: new URL('/sandbox/counts', this.url),
+      headers: {},
+      ...callLimits,
+    });
+    return JSON.parse(body.toString('utf8')) as SandboxReading;
+  }
+
+  async fault(fault: SandboxFault): Promise<void> {
+    const { status } = await this.exchange.postOnce({
+      url: new URL('/sandbox/faults', this.url),
+      headers: { 'content-type': 'application/json', [apiKeyHeader]: this.apiKey },
+      body: JSON.stringify(parseFault(fault)),
+      ...callLimits,
+    });
+    if (status !== 200) throw new Error(`The sandbox answered ${status}.`);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping ??= this.end();
+    await this.stopping;
+  }
+
+  private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    void this.ready.then(async (server) => server.serve(request, response));
+  };
+
+  private async known(): Promise<Address | null> {
+    return this.options.dir === undefined ? null : readAddress(this.options.dir);
+  }
+
+  private async own(server: Server, known: Address | null): Promise<void> {
+    const address = { port: portOf(server), apiKey: this.options.apiKey ?? known?.apiKey ?? newApiKey() };
+    if (await this.publish(address, known)) {
+      await this.serve(server, address);
+    } else {
+      await close(server);
+      await this.start();
+    }
+  }
+
+  /** Writes down where the folder's sandbox is found; false if another process was faster with a new folder. */
+  private async publish(address: Address, known: Address | null): Promise<boolean> {
+    const { dir } = this.options;
+    if (dir === undefined) return true;
+    if (known === null) return claimAddress(dir, address);
+    await moveAddress(dir, address);
+    return true;
+  }
+
+  /** The port is the lock on the folder: only who listens on it gets here. */
+  private async serve(server: Server, address: Address): Promise<void> {
+    const { speed, rateLimit, logger, onExecuted = () => undefined } = this.options;
+    this.address = address;
+    this.server = server;
+    const store = await this.open();
+    this.intake = new PhotoIntake();
+    this.setReady(
+      new SandboxServer({
+        service: new SandboxService(store, this.intake, tempoOf(speed), onExecuted),
+        store,
+        faults: new FaultQueue(),
+        window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),
+        apiKey: address.apiKey,
+        logger,
+      }),
+    );
+  }
+
+  private async open(): Promise<SandboxStore> {
+    const { dir = null, credits, forgetOnStart } = this.options;
+    try {
+      return await SandboxStore.open(dir, credits, forgetOnStart);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Another process serves this folder. Its port becomes free when it ends, however it ends. */
+  private follow(address: Address): void {
+    this.address = address;
+    this.watch = setInterval(() => {
+      this.takeOver(address).catch((error: unknown) => {
+        this.options.logger.error({ err: error }, 'the sandbox could not be taken over');
+      });
+    }, watchMs);
+    this.watch.unref();
+  }
+
+  private async takeOver(address: Address): Promise<void> {
+    const server = await listen(this.host, address.port, this.onRequest).catch(() => null);
+    if (!server) return;
+    clearInterval(this.watch);
+    if (this.stopping) await close(server);
+    else await this.serve(server, address);
+  }
+
+  /** Whether what listens on the folder's port knows the folder's key. */
+  private async isSandbox({ port, apiKey }: Address): Promise<boolean> {
+    const url = new URL('/v1/balance', urlOf(this.host, port));
+    const headers = { accept: 'application/json', [apiKeyHeader]: apiKey };
+    const answer = await this.exchange.get({ url, headers, ...callLimits }).catch(() => null);
+    return answer?.status === 200;
+  }
+
+  private async end(): Promise<void> {
+    clearInterval(this.watch);
+    if (this.server) await close(this.server);
+    await this.intake?.stop();
+    await this.exchange.stop();
+  }
+}

@@ -1,0 +1,175 @@
+import { randomUUID, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from '../core/logger';
+import { executes, FaultError, type FaultQueue, type Operation, outcomeOf, parseFault } from './faults';
+import { misbehave, send } from './misbehaviour';
+import { Refusal, type Reply } from './replies';
+import type { RequestWindow, WindowReading } from './request-window';
+import { allow, readJson, routeOf } from './routes';
+import type { SandboxService } from './service';
+import type { SandboxCounts, SandboxStore } from './store';
+
+/** What the sandbox has executed, and what it was asked since it started. */
+export interface SandboxReading extends SandboxCounts {
+  /** Calls that reached an operation, refused ones included. */
+  calls: Record<Operation, number>;
+  /** Calls refused with 429. */
+  limited: number;
+}
+
+/** What the server is made of. */
+export interface ServerDeps {
+  readonly service: SandboxService;
+  readonly store: SandboxStore;
+  readonly faults: FaultQueue;
+  readonly window: RequestWindow;
+  readonly apiKey: string;
+  readonly logger: Logger;
+}
+
+/** Speaks HTTP for the sandbox: who may call, how often, what for; and spoils answers when it was told to. */
+export class SandboxServer {
+  private readonly calls = {
+    train: 0,
+    generate: 0,
+    instant: 0,
+    model: 0,
+    inference: 0,
+    balance: 0,
+    result: 0,
+  };
+  private limited = 0;
+
+  constructor(private readonly parts: ServerDeps) {}
+
+  /** Answers one request; never throws. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const headers: Record<string, string> = { 'X-Picsart-Correlation-Id': randomUUID() };
+    try {
+      await this.answer(request, response, headers);
+    } catch (error) {
+      if (response.headersSent || response.destroyed) response.destroy();
+      else send(response, this.refusalOf(error).reply, headers);
+    }
+  }
+
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const path = (request.url ?? '/').split('?')[0]!;
+    if (path === '/') {
+      send(response, { status: 200, body: about }, headers);
+    } else if (path.startsWith('/sandbox/')) {
+      send(response, await this.administer(request, path), headers);
+    } else {
+      if (!path.startsWith('/results/')) this.admit(request, headers);
+      await this.perform(request, response, path, headers);
+    }
+  }
+
+  /** Runs an operation, or not, and answers well, or not, as a waiting fault wants it. */
+  private async perform(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const { route, ids } = routeOf(path, request.method);
+    this.calls[route.operation] += 1;
+    const fault = this.parts.faults.take(route.operation);
+    const earlierId = fault?.kind === 'duplicate-id' ? this.latestId(route.operation) : undefined;
+    const gone = new AbortController();
+    response.on('close', () => {
+      gone.abort();
+    });
+    const effect = { outcome: outcomeOf(fault), signal: gone.signal };
+    const isSkipped = fault !== undefined && route.method === 'POST' && !executes(fault);
+    const reply = isSkipped
+      ? null
+      : await this.replyOf(() => route.run(this.parts.service, request, ids, effect));
+    headers['X-Picsart-Credit-Available'] = String(this.parts.store.credits);
+    if (fault) misbehave(response, fault, reply, headers, earlierId);
+    else if (reply) send(response, reply, headers);
+  }
+
+  private async replyOf(run: () => Reply | Promise<Reply>): Promise<Reply> {
+    try {
+      return await run();
+    } catch (error) {
+      return this.refusalOf(error).reply;
+    }
+  }
+
+  /** The key, the rate limit and the Accept header, in this order. */
+  private admit(request: IncomingMessage, headers: Record<string, string>): void {
+    this.checkKey(request);
+    const reading = this.parts.window.take(Date.now());
+    Object.assign(headers, limitHeaders(reading));
+    headers['X-Picsart-Credit-Available'] = String(this.parts.store.credits);
+    if (reading.isOver) {
+      this.limited += 1;
+      throw new Refusal(429, 'The rate limit is reached.');
+    }
+    if (!/application\/(\*|json)|\*\/\*/i.test(request.headers.accept ?? '')) {
+      throw new Refusal(406, 'Accept must be application/json.');
+    }
+  }
+
+  private checkKey(request: IncomingMessage): void {
+    const given = Buffer.from(String(request.headers['x-picsart-api-key'] ?? ''));
+    const wanted = Buffer.from(this.parts.apiKey);
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
+    throw new Refusal(401, 'The API key is missing or wrong.');
+  }
+
+  /** Counts may be read by anybody who reaches the sandbox; faults need the key. */
+  private async administer(request: IncomingMessage, path: string): Promise<Reply> {
+    if (path === '/sandbox/counts') {
+      allow(request.method, 'GET');
+      return { status: 200, body: this.reading() };
+    }
+    if (path !== '/sandbox/faults') throw new Refusal(404, 'There is nothing here.');
+    this.checkKey(request);
+    if (request.method === 'DELETE') {
+      this.parts.faults.clear();
+    } else {
+      allow(request.method, 'POST');
+      this.parts.faults.add(parseFault(await readJson(request)));
+    }
+    return { status: 200, body: { ok: true } };
+  }
+
+  private reading(): SandboxReading {
+    return { ...this.parts.store.counts, calls: { ...this.calls }, limited: this.limited };
+  }
+
+  /** The id that a submission is answered with by mistake. */
+  private latestId(operation: Operation): string | undefined {
+    const { models, generations } = this.parts.store;
+    return [...(operation === 'train' ? models : generations).keys()].at(-1);
+  }
+
+  private refusalOf(error: unknown): Refusal {
+    if (error instanceof Refusal) return error;
+    if (error instanceof FaultError) return new Refusal(422, error.message);
+    this.parts.logger.error({ err: error }, 'the sandbox failed');
+    return new Refusal(500, 'The sandbox failed.');
+  }
+}
+
+const about = {
+  name: 'Likeness sandbox',
+  what: 'A test double that speaks the wire format of Picsart AI Avatar. It is no AI: its pictures are made by filters.',
+  counts: '/sandbox/counts',
+  faults: '/sandbox/faults',
+};
+
+function limitHeaders({ limit, available, resetSeconds }: WindowReading): Record<string, string> {
+  return {
+    'X-Picsart-Ratelimit-Limit': String(limit),
+    'X-Picsart-Ratelimit-Available': String(available),
+    'X-Picsart-Ratelimit-Reset-Time': String(resetSeconds),
+  };
+}

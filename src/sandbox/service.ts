@@ -1,0 +1,248 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { Semaphore } from '../core/semaphore';
+import {
+  type Generation,
+  type Model,
+  type Outcome,
+  resultCount,
+  type Status,
+  statusAt,
+  type Tempo,
+} from './jobs';
+import { type PhotoIntake, PhotoRefusal } from './photo-intake';
+import { looks, makePicture } from './picture';
+import { Refusal, type Reply } from './replies';
+import type { SandboxStore } from './store';
+
+/** Picsart's limits (guide): 5 to 30 photos, five types. The most avatars a generation may have is ours. */
+const trainSchema = z.object({
+  images: z.array(z.string().max(4_096)).min(5).max(30),
+  type: z.enum(['man', 'woman', 'couple', 'dog', 'cat']),
+});
+const prompt = z.string().max(2_000);
+const maxAvatars = 100;
+const style = z.string().refine((id) => looks.has(id), 'is not a style of this sandbox');
+const generateSchema = z.object({
+  prompts: z
+    .array(z.object({ style, prompt: prompt.optional(), count: z.int().min(1).max(maxAvatars).default(1) }))
+    .min(1)
+    .max(maxAvatars),
+});
+const instantSchema = z.object({
+  images: z.array(z.string().max(4_096)).length(1),
+  prompt,
+  negative_prompt: prompt.optional(),
+  count: z.int().min(1).max(maxAvatars).default(1),
+});
+
+/** Prices in credits; the real ones are not public. */
+const trainingPrice = 20;
+const avatarPrice = 1;
+
+/** Pixels of a side: 512 from a model, 2048 from one photo, as Picsart gives them; their sources are smaller. */
+const trainedSize = 512;
+const instantSize = 2_048;
+const instantSourceSize = 1_024;
+
+/** Small copies kept of a model's photos. */
+const maxCopies = 6;
+
+/** How a submission is to go, by the fault that it meets. */
+export interface FaultEffect {
+  readonly outcome: Outcome;
+  readonly signal: AbortSignal;
+}
+
+/** A paid call that was executed, with the body that it was sent with. */
+export interface ExecutedCall {
+  readonly operation: 'train' | 'generate' | 'instant';
+  readonly body: unknown;
+}
+
+/** A generation that is about to start. */
+type GenerationSpec = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome'> & {
+  readonly pictures: readonly Buffer[];
+};
+
+/**
+ * What Picsart's service does, as far as a caller can tell, except that no model is trained: avatars are made from the
+ * photos by image filters. Refuses by throwing {@link Refusal}.
+ */
+export class SandboxService {
+  private readonly drawing = new Semaphore(
+    2,
+    200,
+    () => new Refusal(503, 'Too many pictures are asked for at once.'),
+  );
+  /** The same picture asked for again soon, by a second try or a range, is not made twice. */
+  private readonly drawn = new LRUCache<string, Promise<Buffer>>({ max: 32 });
+
+  constructor(
+    private readonly store: SandboxStore,
+    private readonly intake: PhotoIntake,
+    private readonly tempo: Tempo,
+    private readonly onExecuted: (call: ExecutedCall) => void,
+  ) {}
+
+  async train(body: unknown, effect: FaultEffect): Promise<Reply> {
+    const { images } = read(trainSchema, body);
+    const { pictures, invalid } = await this.copies(images, trainedSize, effect.signal);
+    this.pay(trainingPrice);
+    const nowMs = Date.now();
+    const isBad = invalid > 0 && effect.outcome === 'done';
+    const model: Model = {
+      id: randomUUID(),
+      startedAtMs: nowMs,
+      doneAtMs: nowMs + this.tempo.trainingMs,
+      outcome: isBad ? 'image-not-valid' : effect.outcome,
+      pictures: await this.store.keepPictures(pictures.slice(0, maxCopies)),
+    };
+    this.store.addModel(model);
+    this.onExecuted({ operation: 'train', body });
+    await this.store.save();
+    return { status: 202, body: { model_id: model.id, status: 'ACCEPTED' } };
+  }
+
+  model(id: string): Reply {
+    const model = this.modelOf(id);
+    return jobReply({ model_id: id }, statusAt(model, Date.now()));
+  }
+
+  async generate(modelId: string, body: unknown, effect: FaultEffect): Promise<Reply> {
+    const model = this.modelOf(modelId);
+    const { prompts } = read(generateSchema, body);
+    if (statusAt(model, Date.now()).status !== 'DONE') throw new Refusal(422, 'The model is not trained.');
+    const avatars = prompts.flatMap(({ count, ...wanted }) =>
+      Array.from({ length: count }, () => ({ style: wanted.style, prompt: wanted.prompt ?? '' })),
+    );
+    const spec = { modelId, avatars, pictures: [], size: trainedSize, outcome: effect.outcome };
+    return this.start(spec, { operation: 'generate', body });
+  }
+
+  async instant(body: unknown, effect: FaultEffect): Promise<Reply> {
+    const request = read(instantSchema, body);
+    const { pictures, invalid } = await this.copies(request.images, instantSourceSize, effect.signal);
+    const words = request.prompt.toLowerCase();
+    const named = [...looks.keys()].find((id) => words.includes(id)) ?? 'realistic';
+    const avatars = Array.from({ length: request.count }, () => ({ style: named, prompt: request.prompt }));
+    const outcome = invalid > 0 && effect.outcome === 'done' ? 'image-not-valid' : effect.outcome;
+    const spec = { modelId: null, avatars, pictures, size: instantSize, outcome };
+    return this.start(spec, { operation: 'instant', body });
+  }
+
+  /** @param origin - where the results' URLs begin */
+  inference(modelId: string | null, id: string, origin: string): Reply {
+    const generation = this.store.generations.get(id);
+    if (generation?.modelId !== modelId) throw new Refusal(404, 'There is no such inference.');
+    const status = statusAt(generation, Date.now());
+    const names = { inference_id: id, ...(modelId !== null && { model_id: modelId }) };
+    if (status.status !== 'DONE') return jobReply(names, status);
+    const urls = Array.from({ length: resultCount(generation) }, (_, index) => ({
+      id: `${id}-${index}`,
+      url: `${origin}/results/${generation.token}/${index}.jpg`,
+    }));
+    // Both shapes are met in the wild: a list for models, `data.urls` for instant avatars.
+    const data = modelId === null ? { urls: urls.map(({ url }) => url) } : urls;
+    return { status: 200, body: { ...names, ...status, data } };
+  }
+
+  balance(): Reply {
+    return { status: 200, body: { credits: this.store.credits } };
+  }
+
+  /** A result's picture, made when it is fetched. */
+  async result(token: string, index: number): Promise<Reply> {
+    const generation = this.store.generationOfToken(token);
+    const nowMs = Date.now();
+    const isThere =
+      generation && statusAt(generation, nowMs).status === 'DONE' && nowMs < generation.expiresAtMs;
+    if (!isThere || index >= resultCount(generation))
+      throw new Refusal(404, 'There is no such picture, or no longer.');
+    const key = `${token}/${index}`;
+    const drawing = this.drawn.get(key) ?? this.drawing.run(() => this.draw(generation, index));
+    this.drawn.set(key, drawing);
+    try {
+      return { status: 200, body: await drawing, headers: { 'content-type': 'image/jpeg' } };
+    } catch (error) {
+      this.drawn.delete(key);
+      throw error;
+    }
+  }
+
+  private async draw(generation: Generation, index: number): Promise<Buffer> {
+    const model = generation.modelId === null ? undefined : this.store.models.get(generation.modelId);
+    const names = model?.pictures ?? generation.pictures;
+    const name = names[index % names.length];
+    if (name === undefined) throw new Refusal(404, 'The model was dropped.');
+    const { style, prompt } = generation.avatars[index]!;
+    const source = await this.store.picture(name);
+    // Another generation of the same prompt is another picture.
+    const variant = parseInt(generation.id.slice(0, 6), 16) + index;
+    return makePicture({ source, style, prompt, variant, size: generation.size });
+  }
+
+  private async start(job: GenerationSpec, call: ExecutedCall): Promise<Reply> {
+    if (job.avatars.length > maxAvatars)
+      throw new Refusal(422, `prompts: at most ${maxAvatars} avatars at once`);
+    this.pay(avatarPrice * job.avatars.length);
+    const startedAtMs = Date.now();
+    const doneAtMs = startedAtMs + this.tempo.generationMs;
+    const generation: Generation = {
+      ...job,
+      id: randomUUID(),
+      pictures: await this.store.keepPictures(job.pictures),
+      token: randomBytes(24).toString('base64url'),
+      startedAtMs,
+      doneAtMs,
+      expiresAtMs: doneAtMs + this.tempo.resultTtlMs,
+    };
+    this.store.addGeneration(generation);
+    this.onExecuted(call);
+    await this.store.save();
+    return { status: 202, body: { inference_id: generation.id, status: 'ACCEPTED' } };
+  }
+
+  private modelOf(id: string): Model {
+    const model = this.store.models.get(id);
+    if (!model) throw new Refusal(404, 'There is no such model.');
+    return model;
+  }
+
+  private async copies(
+    urls: readonly string[],
+    side: number,
+    signal: AbortSignal,
+  ): ReturnType<PhotoIntake['take']> {
+    try {
+      return await this.intake.take(urls, side, signal);
+    } catch (error) {
+      if (error instanceof PhotoRefusal) throw new Refusal(422, error.message);
+      throw error;
+    }
+  }
+
+  private pay(price: number): void {
+    if (this.store.credits < price) throw new Refusal(402, 'No credits are left.');
+    this.store.credits -= price;
+  }
+}
+
+function read<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw new Refusal(422, `${path.join('.') || 'body'}: ${message}`);
+}
+
+/** 202 while there is more to come, 200 in the end, as the sibling services answer. */
+function jobReply(names: object, { status, progress }: Status): Reply {
+  const isOver = status !== 'ACCEPTED' && status !== 'IN_PROGRESS';
+  return { status: isOver ? 200 : 202, body: { ...names, status, progress, message: reasons.get(status) } };
+}
+
+const reasons: ReadonlyMap<Status['status'], string> = new Map([
+  ['FAILED', 'The job failed, as it was told to.'],
+  ['IMAGE_NOT_VALID', 'At least one image is not valid.'],
+]);

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readFileIfAny, replaceFile } from './files';
+import { type Generation, type Model, outcomes } from './jobs';
+
+/** What the sandbox has executed since it was told to forget; what a paid service would send a bill for. */
+export interface SandboxCounts {
+  trainings: number;
+  /** From a model. */
+  generations: number;
+  /** Generations from one photo. */
+  instants: number;
+}
+
+/** The oldest are dropped beyond these. */
+const maxModels = 1_000;
+const maxGenerations = 5_000;
+
+const times = { startedAtMs: z.number(), doneAtMs: z.number() };
+const model = z.object({
+  id: z.string(),
+  outcome: z.enum(outcomes),
+  pictures: z.array(z.string()),
+  ...times,
+});
+const generation = z.object({
+  id: z.string(),
+  modelId: z.string().nullable(),
+  outcome: z.enum(outcomes),
+  pictures: z.array(z.string()),
+  token: z.string(),
+  avatars: z.array(z.object({ style: z.string(), prompt: z.string() })),
+  size: z.number(),
+  expiresAtMs: z.number(),
+  ...times,
+});
+const stateSchema = z.object({
+  models: z.array(model),
+  generations: z.array(generation),
+  counts: z.object({ trainings: z.number(), generations: z.number(), instants: z.number() }),
+  credits: z.number(),
+});
+
+/**
+ * Everything that the sandbox remembers: in memory, and in a folder too if it has one. There it survives a kill -9 at
+ * any moment: what was answered had been saved before, by a file written aside and renamed. (A power cut may lose the
+ * last seconds; this is a test double.)
+ */
+export class SandboxStore {
+  readonly models = new Map<string, Model>();
+  readonly generations = new Map<string, Generation>();
+  private readonly byToken = new Map<string, Generation>();
+  private readonly pictures = new Map<string, Buffer>();
+  private current: Promise<void> = Promise.resolve();
+  private waiting: Promise<void> | undefined;
+  readonly counts: SandboxCounts = { trainings: 0, generations: 0, instants: 0 };
+
+  private constructor(
+    private readonly folder: string | null,
+    public credits: number,
+  ) {}
+
+  /**
+   * @param folder - null to remember nothing beyond the process
+   * @param credits - the balance of a new one
+   */
+  static async open(folder: string | null, credits: number, forget: boolean): Promise<SandboxStore> {
+    const store = new SandboxStore(folder, credits);
+    if (folder === null) return store;
+    if (forget) {
+      await rm(join(folder, 'state.json'), { force: true });
+      await rm(join(folder, 'pictures'), { recursive: true, force: true });
+    }
+    await mkdir(join(folder, 'pictures'), { recursive: true, mode: 0o700 });
+    await store.load(join(folder, 'state.json'));
+    await store.sweep(join(folder, 'pictures'));
+    return store;
+  }
+
+  /** Remembers a training; {@link save} makes it last. */
+  addModel(added: Model): void {
+    this.models.set(added.id, added);
+    this.counts.trainings += 1;
+    for (const old of this.models.values()) {
+      if (this.models.size <= maxModels) break;
+      this.models.delete(old.id);
+      this.forgetPictures(old.pictures);
+    }
+  }
+
+  /** Remembers a generation; {@link save} makes it last. */
+  addGeneration(added: Generation): void {
+    this.generations.set(added.id, added);
+    this.byToken.set(added.token, added);
+    this.counts[added.modelId === null ? 'instants' : 'generations'] += 1;
+    for (const old of this.generations.values()) {
+      if (this.generations.size <= maxGenerations) break;
+      this.generations.delete(old.id);
+      this.byToken.delete(old.token);
+      this.forgetPictures(old.pictures);
+    }
+  }
+
+  generationOfToken(token: string): Generation | undefined {
+    return this.byToken.get(token);
+  }
+
+  /** Keeps small copies and gives their names. */
+  async keepPictures(copies: readonly Buffer[]): Promise<string[]> {
+    return Promise.all(
+      copies.map(async (copy) => {
+        const name = `${randomUUID()}.jpg`;
+        if (this.folder === null) this.pictures.set(name, copy);
+        else await writeFile(join(this.folder, 'pictures', name), copy, { mode: 0o600 });
+        return name;
+      }),
+    );
+  }
+
+  /** @throws Error if it is gone */
+  async picture(name: string): Promise<Buffer> {
+    if (this.folder !== null) return readFile(join(this.folder, 'pictures', name));
+    const copy = this.pictures.get(name);
+    if (!copy) throw new Error('The picture was dropped.');
+    return copy;
+  }
+
+  /** Returns when everything that was changed before the call is saved; calls that come together share a write. */
+  async save(): Promise<void> {
+    if (this.folder === null) return;
+    this.waiting ??= this.current
+      .catch(() => undefined)
+      .then(() => {
+        this.current = this.waiting ?? Promise.resolve();
+        this.waiting = undefined;
+        return this.write(join(this.folder!, 'state.json'));
+      });
+    await this.waiting;
+  }
+
+  private async write(file: string): Promise<void> {
+    const { counts, credits } = this;
+    const state = {
+      models: [...this.models.values()],
+      generations: [...this.generations.values()],
+      counts,
+      credits,
+    };
+    await replaceFile(file, JSON.stringify(state));
+  }
+
+  private async load(file: string): Promise<void> {
+    const text = await readFileIfAny(file);
+    if (text === null) return;
+    const state = stateSchema.parse(JSON.parse(text));
+    for (const one of state.models) this.models.set(one.id, one);
+    for (const one of state.generations) {
+      this.generations.set(one.id, one);
+      this.byToken.set(one.token, one);
+    }
+    Object.assign(this.counts, state.counts);
+    this.credits = state.credits;
+  }
+
+  /** Removes copies that no job names: a crash came between them and the state. */
+  private async sweep(folder: string): Promise<void> {
+    const jobs = [...this.models.values(), ...this.generations.values()];
+    const named = new Set(jobs.flatMap(({ pictures }) => pictures));
+    const orphans = (await readdir(folder)).filter((name) => !named.has(name));
+    await Promise.all(orphans.map((name) => rm(join(folder, name), { force: true })));
+  }
+
+  private forgetPictures(names: readonly string[]): void {
+    for (const name of names) {
+      this.pictures.delete(name);
+      if (this.folder !== null) void rm(join(this.folder, 'pictures', name), { force: true });
+    }
+  }
+}

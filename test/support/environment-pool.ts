@@ -1,0 +1,76 @@
+import { FaultsEnvironment, type EnvironmentOptions } from './faults-environment';
+
+interface Entry<Cell> {
+  cell: Cell;
+  promise: Promise<void>;
+  settle: { resolve: () => void; reject: (error: unknown) => void };
+}
+
+/**
+ * Goes through the cells of a table, several at once, each lane in a environment of its own, which cells of one lane have one
+ * after the other. Most of a cell's time is waiting, so that pool cost little.
+ *
+ * A cell that fails takes its environment with it: the next one begins in a new one.
+ */
+export class EnvironmentPool<Cell> {
+  private readonly entries: Entry<Cell>[];
+  private readonly running: Promise<void>[] = [];
+  private readonly environments = new Set<FaultsEnvironment>();
+
+  constructor(
+    cells: readonly Cell[],
+    private readonly run: (environment: FaultsEnvironment, cell: Cell) => Promise<void>,
+  ) {
+    this.entries = cells.map((cell) => {
+      let settle: Entry<Cell>['settle'] | undefined;
+      const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+      // Its own test meets the error, perhaps much later.
+      promise.catch(() => undefined);
+      return { cell, promise, settle: settle! };
+    });
+  }
+
+  /** Begins; whoever wants a cell's result asks {@link result}. */
+  start(width: number, options: EnvironmentOptions): void {
+    const waiting = [...this.entries];
+    for (let lane = 0; lane < width; lane += 1) this.running.push(this.lane(waiting, options));
+  }
+
+  /** Resolves when the cell has passed; rejects with what it met. */
+  result(cell: Cell): Promise<void> {
+    return this.entries.find((entry) => entry.cell === cell)!.promise;
+  }
+
+  /** Waits for all pool and closes the environments. */
+  async close(): Promise<void> {
+    await Promise.all(this.running);
+    await Promise.all([...this.environments].map((environment) => environment.close()));
+  }
+
+  private async lane(waiting: Entry<Cell>[], options: EnvironmentOptions): Promise<void> {
+    let environment: FaultsEnvironment | null = null;
+    for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
+      try {
+        environment ??= await this.open(options);
+        await this.run(environment, entry.cell);
+        entry.settle.resolve();
+      } catch (error) {
+        entry.settle.reject(error);
+        if (environment) await this.drop(environment);
+        environment = null;
+      }
+    }
+    if (environment) await this.drop(environment);
+  }
+
+  private async open(options: EnvironmentOptions): Promise<FaultsEnvironment> {
+    const environment = await FaultsEnvironment.open(options);
+    this.environments.add(environment);
+    return environment;
+  }
+
+  private async drop(environment: FaultsEnvironment): Promise<void> {
+    this.environments.delete(environment);
+    await environment.close();
+  }
+}

@@ -1,0 +1,272 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
+import { createTestDatabase, type TestDatabase } from './database';
+import { FaultsClient } from './faults-client';
+import { HistoryChecker } from './faults-history';
+import { GatewayProcess } from './faults-process';
+import { signed } from './issuer';
+import { crashPostgres } from './postgres-crash';
+
+/** What a environment is furnished with. */
+export interface EnvironmentOptions {
+  /** Settings of every gateway, beside {@link baseSettings}. */
+  settings?: Readonly<Record<string, string>>;
+  /** How the upstream is, beside its speed. */
+  sandbox?: SandboxOptions;
+  /** A PostgreSQL of its own, that can be killed; otherwise a database on the run's. */
+  ownPostgres?: boolean;
+  /** How many gateways share the environment. @defaultValue 1 */
+  gateways?: number;
+  /**
+   * The owners, by `AUTH=jwt`; the first is {@link FaultsEnvironment.client}.
+   * @defaultValue one viewer, by `AUTH=none`
+   */
+  owners?: readonly string[];
+  /**
+   * How many subscriptions follow the jobs at once, for the history checker; 0 checks no history.
+   * @defaultValue 10
+   */
+  maxFollowed?: number;
+  /** Each gateway's limit of open files. @defaultValue that of this process */
+  openFiles?: number;
+}
+
+/** What is killed. */
+export type Crash = 'gateway' | 'postgres' | 'both';
+
+/** How the folders of environments begin; the process that made one follows. */
+export const folderPrefix = 'likeness-faults-';
+
+/** How often a gateway is started until it counts as broken. */
+const startTries = 5;
+
+/** A training takes half a second and its results last 72: long enough for any restart. */
+const sandboxSpeed = 2_400;
+
+/**
+ * Short leases and grace, so that what takes half an hour in earnest takes seconds here; the rest as it is. The first
+ * look at a training comes after a second, at a generation after 67 ms.
+ */
+const baseSettings = {
+  UPSTREAM: 'picsart',
+  POLL_SPEED: '300',
+  LEASE: '2s',
+  ACCOUNT_PROBE_INTERVAL: '1s',
+  UNCERTAIN_GRACE: '5s',
+  SUBMIT_TIMEOUT: '10s',
+  POLL_TIMEOUT: '3s',
+  SHUTDOWN_GRACE: '1s',
+  RATE_LIMIT_OWNER: 'off',
+  RATE_LIMIT_ADDRESS: 'off',
+  GRAPHIQL: 'false',
+  LOG_LEVEL: 'info',
+};
+
+/** Owners are told apart by tokens that are signed with this. */
+const tokenSettings = {
+  AUTH: 'jwt',
+  JWT_SECRET: 'a secret that the fault suite signs with',
+  JWT_AUDIENCE: 'likeness',
+};
+const tokenSeconds = 3_600;
+
+/**
+ * An operator's whole installation: a PostgreSQL, an upstream that lives on whatever else dies, a data folder, and
+ * gateways as processes, all to itself.
+ */
+export class FaultsEnvironment {
+  /** One client of each owner. */
+  readonly clients: readonly FaultsClient[];
+  readonly gateways: GatewayProcess[] = [];
+  private own: EmbeddedPostgres | null = null;
+  private shared: TestDatabase | null = null;
+
+  private constructor(
+    readonly dataDir: string,
+    readonly sandbox: Sandbox,
+    private readonly options: EnvironmentOptions,
+    readonly checker: HistoryChecker,
+    private readonly tokens: ReadonlyMap<string, string | null>,
+  ) {
+    this.clients = [...tokens.keys()].map((owner) => this.clientOf(() => this.gateway, owner));
+  }
+
+  /** Furnishes one and starts its gateways. */
+  static async open(options: EnvironmentOptions = {}): Promise<FaultsEnvironment> {
+    const dataDir = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
+    const checker = new HistoryChecker(options.maxFollowed);
+    const sandbox = await startSandbox({
+      onExecuted: checker.onExecuted,
+      speed: sandboxSpeed,
+      rateLimit: { requests: 100_000, windowMs: 1_000 },
+      ...options.sandbox,
+      ...(options.settings?.UPSTREAM === 'sandbox' && { dir: join(dataDir, 'sandbox') }),
+    });
+    const environment = new FaultsEnvironment(
+      dataDir,
+      sandbox,
+      options,
+      checker,
+      await tokensOf(options.owners),
+    );
+    try {
+      if (options.ownPostgres) await environment.startPostgres();
+      else environment.shared = await createTestDatabase();
+      await environment.addGateway();
+      while (environment.gateways.length < (options.gateways ?? 1)) await environment.addGateway();
+      return environment;
+    } catch (error) {
+      await environment.close();
+      throw error;
+    }
+  }
+
+  /** The first gateway, to which the client speaks. */
+  get gateway(): GatewayProcess {
+    return this.gateways[0]!;
+  }
+
+  /** The client of the first owner. */
+  get client(): FaultsClient {
+    return this.clients[0]!;
+  }
+
+  /** A client of an owner that asks one gateway, the first owner's unless given. */
+  clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): FaultsClient {
+    return new FaultsClient(() => gateway().url, {
+      owner,
+      token: this.tokens.get(owner) ?? null,
+      history: this.checker.history,
+      onAcknowledged: (client, id, target) => {
+        this.follow(client, id, 'progress');
+        if (target?.startsWith('model_')) this.follow(client, target, 'avatars');
+      },
+    });
+  }
+
+  /** Any gateway's address. */
+  readonly anyGateway = (): string => this.gateways[Math.floor(Math.random() * this.gateways.length)]!.url;
+
+  get databaseUrl(): string {
+    return this.own?.url ?? this.shared!.url;
+  }
+
+  get journalDir(): string {
+    return join(this.dataDir, 'journal');
+  }
+
+  get mediaDir(): string {
+    return join(this.dataDir, 'media');
+  }
+
+  /** Starts another gateway. */
+  async addGateway(settings: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+    const gateway = await this.startGateway(settings);
+    this.gateways.push(gateway);
+    return gateway;
+  }
+
+  /**
+   * Starts a gateway where one was killed, at its port. Like whatever watches over it in earnest, tries again when it
+   * could not start, since PostgreSQL may have been away.
+   */
+  async restartGateway(index = 0, settings: Readonly<Record<string, string>> = {}): Promise<void> {
+    const { port } = this.gateways[index]!;
+    for (let left = startTries; ; left -= 1) {
+      try {
+        this.gateways[index] = await this.startGateway({ ...settings, PORT: port });
+        return;
+      } catch (error) {
+        if (left === 1) throw error;
+      }
+    }
+  }
+
+  /** Kills PostgreSQL as the kernel would. */
+  async crashPostgres(): Promise<void> {
+    await crashPostgres(this.own!.pid);
+  }
+
+  /** Starts it, or starts it again: at the same port. */
+  async startPostgres(): Promise<void> {
+    this.own = await startEmbeddedPostgres({ dir: join(this.dataDir, 'postgres'), durable: true });
+  }
+
+  /** What PostgreSQL has, past the gateway. */
+  async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 30_000 });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query(text, [...parameters])).rows as Row[];
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** How many paid calls of all kinds the upstream has executed. */
+  async paid(): Promise<number> {
+    const { trainings, generations, instants } = await this.sandbox.counts();
+    return trainings + generations + instants;
+  }
+
+  /** Lets the upstream's minute pass: whatever the budget holds back, it does no more. */
+  async freshBudget(): Promise<void> {
+    await this.rows(
+      `UPDATE upstream_accounts SET poll_failing = '{}', submit_failing = '{}', reach_failing = '{}', paused_until = NULL,
+              submit_tokens = 1000, poll_tokens = 1000`,
+    );
+  }
+
+  /** Takes back all faults that have not been met. */
+  async clearFaults(): Promise<void> {
+    const headers = { 'x-picsart-api-key': this.sandbox.apiKey };
+    await fetch(new URL('/sandbox/faults', this.sandbox.url), { method: 'DELETE', headers });
+  }
+
+  /** Ends and removes everything, in whatever state it is. */
+  async close(): Promise<void> {
+    await Promise.all(this.gateways.map(async (gateway) => gateway.isRunning && gateway.kill()));
+    await this.checker.stop();
+    await this.sandbox.stop();
+    await this.own?.stop().catch(() => undefined);
+    await this.shared?.drop();
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private follow({ options }: FaultsClient, subject: string, kind: 'progress' | 'avatars'): void {
+    const { owner, token } = options;
+    this.checker.follow({ owner, token, subject, kind, gateway: this.anyGateway });
+  }
+
+  private startGateway(settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
+    const environment = {
+      ...baseSettings,
+      PICSART_BASE_URL: this.sandbox.url,
+      PICSART_API_KEY: this.sandbox.apiKey,
+      DATA_DIR: this.dataDir,
+      DATABASE_URL: this.databaseUrl,
+      // The built-in sandbox fetches photos for a minute, and no grace period may be shorter.
+      ...(this.options.settings?.UPSTREAM === 'sandbox' && { UNCERTAIN_GRACE: '60s' }),
+      ...(this.options.owners && tokenSettings),
+      ...this.options.settings,
+      ...settings,
+    };
+    return GatewayProcess.start(environment, this.options.openFiles);
+  }
+}
+
+/** A token for each owner; without owners, the one viewer needs none. */
+async function tokensOf(owners: readonly string[] | undefined): Promise<Map<string, string | null>> {
+  if (!owners) return new Map([['viewer', null]]);
+  const { JWT_SECRET, JWT_AUDIENCE: audience } = tokenSettings;
+  const entries = owners.map(async (subject) => {
+    const token = await signed(JWT_SECRET, { subject, audience, endsInSeconds: tokenSeconds });
+    return [subject, token] as const;
+  });
+  return new Map(await Promise.all(entries));
+}

@@ -1,0 +1,75 @@
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestGateway } from './gateway';
+import { rowsOf } from './person';
+
+/** How much somebody has. */
+export interface RowCounts {
+  generations: number;
+  avatarsEach: number;
+  photos: number;
+  eventsEach: number;
+}
+
+/**
+ * Gives an owner a model with as many finished generations as wanted, and everything that belongs to them but the bytes:
+ * what years of use leave, in a second.
+ * @returns the model's UUID
+ */
+export async function createManyRows(gateway: TestGateway, owner: string, size: RowCounts): Promise<string> {
+  const [model] = await rowsOf<{ id: string }>(
+    gateway,
+    `INSERT INTO models (id, owner, provider, name, type, photo_count, status, progress, provider_ref, ready_at)
+     VALUES (gen_random_uuid(), $1, 'sandbox', 'years', 'CAT', 5, 'READY', 100, gen_random_uuid(), now()) RETURNING id`,
+    [owner],
+  );
+  const { id } = model!;
+  const run = (text: string, ...parameters: unknown[]): Promise<unknown> =>
+    rowsOf(gateway, text, [id, owner, ...parameters]);
+  await run('INSERT INTO streams (id, owner, sequence) VALUES ($1, $2, 0)');
+  await run(
+    `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
+     SELECT gen_random_uuid(), $2, 'sandbox', $1, '[{"style": "realistic", "prompt": "hoarded", "count": 1}]', $4,
+            'COMPLETED', 100, gen_random_uuid(), now()
+       FROM generate_series(1, $3::integer)`,
+    ...[size.generations, size.avatarsEach],
+  );
+  await run(
+    `INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, prompt, width, height, byte_size,
+                          content_type, sha256, placeholder)
+     SELECT gen_random_uuid(), $2, g.id, $1, n - 1, 'STORED', 'realistic', 'hoarded', 9, 9, 9, 'image/jpeg', 'x', 'x'
+       FROM generations g, generate_series(1, $3::integer) n WHERE g.model_id = $1`,
+    size.avatarsEach,
+  );
+  await run(
+    `INSERT INTO photos (id, owner, status, width, height, byte_size)
+     SELECT gen_random_uuid(), $2, 'READY', 9, 9, 9 FROM generate_series(1, $3::integer) WHERE $1::uuid IS NOT NULL`,
+    size.photos,
+  );
+  await run(
+    `INSERT INTO events (stream_id, sequence, kind, subject_id, generation_id, payload)
+     SELECT $1, row_number() OVER (), 'GENERATION', g.id, g.id, '{"prompts": "hoarded"}'
+       FROM generations g, generate_series(1, $3::integer) WHERE g.model_id = $1 AND g.owner = $2`,
+    size.eventsEach,
+  );
+  await run(
+    `UPDATE streams SET sequence = (SELECT count(*) FROM events WHERE stream_id = $1) WHERE id = $1 AND owner = $2`,
+  );
+  return id;
+}
+
+/**
+ * Gives each of an owner's avatars a picture of so many bytes, all of them zero: they take no room on the disk.
+ * @returns how many
+ */
+export async function enlargeAvatars(gateway: TestGateway, owner: string, byteSize: number): Promise<number> {
+  const rows = await rowsOf<{ id: string }>(gateway, 'SELECT id FROM avatars WHERE owner = $1', [owner]);
+  for (const { id } of rows) {
+    const folder = join(gateway.dataDir, 'media', 'avatars', id.slice(-2));
+    await mkdir(folder, { recursive: true });
+    const file = await open(join(folder, `${id}.picture`), 'w');
+    await file.truncate(byteSize);
+    await file.close();
+  }
+  return rows.length;
+}

@@ -1,0 +1,228 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DataSource } from 'typeorm';
+import { DomainError } from '../../src/core/errors';
+import { createLogger } from '../../src/core/logger';
+import { UrlSigner } from '../../src/core/signature';
+import type { TransferLimits } from '../../src/core/transfers';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { createWorkshopGate, ImageProcessor } from '../../src/images/image-processor';
+import { PhotoIntake } from '../../src/photos/photo-intake';
+import { PhotoPurgeWork } from '../../src/photos/photo-purge.work';
+import { PhotoUploadService } from '../../src/photos/photo-upload.service';
+import { PhotoUrls } from '../../src/photos/photo-urls';
+import { PhotoService } from '../../src/photos/photo.service';
+import { PhotoWork } from '../../src/photos/photo.work';
+import { TrainingPhotoService } from '../../src/photos/training-photo.service';
+import { DiskStore } from '../../src/storage/disk-store';
+import { MediaDeletion } from '../../src/storage/media-deletion';
+import type { ByteRange, MediaStore, OpenObject, StoredObject } from '../../src/storage/media-store';
+import { UploadSpool } from '../../src/storage/upload-spool';
+import { Downloads } from '../../src/upstream/downloads';
+import { createGuard } from '../../src/upstream/guard';
+import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
+import { createTestDatabase } from './database';
+import { listening, stopped } from './file-host';
+
+/** The limit on one photo in these tests, in bytes. */
+export const maxPhotoBytes = 3_000_000;
+
+/** Everything that photos need, with the routes that lead to them, around a database and a folder of their own. */
+export interface PhotoEnvironment {
+  database: Database;
+  store: WatchedStore;
+  signer: UrlSigner;
+  photos: PhotoService;
+  training: TrainingPhotoService;
+  intake: PhotoIntake;
+  /** One pass that fetches photos from URLs, to its end; gives how many it took up. */
+  fetchDue(signal: AbortSignal): Promise<number>;
+  purge: PhotoPurgeWork;
+  deletion: MediaDeletion;
+  /** How often waiting jobs were announced to be due. */
+  wakes: () => number;
+  stop(): Promise<void>;
+}
+
+/** A store on disk whose steps a test may delay, or let fail. */
+class WatchedStore implements MediaStore {
+  /** Awaited before bytes are stored. */
+  beforePut: () => Promise<void> = async () => undefined;
+  /** Awaited before bytes are deleted. */
+  beforeDelete: (key: string) => Promise<void> = async () => undefined;
+
+  constructor(private readonly inner: MediaStore) {}
+
+  async put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject> {
+    await this.beforePut();
+    return this.inner.put(key, bytes, maxBytes);
+  }
+
+  open(key: string, range?: ByteRange): Promise<OpenObject | null> {
+    return this.inner.open(key, range);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.beforeDelete(key);
+    return this.inner.delete(key);
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const failures = new Map<string, unknown>();
+    for (const key of keys) await this.beforeDelete(key).catch((error: unknown) => failures.set(key, error));
+    const others = await this.inner.deleteMany(keys.filter((key) => !failures.has(key)));
+    return new Map([...failures, ...others]);
+  }
+
+  /** Lists what is there, however new. */
+  list(prefix: string): AsyncIterable<string> {
+    return this.inner.list(prefix, 0);
+  }
+
+  check(): Promise<void> {
+    return this.inner.check();
+  }
+
+  async has(key: string): Promise<boolean> {
+    for await (const found of this.list(key)) if (found === key) return true;
+    return false;
+  }
+}
+
+/**
+ * `retentionMs` is how long photos are kept after a training; `limits` are those of uploads; `lookup` is the system's
+ * resolver.
+ */
+export async function openPhotoEnvironment(
+  retentionMs = 0,
+  limits: Partial<TransferLimits> = {},
+  lookup?: Resolve,
+): Promise<PhotoEnvironment> {
+  const testDatabase = await createTestDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
+  const source = await createDataSource({ url: testDatabase.url, poolSize: 10, entities: [] }).initialize();
+  const server = createServer();
+  const base = `http://127.0.0.1:${await listening(server)}`;
+  const store = new WatchedStore(new DiskStore(folder));
+  const spool = new UploadSpool(join(folder, '.uploads'));
+  const options = { source, store, spool, base, retentionMs, limits: { ...generous, ...limits }, lookup };
+  const environment = build(options);
+  server.on('request', (request, response) => void answer(environment, request, response));
+  const stop = async (): Promise<void> => {
+    await stopped(server);
+    await source.destroy();
+    await testDatabase.drop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { ...environment, stop };
+}
+
+type Built = Omit<PhotoEnvironment, 'stop'> & { uploads: PhotoUploadService };
+
+interface BuildOptions {
+  source: DataSource;
+  store: WatchedStore;
+  spool: UploadSpool;
+  base: string;
+  retentionMs: number;
+  limits: TransferLimits;
+  lookup: Resolve | undefined;
+}
+
+/** Limits that no test meets by accident. */
+const generous: TransferLimits = {
+  maxTransfers: 100,
+  maxPerOwner: 100,
+  minBytesPerSecond: 1_000,
+  graceMs: 15_000,
+};
+
+function build({ source, store, spool, base, retentionMs, limits, lookup }: BuildOptions): Built {
+  const logger = createLogger('silent');
+  const database = new Database(source);
+  const signer = new UrlSigner(['a secret of the tests']);
+  const urls = new PhotoUrls(signer, () => base);
+  const deletion = new MediaDeletion(database, store, logger);
+  const intake = new PhotoIntake(database, store, new ImageProcessor(createWorkshopGate(2)));
+  const guard = createGuard({ allow: ['127.0.0.1', 'photos.example.org'], resolve: createResolver(lookup) });
+  let wakes = 0;
+  const work = new PhotoWork({
+    database,
+    intake,
+    downloads: new Downloads(guard, () => false),
+    logger,
+    leaseMs: 20_000,
+    maxPhotoBytes,
+    onReady: () => (wakes += 1),
+  });
+  const parts = { database, store, urls };
+  return {
+    database,
+    store,
+    signer,
+    deletion,
+    intake,
+    photos: new PhotoService({ ...parts, deletion, maxPhotoBytes }),
+    training: new TrainingPhotoService({
+      ...parts,
+      checkUrl: (url) => guard.checkUrl(url),
+      onUnrecordedFetch: () => undefined,
+      retentionMs,
+    }),
+    uploads: new PhotoUploadService({ database, urls, intake, spool, maxBytes: maxPhotoBytes, limits }),
+    purge: new PhotoPurgeWork(database),
+    fetchDue: async (signal) => {
+      const pass = await work.pass(signal);
+      await pass.ended;
+      return pass.started;
+    },
+    wakes: () => wakes,
+  };
+}
+
+async function answer(environment: Built, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    await route(environment, request, response);
+  } catch (error) {
+    const known =
+      error instanceof DomainError ? error : new DomainError('INTERNAL_SERVER_ERROR', String(error));
+    response.writeHead(known.httpStatus, { 'content-type': 'application/json', connection: 'close' });
+    response.end(JSON.stringify({ code: known.code, message: known.message }));
+    response.once('finish', () => request.destroy());
+  }
+}
+
+const uploadRoute = /^\/uploads\/([^/]+)$/;
+const viewRoute = /^\/media\/photos\/([^/]+)\.jpg$/;
+const upstreamRoute = /^\/upstream\/photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/;
+
+async function route(environment: Built, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url!, 'http://localhost');
+  const upload = uploadRoute.exec(pathname);
+  if (upload) {
+    const announced = request.headers['content-length'];
+    const size = announced === undefined ? undefined : Number(announced);
+    const bytes = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    const { created, photo } = await environment.uploads.receiveUpload(upload[1]!, searchParams, bytes, size);
+    response.writeHead(created ? 201 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(photo));
+    return;
+  }
+  const view = viewRoute.exec(pathname);
+  if (view) {
+    send(response, await environment.photos.openForViewer(view[1]!, searchParams));
+    return;
+  }
+  const upstream = upstreamRoute.exec(pathname);
+  if (!upstream) throw new Error(`no route: ${pathname}`);
+  const call = { jobId: upstream[1]!, attempt: Number(upstream[2]) };
+  send(response, await environment.training.openForUpstream(upstream[3]!, call, searchParams));
+}
+
+function send(response: ServerResponse, { byteSize, stream }: OpenObject): void {
+  response.writeHead(200, { 'content-type': 'image/jpeg', 'content-length': byteSize });
+  stream.pipe(response);
+}
