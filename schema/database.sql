@@ -79,12 +79,19 @@ CREATE TABLE avatars (
     CONSTRAINT avatars_unfinished_is_due CHECK (((status <> ALL (ARRAY['PENDING'::text, 'DELAYED'::text])) OR ((due_at IS NOT NULL) AND (source_url IS NOT NULL))))
 );
 
-CREATE TABLE doomed_media (
+CREATE TABLE media_deletions (
     key text NOT NULL,
     tries integer DEFAULT 0 NOT NULL,
     due_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+CREATE VIEW doomed_media AS
+ SELECT media_deletions.key,
+    media_deletions.tries,
+    media_deletions.due_at,
+    media_deletions.created_at
+   FROM media_deletions;
 
 CREATE TABLE erasures (
     id uuid NOT NULL,
@@ -365,9 +372,6 @@ ALTER TABLE ONLY avatars
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_position_once UNIQUE (generation_id, "position");
 
-ALTER TABLE ONLY doomed_media
-    ADD CONSTRAINT doomed_media_pkey PRIMARY KEY (key);
-
 ALTER TABLE ONLY erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
@@ -382,6 +386,9 @@ ALTER TABLE ONLY generations
 
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key);
+
+ALTER TABLE ONLY media_deletions
+    ADD CONSTRAINT media_deletions_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (id);
@@ -434,8 +441,6 @@ CREATE INDEX avatars_of_generation ON avatars USING btree (generation_id, id);
 
 CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 
-CREATE INDEX doomed_media_due ON doomed_media USING btree (due_at);
-
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
@@ -479,6 +484,8 @@ CREATE INDEX generations_watched_due ON generations USING btree (due_at) WHERE (
 CREATE INDEX generations_watched_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
 
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
+
+CREATE INDEX media_deletions_due ON media_deletions USING btree (due_at);
 
 CREATE INDEX model_photos_of_photo ON model_photos USING btree (photo_id);
 

@@ -16,9 +16,9 @@ const duration = z.string().transform((text, context) => {
 
 /** What a timer of Node can wait for, and a call may take: 0 would end it before it began. */
 const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
-  error: 'must be more than 0 and at most 24h; write it like 30s',
+  error: 'must be more than 0 and at most 24h (example: 30s)',
 });
-const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 24h; write it like 10s' });
+const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 24h (example: 10s)' });
 
 const bytes = z.string().transform((text, context) => {
   const match = /^([1-9]\d*)(kB|MB)?$/.exec(text.trim());
@@ -44,7 +44,7 @@ const port = z.coerce
 
 const positive = z.coerce
   .number('is not a number (examples: 1, 60)')
-  .positive('must be more than 0; write one like 1 or 60');
+  .positive('must be more than 0 (examples: 1, 60)');
 const whole = positive.int('must be a whole number, like 4');
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const list = z.string().transform((text) =>
@@ -99,7 +99,7 @@ const settings = z.object({
     .string()
     .regex(
       /^postgres(ql)?:\/\//,
-      'is no PostgreSQL address; write it like postgres://user:password@host:5432/likeness',
+      'is not a PostgreSQL URL (example: postgres://user:password@host:5432/likeness)',
     )
     .optional(),
   DATABASE_POOL: whole.default(10),

@@ -49,10 +49,10 @@ const today = `(now() AT TIME ZONE 'UTC')::date`;
  * A repetition by idempotency key takes nothing; a retry is a new request and takes as much again.
  */
 export class QuotaService {
-  constructor(private readonly parts: QuotaServiceDeps) {}
+  constructor(private readonly deps: QuotaServiceDeps) {}
 
   get limits(): QuotaLimits {
-    return this.parts.limits;
+    return this.deps.limits;
   }
 
   /**
@@ -77,7 +77,7 @@ export class QuotaService {
 
   /** What the viewer has asked for. */
   async usage(viewer: Viewer): Promise<QuotaUsage> {
-    return this.usageWithin(this.parts.sql, viewer.owner, null);
+    return this.usageWithin(this.deps.sql, viewer.owner, null);
   }
 
   private async usageWithin(sql: Sql, owner: string, exceptJobId: string | null): Promise<QuotaUsage> {
@@ -90,7 +90,7 @@ export class QuotaService {
     return {
       trainingsToday: day!.trainings,
       avatarsToday: day!.avatars,
-      running: await this.parts.countRunning(sql, owner, exceptJobId),
+      running: await this.deps.countRunning(sql, owner, exceptJobId),
       resetsAt: day!.resets_at,
     };
   }

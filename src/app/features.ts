@@ -90,12 +90,12 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const store = new JobStore(database, wakeups);
   const closing = new GenerationCompletion(store, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
-  const parts = { database, store, photos: trainingPhotos, provider, quotas, consents };
-  const generations = new GenerationService(parts);
-  const generationLifecycle = new GenerationLifecycle(parts);
+  const jobDeps = { database, store, photos: trainingPhotos, provider, quotas, consents };
+  const generations = new GenerationService(jobDeps);
+  const generationLifecycle = new GenerationLifecycle(jobDeps);
   const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
-  const models = new ModelService(parts);
-  const modelLifecycle = new ModelLifecycle({ ...parts, dependents: generationLifecycle });
+  const models = new ModelService(jobDeps);
+  const modelLifecycle = new ModelLifecycle({ ...jobDeps, dependents: generationLifecycle });
   const { personResolver, ...privacy } = makePrivacy(deps);
   const resolvers = [
     new ViewerResolver(quotas),

@@ -84,7 +84,7 @@ function makeJobWork(
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
   const settlement = new Settlement({ database, store, journal, logger, graceMs });
-  const parts = {
+  const kindDeps = {
     sql: database,
     store,
     photos: trainingPhotos,
@@ -101,8 +101,8 @@ function makeJobWork(
     settlement,
     account,
     probeEveryMs: Math.min(maxProbeEveryMs, probeIntervalMs),
-    models: new ModelWork({ ...parts, deadlineMs: config.TRAINING_DEADLINE }),
-    generations: new GenerationWork({ ...parts, deadlineMs: config.GENERATION_DEADLINE }),
+    models: new ModelWork({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
+    generations: new GenerationWork({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
     submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
     follow: new FollowWork({
       ...common,

@@ -41,7 +41,7 @@ const refusal = 'The API key is not valid: it is unknown, has expired or was rev
 
 /** API keys: made and revoked by operators, shown by backends. */
 export class ApiKeyService {
-  constructor(private readonly parts: ApiKeyServiceDeps) {}
+  constructor(private readonly deps: ApiKeyServiceDeps) {}
 
   /**
    * Makes a key.
@@ -51,14 +51,14 @@ export class ApiKeyService {
    */
   async create(operator: Viewer, wanted: NewKey): Promise<{ key: KeyWithSecret; text: string }> {
     checkWanted(wanted);
-    const parts = newKey();
-    const key = await transactionFor(this.parts.database, wanted, async (sql) => {
+    const deps = newKey();
+    const key = await transactionFor(this.deps.database, wanted, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         `INSERT INTO api_keys (id, secret_sha256, owner, name, scopes, on_behalf, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') RETURNING ${shown}`,
         [
-          parts.id,
-          hashSecret(parts.secret),
+          deps.id,
+          hashSecret(deps.secret),
           wanted.owner,
           wanted.name,
           [...new Set(wanted.scopes)],
@@ -68,15 +68,15 @@ export class ApiKeyService {
       );
       const details = { scopes: wanted.scopes.join(' '), onBehalf: wanted.onBehalf };
       const subject = { ...operator, owner: wanted.owner };
-      await audit(sql, subject, { action: 'createKey', subject: parts.id, details });
+      await audit(sql, subject, { action: 'createKey', subject: deps.id, details });
       return camelRow<KeyWithSecret>(row!);
     });
-    return { key, text: writeKey(parts) };
+    return { key, text: writeKey(deps) };
   }
 
   /** All keys, also those that are over, the newest first; at most 1,000. */
   async list(): Promise<KeyWithSecret[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT ${shown} FROM api_keys ORDER BY created_at DESC, id LIMIT 1000`,
     );
     return rows.map((row) => camelRow<KeyWithSecret>(row));
@@ -88,7 +88,7 @@ export class ApiKeyService {
    * @returns false if there is no such key
    */
   async revoke(operator: Viewer, id: string): Promise<boolean> {
-    const { database, announcer } = this.parts;
+    const { database, announcer } = this.deps;
     const [known] = await database.rows<{ owner: string }>('SELECT owner FROM api_keys WHERE id = $1', [id]);
     if (!known) return false;
     await database.transaction(async (sql) => {
@@ -122,19 +122,19 @@ export class ApiKeyService {
   }
 
   private async prove(text: string): Promise<FoundKey> {
-    const parts = readKey(text);
-    if (!parts) throw unauthenticated('This has not the form of an API key, which is lk_<id>_<secret>.');
-    const found = await this.find(parts.id);
-    const isProven = verifySecret(parts.secret, found);
+    const deps = readKey(text);
+    if (!deps) throw unauthenticated('This has not the form of an API key, which is lk_<id>_<secret>.');
+    const found = await this.find(deps.id);
+    const isProven = verifySecret(deps.secret, found);
     if (!found?.isGood || !isProven) throw unauthenticated(refusal);
     if (found.isTouchDue) await this.touch(found.id);
     // It may have been revoked while it was looked up; who holds sockets has heard of that already.
-    if (this.parts.revocations.has(found.id)) throw unauthenticated(refusal);
+    if (this.deps.revocations.has(found.id)) throw unauthenticated(refusal);
     return found;
   }
 
   private async find(id: string): Promise<FoundKey | null> {
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT id, secret_sha256, owner, scopes, on_behalf, expires_at,
               revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_good,
               last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_touch_due
@@ -147,14 +147,14 @@ export class ApiKeyService {
   /** A database that can be read but not written still lets its readers in. */
   private async touch(id: string): Promise<void> {
     try {
-      await this.parts.database.rows(
+      await this.deps.database.rows(
         `UPDATE api_keys SET last_used_at = now()
           WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`,
         [id],
       );
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      this.parts.logger.warn({ err: error, keyId: id }, 'when a key was used could not be written');
+      this.deps.logger.warn({ err: error, keyId: id }, 'when a key was used could not be written');
     }
   }
 }

@@ -58,8 +58,8 @@ export class KeySet {
   private timer: NodeJS.Timeout | null = null;
   private readonly now: () => number;
 
-  constructor(private readonly parts: KeySetDeps) {
-    this.now = parts.now ?? Date.now;
+  constructor(private readonly deps: KeySetDeps) {
+    this.now = deps.now ?? Date.now;
   }
 
   /**
@@ -90,7 +90,7 @@ export class KeySet {
   }
 
   private keepFresh(): void {
-    this.timer ??= setInterval(() => this.refresh(), this.parts.checkMs ?? 30_000).unref();
+    this.timer ??= setInterval(() => this.refresh(), this.deps.checkMs ?? 30_000).unref();
     this.refresh();
   }
 
@@ -111,7 +111,7 @@ export class KeySet {
   }
 
   private async fetch(): Promise<boolean> {
-    const { exchange, url, logger } = this.parts;
+    const { exchange, url, logger } = this.deps;
     try {
       const answer = await exchange.get({
         url: new URL(url),

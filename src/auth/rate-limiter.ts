@@ -53,7 +53,7 @@ export class RateLimiter {
   private isFailing = false;
   private isStopped = false;
 
-  constructor(private readonly parts: RateLimiterDeps) {}
+  constructor(private readonly deps: RateLimiterDeps) {}
 
   /**
    * Counts, unless that would be too many; what is refused is not counted.
@@ -106,7 +106,7 @@ export class RateLimiter {
     this.timer = setTimeout(() => {
       this.timer = null;
       void this.flush();
-    }, this.parts.flushMs ?? 500);
+    }, this.deps.flushMs ?? 500);
     this.timer.unref();
   }
 
@@ -120,7 +120,7 @@ export class RateLimiter {
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) {
-        this.parts.logger.warn({ err: error }, 'rates are counted by each process alone for now');
+        this.deps.logger.warn({ err: error }, 'rates are counted by each process alone for now');
       }
       this.isFailing = true;
       this.schedule();
@@ -131,7 +131,7 @@ export class RateLimiter {
     // In one order in all processes, so that two of them never wait for each other.
     const rows = [...portion].sort(([one], [other]) => (one < other ? -1 : 1));
     const sent = rows.map(([, { pending }]) => pending);
-    const counted = await this.parts.sql.rows<{ subject: string; ends_at: Date; count: number }>(statement, [
+    const counted = await this.deps.sql.rows<{ subject: string; ends_at: Date; count: number }>(statement, [
       rows.map(([key]) => key),
       rows.map(([, { endsAtMs }]) => new Date(endsAtMs)),
       sent,
@@ -148,7 +148,7 @@ export class RateLimiter {
     if (now - this.sweptAtMs < bounds.sweepMs) return;
     this.sweptAtMs = now;
     for (const [key, { endsAtMs }] of this.counts) if (endsAtMs <= now) this.counts.delete(key);
-    await this.parts.sql.rows(`DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute'`);
+    await this.deps.sql.rows(`DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute'`);
   }
 }
 

@@ -35,11 +35,11 @@ export class Revocations {
   private readonly listeners = new Set<(keyId: string) => void>();
   private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
 
-  constructor(private readonly parts: RevocationsDeps) {}
+  constructor(private readonly deps: RevocationsDeps) {}
 
   /** Begins to listen. Called twice, it starts once. */
   start(): void {
-    const { wakeups, sweepMs = 30_000 } = this.parts;
+    const { wakeups, sweepMs = 30_000 } = this.deps;
     this.running ??= {
       unsubscribe: wakeups.onTopic((topic) => this.onTopic(topic)),
       timer: setInterval(() => void this.sweep(), sweepMs).unref(),
@@ -76,12 +76,12 @@ export class Revocations {
   /** Words may have been lost: the database knows them all. */
   private async sweep(): Promise<void> {
     try {
-      const rows = await this.parts.sql.rows<{ id: string }>(
+      const rows = await this.deps.sql.rows<{ id: string }>(
         `SELECT id FROM api_keys WHERE revoked_at > now() - interval '${lookBack}'`,
       );
       for (const { id } of rows) this.markRevoked(id);
     } catch (error) {
-      this.parts.logger.debug({ err: error }, 'revoked keys could not be read; they are read again');
+      this.deps.logger.debug({ err: error }, 'revoked keys could not be read; they are read again');
     }
   }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
-import { emptyPass, type Pass } from './pass';
 import { camelRow, type Sql } from './sql';
+import { emptyBatch, type StartedBatch } from './started-batch';
 
 /**
  * A kind of work on the rows of a table, which has the columns `id`, `owner`, `due_at` and `lease`. It needs two partial
@@ -118,9 +118,9 @@ export class LeasedRows<Row extends LeasedRow> {
     slots: OwnerShares,
     { limit = Infinity, only }: Partial<Omit<ClaimOptions, 'slots'>>,
     work: (row: Claimed<Row>) => Promise<unknown>,
-  ): Promise<Pass> {
+  ): Promise<StartedBatch> {
     const rows = await this.claim({ limit: Math.min(limit, slots.free), only, slots });
-    if (rows.length === 0) return emptyPass;
+    if (rows.length === 0) return emptyBatch;
     const running = rows.map(async (row) => {
       slots.take(row.owner, 1);
       try {

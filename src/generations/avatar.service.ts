@@ -39,11 +39,11 @@ const urlMs = 3_600_000;
 
 /** Stored avatars: look at, show, delete. Avatars that are not stored yet are nobody's business. */
 export class AvatarService {
-  constructor(private readonly parts: AvatarServiceDeps) {}
+  constructor(private readonly deps: AvatarServiceDeps) {}
 
   /** @returns null if there is none, it is not stored, or it is somebody else's */
   async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
       [id, viewer.owner],
     );
@@ -52,7 +52,7 @@ export class AvatarService {
 
   /** For each generation its stored avatars in the order that they were asked for; one statement. */
   async ofGenerations(viewer: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
       [generationIds, viewer.owner],
     );
@@ -67,7 +67,7 @@ export class AvatarService {
     modelIds: readonly string[],
     page: { first: number; after: string | null },
   ): Promise<AvatarEntity[][]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
         CROSS JOIN LATERAL (SELECT * FROM avatars
                              WHERE model_id = m.id AND owner = $2 AND status = 'STORED' AND ($3::uuid IS NULL OR id < $3)
@@ -83,7 +83,7 @@ export class AvatarService {
   url(id: string, size: AvatarSize, nowMs = Date.now()): string {
     const path = pathOf(toGlobalId('Avatar', id), size);
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
-    return `${this.parts.publicUrl()}${path}?${this.parts.signer.sign('avatar-view', path, expiresAtMs)}`;
+    return `${this.deps.publicUrl()}${path}?${this.deps.signer.sign('avatar-view', path, expiresAtMs)}`;
   }
 
   /**
@@ -91,14 +91,14 @@ export class AvatarService {
    * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND once it is deleted
    */
   async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
-    if (this.parts.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
+    if (this.deps.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
         'This URL is not valid, or not any more. Ask for the avatar again to get a new one.',
       );
     }
     const id = fromGlobalId('Avatar', globalId);
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM avatars WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
       [id],
     );
@@ -120,7 +120,7 @@ export class AvatarService {
    * served, and {@link AvatarCheckWork} looks at them next.
    */
   private async open(avatar: AvatarEntity, size: AvatarSize, range?: ByteRange): Promise<OpenObject> {
-    const { database, media } = this.parts;
+    const { database, media } = this.deps;
     const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
     if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;
     object?.stream.destroy();
@@ -134,7 +134,7 @@ export class AvatarService {
 
   /** Deletes an avatar and its bytes. Deleting what is not there is no error. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, closing } = this.parts;
+    const { database, closing } = this.deps;
     const removed = await transactionFor(database, viewer, async (sql) => {
       const [known] = await sql.rows<{ generation_id: string }>(
         'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',

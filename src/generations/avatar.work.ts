@@ -5,8 +5,8 @@ import { failpoint } from '../core/failpoint';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
-import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
+import { emptyBatch, type StartedBatch } from '../core/started-batch';
 import { PictureProblem } from '../images/image-problem';
 import type { ImageProcessor } from '../images/image-processor';
 import { ObjectTooLargeError, readObject, type MediaStore } from '../storage/media-store';
@@ -85,9 +85,9 @@ export class AvatarWork {
   private readonly failing: ClaimSource;
   private readonly hosts = new SlowHosts(slowHosts);
 
-  constructor(private readonly parts: AvatarWorkDeps) {
+  constructor(private readonly deps: AvatarWorkDeps) {
     const source = (rows: string, slots: number): ClaimSource => ({
-      rows: new LeasedRows(parts.database, { ...dueAvatars, rows: `due_at IS NOT NULL AND ${rows}` }, parts),
+      rows: new LeasedRows(deps.database, { ...dueAvatars, rows: `due_at IS NOT NULL AND ${rows}` }, deps),
       slots: new OwnerShares(slots),
     });
     this.fresh = source('failing_since IS NULL', maxFetches);
@@ -95,18 +95,18 @@ export class AvatarWork {
   }
 
   /** Starts to fetch what is due and has not failed yet, owners in turn. */
-  async pass(signal: AbortSignal): Promise<Pass> {
+  async processBatch(signal: AbortSignal): Promise<StartedBatch> {
     return this.start(this.fresh, signal);
   }
 
   /** The same for what has failed before: in slots of its own, so that it does not hold up the rest. */
-  async retryPass(signal: AbortSignal): Promise<Pass> {
+  async processRetryBatch(signal: AbortSignal): Promise<StartedBatch> {
     return this.start(this.failing, signal);
   }
 
-  private async start({ rows, slots }: ClaimSource, signal: AbortSignal): Promise<Pass> {
+  private async start({ rows, slots }: ClaimSource, signal: AbortSignal): Promise<StartedBatch> {
     await slots.whenFree(signal);
-    if (signal.aborted) return emptyPass;
+    if (signal.aborted) return emptyBatch;
     return rows.start(slots, {}, async (row) => {
       const end = this.hosts.begin(row.owner, row.sourceUrl ?? '');
       if (end) return this.fetch(row, signal).finally(end);
@@ -117,13 +117,13 @@ export class AvatarWork {
   }
 
   private async fetch(row: ClaimedAvatar, signal: AbortSignal): Promise<void> {
-    const logger = this.parts.logger.child({ generationId: row.generationId, avatarId: row.id });
+    const logger = this.deps.logger.child({ generationId: row.generationId, avatarId: row.id });
     if (isLate(row)) {
       logger.warn(
         { expiresAt: row.expiresAt },
         'a finished picture is not stored yet and has less than a quarter of its time left',
       );
-      this.parts.count.late();
+      this.deps.count.late();
     }
     const attempt: Attempt = { row, token: null };
     try {
@@ -135,12 +135,12 @@ export class AvatarWork {
 
   private async store(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { row } = attempt;
-    const { downloads, maxBytes, store } = this.parts;
+    const { downloads, maxBytes, store } = this.deps;
     // A damaged picture's URL was forgotten when it was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
     const answer = await downloads.result(row.sourceUrl, {
       maxBytes,
-      timeoutMs: this.parts.downloadTimeoutMs,
+      timeoutMs: this.deps.downloadTimeoutMs,
       signal,
     });
     await failpoint('result:fetched');
@@ -161,7 +161,7 @@ export class AvatarWork {
     names: Pick<AvatarEntity, 'id' | 'mediaToken'>,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<StoredPicture> {
-    const { media, workshop, maxBytes } = this.parts;
+    const { media, workshop, maxBytes } = this.deps;
     const received = await media.put(avatarKey(names), bytes, maxBytes);
     await failpoint('result:written');
     const object = await media.open(avatarKey(names));
@@ -191,7 +191,7 @@ export class AvatarWork {
 
   private async handle(attempt: Attempt, failed: FailedFetch): Promise<void> {
     try {
-      if (failed.signal.aborted) await this.parts.store.release(attempt);
+      if (failed.signal.aborted) await this.deps.store.release(attempt);
       else await this.conclude(attempt, failed);
     } catch (error) {
       failed.logger.warn(
@@ -205,7 +205,7 @@ export class AvatarWork {
     const row = attempt.row as ClaimedAvatar;
     const code = failureOf(failed.error);
     if (code !== null) {
-      const answer = needsFreshUrl(row, failed.error) ? await this.parts.urls.refresh(row) : null;
+      const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row) : null;
       if (this.isOver(row, answer)) {
         await this.markLost(attempt, code, failed);
         return;
@@ -220,7 +220,7 @@ export class AvatarWork {
     code: ResultFailure | null,
     { error, logger }: FailedFetch,
   ): Promise<void> {
-    const { count, resultTtlMs, store } = this.parts;
+    const { count, resultTtlMs, store } = this.deps;
     const tries = attempt.row.tries + 1;
     const message = error instanceof Error ? error.message : 'unknown';
     const retryInMs = backoffMs(tries, firstRetryMs, Math.max(firstRetryMs, resultTtlMs * maxRetryShare));
@@ -242,7 +242,7 @@ export class AvatarWork {
     const lateMs = row.claimedAt.getTime() - row.expiresAt!.getTime();
     const isUrlFresh = row.sourceUrl !== null && row.sourceUrlAt >= row.expiresAt!;
     // An upstream that answers nothing for as long again is not waited for.
-    return isUrlFresh || answer === 'gone' || lateMs >= this.parts.resultTtlMs;
+    return isUrlFresh || answer === 'gone' || lateMs >= this.deps.resultTtlMs;
   }
 
   private async markLost(
@@ -252,8 +252,8 @@ export class AvatarWork {
   ): Promise<void> {
     const loss = code === 'RESULT_UNUSABLE' ? code : 'RESULT_EXPIRED';
     logger.error({ err: error, loss }, 'a finished picture is lost');
-    this.parts.count.lost();
-    await this.parts.store.markLost(attempt, loss);
+    this.deps.count.lost();
+    await this.deps.store.markLost(attempt, loss);
   }
 }
 

@@ -3,7 +3,7 @@ import { failure, failureColumns, noFailure, type Failure } from '../jobs/failur
 import type { JobMove } from '../jobs/job';
 import type { Announcer, JobStore } from '../jobs/job.store';
 import type { GenerationEntity } from './generation.entity';
-import { generationLine, streamOfGeneration } from './generation.job';
+import { generationKind, streamOfGeneration } from './generation.job';
 import { generatingShare } from './generation.work';
 
 /** How often a generation whose pictures are being fetched is looked at even if none of them moves. */
@@ -57,7 +57,7 @@ export class GenerationCompletion {
     );
     const step = generation.status === 'STORING' ? next(generation, tally!) : late(generation, tally!);
     if (step) {
-      await this.store.moveWithin<GenerationEntity>(sql, generationLine, [
+      await this.store.moveWithin<GenerationEntity>(sql, generationKind, [
         { id: generationId, from: [generation.status], ...step },
       ]);
     }

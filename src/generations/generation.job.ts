@@ -52,7 +52,7 @@ export function streamOfGeneration({ id, modelId }: { id: string; modelId: strin
 }
 
 /** Generations among the kinds of jobs. */
-export const generationLine: JobKind = {
+export const generationKind: JobKind = {
   table: 'generations',
   noun: 'generation',
   moves: generationMoves,

@@ -16,7 +16,7 @@ import type { TrainingPhotoService } from '../photos/training-photo.service';
 import { scheduleDeletion } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
 import type { GenerationEntity } from './generation.entity';
-import { generationLine } from './generation.job';
+import { generationKind } from './generation.job';
 
 /** What the ends of generations are made of. */
 export interface GenerationLifecycleDeps {
@@ -30,7 +30,7 @@ export interface GenerationLifecycleDeps {
 
 /** What a person does to a generation that is on its way or has ended: cancel, retry, delete. */
 export class GenerationLifecycle {
-  constructor(private readonly parts: GenerationLifecycleDeps) {}
+  constructor(private readonly deps: GenerationLifecycleDeps) {}
 
   /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice succeeds. */
   async cancel(viewer: Viewer, id: string): Promise<GenerationEntity> {
@@ -43,7 +43,7 @@ export class GenerationLifecycle {
           { field: 'id' },
         );
       }
-      const [cancelled] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
+      const [cancelled] = await this.deps.store.moveWithin<GenerationEntity>(sql, generationKind, [
         {
           id,
           from: [generation.status],
@@ -53,7 +53,7 @@ export class GenerationLifecycle {
         },
       ]);
       await deleteAvatars(sql, `generation_id = $1 AND status IN ('PENDING', 'DELAYED')`, id);
-      await this.parts.photos.releaseAfterTraining(sql, id);
+      await this.deps.photos.releaseAfterTraining(sql, id);
       return cancelled!;
     });
   }
@@ -71,7 +71,7 @@ export class GenerationLifecycle {
           { field: 'id' },
         );
       }
-      assertConfigured(generation.provider, this.parts.provider, 'id');
+      assertConfigured(generation.provider, this.deps.provider, 'id');
       if (generation.modelId === null) await this.holdPhoto(sql, id);
       // Pictures of the attempt before that are still tried are given up.
       await deleteAvatars(sql, 'generation_id = $1', id);
@@ -87,11 +87,11 @@ export class GenerationLifecycle {
         resends: 0,
         ...noFailure,
       };
-      const [queued] = await this.parts.store.moveWithin<GenerationEntity>(sql, generationLine, [
+      const [queued] = await this.deps.store.moveWithin<GenerationEntity>(sql, generationKind, [
         { id, from: [generation.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryGeneration', subject: toGlobalId('Generation', id) });
-      await this.parts.quotas.reserve(sql, viewer, {
+      await this.deps.quotas.reserve(sql, viewer, {
         jobId: id,
         avatars: generation.wanted,
         afterAttempt: generation.attempt,
@@ -102,7 +102,7 @@ export class GenerationLifecycle {
 
   /** Deletes a generation with its avatars and all bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, store } = this.parts;
+    const { database, store } = this.deps;
     const deleted = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
@@ -110,9 +110,9 @@ export class GenerationLifecycle {
       );
       if (!row) return null;
       const generation = camelRow<GenerationEntity>(row);
-      await detachSubmissions(sql, generationLine, [id]);
+      await detachSubmissions(sql, generationKind, [id]);
       await deleteAvatars(sql, 'generation_id = $1', id);
-      await this.parts.photos.releaseAfterTraining(sql, id);
+      await this.deps.photos.releaseAfterTraining(sql, id);
       await sql.rows('DELETE FROM generations WHERE id = $1', [id]);
       if (generation.modelId === null) await endStream(sql, id, { subjectId: id, generationId: id });
       else await eraseEvents(sql, generation.modelId, { generationId: id });
@@ -121,7 +121,7 @@ export class GenerationLifecycle {
     });
     if (!deleted) return;
     await failpoint('delete:marked');
-    store.wake(generationLine, [deleted]);
+    store.wake(generationKind, [deleted]);
   }
 
   /**
@@ -134,15 +134,15 @@ export class GenerationLifecycle {
     ]);
     await detachSubmissions(
       sql,
-      generationLine,
+      generationKind,
       generations.map(({ id }) => id),
     );
     await deleteAvatars(sql, 'model_id = $1', modelId);
   }
 
   private async holdPhoto(sql: Sql, id: string): Promise<void> {
-    const photos = await this.parts.photos.trainingPhotos(sql, id);
-    const held = await this.parts.photos.holdForTraining(
+    const photos = await this.deps.photos.trainingPhotos(sql, id);
+    const held = await this.deps.photos.holdForTraining(
       sql,
       photos.map((photo) => photo.id),
     );
@@ -160,7 +160,7 @@ export class GenerationLifecycle {
     id: string,
     work: (sql: Sql, generation: GenerationEntity) => Promise<GenerationEntity>,
   ): Promise<GenerationEntity> {
-    const { database, store } = this.parts;
+    const { database, store } = this.deps;
     const changed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE',
@@ -169,7 +169,7 @@ export class GenerationLifecycle {
       if (!row) throw notFound('generation');
       return work(sql, camelRow<GenerationEntity>(row));
     });
-    store.wake(generationLine, [changed], changed.status === 'QUEUED');
+    store.wake(generationKind, [changed], changed.status === 'QUEUED');
     return changed;
   }
 }

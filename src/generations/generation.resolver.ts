@@ -59,7 +59,7 @@ export interface GenerationResolverDeps {
 /** Generations for clients. */
 @Resolver(() => Generation)
 export class GenerationResolver {
-  constructor(private readonly parts: GenerationResolverDeps) {}
+  constructor(private readonly deps: GenerationResolverDeps) {}
 
   @Query(() => Generation, {
     nullable: true,
@@ -70,7 +70,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Generation | null> {
     const read = readGlobalId(id);
-    return read?.kind === 'Generation' ? this.parts.service.find(viewer, read.id) : null;
+    return read?.kind === 'Generation' ? this.deps.service.find(viewer, read.id) : null;
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
@@ -89,7 +89,7 @@ export class GenerationResolver {
       count,
     }));
     return {
-      generation: await this.parts.service.generate(viewer, {
+      generation: await this.deps.service.generate(viewer, {
         modelId,
         prompts,
         idempotencyKey: input.idempotencyKey ?? null,
@@ -115,7 +115,7 @@ export class GenerationResolver {
     } = input;
     const consent = consentIn(input.consent);
     const request = { photoId, photoUrl, prompt, negativePrompt, count, consent, idempotencyKey };
-    return { generation: await this.parts.service.generateInstant(viewer, request) };
+    return { generation: await this.deps.service.generateInstant(viewer, request) };
   }
 
   @Mutation(() => GenerationPayload, {
@@ -126,7 +126,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.parts.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.deps.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => GenerationPayload, {
@@ -137,7 +137,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerationPayload> {
-    return { generation: await this.parts.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
+    return { generation: await this.deps.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
   }
 
   @Mutation(() => DeletedPayload, {
@@ -149,7 +149,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
     const read = readGlobalId(id);
-    if (read?.kind === 'Generation') await this.parts.lifecycle.delete(viewer, read.id);
+    if (read?.kind === 'Generation') await this.deps.lifecycle.delete(viewer, read.id);
     return { deletedId: id };
   }
 
@@ -197,7 +197,7 @@ export class GenerationResolver {
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<Followed<GenerationState>>> {
-    return this.parts.subscriptions.generation(
+    return this.deps.subscriptions.generation(
       viewer,
       fromGlobalId('Generation', generationId, 'generationId'),
       after,
@@ -210,14 +210,14 @@ export class GenerationResolver {
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<Followed<AvatarState>>> {
     if (generationId && !modelId) {
-      return this.parts.subscriptions.avatarsOfGeneration(
+      return this.deps.subscriptions.avatarsOfGeneration(
         viewer,
         fromGlobalId('Generation', generationId, 'generationId'),
         after,
       );
     }
     if (modelId && !generationId) {
-      return this.parts.subscriptions.avatarsOfModel(
+      return this.deps.subscriptions.avatarsOfModel(
         viewer,
         fromGlobalId('AvatarModel', modelId, 'modelId'),
         after,
@@ -248,7 +248,7 @@ export class GenerationResolver {
   ): Promise<ModelEntity | null> | null {
     if (modelId === null) return null;
     return loaders
-      .get<string, ModelEntity | null>('Generation.model', (ids) => this.parts.models.findMany(viewer, ids))
+      .get<string, ModelEntity | null>('Generation.model', (ids) => this.deps.models.findMany(viewer, ids))
       .load(modelId);
   }
 
@@ -259,7 +259,7 @@ export class GenerationResolver {
   ): Promise<AvatarEntity[]> {
     return loaders
       .get<string, AvatarEntity[]>('Generation.avatars', (ids) =>
-        this.parts.avatars.ofGenerations(viewer, ids),
+        this.deps.avatars.ofGenerations(viewer, ids),
       )
       .load(generation.id);
   }

@@ -15,7 +15,7 @@ import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationLine, streamOfGeneration } from './generation.job';
+import { generationKind, streamOfGeneration } from './generation.job';
 import type { GenerationStatus } from './generation.state';
 import { checkInstant, checkPrompts } from './prompt-validation';
 
@@ -53,11 +53,11 @@ const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
 /** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
 export class GenerationService {
-  constructor(private readonly parts: GenerationServiceDeps) {}
+  constructor(private readonly deps: GenerationServiceDeps) {}
 
   /** Writes the intent and answers at once; all in one transaction. */
   async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
-    const wanted = checkPrompts(request.prompts, this.parts.provider.facts);
+    const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
     return this.once(viewer, 'generateAvatars', request, async (sql, id) => {
       const [model] = await sql.rows<{ status: string; provider: string }>(
         'SELECT status, provider FROM models WHERE id = $1 AND owner = $2 FOR SHARE',
@@ -73,7 +73,7 @@ export class GenerationService {
           },
         );
       }
-      assertConfigured(model.provider, this.parts.provider, 'input.modelId');
+      assertConfigured(model.provider, this.deps.provider, 'input.modelId');
       return this.insert(sql, {
         id,
         owner: viewer.owner,
@@ -90,7 +90,7 @@ export class GenerationService {
 
   /** The same for avatars from one photo, without training. */
   async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
-    const { consents, photos, provider } = this.parts;
+    const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
     return this.once(viewer, 'generateInstantAvatars', request, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
@@ -128,7 +128,7 @@ export class GenerationService {
 
   /** The viewer's generations among the given ids, in their order. */
   async findMany(viewer: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM generations WHERE id = ANY($1) AND owner = $2',
       [ids, viewer.owner],
     );
@@ -141,7 +141,7 @@ export class GenerationService {
     viewer: Viewer,
     { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
   ): Promise<GenerationEntity[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM generations
         WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
         ORDER BY id DESC LIMIT $4`,
@@ -156,7 +156,7 @@ export class GenerationService {
     modelIds: readonly string[],
     page: { first: number; after: string | null },
   ): Promise<GenerationEntity[][]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
         CROSS JOIN LATERAL (SELECT * FROM generations
                              WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
@@ -177,13 +177,13 @@ export class GenerationService {
     // A repetition may say its consent anew; what the key stands for is the generation.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
-    const generation = await transactionFor(this.parts.database, viewer, async (sql) => {
+    const generation = await transactionFor(this.deps.database, viewer, async (sql) => {
       const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
       if (first === null) {
         const made = await create(sql, id);
         const details = { avatars: made.wanted };
         await audit(sql, viewer, { action: operation, subject: toGlobalId('Generation', id), details });
-        await this.parts.quotas.reserve(sql, viewer, { jobId: id, avatars: made.wanted });
+        await this.deps.quotas.reserve(sql, viewer, { jobId: id, avatars: made.wanted });
         return made;
       }
       const [row] = await sql.rows<Record<string, unknown>>('SELECT * FROM generations WHERE id = $1', [
@@ -199,7 +199,7 @@ export class GenerationService {
         { field: 'input.idempotencyKey' },
       );
     }
-    this.parts.store.wake(generationLine, [generation], true);
+    this.deps.store.wake(generationKind, [generation], true);
     return generation;
   }
 
@@ -227,7 +227,7 @@ export class GenerationService {
     );
     const generation = camelRow<GenerationEntity>(inserted!);
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
-    await appendEvents(sql, [eventOf(generationLine, generation)]);
+    await appendEvents(sql, [eventOf(generationKind, generation)]);
     return generation;
   }
 }

@@ -8,7 +8,7 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationLine } from './generation.job';
+import { generationKind } from './generation.job';
 
 /** While pictures are being fetched the row itself is looked at this often, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -38,26 +38,26 @@ export const generatingShare = 0.8;
 
 /** A generation's own steps on the way that all jobs go. */
 export class GenerationWork implements JobSteps<GenerationEntity> {
-  readonly line = generationLine;
+  readonly kind = generationKind;
   readonly shareOfUpstream = generatingShare;
 
-  constructor(private readonly parts: GenerationWorkDeps) {}
+  constructor(private readonly deps: GenerationWorkDeps) {}
 
   get deadlineMs(): number {
-    return this.parts.deadlineMs;
+    return this.deps.deadlineMs;
   }
 
   get pollPlan(): PollPlan {
-    const { firstMs, nextMs } = this.parts.provider.facts.generationPoll;
-    return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
+    const { firstMs, nextMs } = this.deps.provider.facts.generationPoll;
+    return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
   }
 
   get retentionMs(): number {
-    return this.parts.provider.facts.resultTtlMs;
+    return this.deps.provider.facts.resultTtlMs;
   }
 
   async typicalMs(row: GenerationEntity): Promise<number> {
-    const { durations, provider } = this.parts;
+    const { durations, provider } = this.deps;
     return durations.typicalMs(
       `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`,
       `SELECT extract(epoch FROM completed_at - submitted_at) * 1000 AS ms FROM generations
@@ -77,7 +77,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
 
   async ask(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
     const modelRef = row.modelId === null ? null : await this.modelRef(row.modelId);
-    return this.parts.provider.generation({ modelRef, ref: row.providerRef! }, signal);
+    return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal);
   }
 
   hasResult(results: readonly UpstreamResult[]): boolean {
@@ -90,7 +90,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     row: GenerationEntity,
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
-    const { store } = this.parts;
+    const { store } = this.deps;
     const usable = results.slice(0, maxResults);
     const expiresAt = await this.expiryOf(sql, row);
     const set = {
@@ -101,7 +101,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       lastError: null,
       ...noFailure,
     };
-    const [storing] = await store.moveWithin<GenerationEntity>(sql, generationLine, [
+    const [storing] = await store.moveWithin<GenerationEntity>(sql, generationKind, [
       { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
     ]);
     if (!storing) return null;
@@ -122,7 +122,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
    * when it last said that it was working. Pictures that are found after that estimate are tried for a while all the same.
    */
   private async expiryOf(sql: Sql, { lastRunningAt, submittedAt }: GenerationEntity): Promise<Date> {
-    const { resultTtlMs } = this.parts.provider.facts;
+    const { resultTtlMs } = this.deps.provider.facts;
     const [row] = await sql.rows<{ expires_at: Date }>(
       `SELECT greatest(coalesce($1::timestamptz, now()) + $2 * interval '1 ms', now() + $3 * interval '1 ms') AS expires_at`,
       [lastRunningAt ?? submittedAt, resultTtlMs, resultTtlMs * minFetchShare],
@@ -131,7 +131,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   async ended(sql: Sql, row: GenerationEntity): Promise<void> {
-    await this.parts.photos.releaseAfterTraining(sql, row.id);
+    await this.deps.photos.releaseAfterTraining(sql, row.id);
   }
 
   private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
@@ -143,18 +143,17 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     }));
     return {
       go: 'submit',
-      call: (signal) => this.parts.provider.generate({ modelRef: modelRef!, prompts }, signal),
+      call: (signal) => this.deps.provider.generate({ modelRef: modelRef!, prompts }, signal),
     };
   }
 
   private async prepareInstant(row: GenerationEntity, attempt: number): Promise<Preparation> {
-    const { photos, provider, sql } = this.parts;
+    const { photos, provider, sql } = this.deps;
     const [photo] = await photos.trainingPhotos(sql, row.id);
     const problem = problemOf(photo);
     if (problem) return { go: 'fail', failure: problem };
     if (photo?.status !== 'READY') return { go: 'wait', ms: photoPendingMs };
-    const expiresAtMs =
-      Date.now() + Math.max(this.parts.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const expiresAtMs = Date.now() + Math.max(this.deps.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrl = photos.upstreamUrl(photo.id, { jobId: row.id, attempt }, expiresAtMs);
     const { prompt, negativePrompt } = row.prompts[0]!;
     const request = {
@@ -167,7 +166,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   private async modelRef(modelId: string): Promise<string | null> {
-    const [model] = await this.parts.sql.rows<{ provider_ref: string | null }>(
+    const [model] = await this.deps.sql.rows<{ provider_ref: string | null }>(
       'SELECT provider_ref FROM models WHERE id = $1',
       [modelId],
     );

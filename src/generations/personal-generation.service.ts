@@ -4,7 +4,7 @@ import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { GenerationEntity } from './generation.entity';
-import { generationLine } from './generation.job';
+import { generationKind } from './generation.job';
 
 /** How many avatars the generations of one portion have together, about; one generation has 1,000 at most. */
 const avatarsAtOnce = 1_000;
@@ -33,7 +33,7 @@ export class PersonalGenerationService {
 
   /** Deletes generations that this transaction has locked; their avatars must be gone. */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
-    await detachSubmissions(sql, generationLine, ids);
+    await detachSubmissions(sql, generationKind, ids);
     await sql.rows('DELETE FROM generations WHERE id = ANY($1)', [ids]);
     // Those without a model have streams of their own.
     await endStreams(sql, ids, 'GENERATION');

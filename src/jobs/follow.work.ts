@@ -4,8 +4,8 @@ import { failpoint } from '../core/failpoint';
 import type { Claimed, LeasedRows } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
-import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
+import { emptyBatch, type StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget';
 import {
   UpstreamError,
@@ -63,10 +63,10 @@ interface Polling {
 export class FollowWork {
   private readonly polling = { follow: new Map<JobSteps, Polling>(), watch: new Map<JobSteps, Polling>() };
 
-  constructor(private readonly parts: FollowWorkDeps) {}
+  constructor(private readonly deps: FollowWorkDeps) {}
 
   /** Starts the polls of running jobs that are due. */
-  async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
+  async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
     return this.start(steps, 'follow', signal);
   }
 
@@ -74,39 +74,41 @@ export class FollowWork {
    * Starts the polls that are due of jobs under the late watch: failed ones that the upstream may still finish. They have
    * a small share of the budget to themselves: however many they are, running jobs are polled on time.
    */
-  async watch(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
-    const pass = await this.start(steps, 'watch', signal);
-    return pass.restMs === undefined ? pass : { ...pass, restMs: Math.max(minWatchRestMs, pass.restMs) };
+  async watch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
+    const processBatch = await this.start(steps, 'watch', signal);
+    return processBatch.restMs === undefined
+      ? processBatch
+      : { ...processBatch, restMs: Math.max(minWatchRestMs, processBatch.restMs) };
   }
 
   /**
    * Calls are taken from the budget first and only as many rows are claimed: rows that are not polled are not written and
    * keep their place.
    */
-  private async start(steps: JobSteps, work: PollWork, signal: AbortSignal): Promise<Pass> {
-    const { provider, budget } = this.parts;
+  private async start(steps: JobSteps, work: PollWork, signal: AbortSignal): Promise<StartedBatch> {
+    const { provider, budget } = this.deps;
     const { rows, slots, answers } = this.pollingOf(steps, work);
     const only = { provider: provider.name };
     const kind = work === 'watch' ? 'watch' : 'poll';
     await slots.whenFree(signal);
-    if (signal.aborted) return emptyPass;
+    if (signal.aborted) return emptyBatch;
     const due = await rows.countDue(slots.free, only);
-    if (due === 0) return emptyPass;
+    if (due === 0) return emptyBatch;
     const { granted, waitMs } = await budget.take(kind, due);
-    const pass = await rows.start(slots, { limit: granted, only }, async (row) => {
+    const processBatch = await rows.start(slots, { limit: granted, only }, async (row) => {
       const asked = await this.ask(steps, row, signal);
       await failpoint('poll:answered');
       await answers.add(asked);
     });
-    const unused = granted - pass.started;
+    const unused = granted - processBatch.started;
     if (unused > 0) await budget.release(kind, unused);
-    return granted === due ? pass : { ...pass, restMs: Math.min(waitMs, maxRestMs) };
+    return granted === due ? processBatch : { ...processBatch, restMs: Math.min(waitMs, maxRestMs) };
   }
 
   private pollingOf(steps: JobSteps, work: PollWork): Polling {
     let polling = this.polling[work].get(steps);
     if (!polling) {
-      const rows = this.parts.store.rowsFor(steps.line, work, this.parts);
+      const rows = this.deps.store.rowsFor(steps.kind, work, this.deps);
       const answers = new Collector<Asked>((asked) => this.writeBack(steps, asked));
       polling = { rows, answers, slots: new OwnerShares(work === 'watch' ? maxWatched : maxPolls) };
       this.polling[work].set(steps, polling);
@@ -116,7 +118,7 @@ export class FollowWork {
 
   private async ask(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<Asked> {
     try {
-      const answer = await withSignal(signal, this.parts.pollTimeoutMs, (limited) => steps.ask(row, limited));
+      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) => steps.ask(row, limited));
       return { row, answer };
     } catch (error) {
       if (error instanceof UpstreamError) return { row, answer: error };
@@ -132,7 +134,7 @@ export class FollowWork {
   private async writeBack(steps: JobSteps, asked: readonly Asked[]): Promise<void> {
     const moves: JobMove[] = [];
     for (const one of asked) moves.push(...(await this.conclude(steps, one, one.row.claimedAt)));
-    await this.parts.store.move(steps.line, moves);
+    await this.deps.store.move(steps.kind, moves);
     await this.recordUpstreamHealth(asked);
   }
 
@@ -143,9 +145,9 @@ export class FollowWork {
       if (isDone(answer) && steps.hasResult(answer.results)) await this.finish(steps, row, answer.results);
       else return await this.settle(steps, row, answer, now);
     } catch (error) {
-      this.parts.logger.warn(
+      this.deps.logger.warn(
         { err: error, id: row.id },
-        `a ${steps.line.noun} could not be moved on; it is taken up again when its lease ends`,
+        `a ${steps.kind.noun} could not be moved on; it is taken up again when its lease ends`,
       );
     }
     return [];
@@ -153,16 +155,16 @@ export class FollowWork {
 
   private report(steps: JobSteps, row: JobRow, answer: PollAnswer): void {
     if (answer instanceof UpstreamError) {
-      this.parts.logger.info(
+      this.deps.logger.info(
         { id: row.id, status: answer.status, correlationId: answer.notice.correlationId },
-        `a ${steps.line.noun} could not be asked for`,
+        `a ${steps.kind.noun} could not be asked for`,
       );
-    } else if ('known' in answer && !answer.known) this.parts.onUnknownWord(answer.word);
+    } else if ('known' in answer && !answer.known) this.deps.onUnknownWord(answer.word);
   }
 
   private async settle(steps: JobSteps, row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
     const { pollPlan, retentionMs, shareOfUpstream } = steps;
-    const { lostAfterMs } = this.parts.provider.facts;
+    const { lostAfterMs } = this.deps.provider.facts;
     const typicalMs = await steps.typicalMs(row);
     const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, typicalMs };
     const outcome = outcomeOf(row, answer, rules);
@@ -171,27 +173,27 @@ export class FollowWork {
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
     const move = failingToWatch(steps, row, outcome.why, now);
-    await failJobs(this.parts, steps, [{ ...move, lease: row.lease! }]);
+    await failJobs(this.deps, steps, [{ ...move, lease: row.lease! }]);
     return [];
   }
 
   private async finish(steps: JobSteps, row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
-    const moved = await this.parts.database.transaction((sql) => steps.finish(sql, row, results));
+    const moved = await this.deps.database.transaction((sql) => steps.finish(sql, row, results));
     if (!moved) return;
-    this.parts.store.wake(steps.line, [moved], true);
+    this.deps.store.wake(steps.kind, [moved], true);
     if (row.status === 'FAILED')
-      this.parts.logger.info({ id: row.id }, `a ${steps.line.noun} that had failed succeeded late`);
+      this.deps.logger.info({ id: row.id }, `a ${steps.kind.noun} that had failed succeeded late`);
   }
 
   private async recordUpstreamHealth(asked: readonly Asked[]): Promise<void> {
-    const { budget } = this.parts;
+    const { budget } = this.deps;
     const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
     const later = errors.filter(({ outcome }) => outcome === 'LATER');
     if (later.length > 0) await budget.pause(Math.max(...later.map((error) => error.retryAfterMs ?? 0)));
     const refused = errors.find(
       ({ refusal }) => refusal === 'UPSTREAM_AUTH' || refusal === 'UPSTREAM_CREDITS',
     );
-    if (refused) await this.parts.account.refused(refused, 0);
+    if (refused) await this.deps.account.refused(refused, 0);
     const answered = asked.find(
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );

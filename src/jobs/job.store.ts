@@ -48,7 +48,7 @@ const jobWork = {
   follow: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Polled rarely: failed, but the upstream may still finish them. */
   watch: () => ({ rows: `status = 'FAILED'` }),
-} as const satisfies Record<string, (line: JobKind) => Omit<LeasedTable, 'table'>>;
+} as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable, 'table'>>;
 
 /** A kind of work on jobs. */
 export type JobWork = keyof typeof jobWork;
@@ -64,19 +64,19 @@ export class JobStore {
   ) {}
 
   /** The rows that one kind of work is about. The leases belong to the worker that called this. */
-  rowsFor(line: JobKind, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
-    const { rows, ...rest } = jobWork[work](line);
-    const spec = { ...rest, table: line.table, rows: `due_at IS NOT NULL AND ${rows}` };
+  rowsFor(kind: JobKind, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
+    const { rows, ...rest } = jobWork[work](kind);
+    const spec = { ...rest, table: kind.table, rows: `due_at IS NOT NULL AND ${rows}` };
     return new LeasedRows<JobRow>(this.database, spec, options);
   }
 
   /** {@link moveWithin} in a transaction of its own, then wakes who waits. */
-  async move<Row extends JobRow>(line: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
+  async move<Row extends JobRow>(kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
     if (moves.length === 0) return [];
-    const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, line, moves));
+    const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, kind, moves));
     await failpoint('move:committed');
     this.wake(
-      line,
+      kind,
       moved,
       moves.some(({ dueInMs }) => dueInMs === 0),
     );
@@ -88,11 +88,11 @@ export class JobStore {
    * their events. The caller commits and then calls {@link wake}.
    * @returns the rows that changed, as they are now; a row that was not in the state it was to leave is not among them
    */
-  async moveWithin<Row extends JobRow>(sql: Sql, line: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
-    for (const move of moves) assertLegal(line, move);
-    const columns = [...movable.both, ...movable[line.table]];
+  async moveWithin<Row extends JobRow>(sql: Sql, kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
+    for (const move of moves) assertLegal(kind, move);
+    const columns = [...movable.both, ...movable[kind.table]];
     const rows = await sql.rows<Record<string, unknown>>(
-      `UPDATE ${line.table} t
+      `UPDATE ${kind.table} t
           SET (${columns.join(', ')}) =
               (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
               due_at = now() + m.due_in_ms * interval '1 ms',
@@ -105,11 +105,11 @@ export class JobStore {
       [jsonOf(moves.map(moveRecord))],
     );
     const moved = rows.map((row) => camelRow<Row>(row));
-    await settleQuotas(sql, line, moves, moved);
+    await settleQuotas(sql, kind, moves, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
       sql,
-      moved.filter((row) => withEvent.has(row.id)).map((row) => eventOf(line, row)),
+      moved.filter((row) => withEvent.has(row.id)).map((row) => eventOf(kind, row)),
     );
     await failpoint('move:before-commit');
     return moved;
@@ -119,20 +119,20 @@ export class JobStore {
    * Wakes subscribers of the rows' streams; after the commit.
    * @param work - whether something is due at once, so that the workers are woken too
    */
-  wake(line: JobKind, rows: readonly JobRow[], work = false): void {
+  wake(kind: JobKind, rows: readonly JobRow[], work = false): void {
     if (rows.length === 0) return;
-    this.announcer.announce({ streams: [...new Set(rows.map((row) => line.streamOf(row)))], work });
+    this.announcer.announce({ streams: [...new Set(rows.map((row) => kind.streamOf(row)))], work });
   }
 }
 
 /** The event that tells of a row as it is. */
-export function eventOf(line: JobKind, row: JobRow): Parameters<typeof appendEvents>[1][number] {
+export function eventOf(kind: JobKind, row: JobRow): Parameters<typeof appendEvents>[1][number] {
   return {
-    streamId: line.streamOf(row),
-    kind: line.eventKind,
+    streamId: kind.streamOf(row),
+    kind: kind.eventKind,
     subjectId: row.id,
-    generationId: line.table === 'generations' ? row.id : null,
-    payload: line.payloadOf(row),
+    generationId: kind.table === 'generations' ? row.id : null,
+    payload: kind.payloadOf(row),
   };
 }
 
@@ -160,9 +160,9 @@ function jsonOf(value: unknown): string {
   );
 }
 
-function assertLegal(line: JobKind, { from, set }: JobMove): void {
+function assertLegal(kind: JobKind, { from, set }: JobMove): void {
   const to = set.status;
   if (to === undefined) return;
-  const illegal = from.find((state) => state !== to && !line.moves[state]?.includes(to));
-  if (illegal !== undefined) throw new Error(`A ${line.noun} cannot go from ${illegal} to ${to}.`);
+  const illegal = from.find((state) => state !== to && !kind.moves[state]?.includes(to));
+  if (illegal !== undefined) throw new Error(`A ${kind.noun} cannot go from ${illegal} to ${to}.`);
 }

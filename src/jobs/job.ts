@@ -73,7 +73,7 @@ export type Preparation =
 
 /** What a feature does of a job's way; the order and the promises are the shared work's. */
 export interface JobSteps<Row extends JobRow = JobRow> {
-  readonly line: JobKind;
+  readonly kind: JobKind;
   /** How long a job may run upstream, in milliseconds. */
   readonly deadlineMs: number;
   readonly pollPlan: PollPlan;

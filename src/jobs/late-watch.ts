@@ -61,9 +61,9 @@ export async function failJobs(
   moves: readonly JobMove[],
 ): Promise<void> {
   const failed = await database.transaction(async (sql) => {
-    const rows = await store.moveWithin<JobRow>(sql, steps.line, moves);
+    const rows = await store.moveWithin<JobRow>(sql, steps.kind, moves);
     for (const row of rows) await steps.ended(sql, row);
     return rows;
   });
-  store.wake(steps.line, failed);
+  store.wake(steps.kind, failed);
 }

@@ -44,15 +44,15 @@ export class OverdueWork {
    * Ends the overdue jobs of one kind.
    * @returns how many rows were changed
    */
-  async pass(steps: JobSteps): Promise<number> {
+  async processBatch(steps: JobSteps): Promise<number> {
     const { database, store, provider, marginMs } = this.deps;
-    const { line } = steps;
-    const conditions = overdueConditions(line.running);
+    const { kind } = steps;
+    const conditions = overdueConditions(kind.running);
     const values = [provider.name, marginMs];
     const found = await database.rows<{ id: string }>(
       conditions
         .map(
-          (where) => `(SELECT id FROM ${line.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxRows})`,
+          (where) => `(SELECT id FROM ${kind.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxRows})`,
         )
         .join(' UNION ALL '),
       values,
@@ -60,7 +60,7 @@ export class OverdueWork {
     if (found.length === 0) return 0;
     const changed = await database.transaction(async (sql) => {
       const rows = await sql.rows<Record<string, unknown>>(
-        `SELECT *, now() AS read_at FROM ${line.table}
+        `SELECT *, now() AS read_at FROM ${kind.table}
           WHERE id = ANY($3) AND due_at IS NOT NULL AND (${conditions.join(' OR ')}) FOR UPDATE SKIP LOCKED`,
         [...values, found.map(({ id }) => id)],
       );
@@ -70,24 +70,24 @@ export class OverdueWork {
         rows.map((row) => camelRow<OverdueRow>(row)),
       );
     });
-    store.wake(line, changed);
+    store.wake(kind, changed);
     return changed.length;
   }
 
   private async end(sql: Sql, steps: JobSteps, rows: readonly OverdueRow[]): Promise<JobRow[]> {
     const { store, logger } = this.deps;
-    const { line } = steps;
+    const { kind } = steps;
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
     const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
     const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
-    const moved = moves.length > 0 ? await store.moveWithin<JobRow>(sql, line, moves) : [];
+    const moved = moves.length > 0 ? await store.moveWithin<JobRow>(sql, kind, moves) : [];
     const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));
     for (const row of moved.filter(({ id }) => isEnded.has(id))) {
-      if (row.status === 'UNCERTAIN') await closeAttempt(sql, line, row, 'UNKNOWN');
+      if (row.status === 'UNCERTAIN') await closeAttempt(sql, kind, row, 'UNKNOWN');
       else await steps.ended(sql, row);
       logger.warn(
         { id: row.id, provider: row.provider, status: row.status },
-        `a ${line.noun} was overdue and has been moved on`,
+        `a ${kind.noun} was overdue and has been moved on`,
       );
     }
     return moved;

@@ -58,7 +58,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
               (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status <> 'FAILED'),
               (SELECT min(due_at) FROM avatars WHERE due_at IS NOT NULL))) * 1000)::float8 AS lag_ms,
             (SELECT min(expires_at) FROM avatars WHERE due_at IS NOT NULL) AS next_expiry,
-            (SELECT count(*)::int FROM media_deletions) AS doomed`,
+            (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,
   );
   return {
     jobs: await countJobs(sql),

@@ -11,7 +11,7 @@ const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
  */
 export async function settleQuotas(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   moves: readonly JobMove[],
   moved: readonly JobRow[],
 ): Promise<void> {
@@ -28,7 +28,7 @@ export async function settleQuotas(
   if (concerned.length > 0)
     await settleReservations(
       sql,
-      line,
+      kind,
       concerned.map(({ id }) => id),
     );
 }
@@ -42,7 +42,7 @@ export async function settleQuotas(
  */
 export async function settleReservations(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   jobIds: readonly string[],
   only: { attempt?: number; isDeleted?: boolean } = {},
 ): Promise<void> {
@@ -53,10 +53,10 @@ export async function settleReservations(
      settled AS (
        SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'CANCELLED'))
               AND NOT EXISTS (SELECT FROM submissions s
-                               WHERE s.${line.noun}_id = r.job_id AND s.attempt > r.after_attempt
+                               WHERE s.${kind.noun}_id = r.job_id AND s.attempt > r.after_attempt
                                  AND s.attempt <= coalesce(r.to_attempt, s.attempt)
                                  AND s.outcome NOT IN ('REFUSED', 'NOT_EXECUTED')) AS is_returned
-         FROM spans r LEFT JOIN ${line.table} j ON j.id = r.job_id
+         FROM spans r LEFT JOIN ${kind.table} j ON j.id = r.job_id
         WHERE $3::integer IS NULL OR $3 > r.after_attempt AND $3 <= coalesce(r.to_attempt, $3))
      UPDATE quota_reservations q SET returned_at = CASE WHEN is_returned THEN now() END
        FROM settled WHERE q.id = settled.id AND (q.returned_at IS NOT NULL) <> is_returned`,

@@ -30,23 +30,23 @@ export class Settlement {
   /** Ids that are in the journal and on their way to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
-  constructor(private readonly parts: SettlementDeps) {}
+  constructor(private readonly deps: SettlementDeps) {}
 
   /**
    * Whether the journal or the database failed to take an id that was answered; until both have it, no new paid call is
    * begun. An id that is being stored for the first time does not count.
    */
   get isBehind(): boolean {
-    return this.parts.journal.unsettled.some((entry) => !this.storing.has(entry));
+    return this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
   }
 
   /** The upstream took it: the id goes to the journal, before anything else, and then to the database. */
   async accepted(steps: JobSteps, entry: JournalEntry): Promise<void> {
     try {
-      this.parts.journal.append(entry);
+      this.deps.journal.append(entry);
       this.storing.add(entry);
     } catch (error) {
-      this.parts.logger.error(
+      this.deps.logger.error(
         { err: error, id: entry.id },
         'the journal cannot be written; the id is kept in memory, and no new paid call is begun until it can',
       );
@@ -65,46 +65,46 @@ export class Settlement {
    */
   async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
     this.adopt();
-    for (const entry of this.parts.journal.unsettled) await this.store(stepsOf[entry.table], entry);
+    for (const entry of this.deps.journal.unsettled) await this.store(stepsOf[entry.table], entry);
   }
 
   private adopt(): void {
     try {
-      this.parts.journal.adopt();
+      this.deps.journal.adopt();
       this.mayAdopt = true;
     } catch (error) {
       // Tried every second; told once.
       if (this.mayAdopt)
-        this.parts.logger.error({ err: error }, 'cannot adopt journal files of exited processes');
+        this.deps.logger.error({ err: error }, 'cannot adopt journal files of exited processes');
       this.mayAdopt = false;
     }
   }
 
   /** Nothing certain is known of the call: the row says so, and is never sent again by itself. */
   async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, error?: UpstreamError): Promise<void> {
-    const { database, logger, store, graceMs } = this.parts;
+    const { database, logger, store, graceMs } = this.deps;
     logger.error(
       { id: row.id, attempt: row.attempt },
-      `whether the upstream took a ${steps.line.noun} is unknown; it is not sent again by itself`,
+      `whether the upstream took a ${steps.kind.noun} is unknown; it is not sent again by itself`,
     );
     const moved = await database.transaction(async (sql) => {
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
-      const uncertain = await store.moveWithin<JobRow>(sql, steps.line, [
+      const uncertain = await store.moveWithin<JobRow>(sql, steps.kind, [
         { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, appendsEvent: true },
       ]);
-      await closeAttempt(sql, steps.line, row, 'UNKNOWN', error);
+      await closeAttempt(sql, steps.kind, row, 'UNKNOWN', error);
       return uncertain;
     });
-    store.wake(steps.line, moved);
+    store.wake(steps.kind, moved);
   }
 
   /** What the database cannot take now stays in the journal for {@link replay}. */
   private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
-    const { database, store, logger } = this.parts;
+    const { database, store, logger } = this.deps;
     try {
       const typicalMs = await this.typicalMs(steps, entry.id);
       const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, typicalMs));
-      if (moved) store.wake(steps.line, [moved]);
+      if (moved) store.wake(steps.kind, [moved]);
       await failpoint('submission:stored');
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
@@ -119,9 +119,9 @@ export class Settlement {
 
   private settle(entry: JournalEntry): void {
     try {
-      this.parts.journal.settle(entry);
+      this.deps.journal.settle(entry);
     } catch (error) {
-      this.parts.logger.error(
+      this.deps.logger.error(
         { err: error, id: entry.id },
         'the journal cannot be written; no new paid call is begun until it can',
       );
@@ -129,8 +129,8 @@ export class Settlement {
   }
 
   private async typicalMs(steps: JobSteps, id: string): Promise<number> {
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
-      `SELECT * FROM ${steps.line.table} WHERE id = $1`,
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
+      `SELECT * FROM ${steps.kind.table} WHERE id = $1`,
       [id],
     );
     return row ? steps.typicalMs(camelRow<JobRow>(row)) : 0;
@@ -142,14 +142,14 @@ export class Settlement {
     entry: JournalEntry,
     typicalMs: number,
   ): Promise<JobRow | null> {
-    const { logger, store } = this.parts;
+    const { logger, store } = this.deps;
     // The job's row is locked before its ledger's, here and wherever both are.
     const [found] = await sql.rows<Record<string, unknown>>(
-      `SELECT t.*, now() AS read_at FROM ${steps.line.table} t WHERE id = $1 FOR UPDATE`,
+      `SELECT t.*, now() AS read_at FROM ${steps.kind.table} t WHERE id = $1 FOR UPDATE`,
       [entry.id],
     );
     const row = found ? camelRow<Found>(found) : null;
-    const isFirstAcceptance = await acceptAttempt(sql, steps.line, entry);
+    const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
     // What is read from the journal once more changes nothing: a person may have retried since.
     if (row && !isFirstAcceptance) return null;
     const bad = rejectionReason(row, entry);
@@ -157,7 +157,7 @@ export class Settlement {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
       return null;
     }
-    const [moved] = await store.moveWithin<JobRow>(sql, steps.line, [
+    const [moved] = await store.moveWithin<JobRow>(sql, steps.kind, [
       acceptingMove(row, entry, steps, typicalMs),
     ]);
     return moved ?? null;
@@ -202,7 +202,7 @@ function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, typical
     const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
     return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
   }
-  const set = { ...accepted, status: steps.line.running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
+  const set = { ...accepted, status: steps.kind.running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
   return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: true };
 }
 

@@ -1,7 +1,7 @@
 import type { Claimed, LeasedRows } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
-import { emptyPass, joinPasses, type Pass } from '../core/pass';
+import { emptyBatch, joinBatches, type StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget';
 import type { AvatarProvider } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';
@@ -47,9 +47,9 @@ export class SubmissionQueue {
 
   constructor(
     private readonly deps: SubmissionQueueDeps,
-    line: JobKind,
+    kind: JobKind,
   ) {
-    const rows = (work: JobWork): LeasedRows<JobRow> => deps.store.rowsFor(line, work, deps);
+    const rows = (work: JobWork): LeasedRows<JobRow> => deps.store.rowsFor(kind, work, deps);
     this.queued = rows('submit');
     this.overdue = rows('expire');
     this.unsettled = rows('settle');
@@ -60,24 +60,28 @@ export class SubmissionQueue {
    * Starts what is due and has a slot.
    * @param isClosed - whether no new paid call may be made now
    */
-  async pass(handlers: SubmissionHandlers, isClosed: boolean, signal: AbortSignal): Promise<Pass> {
+  async processBatch(
+    handlers: SubmissionHandlers,
+    isClosed: boolean,
+    signal: AbortSignal,
+  ): Promise<StartedBatch> {
     await this.slots.whenFree(signal);
-    if (signal.aborted) return emptyPass;
+    if (signal.aborted) return emptyBatch;
     const settling = await this.unsettled.start(this.slots, { only: this.only }, handlers.settle);
     if (isClosed) return settling;
-    return joinPasses(settling, await this.submit(handlers));
+    return joinBatches(settling, await this.submit(handlers));
   }
 
-  private async submit({ submit, expire }: SubmissionHandlers): Promise<Pass> {
+  private async submit({ submit, expire }: SubmissionHandlers): Promise<StartedBatch> {
     const { queued, overdue, slots, only } = this;
     const due = await queued.countDue(slots.free, only);
-    if (due === 0) return emptyPass;
+    if (due === 0) return emptyBatch;
     const { granted, waitMs } = await this.deps.budget.take('submit', due);
     const submitting = await queued.start(slots, { limit: granted, only }, submit);
     const unused = granted - submitting.started;
     if (unused > 0) await this.deps.budget.release('submit', unused);
     if (granted === due) return submitting;
     const expiring = await overdue.start(slots, { only }, expire);
-    return { ...joinPasses(submitting, expiring), restMs: Math.min(waitMs, maxRestMs) };
+    return { ...joinBatches(submitting, expiring), restMs: Math.min(waitMs, maxRestMs) };
   }
 }

@@ -14,14 +14,14 @@ const inFlight = "interval '1 hour'";
  * quotas what was not paid. A call that is in flight is detached by {@link detachAnswered}. In the transaction that
  * deletes the jobs, BEFORE their rows are deleted.
  */
-export async function detachSubmissions(sql: Sql, line: JobKind, jobIds: readonly string[]): Promise<void> {
-  await settleReservations(sql, line, jobIds, { isDeleted: true });
+export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
+  await settleReservations(sql, kind, jobIds, { isDeleted: true });
   await sql.rows(
-    `UPDATE submissions SET job_deleted_at = now() WHERE ${line.noun}_id = ANY($1) AND outcome = 'CALLING'`,
+    `UPDATE submissions SET job_deleted_at = now() WHERE ${kind.noun}_id = ANY($1) AND outcome = 'CALLING'`,
     [jobIds],
   );
   await sql.rows(
-    `UPDATE submissions SET ${anonymous} WHERE ${line.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
+    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
     [jobIds],
   );
 }
@@ -29,12 +29,12 @@ export async function detachSubmissions(sql: Sql, line: JobKind, jobIds: readonl
 /** A call has been answered: settles the quota that it counts for, and detaches it if its job was deleted meanwhile. */
 export async function detachAnswered(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   { id, attempt }: { id: string; attempt: number },
 ): Promise<void> {
-  await settleReservations(sql, line, [id], { attempt });
+  await settleReservations(sql, kind, [id], { attempt });
   await sql.rows(
-    `UPDATE submissions SET ${anonymous} WHERE ${line.noun}_id = $1 AND attempt = $2 AND job_deleted_at IS NOT NULL`,
+    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = $1 AND attempt = $2 AND job_deleted_at IS NOT NULL`,
     [id, attempt],
   );
 }

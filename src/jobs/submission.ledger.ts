@@ -16,18 +16,18 @@ export interface Attempt {
   photoUrl: string | null;
 }
 
-const jobColumn = (line: JobKind): string => `${line.noun}_id`;
+const jobColumn = (kind: JobKind): string => `${kind.noun}_id`;
 
 /** Writes that a paid call is about to be made; in the transaction that moves its row to SUBMITTING. */
 export async function openAttempt(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   row: JobRow,
   { account, photoUrl }: { account: string; photoUrl: string | null },
 ): Promise<void> {
-  const units = line.unitsOf(row);
+  const units = kind.unitsOf(row);
   await sql.rows(
-    `INSERT INTO submissions (id, ${jobColumn(line)}, attempt, provider, account, photo_url, trainings, avatars)
+    `INSERT INTO submissions (id, ${jobColumn(kind)}, attempt, provider, account, photo_url, trainings, avatars)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     [newId(), row.id, row.attempt, row.provider, account, photoUrl, units.trainings, units.avatars],
   );
@@ -40,25 +40,25 @@ export async function openAttempt(
  */
 export async function acceptAttempt(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   entry: { id: string; attempt: number; ref: string; correlationId?: string; creditsAvailable?: number },
 ): Promise<boolean> {
   const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
     `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, credits_available = $5,
             answered_at = coalesce(s.answered_at, now())
-       FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2 FOR UPDATE) before
+       FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2 FOR UPDATE) before
       WHERE s.id = before.id
      RETURNING before.outcome`,
     [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
   );
-  await detachAnswered(sql, line, entry);
+  await detachAnswered(sql, kind, entry);
   return before?.outcome !== 'ACCEPTED';
 }
 
 /** Writes that a call ended without an id. */
 export async function closeAttempt(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   row: Pick<JobRow, 'id' | 'attempt'>,
   outcome: Exclude<SubmissionOutcome, 'CALLING' | 'ACCEPTED'>,
   error?: UpstreamError,
@@ -66,10 +66,10 @@ export async function closeAttempt(
   await sql.rows(
     `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, credits_available = $7,
             answered_at = now()
-      WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
+      WHERE ${jobColumn(kind)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
     [row.id, row.attempt, outcome, ...(error ? factsOf(error) : [null, null, null, null])],
   );
-  await detachAnswered(sql, line, row);
+  await detachAnswered(sql, kind, row);
 }
 
 /**
@@ -78,12 +78,12 @@ export async function closeAttempt(
  */
 export async function closeUnfetched(
   sql: Sql,
-  line: JobKind,
+  kind: JobKind,
   row: Pick<JobRow, 'id' | 'attempt'>,
 ): Promise<boolean> {
   const closed = await sql.rows(
     `UPDATE submissions SET outcome = 'NOT_EXECUTED', answered_at = now()
-      WHERE ${jobColumn(line)} = $1 AND attempt = $2 AND photos_fetched_at IS NULL AND outcome IN ('CALLING', 'UNKNOWN')
+      WHERE ${jobColumn(kind)} = $1 AND attempt = $2 AND photos_fetched_at IS NULL AND outcome IN ('CALLING', 'UNKNOWN')
         AND (http_status IS NULL OR http_status NOT BETWEEN 200 AND 299)
      RETURNING id`,
     [row.id, row.attempt],
@@ -96,10 +96,10 @@ function factsOf({ status, notice, evidence, message }: UpstreamError): (string 
 }
 
 /** What is known of the row's latest attempt. */
-export async function readAttempt(sql: Sql, line: JobKind, row: JobRow): Promise<Attempt | null> {
+export async function readAttempt(sql: Sql, kind: JobKind, row: JobRow): Promise<Attempt | null> {
   const [attempt] = await sql.rows<Record<string, unknown>>(
     `SELECT outcome, called_at, photo_url, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
-       FROM submissions WHERE ${jobColumn(line)} = $1 AND attempt = $2`,
+       FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2`,
     [row.id, row.attempt],
   );
   return attempt ? camelRow<Attempt>(attempt) : null;

@@ -1,11 +1,10 @@
 import { admitWrite } from '../accounts/erasure-gate';
-import { backoffMs, pause } from '../core/clock';
-import { DomainError } from '../core/errors';
+import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
-import type { Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
+import type { StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import type { AccountWork } from './account.work';
@@ -20,6 +19,7 @@ import {
 } from './job';
 import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
+import { retryWhileUnavailable } from './retry-while-unavailable';
 import type { Settlement } from './settlement';
 import { SubmissionQueue } from './submission-queue';
 import { openAttempt } from './submission.ledger';
@@ -52,8 +52,6 @@ const backlogDelayMs = 2_000;
  */
 const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
 const maxWaitMs = 300_000;
-/** With its waits, about a minute. */
-const insistTries = 16;
 
 /**
  * The submission protocol, the one place where money is spent: intent, attempt, commit, call, store. For trainings
@@ -73,9 +71,9 @@ export class SubmissionWork {
   }
 
   /** Takes what is due before or around its paid call and moves it one step, as far as slots and budget allow. */
-  async pass(steps: JobSteps, signal: AbortSignal): Promise<Pass> {
-    const queue = this.queues.get(steps.line) ?? new SubmissionQueue(this.deps, steps.line);
-    this.queues.set(steps.line, queue);
+  async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
+    const queue = this.queues.get(steps.kind) ?? new SubmissionQueue(this.deps, steps.kind);
+    this.queues.set(steps.kind, queue);
     const attempting =
       (work: (row: Claimed<JobRow>) => Promise<void>) =>
       (row: Claimed<JobRow>): Promise<void> =>
@@ -85,18 +83,18 @@ export class SubmissionWork {
       expire: attempting((row) => this.expire(steps, row)),
       settle: attempting((row) => this.settle(steps, row)),
     };
-    return queue.pass(handlers, this.deps.settlement.isBehind, signal);
+    return queue.processBatch(handlers, this.deps.settlement.isBehind, signal);
   }
 
   private async attempt(steps: JobSteps, row: JobRow, work: () => Promise<void>): Promise<void> {
-    const logger = this.deps.logger.child({ [`${steps.line.noun}Id`]: row.id, attempt: row.attempt });
+    const logger = this.deps.logger.child({ [`${steps.kind.noun}Id`]: row.id, attempt: row.attempt });
     try {
       await work();
     } catch (error) {
       // The lease ends and a worker, perhaps of this process, takes the row up again from its stored state.
       logger.warn(
         { err: error },
-        `${steps.line.noun} could not be moved on; it is taken up again when its lease ends`,
+        `${steps.kind.noun} could not be moved on; it is taken up again when its lease ends`,
       );
     }
   }
@@ -121,7 +119,7 @@ export class SubmissionWork {
     if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      await this.deps.store.move(steps.line, [
+      await this.deps.store.move(steps.kind, [
         { id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false },
       ]);
       return;
@@ -161,14 +159,14 @@ export class SubmissionWork {
       // Nothing is paid for, and no photo is lent, for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
-      const [calling] = await store.moveWithin<JobRow>(sql, steps.line, [
+      const [calling] = await store.moveWithin<JobRow>(sql, steps.kind, [
         { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, appendsEvent: true },
       ]);
       const photoUrl = steps.fetchesPhotos(row) ? this.deps.publicUrl() : null;
-      if (calling) await openAttempt(sql, steps.line, calling, { account: provider.account, photoUrl });
+      if (calling) await openAttempt(sql, steps.kind, calling, { account: provider.account, photoUrl });
       return calling ?? null;
     });
-    if (moved) store.wake(steps.line, [moved]);
+    if (moved) store.wake(steps.kind, [moved]);
     return moved;
   }
 
@@ -192,7 +190,7 @@ export class SubmissionWork {
     const { id, attempt, provider } = row;
     const { correlationId, creditsAvailable } = notice;
     await this.deps.settlement.accepted(steps, {
-      table: steps.line.table,
+      table: steps.kind.table,
       id,
       attempt,
       provider,
@@ -220,7 +218,7 @@ export class SubmissionWork {
         status: error.status,
         correlationId: error.notice.correlationId,
       },
-      `the upstream gave no id for a ${steps.line.noun}`,
+      `the upstream gave no id for a ${steps.kind.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     const failures = [{ jobId: row.id, isUnreachable: error.outcome === 'NOT_SENT' }];
@@ -235,7 +233,7 @@ export class SubmissionWork {
         const waitMs = saidMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
-        return this.retryWhileUnavailable(() =>
+        return retryWhileUnavailable(() =>
           endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
         );
       }
@@ -243,7 +241,7 @@ export class SubmissionWork {
         return this.refused(steps, row, claimedAt, error);
       case 'UNKNOWN':
         await this.bestEffort(() => budget.failed('submit', failures));
-        return this.retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
+        return retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
     }
   }
 
@@ -255,32 +253,15 @@ export class SubmissionWork {
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
       const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
-      return this.retryWhileUnavailable(() =>
+      return retryWhileUnavailable(() =>
         endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
       );
     }
     await this.bestEffort(() => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.retryWhileUnavailable(() =>
+    return retryWhileUnavailable(() =>
       endJob(this.deps, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
     );
-  }
-
-  /**
-   * What is known for certain must not be lost to an outage of the database, or it would be UNCERTAIN in the end: it is
-   * written until the database takes it, for about a minute.
-   */
-  private async retryWhileUnavailable(write: () => Promise<void>): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await write();
-        return;
-      } catch (error) {
-        const isAway = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
-        if (!isAway || tries === insistTries) throw error;
-        await pause(backoffMs(tries, 200, 5_000));
-      }
-    }
   }
 
   private fail(

@@ -23,19 +23,19 @@ const pendingMs = 1_000;
 
 /** Settles jobs whose paid call has an unknown outcome, at the end of the grace period. */
 export class UncertainJobs {
-  constructor(private readonly parts: UncertainDependencies) {}
+  constructor(private readonly deps: UncertainDependencies) {}
 
   /** Settles a row whose grace period is over; one that came earlier waits for the rest of it. */
   async settle(steps: JobSteps, row: JobRow): Promise<void> {
-    const attempt = await readAttempt(this.parts.database, steps.line, row);
-    const leftMs = this.parts.graceMs - (attempt?.ageMs ?? Infinity);
+    const attempt = await readAttempt(this.deps.database, steps.kind, row);
+    const leftMs = this.deps.graceMs - (attempt?.ageMs ?? Infinity);
     if (leftMs > 0) return this.wait(steps, row, leftMs);
     const verdict = attempt && row.resends < maxResends ? await this.resend(steps, row, attempt) : 'unproven';
     if (verdict === 'resent') return;
     if (verdict === 'pending') return this.wait(steps, row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';
-    return endJob(this.parts, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
+    return endJob(this.deps, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**
@@ -48,20 +48,20 @@ export class UncertainJobs {
     row: JobRow,
     attempt: Attempt,
   ): Promise<'resent' | 'pending' | 'unproven'> {
-    const { database, store, logger } = this.parts;
-    const { line } = steps;
+    const { database, store, logger } = this.deps;
+    const { kind } = steps;
     const about = { id: row.id, attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const nothing = { moved: [] as JobRow[] };
-      const held = await sql.rows(`SELECT id FROM ${line.table} WHERE id = $1 AND lease = $2 FOR UPDATE`, [
+      const held = await sql.rows(`SELECT id FROM ${kind.table} WHERE id = $1 AND lease = $2 FOR UPDATE`, [
         row.id,
         row.lease,
       ]);
       const serving = await this.readServing(sql, attempt);
       if (held.length === 0 || serving !== 'unbroken') return { serving, ...nothing };
-      if (!(await closeUnfetched(sql, line, row))) return { serving, ...nothing };
+      if (!(await closeUnfetched(sql, kind, row))) return { serving, ...nothing };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
-      const moved = await store.moveWithin<JobRow>(sql, line, [
+      const moved = await store.moveWithin<JobRow>(sql, kind, [
         { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, appendsEvent: true },
       ]);
       return { serving, moved };
@@ -71,7 +71,7 @@ export class UncertainJobs {
       logger.warn(about, 'photos were not served during the whole grace period; no fetch proves nothing');
     if (moved.length === 0) return 'unproven';
     logger.warn(about, 'no photo was ever fetched: the submission never arrived and is made again');
-    store.wake(line, moved, true);
+    store.wake(kind, moved, true);
     return 'resent';
   }
 
@@ -80,12 +80,12 @@ export class UncertainJobs {
     { photoUrl, calledAt }: Attempt,
   ): Promise<'unbroken' | 'pending' | 'broken' | 'none'> {
     if (photoUrl === null) return 'none';
-    const until = new Date(calledAt.getTime() + this.parts.graceMs);
+    const until = new Date(calledAt.getTime() + this.deps.graceMs);
     return readServing(sql, { publicUrl: photoUrl, from: calledAt, until });
   }
 
-  private async wait({ line }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {
-    await this.parts.store.move(line, [
+  private async wait({ kind }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {
+    await this.deps.store.move(kind, [
       { id, from: ['UNCERTAIN'], lease: lease!, set: {}, dueInMs: ms, appendsEvent: false },
     ]);
   }

@@ -26,7 +26,7 @@ export type ModelEventPayload = Pick<
 >;
 
 /** Models among the kinds of jobs. */
-export const modelLine: JobKind = {
+export const modelKind: JobKind = {
   table: 'models',
   noun: 'model',
   moves: modelMoves,

@@ -14,7 +14,7 @@ import type { JobStore } from '../jobs/job.store';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.job';
+import { modelKind } from './model.job';
 
 /** What the ends of models are made of. */
 export interface ModelLifecycleDeps {
@@ -30,7 +30,7 @@ export interface ModelLifecycleDeps {
 
 /** What a person does to a model that is on its way or has ended: cancel, retry, delete. */
 export class ModelLifecycle {
-  constructor(private readonly parts: ModelLifecycleDeps) {}
+  constructor(private readonly deps: ModelLifecycleDeps) {}
 
   /**
    * Stops a training that is not over. What the upstream already has cannot be called back there, but its result is
@@ -46,7 +46,7 @@ export class ModelLifecycle {
           { field: 'id' },
         );
       }
-      const [cancelled] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+      const [cancelled] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
         {
           id,
           from: [model.status],
@@ -55,7 +55,7 @@ export class ModelLifecycle {
           appendsEvent: true,
         },
       ]);
-      await this.parts.photos.releaseAfterTraining(sql, id);
+      await this.deps.photos.releaseAfterTraining(sql, id);
       return cancelled!;
     });
   }
@@ -72,9 +72,9 @@ export class ModelLifecycle {
           { field: 'id' },
         );
       }
-      assertConfigured(model.provider, this.parts.provider, 'id');
-      const photos = await this.parts.photos.trainingPhotos(sql, id);
-      const held = await this.parts.photos.holdForTraining(
+      assertConfigured(model.provider, this.deps.provider, 'id');
+      const photos = await this.deps.photos.trainingPhotos(sql, id);
+      const held = await this.deps.photos.holdForTraining(
         sql,
         photos.map((photo) => photo.id),
       );
@@ -94,11 +94,11 @@ export class ModelLifecycle {
         resends: 0,
         ...noFailure,
       };
-      const [queued] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+      const [queued] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
         { id, from: [model.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryModel', subject: toGlobalId('AvatarModel', id) });
-      await this.parts.quotas.reserve(sql, viewer, {
+      await this.deps.quotas.reserve(sql, viewer, {
         jobId: id,
         trainings: 1,
         afterAttempt: model.attempt,
@@ -109,14 +109,14 @@ export class ModelLifecycle {
 
   /** Deletes the model, its generations and avatars, the photos that no other model uses, and all bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, photos, dependents, store } = this.parts;
+    const { database, photos, dependents, store } = this.deps;
     const isGone = await transactionFor(database, viewer, async (sql) => {
       const [model] = await sql.rows('SELECT id FROM models WHERE id = $1 AND owner = $2 FOR UPDATE', [
         id,
         viewer.owner,
       ]);
       if (!model) return false;
-      await detachSubmissions(sql, modelLine, [id]);
+      await detachSubmissions(sql, modelKind, [id]);
       await dependents.scheduleDeletionOfModel(sql, id);
       await photos.deleteOfModel(sql, id);
       await sql.rows('DELETE FROM models WHERE id = $1', [id]);
@@ -126,7 +126,7 @@ export class ModelLifecycle {
     });
     if (!isGone) return;
     await failpoint('delete:marked');
-    store.wake(modelLine, [{ id } as ModelEntity]);
+    store.wake(modelKind, [{ id } as ModelEntity]);
   }
 
   /** Changes the viewer's model under its row's lock. */
@@ -135,7 +135,7 @@ export class ModelLifecycle {
     id: string,
     work: (sql: Sql, model: ModelEntity) => Promise<ModelEntity>,
   ): Promise<ModelEntity> {
-    const { database, store } = this.parts;
+    const { database, store } = this.deps;
     const changed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         'SELECT * FROM models WHERE id = $1 AND owner = $2 FOR UPDATE',
@@ -144,7 +144,7 @@ export class ModelLifecycle {
       if (!row) throw notFound('model');
       return work(sql, camelRow<ModelEntity>(row));
     });
-    store.wake(modelLine, [changed], changed.status === 'QUEUED');
+    store.wake(modelKind, [changed], changed.status === 'QUEUED');
     return changed;
   }
 }

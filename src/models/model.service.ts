@@ -15,7 +15,7 @@ import { eventOf, type JobStore } from '../jobs/job.store';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.job';
+import { modelKind } from './model.job';
 import type { ModelStatus } from './model.state';
 
 /** What a training is asked with. */
@@ -52,14 +52,14 @@ const maxNameLength = 100;
 
 /** Models: train, look at, rename. Nothing here calls the upstream; workers do. */
 export class ModelService {
-  constructor(private readonly parts: ModelServiceDeps) {}
+  constructor(private readonly deps: ModelServiceDeps) {}
 
   /**
    * Writes the intent to train and answers at once. Everything stands in one transaction: if it fails, nothing is
    * kept, and the same idempotency key may be used again.
    */
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
-    const { database, store } = this.parts;
+    const { database, store } = this.deps;
     this.checkTraining(request);
     // A repetition may say its consent anew; what the key stands for is the training.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
@@ -83,18 +83,18 @@ export class ModelService {
         'The model that this idempotencyKey made has been deleted. Use a new key.',
         { field: 'input.idempotencyKey' },
       );
-    store.wake(modelLine, [model], true);
+    store.wake(modelKind, [model], true);
     return model;
   }
 
   /** @returns null if there is none, or it is somebody else's */
   async find(viewer: Viewer, id: string): Promise<ModelEntity | null> {
-    return this.findWithin(this.parts.database, viewer, id);
+    return this.findWithin(this.deps.database, viewer, id);
   }
 
   /** The viewer's models among the given ids, in their order. */
   async findMany(viewer: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM models WHERE id = ANY($1) AND owner = $2',
       [ids, viewer.owner],
     );
@@ -104,7 +104,7 @@ export class ModelService {
 
   /** One more than `first`, if there are more. */
   async list(viewer: Viewer, { first, after, status, type }: ModelsRequest): Promise<ModelEntity[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM models
         WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
         ORDER BY id DESC LIMIT $5`,
@@ -114,7 +114,7 @@ export class ModelService {
   }
 
   async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
-    const { database, store } = this.parts;
+    const { database, store } = this.deps;
     checkName(name, 'name');
     const renamed = await transactionFor(database, viewer, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
@@ -123,15 +123,15 @@ export class ModelService {
       );
       if (!row) throw notFound('model');
       const model = camelRow<ModelEntity>(row);
-      await appendEvents(sql, [eventOf(modelLine, model)]);
+      await appendEvents(sql, [eventOf(modelKind, model)]);
       return model;
     });
-    store.wake(modelLine, [renamed]);
+    store.wake(modelKind, [renamed]);
     return renamed;
   }
 
   private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainRequest): void {
-    const { facts, name: configured } = this.parts.provider;
+    const { facts, name: configured } = this.deps.provider;
     checkName(name, 'input.name');
     if (provider !== null && provider !== configured) {
       throw new DomainError(
@@ -167,7 +167,7 @@ export class ModelService {
   }
 
   private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
-    const { consents, photos, provider } = this.parts;
+    const { consents, photos, provider } = this.deps;
     const { consentVersion, consentAt } = consents.check(request.consent ?? null);
     const uploaded = await photos.resolveForTraining(
       sql,
@@ -197,13 +197,13 @@ export class ModelService {
     await photos.holdForTraining(sql, photoIds);
     const model = camelRow<ModelEntity>(row!);
     await openStream(sql, id, viewer.owner);
-    await appendEvents(sql, [eventOf(modelLine, model)]);
+    await appendEvents(sql, [eventOf(modelKind, model)]);
     await audit(sql, viewer, {
       action: 'trainModel',
       subject: toGlobalId('AvatarModel', id),
       details: { photos: photoIds.length },
     });
-    await this.parts.quotas.reserve(sql, viewer, { jobId: id, trainings: 1 });
+    await this.deps.quotas.reserve(sql, viewer, { jobId: id, trainings: 1 });
     return model;
   }
 

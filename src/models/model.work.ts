@@ -7,7 +7,7 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.job';
+import { modelKind } from './model.job';
 
 /** How long to wait for photos that are still being fetched; the photo's own work wakes the model sooner. */
 const photosPendingMs = 5_000;
@@ -28,26 +28,26 @@ export interface ModelWorkDeps {
 
 /** A training's own steps on the way that all jobs go. */
 export class ModelWork implements JobSteps<ModelEntity> {
-  readonly line = modelLine;
+  readonly kind = modelKind;
   readonly shareOfUpstream = 1;
 
-  constructor(private readonly parts: ModelWorkDeps) {}
+  constructor(private readonly deps: ModelWorkDeps) {}
 
   get deadlineMs(): number {
-    return this.parts.deadlineMs;
+    return this.deps.deadlineMs;
   }
 
   get pollPlan(): PollPlan {
-    const { firstMs, nextMs } = this.parts.provider.facts.trainingPoll;
-    return { firstMs: firstMs / this.parts.pollSpeed, nextMs: nextMs / this.parts.pollSpeed };
+    const { firstMs, nextMs } = this.deps.provider.facts.trainingPoll;
+    return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
   }
 
   get retentionMs(): number {
-    return this.parts.provider.facts.modelRetentionMs;
+    return this.deps.provider.facts.modelRetentionMs;
   }
 
   async typicalMs(row: ModelEntity): Promise<number> {
-    const { durations, provider } = this.parts;
+    const { durations, provider } = this.deps;
     return durations.typicalMs(
       `training/${row.provider}/${row.type}`,
       `SELECT extract(epoch FROM ready_at - submitted_at) * 1000 AS ms FROM models
@@ -58,13 +58,12 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async prepare(row: ModelEntity, attempt: number): Promise<Preparation> {
-    const { photos, provider, sql } = this.parts;
+    const { photos, provider, sql } = this.deps;
     const found = await photos.trainingPhotos(sql, row.id);
     const problem = problemOf(row, found);
     if (problem) return { go: 'fail', failure: problem };
     if (found.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
-    const expiresAtMs =
-      Date.now() + Math.max(this.parts.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const expiresAtMs = Date.now() + Math.max(this.deps.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrls = found.map(({ id }) => photos.upstreamUrl(id, { jobId: row.id, attempt }, expiresAtMs));
     return { go: 'submit', call: (signal) => provider.train({ type: row.type, photoUrls }, signal) };
   }
@@ -74,7 +73,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async ask(row: ModelEntity, signal: AbortSignal): Promise<UpstreamState> {
-    return this.parts.provider.training(row.providerRef!, signal);
+    return this.deps.provider.training(row.providerRef!, signal);
   }
 
   hasResult(): boolean {
@@ -82,7 +81,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
-    const [ready] = await this.parts.store.moveWithin<ModelEntity>(sql, modelLine, [
+    const [ready] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
       {
         id: row.id,
         from: [row.status],
@@ -106,7 +105,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async ended(sql: Sql, row: ModelEntity): Promise<void> {
-    await this.parts.photos.releaseAfterTraining(sql, row.id);
+    await this.deps.photos.releaseAfterTraining(sql, row.id);
   }
 }
 

@@ -4,7 +4,7 @@ import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
 import { detachSubmissions } from '../jobs/submission-retention';
 import type { ModelEntity } from './model.entity';
-import { modelLine } from './model.job';
+import { modelKind } from './model.job';
 
 /** A model with the photos it was trained from, by UUID, in their order. */
 type ModelWithPhotos = ModelEntity & { photoIds: string[] };
@@ -30,7 +30,7 @@ export class PersonalModelService {
    * be gone, or their bytes doomed.
    */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
-    await detachSubmissions(sql, modelLine, ids);
+    await detachSubmissions(sql, modelKind, ids);
     await sql.rows('DELETE FROM models WHERE id = ANY($1)', [ids]);
     await endStreams(sql, ids, 'MODEL');
   }

@@ -36,14 +36,14 @@ export interface PhotoServiceDeps {
 
 /** What owners do with their photos. Whatever is somebody else's is answered as if it did not exist. */
 export class PhotoService {
-  constructor(private readonly parts: PhotoServiceDeps) {}
+  constructor(private readonly deps: PhotoServiceDeps) {}
 
   /**
    * Gives out a slot for each file, in the files' order. Nothing is stored under a filename: it is only shown.
    * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED, PHOTO_TOO_LARGE with the file's field; QUOTA_EXCEEDED
    */
   async createUploads(viewer: Viewer, files: readonly PhotoFile[]): Promise<PhotoUpload[]> {
-    const { database, urls, maxPhotoBytes } = this.parts;
+    const { database, urls, maxPhotoBytes } = this.deps;
     checkFiles(files, maxPhotoBytes);
     await this.checkUnused(viewer, files.length);
     const ids = files.map(() => newId());
@@ -70,7 +70,7 @@ export class PhotoService {
   async find(viewer: Viewer, globalId: string): Promise<PhotoEntity | null> {
     const read = readGlobalId(globalId);
     if (read?.kind !== 'Photo') return null;
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM photos WHERE id = $1 AND owner = $2',
       [read.id, viewer.owner],
     );
@@ -79,7 +79,7 @@ export class PhotoService {
 
   /** Loads photos by UUID, whoever's they are, in the order of the ids. For loaders below a row that was checked. */
   async byIds(ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
-    const rows = await this.parts.database.rows<Record<string, unknown>>(
+    const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM photos WHERE id = ANY($1)',
       [ids],
     );
@@ -89,7 +89,7 @@ export class PhotoService {
 
   /** Loads the photos of models in the order they were given, for each of the models' UUIDs; likewise for loaders. */
   async ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
-    const rows = await this.parts.database.rows<Record<string, unknown> & { model_id: string }>(
+    const rows = await this.deps.database.rows<Record<string, unknown> & { model_id: string }>(
       `SELECT photos.*, model_photos.model_id FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
         WHERE model_photos.model_id = ANY($1) ORDER BY model_photos.position`,
       [modelIds],
@@ -101,7 +101,7 @@ export class PhotoService {
 
   /** A URL that shows the photo for an hour; null unless there is something to show. Only for the owner's eyes. */
   viewUrl(photo: Pick<PhotoEntity, 'id' | 'status'>): string | null {
-    return photo.status === 'READY' ? this.parts.urls.view(photo.id, Date.now() + photoUrlMs) : null;
+    return photo.status === 'READY' ? this.deps.urls.view(photo.id, Date.now() + photoUrlMs) : null;
   }
 
   /**
@@ -110,13 +110,13 @@ export class PhotoService {
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the photo is deleted or purged
    */
   async openForViewer(photoId: string, query: URLSearchParams, range?: ByteRange): Promise<OpenObject> {
-    this.parts.urls.checkView(photoId, query);
+    this.deps.urls.checkView(photoId, query);
     const id = fromGlobalId('Photo', photoId);
-    const ready = await this.parts.database.rows(
+    const ready = await this.deps.database.rows(
       `SELECT id FROM photos WHERE id = $1 AND status = 'READY' AND NOT ${isBeingErased('photos.owner')}`,
       [id],
     );
-    const object = ready.length > 0 ? await this.parts.store.open(photoKey(id), range) : null;
+    const object = ready.length > 0 ? await this.deps.store.open(photoKey(id), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -128,7 +128,7 @@ export class PhotoService {
    * @throws DomainError NOT_FOUND if the id is no photo's at all
    */
   async deletePhoto(viewer: Viewer, photoId: string): Promise<string> {
-    const { database, deletion } = this.parts;
+    const { database, deletion } = this.deps;
     const id = fromGlobalId('Photo', photoId);
     const waiting = await transactionFor(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (waiting === null) return photoId;
@@ -140,7 +140,7 @@ export class PhotoService {
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {
     // Ids begin with their time, so that older photos, purged by now, are not even looked at.
     const oldest = newId(Date.now() - unusedPhotoMs - unusedSlotMs);
-    const [unused] = await this.parts.database.rows<{ count: number }>(
+    const [unused] = await this.deps.database.rows<{ count: number }>(
       `SELECT count(*)::integer AS count FROM photos
         WHERE owner = $1 AND id > $2 AND purge_at IS NOT NULL
           AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)`,

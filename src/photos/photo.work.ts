@@ -3,8 +3,8 @@ import { isOutOfDescriptors } from '../core/descriptors';
 import { LeasedRows, type Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
-import { emptyPass, type Pass } from '../core/pass';
 import type { Transactions } from '../core/sql';
+import { emptyBatch, type StartedBatch } from '../core/started-batch';
 import { PictureProblem } from '../images/image-problem';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
@@ -69,9 +69,9 @@ export class PhotoWork {
   private readonly slots = new OwnerShares(maxFetches);
   private readonly download: PhotoDownload;
 
-  constructor(private readonly parts: PhotoWorkDeps) {
-    this.rows = new LeasedRows(parts.database, fetchingPhotos, parts);
-    this.download = new PhotoDownload(parts.downloads, parts.maxPhotoBytes);
+  constructor(private readonly deps: PhotoWorkDeps) {
+    this.rows = new LeasedRows(deps.database, fetchingPhotos, deps);
+    this.download = new PhotoDownload(deps.downloads, deps.maxPhotoBytes);
   }
 
   /**
@@ -79,9 +79,9 @@ export class PhotoWork {
    * failure is an error of the pass.
    * @param signal - ends the fetches early; their photos are due again at once
    */
-  async pass(signal: AbortSignal): Promise<Pass> {
+  async processBatch(signal: AbortSignal): Promise<StartedBatch> {
     await this.slots.whenFree(signal);
-    if (signal.aborted) return emptyPass;
+    if (signal.aborted) return emptyBatch;
     return this.rows.start(this.slots, {}, (photo) => this.fetch(photo, signal));
   }
 
@@ -89,16 +89,16 @@ export class PhotoWork {
   private async fetch(photo: ClaimedPhoto, signal: AbortSignal): Promise<void> {
     try {
       if (!(await this.settle(photo, signal))) return;
-      await wakeJobs(this.parts.database, await jobsOf(this.parts.database, photo.id));
-      this.parts.onReady();
+      await wakeJobs(this.deps.database, await jobsOf(this.deps.database, photo.id));
+      this.deps.onReady();
     } catch (error) {
-      this.parts.logger.warn({ err: error, photoId: photo.id }, 'a photo is left until its lease ends');
+      this.deps.logger.warn({ err: error, photoId: photo.id }, 'a photo is left until its lease ends');
     }
   }
 
   /** @returns whether the photo has become READY or REJECTED by this worker */
   private async settle(photo: ClaimedPhoto, signal: AbortSignal): Promise<boolean> {
-    const { intake } = this.parts;
+    const { intake } = this.deps;
     try {
       const checked = await this.download.run(photo, signal, (bytes) => intake.check(bytes));
       return (await intake.keep(photo.id, checked, photo.lease)) !== null;
@@ -124,7 +124,7 @@ export class PhotoWork {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
     if (!(error instanceof DownloadError)) return tries >= maxClaims ? unreachable : null;
     if (error.kind === 'TOO_LARGE') {
-      const { code, message } = photoTooLarge(this.parts.maxPhotoBytes);
+      const { code, message } = photoTooLarge(this.deps.maxPhotoBytes);
       return { code, message };
     }
     return error.kind === 'REFUSED_ADDRESS' || tries >= maxTries ? unreachable : null;
@@ -134,7 +134,7 @@ export class PhotoWork {
     const { id, tries } = photo;
     // A download's failure is the address's affair; anything else is ours and must be seen.
     if (!(error instanceof DownloadError)) {
-      this.parts.logger.warn(
+      this.deps.logger.warn(
         { err: error, photoId: id, tries },
         'a photo could not be kept; it will be tried again',
       );

@@ -31,7 +31,7 @@ export interface TrainingPhotoServiceDeps {
  * called a job here, and named by their row's UUID.
  */
 export class TrainingPhotoService {
-  constructor(private readonly parts: TrainingPhotoServiceDeps) {}
+  constructor(private readonly deps: TrainingPhotoServiceDeps) {}
 
   /**
    * Writes down photos that a worker is to fetch, for a job that is made in the same transaction.
@@ -135,7 +135,7 @@ export class TrainingPhotoService {
    * @param photoId - the row's UUID
    */
   upstreamUrl(photoId: string, call: PaidCall, expiresAtMs: number): string {
-    return this.parts.urls.upstream(photoId, call, expiresAtMs);
+    return this.deps.urls.upstream(photoId, call, expiresAtMs);
   }
 
   /**
@@ -151,10 +151,10 @@ export class TrainingPhotoService {
     query: URLSearchParams,
     range?: ByteRange,
   ): Promise<OpenObject> {
-    const verdict = this.parts.urls.checkUpstream(photoId, call, query);
+    const verdict = this.deps.urls.checkUpstream(photoId, call, query);
     const wanted = await this.recordFetch(call);
     const object =
-      wanted && verdict === 'valid' ? await this.parts.store.open(photoKey(photoId), range) : null;
+      wanted && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -167,13 +167,13 @@ export class TrainingPhotoService {
     await sql.rows(
       `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
         WHERE id = ANY($1) AND NOT ${isNeeded('$2::uuid')}`,
-      [photoIds, jobId, this.parts.retentionMs],
+      [photoIds, jobId, this.deps.retentionMs],
     );
   }
 
   /** Two statements: whether the photo is still wanted is asked after the evidence stands. */
   private async recordFetch({ jobId, attempt }: PaidCall): Promise<boolean> {
-    const { database, onUnrecordedFetch } = this.parts;
+    const { database, onUnrecordedFetch } = this.deps;
     try {
       await database.rows(
         `UPDATE submissions SET photos_fetched_at = now()
@@ -200,7 +200,7 @@ export class TrainingPhotoService {
   /** @returns the address as it will be asked for */
   private checkAddress(url: string, field: string): string {
     try {
-      return this.parts.checkUrl(url).href;
+      return this.deps.checkUrl(url).href;
     } catch (error) {
       throw new DomainError(
         'INVALID_INPUT',

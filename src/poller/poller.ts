@@ -1,6 +1,6 @@
 import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
-import { emptyPass, type Pass } from '../core/pass';
+import { emptyBatch, type StartedBatch } from '../core/started-batch';
 
 /** A piece of work that is repeated: one pass takes what is due now. */
 export interface PeriodicTask {
@@ -9,13 +9,13 @@ export interface PeriodicTask {
    * @returns how many pieces were in hand; above 0 the next pass follows at once. Or what the pass has started: the next
    * one does not wait until that has ended.
    */
-  pass: (signal: AbortSignal) => Promise<number | Pass>;
+  run: (signal: AbortSignal) => Promise<number | StartedBatch>;
   /** How long to wait after a pass that found nothing, in milliseconds. */
   idleMs: number;
   /** How many passes may run at once, so that a slow one does not hold up the rest. */
   concurrency: number;
   /** Whether a wake-up ends the wait; others keep to their time. */
-  wakes: boolean;
+  wakeable: boolean;
 }
 
 /** The wait after a pass that failed, in milliseconds: the database may be away. */
@@ -29,7 +29,7 @@ export class Poller {
   /** The waits under way, each with whether a wake-up ends it. */
   private readonly waits = new Map<AbortController, boolean>();
   private loops: Promise<void>[] = [];
-  private wakes = 0;
+  private wakeable = 0;
   private readonly failing = new Set<string>();
 
   constructor(
@@ -46,7 +46,7 @@ export class Poller {
 
   /** Something may be due now. */
   wake(): void {
-    this.wakes += 1;
+    this.wakeable += 1;
     for (const [wait, isWakeable] of this.waits) if (isWakeable) wait.abort();
   }
 
@@ -75,10 +75,10 @@ export class Poller {
   private async repeat(task: PeriodicTask): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      const wakes = this.wakes;
+      const wakeable = this.wakeable;
       const { ms, isWakeable } = await this.once(task, signal);
       // A wake-up during the pass may have been for what the pass no longer saw.
-      const isWoken = isWakeable && this.wakes !== wakes;
+      const isWoken = isWakeable && this.wakeable !== wakeable;
       if (ms > 0 && !isWoken) await this.rest(ms, isWakeable);
     }
   }
@@ -86,15 +86,15 @@ export class Poller {
   /** @returns the wait until the next pass */
   private async once(task: PeriodicTask, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
     try {
-      const result = await task.pass(signal);
-      const pass = typeof result === 'number' ? { ...emptyPass, started: result } : result;
-      if (pass.started > 0) this.follow(task, pass.ended);
+      const result = await task.run(signal);
+      const run = typeof result === 'number' ? { ...emptyBatch, started: result } : result;
+      if (run.started > 0) this.follow(task, run.ended);
       if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'passes succeed again');
-      if (pass.restMs !== undefined) return { ms: pass.restMs, isWakeable: false };
-      return { ms: pass.started > 0 ? 0 : task.idleMs, isWakeable: task.wakes };
+      if (run.restMs !== undefined) return { ms: run.restMs, isWakeable: false };
+      return { ms: run.started > 0 ? 0 : task.idleMs, isWakeable: task.wakeable };
     } catch (error) {
       this.logFailure(task, error);
-      return { ms: failedMs, isWakeable: task.wakes };
+      return { ms: failedMs, isWakeable: task.wakeable };
     }
   }
 

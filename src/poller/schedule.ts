@@ -76,140 +76,86 @@ const overdueMs = 10_000;
 const minuteMs = 60_000;
 const orphanSweepMs = 15 * minuteMs;
 
-/** Everything that the clock repeats, and how often. */
-export function createSchedule(parts: ScheduleDeps): PeriodicTask[] {
-  const { models, generations } = parts;
-  const lines: JobSteps[] = [models, generations];
+/** Every periodic task and its interval. */
+export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
+  const { settlement, models, generations, photos, avatars } = deps;
   return [
-    ...lines.flatMap((steps) => jobTasks(parts, steps)),
-    {
-      name: 'settle answered ids',
-      pass: async () => {
-        await parts.settlement.replay({ models: models, generations: generations });
-        return 0;
-      },
-      idleMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    {
-      name: 'fetch photos',
-      pass: (signal) => parts.photos.pass(signal),
-      idleMs,
-      concurrency: 1,
-      wakes: true,
-    },
-    {
-      name: 'store avatars',
-      pass: (signal) => parts.avatars.pass(signal),
-      idleMs,
-      concurrency: 1,
-      wakes: true,
-    },
-    {
-      name: 'retry avatars',
-      pass: (signal) => parts.avatars.retryPass(signal),
-      idleMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    {
-      name: 'close generations',
-      pass: () => parts.closing.sweep(parts.database),
-      idleMs: sweepMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    ...cleanupTasks(parts),
+    ...[models, generations].flatMap((steps) => jobTasks(deps, steps)),
+    task('settle answered ids', idleMs, () => settlement.replay({ models, generations })),
+    batchTask('fetch photos', idleMs, (signal) => photos.processBatch(signal), { wakeable: true }),
+    batchTask('store avatars', idleMs, (signal) => avatars.processBatch(signal), { wakeable: true }),
+    batchTask('retry avatars', idleMs, (signal) => avatars.processRetryBatch(signal)),
+    ...deletionTasks(deps),
+    ...checkTasks(deps),
+    ...pruningTasks(deps),
   ];
 }
 
 function jobTasks({ submission, follow, overdue }: ScheduleDeps, steps: JobSteps): PeriodicTask[] {
-  const { table } = steps.line;
+  const { table } = steps.kind;
   return [
-    {
-      name: `submit ${table}`,
-      pass: (signal) => submission.pass(steps, signal),
-      idleMs,
-      concurrency: 1,
-      wakes: true,
-    },
-    {
-      name: `follow ${table}`,
-      pass: (signal) => follow.pass(steps, signal),
-      idleMs: 500,
-      concurrency: 1,
-      wakes: true,
-    },
-    {
-      name: `watch failed ${table}`,
-      pass: (signal) => follow.watch(steps, signal),
-      idleMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    {
-      name: `end overdue ${table}`,
-      pass: () => overdue.pass(steps),
-      idleMs: overdueMs,
-      concurrency: 1,
-      wakes: false,
-    },
+    batchTask(`submit ${table}`, idleMs, (signal) => submission.processBatch(steps, signal), {
+      wakeable: true,
+    }),
+    batchTask(`follow ${table}`, 500, (signal) => follow.processBatch(steps, signal), { wakeable: true }),
+    batchTask(`watch failed ${table}`, idleMs, (signal) => follow.watch(steps, signal)),
+    batchTask(`end overdue ${table}`, overdueMs, () => overdue.processBatch(steps)),
   ];
 }
 
-function cleanupTasks(parts: ScheduleDeps): PeriodicTask[] {
-  const { database, purge, deletion, erasures, eventRetentionMs, auditRetentionMs } = parts;
-  const rare = (
-    name: string,
-    everyMs: number,
-    work: (signal: AbortSignal) => Promise<unknown>,
-  ): PeriodicTask => ({
-    name,
-    pass: async (signal) => {
-      await work(signal);
-      return 0;
-    },
-    idleMs: everyMs,
-    concurrency: 1,
-    wakes: false,
-  });
+function deletionTasks({ deletion, purge, erasures }: ScheduleDeps): PeriodicTask[] {
   return [
-    rare('check paused account', parts.probeEveryMs, (signal) => parts.account.probe(signal)),
-    {
-      name: 'delete media',
-      pass: () => deletion.sweep(mediaDeletionBatch),
-      idleMs,
-      concurrency: 1,
-      wakes: true,
-    },
-    {
-      name: 'purge photos',
-      pass: () => purge.purgeDue(purgesAtOnce),
-      idleMs: sweepMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    {
-      name: 'finish erasures',
-      pass: (signal) => erasures.pass(signal),
-      idleMs,
-      concurrency: 1,
-      wakes: false,
-    },
-    rare('check stored pictures', sweepMs, (signal) =>
-      parts.avatarChecks.processBatch(Math.ceil((parts.checksPerMinute * sweepMs) / minuteMs), signal),
-    ),
-    rare('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
-    rare('prune events', minuteMs, () => pruneEvents(database, eventRetentionMs)),
-    rare('forget keys', minuteMs, () => forgetKeys(database, keyRetentionMs)),
-    rare('forget quota reservations', minuteMs, () => pruneReservations(database)),
-    rare('prune audit log', minuteMs, () => pruneAudit(database, auditRetentionMs)),
-    rare('forget evidence', minuteMs, () => forgetEvidence(database, parts.evidenceRetentionMs)),
-    rare('prune photo servers', minuteMs, () => pruneServing(database)),
-    rare('close unanswered calls', minuteMs, () => closeUnanswered(database, parts.unansweredMs)),
-    rare('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
-    rare('prune ledger', minuteMs, () => pruneLedger(database, parts.ledgerRetentionMs)),
-    rare('forget exports', minuteMs, () => pruneExports(database)),
+    batchTask('delete media', idleMs, () => deletion.sweep(mediaDeletionBatch), { wakeable: true }),
+    batchTask('purge photos', sweepMs, () => purge.purgeDue(purgesAtOnce)),
+    batchTask('finish erasures', idleMs, (signal) => erasures.processBatch(signal)),
+    task('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
   ];
+}
+
+function checkTasks(deps: ScheduleDeps): PeriodicTask[] {
+  const checks = Math.ceil((deps.checksPerMinute * sweepMs) / minuteMs);
+  return [
+    batchTask('close generations', sweepMs, () => deps.closing.sweep(deps.database)),
+    task('check paused account', deps.probeEveryMs, (signal) => deps.account.probe(signal)),
+    task('check stored pictures', sweepMs, (signal) => deps.avatarChecks.processBatch(checks, signal)),
+  ];
+}
+
+function pruningTasks(deps: ScheduleDeps): PeriodicTask[] {
+  const { database } = deps;
+  const prunings: Record<string, () => Promise<unknown>> = {
+    'prune events': () => pruneEvents(database, deps.eventRetentionMs),
+    'forget keys': () => forgetKeys(database, keyRetentionMs),
+    'forget quota reservations': () => pruneReservations(database),
+    'prune audit log': () => pruneAudit(database, deps.auditRetentionMs),
+    'forget evidence': () => forgetEvidence(database, deps.evidenceRetentionMs),
+    'prune photo servers': () => pruneServing(database),
+    'close unanswered calls': () => closeUnanswered(database, deps.unansweredMs),
+    'detach unanswered calls': () => detachUnanswered(database),
+    'prune ledger': () => pruneLedger(database, deps.ledgerRetentionMs),
+    'forget exports': () => pruneExports(database),
+  };
+  return Object.entries(prunings).map(([name, prune]) => task(name, minuteMs, prune));
+}
+
+/** A task whose next run follows at once while its batches find rows. */
+function batchTask(
+  name: string,
+  intervalMs: number,
+  run: PeriodicTask['run'],
+  { wakeable = false } = {},
+): PeriodicTask {
+  return { name, run, idleMs: intervalMs, concurrency: 1, wakeable };
+}
+
+/** A task that runs once in each interval. */
+function task(
+  name: string,
+  intervalMs: number,
+  work: (signal: AbortSignal) => Promise<unknown>,
+): PeriodicTask {
+  return batchTask(name, intervalMs, async (signal) => {
+    await work(signal);
+    return 0;
+  });
 }

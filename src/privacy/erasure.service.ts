@@ -26,7 +26,7 @@ const patienceMs = 5_000;
 
 /** Erases persons. */
 export class ErasureService {
-  constructor(private readonly parts: ErasureServiceDeps) {}
+  constructor(private readonly deps: ErasureServiceDeps) {}
 
   /**
    * Erases all that the viewer has. From the first commit on nothing of it can be read by anybody, whatever comes then:
@@ -41,7 +41,7 @@ export class ErasureService {
         field: 'confirm',
       });
     }
-    const { database, announcer, work } = this.parts;
+    const { database, announcer, work } = this.deps;
     const { id, keyIds } = await database.transaction(async (sql) => ({
       id: await mark(sql, viewer),
       keyIds: revokesKeys ? await revokeKeysOf(sql, viewer.owner) : [],
@@ -54,7 +54,7 @@ export class ErasureService {
 
   /** An erasure by its receipt; null if there is none. It tells nothing of a person, so whoever has the receipt may ask. */
   async find(receipt: string): Promise<ErasureEntity | null> {
-    const [row] = await this.parts.database.rows<Record<string, unknown>>(
+    const [row] = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM erasures WHERE id::text = $1',
       [receipt],
     );

@@ -35,14 +35,14 @@ type Erasing = ErasureEntity & { owner: string; until: string };
 
 /** Carries erasures out: portion by portion, whoever began them. */
 export class ErasureWork {
-  constructor(private readonly parts: ErasureWorkDeps) {}
+  constructor(private readonly deps: ErasureWorkDeps) {}
 
   /**
    * Takes up what nobody has in hand: erasures whose process died, and last looks.
    * @returns how many erasures were in hand
    */
-  async pass(signal: AbortSignal): Promise<number> {
-    const [due] = await this.parts.database.rows<{ id: string }>(
+  async processBatch(signal: AbortSignal): Promise<number> {
+    const [due] = await this.deps.database.rows<{ id: string }>(
       `UPDATE erasures SET due_at = now() + $1 * interval '1 ms'
         WHERE id = (SELECT id FROM erasures WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
@@ -64,7 +64,7 @@ export class ErasureWork {
 
   /** @returns whether there may be more to do now */
   private async portion(id: string): Promise<boolean> {
-    const { database, announcer } = this.parts;
+    const { database, announcer } = this.deps;
     const portion = await database.transaction(async (sql) => {
       const erasing = await lock(sql, id);
       if (!erasing) return null;
@@ -79,7 +79,7 @@ export class ErasureWork {
   }
 
   private async eraseNext(sql: Sql, person: Erasing): Promise<Batch | null> {
-    for (const step of this.parts.steps) {
+    for (const step of this.deps.steps) {
       const portion = await step(sql, person);
       if (portion.isSome) return portion;
     }

@@ -44,8 +44,8 @@ const busySeconds = 30;
 export class ExportService {
   private readonly transfers: TransferSlots;
 
-  constructor(private readonly parts: ExportServiceDeps) {
-    this.transfers = new TransferSlots(parts.limits, transferErrors);
+  constructor(private readonly deps: ExportServiceDeps) {
+    this.transfers = new TransferSlots(deps.limits, transferErrors);
   }
 
   /**
@@ -54,7 +54,7 @@ export class ExportService {
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
-    const expiresAt = await transactionFor(this.parts.database, viewer, async (sql) => {
+    const expiresAt = await transactionFor(this.deps.database, viewer, async (sql) => {
       await checkOffers(sql, viewer);
       const [made] = await sql.rows<{ expires_at: Date }>(
         `INSERT INTO exports (id, owner, expires_at) VALUES ($1, $2, now() + $3 * interval '1 ms') RETURNING expires_at`,
@@ -64,8 +64,8 @@ export class ExportService {
       return made!.expires_at;
     });
     const path = pathOf(id);
-    const query = this.parts.signer.sign('export', path, expiresAt.getTime());
-    return { url: `${this.parts.publicUrl()}${path}?${query}`, expiresAt };
+    const query = this.deps.signer.sign('export', path, expiresAt.getTime());
+    return { url: `${this.deps.publicUrl()}${path}?${query}`, expiresAt };
   }
 
   /**
@@ -76,7 +76,7 @@ export class ExportService {
    * slowly
    */
   async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
-    const { database, data, signer } = this.parts;
+    const { database, data, signer } = this.deps;
     if (signer.verify('export', pathOf(id), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
@@ -84,16 +84,16 @@ export class ExportService {
       );
     }
     const person = await this.personOf(id);
-    const parts = { sql: database, data, check: () => this.checkNotErased(id) };
+    const deps = { sql: database, data, check: () => this.checkNotErased(id) };
     const fileName = `likeness-export-${person.until.slice(0, 10)}.zip`;
     await this.transfers.run(person.owner, (transfer) =>
-      send({ fileName, transfer, bytes: zip(archiveOf(parts, person)) }),
+      send({ fileName, transfer, bytes: zip(archiveOf(deps, person)) }),
     );
   }
 
   /** Whose archive it is, with all that is there now. */
   private async personOf(id: string): Promise<Person> {
-    const [person] = await this.parts.database.rows<Person>(
+    const [person] = await this.deps.database.rows<Person>(
       `SELECT owner, now()::text AS until FROM exports
         WHERE id::text = $1 AND expires_at > now() AND NOT ${isBeingErased('exports.owner')}`,
       [id],
@@ -104,7 +104,7 @@ export class ExportService {
 
   /** An erasure deletes the row. An archive on its way may outlast its URL. */
   private async checkNotErased(id: string): Promise<void> {
-    const rows = await this.parts.database.rows(
+    const rows = await this.deps.database.rows(
       `SELECT id FROM exports WHERE id = $1 AND NOT ${isBeingErased('exports.owner')}`,
       [id],
     );

@@ -40,7 +40,7 @@ export class SandboxServer {
   };
   private limited = 0;
 
-  constructor(private readonly parts: ServerDeps) {}
+  constructor(private readonly deps: ServerDeps) {}
 
   /** Answers one request; never throws. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -78,7 +78,7 @@ export class SandboxServer {
   ): Promise<void> {
     const { route, ids } = routeOf(path, request.method);
     this.calls[route.operation] += 1;
-    const fault = this.parts.faults.take(route.operation);
+    const fault = this.deps.faults.take(route.operation);
     const earlierId = fault?.kind === 'duplicate-id' ? this.latestId(route.operation) : undefined;
     const gone = new AbortController();
     response.on('close', () => {
@@ -88,8 +88,8 @@ export class SandboxServer {
     const isSkipped = fault !== undefined && route.method === 'POST' && !executes(fault);
     const reply = isSkipped
       ? null
-      : await this.replyOf(() => route.run(this.parts.service, request, ids, effect));
-    headers['X-Picsart-Credit-Available'] = String(this.parts.store.credits);
+      : await this.replyOf(() => route.run(this.deps.service, request, ids, effect));
+    headers['X-Picsart-Credit-Available'] = String(this.deps.store.credits);
     if (fault) misbehave(response, fault, reply, headers, earlierId);
     else if (reply) send(response, reply, headers);
   }
@@ -105,9 +105,9 @@ export class SandboxServer {
   /** The key, the rate limit and the Accept header, in this order. */
   private admit(request: IncomingMessage, headers: Record<string, string>): void {
     this.checkKey(request);
-    const reading = this.parts.window.take(Date.now());
+    const reading = this.deps.window.take(Date.now());
     Object.assign(headers, limitHeaders(reading));
-    headers['X-Picsart-Credit-Available'] = String(this.parts.store.credits);
+    headers['X-Picsart-Credit-Available'] = String(this.deps.store.credits);
     if (reading.isOver) {
       this.limited += 1;
       throw new Refusal(429, 'The rate limit is reached.');
@@ -119,7 +119,7 @@ export class SandboxServer {
 
   private checkKey(request: IncomingMessage): void {
     const given = Buffer.from(String(request.headers['x-picsart-api-key'] ?? ''));
-    const wanted = Buffer.from(this.parts.apiKey);
+    const wanted = Buffer.from(this.deps.apiKey);
     if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
     throw new Refusal(401, 'The API key is missing or wrong.');
   }
@@ -133,28 +133,28 @@ export class SandboxServer {
     if (path !== '/sandbox/faults') throw new Refusal(404, 'There is nothing here.');
     this.checkKey(request);
     if (request.method === 'DELETE') {
-      this.parts.faults.clear();
+      this.deps.faults.clear();
     } else {
       allow(request.method, 'POST');
-      this.parts.faults.add(parseFault(await readJson(request)));
+      this.deps.faults.add(parseFault(await readJson(request)));
     }
     return { status: 200, body: { ok: true } };
   }
 
   private reading(): SandboxReading {
-    return { ...this.parts.store.counts, calls: { ...this.calls }, limited: this.limited };
+    return { ...this.deps.store.counts, calls: { ...this.calls }, limited: this.limited };
   }
 
   /** The id that a submission is answered with by mistake. */
   private latestId(operation: Operation): string | undefined {
-    const { models, generations } = this.parts.store;
+    const { models, generations } = this.deps.store;
     return [...(operation === 'train' ? models : generations).keys()].at(-1);
   }
 
   private refusalOf(error: unknown): Refusal {
     if (error instanceof Refusal) return error;
     if (error instanceof FaultError) return new Refusal(422, error.message);
-    this.parts.logger.error({ err: error }, 'the sandbox failed');
+    this.deps.logger.error({ err: error }, 'the sandbox failed');
     return new Refusal(500, 'The sandbox failed.');
   }
 }

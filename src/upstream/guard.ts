@@ -154,7 +154,7 @@ function readAllowed(entry: string): Allowed {
   const network = readNetwork(host);
   if (network) return { port, matches: (_, address) => address !== null && isWithin(address, network) };
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(host) || (port !== null && port > 65_535)) {
-    const cure = 'write it like photos.example.com, 10.0.0.5:9000 or 10.0.0.0/8';
+    const cure = 'use entries such as photos.example.com, 10.0.0.5:9000 or 10.0.0.0/8';
     throw new Error(`PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; ${cure}`);
   }
   return { port, matches: (hostname) => hostname === host.toLowerCase() };

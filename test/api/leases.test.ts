@@ -3,7 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { JobRow } from '../../src/jobs/job';
 import { JobStore, type JobWork } from '../../src/jobs/job.store';
 import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
-import { modelLine } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.job';
 import { JobBench, type Job } from '../support/job-bench';
 import { graceMs } from '../support/job-process';
 import { outcomes } from '../support/job-stories';
@@ -27,7 +27,7 @@ describe('a worker whose lease has passed to another', () => {
   /** Claims the job as a worker of its own. */
   const claim = async (job: Job, work: JobWork): Promise<Claimed<JobRow>> => {
     await bench.untilDue(job);
-    const rows = store.rowsFor(modelLine, work, { leaseMs: 60_000, logger });
+    const rows = store.rowsFor(modelKind, work, { leaseMs: 60_000, logger });
     const [row] = await rows.claim({ limit: 1 });
     expect(row?.id).toBe(job.id);
     return row!;
@@ -43,10 +43,10 @@ describe('a worker whose lease has passed to another', () => {
       dueInMs: 0,
       appendsEvent: true,
     };
-    expect(await store.move(modelLine, [{ ...move, lease: late.lease }])).toEqual([]);
+    expect(await store.move(modelKind, [{ ...move, lease: late.lease }])).toEqual([]);
     expect(await bench.row(job)).toMatchObject({ lease: present.lease, lastError: null });
     expect(await bench.events(job)).toHaveLength(1);
-    expect(await store.move(modelLine, [{ ...move, lease: present.lease }])).toHaveLength(1);
+    expect(await store.move(modelKind, [{ ...move, lease: present.lease }])).toHaveLength(1);
   });
 
   it('does not write what it has learnt of the job upstream', async () => {

@@ -4,7 +4,7 @@ import type { Database } from '../../src/database/database';
 import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
 import type { JobMove } from '../../src/jobs/job';
 import { JobStore } from '../../src/jobs/job.store';
-import { modelLine } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.job';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { lookInto } from '../support/known-client';
@@ -38,7 +38,7 @@ describe('quotas', () => {
   const move = async (globalId: string, from: string, set: JobMove['set']): Promise<void> => {
     const id = fromGlobalId('AvatarModel', globalId);
     const isOver = ['READY', 'FAILED', 'CANCELLED'].includes(String(set.status));
-    const moved = await store.move(modelLine, [
+    const moved = await store.move(modelKind, [
       { id, from: [from], set, dueInMs: isOver ? null : 3_600_000, appendsEvent: true },
     ]);
     expect(moved).toHaveLength(1);

@@ -5,7 +5,7 @@ import {
   readLedger,
 } from '../../src/jobs/submission-retention';
 import { acceptAttempt } from '../../src/jobs/submission.ledger';
-import { modelLine } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.job';
 import { JobBench, type Job } from '../support/job-bench';
 import { graceMs, type JobProcess } from '../support/job-process';
 import { begin, nouns } from '../support/job-stories';
@@ -130,7 +130,7 @@ describe('quotas and the ledger of paid calls', () => {
     await worker.submit(job.table);
     expect(await counted()).toBe(0);
     await bench.database.transaction((sql) =>
-      acceptAttempt(sql, modelLine, { id: job.id, attempt: 1, ref: 'late' }),
+      acceptAttempt(sql, modelKind, { id: job.id, attempt: 1, ref: 'late' }),
     );
     expect(await counted()).toBe(1);
   });

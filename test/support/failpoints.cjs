@@ -3,25 +3,31 @@
  *
  * The test says `{ arm: <name>, nth }`; the nth time the program comes to that point, it stands still there and says
  * `{ reached: <name> }`. It stands until the test kills it, or says `{ release: true }`. So what happens at a point
- * happens at that point, however slow the machine is. Only one point is armed at a time, and it is disarmed once reached.
+ * happens at that point, however slow the machine is: while it stands, whatever else comes to a failpoint stands too. Only
+ * one point is armed at a time, and it is disarmed once reached.
  */
 const { getHeapCodeStatistics } = require('node:v8');
 
 const armed = Symbol.for('likeness.failpoint');
 
 let waitingFor = null;
+let standing = null;
 let release = () => undefined;
 
 async function stand(name) {
-  if (waitingFor?.name !== name) return;
+  if (standing) return standing;
+  if (waitingFor?.name !== name) return undefined;
   waitingFor.nth -= 1;
-  if (waitingFor.nth > 0) return;
+  if (waitingFor.nth > 0) return undefined;
   waitingFor = null;
-  const released = new Promise((resolve) => {
-    release = resolve;
+  standing = new Promise((resolve) => {
+    release = () => {
+      standing = null;
+      resolve();
+    };
   });
   process.send({ reached: name });
-  await released;
+  return standing;
 }
 
 function onMessage(message) {

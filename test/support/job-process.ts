@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { createLogger } from '../../src/core/logger';
-import { joinPasses } from '../../src/core/pass';
 import type { Sql, Transactions } from '../../src/core/sql';
+import { joinBatches } from '../../src/core/started-batch';
 import { AvatarStore } from '../../src/generations/avatar.store';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
@@ -188,7 +188,7 @@ export class JobProcess {
 
   /** One pass over what is due before and around a paid call. */
   submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
-    return this.run(() => this.submission.pass(this.steps[table], signal));
+    return this.run(() => this.submission.processBatch(this.steps[table], signal));
   }
 
   /** Something happens before each statement outside of transactions. */
@@ -200,20 +200,20 @@ export class JobProcess {
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
-      await endOf(await this.follow.pass(this.steps[table], signal));
+      await endOf(await this.follow.processBatch(this.steps[table], signal));
       await endOf(await this.follow.watch(this.steps[table], signal));
     });
   }
 
   /** One pass over what has waited for longer than it may. */
   endOverdue(table: JobTable): Promise<unknown> {
-    return this.run(() => this.overdue.pass(this.steps[table]));
+    return this.run(() => this.overdue.processBatch(this.steps[table]));
   }
 
   /** One pass over finished pictures that are not stored yet. */
   storePictures(signal = new AbortController().signal): Promise<unknown> {
     return this.run(async () =>
-      joinPasses(await this.avatars.pass(signal), await this.avatars.retryPass(signal)),
+      joinBatches(await this.avatars.processBatch(signal), await this.avatars.processRetryBatch(signal)),
     );
   }
 

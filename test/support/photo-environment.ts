@@ -175,7 +175,7 @@ function build({ source, store, spool, base, retentionMs, limits, lookup }: Buil
     uploads: new PhotoUploadService({ database, urls, intake, spool, maxBytes: maxPhotoBytes, limits }),
     purge: new PhotoPurgeWork(database),
     fetchDue: async (signal) => {
-      const pass = await work.pass(signal);
+      const pass = await work.processBatch(signal);
       await pass.ended;
       return pass.started;
     },

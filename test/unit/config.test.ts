@@ -23,9 +23,9 @@ const companions: Record<string, string> = {
 const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   RATE_LIMIT_OWNER: {
     values: ['600', '600/1', '0/1m', '600/1ms', '600/25h', '-1/1m', 'none'],
-    problem: /like 600\/1m, or off/,
+    problem: /\(example: 600\/1m\), or off/,
   },
-  RATE_LIMIT_ADDRESS: { values: ['many'], problem: /like 600\/1m, or off/ },
+  RATE_LIMIT_ADDRESS: { values: ['many'], problem: /\(example: 600\/1m\), or off/ },
   TRUSTED_PROXIES: { values: ['proxy.internal', '10.0.0.0/33', '10.0.0.0/8,x'], problem: /10\.0\.0\.0\/8/ },
   BATCHING: { values: ['yes'], problem: /true or false/ },
   MIGRATE: { values: ['no'], problem: /true or false/ },
@@ -35,42 +35,42 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   },
   PUBLIC_URL: {
     values: ['avatars.example.com', 'ftp://example.com', 'javascript:alert(1)', 'http://'],
-    problem: /is no web address; write it like https:\/\/\S+$/,
+    problem: /is not a URL \(example: https:\/\/\S+\)$/,
   },
-  PICSART_BASE_URL: { values: ['picsart', 'file:///etc/passwd'], problem: /write it like https:\/\/\S+$/ },
-  JWT_JWKS_URL: { values: ['login.example.com'], problem: /write it like https:\/\/\S+$/ },
+  PICSART_BASE_URL: { values: ['picsart', 'file:///etc/passwd'], problem: /\(example: https:\/\/\S+\)$/ },
+  JWT_JWKS_URL: { values: ['login.example.com'], problem: /\(example: https:\/\/\S+\)$/ },
   DATABASE_URL: {
     values: ['mysql://root@localhost/likeness', 'localhost:5432', 'postgres:/host'],
-    problem: /is no PostgreSQL address; write it like postgres:\/\/\S+$/,
+    problem: /is not a PostgreSQL URL \(example: postgres:\/\/\S+\)$/,
   },
-  DATABASE_POOL: { values: ['0', '-3', '2.5', 'many', '1e999'], problem: /(like 1 or 60|like 4)$/ },
-  SANDBOX_SPEED: { values: ['0', '-1', 'fast', 'NaN'], problem: /write one like 1 or 60$/ },
-  POLL_SPEED: { values: ['0', '-1', 'fast', 'Infinity'], problem: /write one like 1 or 60$/ },
+  DATABASE_POOL: { values: ['0', '-3', '2.5', 'many', '1e999'], problem: /\(examples: 1, 60\)$|like 4$/ },
+  SANDBOX_SPEED: { values: ['0', '-1', 'fast', 'NaN'], problem: /\(examples: 1, 60\)$/ },
+  POLL_SPEED: { values: ['0', '-1', 'fast', 'Infinity'], problem: /\(examples: 1, 60\)$/ },
   ROLE: { values: ['ALL', 'master'], problem: /^ROLE must be all, api or worker$/ },
   UPSTREAM: { values: ['openai'], problem: /^UPSTREAM must be picsart or sandbox$/ },
   ...Object.fromEntries(
     ['TRAINING_DEADLINE', 'GENERATION_DEADLINE', 'UNCERTAIN_GRACE', 'PHOTO_RETENTION', 'EVENT_RETENTION'].map(
       (name) => [
         name,
-        { values: ['90', '20 m', '-5s', '1w', '5M', 'soon'], problem: /write it like 90s, 20m or 48h$/ },
+        { values: ['90', '20 m', '-5s', '1w', '5M', 'soon'], problem: /\(examples: 90s, 20m, 48h\)$/ },
       ],
     ),
   ),
   ...Object.fromEntries(
     ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE'].map((name) => [
       name,
-      { values: ['0', '0s', '30', '25h', '30d'], problem: /write it like (30s|90s, 20m or 48h)$/ },
+      { values: ['0', '0s', '30', '25h', '30d'], problem: /\(examples?: (30s|90s, 20m, 48h)\)$/ },
     ]),
   ),
-  SHUTDOWN_GRACE: { values: ['10', '2d'], problem: /write it like (10s|90s, 20m or 48h)$/ },
+  SHUTDOWN_GRACE: { values: ['10', '2d'], problem: /\(examples?: (10s|90s, 20m, 48h)\)$/ },
   MAX_PHOTO_BYTES: {
     values: ['0', '20mb', '20 MB', '1.5MB', '-1', 'big'],
-    problem: /is not a size (examples: 20MB, 500kB, 1000000)$/,
+    problem: /is not a size \(examples: 20MB, 500kB, 1000000\)$/,
   },
-  MAX_RESULT_BYTES: { values: ['0MB', '20MiB'], problem: /is no size; write it like 20MB/ },
+  MAX_RESULT_BYTES: { values: ['0MB', '20MiB'], problem: /is not a size \(examples: 20MB/ },
   AUTH: {
     values: ['password', ',', 'jwt keys', 'JWT'],
-    problem: /^AUTH knows none, jwt and keys; write one/,
+    problem: /^AUTH must be one of none, jwt, keys/,
   },
   JWT_SECRET: { values: ['too short', 'x'.repeat(31), 'é'.repeat(15)], problem: /use at least 32 bytes/ },
   JWT_ALLOW_ANY_AUDIENCE: { values: ['yes'], problem: /must be true or false$/ },

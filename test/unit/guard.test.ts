@@ -174,7 +174,7 @@ describe('what the guard is told to let through', () => {
     'a:70000',
   ])('cannot be %j; the error names the entry and shows how to write one', (entry) => {
     expect(() => createGuard({ allow: [entry] })).toThrow(
-      `PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; write it like photos.example.com`,
+      `PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; use entries such as photos.example.com`,
     );
   });
 

@@ -7,12 +7,12 @@ import { until } from '../support/until';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-const task = (pass: PeriodicTask['pass'], more: Partial<PeriodicTask> = {}): PeriodicTask => ({
+const task = (pass: PeriodicTask['run'], more: Partial<PeriodicTask> = {}): PeriodicTask => ({
   name: 'test',
-  pass,
+  run: pass,
   idleMs: 60_000,
   concurrency: 1,
-  wakes: true,
+  wakeable: true,
   ...more,
 });
 
@@ -43,7 +43,7 @@ describe('poller', () => {
     const passes = { wakeable: 0, other: 0 };
     const poller = started(
       task(async () => ((passes.wakeable += 1), 0)),
-      task(async () => ((passes.other += 1), 0), { wakes: false }),
+      task(async () => ((passes.other += 1), 0), { wakeable: false }),
     );
     await until(() => passes.wakeable === 1 && passes.other === 1);
     poller.wake();
@@ -55,7 +55,7 @@ describe('poller', () => {
   it('stops without waiting for the next pass of any task', async () => {
     let passes = 0;
     const pass = async (): Promise<number> => ((passes += 1), 0);
-    const poller = started(task(pass), task(pass, { wakes: false }));
+    const poller = started(task(pass), task(pass, { wakeable: false }));
     await until(() => passes === 2);
     await new Promise(setImmediate);
     let isStopped = false;

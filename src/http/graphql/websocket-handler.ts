@@ -52,8 +52,8 @@ export interface WebSocketHandlerOptions {
 }
 
 /** One socket, from the handshake to its end. */
-interface Call {
-  readonly line: BoundedSocket;
+interface Connection {
+  readonly socket: BoundedSocket;
   readonly request: IncomingMessage;
   readonly requestId: string;
   viewer?: Viewer;
@@ -62,7 +62,7 @@ interface Call {
   operations: number;
 }
 
-type CallContext = Context<Record<string, unknown>, Call>;
+type ConnectionContext = Context<Record<string, unknown>, Connection>;
 type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext };
 
 /**
@@ -72,8 +72,8 @@ type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext };
 export class WebSocketHandler {
   private readonly limits: WebSocketLimits;
   private readonly sockets: WebSocketServer;
-  private readonly protocol: Server<Call>;
-  private readonly calls = new Set<Call>();
+  private readonly protocol: Server<Connection>;
+  private readonly connections = new Set<Connection>();
 
   constructor(private readonly options: WebSocketHandlerOptions) {
     this.limits = { ...webSocketLimits, ...options.limits };
@@ -85,7 +85,7 @@ export class WebSocketHandler {
       allowSynchronousEvents: false,
       handleProtocols,
     });
-    this.protocol = makeServer<Record<string, unknown>, Call>({
+    this.protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: this.limits.initWaitMs,
       onConnect: (context) => this.admit(context),
       onSubscribe: (context, _id, payload) => this.prepare(context, payload),
@@ -113,73 +113,74 @@ export class WebSocketHandler {
   async stop(graceMs: number): Promise<void> {
     const sockets = [...this.sockets.clients];
     const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-    for (const { line } of this.calls) line.closeFor('stopping');
+    for (const { socket } of this.connections) socket.closeFor('stopping');
     const timer = setTimeout(() => sockets.forEach((socket) => socket.terminate()), graceMs);
     await Promise.all(gone);
     clearTimeout(timer);
   }
 
-  private begin(socket: WebSocket, request: IncomingMessage): void {
+  private begin(webSocket: WebSocket, request: IncomingMessage): void {
     const requestId = newId();
     const logger = this.options.logger.child({ requestId });
-    const line = new BoundedSocket(socket, this.limits, logger);
-    const call: Call = { line, request, requestId, isClosed: false, operations: 0 };
+    const socket = new BoundedSocket(webSocket, this.limits, logger);
+    const connection: Connection = { socket, request, requestId, isClosed: false, operations: 0 };
     const startedMs = performance.now();
-    this.calls.add(call);
-    const closed = this.protocol.opened(line, call);
-    socket.once('close', (code, reason) => {
-      call.isClosed = true;
-      call.endSession?.();
-      this.calls.delete(call);
+    this.connections.add(connection);
+    const closed = this.protocol.opened(socket, connection);
+    webSocket.once('close', (code, reason) => {
+      connection.isClosed = true;
+      connection.endSession?.();
+      this.connections.delete(connection);
       closed(code, reason.toString()).catch((error: unknown) => {
         logger.error({ error: loggableError(error) }, 'unexpected error');
       });
       const ms = Math.round(performance.now() - startedMs);
-      logger.info({ path: this.options.path, code, ms, operations: call.operations }, 'socket');
+      logger.info({ path: this.options.path, code, ms, operations: connection.operations }, 'socket');
     });
   }
 
   /** At `connection_init`. A refusal closes with 4403 and its message. */
-  private async admit({ extra: call, connectionParams }: CallContext): Promise<boolean> {
+  private async admit({ extra: connection, connectionParams }: ConnectionContext): Promise<boolean> {
     const { operations, authenticate, sessions, logger, rates } = this.options;
     let viewer: Viewer;
     try {
-      rates?.countAddress(call);
-      viewer = await operations.inTime(authenticate(credentialsOf(call.request, connectionParams)));
+      rates?.countAddress(connection);
+      viewer = await operations.inTime(authenticate(credentialsOf(connection.request, connectionParams)));
     } catch (error) {
-      if (isRefusal(error)) call.line.closeFor('forbidden', error.message);
-      else call.line.closeFor('later');
+      if (isRefusal(error)) connection.socket.closeFor('forbidden', error.message);
+      else connection.socket.closeFor('later');
       if (!isRefusal(error) && !isRateLimit(error)) {
-        logger.error({ requestId: call.requestId, error: loggableError(error) }, 'unexpected error');
+        logger.error({ requestId: connection.requestId, error: loggableError(error) }, 'unexpected error');
       }
       return true;
     }
-    call.viewer = viewer;
-    if (!call.isClosed) call.endSession = sessions.begin(viewer, () => call.line.closeFor('forbidden'));
+    connection.viewer = viewer;
+    if (!connection.isClosed)
+      connection.endSession = sessions.begin(viewer, () => connection.socket.closeFor('forbidden'));
     return true;
   }
 
   private prepare(
-    { extra: call, subscriptions }: CallContext,
+    { extra: connection, subscriptions }: ConnectionContext,
     payload: SubscribePayload,
   ): OperationArgs | readonly GraphQLError[] {
     const { maxOperations } = this.limits;
     // This one is among them already.
     if (Object.keys(subscriptions).length > maxOperations) return [tooMany(maxOperations)];
-    const tooOften = this.count(call);
+    const tooOften = this.count(connection);
     if (tooOften) return [tooOften];
-    call.operations += 1;
+    connection.operations += 1;
     const prepared = this.options.operations.prepare(givenIn(payload));
     if (!isPrepared(prepared)) return prepared;
     // Acknowledged sockets have a viewer.
-    return { ...prepared.args, contextValue: createContext(call.viewer!, newId()) };
+    return { ...prepared.args, contextValue: createContext(connection.viewer!, newId()) };
   }
 
   /** An operation of a socket counts as a request does. */
-  private count(call: Call): GraphQLError | null {
+  private count(connection: Connection): GraphQLError | null {
     try {
-      this.options.rates?.countAddress(call);
-      this.options.rates?.countOwner(call.viewer!, call);
+      this.options.rates?.countAddress(connection);
+      this.options.rates?.countOwner(connection.viewer!, connection);
       return null;
     } catch (error) {
       if (!isRateLimit(error)) throw error;

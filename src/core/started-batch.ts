@@ -1,5 +1,5 @@
 /** What one pass over due work has started. */
-export interface Pass {
+export interface StartedBatch {
   /** How many rows were taken up; above 0 the next pass may follow at once. */
   started: number;
   /** Settles when the work on them has ended, which may be long after the next pass. */
@@ -9,10 +9,10 @@ export interface Pass {
 }
 
 /** A pass that had nothing to do. */
-export const emptyPass: Pass = { started: 0, ended: Promise.resolve() };
+export const emptyBatch: StartedBatch = { started: 0, ended: Promise.resolve() };
 
 /** Several passes as one: it has ended when all have. */
-export function joinPasses(...passes: readonly Pass[]): Pass {
+export function joinBatches(...passes: readonly StartedBatch[]): StartedBatch {
   const rests = passes.flatMap(({ restMs }) => (restMs === undefined ? [] : [restMs]));
   return {
     started: passes.reduce((sum, { started }) => sum + started, 0),
