@@ -21,6 +21,19 @@ const explained = (page: string): string[] =>
 
 const sorted = (names: Iterable<string>): string[] => [...new Set(names)].sort();
 
+/** The sources, with strings that were broken into lines joined and values in templates written as `…`. */
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) =>
+    read(join('src', name))
+      .replace(/['`] \+\n\s+['`]/g, '')
+      .replace(/\$\{[^}]*\}/g, '…'),
+  );
+
+/** Whether one text has all parts of a quoted line, in which `…` stands for anything. */
+const hasFragments = (text: string, line: string): boolean =>
+  line.split('…').every((fragment) => text.includes(fragment.trim()));
+
 describe('the documentation', () => {
   it('explains every code of an error or a failure, and no other', () => {
     expect(sorted(explained('docs/errors.md'))).toEqual(
@@ -30,6 +43,24 @@ describe('the documentation', () => {
 
   it('explains every setting, and no other', () => {
     expect(sorted(explained('docs/settings.md'))).toEqual(sorted(settingNames));
+  });
+
+  it('names only log lines that the program writes', () => {
+    const rows = [...read('docs/operations.md').matchAll(/^\| `(?:error|warn|info)` +\| `([^`]+)`/gm)];
+    expect(rows.length).toBeGreaterThan(10);
+    const missing = rows
+      .map(([, line]) => line!)
+      .filter((line) => !sources.some((text) => hasFragments(text, line)));
+    expect(missing).toEqual([]);
+  });
+
+  it('names only metrics that the program has', () => {
+    const metrics = read('src/app/metrics.ts');
+    const named = [...read('docs/operations.md').matchAll(/`(likeness_[a-z_]+)[`{]/g)].map(
+      (match) => match[1]!,
+    );
+    expect(new Set(named).size).toBeGreaterThan(5);
+    expect(sorted(named).filter((name) => !metrics.includes(`'${name}'`))).toEqual([]);
   });
 
   it('names tests that are there, wherever it promises what one holds', () => {
