@@ -25,7 +25,7 @@ describe('the audit log', () => {
   const remove = (mutation: string, id: string): string =>
     `mutation { ${mutation}(id: "${id}") { deletedId } }`;
 
-  it('knows every paid and every deleting deed once, and no prompt, name or address', async () => {
+  it('knows every paid and every deleting request once, and no prompt, name or address', async () => {
     const owner = await Owner.of(gateway);
     const modelId = await owner.trained('a-key');
     await owner.trained('a-key');
@@ -34,14 +34,14 @@ describe('the audit log', () => {
       .generateInstantAvatars.generation;
     const avatarId = toGlobalId('Avatar', await aStoredAvatar(generationId, owner.name));
     const photoId = toGlobalId('Photo', await aPhotoOf(owner.name));
-    for (const deed of [
+    for (const request of [
       remove('deleteAvatar', avatarId),
       remove('deletePhoto', photoId),
       remove('deleteGeneration', generationId),
       remove('deleteModel', modelId),
       remove('deleteModel', modelId),
     ]) {
-      expect((await owner.ask(deed)).errors).toBeUndefined();
+      expect((await owner.ask(request)).errors).toBeUndefined();
     }
     const actor = owner.name;
     expect(await entriesOf(owner.name)).toEqual([
@@ -55,11 +55,11 @@ describe('the audit log', () => {
   });
 
   it('has nothing of what was refused, or was somebody else’s', async () => {
-    const [owner, stranger] = [await Owner.of(gateway), await Owner.of(gateway)];
+    const [owner, otherOwner] = [await Owner.of(gateway), await Owner.of(gateway)];
     const modelId = await owner.trained();
-    await stranger.ask(remove('deleteModel', modelId));
-    await stranger.ask('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
-    expect(await entriesOf(stranger.name)).toEqual([]);
+    await otherOwner.ask(remove('deleteModel', modelId));
+    await otherOwner.ask('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
+    expect(await entriesOf(otherOwner.name)).toEqual([]);
     expect(await entriesOf(owner.name)).toHaveLength(1);
   });
 

@@ -1,27 +1,27 @@
 import { newId } from '../../src/core/ids';
 import type { UpstreamBudget } from '../../src/upstream/budget';
-import { BudgetBench } from '../support/budget-bench';
-import { JobBench } from '../support/job-bench';
-import { begin } from '../support/job-stories';
+import { BudgetHarness } from '../support/budget-harness';
+import { JobHarness } from '../support/job-harness';
+import { begin } from '../support/job-scenarios';
 import { answersBadly, running, timesOut } from '../support/scripted-provider';
 
 describe('circuit breakers', () => {
-  let bench: BudgetBench;
+  let harness: BudgetHarness;
 
   beforeAll(async () => {
-    bench = await BudgetBench.open();
+    harness = await BudgetHarness.open();
   });
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   it('grants everything while fewer than five jobs fail', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 4);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 4);
     expect((await other.take('poll', 10)).granted).toBe(10);
   });
 
   it('counts jobs and not calls: one job that always fails blocks no other call', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
     const jobId = newId();
     for (let call = 0; call < 40; call += 1) await one.failed('poll', [{ jobId, isUnreachable: true }]);
     expect((await other.take('poll', 10)).granted).toBe(10);
@@ -29,17 +29,17 @@ describe('circuit breakers', () => {
   });
 
   it('starts counting from 0 after a good answer', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 4);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 4);
     await other.answered('poll', {});
-    await bench.fail(one, 4);
-    expect((await bench.state()).failing).toBe(4);
+    await harness.fail(one, 4);
+    expect((await harness.state()).failing).toBe(4);
     expect((await other.take('poll', 10)).granted).toBe(10);
   });
 
   it('blocks every process once the calls of five jobs failed', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 5);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 5);
     const { granted, waitMs } = await other.take('poll', 10);
     expect(granted).toBe(0);
     expect(waitMs).toBeGreaterThan(4_000);
@@ -47,10 +47,10 @@ describe('circuit breakers', () => {
   });
 
   it('grants no poll of a failed job while the circuit of polls, or of everything, is not closed', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 5, { isUnreachable: false });
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 5, { isUnreachable: false });
     expect((await other.take('watch', 1)).granted).toBe(0);
-    await bench.advance(301_000);
+    await harness.advance(301_000);
     expect((await other.take('watch', 1)).granted).toBe(0);
     expect((await other.take('poll', 5)).granted).toBe(1);
     await other.answered('poll', {});
@@ -58,48 +58,48 @@ describe('circuit breakers', () => {
   });
 
   it('does not block submissions when polls are answered with errors', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 9, { isUnreachable: false });
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 9, { isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(0);
     expect((await other.take('submit', 1)).granted).toBe(1);
   });
 
   it('does not block polls when submissions are answered with errors, and their answers do not unblock them', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 9, { kind: 'submit', isUnreachable: false });
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 9, { kind: 'submit', isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(1);
-    await bench.fail(one, 1);
+    await harness.fail(one, 1);
     await one.answered('poll', {});
     expect((await one.take('submit', 1)).granted).toBe(0);
   });
 
   it('waits for as long as the calls have been failing, at least 5 s and at most 5 min', async () => {
-    const [one] = bench.processes(1) as [UpstreamBudget];
-    await bench.fail(one, 5);
-    await bench.fail(one, 30);
-    expect((await bench.state()).pauseMs).toBeLessThanOrEqual(5_000);
+    const [one] = harness.processes(1) as [UpstreamBudget];
+    await harness.fail(one, 5);
+    await harness.fail(one, 30);
+    expect((await harness.state()).pauseMs).toBeLessThanOrEqual(5_000);
     for (const sinceMs of [20_000, 60_000]) {
-      await bench.advance(sinceMs);
-      await bench.fail(one, 1);
-      expect((await bench.state()).pauseMs).toBeGreaterThan(sinceMs - 1_000);
+      await harness.advance(sinceMs);
+      await harness.fail(one, 1);
+      expect((await harness.state()).pauseMs).toBeGreaterThan(sinceMs - 1_000);
     }
-    await bench.advance(3_600_000);
-    await bench.fail(one, 1);
-    expect((await bench.state()).pauseMs).toBeGreaterThan(295_000);
-    expect((await bench.state()).pauseMs).toBeLessThanOrEqual(300_000);
+    await harness.advance(3_600_000);
+    await harness.fail(one, 1);
+    expect((await harness.state()).pauseMs).toBeGreaterThan(295_000);
+    expect((await harness.state()).pauseMs).toBeLessThanOrEqual(300_000);
   });
 
   it('remembers a bounded number of failing jobs', async () => {
-    const [one] = bench.processes(1) as [UpstreamBudget];
+    const [one] = harness.processes(1) as [UpstreamBudget];
     const failures = Array.from({ length: 500 }, () => ({ jobId: newId(), isUnreachable: false }));
     await one.failed('poll', failures);
-    expect((await bench.state()).failing).toBeLessThanOrEqual(20);
+    expect((await harness.state()).failing).toBeLessThanOrEqual(20);
   });
 
   it('grants exactly one trial call after the wait, of both kinds together', async () => {
-    const all = bench.processes(6);
-    await bench.fail(all[0]!, 5);
-    await bench.advance(6_000);
+    const all = harness.processes(6);
+    await harness.fail(all[0]!, 5);
+    await harness.advance(6_000);
     const grants = await Promise.all([
       ...all.map((budget) => budget.take('poll', 20)),
       ...all.map((budget) => budget.take('submit', 1)),
@@ -109,32 +109,32 @@ describe('circuit breakers', () => {
   });
 
   it('grants everything once the trial call is answered', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 5);
-    await bench.advance(6_000);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 5);
+    await harness.advance(6_000);
     expect((await other.take('poll', 20)).granted).toBe(1);
     await other.answered('poll', {});
-    expect(await bench.state()).toMatchObject({ failing: 0 });
+    expect(await harness.state()).toMatchObject({ failing: 0 });
     expect((await one.take('poll', 20)).granted).toBe(20);
   });
 
   it('grants nothing after a trial call that fails', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 5);
-    await bench.advance(6_000);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 5);
+    await harness.advance(6_000);
     expect((await other.take('poll', 20)).granted).toBe(1);
-    await bench.fail(other, 1);
+    await harness.fail(other, 1);
     expect((await one.take('poll', 20)).granted).toBe(0);
   });
 
   it('grants another trial call if the process that made the first one ended', async () => {
-    const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await bench.fail(one, 5);
-    await bench.advance(6_000);
+    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await harness.fail(one, 5);
+    await harness.advance(6_000);
     await one.take('poll', 1);
-    await bench.advance(30_000);
+    await harness.advance(30_000);
     expect((await other.take('poll', 1)).granted).toBe(0);
-    await bench.advance(30_000);
+    await harness.advance(30_000);
     expect((await other.take('poll', 1)).granted).toBe(1);
   });
 });
@@ -144,44 +144,44 @@ function sum(numbers: readonly number[]): number {
 }
 
 describe('paid calls', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   it.each([
     ['one job times out every time', 1, timesOut()],
     ['polls of nine jobs are answered with errors', 9, answersBadly()],
   ])('are made while %s', async (_, count, answer) => {
-    const worker = bench.process();
-    for (let job = 0; job < count; job += 1) await begin(bench, 'training');
+    const worker = harness.process();
+    for (let job = 0; job < count; job += 1) await begin(harness, 'training');
     await worker.submit('models');
     await worker.submit('models');
-    bench.provider.otherwise = answer;
+    harness.provider.otherwise = answer;
     for (let time = 0; time < 12; time += 1) {
-      await bench.database.rows(`UPDATE models SET due_at = now() WHERE provider_ref IS NOT NULL`);
+      await harness.database.rows(`UPDATE models SET due_at = now() WHERE provider_ref IS NOT NULL`);
       await worker.poll('models');
     }
-    const other = await begin(bench, 'training');
+    const other = await begin(harness, 'training');
     await worker.submit('models');
-    expect(await bench.row(other)).toMatchObject({ status: 'TRAINING' });
+    expect(await harness.row(other)).toMatchObject({ status: 'TRAINING' });
   });
 
   it('are made while nine jobs time out and a tenth, polled with them, is answered', async () => {
-    const worker = bench.process();
-    const jobs = await Promise.all(Array.from({ length: 10 }, () => begin(bench, 'training')));
+    const worker = harness.process();
+    const jobs = await Promise.all(Array.from({ length: 10 }, () => begin(harness, 'training')));
     for (let pass = 0; pass < 2; pass += 1) await worker.submit('models');
-    bench.provider.otherwise = timesOut();
-    bench.provider.says((await bench.row(jobs[0]!)).providerRef!, running());
-    await bench.database.rows('UPDATE models SET due_at = now()');
+    harness.provider.otherwise = timesOut();
+    harness.provider.says((await harness.row(jobs[0]!)).providerRef!, running());
+    await harness.database.rows('UPDATE models SET due_at = now()');
     await worker.poll('models');
-    const other = await begin(bench, 'training');
+    const other = await begin(harness, 'training');
     await worker.submit('models');
-    expect(await bench.row(other)).toMatchObject({ status: 'TRAINING' });
+    expect(await harness.row(other)).toMatchObject({ status: 'TRAINING' });
   });
 });

@@ -58,24 +58,24 @@ describe('following', () => {
       ...options,
     });
 
-  const itemsOf = (told: readonly Followed<number>[]): number[] => told.map(({ item }) => item);
-  const placesOf = (streamId: string, told: readonly Followed<number>[]): number[] =>
-    told.map(({ cursor }) => decodeEventCursor(cursor, streamId));
+  const itemsOf = (received: readonly Followed<number>[]): number[] => received.map(({ item }) => item);
+  const placesOf = (streamId: string, received: readonly Followed<number>[]): number[] =>
+    received.map(({ cursor }) => decodeEventCursor(cursor, streamId));
 
   it('begins with the present and then tells every change once', async () => {
     const streamId = await process.openStream();
     await process.publish(changes(streamId, 11, 15));
     const following = followed(streamId);
     await process.publish(changes(streamId, 16, 17));
-    const told = await take(following, 1);
-    expect(told[0]?.isSnapshot).toBe(true);
+    const received = await take(following, 1);
+    expect(received[0]?.isSnapshot).toBe(true);
     // The present was read before or after the change; either way there is neither gap nor double.
-    const first = told[0]!.item;
+    const first = received[0]!.item;
     await process.publish([change(streamId, 18)]);
-    told.push(...(await take(following, 18 - first)));
-    expect(itemsOf(told)).toEqual(range(first, 18));
-    expect(placesOf(streamId, told)).toEqual(range(first - 10, 8));
-    expect(told.slice(1).every(({ isSnapshot }) => !isSnapshot)).toBe(true);
+    received.push(...(await take(following, 18 - first)));
+    expect(itemsOf(received)).toEqual(range(first, 18));
+    expect(placesOf(streamId, received)).toEqual(range(first - 10, 8));
+    expect(received.slice(1).every(({ isSnapshot }) => !isSnapshot)).toBe(true);
     await following.return();
   });
 
@@ -86,16 +86,16 @@ describe('following', () => {
       for (let n = 2; n < 100; n += 1) await process.publish([change(streamId, n)]);
       await process.publish([change(streamId, 100)]);
     })();
-    const tellings: Promise<Followed<number>[]>[] = [];
+    const subscriptions: Promise<Followed<number>[]>[] = [];
     for (let index = 0; index < 30; index += 1) {
       const following = followed(streamId);
       await following.opened;
-      tellings.push(take(following, Infinity));
+      subscriptions.push(take(following, Infinity));
     }
     await writing;
-    for (const told of await Promise.all(tellings)) {
-      expect(itemsOf(told)).toEqual(range(told[0]!.item, 100));
-      expect(placesOf(streamId, told)).toEqual(itemsOf(told));
+    for (const received of await Promise.all(subscriptions)) {
+      expect(itemsOf(received)).toEqual(range(received[0]!.item, 100));
+      expect(placesOf(streamId, received)).toEqual(itemsOf(received));
     }
   });
 
@@ -107,11 +107,11 @@ describe('following', () => {
     await first.return();
     await process.publish(changes(streamId, 4, 6));
     const second = followed(streamId, { after: cursor });
-    const told = await take(second, 3);
+    const received = await take(second, 3);
     await process.publish([change(streamId, 7)]);
-    told.push(...(await take(second, 1)));
-    expect(itemsOf(told)).toEqual([4, 5, 6, 7]);
-    expect(told.some(({ isSnapshot }) => isSnapshot)).toBe(false);
+    received.push(...(await take(second, 1)));
+    expect(itemsOf(received)).toEqual([4, 5, 6, 7]);
+    expect(received.some(({ isSnapshot }) => isSnapshot)).toBe(false);
     await second.return();
   });
 

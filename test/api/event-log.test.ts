@@ -45,10 +45,10 @@ describe('the event log', () => {
     const events = range(1, 300).map((n) => change(n % 3 === 0 ? one : other, n));
     await appendEvents(process.database, events);
     for (const streamId of [one, other]) {
-      const told = events.filter((event) => event.streamId === streamId).map((event) => event.payload);
+      const received = events.filter((event) => event.streamId === streamId).map((event) => event.payload);
       const rows = await kept(streamId);
-      expect(rows.map((row) => row.sequence)).toEqual(range(1, told.length));
-      expect(rows.map((row) => row.payload)).toEqual(told);
+      expect(rows.map((row) => row.sequence)).toEqual(range(1, received.length));
+      expect(rows.map((row) => row.payload)).toEqual(received);
     }
   });
 

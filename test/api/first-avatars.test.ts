@@ -5,7 +5,7 @@ import { TestClient, type AvatarNews } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { PhotoHost } from '../support/photo-host';
 
-interface ShownAvatar {
+interface StoredAvatar {
   id: string;
   style: string;
   prompt: string | null;
@@ -37,8 +37,8 @@ afterAll(async () => {
   await host.stop();
 });
 
-const avatarsOf = async (generationId: string): Promise<ShownAvatar[]> => {
-  const { generation } = await client.ask<{ generation: { avatars: ShownAvatar[] } }>(
+const avatarsOf = async (generationId: string): Promise<StoredAvatar[]> => {
+  const { generation } = await client.ask<{ generation: { avatars: StoredAvatar[] } }>(
     `query ($id: ID!) { generation(id: $id) { avatars { ${avatarFields} } } }`,
     { id: generationId },
   );
@@ -53,15 +53,15 @@ describe('the way from photos to avatars', () => {
 
     const feed = client.followTraining(id);
     expect(await feed.ended()).toEqual({ how: 'complete' });
-    const told = feed.messages;
-    expect(told[0]).toMatchObject({ isSnapshot: true, model: { name: 'Me' } });
-    expect(told.slice(1).every(({ isSnapshot }) => !isSnapshot)).toBe(true);
+    const received = feed.messages;
+    expect(received[0]).toMatchObject({ isSnapshot: true, model: { name: 'Me' } });
+    expect(received.slice(1).every(({ isSnapshot }) => !isSnapshot)).toBe(true);
     const order = ['QUEUED', 'SUBMITTING', 'TRAINING', 'READY'];
-    const places = told.map((message) => order.indexOf(message.status));
+    const places = received.map((message) => order.indexOf(message.status));
     expect(places).toEqual([...places].sort((a, b) => a - b));
-    const percents = told.map(({ progress }) => progress);
+    const percents = received.map(({ progress }) => progress);
     expect(percents).toEqual([...percents].sort((a, b) => a - b));
-    expect(told.at(-1)).toMatchObject({ status: 'READY', progress: 100 });
+    expect(received.at(-1)).toMatchObject({ status: 'READY', progress: 100 });
 
     const { model } = await client.ask<{ model: Record<string, unknown> & { photos: unknown[] } }>(
       `query ($id: ID!) { model(id: $id) {
@@ -188,15 +188,15 @@ describe('the way from photos to avatars', () => {
 
     const later = [await client.generate(modelId, [{ count: 2 }]), await client.generate(modelId)];
     await Promise.all(later.map(({ id }) => client.generationEnd(id)));
-    const told = await feed.until((news) => news.length === 4);
-    expect(told.slice(1).every((news: AvatarNews) => !news.isSnapshot)).toBe(true);
-    expect(new Set(told.map(({ avatar }) => avatar.id)).size).toBe(4);
+    const received = await feed.until((news) => news.length === 4);
+    expect(received.slice(1).every((news: AvatarNews) => !news.isSnapshot)).toBe(true);
+    expect(new Set(received.map(({ avatar }) => avatar.id)).size).toBe(4);
     expect(feed.end).toBeNull();
     feed.drop();
   });
 });
 
-async function expectToBeShown(avatar: ShownAvatar): Promise<void> {
+async function expectToBeShown(avatar: StoredAvatar): Promise<void> {
   const response = await fetch(avatar.url);
   const bytes = Buffer.from(await response.arrayBuffer());
   expect(response.status).toBe(200);

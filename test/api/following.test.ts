@@ -1,12 +1,12 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import { deadlineMs, type JobProcess } from '../support/job-process';
-import { begin, running as runningState, type Noun } from '../support/job-stories';
+import { begin, running as runningState, type JobType } from '../support/job-scenarios';
 import {
   done,
   failed,
   isNotFound,
   limits,
-  mumbles,
+  hasUnknownStatus,
   running,
   timesOut,
   type PollAnswer,
@@ -16,130 +16,130 @@ const minuteMs = 60_000;
 const urls = ['https://pictures.example/1.png', 'https://pictures.example/2.png'];
 
 /** A way to follow: what it is, what its being done leads to. */
-const ways: { noun: Noun; isDone: string; doneAnswer: PollAnswer }[] = [
-  { noun: 'training', isDone: 'READY', doneAnswer: done() },
-  { noun: 'generation', isDone: 'STORING', doneAnswer: done(...urls) },
+const ways: { jobType: JobType; isDone: string; doneAnswer: PollAnswer }[] = [
+  { jobType: 'training', isDone: 'READY', doneAnswer: done() },
+  { jobType: 'generation', isDone: 'STORING', doneAnswer: done(...urls) },
 ];
 
 describe('following', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   /** One that the upstream has taken. */
-  const submitted = async (noun: Noun): Promise<Job & { ref: string }> => {
-    const job = await begin(bench, noun);
+  const submitted = async (jobType: JobType): Promise<Job & { ref: string }> => {
+    const job = await begin(harness, jobType);
     await worker.submit(job.table);
-    return { ...job, ref: (await bench.row(job)).providerRef! };
+    return { ...job, ref: (await harness.row(job)).providerRef! };
   };
 
   /** The upstream is asked, and answers this. */
   const poll = async (job: Job & { ref: string }, answer: PollAnswer, by = worker): Promise<void> => {
-    bench.provider.says(job.ref, answer);
-    await bench.untilDue(job);
+    harness.provider.says(job.ref, answer);
+    await harness.untilDue(job);
     await by.poll(job.table);
   };
 
-  const dueInMs = async (job: Job): Promise<number> => (await bench.row(job)).dueAt!.getTime() - Date.now();
+  const dueInMs = async (job: Job): Promise<number> => (await harness.row(job)).dueAt!.getTime() - Date.now();
 
-  describe.each(ways)('a $noun', ({ noun, isDone, doneAnswer }) => {
+  describe.each(ways)('a $jobType', ({ jobType, isDone, doneAnswer }) => {
     it('begins as late as the upstream advises, and goes on as it advises', async () => {
-      const job = await submitted(noun);
-      const { trainingPoll, generationPoll } = bench.provider.facts;
+      const job = await submitted(jobType);
+      const { trainingPoll, generationPoll } = harness.provider.facts;
       const { firstMs, nextMs } = job.table === 'models' ? trainingPoll : generationPoll;
       expect(Math.abs((await dueInMs(job)) - firstMs)).toBeLessThan(5_000);
       await worker.poll(job.table);
-      expect(bench.provider.polls.size).toBe(0);
+      expect(harness.provider.polls.size).toBe(0);
       await poll(job, running());
       expect(Math.abs((await dueInMs(job)) - nextMs)).toBeLessThan(5_000);
     });
 
     it('tells how far it is, and never goes back', async () => {
-      const job = await submitted(noun);
-      const told: number[] = [];
+      const job = await submitted(jobType);
+      const received: number[] = [];
       for (const progress of [10, 40, 20, 60, 0, 100]) {
         await poll(job, running(progress));
-        told.push((await bench.row(job)).progress);
+        received.push((await harness.row(job)).progress);
       }
-      expect(told).toEqual([...told].sort((a, b) => a - b));
-      expect(told.at(-1)).toBeLessThan(100);
-      const events = (await bench.events(job)).map(({ payload }) => payload.progress);
+      expect(received).toEqual([...received].sort((a, b) => a - b));
+      expect(received.at(-1)).toBeLessThan(100);
+      const events = (await harness.events(job)).map(({ payload }) => payload.progress);
       expect(events).toEqual([...events].sort((a, b) => a - b));
-      expect((await bench.row(job)).estimatedReadyAt!.getTime()).toBeGreaterThanOrEqual(Date.now() - 5_000);
+      expect((await harness.row(job)).estimatedReadyAt!.getTime()).toBeGreaterThanOrEqual(Date.now() - 5_000);
     });
 
     it('fails when the upstream has failed, with its reason', async () => {
-      const job = await submitted(noun);
+      const job = await submitted(jobType);
       await poll(job, failed('no face'));
-      const row = await bench.row(job);
+      const row = await harness.row(job);
       expect(row).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED', failureRetryable: true });
       expect(row.failureMessage).toContain('no face');
     });
 
     it('keeps running on a word that nobody knows, and counts it', async () => {
-      const job = await submitted(noun);
-      await poll(job, mumbles());
-      expect(await bench.row(job)).toMatchObject({ status: runningState[job.table] });
+      const job = await submitted(jobType);
+      await poll(job, hasUnknownStatus());
+      expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
       expect(worker.unknownWords).toEqual(['MARINATING']);
     });
 
     it('takes a 404 soon after the submission for "not yet"', async () => {
-      const job = await submitted(noun);
+      const job = await submitted(jobType);
       for (let time = 0; time < 5; time += 1) await poll(job, isNotFound());
-      expect(await bench.row(job)).toMatchObject({ status: runningState[job.table] });
+      expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
       await poll(job, doneAnswer);
-      expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
-      expect((await bench.events(job)).at(-1)?.payload.status).toBe(isDone);
+      expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
+      expect((await harness.events(job)).at(-1)?.payload.status).toBe(isDone);
     });
 
     it('asks again after a poll without an answer, less and less often', async () => {
-      const job = await submitted(noun);
+      const job = await submitted(jobType);
       const waits: number[] = [];
       for (let time = 0; time < 8; time += 1) {
         await poll(job, timesOut());
         waits.push(await dueInMs(job));
       }
-      expect(await bench.row(job)).toMatchObject({ status: runningState[job.table], tries: 8 });
+      expect(await harness.row(job)).toMatchObject({ status: runningState[job.table], tries: 8 });
       expect(waits[0]).toBeLessThan(2_500);
       expect(waits.at(-1)).toBeGreaterThan(40_000);
       expect(Math.max(...waits)).toBeLessThanOrEqual(minuteMs + 1_000);
       await poll(job, running());
-      expect(await bench.row(job)).toMatchObject({ tries: 0, lastError: null });
+      expect(await harness.row(job)).toMatchObject({ tries: 0, lastError: null });
     });
 
     it('lets everybody with the key wait when the upstream says that it is asked too often', async () => {
-      const [job, other] = [await submitted(noun), await submitted(noun)];
-      await bench.database.rows(`UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id = $1`, [
+      const [job, other] = [await submitted(jobType), await submitted(jobType)];
+      await harness.database.rows(`UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id = $1`, [
         other.id,
       ]);
       await poll(job, limits(90_000));
       expect(await dueInMs(job)).toBeGreaterThan(85_000);
-      await bench.database.rows(`UPDATE ${job.table} SET due_at = now()`);
-      await bench.process().poll(job.table);
-      expect(bench.provider.polls.get(other.ref)).toBeUndefined();
-      expect(bench.provider.polls.get(job.ref)).toBe(1);
+      await harness.database.rows(`UPDATE ${job.table} SET due_at = now()`);
+      await harness.process().poll(job.table);
+      expect(harness.provider.polls.get(other.ref)).toBeUndefined();
+      expect(harness.provider.polls.get(job.ref)).toBe(1);
     });
 
     it.each<[string, PollAnswer]>([
       ['is still at it', running(50)],
-      ['says a word that nobody knows', mumbles()],
+      ['says a word that nobody knows', hasUnknownStatus()],
       ['does not answer', timesOut()],
     ])('fails at its deadline when the upstream %s', async (_, answer) => {
-      const job = await submitted(noun);
-      await bench.age(job, deadlineMs + 1_000);
+      const job = await submitted(jobType);
+      await harness.age(job, deadlineMs + 1_000);
       await poll(job, answer);
-      expect(await bench.row(job)).toMatchObject({
+      expect(await harness.row(job)).toMatchObject({
         status: 'FAILED',
         failureCode: 'UPSTREAM_TIMEOUT',
         failureRetryable: true,
@@ -147,84 +147,84 @@ describe('following', () => {
     });
 
     it('asks for the last time at the deadline, not after it', async () => {
-      const job = await submitted(noun);
-      await bench.age(job, deadlineMs - 3_000);
+      const job = await submitted(jobType);
+      await harness.age(job, deadlineMs - 3_000);
       await poll(job, running(50));
       expect(await dueInMs(job)).toBeLessThan(3_500);
     });
 
     it('leaves alone what was cancelled, or deleted, while it was asked for', async () => {
       for (const change of ['cancel', 'delete'] as const) {
-        const job = await submitted(noun);
-        bench.provider.says(job.ref, doneAnswer);
-        await bench.untilDue(job);
-        worker.pauseAt('poll:answered', () => bench[change](job));
+        const job = await submitted(jobType);
+        harness.provider.says(job.ref, doneAnswer);
+        await harness.untilDue(job);
+        worker.pauseAt('poll:answered', () => harness[change](job));
         await worker.poll(job.table);
-        const row = await bench.find(job);
+        const row = await harness.find(job);
         expect(row?.status).toBe(change === 'cancel' ? 'CANCELLED' : undefined);
-        await bench.untilDue(job);
+        await harness.untilDue(job);
         await worker.poll(job.table);
-        expect(bench.provider.polls.get(job.ref)).toBe(1);
+        expect(harness.provider.polls.get(job.ref)).toBe(1);
       }
     });
 
     it('does not write over what was done by whoever has the lease now', async () => {
-      const job = await submitted(noun);
-      bench.provider.says(job.ref, failed('no face'));
-      await bench.untilDue(job);
-      const other = bench.process();
+      const job = await submitted(jobType);
+      harness.provider.says(job.ref, failed('no face'));
+      await harness.untilDue(job);
+      const other = harness.process();
       worker.pauseAt('poll:answered', () => poll(job, doneAnswer, other));
       await worker.poll(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
-      expect((await bench.events(job)).filter(({ payload }) => payload.status === isDone)).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
+      expect((await harness.events(job)).filter(({ payload }) => payload.status === isDone)).toHaveLength(1);
     });
 
     it('goes on from the stored state after a crash', async () => {
-      const job = await submitted(noun);
+      const job = await submitted(jobType);
       worker.crashAt('poll:answered');
       await poll(job, doneAnswer);
-      expect(await bench.row(job)).toMatchObject({ status: runningState[job.table] });
-      await poll(job, doneAnswer, bench.successor(worker));
-      expect(await bench.row(job)).toMatchObject({ status: isDone });
+      expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
+      await poll(job, doneAnswer, harness.successor(worker));
+      expect(await harness.row(job)).toMatchObject({ status: isDone });
     });
 
     it('moves the others on when one of them cannot be written', async () => {
-      const [job, other] = [await submitted(noun), await submitted(noun)];
-      bench.provider.says(job.ref, { ...failed('x'), code: null } as unknown as PollAnswer);
-      bench.provider.says(other.ref, doneAnswer);
-      await bench.untilDue(job);
-      await bench.untilDue(other);
+      const [job, other] = [await submitted(jobType), await submitted(jobType)];
+      harness.provider.says(job.ref, { ...failed('x'), code: null } as unknown as PollAnswer);
+      harness.provider.says(other.ref, doneAnswer);
+      await harness.untilDue(job);
+      await harness.untilDue(other);
       await worker.poll(job.table);
-      expect(await bench.row(other)).toMatchObject({ status: isDone });
+      expect(await harness.row(other)).toMatchObject({ status: isDone });
     });
   });
 
   it('asks for each job once, whoever asks', async () => {
     const jobs = [await submitted('training'), await submitted('training'), await submitted('training')];
-    for (const job of jobs) await bench.untilDue(job);
-    await Promise.all([worker, bench.process(), bench.process()].map((each) => each.poll('models')));
-    expect(jobs.map(({ ref }) => bench.provider.polls.get(ref))).toEqual([1, 1, 1]);
+    for (const job of jobs) await harness.untilDue(job);
+    await Promise.all([worker, harness.process(), harness.process()].map((each) => each.poll('models')));
+    expect(jobs.map(({ ref }) => harness.provider.polls.get(ref))).toEqual([1, 1, 1]);
   });
 
   it('never asks for a model that is READY again', async () => {
     const job = await submitted('training');
     await poll(job, done());
     await poll(job, running(10));
-    expect(await bench.row(job)).toMatchObject({ status: 'READY', progress: 100, dueAt: null });
-    expect(bench.provider.polls.get(job.ref)).toBe(1);
+    expect(await harness.row(job)).toMatchObject({ status: 'READY', progress: 100, dueAt: null });
+    expect(harness.provider.polls.get(job.ref)).toBe(1);
   });
 
   it('fails a generation that is done without a picture', async () => {
     const job = await submitted('generation');
     await poll(job, done());
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
   });
 
   it('notes every picture of a generation with where it is and until when, once', async () => {
     const job = await submitted('generation');
     await poll(job, done(...urls));
     await poll(job, done(...urls));
-    const avatars = await bench.database.rows<{ source_url: string; hours: number }>(
+    const avatars = await harness.database.rows<{ source_url: string; hours: number }>(
       `SELECT source_url, round(extract(epoch FROM expires_at - now()) / 3600)::int AS hours
          FROM avatars WHERE generation_id = $1 ORDER BY position`,
       [job.id],

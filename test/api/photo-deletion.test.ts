@@ -8,7 +8,7 @@ import { put } from '../support/photo-client';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 
-const stranger: Viewer = { ...localViewer, owner: 'somebody else' };
+const otherOwner: Viewer = { ...localViewer, owner: 'somebody else' };
 
 let environment: PhotoEnvironment;
 beforeAll(async () => {
@@ -30,8 +30,8 @@ describe('a photo', () => {
     const { id } = await photo();
     const globalId = toGlobalId('Photo', id);
 
-    expect(await environment.photos.find(stranger, globalId)).toBeNull();
-    expect(await environment.photos.deletePhoto(stranger, globalId)).toBe(globalId);
+    expect(await environment.photos.find(otherOwner, globalId)).toBeNull();
+    expect(await environment.photos.deletePhoto(otherOwner, globalId)).toBe(globalId);
     expect(await environment.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
   });
 

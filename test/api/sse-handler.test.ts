@@ -27,7 +27,7 @@ describe('the SSE door', () => {
   afterAll(() => Promise.all(gateways.map((one) => one.stop(200))));
 
   /** Everything that a stream says, until it ends. */
-  const told = async (query: string, headers = {}, at = gateway): Promise<string> =>
+  const received = async (query: string, headers = {}, at = gateway): Promise<string> =>
     (
       await send(
         `${at.url}/graphql/stream`,
@@ -63,7 +63,7 @@ describe('the SSE door', () => {
   });
 
   it('says next for each result and complete at the end, and reads anew for every event', async () => {
-    expect(await told('subscription { loaded }')).toBe(
+    expect(await received('subscription { loaded }')).toBe(
       ':\n\n' +
         [1, 2, 3].map((loaded) => `event: next\ndata: {"data":{"loaded":${loaded}}}\n\n`).join('') +
         'event: complete\ndata:\n\n',
@@ -79,7 +79,7 @@ describe('the SSE door', () => {
     ['subscription { countdown(from: 1001) }', 'INVALID_INPUT'],
     ['subscription { failing }', 'SUBSCRIBER_TOO_SLOW'],
   ])('tells errors as over HTTP, and completes: %s', async (query, code) => {
-    const text = await told(query);
+    const text = await received(query);
     expect(text).toContain(`"code":"${code}"`);
     expect(text.endsWith('event: complete\ndata:\n\n')).toBe(true);
   });
@@ -113,11 +113,11 @@ describe('the SSE door', () => {
 
   it('asks who is there, and ends when the proof of it ends', async () => {
     const guarded = await start({ authenticate: byWord });
-    expect(await told('{ owner }', {}, guarded)).toContain('UNAUTHENTICATED');
-    const text = await told('subscription { silence }', { authorization: 'Bearer good-short' }, guarded);
+    expect(await received('{ owner }', {}, guarded)).toContain('UNAUTHENTICATED');
+    const text = await received('subscription { silence }', { authorization: 'Bearer good-short' }, guarded);
     expect(text).toContain('"code":"UNAUTHENTICATED"');
     expect(text).toContain('event: complete');
-    const revoked = told('subscription { silence }', { authorization: 'Bearer good-1' }, guarded);
+    const revoked = received('subscription { silence }', { authorization: 'Bearer good-1' }, guarded);
     await until(() => guarded.witness.open === 1);
     guarded.sessions.endWhere(({ keyId }) => keyId === 'good-1');
     expect(await revoked).toContain('"code":"UNAUTHENTICATED"');

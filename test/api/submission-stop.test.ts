@@ -1,32 +1,32 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import { leaseMs, type JobProcess } from '../support/job-process';
-import { begin, nouns, outcomes, running } from '../support/job-stories';
+import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
 
 describe('a process that stops, or stood still,', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
-  describe.each(nouns)('with a queued %s', (noun) => {
-    const start = (): Promise<Job> => begin(bench, noun);
+  describe.each(jobTypes)('with a queued %s', (jobType) => {
+    const start = (): Promise<Job> => begin(harness, jobType);
 
     it('claims no job after SIGTERM', async () => {
       const job = await start();
-      const before = await bench.row(job);
+      const before = await harness.row(job);
       await worker.submit(job.table, AbortSignal.abort());
-      expect(await bench.row(job)).toEqual(before);
-      expect(bench.provider.calls).toHaveLength(0);
+      expect(await harness.row(job)).toEqual(before);
+      expect(harness.provider.calls).toHaveLength(0);
     });
 
     it('makes no paid call for what it had claimed before SIGTERM, which another then makes', async () => {
@@ -38,10 +38,10 @@ describe('a process that stops, or stood still,', () => {
       };
       await worker.submit(job.table, stopping.signal);
       expect(stopping.signal.aborted).toBe(true);
-      expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', attempt: 0, lease: null });
-      expect(bench.provider.calls).toHaveLength(0);
-      await bench.process().submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
+      expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 0, lease: null });
+      expect(harness.provider.calls).toHaveLength(0);
+      await harness.process().submit(job.table);
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
     });
 
     it('makes no paid call if it stood still before it for longer than its lease', async () => {
@@ -57,9 +57,9 @@ describe('a process that stops, or stood still,', () => {
       } finally {
         clock.mockRestore();
       }
-      expect(bench.provider.calls).toHaveLength(0);
-      expect(await outcomes(bench, job)).toEqual(['NOT_EXECUTED']);
-      expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', attempt: 1 });
+      expect(harness.provider.calls).toHaveLength(0);
+      expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED']);
+      expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 1 });
     });
   });
 });

@@ -1,46 +1,46 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import type { JobProcess } from '../support/job-process';
-import { begin, nouns, running } from '../support/job-stories';
-import { isUnreachable, saysLater, type Fate } from '../support/scripted-provider';
+import { begin, jobTypes, running } from '../support/job-scenarios';
+import { isUnreachable, saysLater, type ScriptedResponse } from '../support/scripted-provider';
 
 describe('a submission that waits', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   /** Keeps a job from being claimed until `untilDue`. */
   const postpone = async ({ table, id }: Job): Promise<void> => {
-    await bench.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
+    await harness.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
   };
 
-  describe.each(nouns)('of a %s', (noun) => {
-    const start = (): Promise<Job> => begin(bench, noun);
+  describe.each(jobTypes)('of a %s', (jobType) => {
+    const start = (): Promise<Job> => begin(harness, jobType);
 
     it.each([
-      ['says later without a wait (Retry-After: 0)', (): Fate => saysLater(0), 1_000],
+      ['says later without a wait (Retry-After: 0)', (): ScriptedResponse => saysLater(0), 1_000],
       ['cannot be reached', isUnreachable, 3_000],
-    ])('waits longer each time when the upstream %s, with jitter', async (_, fate, minMs) => {
+    ])('waits longer each time when the upstream %s, with jitter', async (_, response, minMs) => {
       const waits: number[][] = [];
       for (let each = 0; each < 2; each += 1) {
         const job = await start();
         const own: number[] = [];
         for (let time = 0; time < 6; time += 1) {
-          bench.provider.next(fate());
-          await bench.untilDue(job);
-          const [before] = await bench.database.rows<{ now: Date }>('SELECT now()');
+          harness.provider.next(response());
+          await harness.untilDue(job);
+          const [before] = await harness.database.rows<{ now: Date }>('SELECT now()');
           await worker.submit(job.table);
-          own.push((await bench.row(job)).dueAt!.getTime() - before!.now.getTime());
+          own.push((await harness.row(job)).dueAt!.getTime() - before!.now.getTime());
         }
         expect(Math.min(...own)).toBeGreaterThan(minMs);
         own.slice(1).forEach((wait, index) => expect(wait).toBeGreaterThan(1.3 * own[index]!));
@@ -54,10 +54,10 @@ describe('a submission that waits', () => {
     it('pauses the account for at least a second when the upstream says later without a wait', async () => {
       const [job, other] = [await start(), await start()];
       await postpone(other);
-      bench.provider.next(saysLater(0));
-      const [before] = await bench.database.rows<{ now: Date }>('SELECT now()');
+      harness.provider.next(saysLater(0));
+      const [before] = await harness.database.rows<{ now: Date }>('SELECT now()');
       await worker.submit(job.table);
-      const [paused] = await bench.database.rows<{ ms: number }>(
+      const [paused] = await harness.database.rows<{ ms: number }>(
         'SELECT (extract(epoch FROM paused_until - $1) * 1000)::float8 AS ms FROM upstream_accounts',
         [before!.now],
       );
@@ -66,28 +66,28 @@ describe('a submission that waits', () => {
 
     it('ends at its queue deadline, however long the upstream says to wait', async () => {
       const job = await start();
-      bench.provider.next(saysLater(23 * 3_600_000));
-      await bench.age(job, 23.5 * 3_600_000);
+      harness.provider.next(saysLater(23 * 3_600_000));
+      await harness.age(job, 23.5 * 3_600_000);
       await worker.submit(job.table);
-      const { dueAt, deadlineAt } = await bench.row(job);
+      const { dueAt, deadlineAt } = await harness.row(job);
       expect(Math.abs(dueAt!.getTime() - deadlineAt!.getTime())).toBeLessThan(60_000);
-      await bench.age(job, 3_600_000);
+      await harness.age(job, 3_600_000);
       await worker.submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
-      expect(bench.provider.calls).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
+      expect(harness.provider.calls).toHaveLength(1);
     });
 
     it('does not wait for the id of another job that is being stored at that moment', async () => {
       const [job, other] = [await start(), await start()];
       await postpone(other);
       worker.pauseAt('submission:journaled', async () => {
-        await bench.untilDue(other);
+        await harness.untilDue(other);
         await worker.submit(other.table);
       });
       await worker.submit(job.table);
-      expect(bench.provider.calls).toHaveLength(2);
+      expect(harness.provider.calls).toHaveLength(2);
       for (const each of [job, other])
-        expect(await bench.row(each)).toMatchObject({ status: running[job.table], attempt: 1 });
+        expect(await harness.row(each)).toMatchObject({ status: running[job.table], attempt: 1 });
     });
 
     it('waits while the journal could not take the id of another job, until the database has it', async () => {
@@ -95,12 +95,12 @@ describe('a submission that waits', () => {
       await postpone(other);
       worker.journal.stop();
       worker.pauseAt('submission:journaled', async () => {
-        await bench.untilDue(other);
+        await harness.untilDue(other);
         await worker.submit(other.table);
       });
       await worker.submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: running[job.table] });
-      expect(await bench.row(other)).toMatchObject({ status: 'QUEUED', attempt: 0 });
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table] });
+      expect(await harness.row(other)).toMatchObject({ status: 'QUEUED', attempt: 0 });
     });
   });
 });

@@ -1,6 +1,6 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import type { JobProcess } from '../support/job-process';
-import { begin, nouns, outcomes, running, tryEverything } from '../support/job-stories';
+import { begin, jobTypes, outcomes, running, runAllWork } from '../support/job-scenarios';
 import {
   accepts,
   isUnclear,
@@ -8,13 +8,13 @@ import {
   refuses,
   saysLater,
   throws,
-  type Fate,
+  type ScriptedResponse,
 } from '../support/scripted-provider';
 
 /** How one paid call ends, and what must follow from it, by the matrix of faults. */
 interface Row {
   what: string;
-  fate: () => Fate;
+  response: () => ScriptedResponse;
   status: string;
   outcome: string;
   /** The failure, where it is one. */
@@ -30,24 +30,24 @@ const failure = (failureCode: string, failureRetryable: boolean): Row['failure']
 
 /** What the provider makes of 429, 4xx, 5xx, resets and so on, is the matter of its own contract tests. */
 const matrix: Row[] = [
-  { what: 'it is taken', fate: () => accepts(), status: 'running', outcome: 'ACCEPTED', calls: 1 },
+  { what: 'it is taken', response: () => accepts(), status: 'running', outcome: 'ACCEPTED', calls: 1 },
   {
     what: 'the upstream says later (429, 503 with a time)',
-    fate: () => saysLater(90_000),
+    response: () => saysLater(90_000),
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
     calls: 2,
   },
   {
     what: 'the upstream cannot be reached (refused, DNS, TLS)',
-    fate: isUnreachable,
+    response: isUnreachable,
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
     calls: 2,
   },
   {
     what: 'the request is refused (400, 413, 422)',
-    fate: () => refuses('UPSTREAM_REJECTED'),
+    response: () => refuses('UPSTREAM_REJECTED'),
     status: 'FAILED',
     outcome: 'REFUSED',
     failure: failure('UPSTREAM_REJECTED', false),
@@ -55,7 +55,7 @@ const matrix: Row[] = [
   },
   {
     what: 'it is refused without a reason',
-    fate: () => refuses(),
+    response: () => refuses(),
     status: 'FAILED',
     outcome: 'REFUSED',
     failure: failure('UPSTREAM_REJECTED', false),
@@ -63,28 +63,28 @@ const matrix: Row[] = [
   },
   {
     what: 'the key is refused (401)',
-    fate: () => refuses('UPSTREAM_AUTH'),
+    response: () => refuses('UPSTREAM_AUTH'),
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
     calls: 2,
   },
   {
     what: 'it is forbidden (403)',
-    fate: () => refuses('FORBIDDEN'),
+    response: () => refuses('FORBIDDEN'),
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
     calls: 2,
   },
   {
     what: 'there are no credits (402)',
-    fate: () => refuses('UPSTREAM_CREDITS'),
+    response: () => refuses('UPSTREAM_CREDITS'),
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
     calls: 2,
   },
   {
     what: 'a photo could not be fetched (422)',
-    fate: () => refuses('PHOTO_UNREACHABLE'),
+    response: () => refuses('PHOTO_UNREACHABLE'),
     status: 'FAILED',
     outcome: 'REFUSED',
     failure: failure('PHOTO_UNREACHABLE', true),
@@ -92,7 +92,7 @@ const matrix: Row[] = [
   },
   {
     what: 'the upstream does not know what it refers to (404)',
-    fate: () => refuses('NOT_FOUND'),
+    response: () => refuses('NOT_FOUND'),
     status: 'FAILED',
     outcome: 'REFUSED',
     failure: failure('MODEL_LOST_UPSTREAM', true),
@@ -100,21 +100,21 @@ const matrix: Row[] = [
   },
   {
     what: 'nothing certain is known (5xx, HTML, reset, timeout, malformed, no id)',
-    fate: () => isUnclear(),
+    response: () => isUnclear(),
     status: 'UNCERTAIN',
     outcome: 'UNKNOWN',
     calls: 1,
   },
   {
     what: 'the call ends in a way that nobody foresaw',
-    fate: () => throws(new TypeError('bug')),
+    response: () => throws(new TypeError('bug')),
     status: 'UNCERTAIN',
     outcome: 'UNKNOWN',
     calls: 1,
   },
   {
     what: 'the refusal is in words that no database takes',
-    fate: () => refuses('UPSTREAM_REJECTED', 'no \u0000 face \ud83d'),
+    response: () => refuses('UPSTREAM_REJECTED', 'no \u0000 face \ud83d'),
     status: 'FAILED',
     outcome: 'REFUSED',
     failure: failure('UPSTREAM_REJECTED', false),
@@ -123,46 +123,46 @@ const matrix: Row[] = [
 ];
 
 describe('a submission', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
-  describe.each(nouns)('of a %s', (noun) => {
-    const start = (): Promise<Job> => begin(bench, noun);
+  describe.each(jobTypes)('of a %s', (jobType) => {
+    const start = (): Promise<Job> => begin(harness, jobType);
 
     it.each(matrix)('when $what: $status, $calls paid in all', async (row) => {
       const job = await start();
-      bench.provider.next(row.fate());
+      harness.provider.next(row.response());
       await worker.submit(job.table);
       const status = row.status === 'running' ? running[job.table] : row.status;
-      expect(await bench.row(job)).toMatchObject({ status, attempt: 1, ...row.failure });
-      expect(await outcomes(bench, job)).toEqual([row.outcome]);
-      expect(bench.provider.calls).toHaveLength(1);
-      await tryEverything(bench, job, worker);
-      expect(bench.provider.calls).toHaveLength(row.calls);
+      expect(await harness.row(job)).toMatchObject({ status, attempt: 1, ...row.failure });
+      expect(await outcomes(harness, job)).toEqual([row.outcome]);
+      expect(harness.provider.calls).toHaveLength(1);
+      await runAllWork(harness, job, worker);
+      expect(harness.provider.calls).toHaveLength(row.calls);
       const last = row.calls > 1 ? running[job.table] : status;
-      expect(await bench.row(job)).toMatchObject({ status: last, attempt: row.calls });
-      const told = (await bench.events(job)).map(({ payload }) => payload.status);
-      expect(told.slice(-1)).toEqual([last]);
+      expect(await harness.row(job)).toMatchObject({ status: last, attempt: row.calls });
+      const received = (await harness.events(job)).map(({ payload }) => payload.status);
+      expect(received.slice(-1)).toEqual([last]);
     });
 
     it('commits its attempt before it calls', async () => {
       const job = await start();
       const seen: unknown[] = [];
-      bench.provider.onCall = async () => {
-        const [attempt] = await bench.ledger(job);
-        const { status } = await bench.row(job);
+      harness.provider.onCall = async () => {
+        const [attempt] = await harness.ledger(job);
+        const { status } = await harness.row(job);
         seen.push({ status, attempt: attempt?.attempt, outcome: attempt?.outcome });
       };
       await worker.submit(job.table);
@@ -171,33 +171,33 @@ describe('a submission', () => {
 
     it('notes the id and how to speak of the call to the upstream’s support', async () => {
       const job = await start();
-      bench.provider.next(accepts('ref-1'));
+      harness.provider.next(accepts('ref-1'));
       await worker.submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ providerRef: 'ref-1', failureCode: null });
-      expect(await bench.ledger(job)).toMatchObject([
+      expect(await harness.row(job)).toMatchObject({ providerRef: 'ref-1', failureCode: null });
+      expect(await harness.ledger(job)).toMatchObject([
         { providerRef: 'ref-1', correlationId: 'correlation of ref-1', evidence: null },
       ]);
-      expect((await bench.row(job)).deadlineAt!.getTime()).toBeGreaterThan(Date.now());
+      expect((await harness.row(job)).deadlineAt!.getTime()).toBeGreaterThan(Date.now());
     });
 
     it('keeps what came back for the operator where nothing certain is known', async () => {
       const job = await start();
-      bench.provider.next(isUnclear());
+      harness.provider.next(isUnclear());
       await worker.submit(job.table);
-      expect(await bench.ledger(job)).toMatchObject([{ httpStatus: 502, evidence: 'HTTP 502, <html>' }]);
+      expect(await harness.ledger(job)).toMatchObject([{ httpStatus: 502, evidence: 'HTTP 502, <html>' }]);
     });
 
     it('waits as long as the upstream says, and so do all others with the key', async () => {
       const [job, other] = [await start(), await start()];
-      bench.provider.next(saysLater(90_000), saysLater(90_000));
+      harness.provider.next(saysLater(90_000), saysLater(90_000));
       await worker.submit(job.table);
-      const called = bench.provider.calls.length;
-      await bench.database.rows(`UPDATE ${job.table} SET due_at = now()`);
-      const before = await Promise.all([job, other].map((each) => bench.row(each)));
-      for (let time = 0; time < 3; time += 1) await bench.process().submit(job.table);
-      expect(bench.provider.calls).toHaveLength(called);
-      expect(await Promise.all([job, other].map((each) => bench.row(each)))).toEqual(before);
-      const [account] = await bench.database.rows<{ pause_ms: number }>(
+      const called = harness.provider.calls.length;
+      await harness.database.rows(`UPDATE ${job.table} SET due_at = now()`);
+      const before = await Promise.all([job, other].map((each) => harness.row(each)));
+      for (let time = 0; time < 3; time += 1) await harness.process().submit(job.table);
+      expect(harness.provider.calls).toHaveLength(called);
+      expect(await Promise.all([job, other].map((each) => harness.row(each)))).toEqual(before);
+      const [account] = await harness.database.rows<{ pause_ms: number }>(
         'SELECT extract(epoch FROM paused_until - now())::float8 * 1000 AS pause_ms FROM upstream_accounts',
       );
       expect(account!.pause_ms).toBeGreaterThan(80_000);
@@ -205,34 +205,34 @@ describe('a submission', () => {
 
     it('is made once by workers that race for it', async () => {
       const job = await start();
-      const workers = [worker, bench.process(), bench.process()];
+      const workers = [worker, harness.process(), harness.process()];
       await Promise.all(workers.flatMap((each) => [each.submit(job.table), each.submit(job.table)]));
-      expect(bench.provider.calls).toHaveLength(1);
-      expect(await bench.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
+      expect(harness.provider.calls).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
     });
 
     it('leaves the first job alone when the upstream gives its id to a second', async () => {
       const [first, second] = [await start(), await start()];
-      bench.provider.next(accepts('ref-1'), accepts('ref-1'));
+      harness.provider.next(accepts('ref-1'), accepts('ref-1'));
       await worker.submit(first.table);
-      await tryEverything(bench, second, worker);
-      const rows = [await bench.row(first), await bench.row(second)];
+      await runAllWork(harness, second, worker);
+      const rows = [await harness.row(first), await harness.row(second)];
       expect(rows.map(({ status }) => status).sort()).toEqual(['UNCERTAIN', running[first.table]].sort());
       expect(rows.map(({ providerRef }) => providerRef ?? 'none').sort()).toEqual(['none', 'ref-1']);
-      expect([...(await outcomes(bench, first)), ...(await outcomes(bench, second))].sort()).toEqual([
+      expect([...(await outcomes(harness, first)), ...(await outcomes(harness, second))].sort()).toEqual([
         'ACCEPTED',
         'UNKNOWN',
       ]);
       expect(worker.settlement.isBehind).toBe(false);
-      expect(bench.provider.calls).toHaveLength(2);
+      expect(harness.provider.calls).toHaveLength(2);
     });
   });
 
   it('is made once for mutations that are repeated with one key, also at the same time', async () => {
-    const request = { idempotencyKey: 'key-1', photoIds: await bench.addPhotos(2) };
-    const jobs = await Promise.all(Array.from({ length: 10 }, () => bench.train(request)));
+    const request = { idempotencyKey: 'key-1', photoIds: await harness.addPhotos(2) };
+    const jobs = await Promise.all(Array.from({ length: 10 }, () => harness.train(request)));
     expect(new Set(jobs.map(({ id }) => id)).size).toBe(1);
-    await tryEverything(bench, jobs[0]!, worker);
-    expect(bench.provider.calls).toHaveLength(1);
+    await runAllWork(harness, jobs[0]!, worker);
+    expect(harness.provider.calls).toHaveLength(1);
   });
 });

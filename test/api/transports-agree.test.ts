@@ -107,7 +107,7 @@ describe('HTTP, WebSocket and SSE', () => {
 
   it.each(mistakes)('answer alike: %s', async (_what, code, operation) => {
     const answers: FirstAnswer[] = [];
-    for (const door of transports) answers.push(await caller.ask(door, operation as Operation));
+    for (const transport of transports) answers.push(await caller.ask(transport, operation as Operation));
     const codes = answers.map(({ errors }) => [...new Set(errors?.map(({ extensions }) => extensions.code))]);
     expect(codes).toEqual(transports.map(() => [code]));
     expect(answers.map(factsOf)).toEqual(transports.map(() => factsOf(answers[0]!)));
@@ -133,16 +133,16 @@ describe('HTTP, WebSocket and SSE', () => {
     expect(gateway.witness.trained).toEqual([]);
   });
 
-  describe.each(transports)('%s', (door) => {
+  describe.each(transports)('%s', (transport) => {
     it('registers a query that is sent with its hash, and answers the hash alone afterwards', async () => {
-      const query = `query By${door} { owner }`;
+      const query = `query By${transport} { owner }`;
       const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
       const hash = named(hashOf(query));
-      const unknown = await caller.ask(door, hash as Operation);
+      const unknown = await caller.ask(transport, hash as Operation);
       expect(codeOf(unknown)).toBe('PERSISTED_QUERY_NOT_FOUND');
       // Clients compare it before they send the query.
       expect(unknown.errors![0]!.message).toBe('PersistedQueryNotFound');
-      expect(await caller.ask(door, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
+      expect(await caller.ask(transport, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
       for (const other of transports) {
         expect(await caller.ask(other, hash as Operation)).toMatchObject({ data: { owner: 'local' } });
         const byDocument = { documentId: `sha256:${hashOf(query)}` } as unknown as Operation;
@@ -151,9 +151,9 @@ describe('HTTP, WebSocket and SSE', () => {
     });
 
     it('registers no query that is not valid', async () => {
-      const query = `query Not${door} { nothing }`;
-      await caller.ask(door, { query, ...named(hashOf(query)) });
-      const { errors } = await caller.ask(door, named(hashOf(query)) as Operation);
+      const query = `query Not${transport} { nothing }`;
+      await caller.ask(transport, { query, ...named(hashOf(query)) });
+      const { errors } = await caller.ask(transport, named(hashOf(query)) as Operation);
       expect(errors?.[0]?.extensions.code).toBe('PERSISTED_QUERY_NOT_FOUND');
     });
   });

@@ -1,17 +1,17 @@
 import type { CallKind, Grant, UpstreamBudget } from '../../src/upstream/budget';
-import { BudgetBench } from '../support/budget-bench';
+import { BudgetHarness } from '../support/budget-harness';
 
 const perMinute = 500;
 const minuteMs = 60_000;
 
 describe('the budget of requests', () => {
-  let bench: BudgetBench;
+  let harness: BudgetHarness;
 
   beforeAll(async () => {
-    bench = await BudgetBench.open();
+    harness = await BudgetHarness.open();
   });
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   /** Everybody takes at once, until nobody is granted anything. */
   const drain = async (all: readonly UpstreamBudget[], kind: CallKind, each: number): Promise<number> => {
@@ -30,7 +30,7 @@ describe('the budget of requests', () => {
       [3, 60],
       [2, 10],
     ])('by %d processes that race for %d a minute, in any minute', async (count, limit) => {
-      const all = bench.processes(count, limit);
+      const all = harness.processes(count, limit);
       const began = performance.now();
       let passedMs = 0;
       const now = (): number => performance.now() - began + passedMs;
@@ -40,7 +40,7 @@ describe('the budget of requests', () => {
         const calls =
           (await drain(all, 'poll', 7)) + (await drain(all, 'submit', 2)) + (await drain(all, 'watch', 2));
         spent.push({ from, to: now(), calls });
-        await bench.advance(4_900);
+        await harness.advance(4_900);
         passedMs += 4_900;
       }
       const inMinuteFrom = (start: number): number =>
@@ -52,54 +52,54 @@ describe('the budget of requests', () => {
     });
 
     it('by those who come after a long rest', async () => {
-      const all = bench.processes(3);
+      const all = harness.processes(3);
       await drain(all, 'poll', 50);
-      await bench.advance(24 * 60 * minuteMs);
+      await harness.advance(24 * 60 * minuteMs);
       expect(await drain(all, 'poll', 50)).toBeLessThanOrEqual(perMinute / 10);
     });
 
     it('when its row is made by many at once', async () => {
-      const all = bench.processes(8);
+      const all = harness.processes(8);
       const grants = await Promise.all(all.map((budget) => budget.take('submit', 5)));
       expect(sum(grants.map((grant) => grant.granted))).toBeLessThanOrEqual(perMinute / 10);
     });
   });
 
   it('grants what there is, and says when there is more', async () => {
-    const [budget] = bench.processes(1) as [UpstreamBudget];
+    const [budget] = harness.processes(1) as [UpstreamBudget];
     const first = await budget.take('poll', 1_000);
     expect(first.granted).toBeGreaterThan(0);
     expect(first.granted).toBeLessThan(1_000);
     const { waitMs } = await budget.take('poll', 1);
     expect(waitMs).toBeGreaterThan(0);
     expect(waitMs).toBeLessThan(1_000);
-    await bench.advance(waitMs);
+    await harness.advance(waitMs);
     expect((await budget.take('poll', 1)).granted).toBe(1);
   });
 
   it('costs nothing when nothing is wanted', async () => {
-    const [budget] = bench.processes(1) as [UpstreamBudget];
+    const [budget] = harness.processes(1) as [UpstreamBudget];
     expect(await budget.take('poll', 0)).toEqual({ granted: 0, waitMs: 0 });
   });
 
   it('keeps a share for submissions that polls cannot take, and the other way round', async () => {
-    const all = bench.processes(2);
+    const all = harness.processes(2);
     await drain(all, 'poll', 20);
     expect((await all[0]!.take('submit', 1)).granted).toBe(1);
     await drain(all, 'submit', 20);
-    await bench.advance(1_000);
+    await harness.advance(1_000);
     expect((await all[1]!.take('poll', 1)).granted).toBe(1);
   });
 
   it('is one for each key', async () => {
-    const others = bench.processes(1);
+    const others = harness.processes(1);
     await drain(others, 'poll', 50);
-    expect((await bench.processes(1)[0]!.take('poll', 1)).granted).toBe(1);
+    expect((await harness.processes(1)[0]!.take('poll', 1)).granted).toBe(1);
   });
 
   describe('while the upstream has asked for a pause', () => {
     it('grants nothing to anybody, for anything, before it is over', async () => {
-      const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
+      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
       await one.pause(90_000);
       for (const budget of [one, other]) {
         for (const kind of ['poll', 'submit'] as const) {
@@ -108,46 +108,46 @@ describe('the budget of requests', () => {
           expect(grant.waitMs).toBeGreaterThan(85_000);
         }
       }
-      await bench.advance(89_000);
+      await harness.advance(89_000);
       expect((await other.take('submit', 1)).granted).toBe(0);
-      await bench.advance(1_001);
+      await harness.advance(1_001);
       expect((await other.take('submit', 1)).granted).toBe(1);
     });
 
     it('is not shortened by a shorter one', async () => {
-      const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
+      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
       await one.pause(90_000);
       await other.pause(1_000);
-      expect((await bench.state()).pauseMs).toBeGreaterThan(85_000);
+      expect((await harness.state()).pauseMs).toBeGreaterThan(85_000);
     });
 
     it('is not ended by the answer to a call that was under way', async () => {
-      const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-      await bench.fail(one, 4);
+      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+      await harness.fail(one, 4);
       await one.pause(90_000);
       await other.answered('poll', {});
       expect((await other.take('poll', 1)).granted).toBe(0);
     });
 
     it('is not ended by such an answer when the breaker is open besides', async () => {
-      const [one, other] = bench.processes(2) as [UpstreamBudget, UpstreamBudget];
-      await bench.fail(one, 6);
+      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+      await harness.fail(one, 6);
       await one.pause(90_000);
       await other.answered('poll', {});
       expect((await other.take('poll', 1)).granted).toBe(0);
-      expect((await bench.state()).pauseMs).toBeGreaterThan(85_000);
+      expect((await harness.state()).pauseMs).toBeGreaterThan(85_000);
     });
   });
 
   it('notes the credits that the upstream says are left', async () => {
-    const [budget] = bench.processes(1) as [UpstreamBudget];
+    const [budget] = harness.processes(1) as [UpstreamBudget];
     await budget.take('poll', 1);
     await budget.answered('poll', { creditsAvailable: 41 });
-    expect((await bench.state()).creditsAvailable).toBe(41);
+    expect((await harness.state()).creditsAvailable).toBe(41);
     await budget.answered('poll', {});
-    expect((await bench.state()).creditsAvailable).toBe(41);
+    expect((await harness.state()).creditsAvailable).toBe(41);
     await budget.answered('poll', { creditsAvailable: 0 });
-    expect((await bench.state()).creditsAvailable).toBe(0);
+    expect((await harness.state()).creditsAvailable).toBe(0);
   });
 });
 

@@ -28,16 +28,16 @@ describe('the WebSocket door', () => {
       { type: 'complete' },
     ]);
     expect(await client.ended('m')).toMatchObject([{ payload: { data: { trainModel: 'CAT' } } }, {}]);
-    const told = (await client.ended('s')).map(({ payload }) => payload);
-    expect(told).toEqual([...[3, 2, 1].map((countdown) => ({ data: { countdown } })), undefined]);
+    const received = (await client.ended('s')).map(({ payload }) => payload);
+    expect(received).toEqual([...[3, 2, 1].map((countdown) => ({ data: { countdown } })), undefined]);
     client.socket.close();
   });
 
   it('reads anew for every event', async () => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('s', 'subscription { loaded }');
-    const told = (await client.ended('s')).slice(0, 3).map(({ payload }) => payload);
-    expect(told).toEqual([1, 2, 3].map((loaded) => ({ data: { loaded } })));
+    const received = (await client.ended('s')).slice(0, 3).map(({ payload }) => payload);
+    expect(received).toEqual([1, 2, 3].map((loaded) => ({ data: { loaded } })));
     client.socket.close();
   });
 

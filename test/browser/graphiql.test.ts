@@ -85,7 +85,9 @@ describe('GraphiQL, opened by a newcomer', () => {
     await explorer.start();
     await explorer.expectAnswer('"READY"');
     const answers = (await explorer.answers<Partial<Progress>>()).map(({ data }) => data?.trainingProgress);
-    const progress = answers.filter((told) => told?.status === 'TRAINING').map((told) => told!.progress);
+    const progress = answers
+      .filter((received) => received?.status === 'TRAINING')
+      .map((received) => received!.progress);
     expect(new Set(progress).size).toBeGreaterThanOrEqual(2);
     expect(progress).toEqual([...progress].sort((one, other) => one - other));
     expect(answers.at(-1)).toMatchObject({ status: 'READY', progress: 100 });

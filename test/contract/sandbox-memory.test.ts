@@ -114,14 +114,14 @@ describe('sandbox memory', () => {
     const first = await SandboxCalls.start({ dir });
     const ref = await first.trained(photos);
     await first.stop();
-    const stranger = await SandboxCalls.start({
+    const otherOwner = await SandboxCalls.start({
       port: Number(new URL(first.sandbox.url).port),
       apiKey: 'stranger',
     });
     const second = await SandboxCalls.start({ dir });
-    expect(second.sandbox.url).not.toBe(stranger.sandbox.url);
+    expect(second.sandbox.url).not.toBe(otherOwner.sandbox.url);
     await expect(second.trainingEnd(ref)).resolves.toMatchObject({ state: 'DONE' });
-    await Promise.all([stranger.stop(), second.stop()]);
+    await Promise.all([otherOwner.stop(), second.stop()]);
   });
 
   it('keeps a few small copies of the photos and nothing else of them', async () => {

@@ -1,50 +1,50 @@
 import { pauseByOperator, resumeByOperator } from '../../src/upstream/account-pause';
 import { UpstreamError } from '../../src/upstream/provider';
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import type { JobProcess } from '../support/job-process';
-import { begin } from '../support/job-stories';
-import { accepts, isUnclear, refuses, type Fate } from '../support/scripted-provider';
+import { begin } from '../support/job-scenarios';
+import { accepts, isUnclear, refuses, type ScriptedResponse } from '../support/scripted-provider';
 
 const hourMs = 3_600_000;
 
 describe('an upstream account that is refused', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   const queued = (count: number): Promise<Job[]> =>
-    Promise.all(Array.from({ length: count }, () => begin(bench, 'training')));
+    Promise.all(Array.from({ length: count }, () => begin(harness, 'training')));
   const statuses = async (): Promise<Record<string, number>> => {
-    const rows = await bench.database.rows<{ status: string; count: number }>(
+    const rows = await harness.database.rows<{ status: string; count: number }>(
       'SELECT status, count(*)::int AS count FROM models GROUP BY status',
     );
     return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
   };
-  const calls = (): number => bench.provider.calls.length;
+  const calls = (): number => harness.provider.calls.length;
   const submit = async (passes = 1): Promise<void> => {
     for (let pass = 0; pass < passes; pass += 1) await worker.submit('models');
   };
-  const refuseAll = (fate: Fate, count = 50): void => {
-    bench.provider.next(...Array.from({ length: count }, () => fate));
+  const refuseAll = (response: ScriptedResponse, count = 50): void => {
+    harness.provider.next(...Array.from({ length: count }, () => response));
   };
   /** Lets the time pass until the account must be checked, and checks it. */
   const check = async (): Promise<void> => {
-    await bench.database.rows('UPDATE upstream_accounts SET probe_at = now() WHERE probe_at IS NOT NULL');
+    await harness.database.rows('UPDATE upstream_accounts SET probe_at = now() WHERE probe_at IS NOT NULL');
     await worker.probe();
   };
   const account = async (): Promise<{ reason: string | null; isOnTrial: boolean; probeInMs: number }> => {
-    const [row] = await bench.database.rows<{ reason: string | null; on_trial: boolean; probe_in: number }>(
+    const [row] = await harness.database.rows<{ reason: string | null; on_trial: boolean; probe_in: number }>(
       `SELECT submit_pause_reason AS reason, trial_at IS NOT NULL AS on_trial,
               (extract(epoch FROM probe_at - now()) * 1000)::float8 AS probe_in FROM upstream_accounts`,
     );
@@ -60,7 +60,7 @@ describe('an upstream account that is refused', () => {
       const first = calls();
       expect(first).toBeLessThanOrEqual(16);
       await submit(5);
-      await bench.process().submit('models');
+      await harness.process().submit('models');
       expect(calls()).toBe(first);
       expect(await statuses()).toEqual({ QUEUED: 24 });
       expect((await account()).reason).toBe(refusal);
@@ -69,15 +69,15 @@ describe('an upstream account that is refused', () => {
 
   it('is checked, and the jobs are submitted in their order when it is good again', async () => {
     const jobs = await queued(3);
-    await bench.database.rows(`UPDATE models SET deadline_at = deadline_at - interval '1 h'`);
+    await harness.database.rows(`UPDATE models SET deadline_at = deadline_at - interval '1 h'`);
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
     await submit();
-    const due = await Promise.all(jobs.map((job) => bench.row(job)));
+    const due = await Promise.all(jobs.map((job) => harness.row(job)));
     const queuedForMs = due.map(({ dueAt }) => Date.now() - dueAt!.getTime());
     expect(Math.min(...queuedForMs)).toBeGreaterThan(hourMs - 1_000);
     expect(due.every(({ lastError }) => lastError?.includes('400'))).toBe(true);
     await check();
-    expect(bench.provider.checks).toBe(1);
+    expect(harness.provider.checks).toBe(1);
     await submit(2);
     expect(await statuses()).toEqual({ TRAINING: 3 });
     expect(await account()).toEqual({ reason: null, isOnTrial: false, probeInMs: null });
@@ -85,8 +85,8 @@ describe('an upstream account that is refused', () => {
 
   it('stays paused while the check confirms the reason, at intervals that grow to 20 times the first', async () => {
     await queued(1);
-    bench.provider.next(refuses('UPSTREAM_CREDITS'));
-    bench.provider.check = { acceptsKey: true, credits: 0 };
+    harness.provider.next(refuses('UPSTREAM_CREDITS'));
+    harness.provider.check = { acceptsKey: true, credits: 0 };
     await submit();
     const intervals = [(await account()).probeInMs];
     for (let time = 0; time < 5; time += 1) {
@@ -102,7 +102,7 @@ describe('an upstream account that is refused', () => {
   it('is tried by one submission at the longest interval, though the check still says no', async () => {
     await queued(3);
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
-    bench.provider.check = { acceptsKey: true, credits: 0 };
+    harness.provider.check = { acceptsKey: true, credits: 0 };
     await submit();
     for (let time = 0; time < 6; time += 1) await check();
     await submit();
@@ -118,13 +118,13 @@ describe('an upstream account that is refused', () => {
   ] as const)('is tried by single submissions where the check says nothing: %s', async (refusal, shown) => {
     await queued(10);
     refuseAll(refuses(refusal), 10);
-    bench.provider.check = shown;
+    harness.provider.check = shown;
     await submit();
-    bench.provider.unscript();
+    harness.provider.unscript();
     const before = calls();
     await check();
-    bench.provider.next(refuses(refusal));
-    await Promise.all([worker, bench.process(), bench.process()].map((each) => each.submit('models')));
+    harness.provider.next(refuses(refusal));
+    await Promise.all([worker, harness.process(), harness.process()].map((each) => each.submit('models')));
     expect(calls()).toBe(before + 1);
     expect((await account()).probeInMs).toBeGreaterThan(50_000);
     await check();
@@ -139,7 +139,7 @@ describe('an upstream account that is refused', () => {
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
     await submit();
     await check();
-    bench.provider.next(isUnclear(), accepts());
+    harness.provider.next(isUnclear(), accepts());
     await submit();
     expect(calls()).toBe(4);
     await submit();
@@ -149,8 +149,8 @@ describe('an upstream account that is refused', () => {
 
   it('is not resumed by the answer to a call that was made before the pause', async () => {
     await queued(2);
-    const held = bench.provider.hold();
-    bench.provider.next(refuses('UPSTREAM_CREDITS'));
+    const held = harness.provider.hold();
+    harness.provider.next(refuses('UPSTREAM_CREDITS'));
     const pass = submit();
     await held.arrived;
     while (calls() < 2 || (await account()).reason === null) await new Promise(setImmediate);
@@ -161,16 +161,16 @@ describe('an upstream account that is refused', () => {
 
   it('stays paused by an operator when a call in flight is refused, and is not checked', async () => {
     await queued(1);
-    const held = bench.provider.hold();
+    const held = harness.provider.hold();
     const pass = submit();
     await held.arrived;
-    await pauseByOperator(bench.database, '');
+    await pauseByOperator(harness.database, '');
     held.answer(refuses('UPSTREAM_CREDITS'));
     await pass;
     expect((await account()).reason).toBe('OPERATOR');
     await check();
-    expect(bench.provider.checks).toBe(0);
-    await resumeByOperator(bench.database, '');
+    expect(harness.provider.checks).toBe(0);
+    await resumeByOperator(harness.database, '');
     await submit();
     expect(await statuses()).toEqual({ TRAINING: 1 });
   });
@@ -181,23 +181,23 @@ describe('an upstream account that is refused', () => {
     await submit();
     expect(await statuses()).toEqual({ QUEUED: 1 });
     await worker.probe();
-    expect(bench.provider.checks).toBe(1);
+    expect(harness.provider.checks).toBe(1);
     await submit();
-    expect(await bench.row(bad!)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_REJECTED' });
+    expect(await harness.row(bad!)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_REJECTED' });
     const others = await queued(5);
     await submit();
-    expect(await bench.row(others[4]!)).toMatchObject({ status: 'TRAINING' });
+    expect(await harness.row(others[4]!)).toMatchObject({ status: 'TRAINING' });
   });
 
   it('fails a job at its third 403 where no check can tell', async () => {
     const [bad] = await queued(1);
-    bench.provider.check = { acceptsKey: null, credits: null };
+    harness.provider.check = { acceptsKey: null, credits: null };
     refuseAll(refuses('FORBIDDEN'), 9);
     for (let time = 0; time < 3; time += 1) {
       await submit();
       await check();
     }
-    expect(await bench.row(bad!)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_REJECTED' });
+    expect(await harness.row(bad!)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_REJECTED' });
     expect(calls()).toBe(3);
   });
 
@@ -206,57 +206,57 @@ describe('an upstream account that is refused', () => {
       const jobs = await queued(2);
       refuseAll(refuses(refusal), 2);
       await submit();
-      await bench.database.rows(`UPDATE models SET deadline_at = now() WHERE status = 'QUEUED'`);
+      await harness.database.rows(`UPDATE models SET deadline_at = now() WHERE status = 'QUEUED'`);
       await submit();
       for (const job of jobs) {
-        const row = await bench.row(job);
+        const row = await harness.row(job);
         expect(row).toMatchObject({ status: 'FAILED', failureCode: refusal, failureRetryable: true });
         expect(row.failureMessage).toContain('Nothing was charged');
       }
-      await bench.database.rows('DELETE FROM upstream_accounts');
-      await bench.clear();
-      worker = bench.process();
+      await harness.database.rows('DELETE FROM upstream_accounts');
+      await harness.clear();
+      worker = harness.process();
     }
   });
 
   it('is polled no more after a poll that is answered with 401, until a check says that the key is accepted', async () => {
     const jobs = await queued(4);
     await submit();
-    bench.provider.otherwise = new UpstreamError('REFUSED', 'The upstream answered 401.', {
+    harness.provider.otherwise = new UpstreamError('REFUSED', 'The upstream answered 401.', {
       status: 401,
       refusal: 'UPSTREAM_AUTH',
     });
-    await bench.database.rows('UPDATE models SET due_at = now()');
+    await harness.database.rows('UPDATE models SET due_at = now()');
     await worker.poll('models');
-    const polled = (): number => [...bench.provider.polls.values()].reduce((sum, count) => sum + count, 0);
+    const polled = (): number => [...harness.provider.polls.values()].reduce((sum, count) => sum + count, 0);
     expect(polled()).toBe(4);
     for (let pass = 0; pass < 3; pass += 1) {
-      await bench.database.rows('UPDATE models SET due_at = now()');
+      await harness.database.rows('UPDATE models SET due_at = now()');
       await worker.poll('models');
     }
     expect(polled()).toBe(4);
     expect((await account()).reason).toBe('UPSTREAM_AUTH');
-    bench.provider.otherwise = { state: 'DONE', results: [], notice: {} };
+    harness.provider.otherwise = { state: 'DONE', results: [], notice: {} };
     await check();
-    await bench.database.rows('UPDATE models SET due_at = now()');
+    await harness.database.rows('UPDATE models SET due_at = now()');
     await worker.poll('models');
-    expect(await bench.row(jobs[0]!)).toMatchObject({ status: 'READY' });
+    expect(await harness.row(jobs[0]!)).toMatchObject({ status: 'READY' });
   });
 
   it('lets a poll show that the key is accepted where no check can', async () => {
     await queued(3);
     await submit();
-    bench.provider.check = { acceptsKey: null, credits: null };
-    bench.provider.otherwise = new UpstreamError('REFUSED', 'The upstream answered 401.', {
+    harness.provider.check = { acceptsKey: null, credits: null };
+    harness.provider.otherwise = new UpstreamError('REFUSED', 'The upstream answered 401.', {
       status: 401,
       refusal: 'UPSTREAM_AUTH',
     });
-    await bench.database.rows('UPDATE models SET due_at = now()');
+    await harness.database.rows('UPDATE models SET due_at = now()');
     await worker.poll('models');
     await check();
-    bench.provider.otherwise = { state: 'DONE', results: [], notice: {} };
+    harness.provider.otherwise = { state: 'DONE', results: [], notice: {} };
     for (let pass = 0; pass < 2; pass += 1) {
-      await bench.database.rows('UPDATE models SET due_at = now() WHERE due_at IS NOT NULL');
+      await harness.database.rows('UPDATE models SET due_at = now() WHERE due_at IS NOT NULL');
       await worker.poll('models');
     }
     expect((await account()).reason).toBeNull();

@@ -21,7 +21,7 @@ const running = async (): Promise<string> => {
   await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
   const { id } = await client.train({ photoIds });
   const feed = client.followTraining(id);
-  await feed.until((told) => told.some(({ status }) => status === 'TRAINING'));
+  await feed.until((received) => received.some(({ status }) => status === 'TRAINING'));
   feed.drop();
   return id;
 };
@@ -105,7 +105,7 @@ describe('a generation, changed by its owner', () => {
     await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
     const endless = await client.generate(readyModelId);
     const feed = client.followGeneration(endless.id);
-    await feed.until((told) => told.some(({ status }) => status === 'GENERATING'));
+    await feed.until((received) => received.some(({ status }) => status === 'GENERATING'));
     expect(await client.changeGeneration('cancelGeneration', endless.id)).toMatchObject({
       status: 'CANCELLED',
     });
@@ -167,7 +167,7 @@ describe('what is deleted', () => {
     await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
     const third = await client.generate(modelId);
     const progress = client.followGeneration(third.id);
-    await progress.until((told) => told.some(({ status }) => status === 'GENERATING'));
+    await progress.until((received) => received.some(({ status }) => status === 'GENERATING'));
     await removeTwice('deleteModel', modelId);
     for (const feed of [...feeds, progress]) expect(await feed.ended()).toEqual(notFound);
 

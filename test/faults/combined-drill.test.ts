@@ -1,7 +1,7 @@
 import { utimes } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FaultSchedule } from '../support/fault-schedule';
-import { brokenPromises, media } from '../support/faults-audit';
+import { findViolations, media } from '../support/faults-audit';
 import { eventually, isOver, type FaultsClient, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { numbersFrom } from '../support/random';
@@ -74,19 +74,19 @@ class DrillOwner {
 
   /** Creates and changes jobs, so many at once. */
   async work(untilMs: number): Promise<void> {
-    const pool = Array.from({ length: parallelRequests }, (_, lane) => [
-      this.createJobs(lane, newRandom(), untilMs),
+    const pool = Array.from({ length: parallelRequests }, (_, worker) => [
+      this.createJobs(worker, newRandom(), untilMs),
       this.changeJobs(newRandom(), untilMs),
     ]);
     await Promise.all(pool.flat());
   }
 
-  private async createJobs(lane: number, random: Random, untilMs: number): Promise<void> {
+  private async createJobs(worker: number, random: Random, untilMs: number): Promise<void> {
     for (let index = 0; Date.now() < untilMs; index += 1) {
       const kind = random();
       const job = await eventually(
         'an answer',
-        () => this.create(kind, `job-${lane}-${index}`),
+        () => this.create(kind, `job-${worker}-${index}`),
         () => true,
         120_000,
       );
@@ -186,11 +186,11 @@ class Disturbances {
 /** Lets a share of the upstream's calls meet faults, and keeps the budget from limiting the drill. */
 async function injectFaults(
   environment: FaultsEnvironment,
-  weather: FaultSchedule,
+  schedule: FaultSchedule,
   untilMs: number,
 ): Promise<void> {
   for (let round = 0; Date.now() < untilMs; round += 1) {
-    await weather.scheduleFault();
+    await schedule.scheduleFault();
     // Fails while PostgreSQL is down.
     if (round % 20 === 0) await environment.freshBudget().catch(() => undefined);
     await pause(100);
@@ -232,14 +232,14 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
       (owner) => new DrillOwner(environment.clientOf(() => pick(random, environment.gateways), owner)),
     );
     await Promise.all(actors.map((actor) => actor.prepare()));
-    const weather = new FaultSchedule(environment, faultyShare, newRandom());
+    const schedule = new FaultSchedule(environment, faultyShare, newRandom());
     const disturbances = new Disturbances(environment);
     const untilMs = Date.now() + faultsMs;
     await Promise.all([
       ...actors.map((actor) => actor.work(untilMs)),
       ...environment.gateways.map((_, index) => disturbances.ofGateway(index, untilMs)),
       disturbances.ofPostgres(untilMs),
-      injectFaults(environment, weather, untilMs),
+      injectFaults(environment, schedule, untilMs),
     ]);
     await environment.clearFaults();
     await eventually(
@@ -256,7 +256,7 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
       (calling) => calling.length === 0,
       settleMs,
     );
-    const found = await brokenPromises(environment);
+    const found = await findViolations(environment);
     expect({ seed, found }).toEqual({ seed, found: [] });
     // The drill did what it says.
     const jobs = actors.map((actor) => actor.jobs.length);
@@ -267,7 +267,7 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
       }),
       { retried: 0, cancelled: 0 },
     );
-    const done = { ...disturbances.counts, retried, cancelled, faults: weather.total };
+    const done = { ...disturbances.counts, retried, cancelled, faults: schedule.total };
     process.stdout.write(`${JSON.stringify({ seed, jobs, ...done })}\n`);
     const { suspended, killed, crashed, faults } = done;
     for (const count of [...jobs, suspended, killed, crashed, faults, retried + cancelled])

@@ -1,5 +1,5 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
+import { runWithCrash, type CrashCell } from '../support/faults-crash';
 
 jest.setTimeout(300_000);
 
@@ -51,7 +51,7 @@ function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
 const cells = [...cellsOf('generation', way), ...cellsOf('instant', instantWay)];
 
 describe('a crash on the way of a generation', () => {
-  const pool = new EnvironmentPool(cells, crashOnTheWay);
+  const pool = new EnvironmentPool(cells, runWithCrash);
 
   beforeAll(() => {
     pool.start(6, { ownPostgres: true });

@@ -1,5 +1,5 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { crashOnTheWay, type CrashCell } from '../support/faults-crash';
+import { runWithCrash, type CrashCell } from '../support/faults-crash';
 
 jest.setTimeout(300_000);
 
@@ -40,7 +40,7 @@ const cells = way.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell
 });
 
 describe('a crash on the way of a training', () => {
-  const pool = new EnvironmentPool(cells, crashOnTheWay);
+  const pool = new EnvironmentPool(cells, runWithCrash);
 
   beforeAll(() => {
     pool.start(6, { ownPostgres: true });

@@ -1,7 +1,7 @@
 import { utimes } from 'node:fs/promises';
 import type { FailpointName } from '../../src/core/failpoint';
 import { EnvironmentPool } from '../support/environment-pool';
-import { brokenPromises, media, rowId } from '../support/faults-audit';
+import { findViolations, media, rowId } from '../support/faults-audit';
 import { eventually, within } from '../support/faults-client';
 import type { Crash, FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
@@ -91,7 +91,7 @@ async function deleteAndCrash(environment: FaultsEnvironment, { what, point, cra
     () => media(environment),
     (files) => keys.every((key) => !files.has(key)),
   );
-  const found = await brokenPromises(environment, { hasDeleted: true });
+  const found = await findViolations(environment, { hasDeleted: true });
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 

@@ -1,5 +1,5 @@
 import { encodeEventCursor } from '../../src/events/cursor';
-import { brokenPromises, rowId } from '../support/faults-audit';
+import { findViolations, rowId } from '../support/faults-audit';
 import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
@@ -44,12 +44,12 @@ describe('100 clients that come and go', () => {
     await environment.freshBudget();
     await Promise.all(jobs.map(({ id }) => ending(environment, 'generation', id)));
 
-    const told = await environment.rows<{ id: string }>(
+    const received = await environment.rows<{ id: string }>(
       `SELECT replace(subject_id::text, '-', '') AS id FROM events
         WHERE stream_id = $1 AND kind = 'AVATAR' ORDER BY sequence`,
       [rowId(modelId)],
     );
-    const wanted = told.map(({ id }) => `avatar_${id}`);
+    const wanted = received.map(({ id }) => `avatar_${id}`);
     expect(wanted.length).toBeGreaterThan(generations);
     await eventually(
       'the last avatar, for everybody',
@@ -60,6 +60,6 @@ describe('100 clients that come and go', () => {
     for (const { log } of all) expect(log.events.map(({ id }) => id)).toEqual(wanted);
     const connections = all.reduce((sum, listener) => sum + listener.connections, 0);
     expect(connections).toBeGreaterThan(4 * listeners);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });

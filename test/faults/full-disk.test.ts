@@ -1,6 +1,6 @@
 import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brokenPromises, statesOf } from '../support/faults-audit';
+import { findViolations, statesOf } from '../support/faults-audit';
 import { eventually, isOver } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
@@ -46,7 +46,7 @@ describe('a journal that cannot be written', () => {
     await environment.gateway.limitFiles(null);
     expect(await ending(environment, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
     expect((await environment.paid()) - before).toBe(1);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });
 
@@ -65,7 +65,7 @@ describe('a store that takes nothing', () => {
     expect((await fetch(`${environment.gateway.url}/readyz`)).status).toBe(503);
     await giveBack();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('refuses photos meanwhile, with a code that says to come again', async () => {
@@ -92,6 +92,6 @@ describe('a store that takes nothing', () => {
     await environment.gateway.limitFiles(null);
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
     expect(await statesOf(environment, id)).not.toContain('UNCERTAIN');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { JobBench } from '../support/job-bench';
+import { JobHarness } from '../support/job-harness';
 import { brokenInvariants, unsettled } from '../support/job-invariants';
+import { jobTypes } from '../support/job-scenarios';
+import { JobSimulation, type InitialJob } from '../support/job-simulation';
 import {
   type answers,
   holds,
@@ -8,12 +10,10 @@ import {
   storeCrashes,
   submitCrashes,
   type times,
-  type FateName,
+  type ResponseName,
   type Meanwhile,
   type Step,
 } from '../support/job-steps';
-import { nouns } from '../support/job-stories';
-import { JobWorld, type Birth } from '../support/job-world';
 
 /** How many worlds are lived through; `PROPERTY_RUNS=1000` for a thorough search. */
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 30);
@@ -26,26 +26,26 @@ const job = fc.nat(1);
 const keysOf = <Name extends string>(names: Record<Name, unknown>): Name[] => Object.keys(names) as Name[];
 
 /** One of the names, each as often as its number says. */
-const oftener = <Name extends string>(weights: Record<Name, number>): fc.Arbitrary<Name> =>
+const weighted = <Name extends string>(weights: Record<Name, number>): fc.Arbitrary<Name> =>
   fc.constantFrom(...keysOf(weights).flatMap((name) => Array<Name>(weights[name]).fill(name)));
 
 /** Mostly nobody dies. */
 const dyingAt = <Point extends string>(points: readonly Point[]): fc.Arbitrary<Point | null> =>
   fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...points) });
 
-const fate = oftener({
+const response = weighted({
   ...{ accept: 7, acceptWhileCut: 1, duplicate: 1, refuse: 1, refuseForNow: 2, later: 1, unreachable: 1 },
   ...{ unclearTaken: 2, unclearLost: 2 },
-} satisfies Record<FateName, number>);
-const fateOrHold = fc.oneof(
-  { weight: 4, arbitrary: fate },
+} satisfies Record<ResponseName, number>);
+const responseOrHold = fc.oneof(
+  { weight: 4, arbitrary: response },
   { weight: 1, arbitrary: fc.constantFrom(...holds) },
 );
-const says = oftener({
-  ...{ running: 3, half: 3, most: 3, mumbles: 1, notFound: 1, timesOut: 2, limits: 1, failed: 3 },
+const says = weighted({
+  ...{ running: 3, half: 3, most: 3, hasUnknownStatus: 1, notFound: 1, timesOut: 2, limits: 1, failed: 3 },
   ...{ done: 3, doneInPart: 2, doneInVain: 1, doneEmpty: 1 },
 } satisfies Record<keyof typeof answers, number>);
-const time = oftener({ aMoment: 3, grace: 3, deadline: 2, aDay: 1 } satisfies Record<
+const time = weighted({ aMoment: 3, grace: 3, deadline: 2, aDay: 1 } satisfies Record<
   keyof typeof times,
   number
 >);
@@ -60,11 +60,17 @@ const meanwhile: fc.Arbitrary<Meanwhile | null> = fc.oneof(
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 10,
-    arbitrary: fc.record({ op: op('submit'), by, job, fate: fateOrHold, crash: dyingAt(submitCrashes) }),
+    arbitrary: fc.record({
+      op: op('submit'),
+      by,
+      job,
+      response: responseOrHold,
+      crash: dyingAt(submitCrashes),
+    }),
   },
   {
     weight: 5,
-    arbitrary: fc.record({ op: op('answer'), call: fc.nat(3), fate, crash: dyingAt(submitCrashes) }),
+    arbitrary: fc.record({ op: op('answer'), call: fc.nat(3), response, crash: dyingAt(submitCrashes) }),
   },
   {
     weight: 12,
@@ -82,35 +88,37 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 // Without bias: most histories are long, since short ones hold few surprises.
 const history = fc.noBias(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }));
-const birth = fc.record({ noun: fc.constantFrom(...nouns), isSubmitted: fc.boolean() });
-const births = fc.tuple(birth, birth);
+const initialJob = fc.record({ jobType: fc.constantFrom(...jobTypes), isSubmitted: fc.boolean() });
+const initialJobs = fc.tuple(initialJob, initialJob);
 
 describe('two jobs, two processes, and everything that may happen to them in any order', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   it(
     'never pays twice per request, lose no id, move only as their states allow, and come to an end',
     async () => {
-      const live = async (of: readonly Birth[], happening: readonly Step[]): Promise<void> => {
-        const world = await JobWorld.open(bench, of);
+      const live = async (of: readonly InitialJob[], happening: readonly Step[]): Promise<void> => {
+        const simulation = await JobSimulation.open(harness, of);
         for (const [index, step] of happening.entries()) {
-          await world.perform(step);
-          expect({ after: index, step, broken: await brokenInvariants(world) }).toMatchObject({ broken: [] });
+          await simulation.perform(step);
+          expect({ after: index, step, broken: await brokenInvariants(simulation) }).toMatchObject({
+            broken: [],
+          });
         }
-        await world.settle();
-        expect(await unsettled(world)).toEqual([]);
+        await simulation.settle();
+        expect(await unsettled(simulation)).toEqual([]);
       };
-      const property = fc.asyncProperty(births, history, async (of, happening) => {
+      const property = fc.asyncProperty(initialJobs, history, async (of, happening) => {
         try {
           await live(of, happening);
         } finally {
-          await bench.clear();
+          await harness.clear();
         }
       });
       await fc.assert(property, { ...seed, numRuns, interruptAfterTimeLimit: timeLimitMs });

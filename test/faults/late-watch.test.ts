@@ -1,6 +1,6 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import { deadlineMs, type JobProcess } from '../support/job-process';
-import { begin, running as runningState, type Noun } from '../support/job-stories';
+import { begin, running as runningState, type JobType } from '../support/job-scenarios';
 import {
   done,
   failed,
@@ -15,205 +15,209 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const url = 'https://pictures.example/1.png';
 
-const kinds: { noun: Noun; isDone: string; doneAnswer: PollAnswer; retentionMs: number }[] = [
-  { noun: 'training', isDone: 'READY', doneAnswer: done(), retentionMs: 30 * 24 * hourMs },
-  { noun: 'generation', isDone: 'STORING', doneAnswer: done(url), retentionMs: 48 * hourMs },
+const kinds: { jobType: JobType; isDone: string; doneAnswer: PollAnswer; retentionMs: number }[] = [
+  { jobType: 'training', isDone: 'READY', doneAnswer: done(), retentionMs: 30 * 24 * hourMs },
+  { jobType: 'generation', isDone: 'STORING', doneAnswer: done(url), retentionMs: 48 * hourMs },
 ];
 
 type Submitted = Job & { ref: string };
 
-let bench: JobBench;
+let harness: JobHarness;
 let worker: JobProcess;
 
 beforeAll(async () => {
-  bench = await JobBench.open();
+  harness = await JobHarness.open();
 });
 
 beforeEach(() => {
-  worker = bench.process();
+  worker = harness.process();
 });
 
-afterEach(() => bench.clear());
+afterEach(() => harness.clear());
 
-afterAll(() => bench.stop());
+afterAll(() => harness.stop());
 
-async function submitted(noun: Noun): Promise<Submitted> {
-  const job = await begin(bench, noun);
+async function submitted(jobType: JobType): Promise<Submitted> {
+  const job = await begin(harness, jobType);
   await worker.submit(job.table);
-  return { ...job, ref: (await bench.row(job)).providerRef! };
+  return { ...job, ref: (await harness.row(job)).providerRef! };
 }
 
 /** The upstream is polled so often and gives this answer; each time after the given time. */
 async function poll(job: Submitted, answer: PollAnswer, times = 1, everyMs = 0): Promise<void> {
-  bench.provider.says(job.ref, answer);
+  harness.provider.says(job.ref, answer);
   for (let time = 0; time < times; time += 1) {
-    await bench.age(job, everyMs);
+    await harness.age(job, everyMs);
     await worker.poll(job.table);
   }
 }
 
 /** The job's deadline is moved behind whatever the test does. */
 async function withoutDeadline(job: Submitted): Promise<void> {
-  await bench.database.rows(`UPDATE ${job.table} SET deadline_at = now() + interval '10 d' WHERE id = $1`, [
+  await harness.database.rows(`UPDATE ${job.table} SET deadline_at = now() + interval '10 d' WHERE id = $1`, [
     job.id,
   ]);
 }
 
-async function lost(noun: Noun): Promise<Submitted> {
-  const job = await submitted(noun);
+async function lost(jobType: JobType): Promise<Submitted> {
+  const job = await submitted(jobType);
   await withoutDeadline(job);
   await poll(job, isNotFound(), 11, 3 * minuteMs);
-  expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'MODEL_LOST_UPSTREAM' });
+  expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'MODEL_LOST_UPSTREAM' });
   return job;
 }
 
-async function timedOut(noun: Noun): Promise<Submitted> {
-  const job = await submitted(noun);
-  await bench.age(job, deadlineMs + 1_000);
+async function timedOut(jobType: JobType): Promise<Submitted> {
+  const job = await submitted(jobType);
+  await harness.age(job, deadlineMs + 1_000);
   await poll(job, running(50));
-  expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
+  expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
   return job;
 }
 
-async function failedUpstream(noun: Noun): Promise<Submitted> {
-  const job = await submitted(noun);
+async function failedUpstream(jobType: JobType): Promise<Submitted> {
+  const job = await submitted(jobType);
   await poll(job, failed('no face'));
-  expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
+  expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
   return job;
 }
 
-const dueInMs = async (job: Job): Promise<number> => (await bench.row(job)).dueAt!.getTime() - Date.now();
+const dueInMs = async (job: Job): Promise<number> => (await harness.row(job)).dueAt!.getTime() - Date.now();
 
-describe.each(kinds)('a $noun that is answered by 404', ({ noun, isDone, doneAnswer }) => {
+describe.each(kinds)('a $jobType that is answered by 404', ({ jobType, isDone, doneAnswer }) => {
   it('stays as it is for 30 minutes, and is taken when it is found again', async () => {
-    const job = await submitted(noun);
+    const job = await submitted(jobType);
     await withoutDeadline(job);
     await poll(job, isNotFound(), 11, 2 * minuteMs);
-    worker = bench.successor(worker);
+    worker = harness.successor(worker);
     await poll(job, isNotFound(), 1, 5 * minuteMs);
-    expect(await bench.row(job)).toMatchObject({ status: runningState[job.table], failureCode: null });
+    expect(await harness.row(job)).toMatchObject({ status: runningState[job.table], failureCode: null });
     await poll(job, doneAnswer);
-    expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
+    expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
   });
 
   it('is counted from the start in the next attempt', async () => {
-    const job = await lost(noun);
-    expect(await bench.row(job)).toMatchObject({ failureRetryable: true });
+    const job = await lost(jobType);
+    expect(await harness.row(job)).toMatchObject({ failureRetryable: true });
     await poll(job, isNotFound(), 3, 30 * minuteMs);
-    await bench.retry(job);
+    await harness.retry(job);
     await worker.submit(job.table);
-    const again = { ...job, ref: (await bench.row(job)).providerRef! };
+    const again = { ...job, ref: (await harness.row(job)).providerRef! };
     await withoutDeadline(again);
     await poll(again, isNotFound(), 9, 10 * minuteMs);
-    expect(await bench.row(job)).toMatchObject({ status: runningState[job.table] });
+    expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
   });
 });
 
-describe.each(kinds)('the late watch of a $noun', ({ noun, isDone, doneAnswer, retentionMs }) => {
+describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAnswer, retentionMs }) => {
   it.each([
     ['was lost', lost],
     ['timed out', timedOut],
     ['failed by the word of the upstream', failedUpstream],
   ])('takes the late success of one that %s, with an event', async (_, failedJob) => {
-    const job = await failedJob(noun);
-    const told = (await bench.events(job)).length;
+    const job = await failedJob(jobType);
+    const received = (await harness.events(job)).length;
     for (const answer of [timesOut(), isNotFound(), running(90), failed('no face'), limits(1_000)])
       await poll(job, answer);
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED' });
-    expect(await bench.events(job)).toHaveLength(told);
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED' });
+    expect(await harness.events(job)).toHaveLength(received);
     await poll(job, doneAnswer);
-    expect(await bench.row(job)).toMatchObject({ status: isDone, failureCode: null });
-    expect((await bench.events(job)).slice(told).map(({ payload }) => payload.status)).toEqual([isDone]);
+    expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
+    expect((await harness.events(job)).slice(received).map(({ payload }) => payload.status)).toEqual([
+      isDone,
+    ]);
   });
 
   it('polls less and less often, and not after the retention is over', async () => {
-    const job = await timedOut(noun);
+    const job = await timedOut(jobType);
     const firstMs = await dueInMs(job);
     await poll(job, isNotFound(), 1, retentionMs / 2);
     expect(await dueInMs(job)).toBeGreaterThan(2 * firstMs);
     await poll(job, isNotFound(), 1, retentionMs / 2 - minuteMs);
     expect(await dueInMs(job)).toBeLessThan(minuteMs);
     await poll(job, isNotFound(), 1, minuteMs);
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
   });
 
   it('goes on after a restart, at the stored time', async () => {
-    const job = await timedOut(noun);
-    const { dueAt } = await bench.row(job);
-    worker = bench.successor(worker);
+    const job = await timedOut(jobType);
+    const { dueAt } = await harness.row(job);
+    worker = harness.successor(worker);
     await worker.poll(job.table);
-    expect((await bench.row(job)).dueAt).toEqual(dueAt);
+    expect((await harness.row(job)).dueAt).toEqual(dueAt);
     await poll(job, doneAnswer);
-    expect(await bench.row(job)).toMatchObject({ status: isDone });
+    expect(await harness.row(job)).toMatchObject({ status: isDone });
   });
 
   it('ends with a retry, even if the first attempt is answered meanwhile', async () => {
-    const job = await timedOut(noun);
-    worker.pauseAt('poll:answered', () => bench.retry(job));
+    const job = await timedOut(jobType);
+    worker.pauseAt('poll:answered', () => harness.retry(job));
     await poll(job, doneAnswer);
-    expect(await bench.row(job)).toMatchObject({ status: 'QUEUED', providerRef: null });
+    expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', providerRef: null });
     await worker.submit(job.table);
-    const row = await bench.row(job);
+    const row = await harness.row(job);
     expect(row).toMatchObject({ status: runningState[job.table], attempt: 2 });
     expect(row.providerRef).not.toBe(job.ref);
     await worker.poll(job.table);
-    expect((await bench.ledger(job)).map(({ providerRef }) => providerRef)).toEqual([
+    expect((await harness.ledger(job)).map(({ providerRef }) => providerRef)).toEqual([
       job.ref,
       row.providerRef,
     ]);
   });
 
   it('does not begin for one that was cancelled', async () => {
-    const job = await submitted(noun);
-    await bench.cancel(job);
+    const job = await submitted(jobType);
+    await harness.cancel(job);
     await poll(job, doneAnswer, 3, hourMs);
-    expect(await bench.row(job)).toMatchObject({ status: 'CANCELLED', dueAt: null });
-    expect(bench.provider.polls.get(job.ref)).toBeUndefined();
+    expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED', dueAt: null });
+    expect(harness.provider.polls.get(job.ref)).toBeUndefined();
   });
 
   it('takes over a job that had failed before its id came in', async () => {
-    const job = await begin(bench, noun);
+    const job = await begin(harness, jobType);
     worker.crashAt('submission:journaled');
     await worker.submit(job.table);
-    await bench.database.rows(
+    await harness.database.rows(
       `UPDATE ${job.table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_TIMEOUT',
               failure_message = 'Too late.', failure_retryable = true WHERE id = $1`,
       [job.id],
     );
-    worker = bench.successor(worker);
+    worker = harness.successor(worker);
     await worker.replay();
-    const row = await bench.row(job);
+    const row = await harness.row(job);
     expect(row).toMatchObject({ status: 'FAILED', providerRef: expect.any(String) as string });
     await poll({ ...job, ref: row.providerRef! }, doneAnswer);
-    expect(await bench.row(job)).toMatchObject({ status: isDone });
+    expect(await harness.row(job)).toMatchObject({ status: isDone });
   });
 
   it('opens no circuit for those that run, however many of its polls fail', async () => {
-    for (let count = 0; count < 6; count += 1) await poll(await timedOut(noun), timesOut());
+    for (let count = 0; count < 6; count += 1) await poll(await timedOut(jobType), timesOut());
     expect(
-      await bench.database.rows('SELECT poll_failing AS poll, reach_failing AS reach FROM upstream_accounts'),
+      await harness.database.rows(
+        'SELECT poll_failing AS poll, reach_failing AS reach FROM upstream_accounts',
+      ),
     ).toEqual([{ poll: [], reach: [] }]);
   });
 
   it('does not take calls away from those that run', async () => {
-    const running1 = await submitted(noun);
-    const failedJobs = [await timedOut(noun), await timedOut(noun), await timedOut(noun)];
-    await bench.database.rows(
+    const running1 = await submitted(jobType);
+    const failedJobs = [await timedOut(jobType), await timedOut(jobType), await timedOut(jobType)];
+    await harness.database.rows(
       'UPDATE upstream_accounts SET watch_tokens = 1, poll_tokens = 1, watch_refilled_at = now(), poll_refilled_at = now()',
     );
-    bench.provider.requestsPerMinute = 1;
-    for (const job of [...failedJobs, running1]) await bench.untilDue(job);
-    const before = failedJobs.map(({ ref }) => bench.provider.polls.get(ref) ?? 0);
+    harness.provider.requestsPerMinute = 1;
+    for (const job of [...failedJobs, running1]) await harness.untilDue(job);
+    const before = failedJobs.map(({ ref }) => harness.provider.polls.get(ref) ?? 0);
     await worker.poll(running1.table);
-    const after = failedJobs.map(({ ref }) => bench.provider.polls.get(ref) ?? 0);
-    expect(bench.provider.polls.get(running1.ref)).toBe(1);
+    const after = failedJobs.map(({ ref }) => harness.provider.polls.get(ref) ?? 0);
+    expect(harness.provider.polls.get(running1.ref)).toBe(1);
     expect(after.reduce((sum, count) => sum + count) - before.reduce((sum, count) => sum + count)).toBe(1);
   });
 });
 
 describe('pictures of a generation', () => {
   const hoursLeft = async (job: Job): Promise<number> => {
-    const [row] = await bench.database.rows<{ hours: number }>(
+    const [row] = await harness.database.rows<{ hours: number }>(
       `SELECT extract(epoch FROM expires_at - now())::float8 / 3600 AS hours FROM avatars WHERE generation_id = $1`,
       [job.id],
     );
@@ -223,7 +227,7 @@ describe('pictures of a generation', () => {
   it('expire 48 hours after the upstream was last known to work on them', async () => {
     const job = await submitted('generation');
     await poll(job, running(50), 1, 20 * minuteMs);
-    await bench.age(job, 5 * hourMs);
+    await harness.age(job, 5 * hourMs);
     await poll(job, timesOut());
     await poll(job, done(url));
     expect(await hoursLeft(job)).toBeCloseTo(43, 1);
@@ -231,14 +235,14 @@ describe('pictures of a generation', () => {
 
   it('expire 48 hours after the submission where nothing more is known', async () => {
     const job = await submitted('generation');
-    await bench.age(job, 2 * hourMs);
+    await harness.age(job, 2 * hourMs);
     await poll(job, done(url));
     expect(await hoursLeft(job)).toBeCloseTo(46, 1);
   });
 
   it('are fetched for an hour although their time may be over', async () => {
     const job = await submitted('generation');
-    await bench.age(job, 100 * hourMs);
+    await harness.age(job, 100 * hourMs);
     await poll(job, done(url));
     expect(await hoursLeft(job)).toBeCloseTo(1, 1);
   });
@@ -246,9 +250,9 @@ describe('pictures of a generation', () => {
   it('come late: done without any is a failure, and is watched', async () => {
     const job = await submitted('generation');
     await poll(job, done());
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
     await poll(job, done());
     await poll(job, done(url));
-    expect(await bench.row(job)).toMatchObject({ status: 'STORING' });
+    expect(await harness.row(job)).toMatchObject({ status: 'STORING' });
   });
 });

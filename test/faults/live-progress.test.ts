@@ -19,7 +19,7 @@ const endlessTraining = async (): Promise<string> => {
   await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
   const { id } = await client.train({ photoIds, name: 'first' });
   const feed = client.followTraining(id);
-  await feed.until((told) => told.some(({ status }) => status === 'TRAINING'));
+  await feed.until((received) => received.some(({ status }) => status === 'TRAINING'));
   feed.drop();
   return id;
 };
@@ -47,8 +47,8 @@ const rename = async (id: string, name: string): Promise<void> => {
 };
 
 /** The names that were told, each as often as its name changed to it. */
-const changesOf = (told: readonly { model: { name: string } }[]): string[] =>
-  told.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
+const changesOf = (received: readonly { model: { name: string } }[]): string[] =>
+  received.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
 
 const transports: Transport[] = ['WebSocket', 'SSE'];
 
@@ -56,28 +56,31 @@ describe.each(transports)('live progress over %s', (transport) => {
   it('resumes behind the last cursor with every event once, after a connection that broke', async () => {
     const id = await endlessTraining();
     const first = client.followTraining(id, undefined, transport);
-    await first.until((told) => told.length > 0);
+    await first.until((received) => received.length > 0);
     expect(first.messages[0]).toMatchObject({
       status: 'TRAINING',
       isSnapshot: true,
       model: { name: 'first' },
     });
     for (const name of ['a', 'b', 'c']) await rename(id, name);
-    const seen = await first.until((told) => told.at(-1)!.model.name === 'c');
+    const seen = await first.until((received) => received.at(-1)!.model.name === 'c');
     first.drop();
 
     for (const name of ['d', 'e']) await rename(id, name);
     const second = client.followTraining(id, seen.at(-1)!.cursor, transport);
-    await second.until((told) => told.some(({ model }) => model.name === 'e'));
+    await second.until((received) => received.some(({ model }) => model.name === 'e'));
     await rename(id, 'f');
     await client.changeModel('cancelModel', id);
     expect(await second.ended()).toEqual({ how: 'complete' });
 
-    const told = [...seen, ...second.messages];
-    expect(changesOf(told)).toEqual(['first', 'a', 'b', 'c', 'd', 'e', 'f']);
-    expect(told.map(({ isSnapshot }) => isSnapshot)).toEqual([true, ...told.slice(1).map(() => false)]);
-    expect(new Set(told.map(({ cursor }) => cursor)).size).toBe(told.length);
-    expect(told.at(-1)).toMatchObject({ status: 'CANCELLED' });
+    const received = [...seen, ...second.messages];
+    expect(changesOf(received)).toEqual(['first', 'a', 'b', 'c', 'd', 'e', 'f']);
+    expect(received.map(({ isSnapshot }) => isSnapshot)).toEqual([
+      true,
+      ...received.slice(1).map(() => false),
+    ]);
+    expect(new Set(received.map(({ cursor }) => cursor)).size).toBe(received.length);
+    expect(received.at(-1)).toMatchObject({ status: 'CANCELLED' });
   });
 
   it('tells the present and ends, once the job has ended; behind its end there is nothing', async () => {
@@ -113,7 +116,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     const id = await endlessTraining();
     const training = client.followTraining(id, undefined, transport);
     const avatars = client.followAvatars({ modelId: id }, transport);
-    await training.until((told) => told.length > 0);
+    await training.until((received) => received.length > 0);
     await client.remove('deleteModel', id);
     for (const feed of [training, avatars]) expect(await feed.ended()).toEqual(noModel);
   });
@@ -129,7 +132,9 @@ describe.each(transports)('live progress over %s', (transport) => {
         client.followAvatars({ generationId: id }, transport),
       ];
       const ofModel = client.followAvatars({ modelId }, transport);
-      await client.followGeneration(id).until((told) => told.some(({ status }) => status === 'GENERATING'));
+      await client
+        .followGeneration(id)
+        .until((received) => received.some(({ status }) => status === 'GENERATING'));
       if (what === 'its model') await client.remove('deleteModel', modelId);
       else await client.remove('deleteGeneration', id);
       const isModel = what === 'its model';
@@ -142,7 +147,7 @@ describe.each(transports)('live progress over %s', (transport) => {
   it('refuses what cannot be followed, and says why', async () => {
     const [id, otherId] = [await endlessTraining(), await endlessTraining()];
     const other = client.followTraining(otherId, undefined, transport);
-    const [{ cursor } = { cursor: '' }] = await other.until((told) => told.length > 0);
+    const [{ cursor } = { cursor: '' }] = await other.until((received) => received.length > 0);
     other.drop();
     const unknown = `model_${'0'.repeat(32)}`;
     const refusals = [

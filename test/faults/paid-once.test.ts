@@ -76,14 +76,14 @@ describe('a gateway that is stopped and started again', () => {
     await gateway.sandbox.fault({ on: 'model', kind: 'status', status: 503, times: 3 });
     const { id } = await client.train(input);
     const feed = client.followTraining(id);
-    const told = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
+    const received = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
     await gateway.restart();
     expect(await feed.ended()).toEqual({
       how: 'cut',
       code: 1012,
       reason: 'The server is stopping; reconnect and resume with your last cursor.',
     });
-    const resumed = client.followTraining(id, told.at(-1)!.cursor);
+    const resumed = client.followTraining(id, received.at(-1)!.cursor);
     expect(await resumed.ended()).toEqual({ how: 'complete' });
     expect(resumed.messages.at(-1)).toMatchObject({ status: 'READY', isSnapshot: false });
     expect(await client.train(input)).toMatchObject({ id, status: 'READY', attempt: 1 });
@@ -93,7 +93,9 @@ describe('a gateway that is stopped and started again', () => {
   it('lets a paid call that it is making end, with the photos that the upstream still wants', async () => {
     const before = await trainings();
     const { id } = await client.train({ photoIds });
-    await client.followTraining(id).until((told) => told.some(({ status }) => status === 'SUBMITTING'));
+    await client
+      .followTraining(id)
+      .until((received) => received.some(({ status }) => status === 'SUBMITTING'));
     await gateway.restart();
     expect(await client.modelEnd(id)).toMatchObject({ status: 'READY', attempt: 1, failure: null });
     expect(await trainings()).toBe(before + 1);
@@ -117,11 +119,11 @@ describe('a gateway that is stopped and started again', () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
     const { id } = await client.train({ photoIds });
     const feed = client.followTraining(id, undefined, 'SSE');
-    const told = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
+    const received = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
     await gateway.restart();
     expect((await feed.ended()).how).not.toBe('complete');
     await client.changeModel('cancelModel', id);
-    const resumed = client.followTraining(id, told.at(-1)!.cursor, 'SSE');
+    const resumed = client.followTraining(id, received.at(-1)!.cursor, 'SSE');
     expect(await resumed.ended()).toEqual({ how: 'complete' });
     expect(resumed.messages.at(-1)).toMatchObject({ status: 'CANCELLED' });
   });

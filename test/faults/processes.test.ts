@@ -1,6 +1,6 @@
 import { createLogger } from '../../src/core/logger';
 import { startSandbox } from '../../src/sandbox/sandbox';
-import { brokenPromises, rowId, statesOf } from '../support/faults-audit';
+import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { ClientError, eventually, within, type FaultsClient } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
@@ -33,7 +33,7 @@ describe('two gateways on one database', () => {
     const other = clients[1]!.train([...photoIds].reverse(), 'the-same-key');
     await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
     expect((await environment.sandbox.counts()).trainings).toBe(1);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('leave no paid call open whose process ended after its job was cancelled', async () => {
@@ -57,7 +57,7 @@ describe('two gateways on one database', () => {
     // Such calls are looked for at a start and every minute.
     await environment.restartGateway();
     await eventually('the outcome', outcomes, ([call]) => call!.outcome === 'UNKNOWN');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('pay for 40 jobs 40 times, though one of them is killed in the middle', async () => {
@@ -89,7 +89,7 @@ describe('two gateways on one database', () => {
     const paid = (await environment.paid()) - before;
     expect(paid).toBeLessThanOrEqual(40 - refused);
     expect(paid).toBeGreaterThanOrEqual(40 - refused - unknown);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('leave nothing of a dead one lying for longer than 30 seconds', async () => {
@@ -109,7 +109,7 @@ describe('two gateways on one database', () => {
     const { status } = await ending(environment, 'training', training.id);
     expect(status).toBe('READY');
     expect(Date.now() - killedMs).toBeLessThan(30_000);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('lose no id that only the journal of a dead one has', async () => {
@@ -126,7 +126,7 @@ describe('two gateways on one database', () => {
     expect(environment.gateway).toBe(second);
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
     expect((await environment.paid()) - before).toBe(1);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('do not make a call twice when the one that began it stood still for longer than its lease and the grace', async () => {
@@ -160,7 +160,7 @@ describe('two gateways on one database', () => {
     );
     expect((await environment.paid()) - before).toBe(1);
     expect(await look(environment, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('keep to a limit of 4 requests a second together: 20 jobs are paid 20 times, and no call is early', async () => {
@@ -216,6 +216,6 @@ describe('a database that is away', () => {
     await ending(environment, 'training', id);
     const rows = await environment.rows('SELECT id FROM submissions WHERE model_id = $1', [rowId(id)]);
     expect(rows).toHaveLength(1);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { brokenPromises } from '../support/faults-audit';
+import { findViolations } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, look, order, type JobKind } from '../support/faults-jobs';
@@ -50,5 +50,5 @@ it('jobs of a provider that is removed end, new ones are refused, and both go on
     expect(['READY', 'COMPLETED']).toContain(status);
   }
   expect((await environment.paid()) - before).toBe(2);
-  expect(await brokenPromises(environment)).toEqual([]);
+  expect(await findViolations(environment)).toEqual([]);
 });

@@ -6,32 +6,39 @@ import {
 } from '../../src/jobs/submission-retention';
 import { acceptAttempt } from '../../src/jobs/submission.ledger';
 import { modelKind } from '../../src/models/model.job';
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs, type JobProcess } from '../support/job-process';
-import { begin, nouns } from '../support/job-stories';
-import { accepts, failed, isUnclear, isUnreachable, refuses, type Fate } from '../support/scripted-provider';
+import { begin, jobTypes } from '../support/job-scenarios';
+import {
+  accepts,
+  failed,
+  isUnclear,
+  isUnreachable,
+  refuses,
+  type ScriptedResponse,
+} from '../support/scripted-provider';
 
 const dayMs = 86_400_000;
 
 describe('quotas and the ledger of paid calls', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   /** Reservations of today that count. */
   const counted = async (): Promise<number> => {
-    const [row] = await bench.database.rows<{ count: number }>(
+    const [row] = await harness.database.rows<{ count: number }>(
       `SELECT count(*)::int AS count FROM quota_reservations
         WHERE returned_at IS NULL AND day = (now() AT TIME ZONE 'UTC')::date`,
     );
@@ -44,15 +51,15 @@ describe('quotas and the ledger of paid calls', () => {
     isAnonymous: boolean;
   }
   const calls = (): Promise<Call[]> =>
-    bench.database.rows<Call>(
+    harness.database.rows<Call>(
       `SELECT outcome, trainings + avatars AS units, model_id IS NULL AND generation_id IS NULL AS "isDetached",
               num_nonnulls(provider_ref, correlation_id, evidence, job_deleted_at) = 0 AS "isAnonymous"
          FROM submissions ORDER BY attempt`,
     );
   const units: Record<string, number> = { training: 1, generation: 2, 'generation from a photo': 1 };
 
-  describe.each(nouns)('for a %s', (noun) => {
-    it.each<['cancel' | 'delete', string, number, () => Fate, string]>([
+  describe.each(jobTypes)('for a %s', (jobType) => {
+    it.each<['cancel' | 'delete', string, number, () => ScriptedResponse, string]>([
       ['cancel', 'refused', 0, () => refuses(), 'REFUSED'],
       ['cancel', 'not sent', 0, isUnreachable, 'NOT_EXECUTED'],
       ['cancel', 'of unknown outcome', 1, () => isUnclear(), 'UNKNOWN'],
@@ -61,21 +68,23 @@ describe('quotas and the ledger of paid calls', () => {
       ['delete', 'not sent', 0, isUnreachable, 'NOT_EXECUTED'],
       ['delete', 'of unknown outcome', 1, () => isUnclear(), 'UNKNOWN'],
       ['delete', 'accepted', 1, () => accepts(), 'ACCEPTED'],
-    ])('a %s during a call that is then %s counts %s', async (change, _, left, fate, outcome) => {
-      const job = await begin(bench, noun);
-      const held = bench.provider.hold();
+    ])('a %s during a call that is then %s counts %s', async (change, _, left, response, outcome) => {
+      const job = await begin(harness, jobType);
+      const held = harness.provider.hold();
       const pass = worker.submit(job.table);
       await held.arrived;
-      await bench[change](job);
+      await harness[change](job);
       expect(await counted()).toBe(1);
-      held.answer(fate());
+      held.answer(response());
       await pass;
       expect(await counted()).toBe(left);
       const isDetached = change === 'delete';
-      expect(await calls()).toMatchObject([{ outcome, units: units[noun], isDetached }]);
-      if (!isDetached) await bench.delete(job);
+      expect(await calls()).toMatchObject([{ outcome, units: units[jobType], isDetached }]);
+      if (!isDetached) await harness.delete(job);
       expect(await counted()).toBe(left);
-      expect(await calls()).toEqual([{ outcome, units: units[noun], isDetached: true, isAnonymous: true }]);
+      expect(await calls()).toEqual([
+        { outcome, units: units[jobType], isDetached: true, isAnonymous: true },
+      ]);
     });
   });
 
@@ -83,7 +92,7 @@ describe('quotas and the ledger of paid calls', () => {
     [
       'refused',
       async (job) => {
-        bench.provider.next(refuses());
+        harness.provider.next(refuses());
         await worker.submit(job.table);
       },
       0,
@@ -91,7 +100,7 @@ describe('quotas and the ledger of paid calls', () => {
     [
       'not submitted before its queue deadline',
       async (job) => {
-        await bench.database.rows('UPDATE models SET deadline_at = now()');
+        await harness.database.rows('UPDATE models SET deadline_at = now()');
         await worker.submit(job.table);
       },
       0,
@@ -99,10 +108,10 @@ describe('quotas and the ledger of paid calls', () => {
     [
       'of unknown outcome',
       async (job) => {
-        bench.provider.next(isUnclear());
+        harness.provider.next(isUnclear());
         await worker.submit(job.table);
-        await bench.fetchPhoto(bench.provider.calls[0]!);
-        await bench.age(job, graceMs + 1_000);
+        await harness.fetchPhoto(harness.provider.calls[0]!);
+        await harness.age(job, graceMs + 1_000);
         await worker.submit(job.table);
       },
       1,
@@ -111,25 +120,25 @@ describe('quotas and the ledger of paid calls', () => {
       'failed by the upstream after it took it',
       async (job) => {
         await worker.submit(job.table);
-        bench.provider.otherwise = failed();
-        await bench.untilDue(job);
+        harness.provider.otherwise = failed();
+        await harness.untilDue(job);
         await worker.poll(job.table);
       },
       1,
     ],
   ])('counts a FAILED training only if it may have been paid: %s', async (_, fail, left) => {
-    const job = await begin(bench, 'training');
+    const job = await begin(harness, 'training');
     await fail(job);
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED' });
     expect(await counted()).toBe(left);
   });
 
   it('counts again what turns out to have been paid after all', async () => {
-    const job = await begin(bench, 'training');
-    bench.provider.next(refuses());
+    const job = await begin(harness, 'training');
+    harness.provider.next(refuses());
     await worker.submit(job.table);
     expect(await counted()).toBe(0);
-    await bench.database.transaction((sql) =>
+    await harness.database.transaction((sql) =>
       acceptAttempt(sql, modelKind, { id: job.id, attempt: 1, ref: 'late' }),
     );
     expect(await counted()).toBe(1);
@@ -137,85 +146,85 @@ describe('quotas and the ledger of paid calls', () => {
 
   it.each(['generation', 'training'] as const)(
     'counts the attempts of a retried %s for the retry, and earlier ones for the first request',
-    async (noun) => {
-      const job = await begin(bench, noun);
+    async (jobType) => {
+      const job = await begin(harness, jobType);
       await worker.submit(job.table);
-      bench.provider.otherwise = failed();
-      await bench.untilDue(job);
+      harness.provider.otherwise = failed();
+      await harness.untilDue(job);
       await worker.poll(job.table);
-      await bench.database.rows('UPDATE quota_reservations SET day = day - 1');
-      await bench.retry(job);
+      await harness.database.rows('UPDATE quota_reservations SET day = day - 1');
+      await harness.retry(job);
       expect(await counted()).toBe(1);
-      bench.provider.next(refuses());
+      harness.provider.next(refuses());
       await worker.submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
+      expect(await harness.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
       expect(await counted()).toBe(0);
-      const [first] = await bench.database.rows<{ returned: boolean }>(
+      const [first] = await harness.database.rows<{ returned: boolean }>(
         'SELECT returned_at IS NOT NULL AS returned FROM quota_reservations ORDER BY id LIMIT 1',
       );
       expect(first).toEqual({ returned: false });
-      await bench.delete(job);
+      await harness.delete(job);
       expect(await counted()).toBe(0);
     },
   );
 
   it('counts a retry that was paid once, after a first call that was refused', async () => {
-    const job = await begin(bench, 'training');
-    bench.provider.next(refuses('PHOTO_UNREACHABLE'));
+    const job = await begin(harness, 'training');
+    harness.provider.next(refuses('PHOTO_UNREACHABLE'));
     await worker.submit(job.table);
-    await bench.retry(job);
+    await harness.retry(job);
     await worker.submit(job.table);
-    bench.provider.otherwise = failed();
-    await bench.untilDue(job);
+    harness.provider.otherwise = failed();
+    await harness.untilDue(job);
     await worker.poll(job.table);
-    expect(await bench.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
     expect(await counted()).toBe(1);
   });
 
   it('keeps counting a paid first request when its retry is deleted during a call that is then refused', async () => {
-    const job = await begin(bench, 'training');
+    const job = await begin(harness, 'training');
     await worker.submit(job.table);
-    bench.provider.otherwise = failed();
-    await bench.untilDue(job);
+    harness.provider.otherwise = failed();
+    await harness.untilDue(job);
     await worker.poll(job.table);
-    await bench.retry(job);
+    await harness.retry(job);
     expect(await counted()).toBe(2);
-    const held = bench.provider.hold();
+    const held = harness.provider.hold();
     const pass = worker.submit(job.table);
     await held.arrived;
-    await bench.delete(job);
+    await harness.delete(job);
     held.answer(refuses());
     await pass;
     expect(await counted()).toBe(1);
   });
 
   it('keeps the calls of all generations of a deleted model, and returns none twice', async () => {
-    const job = await begin(bench, 'generation');
+    const job = await begin(harness, 'generation');
     await worker.submit(job.table);
-    await bench.delete({ table: 'models', id: job.streamId, streamId: job.streamId });
+    await harness.delete({ table: 'models', id: job.streamId, streamId: job.streamId });
     expect(await calls()).toEqual([{ outcome: 'ACCEPTED', units: 2, isDetached: true, isAnonymous: true }]);
     expect(await counted()).toBe(1);
   });
 
   it('detaches a call whose process ended after its job was deleted, as of unknown outcome', async () => {
-    const job = await begin(bench, 'training');
+    const job = await begin(harness, 'training');
     worker.crashAt('submission:before-call');
     await worker.submit(job.table);
-    await bench.delete(job);
-    expect(await detachUnanswered(bench.database)).toBe(0);
-    await bench.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
-    expect(await detachUnanswered(bench.database)).toBe(1);
+    await harness.delete(job);
+    expect(await detachUnanswered(harness.database)).toBe(0);
+    await harness.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
+    expect(await detachUnanswered(harness.database)).toBe(1);
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: true, isAnonymous: true }]);
   });
 
   it('closes a call whose process ended after its job was cancelled, as of unknown outcome', async () => {
-    const job = await begin(bench, 'training');
+    const job = await begin(harness, 'training');
     worker.crashAt('submission:answered');
     await worker.submit(job.table);
-    await bench.cancel(job);
-    const close = (): Promise<number> => closeUnanswered(bench.database, 60_000);
+    await harness.cancel(job);
+    const close = (): Promise<number> => closeUnanswered(harness.database, 60_000);
     expect(await close()).toBe(0);
-    await bench.database.rows(`UPDATE submissions SET called_at = now() - interval '61 s'`);
+    await harness.database.rows(`UPDATE submissions SET called_at = now() - interval '61 s'`);
     expect(await close()).toBe(1);
     expect(await close()).toBe(0);
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: false, isAnonymous: true }]);
@@ -223,22 +232,22 @@ describe('quotas and the ledger of paid calls', () => {
   });
 
   it('says what was spent by day, and forgets calls of deleted jobs after their retention', async () => {
-    const [kept, gone] = [await begin(bench, 'training'), await begin(bench, 'generation')];
-    bench.provider.next(() => Promise.resolve({ ref: 'ref-credits', notice: { creditsAvailable: 77 } }));
+    const [kept, gone] = [await begin(harness, 'training'), await begin(harness, 'generation')];
+    harness.provider.next(() => Promise.resolve({ ref: 'ref-credits', notice: { creditsAvailable: 77 } }));
     await worker.submit('models');
     await worker.submit('generations');
-    await bench.delete(gone);
-    expect(await readLedger(bench.database, 1)).toEqual([
+    await harness.delete(gone);
+    expect(await readLedger(harness.database, 1)).toEqual([
       {
         day: new Date().toISOString().slice(0, 10),
         ...{ provider: 'scripted', account: 'scripted account', trainings: 1, avatars: 2 },
         ...{ uncertainTrainings: 0, uncertainAvatars: 0, notExecuted: 0, creditsAvailable: 77 },
       },
     ]);
-    await bench.database.rows(`UPDATE submissions SET called_at = called_at - interval '10 days'`);
-    expect(await readLedger(bench.database, 1)).toEqual([]);
-    expect(await pruneLedger(bench.database, 11 * dayMs)).toBe(0);
-    expect(await pruneLedger(bench.database, 9 * dayMs)).toBe(1);
-    expect(await bench.ledger(kept)).toHaveLength(1);
+    await harness.database.rows(`UPDATE submissions SET called_at = called_at - interval '10 days'`);
+    expect(await readLedger(harness.database, 1)).toEqual([]);
+    expect(await pruneLedger(harness.database, 11 * dayMs)).toBe(0);
+    expect(await pruneLedger(harness.database, 9 * dayMs)).toBe(1);
+    expect(await harness.ledger(kept)).toHaveLength(1);
   });
 });

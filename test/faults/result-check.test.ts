@@ -1,7 +1,7 @@
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { TestClient } from '../support/client';
-import { brokenPromises, media, rowId } from '../support/faults-audit';
-import { eventually, type ShownAvatar } from '../support/faults-client';
+import { findViolations, media, rowId } from '../support/faults-audit';
+import { eventually, type StoredAvatar } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
 
@@ -26,7 +26,7 @@ describe('a stored picture', () => {
   /** A stored avatar, and where its file or its preview lies. */
   const stored = async (
     suffix = '.picture',
-  ): Promise<{ avatar: ShownAvatar; generationId: string; path: string }> => {
+  ): Promise<{ avatar: StoredAvatar; generationId: string; path: string }> => {
     const { id } = await order(environment, 'generation');
     await ending(environment, 'generation', id);
     const [avatar] = await environment.client.avatars(id);
@@ -56,7 +56,7 @@ describe('a stored picture', () => {
     expect(environment.gateway.said(/a stored picture is damaged; it is fetched again/, 'error')).not.toEqual(
       [],
     );
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('is found by the periodic check when its bytes were changed and their number was not', async () => {
@@ -72,7 +72,7 @@ describe('a stored picture', () => {
         ) && (await environment.gateway.metric('likeness_pictures_damaged_total')) > before,
       (isDone) => isDone,
     );
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('is not served when it cannot be fetched again, until its file is restored', async () => {
@@ -95,7 +95,7 @@ describe('a stored picture', () => {
       () => statusOf(avatar.url),
       (status) => status === 200,
     );
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('has its preview made again when that is damaged', async () => {
@@ -117,6 +117,6 @@ describe('a stored picture', () => {
       async () => (await (await fetch(node.url)).arrayBuffer()).byteLength,
       (size) => size > 100,
     );
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { TestClient } from '../support/client';
-import { brokenPromises, statesOf } from '../support/faults-audit';
+import { findViolations, statesOf } from '../support/faults-audit';
 import { eventually, within } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
@@ -46,7 +46,7 @@ describe('finished pictures', () => {
       (lines) => lines.length > 0,
     );
     expect(await look(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('are stored after seconds of 403, 404, HTML, cut and compressed answers', async () => {
@@ -60,7 +60,7 @@ describe('finished pictures', () => {
     const { id } = await order(environment, 'generation');
     expect((await ending(environment, 'generation', id)).status).toBe('COMPLETED');
     expect(await statesOf(environment, id)).not.toContain('PARTIAL');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('make a generation PARTIAL when one of them fails for too long, and COMPLETED when it comes', async () => {
@@ -72,7 +72,7 @@ describe('finished pictures', () => {
     const client = new TestClient(() => environment.gateway.url);
     const { id } = await order(environment, 'generation');
     const [avatars, progress] = [client.followAvatars({ generationId: id }), client.followGeneration(id)];
-    const told = await progress.until((all) => all.some(({ status }) => status === 'PARTIAL'));
+    const received = await progress.until((all) => all.some(({ status }) => status === 'PARTIAL'));
     expect(await progress.ended()).toEqual({ how: 'complete' });
     expect(await avatars.ended()).toEqual({ how: 'complete' });
     expect(avatars.messages).toHaveLength(1);
@@ -82,13 +82,13 @@ describe('finished pictures', () => {
       (await ending(environment, 'generation', id, ({ status }) => status === 'COMPLETED')).progress,
     ).toBe(100);
     // Those who resume learn of what came after their last cursor, once.
-    const rest = client.followGeneration(id, told.at(-1)!.cursor);
+    const rest = client.followGeneration(id, received.at(-1)!.cursor);
     expect(await rest.ended()).toEqual({ how: 'complete' });
     expect(rest.messages).toMatchObject([{ status: 'COMPLETED', progress: 100, isSnapshot: false }]);
     const late = client.followAvatars({ generationId: id, after: avatars.messages[0]!.cursor });
     expect(await late.ended()).toEqual({ how: 'complete' });
     expect(late.messages).toHaveLength(1);
     expect(late.messages[0]!.avatar.id).not.toBe(avatars.messages[0]!.avatar.id);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { DownloadError } from '../../src/upstream/download';
 import { resultDeadlineMs } from '../support/job-process';
-import { answers, fileOf, ResultBench, type Delivery } from '../support/result-bench';
+import { answers, fileOf, ResultHarness, type Delivery } from '../support/result-harness';
 import { done, failed, isNotFound, timesOut } from '../support/scripted-provider';
 
 const hourMs = 3_600_000;
@@ -12,15 +12,15 @@ const html = fileOf(Buffer.from('<!doctype html><title>Please log in</title>'));
 const tooLarge: Delivery = () => Promise.reject(new DownloadError('TOO_LARGE', 'The picture is too large.'));
 
 describe('a finished picture', () => {
-  let bench: ResultBench;
+  let harness: ResultHarness;
 
   beforeAll(async () => {
-    bench = await ResultBench.open();
+    harness = await ResultHarness.open();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.jobs.stop());
+  afterAll(() => harness.jobs.stop());
 
   it.each<[string, Delivery]>([
     ['500', answers(500)],
@@ -29,98 +29,102 @@ describe('a finished picture', () => {
     ['an empty file', fileOf(Buffer.alloc(0))],
     ['a file that is too large', tooLarge],
   ])('is tried again after %s, at growing intervals, and stored when it comes', async (_, delivery) => {
-    const job = await bench.finished(...first);
-    bench.host.set(first[0]!, delivery);
+    const job = await harness.finished(...first);
+    harness.host.set(first[0]!, delivery);
     const waits: number[] = [];
     for (let time = 0; time < 8; time += 1) {
-      await bench.tryAgain();
-      const [row] = await bench.avatars(job);
+      await harness.tryAgain();
+      const [row] = await harness.avatars(job);
       waits.push(row!.dueAt!.getTime() - Date.now());
     }
     expect(waits[0]).toBeLessThan(1_500);
     expect(waits.at(-1)).toBeGreaterThan(60_000);
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'STORING' });
-    expect(await bench.states(job)).toEqual(['PENDING', 'STORED']);
-    bench.host.clear();
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
-    expect(await bench.told(job)).toEqual(['STORING', 'AVATAR', 'STORING', 'AVATAR', 'COMPLETED']);
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'STORING' });
+    expect(await harness.states(job)).toEqual(['PENDING', 'STORED']);
+    harness.host.clear();
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
+    expect(await harness.eventSequence(job)).toEqual(['STORING', 'AVATAR', 'STORING', 'AVATAR', 'COMPLETED']);
   });
 
   it.each([403, 404, 410, 302])('is asked for under a fresh URL at once after a %i', async (status) => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(status));
-    await bench.says(job, done(...fresh));
-    await bench.tryAgain();
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(status));
+    await harness.says(job, done(...fresh));
+    await harness.tryAgain();
     // One question for both pictures.
-    expect(bench.asked).toBe(1);
-    expect((await bench.avatars(job)).map(({ sourceUrl }) => sourceUrl)).toEqual(fresh);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(harness.asked).toBe(1);
+    expect((await harness.avatars(job)).map(({ sourceUrl }) => sourceUrl)).toEqual(fresh);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is not given up while its time is not over, however often it fails', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(404));
-    await bench.tryAgain(30);
-    expect(await bench.states(job)).toEqual(['PENDING', 'PENDING']);
-    const [row] = await bench.avatars(job);
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(404));
+    await harness.tryAgain(30);
+    expect(await harness.states(job)).toEqual(['PENDING', 'PENDING']);
+    const [row] = await harness.avatars(job);
     expect(row!.dueAt!.getTime() - Date.now()).toBeLessThanOrEqual(resultDeadlineMs);
-    expect(bench.asked).toBe(30);
+    expect(harness.asked).toBe(30);
   });
 
   it('is not asked for by calls that the budget does not have', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(404));
-    await bench.jobs.database.rows(`UPDATE upstream_accounts SET paused_until = now() + interval '1 h'`);
-    await bench.tryAgain(3);
-    expect(bench.asked).toBe(0);
-    expect(await bench.states(job)).toEqual(['PENDING', 'PENDING']);
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(404));
+    await harness.jobs.database.rows(`UPDATE upstream_accounts SET paused_until = now() + interval '1 h'`);
+    await harness.tryAgain(3);
+    expect(harness.asked).toBe(0);
+    expect(await harness.states(job)).toEqual(['PENDING', 'PENDING']);
   });
 
   it('holds its generation up for a time only: PARTIAL without it, COMPLETED when it comes', async () => {
-    const job = await bench.finished(...first);
-    bench.host.set(first[1]!, breaks);
-    await bench.tryAgain();
-    await bench.jobs.age(job, resultDeadlineMs - 60_000);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'STORING' });
-    await bench.jobs.age(job, 61_000);
-    await bench.tryAgain();
-    const partial = await bench.jobs.row(job);
+    const job = await harness.finished(...first);
+    harness.host.set(first[1]!, breaks);
+    await harness.tryAgain();
+    await harness.jobs.age(job, resultDeadlineMs - 60_000);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'STORING' });
+    await harness.jobs.age(job, 61_000);
+    await harness.tryAgain();
+    const partial = await harness.jobs.row(job);
     expect(partial).toMatchObject({ status: 'PARTIAL', progress: 100, failureCode: null, dueAt: null });
-    expect(bench.worker.counted).toEqual(['delayed']);
-    expect(await bench.states(job)).toEqual(['STORED', 'DELAYED']);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
-    bench.host.clear();
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED', progress: 100 });
-    expect((await bench.told(job)).slice(-3)).toEqual(['PARTIAL', 'AVATAR', 'COMPLETED']);
+    expect(harness.worker.counted).toEqual(['delayed']);
+    expect(await harness.states(job)).toEqual(['STORED', 'DELAYED']);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
+    harness.host.clear();
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED', progress: 100 });
+    expect((await harness.eventSequence(job)).slice(-3)).toEqual(['PARTIAL', 'AVATAR', 'COMPLETED']);
   });
 
   it.each<[string, Delivery, string]>([
     ['cannot be reached', answers(503), 'RESULT_UNREACHABLE'],
     ['is no picture', html, 'RESULT_UNUSABLE'],
   ])('fails a generation of which all %s, and moves it on when it comes', async (_, delivery, code) => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, delivery);
-    await bench.tryAgain();
-    await bench.jobs.age(job, resultDeadlineMs + 1_000);
-    await bench.tryAgain();
-    const row = await bench.jobs.row(job);
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, delivery);
+    await harness.tryAgain();
+    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.tryAgain();
+    const row = await harness.jobs.row(job);
     expect(row).toMatchObject({ status: 'FAILED', failureCode: code, failureRetryable: true, dueAt: null });
     expect(row.failureMessage).toContain('still tried');
     const reservations = (): Promise<{ returned_at: Date | null }[]> =>
-      bench.jobs.database.rows('SELECT returned_at FROM quota_reservations WHERE job_id = $1', [job.id]);
-    bench.host.delete(first[0]!);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'PARTIAL', failureCode: null, progress: 100 });
+      harness.jobs.database.rows('SELECT returned_at FROM quota_reservations WHERE job_id = $1', [job.id]);
+    harness.host.delete(first[0]!);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({
+      status: 'PARTIAL',
+      failureCode: null,
+      progress: 100,
+    });
     expect(await reservations()).toEqual([{ returned_at: null }]);
-    bench.host.clear();
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
-    const after = await bench.told(job);
+    harness.host.clear();
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    const after = await harness.eventSequence(job);
     expect(after.slice(after.indexOf('FAILED'))).toEqual([
       'FAILED',
       'AVATAR',
@@ -131,124 +135,124 @@ describe('a finished picture', () => {
   });
 
   it('is lost only when its time is over and a fresh URL has failed too', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(404));
-    await bench.tryAgain();
-    await bench.jobs.age(job, 48 * hourMs + 1_000);
-    bench.host.set(fresh[1]!, answers(404));
-    await bench.says(job, done(...fresh));
-    await bench.tryAgain();
-    expect(await bench.states(job)).toEqual(['DELAYED', 'DELAYED']);
-    await bench.tryAgain();
-    expect(await bench.states(job)).toEqual(['STORED', 'LOST']);
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
-    expect(bench.worker.counted.filter((what) => what === 'lost')).toHaveLength(1);
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(404));
+    await harness.tryAgain();
+    await harness.jobs.age(job, 48 * hourMs + 1_000);
+    harness.host.set(fresh[1]!, answers(404));
+    await harness.says(job, done(...fresh));
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['DELAYED', 'DELAYED']);
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['STORED', 'LOST']);
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
+    expect(harness.worker.counted.filter((what) => what === 'lost')).toHaveLength(1);
   });
 
   it('is lost after its time when the upstream says that it has none, and the failure says so', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(404));
-    await bench.tryAgain();
-    await bench.jobs.age(job, resultDeadlineMs + 1_000);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ failureCode: 'RESULT_UNREACHABLE' });
-    await bench.jobs.age(job, 48 * hourMs);
-    await bench.says(job, timesOut());
-    await bench.tryAgain();
-    expect(await bench.states(job)).toEqual(['DELAYED', 'DELAYED']);
-    await bench.says(job, isNotFound());
-    await bench.tryAgain();
-    expect(await bench.states(job)).toEqual(['LOST', 'LOST']);
-    expect(await bench.jobs.row(job)).toMatchObject({
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(404));
+    await harness.tryAgain();
+    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ failureCode: 'RESULT_UNREACHABLE' });
+    await harness.jobs.age(job, 48 * hourMs);
+    await harness.says(job, timesOut());
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['DELAYED', 'DELAYED']);
+    await harness.says(job, isNotFound());
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
+    expect(await harness.jobs.row(job)).toMatchObject({
       status: 'FAILED',
       failureCode: 'RESULT_EXPIRED',
       dueAt: null,
     });
-    expect((await bench.told(job)).at(-1)).toBe('FAILED');
+    expect((await harness.eventSequence(job)).at(-1)).toBe('FAILED');
   });
 
   it('is given up when the upstream answers nothing for as long again as it keeps pictures', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, breaks);
-    await bench.says(job, failed());
-    await bench.jobs.age(job, 96 * hourMs + 1_000);
-    await bench.tryAgain();
-    expect(await bench.states(job)).toEqual(['LOST', 'LOST']);
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, breaks);
+    await harness.says(job, failed());
+    await harness.jobs.age(job, 96 * hourMs + 1_000);
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
   });
 
   it('is stored after its time, too, if the upstream still has it', async () => {
-    const job = await bench.finished(...first);
-    await bench.jobs.age(job, 49 * hourMs);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    const job = await harness.finished(...first);
+    await harness.jobs.age(job, 49 * hourMs);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is not counted as tried by a process that stops', async () => {
-    const job = await bench.finished(...first);
+    const job = await harness.finished(...first);
     const stopping = new AbortController();
     for (const url of first) {
-      bench.host.set(url, () => {
+      harness.host.set(url, () => {
         stopping.abort();
         return Promise.reject(stopping.signal.reason as Error);
       });
     }
-    await bench.untilDue();
-    await bench.worker.storePictures(stopping.signal);
-    const rows = await bench.avatars(job);
+    await harness.untilDue();
+    await harness.worker.storePictures(stopping.signal);
+    const rows = await harness.avatars(job);
     expect(rows).toMatchObject([
       { tries: 0, failingSince: null, lease: null },
       { tries: 0, lease: null },
     ]);
-    bench.host.clear();
+    harness.host.clear();
     // Due at once, for any process.
-    await bench.jobs.process().storePictures();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    await harness.jobs.process().storePictures();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is waited for, and no failure of the upstream, while our own store takes nothing', async () => {
-    const job = await bench.finished(...first);
-    const { media } = bench.jobs;
+    const job = await harness.finished(...first);
+    const { media } = harness.jobs;
     const put = jest.spyOn(media, 'put').mockRejectedValue(new Error('the disk is full'));
-    await bench.tryAgain();
-    await bench.jobs.age(job, 2 * resultDeadlineMs);
-    await bench.tryAgain();
-    expect(await bench.avatars(job)).toMatchObject([{ status: 'PENDING', failingSince: null }, {}]);
-    expect(bench.asked).toBe(0);
+    await harness.tryAgain();
+    await harness.jobs.age(job, 2 * resultDeadlineMs);
+    await harness.tryAgain();
+    expect(await harness.avatars(job)).toMatchObject([{ status: 'PENDING', failingSince: null }, {}]);
+    expect(harness.asked).toBe(0);
     put.mockRestore();
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is given up by a retry, which pays for new ones', async () => {
-    const job = await bench.finished(...first);
-    for (const url of first) bench.host.set(url, answers(404));
-    await bench.tryAgain();
-    await bench.jobs.age(job, resultDeadlineMs + 1_000);
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'FAILED' });
-    await bench.jobs.retry(job);
-    expect(await bench.avatars(job)).toEqual([]);
-    bench.host.clear();
-    await bench.tryAgain();
-    expect(await bench.jobs.row(job)).toMatchObject({ status: 'QUEUED' });
+    const job = await harness.finished(...first);
+    for (const url of first) harness.host.set(url, answers(404));
+    await harness.tryAgain();
+    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'FAILED' });
+    await harness.jobs.retry(job);
+    expect(await harness.avatars(job)).toEqual([]);
+    harness.host.clear();
+    await harness.tryAgain();
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'QUEUED' });
   });
 
   it('is fetched before those that expire later', async () => {
-    const [later, sooner] = [await bench.finished(...first), await bench.finished(...fresh)];
-    await bench.jobs.age(sooner, hourMs);
-    await bench.jobs.database.rows(
+    const [later, sooner] = [await harness.finished(...first), await harness.finished(...fresh)];
+    await harness.jobs.age(sooner, hourMs);
+    await harness.jobs.database.rows(
       `UPDATE avatars SET due_at = now() - interval '1 h' WHERE generation_id = $1`,
       [later.id],
     );
-    await bench.jobs.database.rows(
+    await harness.jobs.database.rows(
       `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, source_url, expires_at, due_at)
        SELECT gen_random_uuid(), owner, generation_id, model_id, position + 10 * n, style, source_url, expires_at, due_at
          FROM avatars, generate_series(1, 5) AS n WHERE generation_id = $1`,
       [sooner.id],
     );
-    await bench.worker.storePictures();
+    await harness.worker.storePictures();
     // One owner gets half of the 24 slots.
-    expect(bench.fetched).toHaveLength(12);
-    expect(new Set(bench.fetched)).toEqual(new Set(fresh));
+    expect(harness.fetched).toHaveLength(12);
+    expect(new Set(harness.fetched)).toEqual(new Set(fresh));
   });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { FaultSchedule } from '../support/fault-schedule';
-import { brokenPromises } from '../support/faults-audit';
+import { findViolations } from '../support/faults-audit';
 import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { prepareFixtures } from '../support/faults-jobs';
@@ -23,7 +23,7 @@ const speed = 600;
 /** What has come of the soak, and how. */
 interface Soak {
   environment: FaultsEnvironment;
-  weather: FaultSchedule;
+  schedule: FaultSchedule;
   endsMs: number;
   kills: number;
   memory: number[];
@@ -49,7 +49,7 @@ async function open(): Promise<Soak> {
   await prepareFixtures(environment);
   return {
     environment,
-    weather: new FaultSchedule(environment, failingShare, Math.random),
+    schedule: new FaultSchedule(environment, failingShare, Math.random),
     endsMs: Date.now() + minutes * 60_000,
     kills: 0,
     memory: [],
@@ -98,9 +98,9 @@ async function kills(soak: Soak): Promise<void> {
   }
 }
 
-async function weather(soak: Soak): Promise<void> {
+async function schedule(soak: Soak): Promise<void> {
   while (!soak.isSettling) {
-    await soak.weather.scheduleFault();
+    await soak.schedule.scheduleFault();
     await pause(100);
   }
 }
@@ -149,7 +149,7 @@ async function figures(soak: Soak, startMs: number, settledMs: number): Promise<
     ['paid by the upstream', `${counts.trainings} trainings, ${counts.generations} generations`],
     [
       'calls to the upstream',
-      `${all}, of which ${soak.weather.total} went wrong (${((100 * soak.weather.total) / all).toFixed(1)} %) in ${soak.weather.faults.size} ways`,
+      `${all}, of which ${soak.schedule.total} went wrong (${((100 * soak.schedule.total) / all).toFixed(1)} %) in ${soak.schedule.faults.size} ways`,
     ],
     ['gateways killed', String(soak.kills)],
     ['a mutation’s answer, asking again included', `${at(0.5)} (median), ${at(0.99)} (99 of 100)`],
@@ -168,7 +168,7 @@ async function main(): Promise<void> {
   const soak = await open();
   try {
     const startMs = Date.now();
-    const running = [weather(soak), watch(soak), kills(soak)];
+    const running = [schedule(soak), watch(soak), kills(soak)];
     await traffic(soak);
     await pause(Math.max(0, soak.endsMs - Date.now()));
     soak.isSettling = true;
@@ -176,7 +176,7 @@ async function main(): Promise<void> {
     await soak.environment.clearFaults();
     await settle(soak);
     const table = await figures(soak, startMs, Date.now());
-    const broken = await brokenPromises(soak.environment);
+    const broken = await findViolations(soak.environment);
     const rows = [...table, ['promises broken', String(broken.length)]];
     process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n${broken.join('\n')}\n`);
     if (broken.length > 0) process.exitCode = 1;

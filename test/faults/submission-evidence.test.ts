@@ -1,6 +1,6 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs, type JobProcess } from '../support/job-process';
-import { begin, nounsWithPhotos, outcomes, running } from '../support/job-stories';
+import { begin, jobTypesWithPhotos, outcomes, running } from '../support/job-scenarios';
 import { servePhotos } from '../support/photo-servers';
 import { accepts, isUnclear, isUnreachable, saysLater } from '../support/scripted-provider';
 
@@ -10,33 +10,33 @@ const unknown = { status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN', failureRe
 const lastSeen = `-${graceMs + 8_000} ms`;
 
 describe('the absence of photo fetches', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(async () => {
-    worker = bench.process();
-    await bench.database.rows('DELETE FROM photo_servers');
+    worker = harness.process();
+    await harness.database.rows('DELETE FROM photo_servers');
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
   /** A job whose paid call was made so long ago that its grace period has just ended, by the database's clock. */
-  const uncertain = async (noun: (typeof nounsWithPhotos)[number] = 'training'): Promise<Job> => {
-    const job = await begin(bench, noun);
-    bench.provider.next(isUnclear());
+  const uncertain = async (jobType: (typeof jobTypesWithPhotos)[number] = 'training'): Promise<Job> => {
+    const job = await begin(harness, jobType);
+    harness.provider.next(isUnclear());
     await worker.submit(job.table);
-    await bench.age(job, graceMs + 1_000);
+    await harness.age(job, graceMs + 1_000);
     return job;
   };
 
   const settle = async (job: Job): Promise<void> => {
-    await bench.untilDue(job);
+    await harness.untilDue(job);
     await worker.submit(job.table);
   };
 
@@ -50,12 +50,12 @@ describe('the absence of photo fetches', () => {
       [{}, { interrupted: '0 s', url: 'http://other' }],
     ],
   ])('proves that a call never arrived if %s', async (_, periods) => {
-    for (const period of periods) await servePhotos(bench.database, period);
+    for (const period of periods) await servePhotos(harness.database, period);
     const job = await uncertain();
     await settle(job);
     await settle(job);
-    expect(await bench.row(job)).toMatchObject({ status: running[job.table], attempt: 2, resends: 1 });
-    expect(await outcomes(bench, job)).toEqual(['NOT_EXECUTED', 'ACCEPTED']);
+    expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 2, resends: 1 });
+    expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED', 'ACCEPTED']);
   });
 
   it.each([
@@ -78,84 +78,91 @@ describe('the absence of photo fetches', () => {
     ['another gateway could not serve a photo meanwhile', [{}, { since: '-10 min', interrupted: '-5 min' }]],
     ['a gateway served under another address only', [{ url: 'http://other' }]],
   ])('proves nothing if %s', async (_, periods) => {
-    for (const period of periods) await servePhotos(bench.database, period);
-    for (const noun of nounsWithPhotos) {
-      const job = await uncertain(noun);
+    for (const period of periods) await servePhotos(harness.database, period);
+    for (const jobType of jobTypesWithPhotos) {
+      const job = await uncertain(jobType);
       await settle(job);
       await settle(job);
-      expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 1 });
-      expect(await outcomes(bench, job)).toEqual(['UNKNOWN']);
+      expect(await harness.row(job)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
     }
-    expect(bench.provider.calls).toHaveLength(nounsWithPhotos.length);
+    expect(harness.provider.calls).toHaveLength(jobTypesWithPhotos.length);
   });
 
   it('proves nothing if the call was answered as accepted, without an id that can be used', async () => {
-    await servePhotos(bench.database);
-    const holder = await begin(bench, 'training');
-    bench.provider.next(accepts('held by another job'));
+    await servePhotos(harness.database);
+    const holder = await begin(harness, 'training');
+    harness.provider.next(accepts('held by another job'));
     await worker.submit(holder.table);
     for (const answer of [isUnclear('The upstream gave no id.', 202), accepts('held by another job')]) {
-      const job = await begin(bench, 'training');
-      bench.provider.next(answer);
+      const job = await begin(harness, 'training');
+      harness.provider.next(answer);
       await worker.submit(job.table);
-      expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
-      await bench.age(job, graceMs + 1_000);
+      expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+      await harness.age(job, graceMs + 1_000);
       await settle(job);
       await settle(job);
-      expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 1 });
+      expect(await harness.row(job)).toMatchObject({ ...unknown, attempt: 1 });
     }
-    expect(bench.provider.calls).toHaveLength(3);
+    expect(harness.provider.calls).toHaveLength(3);
   });
 
   it('is judged only when every gateway that serves has made a record after the grace period', async () => {
-    await servePhotos(bench.database);
-    await servePhotos(bench.database, { since: '-1 h', seen: '-5 s' });
+    await servePhotos(harness.database);
+    await servePhotos(harness.database, { since: '-1 h', seen: '-5 s' });
     const job = await uncertain();
     await settle(job);
-    expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
-    await bench.database.rows(`UPDATE photo_servers SET interrupted_at = now(), last_seen_at = now()`);
+    expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+    await harness.database.rows(`UPDATE photo_servers SET interrupted_at = now(), last_seen_at = now()`);
     await settle(job);
-    expect(await bench.row(job)).toMatchObject(unknown);
+    expect(await harness.row(job)).toMatchObject(unknown);
   });
 
   it('sends a job again once, and once more after a retry by a person', async () => {
-    await servePhotos(bench.database);
+    await servePhotos(harness.database);
     const job = await uncertain();
     const endsUnknown = async (calls: number): Promise<void> => {
-      bench.provider.next(isUnclear());
+      harness.provider.next(isUnclear());
       await settle(job);
       await settle(job);
-      await bench.age(job, graceMs + 1_000);
+      await harness.age(job, graceMs + 1_000);
       await settle(job);
       await settle(job);
-      expect(bench.provider.calls).toHaveLength(calls);
-      expect(await bench.row(job)).toMatchObject(unknown);
+      expect(harness.provider.calls).toHaveLength(calls);
+      expect(await harness.row(job)).toMatchObject(unknown);
     };
     await endsUnknown(2);
-    await bench.retry(job);
-    bench.provider.next(isUnclear());
+    await harness.retry(job);
+    harness.provider.next(isUnclear());
     await settle(job);
-    await bench.age(job, graceMs + 1_000);
+    await harness.age(job, graceMs + 1_000);
     await endsUnknown(4);
-    expect(await outcomes(bench, job)).toEqual(['NOT_EXECUTED', 'UNKNOWN', 'NOT_EXECUTED', 'UNKNOWN']);
+    expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED', 'UNKNOWN', 'NOT_EXECUTED', 'UNKNOWN']);
   });
 
   it('does not count as sending again what was surely not executed, and remembers what was', async () => {
-    await servePhotos(bench.database);
-    const job = await begin(bench, 'training');
-    bench.provider.next(saysLater(0), isUnreachable(), isUnclear(), isUnreachable(), isUnclear(), accepts());
+    await servePhotos(harness.database);
+    const job = await begin(harness, 'training');
+    harness.provider.next(
+      saysLater(0),
+      isUnreachable(),
+      isUnclear(),
+      isUnreachable(),
+      isUnclear(),
+      accepts(),
+    );
     const untilUncertain = async (attempt: number): Promise<void> => {
       for (let time = 0; time < 4; time += 1)
-        if ((await bench.row(job)).status !== 'UNCERTAIN' || time === 0) await settle(job);
-      expect(await bench.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt });
+        if ((await harness.row(job)).status !== 'UNCERTAIN' || time === 0) await settle(job);
+      expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt });
     };
     await untilUncertain(3);
-    await bench.age(job, graceMs + 1_000);
+    await harness.age(job, graceMs + 1_000);
     await untilUncertain(5);
-    expect(await bench.row(job)).toMatchObject({ resends: 1 });
-    await bench.age(job, graceMs + 1_000);
+    expect(await harness.row(job)).toMatchObject({ resends: 1 });
+    await harness.age(job, graceMs + 1_000);
     await settle(job);
     await settle(job);
-    expect(await bench.row(job)).toMatchObject({ ...unknown, attempt: 5 });
+    expect(await harness.row(job)).toMatchObject({ ...unknown, attempt: 5 });
   });
 });

@@ -1,83 +1,90 @@
-import { JobBench, type Job } from '../support/job-bench';
+import { JobHarness, type Job } from '../support/job-harness';
 import type { JobProcess } from '../support/job-process';
-import { begin, nouns, outcomes, tryEverything } from '../support/job-stories';
-import { accepts, isUnclear, refuses, saysLater, type Fate } from '../support/scripted-provider';
+import { begin, jobTypes, outcomes, runAllWork } from '../support/job-scenarios';
+import { accepts, isUnclear, refuses, saysLater, type ScriptedResponse } from '../support/scripted-provider';
 
 describe('a submission that is interrupted', () => {
-  let bench: JobBench;
+  let harness: JobHarness;
   let worker: JobProcess;
 
   beforeAll(async () => {
-    bench = await JobBench.open();
+    harness = await JobHarness.open();
   });
 
   beforeEach(() => {
-    worker = bench.process();
+    worker = harness.process();
   });
 
-  afterEach(() => bench.clear());
+  afterEach(() => harness.clear());
 
-  afterAll(() => bench.stop());
+  afterAll(() => harness.stop());
 
-  describe.each(nouns)('of a %s', (noun) => {
-    const start = (): Promise<Job> => begin(bench, noun);
+  describe.each(jobTypes)('of a %s', (jobType) => {
+    const start = (): Promise<Job> => begin(harness, jobType);
 
     it('is not made for a job that was cancelled before', async () => {
       const job = await start();
-      await bench.cancel(job);
-      await tryEverything(bench, job, worker);
-      expect(bench.provider.calls).toHaveLength(0);
+      await harness.cancel(job);
+      await runAllWork(harness, job, worker);
+      expect(harness.provider.calls).toHaveLength(0);
     });
 
     it('keeps the id of a job that was cancelled during the call, and the cancellation', async () => {
       const job = await start();
-      const call = bench.provider.hold();
+      const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
       await call.arrived;
-      await bench.cancel(job);
+      await harness.cancel(job);
       call.answer(accepts('ref-1'));
       await submitting;
-      await tryEverything(bench, job, worker);
-      expect(await bench.row(job)).toMatchObject({ status: 'CANCELLED', providerRef: 'ref-1', dueAt: null });
-      expect(await outcomes(bench, job)).toEqual(['ACCEPTED']);
-      expect(bench.provider.calls).toHaveLength(1);
+      await runAllWork(harness, job, worker);
+      expect(await harness.row(job)).toMatchObject({
+        status: 'CANCELLED',
+        providerRef: 'ref-1',
+        dueAt: null,
+      });
+      expect(await outcomes(harness, job)).toEqual(['ACCEPTED']);
+      expect(harness.provider.calls).toHaveLength(1);
     });
 
     it.each([
-      ['refuses', (): Fate => refuses()],
-      ['says later', (): Fate => saysLater(1_000)],
-      ['says nothing certain', (): Fate => isUnclear()],
-    ])('stays cancelled when the upstream then %s', async (_, fate) => {
+      ['refuses', (): ScriptedResponse => refuses()],
+      ['says later', (): ScriptedResponse => saysLater(1_000)],
+      ['says nothing certain', (): ScriptedResponse => isUnclear()],
+    ])('stays cancelled when the upstream then %s', async (_, response) => {
       const job = await start();
-      const call = bench.provider.hold();
+      const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
       await call.arrived;
-      await bench.cancel(job);
-      call.answer(fate());
+      await harness.cancel(job);
+      call.answer(response());
       await submitting;
-      await tryEverything(bench, job, worker);
-      expect(await bench.row(job)).toMatchObject({ status: 'CANCELLED' });
-      expect(bench.provider.calls).toHaveLength(1);
+      await runAllWork(harness, job, worker);
+      expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED' });
+      expect(harness.provider.calls).toHaveLength(1);
     });
 
     it.each([
-      ['takes it', (): Fate => accepts()],
-      ['refuses', (): Fate => refuses()],
-      ['says later', (): Fate => saysLater(1_000)],
-      ['says nothing certain', (): Fate => isUnclear()],
-    ])('leaves nothing of a job that was deleted during the call, and the upstream %s', async (_, fate) => {
-      const job = await start();
-      const call = bench.provider.hold();
-      const submitting = worker.submit(job.table);
-      await call.arrived;
-      await bench.delete(job);
-      call.answer(fate());
-      await submitting;
-      await tryEverything(bench, job, worker);
-      expect(await bench.find(job)).toBeNull();
-      expect(worker.settlement.isBehind).toBe(false);
-      expect(bench.provider.calls).toHaveLength(1);
-      expect((await bench.events(job)).at(-1)).toMatchObject({ kind: 'DELETED' });
-    });
+      ['takes it', (): ScriptedResponse => accepts()],
+      ['refuses', (): ScriptedResponse => refuses()],
+      ['says later', (): ScriptedResponse => saysLater(1_000)],
+      ['says nothing certain', (): ScriptedResponse => isUnclear()],
+    ])(
+      'leaves nothing of a job that was deleted during the call, and the upstream %s',
+      async (_, response) => {
+        const job = await start();
+        const call = harness.provider.hold();
+        const submitting = worker.submit(job.table);
+        await call.arrived;
+        await harness.delete(job);
+        call.answer(response());
+        await submitting;
+        await runAllWork(harness, job, worker);
+        expect(await harness.find(job)).toBeNull();
+        expect(worker.settlement.isBehind).toBe(false);
+        expect(harness.provider.calls).toHaveLength(1);
+        expect((await harness.events(job)).at(-1)).toMatchObject({ kind: 'DELETED' });
+      },
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { meetAnswers, type AnswerRow } from '../support/faults-answers';
+import { runWithAnswerFaults, type AnswerRow } from '../support/faults-answers';
 import type { Misbehaviour } from '../support/faults-upstream';
 
 jest.setTimeout(300_000);
@@ -116,7 +116,7 @@ const pictures: AnswerRow[] = [
 const rows = [...pictures, ...polls];
 
 describe('after a paid call', () => {
-  const pool = new EnvironmentPool(rows, meetAnswers);
+  const pool = new EnvironmentPool(rows, runWithAnswerFaults);
 
   beforeAll(() => {
     pool.start(8, { settings: { POLL_TIMEOUT: '2s', RESULT_TIMEOUT: '10s', RESULT_DEADLINE: '10s' } });

@@ -1,7 +1,7 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
 import { EnvironmentPool } from '../support/environment-pool';
 import type { JobKind } from '../support/faults-jobs';
-import { meetFault, type CallEnd, type CallRow, type Misbehaviour } from '../support/faults-upstream';
+import { runWithFault, type CallEnd, type CallRow, type Misbehaviour } from '../support/faults-upstream';
 
 jest.setTimeout(300_000);
 
@@ -88,7 +88,7 @@ const later: CallRow[] = [
 const rows = [...unclear, ...unclearNotExecuted, ...refused, ...later];
 
 describe('a paid call that the upstream answers badly', () => {
-  const pool = new EnvironmentPool(rows, meetFault);
+  const pool = new EnvironmentPool(rows, runWithFault);
 
   beforeAll(() => {
     pool.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '4s' } });

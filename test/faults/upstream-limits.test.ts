@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { brokenPromises, rowId, statesOf } from '../support/faults-audit';
+import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, look, order, type JobKind } from '../support/faults-jobs';
@@ -59,7 +59,7 @@ describe('an upstream that is not there', () => {
     }
     expect(recorder.paid).toHaveLength(2);
     expect((await environment.paid()) - before).toBe(2);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('is left alone once it has failed five times, and one call probes before the others follow', async () => {
@@ -79,7 +79,7 @@ describe('an upstream that is not there', () => {
     expect(probe!.atMs - fifth!.answeredMs!).toBeGreaterThanOrEqual(4_900);
     expect(others).toHaveLength(2);
     for (const { atMs } of others) expect(atMs).toBeGreaterThanOrEqual(probe!.answeredMs!);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });
 
@@ -96,7 +96,7 @@ describe('deadlines', () => {
     const done = await ending(environment, kind, id, ({ status }) => status !== 'FAILED');
     expect(['READY', 'COMPLETED']).toContain(done.status);
     expect((await environment.paid()) - before).toBe(1);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('gives a job up that the upstream has lost, but not before its time, and takes it when it is found again', async () => {
@@ -125,7 +125,7 @@ describe('deadlines', () => {
     });
     expect((await environment.paid()) - before).toBe(1);
     expect(await statesOf(environment, id)).toContain('FAILED');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it.each(kinds)('goes on with a %s that is answered by 404 for seconds, over a crash', async (kind) => {
@@ -149,7 +149,7 @@ describe('deadlines', () => {
     expect((await ending(environment, kind, id)).status).toBe(kind === 'training' ? 'READY' : 'COMPLETED');
     expect((await environment.paid()) - before).toBe(1);
     expect(await statesOf(environment, id)).not.toContain('FAILED');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it.each(kinds)('takes a %s that is done after the upstream said that it failed', async (kind) => {
@@ -161,7 +161,7 @@ describe('deadlines', () => {
       (await ending(environment, kind, id, ({ status }) => status !== 'FAILED')).status,
     );
     expect(await statesOf(environment, id)).toContain('FAILED');
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 
   it('warns when a finished picture runs out of time, and says so when it is over', async () => {
@@ -179,7 +179,7 @@ describe('deadlines', () => {
     expect(environment.gateway.said(/less than a quarter of its time left/, 'warn')).not.toEqual([]);
     expect(await environment.gateway.metric('likeness_results_late_total')).toBeGreaterThan(0);
     expect(await environment.gateway.metric('likeness_results_lost_total')).toBeGreaterThan(0);
-    expect(await brokenPromises(environment)).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });
 

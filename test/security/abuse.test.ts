@@ -29,7 +29,7 @@ const codeOf = (text: string): unknown => {
 describe('abuse', () => {
   let owners: TwoOwners;
   let token: string;
-  let ground: AbuseContext;
+  let context: AbuseContext;
   let startBytes: number;
   const times: { what: string; ms: number }[] = [];
   const timed = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
@@ -57,7 +57,7 @@ describe('abuse', () => {
     token = await signed(jwtSecret, { subject: 'alice', endsInSeconds: 3_000 });
     const path = new URL(owners.alices.photoUrl).pathname;
     const signer = new UrlSigner(signingSecrets([], owners.gateway.dataDir));
-    ground = {
+    context = {
       token,
       ...owners.alices,
       expiredUrl: `${path}?${signer.sign('photo-view', path, Date.now() - 5_000)}`,
@@ -75,11 +75,13 @@ describe('abuse', () => {
   });
   afterEach(() => expectWell());
 
-  describe.each(transports)('over %s: an operation with', (door) => {
+  describe.each(transports)('over %s: an operation with', (transport) => {
     it.each(abusiveQueries)('$what', async ({ what, code, query, variables }) => {
-      const answer = await timed(`${door}: ${what}`, () => owners.alice.ask(door, asAlice(variables, query)));
+      const answer = await timed(`${transport}: ${what}`, () =>
+        owners.alice.ask(transport, asAlice(variables, query)),
+      );
       const isRefused = query.startsWith('subscription') && code !== 'GRAPHQL_VALIDATION_FAILED';
-      const expected = door === 'HTTP' && isRefused ? 'INVALID_INPUT' : code;
+      const expected = transport === 'HTTP' && isRefused ? 'INVALID_INPUT' : code;
       expect([...new Set(codesIn(answer))]).toEqual(expected === null ? [] : [expected]);
       expect(JSON.stringify(answer)).not.toMatch(/ at .*[.]js|SELECT |INSERT |syntax to type/);
     });
@@ -89,7 +91,7 @@ describe('abuse', () => {
     const { hostname } = new URL(owners.gateway.url);
     return send(
       owners.gateway.url,
-      { method, hostname, port: port(), path: path(ground), headers: headers?.(ground) },
+      { method, hostname, port: port(), path: path(context), headers: headers?.(context) },
       body,
     );
   };
@@ -180,9 +182,9 @@ describe('where introspection is off', () => {
     await gateway.stop();
   });
 
-  describe.each(transports)('over %s', (door) => {
+  describe.each(transports)('over %s', (transport) => {
     it.each(pryingQueries)('nobody is told $what', async ({ query, code }) => {
-      const answer = await caller.ask(door, { query });
+      const answer = await caller.ask(transport, { query });
       expect([...new Set(codesIn(answer))]).toEqual([code]);
       expect(answer.data).toBeUndefined();
     });
@@ -194,7 +196,7 @@ describe('where introspection is off', () => {
       ['an enum', '{ models(status: READ) { nodes { id } } }'],
       ['a field of an input', 'mutation { trainModel(input: { typ: CAT }) { model { id } } }'],
     ])('nobody is told a name that is like %s', async (_what, query) => {
-      const { errors } = await caller.ask(door, { query });
+      const { errors } = await caller.ask(transport, { query });
       expect(errors!.length).toBeGreaterThan(0);
       expect(JSON.stringify(errors)).not.toMatch(/did you mean/i);
     });

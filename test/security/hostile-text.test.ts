@@ -81,9 +81,9 @@ describe('250 kB of hostile text', () => {
     const width = Buffer.byteLength(JSON.stringify(JSON.stringify(unit).slice(1, -1))) - 2;
     const text = unit.repeat(textBytes / width);
     it.each(hostileOperations(text))('costs little and is not repeated: %s', async (where, operation) => {
-      for (const door of transports) {
-        const answer = await run(`${kind} as ${where} over ${door}`, () =>
-          caller.ask(door, operation as unknown as Operation),
+      for (const transport of transports) {
+        const answer = await run(`${kind} as ${where} over ${transport}`, () =>
+          caller.ask(transport, operation as unknown as Operation),
         );
         expectShort(answer, unit);
         expect(JSON.stringify(answer)).not.toContain('INTERNAL_SERVER_ERROR');
@@ -109,9 +109,11 @@ describe('250 kB of hostile text', () => {
   });
 
   it.each(hostileShapes)('costs little: %s', async (what, operation) => {
-    for (const door of transports) {
+    for (const transport of transports) {
       expectShort(
-        await run(`${what} over ${door}`, () => caller.ask(door, operation as unknown as Operation)),
+        await run(`${what} over ${transport}`, () =>
+          caller.ask(transport, operation as unknown as Operation),
+        ),
         'aaaa',
       );
     }

@@ -50,7 +50,7 @@ describe('logs and metrics', () => {
     await client.modelEnd(bad.trainModel.model.id);
 
     const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-    const told = `${JSON.stringify(gateway.log)}\n${metrics}`;
+    const received = `${JSON.stringify(gateway.log)}\n${metrics}`;
     const given = JSON.stringify({ createPhotoUploads, model });
     const signingSecret = await readFile(join(gateway.dataDir, 'signing-secret'), 'utf8');
     const secrets = [
@@ -63,10 +63,10 @@ describe('logs and metrics', () => {
     ];
 
     // What an operator needs is there: the logs are not merely silent.
-    expect(told).toContain(unclear.id.replace('generation_', '').slice(0, 8));
-    expect(told).toContain('likeness_jobs');
+    expect(received).toContain(unclear.id.replace('generation_', '').slice(0, 8));
+    expect(received).toContain('likeness_jobs');
     expect(signaturesIn(given).length).toBeGreaterThan(5);
-    expect(secrets.filter((secret) => told.includes(secret))).toEqual([]);
-    expect(told).not.toMatch(/signature=/);
+    expect(secrets.filter((secret) => received.includes(secret))).toEqual([]);
+    expect(received).not.toMatch(/signature=/);
   });
 });

@@ -55,14 +55,14 @@ describe("somebody else's belongings", () => {
     expect(cursorWalk.map(({ place }) => place).sort()).toEqual(named('cursor'));
   });
 
-  describe.each(transports)('over %s', (door) => {
+  describe.each(transports)('over %s', (transport) => {
     it.each(walk)('are answered like what never was: $place', async ({ query, variables }) => {
       const { bob, alices, bobs } = owners;
       for (const id of idsOf(alices)) {
         const ghost = toGlobalId(kindOf(id), newId());
         const [of, never] = await Promise.all(
           [id, ghost].map(async (asked) =>
-            without(asked, await bob.ask(door, { query, variables: variables(asked, bobs) })),
+            without(asked, await bob.ask(transport, { query, variables: variables(asked, bobs) })),
           ),
         );
         expect(of).toEqual(never);
@@ -75,12 +75,12 @@ describe("somebody else's belongings", () => {
       const never = cursor === 'listCursor' ? encodeCursor(newId()) : encodeEventCursor(newId(), 1);
       const id = own && bobs[own];
       const [of, ofNothing] = await Promise.all(
-        [alices[cursor], never].map((after) => bob.ask(door, { query, variables: { id, after } })),
+        [alices[cursor], never].map((after) => bob.ask(transport, { query, variables: { id, after } })),
       );
       // A list goes on behind a place in time, whoever's it is: it shows Bob's own, or less of it.
       expectNothingToldOf(of, alices[cursor]);
       expect(of!.errors).toEqual(ofNothing!.errors);
-      const refusal = door === 'HTTP' ? 'INVALID_INPUT' : 'INVALID_CURSOR';
+      const refusal = transport === 'HTTP' ? 'INVALID_INPUT' : 'INVALID_CURSOR';
       expect(codeOf(of!)).toBe(cursor === 'listCursor' ? undefined : refusal);
     });
   });

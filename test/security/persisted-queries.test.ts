@@ -50,18 +50,18 @@ describe('persisted queries', () => {
 
   const owner = { data: { viewer: { owner: 'alice' } } };
 
-  describe.each(transports)('over %s', (door) => {
+  describe.each(transports)('over %s', (transport) => {
     it('are asked for by their hash, in both ways of naming it', async () => {
-      expect(await open.ask(door, named(sha256(listed)))).toMatchObject(owner);
+      expect(await open.ask(transport, named(sha256(listed)))).toMatchObject(owner);
       const byDocument = { query: '', documentId: `sha256:${sha256(listed)}` } as Operation;
-      expect(await open.ask(door, byDocument)).toMatchObject(owner);
-      expect(await open.ask(door, { query: other })).toMatchObject(owner);
+      expect(await open.ask(transport, byDocument)).toMatchObject(owner);
+      expect(await open.ask(transport, { query: other })).toMatchObject(owner);
     });
 
     it('are found or not, and are what their hash says', async () => {
       const codeOf = async (operation: Operation): Promise<string | undefined> => {
-        if (door !== 'SSE') return (await open.ask(door, operation)).errors?.[0]?.extensions.code;
-        return open.ask(door, operation).then(
+        if (transport !== 'SSE') return (await open.ask(transport, operation)).errors?.[0]?.extensions.code;
+        return open.ask(transport, operation).then(
           ({ errors }) => errors?.[0]?.extensions.code,
           (error: unknown) => /"code":"(\w+)"/.exec((error as Error).message)?.[1],
         );
@@ -72,10 +72,10 @@ describe('persisted queries', () => {
     });
 
     it('are all that is answered where that is wanted', async () => {
-      expect(await closed.ask(door, named(sha256(listed)))).toMatchObject(owner);
-      expect(await closed.ask(door, { query: listed })).toMatchObject(owner);
+      expect(await closed.ask(transport, named(sha256(listed)))).toMatchObject(owner);
+      expect(await closed.ask(transport, { query: listed })).toMatchObject(owner);
       const answer = await closed
-        .ask(door, { query: other })
+        .ask(transport, { query: other })
         .catch((error: unknown) => (error as Error).message);
       expect(JSON.stringify(answer)).toContain('QUERY_NOT_ALLOWED');
     });
@@ -158,11 +158,11 @@ describe('batches', () => {
   });
 
   it('count as many times as they have operations', async () => {
-    const { headers: told } = await post(batch(3));
+    const { headers: received } = await post(batch(3));
     const remaining = (answer: Record<string, unknown>): number =>
       Number(/r=(\d+)/.exec(String(answer.ratelimit))![1]);
     const { headers: after } = await post(batch(3));
-    expect(remaining(told) - remaining(after)).toBe(3);
+    expect(remaining(received) - remaining(after)).toBe(3);
     expect((await post(batch(10))).status).toBe(429);
   });
 });

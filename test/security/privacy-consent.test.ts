@@ -51,11 +51,11 @@ describe('consent', () => {
       const givenAt = '2026-01-31T12:34:56.789Z';
       const model = await trained({ version: '2026-01', givenAt });
       expect(model).toMatchObject({ consentVersion: '2026-01', consentAt: givenAt });
-      const told = await anna.caller.ask('WebSocket', {
+      const received = await anna.caller.ask('WebSocket', {
         query: `subscription ($id: ID!) { trainingProgress(modelId: $id) { model { consentVersion consentAt } } }`,
         variables: { id: model.id },
       });
-      expect(told.data).toEqual({
+      expect(received.data).toEqual({
         trainingProgress: { model: { consentVersion: '2026-01', consentAt: givenAt } },
       });
       await anna.becomes('model', model.id, 'READY');

@@ -23,14 +23,14 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-interface ShownAvatar {
+interface StoredAvatar {
   id: string;
   url: string;
   preview: string;
 }
 
-async function avatarsOf(person: Person, generationId: string): Promise<ShownAvatar[]> {
-  const { generation } = await person.caller.take<{ generation: { avatars: ShownAvatar[] } }>(
+async function avatarsOf(person: Person, generationId: string): Promise<StoredAvatar[]> {
+  const { generation } = await person.caller.take<{ generation: { avatars: StoredAvatar[] } }>(
     'query ($id: ID!) { generation(id: $id) { avatars { id url preview: url(size: PREVIEW) } } }',
     { id: generationId },
   );
@@ -122,13 +122,13 @@ describe('deleteMyData', () => {
   });
 
   it('is no error a second time, nor for somebody who has nothing', async () => {
-    const stranger = await Person.of(gateway, 'a stranger');
-    const first = await stranger.erase();
-    const second = await stranger.erase();
+    const otherOwner = await Person.of(gateway, 'a stranger');
+    const first = await otherOwner.erase();
+    const second = await otherOwner.erase();
     expect([first.counts, second.counts]).toEqual([nothing, nothing]);
     expect(second.receipt).not.toBe(first.receipt);
-    expect(await stranger.erasure('00000000-0000-7000-8000-000000000000')).toBeNull();
-    expect(await stranger.erasure(`' OR true --`)).toBeNull();
+    expect(await otherOwner.erasure('00000000-0000-7000-8000-000000000000')).toBeNull();
+    expect(await otherOwner.erasure(`' OR true --`)).toBeNull();
   });
 
   it('lets the person begin anew, and never touches what is new', async () => {

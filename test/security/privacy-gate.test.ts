@@ -80,8 +80,8 @@ describe('a person whose erasure has begun', () => {
       query: 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }',
       variables: { id: modelId },
     };
-    for (const door of ['WebSocket', 'SSE'] as const) {
-      expect((await mary.caller.ask(door, subscription)).errors).toMatchObject([refused]);
+    for (const transport of ['WebSocket', 'SSE'] as const) {
+      expect((await mary.caller.ask(transport, subscription)).errors).toMatchObject([refused]);
     }
 
     await held.letGo();

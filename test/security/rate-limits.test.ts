@@ -41,8 +41,8 @@ describe('rates', () => {
     const first = await post(gateway, alice);
     expect(first.headers['ratelimit-policy']).toBe('"owner";q=4;w=86400');
     expect(first.headers.ratelimit).toMatch(/^"owner";r=3;t=\d+$/);
-    for (const door of ['WebSocket', 'SSE', 'HTTP'] as const) {
-      expect((await caller.ask(door, who)).errors).toBeUndefined();
+    for (const transport of ['WebSocket', 'SSE', 'HTTP'] as const) {
+      expect((await caller.ask(transport, who)).errors).toBeUndefined();
     }
     const refused = await post(gateway, alice);
     expect(refused.status).toBe(429);

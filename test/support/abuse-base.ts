@@ -13,8 +13,8 @@ export interface AbusiveRequest {
   what: string;
   method?: string;
   /** From the ground: a path, with its query; sent as it stands. */
-  path: (ground: AbuseContext) => string;
-  headers?: (ground: AbuseContext) => Record<string, string>;
+  path: (context: AbuseContext) => string;
+  headers?: (context: AbuseContext) => Record<string, string>;
   body?: string | Buffer;
   status: number;
   /** Null where it is answered without a code: what was asked for in an odd way is no more than was asked for. */
@@ -50,4 +50,4 @@ export const get = (change: Change & Pick<AbusiveRequest, 'path'>): AbusiveReque
 /** Headers of somebody known, and more. */
 export const withHeaders =
   (more: Record<string, string>) =>
-  (ground: AbuseContext): Record<string, string> => ({ ...asAlice(ground), ...more });
+  (context: AbuseContext): Record<string, string> => ({ ...asAlice(context), ...more });

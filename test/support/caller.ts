@@ -31,9 +31,9 @@ export class Caller {
   ) {}
 
   /** Asks, takes the first answer, and goes. */
-  ask(door: Transport, operation: Operation): Promise<FirstAnswer> {
-    if (door === 'HTTP') return this.byHttp(operation);
-    return door === 'SSE' ? this.byStream(operation) : this.bySocket(operation);
+  ask(transport: Transport, operation: Operation): Promise<FirstAnswer> {
+    if (transport === 'HTTP') return this.byHttp(operation);
+    return transport === 'SSE' ? this.byStream(operation) : this.bySocket(operation);
   }
 
   /** Over HTTP, and it must not be refused. */

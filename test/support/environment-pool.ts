@@ -33,7 +33,7 @@ export class EnvironmentPool<Cell> {
   /** Begins; whoever wants a cell's result asks {@link result}. */
   start(width: number, options: EnvironmentOptions): void {
     const waiting = [...this.entries];
-    for (let lane = 0; lane < width; lane += 1) this.running.push(this.lane(waiting, options));
+    for (let worker = 0; worker < width; worker += 1) this.running.push(this.worker(waiting, options));
   }
 
   /** Resolves when the cell has passed; rejects with what it met. */
@@ -47,7 +47,7 @@ export class EnvironmentPool<Cell> {
     await Promise.all([...this.environments].map((environment) => environment.close()));
   }
 
-  private async lane(waiting: Entry<Cell>[], options: EnvironmentOptions): Promise<void> {
+  private async worker(waiting: Entry<Cell>[], options: EnvironmentOptions): Promise<void> {
     let environment: FaultsEnvironment | null = null;
     for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
       try {

@@ -88,12 +88,12 @@ export class FaultSchedule {
     for (const on of Object.keys(faultRates) as Operation[]) {
       let owed = (this.owed[on] ?? 0) + this.share * (calls[on] - (this.seen[on] ?? 0));
       this.seen[on] = calls[on];
-      for (; owed >= 1; owed -= 1) await this.strike(on);
+      for (; owed >= 1; owed -= 1) await this.injectFault(on);
       this.owed[on] = owed;
     }
   }
 
-  private async strike(on: Operation): Promise<void> {
+  private async injectFault(on: Operation): Promise<void> {
     const kinds = faultRates[on];
     const fault: SandboxFault = { on, ...kinds[Math.floor(this.random() * kinds.length)]! };
     const name = fault.kind === 'status' ? String(fault.status) : fault.kind;

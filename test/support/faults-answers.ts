@@ -1,5 +1,5 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
-import { brokenPromises } from './faults-audit';
+import { findViolations } from './faults-audit';
 import type { FaultsEnvironment } from './faults-environment';
 import { ending, prepareFixtures, order, type JobKind } from './faults-jobs';
 import { freshPeak } from './faults-upstream';
@@ -22,7 +22,7 @@ export interface AnswerRow {
 }
 
 /** Lets a job's questions meet faults and watches it to its end: whatever happens, it was paid once. */
-export async function meetAnswers(environment: FaultsEnvironment, row: AnswerRow): Promise<void> {
+export async function runWithAnswerFaults(environment: FaultsEnvironment, row: AnswerRow): Promise<void> {
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();
   const metricBefore = await metricOf(environment, row);
@@ -42,7 +42,7 @@ export async function meetAnswers(environment: FaultsEnvironment, row: AnswerRow
     ...(grown <= 100 ? [] : [`The gateway's memory grew by ${Math.round(grown)} MB.`]),
     ...shown,
     ...(await alertComplaints(environment, row, metricBefore)),
-    ...(await brokenPromises(environment)),
+    ...(await findViolations(environment)),
   ];
   if (found.length > 0) throw new Error(found.join('\n'));
 }

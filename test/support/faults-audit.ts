@@ -16,19 +16,19 @@ const settleMs = 60_000;
  * ids, states, events, pictures, bytes; and what its clients and the upstream saw (history.ts). An empty list is what every test of the suite ends with.
  * @param hasDeleted - whether jobs were deleted, and the books of what they cost with them
  */
-export async function brokenPromises(
+export async function findViolations(
   environment: FaultsEnvironment,
   { hasDeleted = false } = {},
 ): Promise<string[]> {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const found = await look(environment, hasDeleted);
+    const found = await runChecks(environment, hasDeleted);
     if (found.length === 0 || Date.now() > deadline) return found;
     await pause(100);
   }
 }
 
-async function look(environment: FaultsEnvironment, hasDeleted: boolean): Promise<string[]> {
+async function runChecks(environment: FaultsEnvironment, hasDeleted: boolean): Promise<string[]> {
   const found = await Promise.all([
     states(environment),
     streams(environment),
@@ -209,11 +209,11 @@ async function orphans(environment: FaultsEnvironment): Promise<string[]> {
       UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'`,
   );
   const keys = new Set(known.map(({ key }) => key));
-  const doomed = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
+  const pendingDeletions = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
   const extra = [...(await media(environment)).keys()].filter((key) => !keys.has(key));
   return [
     ...extra.map((key) => `${key} belongs to nobody`),
-    ...doomed.map(({ key }) => `${key} is still to be deleted`),
+    ...pendingDeletions.map(({ key }) => `${key} is still to be deleted`),
   ];
 }
 

@@ -9,7 +9,7 @@ export interface Job extends JobState {
 }
 
 /** A stored avatar, as its owner sees it. */
-export interface ShownAvatar {
+export interface StoredAvatar {
   id: string;
   url: string;
   sha256: string;
@@ -132,9 +132,9 @@ export class FaultsClient {
     return this.read(`query ($id: ID!) { job: generation(id: $id) { ${jobFields} } }`, id);
   }
 
-  async avatars(generationId: string): Promise<ShownAvatar[]> {
+  async avatars(generationId: string): Promise<StoredAvatar[]> {
     const query = 'query ($id: ID!) { generation(id: $id) { avatars { id url sha256 byteSize } } }';
-    const answer = await this.ask<{ generation: { avatars: ShownAvatar[] } }>(query, { id: generationId });
+    const answer = await this.ask<{ generation: { avatars: StoredAvatar[] } }>(query, { id: generationId });
     return answer.generation.avatars;
   }
 
@@ -235,8 +235,8 @@ export async function eventually<T>(
       last = error;
     }
     if (Date.now() > deadline) {
-      const told = last instanceof Error ? last.message : JSON.stringify(last);
-      throw new Error(`${what} has not come within ${boundMs / 1_000} s; last: ${told}`);
+      const received = last instanceof Error ? last.message : JSON.stringify(last);
+      throw new Error(`${what} has not come within ${boundMs / 1_000} s; last: ${received}`);
     }
     await pause(40);
   }

@@ -1,8 +1,16 @@
 import type { FailpointName } from '../../src/core/failpoint';
-import { brokenPromises, rowId, statesOf } from './faults-audit';
+import { findViolations, rowId, statesOf } from './faults-audit';
 import { eventually, within, type Job } from './faults-client';
 import type { Crash, FaultsEnvironment } from './faults-environment';
-import { ending, prepareFixtures, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
+import {
+  ending,
+  prepareFixtures,
+  operations,
+  order,
+  retryAndPay,
+  successes,
+  type JobKind,
+} from './faults-jobs';
 
 /**
  * How a job ends that met a crash on its way, by itself:
@@ -32,7 +40,7 @@ let cells = 0;
  * Sends a job on its way, kills what the cell says where it says, starts that again, and watches the job to its end:
  * nothing is paid twice, no id is lost, the states are those of the design, and the audit finds nothing.
  */
-export async function crashOnTheWay(environment: FaultsEnvironment, cell: CrashCell): Promise<void> {
+export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCell): Promise<void> {
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();
   const key = `cell-${(cells += 1)}`;
@@ -45,12 +53,12 @@ export async function crashOnTheWay(environment: FaultsEnvironment, cell: CrashC
   await crash(environment, cell);
 
   const job = await eventually('the same answer to the same key', ask, () => true);
-  const heard = await first;
-  if (heard && heard.id !== job.id) throw new Error('The same key gave two jobs.');
+  const firstAnswer = await first;
+  if (firstAnswer && firstAnswer.id !== job.id) throw new Error('The same key gave two jobs.');
   const ended = await ending(environment, cell.kind, job.id);
   await judge(environment, cell, ended, (await environment.paid()) - paidBefore);
-  if (ended.status === 'FAILED') await payAgain(environment, cell.kind, ended);
-  const found = await brokenPromises(environment);
+  if (ended.status === 'FAILED') await retryAndPay(environment, cell.kind, ended);
+  const found = await findViolations(environment);
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
@@ -98,8 +106,8 @@ async function crash(environment: FaultsEnvironment, { crash: what, point }: Cra
 async function judge(environment: FaultsEnvironment, cell: CrashCell, job: Job, paid: number): Promise<void> {
   const states = await statesOf(environment, job.id);
   if (!endsAs[cell.end](cell, job, { paid, isUnsure: states.includes('UNCERTAIN') })) {
-    const told = `${job.status} ${job.failure?.code ?? ''} after ${states.join(' → ')}`;
-    throw new Error(`Not "${cell.end}", but ${told}, paid ${paid} in ${job.attempt} attempts.`);
+    const received = `${job.status} ${job.failure?.code ?? ''} after ${states.join(' → ')}`;
+    throw new Error(`Not "${cell.end}", but ${received}, paid ${paid} in ${job.attempt} attempts.`);
   }
   if (cell.end !== 'done or refused') await judgeEvidence(environment, cell, job);
 }

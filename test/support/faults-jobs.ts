@@ -30,10 +30,10 @@ const fixtures = new WeakMap<FaultsEnvironment, Fixtures>();
 
 /** Makes sure that a environment has photos and a model, and a budget for what comes. */
 export async function prepareFixtures(environment: FaultsEnvironment): Promise<Fixtures> {
-  const ground = fixtures.get(environment) ?? (await prepare(environment));
-  fixtures.set(environment, ground);
+  const prepared = fixtures.get(environment) ?? (await prepare(environment));
+  fixtures.set(environment, prepared);
   await environment.freshBudget();
-  return ground;
+  return prepared;
 }
 
 async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
@@ -77,7 +77,7 @@ export async function ending(
 }
 
 /** A person pays again, and it is seen: in the number of attempts, and upstream. */
-export async function payAgain(environment: FaultsEnvironment, kind: JobKind, job: Job): Promise<void> {
+export async function retryAndPay(environment: FaultsEnvironment, kind: JobKind, job: Job): Promise<void> {
   await environment.freshBudget();
   const before = await environment.paid();
   if (!job.failure?.retryable) throw new Error('It cannot be retried.');

@@ -19,7 +19,7 @@ const startMs = 60_000;
 const openCalls: ReadonlySet<string> = new Set(['257', '56']);
 
 /** Lines of a log that are kept. */
-const mostLines = 20_000;
+const maxLines = 20_000;
 
 /** A line of the gateway's log. */
 export interface LogLine extends Record<string, unknown> {
@@ -59,7 +59,7 @@ export class GatewayProcess {
       (chunk: Buffer) => (this.errors = (this.errors + chunk.toString()).slice(-8_000)),
     );
     child.on('message', (message) => {
-      this.hear(message as Message);
+      this.onMessage(message as Message);
     });
   }
 
@@ -207,10 +207,10 @@ export class GatewayProcess {
   private read(line: string): void {
     if (!line.startsWith('{')) return;
     this.log.push(JSON.parse(line) as LogLine);
-    if (this.log.length > mostLines) this.log.splice(0, mostLines / 10);
+    if (this.log.length > maxLines) this.log.splice(0, maxLines / 10);
   }
 
-  private hear(message: Message): void {
+  private onMessage(message: Message): void {
     for (const listener of this.waiting.filter(({ fits }) => fits(message))) {
       this.waiting.splice(this.waiting.indexOf(listener), 1);
       listener.resolve();

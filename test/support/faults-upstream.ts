@@ -1,8 +1,16 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
-import { brokenPromises, rowId, statesOf } from './faults-audit';
+import { findViolations, rowId, statesOf } from './faults-audit';
 import type { Job } from './faults-client';
 import type { FaultsEnvironment } from './faults-environment';
-import { ending, prepareFixtures, operations, order, payAgain, successes, type JobKind } from './faults-jobs';
+import {
+  ending,
+  prepareFixtures,
+  operations,
+  order,
+  retryAndPay,
+  successes,
+  type JobKind,
+} from './faults-jobs';
 
 /** A fault without its place. */
 export type Misbehaviour = SandboxFault extends infer One
@@ -35,7 +43,7 @@ export interface CallRow {
 }
 
 /** Lets a paid call meet a fault and watches the job to its end. */
-export async function meetFault(environment: FaultsEnvironment, row: CallRow): Promise<void> {
+export async function runWithFault(environment: FaultsEnvironment, row: CallRow): Promise<void> {
   const { kind, fault } = row;
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();
@@ -47,8 +55,8 @@ export async function meetFault(environment: FaultsEnvironment, row: CallRow): P
   await judge(environment, row, job, paid);
   const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
   if (grown > 100) throw new Error(`The gateway's memory grew by ${Math.round(grown)} MB.`);
-  if (row.end === 'unknown') await payAgain(environment, kind, job);
-  const found = await brokenPromises(environment);
+  if (row.end === 'unknown') await retryAndPay(environment, kind, job);
+  const found = await findViolations(environment);
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 

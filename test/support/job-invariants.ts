@@ -2,9 +2,9 @@ import { generationMoves } from '../../src/generations/generation.state';
 import type { JobRow } from '../../src/jobs/job';
 import type { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { modelMoves } from '../../src/models/model.state';
-import type { JobEvent } from './job-bench';
-import type { TrackedJob, TrueCall } from './job-truth';
-import type { JobWorld } from './job-world';
+import type { JobEvent } from './job-harness';
+import type { TrackedJob, UpstreamCall } from './job-oracle';
+import type { JobSimulation } from './job-simulation';
 
 const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
   models: modelMoves,
@@ -21,34 +21,38 @@ const ends = new Set([...final, 'FAILED']);
  * What must hold of a world at every moment, whatever has happened to it.
  * @returns what does not, in words
  */
-export async function brokenInvariants(world: JobWorld): Promise<string[]> {
-  const broken = await Promise.all(world.jobs.map((job) => brokenJob(world, job)));
-  return [...world.violations, ...broken.flat()];
+export async function brokenInvariants(simulation: JobSimulation): Promise<string[]> {
+  const broken = await Promise.all(simulation.jobs.map((job) => brokenJob(simulation, job)));
+  return [...simulation.violations, ...broken.flat()];
 }
 
-async function brokenJob(world: JobWorld, job: TrackedJob): Promise<string[]> {
-  const { bench } = world;
-  const [row, events, ledger] = await Promise.all([bench.find(job), bench.events(job), bench.ledger(job)]);
-  const broken = [...brokenCalls(world, job), ...brokenSequence(job, events)];
+async function brokenJob(simulation: JobSimulation, job: TrackedJob): Promise<string[]> {
+  const { harness } = simulation;
+  const [row, events, ledger] = await Promise.all([
+    harness.find(job),
+    harness.events(job),
+    harness.ledger(job),
+  ]);
+  const broken = [...brokenCalls(simulation, job), ...brokenSequence(job, events)];
   if (row === null) return [...broken, ...brokenDeletion(job, events)];
-  const told = events.filter(({ kind }) => kind === eventKind(job));
+  const received = events.filter(({ kind }) => kind === eventKind(job));
   broken.push(
-    ...brokenMoves(job, row, told),
+    ...brokenMoves(job, row, received),
     ...brokenRow(job, row),
-    ...brokenLedger(world, job, row, ledger),
+    ...brokenLedger(simulation, job, row, ledger),
   );
   job.last = row;
   return broken;
 }
 
 /** What must hold besides once everything has had its time: nothing waits for ever, and no id is on a disk alone. */
-export async function unsettled(world: JobWorld): Promise<string[]> {
-  const broken = await brokenInvariants(world);
-  for (const job of world.jobs) {
-    const row = await world.bench.find(job);
+export async function unsettled(simulation: JobSimulation): Promise<string[]> {
+  const broken = await brokenInvariants(simulation);
+  for (const job of simulation.jobs) {
+    const row = await simulation.harness.find(job);
     if (row && !ends.has(row.status)) broken.push(`it still is ${row.status}`);
   }
-  for (const process of world.processes)
+  for (const process of simulation.processes)
     if (process.settlement.isBehind) broken.push('an id is still in the journal alone');
   return broken;
 }
@@ -56,12 +60,12 @@ export async function unsettled(world: JobWorld): Promise<string[]> {
 const eventKind = (job: TrackedJob): string => (job.table === 'models' ? 'MODEL' : 'GENERATION');
 
 /** At most one paid call an attempt, and none that was paid for twice without somebody's wish. */
-function brokenCalls({ calls }: JobWorld, job: TrackedJob): string[] {
+function brokenCalls({ calls }: JobSimulation, job: TrackedJob): string[] {
   const own = calls.filter((call) => call.job === job);
   const broken: string[] = [];
   if (new Set(own.map(({ attempt }) => attempt)).size < own.length)
     broken.push('an attempt was called twice');
-  const taken = own.filter(({ isTaken }) => isTaken).length;
+  const taken = own.filter(({ isExecuted }) => isExecuted).length;
   if (taken > 1 + job.retries) broken.push(`paid ${taken} times with ${job.retries} retries`);
   return broken;
 }
@@ -75,9 +79,9 @@ function brokenSequence(job: TrackedJob, events: readonly JobEvent[]): string[] 
 }
 
 /** What was told: legal moves, progress that goes on, and in the end the row as it is. */
-function brokenMoves(job: TrackedJob, row: JobRow, told: readonly JobEvent[]): string[] {
+function brokenMoves(job: TrackedJob, row: JobRow, received: readonly JobEvent[]): string[] {
   const broken: string[] = [];
-  const states = told.map(({ payload }) => payload);
+  const states = received.map(({ payload }) => payload);
   states.forEach(({ status, progress }, index) => {
     const before = states[index - 1];
     if (!before) return;
@@ -126,7 +130,7 @@ function whatBroke(rules: readonly [isBroken: boolean, what: string][]): string[
 
 /** Every attempt is in the ledger, and no id that was written down once is missing. */
 function brokenLedger(
-  world: JobWorld,
+  simulation: JobSimulation,
   job: TrackedJob,
   row: JobRow,
   ledger: readonly SubmissionEntity[],
@@ -135,34 +139,36 @@ function brokenLedger(
   const broken = whatBroke([
     [!isNumbered || ledger.length !== row.attempt, `attempt ${row.attempt}, ${ledger.length} in the ledger`],
   ]);
-  const known = world.calls.filter((call) => call.job === job && call.isKnown && !isGivenTwice(world, call));
-  for (const call of known) broken.push(...brokenId(world, call, row, ledger[call.attempt - 1]));
+  const known = simulation.calls.filter(
+    (call) => call.job === job && call.isKnown && !isGivenTwice(simulation, call),
+  );
+  for (const call of known) broken.push(...brokenId(simulation, call, row, ledger[call.attempt - 1]));
   return broken;
 }
 
 /** An id that was written down is in the ledger, or in the journal on its way there, and the job goes on by it. */
 function brokenId(
-  world: JobWorld,
-  call: TrueCall,
+  simulation: JobSimulation,
+  call: UpstreamCall,
   row: JobRow,
   entry: SubmissionEntity | undefined,
 ): string[] {
-  if (!isStored(entry, call)) return isInJournal(world, call) ? [] : [`the id ${call.ref} is lost`];
+  if (!isStored(entry, call)) return isInJournal(simulation, call) ? [] : [`the id ${call.ref} is lost`];
   if (row.attempt !== call.attempt || row.providerRef === call.ref) return [];
   const isPutAside = call.job.setAside.has(call.ref ?? '');
   return isPutAside ? [] : [`${row.status} by ${row.providerRef} and not by ${call.ref}`];
 }
 
-function isStored(entry: SubmissionEntity | undefined, { ref }: TrueCall): boolean {
+function isStored(entry: SubmissionEntity | undefined, { ref }: UpstreamCall): boolean {
   return entry?.outcome === 'ACCEPTED' && entry.providerRef === ref;
 }
 
 /** Whose an id is that the upstream gave to two cannot be known; the first that comes to the database has it. */
-function isGivenTwice({ calls }: JobWorld, { ref }: TrueCall): boolean {
+function isGivenTwice({ calls }: JobSimulation, { ref }: UpstreamCall): boolean {
   return calls.filter((call) => call.ref === ref).length > 1;
 }
 
-function isInJournal({ processes }: JobWorld, { job, attempt, ref }: TrueCall): boolean {
+function isInJournal({ processes }: JobSimulation, { job, attempt, ref }: UpstreamCall): boolean {
   return processes.some(({ journal }) =>
     journal.unsettled.some((entry) => entry.id === job.id && entry.attempt === attempt && entry.ref === ref),
   );

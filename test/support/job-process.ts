@@ -112,12 +112,12 @@ export class JobProcess {
 
   /** @param folder - of the journal; a process that takes the place of a dead one has its folder */
   constructor(
-    private readonly ground: ProcessContext,
+    private readonly context: ProcessContext,
     private readonly folder: string,
   ) {
-    const { photos, provider } = ground;
+    const { photos, provider } = context;
     const logger = createLogger('silent');
-    const database = (this.database = new ProcessDatabase(ground.database));
+    const database = (this.database = new ProcessDatabase(context.database));
     const store = new JobStore(database, silence);
     this.journal = new Journal(folder);
     this.journal.start();
@@ -147,7 +147,7 @@ export class JobProcess {
     const generations = new GenerationWork(parts);
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
-      ...{ database, logger, leaseMs, media: ground.media, downloads: { result: ground.pictures } },
+      ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
       store: new AvatarStore(database, new GenerationCompletion(store, silence), resultDeadlineMs),
       workshop: new ImageProcessor(createWorkshopGate(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
@@ -242,7 +242,7 @@ export class JobProcess {
   /** The process that takes the place of this one after its death, with the same disk. */
   successor(): JobProcess {
     this.kill();
-    return new JobProcess(this.ground, this.folder);
+    return new JobProcess(this.context, this.folder);
   }
 
   /** Returns when nothing of it runs any more. */

@@ -5,14 +5,14 @@ import {
   failed,
   isNotFound,
   limits,
-  mumbles,
+  hasUnknownStatus,
   running,
   timesOut,
   type PollAnswer,
 } from './scripted-provider';
 
 /** How a paid call ends. `Taken` and `Lost` say what the upstream did, which the gateway does not hear. */
-export type FateName =
+export type ResponseName =
   | 'accept'
   | 'acceptWhileCut'
   | 'duplicate'
@@ -33,7 +33,7 @@ export const answers = {
   running: running(),
   half: running(50),
   most: running(90),
-  mumbles: mumbles(),
+  hasUnknownStatus: hasUnknownStatus(),
   notFound: isNotFound(),
   timesOut: timesOut(),
   limits: limits(30_000),
@@ -75,8 +75,8 @@ export type Meanwhile =
 
 /** One thing that happens. Jobs, processes and calls are given by their numbers. */
 export type Step =
-  | { op: 'submit'; by: number; job: number; fate: FateName | HoldName; crash: FailpointName | null }
-  | { op: 'answer'; call: number; fate: FateName; crash: FailpointName | null }
+  | { op: 'submit'; by: number; job: number; response: ResponseName | HoldName; crash: FailpointName | null }
+  | { op: 'answer'; call: number; response: ResponseName; crash: FailpointName | null }
   | {
       op: 'poll';
       by: number;
@@ -92,14 +92,14 @@ export type Step =
   | { op: 'crash' | 'cut' | 'mend' | 'replay'; by: number };
 
 /** Whether the upstream works on a call that ends so, and wants to be paid. */
-export const isTakenBy = (fate: FateName | HoldName): boolean =>
-  ['accept', 'acceptWhileCut', 'duplicate', 'unclearTaken', 'holdTaken'].includes(fate);
+export const isExecutedBy = (response: ResponseName | HoldName): boolean =>
+  ['accept', 'acceptWhileCut', 'duplicate', 'unclearTaken', 'holdTaken'].includes(response);
 
 /**
  * How a call that was open may end. What the upstream did with it was decided when it came; only what it says of it can
  * vary.
  */
-export function endOf(isTaken: boolean, fate: FateName): FateName {
-  if (isTaken === isTakenBy(fate)) return fate;
-  return isTaken ? 'unclearTaken' : 'unclearLost';
+export function endOf(isExecuted: boolean, response: ResponseName): ResponseName {
+  if (isExecuted === isExecutedBy(response)) return response;
+  return isExecuted ? 'unclearTaken' : 'unclearLost';
 }

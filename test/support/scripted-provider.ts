@@ -15,7 +15,7 @@ import {
 } from '../../src/upstream/provider';
 
 /** How a paid call ends. */
-export type Fate = () => Promise<Accepted>;
+export type ScriptedResponse = () => Promise<Accepted>;
 
 /** A paid call that came in, whatever became of it. */
 export interface PaidCall {
@@ -31,38 +31,41 @@ export interface PaidCall {
 export type PollAnswer = UpstreamState | UpstreamError;
 
 /** The upstream took it: under this reference, or a fresh one. */
-export function accepts(ref = `ref-${newId()}`): Fate {
+export function accepts(ref = `ref-${newId()}`): ScriptedResponse {
   return () => Promise.resolve({ ref, notice: { correlationId: `correlation of ${ref}` } });
 }
 
 /** A definite no. */
-export function refuses(refusal?: UpstreamRefusal, message = 'The upstream answered 400: no.'): Fate {
+export function refuses(
+  refusal?: UpstreamRefusal,
+  message = 'The upstream answered 400: no.',
+): ScriptedResponse {
   return fails(new UpstreamError('REFUSED', message, { status: 400, refusal, evidence: 'HTTP 400' }));
 }
 
 /** Not now, and surely not executed. */
-export function saysLater(retryAfterMs: number): Fate {
+export function saysLater(retryAfterMs: number): ScriptedResponse {
   return fails(
     new UpstreamError('LATER', 'The upstream answered 429: not now.', { status: 429, retryAfterMs }),
   );
 }
 
 /** It could not be reached. */
-export function isUnreachable(): Fate {
+export function isUnreachable(): ScriptedResponse {
   return fails(new UpstreamError('NOT_SENT', 'The upstream could not be reached.'));
 }
 
 /** Nothing certain is known of it. */
-export function isUnclear(message = 'The upstream answered 502.', status = 502): Fate {
+export function isUnclear(message = 'The upstream answered 502.', status = 502): ScriptedResponse {
   return fails(new UpstreamError('UNKNOWN', message, { status, evidence: `HTTP ${status}, <html>` }));
 }
 
 /** A fault that the provider itself did not foresee. */
-export function throws(error: Error): Fate {
+export function throws(error: Error): ScriptedResponse {
   return fails(error);
 }
 
-function fails(error: Error): Fate {
+function fails(error: Error): ScriptedResponse {
   return () => Promise.reject(error);
 }
 
@@ -76,16 +79,16 @@ export class HeldCall {
   /** Settles once the call has come in. */
   readonly arrived = new Promise<void>((resolve) => (this.arrive = resolve));
 
-  readonly fate: Fate = () => {
+  readonly response: ScriptedResponse = () => {
     this.arrive();
     return this.answered;
   };
 
   /** Ends it; only the first answer counts. */
-  answer(fate: Fate): void {
+  answer(response: ScriptedResponse): void {
     if (this.isAnswered) return;
     this.isAnswered = true;
-    this.resolve(fate());
+    this.resolve(response());
     // A call that never came hears of nothing.
     this.answered.catch(() => undefined);
   }
@@ -97,7 +100,7 @@ export function running(progress?: number): PollAnswer {
 }
 
 /** The upstream says a word that nobody knows. */
-export function mumbles(): PollAnswer {
+export function hasUnknownStatus(): PollAnswer {
   return { state: 'RUNNING', word: 'MARINATING', known: false, notice: {} };
 }
 
@@ -168,14 +171,14 @@ export class ScriptedProvider implements AvatarProvider {
   checks = 0;
   /** Awaited when a paid call has come in, before its fate begins. */
   onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
-  private readonly fates: Fate[] = [];
+  private readonly fates: ScriptedResponse[] = [];
   private readonly held: HeldCall[] = [];
   private readonly states = new Map<string, PollAnswer>();
   /** How often each reference was asked for. */
   readonly polls = new Map<string, number>();
 
   /** How the next paid calls end, in order. */
-  next(...fates: Fate[]): void {
+  next(...fates: ScriptedResponse[]): void {
     this.fates.push(...fates);
   }
 
@@ -183,7 +186,7 @@ export class ScriptedProvider implements AvatarProvider {
   hold(): HeldCall {
     const call = new HeldCall();
     this.held.push(call);
-    this.next(call.fate);
+    this.next(call.response);
     return call;
   }
 
@@ -250,9 +253,9 @@ export class ScriptedProvider implements AvatarProvider {
 
   private async paid(call: PaidCall): Promise<Accepted> {
     this.calls.push(call);
-    const fate = this.fates.shift() ?? accepts();
+    const response = this.fates.shift() ?? accepts();
     await this.onCall(call);
-    return fate();
+    return response();
   }
 
   private async poll(ref: string): Promise<UpstreamState> {

@@ -7,7 +7,7 @@ import {
   isNotFound,
   isUnauthorized,
   limits,
-  mumbles,
+  hasUnknownStatus,
   running,
   timesOut,
 } from '../support/scripted-provider';
@@ -81,7 +81,7 @@ describe('answers of 404', () => {
 
   it.each<[string, PollAnswer, number]>([
     ['running', running(10), 1],
-    ['an unknown status word', mumbles(), 1],
+    ['an unknown status word', hasUnknownStatus(), 1],
     ['a refusal of another kind', isUnauthorized(), 1],
     ['five polls in a row without an answer', timesOut(), 5],
     ['five requests to come back later', limits(1_000), 5],
@@ -125,7 +125,7 @@ describe('polls of a running job', () => {
     job.poll(running(10), 1, minuteMs);
     const knownAt = new Date(startMs + minuteMs);
     expect(job.row.lastRunningAt).toEqual(knownAt);
-    for (const answer of [timesOut(), isNotFound(), mumbles()]) job.poll(answer, 1, minuteMs);
+    for (const answer of [timesOut(), isNotFound(), hasUnknownStatus()]) job.poll(answer, 1, minuteMs);
     expect(job.row.lastRunningAt).toEqual(knownAt);
   });
 

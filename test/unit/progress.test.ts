@@ -89,11 +89,11 @@ describe('every forecast', () => {
     const polls = fc.array(fc.record({ elapsed: durations, typicalMs: durations, reported: percents }));
     fc.assert(
       fc.property(polls, (all) => {
-        let told = 0;
+        let received = 0;
         for (const { elapsed, ...rest } of all) {
-          const { progress } = at(elapsed, { ...rest, lastProgress: told });
-          expect(progress).toBeGreaterThanOrEqual(told);
-          told = progress;
+          const { progress } = at(elapsed, { ...rest, lastProgress: received });
+          expect(progress).toBeGreaterThanOrEqual(received);
+          received = progress;
         }
       }),
     );

@@ -44,45 +44,45 @@ function shown(name: string): string[] {
 
 /** The states of a row, and where it begins. */
 interface Table {
-  noun: string;
+  jobType: string;
   moves: Moves;
   statuses: readonly string[];
-  births: string[];
+  initialJobs: string[];
   type: string;
 }
 
 const tables: Table[] = [
   {
-    noun: 'model',
+    jobType: 'model',
     moves: modelMoves,
     statuses: modelStatuses,
-    births: ['QUEUED'],
+    initialJobs: ['QUEUED'],
     type: 'ModelStatus',
   },
   {
-    noun: 'generation',
+    jobType: 'generation',
     moves: generationMoves,
     statuses: generationStatuses,
-    births: ['QUEUED'],
+    initialJobs: ['QUEUED'],
     type: 'GenerationStatus',
   },
   {
-    noun: 'photo',
+    jobType: 'photo',
     moves: photoMoves,
     statuses: photoStatuses,
-    births: ['AWAITING_UPLOAD', 'FETCHING'],
+    initialJobs: ['AWAITING_UPLOAD', 'FETCHING'],
     type: 'PhotoStatus',
   },
 ];
 
-describe.each(tables)('the states of a $noun', ({ moves, statuses, births, type }) => {
+describe.each(tables)('the states of a $jobType', ({ moves, statuses, initialJobs, type }) => {
   it('lead only to states that there are', () => {
     expect(statuses).toEqual(Object.keys(moves));
     for (const next of Object.values(moves).flat()) expect(statuses).toContain(next);
   });
 
   it('can all be reached from where it begins', () => {
-    expect([...reachable(moves, births)].sort()).toEqual([...statuses].sort());
+    expect([...reachable(moves, initialJobs)].sort()).toEqual([...statuses].sort());
   });
 
   it('name no move twice', () => {
@@ -96,7 +96,7 @@ describe.each(tables)('the states of a $noun', ({ moves, statuses, births, type 
 
 /** A job's way: what is the same for trainings and generations. */
 interface Way {
-  noun: string;
+  jobType: string;
   moves: Moves;
   ends: readonly string[];
   running: string;
@@ -105,14 +105,14 @@ interface Way {
 
 const ways: Way[] = [
   {
-    noun: 'model',
+    jobType: 'model',
     moves: modelMoves,
     ends: modelEnds,
     running: 'TRAINING',
     success: ['READY'],
   },
   {
-    noun: 'generation',
+    jobType: 'generation',
     moves: generationMoves,
     ends: generationEnds,
     running: 'GENERATING',
@@ -120,7 +120,7 @@ const ways: Way[] = [
   },
 ];
 
-describe.each(ways)('a $noun', ({ moves, ends, running, success }) => {
+describe.each(ways)('a $jobType', ({ moves, ends, running, success }) => {
   const final = Object.keys(moves).filter((status) => moves[status]!.length === 0);
 
   it('comes to an end from every state', () => {

@@ -55,7 +55,7 @@ export interface JobEvent {
  * Jobs on a real PostgreSQL with everything that moves them, an upstream in the test's hands, and a clock that goes on
  * only when it is told to: what takes half an hour is a statement here.
  */
-export class JobBench {
+export class JobHarness {
   readonly provider = new ScriptedProvider();
   /** What the addresses lead to that the upstream names for its pictures. */
   pictures: (url: string) => Promise<Download> = (url) =>
@@ -71,7 +71,7 @@ export class JobBench {
     private readonly ends: () => Promise<void>,
   ) {}
 
-  static async open(): Promise<JobBench> {
+  static async open(): Promise<JobHarness> {
     armFailpoints();
     const testDatabase = await createTestDatabase();
     const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
@@ -86,9 +86,11 @@ export class JobBench {
       onUnrecordedFetch: () => undefined,
       retentionMs: 86_400_000,
     });
-    const bench = new JobBench(database, photos, media, folder, () => close(source, testDatabase, folder));
+    const harness = new JobHarness(database, photos, media, folder, () =>
+      close(source, testDatabase, folder),
+    );
     await servePhotos(database);
-    return bench;
+    return harness;
   }
 
   /** Another gateway process, with a disk of its own. */

@@ -6,7 +6,7 @@ import { UpstreamBudget } from '../../src/upstream/budget';
 import { createTestDatabase, type TestDatabase } from './database';
 
 /** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */
-export class BudgetBench {
+export class BudgetHarness {
   private accounts = 0;
 
   private constructor(
@@ -15,10 +15,10 @@ export class BudgetBench {
     readonly database: Database,
   ) {}
 
-  static async open(): Promise<BudgetBench> {
+  static async open(): Promise<BudgetHarness> {
     const testDatabase = await createTestDatabase();
     const source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities: [] }).initialize();
-    return new BudgetBench(testDatabase, source, new Database(source));
+    return new BudgetHarness(testDatabase, source, new Database(source));
   }
 
   async stop(): Promise<void> {

@@ -1,76 +1,82 @@
-import type { JobBench } from './job-bench';
-import { graceMs, type JobProcess } from './job-process';
-import {
-  answers,
-  endOf,
-  isTakenBy,
-  times,
-  type FateName,
-  type HoldName,
-  type Meanwhile,
-  type Step,
-} from './job-steps';
-import { begin, type Noun } from './job-stories';
+import type { JobHarness } from './job-harness';
 import {
   attemptIn,
-  fateOf,
+  responseOf,
   fetchPicture,
   noteChange,
   refusalOf,
   wrongCall,
   type TrackedJob,
-  type TrueCall,
-} from './job-truth';
-import type { Fate, HeldCall, PaidCall } from './scripted-provider';
+  type UpstreamCall,
+} from './job-oracle';
+import { graceMs, type JobProcess } from './job-process';
+import { begin, type JobType } from './job-scenarios';
+import {
+  answers,
+  endOf,
+  isExecutedBy,
+  times,
+  type ResponseName,
+  type HoldName,
+  type Meanwhile,
+  type Step,
+} from './job-steps';
+import type { ScriptedResponse, HeldCall, PaidCall } from './scripted-provider';
 
 /** How a job begins. */
-export interface Birth {
-  noun: Noun;
+export interface InitialJob {
+  jobType: JobType;
   isSubmitted: boolean;
 }
 
 /** An open call. */
 interface OpenCall {
-  call: TrueCall;
+  call: UpstreamCall;
   held: HeldCall;
   /** Of the pass that waits for it. */
   pass: Promise<void>;
 }
 
 /** Jobs, two processes and an upstream, to which things happen one after the other. */
-export class JobWorld {
+export class JobSimulation {
   readonly jobs: TrackedJob[] = [];
-  readonly calls: TrueCall[] = [];
+  readonly calls: UpstreamCall[] = [];
   readonly processes: JobProcess[];
   /** What was wrong at the moment of a call. */
   readonly violations: string[] = [];
   private readonly open: OpenCall[] = [];
-  private calling: { by: JobProcess; fate: FateName | HoldName } | null = null;
+  private calling: { by: JobProcess; response: ResponseName | HoldName } | null = null;
   private refs = 0;
 
-  private constructor(readonly bench: JobBench) {
-    this.processes = [bench.process(), bench.process()];
-    bench.provider.onCall = (paid) => this.onCall(paid);
-    bench.pictures = fetchPicture;
+  private constructor(readonly harness: JobHarness) {
+    this.processes = [harness.process(), harness.process()];
+    harness.provider.onCall = (paid) => this.onCall(paid);
+    harness.pictures = fetchPicture;
   }
 
   /** @param births - which jobs there are, and whether the upstream has them already */
-  static async open(bench: JobBench, births: readonly Birth[]): Promise<JobWorld> {
-    const world = new JobWorld(bench);
-    for (const { noun, isSubmitted } of births) {
-      const job = await begin(bench, noun);
-      world.jobs.push({
+  static async open(harness: JobHarness, initialJobs: readonly InitialJob[]): Promise<JobSimulation> {
+    const simulation = new JobSimulation(harness);
+    for (const { jobType, isSubmitted } of initialJobs) {
+      const job = await begin(harness, jobType);
+      simulation.jobs.push({
         ...job,
         isDeleted: false,
         retries: 0,
         retriesSinceCall: 0,
         setAside: new Set(),
-        last: await bench.row(job),
+        last: await harness.row(job),
       });
       if (isSubmitted)
-        await world.perform({ op: 'submit', by: 0, job: world.jobs.length - 1, fate: 'accept', crash: null });
+        await simulation.perform({
+          op: 'submit',
+          by: 0,
+          job: simulation.jobs.length - 1,
+          response: 'accept',
+          crash: null,
+        });
     }
-    return world;
+    return simulation;
   }
 
   /** Lets it happen. What cannot happen now does nothing. */
@@ -102,7 +108,7 @@ export class JobWorld {
 
   /** The upstream does well from now on, the database is there, and time passes until everything has ended. */
   async settle(): Promise<void> {
-    const { provider } = this.bench;
+    const { provider } = this.harness;
     this.processes.forEach((process) => (process.isCutOff = false));
     provider.hangUp();
     await Promise.all(this.open.splice(0).map(({ pass }) => pass));
@@ -120,27 +126,27 @@ export class JobWorld {
   private async moveOn(job: TrackedJob): Promise<void> {
     const [one, other] = this.processes as [JobProcess, JobProcess];
     await this.wait(job, times.grace);
-    this.calling = { by: one, fate: 'accept' };
+    this.calling = { by: one, response: 'accept' };
     await one.submit(job.table);
-    await this.bench.untilDue(job);
+    await this.harness.untilDue(job);
     await other.poll(job.table);
   }
 
   /** Jobs that somebody is still to look at. */
   private async waiting(): Promise<TrackedJob[]> {
-    const rows = await Promise.all(this.jobs.map((job) => this.bench.find(job)));
+    const rows = await Promise.all(this.jobs.map((job) => this.harness.find(job)));
     return this.jobs.filter((_, index) => rows[index] && rows[index].dueAt !== null);
   }
 
   private async submit(job: TrackedJob, step: Extract<Step, { op: 'submit' }>): Promise<void> {
     const by = this.processes[step.by]!;
     await this.onlyDue(job);
-    const { provider } = this.bench;
-    const isHeld = step.fate === 'holdTaken' || step.fate === 'holdLost';
+    const { provider } = this.harness;
+    const isHeld = step.response === 'holdTaken' || step.response === 'holdLost';
     const held = isHeld ? provider.hold() : null;
     const count = this.calls.length;
-    this.calling = { by, fate: step.fate };
-    if (!held) provider.next(() => this.fateOf(this.calls.at(-1)!, step.fate as FateName)());
+    this.calling = { by, response: step.response };
+    if (!held) provider.next(() => this.responseOf(this.calls.at(-1)!, step.response as ResponseName)());
     by.crashAt(step.crash);
     const pass = this.quietly(by.submit(job.table));
     if (held) await Promise.race([held.arrived, pass]);
@@ -151,15 +157,15 @@ export class JobWorld {
     this.raise(step.by);
   }
 
-  private async answer({ call: number, fate, crash }: Extract<Step, { op: 'answer' }>): Promise<void> {
+  private async answer({ call: number, response, crash }: Extract<Step, { op: 'answer' }>): Promise<void> {
     const [open] = this.open.length > 0 ? this.open.splice(number % this.open.length, 1) : [];
     if (!open) return;
     const { call, held, pass } = open;
-    const said = endOf(call.isTaken, fate);
+    const said = endOf(call.isExecuted, response);
     // Certain answers are insisted on for a minute while the database is away: let it come back.
     if (said !== 'accept' && said !== 'duplicate') call.by.isCutOff = false;
     call.by.crashAt(crash);
-    held.answer(this.fateOf(call, said));
+    held.answer(this.responseOf(call, said));
     await pass;
     call.by.crashAt(null);
     this.raise(this.processes.indexOf(call.by));
@@ -168,8 +174,8 @@ export class JobWorld {
   private async poll(job: TrackedJob, step: Extract<Step, { op: 'poll' }>): Promise<void> {
     const by = this.processes[step.by]!;
     await this.onlyDue(job);
-    const ref = (await this.bench.find(job))?.providerRef;
-    if (ref) this.bench.provider.says(ref, answers[step.says]);
+    const ref = (await this.harness.find(job))?.providerRef;
+    if (ref) this.harness.provider.says(ref, answers[step.says]);
     const { meanwhile } = step;
     by.crashAt(step.crash);
     if (meanwhile) by.pauseAt('poll:answered', () => this.interrupt(1 - step.by, meanwhile));
@@ -187,7 +193,7 @@ export class JobWorld {
 
   private async store(step: Extract<Step, { op: 'store' }>): Promise<void> {
     const by = this.processes[step.by]!;
-    await this.bench.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
+    await this.harness.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
     by.crashAt(step.crash);
     await this.quietly(by.storePictures());
     by.crashAt(null);
@@ -197,19 +203,19 @@ export class JobWorld {
   /** Time passes. Whatever the upstream has taken, it fetches the photos of meanwhile. */
   private async wait(job: TrackedJob, ms: number): Promise<void> {
     if (ms >= graceMs) await this.fetchPhotos(job);
-    await this.bench.age(job, ms);
+    await this.harness.age(job, ms);
   }
 
   private async fetchPhotos(job: TrackedJob): Promise<void> {
     for (const call of this.calls) {
-      if (call.job === job && call.isTaken && call.paid.photoUrls.length > 0)
-        await this.bench.fetchPhoto(call.paid);
+      if (call.job === job && call.isExecuted && call.paid.photoUrls.length > 0)
+        await this.harness.fetchPhoto(call.paid);
     }
   }
 
   private async change(job: TrackedJob, op: 'cancel' | 'retry' | 'delete'): Promise<void> {
-    const before = await this.bench.find(job);
-    const refusal = await this.bench[op](job).then(
+    const before = await this.harness.find(job);
+    const refusal = await this.harness[op](job).then(
       () => null,
       (error: unknown) => (error as { code?: string }).code ?? String(error),
     );
@@ -230,16 +236,16 @@ export class JobWorld {
   /** Somebody takes the place of a process that died, as an operator's machine sees to. */
   private raise(number: number): void {
     const process = this.processes[number];
-    if (process?.isDead) this.processes[number] = this.bench.successor(process);
+    if (process?.isDead) this.processes[number] = this.harness.successor(process);
   }
 
   /** Nothing but this job is due now; whoever has a lease on it loses it. */
   private async onlyDue(job: TrackedJob): Promise<void> {
-    await this.bench.database.rows(
+    await this.harness.database.rows(
       `UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id <> $1 AND due_at < now() + interval '1 s'`,
       [job.id],
     );
-    await this.bench.untilDue(job);
+    await this.harness.untilDue(job);
   }
 
   /** A pass without a database ends with an error, which costs the clock a pause. */
@@ -249,20 +255,28 @@ export class JobWorld {
     });
   }
 
-  private fateOf(call: TrueCall, name: FateName): Fate {
+  private responseOf(call: UpstreamCall, name: ResponseName): ScriptedResponse {
     const fresh = `ref-${(this.refs += 1)}`;
-    return fateOf(call, name, { fresh, used: this.calls.find(({ ref }) => ref !== null)?.ref ?? fresh });
+    return responseOf(call, name, { fresh, used: this.calls.find(({ ref }) => ref !== null)?.ref ?? fresh });
   }
 
   /** A paid call comes in: was it right to make it? */
   private async onCall(paid: PaidCall): Promise<void> {
-    const { by, fate } = this.calling!;
+    const { by, response } = this.calling!;
     const job = this.jobs.find(({ id, tag }) => paid.photoUrls[0]?.includes(id) ?? tag === paid.prompt)!;
-    const ledger = await this.bench.ledger(job);
+    const ledger = await this.harness.ledger(job);
     const attempt = attemptIn(paid) ?? ledger.length;
-    this.calls.push({ job, attempt, paid, by, isTaken: isTakenBy(fate), ref: null, isKnown: false });
+    this.calls.push({
+      job,
+      attempt,
+      paid,
+      by,
+      isExecuted: isExecutedBy(response),
+      ref: null,
+      isKnown: false,
+    });
     this.violations.push(...wrongCall(job, attempt, ledger));
     job.retriesSinceCall = 0;
-    if (fate === 'acceptWhileCut') by.isCutOff = true;
+    if (response === 'acceptWhileCut') by.isCutOff = true;
   }
 }

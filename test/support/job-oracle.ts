@@ -2,27 +2,27 @@ import sharp from 'sharp';
 import type { JobRow } from '../../src/jobs/job';
 import type { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { DownloadError, type Download } from '../../src/upstream/download';
-import type { Job } from './job-bench';
+import type { Job } from './job-harness';
 import type { JobProcess } from './job-process';
-import type { FateName } from './job-steps';
+import type { ResponseName } from './job-steps';
 import {
   accepts,
   isUnclear,
   isUnreachable,
   refuses,
   saysLater,
-  type Fate,
+  type ScriptedResponse,
   type PaidCall,
 } from './scripted-provider';
 
 /** A paid call as the upstream knows it. */
-export interface TrueCall {
+export interface UpstreamCall {
   job: TrackedJob;
   attempt: number;
   paid: PaidCall;
   by: JobProcess;
   /** Whether the upstream works on it, and wants to be paid. */
-  isTaken: boolean;
+  isExecuted: boolean;
   /** The id that was answered, once it was. */
   ref: string | null;
   /** Whether the process that got the answer lived long enough to write it down. */
@@ -45,8 +45,12 @@ export interface TrackedJob extends Job {
  * What the upstream says in answer to a call, and what it means for the truth.
  * @param refs - an id that it has not given yet, and one that it has
  */
-export function fateOf(call: TrueCall, name: FateName, refs: { fresh: string; used: string }): Fate {
-  const accept = (ref: string): Fate => {
+export function responseOf(
+  call: UpstreamCall,
+  name: ResponseName,
+  refs: { fresh: string; used: string },
+): ScriptedResponse {
+  const accept = (ref: string): ScriptedResponse => {
     call.ref = ref;
     call.isKnown = !call.by.isDead && call.by.dyingAt !== 'submission:answered';
     return accepts(ref);

@@ -6,7 +6,7 @@ import type { AvatarEntity } from '../../src/generations/avatar.entity';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { readObject } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
-import { JobBench, type Job } from './job-bench';
+import { JobHarness, type Job } from './job-harness';
 import type { JobProcess } from './job-process';
 import { done, type PollAnswer } from './scripted-provider';
 
@@ -38,14 +38,14 @@ export function paint(background: string): Promise<Buffer> {
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Generations that the upstream has finished, whose pictures the test delivers as it likes. */
-export class ResultBench {
+export class ResultHarness {
   worker: JobProcess;
   /** What each URL leads to; a picture where nothing is said. */
   readonly host = new Map<string, Delivery>();
   readonly fetched: string[] = [];
 
   private constructor(
-    readonly jobs: JobBench,
+    readonly jobs: JobHarness,
     private readonly picture: Delivery,
   ) {
     this.worker = jobs.process();
@@ -55,8 +55,8 @@ export class ResultBench {
     };
   }
 
-  static async open(): Promise<ResultBench> {
-    return new ResultBench(await JobBench.open(), fileOf(await paint('#357')));
+  static async open(): Promise<ResultHarness> {
+    return new ResultHarness(await JobHarness.open(), fileOf(await paint('#357')));
   }
 
   /** How often the upstream was asked where pictures are. */
@@ -114,7 +114,7 @@ export class ResultBench {
   }
 
   /** The states and avatars that subscribers learn of, from STORING on. */
-  async told(job: Job): Promise<string[]> {
+  async eventSequence(job: Job): Promise<string[]> {
     const events = await this.jobs.events(job);
     const words = events.map(({ kind, payload }) => (kind === 'AVATAR' ? kind : payload.status));
     return words.slice(words.indexOf('STORING'));
