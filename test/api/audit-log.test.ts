@@ -25,7 +25,7 @@ describe('the audit log', () => {
   const remove = (mutation: string, id: string): string =>
     `mutation { ${mutation}(id: "${id}") { deletedId } }`;
 
-  it('knows every paid and every deleting request once, and no prompt, name or address', async () => {
+  it('records each paid or deleting mutation once, without prompts, names or addresses', async () => {
     const owner = await Owner.of(gateway);
     const modelId = await owner.trained('a-key');
     await owner.trained('a-key');
@@ -54,7 +54,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('has nothing of what was refused, or was somebody else’s', async () => {
+  it("records no rejected mutation and none on another owner's data", async () => {
     const [owner, otherOwner] = [await Owner.of(gateway), await Owner.of(gateway)];
     const modelId = await owner.trained();
     await otherOwner.ask(remove('deleteModel', modelId));
@@ -63,7 +63,7 @@ describe('the audit log', () => {
     expect(await entriesOf(owner.name)).toHaveLength(1);
   });
 
-  it('names the key by which somebody was acted for', async () => {
+  it('records the API key that acted for a user', async () => {
     const environment = { DATABASE_URL: gateway.database.url };
     const { out: key } = await likeness(environment, 'keys', 'create', '--owner', 'acme', '--on-behalf');
     const photoId = toGlobalId('Photo', await aPhotoOf('@acme/bob'));
@@ -73,7 +73,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('forgets what is older than it is to be kept', async () => {
+  it('deletes entries after their retention period', async () => {
     const owner = await Owner.of(gateway);
     await owner.trained();
     await owner.trained();

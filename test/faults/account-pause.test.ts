@@ -7,7 +7,7 @@ import { accepts, isUnclear, refuses, type ScriptedResponse } from '../support/s
 
 const hourMs = 3_600_000;
 
-describe('an upstream account that is refused', () => {
+describe('a paused upstream account', () => {
   let harness: JobHarness;
   let worker: JobProcess;
 
@@ -52,7 +52,7 @@ describe('an upstream account that is refused', () => {
   };
 
   it.each([['UPSTREAM_CREDITS'], ['UPSTREAM_AUTH']] as const)(
-    'gets no further paid call, and every job stays QUEUED: %s',
+    'gets no further paid call and keeps every job QUEUED: %s',
     async (refusal) => {
       await queued(24);
       refuseAll(refuses(refusal));
@@ -67,7 +67,7 @@ describe('an upstream account that is refused', () => {
     },
   );
 
-  it('is checked, and the jobs are submitted in their order when it is good again', async () => {
+  it('is probed, and its jobs are submitted in order after it recovers', async () => {
     const jobs = await queued(3);
     await harness.database.rows(`UPDATE models SET deadline_at = deadline_at - interval '1 h'`);
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
@@ -83,7 +83,7 @@ describe('an upstream account that is refused', () => {
     expect(await account()).toEqual({ reason: null, isOnTrial: false, probeInMs: null });
   });
 
-  it('stays paused while the check confirms the reason, at intervals that grow to 20 times the first', async () => {
+  it('stays paused while probes confirm the reason, with intervals that grow to 20 times the first', async () => {
     await queued(1);
     harness.provider.next(refuses('UPSTREAM_CREDITS'));
     harness.provider.check = { acceptsKey: true, credits: 0 };
@@ -99,7 +99,7 @@ describe('an upstream account that is refused', () => {
     expect(await statuses()).toEqual({ QUEUED: 1 });
   });
 
-  it('is tried by one submission at the longest interval, though the check still says no', async () => {
+  it('gets one trial submission at the maximum interval although the probe still fails', async () => {
     await queued(3);
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
     harness.provider.check = { acceptsKey: true, credits: 0 };
@@ -115,7 +115,7 @@ describe('an upstream account that is refused', () => {
     ['UPSTREAM_CREDITS', { acceptsKey: null, credits: null }],
     ['UPSTREAM_CREDITS', { acceptsKey: false, credits: null }],
     ['UPSTREAM_AUTH', { acceptsKey: null, credits: null }],
-  ] as const)('is tried by single submissions where the check says nothing: %s', async (refusal, shown) => {
+  ] as const)('gets single trial submissions when the probe is inconclusive: %s', async (refusal, shown) => {
     await queued(10);
     refuseAll(refuses(refusal), 10);
     harness.provider.check = shown;
@@ -134,7 +134,7 @@ describe('an upstream account that is refused', () => {
     expect(await statuses()).toEqual({ TRAINING: 10 });
   });
 
-  it('goes on with single submissions after one whose outcome is unknown', async () => {
+  it('continues with single trial submissions after one with an unknown outcome', async () => {
     await queued(3);
     refuseAll(refuses('UPSTREAM_CREDITS'), 3);
     await submit();
@@ -147,7 +147,7 @@ describe('an upstream account that is refused', () => {
     expect(await account()).toMatchObject({ reason: null, isOnTrial: false });
   });
 
-  it('is not resumed by the answer to a call that was made before the pause', async () => {
+  it('is not resumed by the response to a call made before the pause', async () => {
     await queued(2);
     const held = harness.provider.hold();
     harness.provider.next(refuses('UPSTREAM_CREDITS'));
@@ -159,7 +159,7 @@ describe('an upstream account that is refused', () => {
     expect((await account()).reason).toBe('UPSTREAM_CREDITS');
   });
 
-  it('stays paused by an operator when a call in flight is refused, and is not checked', async () => {
+  it('stays paused by an operator when a call in flight is refused, and is not probed', async () => {
     await queued(1);
     const held = harness.provider.hold();
     const pass = submit();
@@ -175,7 +175,7 @@ describe('an upstream account that is refused', () => {
     expect(await statuses()).toEqual({ TRAINING: 1 });
   });
 
-  it('fails one job alone with a 403 that does not concern the account', async () => {
+  it('fails only one job on a 403 that does not concern the account', async () => {
     const [bad] = await queued(1);
     refuseAll(refuses('FORBIDDEN'), 2);
     await submit();
@@ -189,7 +189,7 @@ describe('an upstream account that is refused', () => {
     expect(await harness.row(others[4]!)).toMatchObject({ status: 'TRAINING' });
   });
 
-  it('fails a job at its third 403 where no check can tell', async () => {
+  it('fails a job at its third 403 when probes are inconclusive', async () => {
     const [bad] = await queued(1);
     harness.provider.check = { acceptsKey: null, credits: null };
     refuseAll(refuses('FORBIDDEN'), 9);
@@ -201,7 +201,7 @@ describe('an upstream account that is refused', () => {
     expect(calls()).toBe(3);
   });
 
-  it('ends its jobs at their queue deadline with the reason', async () => {
+  it('fails its jobs at their queue deadline with the reason for the pause', async () => {
     for (const refusal of ['UPSTREAM_CREDITS', 'UPSTREAM_AUTH'] as const) {
       const jobs = await queued(2);
       refuseAll(refuses(refusal), 2);
@@ -219,7 +219,7 @@ describe('an upstream account that is refused', () => {
     }
   });
 
-  it('is polled no more after a poll that is answered with 401, until a check says that the key is accepted', async () => {
+  it('gets no polls after a 401 until a probe confirms that the key is accepted', async () => {
     const jobs = await queued(4);
     await submit();
     harness.provider.otherwise = new UpstreamError('REFUSED', 'The upstream answered 401.', {
@@ -243,7 +243,7 @@ describe('an upstream account that is refused', () => {
     expect(await harness.row(jobs[0]!)).toMatchObject({ status: 'READY' });
   });
 
-  it('lets a poll show that the key is accepted where no check can', async () => {
+  it('accepts a successful poll as proof of the key when probes are inconclusive', async () => {
     await queued(3);
     await submit();
     harness.provider.check = { acceptsKey: null, credits: null };

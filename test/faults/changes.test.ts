@@ -50,8 +50,8 @@ const notFound = {
   errors: [expect.objectContaining({ extensions: expect.objectContaining({ code: 'NOT_FOUND' }) })],
 };
 
-describe('a model, changed by its owner', () => {
-  it('is cancelled while it trains, once and again, but not when it is ready', async () => {
+describe('a model', () => {
+  it('can be cancelled repeatedly while it trains, but not once it is READY', async () => {
     const id = await running();
     const feed = client.followTraining(id);
     expect(await client.changeModel('cancelModel', id)).toMatchObject({ status: 'CANCELLED', failure: null });
@@ -65,7 +65,7 @@ describe('a model, changed by its owner', () => {
     expect(refusal.extensions).toMatchObject({ code: 'NOT_CANCELLABLE', field: 'id' });
   });
 
-  it('is trained once more when it failed, as a new attempt; one that is ready is not', async () => {
+  it('can be retried as a new attempt after it failed, but not once it is READY', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
     const { id } = await client.train({ photoIds });
     expect(await client.modelEnd(id)).toMatchObject({
@@ -85,7 +85,7 @@ describe('a model, changed by its owner', () => {
     expect(refusal.extensions).toMatchObject({ code: 'NOT_RETRYABLE', field: 'id' });
   });
 
-  it('gets another name, if that is one', async () => {
+  it('can be renamed to a valid name only', async () => {
     const { id } = await client.train({ photoIds, name: 'Before' });
     const query =
       'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { name } } }';
@@ -100,8 +100,8 @@ describe('a model, changed by its owner', () => {
   });
 });
 
-describe('a generation, changed by its owner', () => {
-  it('is cancelled while it is made, and made once more when it failed', async () => {
+describe('a generation', () => {
+  it('can be cancelled while it runs, and retried after it failed', async () => {
     await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
     const endless = await client.generate(readyModelId);
     const feed = client.followGeneration(endless.id);
@@ -121,7 +121,7 @@ describe('a generation, changed by its owner', () => {
     expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED', attempt: 2 });
   });
 
-  it('is shown in part when some of its pictures could not be had', async () => {
+  it('is PARTIAL when some of its pictures cannot be fetched', async () => {
     await gateway.sandbox.fault({ on: 'generate', kind: 'fewer-results' });
     const { id } = await client.generate(readyModelId, [{ count: 2 }]);
     expect(await client.generationEnd(id)).toMatchObject({ status: 'PARTIAL', progress: 100, failure: null });
@@ -133,7 +133,7 @@ describe('a generation, changed by its owner', () => {
   });
 });
 
-describe('what is deleted', () => {
+describe('deleted data', () => {
   const removeTwice = async (
     mutation: 'deleteAvatar' | 'deleteGeneration' | 'deleteModel',
     id: string,
@@ -142,7 +142,7 @@ describe('what is deleted', () => {
     expect(await client.remove(mutation, id)).toBe(id);
   };
 
-  it('is gone from every answer and from the disk, and may be deleted twice', async () => {
+  it('is removed from all responses and from the disk, and deleting it twice succeeds', async () => {
     const ownPhotos = await client.uploadFaces();
     const modelId = await client.trained(ownPhotos);
     const first = await client.generate(modelId, [{ count: 2 }]);
@@ -180,7 +180,7 @@ describe('what is deleted', () => {
     await until(async () => (await gateway.mediaFiles()).length === before.length - 11);
   });
 
-  it('leaves nothing behind when everything is deleted', async () => {
+  it('leaves no rows and no files when everything is deleted', async () => {
     const { models } = await client.ask<{ models: { nodes: { id: string }[] } }>(
       '{ models(first: 100) { nodes { id } } }',
     );

@@ -31,7 +31,7 @@ describe('the command line', () => {
     JSON.parse((await operate(...words, '--json')).out);
 
   describe('for keys', () => {
-    it('prints a new key alone, so that a script can take it, and never again', async () => {
+    it('prints only the new key, once', async () => {
       const { code, out, remarks } = await operate('keys', 'create', '--owner', 'acme', '--name', 'backend');
       expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^lk_[0-9a-f]{16}_[\w-]{43}$/) });
       expect(remarks).toContain('never again');
@@ -40,7 +40,7 @@ describe('the command line', () => {
       expect(list.out).not.toContain(out.slice(20));
     });
 
-    it('tells programs what it tells people', async () => {
+    it('prints the same facts as JSON and as text', async () => {
       const made = (await json(
         'keys',
         'create',
@@ -58,7 +58,7 @@ describe('the command line', () => {
       expect(list.find(({ id }) => id === made.id)).toEqual({ ...made, key: undefined });
     });
 
-    it('revokes by the id, or by the key itself, as often as one likes', async () => {
+    it('revokes by id or by key, repeatedly', async () => {
       const { out: key } = await operate('keys', 'create', '--owner', 'acme');
       const id = key.split('_')[1]!;
       for (const given of [key, id]) {
@@ -85,7 +85,7 @@ describe('the command line', () => {
       [['create', '--owner', 'acme', '--expires', 'soon'], /90d/],
       [['create', '--owner', 'acme', '--name', 'x'.repeat(101)], /name is longer than 100/],
       [['revoke', '0000000000000000'], /no key with this id/],
-    ])('refuses %j in one line', async (words, why) => {
+    ])('rejects %j with a one-line message', async (words, why) => {
       const { code, out, remarks } = await operate('keys', ...words);
       expect({ code, out }).toEqual({ code: 1, out: '' });
       expect(remarks).toMatch(why);
@@ -109,7 +109,7 @@ describe('the command line', () => {
       await sql.rows(`UPDATE models SET status = 'UNCERTAIN', attempt = 1 WHERE id = $1`, [id]);
     });
 
-    it('lists models, without what their owners call them', async () => {
+    it('lists models without their names', async () => {
       const { out } = await operate('models', 'list', '--owner', 'local', '--status', 'uncertain');
       expect(out).toMatch(new RegExp(`^ID .*STATUS.*\n${modelId} +local +WOMAN +UNCERTAIN +0 +5 +1 +- `));
       expect(out).not.toContain('My face');
@@ -117,7 +117,7 @@ describe('the command line', () => {
       expect(await operate('models', 'list', '--limit', '0')).toMatchObject({ code: 1 });
     });
 
-    it('shows one with its paid calls, and what came back, harmless to a terminal', async () => {
+    it('shows a job with its paid calls and the escaped responses', async () => {
       const { out } = await operate('models', 'show', modelId);
       expect(out).toMatch(/status +UNCERTAIN/);
       expect(out).toMatch(/1 +UNKNOWN .* 502 +corr-1/);
@@ -128,7 +128,7 @@ describe('the command line', () => {
       });
     });
 
-    it('says how everything stands', async () => {
+    it('summarises the state of jobs', async () => {
       const { out } = await operate('status');
       expect(out).toMatch(/model +UNCERTAIN +1/);
       expect(out).toContain(`${modelId}, asked for`);
@@ -139,7 +139,7 @@ describe('the command line', () => {
       });
     });
 
-    it('retries what is uncertain, as its owner, and writes down who did', async () => {
+    it('retries an UNCERTAIN job for its owner and audits the operator', async () => {
       expect(await operate('retry', modelId)).toMatchObject({ code: 0, out: `${modelId} is QUEUED.` });
       const again = await operate('retry', modelId);
       expect(again).toMatchObject({ code: 1, out: '' });
@@ -154,7 +154,7 @@ describe('the command line', () => {
       ['generations', 'show', toGlobalId('AvatarModel', newId())],
       ['retry', toGlobalId('Photo', newId())],
       ['retry', toGlobalId('Generation', newId())],
-    ])('knows nothing of %s %s %s', async (...words) => {
+    ])('reports %s %s %s as not found', async (...words) => {
       const { code, remarks } = await operate(...words);
       expect(code).toBe(1);
       expect(remarks).toMatch(/^likeness: (There is no|".*" (is no|names no))/);
@@ -173,13 +173,13 @@ describe('the command line', () => {
     [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nowhere' }, /cannot be reached/],
     [{ DATA_DIR: '/nonexistent/likeness' }, /no database in \/nonexistent\/likeness/],
     [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is no PostgreSQL address/],
-  ])('says what is wrong with the settings: %j', async (environment, why) => {
+  ])('reports invalid settings: %j', async (environment, why) => {
     const { code, out, remarks } = await likeness(environment, 'models', 'list');
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(remarks).toMatch(why);
   });
 
-  it('explains itself', async () => {
+  it('prints its usage', async () => {
     expect(await operate('--help')).toMatchObject({ code: 0, out: expect.stringContaining('retry <id>') });
     expect(await operate('frobnicate')).toMatchObject({
       code: 1,
@@ -190,7 +190,7 @@ describe('the command line', () => {
 });
 
 describe('the command line on the embedded database', () => {
-  it('makes the first key before the gateway has ever run', async () => {
+  it('creates the first key before the first start of the gateway', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'likeness-first-'));
     const environment = { DATA_DIR: folder };
     const { code, out } = await likeness(environment, 'keys', 'create', '--owner', 'first');

@@ -50,7 +50,7 @@ function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
 
 const cells = [...cellsOf('generation', way), ...cellsOf('instant', instantWay)];
 
-describe('a crash on the way of a generation', () => {
+describe('a crash during a generation', () => {
   const pool = new EnvironmentPool(cells, runWithCrash);
 
   beforeAll(() => {

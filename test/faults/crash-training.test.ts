@@ -39,7 +39,7 @@ const cells = way.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell
   ];
 });
 
-describe('a crash on the way of a training', () => {
+describe('a crash during a training', () => {
   const pool = new EnvironmentPool(cells, runWithCrash);
 
   beforeAll(() => {

@@ -95,7 +95,7 @@ async function deleteAndCrash(environment: FaultsEnvironment, { what, point, cra
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
-describe('a crash while something is deleted', () => {
+describe('a crash during a deletion', () => {
   const pool = new EnvironmentPool(cells, deleteAndCrash);
 
   beforeAll(() => {
@@ -104,12 +104,12 @@ describe('a crash while something is deleted', () => {
 
   afterAll(() => pool.close());
 
-  it.each(cells)('$what, $point, $crash killed: nothing is left', async (cell) => {
+  it.each(cells)('$what, $point, $crash killed: leaves no row and no file', async (cell) => {
     await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });
 
-describe('bytes that no row knows', () => {
+describe('files without a database row', () => {
   const cell = { name: 'orphans' };
   const pool = new EnvironmentPool([cell], async (environment) => {
     await prepareFixtures(environment);
@@ -140,7 +140,7 @@ describe('bytes that no row knows', () => {
 
   afterAll(() => pool.close());
 
-  it('are found by their age and deleted, and nothing else is', async () => {
+  it('are deleted after the minimum age, and no other files are', async () => {
     await expect(pool.result(cell)).resolves.toBeUndefined();
   });
 });

@@ -10,7 +10,7 @@ jest.setTimeout(240_000);
 const listeners = 100;
 const generations = 30;
 
-describe('100 clients that come and go', () => {
+describe('100 clients that disconnect and resume', () => {
   let environment: FaultsEnvironment;
 
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe('100 clients that come and go', () => {
 
   afterAll(() => environment.close());
 
-  it('are told of every avatar once and in order, though one of two gateways is killed', async () => {
+  it('receive every avatar once and in order although one of two gateways is killed', async () => {
     const { modelId } = await prepareFixtures(environment);
     const [stream] = await environment.rows<{ sequence: string }>(
       'SELECT sequence FROM streams WHERE id = $1',

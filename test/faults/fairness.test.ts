@@ -37,7 +37,7 @@ describe('one owner with very many jobs', () => {
   const account = (set: string): Promise<unknown> =>
     harness.database.rows(`UPDATE upstream_accounts SET ${set}`);
 
-  it('lets another owner have its next paid call though all of theirs hang', async () => {
+  it('does not delay the next paid call of another owner while all of its calls hang', async () => {
     const alices = await harness.generate('alice');
     await multiply(alices, 1_000);
     for (let call = 0; call < 12; call += 1) harness.provider.hold();
@@ -64,7 +64,7 @@ describe('one owner with very many jobs', () => {
     }
   };
 
-  it('lets another owner have every second call that a small budget has', async () => {
+  it('leaves every second call of a small budget to another owner', async () => {
     const alices = await harness.generate('alice');
     await multiply(alices, 1_000);
     const bobs = await harness.generate('bob');
@@ -79,7 +79,7 @@ describe('one owner with very many jobs', () => {
     expect(isBobs).toEqual([false, true, false, true]);
   });
 
-  it('whose job waits for a photo leaves its call to the next job', async () => {
+  it('leaves the call of a job that waits for a photo to the next job', async () => {
     const photoIds = await harness.addPhotos(2, 'alice');
     const waiting = await harness.train({ owner: 'alice', photoIds });
     await harness.database.rows(
@@ -97,7 +97,7 @@ describe('one owner with very many jobs', () => {
     expect((await harness.row(ready)).status).toBe('TRAINING');
   });
 
-  it('lets the poll of another owner through though all of theirs hang', async () => {
+  it('does not delay polls for another owner while all of its polls hang', async () => {
     const [alices, bobs] = [await harness.train({ owner: 'alice' }), await harness.train({ owner: 'bob' })];
     await worker.submit('models');
     await multiply(alices, 500);
@@ -119,7 +119,7 @@ describe('one owner with very many jobs', () => {
     harness.provider.training = training;
   });
 
-  it('lets the pictures of another owner be fetched though the host of theirs hangs', async () => {
+  it('does not delay the pictures of another owner while its picture host hangs', async () => {
     const [alices, bobs] = [await harness.generate('alice'), await harness.generate('bob')];
     await worker.submit('generations');
     const asked: string[] = [];
@@ -149,7 +149,7 @@ describe('one owner with very many jobs', () => {
     await Promise.all(passes);
   });
 
-  it('whose calls the budget refuses is not written, and keeps its order', async () => {
+  it('causes no writes for calls that the budget refuses, and keeps its order', async () => {
     const queued = await harness.generate('alice');
     await multiply(queued, 30);
     const running = await harness.train({ owner: 'alice' });
@@ -189,7 +189,7 @@ describe('one owner with very many jobs', () => {
     }
   });
 
-  it('fails at its deadline even while the budget has no calls', async () => {
+  it('fails jobs at their deadline even while the budget is exhausted', async () => {
     const job = await harness.generate(`owner ${newId()}`);
     await harness.train();
     await worker.submit('models');

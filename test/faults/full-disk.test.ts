@@ -26,7 +26,7 @@ async function takeAway(folder: string): Promise<() => Promise<void>> {
 }
 
 describe('a journal that cannot be written', () => {
-  it('does not cost an id: it stays in memory until the database has it, and nothing else is paid meanwhile', async () => {
+  it('loses no id: the id stays in memory until the database has it, and no further paid call is made', async () => {
     environment = await FaultsEnvironment.open({ ownPostgres: true });
     await prepareFixtures(environment);
     // A limit on the size of what the process writes is a full disk to it, also if it is root.
@@ -50,8 +50,8 @@ describe('a journal that cannot be written', () => {
   });
 });
 
-describe('a store that takes nothing', () => {
-  it('makes finished pictures wait, and they are stored when it does again', async () => {
+describe('a media store that cannot write', () => {
+  it('delays finished pictures until it can write again', async () => {
     environment = await FaultsEnvironment.open();
     await prepareFixtures(environment);
     const giveBack = await takeAway(environment.mediaDir);
@@ -68,7 +68,7 @@ describe('a store that takes nothing', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('refuses photos meanwhile, with a code that says to come again', async () => {
+  it('rejects photos with a retryable code', async () => {
     environment = await FaultsEnvironment.open();
     await prepareFixtures(environment);
     const giveBack = await takeAway(environment.mediaDir);
@@ -77,7 +77,7 @@ describe('a store that takes nothing', () => {
     expect(await environment.client.upload(1)).toHaveLength(1);
   });
 
-  it('keeps no half picture when the disk is full in the middle of it', async () => {
+  it('keeps no partial picture when the disk fills up during a write', async () => {
     environment = await FaultsEnvironment.open();
     await prepareFixtures(environment);
     await environment.gateway.limitFiles(4_096);

@@ -91,7 +91,7 @@ const history = fc.noBias(fc.array(step, { minLength: 1, maxLength: 40, size: 'm
 const initialJob = fc.record({ jobType: fc.constantFrom(...jobTypes), isSubmitted: fc.boolean() });
 const initialJobs = fc.tuple(initialJob, initialJob);
 
-describe('two jobs, two processes, and everything that may happen to them in any order', () => {
+describe('two jobs and two processes under random sequences of operations and crashes', () => {
   let harness: JobHarness;
 
   beforeAll(async () => {
@@ -101,7 +101,7 @@ describe('two jobs, two processes, and everything that may happen to them in any
   afterAll(() => harness.stop());
 
   it(
-    'never pays twice per request, lose no id, move only as their states allow, and come to an end',
+    'never pay twice per request, lose no id, take only allowed state transitions, and end',
     async () => {
       const live = async (of: readonly InitialJob[], happening: readonly Step[]): Promise<void> => {
         const simulation = await JobSimulation.open(harness, of);

@@ -84,8 +84,8 @@ async function failedUpstream(jobType: JobType): Promise<Submitted> {
 
 const dueInMs = async (job: Job): Promise<number> => (await harness.row(job)).dueAt!.getTime() - Date.now();
 
-describe.each(kinds)('a $jobType that is answered by 404', ({ jobType, isDone, doneAnswer }) => {
-  it('stays as it is for 30 minutes, and is taken when it is found again', async () => {
+describe.each(kinds)('a $jobType whose polls are answered with 404', ({ jobType, isDone, doneAnswer }) => {
+  it('keeps its state for 30 minutes, and completes when the upstream finds it again', async () => {
     const job = await submitted(jobType);
     await withoutDeadline(job);
     await poll(job, isNotFound(), 11, 2 * minuteMs);
@@ -96,7 +96,7 @@ describe.each(kinds)('a $jobType that is answered by 404', ({ jobType, isDone, d
     expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
   });
 
-  it('is counted from the start in the next attempt', async () => {
+  it('starts a new count in the next attempt', async () => {
     const job = await lost(jobType);
     expect(await harness.row(job)).toMatchObject({ failureRetryable: true });
     await poll(job, isNotFound(), 3, 30 * minuteMs);
@@ -114,7 +114,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     ['was lost', lost],
     ['timed out', timedOut],
     ['failed by the word of the upstream', failedUpstream],
-  ])('takes the late success of one that %s, with an event', async (_, failedJob) => {
+  ])('accepts the late success of a job that %s, and emits an event', async (_, failedJob) => {
     const job = await failedJob(jobType);
     const received = (await harness.events(job)).length;
     for (const answer of [timesOut(), isNotFound(), running(90), failed('no face'), limits(1_000)])
@@ -128,7 +128,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     ]);
   });
 
-  it('polls less and less often, and not after the retention is over', async () => {
+  it('polls at growing intervals, and not after the retention period', async () => {
     const job = await timedOut(jobType);
     const firstMs = await dueInMs(job);
     await poll(job, isNotFound(), 1, retentionMs / 2);
@@ -139,7 +139,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
   });
 
-  it('goes on after a restart, at the stored time', async () => {
+  it('continues after a restart at the stored time', async () => {
     const job = await timedOut(jobType);
     const { dueAt } = await harness.row(job);
     worker = harness.successor(worker);
@@ -149,7 +149,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     expect(await harness.row(job)).toMatchObject({ status: isDone });
   });
 
-  it('ends with a retry, even if the first attempt is answered meanwhile', async () => {
+  it('ends with a retry, even if the first attempt is answered in the meantime', async () => {
     const job = await timedOut(jobType);
     worker.pauseAt('poll:answered', () => harness.retry(job));
     await poll(job, doneAnswer);
@@ -165,7 +165,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     ]);
   });
 
-  it('does not begin for one that was cancelled', async () => {
+  it('does not start for a cancelled job', async () => {
     const job = await submitted(jobType);
     await harness.cancel(job);
     await poll(job, doneAnswer, 3, hourMs);
@@ -173,7 +173,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     expect(harness.provider.polls.get(job.ref)).toBeUndefined();
   });
 
-  it('takes over a job that had failed before its id came in', async () => {
+  it('includes a job that failed before its id arrived', async () => {
     const job = await begin(harness, jobType);
     worker.crashAt('submission:journaled');
     await worker.submit(job.table);
@@ -190,7 +190,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     expect(await harness.row(job)).toMatchObject({ status: isDone });
   });
 
-  it('opens no circuit for those that run, however many of its polls fail', async () => {
+  it('opens no circuit for running jobs when its polls fail', async () => {
     for (let count = 0; count < 6; count += 1) await poll(await timedOut(jobType), timesOut());
     expect(
       await harness.database.rows(
@@ -199,7 +199,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     ).toEqual([{ poll: [], reach: [] }]);
   });
 
-  it('does not take calls away from those that run', async () => {
+  it('does not use calls that running jobs need', async () => {
     const running1 = await submitted(jobType);
     const failedJobs = [await timedOut(jobType), await timedOut(jobType), await timedOut(jobType)];
     await harness.database.rows(
@@ -233,21 +233,21 @@ describe('pictures of a generation', () => {
     expect(await hoursLeft(job)).toBeCloseTo(43, 1);
   });
 
-  it('expire 48 hours after the submission where nothing more is known', async () => {
+  it('expire 48 hours after the submission if no later time is known', async () => {
     const job = await submitted('generation');
     await harness.age(job, 2 * hourMs);
     await poll(job, done(url));
     expect(await hoursLeft(job)).toBeCloseTo(46, 1);
   });
 
-  it('are fetched for an hour although their time may be over', async () => {
+  it('are fetched for an hour even if they may have expired', async () => {
     const job = await submitted('generation');
     await harness.age(job, 100 * hourMs);
     await poll(job, done(url));
     expect(await hoursLeft(job)).toBeCloseTo(1, 1);
   });
 
-  it('come late: done without any is a failure, and is watched', async () => {
+  it('may arrive late: DONE without pictures fails the job and starts the late watch', async () => {
     const job = await submitted('generation');
     await poll(job, done());
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });

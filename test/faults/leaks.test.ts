@@ -57,7 +57,7 @@ async function runOneRound(): Promise<void> {
   await Promise.all(jobs.map(({ id }) => ending(environment, 'generation', id)));
 }
 
-it('holds no more memory and no more handles after many jobs, sockets and cut requests than after a few', async () => {
+it('uses no more memory and handles after many jobs, sockets and aborted requests than after a few', async () => {
   // Caches and pools fill, and code is compiled, in the first rounds.
   for (let round = 0; round < 3; round += 1) await runOneRound();
   const base = await environment.gateway.usage();

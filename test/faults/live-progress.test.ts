@@ -53,7 +53,7 @@ const changesOf = (received: readonly { model: { name: string } }[]): string[] =
 const transports: Transport[] = ['WebSocket', 'SSE'];
 
 describe.each(transports)('live progress over %s', (transport) => {
-  it('resumes behind the last cursor with every event once, after a connection that broke', async () => {
+  it('resumes after the last cursor with every event once when the connection broke', async () => {
     const id = await endlessTraining();
     const first = client.followTraining(id, undefined, transport);
     await first.until((received) => received.length > 0);
@@ -83,7 +83,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     expect(received.at(-1)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('tells the present and ends, once the job has ended; behind its end there is nothing', async () => {
+  it('sends the current state and completes for an ended job, and sends nothing after the last cursor', async () => {
     const id = await client.trained(photoIds);
     const late = client.followTraining(id, undefined, transport);
     expect(await late.ended()).toEqual({ how: 'complete' });
@@ -95,7 +95,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     expect(later.messages).toEqual([]);
   });
 
-  it('tells a generation with its avatars, and each avatar once to who resumes in between', async () => {
+  it('sends a generation with its avatars, and each avatar once to a client that resumes in between', async () => {
     const modelId = await client.trained(photoIds);
     const start = client.followAvatars({ modelId }, transport);
     const { id } = await client.generate(modelId, [{ count: 4 }]);
@@ -112,7 +112,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     expect(rest.messages.map(({ avatar }) => avatar.id)).toEqual(all.slice(2).map(({ avatar }) => avatar.id));
   });
 
-  it('ends with NOT_FOUND when what is followed is deleted', async () => {
+  it('ends with NOT_FOUND when its subject is deleted', async () => {
     const id = await endlessTraining();
     const training = client.followTraining(id, undefined, transport);
     const avatars = client.followAvatars({ modelId: id }, transport);
@@ -144,7 +144,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     },
   );
 
-  it('refuses what cannot be followed, and says why', async () => {
+  it('rejects ids that cannot be followed with the reason', async () => {
     const [id, otherId] = [await endlessTraining(), await endlessTraining()];
     const other = client.followTraining(otherId, undefined, transport);
     const [{ cursor } = { cursor: '' }] = await other.until((received) => received.length > 0);

@@ -27,7 +27,7 @@ const queryRequest =
   `Content-Length: ${query.length}\r\n\r\n${query}`;
 
 describe('a process with few open files', () => {
-  it('refuses sockets beyond them, serves the others, and does its work', async () => {
+  it('refuses sockets over the limit, serves the others, and processes jobs', async () => {
     environment = await FaultsEnvironment.open({ openFiles: 256, maxFollowed: 0 });
     await prepareFixtures(environment);
     const training = await order(environment, 'training');
@@ -55,8 +55,8 @@ describe('a process with few open files', () => {
   });
 });
 
-describe('a process that can open nothing', () => {
-  it('answers SERVICE_UNAVAILABLE, refuses no photo, and goes on when it can', async () => {
+describe('a process without free file descriptors', () => {
+  it('answers SERVICE_UNAVAILABLE, rejects no photo, and recovers when descriptors are free', async () => {
     environment = await FaultsEnvironment.open({
       maxFollowed: 0,
       settings: { PHOTO_URL_ALLOW: `${new URL(host.put('/', '')).host},localhost`, UPSTREAM: 'picsart' },

@@ -45,11 +45,11 @@ const calls = (): number =>
 
 const jobTypes: JobType[] = ['training', 'generation'];
 
-describe.each(jobTypes)('a %s whose time is over', (jobType) => {
+describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
   const statuses = async (job: Job): Promise<string[]> =>
     (await harness.events(job)).map(({ payload }) => payload.status);
 
-  it('ends while it waits for its call, without a call', async () => {
+  it('fails while it waits for its paid call, without a call', async () => {
     const job = await begin(harness, jobType);
     await pass(job, dayMs - hourMs);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED' });
@@ -63,7 +63,7 @@ describe.each(jobTypes)('a %s whose time is over', (jobType) => {
     expect(calls()).toBe(0);
   });
 
-  it('ends while the upstream has it and cannot be polled, and is taken late', async () => {
+  it('fails while the upstream runs it and cannot be polled, and completes late', async () => {
     const job = await submitted(jobType);
     const before = calls();
     await pass(job, deadlineMs + 1_000);
@@ -78,7 +78,7 @@ describe.each(jobTypes)('a %s whose time is over', (jobType) => {
     expect(['READY', 'STORING']).toContain((await harness.row(job)).status);
   });
 
-  it('lets its photos go when it ends', async () => {
+  it('releases its photos when it fails', async () => {
     const job = await begin(harness, jobType === 'training' ? jobType : 'generation from a photo');
     const kept = (): Promise<unknown[]> =>
       harness.database.rows('SELECT id FROM photos WHERE purge_at IS NULL');
@@ -87,7 +87,7 @@ describe.each(jobTypes)('a %s whose time is over', (jobType) => {
     expect(await kept()).toEqual([]);
   });
 
-  it('is left to its own worker where evidence, or the upstream, may still decide', async () => {
+  it('is left to its own worker while evidence or the upstream can still decide the outcome', async () => {
     harness.provider.next(isUnclear());
     const uncertain = await submitted(jobType);
     const failed = await submitted(jobType);
@@ -104,7 +104,7 @@ describe.each(jobTypes)('a %s whose time is over', (jobType) => {
     }
   });
 
-  it('ends once, however many processes look', async () => {
+  it('fails once, regardless of the number of processes', async () => {
     const job = await submitted(jobType);
     await harness.age(job, deadlineMs + 60_000);
     await Promise.all(
@@ -114,8 +114,8 @@ describe.each(jobTypes)('a %s whose time is over', (jobType) => {
   });
 });
 
-describe.each(jobTypes)('a %s of a provider that is not configured any more', (jobType) => {
-  it('ends at its deadline while it is queued', async () => {
+describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobType) => {
+  it('fails at its deadline while it is queued', async () => {
     const job = await begin(harness, jobType);
     await orphan(job);
     await worker.submit(job.table);
@@ -128,7 +128,7 @@ describe.each(jobTypes)('a %s of a provider that is not configured any more', (j
     expect(calls()).toBe(0);
   });
 
-  it('ends at its deadline while it runs, and is taken late once the provider is back', async () => {
+  it('fails at its deadline while it runs, and completes late once the provider is configured again', async () => {
     const job = await submitted(jobType);
     await orphan(job);
     await pass(job, deadlineMs + 60_000);
@@ -146,7 +146,7 @@ describe.each(jobTypes)('a %s of a provider that is not configured any more', (j
     expect(['READY', 'STORING']).toContain((await harness.row(job)).status);
   });
 
-  it('is not kept for the late watch for ever', async () => {
+  it('leaves the late watch after the retention period', async () => {
     const job = await submitted(jobType);
     await orphan(job);
     await pass(job, deadlineMs + 60_000);
@@ -160,7 +160,7 @@ describe.each(jobTypes)('a %s of a provider that is not configured any more', (j
     expect(await harness.events(job)).toHaveLength(received);
   });
 
-  it('ends as SUBMISSION_UNKNOWN where the outcome of its call is unknown, and is not called again', async () => {
+  it('fails with SUBMISSION_UNKNOWN if the outcome of its call is unknown, and is not submitted again', async () => {
     harness.provider.next(isUnclear());
     const job = await submitted(jobType);
     await orphan(job);
@@ -173,7 +173,7 @@ describe.each(jobTypes)('a %s of a provider that is not configured any more', (j
     expect(calls()).toBe(before);
   });
 
-  it('becomes UNCERTAIN where its process ended during the call, and ends an hour later', async () => {
+  it('becomes UNCERTAIN if its process ended during the call, and fails an hour later', async () => {
     worker.crashAt('submission:before-call');
     const job = await begin(harness, jobType);
     await worker.submit(job.table);
@@ -207,7 +207,7 @@ describe.each(jobTypes)('a %s of a provider that is not configured any more', (j
   });
 });
 
-it('refuses avatars from a model of a provider that is not configured any more', async () => {
+it('rejects avatars from a model of a provider that is no longer configured', async () => {
   const model = await submitted('training');
   harness.provider.says(model.ref, done());
   await harness.untilDue(model);
@@ -220,7 +220,7 @@ it('refuses avatars from a model of a provider that is not configured any more',
   expect(await harness.database.rows('SELECT id FROM generations')).toEqual([]);
 });
 
-it('leaves alone what is not over', async () => {
+it('does not change jobs before their deadline', async () => {
   const jobs: Job[] = [await submitted('training'), await submitted('generation')];
   jobs.push(await begin(harness, 'training'));
   for (const job of jobs) await pass(job, deadlineMs - 60_000);

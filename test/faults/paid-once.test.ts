@@ -20,7 +20,7 @@ const trainings = async (): Promise<number> => (await gateway.sandbox.counts()).
 const generations = async (): Promise<number> => (await gateway.sandbox.counts()).generations;
 
 describe('an idempotency key', () => {
-  it('makes one training of ten calls at once, and of one that comes later', async () => {
+  it('creates one training for ten concurrent requests and a later one', async () => {
     const before = await trainings();
     const input = { photoIds, idempotencyKey: randomUUID(), name: 'Once' };
     const calls = await Promise.all(Array.from({ length: 10 }, () => client.train(input)));
@@ -31,7 +31,7 @@ describe('an idempotency key', () => {
     expect(await trainings()).toBe(before + 1);
   });
 
-  it('makes one generation, also of what is asked in other words', async () => {
+  it('creates one generation for equivalent requests', async () => {
     const before = await generations();
     const key = randomUUID();
     const { id } = await client.generate(modelId, [{}], key);
@@ -44,7 +44,7 @@ describe('an idempotency key', () => {
     expect(await generations()).toBe(before + 1);
   });
 
-  it('is refused for anything else, and free again if nothing was made under it', async () => {
+  it('is rejected for a different request, and reusable if no job was created with it', async () => {
     const idempotencyKey = randomUUID();
     const tooFew = { type: 'CAT', photoIds: photoIds.slice(1), idempotencyKey };
     expect((await client.refusal(trainModelMutation, { input: tooFew })).extensions.code).toBe(
@@ -69,7 +69,7 @@ describe('an idempotency key', () => {
 });
 
 describe('a gateway that is stopped and started again', () => {
-  it('goes on with a training that it had begun, and pays once', async () => {
+  it('continues a training that it had started, and pays once', async () => {
     const before = await trainings();
     const input = { photoIds, idempotencyKey: randomUUID() };
     // Who is quick enough to ask before the stop is told to come again, so that the training is under way at the stop.
@@ -90,7 +90,7 @@ describe('a gateway that is stopped and started again', () => {
     expect(await trainings()).toBe(before + 1);
   });
 
-  it('lets a paid call that it is making end, with the photos that the upstream still wants', async () => {
+  it('completes its paid call in flight, including the photos that the upstream fetches', async () => {
     const before = await trainings();
     const { id } = await client.train({ photoIds });
     await client
@@ -101,7 +101,7 @@ describe('a gateway that is stopped and started again', () => {
     expect(await trainings()).toBe(before + 1);
   });
 
-  it('goes on with a generation, wherever that stood', async () => {
+  it('continues a generation from any state', async () => {
     const before = await generations();
     const { id } = await client.generate(modelId, [{ count: 3 }]);
     await gateway.restart();
@@ -115,7 +115,7 @@ describe('a gateway that is stopped and started again', () => {
     expect(await generations()).toBe(before + 1);
   });
 
-  it('cuts off streams of events, without saying that they were complete', async () => {
+  it('closes event streams without a complete message', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
     const { id } = await client.train({ photoIds });
     const feed = client.followTraining(id, undefined, 'SSE');

@@ -10,7 +10,7 @@ jest.setTimeout(180_000);
 
 const unknown = { status: 'FAILED', failure: { code: 'SUBMISSION_UNKNOWN', retryable: true } };
 
-describe('an upstream that takes a training, does not answer, and fetches photos', () => {
+describe('an upstream that accepts a training, does not answer, and fetches photos', () => {
   let environment: FaultsEnvironment;
   let upstream: FakeUpstream;
 
@@ -83,7 +83,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
   };
 
   it.each(['at once', 'after the grace period'])(
-    'gets one call in all when the gateway was killed meanwhile and is started again %s',
+    'gets one call in total when the gateway is killed meanwhile and restarted %s',
     async (when) => {
       await open();
       const id = await train();
@@ -96,7 +96,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     },
   );
 
-  it('gets one call in all when the photos could not be served since the database was away', async () => {
+  it('gets one call in total when the database outage prevents serving the photos', async () => {
     await open({ ownPostgres: true });
     const id = await train();
     await environment.crashPostgres();
@@ -106,7 +106,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     expect(posts()).toHaveLength(1);
   });
 
-  it('gets one call in all when the gateway stood still for more than 15 seconds', async () => {
+  it('gets one call in total when the gateway is suspended for more than 15 seconds', async () => {
     await open({ settings: { UNCERTAIN_GRACE: '20s' } });
     const id = await train();
     await eventually(
@@ -128,14 +128,14 @@ describe('an upstream that takes a training, does not answer, and fetches photos
     expect(posts()).toHaveLength(1);
   });
 
-  it('gets at most two calls for one mutation, however long it hangs and fetches nothing', async () => {
+  it('gets at most two calls for one mutation while it hangs and fetches no photo', async () => {
     await open();
     const id = await train();
     expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
     expect(posts()).toHaveLength(2);
   });
 
-  describe('by way of a proxy to one of two gateways', () => {
+  describe('through a proxy to one of two gateways', () => {
     let port: string;
     let proxy: TcpProxy;
 
@@ -154,7 +154,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
 
     afterEach(() => proxy.close());
 
-    it('gets a second call when two gateways served photos all the time and none was fetched', async () => {
+    it('gets a second call when two gateways served photos throughout and none was fetched', async () => {
       await openBehindProxy({ PORT: port });
       await environment.addGateway({ PORT: String(await freePort()) });
       const id = await train();
@@ -169,7 +169,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       expect((await fetchPhotos()).includes('refused')).toBe(false);
     });
 
-    it('gets one call in all when the gateway that its fetches reach was killed, and another served meanwhile', async () => {
+    it('gets one call in total when the gateway that its fetches reach is killed while another serves', async () => {
       await openBehindProxy({ PORT: port });
       const other = await environment.addGateway({ PORT: String(await freePort()) });
       const id = await train();
@@ -184,7 +184,7 @@ describe('an upstream that takes a training, does not answer, and fetches photos
       ['for more than 15 seconds', 15.5],
       ['for less, but longer than the upstream waits for a photo', 6],
     ])(
-      'gets one call in all when the gateway that its fetches reach stood still %s, and another served meanwhile',
+      'gets one call in total when the gateway that its fetches reach is suspended %s while another serves',
       async (_, seconds) => {
         await openBehindProxy({ PORT: port, UNCERTAIN_GRACE: '20s' });
         const other = await environment.addGateway({ PORT: String(await freePort()) });

@@ -20,7 +20,7 @@ afterEach(() => environment.close());
 const clientOf = (gateway: GatewayProcess): FaultsClient => environment.clientOf(() => gateway);
 
 describe('two gateways on one database', () => {
-  it('make one job of ten calls with one key, whichever of them is asked', async () => {
+  it('create one job for ten requests with one idempotency key sent to both', async () => {
     await open({ gateways: 2 });
     const photoIds = await environment.client.upload(5);
     const clients = environment.gateways.map(clientOf);
@@ -36,7 +36,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('leave no paid call open whose process ended after its job was cancelled', async () => {
+  it('close the paid call of a process that ended after its job was cancelled', async () => {
     await open({ gateways: 2 });
     await prepareFixtures(environment);
     const [stopped, other] = environment.gateways as [GatewayProcess, GatewayProcess];
@@ -60,7 +60,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('pay for 40 jobs 40 times, though one of them is killed in the middle', async () => {
+  it('pay for 40 jobs 40 times although one gateway is killed meanwhile', async () => {
     await open({ gateways: 2 });
     await prepareFixtures(environment);
     const before = await environment.paid();
@@ -92,7 +92,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('leave nothing of a dead one lying for longer than 30 seconds', async () => {
+  it('resume the work of a killed gateway within 30 seconds', async () => {
     // The lease as it is unless somebody sets it.
     await open({ settings: { LEASE: '20s', UNCERTAIN_GRACE: '40s' } });
     await prepareFixtures(environment);
@@ -112,7 +112,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('lose no id that only the journal of a dead one has', async () => {
+  it('lose no id that only the journal of a killed gateway holds', async () => {
     // Files of a killed process are adopted after 10 seconds; that must not be the end of the grace period.
     await open({ gateways: 1, settings: { UNCERTAIN_GRACE: '60s' } });
     await prepareFixtures(environment);
@@ -129,7 +129,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('do not make a call twice when the one that began it stood still for longer than its lease and the grace', async () => {
+  it('make no second call when the calling gateway is suspended for longer than its lease and the grace period', async () => {
     await open({ gateways: 1 });
     await prepareFixtures(environment);
     const before = await environment.paid();
@@ -163,7 +163,7 @@ describe('two gateways on one database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('keep to a limit of 4 requests a second together: 20 jobs are paid 20 times, and no call is early', async () => {
+  it('share a limit of 4 requests per second: 20 jobs are paid 20 times, and no call is early', async () => {
     const limited = await startSandbox({
       speed: 2_400,
       rateLimit: { requests: 4, windowMs: 1_000 },
@@ -195,8 +195,8 @@ describe('two gateways on one database', () => {
   });
 });
 
-describe('a database that is away', () => {
-  it('refuses at once, keeps nothing, and leaves the key free', async () => {
+describe('an unavailable database', () => {
+  it('fails requests at once, stores nothing, and leaves the idempotency key unused', async () => {
     await open({ ownPostgres: true });
     await prepareFixtures(environment);
     const before = await environment.paid();

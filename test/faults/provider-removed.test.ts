@@ -11,7 +11,7 @@ afterEach(() => environment.close());
 
 const kinds: JobKind[] = ['training', 'generation'];
 
-it('jobs of a provider that is removed end, new ones are refused, and both go on once it is back', async () => {
+it('jobs of a removed provider end, new ones are rejected, and both work again once it is configured', async () => {
   const settings = { TRAINING_DEADLINE: '20s', GENERATION_DEADLINE: '20s' };
   environment = await FaultsEnvironment.open({ settings });
   await prepareFixtures(environment);

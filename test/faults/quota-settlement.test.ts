@@ -126,14 +126,14 @@ describe('quotas and the ledger of paid calls', () => {
       },
       1,
     ],
-  ])('counts a FAILED training only if it may have been paid: %s', async (_, fail, left) => {
+  ])('counts a FAILED training only if it may have been charged: %s', async (_, fail, left) => {
     const job = await begin(harness, 'training');
     await fail(job);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED' });
     expect(await counted()).toBe(left);
   });
 
-  it('counts again what turns out to have been paid after all', async () => {
+  it('counts a job again once its charge is confirmed', async () => {
     const job = await begin(harness, 'training');
     harness.provider.next(refuses());
     await worker.submit(job.table);
@@ -206,7 +206,7 @@ describe('quotas and the ledger of paid calls', () => {
     expect(await counted()).toBe(1);
   });
 
-  it('detaches a call whose process ended after its job was deleted, as of unknown outcome', async () => {
+  it('detaches a call with an unknown outcome if its process ended after its job was deleted', async () => {
     const job = await begin(harness, 'training');
     worker.crashAt('submission:before-call');
     await worker.submit(job.table);
@@ -217,7 +217,7 @@ describe('quotas and the ledger of paid calls', () => {
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: true, isAnonymous: true }]);
   });
 
-  it('closes a call whose process ended after its job was cancelled, as of unknown outcome', async () => {
+  it('closes a call with an unknown outcome if its process ended after its job was cancelled', async () => {
     const job = await begin(harness, 'training');
     worker.crashAt('submission:answered');
     await worker.submit(job.table);
@@ -231,7 +231,7 @@ describe('quotas and the ledger of paid calls', () => {
     expect(await counted()).toBe(1);
   });
 
-  it('says what was spent by day, and forgets calls of deleted jobs after their retention', async () => {
+  it('reports spending by day, and removes calls of deleted jobs after their retention period', async () => {
     const [kept, gone] = [await begin(harness, 'training'), await begin(harness, 'generation')];
     harness.provider.next(() => Promise.resolve({ ref: 'ref-credits', notice: { creditsAvailable: 77 } }));
     await worker.submit('models');

@@ -60,7 +60,7 @@ describe('fifty kills at random', () => {
 
   afterAll(() => environment.close());
 
-  it('lose nothing and pay nothing twice, whatever was in hand', async () => {
+  it('lose no job and pay for no job twice, regardless of the work in progress', async () => {
     const seed = Date.now() % 1_000_000;
     const random = numbersFrom(seed);
     const paidBefore = await environment.paid();

@@ -59,7 +59,7 @@ describe('a stored picture', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('is found by the periodic check when its bytes were changed and their number was not', async () => {
+  it('is detected by the periodic check when its bytes changed but not its size', async () => {
     const { avatar, path } = await stored();
     const before = await environment.gateway.metric('likeness_pictures_damaged_total');
     await writeFile(path, Buffer.alloc(avatar.byteSize, 7));
@@ -98,7 +98,7 @@ describe('a stored picture', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('has its preview made again when that is damaged', async () => {
+  it('gets a new preview when the preview is damaged', async () => {
     const { avatar, path } = await stored('.preview.jpg');
     const client = new TestClient(() => environment.gateway.url);
     const query = 'query ($id: ID!) { node(id: $id) { ... on Avatar { url(size: PREVIEW) } } }';

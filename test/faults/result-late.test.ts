@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 describe('finished pictures', () => {
-  it('keep the bytes of the gateway that has the lease, when another one was suspended while it stored them', async () => {
+  it('keep the bytes of the lease holder when another gateway was suspended while it stored them', async () => {
     await open();
     const sleeper = environment.gateway;
     await environment.sandbox.fault({ on: 'result', kind: 'html' });
@@ -49,7 +49,7 @@ describe('finished pictures', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('are stored after seconds of 403, 404, HTML, cut and compressed answers', async () => {
+  it('are stored after seconds of 403, 404, HTML, truncated and compressed responses', async () => {
     await open();
     for (const status of [403, 404]) {
       await environment.sandbox.fault({ on: 'result', kind: 'status', status, times: 2 });
@@ -63,7 +63,7 @@ describe('finished pictures', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('make a generation PARTIAL when one of them fails for too long, and COMPLETED when it comes', async () => {
+  it('make a generation PARTIAL when one of them fails for too long, and COMPLETED when it arrives', async () => {
     await open({ settings: { RESULT_DEADLINE: '3s' } });
     recorder = await Recorder.start(environment.sandbox.url);
     recorder.statusFor = (path) => (path.endsWith('/1.jpg') ? 404 : null);

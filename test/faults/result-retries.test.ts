@@ -28,7 +28,7 @@ describe('a finished picture', () => {
     ['an HTML page', html],
     ['an empty file', fileOf(Buffer.alloc(0))],
     ['a file that is too large', tooLarge],
-  ])('is tried again after %s, at growing intervals, and stored when it comes', async (_, delivery) => {
+  ])('is retried after %s at growing intervals, and stored when it arrives', async (_, delivery) => {
     const job = await harness.finished(...first);
     harness.host.set(first[0]!, delivery);
     const waits: number[] = [];
@@ -47,7 +47,7 @@ describe('a finished picture', () => {
     expect(await harness.eventSequence(job)).toEqual(['STORING', 'AVATAR', 'STORING', 'AVATAR', 'COMPLETED']);
   });
 
-  it.each([403, 404, 410, 302])('is asked for under a fresh URL at once after a %i', async (status) => {
+  it.each([403, 404, 410, 302])('is fetched from a fresh URL at once after a %i', async (status) => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(status));
     await harness.says(job, done(...fresh));
@@ -59,7 +59,7 @@ describe('a finished picture', () => {
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
-  it('is not given up while its time is not over, however often it fails', async () => {
+  it('is retried until its deadline, regardless of the number of failures', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain(30);
@@ -69,7 +69,7 @@ describe('a finished picture', () => {
     expect(harness.asked).toBe(30);
   });
 
-  it('is not asked for by calls that the budget does not have', async () => {
+  it('causes no upstream call when the budget is exhausted', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.jobs.database.rows(`UPDATE upstream_accounts SET paused_until = now() + interval '1 h'`);
@@ -78,7 +78,7 @@ describe('a finished picture', () => {
     expect(await harness.states(job)).toEqual(['PENDING', 'PENDING']);
   });
 
-  it('holds its generation up for a time only: PARTIAL without it, COMPLETED when it comes', async () => {
+  it('delays its generation for a limited time: PARTIAL without it, COMPLETED when it arrives', async () => {
     const job = await harness.finished(...first);
     harness.host.set(first[1]!, breaks);
     await harness.tryAgain();
@@ -102,7 +102,7 @@ describe('a finished picture', () => {
   it.each<[string, Delivery, string]>([
     ['cannot be reached', answers(503), 'RESULT_UNREACHABLE'],
     ['is no picture', html, 'RESULT_UNUSABLE'],
-  ])('fails a generation of which all %s, and moves it on when it comes', async (_, delivery, code) => {
+  ])('fails a generation of which all %s, and completes it when it arrives', async (_, delivery, code) => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, delivery);
     await harness.tryAgain();
@@ -134,7 +134,7 @@ describe('a finished picture', () => {
     ]);
   });
 
-  it('is lost only when its time is over and a fresh URL has failed too', async () => {
+  it('is LOST only after its deadline and after a fresh URL failed too', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
@@ -149,7 +149,7 @@ describe('a finished picture', () => {
     expect(harness.worker.counted.filter((what) => what === 'lost')).toHaveLength(1);
   });
 
-  it('is lost after its time when the upstream says that it has none, and the failure says so', async () => {
+  it('is LOST after its deadline when the upstream has no URL for it, with that failure message', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
@@ -171,7 +171,7 @@ describe('a finished picture', () => {
     expect((await harness.eventSequence(job)).at(-1)).toBe('FAILED');
   });
 
-  it('is given up when the upstream answers nothing for as long again as it keeps pictures', async () => {
+  it('is LOST when the upstream stays silent for another retention period', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, breaks);
     await harness.says(job, failed());
@@ -180,14 +180,14 @@ describe('a finished picture', () => {
     expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
   });
 
-  it('is stored after its time, too, if the upstream still has it', async () => {
+  it('is stored after its deadline if the upstream still has it', async () => {
     const job = await harness.finished(...first);
     await harness.jobs.age(job, 49 * hourMs);
     await harness.tryAgain();
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
-  it('is not counted as tried by a process that stops', async () => {
+  it('does not count an attempt that the shutdown of a process aborted', async () => {
     const job = await harness.finished(...first);
     const stopping = new AbortController();
     for (const url of first) {
@@ -209,7 +209,7 @@ describe('a finished picture', () => {
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
-  it('is waited for, and no failure of the upstream, while our own store takes nothing', async () => {
+  it('is delayed while the media store cannot write, without an upstream failure', async () => {
     const job = await harness.finished(...first);
     const { media } = harness.jobs;
     const put = jest.spyOn(media, 'put').mockRejectedValue(new Error('the disk is full'));
@@ -223,7 +223,7 @@ describe('a finished picture', () => {
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
-  it('is given up by a retry, which pays for new ones', async () => {
+  it('is replaced by a retry, which pays for new pictures', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
@@ -237,7 +237,7 @@ describe('a finished picture', () => {
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'QUEUED' });
   });
 
-  it('is fetched before those that expire later', async () => {
+  it('is fetched before pictures that expire later', async () => {
     const [later, sooner] = [await harness.finished(...first), await harness.finished(...fresh)];
     await harness.jobs.age(sooner, hourMs);
     await harness.jobs.database.rows(

@@ -19,7 +19,7 @@ describe('a picture that is being stored', () => {
 
   afterAll(() => harness.jobs.stop());
 
-  it('has the bytes of the worker that holds the lease, when another one was suspended', async () => {
+  it('has the bytes of the lease holder when another worker was suspended', async () => {
     const job = await harness.finished(url);
     const other = harness.jobs.process();
     const bytes = await paint('#753');
@@ -37,7 +37,7 @@ describe('a picture that is being stored', () => {
     expect((await harness.eventSequence(job)).filter((what) => what === 'AVATAR')).toHaveLength(1);
   });
 
-  it('is not stored by a worker whose lease has ended, though no other has claimed it', async () => {
+  it('is not stored by a worker whose lease has ended, even if no other worker claimed it', async () => {
     const job = await harness.finished(url);
     harness.worker.pauseAt('result:stored', () => harness.untilDue());
     await harness.tryAgain();
@@ -46,7 +46,7 @@ describe('a picture that is being stored', () => {
     expect(await harness.states(job)).toEqual(['STORED']);
   });
 
-  it('leaves no bytes when it is deleted meanwhile', async () => {
+  it('leaves no file when it is deleted meanwhile', async () => {
     const job = await harness.finished(url);
     const [row] = await harness.avatars(job);
     harness.worker.pauseAt('result:written', () => harness.jobs.delete(job));
@@ -54,7 +54,7 @@ describe('a picture that is being stored', () => {
     expect(await harness.keysOf([row!.id])).toEqual([]);
   });
 
-  it.each(['deleted', 'stored'])('leaves no bytes of a process that died, once it is %s', async (end) => {
+  it.each(['deleted', 'stored'])('leaves no file of a killed process once it is %s', async (end) => {
     const job = await harness.finished(url);
     harness.worker.crashAt('result:stored');
     await harness.tryAgain();
@@ -67,7 +67,7 @@ describe('a picture that is being stored', () => {
     expect(await harness.keysOf([row!.id])).toEqual(stored ? avatarKeys(stored) : []);
   });
 
-  it('leaves bytes that the sweep of orphans deletes when a process died while it replaced a damaged picture', async () => {
+  it('leaves only files that the orphan sweep deletes when a process is killed while it replaces a damaged picture', async () => {
     const job = await harness.finished(url);
     await harness.tryAgain();
     const { database, media } = harness.jobs;
@@ -89,7 +89,7 @@ describe('a picture that is being stored', () => {
     expect(await harness.keysOf([row!.id])).toEqual(avatarKeys(row!));
   });
 
-  it('keeps its bytes when the answer to the commit that stored it is lost', async () => {
+  it('keeps its file when the response to its commit is lost', async () => {
     const job = await harness.finished(url);
     harness.worker.pauseAt('result:shown', () => Promise.reject(new Error('the connection was reset')));
     await harness.tryAgain();

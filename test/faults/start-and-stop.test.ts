@@ -61,20 +61,23 @@ describe('a signal during the start', () => {
   // From before the first file is written until after everything runs, in steps of what a start does.
   const moments = ['postgres.new-', 'postgres', 'postgres/data/postmaster.pid', 'journal'];
 
-  it.each(moments)('stops what was started once %s exists, and exits as after a stop', async (name) => {
-    const gateway = new EmbeddedGateway(dataDir);
-    const exists = async (): Promise<boolean> => {
-      const files = await readdir(join(dataDir, name, '..')).catch(() => []);
-      return files.some((file) => file.startsWith(name.split('/').at(-1)!));
-    };
-    await until(exists, startLimitMs);
-    gateway.signal('SIGTERM');
-    expect({ code: await gateway.exitCode(), output: gateway.output }).toMatchObject({ code: 0 });
-    expect(await gateway.remainingProcesses()).toEqual([]);
-    expect(gateway.output).not.toContain('cannot start');
-  });
+  it.each(moments)(
+    'stops the started parts once %s exists, and exits as after a normal stop',
+    async (name) => {
+      const gateway = new EmbeddedGateway(dataDir);
+      const exists = async (): Promise<boolean> => {
+        const files = await readdir(join(dataDir, name, '..')).catch(() => []);
+        return files.some((file) => file.startsWith(name.split('/').at(-1)!));
+      };
+      await until(exists, startLimitMs);
+      gateway.signal('SIGTERM');
+      expect({ code: await gateway.exitCode(), output: gateway.output }).toMatchObject({ code: 0 });
+      expect(await gateway.remainingProcesses()).toEqual([]);
+      expect(gateway.output).not.toContain('cannot start');
+    },
+  );
 
-  it('leaves a data directory that the next start uses', async () => {
+  it('leaves a data directory that the next start can use', async () => {
     const stopped = new EmbeddedGateway(dataDir);
     await until(async () => (await readdir(dataDir)).length > 0, startLimitMs);
     stopped.signal('SIGTERM');
@@ -88,7 +91,7 @@ describe('a signal during the start', () => {
 });
 
 describe('a second signal', () => {
-  it('ends at once, and stops the embedded database', async () => {
+  it('exits at once, and stops the embedded database', async () => {
     const gateway = new EmbeddedGateway(dataDir);
     await until(() => gateway.url !== undefined, startLimitMs);
     // A request that never ends holds up the first stop for the whole grace period.

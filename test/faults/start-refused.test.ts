@@ -63,7 +63,7 @@ describe('a data directory that cannot be used', () => {
       () => join(folder, 'file', 'data'),
       /cannot be created \(a part of the path is a file\).*Set DATA_DIR/,
     ],
-  ])('%s is refused with the cause and the cure', async (_, path, message) => {
+  ])('%s is rejected with the cause and the fix', async (_, path, message) => {
     await writeFile(join(folder, 'file'), '');
     const { code, output } = await startOnce(path());
     expect(output).toMatch(message);
@@ -71,7 +71,7 @@ describe('a data directory that cannot be used', () => {
     expect(code).toBe(1);
   });
 
-  it('that this user may not write is refused with the cause and the cure', async () => {
+  it('without write permission is rejected with the cause and the fix', async () => {
     const dataDir = join(folder, 'read-only');
     await mkdir(dataDir);
     await chmod(dataDir, 0o555);
@@ -82,7 +82,7 @@ describe('a data directory that cannot be used', () => {
     expect(code).toBe(1);
   });
 
-  it('that root has used names its owner and the way to give it back', async () => {
+  it('used by root before is rejected with its owner and the command that fixes it', async () => {
     const asRoot = await startOnce(join(folder, 'data'));
     expect(asRoot.code).toBe(0);
     // An ordinary user who runs the tests has no root to start as: then the folder stays its own, and works.
@@ -121,7 +121,7 @@ describe('a project', () => {
     return copy;
   };
 
-  it('whose install scripts did not run builds itself at the first start', async () => {
+  it('builds itself at the first start if its install scripts did not run', async () => {
     const copy = await copyTo('unbuilt');
     await symlink(join(project, 'node_modules'), join(copy, 'node_modules'));
     const { code, output } = await startOnce(join(folder, 'data'), {
@@ -132,7 +132,7 @@ describe('a project', () => {
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
   });
 
-  it('in a folder that initdb cannot run from says so', async () => {
+  it('in a directory that initdb cannot run from fails with an explanation', async () => {
     const copy = await copyTo('a "$b` c', ['dist']);
     // PostgreSQL's programs are copied: a symbolic link would lead initdb back to the project's own path.
     const modules = join(copy, 'node_modules');

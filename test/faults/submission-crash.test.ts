@@ -3,7 +3,7 @@ import type { JobProcess } from '../support/job-process';
 import { begin, jobTypes, outcomes, running, runAllWork } from '../support/job-scenarios';
 import { accepts, refuses, saysLater } from '../support/scripted-provider';
 
-describe('a submission in a crash', () => {
+describe('a submission during a crash', () => {
   let harness: JobHarness;
   let worker: JobProcess;
 
@@ -22,7 +22,7 @@ describe('a submission in a crash', () => {
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
 
-    it('is uncertain when its worker died before the call, and nobody calls in its place', async () => {
+    it('is UNCERTAIN when its worker was killed before the call, and no other worker calls', async () => {
       const job = await start();
       worker.crashAt('submission:before-call');
       await worker.submit(job.table);
@@ -34,7 +34,7 @@ describe('a submission in a crash', () => {
       expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
     });
 
-    it('is uncertain when its worker died before it could write the answer down', async () => {
+    it('is UNCERTAIN when its worker was killed before it recorded the response', async () => {
       const job = await start();
       worker.crashAt('submission:answered');
       await worker.submit(job.table);
@@ -44,7 +44,7 @@ describe('a submission in a crash', () => {
     });
 
     it.each(['submission:journaled', 'submission:stored'] as const)(
-      'loses no id when its worker dies at %s',
+      'loses no id when its worker is killed at %s',
       async (point) => {
         const job = await start();
         harness.provider.next(accepts('ref-1'));
@@ -59,7 +59,7 @@ describe('a submission in a crash', () => {
       },
     );
 
-    it('becomes uncertain when its lease is stolen, and goes on when the answer comes after all', async () => {
+    it('becomes UNCERTAIN when its lease is taken over, and continues when the response arrives', async () => {
       const job = await start();
       const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
@@ -73,7 +73,7 @@ describe('a submission in a crash', () => {
       expect(await outcomes(harness, job)).toEqual(['ACCEPTED']);
     });
 
-    it('believes a refusal, or a delay, that comes after the lease was stolen', async () => {
+    it('applies a refusal or a delay that arrives after its lease was taken over', async () => {
       for (const [response, status] of [
         [refuses(), 'FAILED'] as const,
         [saysLater(1_000), 'QUEUED'] as const,
@@ -89,7 +89,7 @@ describe('a submission in a crash', () => {
       }
     });
 
-    it('brings the id in by the journal when the database was away', async () => {
+    it('recovers the id from the journal after a database outage', async () => {
       const job = await start();
       const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
@@ -107,7 +107,7 @@ describe('a submission in a crash', () => {
       expect(harness.provider.calls).toHaveLength(1);
     });
 
-    it('pays for nothing new while an id is not in the database yet', async () => {
+    it('makes no paid call while an id is not in the database yet', async () => {
       const [job, other] = [await start(), await start()];
       await harness.database.rows(`UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id = $1`, [
         other.id,

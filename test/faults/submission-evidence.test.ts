@@ -89,7 +89,7 @@ describe('the absence of photo fetches', () => {
     expect(harness.provider.calls).toHaveLength(jobTypesWithPhotos.length);
   });
 
-  it('proves nothing if the call was answered as accepted, without an id that can be used', async () => {
+  it('proves nothing if the call was answered as accepted without a usable id', async () => {
     await servePhotos(harness.database);
     const holder = await begin(harness, 'training');
     harness.provider.next(accepts('held by another job'));
@@ -107,7 +107,7 @@ describe('the absence of photo fetches', () => {
     expect(harness.provider.calls).toHaveLength(3);
   });
 
-  it('is judged only when every gateway that serves has made a record after the grace period', async () => {
+  it('is evaluated only when every serving gateway has made a record after the grace period', async () => {
     await servePhotos(harness.database);
     await servePhotos(harness.database, { since: '-1 h', seen: '-5 s' });
     const job = await uncertain();
@@ -118,7 +118,7 @@ describe('the absence of photo fetches', () => {
     expect(await harness.row(job)).toMatchObject(unknown);
   });
 
-  it('sends a job again once, and once more after a retry by a person', async () => {
+  it('resubmits a job once, and once more after a retry by a person', async () => {
     await servePhotos(harness.database);
     const job = await uncertain();
     const endsUnknown = async (calls: number): Promise<void> => {
@@ -140,7 +140,7 @@ describe('the absence of photo fetches', () => {
     expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED', 'UNKNOWN', 'NOT_EXECUTED', 'UNKNOWN']);
   });
 
-  it('does not count as sending again what was surely not executed, and remembers what was', async () => {
+  it('does not count calls that were surely not executed as resubmissions, and keeps the count of others', async () => {
     await servePhotos(harness.database);
     const job = await begin(harness, 'training');
     harness.provider.next(

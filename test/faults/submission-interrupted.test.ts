@@ -22,7 +22,7 @@ describe('a submission that is interrupted', () => {
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
 
-    it('is not made for a job that was cancelled before', async () => {
+    it('is not made for a job that was cancelled before it', async () => {
       const job = await start();
       await harness.cancel(job);
       await runAllWork(harness, job, worker);
@@ -70,7 +70,7 @@ describe('a submission that is interrupted', () => {
       ['says later', (): ScriptedResponse => saysLater(1_000)],
       ['says nothing certain', (): ScriptedResponse => isUnclear()],
     ])(
-      'leaves nothing of a job that was deleted during the call, and the upstream %s',
+      'leaves no row of a job that was deleted during the call when the upstream %s',
       async (_, response) => {
         const job = await start();
         const call = harness.provider.hold();

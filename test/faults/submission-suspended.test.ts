@@ -20,7 +20,7 @@ describe('a gateway that is suspended during its paid call', () => {
     await upstream.stop();
   });
 
-  it('takes the answer that came meanwhile, though its time limit and its lease are over', async () => {
+  it('uses the response that arrived meanwhile although its time limit and its lease have expired', async () => {
     let called: Socket | null = null;
     upstream.next((socket) => (called = socket));
     const { id } = await environment.client.train(await environment.client.upload(5));

@@ -22,7 +22,7 @@ describe('a submission whose outcome is unknown', () => {
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
 
-    it('is made again, and paid again, when a person retries what is uncertain', async () => {
+    it('is made and paid again when a person retries an UNCERTAIN job', async () => {
       const job = await start();
       harness.provider.next(isUnclear(), accepts('ref-2'));
       await worker.submit(job.table);
@@ -37,7 +37,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(harness.provider.calls).toHaveLength(2);
     });
 
-    it('is not made again when the answer comes after the retry and before the second call', async () => {
+    it('is not made again when the response arrives between the retry and the second call', async () => {
       const job = await start();
       const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
@@ -55,7 +55,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(harness.provider.calls).toHaveLength(1);
     });
 
-    it('keeps both ids in the ledger when the first answer comes after the second call', async () => {
+    it('keeps both ids in the ledger when the first response arrives after the second call', async () => {
       const job = await start();
       const call = harness.provider.hold();
       const submitting = worker.submit(job.table);
@@ -76,7 +76,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(worker.settlement.isBehind).toBe(false);
     });
 
-    it('is not undone by an entry of the journal that is read once more after a retry', async () => {
+    it('is not reverted by a journal entry that is read again after a retry', async () => {
       const job = await start();
       harness.provider.next(accepts('ref-1'));
       worker.crashAt('submission:stored');
@@ -93,7 +93,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-2' });
     });
 
-    it('that failed for good is not made again by a retry', async () => {
+    it('is not made again by a retry if it failed permanently', async () => {
       const job = await start();
       harness.provider.next(refuses());
       await worker.submit(job.table);
@@ -103,31 +103,28 @@ describe('a submission whose outcome is unknown', () => {
     });
   });
 
-  describe('whose outcome stays unknown to the end of the grace', () => {
+  describe('whose outcome is still unknown after the grace period', () => {
     const afterGrace = async (job: Job): Promise<void> => {
       await harness.age(job, graceMs + 1_000);
       await worker.submit(job.table);
     };
 
-    it.each(jobTypesWithPhotos)(
-      'is made again if no photo of the %s was ever fetched: it never arrived',
-      async (jobType) => {
-        const job = await begin(harness, jobType);
-        harness.provider.next(isUnclear());
-        await worker.submit(job.table);
-        await harness.age(job, graceMs - 60_000);
-        await worker.submit(job.table);
-        expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
-        await afterGrace(job);
-        await runAllWork(harness, job, worker);
-        expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 2 });
-        expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED', 'ACCEPTED']);
-        expect(harness.provider.calls).toHaveLength(2);
-      },
-    );
+    it.each(jobTypesWithPhotos)('is made again if no photo of the %s was fetched', async (jobType) => {
+      const job = await begin(harness, jobType);
+      harness.provider.next(isUnclear());
+      await worker.submit(job.table);
+      await harness.age(job, graceMs - 60_000);
+      await worker.submit(job.table);
+      expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
+      await afterGrace(job);
+      await runAllWork(harness, job, worker);
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 2 });
+      expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED', 'ACCEPTED']);
+      expect(harness.provider.calls).toHaveLength(2);
+    });
 
     it.each(jobTypesWithPhotos)(
-      'fails if a photo of the %s was fetched, and only a person pays again',
+      'fails if a photo of the %s was fetched, and is repeated only by a person',
       async (jobType) => {
         const job = await begin(harness, jobType);
         harness.provider.next(isUnclear());
@@ -148,7 +145,7 @@ describe('a submission whose outcome is unknown', () => {
       },
     );
 
-    it('counts a fetch of the attempt in question only', async () => {
+    it('counts only fetches of the same attempt', async () => {
       const job = await harness.train();
       harness.provider.next(isUnclear(), isUnclear());
       await worker.submit(job.table);
@@ -161,7 +158,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(await harness.row(job)).toMatchObject({ status: 'QUEUED' });
     });
 
-    it('fails if it is a generation of a model, which fetches nothing', async () => {
+    it('fails for a generation of a model, which fetches no photo', async () => {
       const job = await harness.generate();
       harness.provider.next(isUnclear());
       await worker.submit(job.table);
@@ -171,7 +168,7 @@ describe('a submission whose outcome is unknown', () => {
       expect(harness.provider.calls).toHaveLength(1);
     });
 
-    it('goes on if the id turns up after it was given up', async () => {
+    it('continues if the id arrives after it failed', async () => {
       const job = await harness.generate();
       const call = harness.provider.hold();
       const submitting = worker.submit(job.table);

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => environment.close());
 
-describe('a process of which more reads hang than libuv has threads by default', () => {
+describe('a process with more hanging reads than default libuv threads', () => {
   it('serves other pictures and stores uploads', async () => {
     const [slowId, quickId] = await environment.client.upload(2);
     const urlOf = async (id: string): Promise<string> => {

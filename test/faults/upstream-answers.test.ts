@@ -124,11 +124,11 @@ describe('after a paid call', () => {
 
   afterAll(() => pool.close());
 
-  it.each(polls)('asked for a $kind, the upstream answers with: $name; $end', async (row) => {
+  it.each(polls)('a poll for a $kind is answered with: $name; $end', async (row) => {
     await expect(pool.result(row)).resolves.toBeUndefined();
   });
 
-  it.each(pictures)('of the pictures it delivers: $name; $end', async (row) => {
+  it.each(pictures)('a picture download is answered with: $name; $end', async (row) => {
     await expect(pool.result(row)).resolves.toBeUndefined();
   });
 });

@@ -87,7 +87,7 @@ const later: CallRow[] = [
 
 const rows = [...unclear, ...unclearNotExecuted, ...refused, ...later];
 
-describe('a paid call that the upstream answers badly', () => {
+describe('a paid call with a faulty response', () => {
   const pool = new EnvironmentPool(rows, runWithFault);
 
   beforeAll(() => {

@@ -37,8 +37,8 @@ afterEach(async () => {
 
 const kinds: JobKind[] = ['training', 'generation'];
 
-describe('an upstream that is not there', () => {
-  it('is waited for, and paid once when it comes back', async () => {
+describe('an unavailable upstream', () => {
+  it('delays jobs, and is paid once per job when it is back', async () => {
     const { environment, recorder } = await openRecorded();
     await recorder.close();
     const jobs = await Promise.all(kinds.map((kind) => order(environment, kind)));
@@ -62,7 +62,7 @@ describe('an upstream that is not there', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('is left alone once it has failed five times, and one call probes before the others follow', async () => {
+  it('gets no calls after five failures, then one trial call before all others', async () => {
     const { environment, recorder } = await openRecorded();
     await environment.sandbox.fault({ on: 'generate', kind: 'status', status: 500, times: 5 });
     const failing = await Promise.all([1, 2, 3, 4, 5].map(() => order(environment, 'generation')));
@@ -84,7 +84,7 @@ describe('an upstream that is not there', () => {
 });
 
 describe('deadlines', () => {
-  it.each(kinds)('ends a %s that never ends, and takes its late success after all', async (kind) => {
+  it.each(kinds)('fail a %s that never ends, and its late success is still accepted', async (kind) => {
     const environment = await open({ settings: { TRAINING_DEADLINE: '3s', GENERATION_DEADLINE: '3s' } });
     const on = kind === 'training' ? 'model' : 'inference';
     await environment.sandbox.fault({ on, kind: 'never-done', times: 100_000 });
@@ -99,7 +99,7 @@ describe('deadlines', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('gives a job up that the upstream has lost, but not before its time, and takes it when it is found again', async () => {
+  it('fail a job that the upstream has lost, not early, and complete it when the upstream finds it again', async () => {
     const environment = await open({
       settings: { UPSTREAM: 'sandbox', SANDBOX_SPEED: '600' },
       sandbox: { speed: 600 },
@@ -128,7 +128,7 @@ describe('deadlines', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it.each(kinds)('goes on with a %s that is answered by 404 for seconds, over a crash', async (kind) => {
+  it.each(kinds)('allow seconds of 404 for a %s, across a crash', async (kind) => {
     const environment = await open({});
     const before = await environment.paid();
     await environment.sandbox.fault({
@@ -152,7 +152,7 @@ describe('deadlines', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it.each(kinds)('takes a %s that is done after the upstream said that it failed', async (kind) => {
+  it.each(kinds)('accept a %s that is done after the upstream reported a failure', async (kind) => {
     const environment = await open({});
     await environment.sandbox.fault({ on: kind === 'training' ? 'model' : 'inference', kind: 'failed' });
     const { id } = await order(environment, kind);
@@ -164,7 +164,7 @@ describe('deadlines', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
-  it('warns when a finished picture runs out of time, and says so when it is over', async () => {
+  it('log a warning before a finished picture expires, and an error when it has expired', async () => {
     // Results last 14 seconds.
     const speed = 12_000;
     const environment = await open({
@@ -197,7 +197,7 @@ describe('redirects', () => {
 
   afterAll(() => new Promise((closed) => secret.close(closed)));
 
-  it('are never followed, neither by calls nor by questions nor by pictures', async () => {
+  it('are never followed by paid calls, polls or picture downloads', async () => {
     const environment = await open({});
     const location = `http://127.0.0.1:${(secret.address() as AddressInfo).port}/secret`;
     for (const on of ['train', 'model', 'generate', 'inference', 'result'] as const) {

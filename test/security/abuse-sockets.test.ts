@@ -43,7 +43,7 @@ const endings: [what: string, frames: (string | Buffer | undefined)[], code: num
   ['a list for a proof', ['{"type":"connection_init","payload":[1]}'], 4400],
 ];
 
-describe('abuse of a socket', () => {
+describe('an abused WebSocket', () => {
   let gateway: TestGateway;
   let token: string;
   beforeAll(async () => {
@@ -65,7 +65,7 @@ describe('abuse of a socket', () => {
     SocketClient.greeted(gateway.url, { authorization: `Bearer ${token}` });
   const port = (): number => Number(new URL(gateway.url).port);
 
-  it.each(endings)('ends with its code: %s', async (_what, frames, code) => {
+  it.each(endings)('is closed with the matching code: %s', async (_what, frames, code) => {
     const startedMs = performance.now();
     const client = await SocketClient.open(gateway.url);
     for (const frame of frames) client.send(frame ?? init(token));
@@ -73,7 +73,7 @@ describe('abuse of a socket', () => {
     expect(performance.now() - startedMs).toBeLessThan(longestMs);
   });
 
-  it('ends if an id is used twice at once', async () => {
+  it('is closed if an id is used twice at once', async () => {
     const client = await greeted();
     const urls = [1, 2, 3, 4, 5].map((number) => `"https://example.com/${number}.jpg"`).join();
     client.subscribe(
@@ -89,17 +89,17 @@ describe('abuse of a socket', () => {
     expect((await client.end()).code).toBe(4409);
   });
 
-  it('ends if it speaks no protocol that is known', async () => {
+  it('is closed for an unknown subprotocol', async () => {
     const client = await SocketClient.open(gateway.url, []);
     expect((await client.end()).code).toBe(4406);
   });
 
-  it('ends if it says nothing', async () => {
+  it('is closed if it sends nothing', async () => {
     const client = await SocketClient.open(gateway.url);
     expect((await client.end()).code).toBe(4408);
   });
 
-  it('takes a message in pieces, and no more of them than a message may have', async () => {
+  it('accepts a fragmented message up to the maximum size', async () => {
     const client = await greeted();
     client.socket.send('{"type":"pi', { fin: false });
     client.socket.send('ng"}', { fin: true });
@@ -108,7 +108,7 @@ describe('abuse of a socket', () => {
     expect((await client.end()).code).toBe(1009);
   });
 
-  it('answers a thousand operations, and refuses those beyond a hundred at once', async () => {
+  it('answers a thousand operations, and rejects more than a hundred at once', async () => {
     const client = await greeted();
     const startedMs = performance.now();
     for (let index = 0; index < 1_000; index += 1) client.subscribe(String(index), who);
@@ -127,7 +127,7 @@ describe('abuse of a socket', () => {
     client.socket.terminate();
   });
 
-  it('takes five thousand pings without harm', async () => {
+  it('stays open after five thousand pings', async () => {
     const client = await greeted();
     for (let index = 0; index < 5_000; index += 1) client.send('{"type":"ping"}');
     await until(() => client.messages.filter(({ type }) => type === 'pong').length === 5_000);
@@ -139,7 +139,7 @@ describe('abuse of a socket', () => {
     ['a kind of frame that is none', '838548656c6c48656c6c6f', 1002],
     ['a ping of 200 bytes', '89fe00c8', 1002],
     ['text that is none', '818148656c6cb7', 1007],
-  ])('ends on the wire: %s', async (_what, hex, code) => {
+  ])('is closed at the protocol level: %s', async (_what, hex, code) => {
     const connection = await RawConnection.open(port());
     const bytes: Buffer[] = [];
     connection.socket.on('data', (chunk: Buffer) => bytes.push(chunk));
@@ -159,7 +159,7 @@ describe('abuse of a socket', () => {
     connection.socket.destroy();
   });
 
-  it('a hundred sockets that say nothing keep nobody out', async () => {
+  it('does not block other clients when a hundred of them are silent', async () => {
     const silent = await Promise.all(Array.from({ length: 100 }, () => SocketClient.open(gateway.url)));
     const client = await greeted();
     expect(client.closed).toBeNull();

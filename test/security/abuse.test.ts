@@ -111,7 +111,7 @@ describe('abuse', () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1[.]1 ${status} `));
   });
 
-  it('two hundred at once leave room for others', async () => {
+  it('serves other clients during two hundred concurrent requests', async () => {
     const rows = Array.from({ length: 200 }, (_, index) => abusiveQueries[index % abusiveQueries.length]!);
     const flood = Promise.all(
       rows.map(({ query, variables }) => owners.bob.ask('HTTP', { query, variables })),
@@ -121,7 +121,7 @@ describe('abuse', () => {
     expect(answers.filter((answer) => codesIn(answer).includes('INTERNAL_SERVER_ERROR'))).toEqual([]);
   });
 
-  it('streams by the hundred are opened, cut off, and let go of', async () => {
+  it('releases hundreds of streams that clients open and abort', async () => {
     const query = encodeURIComponent(
       `subscription { trainingProgress(modelId: "${owners.alices.waitingModel}") { status } }`,
     );
@@ -135,7 +135,7 @@ describe('abuse', () => {
     await Promise.all(streams.map((stream) => stream.rest()));
   });
 
-  it('who sends a byte a while is told so after ten seconds, and keeps nobody waiting', async () => {
+  it('answers slow senders with 408 after ten seconds, and does not delay other clients', async () => {
     const opening = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
     const authorization = `Authorization: Bearer ${token}\r\n`;
     const starts = [`${opening}${authorization}Content-Length: 100\r\n\r\n{`, opening];
@@ -160,12 +160,12 @@ describe('abuse', () => {
     expect(headers).toMatch(/^HTTP\/1[.]1 408 [^]*"TIMEOUT"/);
   });
 
-  it('leaves the memory as it was', () => {
+  it('does not increase the memory in use', () => {
     expect(process.memoryUsage().rss - startBytes).toBeLessThan(400e6);
   });
 });
 
-describe('where introspection is off', () => {
+describe('without introspection', () => {
   let gateway: TestGateway;
   let caller: Caller;
   beforeAll(async () => {
@@ -183,7 +183,7 @@ describe('where introspection is off', () => {
   });
 
   describe.each(transports)('over %s', (transport) => {
-    it.each(pryingQueries)('nobody is told $what', async ({ query, code }) => {
+    it.each(pryingQueries)('hides $what', async ({ query, code }) => {
       const answer = await caller.ask(transport, { query });
       expect([...new Set(codesIn(answer))]).toEqual([code]);
       expect(answer.data).toBeUndefined();
@@ -195,7 +195,7 @@ describe('where introspection is off', () => {
       ['a type', '{ node(id: "x") { ... on AvatarModl { id } } }'],
       ['an enum', '{ models(status: READ) { nodes { id } } }'],
       ['a field of an input', 'mutation { trainModel(input: { typ: CAT }) { model { id } } }'],
-    ])('nobody is told a name that is like %s', async (_what, query) => {
+    ])('suggests no similar name for %s', async (_what, query) => {
       const { errors } = await caller.ask(transport, { query });
       expect(errors!.length).toBeGreaterThan(0);
       expect(JSON.stringify(errors)).not.toMatch(/did you mean/i);
@@ -215,7 +215,7 @@ describe('a race for a quota of one', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('of fifty paid mutations at once is won by one', async () => {
+  it('of fifty concurrent paid mutations has one winner', async () => {
     const caller = new Caller(() => gateway.url, await signed(jwtSecret, { subject: 'alice' }));
     const query = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }';
     const photoUrls = [1, 2, 3, 4, 5].map((number) => `https://example.com/${number}.jpg`);

@@ -61,7 +61,7 @@ describe('connections', () => {
     ['a WebSocket for another host', upgrade('/graphql').replace('localhost', 'evil.example'), 403],
     ['a WebSocket of another version', upgrade('/graphql').replace('13', '99'), 400],
   ])(
-    'of clients that were refused and keep their side open are closed: %s',
+    'of rejected clients that keep their side open are closed: %s',
     async (_what, bytes, status) => {
       await start({ connections: { max } });
       const all = await open(max, bytes);
@@ -73,7 +73,7 @@ describe('connections', () => {
     40_000,
   );
 
-  it('beyond the limit are answered 503 and closed, with one line in the log', async () => {
+  it('over the limit are answered with 503 and closed, with one log line', async () => {
     await start({ connections: { max } });
     const streams = await open(
       max,
@@ -96,7 +96,7 @@ describe('connections', () => {
     await until(isServed);
   });
 
-  it('of one address are limited, sockets and streams among them', async () => {
+  it('of one address are limited, including WebSockets and streams', async () => {
     await start({ connections: { maxPerAddress: 3, countsLoopback: true } });
     const socket = await SocketClient.greeted(gateway.url);
     const others = await open(
@@ -111,13 +111,13 @@ describe('connections', () => {
     for (const other of others) other.socket.destroy();
   });
 
-  it('of this machine are not limited by address unless the setting says so', async () => {
+  it('of this machine are limited by address only if configured', async () => {
     await start({ connections: { maxPerAddress: 3 } });
     await open(10, 'GET /graphql/stream?query=subscription{silence} HTTP/1.1\r\nHost: localhost\r\n\r\n');
     expect(await statusNow()).toBe(200);
   });
 
-  it('run nothing for a request that came with a refused connection', async () => {
+  it('execute no request of a refused connection', async () => {
     await start({ connections: { max: 1 } });
     const [stream] = await open(
       1,

@@ -48,7 +48,7 @@ describe('photos from URLs that hang', () => {
   it.each([
     ['one owner', ['alice', 'alice']],
     ['two owners', ['carol', 'dave']],
-  ])('of two trainings of %s do not hold up the training of another', async (_, names) => {
+  ])('of two trainings of %s do not delay the training of another owner', async (_, names) => {
     const slow = await Promise.all(names.map((name) => Person.of(gateway, name)));
     const before = hanging;
     const models = await Promise.all(

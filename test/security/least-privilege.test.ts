@@ -14,7 +14,7 @@ const script = readFileSync(join(__dirname, '../../docs/database-role.sql'), 'ut
 /** The name that the documentation gives the role; the server is shared, so each run takes one of its own. */
 const role = `likeness_gateway_${process.pid}`;
 
-describe('a gateway whose database role may change no table', () => {
+describe('a gateway whose database role cannot change the schema', () => {
   let gateway: TestGateway;
   let admin: Client;
 
@@ -40,7 +40,7 @@ describe('a gateway whose database role may change no table', () => {
     await gateway.stop();
   });
 
-  it('goes the whole way from photos to avatars, and deletes it all', async () => {
+  it('runs the full flow from photos to avatars, and deletes all data', async () => {
     const client = new TestClient(() => gateway.url);
     const photoIds = await client.uploadFaces();
     const modelId = await client.trained(photoIds);
@@ -88,7 +88,7 @@ describe('MIGRATE=false', () => {
     await client.end();
   };
 
-  it('stops the start where a migration is missing, until somebody else has run it', async () => {
+  it('fails the start while a migration is missing', async () => {
     await inDatabase('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
     await expect(starts()).rejects.toThrow(/lacks \d+ of \d+ migrations.*likeness -- migrate/);
     const said: string[] = [];

@@ -28,7 +28,7 @@ const signaturesIn = (text: string): string[] =>
   [...text.matchAll(/signature=([A-Za-z0-9_-]{20,})/g)].map((match) => match[1]!);
 
 describe('logs and metrics', () => {
-  it('tell what happened, and nothing of faces, words, signatures or keys', async () => {
+  it('record events without photos, prompts, signatures or keys', async () => {
     const { createPhotoUploads } = await client.ask<{ createPhotoUploads: unknown }>(
       `mutation { createPhotoUploads(input: { files: [{ filename: "${fileName}", contentType: "image/jpeg", byteSize: 10 }] }) { uploads { uploadUrl } } }`,
     );

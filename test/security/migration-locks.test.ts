@@ -30,7 +30,7 @@ async function untilNoSessionWaits(): Promise<void> {
   while (await isWaiting()) await new Promise((next) => setTimeout(next, 100));
 }
 
-it('a migration gives up the wait for a table, lets others pass, and is tried again', async () => {
+it('a migration aborts its wait for a table lock, lets other queries pass, and is retried', async () => {
   await holder.query('BEGIN; LOCK TABLE migrations');
   const migrated = migrate(database.url);
   await untilNoSessionWaits();

@@ -17,7 +17,7 @@ const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.ext
 const without = (id: string, answer: FirstAnswer): unknown =>
   JSON.parse(JSON.stringify(answer).replaceAll(id, '<id>'));
 
-describe("somebody else's belongings", () => {
+describe('data of another owner', () => {
   let owners: TwoOwners;
   let before: string;
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe("somebody else's belongings", () => {
     expect(secrets().filter((secret) => text.includes(secret))).toEqual([]);
   };
 
-  it('are asked for in every way that the schema has', () => {
+  it('are requested through every field of the schema', () => {
     const places = idPlaces(apiSchema());
     const named = (takes: string): string[] =>
       places
@@ -56,21 +56,24 @@ describe("somebody else's belongings", () => {
   });
 
   describe.each(transports)('over %s', (transport) => {
-    it.each(walk)('are answered like what never was: $place', async ({ query, variables }) => {
-      const { bob, alices, bobs } = owners;
-      for (const id of idsOf(alices)) {
-        const ghost = toGlobalId(kindOf(id), newId());
-        const [of, never] = await Promise.all(
-          [id, ghost].map(async (asked) =>
-            without(asked, await bob.ask(transport, { query, variables: variables(asked, bobs) })),
-          ),
-        );
-        expect(of).toEqual(never);
-        expectNothingToldOf(of, id);
-      }
-    });
+    it.each(walk)(
+      "return the same answer for another owner's id as for an unknown id: $place",
+      async ({ query, variables }) => {
+        const { bob, alices, bobs } = owners;
+        for (const id of idsOf(alices)) {
+          const ghost = toGlobalId(kindOf(id), newId());
+          const [of, never] = await Promise.all(
+            [id, ghost].map(async (asked) =>
+              without(asked, await bob.ask(transport, { query, variables: variables(asked, bobs) })),
+            ),
+          );
+          expect(of).toEqual(never);
+          expectNothingToldOf(of, id);
+        }
+      },
+    );
 
-    it.each(cursorWalk)('cannot be reached by their cursors: $place', async ({ query, own, cursor }) => {
+    it.each(cursorWalk)('cannot be reached through their cursors: $place', async ({ query, own, cursor }) => {
       const { bob, alices, bobs } = owners;
       const never = cursor === 'listCursor' ? encodeCursor(newId()) : encodeEventCursor(newId(), 1);
       const id = own && bobs[own];
@@ -85,7 +88,7 @@ describe("somebody else's belongings", () => {
     });
   });
 
-  it('are no more opened by a key that their owner used: everybody has their own', async () => {
+  it('cannot be reached with an idempotency key of their owner, since keys are separate per owner', async () => {
     const { alice, bob, alices, bobs } = owners;
     const query =
       'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }';
@@ -104,7 +107,7 @@ describe("somebody else's belongings", () => {
     before = await owners.snapshot('alice');
   });
 
-  it('are shown by no signed URL that was given for something else', async () => {
+  it('are not served by a signed URL of another resource', async () => {
     const { alices, bobs } = owners;
     const [avatar, photo, upload] = [bobs.avatarUrl, bobs.photoUrl, bobs.uploadUrl].map(
       (url) => new URL(url),
@@ -137,13 +140,13 @@ describe("somebody else's belongings", () => {
     expect((await send(bobs.photoUrl)).status).toBe(200);
   });
 
-  it('have not changed in the least by all that', async () => {
+  it('are unchanged after all of these requests', async () => {
     expect(await owners.snapshot('alice')).toBe(before);
     expect((await send(owners.alices.avatarUrl)).status).toBe(200);
     expect((await send(owners.alices.photoUrl)).status).toBe(200);
   });
 
-  it.each(walk.filter(({ own }) => own !== null))('are answered to their owner: $place', async (row) => {
+  it.each(walk.filter(({ own }) => own !== null))('are returned to their owner: $place', async (row) => {
     const { alice, alices } = owners;
     const ask = (id: string): Promise<FirstAnswer> => {
       const operation: Operation = { query: row.query, variables: row.variables(id, alices) };
@@ -157,15 +160,12 @@ describe("somebody else's belongings", () => {
     expect(isAlike).toBe(isSilent(row));
   });
 
-  it.each(walk.filter(isSilent))(
-    'are not there any more once their owner did it: $place',
-    async ({ own }) => {
-      const query = 'query ($id: ID!) { node(id: $id) { id } }';
-      expect(await owners.alice.take(query, { id: owners.alices[own!] })).toEqual({ node: null });
-    },
-  );
+  it.each(walk.filter(isSilent))('are gone after their owner deleted them: $place', async ({ own }) => {
+    const query = 'query ($id: ID!) { node(id: $id) { id } }';
+    expect(await owners.alice.take(query, { id: owners.alices[own!] })).toEqual({ node: null });
+  });
 
-  it('are gone with their URLs once their owner deletes them', async () => {
+  it('are gone, including their URLs, after their owner deletes them', async () => {
     expect((await send(owners.alices.avatarUrl)).status).toBe(404);
     expect((await send(owners.alices.photoUrl)).status).toBe(404);
   });

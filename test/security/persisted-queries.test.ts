@@ -51,14 +51,14 @@ describe('persisted queries', () => {
   const owner = { data: { viewer: { owner: 'alice' } } };
 
   describe.each(transports)('over %s', (transport) => {
-    it('are asked for by their hash, in both ways of naming it', async () => {
+    it('are selected by their hash, in both request formats', async () => {
       expect(await open.ask(transport, named(sha256(listed)))).toMatchObject(owner);
       const byDocument = { query: '', documentId: `sha256:${sha256(listed)}` } as Operation;
       expect(await open.ask(transport, byDocument)).toMatchObject(owner);
       expect(await open.ask(transport, { query: other })).toMatchObject(owner);
     });
 
-    it('are found or not, and are what their hash says', async () => {
+    it('are not found under an unknown hash, and must match their hash', async () => {
       const codeOf = async (operation: Operation): Promise<string | undefined> => {
         if (transport !== 'SSE') return (await open.ask(transport, operation)).errors?.[0]?.extensions.code;
         return open.ask(transport, operation).then(
@@ -71,7 +71,7 @@ describe('persisted queries', () => {
       expect(await codeOf({ ...named(sha256(listed)), query: other })).toBe('INVALID_INPUT');
     });
 
-    it('are all that is answered where that is wanted', async () => {
+    it('are the only accepted operations with an allow-list', async () => {
       expect(await closed.ask(transport, named(sha256(listed)))).toMatchObject(owner);
       expect(await closed.ask(transport, { query: listed })).toMatchObject(owner);
       const answer = await closed
@@ -97,7 +97,7 @@ describe('persisted queries', () => {
     ['no JSON', '{', 'cannot be used'],
     ['a query under another hash', JSON.stringify({ [sha256('a')]: listed }), 'has another SHA-256'],
     ['a name that is no hash', JSON.stringify({ who: listed }), 'Invalid key in record'],
-  ])('stop the start if the file is wrong: %s', async (_what, text, problem) => {
+  ])('fail the start if the file is invalid: %s', async (_what, text, problem) => {
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, text);
     await expect(start({ PERSISTED_QUERIES: wrong })).rejects.toThrow(problem);
@@ -125,7 +125,7 @@ describe('batches', () => {
   const paid =
     'mutation { trainModel(input: { type: CAT, photoUrls: ["https://example.com/1.jpg"] }) { model { id } } }';
 
-  it('of up to ten are answered in order', async () => {
+  it('of up to ten operations are answered in order', async () => {
     const { status, text } = await post([...batch(1), { query: 'query Q { styles { id } }' }, ...batch(8)]);
     expect(status).toBe(200);
     const answers = JSON.parse(text) as { data: Record<string, unknown> }[];
@@ -151,13 +151,13 @@ describe('batches', () => {
       'INVALID_INPUT',
     ],
     ['within a batch', [batch(2)], 400, 'INVALID_INPUT'],
-  ])('are refused as a whole: %s', async (_what, body, status, code) => {
+  ])('are rejected as a whole: %s', async (_what, body, status, code) => {
     const answer = await post(body);
     expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(`"${code}"`)]);
     expect(answer.text).not.toContain('"data":{');
   });
 
-  it('count as many times as they have operations', async () => {
+  it('count once per operation towards rate limits', async () => {
     const { headers: received } = await post(batch(3));
     const remaining = (answer: Record<string, unknown>): number =>
       Number(/r=(\d+)/.exec(String(answer.ratelimit))![1]);

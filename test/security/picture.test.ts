@@ -68,7 +68,7 @@ const heldAs = [
   { orientation: 8, mirrored: false, angle: 90 },
 ];
 
-describe('photos from strangers', () => {
+describe('untrusted photos', () => {
   it.each(corpus)('$name: $verdict', async ({ make, verdict }) => {
     const bytes = await make();
     const started = performance.now();
@@ -97,7 +97,7 @@ describe('photos from strangers', () => {
     },
   );
 
-  it('refuses what is too large by its header, without decoding it', async () => {
+  it('rejects a photo that is too large by its header without decoding it', async () => {
     const large = corpus.find(({ name }) => name.includes('30,000×30,000'))!;
     const bytes = await large.make();
     const started = performance.now();
@@ -107,7 +107,7 @@ describe('photos from strangers', () => {
     expect(performance.now() - started).toBeLessThan(100);
   });
 
-  it('says what a file is and what to send instead', async () => {
+  it('names the detected file type and the accepted types', async () => {
     await expect(preparePhoto(await face(1).gif().toBuffer())).rejects.toThrow(
       'The file is a GIF picture. Send the photo as JPEG or PNG.',
     );
@@ -127,7 +127,7 @@ describe('a prepared photo', () => {
     },
   );
 
-  it('tells the size that the photo had when upright', async () => {
+  it('reports the size of the upright photo', async () => {
     const sideways = await face(1, { width: 800, height: 600 })
       .withMetadata({ orientation: 6 })
       .jpeg()
@@ -163,7 +163,7 @@ describe('a prepared photo', () => {
     { width: 540, height: 960, at: { x: 0.5, y: 0.25 } },
     { width: 540, height: 960, at: { x: 0.5, y: 0.5 } },
     { width: 540, height: 960, at: { x: 0.4, y: 0.75 } },
-  ])('keeps a head at $at.x, $at.y of $width×$height', async ({ width, height, at }) => {
+  ])('contains a head at $at.x, $at.y of $width×$height', async ({ width, height, at }) => {
     for (const seed of [1, 2, 3]) {
       const picture = face(seed, { width, height, at }).raw().toBuffer({ resolveWithObject: true });
       const square = await chooseSquare((await picture) as RawPicture);
@@ -175,7 +175,7 @@ describe('a prepared photo', () => {
     }
   });
 
-  it('is cut from the middle of a picture without any detail', async () => {
+  it('is cropped from the middle of a picture without detail', async () => {
     const plain = sharp({ create: { width: 800, height: 600, channels: 3, background: '#777' } });
     const picture = await plain.raw().toBuffer({ resolveWithObject: true });
     expect(await chooseSquare(picture as RawPicture)).toEqual({ left: 100, top: 0, side: 600 });

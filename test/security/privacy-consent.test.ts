@@ -28,7 +28,7 @@ describe('consent', () => {
     return errors?.map(({ extensions }) => extensions);
   };
 
-  describe('where it is required', () => {
+  describe('where required', () => {
     beforeAll(async () => {
       gateway = await TestGateway.start({ ...jwtSettings, REQUIRE_CONSENT: '2026-01' });
       anna = await Person.of(gateway, 'anna');
@@ -42,12 +42,12 @@ describe('consent', () => {
       ['none', undefined],
       ['one to another text', { version: '2025-12' }],
       ['one to something like the text', { version: '2026-01 ' }],
-    ])('refuses a training and instant avatars with %s', async (_, consent) => {
+    ])('rejects a training and instant avatars with %s', async (_, consent) => {
       expect(await refusalOf(train, { type: 'CAT', photoIds, consent })).toEqual(required);
       expect(await refusalOf(instant, { photoId: photoIds[0], prompt: 'p', consent })).toEqual(required);
     });
 
-    it('keeps version and time with the model, and tells them everywhere', async () => {
+    it('stores version and time with the model, and returns them in every response', async () => {
       const givenAt = '2026-01-31T12:34:56.789Z';
       const model = await trained({ version: '2026-01', givenAt });
       expect(model).toMatchObject({ consentVersion: '2026-01', consentAt: givenAt });
@@ -63,21 +63,21 @@ describe('consent', () => {
       await anna.generate(model.id, [{ count: 1 }]);
     });
 
-    it('takes the moment of the mutation for one that has no time', async () => {
+    it('uses the time of the mutation if no time is given', async () => {
       const beganMs = Date.now();
       const { consentAt } = await trained({ version: '2026-01' });
       expect(Date.parse(consentAt!)).toBeGreaterThanOrEqual(beganMs);
       expect(Date.parse(consentAt!)).toBeLessThanOrEqual(Date.now());
     });
 
-    it('keeps it with instant avatars likewise', async () => {
+    it('stores the consent of instant avatars', async () => {
       const { generateInstantAvatars } = await anna.caller.take<{
         generateInstantAvatars: { generation: Consented };
       }>(instant, { input: { photoId: photoIds[0], prompt: 'p', consent: { version: '2026-01' } } });
       expect(generateInstantAvatars.generation).toMatchObject({ consentVersion: '2026-01' });
     });
 
-    it('lets a mutation be repeated, though its consent is said at another moment', async () => {
+    it('accepts a repeated mutation with a different consent time', async () => {
       const idempotencyKey = 'with-consent';
       const first = await trained(
         { version: '2026-01', givenAt: '2026-01-01T00:00:00Z' },
@@ -90,7 +90,7 @@ describe('consent', () => {
       expect(again).toEqual(first);
     });
 
-    it('refuses a consent of tomorrow', async () => {
+    it('rejects a consent time in the future', async () => {
       const givenAt = new Date(Date.now() + 86_400_000).toISOString();
       expect(
         await refusalOf(train, { type: 'CAT', photoIds, consent: { version: '2026-01', givenAt } }),
@@ -98,7 +98,7 @@ describe('consent', () => {
     });
   });
 
-  describe('where it is not required', () => {
+  describe('where not required', () => {
     beforeAll(async () => {
       gateway = await TestGateway.start(jwtSettings);
       anna = await Person.of(gateway, 'anna');
@@ -106,7 +106,7 @@ describe('consent', () => {
     });
     afterAll(() => gateway.stop());
 
-    it('need not be said, and is kept if it is', async () => {
+    it('is optional, and is stored if given', async () => {
       expect(await trained(undefined)).toMatchObject({ consentVersion: null, consentAt: null });
       expect(await trained({ version: 'ours-7' })).toMatchObject({ consentVersion: 'ours-7' });
       expect(await refusalOf(train, { type: 'CAT', photoIds, consent: { version: 'two words' } })).toEqual([

@@ -59,7 +59,7 @@ async function passTime(receipt: string): Promise<void> {
 }
 
 describe('deleteMyData', () => {
-  it('erases all that a person has, and leaves a proof that leads to nobody', async () => {
+  it('erases all data of a person, and keeps an anonymous receipt', async () => {
     const anna = await Person.of(gateway, 'anna-to-be-erased');
     const { modelId, generationId, photoIds } = await anna.settle('anna on a red bicycle', 3);
     const avatars = await avatarsOf(anna, generationId);
@@ -112,7 +112,7 @@ describe('deleteMyData', () => {
     expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
   });
 
-  it('does nothing without the word', async () => {
+  it('does nothing without the confirmation word', async () => {
     const query = 'mutation ($word: String!) { deleteMyData(confirm: $word) { receipt } }';
     for (const word of ['', 'delete', 'yes', ' DELETE']) {
       const { errors } = await other.caller.ask('HTTP', { query, variables: { word } });
@@ -121,7 +121,7 @@ describe('deleteMyData', () => {
     expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
   });
 
-  it('is no error a second time, nor for somebody who has nothing', async () => {
+  it('succeeds a second time, and for a person without data', async () => {
     const otherOwner = await Person.of(gateway, 'a stranger');
     const first = await otherOwner.erase();
     const second = await otherOwner.erase();
@@ -131,7 +131,7 @@ describe('deleteMyData', () => {
     expect(await otherOwner.erasure(`' OR true --`)).toBeNull();
   });
 
-  it('lets the person begin anew, and never touches what is new', async () => {
+  it('lets the person start again, and does not touch new data', async () => {
     const nora = await Person.of(gateway, 'nora');
     await nora.upload(1);
     const { receipt } = await nora.erase();
@@ -141,7 +141,7 @@ describe('deleteMyData', () => {
     expect(await tablesWith(gateway, 'after all')).not.toEqual([]);
   });
 
-  it('erases what was committed late by somebody who was let in before', async () => {
+  it('erases late commits of requests admitted before it', async () => {
     const lars = await Person.of(gateway, 'lars-the-late');
     const { receipt } = await lars.erase();
     await rowsOf(
@@ -156,7 +156,7 @@ describe('deleteMyData', () => {
     expect(await tablesWith(gateway, 'lars-the-late')).toEqual([]);
   });
 
-  it('ends what is under way, and everybody who watches is told', async () => {
+  it('ends running jobs, and notifies their subscribers', async () => {
     const rita = await Person.of(gateway, 'rita');
     const { modelId, photoIds } = await rita.settle();
     const trains = await rita.train({ photoIds: photoIds.slice(0, 5), name: 'second' });
@@ -180,7 +180,7 @@ describe('deleteMyData', () => {
     expect(await tablesWith(gateway, 'rita')).toEqual(['erasures']);
   });
 
-  it('is complete in a moment for thousands of rows, and holds no lock for long', async () => {
+  it('completes quickly for thousands of rows, and holds no lock for long', async () => {
     const greta = await Person.of(gateway, 'greta');
     const model = await createManyRows(gateway, 'greta', {
       ...{ generations: 2_000, avatarsEach: 3, photos: 3_000, eventsEach: 10 },

@@ -47,7 +47,7 @@ async function exported(url: string): Promise<{ data: Exported; files: Map<strin
 }
 
 describe('exportMyData', () => {
-  it('gives a person everything in one archive', async () => {
+  it('returns all data of a person in one archive', async () => {
     const { url, expiresAt } = await offer(anna);
     const leftMs = Date.parse(expiresAt) - Date.now();
     expect(leftMs).toBeGreaterThan(3_500_000);
@@ -84,7 +84,7 @@ describe('exportMyData', () => {
     expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
   });
 
-  it('is nobody else’s, and no other URL can be made of one', async () => {
+  it('is readable with its own URL only, from which no other can be derived', async () => {
     const { url } = await offer(anna);
     const bob = await Person.of(gateway, 'bob');
     const bobs = await offer(bob);
@@ -104,7 +104,7 @@ describe('exportMyData', () => {
     }
   });
 
-  it('is told to nobody on the way, and kept by nobody', async () => {
+  it('is sent with headers that prevent caching and content sniffing', async () => {
     const response = await fetch((await offer(anna)).url);
     await response.arrayBuffer();
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -117,7 +117,7 @@ describe('exportMyData', () => {
     });
   });
 
-  it('ends with its time, and only so many can be had', async () => {
+  it('expires, and is limited in number', async () => {
     const carl = await Person.of(gateway, 'carl');
     const urls: string[] = [];
     for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
@@ -128,7 +128,7 @@ describe('exportMyData', () => {
     await offer(carl);
   });
 
-  it('dies with the data, also in the middle', async () => {
+  it('ends when the data are erased, also during the download', async () => {
     const { person, url } = await rich('dora');
     const response = await fetch(url);
     const reader = response.body!.getReader();
@@ -142,7 +142,7 @@ describe('exportMyData', () => {
     expect((await fetch(url)).status).toBe(404);
   });
 
-  it('is sent once at a time, and a client that leaves makes room for the next', async () => {
+  it('allows one download at a time, and the next after a disconnect', async () => {
     const { url } = await rich('emil');
     const leaving = new AbortController();
     const slow = await fetch(url, { signal: leaving.signal });
@@ -159,7 +159,7 @@ describe('exportMyData', () => {
     });
   });
 
-  it('waits for a client that reads slowly, and takes little memory', async () => {
+  it('waits for a slow client with little memory', async () => {
     const { url } = await rich('frida');
     const beforeBytes = process.memoryUsage().rss;
     const response = await fetch(url);

@@ -34,7 +34,7 @@ afterAll(() => gateway.stop());
 const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: expect.any(Number) } };
 
 describe('a person whose erasure has begun', () => {
-  it('can read nothing by any door from its first commit on, and a worker finishes what died', async () => {
+  it('cannot read data through any transport after the first commit, and a worker finishes an interrupted erasure', async () => {
     const mary = await Person.of(gateway, 'mary');
     const { modelId, generationId, photoIds } = await mary.settle();
     const shown = await mary.caller.take<{
@@ -92,7 +92,7 @@ describe('a person whose erasure has begun', () => {
     expect((await dying).counts).toEqual({ photos: 6, models: 1, generations: 1, avatars: 2 });
   });
 
-  it('may ask for it again meanwhile, which is the same erasure', async () => {
+  it('gets the same erasure when requesting it again', async () => {
     const paul = await Person.of(gateway, 'paul');
     await paul.upload(2);
     standStill();

@@ -23,7 +23,7 @@ async function keyFor(owner: string, ...options: string[]): Promise<string> {
 const who = { query: '{ viewer { owner } }' };
 
 describe('deleteMyData with an API key', () => {
-  it('leaves the key, which is the operator’s, so that it can be asked again', async () => {
+  it('keeps the key, which belongs to the operator, so that the request can be repeated', async () => {
     const anna = Person.with(gateway, 'anna-by-key', await keyFor('anna-by-key', '--name', 'annas phone'));
     await anna.upload(1);
     expect((await anna.erase()).counts.photos).toBe(1);
@@ -31,7 +31,7 @@ describe('deleteMyData with an API key', () => {
     expect(await tablesWith(gateway, 'anna-by-key')).toContain('api_keys');
   });
 
-  it('revokes the keys that stand for nobody else if it is told to, and closes their sockets', async () => {
+  it('revokes the keys of the owner on request, and closes their sockets', async () => {
     const bert = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key', '--name', 'berts phone'));
     const second = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key'));
     const socket = await second.connect();
@@ -46,7 +46,7 @@ describe('deleteMyData with an API key', () => {
     expect(await tablesWith(gateway, 'bert')).toEqual(['erasures']);
   });
 
-  it('erases the user that a key acts for and nobody else, and never the key', async () => {
+  it('erases only the user that a key acts for, and never the key', async () => {
     const key = await keyFor('shop', '--on-behalf');
     const asUser = (user: string): Promise<Response> =>
       fetch(`${gateway.url}/graphql`, {
@@ -69,7 +69,7 @@ describe('deleteMyData with an API key', () => {
     expect((await asUser('dora')).status).toBe(200);
   });
 
-  it('gives nobody a new day: where quotas are set, the sums of the day are left until it is over', async () => {
+  it("keeps today's quota after erasure", async () => {
     const emma = Person.with(gateway, 'emma', await keyFor('emma'));
     const photoIds = await emma.upload(5);
     const modelId = await emma.train({ photoIds });
@@ -91,7 +91,7 @@ describe('deleteMyData with an API key', () => {
     expect(left).toEqual(left.map((row) => ({ ...row, is_sum: true })));
   });
 
-  it('takes the person’s name from the audit log, and says there that it was done', async () => {
+  it('removes the name from the audit log, and records the erasure there', async () => {
     const finn = Person.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
     const [photoId] = await finn.upload(1);
     await finn.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });

@@ -116,7 +116,7 @@ describe('a request that was admitted before an erasure', () => {
     expect(await tablesWith(gateway, name)).toEqual(['erasures']);
   });
 
-  it('is waited for while it writes, and what it wrote is erased', async () => {
+  it('delays the erasure while it writes, and its rows are erased', async () => {
     const slow = await Person.of(gateway, 'slow-sam');
     const { query, variables } = document('slow-sam', 2, 1);
     const trained = await slow.caller.take<{ f1: Model }>(query, variables);
@@ -139,7 +139,7 @@ describe('a request that was admitted before an erasure', () => {
     expect(await tablesWith(gateway, 'slow-sam')).toEqual(['erasures']);
   });
 
-  it('leaves nothing behind, wherever in a document of 20 mutations the erasure comes', async () => {
+  it('leaves nothing behind when the erasure starts at any point of a document of 20 mutations', async () => {
     const repetitions = 15;
     const outcomes: boolean[] = [];
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
@@ -166,7 +166,7 @@ describe('a request that was admitted before an erasure', () => {
     expect(new Set(outcomes).has(true)).toBe(true);
   }, 120_000);
 
-  it('leaves nothing behind while the upstream answers and pictures are stored', async () => {
+  it('leaves nothing behind while the upstream responds and pictures are stored', async () => {
     const names = Array.from({ length: 6 }, (_, repetition) => `maker-${repetition}`);
     for (const name of names) {
       const person = await Person.of(gateway, name);
@@ -182,7 +182,7 @@ describe('a request that was admitted before an erasure', () => {
     expect(await tablesWith(gateway, 'maker-')).toEqual(['erasures']);
   }, 120_000);
 
-  it('writes nothing later than half a minute after its admission', async () => {
+  it('writes nothing later than 30 seconds after its admission', async () => {
     const ask = (age: string): Promise<{ verdict: string }[]> =>
       rowsOf(gateway, `SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [age]);
     expect([...(await ask('29 s')), ...(await ask('31 s'))]).toEqual([
@@ -193,7 +193,7 @@ describe('a request that was admitted before an erasure', () => {
 });
 
 describe('a job that waits while the erasure of its owner begins', () => {
-  it('is not submitted to the upstream any more', async () => {
+  it('is not submitted to the upstream', async () => {
     const hanna = await Person.of(gateway, 'held-hanna');
     const { query, variables } = document('held-hanna', 2, 1);
     const { f1 } = await hanna.caller.take<{ f1: Model }>(query, variables);
@@ -219,11 +219,11 @@ describe('a job that waits while the erasure of its owner begins', () => {
   });
 });
 
-describe("an operator, while the data of a key's owner are being erased", () => {
+describe('an operator during the erasure of the owner of a key', () => {
   const operate = (...words: string[]): ReturnType<typeof likeness> =>
     likeness({ DATABASE_URL: gateway.database.url }, ...words);
 
-  it('can revoke the key, without naming the owner, and cannot make another', async () => {
+  it('can revoke the key without seeing the owner, and cannot create another', async () => {
     const key = (await operate('keys', 'create', '--owner', 'keyed-kim')).out;
     const [, id] = key.split('_');
     await rowsOf(

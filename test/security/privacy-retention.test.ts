@@ -50,7 +50,7 @@ describe('photos', () => {
     });
     afterAll(() => home.gateway.stop());
 
-    it('are gone within seconds after what they were for: done, failed or cancelled', async () => {
+    it('are deleted within seconds after their job is done, failed or cancelled', async () => {
       const { anna, gateway } = home;
       await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
       const failed = await anna.train({ photoIds: await anna.upload(5) });
@@ -89,7 +89,7 @@ describe('photos', () => {
     });
     afterAll(() => home.gateway.stop());
 
-    it('are kept so long and no longer', async () => {
+    it('are deleted after the retention period and not earlier', async () => {
       const { anna } = home;
       const modelId = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', modelId, 'READY');
@@ -102,7 +102,7 @@ describe('photos', () => {
       await home.expectPurged(5);
     });
 
-    it('are deleted with their bytes when somebody says so, before the answer', async () => {
+    it('are deleted with their files before deletePhoto responds', async () => {
       const { anna } = home;
       const [photoId] = await anna.upload(1);
       expect(await home.photoFiles()).toHaveLength(1);
@@ -110,7 +110,7 @@ describe('photos', () => {
       expect(await home.photoFiles()).toEqual([]);
     });
 
-    it('that are refused are never stored', async () => {
+    it('that are rejected are never stored', async () => {
       const { anna, gateway } = home;
       const before = await gateway.mediaFiles();
       const [slot] = await anna.slots(1, 'not-a-face.jpg');
@@ -119,7 +119,7 @@ describe('photos', () => {
       expect(await gateway.mediaFiles()).toEqual(before);
     });
 
-    it('leave nothing in what is kept of mutations: keys, evidence, archives', async () => {
+    it('leave nothing in stored idempotency keys, evidence and archives', async () => {
       const { anna, gateway } = home;
       const old = `now() - interval '3 days'`;
       const modelId = await anna.train({ photoIds: await anna.upload(5), idempotencyKey: 'an-old-key' });
@@ -140,7 +140,7 @@ describe('photos', () => {
   });
 });
 
-describe('what somebody deletes', () => {
+describe('data deleted by its owner', () => {
   let home: Home;
   beforeAll(async () => {
     home = await Home.open({});
@@ -151,7 +151,7 @@ describe('what somebody deletes', () => {
     home.anna.caller.take(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
 
   it.each(['deleteModel', 'deleteGeneration', 'deleteAvatar'])(
-    'is gone within a minute, with what was told of it: %s',
+    'is gone within a minute, including its events: %s',
     async (mutation) => {
       const { anna, gateway } = home;
       const prompt = `${mutation} by ${createHash('sha256').update(mutation).digest('hex').slice(0, 8)}`;

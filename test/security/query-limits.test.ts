@@ -9,7 +9,7 @@ const nested = (depth: number, inner: string): string =>
 const doubling = times(50, (index) => `fragment F${index} on Query { ...F${index + 1} ...F${index + 1} }`);
 const paid = 'trainModel(input: { type: MAN })';
 
-describe('what an operation may ask for', () => {
+describe('the size of an operation', () => {
   let gateway: TinyGateway;
   beforeAll(async () => {
     gateway = await startTinyGateway();
@@ -70,7 +70,7 @@ describe('what an operation may ask for', () => {
     expect(gateway.witness.trained).toEqual([]);
   });
 
-  it('counts pages by the variables that are sent, their defaults, and the size that a page has by itself', async () => {
+  it('counts page sizes from variables, their defaults, and the default page size', async () => {
     const query = (first: string): string =>
       `query ($n: Int = 100) { things(first: ${first}) { nodes { things(first: $n) { nodes { things { nodes { id } } } } } } }`;
     expect((await gateway.ask(query('100'))).errors?.[0]?.extensions).toMatchObject({
@@ -99,13 +99,13 @@ describe('what an operation may ask for', () => {
       'introspection in a circle',
       '{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }',
     ],
-  ])('leaves to validation, quickly: %s', async (_what, query) => {
+  ])('is left to validation, quickly: %s', async (_what, query) => {
     const { ms, errors } = await timed(query);
     expect(errors?.at(-1)?.extensions.code).toMatch(/^(GRAPHQL_VALIDATION_FAILED|INVALID_INPUT)$/);
     expect(ms).toBeLessThan(250);
   });
 
-  it('answers brackets that only open as a mistake of the query, whatever the parser makes of them', async () => {
+  it('reports unclosed brackets as a syntax error of the query', async () => {
     const { ms, errors } = await timed(`{ greeting(name: ${'['.repeat(1_990)}`);
     expect(errors?.[0]?.extensions.code).toMatch(/^(GRAPHQL_PARSE_FAILED|QUERY_TOO_COMPLEX)$/);
     expect(ms).toBeLessThan(250);
@@ -116,7 +116,7 @@ describe('what an operation may ask for', () => {
     ['twenty root fields', `{ ${times(20, (index) => `a${index}: greeting`)} }`],
     ['one paid call', `mutation { ${paid} }`],
     ['nine levels', `{ ${nested(4, 'id').replaceAll('things', 'things(first: 5)')} }`],
-  ])('lets pass: %s', async (_what, query) => {
+  ])('is accepted for %s', async (_what, query) => {
     expect((await gateway.ask(query)).errors).toBeUndefined();
   });
 });

@@ -15,7 +15,7 @@ const who = { query: '{ viewer { owner } }' };
 /** A window that no test sees the end of. */
 const limit = (quota: number): string => `${quota}/24h`;
 
-describe('rates', () => {
+describe('rate limits', () => {
   const gateways: TestGateway[] = [];
   const start = async (settings: Record<string, string>): Promise<TestGateway> => {
     const gateway = await TestGateway.start({ AUTH: 'jwt', JWT_SECRET: jwtSecret, ROLE: 'api', ...settings });
@@ -34,7 +34,7 @@ describe('rates', () => {
       JSON.stringify(who),
     );
 
-  it('of an owner hold over all doors together, and say when it goes on', async () => {
+  it('per owner apply to all transports together, and return when to retry', async () => {
     const gateway = await start({ RATE_LIMIT_OWNER: limit(4) });
     const alice = await tokenOf('alice');
     const caller = new Caller(() => gateway.url, alice);
@@ -64,7 +64,7 @@ describe('rates', () => {
     caller.leave();
   });
 
-  it('of an address hold for whoever does not say who they are, also at a socket’s door', async () => {
+  it('per address apply to unauthenticated clients, including WebSockets', async () => {
     const gateway = await start({ RATE_LIMIT_ADDRESS: limit(3) });
     const statuses: number[] = [];
     for (let guess = 0; guess < 5; guess += 1) statuses.push((await post(gateway, `guess-${guess}`)).status);
@@ -76,7 +76,7 @@ describe('rates', () => {
     expect((await send(`${gateway.url}/healthz`)).status).toBe(200);
   });
 
-  it('of an address are those of the client behind a trusted proxy, and of nobody’s invention', async () => {
+  it('per address use the client address from a trusted proxy, and no forged one', async () => {
     const behind = await start({ RATE_LIMIT_ADDRESS: limit(1), TRUSTED_PROXIES: '127.0.0.1' });
     const alice = await tokenOf('alice');
     const asks = async (gateway: TestGateway, forwarded: string): Promise<number> =>
@@ -89,7 +89,7 @@ describe('rates', () => {
     expect(await asks(direct, '198.51.100.2')).toBe(429);
   });
 
-  it('unless they are set do not count this machine', async () => {
+  it('do not count this machine by default', async () => {
     const gateway = await start({});
     const { headers } = await post(gateway, await tokenOf('alice'));
     expect(headers.ratelimit).toBeUndefined();
@@ -124,7 +124,7 @@ describe('rates', () => {
       await database.drop();
     });
 
-    it('are counted together', async () => {
+    it('are shared', async () => {
       const [one, other] = [limiter(working), limiter(working)];
       for (let index = 0; index < 6; index += 1) one.take(policy, 'alice');
       for (let index = 0; index < 4; index += 1) other.take(policy, 'alice');
@@ -138,7 +138,7 @@ describe('rates', () => {
       expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: false, remaining: 0 });
     });
 
-    it('begin anew with each window, and leave no name in the database', async () => {
+    it('reset with each window, and store no name in the database', async () => {
       const made = limiter(working);
       const short = { ...policy, name: 'short', windowMs: 1_000 };
       const now = Date.now();
@@ -151,7 +151,7 @@ describe('rates', () => {
       expect(JSON.stringify(rows)).not.toMatch(/alice|bob|carol/);
     });
 
-    it('are kept by each alone while the database is away, and shared once it is back', async () => {
+    it('are counted per process during a database outage, and shared afterwards', async () => {
       let isAway = true;
       const flaky: Sql = {
         rows: (text, parameters) =>

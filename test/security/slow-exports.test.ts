@@ -48,7 +48,7 @@ async function fetched(url: string): Promise<Buffer> {
 }
 
 describe('an archive', () => {
-  it('is cut off when its client stops reading, and others are served meanwhile and afterwards', async () => {
+  it('is aborted when its client stops reading, without effect on other clients', async () => {
     const large = await Promise.all(['anna', 'bob'].map((name) => archiveOf(name, 12, 20_000_000)));
     const small = await archiveOf('carl', 12, 1_000);
     const stalled = await Promise.all(large.map(stall));
@@ -79,7 +79,7 @@ describe('an archive', () => {
     expect(new Set(data.events.map((event) => JSON.stringify(event))).size).toBe(1_200);
   });
 
-  it('that has begun outlasts its URL', async () => {
+  it('continues after its URL expires once it has started', async () => {
     const url = await archiveOf('emil', 12, 20_000_000);
     const response = await stall(url);
     await rowsOf(gateway, `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`);

@@ -71,7 +71,7 @@ function bufferedBytes(): number {
 }
 
 describe('slow uploads', () => {
-  it('of one owner leave places for others', async () => {
+  it('of one owner leave capacity for others', async () => {
     const [anna, bob] = await Promise.all([Person.of(gateway, 'anna'), Person.of(gateway, 'bob')]);
     const slots = await anna.slots(4);
     for (const slot of slots.slice(0, 3)) {
@@ -81,7 +81,7 @@ describe('slow uploads', () => {
     expect(await put((await bob.slots(1))[0]!)).toMatchObject({ status: 201 });
   });
 
-  it('below the minimum rate end with TIMEOUT, and can be repeated', async () => {
+  it('below the minimum rate end with TIMEOUT, and can be retried', async () => {
     const carl = await Person.of(gateway, 'carl');
     const [slot] = await carl.slots(1);
     const connection = await begin(slot!);
@@ -92,7 +92,7 @@ describe('slow uploads', () => {
     expect(await put(slot!)).toMatchObject({ status: 201 });
   });
 
-  it('give a place to another owner while all are taken', async () => {
+  it('give way to another owner at full capacity', async () => {
     const [dora, emil] = await Promise.all([Person.of(gateway, 'dora'), Person.of(gateway, 'emil')]);
     const slow = [...(await dora.slots(3)), ...(await emil.slots(1))];
     for (const slot of slow) trickle(await begin(slot));
@@ -105,7 +105,7 @@ describe('slow uploads', () => {
     expect(connections.indexOf(displaced[0]!)).toBeLessThan(3);
   });
 
-  it('keep a second upload to the same URL out until they end', async () => {
+  it('block a second upload to the same URL until they end', async () => {
     const gerd = await Person.of(gateway, 'gerd');
     const [slot] = await gerd.slots(1);
     const connection = await begin(slot!, photo.length);
@@ -118,7 +118,7 @@ describe('slow uploads', () => {
     expect(await put(slot!)).toMatchObject({ status: 200 });
   });
 
-  it('take no memory and leave no name on the disk', async () => {
+  it('use no memory and leave no named file on the disk', async () => {
     const hanna = await Person.of(gateway, 'hanna');
     const slots = await hanna.slots(3);
     const piece = Buffer.alloc(1_000_000);
@@ -137,8 +137,8 @@ describe('slow uploads', () => {
   });
 });
 
-describe('a slot', () => {
-  it('takes ten photos that cannot be used, and then no more', async () => {
+describe('an upload slot', () => {
+  it('accepts ten unusable photos, and then no more', async () => {
     const ida = await Person.of(gateway, 'ida');
     const [slot] = await ida.slots(1);
     for (let tries = 0; tries < 10; tries += 1) {
@@ -148,7 +148,7 @@ describe('a slot', () => {
   });
 });
 
-it('removes what a process has left in the folder of uploads when the gateway starts', async () => {
+it('removes files of earlier processes from the upload directory at the start', async () => {
   const folder = join(gateway.dataDir, 'uploads');
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'left'), '');

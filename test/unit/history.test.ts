@@ -66,7 +66,7 @@ describe('the history checker', () => {
   };
   const problems = (): string[] => history.problems(current, replays);
 
-  it('finds nothing in a history that keeps all promises', () => {
+  it('finds no problem in a valid history', () => {
     send('generateAvatars', 'lost');
     send('generateAvatars', state('QUEUED'));
     execute(1);
@@ -83,7 +83,7 @@ describe('the history checker', () => {
     expect(history.jobs).toEqual([{ owner: 'alice', id }]);
   });
 
-  it('finds a second execution of a mutation, of a retry, and of an attempt', () => {
+  it('finds a repeated execution of a mutation, of a retry, and of an attempt', () => {
     send('generateAvatars', state('QUEUED'));
     execute();
     execute();
@@ -97,7 +97,7 @@ describe('the history checker', () => {
     expect(problems()).toEqual([`retry 1 of generateAvatars key of alice was executed 2 times`]);
   });
 
-  it('refuses a label by which two generations could be confused upstream', () => {
+  it('rejects a label that two generations share', () => {
     send('generateAvatars', state('QUEUED'));
     send('generateAvatars', 'lost');
     send('trainModel', 'lost');
@@ -131,7 +131,7 @@ describe('the history checker', () => {
     expect(problems()).toEqual(['generateAvatars key of alice gave 2 ids']);
   });
 
-  it.each(['deleteGeneration', 'deleteModel'])('expects nothing of what %s may have deleted', (name) => {
+  it.each(['deleteGeneration', 'deleteModel'])('expects no data that %s may have deleted', (name) => {
     send('generateAvatars', state('QUEUED'));
     send(name, 'refused', { label: 'a', target: name === 'deleteModel' ? model : id });
     expect(history.jobs).toHaveLength(1);
@@ -141,7 +141,7 @@ describe('the history checker', () => {
     expect(history.jobs).toEqual([]);
   });
 
-  it('expects no repetition of avatars that were deleted, but of all others', () => {
+  it('expects replayed events of all avatars except deleted ones', () => {
     const avatars = [event(1, null, { id: 'avatar_a' }), event(2, null, { id: 'avatar_b' })];
     send('generateAvatars', state('QUEUED'), { target: model });
     const log: StreamLog = { ...stream(avatars), subject: model, kind: 'avatars', isComplete: false };
@@ -154,7 +154,7 @@ describe('the history checker', () => {
     expect(problems()).toHaveLength(1);
   });
 
-  it('finds a change that was taken back', () => {
+  it('finds a reverted change', () => {
     send('cancelGeneration', state('CANCELLED'));
     expect(problems()).toEqual([`after cancelGeneration: ${id} went from CANCELLED to COMPLETED`]);
     send('cancelGeneration', state('CANCELLED'));
@@ -181,13 +181,13 @@ describe('the history checker', () => {
     expect(problems().join()).toContain('is missing');
   });
 
-  it('takes the present state in several items, and the same again after a lost connection', () => {
+  it('accepts a snapshot in several items, and its repetition after a lost connection', () => {
     const present = (sequence: number): StreamEvent => event(sequence, null, { isSnapshot: true });
     follow([present(-1), present(-1), present(7), event(8, null)], [event(8, null)], null);
     expect(problems()).toEqual([]);
   });
 
-  it('finds progress that goes back and states that do not follow each other', () => {
+  it('finds decreasing progress and illegal state transitions', () => {
     const back = [whole[2]!, event(4, state('STORING', 5))];
     const jump = [whole[0]!, event(2, state('STORING', 10))];
     follow(back, back);
@@ -198,7 +198,7 @@ describe('the history checker', () => {
     expect(problems()).toEqual([`${id} went from QUEUED to STORING`]);
   });
 
-  it('finds states that were read and were older than what had been read', () => {
+  it('finds reads that are older than earlier reads', () => {
     const overlapping = history.read(id);
     history.read(id)(done);
     overlapping(state('GENERATING', 10));
@@ -216,7 +216,7 @@ describe('the history checker', () => {
     expect(problems().at(-1)).toBe(`${id} went from COMPLETED to QUEUED`);
   });
 
-  it('finds an id that two owners were shown', () => {
+  it('finds an id that was shown to two owners', () => {
     history.see('bob', { models: [{ id: model }], note: null });
     history.see('bob', null);
     expect(problems()).toEqual([]);
