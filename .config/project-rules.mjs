@@ -1,7 +1,8 @@
 /**
  * Rules of this project that no published plugin has.
  *
- * - `documented-exports`: every export has a TSDoc comment.
+ * - `documented-exports`: every export has a TSDoc comment, except constructor dependencies (`…Deps`) and classes of the
+ *   API's schema, which have a description.
  * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name that says nothing about their content.
  */
 
@@ -42,12 +43,21 @@ const documentedExports = {
       const { declaration } = node;
       const first = declaration.decorators?.[0] ?? node;
       const start = first.range[0] < node.range[0] ? first : node;
-      if (isOverload(node) || context.sourceCode.getCommentsBefore(start).some(isTsDoc)) return;
+      if (isExempt(node)) return;
+      if (context.sourceCode.getCommentsBefore(start).some(isTsDoc)) return;
       const name = (declaration.id ?? declaration.declarations[0].id).name ?? 'this';
       context.report({ node, messageId: 'missing', data: { name } });
     },
   }),
 };
+
+const isExempt = (node) => isOverload(node) || isDeps(node.declaration) || isSchemaClass(node.declaration);
+
+const isDeps = ({ type, id }) => type === 'TSInterfaceDeclaration' && id.name.endsWith('Deps');
+
+const schemaDecorators = new Set(['ObjectType', 'InputType', 'ArgsType', 'InterfaceType']);
+const isSchemaClass = ({ decorators }) =>
+  decorators?.some(({ expression }) => schemaDecorators.has(expression.callee?.name)) ?? false;
 
 const isTsDoc = (comment) => comment.type === 'Block' && comment.value.startsWith('*');
 

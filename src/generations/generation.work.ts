@@ -75,7 +75,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return row.modelId === null;
   }
 
-  async ask(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
+  async poll(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
     const modelRef = row.modelId === null ? null : await this.modelRef(row.modelId);
     return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal);
   }

@@ -5,19 +5,18 @@ import type { PauseReason } from '../upstream/account.entity';
 import type { UpstreamBudget } from '../upstream/budget';
 import type { AccountCheck, AvatarProvider, UpstreamError } from '../upstream/provider';
 
-/** Dependencies of {@link AccountWork}. */
 export interface AccountWorkDeps {
   sql: Sql;
   provider: AvatarProvider;
   budget: UpstreamBudget;
   logger: Logger;
-  /** Until a paused account is checked for the first time, in milliseconds. */
+  /** The time until a paused account is first checked, in milliseconds. */
   probeIntervalMs: number;
-  /** Called when submissions can be made again. */
+  /** Called when submissions are allowed again. */
   onResume: () => void;
 }
 
-/** A job that is refused this often without words, while nothing shows whether the account is good, fails. */
+/** A job fails after this many refusals without a reason, as long as nothing indicates that the account is refused. */
 const maxForbiddenTries = 3;
 
 /** Pauses submissions while the upstream refuses the account, and resumes them when it accepts it again. */
@@ -33,18 +32,18 @@ export class AccountWork {
     const { reason } = probe;
     const check = await provider.checkAccount(signal);
     if (signal.aborted) return;
-    const shown = resultOf(reason, check);
-    // The balance is another service's: it must not keep submissions paused for ever by a wrong answer.
-    const result = shown === 'REFUSED' && probe.isAtMaxInterval ? 'UNKNOWN' : shown;
+    const checked = resultOf(reason, check);
+    // The balance comes from a separate service: a wrong answer must not keep submissions paused indefinitely.
+    const result = checked === 'REFUSED' && probe.isAtMaxInterval ? 'UNKNOWN' : checked;
     logger.info({ reason, ...check, result }, 'the paused account was checked');
     await finishProbe(sql, provider.account, reason, { result, intervalMs });
     if (result !== 'REFUSED') this.deps.onResume();
   }
 
   /**
-   * A call was refused: pauses submissions if that concerns the account. Does not throw: while the database is away the
-   * job waits, and the next refusal pauses them.
-   * @param tries - how often the job was put back before
+   * Handles a refused call: pauses submissions if the refusal concerns the account. Does not throw: while the
+   * database is unavailable the job waits, and the next refusal pauses submissions.
+   * @param tries - how often the job was requeued before
    * @returns whether the job must wait for the account instead of failing
    */
   async refused(error: UpstreamError, tries: number): Promise<boolean> {
@@ -53,7 +52,7 @@ export class AccountWork {
     if (reason === null) return false;
     const isUnclear = error.refusal === 'FORBIDDEN';
     const effect = await budget.pauseSubmissions(reason, { isUnclear }).catch((cause: unknown) => {
-      logger.warn({ err: cause }, 'the pause of submissions could not be written');
+      logger.warn({ err: cause }, 'the pause of submissions could not be stored');
       return 'STILL_PAUSED' as const;
     });
     const details = { provider: provider.name, account: provider.account, reason, status: error.status };
@@ -62,11 +61,11 @@ export class AccountWork {
     return effect !== 'JOB_REFUSED' && !(isUnclear && tries + 1 >= maxForbiddenTries);
   }
 
-  /** A paid call ended otherwise than by a refusal of the account. */
+  /** Handles a paid call that did not end with a refusal of the account. */
   async answered(isAccepted: boolean): Promise<void> {
     const isResumed = await this.deps.budget.endTrial(isAccepted);
     if (!isResumed) return;
-    this.deps.logger.warn({ provider: this.deps.provider.name }, 'submissions are resumed');
+    this.deps.logger.warn({ provider: this.deps.provider.name }, 'submissions have resumed');
     this.deps.onResume();
   }
 }
@@ -83,7 +82,7 @@ function reasonOf({ refusal }: UpstreamError): Exclude<PauseReason, 'OPERATOR'> 
   }
 }
 
-/** A check keeps the account paused only if it confirms the very reason. */
+/** A check keeps the account paused only if it confirms the same reason. */
 function resultOf(reason: PauseReason, { acceptsKey, credits }: AccountCheck): ProbeResult {
   if (reason === 'UPSTREAM_AUTH') {
     if (acceptsKey === null) return 'UNKNOWN';

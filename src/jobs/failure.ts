@@ -1,28 +1,28 @@
 import type { PauseReason } from '../upstream/account.entity';
 import type { UpstreamRefusal } from '../upstream/provider';
 
-/** Why a model or generation failed, as `failure.code` says it. Few, stable; docs/errors.md tells what to do. */
+/** The codes of `failure.code`, with their first sentence. They are stable; docs/errors.md describes each. */
 export const failureCodes = {
   PHOTO_UNREACHABLE: 'A photo could not be fetched from its URL.',
   PHOTO_INVALID: 'A photo cannot be used.',
-  TOO_FEW_PHOTOS: 'Fewer photos were left than a training needs.',
+  TOO_FEW_PHOTOS: 'Too few usable photos are left for a training.',
   UPSTREAM_REJECTED: 'The avatar service refused the request.',
-  UPSTREAM_FAILED: 'The avatar service tried and failed.',
+  UPSTREAM_FAILED: 'The avatar service failed to produce a result.',
   UPSTREAM_CREDITS: "The avatar service's account has no credits left.",
   UPSTREAM_AUTH: "The avatar service does not accept the gateway's key.",
   UPSTREAM_TIMEOUT: 'The avatar service did not finish in time.',
-  SUBMISSION_UNKNOWN: 'Whether the avatar service took the request cannot be known.',
+  SUBMISSION_UNKNOWN: 'It is unknown whether the avatar service accepted the request.',
   RESULT_UNREACHABLE: 'The finished pictures could not be fetched yet.',
   RESULT_EXPIRED: 'The finished pictures were deleted upstream before they could be fetched.',
-  RESULT_UNUSABLE: 'What the avatar service delivered is no picture.',
-  MODEL_LOST_UPSTREAM: 'The avatar service no longer knows it.',
-  PROVIDER_NOT_CONFIGURED: 'Its avatar service is not configured on this server any more.',
+  RESULT_UNUSABLE: 'The avatar service returned a result that is not a picture.',
+  MODEL_LOST_UPSTREAM: 'The avatar service no longer has this model or generation.',
+  PROVIDER_NOT_CONFIGURED: 'Its avatar service is no longer configured on this server.',
 } as const;
 
 /** A code of {@link failureCodes}. */
 export type FailureCode = keyof typeof failureCodes;
 
-/** Failures after which the same may be tried again, at the price of another paid call. */
+/** Failures that a retry may resolve. A retry is another paid call. */
 const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'PHOTO_UNREACHABLE',
   'UPSTREAM_FAILED',
@@ -37,38 +37,38 @@ const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'PROVIDER_NOT_CONFIGURED',
 ]);
 
-/** What a failed row says: a stable code and a sentence that says what to do. */
+/** The failure of a row: a stable code and a message that states what to do. */
 export interface Failure {
   code: FailureCode;
   message: string;
   retryable: boolean;
 }
 
-/** A failure with the code's own sentence, what is known besides, and what to do. */
+/** A failure whose message is the sentence of its code followed by a detail. */
 export function failure(code: FailureCode, detail: string): Failure {
   return { code, message: `${failureCodes[code]} ${detail}`.trim(), retryable: retryable.has(code) };
 }
 
-/** A job that the upstream has did not end before its deadline. */
+/** A submitted job did not end before its deadline. */
 export const timedOut = failure(
   'UPSTREAM_TIMEOUT',
-  'If it finishes later, the result is still taken. A retry pays again.',
+  'If it finishes later, its result is still stored. A retry is charged again.',
 );
 
-/** The failure that a definite refusal of the upstream means. */
+/** The failure that corresponds to a refusal by the upstream. */
 export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): Failure {
   switch (refusal) {
     case 'UPSTREAM_CREDITS':
-      return failure('UPSTREAM_CREDITS', 'Tell the operator; retry once there are credits again.');
+      return failure('UPSTREAM_CREDITS', 'Contact the operator; retry after credits have been added.');
     case 'UPSTREAM_AUTH':
-      return failure('UPSTREAM_AUTH', 'Tell the operator; retry once the key is right.');
+      return failure('UPSTREAM_AUTH', 'Contact the operator; retry after the key has been corrected.');
     case 'PHOTO_UNREACHABLE':
       return failure(
         'PHOTO_UNREACHABLE',
-        `${quote(reason)} Retry; if it stays, PUBLIC_URL cannot be reached from outside.`,
+        `${quote(reason)} Retry. If this persists, PUBLIC_URL is not reachable from outside.`,
       );
     case 'NOT_FOUND':
-      return failure('MODEL_LOST_UPSTREAM', 'Retry; if that fails too, train a new model.');
+      return failure('MODEL_LOST_UPSTREAM', 'Retry. If that fails too, train a new model.');
     case 'FORBIDDEN':
     case 'UPSTREAM_REJECTED':
     case undefined:
@@ -76,21 +76,27 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
   }
 }
 
-/** The failure of a job whose queue deadline has passed. Nothing was paid for it. */
+/** The failure of a job whose queue deadline has passed. It was not submitted, so nothing was charged. */
 export function neverSubmittedFailure(pauseReason: PauseReason | null): Failure {
   const detail = 'Not submitted before the queue deadline. Nothing was charged.';
   switch (pauseReason) {
     case 'UPSTREAM_CREDITS':
-      return failure('UPSTREAM_CREDITS', `${detail} Tell the operator; retry once there are credits again.`);
+      return failure(
+        'UPSTREAM_CREDITS',
+        `${detail} Contact the operator; retry after credits have been added.`,
+      );
     case 'UPSTREAM_AUTH':
-      return failure('UPSTREAM_AUTH', `${detail} Tell the operator; retry once the key is right.`);
+      return failure(
+        'UPSTREAM_AUTH',
+        `${detail} Contact the operator; retry after the key has been corrected.`,
+      );
     case 'OPERATOR':
     case null:
       return failure('UPSTREAM_TIMEOUT', `${detail} Retry.`);
   }
 }
 
-/** What the upstream gave as its reason, as a sentence; nothing if it gave none. */
+/** The reason that the upstream gave, as a sentence; empty if it gave none. */
 export function quote(reason: string): string {
   return reason === '' ? '' : `It said: ${reason.replace(/[.\s]+$/, '')}.`;
 }
@@ -104,5 +110,5 @@ export function failureColumns(why: Failure): {
   return { failureCode: why.code, failureMessage: why.message, failureRetryable: why.retryable };
 }
 
-/** The columns of a row that no longer is failed. */
+/** The failure columns of a row that has not failed. */
 export const noFailure = { failureCode: null, failureMessage: null, failureRetryable: null } as const;

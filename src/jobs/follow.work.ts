@@ -19,7 +19,6 @@ import type { JobStore } from './job.store';
 import { failingToWatch, failJobs } from './late-watch';
 import { outcomeOf, type PollAnswer } from './poll-outcome';
 
-/** What following is made of. */
 export interface FollowWorkDeps {
   database: Transactions;
   store: JobStore;
@@ -29,21 +28,21 @@ export interface FollowWorkDeps {
   logger: Logger;
   leaseMs: number;
   pollTimeoutMs: number;
-  /** Told of each status word that nobody knows. */
+  /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
 }
 
-/** Polls that one process makes at once for one kind of job; this bounds what a crash leaves leased. */
+/** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
 const maxPolls = 128;
-/** The longest time without a look at the budget, in milliseconds: another process may have ended a pause. */
+/** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
-/** Failed jobs that one process polls at once for one kind of job. */
+/** Maximum concurrent polls of failed jobs per process and kind of job. */
 const maxWatched = 8;
-/** How long failed jobs wait at least when the budget has no call for them, in milliseconds. */
+/** Minimum wait of failed jobs when the budget grants them no call, in milliseconds. */
 const minWatchRestMs = 1_000;
 
-/** A poll's answer with the row that it is about. */
-interface Asked {
+/** A poll's answer and its row. */
+interface PollResult {
   row: Claimed<JobRow>;
   answer: PollAnswer;
 }
@@ -55,24 +54,24 @@ type PollWork = 'follow' | 'watch';
 interface Polling {
   rows: LeasedRows<JobRow>;
   slots: OwnerShares;
-  /** Writes answers back: those that come in while others are written are written together. */
-  answers: Collector<Asked>;
+  /** Stores answers. Answers that arrive during a write are written together in the next one. */
+  answers: Collector<PollResult>;
 }
 
-/** Follows what the upstream works on: polls the jobs that are due, within the budget, owners in turn. */
+/** Follows submitted jobs: polls those that are due, within the budget, round-robin between owners. */
 export class FollowWork {
   private readonly polling = { follow: new Map<JobSteps, Polling>(), watch: new Map<JobSteps, Polling>() };
 
   constructor(private readonly deps: FollowWorkDeps) {}
 
-  /** Starts the polls of running jobs that are due. */
+  /** Starts the due polls of running jobs. */
   async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
     return this.start(steps, 'follow', signal);
   }
 
   /**
-   * Starts the polls that are due of jobs under the late watch: failed ones that the upstream may still finish. They have
-   * a small share of the budget to themselves: however many they are, running jobs are polled on time.
+   * Starts the due polls of jobs under the late watch: failed ones that the upstream may still finish. They have a
+   * small separate share of the budget, so that running jobs are polled on time.
    */
   async watch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
     const processBatch = await this.start(steps, 'watch', signal);
@@ -82,8 +81,8 @@ export class FollowWork {
   }
 
   /**
-   * Calls are taken from the budget first and only as many rows are claimed: rows that are not polled are not written and
-   * keep their place.
+   * Takes calls from the budget first and claims only that many rows. Rows that are not polled are not written and
+   * keep their position.
    */
   private async start(steps: JobSteps, work: PollWork, signal: AbortSignal): Promise<StartedBatch> {
     const { provider, budget } = this.deps;
@@ -96,9 +95,9 @@ export class FollowWork {
     if (due === 0) return emptyBatch;
     const { granted, waitMs } = await budget.take(kind, due);
     const processBatch = await rows.start(slots, { limit: granted, only }, async (row) => {
-      const asked = await this.ask(steps, row, signal);
+      const results = await this.poll(steps, row, signal);
       await failpoint('poll:answered');
-      await answers.add(asked);
+      await answers.add(results);
     });
     const unused = granted - processBatch.started;
     if (unused > 0) await budget.release(kind, unused);
@@ -109,37 +108,37 @@ export class FollowWork {
     let polling = this.polling[work].get(steps);
     if (!polling) {
       const rows = this.deps.store.rowsFor(steps.kind, work, this.deps);
-      const answers = new Collector<Asked>((asked) => this.writeBack(steps, asked));
+      const answers = new Collector<PollResult>((results) => this.writeBack(steps, results));
       polling = { rows, answers, slots: new OwnerShares(work === 'watch' ? maxWatched : maxPolls) };
       this.polling[work].set(steps, polling);
     }
     return polling;
   }
 
-  private async ask(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<Asked> {
+  private async poll(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
     try {
-      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) => steps.ask(row, limited));
+      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) => steps.poll(row, limited));
       return { row, answer };
     } catch (error) {
       if (error instanceof UpstreamError) return { row, answer: error };
       return {
         row,
-        answer: new UpstreamError('UNKNOWN', 'The poll ended in a way that nobody foresaw.', {
+        answer: new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', {
           cause: error,
         }),
       };
     }
   }
 
-  private async writeBack(steps: JobSteps, asked: readonly Asked[]): Promise<void> {
+  private async writeBack(steps: JobSteps, results: readonly PollResult[]): Promise<void> {
     const moves: JobMove[] = [];
-    for (const one of asked) moves.push(...(await this.conclude(steps, one, one.row.claimedAt)));
+    for (const result of results) moves.push(...(await this.evaluate(steps, result, result.row.claimedAt)));
     await this.deps.store.move(steps.kind, moves);
-    await this.recordUpstreamHealth(asked);
+    await this.recordUpstreamHealth(results);
   }
 
-  /** What one answer means. A row that cannot be written does not hold up those that were asked for with it. */
-  private async conclude(steps: JobSteps, { row, answer }: Asked, now: Date): Promise<JobMove[]> {
+  /** Evaluates one answer. A row that cannot be written does not block the other rows of the batch. */
+  private async evaluate(steps: JobSteps, { row, answer }: PollResult, now: Date): Promise<JobMove[]> {
     try {
       this.report(steps, row, answer);
       if (isDone(answer) && steps.hasResult(answer.results)) await this.finish(steps, row, answer.results);
@@ -147,7 +146,7 @@ export class FollowWork {
     } catch (error) {
       this.deps.logger.warn(
         { err: error, id: row.id },
-        `a ${steps.kind.noun} could not be moved on; it is taken up again when its lease ends`,
+        `a ${steps.kind.noun} could not be updated; it is retried when its lease ends`,
       );
     }
     return [];
@@ -157,7 +156,7 @@ export class FollowWork {
     if (answer instanceof UpstreamError) {
       this.deps.logger.info(
         { id: row.id, status: answer.status, correlationId: answer.notice.correlationId },
-        `a ${steps.kind.noun} could not be asked for`,
+        `a ${steps.kind.noun} could not be polled`,
       );
     } else if ('known' in answer && !answer.known) this.deps.onUnknownWord(answer.word);
   }
@@ -182,24 +181,24 @@ export class FollowWork {
     if (!moved) return;
     this.deps.store.wake(steps.kind, [moved], true);
     if (row.status === 'FAILED')
-      this.deps.logger.info({ id: row.id }, `a ${steps.kind.noun} that had failed succeeded late`);
+      this.deps.logger.info({ id: row.id }, `a failed ${steps.kind.noun} succeeded late`);
   }
 
-  private async recordUpstreamHealth(asked: readonly Asked[]): Promise<void> {
+  private async recordUpstreamHealth(results: readonly PollResult[]): Promise<void> {
     const { budget } = this.deps;
-    const errors = asked.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
+    const errors = results.map(({ answer }) => answer).filter((answer) => answer instanceof UpstreamError);
     const later = errors.filter(({ outcome }) => outcome === 'LATER');
     if (later.length > 0) await budget.pause(Math.max(...later.map((error) => error.retryAfterMs ?? 0)));
     const refused = errors.find(
       ({ refusal }) => refusal === 'UPSTREAM_AUTH' || refusal === 'UPSTREAM_CREDITS',
     );
     if (refused) await this.deps.account.refused(refused, 0);
-    const answered = asked.find(
+    const answered = results.find(
       ({ answer }) => !(answer instanceof UpstreamError) || answer.outcome === 'REFUSED',
     );
     if (answered) return budget.answered('poll', answered.answer.notice);
-    // The upstream may have forgotten a failed job: its polls say nothing about those of running ones.
-    const failures = asked.flatMap(({ row, answer }) =>
+    // The upstream may have deleted a failed job: errors of its polls are not evidence of a failing upstream.
+    const failures = results.flatMap(({ row, answer }) =>
       row.status !== 'FAILED' && answer instanceof UpstreamError && answer.outcome !== 'LATER'
         ? [{ jobId: row.id, isUnreachable: answer.status === undefined }]
         : [],

@@ -5,13 +5,13 @@ import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
 import { closeAttempt } from './submission.ledger';
 
-/** How a paid call ended that was surely not executed. */
+/** The outcome of a paid call that was certainly not executed. */
 interface EndedCall {
   outcome: 'NOT_EXECUTED' | 'REFUSED';
   error: UpstreamError;
 }
 
-/** The move of a job that fails. */
+/** The move by which a job fails. */
 export function failing(
   hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
   why: Failure,
@@ -20,7 +20,7 @@ export function failing(
   return { ...hold, set, dueInMs: null, appendsEvent: true };
 }
 
-/** Moves a job and, if a paid call has ended by this, closes it in the ledger, in one transaction. */
+/** Moves a job and, if its paid call ended with it, closes that call in the ledger, in one transaction. */
 export async function endJob(
   { database, store }: { database: Transactions; store: JobStore },
   steps: JobSteps,

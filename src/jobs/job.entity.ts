@@ -1,22 +1,22 @@
 import { Column, PrimaryColumn } from 'typeorm';
 
 /**
- * What a training and a generation have in common: a paid call that is made once and then followed to its end.
+ * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.
  * Written only by the moves of `job.store.ts`, so that no state changes without its event.
  */
 export abstract class JobEntity {
   @PrimaryColumn('uuid')
   id: string;
 
-  /** Whose it is: the subject that the caller was authenticated as. */
+  /** The owner: the subject that the caller was authenticated as. */
   @Column('text')
   owner: string;
 
-  /** The provider that has the job; it is never moved to another. */
+  /** The provider of the job; it never changes. */
   @Column('text')
   provider: string;
 
-  /** Percent, 0 to 100; never goes back within an attempt. */
+  /** Percent, 0 to 100; never decreases within an attempt. */
   @Column('smallint', { default: 0 })
   progress: number;
 
@@ -32,11 +32,11 @@ export abstract class JobEntity {
   @Column('boolean', { nullable: true })
   failureRetryable: boolean | null;
 
-  /** How many times the paid call was begun. A fresh number is committed before each call. */
+  /** The number of paid calls that were started. A new number is committed before each call. */
   @Column('integer', { default: 0 })
   attempt: number;
 
-  /** The upstream's id of the job, all that the upstream knows it by. */
+  /** The upstream's id of the job. */
   @Column('text', { nullable: true })
   providerRef: string | null;
 
@@ -44,54 +44,51 @@ export abstract class JobEntity {
   @Column('timestamptz', { nullable: true })
   submittedAt: Date | null;
 
-  /**
-   * When its state ends at the latest: what still waits to be submitted or is still running fails, and what has failed is
-   * no longer polled.
-   */
+  /** The end of the current state: a queued or running job fails then, and a failed job is no longer polled. */
   @Column('timestamptz', { nullable: true })
   deadlineAt: Date | null;
 
-  /** When a worker must look next; while one works on the row, when its lease ends. Null: nothing is to be done. */
+  /** When a worker must process the row next; while it is leased, when the lease ends. Null: never. */
   @Column('timestamptz', { nullable: true })
   dueAt: Date | null;
 
-  /** The fencing token of the worker that holds the row; it writes only while this is still its own. */
+  /** The fencing token of the worker that leases the row; a worker writes only while this is its token. */
   @Column('uuid', { nullable: true })
   lease: string | null;
 
-  /** How often the upstream was asked for the running attempt's state. */
+  /** The number of polls of the running attempt. */
   @Column('integer', { default: 0 })
   polls: number;
 
-  /** Failures in a row of what is being tried now, for the back-off. */
+  /** Consecutive failures of the current step, for the backoff. */
   @Column('integer', { default: 0 })
   tries: number;
 
-  /** Since when polls of the running attempt were answered by 404 and by no other definite answer. */
+  /** Since when all definite answers to polls of the running attempt have been 404. */
   @Column('timestamptz', { nullable: true })
   notFoundSince: Date | null;
 
-  /** How many answers of 404 that were. */
+  /** The number of those 404 answers. */
   @Column('integer', { default: 0 })
   notFoundCount: number;
 
-  /** When the upstream last said that it works on the running attempt. It had not finished before. */
+  /** When the upstream last reported the running attempt as unfinished. */
   @Column('timestamptz', { nullable: true })
   lastRunningAt: Date | null;
 
-  /** How often the paid call was made again by itself, since no photo was fetched; 0 after a person's retry. */
+  /** How often the paid call was repeated automatically because no photo was fetched; a retry resets it to 0. */
   @Column('smallint', { default: 0 })
   resends: number;
 
-  /** What went wrong last, for the operator. */
+  /** The last error, for the operator. */
   @Column('text', { nullable: true })
   lastError: string | null;
 
-  /** The text that the person on the photos has agreed to, by the version's name; null if nobody said. */
+  /** The version of the consent text that the person on the photos agreed to; null if not recorded. */
   @Column('text', { nullable: true })
   consentVersion: string | null;
 
-  /** When that was. */
+  /** When that person agreed. */
   @Column('timestamptz', { nullable: true })
   consentAt: Date | null;
 

@@ -5,7 +5,7 @@ import { appendEvents } from '../events/event-log';
 import type { JobKind, JobMove, JobRow } from './job';
 import { settleQuotas } from './quota-returns';
 
-/** Columns that moves may set, per table; everything else is written once, at birth. */
+/** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
   models: ['ready_at'],
   generations: ['results_expire_at', 'completed_at'],
@@ -31,31 +31,31 @@ const movable = {
   ],
 } as const;
 
-/** Tells those who wait that something has been committed. */
+/** Notifies waiting subscribers and workers of a commit. */
 export interface Announcer {
   announce(wake: { streams?: readonly string[]; work?: boolean }): void;
 }
 
-/** The kinds of work on jobs, each with its rows. */
+/** The kinds of work on jobs, each with the condition for its rows. */
 const jobWork = {
-  /** Queued for their paid call. */
+  /** Waiting for their paid call. */
   submit: () => ({ rows: `status = 'QUEUED'` }),
-  /** Queued for longer than they may. */
+  /** Past their queue deadline. */
   expire: () => ({ rows: `status = 'QUEUED' AND deadline_at <= now()`, order: 'deadline_at', inTurn: false }),
   /** Without a known outcome of their paid call. */
   settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
-  /** Polled: the upstream works on them. */
+  /** Running upstream, polled. */
   follow: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
-  /** Polled rarely: failed, but the upstream may still finish them. */
+  /** Failed, but the upstream may still finish them; polled rarely. */
   watch: () => ({ rows: `status = 'FAILED'` }),
 } as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable, 'table'>>;
 
-/** A kind of work on jobs. */
+/** A key of {@link jobWork}. */
 export type JobWork = keyof typeof jobWork;
 
 /**
- * The only way by which rows of `models` and `generations` change: leases, which lend a row to one worker, and moves,
- * which change it conditionally and append the event in the same transaction.
+ * The only code that changes rows of `models` and `generations`: by leases, which assign a row to one worker, and
+ * by moves, which change a row conditionally and append the event in the same transaction.
  */
 export class JobStore {
   constructor(
@@ -63,14 +63,14 @@ export class JobStore {
     private readonly announcer: Announcer,
   ) {}
 
-  /** The rows that one kind of work is about. The leases belong to the worker that called this. */
+  /** The rows for one kind of work. Leases that it grants belong to the caller. */
   rowsFor(kind: JobKind, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
     const { rows, ...rest } = jobWork[work](kind);
     const spec = { ...rest, table: kind.table, rows: `due_at IS NOT NULL AND ${rows}` };
     return new LeasedRows<JobRow>(this.database, spec, options);
   }
 
-  /** {@link moveWithin} in a transaction of its own, then wakes who waits. */
+  /** {@link moveWithin} in its own transaction, then wakes subscribers. */
   async move<Row extends JobRow>(kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
     if (moves.length === 0) return [];
     const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, kind, moves));
@@ -84,9 +84,9 @@ export class JobStore {
   }
 
   /**
-   * Changes rows conditionally, all in one statement, gives back to quotas what jobs that failed had taken, and appends
-   * their events. The caller commits and then calls {@link wake}.
-   * @returns the rows that changed, as they are now; a row that was not in the state it was to leave is not among them
+   * Changes rows conditionally, in one statement, releases the quota reservations of jobs that failed, and appends
+   * the events. The caller commits and then calls {@link wake}.
+   * @returns the changed rows; a row that was not in one of the expected states is not among them
    */
   async moveWithin<Row extends JobRow>(sql: Sql, kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
     for (const move of moves) assertLegal(kind, move);
@@ -116,8 +116,8 @@ export class JobStore {
   }
 
   /**
-   * Wakes subscribers of the rows' streams; after the commit.
-   * @param work - whether something is due at once, so that the workers are woken too
+   * Wakes subscribers of the rows' streams. Call it after the commit.
+   * @param work - whether a row is due immediately, so that workers are woken too
    */
   wake(kind: JobKind, rows: readonly JobRow[], work = false): void {
     if (rows.length === 0) return;
@@ -125,7 +125,7 @@ export class JobStore {
   }
 }
 
-/** The event that tells of a row as it is. */
+/** The event with the row's current state. */
 export function eventOf(kind: JobKind, row: JobRow): Parameters<typeof appendEvents>[1][number] {
   return {
     streamId: kind.streamOf(row),
@@ -138,7 +138,7 @@ export function eventOf(kind: JobKind, row: JobRow): Parameters<typeof appendEve
 
 function moveRecord(move: JobMove): object {
   const set = Object.entries(move.set).map(([name, value]) => [snakeName(name), value]);
-  // A move ends the work in hand, unless it says otherwise: the lease goes back.
+  // A move ends the lease unless it sets one.
   return {
     id: move.id,
     from: move.from,
@@ -150,11 +150,11 @@ function moveRecord(move: JobMove): object {
 }
 
 /**
- * JSON that PostgreSQL takes: it knows neither NUL nor half of a surrogate pair, such as is left of an emoji where
- * somebody cut a text. An upstream's words must not hold up the moves of all others in the statement.
+ * JSON for `jsonb`, which rejects NUL and unpaired surrogates (such as a truncated emoji): they become U+FFFD, so
+ * that a text of the upstream cannot fail the statement for other rows.
  */
 function jsonOf(value: unknown): string {
-  // Every escape is looked at in its turn, so that an escaped backslash is never taken for the beginning of one.
+  // Matches every escape in order, so that an escaped backslash is not taken for the start of the next escape.
   return JSON.stringify(value).replace(/\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g, (escape, what: string) =>
     what.length > 1 ? '\ufffd' : escape,
   );

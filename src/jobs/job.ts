@@ -4,34 +4,34 @@ import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstr
 import type { Failure } from './failure';
 import type { JobEntity } from './job.entity';
 
-/** How long a job may wait to be submitted, in milliseconds: a day of an upstream that says "later" is enough. */
+/** How long a job may wait to be submitted, in milliseconds. */
 export const queueDeadlineMs = 86_400_000;
 
-/** A row of `models` or `generations`, as the shared work sees it. */
+/** A row of `models` or `generations`, as code for both kinds reads it. */
 export type JobRow = JobEntity & { status: string };
 
 /**
- * A kind of job: what is different between a training and a generation, as data. The shared work (claim, submit,
- * follow) is written once against this.
+ * The differences between a training and a generation, as data. Claiming, submitting and following are implemented
+ * once for both.
  */
 export interface JobKind {
   readonly table: 'models' | 'generations';
-  /** What a row is called in messages. */
+  /** The name of a row in messages. */
   readonly noun: 'model' | 'generation';
-  /** Which states may follow which. */
+  /** The transitions: for each state, the states that may follow it. */
   readonly moves: Readonly<Record<string, readonly string[]>>;
-  /** The state of a job that the upstream works on. */
+  /** The state of a job that the upstream processes. */
   readonly running: 'TRAINING' | 'GENERATING';
   readonly eventKind: EventKind;
   /** The stream that the row's events belong to. */
   streamOf(row: JobRow): string;
-  /** What an attempt of the row asks the upstream for. */
+  /** The amounts that an attempt of the row requests from the upstream. */
   unitsOf(row: JobRow): { trainings: number; avatars: number };
-  /** The row as its subscribers are told of it. */
+  /** The row as its subscribers receive it. */
   payloadOf(row: JobRow): object;
 }
 
-/** Columns that a move may set; times as Date, or `'now'` for the database's own. */
+/** Columns that a move may set; times as Date, or `'now'` for the database's time. */
 export type JobPatch = Partial<
   Omit<JobRow, 'id' | 'owner' | 'dueAt' | 'submittedAt' | 'createdAt' | 'updatedAt'> & {
     submittedAt: Date | 'now' | null;
@@ -48,53 +48,53 @@ export const notPolled = {
   lastRunningAt: null,
 } as const satisfies JobPatch;
 
-/** One change of one row: conditional, and told to subscribers if `tell`. */
+/** A conditional change of one row, with an event if `appendsEvent`. */
 export interface JobMove {
   id: string;
-  /** The states it may leave; another state means that somebody was faster, and nothing is done. */
+  /** The states from which the row may move. In any other state nothing is changed. */
   from: readonly string[];
-  /** The fencing token that must still be the row's. */
+  /** The fencing token that the row must still have. */
   lease?: string;
-  /** The attempt that must still be the row's. */
+  /** The attempt number that the row must still have. */
   attempt?: number;
   set: JobPatch;
-  /** When a worker must look again, in milliseconds from now by the database's clock; null: never. */
+  /** When the row is due next, in milliseconds from now by the database's clock; null: never. */
   dueInMs: number | null;
-  /** Whether it is an event. */
+  /** Whether the change appends an event. */
   appendsEvent: boolean;
 }
 
 /** Whether a QUEUED row can be submitted now. */
 export type Preparation =
-  /** `call` makes the paid call; everything that can fail on our side was done before. */
+  /** `call` makes the paid call. Everything that can fail locally has been done before. */
   | { go: 'submit'; call: (signal: AbortSignal) => Promise<Accepted> }
   | { go: 'wait'; ms: number }
   | { go: 'fail'; failure: Failure };
 
-/** What a feature does of a job's way; the order and the promises are the shared work's. */
+/** The steps of a job that differ between the features. Their order is the same for both kinds. */
 export interface JobSteps<Row extends JobRow = JobRow> {
   readonly kind: JobKind;
   /** How long a job may run upstream, in milliseconds. */
   readonly deadlineMs: number;
   readonly pollPlan: PollPlan;
-  /** How long the upstream keeps what a finished job came to, in milliseconds. */
+  /** How long the upstream keeps the result of a finished job, in milliseconds. */
   readonly retentionMs: number;
-  /** How long such a job usually takes, in milliseconds: learned, or else the provider's word. */
+  /** How long such a job typically takes, in milliseconds: measured, or else the provider's figure. */
   typicalMs(row: Row): Promise<number>;
-  /** What the upstream reports in percent, or the clock says, as the share of the whole job that it means. */
+  /** The share of the whole job that the upstream's progress, or elapsed time, covers. */
   shareOfUpstream: number;
-  /** Looks at a QUEUED row, whose next attempt has the given number. */
+  /** Prepares the paid call of a QUEUED row, whose next attempt has the given number. */
   prepare(row: Row, attempt: number): Promise<Preparation>;
-  /** Whether a submission makes the upstream fetch photos of ours, which would prove that it arrived. */
+  /** Whether a submission makes the upstream fetch photos from this gateway, which proves that the call arrived. */
   fetchesPhotos(row: Row): boolean;
-  ask(row: Row, signal: AbortSignal): Promise<UpstreamState>;
-  /** Whether a job that is done with these results is a success. */
+  poll(row: Row, signal: AbortSignal): Promise<UpstreamState>;
+  /** Whether a finished job with these results is a success. */
   hasResult(results: readonly UpstreamResult[]): boolean;
   /**
-   * The upstream is done: moves the row on within the transaction.
-   * @returns the row if it moved, null if somebody was faster
+   * Moves the row when the upstream has finished, within the transaction.
+   * @returns the row if it moved, null if its state had changed in the meantime
    */
   finish(sql: Sql, row: Row, results: readonly UpstreamResult[]): Promise<Row | null>;
-  /** The row has come to an end that is not success; runs in the transaction of that move. */
+  /** Called when the row has ended without success, in the transaction of that move. */
   ended(sql: Sql, row: Row): Promise<void>;
 }

@@ -27,27 +27,33 @@ const journalEntry = z.object({
   creditsAvailable: z.number().optional(),
 });
 
-/** An id that the upstream has answered, and for what. */
+/** The id that the upstream returned for an attempt of a job. */
 export type JournalEntry = z.infer<typeof journalEntry>;
 
 const journalLine = z.union([journalEntry, z.object({ settled: z.string() })]);
 
-/** A journal without open entries is emptied at once when it is longer than this. */
+/** A journal without open entries is emptied immediately when it is longer than this. */
 const compactBytes = 1_000_000;
-/** How long a settled entry stays in a file at most, besides: it leads to a person who may be erased. Milliseconds. */
+/**
+ * How long a settled entry may stay in a file, in milliseconds: it contains ids of a person who may request
+ * erasure.
+ */
 const maxSettledMs = 3_600_000;
 /** How often a process renews the lock on its file, in milliseconds. */
 const renewMs = 2_000;
-/** A file that another process has left alone for so long is orphaned. Milliseconds. */
+/** A file of another process that has been unchanged for this long is orphaned. Milliseconds. */
 const defaultOrphanedMs = 10_000;
-/** After a day without a line a file of version 0.1.0 is removed; those processes renew nothing. Milliseconds. */
+/**
+ * Files of version 0.1.0, whose processes do not renew them, are removed when unchanged for this long.
+ * Milliseconds.
+ */
 const staleMs = 86_400_000;
 
 const ownName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
 /** `submissions-<host>-<pid>.ndjson` */
 const legacyName = /^submissions-.+-\d+\.ndjson$/;
 
-/** A file of another process, as it was when it was last seen to change. */
+/** A file of another process, as last observed. */
 interface ForeignFile {
   version: string;
   /** By this process's monotonic clock, in milliseconds. */
@@ -56,26 +62,27 @@ interface ForeignFile {
 }
 
 /**
- * Paid ids on disk before anything else is done with them: one JSON line each, appended and synced, so that neither a
- * crash of this process nor of the database loses one. A line `{"settled": …}` says that the database has it too. A torn
- * last line (the process died while writing) is passed over: its call was not answered to a process that could act on it.
+ * Stores the ids of paid jobs on disk before anything else is done with them: one JSON line each, appended and
+ * synced, so that neither a crash of this process nor of the database loses one. A line `{"settled": …}` marks an
+ * entry that the database has stored. An incomplete last line (the process died while writing) is ignored: no
+ * process has acted on that answer.
  *
- * Each process appends to a file of its own with a random name, so that no two share one, whatever their host names and
- * process ids are. The file's modification time is its lock: the process renews it every 2 s, and the file is orphaned
- * once another process has seen it unchanged for 10 s by its own clock. That needs no clock, host, or process id in
- * common, and holds for containers and network file systems.
+ * Each process appends to its own file with a random name, so that processes never share a file, even with equal
+ * host names and process ids. The file's modification time is its lock: the process renews it every 2 s, and the
+ * file is orphaned when another process has seen it unchanged for 10 s by its own clock. That requires no common
+ * clock, host or process id, and works with containers and network file systems.
  *
- * At the start the files of all processes are read, and left where they are: an id that is brought into the database
- * twice does no harm. Orphaned files are adopted later. The lock may be wrong about a process that is suspended, so a
- * writer looks for its file after each write, and an adopter renames a file before it reads it: either the adopter reads
- * the line, or the writer finds its file gone and writes all open entries to a new one.
+ * At startup the files of all processes are read and left in place: storing an id in the database twice is
+ * harmless. Orphaned files are adopted later. Because a suspended process cannot renew its lock, a writer checks
+ * that its file exists after each write, and an adopter renames a file before reading it: either the adopter reads
+ * the line, or the writer finds its file missing and writes all open entries to a new one.
  */
 export class Journal {
   private readonly open = new Map<string, JournalEntry>();
   private readonly foreign = new Map<string, ForeignFile>();
   /** Keys of open entries that other processes wrote. */
   private readonly foreignOpen = new Set<string>();
-  /** And of those settled since: their file is read a second time when it is orphaned. */
+  /** Keys of foreign entries that have been settled: their file is read a second time when it is orphaned. */
   private readonly foreignSettled = new Set<string>();
   private path = '';
   private file: number | null = null;
@@ -86,7 +93,7 @@ export class Journal {
   private renewedMs = 0;
 
   /**
-   * @param folder - below DATA_DIR; made when missing
+   * @param folder - below DATA_DIR; created if missing
    * @param orphanedMs - how long another process's file must be unchanged before it is adopted
    */
   constructor(
@@ -94,12 +101,12 @@ export class Journal {
     private readonly orphanedMs = defaultOrphanedMs,
   ) {}
 
-  /** Ids that the database may not have yet: of this process and of those before it. */
+  /** Entries that the database may not have yet, of this process and of others. */
   get unsettled(): readonly JournalEntry[] {
     return [...this.open.values()];
   }
 
-  /** Reads what other processes have written, and begins a file of its own with what is not settled. */
+  /** Reads the files of other processes and creates a file with all unsettled entries. */
   start(): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     for (const name of this.foreignNames()) this.read(join(this.folder, name));
@@ -108,8 +115,8 @@ export class Journal {
   }
 
   /**
-   * Takes over orphaned files. Called all the time. Throws if the disk cannot take what they hold; then nothing is lost,
-   * and the next call tries again.
+   * Adopts orphaned files. Called periodically.
+   * @throws if the disk cannot store their entries; nothing is lost, and the next call tries again
    */
   adopt(): void {
     if (this.file === null) return;
@@ -122,15 +129,15 @@ export class Journal {
     for (const path of legacy) removeStale(path);
   }
 
-  /** Returns once the entry would survive a power cut. Throws if the disk cannot take it. */
+  /** Returns when the entry is synced to disk. Throws if it cannot be written. */
   append(entry: JournalEntry): void {
     this.open.set(keyOf(entry), entry);
     this.write(entry);
   }
 
   /**
-   * The database has it: it need not be replayed. Throws if the disk cannot take that; then it stays unsettled, which
-   * holds back new paid calls until the journal can be written again.
+   * Marks an entry as stored in the database, so that it is not replayed. Throws if this cannot be written; the
+   * entry then stays unsettled, which blocks new paid calls until the journal can be written again.
    */
   settle(entry: JournalEntry): void {
     const settled = keyOf(entry);
@@ -142,18 +149,18 @@ export class Journal {
   }
 
   /**
-   * Shows other processes that this one is alive, and removes what has been settled for an hour. A renewal that fails
-   * costs no entry: see {@link Journal}.
+   * Renews the lock on the file, and removes entries that have been settled for an hour. A failed renewal loses no
+   * entry: see {@link Journal}.
    */
   renew(): void {
     if (this.file === null) return;
-    this.forgetSettled();
-    // Later than the last one also within a millisecond, so that each renewal can be seen.
+    this.dropSettled();
+    // Strictly increasing, so that each renewal changes the modification time.
     this.renewedMs = Math.max(Date.now(), this.renewedMs + 1);
     try {
       futimesSync(this.file, this.renewedMs / 1_000, this.renewedMs / 1_000);
     } catch {
-      // A full or read-only disk. Another process may adopt the file, which this one finds out at its next write.
+      // A full or read-only disk. If another process adopts the file, this one notices at its next write.
     }
   }
 
@@ -167,9 +174,9 @@ export class Journal {
 
   private write(line: object): void {
     if (this.file === null) throw new Error('The journal is not open.');
-    // The line break comes first too: after a torn line the next one must still stand alone.
+    // Starts with a line break too, so that an incomplete last line does not corrupt this one.
     const text = `\n${JSON.stringify(line)}\n`;
-    // All of it or an error; a single write to a disk that is nearly full may take a part and say nothing.
+    // writeFileSync writes everything or throws; a single writeSync may write a part on a full disk.
     this.writtenSinceMs ??= performance.now();
     writeFileSync(this.file, text);
     this.size += Buffer.byteLength(text);
@@ -181,7 +188,7 @@ export class Journal {
     if (this.open.size === 0 && this.size > compactBytes) this.empty();
   }
 
-  private forgetSettled(): void {
+  private dropSettled(): void {
     if (this.writtenSinceMs === null || performance.now() - this.writtenSinceMs < maxSettledMs) return;
     try {
       if (this.open.size === 0) this.empty();
@@ -198,7 +205,7 @@ export class Journal {
     this.writtenSinceMs = null;
   }
 
-  /** Begins a file with all that is not settled. */
+  /** Creates a file with all unsettled entries. */
   private create(): void {
     const path = join(this.folder, `submissions.${randomUUID()}.ndjson`);
     const file = openSync(path, 'ax', 0o600);
@@ -230,7 +237,7 @@ export class Journal {
     );
   }
 
-  /** Whether a file has not changed for long enough, and was not read since. */
+  /** Whether a file has been unchanged for long enough and has not been read since. */
   private isOrphaned(name: string): boolean {
     const stat = statSync(join(this.folder, name), { throwIfNoEntry: false });
     if (!stat) return false;
@@ -246,7 +253,7 @@ export class Journal {
     return true;
   }
 
-  /** Renames a file, so that its process finds it gone. Nothing is taken if another process was faster. */
+  /** Renames a file, so that its process finds it missing. Takes nothing if another process renamed it first. */
   private take(name: string): string[] {
     const taken = join(this.folder, `submissions.${randomUUID()}.ndjson`);
     this.foreign.delete(name);
@@ -291,7 +298,7 @@ function removeStale(path: string): void {
   if (stat && Date.now() - stat.mtimeMs > staleMs) rmSync(path, { force: true });
 }
 
-/** Empty if another process that starts now has adopted the file and removed it. */
+/** Empty if another starting process has adopted the file and removed it. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');

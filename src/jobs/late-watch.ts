@@ -4,14 +4,14 @@ import { failureColumns, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobStore } from './job.store';
 
-/** Intervals of the late watch grow with the job's age: each is this share of it. */
+/** The interval between polls of the late watch, as a share of the job's age. */
 const shareOfAge = 1 / 8;
-/** The shortest interval, in intervals of a job that is running. */
+/** The minimum interval, in poll intervals of a running job. */
 const minPolls = 5;
-/** The longest interval, as a share of the upstream's retention: 6 hours for a model, 24 minutes for a generation. */
+/** The maximum interval, as a share of the upstream's retention: 6 hours for a model, 24 minutes for a generation. */
 const shareOfRetention = 1 / 120;
 
-/** What the late watch of a kind of job is planned by, in milliseconds. */
+/** Parameters of the late watch for a kind of job, in milliseconds. */
 export interface WatchPlan {
   readonly pollPlan: PollPlan;
   /** How long the upstream keeps the result of a finished job. */
@@ -19,9 +19,8 @@ export interface WatchPlan {
 }
 
 /**
- * When a failed job is polled next, in milliseconds from now; null: not again. A job that failed although it was
- * submitted may still succeed upstream, so it is polled, less and less often, until `deadlineAt`. The last poll is at
- * that time.
+ * When a failed job is polled next, in milliseconds from now; null: never. A submitted job that failed here may
+ * still succeed upstream, so it is polled at growing intervals until `deadlineAt`, for the last time at that time.
  */
 export function nextWatchMs(
   row: Pick<JobRow, 'submittedAt' | 'deadlineAt'>,
@@ -34,11 +33,11 @@ export function nextWatchMs(
   const ageMs = now.getTime() - (row.submittedAt?.getTime() ?? now.getTime());
   const maxMs = retentionMs * shareOfRetention;
   const fullMs = Math.min(maxMs, Math.max(pollPlan.nextMs * minPolls, ageMs * shareOfAge));
-  // Jobs that failed together are not polled together for the rest of their retention.
+  // Jitter, so that jobs that failed together are not polled together.
   return Math.min(leftMs, Math.round(fullMs * (1 - random() / 4)));
 }
 
-/** The move by which a job fails that the upstream has: it stays under the late watch until the retention is over. */
+/** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
 export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: Date): JobMove {
   const deadlineAt = new Date(now.getTime() + plan.retentionMs);
   const set = {
@@ -54,7 +53,7 @@ export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: 
   return { id: row.id, from: [row.status], set, dueInMs, appendsEvent: true };
 }
 
-/** Lets jobs fail, with what their end means for their photos, and wakes their subscribers. */
+/** Fails jobs, releases their photos, and wakes their subscribers. */
 export async function failJobs(
   { database, store }: { database: Transactions; store: JobStore },
   steps: JobSteps,

@@ -1,36 +1,36 @@
 import { LRUCache } from 'lru-cache';
 import type { Sql } from '../core/sql';
 
-/** Durations are looked at anew after this time. */
+/** How long a median is cached. */
 const freshMs = 60_000;
-/** Fewer past jobs than this say little; then the provider's own figure counts. */
+/** With fewer past jobs than this, the provider's figure is used. */
 const minSamples = 3;
 
-/** How long jobs of a kind have taken, by the median of the last fifty; read at most once a minute for each kind. */
+/** The median duration of the last fifty jobs of each kind; read at most once a minute per kind. */
 export class LearnedDurations {
   private readonly medians = new LRUCache<string, Promise<number | null>>({ max: 200, ttl: freshMs });
 
   constructor(private readonly sql: Sql) {}
 
   /**
-   * @param kind - what the figure is kept under
+   * @param kind - the cache key
    * @param query - selects `ms`, the durations of the last fifty jobs of the kind
-   * @param otherwiseMs - what is usual until enough have been seen
+   * @param defaultMs - the result while there are too few jobs
    */
   async typicalMs(
     kind: string,
     query: string,
     parameters: readonly unknown[],
-    otherwiseMs: number,
+    defaultMs: number,
   ): Promise<number> {
     let median = this.medians.get(kind);
     if (!median) {
       median = this.median(query, parameters);
       this.medians.set(kind, median);
-      // What failed is asked again: the database may be back a moment later.
+      // Do not cache failures: the database may be available a moment later.
       median.catch(() => this.medians.delete(kind));
     }
-    return (await median) ?? otherwiseMs;
+    return (await median) ?? defaultMs;
   }
 
   private async median(query: string, parameters: readonly unknown[]): Promise<number | null> {

@@ -3,13 +3,13 @@ import { ForOperators } from '../graphql/root-scopes';
 import { Operator } from './operator.type';
 import type { Overview } from './overview';
 
-/** The gateway for its operators. */
+/** Queries for operators. */
 @Resolver(() => Operator)
 export class OperatorResolver {
   constructor(private readonly overview: () => Promise<Overview>) {}
 
   @ForOperators()
-  @Query(() => Operator, { description: 'How everything stands. Needs the scope `admin`.' })
+  @Query(() => Operator, { description: 'The state of the gateway. Requires the scope `admin`.' })
   operator(): Promise<Operator> {
     return this.overview();
   }

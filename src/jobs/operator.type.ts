@@ -1,85 +1,85 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 
-/** How many jobs are in a state, as operators see it. */
 @ObjectType('JobCount', { description: 'How many models, generations or avatars are in a state.' })
 export class JobCountType {
   @Field(() => String, {
-    description: '`model`, `generation` or `avatar`; of avatars those that are not stored yet.',
+    description: '`model`, `generation` or `avatar`; avatars only while they are not stored.',
   })
   kind: string;
 
   @Field(() => String, { description: 'The state.' })
   status: string;
 
-  @Field(() => Int, { description: 'How many, of all owners.' })
+  @Field(() => Int, { description: 'The number, for all owners.' })
   count: number;
 }
 
-/** An uncertain job, as operators see it. */
-@ObjectType('UncertainJob', { description: 'A job that the avatar service may or may not have taken.' })
+@ObjectType('UncertainJob', {
+  description: 'A job for which it is unknown whether the avatar service accepted it.',
+})
 export class UncertainJobType {
   @Field(() => ID, { description: 'The model’s or generation’s global id.' })
   id: string;
 
-  @Field(() => Date, { description: 'When the avatar service was asked.' })
+  @Field(() => Date, { description: 'When the request to the avatar service was made.' })
   since: Date;
 }
 
-/** An account at an avatar service, as operators see it. */
 @ObjectType('UpstreamAccount', { description: 'An account at an avatar service.' })
 export class UpstreamAccountType {
-  @Field(() => String, { description: 'Which service.' })
+  @Field(() => String, { description: 'The name of the service.' })
   provider: string;
 
-  @Field(() => String, { description: 'A digest of its address and key.' })
+  @Field(() => String, { description: 'A digest of the service’s address and key.' })
   account: string;
 
   @Field(() => Date, {
     nullable: true,
     description:
-      'It is not called before: it asked for a pause, or kept failing. Null, or past: it is called.',
+      'No calls are made before this time, because the service requested a pause or kept failing. Null or in the past: calls are made.',
   })
   pausedUntil: Date | null;
 
   @Field(() => Date, {
     nullable: true,
-    description: 'Since when no paid call is made for this account. Null: paid calls are made.',
+    description: 'Since when no paid calls are made for this account. Null: paid calls are made.',
   })
   submissionsPausedAt: Date | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'Why no paid call is made: UPSTREAM_CREDITS, UPSTREAM_AUTH, or OPERATOR (`likeness upstream pause`).',
+      'Why no paid calls are made: UPSTREAM_CREDITS, UPSTREAM_AUTH, or OPERATOR (`likeness upstream pause`).',
   })
   submissionsPauseReason: string | null;
 
   @Field(() => Date, {
     nullable: true,
-    description: 'When it is checked next whether the service accepts the account again.',
+    description: 'When the gateway next checks whether the service accepts the account again.',
   })
   nextCheckAt: Date | null;
 
-  @Field(() => Int, { description: 'Different jobs whose calls failed since the last good answer.' })
+  @Field(() => Int, {
+    description: 'Number of different jobs whose calls failed since the last successful answer.',
+  })
   failures: number;
 
-  @Field(() => Int, { nullable: true, description: 'Credits left, as the service said last.' })
+  @Field(() => Int, { nullable: true, description: 'Remaining credits, as last reported by the service.' })
   creditsAvailable: number | null;
 
-  @Field(() => Date, { nullable: true, description: 'When it said so.' })
+  @Field(() => Date, { nullable: true, description: 'When they were reported.' })
   creditsSeenAt: Date | null;
 }
 
-/** How everything stands, as operators see it. */
 @ObjectType({
-  description: 'How everything stands, for whoever runs the gateway. Nothing of anybody’s pictures.',
+  description: 'The state of the gateway, for its operator. Contains no pictures or prompts.',
 })
 export class Operator {
-  @Field(() => [JobCountType], { description: 'What there is, by state.' })
+  @Field(() => [JobCountType], { description: 'Numbers of jobs and avatars by state.' })
   jobs: JobCountType[];
 
   @Field(() => Int, {
-    description: 'How long the work that waits longest has been due, in milliseconds; 0 if none is late.',
+    description: 'How long the most overdue work has been due, in milliseconds; 0 if nothing is late.',
   })
   lagMs: number;
 
@@ -91,11 +91,11 @@ export class Operator {
 
   @Field(() => Date, {
     nullable: true,
-    description: 'When the first of the pictures that are not stored yet is deleted upstream.',
+    description: 'The earliest time at which the upstream deletes a picture that is not stored yet.',
   })
   nextExpiry: Date | null;
 
-  @Field(() => [UpstreamAccountType], { description: 'The accounts at avatar services, with their credits.' })
+  @Field(() => [UpstreamAccountType], { description: 'The accounts at avatar services.' })
   accounts: UpstreamAccountType[];
 
   @Field(() => Int, { description: 'Files that are scheduled for deletion and still exist.' })

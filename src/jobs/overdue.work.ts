@@ -8,13 +8,12 @@ import type { JobStore } from './job.store';
 import { failingToWatch } from './late-watch';
 import { closeAttempt } from './submission.ledger';
 
-/** What {@link OverdueWork} needs. */
-export interface OverdueDependencies {
+export interface OverdueWorkDeps {
   database: Transactions;
   store: JobStore;
-  /** The provider that is configured. */
+  /** The configured provider. */
   provider: { readonly name: string };
-  /** How long after its deadline a job is ended here: time for a last poll that is in flight, in milliseconds. */
+  /** How long after its deadline a job is ended, in milliseconds; leaves time for a poll that is in flight. */
   marginMs: number;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
   graceMs: number;
@@ -27,22 +26,22 @@ type OverdueRow = JobRow & { readAt: Date };
 
 const maxRows = 100;
 const hourMs = 3_600_000;
-/** The grace period for another provider's submissions, if it is longer: that provider's own is not known. */
+/** The minimum grace period for submissions of another provider, whose own grace period is unknown. */
 const minForeignGraceMs = hourMs;
-/** How long another provider's failed jobs are kept for the late watch: until it may be configured again. */
+/** How long failed jobs of another provider stay under the late watch, in case it is configured again. */
 const foreignRetentionMs = 30 * 24 * hourMs;
 
 /**
- * Ends jobs whose time is over, without a call to the upstream: so no state outlasts its deadline while calls are paused,
- * the budget is spent, or the provider of the job is not configured any more. Jobs that the upstream has go on under the
- * late watch.
+ * Ends jobs whose deadline has passed, without a call to the upstream. So no state outlasts its deadline while
+ * calls are paused, the budget is spent, or the job's provider is no longer configured. Submitted jobs continue
+ * under the late watch.
  */
 export class OverdueWork {
-  constructor(private readonly deps: OverdueDependencies) {}
+  constructor(private readonly deps: OverdueWorkDeps) {}
 
   /**
    * Ends the overdue jobs of one kind.
-   * @returns how many rows were changed
+   * @returns the number of changed rows
    */
   async processBatch(steps: JobSteps): Promise<number> {
     const { database, store, provider, marginMs } = this.deps;
@@ -87,7 +86,7 @@ export class OverdueWork {
       else await steps.ended(sql, row);
       logger.warn(
         { id: row.id, provider: row.provider, status: row.status },
-        `a ${kind.noun} was overdue and has been moved on`,
+        `an overdue ${kind.noun} was moved to its next state`,
       );
     }
     return moved;
@@ -131,13 +130,13 @@ export class OverdueWork {
   }
 }
 
-/** Evidence is not looked at: nothing is submitted again for a provider that is not configured. */
+/** Evidence is not evaluated: nothing is submitted again for a provider that is not configured. */
 function endUncertain(row: OverdueRow): JobMove {
-  const why = failure('SUBMISSION_UNKNOWN', 'It may have been paid for. Ask the operator.');
+  const why = failure('SUBMISSION_UNKNOWN', 'It may have been charged. Contact the operator.');
   return { id: row.id, ...failing({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
 }
 
-/** A failed job of another provider cannot be polled; it stays for the late watch until its time is over. */
+/** A failed job of another provider cannot be polled; it stays under the late watch until its deadline. */
 function postponeWatch(row: OverdueRow): JobMove {
   const leftMs = (row.deadlineAt?.getTime() ?? 0) - row.readAt.getTime();
   const dueInMs = leftMs > 0 ? Math.min(leftMs, hourMs) : null;
@@ -145,12 +144,12 @@ function postponeWatch(row: OverdueRow): JobMove {
 }
 
 function notConfigured({ provider }: JobRow, advice: string): Failure {
-  return failure('PROVIDER_NOT_CONFIGURED', `It is "${provider}". ${advice} Ask the operator.`);
+  return failure('PROVIDER_NOT_CONFIGURED', `It is "${provider}". ${advice} Contact the operator.`);
 }
 
 /**
- * SQL: which rows are overdue; $1 is the configured provider, $2 the margin. Rows of other providers are due for a worker
- * that does not exist.
+ * SQL conditions for overdue rows; $1 is the configured provider, $2 the margin. Rows of other providers are
+ * included once they are due, since no other worker handles them.
  */
 function overdueConditions(running: string): string[] {
   const margin = `$2 * interval '1 ms'`;

@@ -2,7 +2,6 @@ import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql } from '../core/sql';
 import type { PauseReason } from '../upstream/account.entity';
 
-/** How many jobs of a kind are in a state. */
 interface JobCount {
   kind: 'model' | 'generation' | 'avatar';
   status: string;
@@ -11,46 +10,45 @@ interface JobCount {
 
 /** A job whose paid call has an unknown outcome. */
 interface UncertainJob {
-  /** The global id. */
   id: string;
   /** When the call was made. */
   since: Date;
 }
 
-/** What is known of an account at an avatar service. */
+/** The state of an account at an avatar service. */
 export interface AccountState {
   provider: string;
-  /** A digest of address and key. */
+  /** A digest of the service's address and key. */
   account: string;
-  /** Nobody calls before; null, or past: calls are made. */
+  /** No calls before this time; null or in the past: calls are made. */
   pausedUntil: Date | null;
-  /** Since when no paid call is made; null: paid calls are made. */
+  /** Since when no paid calls are made; null: paid calls are made. */
   submissionsPausedAt: Date | null;
   submissionsPauseReason: PauseReason | null;
   /** When a paused account is checked next. */
   nextCheckAt: Date | null;
-  /** Different jobs whose calls failed since the last good answer. */
+  /** Number of different jobs whose calls failed since the last successful answer. */
   failures: number;
-  /** What the service said last; null: nothing. */
+  /** Remaining credits as last reported by the service; null if never reported. */
   creditsAvailable: number | null;
   creditsSeenAt: Date | null;
 }
 
-/** How the whole house stands, for whoever runs it. */
+/** The state of the whole gateway, for its operator. */
 export interface Overview {
-  /** Models and generations by state; of avatars those that are being fetched. */
+  /** Models and generations by state; avatars that are being fetched. */
   jobs: JobCount[];
-  /** How long the work that waits longest has been due, in milliseconds; 0 if none is late. */
+  /** How long the most overdue work has been due, in milliseconds; 0 if nothing is late. */
   lagMs: number;
   uncertain: UncertainJob | null;
-  /** When the first of the pictures that are not stored yet is deleted upstream. */
+  /** The earliest time at which the upstream deletes a picture that is not stored yet. */
   nextExpiry: Date | null;
   accounts: AccountState[];
-  /** Files that are to be deleted and are not yet. */
+  /** Files that are scheduled for deletion and still exist. */
   pendingMediaDeletions: number;
 }
 
-/** Reads how everything stands. Counts whole tables: for an operator, not for every request. */
+/** Reads the state of the gateway. Scans whole tables, so it is for operators only. */
 export async function readOverview(sql: Sql): Promise<Overview> {
   const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
     `SELECT greatest(0, extract(epoch FROM now() - least(

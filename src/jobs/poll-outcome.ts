@@ -5,64 +5,64 @@ import type { JobPatch, JobRow } from './job';
 import { nextWatchMs } from './late-watch';
 import { forecast } from './progress';
 
-/** What the meaning of an answer depends on besides the answer and the row; times in milliseconds. */
+/** Parameters of {@link outcomeOf}; times in milliseconds. */
 export interface PollRules {
   readonly now: Date;
   readonly pollPlan: PollPlan;
   readonly retentionMs: number;
-  /** For how long a job must be answered by 404 alone before it counts as lost. */
+  /** How long all polls of a job must be answered by 404 before it counts as lost. */
   readonly lostAfterMs: number;
-  /** The share of the whole job that the upstream's progress stands for. */
+  /** The share of the whole job that the upstream's progress covers. */
   readonly shareOfUpstream: number;
   /** How long such a job typically takes. */
   readonly typicalMs: number;
 }
 
-/** What follows from a poll for a job. */
+/** The consequence of a poll for a job. */
 export type PollOutcome =
   | { then: 'fail'; why: Failure }
-  /** The job stays as it is; `tell`: its progress has changed. */
+  /** The job keeps its state; `appendsEvent`: its progress has changed. */
   | { then: 'stay'; set: JobPatch; dueInMs: number | null; appendsEvent: boolean };
 
-/** What a poll came to. */
+/** The answer to a poll, or its error. */
 export type PollAnswer = UpstreamState | UpstreamError;
 
-/** A job counts as lost only after as many answers of 404. */
+/** Minimum number of 404 answers before a job counts as lost. */
 const minNotFound = 10;
-/** After as many polls in a row without a definite answer, earlier answers of 404 prove nothing any more. */
+/** After this many consecutive polls without a definite answer, earlier 404 answers are discarded. */
 const maxUnanswered = 5;
 const firstRetryMs = 2_000;
 const maxRetryMs = 60_000;
 
 const lost = failure(
   'MODEL_LOST_UPSTREAM',
-  'If it is found again, the result is still taken. A retry pays again.',
+  'If it is found again, its result is still stored. A retry is charged again.',
 );
 
 const noNotFound = { notFoundSince: null, notFoundCount: 0 } as const;
 
 /**
- * What an answer means for a job that is running or, after it failed, under the late watch; unless it is done and has a
- * result. (Done without one is a failure.)
+ * Evaluates an answer for a job that is running or, after it failed, under the late watch. A job that is DONE with
+ * a result is not handled here; DONE without a result is a failure.
  */
 export function outcomeOf(row: JobRow, answer: PollAnswer, rules: PollRules): PollOutcome {
-  const found = { ...readingOf(row, answer, rules.now), polls: row.polls + 1 };
+  const reading = { ...readingOf(row, answer, rules.now), polls: row.polls + 1 };
   if (row.status === 'FAILED') {
-    return { then: 'stay', set: found, dueInMs: nextWatchMs(row, rules.now, rules), appendsEvent: false };
+    return { then: 'stay', set: reading, dueInMs: nextWatchMs(row, rules.now, rules), appendsEvent: false };
   }
-  const why = failureOf(row, answer, found, rules);
+  const why = failureOf(row, answer, reading, rules);
   if (why) return { then: 'fail', why };
   return answer instanceof UpstreamError
-    ? { then: 'stay', set: found, dueInMs: retryMs(row, answer, found, rules), appendsEvent: false }
-    : { then: 'stay', ...progressOf(row, answer, found, rules) };
+    ? { then: 'stay', set: reading, dueInMs: retryMs(row, answer, reading, rules), appendsEvent: false }
+    : { then: 'stay', ...progressOf(row, answer, reading, rules) };
 }
 
-/** What was learnt of the job, in its columns. */
+/** Columns that a poll updates. */
 type Reading = Required<
   Pick<JobRow, 'tries' | 'notFoundSince' | 'notFoundCount' | 'lastRunningAt' | 'lastError'>
 >;
 
-/** Answers of 404 are counted alone: any other definite answer ends the count. */
+/** Only consecutive 404 answers count: any other definite answer resets the count. */
 function readingOf(row: JobRow, answer: PollAnswer, now: Date): Reading {
   const { lastRunningAt, notFoundSince, notFoundCount } = row;
   if (!(answer instanceof UpstreamError)) {
@@ -79,12 +79,12 @@ function readingOf(row: JobRow, answer: PollAnswer, now: Date): Reading {
   return { tries, lastError, lastRunningAt, ...(endsCount ? noNotFound : { notFoundSince, notFoundCount }) };
 }
 
-function failureOf(row: JobRow, answer: PollAnswer, found: Reading, rules: PollRules): Failure | null {
+function failureOf(row: JobRow, answer: PollAnswer, reading: Reading, rules: PollRules): Failure | null {
   if (!(answer instanceof UpstreamError)) {
     if (answer.state === 'FAILED') return failure(answer.code, quote(answer.reason));
-    if (answer.state === 'DONE') return failure('UPSTREAM_FAILED', 'It delivered no picture.');
+    if (answer.state === 'DONE') return failure('UPSTREAM_FAILED', 'It returned no picture.');
   }
-  if (isLost(found, rules)) return lost;
+  if (isLost(reading, rules)) return lost;
   return row.deadlineAt && row.deadlineAt <= rules.now ? timedOut : null;
 }
 
@@ -100,21 +100,21 @@ function isNotFound({ refusal }: UpstreamError): boolean {
   return refusal === 'NOT_FOUND';
 }
 
-function retryMs(row: JobRow, error: UpstreamError, found: Reading, rules: PollRules): number {
+function retryMs(row: JobRow, error: UpstreamError, reading: Reading, rules: PollRules): number {
   if (isNotFound(error)) {
-    // Often enough that all tries fit into the time.
+    // Short enough for all tries to fit into the period.
     const maxMs = Math.min(maxRetryMs, rules.lostAfterMs / (2 * minNotFound));
     return untilDeadline(
       row,
       rules.now,
-      backoffMs(found.notFoundCount, Math.min(firstRetryMs, maxMs), maxMs),
+      backoffMs(reading.notFoundCount, Math.min(firstRetryMs, maxMs), maxMs),
     );
   }
-  const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(found.tries, firstRetryMs, maxRetryMs));
+  const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(reading.tries, firstRetryMs, maxRetryMs));
   return untilDeadline(row, rules.now, waitMs);
 }
 
-/** The last poll before a deadline is at the deadline. */
+/** The last poll is at the deadline. */
 function untilDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
   return Math.max(0, Math.min(ms, (deadlineAt?.getTime() ?? Infinity) - now.getTime()));
 }
@@ -122,7 +122,7 @@ function untilDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
 function progressOf(
   row: JobRow,
   answer: UpstreamState,
-  found: Reading,
+  reading: Reading,
   { now, pollPlan, shareOfUpstream: share, typicalMs }: PollRules,
 ): { set: JobPatch; dueInMs: number; appendsEvent: boolean } {
   const { progress, readyAt } = forecast({
@@ -132,10 +132,10 @@ function progressOf(
     reported: 'progress' in answer ? answer.progress : undefined,
     lastProgress: row.progress / share,
   });
-  const shown = Math.max(row.progress, Math.floor(progress * share));
+  const published = Math.max(row.progress, Math.floor(progress * share));
   return {
-    set: { ...found, progress: shown, estimatedReadyAt: readyAt },
+    set: { ...reading, progress: published, estimatedReadyAt: readyAt },
     dueInMs: untilDeadline(row, now, pollPlan.nextMs),
-    appendsEvent: shown !== row.progress,
+    appendsEvent: published !== row.progress,
   };
 }

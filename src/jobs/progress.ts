@@ -1,28 +1,28 @@
-/** How far a job is and when it should be ready. */
+/** The progress of a job and when it is expected to be ready. */
 export interface Forecast {
-  /** Percent, 0 to 99: only the end itself is 100. */
+  /** Percent, 0 to 99: 100 is reserved for finished jobs. */
   progress: number;
   readyAt: Date;
 }
 
-/** What a forecast is made from; times by one clock, durations in milliseconds. */
+/** Parameters of {@link forecast}; times by one clock, durations in milliseconds. */
 export interface ForecastInput {
   now: Date;
   submittedAt: Date;
-  /** How long such jobs usually take. */
+  /** How long such jobs typically take. */
   typicalMs: number;
-  /** What the upstream itself says, percent. */
+  /** The progress that the upstream reports, in percent. */
   reported?: number;
-  /** What was last told to clients; never undercut. */
+  /** The last published progress; the result is never lower. */
   lastProgress: number;
 }
 
-/** Until its usual end a job gets to this share by the clock; what takes longer creeps on towards 99. */
-const shareAtUsualEnd = 95;
+/** The progress by elapsed time at the typical duration; after that it approaches 99. */
+const shareAtTypicalEnd = 95;
 
 /**
- * Progress and readiness from what the upstream says, or else from elapsed time against past durations.
- * An overdue job is expected to take a tenth of its time so far longer.
+ * Forecasts from the upstream's progress, or else from elapsed time and past durations. An overdue job is expected
+ * to take another tenth of its time so far.
  */
 export function forecast({ now, submittedAt, typicalMs, reported, lastProgress }: ForecastInput): Forecast {
   const elapsedMs = Math.max(0, now.getTime() - submittedAt.getTime());
@@ -33,12 +33,12 @@ export function forecast({ now, submittedAt, typicalMs, reported, lastProgress }
 }
 
 function shareByClock(share: number): number {
-  if (share <= 1) return share * shareAtUsualEnd;
-  return shareAtUsualEnd + (99 - shareAtUsualEnd) * (1 - Math.exp(1 - share));
+  if (share <= 1) return share * shareAtTypicalEnd;
+  return shareAtTypicalEnd + (99 - shareAtTypicalEnd) * (1 - Math.exp(1 - share));
 }
 
 function remainingMs(elapsedMs: number, typicalMs: number, reported: number | undefined): number {
-  // Below 5 % a figure says more about rounding than about speed.
+  // Below 5 % the figure is too coarse for an extrapolation.
   if (reported !== undefined && reported >= 5) return (elapsedMs * (100 - Math.min(99, reported))) / reported;
   return Math.max(typicalMs - elapsedMs, elapsedMs / 10);
 }

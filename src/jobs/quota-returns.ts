@@ -5,9 +5,9 @@ import type { JobKind, JobMove, JobRow } from './job';
 const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
 
 /**
- * Settles the quota reservations of rows that a move took into FAILED or CANCELLED, or out of them; in the transaction
- * of the moves, after them. Other moves cost nothing here.
- * @param moved - the rows that changed, as they are now
+ * Settles the quota reservations of rows that moved into or out of FAILED or CANCELLED, in the transaction of the
+ * moves.
+ * @param moved - the changed rows, after the moves
  */
 export async function settleQuotas(
   sql: Sql,
@@ -18,7 +18,7 @@ export async function settleQuotas(
   const changed = new Map(moves.filter(({ set }) => set.status !== undefined).map((move) => [move.id, move]));
   const concerned = moved.filter(({ id, status }) => {
     const move = changed.get(id);
-    // A retry makes a reservation of its own; the one before stays as it is.
+    // A retry makes its own reservation; the previous one stays as it is.
     return (
       move &&
       status !== 'QUEUED' &&
@@ -34,11 +34,10 @@ export async function settleQuotas(
 }
 
 /**
- * Makes quota reservations what the ledger says of them. A reservation is returned once its job is over without success
- * (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was paid or may have been
- * paid. It counts again if one turns out to have been paid after all. Derived from the stored facts alone, so calling it
- * again changes nothing.
- * @param only - one attempt: the reservation that it belongs to; `isDeleted`: the jobs are about to be deleted
+ * Derives the state of quota reservations from the ledger. A reservation is released when its job has ended without
+ * success (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
+ * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
+ * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
  */
 export async function settleReservations(
   sql: Sql,

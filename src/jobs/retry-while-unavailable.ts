@@ -1,13 +1,13 @@
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 
-/** With the delays between them, about a minute. */
+/** About a minute, including the delays. */
 const maxTries = 16;
 
 /**
- * Repeats a write until the database accepts it, for about a minute. For outcomes of paid calls: a certain outcome that
- * is lost to an outage of the database would become UNCERTAIN.
- * @throws the last error, or at once any error but SERVICE_UNAVAILABLE
+ * Repeats a write until the database accepts it, for about a minute. For outcomes of paid calls: a certain outcome
+ * that is not stored because of a database outage would become UNCERTAIN.
+ * @throws the last error, or immediately any error other than SERVICE_UNAVAILABLE
  */
 export async function retryWhileUnavailable(write: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {

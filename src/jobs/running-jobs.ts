@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 
-/** How many trainings and generations of an owner are not over, without the given one. */
+/** Counts the unfinished trainings and generations of an owner, except the given one. */
 export async function countRunning(sql: Sql, owner: string, exceptId: string | null): Promise<number> {
   const [counted] = await sql.rows<{ running: number }>(
     `SELECT ((SELECT count(*) FROM models

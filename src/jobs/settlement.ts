@@ -9,7 +9,6 @@ import type { JobStore } from './job.store';
 import type { Journal, JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.ledger';
 
-/** What the settling of paid calls is made of. */
 export interface SettlementDeps {
   database: Transactions;
   store: JobStore;
@@ -21,26 +20,26 @@ export interface SettlementDeps {
 
 const uniqueViolation = '23505';
 
-/** A row as it is when an id for it comes in, with the database's time. */
-type Found = JobRow & { readAt: Date };
+/** A row as read when an id for it arrives, with the database's time of the read. */
+type ReadRow = JobRow & { readAt: Date };
 
-/** Keeps what is known of a paid call's end: its id, or that nothing is known. */
+/** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
 export class Settlement {
   private mayAdopt = true;
-  /** Ids that are in the journal and on their way to the database for the first time. */
+  /** Entries that are in the journal and are being written to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
   constructor(private readonly deps: SettlementDeps) {}
 
   /**
-   * Whether the journal or the database failed to take an id that was answered; until both have it, no new paid call is
-   * begun. An id that is being stored for the first time does not count.
+   * Whether the journal or the database failed to store an accepted id. No new paid call starts until both have
+   * stored it. An id that is being stored for the first time does not count.
    */
   get isBehind(): boolean {
     return this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
   }
 
-  /** The upstream took it: the id goes to the journal, before anything else, and then to the database. */
+  /** Stores the id of an accepted call: first in the journal, then in the database. */
   async accepted(steps: JobSteps, entry: JournalEntry): Promise<void> {
     try {
       this.deps.journal.append(entry);
@@ -48,7 +47,7 @@ export class Settlement {
     } catch (error) {
       this.deps.logger.error(
         { err: error, id: entry.id },
-        'the journal cannot be written; the id is kept in memory, and no new paid call is begun until it can',
+        'the journal cannot be written; the id is kept in memory and no new paid call starts until it can be written',
       );
     }
     try {
@@ -60,8 +59,8 @@ export class Settlement {
   }
 
   /**
-   * Brings ids that only a journal has into the database, also those of processes that have died. Called at the start
-   * before anything is claimed, and then all the time.
+   * Writes ids that only a journal has to the database, including those of exited processes. Called at startup
+   * before any row is claimed, and then periodically.
    */
   async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
     this.adopt();
@@ -73,19 +72,19 @@ export class Settlement {
       this.deps.journal.adopt();
       this.mayAdopt = true;
     } catch (error) {
-      // Tried every second; told once.
+      // Tried every second, logged once.
       if (this.mayAdopt)
         this.deps.logger.error({ err: error }, 'cannot adopt journal files of exited processes');
       this.mayAdopt = false;
     }
   }
 
-  /** Nothing certain is known of the call: the row says so, and is never sent again by itself. */
+  /** Records that the outcome of a call is unknown. The call is not repeated automatically. */
   async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, error?: UpstreamError): Promise<void> {
     const { database, logger, store, graceMs } = this.deps;
     logger.error(
       { id: row.id, attempt: row.attempt },
-      `whether the upstream took a ${steps.kind.noun} is unknown; it is not sent again by itself`,
+      `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
     );
     const moved = await database.transaction(async (sql) => {
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
@@ -98,7 +97,7 @@ export class Settlement {
     store.wake(steps.kind, moved);
   }
 
-  /** What the database cannot take now stays in the journal for {@link replay}. */
+  /** If the database is unavailable, the entry stays in the journal for {@link replay}. */
   private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
     const { database, store, logger } = this.deps;
     try {
@@ -110,7 +109,7 @@ export class Settlement {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
       logger.error(
         { err: error, id: entry.id, attempt: entry.attempt },
-        'an answered id could not be stored yet; it is tried again',
+        'the id of an accepted call could not be stored yet; retrying',
       );
       return;
     }
@@ -123,7 +122,7 @@ export class Settlement {
     } catch (error) {
       this.deps.logger.error(
         { err: error, id: entry.id },
-        'the journal cannot be written; no new paid call is begun until it can',
+        'the journal cannot be written; no new paid call starts until it can be written',
       );
     }
   }
@@ -143,14 +142,14 @@ export class Settlement {
     typicalMs: number,
   ): Promise<JobRow | null> {
     const { logger, store } = this.deps;
-    // The job's row is locked before its ledger's, here and wherever both are.
+    // Lock order, here and everywhere: the job's row, then its row in the ledger.
     const [found] = await sql.rows<Record<string, unknown>>(
       `SELECT t.*, now() AS read_at FROM ${steps.kind.table} t WHERE id = $1 FOR UPDATE`,
       [entry.id],
     );
-    const row = found ? camelRow<Found>(found) : null;
+    const row = found ? camelRow<ReadRow>(found) : null;
     const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
-    // What is read from the journal once more changes nothing: a person may have retried since.
+    // A repeated journal entry changes nothing: the owner may have retried the job since.
     if (row && !isFirstAcceptance) return null;
     const bad = rejectionReason(row, entry);
     if (!row || bad !== null) {
@@ -163,30 +162,34 @@ export class Settlement {
     return moved ?? null;
   }
 
-  /** The upstream answered with an id that another job has: whose it is cannot be known, and the other keeps it. */
+  /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */
   private async duplicate(steps: JobSteps, entry: JournalEntry): Promise<void> {
-    const error = new UpstreamError('UNKNOWN', 'The upstream answered with an id that it has given before.', {
-      status: 200,
-      evidence: entry.ref,
-    });
+    const error = new UpstreamError(
+      'UNKNOWN',
+      'The upstream returned an id that already belongs to another job.',
+      {
+        status: 200,
+        evidence: entry.ref,
+      },
+    );
     await this.unknown(steps, entry, error);
     this.settle(entry);
   }
 }
 
-/** Why an id that is news cannot become the row's, in words for the operator; null if it can. */
+/** Why a newly accepted id cannot be stored in the row, for the log; null if it can. */
 function rejectionReason(row: JobRow | null, entry: JournalEntry): string | null {
-  if (!row) return 'the upstream took a job that was deleted meanwhile';
+  if (!row) return 'the upstream accepted a job that was deleted in the meantime';
   if (row.attempt === entry.attempt && row.providerRef === null) return null;
-  return 'an earlier attempt was taken by the upstream after all: it was paid twice';
+  return 'the upstream accepted an earlier attempt as well: the job was paid twice';
 }
 
-/** Whether the id is all that was missing. */
+/** Whether the job only waits for this id. */
 function isWaitedFor(row: JobRow): boolean {
   return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
 }
 
-function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
+function acceptingMove(row: ReadRow, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
   const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
   const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
   const accepted: JobPatch = {
@@ -198,7 +201,7 @@ function acceptingMove(row: Found, entry: JournalEntry, steps: JobSteps, typical
   };
   if (row.status === 'CANCELLED') return { ...hold, set: accepted, dueInMs: null, appendsEvent: false };
   if (!isWaitedFor(row)) {
-    // It has failed for a reason of its own, and was paid for all the same: the late watch takes it over.
+    // The job failed for another reason but was paid: the late watch polls it.
     const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
     return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
   }

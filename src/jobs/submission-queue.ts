@@ -7,36 +7,35 @@ import type { AvatarProvider } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';
 import type { JobStore, JobWork } from './job.store';
 
-/** What {@link SubmissionQueue} needs. */
 export interface SubmissionQueueDeps {
   store: JobStore;
   provider: Pick<AvatarProvider, 'name'>;
   budget: UpstreamBudget;
   logger: Logger;
-  /** How long a worker holds a row without a sign of life, in milliseconds. */
+  /** How long a row is leased to a worker, in milliseconds. */
   leaseMs: number;
 }
 
-/** What is done with each kind of row. */
+/** Handlers for each kind of row. */
 export interface SubmissionHandlers {
   /** A QUEUED row for which a call has been taken from the budget. */
   submit: (row: Claimed<JobRow>) => Promise<void>;
-  /** A QUEUED row whose deadline has passed; it needs no call. */
+  /** A QUEUED row whose deadline has passed. */
   expire: (row: Claimed<JobRow>) => Promise<void>;
   /** A row whose call has ended without a known outcome. */
   settle: (row: Claimed<JobRow>) => Promise<void>;
 }
 
-/** Paid calls that one process makes at once for one kind of job. */
+/** Maximum concurrent paid calls per process and kind of job. */
 const maxCalls = 16;
 
-/** The longest time without a look at the budget, in milliseconds: another process may have ended a pause. */
+/** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
 
 /**
- * Chooses which jobs of one kind are submitted next. Owners are taken in turn, and an owner whose calls are slow leaves
- * slots for others. Calls are taken from the budget first and only as many rows are claimed: rows that get no call are
- * not written and keep their place.
+ * Chooses the jobs of one kind to submit next, round-robin between owners; slow calls of one owner leave slots for
+ * the others. Takes calls from the budget first and claims only that many rows: rows without a call are not written
+ * and keep their position.
  */
 export class SubmissionQueue {
   private readonly slots = new OwnerShares(maxCalls);
@@ -57,7 +56,7 @@ export class SubmissionQueue {
   }
 
   /**
-   * Starts what is due and has a slot.
+   * Starts due rows while slots are free.
    * @param isClosed - whether no new paid call may be made now
    */
   async processBatch(

@@ -2,17 +2,17 @@ import type { Sql } from '../core/sql';
 import type { JobKind } from './job';
 import { settleReservations } from './quota-returns';
 
-/** What remains of a paid call once its job is deleted: amounts, times, outcome. Nothing leads to the job or its owner. */
+/** Removes from a paid call what identifies the job or its owner; amounts, times and outcome remain. */
 const anonymous = `model_id = NULL, generation_id = NULL, provider_ref = NULL, correlation_id = NULL, evidence = NULL,
                    job_deleted_at = NULL`;
 
-/** How long the outcome of a call in flight is waited for after its job was deleted. */
+/** How long to wait for the outcome of a call in flight after its job was deleted. */
 const inFlight = "interval '1 hour'";
 
 /**
- * Keeps the paid calls of jobs that are about to be deleted, without what leads to a person, and returns to the owners'
- * quotas what was not paid. A call that is in flight is detached by {@link detachAnswered}. In the transaction that
- * deletes the jobs, BEFORE their rows are deleted.
+ * Anonymizes the paid calls of jobs that are about to be deleted, and releases the quota reservations of unpaid
+ * ones. A call in flight is detached by {@link detachAnswered}. Call it in the transaction that deletes the jobs,
+ * BEFORE the rows are deleted.
  */
 export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
   await settleReservations(sql, kind, jobIds, { isDeleted: true });
@@ -26,7 +26,7 @@ export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonl
   );
 }
 
-/** A call has been answered: settles the quota that it counts for, and detaches it if its job was deleted meanwhile. */
+/** Settles the quota reservation of a call that has been answered, and detaches the call if its job was deleted. */
 export async function detachAnswered(
   sql: Sql,
   kind: JobKind,
@@ -40,8 +40,8 @@ export async function detachAnswered(
 }
 
 /**
- * Detaches the calls of deleted jobs that were never answered, since their process ended: their outcome stays unknown.
- * @returns how many, at most 1,000 a call
+ * Detaches the unanswered calls of deleted jobs whose process ended. Their outcome is recorded as UNKNOWN.
+ * @returns the number of changed rows, at most 1,000 per call
  */
 export async function detachUnanswered(sql: Sql): Promise<number> {
   const detached = await sql.rows(
@@ -53,10 +53,10 @@ export async function detachUnanswered(sql: Sql): Promise<number> {
 }
 
 /**
- * Writes that the outcome of calls is unknown that were never answered, since their process ended, and that no move of
- * their job closed, since it was cancelled meanwhile. An answer that comes later still counts.
+ * Records the outcome UNKNOWN for calls that were not answered because their process ended, and that no move closed
+ * because the job was cancelled. A later answer still counts.
  * @param olderThanMs - longer than a call and its grace period take
- * @returns how many, at most 1,000 a call
+ * @returns the number of changed rows, at most 1,000 per call
  */
 export async function closeUnanswered(sql: Sql, olderThanMs: number): Promise<number> {
   const closed = await sql.rows(
@@ -71,8 +71,8 @@ export async function closeUnanswered(sql: Sql, olderThanMs: number): Promise<nu
 }
 
 /**
- * Deletes paid calls of deleted jobs that are older than that. Those of jobs that exist stay.
- * @returns how many, at most 1,000 a call
+ * Deletes paid calls of deleted jobs older than the given age.
+ * @returns the number of deleted rows, at most 1,000 per call
  */
 export async function pruneLedger(sql: Sql, olderThanMs: number): Promise<number> {
   const gone = await sql.rows(
@@ -85,24 +85,24 @@ export async function pruneLedger(sql: Sql, olderThanMs: number): Promise<number
   return gone.length;
 }
 
-/** The paid calls of one UTC day to one account. */
+/** The paid calls of one UTC day for one account. */
 export interface LedgerDay {
   day: string;
   provider: string;
   account: string;
-  /** Taken by the upstream. */
+  /** Accepted by the upstream. */
   trainings: number;
   avatars: number;
-  /** Not known to be taken, or to be refused. */
+  /** Neither known to be accepted nor to be refused. */
   uncertainTrainings: number;
   uncertainAvatars: number;
-  /** Calls that were surely not executed. */
+  /** Calls that were certainly not executed. */
   notExecuted: number;
-  /** What the upstream named last as left on that day; null: nothing. */
+  /** The last reported remaining credits of that day; null: none reported. */
   creditsAvailable: number | null;
 }
 
-/** What was spent, the latest day first, with the calls of jobs that are deleted. */
+/** What was spent per day, latest first, including calls of deleted jobs. */
 export async function readLedger(sql: Sql, days: number): Promise<LedgerDay[]> {
   const taken = `outcome = 'ACCEPTED'`;
   const uncertain = `outcome IN ('CALLING', 'UNKNOWN')`;

@@ -1,11 +1,11 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** CALLING: begun, no answer yet. The others are what is known of how it ended. */
+/** CALLING: the call has started and has no answer yet. The others state its outcome. */
 export type SubmissionOutcome = 'CALLING' | 'ACCEPTED' | 'REFUSED' | 'NOT_EXECUTED' | 'UNKNOWN';
 
 /**
- * The ledger of paid calls: one row for each that was ever begun, written before the call. Rows outlive their jobs: once
- * a job is deleted they have no id of it, nor of the upstream, and are kept as amounts and times.
+ * The ledger of paid calls: one row for each call, written before the call. Rows outlive their jobs: when a job is
+ * deleted, its rows lose all ids and keep amounts and times.
  */
 @Entity('submissions')
 @Check('submissions_one_job', 'model_id IS NULL OR generation_id IS NULL')
@@ -62,13 +62,13 @@ export class SubmissionEntity {
   @Column('smallint', { nullable: true })
   httpStatus: number | null;
 
-  /** The upstream's own id of the exchange, to be quoted to its support. */
+  /** The upstream's id of the exchange, for support requests. */
   @Column('text', { nullable: true })
   correlationId: string | null;
 
   /**
-   * What came back where it said nothing certain, cut to 8 kB; for the operator. It may quote what was asked for, so it
-   * is forgotten after `EVIDENCE_RETENTION`.
+   * The body of an answer without a certain outcome, cut to 8 kB; for the operator. It may quote the request, so it
+   * is deleted after `EVIDENCE_RETENTION`.
    */
   @Column('text', { nullable: true })
   evidence: string | null;
@@ -79,7 +79,7 @@ export class SubmissionEntity {
   @Column('timestamptz', { nullable: true })
   answeredAt: Date | null;
 
-  /** What the URLs of the photos begin with that the upstream was given; null if it was given none. */
+  /** The base of the photo URLs that the upstream was given; null if it was given none. */
   @Column('text', { nullable: true })
   photoUrl: string | null;
 
@@ -87,18 +87,18 @@ export class SubmissionEntity {
   @Column('timestamptz', { nullable: true })
   photosFetchedAt: Date | null;
 
-  /** What the call asked for. */
+  /** What the call requests. */
   @Column('integer', { default: 0 })
   trainings: number;
 
   @Column('integer', { default: 0 })
   avatars: number;
 
-  /** The credits that the upstream named with its answer as left; null if it named none. */
+  /** The remaining credits according to the answer; null if it did not state them. */
   @Column('integer', { nullable: true })
   creditsAvailable: number | null;
 
-  /** While the call is in flight: when its job was deleted. */
+  /** When the job was deleted while the call was in flight. */
   @Column('timestamptz', { nullable: true })
   jobDeletedAt: Date | null;
 }

@@ -6,19 +6,19 @@ import type { JobKind, JobRow } from './job';
 import { detachAnswered } from './submission-retention';
 import type { SubmissionOutcome } from './submission.entity';
 
-/** What the ledger knows of an attempt. */
+/** An attempt as recorded in the ledger. */
 export interface Attempt {
   outcome: SubmissionOutcome;
   calledAt: Date;
-  /** Milliseconds since the call was begun, by the database's clock. */
+  /** Milliseconds since the call started, by the database's clock. */
   ageMs: number;
-  /** What the URLs of the photos begin with that the upstream was given; null if it was given none. */
+  /** The base of the photo URLs that the upstream was given; null if it was given none. */
   photoUrl: string | null;
 }
 
 const jobColumn = (kind: JobKind): string => `${kind.noun}_id`;
 
-/** Writes that a paid call is about to be made; in the transaction that moves its row to SUBMITTING. */
+/** Records that a paid call is about to be made, in the transaction that moves its row to SUBMITTING. */
 export async function openAttempt(
   sql: Sql,
   kind: JobKind,
@@ -34,8 +34,8 @@ export async function openAttempt(
 }
 
 /**
- * Writes that the upstream took it.
- * @returns false if that was written before
+ * Records that the upstream accepted the call.
+ * @returns false if that was recorded before
  * @throws the database's unique violation if another submission already has this id
  */
 export async function acceptAttempt(
@@ -55,7 +55,7 @@ export async function acceptAttempt(
   return before?.outcome !== 'ACCEPTED';
 }
 
-/** Writes that a call ended without an id. */
+/** Records that a call ended without an id. */
 export async function closeAttempt(
   sql: Sql,
   kind: JobKind,
@@ -73,8 +73,8 @@ export async function closeAttempt(
 }
 
 /**
- * Writes that a call never arrived, since the upstream has fetched no photo by a URL of it.
- * @returns false if it has, or if it answered with 2xx, even without an id that can be used
+ * Records that a call was not executed, because the upstream has fetched no photo by its URLs.
+ * @returns false if a photo was fetched, or the answer was 2xx even without a valid id
  */
 export async function closeUnfetched(
   sql: Sql,
@@ -95,7 +95,7 @@ function factsOf({ status, notice, evidence, message }: UpstreamError): (string 
   return [status ?? null, notice.correlationId ?? null, evidence ?? message, notice.creditsAvailable ?? null];
 }
 
-/** What is known of the row's latest attempt. */
+/** Reads the row's latest attempt. */
 export async function readAttempt(sql: Sql, kind: JobKind, row: JobRow): Promise<Attempt | null> {
   const [attempt] = await sql.rows<Record<string, unknown>>(
     `SELECT outcome, called_at, photo_url, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
@@ -106,9 +106,9 @@ export async function readAttempt(sql: Sql, kind: JobKind, row: JobRow): Promise
 }
 
 /**
- * Forgets what upstreams answered where it said nothing certain: it may quote what was asked for, and the addresses of
- * photos. That something was answered, and with which status, stays.
- * @returns how many, at most 1,000 a call
+ * Deletes stored answers without a certain outcome, which may quote the request and the addresses of photos. The
+ * outcome and the HTTP status stay.
+ * @returns the number of changed rows, at most 1,000 per call
  */
 export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<number> {
   const forgotten = await sql.rows(
@@ -121,7 +121,7 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
   return forgotten.length;
 }
 
-/** The paid calls that were made for a person, by the jobs' UUIDs; without what upstreams answered. */
+/** The paid calls for a person, by job UUID, without the upstream's answers. */
 export function attemptsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
   return inBatches<{ job: string; attempt: number }>((last, limit) =>
     sql.rows(

@@ -25,7 +25,6 @@ import { SubmissionQueue } from './submission-queue';
 import { openAttempt } from './submission.ledger';
 import { UncertainJobs } from './uncertain-jobs';
 
-/** What the submission protocol is made of. */
 export interface SubmissionWorkDeps {
   database: Transactions;
   store: JobStore;
@@ -34,33 +33,33 @@ export interface SubmissionWorkDeps {
   budget: UpstreamBudget;
   account: AccountWork;
   logger: Logger;
-  /** What the photo URLs of this process begin with. */
+  /** The base of photo URLs of this process. */
   publicUrl: () => string;
-  /** How long a worker holds a row without a sign of life, in milliseconds. */
+  /** How long a row is leased to a worker, in milliseconds. */
   leaseMs: number;
-  /** The most time for one paid call, in milliseconds. */
+  /** Maximum duration of one paid call, in milliseconds. */
   submitTimeoutMs: number;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
   graceMs: number;
 }
 
-/** How long to wait with a new paid call while an id of an earlier one is not yet in the database. */
+/** The delay before a new paid call while the id of an earlier one is not yet in the database. */
 const backlogDelayMs = 2_000;
 /**
- * How long a job waits, besides what the upstream asked for, after "later" or a call that could not be sent. It doubles
- * with each failure of the job; with the jitter taken off it is still more than a second.
+ * The initial wait, in addition to the upstream's Retry-After, after "later" or after a call that could not be
+ * sent. It doubles with each failure of the job; with jitter it is always more than a second.
  */
 const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
 const maxWaitMs = 300_000;
 
 /**
- * The submission protocol, the one place where money is spent: intent, attempt, commit, call, store. For trainings
- * and generations alike.
+ * The submission protocol, the only code that makes paid calls, for trainings and generations: intent, attempt,
+ * commit, call, store.
  *
- * A row becomes SUBMITTING under a fresh attempt number, and that is committed, before the call. The answer's id goes
- * to the journal and then to the database. Whatever ends in between leaves SUBMITTING behind, which is never sent
- * again by itself: when its lease ends it becomes UNCERTAIN, and evidence, a person or the end of the grace period
- * settles it.
+ * A row becomes SUBMITTING with a new attempt number, and that is committed, before the call. The id in the answer
+ * is written to the journal and then to the database. An interruption in between leaves the row SUBMITTING, and it
+ * is never submitted again automatically: when its lease ends it becomes UNCERTAIN, until evidence, the owner or
+ * the end of the grace period settles it.
  */
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
@@ -70,7 +69,10 @@ export class SubmissionWork {
     this.uncertain = new UncertainJobs(deps);
   }
 
-  /** Takes what is due before or around its paid call and moves it one step, as far as slots and budget allow. */
+  /**
+   * Claims rows that are due before or during their paid call and advances them by one step, within slots and
+   * budget.
+   */
   async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
     const queue = this.queues.get(steps.kind) ?? new SubmissionQueue(this.deps, steps.kind);
     this.queues.set(steps.kind, queue);
@@ -91,22 +93,22 @@ export class SubmissionWork {
     try {
       await work();
     } catch (error) {
-      // The lease ends and a worker, perhaps of this process, takes the row up again from its stored state.
+      // When the lease ends, a worker, possibly in this process, continues from the stored state.
       logger.warn(
         { err: error },
-        `${steps.kind.noun} could not be moved on; it is taken up again when its lease ends`,
+        `${steps.kind.noun} could not be updated; it is retried when its lease ends`,
       );
     }
   }
 
-  /** The queue deadline of the row has passed; if submissions are paused, that is why. */
+  /** Ends a row whose queue deadline has passed; if submissions are paused, that is the reason. */
   private async expire(steps: JobSteps, row: Claimed<JobRow>): Promise<void> {
     const why = neverSubmittedFailure(await this.deps.budget.pauseReason());
     return this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, why);
   }
 
   private settle(steps: JobSteps, row: JobRow): Promise<void> {
-    // The lease of the call has ended: its process died, or hangs, between the begin of the call and its answer.
+    // The lease of the call has ended: its process died or hangs between the start of the call and its answer.
     if (row.status === 'SUBMITTING') return this.deps.settlement.unknown(steps, row);
     return this.uncertain.settle(steps, row);
   }
@@ -134,7 +136,7 @@ export class SubmissionWork {
     else await this.accepted(steps, calling, answer);
   }
 
-  /** Whether the row can be submitted now; a call has been taken from the budget for it. */
+  /** Whether the row can be submitted now. One call has been taken from the budget for it. */
   private async prepare(
     steps: JobSteps,
     row: JobRow,
@@ -152,11 +154,14 @@ export class SubmissionWork {
     return this.bestEffort(() => this.deps.budget.release('submit', 1));
   }
 
-  /** Commits that the call is about to be made. From here on the row is never QUEUED again without a reason. */
+  /**
+   * Commits that the call is about to be made. From here on the row becomes QUEUED again only if the call was not
+   * executed.
+   */
   private async begin(steps: JobSteps, row: JobRow, attempt: number): Promise<JobRow | null> {
     const { database, store, provider, leaseMs } = this.deps;
     const moved = await database.transaction(async (sql) => {
-      // Nothing is paid for, and no photo is lent, for an owner whose data are being erased.
+      // No paid call is made and no photo is served for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
       const [calling] = await store.moveWithin<JobRow>(sql, steps.kind, [
@@ -170,19 +175,19 @@ export class SubmissionWork {
     return moved;
   }
 
-  /** Makes the paid call. Not ended by a stop of the process: its answer is worth more than a quick end. */
+  /** Makes the paid call. A shutdown of the process does not abort it, since its answer would be lost. */
   private async call(
     call: (signal: AbortSignal) => Promise<Accepted>,
     beganMs: number,
   ): Promise<Accepted | UpstreamError> {
-    // Whoever stood still for so long, a suspended machine say, may have been taken for dead and replaced.
+    // A process that was suspended for this long may have lost its lease to another one.
     if (Date.now() - beganMs > this.deps.leaseMs)
-      return new UpstreamError('NOT_SENT', 'The process stood still before the call, which was not made.');
+      return new UpstreamError('NOT_SENT', 'The process was suspended before the call, which was not made.');
     try {
       return await call(AbortSignal.timeout(this.deps.submitTimeoutMs));
     } catch (error) {
       if (error instanceof UpstreamError) return error;
-      return new UpstreamError('UNKNOWN', 'The call ended in a way that nobody foresaw.', { cause: error });
+      return new UpstreamError('UNKNOWN', 'The call ended with an unexpected error.', { cause: error });
     }
   }
 
@@ -218,7 +223,7 @@ export class SubmissionWork {
         status: error.status,
         correlationId: error.notice.correlationId,
       },
-      `the upstream gave no id for a ${steps.kind.noun}`,
+      `the upstream did not accept a ${steps.kind.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     const failures = [{ jobId: row.id, isUnreachable: error.outcome === 'NOT_SENT' }];
@@ -226,11 +231,11 @@ export class SubmissionWork {
       case 'LATER':
       case 'NOT_SENT': {
         const tries = row.tries + 1;
-        const saidMs = error.retryAfterMs ?? 0;
+        const retryAfterMs = error.retryAfterMs ?? 0;
         await this.bestEffort(() =>
-          error.outcome === 'LATER' ? budget.pause(saidMs) : budget.failed('submit', failures),
+          error.outcome === 'LATER' ? budget.pause(retryAfterMs) : budget.failed('submit', failures),
         );
-        const waitMs = saidMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
+        const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
         return retryWhileUnavailable(() =>
@@ -245,7 +250,10 @@ export class SubmissionWork {
     }
   }
 
-  /** A refusal of the account pauses submissions, and the job keeps its place; any other one fails the job. */
+  /**
+   * A refusal of the account pauses submissions and requeues the job at its position; any other refusal fails the
+   * job.
+   */
   private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
     const { account, budget } = this.deps;
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
@@ -273,22 +281,22 @@ export class SubmissionWork {
     return endJob(this.deps, steps, row, failing(hold, why));
   }
 
-  /** The budget's books matter less than the job's own row: a failure to keep them must not hide the answer. */
+  /** The job's row matters more than the budget: an error of the budget must not hide the answer. */
   private async bestEffort(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.deps.logger.warn({ err: error }, 'the budget could not be written');
+      this.deps.logger.warn({ err: error }, 'the budget could not be updated');
     }
   }
 }
 
-/** A job that is put back keeps its place: it has been due since it was queued. */
+/** The delay of a requeued job, at most 0: it is due since it was queued, so it keeps its position. */
 function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
   return deadlineAt ? Math.min(0, deadlineAt.getTime() - queueDeadlineMs - now.getTime()) : 0;
 }
 
-/** A job that waits is looked at when its deadline comes at the latest, so that it ends then. */
+/** Limits a delay to the row's deadline, so that the job ends on time. */
 function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
   return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
 }

@@ -7,8 +7,7 @@ import { endJob, failing } from './job-end';
 import type { JobStore } from './job.store';
 import { closeUnfetched, readAttempt, type Attempt } from './submission.ledger';
 
-/** What the settling of UNCERTAIN jobs needs. */
-export interface UncertainDependencies {
+export interface UncertainJobsDeps {
   database: Transactions;
   store: JobStore;
   logger: Logger;
@@ -16,16 +15,16 @@ export interface UncertainDependencies {
   graceMs: number;
 }
 
-/** How often a paid call is made again by itself, for each mutation and each retry by a person. */
+/** Maximum automatic repetitions of a paid call, per mutation and per retry. */
 const maxResends = 1;
-/** How long to wait for the records of processes that serve photos. */
+/** How long to wait for the records of the processes that serve photos. */
 const pendingMs = 1_000;
 
-/** Settles jobs whose paid call has an unknown outcome, at the end of the grace period. */
+/** Settles UNCERTAIN jobs at the end of the grace period. */
 export class UncertainJobs {
-  constructor(private readonly deps: UncertainDependencies) {}
+  constructor(private readonly deps: UncertainJobsDeps) {}
 
-  /** Settles a row whose grace period is over; one that came earlier waits for the rest of it. */
+  /** Settles a row whose grace period has ended; otherwise postpones it to the end. */
   async settle(steps: JobSteps, row: JobRow): Promise<void> {
     const attempt = await readAttempt(this.deps.database, steps.kind, row);
     const leftMs = this.deps.graceMs - (attempt?.ageMs ?? Infinity);
@@ -34,14 +33,13 @@ export class UncertainJobs {
     if (verdict === 'resent') return;
     if (verdict === 'pending') return this.wait(steps, row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
-    const advice = 'It may have been paid for. Ask the operator, or retry, which pays again.';
+    const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
     return endJob(this.deps, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**
-   * Puts a submission back if it is proven that it never arrived: photos could be fetched during the whole grace period,
-   * and none was. An upstream that fetches a photo at this very moment either is seen here, or gets none since the
-   * attempt is over.
+   * Requeues a submission if it is proven that it did not arrive: photos could be fetched during the whole grace
+   * period, and none was. A concurrent fetch is either recorded here, or refused because the attempt has ended.
    */
   private async resend(
     steps: JobSteps,
@@ -68,9 +66,12 @@ export class UncertainJobs {
     });
     if (serving === 'pending') return 'pending';
     if (serving === 'broken')
-      logger.warn(about, 'photos were not served during the whole grace period; no fetch proves nothing');
+      logger.warn(
+        about,
+        'photos were not served during the whole grace period; a missing fetch is no evidence',
+      );
     if (moved.length === 0) return 'unproven';
-    logger.warn(about, 'no photo was ever fetched: the submission never arrived and is made again');
+    logger.warn(about, 'no photo was fetched: the submission did not arrive and is repeated');
     store.wake(kind, moved, true);
     return 'resent';
   }

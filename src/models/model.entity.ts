@@ -4,7 +4,7 @@ import { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarType } from '../upstream/provider';
 import type { ModelStatus } from './model.state';
 
-/** An avatar model: a training and what came of it. */
+/** An avatar model and its training. */
 @Entity('models')
 @Check(
   'models_status_known',
@@ -55,7 +55,10 @@ export class ModelEntity extends JobEntity {
   @Column('text')
   type: AvatarType;
 
-  /** How many photos the training was asked with; fewer rows in `model_photos` means that one was deleted since. */
+  /**
+   * The number of photos that the training was requested with; fewer rows in `model_photos` mean that some were
+   * deleted.
+   */
   @Column('smallint')
   photoCount: number;
 
@@ -63,7 +66,7 @@ export class ModelEntity extends JobEntity {
   readyAt: Date | null;
 }
 
-/** Which photos a model is trained from, in the client's order. */
+/** The photos of a training, in the client's order. */
 @Entity('model_photos')
 @Unique('model_photos_position_once', ['modelId', 'position'])
 @Index('model_photos_of_photo', ['photoId'])

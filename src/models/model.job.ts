@@ -2,7 +2,7 @@ import type { JobKind } from '../jobs/job';
 import type { ModelEntity } from './model.entity';
 import { modelMoves } from './model.state';
 
-/** What subscribers are told of a model: the row as the API shows it. */
+/** The payload of a model's event: the row's public fields. */
 export type ModelEventPayload = Pick<
   ModelEntity,
   | 'id'
@@ -25,7 +25,7 @@ export type ModelEventPayload = Pick<
   | 'readyAt'
 >;
 
-/** Models among the kinds of jobs. */
+/** The job kind of models. */
 export const modelKind: JobKind = {
   table: 'models',
   noun: 'model',
@@ -60,7 +60,7 @@ function modelState(row: ModelEntity): ModelEventPayload {
   };
 }
 
-/** The row behind a recorded event: as `modelState` wrote it, its times read back from JSON. */
+/** Reads the row from the payload of a recorded event, with times parsed from JSON. */
 export function readModelPayload(payload: Record<string, unknown>): ModelEventPayload {
   const time = (name: string): Date | null => (payload[name] ? new Date(payload[name] as string) : null);
   return {

@@ -16,33 +16,32 @@ import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 
-/** What the ends of models are made of. */
 export interface ModelLifecycleDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
-  /** The provider that is configured. */
+  /** The configured provider. */
   provider: { readonly name: string };
-  /** Lets what hangs on a model go with it: dooms the bytes of its avatars, gives back what was not paid. */
+  /**
+   * Deletes what depends on a model: schedules deletion of its avatars' bytes, and releases unpaid quota
+   * reservations.
+   */
   dependents: { scheduleDeletionOfModel(sql: Sql, modelId: string): Promise<void> };
 }
 
-/** What a person does to a model that is on its way or has ended: cancel, retry, delete. */
+/** Cancels, retries and deletes models. */
 export class ModelLifecycle {
   constructor(private readonly deps: ModelLifecycleDeps) {}
 
-  /**
-   * Stops a training that is not over. What the upstream already has cannot be called back there, but its result is
-   * no longer waited for. Cancelling twice succeeds.
-   */
+  /** Stops a training that has not ended. The upstream cannot be stopped, but its result is ignored. Idempotent. */
   async cancel(viewer: Viewer, id: string): Promise<ModelEntity> {
     return this.change(viewer, id, async (sql, model) => {
       if (model.status === 'CANCELLED') return model;
       if (model.status === 'READY' || model.status === 'FAILED') {
         throw new DomainError(
           'NOT_CANCELLABLE',
-          `The model is ${model.status}; only one that is not over can be cancelled.`,
+          `The model is ${model.status}. Only unfinished models can be cancelled.`,
           { field: 'id' },
         );
       }
@@ -60,7 +59,7 @@ export class ModelLifecycle {
     });
   }
 
-  /** Trains once more what failed or is UNCERTAIN: a new attempt, paid anew. */
+  /** Retries a model that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again. */
   async retry(viewer: Viewer, id: string): Promise<ModelEntity> {
     return this.change(viewer, id, async (sql, model) => {
       const may =
@@ -68,7 +67,7 @@ export class ModelLifecycle {
       if (!may) {
         throw new DomainError(
           'NOT_RETRYABLE',
-          `The model is ${model.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+          `The model is ${model.status}. Only models that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
           { field: 'id' },
         );
       }
@@ -79,7 +78,7 @@ export class ModelLifecycle {
         photos.map((photo) => photo.id),
       );
       if (held.size < model.photoCount) {
-        throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted meanwhile. Train a new model.', {
+        throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted. Train a new model.', {
           field: 'id',
         });
       }
@@ -107,7 +106,7 @@ export class ModelLifecycle {
     });
   }
 
-  /** Deletes the model, its generations and avatars, the photos that no other model uses, and all bytes. */
+  /** Deletes the model, its generations and avatars, the photos that no other model uses, and all their bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, photos, dependents, store } = this.deps;
     const isGone = await transactionFor(database, viewer, async (sql) => {
@@ -129,7 +128,7 @@ export class ModelLifecycle {
     store.wake(modelKind, [{ id } as ModelEntity]);
   }
 
-  /** Changes the viewer's model under its row's lock. */
+  /** Changes the viewer's model while its row is locked. */
   private async change(
     viewer: Viewer,
     id: string,

@@ -37,7 +37,7 @@ import {
 
 const idDescription = 'The model’s global id.';
 
-/** Models for clients. */
+/** Queries, mutations and the subscription of models. */
 @Resolver(() => AvatarModel)
 export class ModelResolver {
   constructor(
@@ -49,7 +49,7 @@ export class ModelResolver {
 
   @Query(() => AvatarModel, {
     nullable: true,
-    description: 'A model of yours; null if you have none with this id.',
+    description: 'One of your models; null if you have none with this id.',
   })
   async model(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -59,7 +59,7 @@ export class ModelResolver {
     return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
   }
 
-  @Query(() => AvatarModelConnection, { description: 'Your models, the newest first.' })
+  @Query(() => AvatarModelConnection, { description: 'Your models, newest first.' })
   async models(
     @Args(() => ModelsArgs) args: ModelsArgs,
     @Ctx() { viewer }: GraphQLContext,
@@ -74,10 +74,10 @@ export class ModelResolver {
 
   @Mutation(() => TrainModelPayload, {
     description:
-      'Trains a model from 5 to 30 photos: ids of uploaded ones, or public URLs, or both. Answers at once; the training is paid for once, whatever crashes, and followed with `trainingProgress`.',
+      'Trains a model from 5 to 30 photos, given as ids of uploaded photos, public URLs, or both. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
   })
   async trainModel(
-    @Arg('input', () => TrainModelInput, { description: 'What to train, and from which photos.' })
+    @Arg('input', () => TrainModelInput, { description: 'The model and its photos.' })
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
@@ -86,7 +86,7 @@ export class ModelResolver {
     return { model: await this.service.train(viewer, { ...input, provider, consent, idempotencyKey }) };
   }
 
-  @Mutation(() => ModelPayload, { description: 'Gives a model another name.' })
+  @Mutation(() => ModelPayload, { description: 'Renames a model.' })
   async renameModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Arg('name', () => String, { description: '1 to 100 characters.' }) name: string,
@@ -97,7 +97,7 @@ export class ModelResolver {
 
   @Mutation(() => ModelPayload, {
     description:
-      'Stops a training that is not over; of one that is, NOT_CANCELLABLE tells. What the avatar service has begun is paid for all the same. Cancelling twice succeeds.',
+      'Cancels a training. Fails with NOT_CANCELLABLE if the training has ended. A training that the avatar service has accepted is still charged. Idempotent.',
   })
   async cancelModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -108,7 +108,7 @@ export class ModelResolver {
 
   @Mutation(() => ModelPayload, {
     description:
-      'Trains a model once more that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again. Sent twice, the second is refused as NOT_RETRYABLE and pays nothing.',
+      'Retries a model that FAILED with `failure.retryable`, or that is UNCERTAIN. The new attempt is paid for again. A repeated call fails with NOT_RETRYABLE and charges nothing.',
   })
   async retryModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -119,7 +119,7 @@ export class ModelResolver {
 
   @Mutation(() => DeletedPayload, {
     description:
-      'Deletes a model for good, with its generations, its avatars, and the photos that no other model uses. Running work ends. Deleting twice succeeds.',
+      'Permanently deletes a model with its generations, its avatars, and the photos that no other model uses. Cancels unfinished work. Idempotent.',
   })
   async deleteModel(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -132,7 +132,7 @@ export class ModelResolver {
 
   @Subscription(() => TrainingProgress, {
     description:
-      'The model now, then every change of its training, until that has ended. If the model is deleted it ends with the error NOT_FOUND.',
+      'Sends the model’s current state, then every change until its training has ended. If the model is deleted, the subscription ends with the error NOT_FOUND.',
     subscribe: ({ args, context, info }) =>
       resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
   })
@@ -144,7 +144,7 @@ export class ModelResolver {
     return { model: item, status, progress, estimatedReadyAt, failure: failureOf(item), cursor, isSnapshot };
   }
 
-  /** Opens `trainingProgress`. */
+  /** Opens the stream of `trainingProgress`. */
   follow(
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
@@ -168,7 +168,7 @@ export class ModelResolver {
   }
 
   @FieldResolver(() => [Photo], {
-    description: 'The photos it is trained from, in your order. Those deleted since are missing.',
+    description: 'The photos of the training, in the given order, without those that have been deleted.',
   })
   photos(@Root() model: ModelEntity, @Ctx() { loaders }: GraphQLContext): Promise<PhotoEntity[]> {
     return loaders

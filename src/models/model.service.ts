@@ -18,7 +18,7 @@ import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 import type { ModelStatus } from './model.state';
 
-/** What a training is asked with. */
+/** The input of {@link ModelService.train}. */
 export interface TrainRequest {
   name: string;
   type: AvatarType;
@@ -30,7 +30,7 @@ export interface TrainRequest {
   idempotencyKey: string | null;
 }
 
-/** Which of the viewer's models are wanted: newest first, those after the one with id `after`. */
+/** A page of the viewer's models, newest first, after the one with id `after`. */
 export interface ModelsRequest {
   first: number;
   after: string | null;
@@ -38,7 +38,6 @@ export interface ModelsRequest {
   type: AvatarType | null;
 }
 
-/** What models are made of. */
 export interface ModelServiceDeps {
   database: Transactions;
   store: JobStore;
@@ -50,18 +49,18 @@ export interface ModelServiceDeps {
 
 const maxNameLength = 100;
 
-/** Models: train, look at, rename. Nothing here calls the upstream; workers do. */
+/** Trains, reads and renames models. Makes no upstream calls; workers do. */
 export class ModelService {
   constructor(private readonly deps: ModelServiceDeps) {}
 
   /**
-   * Writes the intent to train and answers at once. Everything stands in one transaction: if it fails, nothing is
-   * kept, and the same idempotency key may be used again.
+   * Stores the request to train and returns. All writes are in one transaction: if it fails, nothing is stored, and
+   * the idempotency key can be used again.
    */
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
     const { database, store } = this.deps;
     this.checkTraining(request);
-    // A repetition may say its consent anew; what the key stands for is the training.
+    // Consent is not part of the idempotent input: a retry may state it differently.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
     const model = await transactionFor(database, viewer, async (sql) => {
@@ -80,19 +79,19 @@ export class ModelService {
     if (!model)
       throw new DomainError(
         'NOT_FOUND',
-        'The model that this idempotencyKey made has been deleted. Use a new key.',
+        'The model of this idempotencyKey has been deleted. Use a new key.',
         { field: 'input.idempotencyKey' },
       );
     store.wake(modelKind, [model], true);
     return model;
   }
 
-  /** @returns null if there is none, or it is somebody else's */
+  /** @returns null if it does not exist or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<ModelEntity | null> {
     return this.findWithin(this.deps.database, viewer, id);
   }
 
-  /** The viewer's models among the given ids, in their order. */
+  /** The viewer's models with the given ids, in the order of the ids. */
   async findMany(viewer: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM models WHERE id = ANY($1) AND owner = $2',
@@ -102,7 +101,7 @@ export class ModelService {
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  /** One more than `first`, if there are more. */
+  /** Returns up to `first` + 1 models, so that the caller can detect another page. */
   async list(viewer: Viewer, { first, after, status, type }: ModelsRequest): Promise<ModelEntity[]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM models
@@ -136,14 +135,14 @@ export class ModelService {
     if (provider !== null && provider !== configured) {
       throw new DomainError(
         'INVALID_INPUT',
-        `The provider "${excerpt(provider, 60)}" is not configured here; leave it out, or use "${configured}".`,
+        `The provider "${excerpt(provider, 60)}" is not configured on this server. Omit it, or use "${configured}".`,
         { field: 'input.provider' },
       );
     }
     if (!facts.types.includes(type)) {
       throw new DomainError(
         'INVALID_INPUT',
-        `${configured} does not train ${type}; it knows ${facts.types.join(', ')}.`,
+        `${configured} does not support ${type}. Supported types: ${facts.types.join(', ')}.`,
         { field: 'input.type' },
       );
     }
@@ -221,7 +220,7 @@ function checkName(name: string, field: string): void {
   if (length < 1 || length > maxNameLength) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A name has 1 to ${maxNameLength} characters; this one has ${length}.`,
+      `A name must have 1 to ${maxNameLength} characters; this one has ${length}.`,
       { field },
     );
   }

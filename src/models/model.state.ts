@@ -1,17 +1,18 @@
 /**
- * The states of a model. One method moves a row (`JobStore.move`), conditionally on the state it leaves.
+ * The states of a model. A row moves only through `JobStore.move`, conditionally on its current state.
  *
- * - QUEUED: accepted; its photos may still be fetched and checked. Left by a worker's submission, by a bad photo, by
- *   a cancel, or by the journal where an attempt given up for lost turns out to have been taken.
- * - SUBMITTING: the paid call is being made, under the attempt's number. Left by its answer; by the end of its lease
- *   to UNCERTAIN.
- * - UNCERTAIN: whether the upstream took the training cannot be known. Left by the journal (it has the id), by evidence
- *   that it never arrived (QUEUED), by the end of the grace period (FAILED), or by a person.
- * - TRAINING: the upstream's id is stored; it is asked until the end. Left by its answer or the deadline.
- * - READY: avatars can be made from it. Final.
- * - FAILED: `failure` says why. If it was submitted, it is still polled until the upstream's retention is over. Left by
- *   `retryModel`, or by an id or a success that comes late.
- * - CANCELLED: somebody stopped it. Final.
+ * - QUEUED: accepted; its photos may still be fetched and checked. Next: a worker's submission, FAILED because of a
+ *   photo, CANCELLED, or TRAINING if the journal has an id of an earlier attempt.
+ * - SUBMITTING: the paid call is being made, under the attempt's number. Next: by its answer, or UNCERTAIN when its
+ *   lease ends.
+ * - UNCERTAIN: it is unknown whether the upstream accepted the training. Next: TRAINING by an id from the journal,
+ *   QUEUED on evidence that the call did not arrive, FAILED at the end of the grace period, or by the owner's
+ *   action.
+ * - TRAINING: the upstream's id is stored, and the upstream is polled. Next: by its answer or the deadline.
+ * - READY: avatars can be generated from it. Final.
+ * - FAILED: `failure` has the reason. If it was submitted, it is polled until the upstream's retention ends. Next:
+ *   by `retryModel`, or by an id or a success that arrives late.
+ * - CANCELLED: its owner cancelled it. Final.
  */
 export const modelMoves = {
   QUEUED: ['SUBMITTING', 'TRAINING', 'FAILED', 'CANCELLED'],
@@ -26,8 +27,8 @@ export const modelMoves = {
 /** A state of {@link modelMoves}. */
 export type ModelStatus = keyof typeof modelMoves;
 
-/** All states, for the API's enum. */
+/** All states, for the API enum. */
 export const modelStatuses = Object.keys(modelMoves) as ModelStatus[];
 
-/** States in which nothing more will happen by itself. */
+/** States that end only by a request or a late result. */
 export const modelEnds = ['READY', 'FAILED', 'CANCELLED'] as const satisfies readonly ModelStatus[];

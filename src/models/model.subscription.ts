@@ -9,7 +9,7 @@ import { modelEnds } from './model.state';
 
 const ends: readonly string[] = modelEnds;
 
-/** Live progress of trainings. */
+/** The streams of `trainingProgress`. */
 export class ModelSubscriptions {
   constructor(
     private readonly sql: Sql,
@@ -17,9 +17,9 @@ export class ModelSubscriptions {
   ) {}
 
   /**
-   * The model now, then every change, until the training has ended.
-   * @param after - the last cursor seen; then everything since comes instead of the present
-   * @throws DomainError NOT_FOUND, which also ends it when the model is deleted; INVALID_CURSOR
+   * Sends the model's current state, then every change until the training has ended.
+   * @param after - the last cursor received; the stream then resumes after it, without the current state
+   * @throws DomainError NOT_FOUND, also when the model is deleted during the stream; INVALID_CURSOR
    */
   async training(viewer: Viewer, id: string, after: string | null): Promise<Following<ModelEventPayload>> {
     const following = follow<ModelEventPayload>(this.feed, {

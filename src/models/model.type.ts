@@ -6,7 +6,7 @@ import { Failure } from '../jobs/failure.type';
 import type { AvatarType } from '../upstream/provider';
 import type { ModelStatus } from './model.state';
 
-/** {@link AvatarType} for the schema. */
+/** {@link AvatarType} as a GraphQL enum. */
 export const AvatarTypeEnum = {
   MAN: 'MAN',
   WOMAN: 'WOMAN',
@@ -19,17 +19,17 @@ export const AvatarTypeEnum = {
 
 registerEnumType(AvatarTypeEnum, {
   name: 'AvatarType',
-  description: 'Who or what is on the photos.',
+  description: 'The subject of the photos.',
   valuesConfig: {
     MAN: { description: 'One man.' },
     WOMAN: { description: 'One woman.' },
-    COUPLE: { description: 'Two people, both on every photo.' },
+    COUPLE: { description: 'Two people, both in every photo.' },
     DOG: { description: 'One dog.' },
     CAT: { description: 'One cat.' },
   },
 });
 
-/** {@link ModelStatus} for the schema. */
+/** {@link ModelStatus} as a GraphQL enum. */
 export const ModelStatusEnum = {
   QUEUED: 'QUEUED',
   SUBMITTING: 'SUBMITTING',
@@ -42,61 +42,62 @@ export const ModelStatusEnum = {
 
 registerEnumType(ModelStatusEnum, {
   name: 'ModelStatus',
-  description: 'Where a model stands. READY, FAILED and CANCELLED are ends.',
+  description:
+    'The status of a model. READY, FAILED and CANCELLED are final, except that a FAILED one may be retried or succeed late.',
   valuesConfig: {
-    QUEUED: { description: 'Accepted. Its photos may still be fetched and checked; nothing has been paid.' },
-    SUBMITTING: { description: 'The avatar service is being asked to train it.' },
+    QUEUED: {
+      description: 'Accepted. Its photos may still be fetched and checked; nothing has been charged.',
+    },
+    SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
       description:
-        'The avatar service was asked, and whether it took the training cannot be known. It is never asked again by itself; this settles within the grace period, or by `retryModel`, which may pay twice.',
+        'It is unknown whether the avatar service accepted the training. The request is not repeated without proof that it did not arrive. The status changes within the grace period, or by `retryModel`, which may pay twice.',
     },
-    TRAINING: { description: 'The avatar service trains it.' },
-    READY: { description: 'Avatars can be made from it.' },
-    FAILED: { description: '`failure` says why, and whether a retry may help.' },
-    CANCELLED: { description: 'Somebody cancelled it before it was ready.' },
+    TRAINING: { description: 'The avatar service is training it.' },
+    READY: { description: 'Avatars can be generated from it.' },
+    FAILED: { description: '`failure` has the reason, and whether it can be retried.' },
+    CANCELLED: { description: 'Cancelled by its owner.' },
   },
 });
 
-/** An avatar model, as clients see it. */
 @ObjectType('AvatarModel', {
   implements: Node,
-  description:
-    'A model that was, or is being, trained from photos. Avatars are made from it by `generateAvatars`.',
+  description: 'A model that is trained from photos. `generateAvatars` generates avatars from it.',
 })
 export class AvatarModel implements Node {
   @Field(() => ID, {
-    description: 'What `generateAvatars` and `trainingProgress` take, and `node(id)` finds.',
+    description: 'The global id, for `generateAvatars`, `trainingProgress` and `node(id)`.',
   })
   id: string;
 
-  @Field(() => String, { description: 'As you named it.' })
+  @Field(() => String, { description: 'The name that you gave it.' })
   name: string;
 
-  @Field(() => AvatarTypeEnum, { description: 'Who or what it was trained for.' })
+  @Field(() => AvatarTypeEnum, { description: 'The subject of its photos.' })
   type: AvatarType;
 
-  @Field(() => ModelStatusEnum, { description: 'Where it stands.' })
+  @Field(() => ModelStatusEnum, { description: 'The status.' })
   status: ModelStatus;
 
   @Field(() => Int, {
-    description: 'Percent, 0 to 100. Never goes back, except when a failed training is retried.',
+    description: 'Percent, 0 to 100. Decreases only when a failed training is retried.',
   })
   progress: number;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
     description:
-      'When it should be ready, by what is known now; null before the training has begun and after it has ended.',
+      'When it is expected to be ready; null before the training has started and after it has ended.',
   })
   estimatedReadyAt: Date | null;
 
-  @Field(() => Failure, { nullable: true, description: 'Why it FAILED; null otherwise.' })
+  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
   failure?: Failure | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'The avatar service’s own id of the model, to be quoted to its support; null until the training was taken.',
+      'The avatar service’s id of the model, for support requests; null until the training is accepted.',
   })
   providerModelId?: string | null;
 
@@ -104,14 +105,15 @@ export class AvatarModel implements Node {
   provider: string;
 
   @Field(() => Int, {
-    description: 'How many times the avatar service was asked to train it; each time may have been paid for.',
+    description:
+      'How many times the training was submitted to the avatar service. Each submission may have been charged.',
   })
   attempt: number;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'The version of the text that the person on the photos agreed to, as `trainModel` was told; null if it was not.',
+      'The version of the consent text that the person on the photos agreed to, as given to `trainModel`; null if not given.',
   })
   consentVersion?: string | null;
 
@@ -121,7 +123,10 @@ export class AvatarModel implements Node {
   @Field(() => DateTimeScalar, { description: 'When `trainModel` was called.' })
   createdAt: Date;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service took the training.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the avatar service accepted the training.',
+  })
   submittedAt: Date | null;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When it became READY.' })
@@ -131,27 +136,26 @@ export class AvatarModel implements Node {
 /** A page of models. */
 export const AvatarModelConnection = createConnectionType('AvatarModel', () => AvatarModel);
 
-/** What the mutations on one model answer. */
 @ObjectType({ description: 'The model after the change.' })
 export class ModelPayload {
-  @Field(() => AvatarModel, { description: 'The model as it is now.' })
+  @Field(() => AvatarModel, { description: 'The model.' })
   model: AvatarModel;
 }
 
-/** What `trainModel` answers. */
-@ObjectType({ description: 'The model that is to be trained.' })
+@ObjectType({ description: 'The new model.' })
 export class TrainModelPayload {
-  @Field(() => AvatarModel, { description: 'QUEUED for now; watch it with `trainingProgress`.' })
+  @Field(() => AvatarModel, {
+    description: 'The model, initially QUEUED. Follow it with `trainingProgress`.',
+  })
   model: AvatarModel;
 }
 
-/** A message of `trainingProgress`. */
-@ObjectType({ description: 'A model at one moment of its training.' })
+@ObjectType({ description: 'The state of a model at a point in its training.' })
 export class TrainingProgress {
-  @Field(() => AvatarModel, { description: 'The model as it was at that moment.' })
+  @Field(() => AvatarModel, { description: 'The model at that point.' })
   model: AvatarModel;
 
-  @Field(() => ModelStatusEnum, { description: 'Where it stood.' })
+  @Field(() => ModelStatusEnum, { description: 'The status at that point.' })
   status: ModelStatus;
 
   @Field(() => Int, { description: 'Percent, 0 to 100.' })
@@ -159,22 +163,22 @@ export class TrainingProgress {
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it should be ready, by what was known then.',
+    description: 'When it was expected to be ready.',
   })
   estimatedReadyAt: Date | null;
 
-  @Field(() => Failure, { nullable: true, description: 'Why it FAILED; null otherwise.' })
+  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
   failure: Failure | null;
 
   @Field(() => String, {
     description:
-      'Where you stand. After a lost connection subscribe again with `after: cursor` and get everything since, once.',
+      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later change exactly once.',
   })
   cursor: string;
 
   @Field(() => Boolean, {
     description:
-      'True if this is the present state and not a recorded change: at the start, or because the cursor in `after` was too old to continue from.',
+      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
   })
   isSnapshot: boolean;
 }

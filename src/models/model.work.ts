@@ -9,12 +9,17 @@ import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provid
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 
-/** How long to wait for photos that are still being fetched; the photo's own work wakes the model sooner. */
+/**
+ * The interval for checking photos that are still being fetched. Normally the photo's worker wakes the model
+ * sooner.
+ */
 const photosPendingMs = 5_000;
-/** Photo URLs outlive the longest training by this, so that no clock of the upstream's cuts them short. */
+/**
+ * How much longer photo URLs are valid than the training deadline, to allow for clock differences with the
+ * upstream.
+ */
 const urlSlackMs = 5 * 60_000;
 
-/** What the work on models is made of. */
 export interface ModelWorkDeps {
   sql: Sql;
   store: JobStore;
@@ -22,11 +27,11 @@ export interface ModelWorkDeps {
   provider: AvatarProvider;
   durations: LearnedDurations;
   deadlineMs: number;
-  /** Divides the advised polling intervals. */
+  /** The divisor of polling intervals, from the settings. */
   pollSpeed: number;
 }
 
-/** A training's own steps on the way that all jobs go. */
+/** The steps of a training. */
 export class ModelWork implements JobSteps<ModelEntity> {
   readonly kind = modelKind;
   readonly shareOfUpstream = 1;
@@ -72,7 +77,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
     return true;
   }
 
-  async ask(row: ModelEntity, signal: AbortSignal): Promise<UpstreamState> {
+  async poll(row: ModelEntity, signal: AbortSignal): Promise<UpstreamState> {
     return this.deps.provider.training(row.providerRef!, signal);
   }
 
@@ -99,7 +104,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
         appendsEvent: true,
       },
     ]);
-    // The photos of one that had failed were released then.
+    // The photos of a FAILED job have been released already.
     if (ready && row.status !== 'FAILED') await this.ended(sql, ready);
     return ready ?? null;
   }
@@ -109,12 +114,12 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 }
 
-/** Why a training cannot be submitted with these photos, if it cannot. Nothing has been paid then. */
+/** Why a training cannot be submitted with these photos; null if it can. Nothing has been charged at this point. */
 function problemOf(row: ModelEntity, photos: readonly PhotoEntity[]): Failure | null {
   if (photos.length < row.photoCount || photos.some(({ status }) => status === 'PURGED')) {
     return failure(
       'TOO_FEW_PHOTOS',
-      'A photo was deleted before the training was submitted. Train again with others.',
+      'A photo was deleted before the training was submitted. Train a new model with other photos.',
     );
   }
   const bad = photos
@@ -123,10 +128,10 @@ function problemOf(row: ModelEntity, photos: readonly PhotoEntity[]): Failure | 
   if (bad.length === 0) return null;
   const unreachable = bad.every(({ problems }) => problems.some(({ code }) => code === 'PHOTO_UNREACHABLE'));
   const list = bad
-    .map(({ index, problems }) => `Photo ${index + 1}: ${problems[0]?.message ?? 'it was refused.'}`)
+    .map(({ index, problems }) => `Photo ${index + 1}: ${problems[0]?.message ?? 'it was rejected.'}`)
     .join(' ');
   return failure(
     unreachable ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID',
-    `${list} Train again without, or with others.`,
+    `${list} Train a new model with other photos.`,
   );
 }

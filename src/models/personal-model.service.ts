@@ -9,11 +9,11 @@ import { modelKind } from './model.job';
 /** A model with the photos it was trained from, by UUID, in their order. */
 type ModelWithPhotos = ModelEntity & { photoIds: string[] };
 
-/** All models of a person: erased, or handed out. */
+/** Erasure and export of a person's models. */
 export class PersonalModelService {
   /**
    * Locks models that are to be deleted.
-   * @param isUnderWay - only those that a worker would look at again
+   * @param isUnderWay - only models with unfinished work
    * @returns their UUIDs, at most `limit`
    */
   async lockSome(sql: Sql, { owner, until }: Person, isUnderWay: boolean, limit: number): Promise<string[]> {
@@ -26,8 +26,8 @@ export class PersonalModelService {
   }
 
   /**
-   * Deletes models that this transaction has locked and ends their streams. Their avatars must
-   * be gone, or their bytes doomed.
+   * Deletes models that this transaction has locked, and ends their streams. The caller has deleted their avatars,
+   * or scheduled deletion of the avatars' bytes.
    */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
     await detachSubmissions(sql, modelKind, ids);
@@ -35,7 +35,7 @@ export class PersonalModelService {
     await endStreams(sql, ids, 'MODEL');
   }
 
-  /** The person's models, the oldest first. */
+  /** The person's models, oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<ModelWithPhotos> {
     return inBatches<ModelWithPhotos>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
@@ -49,7 +49,7 @@ export class PersonalModelService {
     });
   }
 
-  /** What is known of a model, as its person may have it. */
+  /** The record of a model in the person's export. */
   recordOf(model: ModelWithPhotos): object {
     const { id, name, type, status, progress, provider, providerRef, attempt } = model;
     return {

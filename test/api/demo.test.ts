@@ -69,6 +69,8 @@ describe('the demo', () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
     const { lines, code } = runDemo();
     expect(await code).toBe(1);
-    expect(lines.at(-1)).toContain('The training has ended as FAILED. The avatar service tried and failed.');
+    expect(lines.at(-1)).toContain(
+      'The training has ended as FAILED. The avatar service failed to produce a result.',
+    );
   });
 });

@@ -143,7 +143,7 @@ describe('the command line', () => {
       expect(await operate('retry', modelId)).toMatchObject({ code: 0, out: `${modelId} is QUEUED.` });
       const again = await operate('retry', modelId);
       expect(again).toMatchObject({ code: 1, out: '' });
-      expect(again.remarks).toMatch(/^likeness: The model is QUEUED; only one that is UNCERTAIN/);
+      expect(again.remarks).toMatch(/^likeness: The model is QUEUED\. Only models that are UNCERTAIN/);
       const rows = await sql.rows(`SELECT actor, owner FROM audit_log WHERE action = 'retryModel'`);
       expect(rows).toEqual([{ actor: 'operator', owner: 'local' }]);
     });
