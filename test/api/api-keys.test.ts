@@ -39,13 +39,13 @@ describe('API keys', () => {
     askAs(gateway.url, key, query, options);
   const codeOf = ({ errors }: Answer): string | undefined => errors?.[0]?.extensions.code;
 
-  it('let their holder in as their owner, beside tokens', async () => {
+  it('authenticate their owner, also alongside tokens', async () => {
     const { data } = await ask(await newKey());
     expect(data).toEqual({ viewer: { owner: 'acme', scopes: ['read', 'write'] } });
     expect((await ask(await issuer.token())).data).toMatchObject({ viewer: { owner: 'alice' } });
   });
 
-  it('are kept so that nobody who reads the database has one', async () => {
+  it('are stored as hashes only', async () => {
     const key = await newKey();
     const [row] = await sql.rows<Record<string, unknown>>('SELECT * FROM api_keys WHERE id = $1', [
       idOf(key),
@@ -54,7 +54,7 @@ describe('API keys', () => {
     expect(JSON.stringify(row)).not.toContain(key.slice(20));
   });
 
-  it('are refused alike, whether unknown or with a wrong secret, and never repeated', async () => {
+  it('are rejected alike if unknown or with a wrong secret, and never echoed', async () => {
     const key = await newKey();
     const wrong = `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`;
     const unknown = `lk_${'0'.repeat(16)}_${key.slice(20)}`;
@@ -72,7 +72,7 @@ describe('API keys', () => {
     ['read', { query: 'done', mutation: 'FORBIDDEN', subscription: 'done' }],
     ['write', { query: 'FORBIDDEN', mutation: 'done', subscription: 'FORBIDDEN' }],
     ['admin', { query: 'FORBIDDEN', mutation: 'FORBIDDEN', subscription: 'FORBIDDEN' }],
-  ])('may do what their scopes say: %s', async (scopes, allowed) => {
+  ])('are limited to their scopes: %s', async (scopes, allowed) => {
     const key = await newKey('--scopes', scopes);
     const { id } = await aModelOf('acme');
     const client = await SocketClient.greeted(gateway.url, { authorization: `Bearer ${key}` });
@@ -86,7 +86,7 @@ describe('API keys', () => {
     }).toEqual(allowed);
   });
 
-  it('show operators how everything stands, and nobody else', async () => {
+  it('give access to the status for operators only', async () => {
     const query =
       '{ operator { jobs { kind status count } lagMs accounts { creditsAvailable } pendingMediaDeletions doomedMedia } }';
     const { data } = await ask(await newKey('--scopes', 'admin'), query);
@@ -97,7 +97,7 @@ describe('API keys', () => {
     });
   });
 
-  it('are refused from the moment they are revoked, and their sockets and streams end', async () => {
+  it('are rejected once revoked, and their sockets and streams are closed', async () => {
     const key = await newKey();
     const other = await newKey();
     const { id } = await aModelOf('acme');
@@ -124,7 +124,7 @@ describe('API keys', () => {
     await once(unharmed!.socket, 'close');
   });
 
-  it('end when they were made to end', async () => {
+  it('expire at their end date', async () => {
     const key = await newKey('--expires', '2s');
     const client = await SocketClient.greeted(gateway.url, { authorization: `Bearer ${key}` });
     client.subscribe('1', who);
@@ -136,7 +136,7 @@ describe('API keys', () => {
     expect(answer.errors).toMatchObject([{ message: refusal }]);
   });
 
-  it('note when they were used, once a minute', async () => {
+  it('record their last use, once a minute', async () => {
     const key = await newKey();
     const lastUse = async (): Promise<number | undefined> => {
       const [row] = await sql.rows<{ last_used_at: Date | null }>(
@@ -161,7 +161,7 @@ describe('API keys', () => {
   describe('of a backend', () => {
     const behalf = (subject: string): AskOptions => ({ headers: { 'x-likeness-owner': subject } });
 
-    it('act for each of its users, who never meet', async () => {
+    it('act for each of its users, whose data are separate', async () => {
       const key = await newKey('--on-behalf');
       for (const [subject, owner] of [
         ['bob', '@acme/bob'],
@@ -183,7 +183,7 @@ describe('API keys', () => {
       expect(strangers.map(({ data: seen }) => seen)).toEqual(strangers.map(() => ({ photo: null })));
     });
 
-    it('do so on a socket too', async () => {
+    it('act for users over WebSocket too', async () => {
       const key = await newKey('--on-behalf');
       const client = await SocketClient.greeted(gateway.url, {
         Authorization: `Bearer ${key}`,
@@ -197,7 +197,7 @@ describe('API keys', () => {
       client.socket.close();
     });
 
-    it('act for nobody unless they were made to', async () => {
+    it('act for no user unless created for it', async () => {
       const { status, errors } = await ask(await newKey(), who, behalf('bob'));
       expect(status).toBe(403);
       expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }]);
@@ -211,7 +211,7 @@ describe('API keys', () => {
       },
     );
 
-    it('act for nobody where two are named', async () => {
+    it('act for no user when two are named', async () => {
       const key = await newKey('--on-behalf');
       const headers = new Headers({ 'content-type': 'application/json', authorization: `Bearer ${key}` });
       headers.append('x-likeness-owner', 'bob');
@@ -240,8 +240,8 @@ describe('API keys', () => {
   }
 });
 
-describe('keys where they are not taken', () => {
-  it('are refused like any other proof', async () => {
+describe('API keys where they are not accepted', () => {
+  it('are rejected like any other credentials', async () => {
     const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_SECRET: 'x'.repeat(40) });
     const { out } = await likeness(
       { DATABASE_URL: gateway.database.url },

@@ -20,7 +20,7 @@ describe('circuit breakers', () => {
     expect((await other.take('poll', 10)).granted).toBe(10);
   });
 
-  it('counts jobs and not calls: one job that always fails blocks no other call', async () => {
+  it('counts jobs and not calls: one job that always fails blocks no other calls', async () => {
     const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
     const jobId = newId();
     for (let call = 0; call < 40; call += 1) await one.failed('poll', [{ jobId, isUnreachable: true }]);
@@ -28,7 +28,7 @@ describe('circuit breakers', () => {
     expect((await other.take('submit', 1)).granted).toBe(1);
   });
 
-  it('starts counting from 0 after a good answer', async () => {
+  it('resets the count after a successful response', async () => {
     const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
     await harness.fail(one, 4);
     await other.answered('poll', {});
@@ -64,7 +64,7 @@ describe('circuit breakers', () => {
     expect((await other.take('submit', 1)).granted).toBe(1);
   });
 
-  it('does not block polls when submissions are answered with errors, and their answers do not unblock them', async () => {
+  it('does not block polls when submissions fail, and polls do not unblock submissions', async () => {
     const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
     await harness.fail(one, 9, { kind: 'submit', isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(1);

@@ -33,7 +33,7 @@ const runDemo = (...options: string[]): { lines: string[]; code: Promise<number>
 };
 
 describe('the demo', () => {
-  it('goes from a folder of photos to one of avatars, though the server is stopped in between', async () => {
+  it('turns a directory of photos into avatars, across a server restart', async () => {
     const { lines, code } = runDemo('--styles', 'noir,neon', '--count', '1');
     await until(() => lines.some((line) => line.includes('TRAINING')));
     await gateway.restart();
@@ -52,7 +52,7 @@ describe('the demo', () => {
     expect(await gateway.sandbox.counts()).toMatchObject({ trainings: 1, generations: 1 });
   });
 
-  it('says what is wrong before anything is paid', async () => {
+  it('reports invalid input before any paid call', async () => {
     const unknownStyle = runDemo('--styles', 'cubism');
     expect(await unknownStyle.code).toBe(1);
     expect(unknownStyle.lines).toEqual([
@@ -65,7 +65,7 @@ describe('the demo', () => {
     expect((await gateway.sandbox.counts()).trainings).toBe(1);
   });
 
-  it('hands on why a training has failed', async () => {
+  it('reports the failure of a training', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
     const { lines, code } = runDemo();
     expect(await code).toBe(1);

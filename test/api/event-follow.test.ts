@@ -62,7 +62,7 @@ describe('following', () => {
   const placesOf = (streamId: string, received: readonly Followed<number>[]): number[] =>
     received.map(({ cursor }) => decodeEventCursor(cursor, streamId));
 
-  it('begins with the present and then tells every change once', async () => {
+  it('starts with a snapshot and then sends every change once', async () => {
     const streamId = await process.openStream();
     await process.publish(changes(streamId, 11, 15));
     const following = followed(streamId);
@@ -79,7 +79,7 @@ describe('following', () => {
     await following.return();
   });
 
-  it('has neither gap nor double whenever it begins in a stream that does not stop', async () => {
+  it('has neither gaps nor duplicates when it starts in a busy stream', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const writing = (async (): Promise<void> => {
@@ -99,7 +99,7 @@ describe('following', () => {
     }
   });
 
-  it('goes on after the cursor that the client saw last, without the present', async () => {
+  it('continues after the last cursor without a snapshot', async () => {
     const streamId = await process.openStream();
     await process.publish(changes(streamId, 1, 3));
     const first = followed(streamId);
@@ -115,7 +115,7 @@ describe('following', () => {
     await second.return();
   });
 
-  it('tells what is kept of a past that begins just after the cursor, and the present if it begins later', async () => {
+  it('replays kept events that directly follow the cursor, and sends a snapshot if there is a gap', async () => {
     const streamId = await process.openStream();
     await process.publish(changes(streamId, 1, 6));
     await process.database.rows(
@@ -134,7 +134,7 @@ describe('following', () => {
     await Promise.all([kept.return(), lost.return()]);
   });
 
-  it('gives a snapshot anew to a client that saw only a part of it', async () => {
+  it('repeats a snapshot for a client that received only a part of it', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const present = (): Promise<Present<number>> =>
@@ -145,7 +145,7 @@ describe('following', () => {
     expect(await take(followed(streamId, { present, after: whole[2]?.cursor }), Infinity)).toEqual([]);
   });
 
-  it('ends after the last item, or at once when that is past', async () => {
+  it('ends after the last item, or at once after the last cursor', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const following = followed(streamId);
@@ -157,7 +157,7 @@ describe('following', () => {
     expect(await take(followed(streamId, { after: encodeEventCursor(streamId, 4) }), Infinity)).toEqual([]);
   });
 
-  it('replays past an end that was followed by a new attempt', async () => {
+  it('continues over an end that was followed by a new attempt', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1), change(streamId, 100), ...changes(streamId, 2, 3)]);
     const following = followed(streamId, { after: encodeEventCursor(streamId, 0) });
@@ -166,7 +166,7 @@ describe('following', () => {
     expect(itemsOf(await take(following, Infinity))).toEqual([100]);
   });
 
-  it('ends when the subject is deleted: by itself, or as its reader says', async () => {
+  it('ends when the subject is deleted, by default or with the result of its reader', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const quiet = followed(streamId);
@@ -185,7 +185,7 @@ describe('following', () => {
     expect(await take(followed(streamId), Infinity)).toEqual([]);
   });
 
-  it("of a generation in its model's stream ends when that is deleted, and never tells what was erased", async () => {
+  it('ends when its generation in the stream of a model is deleted, and sends no erased event', async () => {
     const [streamId, subjectId, avatarId] = [await process.openStream(), newId(), newId()];
     const of = (id: string, kind: 'GENERATION' | 'AVATAR'): void =>
       void events.push({ streamId, kind, subjectId: id, generationId: subjectId, payload: { n: 0 } });
@@ -211,7 +211,7 @@ describe('following', () => {
     expect(seen.slice(3)).toEqual(['DELETED {"subject":"GENERATION"}']);
   });
 
-  it('refuses a cursor of another stream at once, and one from the future when it has looked', async () => {
+  it('rejects a cursor of another stream at once, and one from the future after reading', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const refused = { code: 'INVALID_CURSOR', field: 'after' };
@@ -224,13 +224,13 @@ describe('following', () => {
     expect(await early.next()).toMatchObject({ done: true });
   });
 
-  it('fails with what kept the present from being read', async () => {
+  it('fails with the error of reading the snapshot', async () => {
     const streamId = await process.openStream();
     const following = followed(streamId, { present: () => Promise.reject(notFound) });
     await expect(following.next()).rejects.toBe(notFound);
   });
 
-  it('frees everything at once when it is left, whatever it waits for', async () => {
+  it('releases everything at once when it is cancelled in any state', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
     const beginning = followed(streamId, { present: () => new Promise(() => undefined) });

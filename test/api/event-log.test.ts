@@ -52,7 +52,7 @@ describe('the event log', () => {
     }
   });
 
-  it('leaves out streams that are unknown or have ended, and keeps the rest', async () => {
+  it('skips unknown or ended streams, and appends the rest', async () => {
     const [living, ended] = [await process.openStream(), await process.openStream()];
     await process.database.transaction((sql) => endStream(sql, ended, { subjectId: ended }));
     await appendEvents(process.database, [change(newId(), 1), change(ended, 2), change(living, 3)]);
@@ -60,7 +60,7 @@ describe('the event log', () => {
     expect(await kept(ended)).toHaveLength(1);
   });
 
-  it('has no gap and no double when many write the same streams at once and some roll back', async () => {
+  it('has no gaps and no duplicates with concurrent writers and rollbacks', async () => {
     const streams = await Promise.all(range(1, 3).map(() => process.openStream()));
     const regret = new Error('The writer thinks better of it.');
     const committed: { streamId: string; n: number }[] = [];
@@ -97,7 +97,7 @@ describe('the event log', () => {
     }
   });
 
-  it('leaves of a deleted model that it was deleted, and nothing else, however often it is deleted', async () => {
+  it('keeps only one deletion event of a deleted model, also after repeated deletion', async () => {
     const streamId = await process.openStream();
     await appendEvents(process.database, changes(streamId, 1, 5));
     for (let time = 0; time < 2; time += 1) {
@@ -114,7 +114,7 @@ describe('the event log', () => {
     ]);
   });
 
-  it('erases what was told of a generation and its avatars, without a gap, and tells that it was deleted', async () => {
+  it('erases events of a generation and its avatars without a gap, and appends a deletion event', async () => {
     const [streamId, generationId, avatarId] = [await process.openStream(), newId(), newId()];
     await appendEvents(process.database, [
       change(streamId, 1),
@@ -139,7 +139,7 @@ describe('the event log', () => {
     expect(rows[5]).toMatchObject({ subject_id: generationId, generation_id: generationId });
   });
 
-  it('prunes what is old, however much it is, and numbers on from where it was', async () => {
+  it('prunes any number of old events, and continues the sequence', async () => {
     const streamId = await process.openStream();
     await appendEvents(process.database, changes(streamId, 1, 12_000));
     await age(streamId, 11_990);
@@ -149,7 +149,7 @@ describe('the event log', () => {
     expect((await kept(streamId)).map((row) => row.sequence)).toEqual(range(11_991, 12_001));
   });
 
-  it('prunes the beginning of a stream and never its middle, whatever the clock did', async () => {
+  it('prunes the start of a stream and never its middle when the clock jumps', async () => {
     const streamId = await process.openStream();
     await appendEvents(process.database, changes(streamId, 1, 10));
     await age(streamId, 5);
@@ -161,7 +161,7 @@ describe('the event log', () => {
     expect((await kept(streamId)).map((row) => row.sequence)).toEqual(range(6, 10));
   });
 
-  it('forgets a deleted stream once its last event is old, and keeps one that only rests', async () => {
+  it('removes a deleted stream once its last event is old, and keeps an idle one', async () => {
     const [ended, resting] = [await process.openStream(), await process.openStream()];
     await appendEvents(process.database, [change(resting, 1), change(ended, 1)]);
     await process.database.transaction((sql) => endStream(sql, ended, { subjectId: ended }));
@@ -174,7 +174,7 @@ describe('the event log', () => {
     expect(left).toEqual([{ id: resting }]);
   });
 
-  it('prunes past a stream that somebody is writing to, and takes that the next time', async () => {
+  it('skips a stream with a concurrent writer when pruning, and prunes it the next time', async () => {
     const [busy, idle] = [await process.openStream(), await process.openStream()];
     await appendEvents(process.database, [change(busy, 1), change(idle, 1)]);
     await age(busy, 1);

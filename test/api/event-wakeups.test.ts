@@ -54,7 +54,7 @@ describe('wake-ups', () => {
     await testDatabase.drop();
   });
 
-  it('reach listeners here and in every other process, each thing once', async () => {
+  it('reach listeners in this and every other process once', async () => {
     const [here, there, third] = [await started(), await started(), await started()];
     const id = newId();
     here.wakeups.announce({ streams: [id], work: true });
@@ -68,7 +68,7 @@ describe('wake-ups', () => {
     }
   });
 
-  it('carry thousands of streams and long topics at once', async () => {
+  it('carry thousands of streams and long topics in one batch', async () => {
     const [here, there] = [await started(), await started()];
     const ids = range(1, 5_000).map(() => newId());
     const topics = range(1, 50).map((n) => `${n}`.padEnd(200, '\u0001'));
@@ -78,7 +78,7 @@ describe('wake-ups', () => {
     expect(there.ear.topics.sort()).toEqual(topics.sort());
   });
 
-  it('become a wake for everything when there are too many to name', async () => {
+  it('become one wake-up for everything when there are too many to list', async () => {
     const [here, there] = [await started(), await started()];
     here.wakeups.announce({
       streams: range(1, 10_001).map(() => newId()),
@@ -88,14 +88,14 @@ describe('wake-ups', () => {
     expect(there.ear).toMatchObject({ everything: 1, streams: [], topics: [everyTopic] });
   });
 
-  it('refuse a topic that is too long, before anything is sent', async () => {
+  it('reject a topic that is too long before sending', async () => {
     const { wakeups } = await started();
     expect(() => {
       wakeups.announce({ topics: ['x'.repeat(201)] });
     }).toThrow(RangeError);
   });
 
-  it('reach the other listeners though one throws', async () => {
+  it('reach the other listeners although one throws', async () => {
     const { wakeups, ear } = await started();
     wakeups.onWork(() => {
       throw new Error('a listener of no use');
@@ -106,7 +106,7 @@ describe('wake-ups', () => {
     expect(ear.work).toBe(1);
   });
 
-  it('are not confused by what strangers notify on the channel', async () => {
+  it('ignore foreign notifications on the channel', async () => {
     const [here, there] = [await started(), await started()];
     for (const payload of ['', 'not JSON', '[]', '{"from":1}', '{"from":"x","streams":7}'])
       await notified(payload);
@@ -115,7 +115,7 @@ describe('wake-ups', () => {
     expect(there.ear).toMatchObject({ streams: [], everything: 0, topics: [] });
   });
 
-  it('are sent before it stops', async () => {
+  it('are sent before the service stops', async () => {
     const [here, there] = [await started(), await started()];
     here.wakeups.announce({ topics: ['last words'] });
     await here.wakeups.stop();
@@ -123,7 +123,7 @@ describe('wake-ups', () => {
     expect(here.ear.topics).toEqual(['last words']);
   });
 
-  it('wake everything once the connection is back, and send what was announced meanwhile', async () => {
+  it('wake everything after a reconnect, and send pending announcements', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
     const [here, there] = [await started(proxy.url), await started()];
@@ -139,7 +139,7 @@ describe('wake-ups', () => {
     await proxy.close();
   });
 
-  it('find out that the connection is silently dead', async () => {
+  it('detect a silently dead connection', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
     const { wakeups, ear } = await started(proxy.url);
@@ -150,7 +150,7 @@ describe('wake-ups', () => {
     await proxy.close();
   });
 
-  it('start again though the database is down, but not the first time', async () => {
+  it('restart during a database outage, but fail the first start', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
     await proxy.close();

@@ -42,7 +42,7 @@ describe('the event feed', () => {
     await testDatabase.drop();
   });
 
-  it('gives the past and then the present, in whichever process the change was made', async () => {
+  it('sends past and then current events, from changes in any process', async () => {
     const streamId = await one.openStream();
     await one.publish(changes(streamId, 1, 3));
     const subscription = other.feed.subscribe(streamId, 1);
@@ -55,7 +55,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('listens from the call on, not from the first next()', async () => {
+  it('listens from the call, not from the first next()', async () => {
     const streamId = await one.openStream();
     const subscription = one.feed.subscribe(streamId, 0);
     await one.publish(changes(streamId, 1, 20));
@@ -63,7 +63,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('tells a newcomer what is committed and announced while it is being read for', async () => {
+  it('sends a new subscriber events that are committed during its initial read', async () => {
     const streamId = await one.openStream();
     const { answers } = one;
     const release = one.holdAnswers();
@@ -75,7 +75,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('tells those who are there what is committed and announced while it is being read for them', async () => {
+  it('sends existing subscribers events that are committed during their read', async () => {
     const streamId = await one.openStream();
     const subscription = await live(one, streamId);
     const { answers } = one;
@@ -88,7 +88,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('reads a change once for all its subscribers here', async () => {
+  it('reads a change once for all subscribers of a process', async () => {
     const streamId = await one.openStream();
     const first = await live(other, streamId);
     const subscriptions = [first, ...range(2, 1_000).map(() => other.feed.subscribe(streamId, 1))];
@@ -103,7 +103,7 @@ describe('the event feed', () => {
     await Promise.all(subscriptions.map((each) => each.return()));
   });
 
-  it('reads the changes of many streams together', async () => {
+  it('reads the changes of many streams in one statement', async () => {
     const streams = await Promise.all(range(1, 500).map(() => one.openStream()));
     const subscriptions = await Promise.all(streams.map((streamId) => live(one, streamId)));
     const before = one.reads;
@@ -114,7 +114,7 @@ describe('the event feed', () => {
     await Promise.all(subscriptions.map((each) => each.return()));
   });
 
-  it('lets a newcomer take a long past at its own pace, and then join the others', async () => {
+  it('sends a new subscriber a long past at its own pace, and then joins it to the others', async () => {
     const streamId = await one.openStream();
     await one.publish(changes(streamId, 1, 3_000));
     const early = one.feed.subscribe(streamId, 3_000);
@@ -130,7 +130,7 @@ describe('the event feed', () => {
     await Promise.all([early.return(), late.return()]);
   });
 
-  it('gives 100 clients that drop and resume at random on two processes every event once, in order', async () => {
+  it('sends every event once and in order to 100 clients that drop and resume at random on two processes', async () => {
     const streams = await Promise.all(range(1, 10).map(() => one.openStream()));
     const total = 200;
     const writer = async (streamId: string): Promise<void> => {
@@ -158,7 +158,7 @@ describe('the event feed', () => {
     expect(resumed).toBeGreaterThan(500);
   });
 
-  it('misses nothing when the listening connections are killed, and is late by less than 5 s', async () => {
+  it('loses no event when the listening connections are killed, with less than 5 s of delay', async () => {
     const streamId = await one.openStream();
     const subscriptions = [await live(one, streamId), other.feed.subscribe(streamId, 1)];
     const killed = await one.database.rows(
@@ -175,7 +175,7 @@ describe('the event feed', () => {
     await Promise.all(subscriptions.map((each) => each.return()));
   });
 
-  it('goes on after every connection to the database was cut', async () => {
+  it('continues after every database connection was cut', async () => {
     const streamId = await one.openStream();
     const subscription = await live(other, streamId);
     const killed = other.database.rows(
@@ -187,7 +187,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('finds by its sweep what it was not woken for', async () => {
+  it('finds events without a wake-up by its sweep', async () => {
     const process = await another(50);
     const streamId = await one.openStream();
     const subscription = await live(process, streamId);
@@ -196,7 +196,7 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('sweeps a thousand streams by one statement, and reads what it finds by another', async () => {
+  it('sweeps a thousand streams with one statement, and reads new events with another', async () => {
     const streams = range(1, 1_000).map(() => newId());
     await one.database.rows(
       `INSERT INTO streams (id, owner) SELECT id, 'local' FROM unnest($1::uuid[]) AS id`,
@@ -214,7 +214,7 @@ describe('the event feed', () => {
     await Promise.all(subscriptions.map((each) => each.return()));
   });
 
-  it('drops a subscriber that lets 1,000 events wait, and none of the others', async () => {
+  it('drops only a subscriber with 1,000 unread events', async () => {
     const streamId = await one.openStream();
     const slow = await live(one, streamId);
     const quick = one.feed.subscribe(streamId, 1);
@@ -228,7 +228,7 @@ describe('the event feed', () => {
     await quick.return();
   });
 
-  it('drops a subscriber whose next events are pruned already', async () => {
+  it('drops a subscriber whose next events are already pruned', async () => {
     const streamId = await one.openStream();
     await one.publish(changes(streamId, 1, 5));
     await one.database.rows(`UPDATE events SET created_at = now() - interval '1 day' WHERE sequence <= 3`);
@@ -239,13 +239,13 @@ describe('the event feed', () => {
     await subscription.return();
   });
 
-  it('refuses a place that the stream has never come to', async () => {
+  it('rejects a position beyond the end of the stream', async () => {
     const streamId = await one.openStream();
     await one.publish([change(streamId, 1)]);
     await expect(one.feed.subscribe(streamId, 2).next()).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
   });
 
-  it('ends with the event that says that the subject was deleted, also for who comes later', async () => {
+  it('ends with the deletion event, also for later subscribers', async () => {
     const streamId = await one.openStream();
     const early = await live(one, streamId);
     await one.publish(changes(streamId, 1, 3));
@@ -258,7 +258,7 @@ describe('the event feed', () => {
     expect(await take(other.feed.subscribe(newId(), 0), 1)).toEqual([]);
   });
 
-  it('ends every subscription when it stops, also those that wait, and takes no more', async () => {
+  it('ends all subscriptions when it stops, and accepts no more', async () => {
     const process = await another();
     const streams = await Promise.all(range(1, 3).map(() => one.openStream()));
     const waiting = (await Promise.all(streams.map((id) => live(process, id)))).map((each) => each.next());

@@ -54,7 +54,7 @@ describe('claims', () => {
 
   const ownersOf = (rows: readonly LeasedRow[]): string[] => rows.map(({ owner }) => owner);
 
-  it('take owners in turn, whoever has been due longest', async () => {
+  it('take owners in turn, starting with the one due longest', async () => {
     await add('alice', 1_000, 60_000);
     await add('bob', 3);
     await add('carol', 1);
@@ -69,7 +69,7 @@ describe('claims', () => {
     ]);
   });
 
-  it('go on after the owner served last, one row at a time too', async () => {
+  it('continue after the owner served last, also one row at a time', async () => {
     for (const owner of ['alice', 'bob', 'carol']) await add(owner, 200, owner === 'bob' ? 60_000 : 1_000);
     const claimer = worker();
     const served: string[] = [];
@@ -77,7 +77,7 @@ describe('claims', () => {
     expect(served).toEqual(['alice', 'bob', 'carol', 'alice', 'bob', 'carol', 'alice']);
   });
 
-  it('find an owner behind thousands of others whose rows are not due', async () => {
+  it('find an owner among thousands of others whose rows are not due', async () => {
     await add('alice', 1_000, 60_000);
     await database.rows(
       `INSERT INTO work (id, owner, due_at)
@@ -90,13 +90,13 @@ describe('claims', () => {
     expect(served).toContain('zoe');
   });
 
-  it('take what is due longest of an owner first', async () => {
+  it('take the row of an owner that is due longest first', async () => {
     await add('alice', 300);
     const rows = (await worker().claim({ limit: 50 })) as Claimed<LeasedRow & { place: number }>[];
     expect(rows.map(({ place }) => place)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
   });
 
-  it('leave slots for other owners, the fewer the more owners use them', async () => {
+  it('reserve slots for other owners, fewer with more active owners', async () => {
     const slots = new OwnerShares(12);
     const claimer = worker();
     const started = async (): Promise<Record<string, number>> => {
@@ -111,7 +111,7 @@ describe('claims', () => {
     expect(await started()).toEqual({ alice: 6, bob: 3, carol: 1 });
   });
 
-  it('are renewed together until the work ends, but not what another worker holds by now', async () => {
+  it('are renewed together until the work ends, except rows that another worker claimed', async () => {
     await add('alice', 3);
     const claimer = worker({ leaseMs: 60, logger });
     let stop: () => void = () => undefined;
@@ -141,7 +141,7 @@ describe('claims', () => {
     await until(async () => (await claimer.countDue(10)) === 3);
   });
 
-  it('lend no row to two, and starve no owner, whatever workers do', async () => {
+  it('never assign a row to two workers, and starve no owner', async () => {
     const step = fc.record({ by: fc.nat(2), limit: fc.integer({ min: 1, max: 9 }), ends: fc.boolean() });
     const owners = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 12 });
     await fc.assert(

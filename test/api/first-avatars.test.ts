@@ -45,8 +45,8 @@ const avatarsOf = async (generationId: string): Promise<StoredAvatar[]> => {
   return generation.avatars;
 };
 
-describe('the way from photos to avatars', () => {
-  it('trains a model from uploaded photos and tells how it goes, to the end', async () => {
+describe('the flow from photos to avatars', () => {
+  it('trains a model from uploaded photos and reports progress to the end', async () => {
     const photoIds = await client.uploadFaces(5);
     const { id, status } = await client.train({ photoIds, name: 'Me' });
     expect(status).toBe('QUEUED');
@@ -80,7 +80,7 @@ describe('the way from photos to avatars', () => {
     );
   });
 
-  it('makes avatars, tells each as it can be opened, and shows it whole, small and in pieces', async () => {
+  it('generates avatars, announces each when available, and serves the original, the preview and ranges', async () => {
     const modelId = await client.trained(await client.uploadFaces());
     const { id } = await client.generate(modelId, [
       { style: 'noir', prompt: 'by the sea', count: 2 },
@@ -107,7 +107,7 @@ describe('the way from photos to avatars', () => {
     for (const avatar of avatars) await expectToBeShown(avatar);
   });
 
-  it('shows what was made in the lists of its model, and by its id', async () => {
+  it('lists avatars by model, and returns each by id', async () => {
     const modelId = await client.trained(await client.uploadFaces());
     const first = await client.generate(modelId);
     const second = await client.generate(modelId, [{ style: 'neon', count: 2 }]);
@@ -139,14 +139,14 @@ describe('the way from photos to avatars', () => {
     });
   });
 
-  it('trains from public addresses as from uploads', async () => {
+  it('trains from public URLs as from uploads', async () => {
     const photoUrls = await host.heads(5, 40);
     const { id } = await client.train({ photoUrls, type: 'MAN' });
     expect(await client.modelEnd(id)).toMatchObject({ status: 'READY', failure: null });
     expect(new Set(host.fetched)).toEqual(new Set(photoUrls.map((url) => new URL(url).pathname)));
   });
 
-  it('fails a training before anything is paid if an address gives no photo', async () => {
+  it('fails a training before any paid call if a URL returns no photo', async () => {
     const { trainings } = await gateway.sandbox.counts();
     const photoUrls = [
       ...(await host.heads(4, 80)),
@@ -159,7 +159,7 @@ describe('the way from photos to avatars', () => {
     expect((await gateway.sandbox.counts()).trainings).toBe(trainings);
   });
 
-  it('makes avatars without training, from an uploaded photo and from an address', async () => {
+  it('generates avatars without training, from an uploaded photo and from a URL', async () => {
     const instant = async (photo: object): Promise<{ id: string; model: unknown }> => {
       const { made } = await client.ask<{ made: { generation: { id: string; model: unknown } } }>(
         'mutation ($input: GenerateInstantAvatarsInput!) { made: generateInstantAvatars(input: $input) { generation { id model { id } } } }',
@@ -178,7 +178,7 @@ describe('the way from photos to avatars', () => {
     }
   });
 
-  it('tells the avatars of all generations of a model to whoever follows the model', async () => {
+  it('sends the avatars of all generations of a model to its subscribers', async () => {
     const modelId = await client.trained(await client.uploadFaces());
     const before = await client.generate(modelId);
     await client.generationEnd(before.id);

@@ -21,7 +21,7 @@ const ways: { jobType: JobType; isDone: string; doneAnswer: PollAnswer }[] = [
   { jobType: 'generation', isDone: 'STORING', doneAnswer: done(...urls) },
 ];
 
-describe('following', () => {
+describe('polling', () => {
   let harness: JobHarness;
   let worker: JobProcess;
 
@@ -54,7 +54,7 @@ describe('following', () => {
   const dueInMs = async (job: Job): Promise<number> => (await harness.row(job)).dueAt!.getTime() - Date.now();
 
   describe.each(ways)('a $jobType', ({ jobType, isDone, doneAnswer }) => {
-    it('begins as late as the upstream advises, and goes on as it advises', async () => {
+    it('is first polled when the upstream advises, and then at the advised intervals', async () => {
       const job = await submitted(jobType);
       const { trainingPoll, generationPoll } = harness.provider.facts;
       const { firstMs, nextMs } = job.table === 'models' ? trainingPoll : generationPoll;
@@ -65,7 +65,7 @@ describe('following', () => {
       expect(Math.abs((await dueInMs(job)) - nextMs)).toBeLessThan(5_000);
     });
 
-    it('tells how far it is, and never goes back', async () => {
+    it('reports progress that never decreases', async () => {
       const job = await submitted(jobType);
       const received: number[] = [];
       for (const progress of [10, 40, 20, 60, 0, 100]) {
@@ -79,7 +79,7 @@ describe('following', () => {
       expect((await harness.row(job)).estimatedReadyAt!.getTime()).toBeGreaterThanOrEqual(Date.now() - 5_000);
     });
 
-    it('fails when the upstream has failed, with its reason', async () => {
+    it('fails with the reason of the upstream', async () => {
       const job = await submitted(jobType);
       await poll(job, failed('no face'));
       const row = await harness.row(job);
@@ -87,14 +87,14 @@ describe('following', () => {
       expect(row.failureMessage).toContain('no face');
     });
 
-    it('keeps running on a word that nobody knows, and counts it', async () => {
+    it('keeps running on an unknown status word, and counts it', async () => {
       const job = await submitted(jobType);
       await poll(job, hasUnknownStatus());
       expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
       expect(worker.unknownWords).toEqual(['MARINATING']);
     });
 
-    it('takes a 404 soon after the submission for "not yet"', async () => {
+    it('treats a 404 soon after the submission as "not yet"', async () => {
       const job = await submitted(jobType);
       for (let time = 0; time < 5; time += 1) await poll(job, isNotFound());
       expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
@@ -103,7 +103,7 @@ describe('following', () => {
       expect((await harness.events(job)).at(-1)?.payload.status).toBe(isDone);
     });
 
-    it('asks again after a poll without an answer, less and less often', async () => {
+    it('is polled again at growing intervals after a poll without a response', async () => {
       const job = await submitted(jobType);
       const waits: number[] = [];
       for (let time = 0; time < 8; time += 1) {
@@ -118,7 +118,7 @@ describe('following', () => {
       expect(await harness.row(job)).toMatchObject({ tries: 0, lastError: null });
     });
 
-    it('lets everybody with the key wait when the upstream says that it is asked too often', async () => {
+    it('pauses all polls of the account when the upstream reports its rate limit', async () => {
       const [job, other] = [await submitted(jobType), await submitted(jobType)];
       await harness.database.rows(`UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id = $1`, [
         other.id,
@@ -146,14 +146,14 @@ describe('following', () => {
       });
     });
 
-    it('asks for the last time at the deadline, not after it', async () => {
+    it('is polled for the last time at the deadline, not after it', async () => {
       const job = await submitted(jobType);
       await harness.age(job, deadlineMs - 3_000);
       await poll(job, running(50));
       expect(await dueInMs(job)).toBeLessThan(3_500);
     });
 
-    it('leaves alone what was cancelled, or deleted, while it was asked for', async () => {
+    it('does not change a job that was cancelled or deleted during the poll', async () => {
       for (const change of ['cancel', 'delete'] as const) {
         const job = await submitted(jobType);
         harness.provider.says(job.ref, doneAnswer);
@@ -168,7 +168,7 @@ describe('following', () => {
       }
     });
 
-    it('does not write over what was done by whoever has the lease now', async () => {
+    it('does not overwrite changes of the current lease holder', async () => {
       const job = await submitted(jobType);
       harness.provider.says(job.ref, failed('no face'));
       await harness.untilDue(job);
@@ -179,7 +179,7 @@ describe('following', () => {
       expect((await harness.events(job)).filter(({ payload }) => payload.status === isDone)).toHaveLength(1);
     });
 
-    it('goes on from the stored state after a crash', async () => {
+    it('continues from the stored state after a crash', async () => {
       const job = await submitted(jobType);
       worker.crashAt('poll:answered');
       await poll(job, doneAnswer);
@@ -188,7 +188,7 @@ describe('following', () => {
       expect(await harness.row(job)).toMatchObject({ status: isDone });
     });
 
-    it('moves the others on when one of them cannot be written', async () => {
+    it('updates the other jobs when one cannot be written', async () => {
       const [job, other] = [await submitted(jobType), await submitted(jobType)];
       harness.provider.says(job.ref, { ...failed('x'), code: null } as unknown as PollAnswer);
       harness.provider.says(other.ref, doneAnswer);
@@ -199,14 +199,14 @@ describe('following', () => {
     });
   });
 
-  it('asks for each job once, whoever asks', async () => {
+  it('polls each job once with concurrent workers', async () => {
     const jobs = [await submitted('training'), await submitted('training'), await submitted('training')];
     for (const job of jobs) await harness.untilDue(job);
     await Promise.all([worker, harness.process(), harness.process()].map((each) => each.poll('models')));
     expect(jobs.map(({ ref }) => harness.provider.polls.get(ref))).toEqual([1, 1, 1]);
   });
 
-  it('never asks for a model that is READY again', async () => {
+  it('never polls a READY model', async () => {
     const job = await submitted('training');
     await poll(job, done());
     await poll(job, running(10));
@@ -214,13 +214,13 @@ describe('following', () => {
     expect(harness.provider.polls.get(job.ref)).toBe(1);
   });
 
-  it('fails a generation that is done without a picture', async () => {
+  it('fails a generation that is done without pictures', async () => {
     const job = await submitted('generation');
     await poll(job, done());
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_FAILED' });
   });
 
-  it('notes every picture of a generation with where it is and until when, once', async () => {
+  it('records the URL and expiry of every picture of a generation once', async () => {
     const job = await submitted('generation');
     await poll(job, done(...urls));
     await poll(job, done(...urls));

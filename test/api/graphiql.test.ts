@@ -14,14 +14,14 @@ describe('GraphiQL', () => {
   const files = (page: string): string[] =>
     [...page.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map((match) => match[1]!);
 
-  it('is where a browser lands that opens the server, or the GraphQL address', async () => {
+  it('is served to browsers at / and at the GraphQL URL', async () => {
     expect((await send(`${gateway.url}/`)).headers.location).toBe('/graphiql');
     const visit = await send(`${gateway.url}/graphql`, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect(visit.status).toBe(303);
     expect(visit.headers.location).toBe('/graphiql');
   });
 
-  it('comes whole from this server: every file is there, and none is elsewhere', async () => {
+  it('loads all files from this server', async () => {
     const page = await send(`${gateway.url}/graphiql`);
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
     expect(files(page.text)).toHaveLength(5);
@@ -37,7 +37,7 @@ describe('GraphiQL', () => {
     expect(page.text).not.toMatch(/https?:\/\//);
   });
 
-  it('lets run only what the page itself brings', async () => {
+  it('allows only scripts of the page', async () => {
     const [one, other] = [await send(`${gateway.url}/graphiql`), await send(`${gateway.url}/graphiql`)];
     const policy = String(one.headers['content-security-policy']);
     const nonce = /script-src 'nonce-([^']+)'/.exec(policy)?.[1];
@@ -49,7 +49,7 @@ describe('GraphiQL', () => {
     expect(one.headers['cache-control']).toBe('no-store');
   });
 
-  it('has three examples ready that the API takes: look around, train, follow', async () => {
+  it('offers three valid examples: explore, train, follow', async () => {
     const { text } = await send(`${gateway.url}/graphiql`);
     const schema = apiSchema();
     for (const { query, variables = '{}' } of exampleTabs) {
@@ -71,7 +71,7 @@ describe('GraphiQL', () => {
     ]);
   });
 
-  it('is not there when it is switched off', async () => {
+  it('is not served when disabled', async () => {
     const plain = await startTinyGateway();
     for (const path of ['/', '/graphiql']) expect((await send(`${plain.url}${path}`)).status).toBe(404);
     expect((await send(`${plain.url}/graphql`, { headers: { accept: 'text/html' } })).status).toBe(406);

@@ -8,7 +8,7 @@ interface Refusal {
   message: string;
 }
 
-describe('the HTTP door', () => {
+describe('the HTTP handler', () => {
   const gateways: TinyGateway[] = [];
   const start = async (options?: TinyOptions): Promise<TinyGateway> => {
     const gateway = await startTinyGateway(options);
@@ -41,7 +41,7 @@ describe('the HTTP door', () => {
     send(`${gateway.url}${path}`, { headers });
 
   describe('answers errors', () => {
-    it('with the code, the field and the facts of a refusal', async () => {
+    it('with code, field and details', async () => {
       const { status, data, errors } = await gateway.ask('{ refused }');
       expect({ status, data }).toEqual({ status: 200, data: null });
       expect(errors).toEqual([
@@ -54,7 +54,7 @@ describe('the HTTP door', () => {
       ]);
     });
 
-    it('of ours without what happened, under an id that the log knows', async () => {
+    it('masks internal errors, with an id that the log contains', async () => {
       const requestId = newId();
       const { errors } = await gateway.ask('{ a: broken b: greeting }', undefined, {
         'x-request-id': requestId,
@@ -80,7 +80,7 @@ describe('the HTTP door', () => {
         'input.photoUrls[1]',
       ],
       ['an unknown field', { input: { type: 'MAN', extra: 1 } }, 'input'],
-    ])('that name the field of a variable that is wrong: %s', async (_what, variables, field) => {
+    ])('with the field of an invalid variable: %s', async (_what, variables, field) => {
       const query = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
       const { errors } = await gateway.ask(query, variables);
       expect(errors).toHaveLength(1);
@@ -94,7 +94,7 @@ describe('the HTTP door', () => {
       ['trainModel(input: { type: MAN, photoUrls: ["http://a.b", "gopher://x"] })', 'input.photoUrls[1]'],
       ['trainModel(input: {})', 'input'],
       ['trainModel(input: { type: MAN, extra: 1 })', 'input.extra'],
-    ])('that name the field of a value in the query that is wrong: %s', async (field, path) => {
+    ])('with the field of an invalid literal: %s', async (field, path) => {
       const { errors } = await gateway.ask(`mutation { ${field} }`);
       expect(errors?.[0]?.extensions).toEqual({ code: 'INVALID_INPUT', field: path });
     });
@@ -103,7 +103,7 @@ describe('the HTTP door', () => {
       ['{', 'GRAPHQL_PARSE_FAILED'],
       ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
       ['query A { greeting } query B { greeting }', 'OPERATION_RESOLUTION_FAILURE'],
-    ])('of GraphQL by its standard codes: %s', async (query, code) => {
+    ])('with the standard GraphQL codes: %s', async (query, code) => {
       expect((await gateway.ask(query)).errors?.[0]?.extensions).toEqual({ code });
     });
 
@@ -111,13 +111,13 @@ describe('the HTTP door', () => {
       ['/nowhere', 'GET', 404, 'NOT_FOUND'],
       ['/healthz', 'POST', 405, 'INVALID_INPUT'],
       ['/odd/%E0%A4%A', 'GET', 404, 'NOT_FOUND'],
-    ])('on plain routes as JSON: %s', async (path, method, status, code) => {
+    ])('as JSON on other routes: %s', async (path, method, status, code) => {
       const answer = await send(`${gateway.url}${path}`, { method });
       expect(answer.status).toBe(status);
       expect((JSON.parse(answer.text) as Refusal).code).toBe(code);
     });
 
-    it('of a plain route masked, and cuts off what it had begun', async () => {
+    it('masked on other routes, and aborts a started response', async () => {
       const { status, text } = await get('/odd/secret');
       expect(status).toBe(500);
       expect(text).toContain('INTERNAL_SERVER_ERROR');
@@ -126,7 +126,7 @@ describe('the HTTP door', () => {
     });
   });
 
-  it('asks who is there before it reads', async () => {
+  it('authenticates before it reads the body', async () => {
     const guarded = await start({ authenticate: byWord });
     const nobody = await guarded.ask('{ owner }');
     expect(nobody.status).toBe(401);
@@ -138,14 +138,14 @@ describe('the HTTP door', () => {
     expect(JSON.stringify(outage)).not.toContain('10.1.2.3');
   });
 
-  it('ends an operation that takes too long', async () => {
+  it('ends an operation at its time limit', async () => {
     const hasty = await start({ operationMs: 50 });
     const { status, errors } = await hasty.ask('{ slow(ms: 400) }');
     expect(status).toBe(503);
     expect(errors?.[0]?.extensions.code).toBe('TIMEOUT');
   });
 
-  it('hides the schema from those who may not see it', async () => {
+  it('hides the schema from unauthorised clients', async () => {
     const closed = await start({ introspection: false });
     const { errors: asked } = await closed.ask('{ __schema { types { name } } }');
     expect(asked?.[0]?.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
@@ -156,7 +156,7 @@ describe('the HTTP door', () => {
     expect(mistaken?.[0]?.message).toBe('Value "MANN" does not exist in "Kind" enum.');
   });
 
-  it('sends headers that keep browsers from harm', async () => {
+  it('sends security headers', async () => {
     const { headers } = await get('/healthz');
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -167,7 +167,7 @@ describe('the HTTP door', () => {
     expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('logs each request once, without its query', async () => {
+  it('logs each request once without its query', async () => {
     const requestId = newId();
     await get('/odd/thing?signature=secret', { 'x-request-id': requestId });
     await until(() => gateway.log.some((line) => line.requestId === requestId && line.msg === 'request'));
@@ -179,7 +179,7 @@ describe('the HTTP door', () => {
     expect(JSON.stringify(lines)).not.toContain('signature');
   });
 
-  it('says whether it can serve, with each check by name and none of its reasons', async () => {
+  it('reports readiness with the name of each check and without reasons', async () => {
     expect(JSON.parse((await get('/readyz')).text)).toEqual({ status: 'ready', checks: { database: 'ok' } });
     const ill = await start({
       checks: [
@@ -193,7 +193,7 @@ describe('the HTTP door', () => {
     expect((await send(`${ill.url}/healthz`)).status).toBe(200);
   });
 
-  it('shows its figures to this machine only, and to no proxy on it', async () => {
+  it('serves metrics to this machine only, and not through a proxy', async () => {
     expect((await get('/metrics')).status).toBe(200);
     expect((await get('/metrics', { 'x-forwarded-for': '203.0.113.9' })).status).toBe(404);
   });

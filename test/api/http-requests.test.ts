@@ -2,7 +2,7 @@ import { RawConnection, send } from '../support/raw-http';
 import { startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
-describe('the HTTP door takes as a request', () => {
+describe('the HTTP handler accepts', () => {
   const gateways: TinyGateway[] = [];
   const start = async (options?: TinyOptions): Promise<TinyGateway> => {
     const gateway = await startTinyGateway(options);
@@ -36,7 +36,7 @@ describe('the HTTP door takes as a request', () => {
     expect(answer.text).toContain(`"code":"${code}"`);
   });
 
-  it('no body that grows past the limit unannounced, and says so at once', async () => {
+  it('no chunked body over the limit, and responds at once', async () => {
     const connection = await RawConnection.open(gateway.port);
     connection.socket.write(
       'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',

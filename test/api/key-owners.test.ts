@@ -49,7 +49,7 @@ describe('a key that acts for users', () => {
       ['a list', ['alice'], differ],
       ['an object', { owner: 'alice' }, differ],
       ['nothing', '', differ],
-    ])('%s and whose request gives a user, is refused with 4403', async (_what, owner, reason) => {
+    ])('%s and whose request names a user is rejected with 4403', async (_what, owner, reason) => {
       for (const name of ['X-Likeness-Owner', 'x-likeness-owner']) {
         const client = await socketOf(() => ({ [name]: owner }), byBackend);
         expect(await client.end()).toEqual({ code: 4403, reason });
@@ -66,7 +66,7 @@ describe('a key that acts for users', () => {
       ['nothing', '', form],
       ['what is too long', 'b'.repeat(256), form],
       ['two words', 'bob carol', form],
-    ])('%s as the user, is refused and never acts for its own account', async (_what, owner, reason) => {
+    ])('%s as the user is rejected and does not act for its own account', async (_what, owner, reason) => {
       const client = await socketOf(() => ({
         authorization: authorization(),
         'X-Likeness-Owner': owner,
@@ -95,7 +95,7 @@ describe('a key that acts for users', () => {
         () => ({ authorization: null }),
         'Authorization was sent with different values. Send it once.',
       ],
-    ])('%s, is refused with 4403', async (_what, params, reason) => {
+    ])('%s is rejected with 4403', async (_what, params, reason) => {
       const client = await socketOf(params, byBackend);
       expect(await client.end()).toEqual({ code: 4403, reason });
     });
@@ -118,7 +118,7 @@ describe('a key that acts for users', () => {
   });
 
   it.each(['/graphql', '/graphql/stream'])(
-    'is refused at %s when a header is sent twice with different values',
+    'is rejected at %s when a header is sent twice with different values',
     async (path) => {
       const repeated: [status: number, headers: Record<string, string | string[]>][] = [
         [401, { authorization: `Bearer ${key}`, 'x-likeness-owner': ['bob', 'carol'] }],

@@ -11,7 +11,7 @@ import { failed, isUnclear, running } from '../support/scripted-provider';
 
 const logger = createLogger('silent');
 
-describe('a worker whose lease has passed to another', () => {
+describe('a worker whose lease was taken over', () => {
   let harness: JobHarness;
   let store: JobStore;
 
@@ -33,7 +33,7 @@ describe('a worker whose lease has passed to another', () => {
     return row!;
   };
 
-  it('moves nothing', async () => {
+  it('changes no state', async () => {
     const job = await harness.train();
     const [late, present] = [await claim(job, 'submit'), await claim(job, 'submit')];
     const move = {
@@ -49,7 +49,7 @@ describe('a worker whose lease has passed to another', () => {
     expect(await store.move(modelKind, [{ ...move, lease: present.lease }])).toHaveLength(1);
   });
 
-  it('does not write what it has learnt of the job upstream', async () => {
+  it('does not write polled facts of the job', async () => {
     const job = await harness.train();
     const [late, present] = [harness.process(), harness.process()];
     await late.submit(job.table);
@@ -65,7 +65,7 @@ describe('a worker whose lease has passed to another', () => {
     expect(await harness.row(job)).toMatchObject({ status: 'TRAINING', progress: 50 });
   });
 
-  it('neither sends an uncertain job again nor closes its attempt', async () => {
+  it('neither resubmits an UNCERTAIN job nor closes its attempt', async () => {
     const job = await harness.train();
     const worker = harness.process();
     harness.provider.next(isUnclear());

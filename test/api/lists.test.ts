@@ -94,7 +94,7 @@ const globalIds = (ids: readonly string[]): string[] => ids.map((id) => toGlobal
 const idsOf = ({ edges }: Page): string[] => edges.map(({ node }) => node.id);
 
 describe('lists', () => {
-  it('answer 20 models with all that hangs on them with the statements that one model needs', async () => {
+  it('return 20 models with all relations in as many statements as one model', async () => {
     const query = `{ models(first: 20) { nodes {
       id name photos { id status url }
       generations(first: 10) { nodes { id status model { id } avatars { id url generation { id } } } pageInfo { hasNextPage } }
@@ -111,7 +111,7 @@ describe('lists', () => {
     expect(forTwenty.length).toBeLessThanOrEqual(8);
   });
 
-  it('are read page by page, the newest first, each once, though others come in between', async () => {
+  it('are paged newest first, each item once, despite concurrent inserts', async () => {
     const ids = globalIds(await addModels(5)).reverse();
     const first = await page({ first: 2 });
     expect(idsOf(first)).toEqual(ids.slice(0, 2));
@@ -137,7 +137,7 @@ describe('lists', () => {
     });
   });
 
-  it('show what is wanted, and nothing of others', async () => {
+  it('return matching items of the owner only', async () => {
     const [, second] = globalIds(await addModels(2));
     await addModels(2, 'somebody-else');
     await database.query(`UPDATE models SET type = 'CAT' WHERE id = $1`, [
@@ -158,7 +158,7 @@ describe('lists', () => {
     }
   });
 
-  it('have every generation, those without a model among them', async () => {
+  it('include generations without a model', async () => {
     await addModels(1);
     await addModels(1, 'somebody-else');
     const instantId = newId(Date.now() + 1_000);
@@ -185,13 +185,13 @@ describe('lists', () => {
     [{ first: 0 }, 'INVALID_INPUT', 'first'],
     [{ first: 101 }, 'INVALID_INPUT', 'first'],
     [{ after: 'nonsense' }, 'INVALID_CURSOR', 'after'],
-  ])('refuse %j', async (args, code, field) => {
+  ])('reject %j', async (args, code, field) => {
     const query =
       'query ($first: Int, $after: String) { models(first: $first, after: $after) { nodes { id } } }';
     expect((await client.refusal(query, args)).extensions).toMatchObject({ code, field });
   });
 
-  it('find everything by its id, each as what it is', async () => {
+  it('return every node by id with its type', async () => {
     const [id] = await addModels(1);
     const { model } = await client.ask<{
       model: { photos: unknown[]; generations: { nodes: { id: string; avatars: { id: string }[] }[] } };

@@ -42,7 +42,7 @@ describe('the media route', () => {
   const get = (headers = {}, method = 'GET'): ReturnType<typeof send> =>
     send(`${gateway.url}/media/avatars/a1/original?signature=right`, { method, headers: { ...headers } });
 
-  it('shows a picture with headers that keep it private and harmless', async () => {
+  it('serves a picture with headers for privacy and safety', async () => {
     const response = await fetch(`${gateway.url}/media/avatars/a1/original?signature=right`);
     expect(Buffer.from(await response.arrayBuffer())).toEqual(picture);
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -83,13 +83,13 @@ describe('the media route', () => {
     expect(bytes).toEqual(expected);
   });
 
-  it('gives the whole to a client that has a part of something else', async () => {
+  it('returns the whole file if the client has a part of another version', async () => {
     expect((await get({ range: 'bytes=0-9', 'if-range': etag })).status).toBe(206);
     expect((await get({ range: 'bytes=0-9', 'if-range': '"another"' })).status).toBe(200);
   });
 
   it.each([etag, `W/${etag}`, `"another", ${etag}`, '*'])(
-    'sends nothing to who has it: %s',
+    'answers 304 to a client that has the file: %s',
     async (known) => {
       const { status, text, headers } = await get({ 'if-none-match': known });
       expect({ status, text, opened }).toEqual({ status: 304, text: '', opened: 0 });
@@ -97,17 +97,17 @@ describe('the media route', () => {
     },
   );
 
-  it('sends it to who has something else', async () => {
+  it('returns the file to a client with another version', async () => {
     expect((await get({ 'if-none-match': '"another"' })).status).toBe(200);
   });
 
-  it('says all but the bytes to HEAD, without opening anything', async () => {
+  it('answers HEAD with headers only, without opening the file', async () => {
     const { status, text, headers } = await get({}, 'HEAD');
     expect({ status, text, opened }).toEqual({ status: 200, text: '', opened: 0 });
     expect(headers).toMatchObject({ 'content-length': '1000', 'content-type': 'image/png' });
   });
 
-  it('answers what is not there, or not signed, as JSON', async () => {
+  it('answers missing or unsigned files with JSON errors', async () => {
     const { status, text } = await send(`${gateway.url}/media/avatars/a1/original?signature=wrong`);
     expect(status).toBe(404);
     expect(JSON.parse(text)).toMatchObject({ code: 'NOT_FOUND' });

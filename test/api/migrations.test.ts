@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 describe('migrations', () => {
-  it('are not bound by a limit on the time of statements, but by one on the wait for a lock', async () => {
+  it('have no statement timeout, but a lock timeout', async () => {
     // Every statement that changes the schema notes the limits that hold for it.
     await admin.query(`
       CREATE TABLE limits (statement text, lock text);
@@ -33,7 +33,7 @@ describe('migrations', () => {
     expect(rows).toEqual([{ statement: '0', lock: '10s' }]);
   });
 
-  it('are complete afterwards, and are not run again', async () => {
+  it('are complete after one run, and are not run again', async () => {
     const count = async (): Promise<number> =>
       (await admin.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n;
     const before = await count();

@@ -26,7 +26,7 @@ async function photo(): Promise<PhotoEntity> {
 }
 
 describe('a photo', () => {
-  it('does not exist for anybody but its owner', async () => {
+  it('does not exist for other owners', async () => {
     const { id } = await photo();
     const globalId = toGlobalId('Photo', id);
 
@@ -35,7 +35,7 @@ describe('a photo', () => {
     expect(await environment.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
   });
 
-  it('is gone with its bytes and its URLs when it is deleted, and may be deleted twice', async () => {
+  it('is removed with its file and URLs when deleted, and deleting it twice succeeds', async () => {
     const ready = await photo();
     const globalId = toGlobalId('Photo', ready.id);
     const viewUrl = environment.photos.viewUrl(ready)!;
@@ -53,7 +53,7 @@ describe('a photo', () => {
     });
   });
 
-  it('is deleted at once for its owner, and its bytes as soon as the store can', async () => {
+  it('is deleted at once for its owner, and from the store once that is available', async () => {
     const { id } = await photo();
     const key = `photos/${id}.jpg`;
     environment.store.beforeDelete = () =>
@@ -99,7 +99,7 @@ describe('a photo', () => {
     expect(await environment.store.has(keys[0]!)).toBe(false);
   });
 
-  it('is deleted with the next batch although an owner has deleted many more before', async () => {
+  it('is deleted with the next batch although another owner deleted many photos before', async () => {
     const many = Array.from({ length: 300 }, () => `photos/${newId()}.jpg`);
     await scheduleDeletion(environment.database, many);
     const few = Array.from({ length: 10 }, () => `photos/${newId()}.jpg`);
@@ -121,7 +121,7 @@ describe('a photo', () => {
     expect(await environment.deletion.sweep(1_000)).toBe(210);
   });
 
-  it('that no training uses is purged in time, and with it what tells of the person', async () => {
+  it('that no training uses is purged in time, including its personal data', async () => {
     const { id } = await photo();
     const hours = await environment.database.rows<{ hours: number }>(
       'SELECT round(extract(epoch FROM purge_at - now()) / 3600)::integer AS hours FROM photos WHERE id = $1',
@@ -153,7 +153,7 @@ describe('a photo', () => {
     expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
   });
 
-  it('that never came leaves no trace', async () => {
+  it('that was never uploaded leaves no row', async () => {
     const [upload] = await environment.photos.createUploads(localViewer, [
       { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
     ]);
@@ -167,7 +167,7 @@ describe('a photo', () => {
 });
 
 describe('the sweep of orphans', () => {
-  it('deletes bytes that no row knows, and no others', async () => {
+  it('deletes only files without a row', async () => {
     const known = `photos/${(await photo()).id}.jpg`;
     const orphans = [`photos/${newId()}.jpg`, `avatars/${newId()}.png`, `avatars/${newId()}.preview.jpg`];
     for (const key of orphans) await environment.store.put(key, Readable.from([Buffer.from('face')]), 10);
@@ -184,7 +184,7 @@ describe('the sweep of orphans', () => {
     expect(await environment.deletion.sweepOrphans(new AbortController().signal)).toBe(0);
   });
 
-  it('deletes once more what was doomed anew while it was being deleted', async () => {
+  it('repeats a deletion that was scheduled again while it ran', async () => {
     const key = `photos/${newId()}.jpg`;
     await scheduleDeletion(environment.database, [key]);
     let isFirst = true;

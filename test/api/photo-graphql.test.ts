@@ -44,7 +44,7 @@ interface Created {
 }
 
 describe('photos in GraphQL', () => {
-  it('are announced, sent, read and deleted', async () => {
+  it('can be created, uploaded, read and deleted', async () => {
     const input = { files: [{ filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 12_345 }] };
     const created = (await ask(create, { input })) as Created;
     const [upload] = created.createPhotoUploads.uploads;

@@ -36,7 +36,7 @@ const happenings: Record<string, (id: string) => Promise<unknown>> = {
 };
 
 describe('a photo', () => {
-  it('moves as its table says, and in no other way', async () => {
+  it('takes the state transitions of its table only', async () => {
     const seen = new Map<PhotoStatus, Set<PhotoStatus>>();
     for (const from of photoStatuses) {
       const reached = new Set<PhotoStatus>();

@@ -50,8 +50,8 @@ const rowsOf = (ids: readonly string[]): Promise<{ status: string; tries: number
 
 const photoUrl = (path: string): string => `http://photos.example.org:${port}${path}`;
 
-describe('names in photo URLs', () => {
-  it('are looked up once for photos of one host', async () => {
+describe('host names in photo URLs', () => {
+  it('are resolved once for photos of one host', async () => {
     const ids = await addPhotos(
       'carol',
       Array.from({ length: 10 }, (_, index) => photoUrl(`/${index}.jpg`)),
@@ -61,7 +61,7 @@ describe('names in photo URLs', () => {
     expect(looked).toEqual(['photos.example.org']);
   });
 
-  it('whose servers do not answer take a share of the lookups, and other owners fetch their photos', async () => {
+  it('with silent name servers take a share of the lookups, and other owners fetch their photos', async () => {
     const stop = new AbortController();
     const names = Array.from({ length: 12 }, (_, index) => `hangs-${index}.example.org`);
     const hanging = await addPhotos(

@@ -36,8 +36,8 @@ const rejectedFor = (code: string): object => ({
   url: null,
 });
 
-describe('a photo that cannot be used', () => {
-  it('is refused for what it is, whatever its name says', async () => {
+describe('an unusable photo', () => {
+  it('is rejected by its content, regardless of its name', async () => {
     const gif = await sharp(await facePhoto(1))
       .gif()
       .toBuffer();
@@ -48,7 +48,7 @@ describe('a photo that cannot be used', () => {
     });
   });
 
-  it('is refused if it was cut off, and may be sent again whole', async () => {
+  it('is rejected if truncated, and can be uploaded again', async () => {
     const whole = await facePhoto(2);
     const [slot] = await client.slots([{ byteSize: whole.length }]);
     const cut = await client.put(slot!, whole.subarray(0, whole.length / 2));
@@ -60,7 +60,7 @@ describe('a photo that cannot be used', () => {
     expect(await client.put(slot!, whole)).toMatchObject({ status: 201, body: { status: 'READY' } });
   });
 
-  it('is refused at 30,000 × 30,000 pixels, before they are decoded', async () => {
+  it('is rejected at 30,000 × 30,000 pixels before decoding', async () => {
     expect(await upload(pngClaiming(30_000, 30_000))).toEqual({
       status: 422,
       code: 'PHOTO_INVALID',
@@ -68,7 +68,7 @@ describe('a photo that cannot be used', () => {
     });
   });
 
-  it('is refused at 60 MB, when it is announced and when it comes', async () => {
+  it('is rejected at 60 MB, when announced and when uploaded', async () => {
     const files = [{ filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 60_000_000 }];
     expect((await client.refusal(createUploads, { files })).extensions).toEqual({
       code: 'PHOTO_TOO_LARGE',
@@ -81,7 +81,7 @@ describe('a photo that cannot be used', () => {
     expect(answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
   });
 
-  it('is refused under a URL that has expired, or is another one’s', async () => {
+  it('is rejected under an expired URL or the URL of another photo', async () => {
     const photo = await facePhoto(3);
     const [slot, other] = await client.slots([{ byteSize: photo.length }, { byteSize: photo.length }]);
     const { origin, pathname } = new URL(slot!.uploadUrl);
@@ -112,7 +112,7 @@ describe('a photo that cannot be used', () => {
       [{ filename: '' }],
       { code: 'INVALID_INPUT', field: 'input.files[0].filename' },
     ],
-  ])('gets no slot with %s', async (_, wrong, expected) => {
+  ])('gets no upload slot with %s', async (_, wrong, expected) => {
     const files = wrong.map((file) => ({
       filename: 'me.jpg',
       contentType: 'image/jpeg',

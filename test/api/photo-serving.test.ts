@@ -57,7 +57,7 @@ describe('the record that a process serves photos', () => {
       [seconds],
     );
 
-  it('is made at the start, before it returns, and is one for each process', async () => {
+  it('is written before the start returns, once per process', async () => {
     const [one, other] = [serve(), serve()];
     await one.start();
     await one.start();
@@ -70,7 +70,7 @@ describe('the record that a process serves photos', () => {
   it.each([
     [14, true],
     [16, false],
-  ])('goes on after %i s without one: %s', async (seconds, goesOn) => {
+  ])('continues after %i s without a write: %s', async (seconds, goesOn) => {
     const serving = serve();
     await serving.record();
     await age(seconds);
@@ -83,7 +83,7 @@ describe('the record that a process serves photos', () => {
     });
   });
 
-  it('is not made while the server accepts no connection, which interrupts it', async () => {
+  it('is interrupted while the server accepts no connections', async () => {
     let accepts = false;
     const serving = serve({ isAccepting: () => Promise.resolve(accepts) });
     await expect(serving.record()).rejects.toThrow(/accepts no connection/);
@@ -93,7 +93,7 @@ describe('the record that a process serves photos', () => {
     expect(await row()).toMatchObject({ interrupted: true });
   });
 
-  it('keeps an interruption until the database has it, and does not repeat it', async () => {
+  it('keeps an interruption until the database has it, and stores it once', async () => {
     let isAway = true;
     const sql: Sql = {
       rows: (text, parameters) =>
@@ -122,7 +122,7 @@ describe('the record that a process serves photos', () => {
     expect(await row()).toBeUndefined();
   });
 
-  it('is made by a gateway when it is ready, and only as long as its server accepts connections', async () => {
+  it('is written by a gateway when it is ready, while its server accepts connections', async () => {
     const gateway = await TestGateway.start();
     const client = new Client({ connectionString: gateway.database.url });
     await client.connect();

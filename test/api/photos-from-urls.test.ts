@@ -68,7 +68,7 @@ async function makeDue(id: string): Promise<void> {
 }
 
 describe('photos from URLs', () => {
-  it('are fetched, checked and kept like uploaded ones, and wake who waits for them', async () => {
+  it('are fetched, checked and stored like uploads, and wake waiting jobs', async () => {
     const { modelId, ids } = await trainFrom([`${base}/a/me.jpg?size=large`]);
     const generationId = await insertInstantGeneration(environment.database, 'QUEUED', ids[0]!);
     expect(await photo(ids[0]!)).toMatchObject({ status: 'FETCHING', filename: 'me.jpg' });
@@ -96,7 +96,7 @@ describe('photos from URLs', () => {
   it.each([
     ['/gif.jpg', 'UNSUPPORTED_TYPE'],
     ['/large.png', 'PHOTO_TOO_LARGE'],
-  ])('are refused for what they are: %s', async (path, code) => {
+  ])('are rejected by content: %s', async (path, code) => {
     const { modelId, ids } = await trainFrom([base + path]);
 
     await environment.fetchDue(never);
@@ -105,7 +105,7 @@ describe('photos from URLs', () => {
     expect(await isDue('models', modelId)).toBe(true);
   });
 
-  it('are tried three times, and refused with one message for whatever was wrong', async () => {
+  it('are tried three times, and rejected with one message for all causes', async () => {
     const closed = createServer();
     const port = await listening(closed);
     await stopped(closed);
@@ -131,7 +131,7 @@ describe('photos from URLs', () => {
   });
 
   it.each(['ftp://example.com/a.jpg', 'nonsense', 'http://10.0.0.1/a.jpg', 'http://localhost/a.jpg'])(
-    'are refused at once, with the field, when they lead nowhere public: %s',
+    'are rejected at once with the field if they are not public: %s',
     async (url) => {
       await expect(trainFrom(['https://example.com/a.jpg', url])).rejects.toMatchObject({
         code: 'INVALID_INPUT',
@@ -140,7 +140,7 @@ describe('photos from URLs', () => {
     },
   );
 
-  it("are refused at once at every address of a cloud provider's metadata or host service", async () => {
+  it("are rejected at once at every address of a cloud provider's metadata or host service", async () => {
     for (const address of cloudForms) {
       const given = trainFrom(['https://example.com/a.jpg', `http://${hostOf(address)}/metadata`]);
       const error: unknown = await given.catch((reason: unknown) => reason);
@@ -148,14 +148,14 @@ describe('photos from URLs', () => {
     }
   });
 
-  it('are refused when one is given twice', async () => {
+  it('are rejected when one is given twice', async () => {
     await expect(trainFrom([`${base}/1.jpg`, `${base}/1.jpg`])).rejects.toMatchObject({
       code: 'INVALID_INPUT',
       field: fieldAt(1),
     });
   });
 
-  it('are fetched by a bounded number at once, of which one owner leaves half to others', async () => {
+  it('are fetched with bounded concurrency, of which one owner gets half', async () => {
     const urls = Array.from({ length: 40 }, (_, index) => `${base}/${index % 12}.jpg?${index}`);
     const { ids } = await trainFrom(urls);
     mostAtOnce = 0;
@@ -169,7 +169,7 @@ describe('photos from URLs', () => {
     expect(new Set(found.map(({ status }) => status))).toEqual(new Set(['READY']));
   });
 
-  it('wait for the store while it cannot be used', async () => {
+  it('wait while the store is unavailable', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
     environment.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
     for (let tries = 1; tries <= 5; tries += 1) {
@@ -183,7 +183,7 @@ describe('photos from URLs', () => {
     expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
   });
 
-  it('are put back at once when the process stops', async () => {
+  it('are released at once when the process stops', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
     const stopping = new AbortController();
     environment.store.beforePut = () => {
@@ -199,7 +199,7 @@ describe('photos from URLs', () => {
     expect(await photo(ids[0]!)).toMatchObject({ status: 'READY' });
   });
 
-  it('stay with the worker that has taken them over', async () => {
+  it('stay with the worker that took them over', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
     environment.store.beforePut = async () => {
       environment.store.beforePut = () => Promise.resolve();

@@ -28,7 +28,7 @@ async function row({ photo }: PhotoUpload): Promise<PhotoEntity | null> {
 }
 
 describe('photo uploads', () => {
-  it('takes a photo by its URL and shows it to its owner, upright, small and bare', async () => {
+  it('accepts a photo at its URL and serves it to its owner upright, small and without metadata', async () => {
     const upload = await slot();
     expect(upload).toMatchObject({
       photo: { status: 'AWAITING_UPLOAD', filename: 'me.jpg' },
@@ -54,7 +54,7 @@ describe('photo uploads', () => {
     expect({ format, width, height, exif, icc, xmp }).toEqual({ format: 'jpeg', width: 512, height: 512 });
   });
 
-  it('answers the same bytes alike, and keeps a photo from being replaced', async () => {
+  it('repeats the answer for the same bytes, and does not replace a photo', async () => {
     const { uploadUrl } = await slot();
     const first = await put(uploadUrl, await facePhoto(1));
 
@@ -72,7 +72,7 @@ describe('photo uploads', () => {
     ['nothing', () => Buffer.alloc(0), 422, 'PHOTO_INVALID', 'UNREADABLE'],
     ['too many bytes', () => Buffer.alloc(maxPhotoBytes + 1), 413, 'PHOTO_TOO_LARGE', 'PHOTO_TOO_LARGE'],
   ])(
-    'refuses %s with the reason, and takes another photo instead',
+    'rejects %s with the reason, and accepts another photo instead',
     async (_, make, status, code, problem) => {
       const upload = await slot();
 
@@ -90,7 +90,7 @@ describe('photo uploads', () => {
     },
   );
 
-  it('refuses too many announced bytes before they come, and counts those that were not announced', async () => {
+  it('rejects too many announced bytes before reading, and counts unannounced bytes', async () => {
     const announced = putInPieces((await slot()).uploadUrl, maxPhotoBytes + 1);
     announced.write(Buffer.alloc(10));
     expect(await announced.answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
@@ -100,7 +100,7 @@ describe('photo uploads', () => {
     expect(await counted.answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
   });
 
-  it('opens to its own URL only, and not for ever', async () => {
+  it('accepts its own URL only, until it expires', async () => {
     const { uploadUrl, photo } = await slot();
     const other = await slot();
     const path = new URL(uploadUrl).pathname;
@@ -127,7 +127,7 @@ describe('photo uploads', () => {
     }
   });
 
-  it('keeps one of two photos that race for a slot, and its bytes with it', async () => {
+  it('keeps one of two photos that race for a slot, with its file', async () => {
     const upload = await slot();
     const rivals = await Promise.all([facePhoto(1), facePhoto(2), facePhoto(3)]);
 
@@ -144,7 +144,7 @@ describe('photo uploads', () => {
     expect(Buffer.from(await shown.arrayBuffer()).equals(prepared.jpeg)).toBe(true);
   });
 
-  it('takes a photo again whose upload broke off', async () => {
+  it('accepts a photo again after an aborted upload', async () => {
     const upload = await slot();
     const broken = putInPieces(upload.uploadUrl, 10_000);
     broken.write(Buffer.alloc(100));
@@ -154,7 +154,7 @@ describe('photo uploads', () => {
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
   });
 
-  it('takes the same photo again at once where the store had failed', async () => {
+  it('accepts the same photo again at once after a store failure', async () => {
     const upload = await slot();
     environment.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({
@@ -166,7 +166,7 @@ describe('photo uploads', () => {
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
   });
 
-  it('leaves nothing of a photo that was deleted while it was being stored', async () => {
+  it('leaves no file of a photo that was deleted while it was stored', async () => {
     const upload = await slot();
     const id = toGlobalId('Photo', upload.photo.id);
     environment.store.beforePut = async () => {
@@ -193,11 +193,11 @@ describe('upload slots', () => {
     [[good, good, { ...good, byteSize: maxPhotoBytes + 1 }], 'PHOTO_TOO_LARGE', 'input.files[2].byteSize'],
     [[{ ...good, filename: 'a\0b' }], 'INVALID_INPUT', 'input.files[0].filename'],
     [[{ ...good, filename: '' }], 'INVALID_INPUT', 'input.files[0].filename'],
-  ])('are refused with code and field (%#)', async (files, code, field) => {
+  ])('are rejected with code and field (%#)', async (files, code, field) => {
     await expect(environment.photos.createUploads(localViewer, files)).rejects.toMatchObject({ code, field });
   });
 
-  it('are limited to what one owner may have lying about', async () => {
+  it('are limited per owner', async () => {
     const hoarder: Viewer = { ...localViewer, owner: 'hoarder' };
     await environment.database.rows(
       `INSERT INTO photos (id, owner, status, purge_at) SELECT id, 'hoarder', 'AWAITING_UPLOAD', now() + interval '1 h'

@@ -55,7 +55,7 @@ describe('quotas', () => {
   const trainings = async (owner: Owner): Promise<number> =>
     ((await owner.usage()) as { trainingsToday: number }).trainingsToday;
 
-  it('let one of fifty through where one is left, and lose none', async () => {
+  it('admit one of fifty concurrent requests when one is left', async () => {
     const owner = await Owner.of(gateway);
     await owner.trained();
     const answers = await Promise.all(Array.from({ length: 50 }, () => owner.train()));
@@ -71,7 +71,7 @@ describe('quotas', () => {
     expect(kept).toEqual({ models: 2, photos: 10 });
   });
 
-  it('say which one, how far, and when it gets better', async () => {
+  it('return the quota, its use and when it resets', async () => {
     const owner = await Owner.of(gateway);
     await owner.trained();
     await owner.trained();
@@ -95,7 +95,7 @@ describe('quotas', () => {
     expect(errors![0]!.extensions.retryAfterSeconds).toBeGreaterThan(0);
   });
 
-  it('count the avatars that are asked for, and take what still fits', async () => {
+  it('count requested avatars, and admit requests that still fit', async () => {
     const owner = await Owner.of(gateway);
     expect((await owner.instant(8)).errors).toBeUndefined();
     expect((await owner.instant(4)).errors).toMatchObject([
@@ -105,7 +105,7 @@ describe('quotas', () => {
     expect(await owner.usage()).toEqual({ trainingsToday: 0, avatarsToday: 10, running: 2 });
   });
 
-  it('count what runs at once, of both kinds', async () => {
+  it('count running jobs of both kinds', async () => {
     const owner = await Owner.of(gateway);
     await owner.trained();
     await owner.instant(1);
@@ -115,13 +115,13 @@ describe('quotas', () => {
     ]);
   });
 
-  it('are nothing to others', async () => {
+  it('do not affect other owners', async () => {
     const [one, other] = [await Owner.of(gateway), await Owner.of(gateway)];
     await one.trained();
     expect(await other.usage()).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
   });
 
-  it('count a repetition once, and let a key that was refused be used again', async () => {
+  it('count a repeated request once, and let a rejected idempotency key be reused', async () => {
     const owner = await Owner.of(gateway);
     const ids = await Promise.all([1, 2, 3].map(() => owner.trained('same')));
     expect(new Set(ids).size).toBe(1);
@@ -179,7 +179,7 @@ describe('quotas', () => {
     ['after a call of unknown outcome', 'UNKNOWN', 1],
     ['after it was accepted', 'ACCEPTED', 1],
   ])(
-    'give back what is cancelled or deleted only if it surely was not paid: %s',
+    'release cancelled or deleted jobs only if they were surely not paid: %s',
     async (_when, outcome, left) => {
       for (const mutation of ['cancelModel', 'deleteModel']) {
         const owner = await Owner.of(gateway);
@@ -195,7 +195,7 @@ describe('quotas', () => {
     },
   );
 
-  it('of yesterday are forgotten', async () => {
+  it('of earlier days are deleted', async () => {
     const owner = await Owner.of(gateway);
     await owner.trained();
     await owner.trained();
@@ -211,7 +211,7 @@ describe('quotas', () => {
     expect(await kept()).toHaveLength(1);
   });
 
-  it('bind owners and not the operator, who retries for them', async () => {
+  it('apply to owners and not to retries by the operator', async () => {
     const owner = await Owner.of(gateway);
     const id = await owner.trained();
     await move(id, 'QUEUED', failed);
@@ -225,7 +225,7 @@ describe('quotas', () => {
 });
 
 describe('without quotas', () => {
-  it('everything is counted and nothing refused', async () => {
+  it('counts everything and rejects nothing', async () => {
     const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_SECRET: ownerSecret });
     const owner = await Owner.of(gateway);
     for (let time = 0; time < 4; time += 1) await owner.trained();

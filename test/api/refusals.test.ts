@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-describe('a training that cannot begin', () => {
+describe('an invalid training request', () => {
   const manyIds = (count: number): string[] =>
     Array.from({ length: count }, (_, index) => photoIds[index % 5]!);
   const urls = (count: number): string[] =>
@@ -74,14 +74,14 @@ describe('a training that cannot begin', () => {
       () => ({ photoIds: manyIds(5), idempotencyKey: 'my key' }),
       { code: 'INVALID_INPUT', field: 'input.idempotencyKey' },
     ],
-  ])('is refused with %s', async (_, input, expected) => {
+  ])('is rejected with %s', async (_, input, expected) => {
     const refusal = await client.refusal(trainModelMutation, { input: { type: 'MAN', ...input() } });
     expect(refusal.extensions).toMatchObject(expected);
     expect(refusal.message).toMatch(/\w{4,}/);
     expect(await client.ask('{ models { nodes { id } } }')).toEqual({ models: { nodes: [] } });
   });
 
-  it('is refused while the bytes of a photo have not come', async () => {
+  it('is rejected while a photo is not uploaded', async () => {
     const [slot] = await client.slots([{ byteSize: 1 }]);
     const refusal = await client.refusal(trainModelMutation, {
       input: { type: 'MAN', photoIds: [...photoIds, slot!.photo.id] },
@@ -90,7 +90,7 @@ describe('a training that cannot begin', () => {
   });
 });
 
-describe('avatars that cannot be made', () => {
+describe('an invalid request for avatars', () => {
   let modelId: string;
 
   beforeAll(async () => {
@@ -133,13 +133,13 @@ describe('avatars that cannot be made', () => {
       () => ({ prompts: [{ prompt: 'x'.repeat(1_001) }] }),
       { code: 'INVALID_INPUT', field: 'input.prompts[0].prompt' },
     ],
-  ])('are refused for %s', async (_, input, expected) => {
+  ])('is rejected for %s', async (_, input, expected) => {
     const refusal = await client.refusal(generateMutation, { input: { modelId, prompts: [{}], ...input() } });
     expect(refusal.extensions).toMatchObject(expected);
     expect(refusal.message).toMatch(/\w{4,}/);
   });
 
-  it('are refused from no photo, from two, and without a word', async () => {
+  it('is rejected with no photo, with two, and without a prompt', async () => {
     const instant =
       'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }';
     const photoUrl = 'https://example.com/me.jpg';
@@ -156,8 +156,8 @@ describe('avatars that cannot be made', () => {
   });
 });
 
-describe('ids that name nothing of the caller’s', () => {
-  it('are answered as if there were nothing, by queries with null and by changes with NOT_FOUND', async () => {
+describe('ids of other owners and unknown ids', () => {
+  it('return null in queries and NOT_FOUND in mutations', async () => {
     const photo = `photo_${'0'.repeat(32)}`;
     expect(
       await client.ask(

@@ -13,7 +13,7 @@ interface Request {
 
 const stream = { accept: 'text/event-stream', 'content-type': 'application/json' };
 
-describe('the SSE door', () => {
+describe('the SSE handler', () => {
   const gateways: TinyGateway[] = [];
   const start = async (options?: TinyOptions): Promise<TinyGateway> => {
     const gateway = await startTinyGateway(options);
@@ -46,7 +46,7 @@ describe('the SSE door', () => {
     return connection;
   };
 
-  it('speaks to graphql-sse', async () => {
+  it('works with graphql-sse', async () => {
     const client = createClient({ url: `${gateway.url}/graphql/stream`, retryAttempts: 0 });
     const results: unknown[] = [];
     for await (const result of client.iterate({ query: 'subscription { countdown(from: 3) }' }))
@@ -62,7 +62,7 @@ describe('the SSE door', () => {
     client.dispose();
   });
 
-  it('says next for each result and complete at the end, and reads anew for every event', async () => {
+  it('sends next for each result and complete at the end, with fresh data for every event', async () => {
     expect(await received('subscription { loaded }')).toBe(
       ':\n\n' +
         [1, 2, 3].map((loaded) => `event: next\ndata: {"data":{"loaded":${loaded}}}\n\n`).join('') +
@@ -78,7 +78,7 @@ describe('the SSE door', () => {
     ['{ broken }', 'INTERNAL_SERVER_ERROR'],
     ['subscription { countdown(from: 1001) }', 'INVALID_INPUT'],
     ['subscription { failing }', 'SUBSCRIBER_TOO_SLOW'],
-  ])('tells errors as over HTTP, and completes: %s', async (query, code) => {
+  ])('returns errors as over HTTP, and completes: %s', async (query, code) => {
     const text = await received(query);
     expect(text).toContain(`"code":"${code}"`);
     expect(text.endsWith('event: complete\ndata:\n\n')).toBe(true);
@@ -100,7 +100,7 @@ describe('the SSE door', () => {
     ],
     ['DELETE', { method: 'DELETE' }, 405],
     ['a mutation by GET', { method: 'GET', path: '?query=mutation{trainModel(input:{type:CAT})}' }, 405],
-  ])('refuses %s', async (_what, { body, headers, method, path }, status) => {
+  ])('rejects %s', async (_what, { body, headers, method, path }, status) => {
     const answer = await send(
       `${gateway.url}/graphql/stream${path ?? ''}`,
       { method: method ?? 'POST', headers: { ...stream, ...headers } },
@@ -111,7 +111,7 @@ describe('the SSE door', () => {
     expect(gateway.witness.trained).not.toContain('CAT');
   });
 
-  it('asks who is there, and ends when the proof of it ends', async () => {
+  it('authenticates, and ends when the credentials expire', async () => {
     const guarded = await start({ authenticate: byWord });
     expect(await received('{ owner }', {}, guarded)).toContain('UNAUTHENTICATED');
     const text = await received('subscription { silence }', { authorization: 'Bearer good-short' }, guarded);
@@ -124,14 +124,14 @@ describe('the SSE door', () => {
     await until(() => guarded.witness.open === 0);
   });
 
-  it('lets go of what a subscription waits for when the client leaves', async () => {
+  it('releases a waiting subscription when the client disconnects', async () => {
     const connection = await openSilence(gateway);
     expect(gateway.witness.open).toBe(1);
     connection.socket.destroy();
     await until(() => gateway.witness.open === 0);
   });
 
-  it('pings, so that nobody between takes the silence for the end', async () => {
+  it('sends pings that keep idle connections open', async () => {
     const lively = await start({ streams: { pingMs: 20 } });
     const connection = await openSilence(lively);
     await until(() => connection.text.split(':\n\n').length > 4);
@@ -139,7 +139,7 @@ describe('the SSE door', () => {
     connection.socket.destroy();
   });
 
-  it('cuts off who does not read, and keeps nothing for it', async () => {
+  it('disconnects a client that does not read, and buffers nothing for it', async () => {
     const strict = await start({ streams: { slowestReadMs: 100 } });
     const connection = await RawConnection.open(strict.port);
     connection.socket.pause();
@@ -152,7 +152,7 @@ describe('the SSE door', () => {
     expect(connection.text).not.toContain('event: complete');
   });
 
-  it('ends without complete when it stops, so that clients come again', async () => {
+  it('ends without complete when it stops, so that clients reconnect', async () => {
     const leaving = await startTinyGateway();
     const connection = await openSilence(leaving);
     const closed = once(connection.socket, 'close');

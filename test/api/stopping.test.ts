@@ -8,7 +8,7 @@ const ask =
   'GET /graphql?query={slow(ms:300)} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n';
 
 describe('stopping', () => {
-  it('lets requests under way finish, closes idle connections at once, and takes no new ones', async () => {
+  it('lets active requests finish, closes idle connections at once, and accepts no new ones', async () => {
     const gateway = await startTinyGateway();
     const idle = await RawConnection.open(gateway.port);
     idle.socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -25,7 +25,7 @@ describe('stopping', () => {
     await stopped;
   });
 
-  it('cuts off what outlasts the grace', async () => {
+  it('aborts requests after the grace period', async () => {
     const hang: Route = { methods: ['GET'], path: '/hang', handle: () => new Promise(() => undefined) };
     const gateway = await startTinyGateway({ routes: [hang] });
     const connection = await RawConnection.open(gateway.port);
@@ -38,14 +38,14 @@ describe('stopping', () => {
     expect(await connection.rest()).toBe('');
   });
 
-  it('can be asked for twice', async () => {
+  it('can be requested twice', async () => {
     const gateway = await startTinyGateway();
     await Promise.all([gateway.stop(), gateway.stop()]);
     await gateway.stop();
     expect(gateway.log.filter(({ level }) => level === 50)).toEqual([]);
   });
 
-  it('closes connections that clients keep for later', async () => {
+  it('closes kept-alive connections', async () => {
     const gateway = await startTinyGateway();
     const agent = new Agent({ keepAlive: true });
     await new Promise((resolve) =>

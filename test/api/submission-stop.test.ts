@@ -2,7 +2,7 @@ import { JobHarness, type Job } from '../support/job-harness';
 import { leaseMs, type JobProcess } from '../support/job-process';
 import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
 
-describe('a process that stops, or stood still,', () => {
+describe('a process that stops or was suspended', () => {
   let harness: JobHarness;
   let worker: JobProcess;
 
@@ -29,7 +29,7 @@ describe('a process that stops, or stood still,', () => {
       expect(harness.provider.calls).toHaveLength(0);
     });
 
-    it('makes no paid call for what it had claimed before SIGTERM, which another then makes', async () => {
+    it('makes no paid call for a job claimed before SIGTERM, which another process then makes', async () => {
       const job = await start();
       const stopping = new AbortController();
       // The pass has begun, and takes its calls from the budget.
@@ -44,7 +44,7 @@ describe('a process that stops, or stood still,', () => {
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
     });
 
-    it('makes no paid call if it stood still before it for longer than its lease', async () => {
+    it('makes no paid call if it was suspended before it for longer than its lease', async () => {
       const job = await start();
       const { now } = Date;
       const clock = jest.spyOn(Date, 'now');

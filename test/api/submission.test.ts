@@ -169,7 +169,7 @@ describe('a submission', () => {
       expect(seen).toEqual([{ status: 'SUBMITTING', attempt: 1, outcome: 'CALLING' }]);
     });
 
-    it('notes the id and how to speak of the call to the upstream’s support', async () => {
+    it('records the id and the correlation id of the upstream', async () => {
       const job = await start();
       harness.provider.next(accepts('ref-1'));
       await worker.submit(job.table);
@@ -180,14 +180,14 @@ describe('a submission', () => {
       expect((await harness.row(job)).deadlineAt!.getTime()).toBeGreaterThan(Date.now());
     });
 
-    it('keeps what came back for the operator where nothing certain is known', async () => {
+    it('keeps the response for the operator if the outcome is unknown', async () => {
       const job = await start();
       harness.provider.next(isUnclear());
       await worker.submit(job.table);
       expect(await harness.ledger(job)).toMatchObject([{ httpStatus: 502, evidence: 'HTTP 502, <html>' }]);
     });
 
-    it('waits as long as the upstream says, and so do all others with the key', async () => {
+    it('waits as long as the upstream says, like all submissions of the account', async () => {
       const [job, other] = [await start(), await start()];
       harness.provider.next(saysLater(90_000), saysLater(90_000));
       await worker.submit(job.table);
@@ -203,7 +203,7 @@ describe('a submission', () => {
       expect(account!.pause_ms).toBeGreaterThan(80_000);
     });
 
-    it('is made once by workers that race for it', async () => {
+    it('is made once by concurrent workers', async () => {
       const job = await start();
       const workers = [worker, harness.process(), harness.process()];
       await Promise.all(workers.flatMap((each) => [each.submit(job.table), each.submit(job.table)]));
@@ -228,7 +228,7 @@ describe('a submission', () => {
     });
   });
 
-  it('is made once for mutations that are repeated with one key, also at the same time', async () => {
+  it('is made once for repeated and concurrent mutations with one key', async () => {
     const request = { idempotencyKey: 'key-1', photoIds: await harness.addPhotos(2) };
     const jobs = await Promise.all(Array.from({ length: 10 }, () => harness.train(request)));
     expect(new Set(jobs.map(({ id }) => id)).size).toBe(1);

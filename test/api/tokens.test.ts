@@ -36,7 +36,7 @@ describe('tokens', () => {
   const token = (options: TokenOptions = {}): Promise<string> => issuer.token({ ...good, ...options });
 
   it.each(['first', 'ES256', 'PS256', 'EdDSA'])(
-    'make who is named in `sub` the owner, signed by %s',
+    'identify the owner by `sub`, signed with %s',
     async (kid) => {
       const { status, data } = await ask(await token({ kid, subject: 'auth0|alice@example.com' }));
       expect({ status, data }).toEqual({
@@ -46,7 +46,7 @@ describe('tokens', () => {
     },
   );
 
-  it('are taken from a shared secret too', async () => {
+  it('are accepted with a shared secret', async () => {
     const { data } = await ask(await signed(secret, { ...good, subject: 'bob' }));
     expect(data).toMatchObject({ viewer: { owner: 'bob' } });
   });
@@ -59,17 +59,17 @@ describe('tokens', () => {
     [{ scope: 'read admin' }, ['read']],
     [{ scope: 'openid profile email' }, ['read', 'write']],
     [{ scope: 42 }, ['read', 'write']],
-  ])('may do what their scopes say: %j', async (claims, scopes) => {
+  ])('are limited to their scopes: %j', async (claims, scopes) => {
     const { data } = await ask(await token({ claims }));
     expect(data).toMatchObject({ viewer: { scopes } });
   });
 
-  it('that speak of this gateway and allow nothing may do nothing', async () => {
+  it('with this audience and no scope allow nothing', async () => {
     const { errors } = await ask(await token({ claims: { scope: 'likeness:nothing' } }));
     expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN', needed: 'read', given: [] } }]);
   });
 
-  it('are taken while the clocks differ by less than a minute', async () => {
+  it('are accepted while clocks differ by less than a minute', async () => {
     const nearly = await ask(await token({ endsInSeconds: -50 }));
     const early = await ask(await token({ claims: { nbf: Math.floor(Date.now() / 1_000) + 50 } }));
     expect([nearly.status, early.status]).toEqual([200, 200]);
@@ -106,7 +106,7 @@ describe('tokens', () => {
     ['of the form of a key', () => `lk_0123456789abcdef_${'x'.repeat(43)}`],
   ];
 
-  it.each(refused)('are refused when they are %s', async (_what, make) => {
+  it.each(refused)('are rejected when they are %s', async (_what, make) => {
     const proof = await make();
     const { status, data, errors, ms } = await ask(proof);
     expect({ status, data }).toEqual({ status: 401, data: undefined });
@@ -120,13 +120,13 @@ describe('tokens', () => {
     ['another scheme', { authorization: 'Basic YWxpY2U6c2VjcmV0' }],
     ['no scheme', { authorization: 'abcdef' }],
     ['two proofs', { authorization: 'Bearer one, Bearer two' }],
-  ])('are asked for when the header holds %s', async (_what, headers: AskOptions['headers']) => {
+  ])('are required when the header holds %s', async (_what, headers: AskOptions['headers']) => {
     const { status, errors } = await ask(null, { headers });
     expect(status).toBe(401);
     expect(errors).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
   });
 
-  it('act for nobody else', async () => {
+  it('do not act for other users', async () => {
     const headers = { 'x-likeness-owner': 'bob' };
     const { status, errors } = await ask(await token(), { headers });
     expect(status).toBe(403);
@@ -134,7 +134,7 @@ describe('tokens', () => {
   });
 
   describe('on a socket', () => {
-    it.each(['Authorization', 'authorization'])('are shown at connection_init as %s', async (name) => {
+    it.each(['Authorization', 'authorization'])('are sent in connection_init as %s', async (name) => {
       const client = await SocketClient.greeted(gateway.url, { [name]: `Bearer ${await token()}` });
       client.subscribe('1', who);
       expect(await client.ended('1')).toMatchObject([
@@ -144,7 +144,7 @@ describe('tokens', () => {
       client.socket.close();
     });
 
-    it('are taken from the header of its request where there is one', async () => {
+    it('are read from the header of its request if present', async () => {
       const headers = { authorization: `Bearer ${await token({ subject: 'program' })}` };
       const client = await SocketClient.open(gateway.url, undefined, { headers });
       client.send({ type: 'connection_init' });
@@ -169,7 +169,7 @@ describe('tokens', () => {
       expect(await client.end()).toMatchObject({ code: 4403 });
     });
 
-    it('close it with 4403 when they end, by the leeway that requests have too', async () => {
+    it('close it with 4403 when they expire, with the same leeway as requests', async () => {
       const client = await SocketClient.greeted(gateway.url, {
         Authorization: `Bearer ${await token({ endsInSeconds: -55 })}`,
       });
@@ -180,7 +180,7 @@ describe('tokens', () => {
     });
   });
 
-  it('are shown in the header of a stream', async () => {
+  it('are sent in the header of a stream', async () => {
     const open = async (proof: string): Promise<Response> =>
       fetch(`${gateway.url}/graphql/stream`, {
         method: 'POST',
@@ -197,8 +197,8 @@ describe('tokens', () => {
   });
 });
 
-describe('an issuer that does not answer', () => {
-  it('is an outage, and no refusal', async () => {
+describe('an unavailable issuer', () => {
+  it('causes SERVICE_UNAVAILABLE, not a rejection', async () => {
     const issuer = await Issuer.start();
     issuer.broken = { status: 500, body: 'sorry' };
     const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_JWKS_URL: issuer.jwksUrl });

@@ -57,7 +57,7 @@ async function statuses(ids: readonly string[]): Promise<(string | undefined)[]>
 }
 
 describe('photos for a training', () => {
-  it('are found in the order they were given', async () => {
+  it('are returned in the given order', async () => {
     const [first, second, third] = await readyPhotos(3);
     const { modelId, ids } = await train([third!, first!, second!]);
 
@@ -69,7 +69,7 @@ describe('photos for a training', () => {
     expect(ofModels.map((list) => list.map(({ id }) => id))).toEqual([[], ids]);
   });
 
-  it('are refused, with the field, when they are not there, not ready, not good or not different', async () => {
+  it('are rejected with the field if missing, not uploaded, unusable or duplicate', async () => {
     const [ready] = await readyPhotos(1);
     const [empty, bad] = await slots(2);
     await put(bad!.url, Buffer.from('no picture'));
@@ -112,7 +112,7 @@ describe('photos for a training', () => {
     expect(await environment.training.holdForTraining(environment.database, ids)).toEqual(new Set());
   });
 
-  it('are kept as long as any other job needs them', async () => {
+  it('are kept while any other job needs them', async () => {
     const photoIds = await readyPhotos(1);
     const first = await train(photoIds);
     const second = await train(photoIds);
@@ -132,7 +132,7 @@ describe('photos for a training', () => {
     expect(await statuses(first.ids)).toEqual(['PURGED']);
   });
 
-  it('can be held again for another attempt before they are purged', async () => {
+  it('can be reserved for another attempt before they are purged', async () => {
     const { modelId, ids } = await train(await readyPhotos(2));
     await release(modelId);
 
@@ -141,7 +141,7 @@ describe('photos for a training', () => {
     expect(await environment.purge.purgeDue(10)).toBe(0);
   });
 
-  it('go with their model, except those that another was made with', async () => {
+  it('are deleted with their model, except those of another model', async () => {
     const [own, common] = await readyPhotos(2);
     const first = await train([own!, common!]);
     await train([common!]);
@@ -158,7 +158,7 @@ describe('photos for a training', () => {
     expect(await environment.store.has(`photos/${first.ids[1]}.jpg`)).toBe(true);
   });
 
-  it('wake a model that waits, when one of them is deleted', async () => {
+  it('wake a waiting model when one of them is deleted', async () => {
     const [kept, deleted] = await readyPhotos(2);
     const { modelId } = await train([kept!, deleted!]);
 
@@ -219,7 +219,7 @@ describe('photos for the upstream', () => {
     expect(photos.map(({ id }) => id)).toEqual(ids);
   });
 
-  it('are served no more after the training, or for an attempt that was given up, but that they were asked for is noted', async () => {
+  it('are not served after the training or for an abandoned attempt, but the request is recorded', async () => {
     const { modelId, ids } = await train(await readyPhotos(1));
     await setStatus(environment.database, 'models', modelId, 'SUBMITTING');
     await insertSubmission(environment.database, { modelId });
@@ -247,7 +247,7 @@ describe('photos for the upstream', () => {
     expect(await evidence(modelId)).toBe(false);
   });
 
-  it('are not served while the database cannot note that they were asked for', async () => {
+  it('are not served while the database cannot record the request', async () => {
     const { modelId, ids } = await train(await readyPhotos(1));
     const urls = new PhotoUrls(environment.signer, () => 'http://localhost');
     const down = () => Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'The database is down.'));

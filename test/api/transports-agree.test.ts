@@ -105,7 +105,7 @@ describe('HTTP, WebSocket and SSE', () => {
     await gateway.stop(200);
   });
 
-  it.each(mistakes)('answer alike: %s', async (_what, code, operation) => {
+  it.each(mistakes)('return the same response: %s', async (_what, code, operation) => {
     const answers: FirstAnswer[] = [];
     for (const transport of transports) answers.push(await caller.ask(transport, operation as Operation));
     const codes = answers.map(({ errors }) => [...new Set(errors?.map(({ extensions }) => extensions.code))]);
@@ -113,7 +113,7 @@ describe('HTTP, WebSocket and SSE', () => {
     expect(answers.map(factsOf)).toEqual(transports.map(() => factsOf(answers[0]!)));
   });
 
-  it('refuse a mutation by GET alike', async () => {
+  it('reject a mutation by GET alike', async () => {
     const query = encodeURIComponent('mutation { trainModel(input: {type: CAT}) }');
     const read = async (path: string): Promise<unknown[]> => {
       const response = await fetch(`${gateway.url}${path}?query=${query}`, {
@@ -134,7 +134,7 @@ describe('HTTP, WebSocket and SSE', () => {
   });
 
   describe.each(transports)('%s', (transport) => {
-    it('registers a query that is sent with its hash, and answers the hash alone afterwards', async () => {
+    it('registers a query sent with its hash, and then accepts the hash alone', async () => {
       const query = `query By${transport} { owner }`;
       const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
       const hash = named(hashOf(query));
@@ -150,7 +150,7 @@ describe('HTTP, WebSocket and SSE', () => {
       }
     });
 
-    it('registers no query that is not valid', async () => {
+    it('registers no invalid query', async () => {
       const query = `query Not${transport} { nothing }`;
       await caller.ask(transport, { query, ...named(hashOf(query)) });
       const { errors } = await caller.ask(transport, named(hashOf(query)) as Operation);

@@ -36,7 +36,7 @@ describe('the upload route', () => {
   const put = (path: string, body: Buffer | string, headers = {}): ReturnType<typeof send> =>
     send(`${gateway.url}/uploads/${path}`, { method: 'PUT', headers }, body);
 
-  it('hands on the bytes and answers with the photo', async () => {
+  it('passes the bytes on and responds with the photo', async () => {
     const { status, text } = await put('one?signature=right', Buffer.alloc(700_000));
     expect(status).toBe(201);
     expect(JSON.parse(text)).toEqual({ id: 'one', byteSize: 700_000 });
@@ -48,7 +48,7 @@ describe('the upload route', () => {
     ['a wrong signature', 'one?signature=wrong', {}, 403, 'INVALID_SIGNATURE'],
     ['an address whose time is over', 'one?signature=right&late', {}, 410, 'UPLOAD_URL_EXPIRED'],
     ['another type', 'one?signature=right', { 'content-type': 'image/gif' }, 415, 'PHOTO_TYPE_UNSUPPORTED'],
-  ])('refuses %s as JSON', async (_what, path, headers, status, code) => {
+  ])('rejects %s with a JSON error', async (_what, path, headers, status, code) => {
     const answer = await put(path, Buffer.alloc(200_000), headers);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.text)).toMatchObject({ code });
@@ -60,7 +60,7 @@ describe('the upload route', () => {
     ['announced, on a connection that is not kept', { connection: 'close' }],
     ['unannounced', { 'transfer-encoding': 'chunked' }],
   ])(
-    'answers an upload of 60 MB, %s, before it is through, and the client sees why',
+    'responds to an upload of 60 MB, %s, before its end, and the client receives the reason',
     async (_what, headers) => {
       const { status, text } = await put('one?signature=right', Buffer.alloc(60_000_000), headers);
       expect(status).toBe(413);
@@ -68,7 +68,7 @@ describe('the upload route', () => {
     },
   );
 
-  it('tells a fetch that sends 60 MB why', async () => {
+  it('returns the reason to a fetch that sends 60 MB', async () => {
     const response = await fetch(`${gateway.url}/uploads/one?signature=right`, {
       method: 'PUT',
       body: Buffer.alloc(60_000_000),
@@ -77,7 +77,7 @@ describe('the upload route', () => {
     expect(await response.json()).toMatchObject({ code: 'PHOTO_TOO_LARGE', maxBytes });
   });
 
-  it('lets a client that asks first send nothing in vain', async () => {
+  it('rejects a client that sends Expect: 100-continue before the body', async () => {
     const connection = await RawConnection.open(gateway.port);
     const head = (length: number): string =>
       `PUT /uploads/one?signature=right HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\nExpect: 100-continue\r\n\r\n`;
@@ -92,7 +92,7 @@ describe('the upload route', () => {
     connection.socket.destroy();
   });
 
-  it('lives on when a client goes away in the middle', async () => {
+  it('continues when a client disconnects during an upload', async () => {
     const connection = await RawConnection.open(gateway.port);
     connection.socket.write(
       'PUT /uploads/one?signature=right HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\nsome',

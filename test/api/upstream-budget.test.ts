@@ -24,7 +24,7 @@ describe('the budget of requests', () => {
     }
   };
 
-  describe('is never passed', () => {
+  describe('is never exceeded', () => {
     it.each([
       [4, 500],
       [3, 60],
@@ -51,21 +51,21 @@ describe('the budget of requests', () => {
       expect(sum(spent.map(({ calls }) => calls))).toBeGreaterThan(3 * limit * 0.7);
     });
 
-    it('by those who come after a long rest', async () => {
+    it('after a long idle time', async () => {
       const all = harness.processes(3);
       await drain(all, 'poll', 50);
       await harness.advance(24 * 60 * minuteMs);
       expect(await drain(all, 'poll', 50)).toBeLessThanOrEqual(perMinute / 10);
     });
 
-    it('when its row is made by many at once', async () => {
+    it('when many processes create its row', async () => {
       const all = harness.processes(8);
       const grants = await Promise.all(all.map((budget) => budget.take('submit', 5)));
       expect(sum(grants.map((grant) => grant.granted))).toBeLessThanOrEqual(perMinute / 10);
     });
   });
 
-  it('grants what there is, and says when there is more', async () => {
+  it('grants the available requests, and returns when there are more', async () => {
     const [budget] = harness.processes(1) as [UpstreamBudget];
     const first = await budget.take('poll', 1_000);
     expect(first.granted).toBeGreaterThan(0);
@@ -77,12 +77,12 @@ describe('the budget of requests', () => {
     expect((await budget.take('poll', 1)).granted).toBe(1);
   });
 
-  it('costs nothing when nothing is wanted', async () => {
+  it('is unchanged by a request for none', async () => {
     const [budget] = harness.processes(1) as [UpstreamBudget];
     expect(await budget.take('poll', 0)).toEqual({ granted: 0, waitMs: 0 });
   });
 
-  it('keeps a share for submissions that polls cannot take, and the other way round', async () => {
+  it('reserves a share for submissions, and one for polls', async () => {
     const all = harness.processes(2);
     await drain(all, 'poll', 20);
     expect((await all[0]!.take('submit', 1)).granted).toBe(1);
@@ -91,14 +91,14 @@ describe('the budget of requests', () => {
     expect((await all[1]!.take('poll', 1)).granted).toBe(1);
   });
 
-  it('is one for each key', async () => {
+  it('is separate for each key', async () => {
     const others = harness.processes(1);
     await drain(others, 'poll', 50);
     expect((await harness.processes(1)[0]!.take('poll', 1)).granted).toBe(1);
   });
 
-  describe('while the upstream has asked for a pause', () => {
-    it('grants nothing to anybody, for anything, before it is over', async () => {
+  describe('during a pause requested by the upstream', () => {
+    it('grants nothing before its end', async () => {
       const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
       await one.pause(90_000);
       for (const budget of [one, other]) {
@@ -121,7 +121,7 @@ describe('the budget of requests', () => {
       expect((await harness.state()).pauseMs).toBeGreaterThan(85_000);
     });
 
-    it('is not ended by the answer to a call that was under way', async () => {
+    it('is not ended by the response to a call in flight', async () => {
       const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
       await harness.fail(one, 4);
       await one.pause(90_000);
@@ -129,7 +129,7 @@ describe('the budget of requests', () => {
       expect((await other.take('poll', 1)).granted).toBe(0);
     });
 
-    it('is not ended by such an answer when the breaker is open besides', async () => {
+    it('is not ended by such a response while the circuit is open', async () => {
       const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
       await harness.fail(one, 6);
       await one.pause(90_000);
@@ -139,7 +139,7 @@ describe('the budget of requests', () => {
     });
   });
 
-  it('notes the credits that the upstream says are left', async () => {
+  it('records the remaining credits', async () => {
     const [budget] = harness.processes(1) as [UpstreamBudget];
     await budget.take('poll', 1);
     await budget.answered('poll', { creditsAvailable: 41 });

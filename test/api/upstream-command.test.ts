@@ -25,7 +25,7 @@ describe('likeness upstream', () => {
   };
   const query = '{ operator { accounts { submissionsPausedAt submissionsPauseReason nextCheckAt } } }';
 
-  it('pauses and resumes paid calls of gateways that run, and says why jobs wait', async () => {
+  it('pauses and resumes paid calls of running gateways, and reports why jobs wait', async () => {
     let out = '';
     await until(async () => ({ out } = await operate('upstream', 'pause')).out !== '');
     expect(out).toMatch(/^Submissions of account \w+ are paused\.$/);
@@ -62,7 +62,7 @@ describe('likeness upstream', () => {
     expect(await (await fetch(`${gateway.url}/metrics`)).text()).not.toContain('submissions_paused{');
   });
 
-  it('answers an unknown account with what to do', async () => {
+  it('explains what to do for an unknown account', async () => {
     expect(await operate('upstream', 'pause', '--account', 'zzz')).toMatchObject({
       code: 1,
       remarks: expect.stringContaining('No such account'),
@@ -70,7 +70,7 @@ describe('likeness upstream', () => {
     expect((await account()).submissionsPausedAt).toBeNull();
   });
 
-  it('is not needed for an account without credits: it alarms, waits, and goes on by itself', async () => {
+  it('is not needed for an account without credits, which alerts, waits, and recovers', async () => {
     const photoIds = await client.uploadFaces();
     await gateway.sandbox.fault({ on: 'train', kind: 'status', status: 402, times: 2 });
     await gateway.sandbox.fault({ on: 'balance', kind: 'status', status: 402, times: 2 });

@@ -5,7 +5,7 @@ import { until } from '../support/until';
 
 const init = { type: 'connection_init' };
 
-describe('the WebSocket door', () => {
+describe('the WebSocket handler', () => {
   const gateways: TinyGateway[] = [];
   const start = async (options?: TinyOptions): Promise<TinyGateway> => {
     const gateway = await startTinyGateway(options);
@@ -33,7 +33,7 @@ describe('the WebSocket door', () => {
     client.socket.close();
   });
 
-  it('reads anew for every event', async () => {
+  it('reads fresh data for every event', async () => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('s', 'subscription { loaded }');
     const received = (await client.ended('s')).slice(0, 3).map(({ payload }) => payload);
@@ -49,7 +49,7 @@ describe('the WebSocket door', () => {
     [`{ ${'owner '.repeat(3_000)} }`, 'QUERY_TOO_COMPLEX'],
     ['mutation { a: trainModel(input: {type: MAN}) b: trainModel(input: {type: MAN}) }', 'QUERY_TOO_COMPLEX'],
     ['mutation { trainModel(input: {type: ROBOT}) }', 'INVALID_INPUT'],
-  ])('answers a query that GraphQL refuses with an error message and stays open: %#', async (query, code) => {
+  ])('answers an invalid query with an error message and stays open: %#', async (query, code) => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('1', query);
     expect(await client.ended('1')).toMatchObject([{ type: 'error', payload: [{ extensions: { code } }] }]);
@@ -62,7 +62,7 @@ describe('the WebSocket door', () => {
     ['{ refused }', { code: 'TOO_FEW_PHOTOS', field: 'input.photoIds', given: 4, minimum: 5 }],
     ['{ broken }', { code: 'INTERNAL_SERVER_ERROR' }],
     ['subscription { countdown(from: 1001) }', { code: 'INVALID_INPUT', field: 'from' }],
-  ])('tells errors of an operation as over HTTP: %s', async (query, extensions) => {
+  ])('returns errors of an operation as over HTTP: %s', async (query, extensions) => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('1', query);
     expect((await client.ended('1'))[0]).toMatchObject({
@@ -72,7 +72,7 @@ describe('the WebSocket door', () => {
     client.socket.close();
   });
 
-  it('tells why a subscription was given up', async () => {
+  it('returns why a subscription was ended', async () => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('1', 'subscription { failing }');
     expect(await client.ended('1')).toMatchObject([
@@ -85,7 +85,7 @@ describe('the WebSocket door', () => {
     client.socket.close();
   });
 
-  it('lets go of what a subscription waits for, on complete and when the socket closes', async () => {
+  it('releases a waiting subscription on complete and when the socket closes', async () => {
     const client = await SocketClient.greeted(gateway.url);
     client.subscribe('1', 'subscription { silence }');
     client.subscribe('2', 'subscription { silence }');
@@ -97,7 +97,7 @@ describe('the WebSocket door', () => {
     expect(gateway.witness.open).toBe(0);
   });
 
-  describe('closes', () => {
+  describe('closes a socket', () => {
     it.each([
       ['what is no JSON', [init, 'hello'], 4400],
       ['an unknown message', [init, { type: 'stop' }], 4400],
@@ -134,7 +134,7 @@ describe('the WebSocket door', () => {
       expect((await client.end()).code).toBe(4409);
     });
 
-    it('on an id that is in use and too long for a reason', async () => {
+    it('on an id that is in use and too long for a close reason', async () => {
       const client = await SocketClient.greeted(gateway.url);
       const id = '\u{1f600}'.repeat(32);
       client.subscribe(id, 'subscription { silence }');
@@ -142,7 +142,7 @@ describe('the WebSocket door', () => {
       expect((await client.end()).code).toBe(4409);
     });
 
-    it.each([[[]], [['graphql-ws']]])('who speaks another protocol: %j', async (protocols) => {
+    it.each([[[]], [['graphql-ws']]])('of an unknown subprotocol: %j', async (protocols) => {
       const connection = await RawConnection.open(gateway.port);
       const offered = protocols.map((name) => `Sec-WebSocket-Protocol: ${name}\r\n`).join('');
       connection.socket.write(
@@ -155,12 +155,12 @@ describe('the WebSocket door', () => {
       connection.socket.destroy();
     });
 
-    it('who stays silent', async () => {
+    it('that stays silent', async () => {
       const client = await SocketClient.open(gateway.url);
       expect(await client.end()).toEqual({ code: 4408, reason: 'Connection initialisation timeout' });
     });
 
-    it('who may not come in, and says so to whom it cannot tell now', async () => {
+    it('of a rejected client, and of one whose credentials cannot be checked now', async () => {
       const guarded = await start({ authenticate: byWord });
       const nobody = await SocketClient.greeted(guarded.url, { token: 'bad' });
       expect(await nobody.end()).toEqual({ code: 4403, reason: 'Show a token.' });
@@ -168,7 +168,7 @@ describe('the WebSocket door', () => {
       expect(await unlucky.end()).toEqual({ code: 1013, reason: 'Try again later.' });
     });
 
-    it('when the proof of who it is has ended, or was revoked', async () => {
+    it('when its credentials expired or were revoked', async () => {
       const guarded = await start({ authenticate: byWord });
       const short = await SocketClient.greeted(guarded.url, { token: 'good-short' });
       const revoked = await SocketClient.greeted(guarded.url, { token: 'good-1' });
@@ -181,7 +181,7 @@ describe('the WebSocket door', () => {
       other.socket.close();
     });
 
-    it('a page of another origin before it is a socket', async () => {
+    it('from another origin during the upgrade', async () => {
       const foreign = SocketClient.open(gateway.url, 'graphql-transport-ws', {
         origin: 'https://evil.example',
       });
@@ -195,7 +195,7 @@ describe('the WebSocket door', () => {
     });
   });
 
-  it('refuses an operation too many and keeps the others', async () => {
+  it('rejects an operation over the limit and keeps the others', async () => {
     const client = await SocketClient.greeted(gateway.url);
     for (let id = 1; id <= 1_000; id += 1) client.subscribe(String(id), 'subscription { silence }');
     await client.ended('1000');
@@ -210,7 +210,7 @@ describe('the WebSocket door', () => {
     await until(() => gateway.witness.open === 0);
   });
 
-  it('closes who does not read, and keeps nothing for it', async () => {
+  it('closes a socket that does not read, and buffers nothing for it', async () => {
     const strict = await start({ sockets: { keepAliveMs: 500 } });
     const client = await SocketClient.greeted(strict.url);
     for (const id of ['1', '2', '3']) client.subscribe(id, 'subscription { flood }');
@@ -226,14 +226,14 @@ describe('the WebSocket door', () => {
     await until(() => strict.witness.open === 0);
   });
 
-  it('ends a socket whose other end is gone', async () => {
+  it('ends a socket whose peer is gone', async () => {
     const strict = await start({ sockets: { keepAliveMs: 50 } });
     const client = await SocketClient.open(strict.url, 'graphql-transport-ws', { autoPong: false });
     client.send(init);
     expect((await client.end()).code).toBe(1006);
   });
 
-  it('says goodbye when it stops', async () => {
+  it('sends a close frame when it stops', async () => {
     const leaving = await startTinyGateway();
     const client = await SocketClient.greeted(leaving.url);
     client.subscribe('1', 'subscription { silence }');

@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-describe('GraphiQL, opened by a newcomer', () => {
+describe('GraphiQL on the first visit', () => {
   let gateway: TestGateway;
   let explorer: Explorer;
   let client: TestClient;
@@ -43,7 +43,7 @@ describe('GraphiQL, opened by a newcomer', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('is what the address of the server leads to, with three examples in tabs', async () => {
+  it('is served at the address of the server, with three examples in tabs', async () => {
     expect(explorer.address).toBe(`${gateway.url}/graphiql`);
     expect(await explorer.tabNames()).toEqual(['Overview', 'TrainModel', 'TrainingProgress']);
   });
@@ -56,13 +56,13 @@ describe('GraphiQL, opened by a newcomer', () => {
     await explorer.closeDocs();
   });
 
-  it('says who one is, in the first tab', async () => {
+  it('returns the viewer in the first tab', async () => {
     const { data } = await explorer.run<Overview>();
     expect(data).toMatchObject({ viewer: { owner: 'local' }, models: { nodes: [] } });
     await explorer.expectAnswer('"local"');
   });
 
-  it('says what is missing when an example is run as it stands', async () => {
+  it('reports what is missing when an unedited example is run', async () => {
     await explorer.openTab('TrainModel');
     const { errors } = await explorer.run<{ errors: { message: string; extensions: object }[] }>();
     expect(errors).toMatchObject([
@@ -73,7 +73,7 @@ describe('GraphiQL, opened by a newcomer', () => {
     ]);
   });
 
-  it('goes the whole way: a training, its live progress, avatars, a picture', async () => {
+  it('runs the full flow: a training, its live progress, avatars, a picture', async () => {
     await explorer.openTab('TrainModel');
     const photoIds = await client.uploadFaces();
     await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photoIds } });
@@ -105,7 +105,7 @@ describe('GraphiQL, opened by a newcomer', () => {
     expect(Math.min(width, height)).toBeGreaterThanOrEqual(512);
   });
 
-  it('needs nothing but the server, and has nothing to complain about', () => {
+  it('loads from the server only, without errors in the console', () => {
     expect(explorer.complaints).toEqual([]);
     const elsewhere = explorer.requests.filter(
       (address) =>
@@ -116,7 +116,7 @@ describe('GraphiQL, opened by a newcomer', () => {
   });
 });
 
-describe('GraphiQL, where the server wants to know who is asking', () => {
+describe('GraphiQL with authentication', () => {
   const secret = 'a secret that two programs share, 40 bytes';
   let gateway: TestGateway;
   let explorer: Explorer;
@@ -127,7 +127,7 @@ describe('GraphiQL, where the server wants to know who is asking', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('shows the token of the headers editor, to requests and to sockets', async () => {
+  it('sends the token of the headers editor with requests and sockets', async () => {
     await explorer.run();
     await explorer.expectAnswer('"UNAUTHENTICATED"');
 
