@@ -8,31 +8,34 @@ import { readObject, type MediaStore } from '../storage/media-store';
 import { avatarKey, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
 
-/** Dependencies of {@link AvatarCheckWork}. */
 export interface AvatarCheckDeps {
   database: Transactions;
   media: MediaStore;
   workshop: Pick<ImageProcessor, 'verify'>;
   logger: Logger;
-  /** The longest time between two checks of a picture, in milliseconds. */
+  /** The maximum time between two checks of a picture, in milliseconds. */
   intervalMs: number;
   /** Counts a picture whose bytes are missing or changed. */
   onDamaged: () => void;
 }
 
-/** The time between checks grows with a picture's age, from this on; in milliseconds. Damaged ones keep to it. */
+/**
+ * The minimum time between two checks, in milliseconds. It grows with a picture's age; damaged ones keep the
+ * minimum.
+ */
 const minIntervalMs = 3_600_000;
 
 /**
- * Compares stored pictures with the hashes of their rows. What is damaged is not served; it is fetched again where the
- * upstream may still have it, and otherwise waits for a backup. Previews are made again from their pictures.
+ * Compares stored pictures with the hashes of their rows. Damaged pictures are not served; they are fetched again
+ * if the upstream may still have them, and otherwise wait for a restore from a backup. Damaged previews are
+ * regenerated.
  */
 export class AvatarCheckWork {
   constructor(private readonly deps: AvatarCheckDeps) {}
 
   /**
-   * Checks pictures that are due, one after the other.
-   * @returns how many were checked; as many as `limit` means that more may be due
+   * Checks due pictures sequentially.
+   * @returns the number of checked pictures; if it equals `limit`, more may be due
    */
   async processBatch(limit: number, signal: AbortSignal): Promise<number> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
@@ -76,7 +79,7 @@ export class AvatarCheckWork {
     );
   }
 
-  /** The bytes are right, perhaps again. */
+  /** Marks the bytes as intact, also after a restore. */
   private async markSound({ id, mediaToken }: AvatarEntity): Promise<void> {
     await this.deps.database.rows(
       `UPDATE avatars SET damaged_at = NULL, due_at = NULL, lease = NULL, source_url = NULL,
@@ -86,7 +89,7 @@ export class AvatarCheckWork {
     );
   }
 
-  /** A preview can be made again at any time, so its bytes may be replaced. */
+  /** Replaces a damaged preview: previews can be regenerated from their pictures. */
   private async checkPreview(avatar: AvatarEntity): Promise<void> {
     const { database, logger, media, workshop } = this.deps;
     const found = await this.hashOf(previewKey(avatar));
@@ -100,7 +103,7 @@ export class AvatarCheckWork {
       [avatar.id, avatar.mediaToken, sha256],
     );
     if (known.length === 0) await scheduleDeletion(database, [previewKey(avatar)]);
-    logger.warn({ avatarId: avatar.id }, 'a damaged preview was made again');
+    logger.warn({ avatarId: avatar.id }, 'a damaged preview was regenerated');
   }
 
   private async hashOf(key: string): Promise<string | null> {

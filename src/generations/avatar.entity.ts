@@ -4,17 +4,17 @@ import { GenerationEntity } from './generation.entity';
 
 /**
  * - PENDING: finished upstream, not stored yet; the generation waits for it.
- * - DELAYED: fetching it has failed for longer than `RESULT_DEADLINE`. The generation no longer waits for it, but it is
- *   tried until its time upstream is over.
- * - STORED: its bytes are durable, under keys made of `mediaToken`. Final.
- * - LOST: its time upstream is over, and a fresh URL did not work either. Final.
+ * - DELAYED: fetching it has failed for longer than `RESULT_DEADLINE`. The generation no longer waits for it, but
+ *   it is retried until the upstream's retention ends.
+ * - STORED: its bytes are durable, under keys made from `mediaToken`. Final.
+ * - LOST: the upstream's retention has ended, and a fresh URL has failed too. Final.
  */
 export type AvatarStatus = 'PENDING' | 'DELAYED' | 'STORED' | 'LOST';
 
 /** Why a picture could not be fetched: a code of `failureCodes`. */
 export type ResultFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
 
-/** One picture of a generation. Clients see it once it is STORED: the bytes are durable before the row says so. */
+/** One picture of a generation. Clients see it when it is STORED; its bytes are durable before that. */
 @Entity('avatars')
 @Unique('avatars_position_once', ['generationId', 'position'])
 @Check('avatars_status_known', "status IN ('PENDING', 'DELAYED', 'STORED', 'LOST')")
@@ -52,11 +52,11 @@ export class AvatarEntity {
   @Column('uuid')
   generationId: string;
 
-  /** The generation's model, repeated here for the lists of a model's avatars. */
+  /** The generation's model, denormalized for lists of a model's avatars. */
   @Column('uuid', { nullable: true })
   modelId: string | null;
 
-  /** Its place in the upstream's answer, from 0; with the generation it names the picture, so none is stored twice. */
+  /** The index in the upstream's answer, from 0. Unique within the generation, so that no picture is stored twice. */
   @Column('smallint')
   position: number;
 
@@ -69,15 +69,18 @@ export class AvatarEntity {
   @Column('text', { nullable: true })
   prompt: string | null;
 
-  /** Where the upstream has it; forgotten once it is stored or lost. Null while a damaged picture's is not known yet. */
+  /**
+   * The upstream's URL of the picture; null once it is stored or lost, and while the URL of a damaged one is
+   * unknown.
+   */
   @Column('text', { nullable: true })
   sourceUrl: string | null;
 
-  /** When the upstream gave that URL. */
+  /** When the upstream returned that URL. */
   @Column('timestamptz', { default: () => 'now()' })
   sourceUrlAt: Date;
 
-  /** When the upstream deletes it. */
+  /** When the upstream deletes the picture. */
   @Column('timestamptz', { nullable: true })
   expiresAt: Date | null;
 
@@ -90,18 +93,18 @@ export class AvatarEntity {
   @Column('integer', { default: 0 })
   tries: number;
 
-  /** When the upstream's side first failed to deliver it; null while it has not. */
+  /** When fetching first failed because of the upstream; null if it has not failed. */
   @Column('timestamptz', { nullable: true })
   failingSince: Date | null;
 
-  /** Why the last try failed, or why it is lost. */
+  /** The failure of the last try, or the reason for the loss. */
   @Column('text', { nullable: true })
   failureCode: ResultFailure | null;
 
   @Column('text', { nullable: true })
   lastError: string | null;
 
-  /** Part of the names of its bytes: the stored ones, or those of the attempt under way. See avatar-keys.ts. */
+  /** Part of the media keys of the stored bytes, or of the current try. See avatar-keys.ts. */
   @Column('text', { nullable: true })
   mediaToken: string | null;
 
@@ -117,19 +120,22 @@ export class AvatarEntity {
   @Column('text', { nullable: true })
   contentType: string | null;
 
-  /** Of the stored bytes, lower-case hex. */
+  /** The SHA-256 of the stored bytes, in lower-case hexadecimal. */
   @Column('text', { nullable: true })
   sha256: string | null;
 
-  /** Of the stored preview; null for those stored before it was noted. */
+  /** The SHA-256 of the stored preview; null for previews from versions that did not record it. */
   @Column('text', { nullable: true })
   previewSha256: string | null;
 
-  /** When the stored bytes are to be compared with `sha256` next. */
+  /** When the stored bytes are next compared with `sha256`. */
   @Column('timestamptz', { default: () => 'now()' })
   checkAt: Date;
 
-  /** When the stored bytes were found missing or changed. They are not served; while `dueAt` is set they are replaced. */
+  /**
+   * When the stored bytes were found missing or changed. They are not served; while `dueAt` is set they are fetched
+   * again.
+   */
   @Column('timestamptz', { nullable: true })
   damagedAt: Date | null;
 

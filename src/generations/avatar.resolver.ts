@@ -14,7 +14,7 @@ import type { AvatarPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
 
-/** Avatars for clients. */
+/** The mutation and fields of avatars. */
 @Resolver(() => Avatar)
 export class AvatarResolver {
   constructor(
@@ -23,7 +23,7 @@ export class AvatarResolver {
   ) {}
 
   @Mutation(() => DeletedPayload, {
-    description: 'Deletes an avatar and its bytes for good. Deleting twice succeeds.',
+    description: 'Permanently deletes an avatar and its bytes. Idempotent.',
   })
   async deleteAvatar(
     @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,
@@ -41,11 +41,14 @@ export class AvatarResolver {
 
   @FieldResolver(() => UrlScalar, {
     description:
-      'Opens the picture, for one to two hours; ask again for a new URL. Whoever has the URL sees the picture.',
+      'A signed URL of the picture, valid for one to two hours; query it again for a new one. Anyone with the URL can open the picture.',
   })
   url(
     @Root() avatar: AvatarPayload,
-    @Arg('size', () => AvatarSizeEnum, { defaultValue: AvatarSizeEnum.ORIGINAL, description: 'How large.' })
+    @Arg('size', () => AvatarSizeEnum, {
+      defaultValue: AvatarSizeEnum.ORIGINAL,
+      description: 'The size of the picture.',
+    })
     size: AvatarSize,
   ): string {
     return this.service.url(avatar.id, size);
@@ -53,7 +56,7 @@ export class AvatarResolver {
 
   @FieldResolver(() => Generation, {
     nullable: true,
-    description: 'The generation it belongs to; null if that was deleted a moment ago.',
+    description: 'Its generation; null if that has just been deleted.',
   })
   generation(
     @Root() avatar: AvatarPayload,
@@ -67,13 +70,13 @@ export class AvatarResolver {
   }
 }
 
-/** A model's avatars: written here, since models know nothing of avatars. */
+/** `AvatarModel.avatars` is here because models do not import generations. */
 @Resolver(() => AvatarModel)
 export class ModelAvatarsResolver {
   constructor(private readonly service: AvatarService) {}
 
   @FieldResolver(() => AvatarConnection, {
-    description: 'The avatars made from this model, over all its generations, the newest first.',
+    description: 'The avatars made from this model by all its generations, newest first.',
   })
   async avatars(
     @Root() model: ModelEntity,

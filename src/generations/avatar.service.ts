@@ -13,19 +13,18 @@ import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
 import type { GenerationCompletion } from './generation-completion';
 
-/** The picture as it was made, or a JPEG of at most 256 pixels. */
+/** The original picture, or a JPEG of at most 256 pixels. */
 export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
 
-/** A stored picture that may be shown. */
+/** An opened picture. */
 export interface AvatarMedia {
   contentType: string;
-  /** Changes with the bytes. */
+  /** Changes when the bytes change. */
   etag: string;
   filename: string;
   open(range?: ByteRange): Promise<OpenObject | null>;
 }
 
-/** What avatars are made of. */
 export interface AvatarServiceDeps {
   database: Transactions;
   media: MediaStore;
@@ -34,14 +33,17 @@ export interface AvatarServiceDeps {
   closing: GenerationCompletion;
 }
 
-/** How long an avatar's URL works at least. It ends on the full hour, so that a browser meets the same URL again. */
+/**
+ * The minimum validity of an avatar's URL. It is rounded up to the full hour, so that browsers can cache the
+ * picture.
+ */
 const urlMs = 3_600_000;
 
-/** Stored avatars: look at, show, delete. Avatars that are not stored yet are nobody's business. */
+/** Reads, serves and deletes stored avatars. Avatars in other states are not visible. */
 export class AvatarService {
   constructor(private readonly deps: AvatarServiceDeps) {}
 
-  /** @returns null if there is none, it is not stored, or it is somebody else's */
+  /** @returns null if it does not exist, is not stored, or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
@@ -50,7 +52,7 @@ export class AvatarService {
     return row ? camelRow<AvatarEntity>(row) : null;
   }
 
-  /** For each generation its stored avatars in the order that they were asked for; one statement. */
+  /** The stored avatars of each generation, in the order of the request; one statement. */
   async ofGenerations(viewer: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
@@ -61,7 +63,7 @@ export class AvatarService {
     return generationIds.map((id) => lists.get(id) ?? []);
   }
 
-  /** For each model its newest stored avatars after the given id, one more than `first` if there are more; one statement. */
+  /** For each model its newest stored avatars after the given id, up to `first` + 1; one statement. */
   async ofModels(
     viewer: Viewer,
     modelIds: readonly string[],
@@ -79,7 +81,7 @@ export class AvatarService {
     return modelIds.map((id) => lists.get(id) ?? []);
   }
 
-  /** A URL that shows the picture for one to two hours to whoever has it. */
+  /** A signed URL of the picture, valid for one to two hours for any holder. */
   url(id: string, size: AvatarSize, nowMs = Date.now()): string {
     const path = pathOf(toGlobalId('Avatar', id), size);
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
@@ -87,14 +89,14 @@ export class AvatarService {
   }
 
   /**
-   * The picture behind a URL made by {@link url}.
-   * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND once it is deleted
+   * Opens the picture for a URL made by {@link url}.
+   * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND if it has been deleted
    */
   async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
     if (this.deps.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
-        'This URL is not valid, or not any more. Ask for the avatar again to get a new one.',
+        'This URL is invalid or has expired. Query the avatar again for a new URL.',
       );
     }
     const id = fromGlobalId('Avatar', globalId);
@@ -116,8 +118,8 @@ export class AvatarService {
   }
 
   /**
-   * Opens stored bytes, unless they are missing or, for an original, their number is not the row's: then they are not
-   * served, and {@link AvatarCheckWork} looks at them next.
+   * Opens stored bytes, unless they are missing or, for an original, their length differs from the row's. In that
+   * case {@link AvatarCheckWork} checks the avatar next.
    */
   private async open(avatar: AvatarEntity, size: AvatarSize, range?: ByteRange): Promise<OpenObject> {
     const { database, media } = this.deps;
@@ -132,7 +134,7 @@ export class AvatarService {
     throw suspects.length === 0 ? deleted() : damaged(true);
   }
 
-  /** Deletes an avatar and its bytes. Deleting what is not there is no error. */
+  /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, closing } = this.deps;
     const removed = await transactionFor(database, viewer, async (sql) => {
@@ -165,7 +167,7 @@ function deleted(): DomainError {
 
 function damaged(isRepaired: boolean): DomainError {
   return isRepaired
-    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked; try again in a minute.')
+    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked. Retry in a minute.')
     : new DomainError(
         'NOT_FOUND',
         'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',

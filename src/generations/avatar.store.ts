@@ -6,38 +6,38 @@ import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity'
 import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload } from './generation.job';
 
-/** One try to store a picture: the row as it was claimed, and the token of the bytes written for it, if any were. */
+/** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
 export interface Attempt {
   readonly row: AvatarEntity;
   token: string | null;
 }
 
-/** The columns of a picture whose bytes are durable. */
+/** The columns of a stored picture. */
 export type StoredPicture = Pick<
   AvatarEntity,
   'width' | 'height' | 'byteSize' | 'contentType' | 'sha256' | 'placeholder' | 'previewSha256'
 >;
 
-/** A try that failed. */
+/** The failure of a try. */
 export interface FailedTry {
-  /** Null where the fault is ours: that is no reason to stop waiting for the picture. */
+  /** The failure code; null for a local error, which does not make the picture DELAYED or LOST. */
   code: ResultFailure | null;
   message: string;
   retryInMs: number;
 }
 
-/** How long after a picture was stored its bytes are compared with its hash for the first time, in milliseconds. */
+/** How long after storing a picture its bytes are first compared with its hash, in milliseconds. */
 const firstCheckMs = 3_600_000;
 
-/** Rows that are still to be fetched, or to be replaced because their bytes are damaged. */
+/** Rows whose bytes are still to be fetched, or fetched again because they are damaged. */
 const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)`;
 
 /**
- * The statements that end a try to store a picture. Each changes the row only while the caller's lease holds, and
- * deletes the bytes of the try unless the row names them.
+ * The statements that end a try. Each changes the row only while the caller's lease is valid, and deletes the bytes
+ * of the try unless the row refers to them.
  */
 export class AvatarStore {
-  /** @param deadlineMs - how long fetching a picture may fail until its generation no longer waits for it */
+  /** @param deadlineMs - how long fetching a picture may fail before its generation stops waiting for it */
   constructor(
     private readonly database: Transactions,
     private readonly closing: GenerationCompletion,
@@ -45,12 +45,13 @@ export class AvatarStore {
   ) {}
 
   /**
-   * Notes the names of the bytes that are about to be written, so that they are deleted with the row or by the next
-   * try, whatever happens to this process; deletes those of an earlier try that never ended.
-   * @returns whether the lease still holds
+   * Records the token of the bytes before they are written, so that they are deleted with the row or by the next
+   * try even after a crash. Deletes the bytes of an earlier unfinished try.
+   * @returns whether the lease is still valid
    */
   async begin({ row }: Attempt, token: string): Promise<boolean> {
-    // The names of a damaged picture's bytes are kept until it is replaced: they may come back from a backup.
+    // The token of a damaged picture is kept until the picture is replaced, since its bytes may be restored from a
+    // backup.
     if (row.damagedAt !== null) return true;
     return this.database.transaction(async (sql) => {
       const held = await sql.rows(
@@ -64,13 +65,14 @@ export class AvatarStore {
   }
 
   /**
-   * The bytes are durable: the row says so, subscribers learn of it, and the generation moves on.
-   * @returns false if the lease has ended or the row is gone; then the bytes are deleted
+   * Marks the picture as STORED, appends the event and updates the generation.
+   * @returns false if the lease has ended or the row is deleted; the bytes are then deleted
    */
   async markStored(attempt: Attempt, picture: StoredPicture): Promise<boolean> {
     const { row, token } = attempt;
     const isStored = await this.database.transaction(async (sql) => {
-      // The generation's row first, always: of two that store the last two pictures, one must see the other's.
+      // Lock order: the generation's row first, so that of two workers storing the last two pictures one sees the
+      // other's.
       await this.closing.lock(sql, row.generationId);
       const [stored] = await sql.rows<Record<string, unknown>>(
         `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
@@ -97,8 +99,8 @@ export class AvatarStore {
   }
 
   /**
-   * The try failed and another will follow. A picture that has failed for too long becomes DELAYED.
-   * @returns the row's state now; null if the lease has ended or the row is gone
+   * Records a failed try that will be repeated. A picture that has failed for too long becomes DELAYED.
+   * @returns the row's new state; null if the lease has ended or the row is deleted
    */
   async markFailed(attempt: Attempt, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
     const { row } = attempt;
@@ -128,7 +130,7 @@ export class AvatarStore {
     return status;
   }
 
-  /** The process stops: another one tries at once, and nothing counts as failed. */
+  /** Returns the row at shutdown without counting a failure, so that another process retries immediately. */
   async release(attempt: Attempt): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
@@ -142,7 +144,7 @@ export class AvatarStore {
     });
   }
 
-  /** The picture cannot be had any more. A damaged one stays as it is: its bytes may come back from a backup. */
+  /** Marks the picture as LOST. A damaged one keeps its state: its bytes may be restored from a backup. */
   async markLost(attempt: Attempt, code: ResultFailure): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
@@ -160,7 +162,10 @@ export class AvatarStore {
     this.closing.notify(row);
   }
 
-  /** Deletes the bytes of a try, unless the row names them: it may be stored although no answer came to the commit. */
+  /**
+   * Deletes the bytes of a try unless the row refers to them: a commit may have succeeded although its answer was
+   * lost.
+   */
   private async discard(sql: Sql, { row, token }: Attempt): Promise<void> {
     if (token === null) return;
     const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [
@@ -170,7 +175,7 @@ export class AvatarStore {
     if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken: token }));
   }
 
-  /** A damaged picture that was replaced by the same bytes is no news. */
+  /** No event for a damaged picture that was replaced by the same bytes. */
   private async appendEvent(sql: Sql, before: AvatarEntity, stored: AvatarEntity): Promise<void> {
     if (before.damagedAt !== null && before.sha256 === stored.sha256) return;
     await appendEvents(sql, [

@@ -4,54 +4,55 @@ import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import type { AvatarSize } from './avatar.service';
 
-/** {@link AvatarSize} for the schema. */
+/** {@link AvatarSize} as a GraphQL enum. */
 export const AvatarSizeEnum = { ORIGINAL: 'ORIGINAL', PREVIEW: 'PREVIEW' } as const satisfies {
   [Size in AvatarSize]: Size;
 };
 
 registerEnumType(AvatarSizeEnum, {
   name: 'AvatarSize',
-  description: 'How large a picture is wanted.',
+  description: 'The size of a picture.',
   valuesConfig: {
-    ORIGINAL: { description: 'As the avatar service made it.' },
+    ORIGINAL: { description: 'The original size.' },
     PREVIEW: { description: 'A JPEG of at most 256×256 pixels.' },
   },
 });
 
-/** An avatar, as clients see it. */
 @ObjectType({
   implements: Node,
-  description: 'A finished picture, stored for good. Avatars appear here once they can be opened.',
+  description: 'A stored picture. Avatars are visible once their URL works.',
 })
 export class Avatar implements Node {
-  @Field(() => ID, { description: 'What `deleteAvatar` takes, and `node(id)` finds.' })
+  @Field(() => ID, { description: 'The global id, for `deleteAvatar` and `node(id)`.' })
   id: string;
 
-  @Field(() => String, { description: 'The style it was made in.' })
+  @Field(() => String, { description: 'The style.' })
   style: string;
 
-  @Field(() => String, { nullable: true, description: 'What it should show, as it was asked for.' })
+  @Field(() => String, { nullable: true, description: 'The text of its prompt.' })
   prompt: string | null;
 
-  @Field(() => String, { description: 'A blur hash (blurha.sh) to be shown while the picture loads.' })
+  @Field(() => String, { description: 'A blur hash (blurha.sh) to show while the picture loads.' })
   placeholder: string;
 
-  @Field(() => Int, { description: 'In pixels.' })
+  @Field(() => Int, { description: 'The width of the original in pixels.' })
   width: number;
 
-  @Field(() => Int, { description: 'In pixels.' })
+  @Field(() => Int, { description: 'The height of the original in pixels.' })
   height: number;
 
-  @Field(() => Int, { description: 'Of the original, in bytes.' })
+  @Field(() => Int, { description: 'The size of the original in bytes.' })
   byteSize: number;
 
-  @Field(() => String, { description: 'Of the original: image/jpeg, image/png or image/webp.' })
+  @Field(() => String, {
+    description: 'The media type of the original: image/jpeg, image/png or image/webp.',
+  })
   contentType: string;
 
   @Field(() => String, { description: 'The SHA-256 of the original’s bytes, in lower-case hexadecimal.' })
   sha256: string;
 
-  @Field(() => DateTimeScalar, { description: 'When the avatar service had made it.' })
+  @Field(() => DateTimeScalar, { description: 'When the avatar service finished it.' })
   createdAt: Date;
 }
 

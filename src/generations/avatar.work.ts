@@ -18,16 +18,15 @@ import type { AvatarEntity, ResultFailure } from './avatar.entity';
 import type { Attempt, AvatarStore, StoredPicture } from './avatar.store';
 import type { ResultUrls, UrlAnswer } from './result-urls';
 
-/** Counters of what an operator must know about pictures. */
+/** Counters of pictures, for metrics. */
 export interface ResultCounters {
-  /** A picture that is not stored yet has less than a quarter of its time left. */
+  /** Counts a picture that is not stored and has less than a quarter of its time left. */
   late: () => void;
-  /** Fetching a picture has failed for so long that its generation no longer waits for it. */
+  /** Counts a picture whose fetching has failed for so long that its generation no longer waits for it. */
   delayed: () => void;
   lost: () => void;
 }
 
-/** Dependencies of {@link AvatarWork}. */
 export interface AvatarWorkDeps {
   database: Transactions;
   store: AvatarStore;
@@ -44,41 +43,41 @@ export interface AvatarWorkDeps {
   count: ResultCounters;
 }
 
-/** Pictures that one process fetches at once: those that have not failed, and those that have. */
+/** Maximum concurrent fetches per process: of pictures that have not failed, and of those that have. */
 const maxFetches = 24;
 const maxRetries = 8;
-/** A host that takes longer for a picture than `slowMs`, its storing included, gets this share. */
+/** A host that takes longer than `slowMs` for a picture, including its storing, gets at most `maxDownloads`. */
 const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
-/** The wait before a picture of such a host is looked at again, in milliseconds. */
+/** The delay of a picture from a slow host, in milliseconds. */
 const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
 const firstRetryMs = 1_000;
-/** The longest wait between two tries, as a share of the time that the upstream keeps a result: 15 minutes of 48 hours. */
+/** The maximum delay between two tries, as a share of the upstream's retention: 15 minutes of 48 hours. */
 const maxRetryShare = 1 / 192;
-/** What file hosts answer for a picture that they do not have, or whose URL has ended. */
+/** Statuses of file hosts for a missing picture or an expired URL. */
 const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
-/** From this many failures of any other kind on, a fresh URL is asked for too. */
+/** After this many failures of any other kind a fresh URL is requested too. */
 const triesBeforeFreshUrl = 2;
 
-/** A claimed picture, and the database's time of the claim. */
+/** A claimed row. */
 type ClaimedAvatar = Claimed<AvatarEntity>;
 
-/** Pictures that are to be fetched; what expires first comes first. */
+/** Pictures to be fetched, in the order of their expiry. */
 const dueAvatars = { table: 'avatars', order: 'expires_at' } as const;
 
-/** Where rows are claimed, and how many at once. */
+/** A set of rows to claim from, and its slots. */
 interface ClaimSource {
   rows: LeasedRows<ClaimedAvatar>;
   slots: OwnerShares;
 }
 
 /**
- * Fetches finished pictures before the upstream deletes them. Each try writes its bytes under names of its own, which
- * the row takes over in the transaction that checks the lease: a worker that was suspended for longer than its lease
- * can neither replace stored bytes nor have its own shown.
+ * Fetches finished pictures before the upstream deletes them. Each try writes its bytes under its own names, which the
+ * row takes over in the transaction that checks the lease: a worker that was suspended for longer than its lease can
+ * neither replace stored bytes nor publish its own.
  *
- * A try that fails is followed by another, after growing intervals, until the picture's time upstream is over and a
- * fresh URL has failed too.
+ * Failed tries are repeated at growing intervals until the upstream's retention has ended and a fresh URL has failed
+ * too.
  */
 export class AvatarWork {
   private readonly fresh: ClaimSource;
@@ -94,12 +93,12 @@ export class AvatarWork {
     this.failing = source('failing_since IS NOT NULL', maxRetries);
   }
 
-  /** Starts to fetch what is due and has not failed yet, owners in turn. */
+  /** Starts fetching due pictures that have not failed yet, round-robin between owners. */
   async processBatch(signal: AbortSignal): Promise<StartedBatch> {
     return this.start(this.fresh, signal);
   }
 
-  /** The same for what has failed before: in slots of its own, so that it does not hold up the rest. */
+  /** Starts fetching due pictures that have failed before, in separate slots, so that they do not delay the others. */
   async processRetryBatch(signal: AbortSignal): Promise<StartedBatch> {
     return this.start(this.failing, signal);
   }
@@ -111,7 +110,7 @@ export class AvatarWork {
       const end = this.hosts.begin(row.owner, row.sourceUrl ?? '');
       if (end) return this.fetch(row, signal).finally(end);
       await rows.release(row, deferredMs);
-      // Its slot is kept for a while: otherwise claims would go through all of the owner's pictures at once.
+      // Keeps the slot for a while; otherwise all of the owner's pictures would be claimed at once.
       return pause(deferredSlotMs, signal);
     });
   }
@@ -136,7 +135,7 @@ export class AvatarWork {
   private async store(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { row } = attempt;
     const { downloads, maxBytes, store } = this.deps;
-    // A damaged picture's URL was forgotten when it was stored.
+    // The URL of a damaged picture was removed when the picture was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
     const answer = await downloads.result(row.sourceUrl, {
       maxBytes,
@@ -156,7 +155,7 @@ export class AvatarWork {
     await failpoint('result:shown');
   }
 
-  /** Stores a picture and its preview under names that no row shows yet. */
+  /** Stores a picture and its preview under names that no row refers to yet. */
   private async write(
     names: Pick<AvatarEntity, 'id' | 'mediaToken'>,
     bytes: AsyncIterable<Uint8Array>,
@@ -167,9 +166,9 @@ export class AvatarWork {
     const object = await media.open(avatarKey(names));
     const kept = object && (await readObject(object));
     if (!kept || sha256Of(kept) !== received.sha256)
-      throw new Error('The store gave back other bytes than it was given.');
+      throw new Error('The media store returned bytes that differ from those written.');
     const picture = await workshop.verify(kept);
-    // What was delivered with metadata, or anything after the picture, is kept without.
+    // Files with metadata or trailing data are stored without them.
     const stored =
       picture.clean === null
         ? received
@@ -196,7 +195,7 @@ export class AvatarWork {
     } catch (error) {
       failed.logger.warn(
         { err: error },
-        'a finished picture could not be stored; it is taken up again when its lease ends',
+        'a finished picture could not be stored; it is retried when its lease ends',
       );
     }
   }
@@ -211,7 +210,7 @@ export class AvatarWork {
         return;
       }
     }
-    // A fault of ours is no reason to stop waiting for a picture, while there is time.
+    // A local error is not a reason to stop waiting for a picture before it expires.
     await this.retryLater(attempt, code ?? (isExpired(row) ? 'RESULT_UNREACHABLE' : null), failed);
   }
 
@@ -229,19 +228,19 @@ export class AvatarWork {
       count.delayed();
       logger.error(
         { err: error, tries },
-        'a finished picture cannot be fetched; its generation no longer waits for it, and it is tried until its time is over',
+        'a finished picture cannot be fetched; its generation no longer waits for it, and it is retried until it expires',
       );
     } else {
-      logger.warn({ err: error, tries }, 'a finished picture could not be stored yet; it is tried again');
+      logger.warn({ err: error, tries }, 'a finished picture could not be stored yet; retrying');
     }
   }
 
-  /** Whether the picture cannot come any more: its time is over, and a fresh URL has failed or cannot be had. */
+  /** Whether the picture is lost: it has expired, and a fresh URL has failed or is not available. */
   private isOver(row: ClaimedAvatar, answer: UrlAnswer | null): boolean {
     if (!isExpired(row)) return false;
     const lateMs = row.claimedAt.getTime() - row.expiresAt!.getTime();
     const isUrlFresh = row.sourceUrl !== null && row.sourceUrlAt >= row.expiresAt!;
-    // An upstream that answers nothing for as long again is not waited for.
+    // If the upstream does not answer for the retention period once more, the picture is lost too.
     return isUrlFresh || answer === 'gone' || lateMs >= this.deps.resultTtlMs;
   }
 
@@ -257,7 +256,7 @@ export class AvatarWork {
   }
 }
 
-/** Why a try ended, and under what circumstances. */
+/** A failed try and its circumstances. */
 interface FailedFetch {
   error: unknown;
   signal: AbortSignal;
@@ -269,7 +268,10 @@ function isLate({ claimedAt, createdAt, expiresAt, damagedAt }: ClaimedAvatar): 
   return expiresAt.getTime() - claimedAt.getTime() < (expiresAt.getTime() - createdAt.getTime()) / 4;
 }
 
-/** What a failed try says of the picture; null if the fault is ours: the store, the database, or too much to do. */
+/**
+ * The failure of the picture that an error means; null for local errors: of the media store, the database, or
+ * overload.
+ */
 function failureOf(error: unknown): ResultFailure | null {
   if (error instanceof PictureProblem || error instanceof ObjectTooLargeError) return 'RESULT_UNUSABLE';
   if (!(error instanceof DownloadError)) return null;
@@ -284,14 +286,14 @@ function isExpired({ claimedAt, expiresAt }: ClaimedAvatar): boolean {
   return expiresAt !== null && expiresAt <= claimedAt;
 }
 
-/** The URL itself is the problem: it has ended, leads elsewhere, or cannot be used. */
+/** Whether the URL itself fails: it has expired, redirects, or is not allowed. */
 function isGone(error: unknown): boolean {
   if (!(error instanceof DownloadError)) return false;
   const { kind, status = 0 } = error;
   return kind === 'REFUSED_ADDRESS' || goneStatuses.has(status) || (status >= 300 && status < 400);
 }
 
-/** Closes the connection of an answer that is not read. */
+/** Closes the connection of a response whose body is not read. */
 async function discardBody(bytes: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const _ of bytes) return;
 }

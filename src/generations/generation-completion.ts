@@ -6,38 +6,38 @@ import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
 import { generatingShare } from './generation.work';
 
-/** How often a generation whose pictures are being fetched is looked at even if none of them moves. */
+/** How often a generation whose pictures are being fetched is checked without a change of its pictures. */
 const checkMs = 30_000;
 
-/** How many pictures of a generation are in which state. */
+/** The number of pictures of a generation by state. */
 interface Tally {
   pending: number;
   delayed: number;
   stored: number;
-  /** Of those that are lost or delayed. */
+  /** The number of expired pictures among the lost and delayed ones. */
   expired: number;
   unreachable: number;
   all: number;
 }
 
-/** A generation's next step; null if there is none. */
+/** The next move of a generation; null for none. */
 type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
 
-/** Moves a generation on as its pictures are stored, delayed or lost: to its end with the last, and on from there. */
+/** Updates generations when their pictures are stored, delayed or lost, including after they have ended. */
 export class GenerationCompletion {
   constructor(
     private readonly store: JobStore,
     private readonly announcer: Announcer,
   ) {}
 
-  /** Holds the generation's row: whoever changes one of its pictures does this first. */
+  /** Locks the generation's row. Required before any change of one of its pictures. */
   async lock(sql: Sql, generationId: string): Promise<void> {
     await sql.rows('SELECT id FROM generations WHERE id = $1 FOR UPDATE', [generationId]);
   }
 
   /**
-   * Counts the pictures and moves the generation accordingly: to its end, or on from an end when a picture arrived late.
-   * Within the same transaction, after {@link lock}.
+   * Counts the pictures and moves the generation: to its end, or from one end to another after a late picture.
+   * Requires {@link lock} in the same transaction.
    */
   async updateProgress(sql: Sql, generationId: string): Promise<void> {
     const [row] = await sql.rows<Record<string, unknown>>(
@@ -63,12 +63,12 @@ export class GenerationCompletion {
     }
   }
 
-  /** After the commit. */
+  /** Wakes subscribers. Call it after the commit. */
   notify({ generationId, modelId }: { generationId: string; modelId: string | null }): void {
     this.announcer.announce({ streams: [streamOfGeneration({ id: generationId, modelId })] });
   }
 
-  /** Ends generations whose pictures were all settled without their row being moved, say by a deletion. */
+  /** Ends generations whose pictures are all settled but whose row was not moved, for example after a deletion. */
   async sweep(database: Transactions): Promise<number> {
     const due = await database.transaction(async (sql) => {
       const rows = await sql.rows<{ id: string; model_id: string | null }>(
@@ -97,7 +97,7 @@ function next(generation: GenerationEntity, tally: Tally): Step {
   };
 }
 
-/** What a picture means that was stored or lost after its generation had ended. */
+/** The move for a picture that was stored or lost after its generation had ended. */
 function late(generation: GenerationEntity, tally: Tally): Step {
   if (generation.status === 'PARTIAL') {
     return tally.stored >= generation.wanted ? success(generation, tally.stored) : null;
@@ -121,8 +121,11 @@ function lossOf({ delayed, expired, unreachable, all }: Tally): Failure {
   if (delayed > 0) {
     return failure(
       unreachable > 0 ? 'RESULT_UNREACHABLE' : 'RESULT_UNUSABLE',
-      'They are still tried until the avatar service deletes them, and kept when they come. Retry pays again and gives them up.',
+      'They are retried until the avatar service deletes them, and stored if they arrive. A retry is charged again and discards them.',
     );
   }
-  return failure(expired > 0 || all === 0 ? 'RESULT_EXPIRED' : 'RESULT_UNUSABLE', 'Retry pays again.');
+  return failure(
+    expired > 0 || all === 0 ? 'RESULT_EXPIRED' : 'RESULT_UNUSABLE',
+    'A retry is charged again.',
+  );
 }

@@ -8,14 +8,13 @@ import { GenerationsArgs } from './generation.input';
 import type { GenerationService } from './generation.service';
 import { GenerationConnection } from './generation.type';
 
-/** Lists of generations: all of the viewer's, and those of a model, written here since models know nothing of them. */
+/** Lists of generations. `AvatarModel.generations` is here because models do not import generations. */
 @Resolver(() => AvatarModel)
 export class GenerationListResolver {
   constructor(private readonly service: GenerationService) {}
 
   @Query(() => GenerationConnection, {
-    description:
-      'Your generations, the newest first: those of all models, and those that were made without training.',
+    description: 'Your generations, newest first, both from models and without training.',
   })
   async generations(
     @Args(() => GenerationsArgs) args: GenerationsArgs,
@@ -29,7 +28,7 @@ export class GenerationListResolver {
 
   @FieldResolver(() => GenerationConnection, {
     name: 'generations',
-    description: 'The generations made from this model, the newest first.',
+    description: 'The generations made from this model, newest first.',
   })
   async ofModel(
     @Root() model: ModelEntity,

@@ -4,16 +4,16 @@ import { ModelEntity } from '../models/model.entity';
 import { PhotoEntity } from '../photos/photo.entity';
 import type { GenerationStatus } from './generation.state';
 
-/** What is wanted of one style, as it was asked for. */
+/** One prompt of a generation. */
 export interface PromptRow {
   style: string;
   prompt: string | null;
   negativePrompt: string | null;
-  /** How many avatars, 1 or more. */
+  /** The number of avatars, at least 1. */
   count: number;
 }
 
-/** Avatars asked for together, from a model or (then `modelId` is null) from one photo. */
+/** Avatars requested together, from a model or, if `modelId` is null, from one photo. */
 @Entity('generations')
 @Check(
   'generations_status_known',
@@ -83,11 +83,11 @@ export class GenerationEntity extends JobEntity {
   @Column('jsonb')
   prompts: PromptRow[];
 
-  /** How many avatars were asked for, over all prompts. */
+  /** The number of requested avatars over all prompts. */
   @Column('smallint')
   wanted: number;
 
-  /** Until when the finished pictures can be fetched upstream. */
+  /** Until when the finished pictures can be fetched from the upstream. */
   @Column('timestamptz', { nullable: true })
   resultsExpireAt: Date | null;
 

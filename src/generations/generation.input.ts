@@ -6,31 +6,29 @@ import type { GenerationStatus } from './generation.state';
 import { GenerationStatusEnum } from './generation.type';
 
 const keyDescription =
-  'Makes it safe to send this mutation again: with the same key and input the first call’s generation is the answer. Up to 255 characters, best a UUID; good for at least 24 hours.';
+  'Makes retries of this mutation safe: a call with the same key and input returns the generation of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.';
 
-/** What is wanted in one style. */
-@InputType({ description: 'What is wanted in one style.' })
+@InputType({ description: 'The avatars to generate in one style.' })
 export class PromptInput {
   @Field(() => String, { defaultValue: 'realistic', description: 'One of `styles`.' })
   style: string;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What the avatars should show, in words; at most 1,000 characters.',
+    description: 'A description of the avatars; at most 1,000 characters.',
   })
   prompt?: string | null;
 
   @Field(() => Int, {
     defaultValue: 1,
-    description: 'How many avatars: 1 or more; all prompts of a generation together at most 100.',
+    description: 'The number of avatars, at least 1. All prompts of a generation together: at most 100.',
   })
   count: number;
 }
 
-/** What `generateAvatars` takes. */
-@InputType({ description: 'Which avatars are wanted from a model.' })
+@InputType({ description: 'The input of `generateAvatars`.' })
 export class GenerateAvatarsInput {
-  @Field(() => ID, { description: 'A model that is READY.' })
+  @Field(() => ID, { description: 'The global id of a READY model.' })
   modelId: string;
 
   @Field(() => [PromptInput], { description: '1 to 20 prompts.' })
@@ -40,32 +38,31 @@ export class GenerateAvatarsInput {
   idempotencyKey?: string | null;
 }
 
-/** What `generateInstantAvatars` takes. */
 @InputType({
-  description: 'Which avatars are wanted from one photo. Give exactly one of `photoId` and `photoUrl`.',
+  description: 'The input of `generateInstantAvatars`. Give exactly one of `photoId` and `photoUrl`.',
 })
 export class GenerateInstantAvatarsInput {
-  @Field(() => ID, { nullable: true, description: 'A photo that was uploaded and is READY.' })
+  @Field(() => ID, { nullable: true, description: 'The global id of an uploaded photo that is READY.' })
   photoId?: string | null;
 
-  @Field(() => UrlScalar, { nullable: true, description: 'The public address of a photo, JPEG or PNG.' })
+  @Field(() => UrlScalar, { nullable: true, description: 'The public URL of a JPEG or PNG photo.' })
   photoUrl?: string | null;
 
-  @Field(() => String, { description: 'What the avatars should show, in words; at most 1,000 characters.' })
+  @Field(() => String, { description: 'A description of the avatars; at most 1,000 characters.' })
   prompt: string;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What they should not show; at most 1,000 characters.',
+    description: 'What the avatars should not show; at most 1,000 characters.',
   })
   negativePrompt?: string | null;
 
-  @Field(() => Int, { defaultValue: 1, description: 'How many avatars: 1 to 100.' })
+  @Field(() => Int, { defaultValue: 1, description: 'The number of avatars, 1 to 100.' })
   count: number;
 
   @Field(() => ConsentInput, {
     nullable: true,
-    description: 'That the person on the photo has agreed; kept with the generation.',
+    description: 'The consent of the person on the photo; stored with the generation.',
   })
   consent?: ConsentInput | null;
 
@@ -73,14 +70,12 @@ export class GenerateInstantAvatarsInput {
   idempotencyKey?: string | null;
 }
 
-/** Which generations are wanted. */
 @ArgsType()
 export class GenerationsArgs extends PageArgs {
-  @Field(() => GenerationStatusEnum, { nullable: true, description: 'Only generations in this state.' })
+  @Field(() => GenerationStatusEnum, { nullable: true, description: 'Only generations with this status.' })
   status?: GenerationStatus | null;
 }
 
-/** Which generation is followed. */
 @ArgsType()
 export class GenerationProgressArgs {
   @Field(() => ID, { description: 'The generation’s global id.' })
@@ -88,27 +83,28 @@ export class GenerationProgressArgs {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Continue after this cursor, the last one seen, instead of beginning with the present.',
+    description:
+      'Resume after this cursor, the last one received, instead of starting with the current state.',
   })
   after?: string | null;
 }
 
-/** Whose avatars are followed. */
 @ArgsType()
 export class AvatarCompletedArgs {
-  @Field(() => ID, { nullable: true, description: 'Only the avatars of this generation; ends with it.' })
+  @Field(() => ID, { nullable: true, description: 'Send the avatars of this generation, until it ends.' })
   generationId?: string | null;
 
   @Field(() => ID, {
     nullable: true,
     description:
-      'The avatars of all generations of this model: the newest 100 that are stored, then each that comes, until you leave.',
+      'Send the avatars of all generations of this model: the newest 100 stored ones, then each new one, until you unsubscribe.',
   })
   modelId?: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Continue after this cursor, the last one seen, instead of beginning with the present.',
+    description:
+      'Resume after this cursor, the last one received, instead of starting with the current state.',
   })
   after?: string | null;
 }

@@ -3,7 +3,7 @@ import type { AvatarEntity } from './avatar.entity';
 import type { GenerationEntity } from './generation.entity';
 import { generationMoves } from './generation.state';
 
-/** What subscribers are told of a generation: the row as the API shows it. */
+/** The payload of a generation's event: the row's public fields. */
 export type GenerationEventPayload = Pick<
   GenerationEntity,
   | 'id'
@@ -26,7 +26,7 @@ export type GenerationEventPayload = Pick<
   | 'completedAt'
 >;
 
-/** What subscribers are told of a stored avatar. */
+/** The payload of a stored avatar's event. */
 export type AvatarPayload = Omit<
   AvatarEntity,
   | 'sourceUrl'
@@ -46,12 +46,12 @@ export type AvatarPayload = Omit<
   | 'model'
 >;
 
-/** The stream that tells of a generation: its model's, or its own where it has none. */
+/** The stream of a generation's events: its model's, or its own if it has no model. */
 export function streamOfGeneration({ id, modelId }: { id: string; modelId: string | null }): string {
   return modelId ?? id;
 }
 
-/** Generations among the kinds of jobs. */
+/** The job kind of generations. */
 export const generationKind: JobKind = {
   table: 'generations',
   noun: 'generation',
@@ -86,7 +86,7 @@ function generationPayload(row: GenerationEntity): GenerationEventPayload {
   };
 }
 
-/** An avatar as its event tells of it. */
+/** The payload of an avatar's event. */
 export function avatarPayload(row: AvatarEntity): AvatarPayload {
   return {
     id: row.id,
@@ -107,7 +107,7 @@ export function avatarPayload(row: AvatarEntity): AvatarPayload {
   };
 }
 
-/** The row behind a recorded event, its times read back from JSON. */
+/** Reads the row from the payload of a recorded event, with times parsed from JSON. */
 export function readGenerationPayload(payload: Record<string, unknown>): GenerationEventPayload {
   const time = (name: string): Date | null => (payload[name] ? new Date(payload[name] as string) : null);
   return {
@@ -120,7 +120,7 @@ export function readGenerationPayload(payload: Record<string, unknown>): Generat
   };
 }
 
-/** The avatar behind a recorded event. */
+/** Reads the avatar from the payload of a recorded event. */
 export function readAvatarPayload(payload: Record<string, unknown>): AvatarPayload {
   return { ...(payload as unknown as AvatarPayload), createdAt: new Date(payload.createdAt as string) };
 }

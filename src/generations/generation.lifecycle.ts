@@ -18,28 +18,27 @@ import { avatarKeys } from './avatar-keys';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.job';
 
-/** What the ends of generations are made of. */
 export interface GenerationLifecycleDeps {
   database: Transactions;
   store: JobStore;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
-  /** The provider that is configured. */
+  /** The configured provider. */
   provider: { readonly name: string };
 }
 
-/** What a person does to a generation that is on its way or has ended: cancel, retry, delete. */
+/** Cancels, retries and deletes generations. */
 export class GenerationLifecycle {
   constructor(private readonly deps: GenerationLifecycleDeps) {}
 
-  /** Stops a generation that is not over; pictures stored so far stay. Cancelling twice succeeds. */
+  /** Stops a generation that has not ended; stored pictures stay. Idempotent. */
   async cancel(viewer: Viewer, id: string): Promise<GenerationEntity> {
     return this.change(viewer, id, async (sql, generation) => {
       if (generation.status === 'CANCELLED') return generation;
       if (['COMPLETED', 'PARTIAL', 'FAILED'].includes(generation.status)) {
         throw new DomainError(
           'NOT_CANCELLABLE',
-          `The generation is ${generation.status}; only one that is not over can be cancelled.`,
+          `The generation is ${generation.status}. Only unfinished generations can be cancelled.`,
           { field: 'id' },
         );
       }
@@ -58,7 +57,7 @@ export class GenerationLifecycle {
     });
   }
 
-  /** Generates once more what failed or is UNCERTAIN: a new attempt, paid anew. */
+  /** Retries a generation that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again. */
   async retry(viewer: Viewer, id: string): Promise<GenerationEntity> {
     return this.change(viewer, id, async (sql, generation) => {
       const may =
@@ -67,13 +66,13 @@ export class GenerationLifecycle {
       if (!may) {
         throw new DomainError(
           'NOT_RETRYABLE',
-          `The generation is ${generation.status}; only one that is UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+          `The generation is ${generation.status}. Only generations that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
           { field: 'id' },
         );
       }
       assertConfigured(generation.provider, this.deps.provider, 'id');
       if (generation.modelId === null) await this.holdPhoto(sql, id);
-      // Pictures of the attempt before that are still tried are given up.
+      // Pictures of the previous attempt are no longer fetched.
       await deleteAvatars(sql, 'generation_id = $1', id);
       const set = {
         status: 'QUEUED',
@@ -100,7 +99,7 @@ export class GenerationLifecycle {
     });
   }
 
-  /** Deletes a generation with its avatars and all bytes. */
+  /** Deletes a generation with its avatars and their bytes. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, store } = this.deps;
     const deleted = await transactionFor(database, viewer, async (sql) => {
@@ -125,7 +124,7 @@ export class GenerationLifecycle {
   }
 
   /**
-   * Schedules the deletion of the bytes of all of a model's avatars, and detaches the paid calls of its generations; in
+   * Schedules the deletion of the bytes of a model's avatars, and detaches the paid calls of its generations, in
    * the transaction that deletes the model.
    */
   async scheduleDeletionOfModel(sql: Sql, modelId: string): Promise<void> {
@@ -147,14 +146,12 @@ export class GenerationLifecycle {
       photos.map((photo) => photo.id),
     );
     if (held.size > 0) return;
-    throw new DomainError(
-      'NOT_RETRYABLE',
-      'Its photo has been deleted meanwhile. Ask for a new generation.',
-      { field: 'id' },
-    );
+    throw new DomainError('NOT_RETRYABLE', 'Its photo has been deleted. Create a new generation.', {
+      field: 'id',
+    });
   }
 
-  /** Changes the viewer's generation under its row's lock. */
+  /** Changes the viewer's generation while its row is locked. */
   private async change(
     viewer: Viewer,
     id: string,
@@ -174,7 +171,7 @@ export class GenerationLifecycle {
   }
 }
 
-/** Deletes avatars with their bytes, those of tries under way included. */
+/** Deletes avatars with their bytes, including those of unfinished tries. */
 async function deleteAvatars(sql: Sql, where: string, id: string): Promise<void> {
   const gone = await sql.rows<{ id: string; media_token: string | null }>(
     `DELETE FROM avatars WHERE ${where} RETURNING id, media_token`,

@@ -47,7 +47,6 @@ import {
 
 const idDescription = 'The generation’s global id.';
 
-/** What {@link GenerationResolver} calls. */
 export interface GenerationResolverDeps {
   service: GenerationService;
   lifecycle: GenerationLifecycle;
@@ -56,14 +55,14 @@ export interface GenerationResolverDeps {
   models: ModelService;
 }
 
-/** Generations for clients. */
+/** Queries, mutations and subscriptions of generations. */
 @Resolver(() => Generation)
 export class GenerationResolver {
   constructor(private readonly deps: GenerationResolverDeps) {}
 
   @Query(() => Generation, {
     nullable: true,
-    description: 'A generation of yours; null if you have none with this id.',
+    description: 'One of your generations; null if you have none with this id.',
   })
   async generation(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -75,10 +74,11 @@ export class GenerationResolver {
 
   @Mutation(() => GenerateAvatarsPayload, {
     description:
-      'Makes avatars from a model that is READY. Answers at once; the generation is paid for once, whatever crashes, and followed with `generationProgress` or `avatarCompleted`.',
+      'Generates avatars from a READY model. Returns immediately; follow the generation with `generationProgress` or `avatarCompleted`. The generation is paid for once, even if a process crashes.',
   })
   async generateAvatars(
-    @Arg('input', () => GenerateAvatarsInput, { description: 'Which avatars.' }) input: GenerateAvatarsInput,
+    @Arg('input', () => GenerateAvatarsInput, { description: 'The model and the prompts.' })
+    input: GenerateAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
     const modelId = fromGlobalId('AvatarModel', input.modelId, 'input.modelId');
@@ -98,10 +98,10 @@ export class GenerationResolver {
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
-    description: 'Makes avatars from one photo, without training. Otherwise like `generateAvatars`.',
+    description: 'Generates avatars from one photo, without training. Otherwise like `generateAvatars`.',
   })
   async generateInstantAvatars(
-    @Arg('input', () => GenerateInstantAvatarsInput, { description: 'Which avatars, and from which photo.' })
+    @Arg('input', () => GenerateInstantAvatarsInput, { description: 'The photo and the prompt.' })
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
@@ -120,7 +120,7 @@ export class GenerationResolver {
 
   @Mutation(() => GenerationPayload, {
     description:
-      'Stops a generation that is not over (of one that is, NOT_CANCELLABLE tells); avatars stored so far stay. What the avatar service has begun is paid for all the same. Cancelling twice succeeds.',
+      'Cancels a generation; stored avatars stay. Fails with NOT_CANCELLABLE if the generation has ended. A generation that the avatar service has accepted is still charged. Idempotent.',
   })
   async cancelGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -131,7 +131,7 @@ export class GenerationResolver {
 
   @Mutation(() => GenerationPayload, {
     description:
-      'Asks once more for a generation that FAILED with `failure.retryable`, or that is UNCERTAIN. A new attempt: it is paid for again. Sent twice, the second is refused as NOT_RETRYABLE and pays nothing.',
+      'Retries a generation that FAILED with `failure.retryable`, or that is UNCERTAIN. The new attempt is paid for again. A repeated call fails with NOT_RETRYABLE and charges nothing.',
   })
   async retryGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -141,8 +141,7 @@ export class GenerationResolver {
   }
 
   @Mutation(() => DeletedPayload, {
-    description:
-      'Deletes a generation for good, with its avatars. Running work ends. Deleting twice succeeds.',
+    description: 'Permanently deletes a generation with its avatars. Cancels unfinished work. Idempotent.',
   })
   async deleteGeneration(
     @Arg('id', () => ID, { description: idDescription }) id: string,
@@ -155,7 +154,7 @@ export class GenerationResolver {
 
   @Subscription(() => GenerationProgress, {
     description:
-      'The generation now, then every change, its avatars among them, until it has ended. If it is deleted it ends with the error NOT_FOUND.',
+      'Sends the generation’s current state, then every change, including its avatars, until it has ended. If the generation is deleted, the subscription ends with the error NOT_FOUND.',
     subscribe: ({ args, context, info }) =>
       resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
   })
@@ -177,7 +176,7 @@ export class GenerationResolver {
 
   @Subscription(() => AvatarCompleted, {
     description:
-      'Each avatar as soon as it is stored and its URL can be opened: of one generation, or of all of a model’s. Give exactly one of `generationId` and `modelId`.',
+      'Sends each avatar of a generation, or of all generations of a model, as soon as it is stored and its URL works. Give exactly one of `generationId` and `modelId`.',
     subscribe: ({ args, context, info }) =>
       resolverOf(GenerationResolver, info).followAvatars(
         args as AvatarCompletedArgs,
@@ -188,11 +187,11 @@ export class GenerationResolver {
     @Root() { item, cursor, isSnapshot }: Followed<AvatarState>,
     @Args(() => AvatarCompletedArgs) _args: AvatarCompletedArgs,
   ): AvatarCompleted {
-    // Only STORED avatars are told of, and those have every field.
+    // Events exist only for STORED avatars, which have every field.
     return { avatar: item as unknown as Avatar, cursor, isSnapshot };
   }
 
-  /** Opens `generationProgress`. */
+  /** Opens the stream of `generationProgress`. */
   follow(
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
@@ -204,7 +203,7 @@ export class GenerationResolver {
     );
   }
 
-  /** Opens `avatarCompleted`. */
+  /** Opens the stream of `avatarCompleted`. */
   followAvatars(
     { generationId, modelId, after = null }: AvatarCompletedArgs,
     { viewer }: GraphQLContext,
@@ -240,7 +239,7 @@ export class GenerationResolver {
 
   @FieldResolver(() => AvatarModel, {
     nullable: true,
-    description: 'The model that the avatars are made from; null for those made from one photo.',
+    description: 'The model of the avatars; null for avatars from one photo.',
   })
   model(
     @Root() { modelId }: GenerationState,
@@ -252,7 +251,7 @@ export class GenerationResolver {
       .load(modelId);
   }
 
-  @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of what was asked for.' })
+  @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })
   avatars(
     @Root() generation: GenerationState,
     @Ctx() { viewer, loaders }: GraphQLContext,

@@ -19,15 +19,15 @@ import { generationKind, streamOfGeneration } from './generation.job';
 import type { GenerationStatus } from './generation.state';
 import { checkInstant, checkPrompts } from './prompt-validation';
 
-/** What avatars are asked with. */
+/** The input of {@link GenerationService.generate}. */
 export interface GenerateRequest {
-  /** The model's row id. */
+  /** The UUID of the model. */
   modelId: string;
   prompts: readonly PromptRow[];
   idempotencyKey: string | null;
 }
 
-/** What avatars without training are asked with; exactly one of the photos. */
+/** The input of {@link GenerationService.generateInstant}; exactly one of the photos is given. */
 export interface InstantRequest {
   /** A photo's global id. */
   photoId: string | null;
@@ -39,7 +39,6 @@ export interface InstantRequest {
   idempotencyKey: string | null;
 }
 
-/** What generations are made of. */
 export interface GenerationServiceDeps {
   database: Transactions;
   store: JobStore;
@@ -51,11 +50,11 @@ export interface GenerationServiceDeps {
 
 const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
-/** Generations: ask for, look at. Nothing here calls the upstream; workers do. */
+/** Creates and reads generations. Makes no upstream calls; workers do. */
 export class GenerationService {
   constructor(private readonly deps: GenerationServiceDeps) {}
 
-  /** Writes the intent and answers at once; all in one transaction. */
+  /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
     const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
     return this.once(viewer, 'generateAvatars', request, async (sql, id) => {
@@ -67,7 +66,7 @@ export class GenerationService {
       if (model.status !== 'READY') {
         throw new DomainError(
           'MODEL_NOT_READY',
-          `The model is ${model.status}; avatars can be made once it is READY. Watch trainingProgress.`,
+          `The model is ${model.status}. Avatars can be generated once it is READY; follow trainingProgress.`,
           {
             field: 'input.modelId',
           },
@@ -82,13 +81,13 @@ export class GenerationService {
         photoId: null,
         prompts: request.prompts,
         wanted,
-        // It was given, where it was needed, for the training.
+        // Consent was given for the training, if it was required.
         ...noConsent,
       });
     });
   }
 
-  /** The same for avatars from one photo, without training. */
+  /** Like {@link generate}, for avatars from one photo without training. */
   async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
     const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
@@ -120,13 +119,13 @@ export class GenerationService {
     });
   }
 
-  /** @returns null if there is none, or it is somebody else's */
+  /** @returns null if it does not exist or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<GenerationEntity | null> {
     const [found] = await this.findMany(viewer, [id]);
     return found ?? null;
   }
 
-  /** The viewer's generations among the given ids, in their order. */
+  /** The viewer's generations with the given ids, in the order of the ids. */
   async findMany(viewer: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM generations WHERE id = ANY($1) AND owner = $2',
@@ -136,7 +135,7 @@ export class GenerationService {
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  /** The viewer's generations, the newest first; one more than `first`, if there are more. */
+  /** The viewer's generations, newest first, up to `first` + 1. */
   async list(
     viewer: Viewer,
     { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
@@ -150,7 +149,7 @@ export class GenerationService {
     return rows.map((row) => camelRow<GenerationEntity>(row));
   }
 
-  /** For each model its newest generations after the given id, one more than `first` if there are more; one statement. */
+  /** For each model its newest generations after the given id, up to `first` + 1; one statement. */
   async listOfModels(
     viewer: Viewer,
     modelIds: readonly string[],
@@ -174,7 +173,7 @@ export class GenerationService {
     request: { idempotencyKey: string | null; consent?: Consent | null },
     create: (sql: Sql, id: string) => Promise<GenerationEntity>,
   ): Promise<GenerationEntity> {
-    // A repetition may say its consent anew; what the key stands for is the generation.
+    // Consent is not part of the idempotent input: a retry may state it differently.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
     const id = newId();
     const generation = await transactionFor(this.deps.database, viewer, async (sql) => {
@@ -195,7 +194,7 @@ export class GenerationService {
     if (!generation) {
       throw new DomainError(
         'NOT_FOUND',
-        'The generation that this idempotencyKey made has been deleted. Use a new key.',
+        'The generation of this idempotencyKey has been deleted. Use a new key.',
         { field: 'input.idempotencyKey' },
       );
     }

@@ -1,22 +1,22 @@
 /**
- * The states of a generation. One method moves a row (`JobStore.move`), conditionally on the state it leaves.
+ * The states of a generation. A row moves only through `JobStore.move`, conditionally on its current state.
  *
- * - QUEUED: accepted. Left by a worker's submission, by a cancel, or by the journal where an attempt given up for lost
- *   turns out to have been taken.
- * - SUBMITTING: the paid call is being made, under the attempt's number. Left by its answer; by the end of its lease
- *   to UNCERTAIN.
- * - UNCERTAIN: whether the upstream took it cannot be known. Left by the journal (it has the id), by evidence that
- *   it never arrived (QUEUED, only where a photo was to be fetched), by the end of the grace period (FAILED), or by a
- *   person.
- * - GENERATING: the upstream's id is stored; it is asked until the end. Left by its answer or the deadline.
- * - STORING: the upstream is done and its pictures are being fetched. Left when each is stored, lost, or has failed for
- *   longer than `RESULT_DEADLINE` (avatar.entity.ts: DELAYED).
- * - COMPLETED: every picture asked for is stored. Final.
- * - PARTIAL: some are stored, others could not be fetched. Left when the last of those arrives after all; pictures that
- *   are DELAYED are tried until their time upstream is over.
- * - FAILED: `failure` says why. If it was submitted, it, or its pictures, are asked for until the upstream's retention is
- *   over. Left by `retryGeneration`, by an id or a success that comes late, or by a picture that arrives late.
- * - CANCELLED: somebody stopped it. Final.
+ * - QUEUED: accepted. Next: a worker's submission, CANCELLED, or GENERATING if the journal has an id of an earlier
+ *   attempt.
+ * - SUBMITTING: the paid call is being made, under the attempt's number. Next: by its answer, or UNCERTAIN when its
+ *   lease ends.
+ * - UNCERTAIN: it is unknown whether the upstream accepted it. Next: GENERATING by an id from the journal, QUEUED
+ *   on evidence that the call did not arrive (only if the upstream had to fetch a photo), FAILED at the end of the
+ *   grace period, or by the owner's action.
+ * - GENERATING: the upstream's id is stored, and the upstream is polled. Next: by its answer or the deadline.
+ * - STORING: the upstream has finished and its pictures are being fetched. Next: when each is stored, lost, or has
+ *   failed for longer than `RESULT_DEADLINE` (avatar.entity.ts: DELAYED).
+ * - COMPLETED: every requested picture is stored. Final.
+ * - PARTIAL: some are stored, others could not be fetched. Next: COMPLETED if the last of those arrives late;
+ *   DELAYED pictures are retried until the upstream's retention ends.
+ * - FAILED: `failure` has the reason. If it was submitted, it or its pictures are polled until the upstream's
+ *   retention ends. Next: by `retryGeneration`, or by an id, a success or a picture that arrives late.
+ * - CANCELLED: its owner cancelled it. Final.
  */
 export const generationMoves = {
   QUEUED: ['SUBMITTING', 'GENERATING', 'FAILED', 'CANCELLED'],
@@ -33,13 +33,10 @@ export const generationMoves = {
 /** A state of {@link generationMoves}. */
 export type GenerationStatus = keyof typeof generationMoves;
 
-/** All states, for the API's enum. */
+/** All states, for the API enum. */
 export const generationStatuses = Object.keys(generationMoves) as GenerationStatus[];
 
-/**
- * States in which nobody waits for anything. PARTIAL and FAILED may still become better by what arrives late; see their
- * paragraphs.
- */
+/** States that end only by a request or a late result. */
 export const generationEnds = [
   'COMPLETED',
   'PARTIAL',

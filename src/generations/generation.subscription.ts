@@ -14,29 +14,29 @@ import {
 } from './generation.job';
 import { generationEnds } from './generation.state';
 
-/** How many stored avatars of a model are told at the start; its list has the others. */
+/** Maximum number of stored avatars of a model that are sent at the start. */
 const maxPresentAvatars = 100;
 
 const ends: readonly string[] = generationEnds;
 
-/** An avatar, or the news that no more will come. */
+/** An avatar, or the end of its generation. */
 type AvatarNews = AvatarPayload | 'ended';
 
-/** What a subscription begins with, beside its subject: the place of the stream, and the avatars as of that place. */
+/** The start of a subscription: the position in the stream, and the avatars at that position. */
 interface Place {
   streamSequence: string;
   oldest: string | null;
-  /** Rows as JSON; null if there are none. */
+  /** Rows as JSON; null if there are no rows. */
   avatars: Record<string, unknown>[] | null;
 }
 
-/** All in one statement, so that the avatars are exactly those that the stream has told of up to its place. */
+/** One statement, so that avatars and position are consistent. */
 const place = (column: 'generation_id' | 'model_id', id: string): string => `
   s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = s.id) AS oldest,
   (SELECT jsonb_agg(to_jsonb(newest) ORDER BY newest.id)
      FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${maxPresentAvatars}) newest) AS avatars`;
 
-/** Live progress of generations and their avatars. */
+/** The streams of `generationProgress` and `avatarCompleted`. */
 export class GenerationSubscriptions {
   constructor(
     private readonly sql: Sql,
@@ -44,8 +44,8 @@ export class GenerationSubscriptions {
   ) {}
 
   /**
-   * The generation now, then every change, until it has ended.
-   * @throws DomainError NOT_FOUND, which also ends it when the generation is deleted; INVALID_CURSOR
+   * Sends the generation's current state, then every change until it has ended.
+   * @throws DomainError NOT_FOUND, also when the generation is deleted during the stream; INVALID_CURSOR
    */
   async generation(
     viewer: Viewer,
@@ -73,7 +73,7 @@ export class GenerationSubscriptions {
     return following;
   }
 
-  /** Each avatar of a generation as soon as it is stored: those that are already, then the others, until it has ended. */
+  /** Sends each stored avatar of a generation: the existing ones, then new ones until the generation has ended. */
   async avatarsOfGeneration(
     viewer: Viewer,
     id: string,
@@ -102,7 +102,7 @@ export class GenerationSubscriptions {
     return onlyAvatars(following);
   }
 
-  /** Each avatar of a model as soon as it is stored: the newest that are already, then all others, until it is deleted. */
+  /** Sends each stored avatar of a model: the newest existing ones, then new ones until the model is deleted. */
   async avatarsOfModel(
     viewer: Viewer,
     modelId: string,
@@ -150,13 +150,13 @@ function present<T>(stream: Place, items: T[], ended: boolean): Present<T> {
   return { sequence, oldest: stream.oldest === null ? sequence + 1 : Number(stream.oldest), items, ended };
 }
 
-/** Ends the following of a generation or model when that is deleted, a generation with its model. */
+/** Ends a stream when its generation or model is deleted, or the model of its generation. */
 function refuseDeleted(event: StoredEvent, what: 'generation' | 'model', id: string): void {
   const isWhole = event.subjectId === event.streamId || event.subjectId === id;
   if (event.kind === 'DELETED' && isWhole) throw notFound(what, `${what}Id`);
 }
 
-/** Leaves out the news that none will come: with it the iterator ends anyway. */
+/** Filters out the end marker: the iterator ends with it. */
 function onlyAvatars(
   following: AsyncIterableIterator<Followed<AvatarNews>, undefined>,
 ): AsyncIterableIterator<Followed<AvatarPayload>> {

@@ -6,7 +6,7 @@ import { Failure } from '../jobs/failure.type';
 import { Avatar } from './avatar.type';
 import type { GenerationStatus } from './generation.state';
 
-/** {@link GenerationStatus} for the schema. */
+/** {@link GenerationStatus} as a GraphQL enum. */
 export const GenerationStatusEnum = {
   QUEUED: 'QUEUED',
   SUBMITTING: 'SUBMITTING',
@@ -21,104 +21,103 @@ export const GenerationStatusEnum = {
 
 registerEnumType(GenerationStatusEnum, {
   name: 'GenerationStatus',
-  description: 'Where a generation stands. COMPLETED, PARTIAL, FAILED and CANCELLED are ends.',
+  description:
+    'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a PARTIAL or FAILED one may change by a retry or a late result.',
   valuesConfig: {
-    QUEUED: { description: 'Accepted; nothing has been paid.' },
-    SUBMITTING: { description: 'The avatar service is being asked to make the avatars.' },
+    QUEUED: { description: 'Accepted; nothing has been charged.' },
+    SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
       description:
-        'The avatar service was asked, and whether it took the request cannot be known. It is never asked again by itself; this settles within the grace period, or by `retryGeneration`, which may pay twice.',
+        'It is unknown whether the avatar service accepted the request. The request is not repeated without proof that it did not arrive. The status changes within the grace period, or by `retryGeneration`, which may pay twice.',
     },
-    GENERATING: { description: 'The avatar service makes the avatars.' },
+    GENERATING: { description: 'The avatar service is generating the avatars.' },
     STORING: {
-      description: 'The avatars are made and are being fetched; each can be seen as soon as it is stored.',
+      description:
+        'The avatars are finished and are being fetched; each is available as soon as it is stored.',
     },
-    COMPLETED: { description: 'Every avatar that was asked for is stored.' },
+    COMPLETED: { description: 'Every requested avatar is stored.' },
     PARTIAL: {
       description:
-        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive late, within 48 hours.',
+        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive within 48 hours.',
     },
     FAILED: {
-      description:
-        '`failure` says why, and whether a retry may help. A success that comes late is still taken.',
+      description: '`failure` has the reason, and whether it can be retried. A late success is still stored.',
     },
-    CANCELLED: { description: 'Somebody cancelled it before it was over.' },
+    CANCELLED: { description: 'Cancelled by its owner.' },
   },
 });
 
-/** What was asked for, as clients see it. */
-@ObjectType({ description: 'What was asked for in one style.' })
+@ObjectType({ description: 'The requested avatars in one style.' })
 export class GenerationPrompt {
   @Field(() => String, { description: 'The style’s id; `instant` for avatars without training.' })
   style: string;
 
-  @Field(() => String, { nullable: true, description: 'What the avatars should show, in words.' })
+  @Field(() => String, { nullable: true, description: 'A description of the avatars.' })
   prompt: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What they should not show; only for avatars without training.',
+    description: 'What the avatars should not show; only for avatars without training.',
   })
   negativePrompt: string | null;
 
-  @Field(() => Int, { description: 'How many avatars.' })
+  @Field(() => Int, { description: 'The number of avatars.' })
   count: number;
 }
 
-/** A generation, as clients see it. */
-@ObjectType({ implements: Node, description: 'Avatars that were asked for together.' })
+@ObjectType({ implements: Node, description: 'Avatars that were requested together.' })
 export class Generation implements Node {
-  @Field(() => ID, { description: 'What `generationProgress` takes, and `node(id)` finds.' })
+  @Field(() => ID, { description: 'The global id, for `generationProgress` and `node(id)`.' })
   id: string;
 
-  @Field(() => GenerationStatusEnum, { description: 'Where it stands.' })
+  @Field(() => GenerationStatusEnum, { description: 'The status.' })
   status: GenerationStatus;
 
   @Field(() => Int, {
-    description: 'Percent, 0 to 100. Never goes back, except when a failed generation is retried.',
+    description: 'Percent, 0 to 100. Decreases only when a failed generation is retried.',
   })
   progress: number;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description:
-      'When it should be over, by what is known now; null before it has begun and after it has ended.',
+    description: 'When it is expected to end; null before it has started and after it has ended.',
   })
   estimatedReadyAt: Date | null;
 
-  @Field(() => [GenerationPrompt], { description: 'What was asked for.' })
+  @Field(() => [GenerationPrompt], { description: 'The prompts of the request.' })
   prompts: GenerationPrompt[];
 
-  @Field(() => Failure, { nullable: true, description: 'Why it FAILED; null otherwise.' })
+  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
   failure?: Failure | null;
 
-  @Field(() => String, { description: 'The avatar service that makes the avatars.' })
+  @Field(() => String, { description: 'The name of the avatar service.' })
   provider: string;
 
   @Field(() => Int, {
-    description: 'How many times the avatar service was asked; each time may have been paid for.',
+    description:
+      'How many times the generation was submitted to the avatar service. Each submission may have been charged.',
   })
   attempt: number;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'The version of the text that the person on the photo agreed to, as `generateInstantAvatars` was told; null if it was not, and for avatars of a model.',
+      'The version of the consent text that the person on the photo agreed to, as given to `generateInstantAvatars`; null if not given, and for avatars of a model.',
   })
   consentVersion?: string | null;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
   consentAt?: Date | null;
 
-  @Field(() => DateTimeScalar, { description: 'When it was asked for.' })
+  @Field(() => DateTimeScalar, { description: 'When it was requested.' })
   createdAt: Date;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service took it.' })
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service accepted it.' })
   submittedAt: Date | null;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it became what it is now, COMPLETED or PARTIAL.',
+    description: 'When it reached its current status, COMPLETED or PARTIAL.',
   })
   completedAt: Date | null;
 }
@@ -126,31 +125,29 @@ export class Generation implements Node {
 /** A page of generations. */
 export const GenerationConnection = createConnectionType('Generation', () => Generation);
 
-/** What `generateAvatars` and `generateInstantAvatars` answer. */
-@ObjectType({ description: 'The generation that was asked for.' })
+@ObjectType({ description: 'The new generation.' })
 export class GenerateAvatarsPayload {
   @Field(() => Generation, {
-    description: 'QUEUED for now; watch it with `generationProgress` or `avatarCompleted`.',
+    description:
+      'The generation, initially QUEUED. Follow it with `generationProgress` or `avatarCompleted`.',
   })
   generation: Generation;
 }
 
-/** What the mutations on one generation answer. */
 @ObjectType({ description: 'The generation after the change.' })
 export class GenerationPayload {
-  @Field(() => Generation, { description: 'The generation as it is now.' })
+  @Field(() => Generation, { description: 'The generation.' })
   generation: Generation;
 }
 
-/** A message of `generationProgress`. */
-@ObjectType({ description: 'A generation at one moment.' })
+@ObjectType({ description: 'The state of a generation at a point in time.' })
 export class GenerationProgress {
   @Field(() => Generation, {
-    description: 'The generation as it was at that moment; its avatars as they are now.',
+    description: 'The generation at that point, with its current avatars.',
   })
   generation: Generation;
 
-  @Field(() => GenerationStatusEnum, { description: 'Where it stood.' })
+  @Field(() => GenerationStatusEnum, { description: 'The status at that point.' })
   status: GenerationStatus;
 
   @Field(() => Int, { description: 'Percent, 0 to 100.' })
@@ -158,41 +155,40 @@ export class GenerationProgress {
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it should be over, by what was known then.',
+    description: 'When it was expected to end.',
   })
   estimatedReadyAt: Date | null;
 
-  @Field(() => Failure, { nullable: true, description: 'Why it FAILED; null otherwise.' })
+  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
   failure: Failure | null;
 
   @Field(() => String, {
     description:
-      'Where you stand. After a lost connection subscribe again with `after: cursor` and get everything since, once.',
+      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later change exactly once.',
   })
   cursor: string;
 
   @Field(() => Boolean, {
     description:
-      'True if this is the present state and not a recorded change: at the start, or because the cursor in `after` was too old to continue from.',
+      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
   })
   isSnapshot: boolean;
 }
 
-/** A message of `avatarCompleted`. */
-@ObjectType({ description: 'An avatar that is stored and can be opened.' })
+@ObjectType({ description: 'A stored avatar.' })
 export class AvatarCompleted {
   @Field(() => Avatar, { description: 'The avatar.' })
   avatar: Avatar;
 
   @Field(() => String, {
     description:
-      'Where you stand. After a lost connection subscribe again with `after: cursor` and get everything since, once.',
+      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later avatar exactly once.',
   })
   cursor: string;
 
   @Field(() => Boolean, {
     description:
-      'True if it was stored before you subscribed, or before the cursor in `after` that was too old to continue from: you may have seen it.',
+      'True if it was stored before the subscription started, or if the cursor in `after` is too old to resume from. You may have received it before.',
   })
   isSnapshot: boolean;
 }

@@ -10,18 +10,17 @@ import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '..
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind } from './generation.job';
 
-/** While pictures are being fetched the row itself is looked at this often, in case its last avatar was deleted. */
+/** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
 const urlSlackMs = 5 * 60_000;
-/** How long to wait for a photo that is still being fetched; its own work wakes the generation sooner. */
+/** The interval for checking a photo that is still being fetched. Normally its worker wakes the generation sooner. */
 const photoPendingMs = 5_000;
-/** More than any generation can have asked for. */
+/** A limit above the largest possible generation. */
 const maxResults = 1_000;
 
-/** The shortest time for fetching pictures, as a share of their time upstream: an hour of 48. */
+/** The minimum time for fetching pictures, as a share of their retention upstream: an hour of 48. */
 const minFetchShare = 1 / 48;
 
-/** What the work on generations is made of. */
 export interface GenerationWorkDeps {
   sql: Sql;
   store: JobStore;
@@ -29,14 +28,14 @@ export interface GenerationWorkDeps {
   provider: AvatarProvider;
   durations: LearnedDurations;
   deadlineMs: number;
-  /** Divides the advised polling intervals. */
+  /** The divisor of polling intervals, from the settings. */
   pollSpeed: number;
 }
 
-/** Upstream's part of a generation ends here; the rest is the storing of its pictures. */
+/** The progress of a generation when the upstream has finished; the rest is the storing of its pictures. */
 export const generatingShare = 0.8;
 
-/** A generation's own steps on the way that all jobs go. */
+/** The steps of a generation. */
 export class GenerationWork implements JobSteps<GenerationEntity> {
   readonly kind = generationKind;
   readonly shareOfUpstream = generatingShare;
@@ -84,7 +83,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return results.length > 0;
   }
 
-  /** Notes every picture with where it is and until when, all or none; the fetching takes them from there. */
+  /** Stores each picture's URL and expiry, all or none. {@link AvatarWork} fetches them. */
   async finish(
     sql: Sql,
     row: GenerationEntity,
@@ -112,14 +111,14 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
        ON CONFLICT (generation_id, position) DO NOTHING`,
       [JSON.stringify(pictures(row.prompts, usable)), row.owner, row.id, row.modelId, expiresAt],
     );
-    // The photo of one that had failed was released then.
+    // The photo of a FAILED job has been released already.
     if (row.status !== 'FAILED') await this.ended(sql, storing);
     return storing;
   }
 
   /**
-   * When the upstream deletes the pictures, at the earliest. When it finished them is not known, only that it had not
-   * when it last said that it was working. Pictures that are found after that estimate are tried for a while all the same.
+   * The earliest time at which the upstream deletes the pictures. When it finished them is unknown, but it had not
+   * when it last reported the job as running. Pictures found after that estimate are still tried for a while.
    */
   private async expiryOf(sql: Sql, { lastRunningAt, submittedAt }: GenerationEntity): Promise<Date> {
     const { resultTtlMs } = this.deps.provider.facts;
@@ -174,10 +173,13 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 }
 
-/** Why a generation cannot be submitted with this photo, if it cannot. Nothing has been paid then. */
+/** Why a generation cannot be submitted with this photo; null if it can. Nothing has been charged at this point. */
 function problemOf(photo: PhotoEntity | undefined): Failure | null {
   if (!photo || photo.status === 'PURGED') {
-    return failure('PHOTO_INVALID', 'The photo was deleted before it was submitted. Send another one.');
+    return failure(
+      'PHOTO_INVALID',
+      'The photo was deleted before the generation was submitted. Use another photo.',
+    );
   }
   if (photo.status !== 'REJECTED') return null;
   const [problem] = photo.problems;
@@ -185,7 +187,7 @@ function problemOf(photo: PhotoEntity | undefined): Failure | null {
   return failure(code, problem?.message ?? '');
 }
 
-/** Which picture is which: the upstream answers in the order of what was asked for. More than asked for are kept too. */
+/** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
 function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): object[] {
   const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
   return results.map(({ url }, position) => {

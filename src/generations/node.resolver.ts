@@ -7,7 +7,7 @@ import type { PhotoService } from '../photos/photo.service';
 import type { AvatarService } from './avatar.service';
 import type { GenerationService } from './generation.service';
 
-/** Finds anything by its global id. It stands in the topmost feature, which may know all the others. */
+/** Finds any object by its global id. It is in the topmost feature because that may import all the others. */
 @Resolver()
 export class NodeResolver {
   constructor(
@@ -19,10 +19,10 @@ export class NodeResolver {
 
   @Query(() => Node, {
     nullable: true,
-    description: 'Whatever of yours has this global id; null if nothing has.',
+    description: 'Your object with this global id; null if you have none.',
   })
   async node(
-    @Arg('id', () => ID, { description: 'A global id: of a model, a generation, an avatar or a photo.' })
+    @Arg('id', () => ID, { description: 'The global id of a model, a generation, an avatar or a photo.' })
     globalId: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Node | null> {

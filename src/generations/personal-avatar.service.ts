@@ -6,13 +6,14 @@ import type { MediaStore, OpenObject } from '../storage/media-store';
 import { avatarKey, avatarKeys } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
 
-/** All avatars of a person: erased, or handed out. */
+/** Erasure and export of a person's avatars. */
 export class PersonalAvatarService {
   constructor(private readonly store: Pick<MediaStore, 'open'>) {}
 
   /**
-   * Deletes all avatars of generations or models, whose rows this transaction has locked, and dooms their bytes.
-   * @returns how many
+   * Deletes all avatars of generations or models whose rows this transaction has locked, and schedules deletion of
+   * their bytes.
+   * @returns the number of avatars
    */
   async eraseOf(sql: Sql, jobs: 'generations' | 'models', ids: readonly string[]): Promise<number> {
     const column = jobs === 'generations' ? 'generation_id' : 'model_id';
@@ -27,7 +28,10 @@ export class PersonalAvatarService {
     return gone.length;
   }
 
-  /** The person's stored avatars, generation by generation. Each batch begins in both indexes where the last one ended. */
+  /**
+   * The person's stored avatars, ordered by generation. Each batch continues both indexes at the end of the
+   * previous one.
+   */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
     return inBatches<AvatarEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
@@ -41,7 +45,7 @@ export class PersonalAvatarService {
     });
   }
 
-  /** What is known of an avatar, as its person may have it. */
+  /** The record of an avatar in the person's export. */
   recordOf(avatar: AvatarEntity): object {
     const { id, generationId, modelId, style, prompt, width, height, byteSize, contentType } = avatar;
     return {
@@ -54,13 +58,13 @@ export class PersonalAvatarService {
     };
   }
 
-  /** What the avatar is called in a person's archive. */
+  /** The name of the avatar's file in a person's archive. */
   fileOf({ id, contentType }: Pick<AvatarEntity, 'id' | 'contentType'>): string {
     const extension = contentType?.replace('image/', '').replace('jpeg', 'jpg') ?? 'jpg';
     return `avatars/${toGlobalId('Avatar', id)}.${extension}`;
   }
 
-  /** Opens the picture as it was made; null if it has gone meanwhile, or its bytes are damaged. */
+  /** Opens the original picture; null if it has been deleted or is damaged. */
   async open(avatar: Pick<AvatarEntity, 'id' | 'mediaToken' | 'damagedAt'>): Promise<OpenObject | null> {
     return avatar.damagedAt === null ? this.store.open(avatarKey(avatar)) : null;
   }

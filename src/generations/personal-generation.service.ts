@@ -6,15 +6,15 @@ import { detachSubmissions } from '../jobs/submission-retention';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.job';
 
-/** How many avatars the generations of one portion have together, about; one generation has 1,000 at most. */
+/** The approximate number of avatars in a batch of generations; one generation has 1,000 at most. */
 const avatarsAtOnce = 1_000;
 
-/** All generations of a person: erased, or handed out. */
+/** Erasure and export of a person's generations. */
 export class PersonalGenerationService {
   /**
    * Locks generations that are to be deleted.
-   * @param isUnderWay - only those that a worker would look at again
-   * @returns their UUIDs, at most `limit`, and so few that they have not many more than 1,000 avatars
+   * @param isUnderWay - only generations with unfinished work
+   * @returns their UUIDs: at most `limit`, with about 1,000 avatars in total
    */
   async lockSome(sql: Sql, { owner, until }: Person, isUnderWay: boolean, limit: number): Promise<string[]> {
     const rows = await sql.rows<{ id: string }>(
@@ -31,15 +31,15 @@ export class PersonalGenerationService {
     return rows.map(({ id }) => id);
   }
 
-  /** Deletes generations that this transaction has locked; their avatars must be gone. */
+  /** Deletes generations that this transaction has locked. The caller has deleted their avatars. */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
     await detachSubmissions(sql, generationKind, ids);
     await sql.rows('DELETE FROM generations WHERE id = ANY($1)', [ids]);
-    // Those without a model have streams of their own.
+    // Generations without a model have their own streams.
     await endStreams(sql, ids, 'GENERATION');
   }
 
-  /** The person's generations, the oldest first. */
+  /** The person's generations, oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<GenerationEntity> {
     return inBatches<GenerationEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
@@ -51,7 +51,7 @@ export class PersonalGenerationService {
     });
   }
 
-  /** What is known of a generation, as its person may have it. */
+  /** The record of a generation in the person's export. */
   recordOf(generation: GenerationEntity): object {
     const { id, modelId, photoId, status, progress, prompts, provider, providerRef, attempt } = generation;
     return {

@@ -4,23 +4,23 @@ import type { PromptRow } from './generation.entity';
 
 const maxPrompts = 20;
 const maxPromptLength = 1_000;
-/** What PostgreSQL's JSON cannot hold: the null character, and surrogates that stand alone. */
+/** Characters that PostgreSQL's JSON cannot store: NUL and unpaired surrogates. */
 const unstorable = /[\0\p{Surrogate}]/u;
 
 /**
- * Checks what was asked for against what the provider offers.
- * @returns how many avatars that makes
+ * Checks prompts against the limits of the provider.
+ * @returns the total number of avatars
  */
 export function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts): number {
   if (prompts.length < 1 || prompts.length > maxPrompts) {
-    throw invalid('input.prompts', `Ask with 1 to ${maxPrompts} prompts; these are ${prompts.length}.`);
+    throw invalid('input.prompts', `Send 1 to ${maxPrompts} prompts; ${prompts.length} were given.`);
   }
   prompts.forEach((prompt, index) => {
     const field = `input.prompts[${index}]`;
     if (!facts.styles.some(({ id }) => id === prompt.style)) {
       throw invalid(
         `${field}.style`,
-        `There is no style "${prompt.style.slice(0, 50)}"; the styles are ${facts.styles.map(({ id }) => id).join(', ')}.`,
+        `Unknown style "${prompt.style.slice(0, 50)}". The styles are ${facts.styles.map(({ id }) => id).join(', ')}.`,
       );
     }
     checkText(prompt.prompt, `${field}.prompt`);
@@ -30,13 +30,13 @@ export function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts
   if (wanted > facts.maxAvatars) {
     throw invalid(
       'input.prompts',
-      `These prompts ask for ${wanted} avatars; one generation makes at most ${facts.maxAvatars}.`,
+      `The prompts request ${wanted} avatars; a generation makes at most ${facts.maxAvatars}.`,
     );
   }
   return wanted;
 }
 
-/** Checks what was asked for without training. */
+/** Checks the input of a generation without training. */
 export function checkInstant(
   request: {
     photoId: string | null;
@@ -48,13 +48,16 @@ export function checkInstant(
   facts: ProviderFacts,
 ): void {
   if (!facts.instant)
-    throw invalid('input', 'The configured provider makes no avatars without training; use trainModel.');
+    throw invalid(
+      'input',
+      'The configured provider does not support avatars without training. Use trainModel.',
+    );
   if ((request.photoId === null) === (request.photoUrl === null)) {
     throw invalid('input.photoId', 'Give exactly one of photoId and photoUrl.');
   }
   checkText(request.prompt, 'input.prompt');
   if (request.prompt.trim() === '')
-    throw invalid('input.prompt', 'Say in words what the avatar should look like.');
+    throw invalid('input.prompt', 'Describe what the avatar should look like.');
   checkText(request.negativePrompt, 'input.negativePrompt');
   checkCount(request.count, 'input.count', facts);
 }
@@ -66,10 +69,10 @@ function checkCount(count: number, field: string, { maxAvatars }: ProviderFacts)
 
 function checkText(text: string | null, field: string): void {
   if (text !== null && unstorable.test(text)) {
-    throw invalid(field, 'The text holds a null character or half of an emoji; send it without.');
+    throw invalid(field, 'The text contains a null character or an unpaired surrogate. Remove it.');
   }
   if (text !== null && text.length > maxPromptLength) {
-    throw invalid(field, `The text has ${text.length} characters; at most ${maxPromptLength} are taken.`);
+    throw invalid(field, `The text has ${text.length} characters; the maximum is ${maxPromptLength}.`);
   }
 }
 

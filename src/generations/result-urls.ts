@@ -3,7 +3,6 @@ import type { UpstreamBudget } from '../upstream/budget';
 import { UpstreamError, type AvatarProvider, type GenerationRef } from '../upstream/provider';
 import type { AvatarEntity } from './avatar.entity';
 
-/** Dependencies of {@link ResultUrls}. */
 export interface ResultUrlsDeps {
   sql: Sql;
   provider: AvatarProvider;
@@ -12,17 +11,17 @@ export interface ResultUrlsDeps {
 }
 
 /**
- * What asking for a picture's URL brought.
+ * The result of {@link ResultUrls.refresh}.
  * - `fresh`: the row has a URL that is newer than the caller's
- * - `gone`: the upstream answered, and has no such picture
- * - `unknown`: the upstream gave no answer, or the budget of requests is spent
+ * - `gone`: the upstream answered, and does not have the picture
+ * - `unknown`: the upstream did not answer, or the request budget is spent
  */
 export type UrlAnswer = 'fresh' | 'gone' | 'unknown';
 
-/** The URLs of a generation's pictures by their position, or why there are none. */
+/** The URLs of a generation's pictures by position, or why there are none. */
 type Urls = readonly string[] | UrlAnswer;
 
-/** A generation, as far as it takes to ask the upstream for it. */
+/** The columns of a generation that a poll needs. */
 interface AskedGeneration {
   provider: string;
   provider_ref: string | null;
@@ -30,17 +29,17 @@ interface AskedGeneration {
   is_newer: boolean;
 }
 
-/** The picture whose URL does not work, as it was claimed. */
+/** A claimed picture whose URL does not work. */
 export type FailedPicture = Pick<AvatarEntity, 'id' | 'generationId' | 'position' | 'sourceUrlAt'>;
 
-/** Asks the upstream again where finished pictures are: one call for all pictures of a generation. */
+/** Requests fresh URLs of finished pictures, with one call for all pictures of a generation. */
 export class ResultUrls {
-  /** Calls under way, by generation: pictures that fail at the same time share one. */
+  /** Calls in progress, by generation: pictures that fail concurrently share a call. */
   private readonly calls = new Map<string, Promise<Urls>>();
 
   constructor(private readonly deps: ResultUrlsDeps) {}
 
-  /** Gets a newer URL for a picture, and for all unfinished pictures of its generation. */
+  /** Requests a newer URL for a picture, and for all unfinished pictures of its generation. */
   async refresh(picture: FailedPicture): Promise<UrlAnswer> {
     const { generationId, position } = picture;
     const call =

@@ -1,14 +1,13 @@
 import { Field, ObjectType } from 'type-graphql';
 
-/** A style, as clients see it. */
-@ObjectType({ description: 'A look that avatars can be made in.' })
+@ObjectType({ description: 'A style of avatars.' })
 export class Style {
-  @Field(() => String, { description: 'What `generateAvatars` takes as `style`.' })
+  @Field(() => String, { description: 'The value for `style` in the prompts of `generateAvatars`.' })
   id: string;
 
-  @Field(() => String, { description: 'For your user.' })
+  @Field(() => String, { description: 'The display name.' })
   name: string;
 
-  @Field(() => String, { description: 'How such avatars look.' })
+  @Field(() => String, { description: 'A description of the style.' })
   description: string;
 }

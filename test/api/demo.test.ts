@@ -56,7 +56,7 @@ describe('the demo', () => {
     const unknownStyle = runDemo('--styles', 'cubism');
     expect(await unknownStyle.code).toBe(1);
     expect(unknownStyle.lines).toEqual([
-      expect.stringContaining('There is no style "cubism"; the styles are realistic'),
+      expect.stringContaining('Unknown style "cubism". The styles are realistic'),
     ]);
 
     const elsewhere = runDemo('--url', 'http://127.0.0.1:9', '--patience', '1');

@@ -31,7 +31,7 @@ export interface AvatarNews {
   isSnapshot: boolean;
 }
 
-/** What is wanted in one style. */
+/** The avatars to generate in one style. */
 export interface Prompt {
   style?: string;
   prompt?: string;
