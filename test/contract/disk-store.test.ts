@@ -75,7 +75,7 @@ describe('the disk store on a disk', () => {
     expect((await stat(join(root, '.drafts'))).mode & 0o777).toBe(0o700);
   });
 
-  it('leaves no draft behind, whether it stores, refuses or is checked', async () => {
+  it('leaves no temporary file after a write, a rejection or a check', async () => {
     await store.put(newKey(), pieces('a face'), 100);
     await expect(store.put(newKey(), pieces('too long'), 3)).rejects.toThrow('larger than 3 bytes');
     await store.check();
@@ -83,7 +83,7 @@ describe('the disk store on a disk', () => {
     expect(await filesIn(root)).toHaveLength(1);
   });
 
-  it('shows nothing of what a killed process was storing, and sweeps its draft an hour later', async () => {
+  it('hides partial writes of a killed process, and removes its temporary file an hour later', async () => {
     const key = newKey();
     const child = storing(
       root,
@@ -106,7 +106,7 @@ describe('the disk store on a disk', () => {
     expect(await filesIn(root)).toEqual([]);
   });
 
-  it('says that it is unavailable when the disk takes no more, and leaves no half of a file', async () => {
+  it('is unavailable when the disk is full, and leaves no partial file', async () => {
     const key = newKey();
     // No file may grow beyond this: the same refusal in the middle of a write as on a full disk.
     const child = storing(root, key, `async function* () { yield Buffer.alloc(1e6); }`, 'ulimit -f 64');
@@ -137,7 +137,7 @@ describe('the disk store on a disk', () => {
     }
   });
 
-  it('does not count files as deleted whose directory could not be synced', async () => {
+  it('does not report files as deleted if their directory could not be synced', async () => {
     const key = newKey();
     await store.put(key, pieces('a face'), 100);
     const handle = await open(root);
@@ -163,7 +163,7 @@ describe('the disk store on a disk', () => {
     await expect(store.delete(stuck)).rejects.toMatchObject({ name: 'StorageUnavailableError' });
   });
 
-  it('says that it is unavailable when its place is taken, and is well again once it is free', async () => {
+  it('is unavailable while its directory is blocked, and recovers', async () => {
     await writeFile(join(root, '.drafts'), 'in the way');
     await expect(store.put(newKey(), pieces('x'), 10)).rejects.toMatchObject({ httpStatus: 503 });
     await expect(store.check()).rejects.toMatchObject({ name: 'StorageUnavailableError' });
@@ -171,14 +171,14 @@ describe('the disk store on a disk', () => {
     await expect(store.check()).resolves.toBeUndefined();
   });
 
-  it('makes its directories anew when somebody has taken them away', async () => {
+  it('recreates removed directories', async () => {
     await store.put(newKey(), pieces('a face'), 100);
     await rm(root, { recursive: true });
     await expect(store.put(newKey(), pieces('another'), 100)).rejects.toMatchObject({ httpStatus: 503 });
     expect(await store.put(newKey(), pieces('another'), 100)).toMatchObject({ byteSize: 7 });
   });
 
-  it('passes over what somebody else has laid beside its files', async () => {
+  it('ignores foreign files beside its own', async () => {
     const key = newKey();
     await store.put(key, pieces('a face'), 100);
     await mkdir(join(root, 'photos', 'zz'), { recursive: true });

@@ -56,17 +56,17 @@ describe('a download', () => {
 
   const at = (path: string): string => `http://${files.host}${path}`;
 
-  it('brings the file and what the server calls it', async () => {
+  it('returns the file and its content type', async () => {
     expect(await fetched(at('/photo.jpg'), options)).toEqual({ contentType: 'image/jpeg', text: 'a photo' });
     await files.untilAlone();
   });
 
-  it('brings the file of a URL as long as signatures make it', async () => {
+  it('accepts a URL as long as signed URLs are', async () => {
     const url = `${at('/photo.jpg')}?signature=`.padEnd(maxUrlLength, 'x');
     expect(await fetched(url, options)).toMatchObject({ text: 'a photo' });
   });
 
-  it('asks for the plain bytes and gives nothing else away', async () => {
+  it('requests uncompressed bytes and sends no other information', async () => {
     expect(JSON.parse((await fetched(at('/headers'), options)).text)).toEqual({
       host: files.host,
       connection: 'close',
@@ -85,7 +85,7 @@ describe('a download', () => {
     { path: '/partial', status: 206 },
     { path: '/empty', status: 204 },
     { path: '/round', status: 302 },
-  ])('tells the status $status', async ({ path, status }) => {
+  ])('reports status $status', async ({ path, status }) => {
     const error = await failure(fetched(at(path), options));
     expect(error).toMatchObject({ kind: 'STATUS', status, message: notFetched });
     await files.untilAlone();
@@ -101,13 +101,13 @@ describe('a download', () => {
     },
   );
 
-  it.each(['/large', '/endless'])('is cut off when more comes than may: %s', async (path) => {
+  it.each(['/large', '/endless'])('is aborted when it exceeds the size limit: %s', async (path) => {
     const error = await failure(fetched(at(path), options));
     expect(error).toMatchObject({ kind: 'TOO_LARGE', message: 'The photo is larger than 0.004 MB.' });
     await files.untilAlone();
   });
 
-  it.each(['/silent', '/drip'])('has a time limit that nothing stretches: %s', async (path) => {
+  it.each(['/silent', '/drip'])('has a fixed time limit: %s', async (path) => {
     const started = performance.now();
     const error = await failure(fetched(at(path), { ...options, timeoutMs: 300 }));
     expect(error).toMatchObject({ kind: 'UNREACHABLE', cause: new Error('It took longer than 300 ms.') });
@@ -115,7 +115,7 @@ describe('a download', () => {
     await files.untilAlone();
   });
 
-  it('closes the connection of a file that nobody reads', async () => {
+  it('closes the connection of a file that is not read', async () => {
     const { bytes } = await download(at('/endless'), { ...options, timeoutMs: 2_000 });
     await files.untilAlone();
     expect(await failure(textOf(bytes))).toMatchObject({ kind: 'UNREACHABLE' });
@@ -142,7 +142,7 @@ describe('a download', () => {
     await files.untilAlone();
   });
 
-  it('follows as many redirects as it may', async () => {
+  it('follows redirects up to the limit', async () => {
     const twice = files.redirectTo(files.redirectTo('/photo.jpg'));
     expect((await fetched(twice, { ...options, redirects: 2 })).text).toBe('a photo');
     expect(await failure(fetched(twice, { ...options, redirects: 1 }))).toMatchObject({ status: 302 });
@@ -161,14 +161,14 @@ describe('a download', () => {
     { target: 'http://localhost/' },
     { target: 'file:///etc/passwd' },
     { target: 'http://[' },
-  ])('does not follow a redirect to $target, nor tell what is there', async ({ target }) => {
+  ])('does not follow a redirect to $target, and reveals nothing about it', async ({ target }) => {
     const url = files.redirectTo(target.replace('SECRET', String(secretPort)));
     const error = await failure(fetched(url, { ...options, redirects: 3 }));
     expect(error).toMatchObject({ kind: 'UNREACHABLE', message: notFetched });
     expect(secretVisits).toBe(0);
   });
 
-  it('says so when the URL itself shows that it cannot be used', async () => {
+  it('reports a URL that is itself unusable', async () => {
     const error = await failure(fetched(`http://127.0.0.1:${secretPort}/`, options));
     expect(error).toMatchObject({
       kind: 'REFUSED_ADDRESS',
@@ -177,7 +177,7 @@ describe('a download', () => {
     expect(secretVisits).toBe(0);
   });
 
-  it('answers the same for inside, unknown, closed, missing, not HTTP and not TLS', async () => {
+  it('fails alike for private, unknown, closed, missing, non-HTTP and non-TLS targets', async () => {
     const closed = createTcpServer();
     const closedPort = await listening(closed);
     await stopped(closed);

@@ -53,7 +53,7 @@ describe('a paid request', () => {
     expect(received).toBe('');
   });
 
-  it('is answered by what came in while the process was suspended beyond the time limit', async () => {
+  it('a paid request uses a response that arrived while the process was suspended beyond the time limit', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.once('data', () => {

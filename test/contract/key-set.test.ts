@@ -62,7 +62,7 @@ describe('the keys of an issuer', () => {
     expect(issuer.visits).toBe(2);
   });
 
-  it('that are known cost no token a wait while the issuer hangs', async () => {
+  it('that are known delay no token while the issuer hangs', async () => {
     const verifier = verifierFor(issuer.jwksUrl, 10);
     const token = await issuer.token();
     await verifier.verify(token);
@@ -97,7 +97,7 @@ describe('the keys of an issuer', () => {
     expect(issuer.visits).toBe(2);
   });
 
-  it('are used for an hour while the issuer is away, which is asked at most every three seconds', async () => {
+  it('are used for an hour while the issuer is unavailable, with at most one request every three seconds', async () => {
     const verifier = verifierFor(issuer.jwksUrl);
     const token = await issuer.token();
     await verifier.verify(token);
@@ -113,7 +113,7 @@ describe('the keys of an issuer', () => {
     expect(await outcomeOf(verifier, token)).toBe('alice');
   });
 
-  it('that nobody can ask for make an outage of a token with an unknown key', async () => {
+  it('that cannot be fetched cause SERVICE_UNAVAILABLE for a token with an unknown key', async () => {
     const verifier = verifierFor(issuer.jwksUrl);
     await verifier.verify(await issuer.token());
     await issuer.add('second', 'ES256');
@@ -137,14 +137,14 @@ describe('the keys of an issuer', () => {
     ['nothing', (response) => response.socket?.destroy()],
   ];
 
-  it.each(bad)('are not had where %s is answered', async (_what, answer) => {
+  it.each(bad)('cannot be read from %s', async (_what, answer) => {
     const server = createServer((_request, response) => answer(response));
     const verifier = verifierFor(`http://127.0.0.1:${await listening(server)}/jwks`);
     expect(await outcomeOf(verifier, await issuer.token())).toBe('SERVICE_UNAVAILABLE');
     await stopped(server);
   });
 
-  it('are never shared secrets, even if the issuer publishes one', async () => {
+  it('never include shared secrets, even if the issuer publishes one', async () => {
     const secret = Buffer.alloc(32, 'x');
     const jwk = { kty: 'oct', k: secret.toString('base64url'), kid: 'first', alg: 'HS256' };
     const server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));

@@ -39,7 +39,7 @@ describe('a check of the picsart account', () => {
     expect(headers['x-picsart-api-key']).toBe(apiKey);
   });
 
-  it('asks the sibling service of the real one, and any other server itself', () => {
+  it('calls the separate balance host for the real service, and the base URL otherwise', () => {
     expect(balanceUrlOf('https://genai-avatars-api.picsart.io')).toBe(
       'https://genai-api.picsart.io/v1/balance',
     );

@@ -11,7 +11,7 @@ afterAll(async () => {
   await calls.stop();
 });
 
-describe('picsart submissions put off', () => {
+describe('picsart submissions delayed', () => {
   it.each<[string, number, Record<string, string>, number]>([
     ['a 429 with the reset time', 429, { 'X-Picsart-Ratelimit-Reset-Time': '7' }, 7_000],
     ['a 429 with Retry-After', 429, { 'Retry-After': '3' }, 3_000],
@@ -25,7 +25,7 @@ describe('picsart submissions put off', () => {
     expect(error).toMatchObject({ outcome: 'LATER', status, retryAfterMs });
   });
 
-  it('understands dates, in Retry-After and as a reset time', async () => {
+  it('reads dates in Retry-After and as a reset time', async () => {
     const soon = Math.ceil(Date.now() / 1000) + 30;
     const errors = [
       await calls.refusalBy(answer(503, '', { 'Retry-After': new Date(soon * 1000).toUTCString() })),
@@ -38,7 +38,7 @@ describe('picsart submissions put off', () => {
     }
   });
 
-  it('knows the older form of the limit', async () => {
+  it('reads the older form of the limit', async () => {
     const fault = {
       faultstring: 'Rate limit quota violation',
       detail: { errorcode: 'policies.ratelimit.QuotaViolation' },
@@ -72,19 +72,19 @@ describe('picsart submissions refused', () => {
     [422, { detail: 'url https://p.example/1?signature=a gave 429' }, 'PHOTO_UNREACHABLE', 'gave 429'],
     [422, { detail: 'url /1?expires=2&signature=a gave 429' }, 'PHOTO_UNREACHABLE', 'gave 429'],
     [431, '', 'UPSTREAM_REJECTED', '431'],
-  ])('understands a %i: %j', async (status, body, refusal, says) => {
+  ])('maps a %i: %j', async (status, body, refusal, says) => {
     const error = await calls.refusalBy(answer(status, body));
     expect(error).toMatchObject({ outcome: 'REFUSED', status, refusal });
     expect(error.message).toContain(says);
     expect(error.message).not.toContain('signature');
   });
 
-  it('holds a refusal whose body is cut for a refusal', async () => {
+  it('treats a refusal with a truncated body as a refusal', async () => {
     const error = await calls.refusalBy(truncated(422, { detail: 'whatever it was, it was refused' }));
     expect(error).toMatchObject({ outcome: 'REFUSED', status: 422 });
   });
 
-  it('never shows the key, even where the upstream quotes it', async () => {
+  it('never includes the key, even if the upstream quotes it', async () => {
     const error = await calls.refusalBy(answer(401, { detail: `The key ${apiKey} is not valid` }));
     expect(error.message).toContain('is not valid');
     expect(`${error.message} ${error.evidence}`).not.toContain(apiKey);

@@ -46,14 +46,14 @@ describe('picsart states of a training', () => {
     ['constructor'],
     [-1],
     ['250%'],
-  ])('keeps the job running for %j and says that the word is unknown', async (status) => {
+  ])('keeps the job running for %j and marks the status word as unknown', async (status) => {
     await expect(calls.trainingBy(answer(200, { status }))).resolves.toMatchObject({
       state: 'RUNNING',
       known: false,
     });
   });
 
-  it('gives the unknown word, normalised and cut', async () => {
+  it('returns the unknown word normalised and truncated', async () => {
     const read = await calls.trainingBy(answer(200, { status: `Re Calibrating\0${'x'.repeat(500)}` }));
     expect(read).toMatchObject({ word: `re_calibrating${'x'.repeat(50)}` });
   });
@@ -83,13 +83,13 @@ describe('picsart states of a training', () => {
     [202, { status: 'success', data: { model_id: 'm-1' } }, { state: 'RUNNING', known: true }],
     [200, { status: 'success', data: { model_id: 'm-1' } }, { state: 'DONE' }],
   ])(
-    'lets the word decide, and HTTP where the word leaves it open: %i with %j',
+    'uses the status word, and the HTTP status if the word is inconclusive: %i with %j',
     async (http, body, state) => {
       await expect(calls.trainingBy(answer(http, body))).resolves.toMatchObject(state);
     },
   );
 
-  it('gives the reason of a failure, without addresses', async () => {
+  it('returns the reason of a failure without URLs', async () => {
     const detail = 'No face in https://p.example/1?signature=s, sorry';
     await expect(calls.trainingBy(answer(200, { status: 'FAILED', detail }))).resolves.toMatchObject({
       code: 'UPSTREAM_FAILED',
@@ -122,7 +122,7 @@ describe('picsart states of a generation', () => {
     expect(read).toMatchObject({ state: 'DONE', results: [{ url: a }, { url: b }] });
   });
 
-  it('takes a result URL of as many characters as can be fetched, and no longer one', async () => {
+  it('accepts result URLs up to the maximum length', async () => {
     const url = (length: number): string => 'https://cdn.example.com/'.padEnd(length, 'x');
     const data = [url(2_049), url(maxUrlLength), url(maxUrlLength + 1)];
     const read = await calls.generationBy(answer(200, { status: 'DONE', data }));
@@ -132,7 +132,7 @@ describe('picsart states of a generation', () => {
     expect(() => guard.checkUrl(data[2]!)).toThrow(GuardRefusal);
   });
 
-  it('keeps the ids of pictures', async () => {
+  it('returns the ids of pictures', async () => {
     const data = [
       { id: 'x-1', url: a },
       { id: 2, url: b },
@@ -142,13 +142,13 @@ describe('picsart states of a generation', () => {
     });
   });
 
-  it('takes success with an id and no data for accepted, not finished', async () => {
+  it('reads success with an id and without data as accepted, not finished', async () => {
     const script = answer(200, { status: 'success', inference_id: 'i-1' });
     await expect(calls.generationBy(script)).resolves.toMatchObject({ state: 'RUNNING', known: true });
   });
 
   it.each([{ status: 'DONE' }, { status: 'DONE', data: [] }, { status: 'success', data: [] }])(
-    'takes %j for done without pictures',
+    'reads %j as done without pictures',
     async (body) => {
       await expect(calls.generationBy(answer(200, body))).resolves.toMatchObject({
         state: 'DONE',
@@ -162,7 +162,7 @@ describe('picsart states of a generation', () => {
     await expect(calls.instantState()).resolves.toMatchObject({ results: [{ url: a }] });
   });
 
-  it('does not take pictures of a job that goes on', async () => {
+  it('ignores pictures of a running job', async () => {
     const script = answer(200, { status: 'IN_PROGRESS', data: [a] });
     await expect(calls.generationBy(script)).resolves.toMatchObject({ state: 'RUNNING' });
   });
@@ -233,11 +233,11 @@ describe('picsart states inside an envelope', () => {
       { status: 'success', data: [{ status: 'FAILED' }, { url }] },
       { state: 'DONE', results: [{ url }] },
     ],
-  ])('and of a generation from %j', async (body, state) => {
+  ])('reads the status of a generation from %j', async (body, state) => {
     await expect(calls.generationBy(answer(200, body))).resolves.toMatchObject(state);
   });
 
-  it('never reads DONE where any word of the job says something else', async () => {
+  it('never reads DONE if any status word of the job differs', async () => {
     const good = fc.constantFrom('DONE', 'done', 'success', 'Finished', 'completed');
     const bad = fc.oneof(
       fc.constantFrom('ACCEPTED', 'queued', 'IN_PROGRESS', 'in progress', 'processing', 'FAILED', 'error'),

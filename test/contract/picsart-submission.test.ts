@@ -44,12 +44,12 @@ describe('picsart submissions accepted', () => {
       'an interim 103',
       raw('HTTP/1.1 103 E\r\n\r\nHTTP/1.1 202 A\r\ncontent-length: 18\r\n\r\n{"model_id":"m-1"}'),
     ],
-  ])('takes %s', async (_, script) => {
+  ])('accepts %s', async (_, script) => {
     calls.upstream.next(script);
     await expect(calls.train()).resolves.toMatchObject({ ref: 'm-1' });
   });
 
-  it('tells credits, rate limit and correlation id, with errors too', async () => {
+  it('returns credits, rate limit and correlation id, also with errors', async () => {
     const headers = {
       'X-Picsart-Correlation-Id': 'c-77',
       'X-Picsart-Ratelimit-Limit': 500,
@@ -70,7 +70,7 @@ describe('picsart submissions accepted', () => {
     await expect(calls.refusalBy(answer(402, {}, headers))).resolves.toMatchObject({ notice });
   });
 
-  it('says nothing of what was not said, or not in figures', async () => {
+  it('omits missing and non-numeric values', async () => {
     calls.upstream.next(answer(202, { model_id: 'm-1' }, { 'X-Picsart-Credit-Available': 'plenty' }));
     const { notice } = await calls.train();
     expect(notice).toEqual({ correlationId: undefined, rateLimit: undefined, creditsAvailable: undefined });
@@ -112,7 +112,7 @@ describe('picsart submissions whose outcome is unknown', () => {
     ['an unknown encoding', answer(202, '{"model_id":"m-1"}', { 'content-encoding': 'zzz' }), 'encoding'],
     ['a status that nobody knows', answer(777)],
     ['a byte now and then', dripped(202, { model_id: 'm-1', filler: 'x'.repeat(1_000) }, 20), 'timeout'],
-  ])('holds %s for unknown, with what came', async (_, script, evidence = 'HTTP ') => {
+  ])('treats %s as unknown, with the response as evidence', async (_, script, evidence = 'HTTP ') => {
     const error = await calls.refusalBy(script);
     expect(error.outcome).toBe('UNKNOWN');
     expect(error.evidence).toContain(evidence);
@@ -128,14 +128,14 @@ describe('picsart submissions whose outcome is unknown', () => {
     ['half a status line', raw('HTTP/1.1 20')],
     ['headers without end', raw(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}`)],
     ['silence', silence()],
-  ])('holds %s for unknown and does not send again', async (_, script) => {
+  ])('treats %s as unknown and does not send it again', async (_, script) => {
     calls.upstream.next(script, answer(202, { model_id: 'm-2' }));
     const error = await failureOf(calls.train);
     expect(error).toMatchObject({ outcome: 'UNKNOWN', evidence: undefined });
     expect(calls.upstream.requests).toHaveLength(1);
   });
 
-  it('cuts evidence to 8 kB', async () => {
+  it('truncates evidence to 8 kB', async () => {
     const { evidence } = await calls.refusalBy(answer(500, 'é'.repeat(300_000)));
     expect(Buffer.byteLength(evidence!)).toBeGreaterThan(7_900);
     expect(Buffer.byteLength(evidence!)).toBeLessThanOrEqual(8_192);
@@ -150,7 +150,7 @@ describe('picsart submissions whose outcome is unknown', () => {
     }
   });
 
-  it('tells a call given up after it was written from one given up before', async () => {
+  it('distinguishes calls aborted before and after they were written', async () => {
     const gone = new AbortController();
     calls.upstream.next(() => {
       gone.abort();
@@ -161,7 +161,7 @@ describe('picsart submissions whose outcome is unknown', () => {
     expect(calls.upstream.requests).toHaveLength(1);
   });
 
-  it('treats generations and instant avatars alike, whose id has another name', async () => {
+  it('treats generations and instant avatars alike, with their own id field', async () => {
     calls.upstream.next(answer(202, { model_id: 'm-1' }), answer(500), reset());
     await expect(failureOf(calls.generate)).resolves.toMatchObject({ outcome: 'UNKNOWN', status: 202 });
     await expect(failureOf(calls.instant)).resolves.toMatchObject({ outcome: 'UNKNOWN', status: 500 });
@@ -179,26 +179,26 @@ describe('picsart submissions surely not sent', () => {
     return error;
   }
 
-  it('knows a refused connection', async () => {
+  it('detects a refused connection', async () => {
     const gone = await FakeUpstream.start();
     const { url } = gone;
     await gone.stop();
     await expect(failureAt(url)).resolves.toMatchObject({ outcome: 'NOT_SENT' });
   });
 
-  it('knows a name that does not exist, and does not say it', async () => {
+  it('detects an unknown host name, and does not repeat it', async () => {
     const error = await failureAt('http://nowhere.invalid');
     expect(error.outcome).toBe('NOT_SENT');
     expect(error.message).not.toContain('nowhere');
   });
 
-  it('knows a TLS handshake that fails', async () => {
+  it('detects a failed TLS handshake', async () => {
     const error = await failureAt(calls.upstream.url.replace('http:', 'https:'));
     expect(error.outcome).toBe('NOT_SENT');
     expect(calls.upstream.requests).toHaveLength(0);
   });
 
-  it('knows a TLS handshake that is never answered', async () => {
+  it('detects a TLS handshake without response', async () => {
     const sockets: Socket[] = [];
     const mute = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await new Promise((resolve) => mute.once('listening', resolve));

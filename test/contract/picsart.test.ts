@@ -47,7 +47,7 @@ describe('picsart requests', () => {
     expect(second!.connection).not.toBe(first!.connection);
   });
 
-  it('asks for a training on a pooled connection', async () => {
+  it('polls a training on a pooled connection', async () => {
     calls.upstream.next(answer(200, { status: 'ACCEPTED' }), answer(200, { status: 'DONE' }));
     await calls.training();
     await turn();
@@ -58,7 +58,7 @@ describe('picsart requests', () => {
     expect(second!.connection).toBe(first!.connection);
   });
 
-  it('generates with the prompts, leaving out a text that was not given', async () => {
+  it('generates with the prompts, without missing texts', async () => {
     calls.upstream.next(answer(202, { inference_id: 'i-1' }));
     const prompts = [
       { style: 'realistic', count: 2 },
@@ -72,13 +72,13 @@ describe('picsart requests', () => {
     expect(JSON.parse(request!.body)).toEqual({ prompts });
   });
 
-  it('asks for a generation below its model', async () => {
+  it('polls a generation under its model', async () => {
     calls.upstream.next(answer(202, { status: 'ACCEPTED' }));
     await calls.generation();
     expect(calls.upstream.requests[0]!.path).toBe('/v1/avatars/models/m-1/inferences/i-1');
   });
 
-  it('makes instant avatars from one photo and asks for them on their own path', async () => {
+  it('creates instant avatars from one photo and polls them on their own path', async () => {
     calls.upstream.next(answer(202, { inference_id: 'i-1' }), answer(200, { status: 'ACCEPTED' }));
     const request = { photoUrl: 'https://p.example/1', prompt: 'a knight', negativePrompt: 'hat', count: 3 };
     await calls.provider.generateInstant(request, signal);
@@ -94,13 +94,13 @@ describe('picsart requests', () => {
     expect(get!.path).toBe('/v1/avatars/instant/i-1');
   });
 
-  it('encodes references, so that none can lead to another path', async () => {
+  it('encodes references, so that none can change the path', async () => {
     calls.upstream.next(answer(404, {}));
     await failureOf(() => calls.provider.training('../balance?x#y', signal));
     expect(calls.upstream.requests[0]!.path).toBe('/v1/avatars/models/..%2Fbalance%3Fx%23y');
   });
 
-  it.each(['', '/', '/v1', '/v1/'])('understands a base URL that ends in "%s"', async (end) => {
+  it.each(['', '/', '/v1', '/v1/'])('accepts a base URL that ends in "%s"', async (end) => {
     const other = providerAt(calls.upstream.url + end);
     calls.upstream.next(answer(200, { status: 'DONE' }));
     await other.training('m-1', signal);
@@ -125,18 +125,18 @@ describe('picsart polls that fail', () => {
     ['a gzip bomb', gzipped(200, ' '.repeat(50_000_000)), 'UNKNOWN'],
     ['silence', silence(), 'UNKNOWN'],
     ['a slow drip', dripped(200, { status: 'DONE', filler: 'x'.repeat(1_000) }, 10), 'UNKNOWN'],
-  ])('tells %s', async (_, script, outcome) => {
+  ])('report %s', async (_, script, outcome) => {
     calls.upstream.next(script);
     await expect(failureOf(calls.generation)).resolves.toMatchObject({ outcome });
     expect(calls.upstream.requests).toHaveLength(1);
   });
 
-  it('tells an early 404 by its code, so that the caller can take it for "not yet"', async () => {
+  it('report an early 404 with its own code', async () => {
     calls.upstream.next(answer(404, { detail: 'unknown model' }));
     await expect(failureOf(calls.training)).resolves.toMatchObject({ refusal: 'NOT_FOUND', status: 404 });
   });
 
-  it('knows that a poll was not sent', async () => {
+  it('report that a poll was not sent', async () => {
     const other = providerAt('http://127.0.0.1:1');
     await expect(failureOf(() => other.training('m-1', signal))).resolves.toMatchObject({
       outcome: 'NOT_SENT',
@@ -162,7 +162,7 @@ describe('picsart polls that fail', () => {
     expect(calls.upstream.requests).toHaveLength(4);
   });
 
-  it('ends at its deadline although the abort was collected as garbage', async () => {
+  it('end at the deadline although the abort signal was garbage-collected', async () => {
     calls.upstream.next(dripped(200, { status: 'DONE', filler: 'x'.repeat(1_000) }, 10));
     const collect = collector();
     const failing = failureOf(calls.training);
@@ -171,7 +171,7 @@ describe('picsart polls that fail', () => {
     clearInterval(timer);
   });
 
-  it('ends when the caller gives up', async () => {
+  it('end when the caller aborts', async () => {
     const gone = new AbortController();
     calls.upstream.next(() => {
       gone.abort();
@@ -204,13 +204,13 @@ describe('picsart provider', () => {
     await Promise.all([other.stop(), named.stop()]);
   });
 
-  it('names the account alike for the same key and host, without giving the key away', () => {
+  it('derives the account id from key and host, without revealing the key', () => {
     expect(providerAt(`${calls.upstream.url}/v1`).account).toBe(calls.provider.account);
     expect(providerAt('https://other.example').account).not.toBe(calls.provider.account);
     expect(calls.provider.account).not.toContain(apiKey);
   });
 
-  it('says what Picsart documents', () => {
+  it('has the documented limits of Picsart', () => {
     expect(calls.provider.facts).toMatchObject({
       types: ['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'],
       minPhotos: 5,

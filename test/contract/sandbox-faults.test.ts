@@ -53,7 +53,7 @@ describe('sandbox faults of paid calls', () => {
     [{ kind: 'huge' }, 'UNKNOWN', true],
     [{ kind: 'gzip-bomb' }, 'UNKNOWN', true],
     [{ kind: 'no-id' }, 'UNKNOWN', true],
-  ])('are met and counted: %j', async (what, outcome, isExecuted) => {
+  ])('apply and are counted: %j', async (what, outcome, isExecuted) => {
     const before = await calls.sandbox.counts();
     await fault('train', what);
     await expect(calls.train(photos)).rejects.toMatchObject({ outcome });
@@ -65,14 +65,14 @@ describe('sandbox faults of paid calls', () => {
     await expect(calls.generate(model, 'noir')).resolves.not.toBe('');
   });
 
-  it('give the id of an earlier job', async () => {
+  it('return the id of an earlier job', async () => {
     const earlier = [await calls.train(photos), await calls.generate(model, 'noir')];
     await fault('train', { kind: 'duplicate-id' });
     await fault('generate', { kind: 'duplicate-id' });
     expect([await calls.train(photos), await calls.generate(model, 'noir')]).toEqual(earlier);
   });
 
-  it('put an answer into an envelope, where the status of the job is still read', async () => {
+  it('wrap a response in an envelope with a readable status', async () => {
     for (const on of ['train', 'generate', 'inference'] as const)
       await fault(on, { kind: 'nested', times: on === 'inference' ? 100_000 : 1 });
     await fault('model', { kind: 'nested', forMs: 60_000 });
@@ -83,7 +83,7 @@ describe('sandbox faults of paid calls', () => {
     await clearFaults();
   });
 
-  it('last for a time, if that is what they are given', async () => {
+  it('last for the given time', async () => {
     const ref = await calls.train(photos);
     const startedMs = Date.now();
     await fault('model', { kind: 'status', status: 404, forMs: 500 });
@@ -98,7 +98,7 @@ describe('sandbox faults of paid calls', () => {
     await expect(calls.trainingEnd(ref)).resolves.toMatchObject({ state: 'DONE' });
   });
 
-  it('make jobs that fail, or never end', async () => {
+  it('create jobs that fail or never end', async () => {
     for (const [kind, code] of [
       ['failed', 'UPSTREAM_FAILED'],
       ['image-not-valid', 'PHOTO_INVALID'],
@@ -118,7 +118,7 @@ describe('sandbox faults of paid calls', () => {
     }
   });
 
-  it('make jobs that have too few pictures', async () => {
+  it('create jobs with too few pictures', async () => {
     await fault('generate', { kind: 'fewer-results' });
     await expect(calls.results(model, 'noir', undefined, 3)).resolves.toHaveLength(2);
     await fault('generate', { kind: 'no-results' });
@@ -126,7 +126,7 @@ describe('sandbox faults of paid calls', () => {
   });
 });
 
-describe('sandbox faults of questions', () => {
+describe('sandbox faults of polls', () => {
   const ask = () => calls.provider.training(model, signal);
 
   it.each<[Kind<SandboxFault>, object]>([
@@ -139,13 +139,13 @@ describe('sandbox faults of questions', () => {
     [{ kind: 'never-done' }, { state: 'RUNNING' }],
     [{ kind: 'failed' }, { state: 'FAILED', code: 'UPSTREAM_FAILED' }],
     [{ kind: 'image-not-valid' }, { state: 'FAILED', code: 'PHOTO_INVALID' }],
-  ])('change one answer: %j', async (what, state) => {
+  ])('change one response: %j', async (what, state) => {
     await fault('model', what);
     await expect(ask()).resolves.toMatchObject(state);
     await expect(ask()).resolves.toMatchObject({ state: 'DONE' });
   });
 
-  it('last as long as they were told to, and can be taken back', async () => {
+  it('last as long as configured, and can be removed', async () => {
     await fault('model', { kind: 'status', status: 500, times: 2 });
     await expect(ask()).rejects.toMatchObject({ outcome: 'UNKNOWN' });
     await expect(ask()).rejects.toMatchObject({ outcome: 'UNKNOWN' });
@@ -156,7 +156,7 @@ describe('sandbox faults of questions', () => {
     await expect(ask()).resolves.toMatchObject({ state: 'DONE' });
   });
 
-  it('leave pictures out of an answer', async () => {
+  it('leave pictures out of a response', async () => {
     const ref = await calls.generate(model, 'noir', undefined, 2);
     await calls.generationEnd(model, ref);
     await fault('inference', { kind: 'fewer-results' });
@@ -180,7 +180,7 @@ describe('sandbox faults of results', () => {
     [{ kind: 'html' }, 200, /<title>/],
     [{ kind: 'status', status: 503, body: 'come back' }, 503, /come back/],
     [{ kind: 'empty' }, 200, /^$/],
-  ])('are met: %j', async (what, status, body) => {
+  ])('apply: %j', async (what, status, body) => {
     await fault('result', what);
     const response = await fetch(url);
     expect(response.status).toBe(status);
@@ -188,14 +188,14 @@ describe('sandbox faults of results', () => {
     expect((await fetch(url)).status).toBe(200);
   });
 
-  it('break the connection in the middle', async () => {
+  it('break the connection during the transfer', async () => {
     await fault('result', { kind: 'truncated' });
     await expect(fetch(url).then((response) => response.arrayBuffer())).rejects.toThrow();
     await fault('result', { kind: 'reset-after' });
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  it('lead elsewhere', async () => {
+  it('redirect', async () => {
     await fault('result', { kind: 'redirect', location: 'http://127.0.0.1:1/inside' });
     const response = await fetch(url, { redirect: 'manual' });
     expect(response.status).toBe(307);
@@ -219,12 +219,12 @@ describe('sandbox fault requests', () => {
     [{ on: 'train', kind: 'hang', times: 0 }],
     [{ on: 'train', kind: 'status' }],
     [{ on: 'train', kind: 'hang', extra: true }],
-  ])('are refused when they make no sense: %j', async (body) => {
+  ])('are rejected if invalid: %j', async (body) => {
     const response = await post(body);
     expect(response.status).toBe(422);
   });
 
-  it('need the key', async () => {
+  it('require the key', async () => {
     expect((await post({ on: 'train', kind: 'hang' }, 'wrong')).status).toBe(401);
     await expect(calls.train(photos)).resolves.not.toBe('');
   });

@@ -47,7 +47,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 describe('sandbox memory', () => {
-  it('survives a kill -9: the address, the jobs, their time, the pictures and the counts', async () => {
+  it('survives a kill -9: address, jobs, times, pictures and counts', async () => {
     const { child, at } = await startProcess({ dir, speed: 2_000 });
     const first = await SandboxCalls.start({ dir, speed: 2_000 });
     expect(first.sandbox.url).toBe(at.url);
@@ -69,7 +69,7 @@ describe('sandbox memory', () => {
     await second.stop();
   });
 
-  it('is shared: one process serves, another takes over when that is killed', async () => {
+  it('is shared: one process serves, and another takes over when it is killed', async () => {
     const { child } = await startProcess({ dir, speed: 60 });
     const follower = await SandboxCalls.start({ dir, ...slow });
     const ref = await follower.train(photos);
@@ -86,7 +86,7 @@ describe('sandbox memory', () => {
     await follower.stop();
   });
 
-  it('has one owner when two processes meet an empty folder at once', async () => {
+  it('has one owner when two processes start with an empty directory', async () => {
     const both = await Promise.all([
       SandboxCalls.start({ dir, ...slow }),
       SandboxCalls.start({ dir, ...slow }),
@@ -98,7 +98,7 @@ describe('sandbox memory', () => {
     await Promise.all(both.map(async (calls) => calls.stop()));
   });
 
-  it('is emptied only when it is told to', async () => {
+  it('is cleared on request only', async () => {
     const first = await SandboxCalls.start({ dir });
     const ref = await first.trained(photos);
     await first.stop();
@@ -110,7 +110,7 @@ describe('sandbox memory', () => {
     await second.stop();
   });
 
-  it('moves to another port when a stranger has taken its own', async () => {
+  it('moves to another port when its own is in use', async () => {
     const first = await SandboxCalls.start({ dir });
     const ref = await first.trained(photos);
     await first.stop();
@@ -124,7 +124,7 @@ describe('sandbox memory', () => {
     await Promise.all([otherOwner.stop(), second.stop()]);
   });
 
-  it('keeps a few small copies of the photos and nothing else of them', async () => {
+  it('keeps only a few small copies of the photos', async () => {
     const calls = await SandboxCalls.start({ dir });
     await calls.trained(await host.heads(12, 40));
     await expect(readdir(join(dir, 'pictures'))).resolves.toHaveLength(6);
@@ -132,8 +132,8 @@ describe('sandbox memory', () => {
   });
 });
 
-describe('sandbox without a folder', () => {
-  it('refuses a port that is taken', async () => {
+describe('sandbox without a directory', () => {
+  it('fails on a port that is in use', async () => {
     const first = await SandboxCalls.start();
     const port = Number(new URL(first.sandbox.url).port);
     await expect(SandboxCalls.start({ port })).rejects.toThrow(`port ${port}`);
@@ -141,7 +141,7 @@ describe('sandbox without a folder', () => {
     await first.stop();
   });
 
-  it('has a key that it was given', async () => {
+  it('uses a given key', async () => {
     const calls = await SandboxCalls.start({ apiKey: 'my-key' });
     expect(calls.sandbox.apiKey).toBe('my-key');
     await expect(calls.train(photos)).resolves.not.toBe('');

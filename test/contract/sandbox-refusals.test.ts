@@ -60,7 +60,7 @@ const models = '/v1/avatars/models';
 const trainBody = (images: string[], type = 'woman') => ({ images, type });
 
 describe('sandbox refusals', () => {
-  it.each([undefined, 'wrong'])('ask for the key: %j', async (key) => {
+  it.each([undefined, 'wrong'])('require the key: %j', async (key) => {
     const { status, body } = await answerOf('POST', models, trainBody(photos.slice(0, 5)), {
       'x-picsart-api-key': key,
     });
@@ -68,7 +68,7 @@ describe('sandbox refusals', () => {
     expect(JSON.parse(body)).toMatchObject({ code: 401, detail: expect.any(String) as string });
   });
 
-  it('ask for an Accept header', async () => {
+  it('require an Accept header', async () => {
     await expect(
       answerOf('GET', `${models}/${model}`, undefined, { accept: undefined }),
     ).resolves.toMatchObject({
@@ -88,7 +88,7 @@ describe('sandbox refusals', () => {
     ['POST', '/v1/avatars/models/x'],
     ['GET', '/v1/avatars/instant'],
     ['PUT', '/v1/avatars/models/x/inferences'],
-  ])('know the method: %s %s', async (method, path) => {
+  ])('cover wrong methods: %s %s', async (method, path) => {
     const { status, headers } = await answerOf(method, path);
     expect(status).toBe(405);
     expect(headers.allow).toMatch(/GET|POST/);
@@ -102,11 +102,11 @@ describe('sandbox refusals', () => {
     '/v1/avatars/models/a/inferences/b/c',
     '/nowhere',
     '/results/x/y.jpg',
-  ])('know no %s', async (path) => {
+  ])('cover unknown %s', async (path) => {
     await expect(answerOf('GET', path)).resolves.toMatchObject({ status: 404 });
   });
 
-  it('know no jobs but their own, and none below another model', async () => {
+  it('cover unknown jobs, and jobs of another model', async () => {
     const other = await calls.trained(photos.slice(0, 5));
     const inference = await calls.generate(model, 'noir');
     for (const path of [
@@ -129,11 +129,11 @@ describe('sandbox refusals', () => {
     ['no JSON', '{"images":', 400],
     ['nothing', '', 400],
     ['a body of 300 kB', JSON.stringify({ images: ['x'.repeat(300_000)] }), 413],
-  ])('understand no body with %s', async (_, body, status) => {
+  ])('cover bodies with %s', async (_, body, status) => {
     await expect(answerOf('POST', models, body)).resolves.toMatchObject({ status });
   });
 
-  it('ask for JSON', async () => {
+  it('require JSON', async () => {
     const other = { 'content-type': 'text/plain' };
     await expect(answerOf('POST', models, '{}', other)).resolves.toMatchObject({ status: 415 });
   });
@@ -159,7 +159,7 @@ describe('sandbox refusals', () => {
       'a photo that is a page',
       () => trainBody([...photos.slice(0, 4), host.put('/page', '<html>', 'text/html')]),
     ],
-  ])('train nothing from %s', async (_, body) => {
+  ])('cover trainings with %s', async (_, body) => {
     const before = (await calls.sandbox.counts()).trainings;
     const { status, body: text } = await answerOf('POST', models, body());
     expect(status).toBe(422);
@@ -167,7 +167,7 @@ describe('sandbox refusals', () => {
     expect((await calls.sandbox.counts()).trainings).toBe(before);
   });
 
-  it('tell the provider that a photo could not be had', async () => {
+  it('report a photo that cannot be fetched', async () => {
     const urls = [...photos.slice(0, 4), host.put('/gone.jpg', '', 'image/jpeg', 404)];
     await expect(calls.train(urls)).rejects.toMatchObject({
       outcome: 'REFUSED',
@@ -190,13 +190,13 @@ describe('sandbox refusals', () => {
       },
     ],
     [{ prompts: [{ style: 'noir', prompt: 'x'.repeat(2_001) }] }],
-  ])('generate nothing from %j', async (body) => {
+  ])('cover generations with %j', async (body) => {
     await expect(answerOf('POST', `${models}/${model}/inferences`, body)).resolves.toMatchObject({
       status: 422,
     });
   });
 
-  it('generate nothing from a model that is not trained', async () => {
+  it('cover models that are not trained', async () => {
     const slow = await SandboxCalls.start({ speed: 60 });
     const ref = await slow.train(photos.slice(0, 5));
     await expect(slow.generate(ref, 'noir')).rejects.toMatchObject({ outcome: 'REFUSED', status: 422 });
@@ -215,7 +215,7 @@ describe('sandbox refusals', () => {
     }
   });
 
-  it('begin when the rate limit is reached, and end with its window', async () => {
+  it('start at the rate limit, and end with its window', async () => {
     const strict = await SandboxCalls.start({ rateLimit: { requests: 3, windowMs: 1_000 } });
     const ask = async () => strict.provider.training('nobody', new AbortController().signal);
     for (let i = 0; i < 3; i++) await expect(ask()).rejects.toMatchObject({ refusal: 'NOT_FOUND' });
@@ -228,7 +228,7 @@ describe('sandbox refusals', () => {
     await strict.stop();
   });
 
-  it('begin when the credits are used up', async () => {
+  it('start when the credits are used up', async () => {
     const poor = await SandboxCalls.start({ credits: 22 });
     const ref = await poor.trained(photos.slice(0, 5));
     await expect(poor.generate(ref, 'noir', undefined, 3)).rejects.toMatchObject({
@@ -240,7 +240,7 @@ describe('sandbox refusals', () => {
 });
 
 describe('sandbox', () => {
-  it('says what it is, and tells its balance', async () => {
+  it('describes itself and returns its balance', async () => {
     expect((await answerOf('GET', '/')).body).toContain('no AI');
     await expect(answerOf('GET', '/v1/balance')).resolves.toMatchObject({
       status: 200,
@@ -248,7 +248,7 @@ describe('sandbox', () => {
     });
   });
 
-  it('takes a PNG for a photo too, and one that says nothing of its type', async () => {
+  it('accepts PNG photos, and photos without a content type', async () => {
     const head = await headPhoto(10, 1);
     const urls = [
       ...photos.slice(0, 3),

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 describe('sandbox trainings', () => {
-  it('walk through the states with growing progress, and are done when the time is over', async () => {
+  it('pass through the states with growing progress, and end on time', async () => {
     const slower = await SandboxCalls.start({ speed: 2_000 });
     const startedMs = Date.now();
     const ref = await slower.train(await host.heads(5, 200));
@@ -90,7 +90,7 @@ describe('sandbox pictures', () => {
     }
   });
 
-  it('are made from the photos', async () => {
+  it('are derived from the photos', async () => {
     const other = await calls.trained(await host.heads(5, 0));
     const [blue, red] = await Promise.all([model, other].map((ref) => calls.picture(ref, 'realistic')));
     const [blueMean, redMean] = [await upperMean(blue!), await upperMean(red!)];
@@ -103,7 +103,7 @@ describe('sandbox pictures', () => {
     expect(await fetchBytes(result!.url)).toEqual(await fetchBytes(result!.url));
   });
 
-  it('stand in the order of the prompts, under addresses that cannot be guessed', async () => {
+  it('are in the order of the prompts, with unguessable URLs', async () => {
     const prompts = [
       { style: 'pixel', count: 2 },
       { style: 'noir', count: 1 },
@@ -118,7 +118,7 @@ describe('sandbox pictures', () => {
     expect(Math.min(greys[0]!, greys[1]!)).toBeGreaterThan(10);
   });
 
-  it('come from one photo too, four times as large, in a style that the prompt names', async () => {
+  it('can be made from one photo, four times as large, in the style that the prompt names', async () => {
     const [photoUrl] = await host.heads(1, 300);
     const request = { photoUrl: photoUrl!, prompt: 'a noir detective', negativePrompt: 'hat', count: 2 };
     const { ref } = await calls.provider.generateInstant(request, signal);
@@ -133,7 +133,7 @@ describe('sandbox pictures', () => {
     expect(await colourfulness(picture)).toBeLessThan(4);
   });
 
-  it('expire, 48 hours after they were done', async () => {
+  it('expire after 48 hours', async () => {
     const hasty = await SandboxCalls.start({ speed: 48 * 3_600 });
     const ref = await hasty.trained(await host.heads(5, 200));
     const [result] = await hasty.results(ref, 'noir');

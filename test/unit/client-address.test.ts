@@ -28,7 +28,7 @@ describe('the address of a client', () => {
     expect(addresses.of(from(remote, ...forwarded))).toBe(address);
   });
 
-  it('is believed to nobody unless somebody is trusted', () => {
+  it('is read from headers of trusted proxies only', () => {
     expect(new ClientAddresses([]).of(from('127.0.0.1', '198.51.100.1'))).toBe('127.0.0.1');
   });
 
@@ -40,7 +40,7 @@ describe('the address of a client', () => {
     ['::1', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['', ''],
-  ])('counts as its network of customers: %s', (address, caller) => {
+  ])('is grouped by customer network: %s', (address, caller) => {
     expect(callerOf(address)).toBe(caller);
   });
 

@@ -5,12 +5,12 @@ import { backoffMs, pause, withinMs, withSignal } from '../../src/core/clock';
 const never = new Promise<never>(() => undefined);
 
 describe('back-off', () => {
-  it('doubles from the first wait to the longest', () => {
+  it('doubles from the first wait to the maximum', () => {
     const waits = [1, 2, 3, 4, 5, 6, 7].map((tries) => backoffMs(tries, 1_000, 20_000, () => 0));
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000]);
   });
 
-  it('stays within a quarter below its full length, and never passes the longest wait', () => {
+  it('stays within a quarter below its full length, and never exceeds the maximum', () => {
     const facts = fc.record({
       tries: fc.integer({ min: 1, max: 10_000 }),
       firstMs: fc.integer({ min: 1, max: 60_000 }),
@@ -28,7 +28,7 @@ describe('back-off', () => {
     );
   });
 
-  it('spreads those that failed together', () => {
+  it('spreads simultaneous failures', () => {
     const waits = new Set(Array.from({ length: 200 }, () => backoffMs(6, 1_000, 60_000)));
     expect(waits.size).toBeGreaterThan(100);
   });
@@ -42,11 +42,11 @@ describe('a pause', () => {
     await expect(pausing).resolves.toBeUndefined();
   });
 
-  it('does not begin when its signal is aborted already', async () => {
+  it('does not start if its signal is already aborted', async () => {
     await expect(pause(60_000, AbortSignal.abort())).resolves.toBeUndefined();
   });
 
-  it('leaves nothing behind on a signal that lives on', async () => {
+  it('leaves no listener on a long-lived signal', async () => {
     const { signal } = new AbortController();
     for (let count = 0; count < 20; count += 1) await pause(0, signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -54,16 +54,16 @@ describe('a pause', () => {
 });
 
 describe('a time limit', () => {
-  it('gives the result that comes in time', async () => {
+  it('returns a result in time', async () => {
     await expect(withinMs(60_000, Promise.resolve(7), () => new Error('late'))).resolves.toBe(7);
   });
 
-  it('gives the error that comes in time', async () => {
+  it('throws an error in time', async () => {
     const failing = Promise.reject(new Error('broken'));
     await expect(withinMs(60_000, failing, () => new Error('late'))).rejects.toThrow('broken');
   });
 
-  it('ends work that heeds no signal', async () => {
+  it('ends work that ignores its signal', async () => {
     await expect(withinMs(5, never, () => new Error('late'))).rejects.toThrow('late');
   });
 });
@@ -80,7 +80,7 @@ describe('a signal with a time limit', () => {
     expect(getEventListeners(parent.signal, 'abort')).toEqual([]);
   });
 
-  it('aborts at once under a parent that is aborted already', async () => {
+  it('aborts at once if its parent is already aborted', async () => {
     const reason = await withSignal(
       AbortSignal.abort('stopped'),
       60_000,
@@ -97,7 +97,7 @@ describe('a signal with a time limit', () => {
     expect(await reason).toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('aborts once its work has ended, so that what the work left running ends too', async () => {
+  it('aborts when its work has ended, so that leftover operations end too', async () => {
     let left: AbortSignal | undefined;
     const work = withSignal(new AbortController().signal, 60_000, (signal) => {
       left = signal;

@@ -105,20 +105,20 @@ describe('settings that are left out', () => {
     } satisfies Partial<Config>);
   });
 
-  it('take a lease that a dead process loses within 30 seconds', () => {
+  it('use a lease that a killed process loses within 30 seconds', () => {
     expect(readConfig({}).LEASE).toBeLessThanOrEqual(30_000);
   });
 
-  it('are those that are empty or blank, too', () => {
+  it('include empty and blank values', () => {
     const blank = Object.fromEntries(settingNames.map((name, index) => [name, index % 2 ? '' : ' ']));
     expect(readConfig(blank)).toEqual(readConfig({}));
   });
 
-  it('are not all there is: what else stands in the environment is nobody’s business', () => {
+  it('do not include unrelated environment variables', () => {
     expect(readConfig({ PATH: '/bin', PORTS: 'x', port: 'x' })).toEqual(readConfig({}));
   });
 
-  it('choose Picsart once there is a key for it, unless the sandbox is asked for', () => {
+  it('select Picsart if its key is set, unless the sandbox is requested', () => {
     expect(readConfig(picsart).UPSTREAM).toBe('picsart');
     expect(readConfig({ PICSART_API_KEY: 'key', UPSTREAM: 'sandbox' }).UPSTREAM).toBe('sandbox');
   });
@@ -147,7 +147,7 @@ describe('settings that are given', () => {
     expect(readConfig({ MAX_PHOTO_BYTES: text }).MAX_PHOTO_BYTES).toBe(size);
   });
 
-  it('are lists by comma, blanks aside', () => {
+  it('are comma-separated lists, ignoring blanks', () => {
     const given = { PHOTO_URL_ALLOW: ' photos.internal, 10.0.0.0/8 ,,', AUTH: 'jwt, keys', ...jwtByUrl };
     expect(readConfig(given)).toMatchObject({
       PHOTO_URL_ALLOW: ['photos.internal', '10.0.0.0/8'],
@@ -155,7 +155,7 @@ describe('settings that are given', () => {
     });
   });
 
-  it('are rates: how often in how long, or no limit', () => {
+  it('are rates (requests per duration), or no limit', () => {
     const given = { RATE_LIMIT_OWNER: '120/10s', RATE_LIMIT_ADDRESS: 'off' };
     expect(readConfig(given)).toMatchObject({
       RATE_LIMIT_OWNER: { quota: 120, windowMs: 10_000 },
@@ -164,7 +164,7 @@ describe('settings that are given', () => {
     expect(readConfig({}).RATE_LIMIT_OWNER).toBeUndefined();
   });
 
-  it('lose the slash at the end of an address', () => {
+  it('lose the trailing slash of a URL', () => {
     expect(readConfig({ PUBLIC_URL: 'https://example.com/avatars//' }).PUBLIC_URL).toBe(
       'https://example.com/avatars',
     );
@@ -173,25 +173,25 @@ describe('settings that are given', () => {
 
 const jwtByUrl = { JWT_JWKS_URL: 'https://login.example.com/jwks.json', JWT_AUDIENCE: 'likeness' };
 
-describe('settings that are wrong', () => {
+describe('invalid settings', () => {
   const cases = Object.entries(wrong).flatMap(([name, { values, problem }]) =>
     values.map((value) => [name, value, problem] as const),
   );
 
-  it.each(cases)('stop the start with name, problem and an example: %s=%s', (name, value, problem) => {
+  it.each(cases)('fail the start with name, problem and an example: %s=%s', (name, value, problem) => {
     const lines = problems({ ...companions, [name]: value });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(new RegExp(`^${name} `));
     expect(lines[0]).toMatch(problem);
   });
 
-  it('are all named at once', () => {
+  it('are all reported at once', () => {
     const all = Object.fromEntries(Object.entries(wrong).map(([name, { values }]) => [name, values[0]!]));
     const named = problems(all).map((line) => line.split(' ')[0]);
     expect(named.sort()).toEqual(Object.keys(wrong).sort());
   });
 
-  it('are not repeated in the message, where a secret could be read', () => {
+  it('are not repeated in the message, since they may contain secrets', () => {
     const given = { DATABASE_URL: 'postgers://likeness:hunter2@db/likeness', JWT_SECRET: 'hunter2' };
     const lines = problems(given);
     expect(lines).toHaveLength(2);
@@ -199,14 +199,14 @@ describe('settings that are wrong', () => {
   });
 });
 
-describe('settings that contradict each other', () => {
-  it('want a file with an allow-list, and a database of one’s own where no migration may run', () => {
+describe('contradictory settings', () => {
+  it('require a file with an allow-list, and DATABASE_URL without migrations', () => {
     expect(problems({ PERSISTED_QUERIES_ONLY: 'true' })[0]).toMatch(/PERSISTED_QUERIES=queries.json/);
     expect(problems({ MIGRATE: 'false' })[0]).toMatch(/^MIGRATE=false needs DATABASE_URL/);
   });
 
   it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', '::ffff:10.0.0.1'])(
-    'refuse to let everybody in from elsewhere: HOST=%s',
+    'reject remote access without authentication: HOST=%s',
     (host) => {
       const lines = problems({ HOST: host });
       expect(lines).toEqual([expect.stringMatching(/^HOST .*AUTH=none.*HOST=127\.0\.0\.1.*AUTH=jwt/)]);
@@ -215,14 +215,14 @@ describe('settings that contradict each other', () => {
   );
 
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])(
-    'let everybody in from this machine: HOST=%s',
+    'allow local access without authentication: HOST=%s',
     (host) => {
       expect(isLoopback(host)).toBe(true);
       expect(problems({ HOST: host })).toEqual([]);
     },
   );
 
-  it('want a key with Picsart', () => {
+  it('require a key with Picsart', () => {
     expect(problems({ ...picsart, UPSTREAM: 'picsart', PICSART_API_KEY: '' })).toEqual([
       expect.stringMatching(/^PICSART_API_KEY .*UPSTREAM/),
     ]);
@@ -238,7 +238,7 @@ describe('settings that contradict each other', () => {
     'http://localhost.',
     'http://0.0.0.0:4000',
     'http://[::]',
-  ])('want a PUBLIC_URL with Picsart that others can reach: not %j', (url) => {
+  ])('require a PUBLIC_URL with Picsart that is publicly reachable: not %j', (url) => {
     expect(problems({ ...picsart, PUBLIC_URL: url })).toEqual([
       expect.stringMatching(/^PUBLIC_URL .*write PUBLIC_URL=https:\/\/avatars.example.com$/),
     ]);
@@ -251,7 +251,7 @@ describe('settings that contradict each other', () => {
     [{}, '59s', '60s', 'at least 60s'],
     [{ SANDBOX_SPEED: '6' }, '299s', '300s', 'at least 300s'],
   ])(
-    'want a grace period in which the avatar service may no longer fetch photos: %j',
+    'require a grace period longer than the avatar service fetches photos: %j',
     (given, short, long, words) => {
       expect(problems({ ...given, UNCERTAIN_GRACE: short })).toEqual([
         expect.stringMatching(new RegExp(`^UNCERTAIN_GRACE must be ${words}`)),
@@ -262,7 +262,7 @@ describe('settings that contradict each other', () => {
     },
   );
 
-  it('want a way to check tokens with AUTH=jwt', () => {
+  it('require a key source with AUTH=jwt', () => {
     expect(problems({ AUTH: 'jwt,keys', JWT_AUDIENCE: 'likeness' })).toEqual([
       expect.stringMatching(/^JWT_JWKS_URL or JWT_SECRET /),
     ]);
@@ -270,7 +270,7 @@ describe('settings that contradict each other', () => {
     expect(problems({ AUTH: 'jwt', JWT_SECRET: 'é'.repeat(16), JWT_ISSUER: 'us' })).toEqual([]);
   });
 
-  it('want to know which tokens are meant for this gateway, unless that is waived', () => {
+  it('require an audience, unless waived', () => {
     const jwt = { AUTH: 'jwt', JWT_SECRET: 's'.repeat(32) };
     expect(problems(jwt)).toEqual([
       expect.stringMatching(
@@ -284,11 +284,11 @@ describe('settings that contradict each other', () => {
     expect(problems({ AUTH: 'keys' })).toEqual([]);
   });
 
-  it('want AUTH=none to stand alone', () => {
+  it('do not allow AUTH=none with other methods', () => {
     expect(problems({ AUTH: 'none,keys' })).toEqual([expect.stringMatching(/^AUTH=none .*AUTH=jwt,keys/)]);
   });
 
-  it('are all named at once', () => {
+  it('are all reported at once', () => {
     expect(problems({ UPSTREAM: 'picsart', HOST: '0.0.0.0' })).toHaveLength(3);
   });
 });

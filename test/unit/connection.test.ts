@@ -41,7 +41,7 @@ function refusal(work: () => unknown): DomainError {
 }
 
 describe('connection', () => {
-  it('walks a list from end to end, each node once', () => {
+  it('pages through a list, each node once', () => {
     const seen: string[] = [];
     const sizes: number[] = [];
     let after: string | null = null;
@@ -57,7 +57,7 @@ describe('connection', () => {
     expect(sizes).toEqual([20, 20, 5]);
   });
 
-  it('says of a full last page that nothing follows', () => {
+  it('has no next page after a full last page', () => {
     const page = readPage({ first: 45 });
     expect(toConnection(readRows(45, null), page).pageInfo).toMatchObject({ hasNextPage: false });
   });
@@ -70,13 +70,13 @@ describe('connection', () => {
     });
   });
 
-  it.each([0, -1, 101, 2_147_483_647])('refuses a page of %d', (first) => {
+  it.each([0, -1, 101, 2_147_483_647])('rejects a page size of %d', (first) => {
     const error = refusal(() => readPage({ first }));
     expect(error).toMatchObject({ code: 'INVALID_INPUT', field: 'first' });
     expect(error.details).toEqual({ given: first, minimum: 1, maximum: 100 });
   });
 
-  it('keeps the id in a cursor that needs no escaping', () => {
+  it('encodes the id in a URL-safe cursor', () => {
     for (const id of ids) {
       expect(encodeCursor(id)).toMatch(/^[A-Za-z0-9_-]{22}$/);
       expect(decodeCursor(encodeCursor(id))).toBe(id);
@@ -89,14 +89,14 @@ describe('connection', () => {
     ['something too long', `${encodeCursor(ids[0]!)}A`],
     ['foreign letters', '+/+/+/+/+/+/+/+/+/+/+/'],
     ['bits that the id has not', `${encodeCursor(ids[0]!).slice(0, 21)}_`],
-  ])('refuses %s as a cursor', (_what, cursor) => {
+  ])('rejects %s as a cursor', (_what, cursor) => {
     expect(refusal(() => readPage({ first: 1, after: cursor }))).toMatchObject({
       code: 'INVALID_CURSOR',
       field: 'after',
     });
   });
 
-  it('makes Relay types that a query can walk', async () => {
+  it('builds Relay types that a query can page through', async () => {
     @ObjectType('Thing', { description: 'A thing.' })
     class ThingType implements Row {
       @Field(() => ID, { description: 'Its id.' })

@@ -35,13 +35,13 @@ const hasFragments = (text: string, line: string): boolean =>
   line.split('…').every((fragment) => text.includes(fragment.trim()));
 
 describe('the documentation', () => {
-  it('explains every code of an error or a failure, and no other', () => {
+  it('documents exactly the existing error and failure codes', () => {
     expect(sorted(explained('docs/errors.md'))).toEqual(
       sorted([...Object.keys(errorCodes), ...Object.keys(failureCodes)]),
     );
   });
 
-  it('explains every setting, and no other', () => {
+  it('documents exactly the existing settings', () => {
     expect(sorted(explained('docs/settings.md'))).toEqual(sorted(settingNames));
   });
 
@@ -63,7 +63,7 @@ describe('the documentation', () => {
     expect(sorted(named).filter((name) => !metrics.includes(`'${name}'`))).toEqual([]);
   });
 
-  it('names tests that are there, wherever it promises what one holds', () => {
+  it('refers to existing tests only', () => {
     const rows = pages.flatMap((page) => [
       ...read(page).matchAll(/^\|[^|]+\| `(test\/[^`]+)` +\| ([^|]+?) +\|$/gm),
     ]);
@@ -74,7 +74,7 @@ describe('the documentation', () => {
     expect(missing.map(([row]) => row)).toEqual([]);
   });
 
-  it.each(pages)('names only commands that are there: %s', (page) => {
+  it.each(pages)('refers to existing commands only: %s', (page) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const missing = [
       ...[...read(page).matchAll(/\bnpm run ([a-z][a-z:-]*)/g)]
@@ -87,7 +87,7 @@ describe('the documentation', () => {
     expect(missing).toEqual([]);
   });
 
-  it.each(pages)('links only to files that are there: %s', (page) => {
+  it.each(pages)('links to existing files only: %s', (page) => {
     const targets = [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)\s#]+)/g)].map(
       (match) => match[1]!,
     );

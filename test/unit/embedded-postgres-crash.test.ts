@@ -34,7 +34,7 @@ describe('the embedded PostgreSQL after a crash', () => {
     expect(row?.many).toBe(row?.last);
   });
 
-  it('starts although the dead server’s process id belongs to somebody else by now', async () => {
+  it('starts although another process has the process id of the killed server', async () => {
     const before = await servers.start();
     const note = join(servers.dir, 'data', 'postmaster.pid');
     const lines = (await readFile(note, 'utf8')).split('\n');
@@ -47,7 +47,7 @@ describe('the embedded PostgreSQL after a crash', () => {
     expect(await query(after.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('of the gateway: the server lives on, the next start attaches and its stop ends it', async () => {
+  it('of the gateway: the server keeps running, the next start attaches, and its stop ends the server', async () => {
     const { gateway, pid } = await servers.startElsewhere(true);
     await kill(gateway);
     expect(isRunning(pid)).toBe(true);

@@ -22,7 +22,7 @@ describe('the first start of the embedded PostgreSQL', () => {
 
   afterAll(() => servers.clear());
 
-  it('gives a database called likeness, in a folder whose name has spaces', async () => {
+  it('creates a database called likeness in a directory with spaces in its name', async () => {
     expect(await query(url, 'SELECT current_database() AS db, current_user AS who')).toEqual([
       { db: 'likeness', who: 'likeness' },
     ]);
@@ -33,7 +33,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     expect(both.filter(({ started }) => started)).toHaveLength(1);
   });
 
-  it('leaves nothing behind, neither of its own nor of a start that was killed', async () => {
+  it('leaves no temporary files, also after a killed start', async () => {
     expect(await readdir(servers.parent)).toEqual(['postgres']);
   });
 
@@ -47,7 +47,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     expect(await query(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
   });
 
-  it('asks everyone for the password, which only the owner can read', async () => {
+  it('requires the password, which only the owner can read', async () => {
     const { password } = new URL(url);
     await expect(query(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
     await expect(query(url.replace(`:${password}`, ''), 'SELECT 1')).rejects.toThrow(/password/i);
@@ -58,7 +58,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     expect((await stat(servers.dir)).mode & 0o777).toBe(0o700);
   });
 
-  it('keeps what users wrote out of its log', async () => {
+  it('keeps user data out of its log', async () => {
     await query(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret wish'))");
     await expect(query(url, "INSERT INTO prompts VALUES ('a secret wish')")).rejects.toMatchObject({
       code: '23514',
@@ -69,12 +69,12 @@ describe('the first start of the embedded PostgreSQL', () => {
   });
 });
 
-describe('a first start that cannot be', () => {
+describe('a failing first start', () => {
   const servers = new EmbeddedServers();
 
   afterAll(() => servers.clear());
 
-  it('leaves a folder alone that holds something else, and says what to do', async () => {
+  it('does not change a directory with other content, and says what to do', async () => {
     await mkdir(servers.dir, { recursive: true });
     await writeFile(join(servers.dir, 'diary.txt'), 'Dear diary');
     await expect(servers.start()).rejects.toThrow(/something else is there\. Move it away, or set DATA_DIR/);
@@ -82,7 +82,7 @@ describe('a first start that cannot be', () => {
     expect(await readdir(servers.parent)).toEqual(['postgres']);
   });
 
-  it('ends when it is given up, and leaves nothing', async () => {
+  it('ends when aborted, and leaves no files', async () => {
     const giveUp = new AbortController();
     const starting = servers.start({ signal: giveUp.signal });
     giveUp.abort(new Error('The operator pressed Ctrl-C.'));
@@ -104,13 +104,13 @@ describe('a later start of the embedded PostgreSQL', () => {
   beforeEach(() => servers.stop());
   afterAll(() => servers.clear());
 
-  it('has the data and the address of before', async () => {
+  it('keeps data and address', async () => {
     const after = await servers.start();
     expect(after).toMatchObject({ started: true, url: before.url });
     expect(await query(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
   });
 
-  it('takes another port when the last one is taken', async () => {
+  it('uses another port when the last one is in use', async () => {
     const squatter = createServer().listen(Number(new URL(before.url).port), '127.0.0.1');
     await once(squatter, 'listening');
     try {
@@ -122,7 +122,7 @@ describe('a later start of the embedded PostgreSQL', () => {
     }
   });
 
-  it('says what to do when the password is gone', async () => {
+  it('says what to do when the password is missing', async () => {
     const file = join(servers.dir, 'password');
     await rename(file, `${file}.away`);
     await expect(servers.start()).rejects.toThrow(/Put the file back, or move .* away/);
@@ -130,7 +130,7 @@ describe('a later start of the embedded PostgreSQL', () => {
     await rename(`${file}.away`, file);
   });
 
-  it('says what to do when the password is another one, and does not tell it', async () => {
+  it('says what to do when the password is wrong, without printing it', async () => {
     const file = join(servers.dir, 'password');
     const right = await readFile(file, 'utf8');
     await writeFile(file, 'of-another-folder');
@@ -152,13 +152,13 @@ describe('a later start of the embedded PostgreSQL', () => {
     expect(isRunning(first.pid)).toBe(false);
   });
 
-  it('has one server while another gateway stops', async () => {
+  it('keeps its server while another gateway stops', async () => {
     const first = await servers.start();
     const [, next] = await Promise.all([first.stop(), servers.start()]);
     expect(await query(next.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('can be stopped twice, and although a session of no gateway is open', async () => {
+  it('can be stopped twice, and with a foreign session open', async () => {
     const postgres = await servers.start();
     const inspection = new Client({ connectionString: postgres.url });
     inspection.on('error', () => undefined);

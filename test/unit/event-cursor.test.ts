@@ -7,7 +7,7 @@ const refused = expect.objectContaining({ code: 'INVALID_CURSOR', field: 'after'
 describe('event cursors', () => {
   const streamId = newId();
 
-  it('give back the sequence that they were made of', () => {
+  it('decode to their sequence', () => {
     fc.assert(
       fc.property(
         fc.uuid(),
@@ -19,7 +19,7 @@ describe('event cursors', () => {
     );
   });
 
-  it('can stand in a URL as they are', () => {
+  it('are URL-safe', () => {
     fc.assert(
       fc.property(fc.uuid(), fc.maxSafeNat(), (id, sequence) => {
         expect(encodeEventCursor(id, sequence)).toMatch(/^[\w-]{32}$/);
@@ -27,7 +27,7 @@ describe('event cursors', () => {
     );
   });
 
-  it('are refused for another stream', () => {
+  it('are rejected for another stream', () => {
     const cursor = encodeEventCursor(streamId, 7);
     expect(() => decodeEventCursor(cursor, newId())).toThrow(refused);
   });
@@ -44,17 +44,17 @@ describe('event cursors', () => {
       encodeEventCursor('ffffffff-ffff-4fff-bfff-ffffffffffff', 7).replaceAll('_', '/'),
     ],
     ['a negative place', encodeEventCursor(streamId, -2)],
-  ])('are refused when it is %s', (_, cursor) => {
+  ])('are rejected when the value is %s', (_, cursor) => {
     expect(() => decodeEventCursor(cursor, streamId)).toThrow(refused);
   });
 
-  it('are refused when the number is larger than any sequence', () => {
+  it('are rejected when the number exceeds any sequence', () => {
     const bytes = Buffer.from(encodeEventCursor(streamId, 7), 'base64url');
     bytes.writeBigInt64BE(2n ** 60n, 16);
     expect(() => decodeEventCursor(bytes.toString('base64url'), streamId)).toThrow(refused);
   });
 
-  it('say which argument was wrong and what to do, without repeating what was sent', () => {
+  it('produce errors with the argument and the fix, without the sent value', () => {
     expect(() => decodeEventCursor('<script>', streamId)).toThrow(/`after`.*Send the last cursor/);
   });
 });

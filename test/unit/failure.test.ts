@@ -21,14 +21,14 @@ class FailureResolver {
 }
 
 describe('failures', () => {
-  it.each(codes)('say in a sentence what happened, and what to do: %s', (code) => {
+  it.each(codes)('have a sentence with cause and fix: %s', (code) => {
     const why = failure(code, 'Do this.');
     expect(why.code).toBe(code);
     expect(why.message).toMatch(/^[A-Z].*\. Do this\.$/);
     expect(failure(code, '').message).toMatch(/\.$/);
   });
 
-  it('can be retried where the same request may go well another time, and only there', () => {
+  it('are retryable exactly if the same request can succeed later', () => {
     const retryable = codes.filter((code) => failure(code, '').retryable);
     expect(retryable.sort()).toEqual([
       'MODEL_LOST_UPSTREAM',
@@ -61,11 +61,11 @@ describe('failures', () => {
     ['UPSTREAM_REJECTED', 'UPSTREAM_REJECTED', false],
     ['FORBIDDEN', 'UPSTREAM_REJECTED', false],
     [undefined, 'UPSTREAM_REJECTED', false],
-  ])('follow from the upstream’s refusal: %s', (refusal, code, retryable) => {
+  ])('map from the upstream refusal: %s', (refusal, code, retryable) => {
     expect(refusedFailure(refusal, 'type is unknown')).toMatchObject({ code, retryable });
   });
 
-  it('pass the upstream’s reason on where its sender can act on it', () => {
+  it('include the upstream reason if the client can act on it', () => {
     expect(refusedFailure('UPSTREAM_REJECTED', 'type is unknown').message).toContain('type is unknown');
     expect(refusedFailure('PHOTO_UNREACHABLE', 'image 3: 404').message).toContain('image 3: 404');
   });

@@ -31,8 +31,8 @@ function enter(gate: Semaphore, name: string, key?: string): Job {
 const full = new Error('full');
 const startedAmong = (jobs: readonly Job[]): number => jobs.filter((job) => job.started).length;
 
-describe('a gate', () => {
-  it('lets as many in as it is wide, and the others in order as places become free', async () => {
+describe('a semaphore', () => {
+  it('admits up to its capacity, and queued work in order', async () => {
     const gate = new Semaphore(2, 10, () => full);
     const jobs = ['a', 'b', 'c', 'd'].map((name) => enter(gate, name));
     expect(jobs.map((job) => job.started)).toEqual([true, true, false, false]);
@@ -46,7 +46,7 @@ describe('a gate', () => {
     await expect(Promise.all(jobs.map((job) => job.result))).resolves.toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('takes owners in turn, and what one owner asks in order', async () => {
+  it('serves owners in turn, and the work of one owner in order', async () => {
     const gate = new Semaphore(1, 10, () => full);
     const names = ['anna 1', 'anna 2', 'anna 3', 'bob 1', 'carl 1', 'bob 2'];
     const jobs = names.map((name) => enter(gate, name, name.split(' ')[0]));
@@ -59,7 +59,7 @@ describe('a gate', () => {
     expect(order).toEqual(['anna 1', 'anna 2', 'bob 1', 'carl 1', 'anna 3', 'bob 2']);
   });
 
-  it('refuses at once what would have to wait behind a full queue', async () => {
+  it('rejects at once if the queue is full', async () => {
     const gate = new Semaphore(1, 2, () => full);
     const jobs = ['in', 'first', 'second'].map((name) => enter(gate, name));
     await expect(enter(gate, 'third').result).rejects.toBe(full);
@@ -70,7 +70,7 @@ describe('a gate', () => {
     await expect(fourth.result).resolves.toBe('fourth');
   });
 
-  it('refuses whatever it has no place for when nobody may wait', async () => {
+  it('rejects work over its capacity if it has no queue', async () => {
     const gate = new Semaphore(1, 0, () => full);
     const inside = enter(gate, 'in');
     await expect(enter(gate, 'out').result).rejects.toBe(full);
@@ -81,7 +81,7 @@ describe('a gate', () => {
     await expect(next.result).resolves.toBe('next');
   });
 
-  it('frees the place of work that failed, and passes its error on', async () => {
+  it('releases the permit of failed work, and rethrows its error', async () => {
     const gate = new Semaphore(1, 1, () => full);
     const [broken, next] = [enter(gate, 'broken'), enter(gate, 'next')];
     broken.fail(new Error('broken'));
@@ -90,7 +90,7 @@ describe('a gate', () => {
     await expect(next.result).resolves.toBe('next');
   });
 
-  it('frees the place of work that throws before it begins', async () => {
+  it('releases the permit of work that throws synchronously', async () => {
     const gate = new Semaphore(1, 0, () => full);
     const throwing = gate.run(() => {
       throw new Error('at once');
@@ -101,7 +101,7 @@ describe('a gate', () => {
     await expect(next.result).resolves.toBe('next');
   });
 
-  it('is never wider than it should be, and never narrower while somebody waits', async () => {
+  it('never exceeds its capacity, and uses all of it while work waits', async () => {
     const gate = new Semaphore(3, 500, () => full);
     const jobs = Array.from({ length: 200 }, (_, index) => enter(gate, String(index)));
     for (let ended = 0; ended < jobs.length; ended += 1) {

@@ -56,11 +56,11 @@ describe('the guard', () => {
   const stopped = (onPort?: number): CorpusUrl[] =>
     urlCorpus(onPort).filter(({ verdict }) => verdict !== 'allowed');
 
-  it('is tried with more than 150 URLs that it must stop', () => {
+  it('is tested with more than 150 blocked URLs', () => {
     expect(stopped().length).toBeGreaterThan(150);
   });
 
-  it('has something to guard: most notations of this machine reach the canary without it', async () => {
+  it('is needed: most notations of this machine reach the canary without it', async () => {
     const before = visits;
     const literal = stopped(port)
       .filter(({ url }) => URL.canParse(url))
@@ -70,12 +70,12 @@ describe('the guard', () => {
     expect(visits - before).toBeGreaterThan(30);
   });
 
-  it.each(urlCorpus().filter(({ verdict }) => verdict === 'allowed'))('lets through $url', (row) => {
+  it.each(urlCorpus().filter(({ verdict }) => verdict === 'allowed'))('allows $url', (row) => {
     expect(guardFor(row).checkUrl(row.url).href).toBe(new URL(row.url).href);
   });
 
   it.each(stopped().map(({ url }, row) => ({ name: JSON.stringify(url).slice(0, 80), row })))(
-    'stops $name before a connection is made',
+    'blocks $name before connecting',
     async ({ row }) => {
       const before = visits;
       const wanted = stopped(port)[row]!;
@@ -84,7 +84,7 @@ describe('the guard', () => {
     },
   );
 
-  it('stops every private address in every notation', () => {
+  it('blocks every private address in every notation', () => {
     const guard = createGuard({ allow: [] });
     const octet = fc.nat(255);
     const privateAddress = fc.oneof(
@@ -114,7 +114,7 @@ describe('the guard', () => {
   });
 });
 
-describe('what the guard is told to let through', () => {
+describe('the allow-list of the guard', () => {
   const judge = (allow: string[], url: string): string => {
     try {
       return createGuard({ allow }).checkUrl(url).host;
@@ -172,13 +172,13 @@ describe('what the guard is told to let through', () => {
     'a b',
     '10.0.0.1:',
     'a:70000',
-  ])('cannot be %j; the error names the entry and shows how to write one', (entry) => {
+  ])('rejects %j with an error that names the entry and shows an example', (entry) => {
     expect(() => createGuard({ allow: [entry] })).toThrow(
       `PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; use entries such as photos.example.com`,
     );
   });
 
-  it('may be said by whoever asks, for one host', () => {
+  it('can be given per request for one host', () => {
     const guard = createGuard({ allow: [] });
     const trust = (hostname: string): boolean => hostname === '127.0.0.1';
     expect(guard.checkUrl('http://127.0.0.1:4010/avatar.png', trust).port).toBe('4010');

@@ -30,7 +30,7 @@ async function digest(input: unknown): Promise<unknown> {
 
 describe('an idempotency key', () => {
   it.each(['k', '0192f0c1-7d5e-7a3b-8c1d-2e3f4a5b6c7d', '!~', 'x'.repeat(255)])(
-    'is taken: %j',
+    'is accepted: %j',
     async (key) => {
       const sql = new Taking();
       await expect(claimKey(sql, call({ key }))).resolves.toBeNull();
@@ -39,7 +39,7 @@ describe('an idempotency key', () => {
   );
 
   it.each(['', ' ', 'a b', 'key\n', 'clé', '\u0000', 'x'.repeat(256)])(
-    'is refused before anything is asked: %j',
+    'is rejected before any query: %j',
     async (key) => {
       const sql = new Taking();
       await expect(claimKey(sql, call({ key }))).rejects.toMatchObject({
@@ -50,15 +50,15 @@ describe('an idempotency key', () => {
     },
   );
 
-  it.each([null, undefined])('that is not given costs nothing: %s', async (key) => {
+  it.each([null, undefined])('is optional: %s', async (key) => {
     const sql = new Taking();
     await expect(claimKey(sql, call({ key }))).resolves.toBeNull();
     expect(sql.written).toEqual([]);
   });
 });
 
-describe('the input that a key stands for', () => {
-  it('is the same in whatever order its fields come, at any depth', async () => {
+describe('the hash of an input', () => {
+  it('does not depend on the order of fields at any depth', async () => {
     const one = { name: 'Ann', prompts: [{ style: 'anime', count: 2 }] };
     const same = { prompts: [{ count: 2, style: 'anime' }], name: 'Ann' };
     expect(await digest(one)).toBe(await digest(same));
@@ -72,11 +72,11 @@ describe('the input that a key stands for', () => {
     ['null for nothing', { prompt: null }, {}],
     ['a list for its element', { ids: ['a'] }, { ids: 'a' }],
     ['a field’s name for its value', { a: 'b' }, { b: 'a' }],
-  ])('is another with %s', async (_, one, other) => {
+  ])('differs with %s', async (_, one, other) => {
     expect(await digest(one)).not.toBe(await digest(other));
   });
 
-  it('is the same exactly where its JSON is', async () => {
+  it('is equal exactly if the JSON is equal', async () => {
     const inputs = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }));
     await fc.assert(
       fc.asyncProperty(inputs, async (input) => {

@@ -10,27 +10,27 @@ describe('ids', () => {
     }
   });
 
-  it('begin with the milliseconds at which they were made', () => {
+  it('start with their creation time in milliseconds', () => {
     const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
     expect(parseInt(newId(at).replaceAll('-', '').slice(0, 12), 16)).toBe(at);
     expect(newId(0)).toMatch(/^00000000-0000-7/);
     expect(newId(2 ** 48 - 1)).toMatch(/^ffffffff-ffff-7/);
   });
 
-  it('sort by when they were made', () => {
+  it('sort by creation time', () => {
     const times = [1, 255, 256, 65_536, Date.UTC(2020, 1), Date.UTC(2026, 1), Date.UTC(2100, 1)];
     const ids = times.map((at) => newId(at));
     expect([...ids].reverse().sort()).toEqual(ids);
   });
 
-  it('differ, however many are made in one millisecond', () => {
+  it('are unique within one millisecond', () => {
     const ids = Array.from({ length: 20_000 }, () => newId(1_000));
     expect(new Set(ids).size).toBe(ids.length);
   });
 });
 
 describe('global ids', () => {
-  it.each(kinds)('lead back to the row that they name: %s', (kind) => {
+  it.each(kinds)('decode to their row: %s', (kind) => {
     const id = newId();
     const globalId = toGlobalId(kind, id);
     expect(globalId).toBe(`${nodeKinds[kind]}_${id.replaceAll('-', '')}`);
@@ -54,14 +54,14 @@ describe('global ids', () => {
     `model_${'0'.repeat(32)}\n`,
     `model_${'0'.repeat(32)}' OR 1=1`,
     '01890000-0000-7000-8000-000000000000',
-  ])('are not read from %j, which is answered like an id that does not exist', (text) => {
+  ])('are not decoded from %j, which is treated like an unknown id', (text) => {
     expect(readGlobalId(text)).toBeNull();
     expect(() => fromGlobalId('AvatarModel', text)).toThrow(
       expect.objectContaining({ code: 'NOT_FOUND', field: 'id' }),
     );
   });
 
-  it('of another kind do not exist, and the field that named one is told', () => {
+  it('of another type are unknown, with an error that names the field', () => {
     const photo = toGlobalId('Photo', newId());
     const refusals = kinds
       .filter((kind) => kind !== 'Photo')

@@ -24,7 +24,7 @@ describe('a journal file', () => {
 
   afterEach(() => journals.remove());
 
-  it('gives two processes of one host name and process id files of their own, and loses no id of either', () => {
+  it('separates two processes with the same host name and process id, and loses no id of either', () => {
     const [one, other] = [start(), start()];
     one.append(first);
     other.append(second);
@@ -35,7 +35,7 @@ describe('a journal file', () => {
     expect(start().unsettled).toEqual([first]);
   });
 
-  it('adopts the file of another process once it has seen it unchanged, and removes it then', () => {
+  it('adopts the unchanged file of another process, and then removes it', () => {
     const dead = start();
     dead.append(first);
     const journal = start();
@@ -49,7 +49,7 @@ describe('a journal file', () => {
     expect(start().unsettled).toEqual([first, second]);
   });
 
-  it('does not take up again an id that it has settled since it first read the orphaned file', () => {
+  it('does not adopt an id that it has settled since it first read the orphaned file', () => {
     const exited = start();
     exited.append(first);
     const journal = start();
@@ -72,7 +72,7 @@ describe('a journal file', () => {
     expect(journals.textOf(living)).toContain(first.ref);
   });
 
-  it('does not adopt what has been unchanged for less than its time', () => {
+  it('does not adopt a file that is unchanged for less than the required time', () => {
     const [living, journal] = [start(), start(600_000)];
     living.append(first);
     for (let time = 0; time < 5; time += 1) journal.adopt();
@@ -80,7 +80,7 @@ describe('a journal file', () => {
     expect(existsSync(journals.fileOf(living))).toBe(true);
   });
 
-  it('renews its file by itself', async () => {
+  it('renews its file automatically', async () => {
     const journal = start();
     const path = journals.fileOf(journal);
     const before = statSync(path).mtimeMs;
@@ -88,7 +88,7 @@ describe('a journal file', () => {
     expect(statSync(path).mtimeMs).toBeGreaterThan(before);
   });
 
-  it('loses nothing of a process that was adopted though it lives', () => {
+  it('loses no entry of a running process whose file was adopted', () => {
     const sleeper = start();
     sleeper.append(first);
     const journal = start();
@@ -111,7 +111,7 @@ describe('a journal file', () => {
     expect(start().unsettled).toEqual([first]);
   });
 
-  it('takes up an adoption that was cut off', () => {
+  it('resumes an interrupted adoption', () => {
     const dead = start();
     dead.append(first);
     const journal = start();
@@ -149,14 +149,14 @@ describe('a journal file', () => {
   });
 
   describe('of version 0.1.0', () => {
-    it('is read at the start and left where it is, since its process may live', () => {
+    it('is read at the start and not removed, since its process may be running', () => {
       journals.leave(journals.legacyFile(), line(first) + line(second) + line(settled(first)));
       const text = readFileSync(journals.legacyFile(), 'utf8');
       expect(start().unsettled).toEqual([second]);
       expect(readFileSync(journals.legacyFile(), 'utf8')).toBe(text);
     });
 
-    it('is read again when a line has come and no more follow', () => {
+    it('is read again after a new line once no more follow', () => {
       journals.leave(journals.legacyFile(), line(first));
       const journal = start();
       journal.settle(first);

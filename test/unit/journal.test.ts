@@ -19,7 +19,7 @@ describe('the journal', () => {
 
   afterEach(() => journals.remove());
 
-  it('remembers what was appended and forgets what was settled', () => {
+  it('keeps appended entries and drops settled ones', () => {
     const before = start();
     entries.forEach((entry) => before.append(entry));
     before.settle(second);
@@ -42,7 +42,7 @@ describe('the journal', () => {
     expect(start().unsettled).toEqual([second, third]);
   });
 
-  it('loses no earlier entry wherever the last line was torn', () => {
+  it('loses no earlier entry at any truncation of the last line', () => {
     const whole = Buffer.from(entries.map(line).join('') + line(settled(first)));
     const ends = [...entries, settled(first)].map((value, index, all) =>
       Buffer.byteLength(
@@ -65,21 +65,21 @@ describe('the journal', () => {
     }
   });
 
-  it('loses nothing of what is appended after a torn line', () => {
+  it('keeps entries that are appended after a truncated line', () => {
     journals.leave(journals.legacyFile(), line(first) + line(second).slice(0, -20));
     start().append(third);
     expect(start().unsettled).toEqual([first, third]);
   });
 
   it.each(['nonsense', '{}', 'null', '5', '"text"', '[]', '{"table":"owners","id":"x"}', '\0\0\0\0'])(
-    'passes over a line that is none of its own: %j',
+    'ignores an invalid line: %j',
     (text) => {
       journals.leave(journals.legacyFile(), `${line(first)}${text}\n${line(second)}`);
       expect(start().unsettled).toEqual([first, second]);
     },
   );
 
-  it('goes on in a file of its own when the one it had was removed', () => {
+  it('continues in a new file when its file was removed', () => {
     const journal = start();
     journal.append(first);
     rmSync(ownFile());
@@ -87,7 +87,7 @@ describe('the journal', () => {
     expect(start().unsettled).toEqual([first, second]);
   });
 
-  it('does not grow without end while all that it holds is settled', () => {
+  it('does not grow without bound while its entries are settled', () => {
     const journal = start();
     const long = { ...first, correlationId: 'x'.repeat(100_000) };
     for (let attempt = 1; attempt <= 25; attempt += 1) {
@@ -125,7 +125,7 @@ describe('the journal', () => {
       expect(start().unsettled).toEqual([second]);
     });
 
-    it('holds what is open, and nothing else', () => {
+    it('holds open entries only', () => {
       const journal = start();
       journal.append(first);
       journal.append(second);
@@ -137,7 +137,7 @@ describe('the journal', () => {
       expect(start().unsettled).toEqual([second]);
     });
 
-    it('holds it for longer if the disk takes nothing, and goes on', () => {
+    it('holds it longer if the disk is full, and continues', () => {
       const journal = start();
       journal.append(first);
       journal.append(second);
@@ -156,7 +156,7 @@ describe('the journal', () => {
     });
   });
 
-  it('keeps an entry that is open, however long it grows', () => {
+  it('keeps an open entry at any file size', () => {
     const journal = start();
     journal.append(first);
     for (let attempt = 10; attempt <= 25; attempt += 1) {
@@ -167,7 +167,7 @@ describe('the journal', () => {
     expect(start().unsettled).toEqual([first]);
   });
 
-  it('keeps in memory what the disk cannot take, and says so', () => {
+  it('keeps entries in memory when the disk is full, and reports it', () => {
     const journal = new Journal(journals.path);
     expect(() => {
       journal.append(first);
@@ -175,7 +175,7 @@ describe('the journal', () => {
     expect(journal.unsettled).toEqual([first]);
   });
 
-  it('leaves no file when nothing is open at its end', () => {
+  it('removes its file at the end if no entry is open', () => {
     const journal = start();
     journal.append(first);
     journal.settle(first);
@@ -184,7 +184,7 @@ describe('the journal', () => {
     expect(journals.files).toEqual([]);
   });
 
-  it('is for nobody else to read', () => {
+  it('is readable by its owner only', () => {
     start().append(first);
     expect(statSync(journals.path).mode & 0o077).toBe(0);
     expect(statSync(ownFile()).mode & 0o077).toBe(0);

@@ -22,18 +22,18 @@ const usual = (durations: LearnedDurations, kind = 'training/MAN'): Promise<numb
   durations.typicalMs(kind, 'SELECT 1 AS ms', [], 5_000);
 
 describe('learned durations', () => {
-  it('are the median of what has been seen', async () => {
+  it('are the median of observed durations', async () => {
     await expect(usual(new LearnedDurations(new Past(3, 1_234)))).resolves.toBe(1_234);
   });
 
   it.each([
     [0, null],
     [2, 1_234],
-  ])('are the provider’s own figure after %d jobs', async (seen, median) => {
+  ])('are the default of the provider after %d jobs', async (seen, median) => {
     await expect(usual(new LearnedDurations(new Past(seen, median)))).resolves.toBe(5_000);
   });
 
-  it('are read once for many who ask, each kind for itself', async () => {
+  it('are read once for concurrent callers, separately for each kind', async () => {
     const past = new Past(3, 1_234);
     const durations = new LearnedDurations(past);
     await Promise.all(Array.from({ length: 50 }, () => usual(durations)));
@@ -42,7 +42,7 @@ describe('learned durations', () => {
     expect(past.asked).toBe(2);
   });
 
-  it('do not remember that the database was away', async () => {
+  it('do not cache a database outage', async () => {
     const past = new Past(3, 1_234);
     const durations = new LearnedDurations(past);
     past.isAway = true;

@@ -8,7 +8,7 @@ function logged(tell: (logger: ReturnType<typeof createLogger>) => void): string
 }
 
 describe('the log', () => {
-  it('holds nothing of what libraries hang on their errors, as the statement that failed and its row', () => {
+  it('omits extra properties of library errors, such as the statement and its row', () => {
     const driver = Object.assign(new Error('violates check constraint'), {
       code: '23514',
       detail: 'Failing row contains (…, a red bicycle).',
@@ -27,7 +27,7 @@ describe('the log', () => {
     expect(text).not.toContain('INSERT');
   });
 
-  it('hides what is secret by its name', () => {
+  it('redacts fields with secret names', () => {
     const secrets = { token: 'hush', url: 'https://x/?signature=hush', prompt: 'hush', apiKey: 'hush' };
     const text = logged((logger) => logger.info({ ...secrets, inner: secrets, deep: { inner: secrets } }));
     expect(text).not.toContain('hush');

@@ -13,7 +13,7 @@ describe('registered queries', () => {
     }
   };
 
-  it('take no more memory than they may, and the least recently used are forgotten', () => {
+  it('stay within their memory limit by evicting the least recently used', () => {
     const queries = new PersistedQueries({ maxBytes: 10_000, listed: new Map([[hashOf(listed), listed]]) });
     const texts = Array.from({ length: 100 }, (_, index) => `{ a${index} }`.padEnd(400));
     for (const text of texts) queries.register(hashOf(text), text);
@@ -22,7 +22,7 @@ describe('registered queries', () => {
     expect(found(queries, listed)).toBe(true);
   });
 
-  it('are not kept if one is larger than all may be together', () => {
+  it('are not stored if larger than the total limit', () => {
     const queries = new PersistedQueries({ maxBytes: 1_000 });
     const [small, large] = ['{ small }', '{ large }'.padEnd(1_000)];
     queries.register(hashOf(small), small);
@@ -30,7 +30,7 @@ describe('registered queries', () => {
     expect([found(queries, small), found(queries, large)]).toEqual([true, false]);
   });
 
-  it('are none where only listed ones are answered', () => {
+  it('are disabled with an allow-list', () => {
     const queries = new PersistedQueries({
       maxBytes: 10_000,
       isOnly: true,

@@ -26,7 +26,7 @@ describe('text of the avatar service', () => {
       'a reason in lists',
       () => readReason({ detail: JSON.parse(`${'['.repeat(size)}${']'.repeat(size)}`) as unknown }),
     ],
-  ])('costs little to read: %s', (_what, read) => {
+  ])('is read in bounded time: %s', (_what, read) => {
     // What is quadratic costs thousands of times as much as reading the text once.
     const control = workOf(() => {
       for (let round = 0; round < 60; round += 1) 'a '.repeat(size).split(' ');
@@ -37,7 +37,7 @@ describe('text of the avatar service', () => {
     expect(String(answer).length).toBeLessThanOrEqual(500);
   });
 
-  it('loses its web addresses and keeps its words', () => {
+  it('loses its URLs and keeps its words', () => {
     const reason = readReason({
       detail: ['cannot fetch https://a.example/x?sig=1 now', { msg: 'see "http://b" or c?token=2&d=3' }],
     });

@@ -23,7 +23,7 @@ describe('status words', () => {
     }
   });
 
-  it('are read without an error whatever comes, and short', () => {
+  it('are parsed without errors from any input, and truncated', () => {
     fc.assert(
       fc.property(fc.anything(), (status) => {
         const { word, progress = 0 } = readStatus(status);
@@ -32,7 +32,7 @@ describe('status words', () => {
     );
   });
 
-  it('mean nothing where the table does not have them', () => {
+  it('are unknown if not in the table', () => {
     const known = Object.values(words).flat();
     const unknown = fc
       .string()

@@ -56,12 +56,12 @@ describe('the structure of a picture', () => {
     ['fill bytes', Buffer.alloc(size, 0xff)],
     ['restarts outside of a scan', Buffer.alloc(size, Buffer.from([0xff, 0xd0]))],
     ['empty tables', Buffer.alloc(size, jpegSegment(0xdb, ''))],
-  ])('is given up in a JPEG of %s after 50,000 segments', async (_what, body) => {
+  ])('is rejected in a JPEG of %s after 50,000 segments', async (_what, body) => {
     const bytes = Buffer.concat([startOfJpeg, body, endOfJpeg]);
     expect(await readStructure(bytes, 'jpeg')).toMatchObject({ bare: false });
   });
 
-  it('finds the end of entropy-coded data wherever it is', async () => {
+  it('includes the end of entropy-coded data at any offset', async () => {
     const scan = Buffer.concat([startOfJpeg, jpegSegment(0xda, Buffer.alloc(10))]);
     for (const length of [999_998, 999_999, 1_000_000, 1_000_001]) {
       const plain = Buffer.concat([scan, Buffer.alloc(length), endOfJpeg]);
@@ -74,14 +74,14 @@ describe('the structure of a picture', () => {
   it.each([
     ['PNG', async () => pngOf(await face(1).png().toBuffer(), 2_000_000)],
     ['WebP', () => webpOf(3_000_000)],
-  ])('refuses a %s of millions of chunks', async (_what, make) => {
+  ])('is rejected in a %s with millions of chunks', async (_what, make) => {
     await expect(verifyResult(await make())).rejects.toMatchObject({
       code: 'UNREADABLE',
       message: 'The picture consists of more than 50000 chunks.',
     });
   });
 
-  it('takes a PNG of 40,000 chunks and a JPEG of 40,000 segments', async () => {
+  it('accepts a PNG of 40,000 chunks and a JPEG of 40,000 segments', async () => {
     const png = pngOf(await face(1).png().toBuffer(), 40_000);
     expect(await readStructure(png, 'png')).toMatchObject({ bare: true });
     const tables = Array.from({ length: 40_000 }, () => jpegSegment(0xdb, ''));
@@ -89,7 +89,7 @@ describe('the structure of a picture', () => {
     expect(await readStructure(jpeg, 'jpeg')).toMatchObject({ bare: true });
   });
 
-  it('takes for a WebP only what begins with RIFF', () => {
+  it('is read as WebP only if the file starts with RIFF', () => {
     expect(guessFormat(Buffer.from('RIFF\0\0\0\0WEBPVP8 '))).toMatchObject({ format: 'webp' });
     expect(guessFormat(Buffer.from('JUNK\0\0\0\0WEBPVP8 '))).toEqual({ format: null, label: 'no picture' });
   });

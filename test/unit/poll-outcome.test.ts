@@ -67,7 +67,7 @@ describe('answers of 404', () => {
     expect(job.poll(isNotFound(), 1, minuteMs)).toMatchObject(lost);
   });
 
-  it('do not mean "lost" before the tenth, however long that takes', () => {
+  it('do not mean "lost" before the tenth, regardless of the time', () => {
     const job = new PolledJob();
     expect(job.poll(isNotFound(), 9, 10 * minuteMs)).toMatchObject({ then: 'stay' });
     expect(job.poll(isNotFound())).toMatchObject(lost);
@@ -102,7 +102,7 @@ describe('answers of 404', () => {
     expect(job.poll(isNotFound())).toMatchObject(lost);
   });
 
-  it('are asked for after growing intervals, in which all tries fit into the time', () => {
+  it('use growing intervals that fit all attempts into the time limit', () => {
     const job = new PolledJob();
     job.poll(isNotFound(), 20);
     expect(job.waits[0]).toBeLessThanOrEqual(2_000);
@@ -111,7 +111,7 @@ describe('answers of 404', () => {
     expect(first.reduce((sum, ms) => sum + ms)).toBeLessThan(30 * minuteMs);
   });
 
-  it('are given less time by a faster upstream', () => {
+  it('have a shorter time limit with a faster upstream', () => {
     const job = new PolledJob(60);
     job.poll(isNotFound(), 9, 3_000);
     expect(job.waits.at(-1)).toBeLessThanOrEqual(1_500);
@@ -120,7 +120,7 @@ describe('answers of 404', () => {
 });
 
 describe('polls of a running job', () => {
-  it('note when the upstream was last known to work on it', () => {
+  it('record when the upstream last worked on it', () => {
     const job = new PolledJob();
     job.poll(running(10), 1, minuteMs);
     const knownAt = new Date(startMs + minuteMs);
@@ -143,7 +143,7 @@ describe('polls of a running job', () => {
 
 describe('polls of a failed job', () => {
   it.each([timesOut(), isNotFound(), running(50), failed(), limits(1_000)])(
-    'change nothing that is visible',
+    'change no visible state',
     (answer) => {
       const job = new PolledJob();
       job.row.status = 'FAILED';
@@ -155,7 +155,7 @@ describe('polls of a failed job', () => {
   it.each<[string, number, number, number]>([
     ['a model, 30 days', 30 * 24 * hourMs, 2 * minuteMs, 250],
     ['a generation, 48 hours', 48 * hourMs, 10_000, 160],
-  ])('grow rarer until the retention is over: %s', (_, retentionMs, nextMs, maxPolls) => {
+  ])('use growing intervals until the retention period ends: %s', (_, retentionMs, nextMs, maxPolls) => {
     const plan = { pollPlan: { firstMs: nextMs, nextMs }, retentionMs };
     const failedMs = startMs + hourMs;
     const row = { submittedAt: new Date(startMs), deadlineAt: new Date(failedMs + retentionMs) };

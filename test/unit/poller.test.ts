@@ -23,7 +23,7 @@ const started = (...tasks: PeriodicTask[]): Poller => {
 };
 
 describe('poller', () => {
-  it('keeps no memory of the waits between its passes', async () => {
+  it('does not retain memory for waits between its passes', async () => {
     let passes = 0;
     const poller = started(
       ...Array.from({ length: 100 }, () => task(async () => ((passes += 1), 0), { idleMs: 1 })),
@@ -77,7 +77,7 @@ describe('poller', () => {
     await until(() => isStopped);
   });
 
-  it('rests as long as a pass says, whatever wakes it meanwhile', async () => {
+  it('rests as long as a pass requests, regardless of wake-ups', async () => {
     let passes = 0;
     const pass = { started: 1, ended: Promise.resolve(), restMs: 60_000 };
     let others = 0;

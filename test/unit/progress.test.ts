@@ -21,33 +21,33 @@ const durations = fc.integer({ min: 0, max: 48 * 60 * minutes });
 const percents = fc.option(fc.double({ min: 0, max: 100, noNaN: true }), { nil: undefined });
 
 describe('a forecast by the clock', () => {
-  it('begins at nothing with the usual time left', () => {
+  it('starts at 0 with the typical duration left', () => {
     expect(at(0)).toEqual({ progress: 0, leftMs: 10 * minutes });
   });
 
-  it('goes with the time to 95 % at the usual end', () => {
+  it('grows linearly to 95 % at the typical duration', () => {
     expect(at(5 * minutes)).toEqual({ progress: 47, leftMs: 5 * minutes });
     expect(at(10 * minutes).progress).toBe(95);
   });
 
-  it('creeps on when it takes longer, and expects a tenth of the time so far again', () => {
+  it('grows slowly after that, and expects another tenth of the elapsed time', () => {
     expect(at(12 * minutes).progress).toBeGreaterThanOrEqual(95);
     expect(at(20 * minutes)).toEqual({ progress: 97, leftMs: 2 * minutes });
     expect(at(1_000 * minutes).progress).toBeLessThanOrEqual(99);
   });
 
-  it('takes a clock that was set back for no time at all', () => {
+  it('treats a clock set back as no elapsed time', () => {
     expect(at(-5 * minutes)).toEqual({ progress: 0, leftMs: 10 * minutes });
   });
 
-  it('makes sense of jobs that usually take no time', () => {
+  it('handles a typical duration of 0', () => {
     expect(at(0, { typicalMs: 0 })).toEqual({ progress: 0, leftMs: 0 });
     expect(at(minutes, { typicalMs: 0 }).progress).toBe(99);
   });
 });
 
-describe('a forecast by the upstream’s word', () => {
-  it('tells what it says', () => {
+describe('a forecast from upstream progress', () => {
+  it('returns the reported value', () => {
     expect(at(minutes, { reported: 40 }).progress).toBe(40);
     expect(at(minutes, { reported: 40.9 }).progress).toBe(40);
   });
@@ -56,11 +56,11 @@ describe('a forecast by the upstream’s word', () => {
     expect(at(2 * minutes, { reported: 25 }).leftMs).toBe(6 * minutes);
   });
 
-  it('does not count with the first few percent', () => {
+  it('ignores the first few percent', () => {
     expect(at(minutes, { reported: 1 }).leftMs).toBe(9 * minutes);
   });
 
-  it('does not take 100 % for the end before the state says so', () => {
+  it('stays below 100 % until the state is final', () => {
     expect(at(2 * minutes, { reported: 100 }).progress).toBe(99);
   });
 });
@@ -73,7 +73,7 @@ describe('every forecast', () => {
     lastProgress: fc.integer({ min: 0, max: 99 }),
   });
 
-  it('is a whole number from what was told last to 99, and a time that is not in the past', () => {
+  it('is an integer from the last reported value to 99, with a time that is not in the past', () => {
     fc.assert(
       fc.property(facts, ({ elapsed, ...rest }) => {
         const { progress, leftMs } = at(elapsed, rest);
@@ -85,7 +85,7 @@ describe('every forecast', () => {
     );
   });
 
-  it('never goes back from one to the next, whatever the clock and the upstream say', () => {
+  it('never decreases, for any clock and upstream values', () => {
     const polls = fc.array(fc.record({ elapsed: durations, typicalMs: durations, reported: percents }));
     fc.assert(
       fc.property(polls, (all) => {

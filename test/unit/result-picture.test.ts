@@ -29,7 +29,7 @@ describe('a result from the upstream', () => {
     { contentType: 'image/webp', make: () => avatar().webp().toBuffer() },
     { contentType: 'image/webp', make: () => avatar().webp({ lossless: true }).toBuffer() },
     { contentType: 'image/webp', make: () => avatar().ensureAlpha(0.5).webp().toBuffer() },
-  ])('is taken as it came when it is a bare $contentType', async ({ contentType, make }) => {
+  ])('is stored unchanged if it is a $contentType without metadata', async ({ contentType, make }) => {
     const result = await verifyResult(await make());
     expect(result).toMatchObject({ width: 512, height: 512, contentType, clean: null });
     expect(isBlurhashValid(result.placeholder)).toEqual({ result: true });
@@ -82,7 +82,7 @@ describe('a result from the upstream', () => {
       name: 'WebP with a tail',
       make: async () => Buffer.concat([await avatar().webp().toBuffer(), emptyZip(privateMarker)]),
     },
-  ])('is encoded anew when it is a $name', async ({ make }) => {
+  ])('is re-encoded if it is a $name', async ({ make }) => {
     const source = await make();
     const { clean, contentType } = await verifyResult(source);
     expect(clean!.includes(privateMarker)).toBe(false);
@@ -106,13 +106,13 @@ describe('a result from the upstream', () => {
           .webp({ lossless: true })
           .toBuffer(),
     },
-  ])('loses no pixel when a $name is encoded anew', async ({ make }) => {
+  ])('loses no pixel when a $name is re-encoded', async ({ make }) => {
     const source = await make();
     const { clean } = await verifyResult(source);
     expect((await pixels(clean!)).equals(await pixels(source))).toBe(true);
   });
 
-  it('is turned upright when it is encoded anew', async () => {
+  it('is rotated upright when re-encoded', async () => {
     const sideways = await face(7, { width: 600, height: 400 })
       .withMetadata({ orientation: 6 })
       .jpeg()
@@ -156,7 +156,7 @@ describe('a result from the upstream', () => {
       code: 'UNREADABLE',
       make: async () => (await avatar().webp().toBuffer()).subarray(0, 1500),
     },
-  ])('is refused when it is $name', async ({ code, make }) => {
+  ])('is rejected if it is $name', async ({ code, make }) => {
     await expect(verifyResult(await make())).rejects.toMatchObject({ name: 'PictureProblem', code });
   });
 
@@ -164,13 +164,13 @@ describe('a result from the upstream', () => {
     ({ name, verdict }) => !['ok', 'TOO_SMALL'].includes(verdict) && name !== 'WebP',
   );
 
-  it.each(neverTaken)('is refused like a photo: $name', async ({ make, verdict }) => {
+  it.each(neverTaken)('is rejected like a photo: $name', async ({ make, verdict }) => {
     await expect(verifyResult(await make())).rejects.toMatchObject({ code: verdict });
   });
 });
 
-describe('the picture workshop', () => {
-  it('refuses a picture when too many are waiting, and takes the next once there is room', async () => {
+describe('the image processor', () => {
+  it('rejects a picture when its queue is full, and accepts the next when there is capacity', async () => {
     const workshop = new ImageProcessor(createWorkshopGate(1));
     const photo = await facePhoto(1, { width: 300, height: 300 });
     const taken = Array.from({ length: 1 + workshopQueue }, () => workshop.prepare(photo));
@@ -182,7 +182,7 @@ describe('the picture workshop', () => {
     expect(await workshop.prepare(photo)).toMatchObject({ width: 512 });
   });
 
-  it('leaves the event loop to the API while it works', async () => {
+  it('does not block the event loop while it works', async () => {
     const workshop = new ImageProcessor(createWorkshopGate(2));
     const photo = await facePhoto(1, { width: 4000, height: 3000 });
     let turns = 0;

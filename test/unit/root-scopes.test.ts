@@ -33,11 +33,11 @@ function refusal(call: Root['resolve'], scopes: readonly Scope[]): unknown {
 }
 
 describe('the root fields of the schema', () => {
-  it('are many', () => {
+  it('are numerous', () => {
     expect(rows.length).toBeGreaterThan(20);
   });
 
-  it.each(rows)('ask for their scope and no other: %s', (path, field) => {
+  it.each(rows)('require exactly their scope: %s', (path, field) => {
     const needed = neededBy(path);
     const others = all.filter((scope) => scope !== needed);
     const calls = [field.resolve, ...(field.subscribe ? [field.subscribe] : [])];
@@ -47,7 +47,7 @@ describe('the root fields of the schema', () => {
     }
   });
 
-  it('ask for it of subscriptions before they begin', () => {
+  it('require it of subscriptions before they start', () => {
     const fields = Object.values(schema.getSubscriptionType()!.getFields());
     expect(fields.every((field) => field.subscribe !== undefined)).toBe(true);
   });

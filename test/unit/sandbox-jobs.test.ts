@@ -26,7 +26,7 @@ describe('sandbox jobs', () => {
     expect(statusAt({ ...times, outcome }, 3_000).status).toBe(status);
   });
 
-  it('have as many results as they were told to', () => {
+  it('have the requested number of results', () => {
     const avatars = [
       { style: 'noir', prompt: '' },
       { style: 'anime', prompt: '' },

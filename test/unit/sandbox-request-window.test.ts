@@ -1,7 +1,7 @@
 import { RequestWindow } from '../../src/sandbox/request-window';
 
 describe('request window', () => {
-  it('lets the limit through, refuses the rest, and begins anew when it is over', () => {
+  it('admits requests up to the limit, rejects others, and resets at its end', () => {
     const window = new RequestWindow(2, 60_000);
     expect(window.take(5_000)).toEqual({ isOver: false, limit: 2, available: 1, resetSeconds: 60 });
     expect(window.take(35_000)).toEqual({ isOver: false, limit: 2, available: 0, resetSeconds: 30 });
@@ -9,7 +9,7 @@ describe('request window', () => {
     expect(window.take(65_000)).toEqual({ isOver: false, limit: 2, available: 1, resetSeconds: 60 });
   });
 
-  it('never says that it is over in no time', () => {
+  it('never reports a remaining time of 0', () => {
     const window = new RequestWindow(1, 100);
     expect(window.take(1_000).resetSeconds).toBe(1);
   });

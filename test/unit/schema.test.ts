@@ -93,17 +93,17 @@ function spread(names: string): string[] {
 }
 
 describe('the schema', () => {
-  it('is the one that was reviewed: after a change, `npm run build && npm run schema` writes it', () => {
+  it('matches schema/schema.graphql (to update: `npm run build && npm run schema`)', () => {
     const reviewed = readFileSync(join(__dirname, '../../schema/schema.graphql'), 'utf8');
     expect(printAppSchema(schema)).toBe(reviewed);
   });
 
-  it('says of every element what it is, in sentences', () => {
+  it('describes every element in sentences', () => {
     const mute = elements().filter(([, description]) => !/^[\p{Lu}\d`“].*[.…:]$/su.test(description ?? ''));
     expect(mute).toEqual([]);
   });
 
-  it.each(Object.entries(promised))('has the names of %s that clients are written against', (name, names) => {
+  it.each(Object.entries(promised))('keeps the public names of %s', (name, names) => {
     const paths = new Set(elements().map(([path]) => path));
     expect(spread(names).filter((element) => !paths.has(`${name}.${element}`))).toEqual([]);
   });

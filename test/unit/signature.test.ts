@@ -13,11 +13,11 @@ const check = (given: URLSearchParams, at = nowMs): string =>
   signer.verify('avatar-view', subject, given, at);
 
 describe('a signed URL', () => {
-  it('opens what it was made for', () => {
+  it('is valid for its resource', () => {
     expect(check(signed())).toBe('valid');
   });
 
-  it.each(purposes.filter((purpose) => purpose !== 'avatar-view'))('opens nothing for %s', (purpose) => {
+  it.each(purposes.filter((purpose) => purpose !== 'avatar-view'))('is invalid for %s', (purpose) => {
     expect(signer.verify(purpose, subject, signed(), nowMs)).toBe('invalid');
   });
 
@@ -27,11 +27,11 @@ describe('a signed URL', () => {
     `${subject}/`,
     `${subject}\n`,
     '',
-  ])('opens nothing else: %j', (other) => {
+  ])('is invalid for other resources: %j', (other) => {
     expect(signer.verify('avatar-view', other, signed(), nowMs)).toBe('invalid');
   });
 
-  it('works to the end of its last second and not a moment longer', () => {
+  it('is valid to the end of its last second and not longer', () => {
     const given = query(signer.sign('avatar-view', subject, nowMs + 1_500));
     expect(given.get('expires')).toBe(String(nowMs / 1000 + 2));
     expect(check(given, nowMs + 2_000)).toBe('valid');
@@ -45,13 +45,13 @@ describe('a signed URL', () => {
     expect(check(given, inAnHourMs + 500)).toBe('invalid');
   });
 
-  it('counts as expired only if it was right once', () => {
+  it('is reported as expired only if its signature is valid', () => {
     const given = signed();
     given.set('signature', 'A'.repeat(43));
     expect(check(given, inAnHourMs + 5_000)).toBe('invalid');
   });
 
-  it('is refused with any one character changed, left out or added', () => {
+  it('is rejected with any one character changed, removed or added', () => {
     const given = signed();
     const signature = given.get('signature')!;
     fc.assert(
@@ -79,11 +79,11 @@ describe('a signed URL', () => {
     'expires=NaN&signature=abc',
     'expires=-1&signature=abc',
     'expires=9007199254740993&signature=abc',
-  ])('is refused where it is no signature at all: %j', (text) => {
+  ])('is rejected if malformed: %j', (text) => {
     expect(check(query(text))).toBe('invalid');
   });
 
-  it('holds for any subject, and for that one alone', () => {
+  it('is valid for any subject, and for no other', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.constantFrom(...purposes), (one, other, purpose) => {
         const given = query(signer.sign(purpose, one, inAnHourMs));
@@ -105,7 +105,7 @@ describe('rotating the secret', () => {
   const verdict = (by: UrlSigner, of: UrlSigner): string =>
     by.verify('photo-upload', subject, query(of.sign('photo-upload', subject, inAnHourMs)), nowMs);
 
-  it('keeps the URLs given out before it open while both secrets are known', () => {
+  it('keeps earlier URLs valid while both secrets are configured', () => {
     expect(verdict(during, before)).toBe('valid');
     expect(verdict(during, during)).toBe('valid');
   });
@@ -115,7 +115,7 @@ describe('rotating the secret', () => {
     expect(verdict(before, during)).toBe('invalid');
   });
 
-  it('closes them once the old secret is gone', () => {
+  it('invalidates them once the old secret is removed', () => {
     expect(verdict(after, before)).toBe('invalid');
   });
 });

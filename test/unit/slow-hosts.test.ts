@@ -29,7 +29,7 @@ describe('a host that is slow', () => {
     expect(beginAll(hosts, 'alice', slow)).toHaveLength(10);
   });
 
-  it('leaves other hosts, and other owners on the same host, as they were', async () => {
+  it('does not affect other hosts, and other owners on the same host', async () => {
     const hosts = new SlowHosts(limits);
     beginAll(hosts, 'alice', slow);
     await new Promise((resolve) => setTimeout(resolve, 4 * limits.slowMs));
@@ -38,7 +38,7 @@ describe('a host that is slow', () => {
     expect(beginAll(hosts, 'bob', slow)).toHaveLength(10);
   });
 
-  it('is forgotten when many others have been slow since', async () => {
+  it('is evicted after many other slow hosts', async () => {
     const hosts = new SlowHosts({ slowMs: 1, maxDownloads: 1 });
     const urls = Array.from({ length: 1_001 }, (_, index) => `https://${index}.example/`);
     const ends = urls.map((url) => hosts.begin('alice', url)!);

@@ -76,20 +76,20 @@ const tables: Table[] = [
 ];
 
 describe.each(tables)('the states of a $jobType', ({ moves, statuses, initialJobs, type }) => {
-  it('lead only to states that there are', () => {
+  it('lead only to existing states', () => {
     expect(statuses).toEqual(Object.keys(moves));
     for (const next of Object.values(moves).flat()) expect(statuses).toContain(next);
   });
 
-  it('can all be reached from where it begins', () => {
+  it('can all be reached from the initial state', () => {
     expect([...reachable(moves, initialJobs)].sort()).toEqual([...statuses].sort());
   });
 
-  it('name no move twice', () => {
+  it('contain no transition twice', () => {
     for (const next of Object.values(moves)) expect(new Set(next).size).toBe(next.length);
   });
 
-  it('are those that the API shows', () => {
+  it('match those of the API', () => {
     expect(shown(type).sort()).toEqual([...statuses].sort());
   });
 });
@@ -123,14 +123,14 @@ const ways: Way[] = [
 describe.each(ways)('a $jobType', ({ moves, ends, running, success }) => {
   const final = Object.keys(moves).filter((status) => moves[status]!.length === 0);
 
-  it('comes to an end from every state', () => {
+  it('can reach an end from every state', () => {
     for (const status of Object.keys(moves)) {
       const reached = reachable(moves, [status]);
       expect(ends.some((end) => reached.has(end))).toBe(true);
     }
   });
 
-  it('leaves an end only for a better one, or from FAILED to try again', () => {
+  it('leaves an end state only for a better one, or from FAILED to retry', () => {
     expect(final.sort()).toEqual([success[0], 'CANCELLED'].sort());
     const left = ends.filter((end) => !final.includes(end));
     expect(left).toEqual([...success.slice(1), 'FAILED']);
@@ -138,7 +138,7 @@ describe.each(ways)('a $jobType', ({ moves, ends, running, success }) => {
     expect(moves.FAILED).toEqual(expect.arrayContaining(success));
   });
 
-  it('can be cancelled in every state that is no end', () => {
+  it('can be cancelled in every state that is not an end', () => {
     const waiting = Object.keys(moves).filter((status) => !ends.includes(status));
     expect(waiting.filter((status) => !moves[status]!.includes('CANCELLED'))).toEqual([]);
   });
@@ -148,17 +148,17 @@ describe.each(ways)('a $jobType', ({ moves, ends, running, success }) => {
     expect(before).toEqual(['QUEUED']);
   });
 
-  it('is uncertain only after a submission', () => {
+  it('is UNCERTAIN only after a submission', () => {
     const before = Object.keys(moves).filter((status) => moves[status]!.includes('UNCERTAIN'));
     expect(before).toEqual(['SUBMITTING']);
   });
 
-  it('takes an id that comes late, unless it was cancelled', () => {
+  it('accepts a late id, unless cancelled', () => {
     const before = Object.keys(moves).filter((status) => moves[status]!.includes(running));
     expect(before.sort()).toEqual(['FAILED', 'QUEUED', 'SUBMITTING', 'UNCERTAIN']);
   });
 
-  it('never goes back to the queue once the upstream has it, but by way of a failure', () => {
+  it('returns to the queue after submission only through a failure', () => {
     const before = Object.keys(moves).filter((status) => moves[status]!.includes('QUEUED'));
     expect(before.sort()).toEqual(['FAILED', 'SUBMITTING', 'UNCERTAIN']);
   });

@@ -49,7 +49,7 @@ describe('transfers', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  it('are cut off when nothing comes within the grace', async () => {
+  it('are aborted when no data arrive within the grace period', async () => {
     const sending = start(new TransferSlots(limits, errors), 'anna');
     await after(9_999);
     await sending.send(1);
@@ -57,7 +57,7 @@ describe('transfers', () => {
     expect(await sending.result).toBe('anna too slow');
   });
 
-  it('go on for as long as they keep the minimum rate, however long that is', async () => {
+  it('continue as long as they keep the minimum rate', async () => {
     const sending = start(new TransferSlots(limits, errors), 'anna');
     for (let second = 0; second < 600; second += 5) {
       await after(5_000);
@@ -67,7 +67,7 @@ describe('transfers', () => {
     expect(await sending.result).toBe('anna ended');
   });
 
-  it('are cut off when they stay below the minimum rate, although pieces keep coming', async () => {
+  it('are aborted below the minimum rate, even with a steady flow of data', async () => {
     const sending = start(new TransferSlots(limits, errors), 'anna');
     for (let second = 0; second < 30; second += 1) {
       await after(1_000);
@@ -76,14 +76,14 @@ describe('transfers', () => {
     expect(await sending.result).toBe('anna too slow');
   });
 
-  it('may pause no longer than the grace, whatever they sent before', async () => {
+  it('may pause no longer than the grace period', async () => {
     const sending = start(new TransferSlots(limits, errors), 'anna');
     await sending.send(25_000_000);
     await after(10_001);
     expect(await sending.result).toBe('anna too slow');
   });
 
-  it('are not held responsible for the time that the server takes', async () => {
+  it('do not count the time that the server takes', async () => {
     const slots = new TransferSlots(limits, errors);
     const result = slots.run('anna', async (transfer) => {
       await transfer.wait(Promise.resolve());
@@ -95,7 +95,7 @@ describe('transfers', () => {
     expect(await result).toBe('ended');
   });
 
-  it('of one owner take no more than its share', async () => {
+  it('of one owner use no more than its share', async () => {
     const slots = new TransferSlots(limits, errors);
     const sendings = Array.from({ length: 3 }, () => start(slots, 'anna'));
     expect(await start(slots, 'anna').result).toBe('anna owner full');
@@ -109,7 +109,7 @@ describe('transfers', () => {
     expect(await next.result).toBe('anna ended');
   });
 
-  it('give the place of the slowest to an owner that has fewer, once they are past their grace', async () => {
+  it('are aborted slowest first for an owner with fewer transfers, after their grace period', async () => {
     const slots = new TransferSlots(limits, errors);
     const [slow, slower, other] = [start(slots, 'anna'), start(slots, 'anna'), start(slots, 'anna')];
     const bobs = start(slots, 'bob');
@@ -136,7 +136,7 @@ describe('transfers', () => {
     ]);
   });
 
-  it('of four times the minimum rate keep their places', async () => {
+  it('of four times the minimum rate are not aborted', async () => {
     const slots = new TransferSlots(limits, errors);
     const sendings = ['anna', 'anna', 'anna', 'bob'].map((owner) => start(slots, owner));
     for (let second = 0; second < 20; second += 1) {
@@ -146,7 +146,7 @@ describe('transfers', () => {
     expect(await start(slots, 'carl').result).toBe('carl full');
   });
 
-  it('that have all their bytes keep their places', async () => {
+  it('that have received all bytes are not aborted', async () => {
     const slots = new TransferSlots({ ...limits, maxTransfers: 1 }, errors);
     let finish: () => void = () => undefined;
     const checking = slots.run('anna', async (transfer) => {
