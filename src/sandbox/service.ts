@@ -12,7 +12,7 @@ import {
   type Tempo,
 } from './jobs';
 import { type PhotoIntake, PhotoRefusal } from './photo-intake';
-import { looks, makePicture } from './picture';
+import { makePicture, styles } from './picture';
 import { Refusal, type Reply } from './replies';
 import type { SandboxStore } from './store';
 
@@ -23,7 +23,7 @@ const trainSchema = z.object({
 });
 const prompt = z.string().max(2_000);
 const maxAvatars = 100;
-const style = z.string().refine((id) => looks.has(id), 'is not a style of this sandbox');
+const style = z.string().refine((id) => styles.has(id), 'is not a style of this sandbox');
 const generateSchema = z.object({
   prompts: z
     .array(z.object({ style, prompt: prompt.optional(), count: z.int().min(1).max(maxAvatars).default(1) }))
@@ -125,7 +125,7 @@ export class SandboxService {
     const request = read(instantSchema, body);
     const { pictures, invalid } = await this.copies(request.images, instantSourceSize, effect.signal);
     const words = request.prompt.toLowerCase();
-    const named = [...looks.keys()].find((id) => words.includes(id)) ?? 'realistic';
+    const named = [...styles.keys()].find((id) => words.includes(id)) ?? 'realistic';
     const avatars = Array.from({ length: request.count }, () => ({ style: named, prompt: request.prompt }));
     const outcome = invalid > 0 && effect.outcome === 'done' ? 'image-not-valid' : effect.outcome;
     const spec = { modelId: null, avatars, pictures, size: instantSize, outcome };
