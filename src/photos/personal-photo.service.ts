@@ -6,13 +6,13 @@ import type { MediaStore, OpenObject } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
 import type { PhotoEntity } from './photo.entity';
 
-/** All photos of a person: erased, or handed out. */
+/** Erasure and export of a person's photos. */
 export class PersonalPhotoService {
   constructor(private readonly store: Pick<MediaStore, 'open'>) {}
 
   /**
-   * Deletes photos and dooms their bytes. After the jobs that they were used for are gone.
-   * @returns how many, at most `limit`
+   * Deletes photos and schedules deletion of their bytes. Call it after the jobs that used them have been deleted.
+   * @returns the number of photos, at most `limit`
    */
   async eraseSome(sql: Sql, { owner, until }: Person, limit: number): Promise<number> {
     const gone = await sql.rows<{ id: string }>(
@@ -28,7 +28,7 @@ export class PersonalPhotoService {
     return gone.length;
   }
 
-  /** The person's photos, the oldest first. */
+  /** The person's photos, oldest first. */
   list(sql: Sql, { owner, until }: Person): AsyncGenerator<PhotoEntity> {
     return inBatches<PhotoEntity>(async (last, limit) => {
       const rows = await sql.rows<Record<string, unknown>>(
@@ -40,7 +40,7 @@ export class PersonalPhotoService {
     });
   }
 
-  /** What is known of a photo, as its person may have it. */
+  /** The record of a photo in the person's export. */
   recordOf(photo: PhotoEntity): object {
     const { id, status, filename, sourceUrl, width, height, byteSize, problems, purgeAt, createdAt } = photo;
     const file = this.fileOf(photo);
@@ -56,12 +56,12 @@ export class PersonalPhotoService {
     };
   }
 
-  /** What the photo is called in a person's archive; null if it has no bytes. */
+  /** The name of the photo's file in a person's archive; null if the photo has no bytes. */
   fileOf({ id, status }: Pick<PhotoEntity, 'id' | 'status'>): string | null {
     return status === 'READY' ? `photos/${toGlobalId('Photo', id)}.jpg` : null;
   }
 
-  /** Opens the bytes of a photo; null if they have gone meanwhile. */
+  /** Opens the bytes of a photo; null if they have been deleted. */
   open({ id }: Pick<PhotoEntity, 'id'>): Promise<OpenObject | null> {
     return this.store.open(photoKey(id));
   }

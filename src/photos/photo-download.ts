@@ -3,18 +3,19 @@ import type { Downloads } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';
 import { SlowHosts } from '../upstream/slow-hosts';
 
-/** The longest that one download may take, in milliseconds, from the name's resolution to the last byte. */
+/** Maximum duration of one download, in milliseconds, from DNS resolution to the last byte. */
 const downloadMs = 30_000;
 
-/** How many photos of the greatest size fit into the memory for downloads; of smaller ones accordingly more. */
+/** The memory for downloads, as a number of photos of maximum size. */
 const maxLargest = 12;
 
-/** A host that takes longer for a photo than `slowMs` gets this share. */
+/** A host that takes longer than `slowMs` for a photo gets at most `maxDownloads`. */
 const slowHosts = { slowMs: 5_000, maxDownloads: 4 };
 
 /**
- * Downloads photos into memory. The memory is shared between owners like the slots are, as bytes arrive: a photo that
- * does not fit is given up, and its bytes with it, so that downloads never wait for each other.
+ * Downloads photos into memory. Memory is allocated as bytes arrive and, like the slots, shared fairly between
+ * owners. A photo that does not fit is aborted and its memory released, so that downloads never wait for each
+ * other.
  */
 export class PhotoDownload {
   private readonly memory: OwnerShares;
@@ -28,7 +29,7 @@ export class PhotoDownload {
   }
 
   /**
-   * Downloads the photo and hands its bytes to `use`; they count as held until that has ended.
+   * Downloads the photo and passes its bytes to `use`. Their memory is released when `use` has ended.
    * @throws DownloadError, DownloadDeferred, or what `use` throws
    */
   async run<Result>(
@@ -37,7 +38,7 @@ export class PhotoDownload {
     use: (bytes: Buffer) => Promise<Result>,
   ): Promise<Result> {
     const end = this.hosts.begin(owner, sourceUrl);
-    if (!end) throw new DownloadDeferred('The host is slow and has its share of the downloads.');
+    if (!end) throw new DownloadDeferred('The host is slow and has reached its limit of downloads.');
     const held: Uint8Array[] = [];
     try {
       await this.read(owner, sourceUrl, signal, held).finally(end);

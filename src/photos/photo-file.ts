@@ -1,13 +1,13 @@
 import { DomainError } from '../core/errors';
 import { photoTooLarge } from './photo.errors';
 
-/** How many slots one call may ask for: as many as a training may have photos. */
+/** Maximum number of files per call: the maximum number of photos of a training. */
 const maxFiles = 30;
 
 const maxFilenameLength = 255;
 const contentTypes: readonly string[] = ['image/jpeg', 'image/png'];
 
-/** A photo that is about to be sent, as its sender describes it. */
+/** A photo to be uploaded, as described by the client. */
 export interface PhotoFile {
   filename: string;
   contentType: string;
@@ -15,12 +15,13 @@ export interface PhotoFile {
 }
 
 /**
- * Refuses what could only be refused later. What a file really is shows when its bytes come.
- * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED or PHOTO_TOO_LARGE, with the field of the first that is wrong
+ * Validates the description of files. The actual type is checked when the bytes arrive.
+ * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED or PHOTO_TOO_LARGE, with the field of the first invalid
+ * file
  */
 export function checkFiles(files: readonly PhotoFile[], maxBytes: number): void {
   if (files.length < 1 || files.length > maxFiles) {
-    throw new DomainError('INVALID_INPUT', `Give 1 to ${maxFiles} files; there were ${files.length}.`, {
+    throw new DomainError('INVALID_INPUT', `Send 1 to ${maxFiles} files; ${files.length} were given.`, {
       field: 'input.files',
       details: { given: files.length, minimum: 1, maximum: maxFiles },
     });
@@ -32,19 +33,21 @@ function checkFile({ filename, contentType, byteSize }: PhotoFile, field: string
   if (filename === '' || filename.length > maxFilenameLength || /\p{Cc}/u.test(filename)) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A filename has 1 to ${maxFilenameLength} characters and no control characters.`,
+      `A filename must have 1 to ${maxFilenameLength} characters and no control characters.`,
       { field: `${field}.filename` },
     );
   }
   if (!contentTypes.includes(contentType)) {
     throw new DomainError(
       'PHOTO_TYPE_UNSUPPORTED',
-      `Photos are taken as ${contentTypes.join(' or ')}. Convert the photo and send it as one of these.`,
+      `Photos must be ${contentTypes.join(' or ')}. Convert the photo to one of these types.`,
       { field: `${field}.contentType`, details: { supported: contentTypes } },
     );
   }
   if (!(byteSize >= 1)) {
-    throw new DomainError('INVALID_INPUT', 'A photo has at least 1 byte.', { field: `${field}.byteSize` });
+    throw new DomainError('INVALID_INPUT', 'A photo must have at least 1 byte.', {
+      field: `${field}.byteSize`,
+    });
   }
   if (byteSize > maxBytes) throw photoTooLarge(maxBytes, { field: `${field}.byteSize`, byteSize });
 }

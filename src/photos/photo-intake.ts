@@ -9,16 +9,16 @@ import type { SpooledUpload } from '../storage/upload-spool';
 import { photoKey, unusedPhotoMs } from './photo-lifetime';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 
-/** A photo as it came, with what was made of it. */
+/** A received photo and the checked image made from it. */
 export interface CheckedPhoto {
-  /** Of the bytes as they came, lower-case hex. */
+  /** The SHA-256 of the received bytes, in lower-case hexadecimal. */
   sha256: string;
   prepared: PreparedPhoto;
 }
 
 /**
- * Where every photo becomes READY or REJECTED, whichever way it came. Bytes are durable before the row says so, and a
- * row that no longer waits for them is not touched: whoever was faster, or deleted it, has the last word.
+ * Makes photos READY or REJECTED, for uploads and fetches. Bytes are durable before the row is updated. A row that
+ * no longer expects the bytes, because it was changed or deleted concurrently, is left unchanged.
  */
 export class PhotoIntake {
   constructor(
@@ -28,7 +28,7 @@ export class PhotoIntake {
   ) {}
 
   /**
-   * Checks a photo and makes it what is kept of it.
+   * Checks a photo and converts it to the image that is stored.
    * @throws PictureProblem if it cannot be used; DomainError SERVICE_UNAVAILABLE if too many are being checked
    */
   async check(bytes: Buffer): Promise<CheckedPhoto> {
@@ -36,8 +36,8 @@ export class PhotoIntake {
   }
 
   /**
-   * {@link check} for an upload, which is read only when its turn has come.
-   * @param owner - takes turns with others
+   * {@link check} for an upload, which is read from disk when its check starts.
+   * @param owner - for the fair order of checks
    */
   async checkUpload(upload: SpooledUpload, owner: string): Promise<CheckedPhoto> {
     return { sha256: upload.sha256, prepared: await this.workshop.prepare(() => upload.read(), owner) };
@@ -45,8 +45,9 @@ export class PhotoIntake {
 
   /**
    * Stores the photo and moves its row to READY.
-   * @param lease - the fetch that has it in hand; null for an upload, which must have announced its `sha256` in the row
-   * @returns the row, or null if it did not wait for these bytes any more; bytes that no row can own are then doomed
+   * @param lease - the lease of the fetch; null for an upload, which must have stored its `sha256` in the row
+   * @returns the row, or null if it no longer expects these bytes; bytes without a row are then scheduled for
+   * deletion
    */
   async keep(
     photoId: string,
@@ -70,7 +71,7 @@ export class PhotoIntake {
     return null;
   }
 
-  /** Moves the row of a fetched photo to REJECTED; false if the lease had passed to somebody else. */
+  /** Moves the row of a fetched photo to REJECTED; false if the lease has ended. */
   async rejectFetched(photoId: string, problem: PhotoProblemRow, lease: string): Promise<boolean> {
     const rows = await this.database.rows(
       `UPDATE photos
@@ -82,7 +83,7 @@ export class PhotoIntake {
     return rows.length > 0;
   }
 
-  /** Moves the row of an uploaded photo to REJECTED, unless a good one has come meanwhile. */
+  /** Moves the row of an uploaded photo to REJECTED, unless a valid one has been stored meanwhile. */
   async rejectUploaded(photoId: string, problem: PhotoProblemRow): Promise<void> {
     await this.database.rows(
       `UPDATE photos
@@ -92,7 +93,7 @@ export class PhotoIntake {
     );
   }
 
-  /** Bytes that came after their row was deleted or purged must follow it. */
+  /** Schedules deletion of bytes that were stored after their row was deleted or purged. */
   private async discardOrphan(photoId: string): Promise<void> {
     const known = await this.database.rows(`SELECT id FROM photos WHERE id = $1 AND status <> 'PURGED'`, [
       photoId,

@@ -1,13 +1,13 @@
 /**
- * How long a photo that no training uses is kept after it was sent or refused, in milliseconds: a day, so that a form
- * that is filled in over an evening keeps its photos. (After a training, `PHOTO_RETENTION` says how long.)
+ * How long a photo that no training uses is kept after it was uploaded or rejected, in milliseconds. After a
+ * training, `PHOTO_RETENTION` applies.
  */
 export const unusedPhotoMs = 24 * 3_600_000;
 
-/** How long a slot without bytes is kept, in milliseconds: its URL's hour, and another for an upload under way. */
+/** How long a slot without bytes is kept, in milliseconds: the URL's hour, and another for an upload in progress. */
 export const unusedSlotMs = 2 * 3_600_000;
 
-/** Under which key the bytes of a photo lie in the media store. */
+/** The media key of a photo. */
 export function photoKey(photoId: string): string {
   return `photos/${photoId}.jpg`;
 }
@@ -16,8 +16,8 @@ const unfinishedModels = `('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING')`;
 const unfinishedGenerations = `('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING')`;
 
 /**
- * SQL that is true of a row of `photos` while a model or generation that is not finished needs its bytes.
- * @param exceptJob - SQL for the UUID of a job that does not count
+ * An SQL condition that is true of a row of `photos` while an unfinished model or generation needs its bytes.
+ * @param exceptJob - SQL for the UUID of a job to ignore
  */
 export function isNeeded(exceptJob: string): string {
   return `(EXISTS (SELECT FROM model_photos JOIN models ON models.id = model_photos.model_id

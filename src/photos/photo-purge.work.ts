@@ -2,22 +2,22 @@ import type { Sql, Transactions } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion';
 import { isNeeded, photoKey } from './photo-lifetime';
 
-/** How long the row of a purged photo that nothing names is kept, in milliseconds, so that its owner can be told. */
+/** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
 const purgedRowMs = 30 * 86_400_000;
 
-/** SQL that is true of a photo that a model or generation was made with. */
+/** An SQL condition that is true of a photo that a model or generation refers to. */
 const isNamed = `(EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)
                   OR EXISTS (SELECT FROM generations WHERE photo_id = photos.id))`;
 
-/** Ends photos that are kept long enough. */
+/** Purges photos at the end of their retention. */
 export class PhotoPurgeWork {
   constructor(private readonly database: Transactions) {}
 
   /**
-   * Purges photos whose time has come: their bytes are doomed in the same transaction, and what could tell of the
-   * person is forgotten. Slots that were never used go without a trace, and so, 30 days later, do the rows of purged
-   * photos that no model and no generation names. Several processes may do this at once.
-   * @returns how many were due; as many as `limit` means that more may be
+   * Purges due photos: schedules deletion of their bytes in the same transaction, and clears personal data. Deletes
+   * unused slots, and after 30 days the rows of purged photos that no model or generation refers to. Safe to run
+   * concurrently in several processes.
+   * @returns the number of due photos; if it equals `limit`, more may be due
    */
   async purgeDue(limit: number): Promise<number> {
     return this.database.transaction(async (sql) => {
@@ -35,9 +35,9 @@ export class PhotoPurgeWork {
   }
 }
 
-/** @param ids - of photos that this transaction has locked */
+/** @param ids - photos that this transaction has locked */
 async function purge(sql: Sql, ids: readonly string[]): Promise<void> {
-  // A job may have been made with one since its time was set. The locks are ours, so none can be made now.
+  // A job may have started to use a photo after its time was set. With the rows locked, no new job can.
   await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
   await sql.rows(
     `DELETE FROM photos

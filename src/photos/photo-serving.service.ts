@@ -3,30 +3,29 @@ import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 
-/** How often a process records that it serves photos, in milliseconds. */
+/** The interval between records, in milliseconds. */
 const recordMs = 5_000;
-/** After a longer time without a record, photos may not have been served meanwhile. Milliseconds. */
+/** The maximum gap between records of an uninterrupted period, in milliseconds. */
 const maxGapMs = 15_000;
 /** How long records are kept; far longer than any grace period. */
 const retention = '30 days';
 
-/** What {@link PhotoServing} needs. */
-export interface PhotoServingDependencies {
+export interface PhotoServingDeps {
   sql: Sql;
   logger: Logger;
-  /** What the photo URLs of this process begin with. */
+  /** The base of photo URLs of this process. */
   publicUrl: () => string;
-  /** Whether the HTTP server of this process accepts connections now. */
+  /** Whether the HTTP server of this process is accepting connections. */
   isAccepting: () => Promise<boolean>;
 }
 
 /**
- * Records that this process serves photos to upstreams, in the database, by the database's clock.
+ * Records in the database, by the database's clock, that this process serves photos to upstreams.
  *
- * "The upstream has fetched no photo" proves that a paid call never arrived only if photos could be fetched during the
- * whole time. A record says that the process served photos from `serving_since` to `last_seen_at`: it is renewed every
- * 5 s, only while the HTTP server accepts connections, and starts again at each start of a process. A gap of more than
- * 15 s, a fetch that was refused, and one that could not be recorded are recorded as an interruption.
+ * That the upstream has fetched no photo proves that a paid call did not arrive only if photos could be fetched
+ * during the whole period. A record states that the process served photos from `serving_since` to `last_seen_at`.
+ * It is renewed every 5 s while the HTTP server accepts connections, and each start of a process creates a new one.
+ * A gap of more than 15 s, a refused fetch, and a fetch that could not be recorded count as interruptions.
  */
 export class PhotoServing {
   private readonly id = randomUUID();
@@ -35,9 +34,12 @@ export class PhotoServing {
   private isInterrupted = false;
   private isFailing = false;
 
-  constructor(private readonly dependencies: PhotoServingDependencies) {}
+  constructor(private readonly dependencies: PhotoServingDeps) {}
 
-  /** Makes the first record, and then one every 5 s. Call it when the HTTP server listens, before any paid call. */
+  /**
+   * Makes the first record, and then one every 5 s. Call it when the HTTP server is listening, before any paid
+   * call.
+   */
   async start(): Promise<void> {
     if (this.repeating) return;
     await this.tryRecord();
@@ -50,17 +52,17 @@ export class PhotoServing {
     await this.repeating;
   }
 
-  /** A photo could not be served, or its fetch not be recorded: the time until the next record proves nothing. */
+  /** Records an interruption: a photo could not be served, or its fetch could not be recorded. */
   interrupt(): void {
     this.isInterrupted = true;
   }
 
-  /** Makes one record. Throws if the database cannot take it. */
+  /** Makes one record. Throws if the database is unavailable. */
   async record(): Promise<void> {
     const { sql, publicUrl, isAccepting } = this.dependencies;
     if (!(await isAccepting())) {
       this.interrupt();
-      throw new Error('The HTTP server of this process accepts no connection.');
+      throw new Error('The HTTP server of this process does not accept connections.');
     }
     const wasInterrupted = this.isInterrupted;
     this.isInterrupted = false;
@@ -94,16 +96,16 @@ export class PhotoServing {
     const { logger } = this.dependencies;
     try {
       await this.record();
-      if (this.isFailing) logger.info('it is recorded again that photos are served');
+      if (this.isFailing) logger.info('the record of serving photos is written again');
       this.isFailing = false;
     } catch (error) {
-      if (!this.isFailing) logger.warn({ err: error }, 'it cannot be recorded that photos are served');
+      if (!this.isFailing) logger.warn({ err: error }, 'the record of serving photos cannot be written');
       this.isFailing = true;
     }
   }
 }
 
-/** A time during which photos had to be served under an address, for a conclusion from the absence of fetches. */
+/** A period in which photos had to be available under a base URL, so that missing fetches are evidence. */
 export interface ServingWindow {
   publicUrl: string;
   from: Date;
@@ -111,10 +113,10 @@ export interface ServingWindow {
 }
 
 /**
- * Whether photos were served during the whole time:
- * - `unbroken`: a process with this address served from the beginning, no process that served was interrupted, and none
- *   has ended: which process a proxy passes a fetch to is not known, nor how long it passes fetches to one that has ended
- * - `pending`: a process that serves now has not yet made a record after the end of that time
+ * Whether photos were served during the whole period:
+ * - `unbroken`: a process with this base URL served from the beginning, and no serving process was interrupted or
+ *   has ended (a proxy may have passed a fetch to any of them)
+ * - `pending`: a serving process has not yet made a record after the end of the period
  * - `broken`: otherwise
  */
 export async function readServing(
@@ -125,7 +127,7 @@ export async function readServing(
   const [found] = await sql.rows<
     Record<'is_pending' | 'has_ended' | 'is_covered' | 'is_interrupted', boolean | null>
   >(
-    // A process that ended soon after the beginning made its last record before it.
+    // A process that ended soon after the beginning made its last record before the beginning.
     `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - ${maxGap}) AS is_pending,
             bool_or(last_seen_at < $3 AND last_seen_at <= now() - ${maxGap}) AS has_ended,
             bool_or(serving_since <= $2) AS is_covered,
@@ -138,7 +140,7 @@ export async function readServing(
   return found!.is_pending ? 'pending' : 'unbroken';
 }
 
-/** Removes old records of processes that have ended. */
+/** Deletes old records of processes that have ended. */
 export async function pruneServing(sql: Sql): Promise<void> {
   await sql.rows(`DELETE FROM photo_servers WHERE last_seen_at < now() - interval '${retention}'`);
 }

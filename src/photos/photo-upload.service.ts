@@ -11,48 +11,47 @@ import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge, UploadConflict, uploadInProgress } from './photo.errors';
 import type { PhotoStatus } from './photo.state';
 
-/** How many photos that cannot be used one slot takes; each costs a decoding. */
+/** Maximum number of rejected uploads per slot; each costs a decoding. */
 const maxRejections = 10;
 
-/** What refused clients are advised to wait, in seconds. */
+/** The `retryAfterSeconds` of refused uploads. */
 const retryAfterSeconds = 5;
 
-/** For how long, in milliseconds, bytes that are being stored keep other bytes for the same photo out. */
+/** How long bytes that are being stored block other bytes for the same photo, in milliseconds. */
 const storingMs = 60_000;
 
-/** What a photo's upload is answered with. */
+/** The response to an upload. */
 interface UploadedPhoto {
   id: string;
   status: PhotoStatus;
-  /** Of the photo as it was sent, upright, in pixels. */
+  /** Dimensions of the uploaded photo, upright, in pixels. */
   width: number | null;
   height: number | null;
-  /** Of the photo as it is kept. */
+  /** The size of the stored photo. */
   byteSize: number | null;
   problems: PhotoProblemRow[];
 }
 
-/** How an upload ended well: `created` is false where the same bytes had come before. */
+/** A successful upload. `created` is false if the same bytes had been uploaded before. */
 export interface UploadAnswer {
   created: boolean;
   photo: UploadedPhoto;
 }
 
-/** What {@link PhotoUploadService} needs. */
 export interface PhotoUploadServiceDeps {
   database: Transactions;
   urls: PhotoUrls;
   intake: PhotoIntake;
   spool: UploadSpool;
-  /** Of one photo, as it is sent. */
+  /** Maximum size of an uploaded photo. */
   maxBytes: number;
   limits: TransferLimits;
 }
 
-/** Takes the bytes of photos whose slots `PhotoService.createUploads` gave out. */
+/** Receives the bytes of photos for the slots of `PhotoService.createUploads`. */
 export class PhotoUploadService {
   private readonly transfers: TransferSlots;
-  /** The photos whose bytes this process is receiving. */
+  /** Photos whose bytes this process is receiving. */
   private readonly receiving = new Set<string>();
 
   constructor(private readonly deps: PhotoUploadServiceDeps) {
@@ -60,16 +59,16 @@ export class PhotoUploadService {
   }
 
   /**
-   * Reads a photo, checks it and keeps it. The same bytes may be sent again and are answered alike; after a photo that
-   * was refused another one may be sent, up to ten times.
+   * Reads, checks and stores a photo. Uploading the same bytes again returns the same answer. After a rejected
+   * photo another one may be uploaded, up to ten times.
    * @param photoId - the global id in the URL
-   * @param body - read at most once, and left early after an error; that must not end the connection, which is still
-   * to be answered
-   * @param byteSize - the request's Content-Length, where it has one
-   * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted; UPLOAD_IN_PROGRESS;
-   * PHOTO_TOO_LARGE, PHOTO_TYPE_UNSUPPORTED, PHOTO_INVALID if it is refused, which the photo's `problems` then say too;
-   * {@link UploadConflict} for other bytes than it has; TIMEOUT if the bytes come too slowly; RATE_LIMITED if the owner
-   * has too many uploads under way; SERVICE_UNAVAILABLE, after which the same works later
+   * @param body - read at most once, and not to its end after an error; the caller keeps the connection open for
+   * the response
+   * @param byteSize - the request's Content-Length, if present
+   * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted;
+   * UPLOAD_IN_PROGRESS; PHOTO_TOO_LARGE, PHOTO_TYPE_UNSUPPORTED or PHOTO_INVALID if it is rejected, which is then
+   * also in the photo's `problems`; {@link UploadConflict} if it already has other bytes; TIMEOUT if the client is
+   * too slow; RATE_LIMITED if the owner has too many concurrent uploads; SERVICE_UNAVAILABLE for temporary failures
    */
   async receiveUpload(
     photoId: string,
@@ -121,8 +120,8 @@ export class PhotoUploadService {
   }
 
   /**
-   * Writes into the row which bytes are about to be stored, unless others are. So bytes and row always fit together,
-   * though two uploads for one photo may race.
+   * Records in the row which bytes are about to be stored, unless others are. So row and bytes match even if two
+   * uploads for one photo run concurrently.
    */
   private async announce(id: string, { sha256 }: CheckedPhoto): Promise<boolean> {
     const rows = await this.deps.database.rows(
@@ -142,7 +141,7 @@ export class PhotoUploadService {
     throw uploadInProgress(storingMs / 1_000);
   }
 
-  /** The row, or null if it is gone for good. */
+  /** The row, or null if it is deleted or purged. */
   private async find(id: string): Promise<PhotoEntity | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED' AND NOT ${isBeingErased('photos.owner')}`,
@@ -161,7 +160,7 @@ function uploadedPhoto({ id, status, width, height, byteSize, problems }: PhotoE
   return { id: toGlobalId('Photo', id), status, width, height, byteSize, problems };
 }
 
-/** Writes the body into the spool at the pace of the disk: the client is not read from meanwhile. */
+/** Writes the body to the spool, with backpressure: the client is read only as fast as the disk writes. */
 async function receive(
   body: AsyncIterable<Uint8Array>,
   { upload, transfer, maxBytes }: { upload: SpooledUpload; transfer: Transfer; maxBytes: number },
@@ -176,7 +175,7 @@ async function receive(
       await upload.write(next);
     }
   } finally {
-    // Not awaited: after a timeout it would wait for the very chunk that does not come.
+    // Not awaited: after a timeout it would wait for the missing chunk.
     iterator.return?.().catch(() => undefined);
   }
 }
@@ -187,7 +186,7 @@ async function nextChunk(iterator: AsyncIterator<Uint8Array, unknown>): Promise<
     return next.done ? null : next.value;
   } catch (error) {
     if (error instanceof DomainError) throw error;
-    throw new DomainError('INVALID_INPUT', 'The upload ended before all bytes had come. Send it again.', {
+    throw new DomainError('INVALID_INPUT', 'The upload ended before all bytes had arrived. Send it again.', {
       cause: error,
     });
   }
@@ -208,11 +207,11 @@ function asRefusal(error: unknown): { error: DomainError; problem: PhotoProblemR
 
 const transferErrors: TransferErrors = {
   tooSlow: () =>
-    new DomainError('TIMEOUT', 'The bytes came too slowly. Send the photo again, or a smaller copy of it.'),
+    new DomainError('TIMEOUT', 'The upload was too slow. Send the photo again, or a smaller copy of it.'),
   ownerFull: () =>
     new DomainError(
       'RATE_LIMITED',
-      'You have too many uploads under way. Send the photo again when one ends.',
+      'You have too many concurrent uploads. Send the photo again when one has ended.',
       {
         details: { retryAfterSeconds },
       },
@@ -230,6 +229,6 @@ function busy(reason: string): DomainError {
 function tooManyRejections(): DomainError {
   return new DomainError(
     'UPLOAD_URL_EXPIRED',
-    `${maxRejections} photos that cannot be used were sent to this upload URL. Ask createPhotoUploads for a new one.`,
+    `${maxRejections} unusable photos were sent to this upload URL. Call createPhotoUploads for a new one.`,
   );
 }

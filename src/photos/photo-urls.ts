@@ -2,24 +2,24 @@ import { DomainError } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import type { Purpose, SignatureVerdict, UrlSigner } from '../core/signature';
 
-/** How long the URL of an upload and that of a photo shown to its owner work, in milliseconds. */
+/** How long an upload URL and the URL of a photo for its owner are valid, in milliseconds. */
 export const photoUrlMs = 3_600_000;
 
-/** One paid call: the model or generation it is made for, and which attempt of it. */
+/** A paid call: its model or generation, and the number of the attempt. */
 export interface PaidCall {
-  /** The row's UUID. */
+  /** The UUID of the model or generation. */
   jobId: string;
   attempt: number;
 }
 
 /**
- * Makes and checks the signed URLs of photos. Three kinds, none of which opens what another does:
- * - `PUT /uploads/<photo id>` takes the bytes of one photo
- * - `GET /media/photos/<photo id>.jpg` shows it to its owner
- * - `GET /upstream/photos/<job>/<attempt>/<photo>.jpg` hands it to the upstream, and tells which paid call asks
+ * Makes and verifies the signed URLs of photos. A signature is valid for one kind only:
+ * - `PUT /uploads/<photo id>` uploads the bytes of one photo
+ * - `GET /media/photos/<photo id>.jpg` returns it to its owner
+ * - `GET /upstream/photos/<job>/<attempt>/<photo>.jpg` returns it to the upstream, and identifies the paid call
  */
 export class PhotoUrls {
-  /** @param publicUrl - gives the address that the world knows this server by, without a slash at the end */
+  /** @param publicUrl - returns the public base URL of this server, without a trailing slash */
   constructor(
     private readonly signer: UrlSigner,
     private readonly publicUrl: () => string,
@@ -41,7 +41,7 @@ export class PhotoUrls {
   }
 
   /**
-   * Checks the query of an upload's URL.
+   * Verifies the query of an upload URL.
    * @throws DomainError INVALID_SIGNATURE or UPLOAD_URL_EXPIRED
    */
   checkUpload(globalId: string, query: URLSearchParams): void {
@@ -49,14 +49,14 @@ export class PhotoUrls {
     if (verdict === 'expired') {
       throw new DomainError(
         'UPLOAD_URL_EXPIRED',
-        'This upload URL has expired. Ask createPhotoUploads for a new one and send the photo there.',
+        'This upload URL has expired. Call createPhotoUploads for a new one.',
       );
     }
     if (verdict === 'invalid') throw invalidSignature();
   }
 
   /**
-   * Checks the query of a URL that shows a photo.
+   * Verifies the query of a URL for the owner.
    * @throws DomainError INVALID_SIGNATURE
    */
   checkView(globalId: string, query: URLSearchParams): void {
@@ -64,7 +64,7 @@ export class PhotoUrls {
   }
 
   /**
-   * Checks the query of an upstream's URL. An expired one was ours all the same, and says that a call arrived.
+   * Verifies the query of a URL for the upstream, valid or expired: an expired one also proves that a call arrived.
    * @throws DomainError INVALID_SIGNATURE
    */
   checkUpstream(
@@ -90,6 +90,6 @@ const upstreamPath = (photoId: string, { jobId, attempt }: PaidCall): string =>
 function invalidSignature(): DomainError {
   return new DomainError(
     'INVALID_SIGNATURE',
-    'This URL is not valid, or not any more. Use it exactly as it was given out, or ask for a new one.',
+    'This URL is invalid or has expired. Use it unchanged, or query a new one.',
   );
 }

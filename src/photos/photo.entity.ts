@@ -7,7 +7,7 @@ export interface PhotoProblemRow {
   message: string;
 }
 
-/** A reference photo. Its bytes lie in the media store under `photos/<id>.jpg` while it is READY. */
+/** A reference photo. While it is READY, its bytes are in the media store under `photos/<id>.jpg`. */
 @Entity('photos')
 @Check('photos_status_known', "status IN ('AWAITING_UPLOAD', 'FETCHING', 'READY', 'REJECTED', 'PURGED')")
 @Check(
@@ -30,26 +30,26 @@ export class PhotoEntity {
   @Column('text')
   status: PhotoStatus;
 
-  /** As the client named it; only ever shown to its owner. */
+  /** The client's name of the file; returned to its owner only. */
   @Column('text', { nullable: true })
   filename: string | null;
 
-  /** Where to fetch it from; forgotten once fetched or refused. */
+  /** The URL to fetch it from; deleted once it is fetched or rejected. */
   @Column('text', { nullable: true })
   sourceUrl: string | null;
 
-  /** SHA-256 of the bytes that were sent, so that a repeated upload is known as the same. */
+  /** SHA-256 of the uploaded bytes, to recognize a repeated upload. */
   @Column('text', { nullable: true })
   sourceSha256: string | null;
 
-  /** Of the photo as it was sent, upright, in pixels. */
+  /** Dimensions of the received photo, upright, in pixels. */
   @Column('integer', { nullable: true })
   width: number | null;
 
   @Column('integer', { nullable: true })
   height: number | null;
 
-  /** Of the photo as it is kept. */
+  /** The size of the stored photo. */
   @Column('integer', { nullable: true })
   byteSize: number | null;
 
@@ -65,7 +65,7 @@ export class PhotoEntity {
   @Column('integer', { default: 0 })
   tries: number;
 
-  /** When the bytes go. Null while a training needs them. */
+  /** When the bytes are purged. Null while a training needs them. */
   @Column('timestamptz', { nullable: true })
   purgeAt: Date | null;
 

@@ -1,6 +1,6 @@
 import { DomainError } from '../core/errors';
 
-/** A photo's bytes are too many, whether they were announced or came. */
+/** A photo exceeds the maximum size, by its announced or its actual bytes. */
 export function photoTooLarge(maxBytes: number, given?: { field: string; byteSize: number }): DomainError {
   return new DomainError(
     'PHOTO_TOO_LARGE',
@@ -13,17 +13,17 @@ export function photoTooLarge(maxBytes: number, given?: { field: string; byteSiz
 export function uploadInProgress(retryAfterSeconds: number): DomainError {
   return new DomainError(
     'UPLOAD_IN_PROGRESS',
-    'Another upload to this URL is still running. Wait for its answer, or send the photo again later.',
+    'Another upload to this URL is in progress. Wait for its response, or send the photo again later.',
     { details: { retryAfterSeconds } },
   );
 }
 
-/** Other bytes than the photo has: it stays as it is. Answered as 409. */
+/** The photo already has other bytes and keeps them. Status 409. */
 export class UploadConflict extends DomainError {
   constructor() {
     super(
       'INVALID_INPUT',
-      'This photo has been uploaded already, with other bytes. Ask createPhotoUploads for a URL for each photo.',
+      'This photo has already been uploaded with other bytes. Call createPhotoUploads for a URL for each photo.',
     );
   }
 

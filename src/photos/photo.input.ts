@@ -1,25 +1,23 @@
 import { Field, InputType, Int } from 'type-graphql';
 import type { PhotoFile } from './photo-file';
 
-/** One file of {@link CreatePhotoUploadsInput}. */
-@InputType({ description: 'A file that is about to be sent.' })
+@InputType({ description: 'A file to upload.' })
 export class PhotoFileInput implements PhotoFile {
-  @Field(() => String, { description: 'Only shown to you again: 1 to 255 characters.' })
+  @Field(() => String, { description: 'The filename, 1 to 255 characters; returned with the photo.' })
   filename: string;
 
   @Field(() => String, {
-    description: '`image/jpeg` or `image/png`. What the file really is, is found out from its bytes.',
+    description: '`image/jpeg` or `image/png`. The actual type is determined from the bytes.',
   })
   contentType: string;
 
   @Field(() => Int, {
-    description: 'How many bytes the file has: 1 to the limit of this server, 25 MB by default.',
+    description: 'The size of the file in bytes: 1 to the limit of this server, 25 MB by default.',
   })
   byteSize: number;
 }
 
-/** What `createPhotoUploads` takes. */
-@InputType({ description: 'Which photos are about to be sent.' })
+@InputType({ description: 'The input of `createPhotoUploads`.' })
 export class CreatePhotoUploadsInput {
   @Field(() => [PhotoFileInput], { description: '1 to 30 files.' })
   files: PhotoFileInput[];

@@ -7,14 +7,14 @@ import { CreatePhotoUploadsInput } from './photo.input';
 import type { PhotoService } from './photo.service';
 import { CreatePhotoUploadsPayload, Photo } from './photo.type';
 
-/** Photos for clients. */
+/** Queries and mutations of photos. */
 @Resolver(() => Photo)
 export class PhotoResolver {
   constructor(private readonly photos: PhotoService) {}
 
   @Query(() => Photo, {
     nullable: true,
-    description: 'A photo of yours; null if you have none with this id.',
+    description: 'One of your photos; null if you have none with this id.',
   })
   photo(
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
@@ -25,10 +25,10 @@ export class PhotoResolver {
 
   @Mutation(() => CreatePhotoUploadsPayload, {
     description:
-      'Starts the upload of reference photos: one slot a file, each with the URL to PUT the bytes to.',
+      'Starts the upload of reference photos: creates a slot for each file, with the URL for a PUT of its bytes.',
   })
   async createPhotoUploads(
-    @Arg('input', () => CreatePhotoUploadsInput, { description: 'Which photos.' })
+    @Arg('input', () => CreatePhotoUploadsInput, { description: 'The files to upload.' })
     input: CreatePhotoUploadsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<CreatePhotoUploadsPayload> {
@@ -37,7 +37,7 @@ export class PhotoResolver {
 
   @Mutation(() => DeletedPayload, {
     description:
-      'Deletes a photo and its bytes for good. A training that has not been submitted yet fails as TOO_FEW_PHOTOS, and nothing is paid; later ones go on. Deleting twice succeeds.',
+      'Permanently deletes a photo and its bytes. A training that has not been submitted yet fails with TOO_FEW_PHOTOS, without a charge; submitted ones continue. Idempotent.',
   })
   async deletePhoto(
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,

@@ -12,35 +12,35 @@ import { photoUrlMs, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
-/** How many photos an owner may have that no training uses. */
+/** Maximum number of photos per owner that no training uses. */
 const maxUnused = 1_000;
 
-/** Where and how to send one photo. */
+/** An upload slot. */
 export interface PhotoUpload {
   photo: PhotoEntity;
-  /** Takes a PUT of the bytes. */
+  /** The URL for a PUT of the bytes. */
   uploadUrl: string;
   headers: { name: string; value: string }[];
   expiresAt: Date;
 }
 
-/** What {@link PhotoService} stands on. */
 export interface PhotoServiceDeps {
   database: Transactions;
   store: MediaStore;
   deletion: MediaDeletion;
   urls: PhotoUrls;
-  /** Of one photo, as it is sent. */
+  /** Maximum size of an uploaded photo. */
   maxPhotoBytes: number;
 }
 
-/** What owners do with their photos. Whatever is somebody else's is answered as if it did not exist. */
+/** Operations on photos for their owners. Photos of other owners are treated as not existing. */
 export class PhotoService {
   constructor(private readonly deps: PhotoServiceDeps) {}
 
   /**
-   * Gives out a slot for each file, in the files' order. Nothing is stored under a filename: it is only shown.
-   * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED, PHOTO_TOO_LARGE with the file's field; QUOTA_EXCEEDED
+   * Creates an upload slot for each file, in the order of the files. Filenames are metadata only.
+   * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED, PHOTO_TOO_LARGE with the file's field;
+   * QUOTA_EXCEEDED
    */
   async createUploads(viewer: Viewer, files: readonly PhotoFile[]): Promise<PhotoUpload[]> {
     const { database, urls, maxPhotoBytes } = this.deps;
@@ -77,7 +77,7 @@ export class PhotoService {
     return row ? camelRow<PhotoEntity>(row) : null;
   }
 
-  /** Loads photos by UUID, whoever's they are, in the order of the ids. For loaders below a row that was checked. */
+  /** Loads photos by UUID, of any owner, in the order of the ids. For loaders below a row whose owner was checked. */
   async byIds(ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM photos WHERE id = ANY($1)',
@@ -87,7 +87,7 @@ export class PhotoService {
     return ids.map((id) => photos.get(id) ?? null);
   }
 
-  /** Loads the photos of models in the order they were given, for each of the models' UUIDs; likewise for loaders. */
+  /** Loads the photos of each model by UUID, in the given order. For loaders, as above. */
   async ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
     const rows = await this.deps.database.rows<Record<string, unknown> & { model_id: string }>(
       `SELECT photos.*, model_photos.model_id FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
@@ -99,15 +99,15 @@ export class PhotoService {
     return modelIds.map((id) => photos.get(id)!);
   }
 
-  /** A URL that shows the photo for an hour; null unless there is something to show. Only for the owner's eyes. */
+  /** A signed URL of the photo for its owner, valid for an hour; null unless the photo is READY. */
   viewUrl(photo: Pick<PhotoEntity, 'id' | 'status'>): string | null {
     return photo.status === 'READY' ? this.deps.urls.view(photo.id, Date.now() + photoUrlMs) : null;
   }
 
   /**
-   * Opens the photo of a URL made by {@link viewUrl}: a JPEG.
+   * Opens the photo, a JPEG, for a URL made by {@link viewUrl}.
    * @param photoId - the global id in the URL
-   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the photo is deleted or purged
+   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the photo is deleted or purged
    */
   async openForViewer(photoId: string, query: URLSearchParams, range?: ByteRange): Promise<OpenObject> {
     this.deps.urls.checkView(photoId, query);
@@ -122,10 +122,10 @@ export class PhotoService {
   }
 
   /**
-   * Deletes the photo and its bytes, also while a training uses it: that fails unless it was submitted already. Deleting
-   * what is deleted already, or never was the viewer's, is answered alike.
-   * @returns the id that was given
-   * @throws DomainError NOT_FOUND if the id is no photo's at all
+   * Deletes the photo and its bytes. A training that uses it fails unless it has been submitted. Returns the same
+   * answer for a deleted photo and for another owner's.
+   * @returns the given id
+   * @throws DomainError NOT_FOUND if the id is not a photo's
    */
   async deletePhoto(viewer: Viewer, photoId: string): Promise<string> {
     const { database, deletion } = this.deps;
@@ -138,7 +138,7 @@ export class PhotoService {
   }
 
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {
-    // Ids begin with their time, so that older photos, purged by now, are not even looked at.
+    // UUIDs are ordered by time, so that older photos, which are purged, are not scanned.
     const oldest = newId(Date.now() - unusedPhotoMs - unusedSlotMs);
     const [unused] = await this.deps.database.rows<{ count: number }>(
       `SELECT count(*)::integer AS count FROM photos
@@ -149,7 +149,7 @@ export class PhotoService {
     if (unused!.count + more <= maxUnused) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',
-      `You have ${unused!.count} photos that no model uses, of at most ${maxUnused}. Train with them or delete some; what is not used goes by itself within a day.`,
+      `You have ${unused!.count} photos that no model uses; the maximum is ${maxUnused}. Train with them or delete some. Unused photos are deleted within a day.`,
       { details: { given: unused!.count, maximum: maxUnused } },
     );
   }
@@ -157,8 +157,8 @@ export class PhotoService {
 
 /** @returns the jobs that may wait for the photo, or null if the viewer has no such photo */
 async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[] | null> {
-  // The deletion writes to the photo's generations. They come first here as in their own ends, which lock their row and
-  // then the photo's: so none waits for the other.
+  // The deletion updates the photo's generations. They are locked first, as at the end of a generation, which locks
+  // its row and then its photo's, to prevent deadlocks.
   await sql.rows('SELECT id FROM generations WHERE photo_id = $1 AND owner = $2 FOR UPDATE', [
     id,
     viewer.owner,

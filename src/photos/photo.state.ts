@@ -1,11 +1,12 @@
 /**
  * The states of a photo.
  *
- * - AWAITING_UPLOAD: a slot was given out and no bytes have come. Left by the upload, or purged unused.
- * - FETCHING: a worker is to fetch it from the URL that the client gave. Left by the fetch.
- * - READY: checked, reduced and stored. Left by the purge.
- * - REJECTED: it cannot be used; `problems` says why. A rejected upload may be sent anew while its URL lives.
- * - PURGED: the bytes are gone for good, since no training needs them any more. Final.
+ * - AWAITING_UPLOAD: the slot has no bytes yet. Next: by the upload, or purged when unused.
+ * - FETCHING: a worker fetches it from the client's URL. Next: by the fetch.
+ * - READY: checked, reduced and stored. Next: by the purge.
+ * - REJECTED: it cannot be used; `problems` has the reason. A rejected upload may be repeated while its URL is
+ *   valid.
+ * - PURGED: the bytes are permanently deleted, since no training needs them. Final.
  */
 export const photoMoves = {
   AWAITING_UPLOAD: ['READY', 'REJECTED', 'PURGED'],
@@ -18,5 +19,5 @@ export const photoMoves = {
 /** A state of {@link photoMoves}. */
 export type PhotoStatus = keyof typeof photoMoves;
 
-/** All states, for the API's enum. */
+/** All states, for the API enum. */
 export const photoStatuses = Object.keys(photoMoves) as PhotoStatus[];

@@ -3,7 +3,7 @@ import { Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { PhotoStatus } from './photo.state';
 
-/** {@link PhotoStatus} for the schema. */
+/** {@link PhotoStatus} as a GraphQL enum. */
 const PhotoStatusEnum = {
   AWAITING_UPLOAD: 'AWAITING_UPLOAD',
   FETCHING: 'FETCHING',
@@ -14,113 +14,111 @@ const PhotoStatusEnum = {
 
 registerEnumType(PhotoStatusEnum, {
   name: 'PhotoStatus',
-  description: 'What is happening to a photo.',
+  description: 'The status of a photo.',
   valuesConfig: {
-    AWAITING_UPLOAD: { description: 'Its bytes have not come yet: PUT them to its `uploadUrl`.' },
-    FETCHING: { description: 'It is being fetched from the URL that was given for it.' },
-    READY: { description: 'Checked and kept: a model can be trained from it.' },
+    AWAITING_UPLOAD: { description: 'Its bytes have not been uploaded yet. PUT them to its `uploadUrl`.' },
+    FETCHING: { description: 'It is being fetched from its URL.' },
+    READY: { description: 'Checked and stored: a model can be trained from it.' },
     REJECTED: {
       description:
-        'It cannot be used; `problems` says why. While its `uploadUrl` works, another file may be sent.',
+        'It cannot be used; `problems` has the reason. Another file may be sent while its `uploadUrl` is valid.',
     },
-    PURGED: { description: 'Its bytes were deleted, since no training needs them any more.' },
+    PURGED: { description: 'Its bytes were deleted because no training needs them.' },
   },
 });
 
-/** Why a photo was refused, as clients see it. */
 @ObjectType({ description: 'Why a photo cannot be used.' })
 export class PhotoProblem {
   @Field(() => String, {
     description:
-      'Stable, for your program: UNSUPPORTED_TYPE (neither JPEG nor PNG), UNREADABLE (damaged or cut off), TOO_SMALL, TOO_MANY_PIXELS, ANIMATED, PHOTO_TOO_LARGE (too many bytes) or PHOTO_UNREACHABLE (its URL gave no photo).',
+      'A stable code: UNSUPPORTED_TYPE (neither JPEG nor PNG), UNREADABLE (damaged or cut off), TOO_SMALL, TOO_MANY_PIXELS, ANIMATED, PHOTO_TOO_LARGE (too many bytes) or PHOTO_UNREACHABLE (its URL did not return a photo).',
   })
   code: string;
 
-  @Field(() => String, { description: 'For your user: what is wrong and what to do about it.' })
+  @Field(() => String, { description: 'A message for the user: what is wrong and what to do.' })
   message: string;
 }
 
-/** A reference photo, as clients see it. */
 @ObjectType({
   implements: Node,
   description:
-    'A reference photo. It is checked, turned upright, cut to 512×512 pixels around its subject and kept without metadata; the file that was sent is not kept. A photo that no model uses is deleted within a day.',
+    'A reference photo. It is checked, rotated upright, cropped to 512×512 pixels around its subject and stored without metadata; the original file is not stored. A photo that no model uses is deleted within a day.',
 })
 export class Photo implements Node {
   @Field(() => ID, {
-    description: 'What `trainModel` and `generateInstantAvatars` take, and `node(id)` finds.',
+    description: 'The global id, for `trainModel`, `generateInstantAvatars` and `node(id)`.',
   })
   id: string;
 
-  @Field(() => PhotoStatusEnum, { description: 'Whether it can be used yet.' })
+  @Field(() => PhotoStatusEnum, { description: 'The status.' })
   status: PhotoStatus;
 
   @Field(() => String, {
     nullable: true,
-    description: 'As its sender named it; null if nobody did, and once the photo is PURGED.',
+    description: 'The filename given by the client; null if none was given, and once the photo is PURGED.',
   })
   filename: string | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'Of the photo as it was sent, upright, in pixels; null until it is READY.',
+    description: 'The width of the original photo, upright, in pixels; null until it is READY.',
   })
   width: number | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'Of the photo as it was sent, upright, in pixels; null until it is READY.',
+    description: 'The height of the original photo, upright, in pixels; null until it is READY.',
   })
   height: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Of the photo as it is kept; null until it is READY.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The size of the stored photo in bytes; null until it is READY.',
+  })
   byteSize: number | null;
 
-  @Field(() => [PhotoProblem], { description: 'Why it is REJECTED; empty otherwise.' })
+  @Field(() => [PhotoProblem], { description: 'The reasons if it is REJECTED; empty otherwise.' })
   problems: PhotoProblem[];
 
   @Field(() => UrlScalar, {
     nullable: true,
     description:
-      'Shows the photo as it is kept, a JPEG, for an hour; ask again for a new URL. Null unless READY.',
+      'A signed URL of the stored photo, a JPEG, valid for an hour; query it again for a new one. Null unless READY.',
   })
   url?: string | null;
 
-  @Field(() => DateTimeScalar, { description: 'When its slot was given out, or its URL came in.' })
+  @Field(() => DateTimeScalar, { description: 'When its upload slot was created or its URL was received.' })
   createdAt: Date;
 }
 
-/** A header of an upload's request. */
 @ObjectType({ description: 'A header to send with an upload.' })
 export class UploadHeader {
   @Field(() => String, { description: 'For example `Content-Type`.' })
   name: string;
 
-  @Field(() => String, { description: 'Its value, to be sent as it is.' })
+  @Field(() => String, { description: 'The value, to be sent unchanged.' })
   value: string;
 }
 
-/** Where one photo's bytes go. */
 @ObjectType({ description: 'Where to send the bytes of one photo.' })
 export class PhotoUpload {
-  @Field(() => Photo, { description: 'The photo that it will be; AWAITING_UPLOAD for now.' })
+  @Field(() => Photo, { description: 'The photo, initially AWAITING_UPLOAD.' })
   photo: Photo;
 
   @Field(() => UrlScalar, {
     description:
-      'PUT the bytes here, with `headers` and nothing else: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The answer is 201 and the photo as JSON (200 if the same bytes had come before), or an error as `{ "code", "message" }`: 413 too many bytes, 415 neither JPEG nor PNG, 422 a photo that cannot be used, 409 other bytes than before. Whoever has the URL may use it, so keep it to yourself.',
+      'Send the bytes here by PUT, with exactly these `headers`: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The response is 201 and the photo as JSON (200 if the same bytes had been uploaded before), or an error as `{ "code", "message" }`: 413 if it is too large, 415 if it is neither JPEG nor PNG, 422 if it cannot be used, 409 if the photo already has other bytes. Anyone with the URL can use it, so keep it secret.',
   })
   uploadUrl: string;
 
   @Field(() => [UploadHeader], { description: 'The headers to send.' })
   headers: UploadHeader[];
 
-  @Field(() => DateTimeScalar, { description: 'Until when the URL works.' })
+  @Field(() => DateTimeScalar, { description: 'When the URL expires.' })
   expiresAt: Date;
 }
 
-/** What `createPhotoUploads` answers. */
-@ObjectType({ description: 'The slots that were asked for.' })
+@ObjectType({ description: 'The new upload slots.' })
 export class CreatePhotoUploadsPayload {
   @Field(() => [PhotoUpload], { description: 'One for each file, in the order of the files.' })
   uploads: PhotoUpload[];

@@ -15,48 +15,50 @@ import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
-/** Photos that one process fetches at once. */
+/** Maximum concurrent fetches per process. */
 const maxFetches = 24;
 
-/** How often an address that gives nothing is tried before the photo is refused. */
+/** Maximum number of tries before the photo is rejected because its URL returns no photo. */
 const maxTries = 3;
 
-/** How often a photo is taken up in all, whatever hinders it: a store that is down, or a process that dies of it. */
+/** Maximum number of claims for any reason, such as a media store that is down or a photo that crashes the process. */
 const maxClaims = 20;
 
-/** The wait after a first failure and the longest, in milliseconds. */
+/** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
 const maxRetryDelayMs = 300_000;
 
-/** The wait before a photo for which there was no share is looked at again, in milliseconds. */
+/** The delay of a photo that exceeds the share of its owner or host, in milliseconds. */
 const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
 
-/** One message for whatever went wrong, so that nobody learns from it what there is on somebody's network. */
+/** One message for all network failures, so that it reveals nothing about private networks. */
 const unreachable: PhotoProblemRow = {
   code: 'PHOTO_UNREACHABLE',
   message:
-    'The photo could not be fetched from its URL, which must give a JPEG or PNG to anybody, without login, within 30 seconds. Open it in a private browser window to see what it gives, or upload the photo.',
+    'The photo could not be fetched from its URL. The URL must return a JPEG or PNG without login, within 30 seconds. Open it in a private browser window to check, or upload the photo.',
 };
 
-/** What {@link PhotoWork} stands on. */
 export interface PhotoWorkDeps {
   database: Transactions;
   intake: PhotoIntake;
   downloads: Pick<Downloads, 'photo'>;
   logger: Logger;
-  /** How long a worker that shows no sign of life keeps a photo, in milliseconds. */
+  /** How long a photo is leased to a worker, in milliseconds. */
   leaseMs: number;
-  /** Of one photo, as it is fetched. */
+  /** Maximum size of a fetched photo. */
   maxPhotoBytes: number;
-  /** Told AFTER a photo has become READY or REJECTED: jobs that waited for it are due. */
+  /** Called AFTER a photo has become READY or REJECTED: jobs that waited for it are due. */
   onReady: () => void;
 }
 
-/** A photo that this worker has in hand. */
+/** A claimed row. */
 type ClaimedPhoto = Claimed<PhotoEntity & { sourceUrl: string }>;
 
-/** Photos that are still to be fetched. A claim counts as a try, so that a photo that ends the process is refused in the end. */
+/**
+ * Photos to be fetched. Each claim counts as a try, so that a photo that crashes the process is rejected
+ * eventually.
+ */
 const fetchingPhotos = {
   table: 'photos',
   rows: "due_at IS NOT NULL AND status = 'FETCHING'",
@@ -75,9 +77,9 @@ export class PhotoWork {
   }
 
   /**
-   * Starts to fetch what is due, owners in turn. A photo becomes READY or REJECTED, or is due again later; no photo's
-   * failure is an error of the pass.
-   * @param signal - ends the fetches early; their photos are due again at once
+   * Starts fetching due photos, round-robin between owners. Each photo becomes READY or REJECTED, or is due again
+   * later; a failed photo does not fail the batch.
+   * @param signal - aborts the fetches; their photos are due again immediately
    */
   async processBatch(signal: AbortSignal): Promise<StartedBatch> {
     await this.slots.whenFree(signal);
@@ -85,14 +87,17 @@ export class PhotoWork {
     return this.rows.start(this.slots, {}, (photo) => this.fetch(photo, signal));
   }
 
-  /** Never throws: what cannot even be written down is taken up again when the lease ends. */
+  /** Never throws: if the result cannot be stored, the photo is retried when its lease ends. */
   private async fetch(photo: ClaimedPhoto, signal: AbortSignal): Promise<void> {
     try {
       if (!(await this.settle(photo, signal))) return;
       await wakeJobs(this.deps.database, await jobsOf(this.deps.database, photo.id));
       this.deps.onReady();
     } catch (error) {
-      this.deps.logger.warn({ err: error, photoId: photo.id }, 'a photo is left until its lease ends');
+      this.deps.logger.warn(
+        { err: error, photoId: photo.id },
+        'a photo could not be processed; it is retried when its lease ends',
+      );
     }
   }
 
@@ -111,15 +116,15 @@ export class PhotoWork {
     }
   }
 
-  /** Gives a photo back that was not fetched; the claim was no try. */
+  /** Returns a photo that was not fetched, without counting a try. */
   private async defer(photo: ClaimedPhoto, signal: AbortSignal): Promise<false> {
     await this.rows.release(photo, signal.aborted ? 0 : deferredMs, 'tries = tries - 1');
-    // Its slot is kept for a while: otherwise claims would go through all of the owner's photos at once.
+    // Keeps the slot for a while; otherwise all of the owner's photos would be claimed at once.
     await pause(deferredSlotMs, signal);
     return false;
   }
 
-  /** What refuses the photo for good; null if it may still be had. */
+  /** The reason to reject the photo; null to retry. */
   private problemOf(error: unknown, tries: number): PhotoProblemRow | null {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
     if (!(error instanceof DownloadError)) return tries >= maxClaims ? unreachable : null;
@@ -132,12 +137,9 @@ export class PhotoWork {
 
   private async putBack(photo: ClaimedPhoto, error: unknown): Promise<void> {
     const { id, tries } = photo;
-    // A download's failure is the address's affair; anything else is ours and must be seen.
+    // Download errors are caused by the remote host and expected; all others are local and logged.
     if (!(error instanceof DownloadError)) {
-      this.deps.logger.warn(
-        { err: error, photoId: id, tries },
-        'a photo could not be kept; it will be tried again',
-      );
+      this.deps.logger.warn({ err: error, photoId: id, tries }, 'a photo could not be stored; retrying');
     }
     const uncounted = isOutOfDescriptors(error) ? 'tries = tries - 1' : undefined;
     await this.rows.release(photo, backoffMs(tries, firstRetryMs, maxRetryDelayMs), uncounted);

@@ -10,33 +10,32 @@ import type { PaidCall, PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
 import type { PhotoStatus } from './photo.state';
 
-/** Names the field of the photo at a place in the input, for errors: `input.photoIds[3]`. */
+/** The field of the photo at an index of the input, for errors: `input.photoIds[3]`. */
 export type FieldAt = (index: number) => string;
 
-/** What {@link TrainingPhotoService} stands on. */
 export interface TrainingPhotoServiceDeps {
   database: Transactions;
   store: MediaStore;
   urls: PhotoUrls;
-  /** Throws if an address can be refused by looking at it: no web address, too long, or one of a private network. */
+  /** Throws if a URL is invalid without being fetched: not http(s), too long, or a private address. */
   checkUrl: (url: string) => URL;
-  /** Called when a fetch by an upstream could not be recorded, and was refused for that. */
+  /** Called when a fetch by an upstream could not be recorded and was therefore refused. */
   onUnrecordedFetch: () => void;
-  /** How long photos are kept after the job that needed them has ended, in milliseconds. */
+  /** How long photos are kept after the end of the job that needed them, in milliseconds. */
   retentionMs: number;
 }
 
 /**
- * Photos as paid calls need them: those of a model's training, or the one of a generation without training. Both are
- * called a job here, and named by their row's UUID.
+ * The photos of paid calls: those of a model's training, or the one of a generation without training. Both are
+ * called a job here, identified by their UUID.
  */
 export class TrainingPhotoService {
   constructor(private readonly deps: TrainingPhotoServiceDeps) {}
 
   /**
-   * Writes down photos that a worker is to fetch, for a job that is made in the same transaction.
-   * @returns their UUIDs, in the order of the addresses
-   * @throws DomainError INVALID_INPUT with the field of the first address that cannot be one of a photo
+   * Creates rows for photos to be fetched, for a job that is created in the same transaction.
+   * @returns their UUIDs, in the order of the URLs
+   * @throws DomainError INVALID_INPUT with the field of the first invalid URL
    */
   async addFromUrls(sql: Sql, viewer: Viewer, urls: readonly string[], fieldAt: FieldAt): Promise<string[]> {
     const addresses = urls.map((url, index) => this.checkAddress(url, fieldAt(index)));
@@ -52,11 +51,11 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Finds the viewer's photos for a new job, and keeps them from being deleted or purged until the transaction ends;
-   * {@link holdForTraining} in the same transaction keeps them beyond it.
+   * Finds the viewer's photos for a new job, and locks them against deletion and purge until the transaction ends;
+   * {@link holdForTraining} in the same transaction keeps them after that.
    * @param photoIds - global ids
    * @returns their UUIDs, in the same order
-   * @throws DomainError NOT_FOUND, INVALID_INPUT (twice the same), PHOTO_NOT_READY or PHOTO_INVALID with the field of
+   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate), PHOTO_NOT_READY or PHOTO_INVALID with the field of
    * the first photo that cannot be used
    */
   async resolveForTraining(
@@ -77,8 +76,8 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Keeps photos until {@link releaseAfterTraining}: for a new job, and again when somebody retries a failed one.
-   * @returns the UUIDs of those that are kept; the others are deleted or purged and cannot be had any more
+   * Keeps photos until {@link releaseAfterTraining}, for a new job or a retry of a failed one.
+   * @returns the UUIDs of those that are kept; the others are deleted or purged
    */
   async holdForTraining(sql: Sql, photoIds: readonly string[]): Promise<Set<string>> {
     const held = await sql.rows<{ id: string }>(
@@ -91,16 +90,16 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Lets the photos of a job go: in the transaction that ends it (ready, failed, cancelled), and BEFORE the statement
-   * that deletes its row. They are purged after the retention time, unless another job that is not finished has them.
+   * Releases the photos of a job, in the transaction that ends it (ready, failed, cancelled) and BEFORE its row is
+   * deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
   async releaseAfterTraining(sql: Sql, jobId: string): Promise<void> {
     await this.release(sql, jobId, await lockPhotosOf(sql, jobId));
   }
 
   /**
-   * Deletes the photos that nothing but this model was made with, and dooms their bytes; the others are released. In
-   * the transaction that deletes the model, BEFORE the statement that does.
+   * Deletes the photos that only this model used, with their bytes, and releases the others; in the transaction
+   * that deletes the model, BEFORE its row is deleted.
    */
   async deleteOfModel(sql: Sql, modelId: string): Promise<void> {
     const ids = await lockPhotosOf(sql, modelId);
@@ -119,7 +118,7 @@ export class TrainingPhotoService {
     );
   }
 
-  /** The photos of a job, in the order in which they were given. Fewer than were given: some were deleted since. */
+  /** The photos of a job, in the given order, without those that have been deleted. */
   async trainingPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
     const rows = await sql.rows<Record<string, unknown>>(
       `SELECT photos.* FROM photos JOIN ${photosOfJob('$1')} AS used ON used.photo_id = photos.id
@@ -130,8 +129,8 @@ export class TrainingPhotoService {
   }
 
   /**
-   * The URL by which the upstream fetches a photo for one paid call. It ends at the given time, and before that as soon
-   * as the upstream is done with the job.
+   * The URL by which the upstream fetches a photo for one paid call. It is valid until the given time, or until the
+   * upstream has finished the job.
    * @param photoId - the row's UUID
    */
   upstreamUrl(photoId: string, call: PaidCall, expiresAtMs: number): string {
@@ -139,11 +138,11 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Opens the photo of a URL made by {@link upstreamUrl}: a JPEG. That it was asked for proves that the paid call
-   * arrived. So this is written down first, also when the URL has ended, and nothing is served if it cannot be.
+   * Opens the photo, a JPEG, for a URL made by {@link upstreamUrl}. The request proves that the paid call arrived,
+   * so it is recorded first, also for an expired URL; if it cannot be recorded, nothing is served.
    * @param photoId - the row's UUID in the URL
-   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the URL has ended or the photo is gone; SERVICE_UNAVAILABLE
-   * if the database takes no evidence now
+   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the URL has expired or the photo is deleted;
+   * SERVICE_UNAVAILABLE if the fetch cannot be recorded
    */
   async openForUpstream(
     photoId: string,
@@ -160,8 +159,8 @@ export class TrainingPhotoService {
   }
 
   /**
-   * A statement of its own: only now, with the photos' locks, does it see every job that holds them. Those that are
-   * purged already are let go too, so that their rows go with the last job that names them.
+   * A separate statement, so that it sees, after the photos are locked, every job that holds them. Purged photos
+   * are released too, so that their rows are deleted with the last job that refers to them.
    */
   private async release(sql: Sql, jobId: string, photoIds: readonly string[]): Promise<void> {
     await sql.rows(
@@ -171,7 +170,7 @@ export class TrainingPhotoService {
     );
   }
 
-  /** Two statements: whether the photo is still wanted is asked after the evidence stands. */
+  /** Two statements: whether the photo is still needed is read after the fetch is recorded. */
   private async recordFetch({ jobId, attempt }: PaidCall): Promise<boolean> {
     const { database, onUnrecordedFetch } = this.deps;
     try {
@@ -197,21 +196,21 @@ export class TrainingPhotoService {
     return wanting.length > 0;
   }
 
-  /** @returns the address as it will be asked for */
+  /** @returns the normalized URL */
   private checkAddress(url: string, field: string): string {
     try {
       return this.deps.checkUrl(url).href;
     } catch (error) {
       throw new DomainError(
         'INVALID_INPUT',
-        'Photos are fetched from public web addresses only, by http or https. Give another address, or upload the photo.',
+        'Photos are fetched from public http or https URLs only. Use another URL, or upload the photo.',
         { field, cause: error },
       );
     }
   }
 }
 
-/** Locks a job's photos, always in the same order, so that two who end jobs never wait for each other. */
+/** Locks a job's photos in a fixed order, to prevent deadlocks. */
 async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
   const locked = await sql.rows<{ id: string }>(
     `SELECT photos.id FROM photos WHERE id IN (SELECT photo_id FROM ${photosOfJob('$1')} AS used)
@@ -224,19 +223,15 @@ async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
 function refuseDoubles(values: readonly string[], noun: string, fieldAt: FieldAt): void {
   const second = values.findIndex((value, index) => values.indexOf(value) < index);
   if (second < 0) return;
-  throw new DomainError(
-    'INVALID_INPUT',
-    `This ${noun} is given twice. Each photo counts once; leave it out.`,
-    {
-      field: fieldAt(second),
-    },
-  );
+  throw new DomainError('INVALID_INPUT', `This ${noun} is given twice. Remove the duplicate.`, {
+    field: fieldAt(second),
+  });
 }
 
-/** Why a photo cannot be used, by its state. */
+/** The error for each state in which a photo cannot be used. */
 const unusable = {
-  AWAITING_UPLOAD: ['PHOTO_NOT_READY', 'The bytes of this photo have not come yet. Upload it first.'],
-  FETCHING: ['PHOTO_NOT_READY', 'This photo is still being fetched. Try again when it is READY.'],
+  AWAITING_UPLOAD: ['PHOTO_NOT_READY', 'This photo has not been uploaded yet. Upload it first.'],
+  FETCHING: ['PHOTO_NOT_READY', 'This photo is still being fetched. Retry when it is READY.'],
   REJECTED: ['PHOTO_INVALID', 'This photo cannot be used.'],
   PURGED: ['PHOTO_INVALID', 'The bytes of this photo have been deleted. Upload it again.'],
 } as const satisfies Record<Exclude<PhotoStatus, 'READY'>, readonly [ErrorCode, string]>;
@@ -252,7 +247,7 @@ function assertUsable(photo: PhotoEntity | undefined, field: string): void {
   });
 }
 
-/** What the last part of an address calls the photo, where that is plainly a file's name. */
+/** The filename in the last segment of a URL, if it clearly is one. */
 function filenameIn(url: string): string | null {
   return /\/([\w.()-]{1,120}\.(?:jpe?g|png))(?:[?#]|$)/i.exec(url)?.[1] ?? null;
 }

@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 
-/** Models and generations that were made with a photo, by UUID. */
+/** The models and generations that use a photo, by UUID. */
 export async function jobsOf(sql: Sql, photoId: string): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>(
     `SELECT model_id AS id FROM model_photos WHERE photo_id = $1
@@ -12,9 +12,9 @@ export async function jobsOf(sql: Sql, photoId: string): Promise<string[]> {
 }
 
 /**
- * Makes those of the jobs due at once that wait for their photos. Run AFTER the photo's change is committed and never
- * in its transaction: whoever ends a job locks its row first and its photos' then, and would meet us half-way.
- * A wake that is lost costs time only; what is QUEUED always has a time at which it is looked at again.
+ * Makes the given jobs due now if they wait for photos. Call it AFTER the photo's change has been committed, never
+ * in the same transaction: the end of a job locks its row first and then its photos, so that would deadlock. A lost
+ * wake-up only causes a delay, since QUEUED rows always have a due time.
  */
 export async function wakeJobs(sql: Sql, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length === 0) return;

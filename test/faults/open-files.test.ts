@@ -95,7 +95,7 @@ describe('a process without free file descriptors', () => {
     await eventually(
       'more failures of a photo than an address may have',
       async () => {
-        const failures = environment.gateway.said(/a photo could not be kept/);
+        const failures = environment.gateway.said(/a photo could not be stored/);
         const ids = failures.map(({ photoId }) => photoId);
         return Math.max(0, ...ids.map((photoId) => ids.filter((other) => other === photoId).length));
       },
