@@ -174,13 +174,13 @@ describe('API keys', () => {
         .createPhotoUploads.uploads[0]!.photo;
       const photo = `{ photo(id: "${id}") { id } }`;
       expect((await ask(key, photo, behalf('bob'))).data).toEqual({ photo: { id } });
-      const strangers = [
+      const otherUsers = [
         await ask(key, photo, behalf('carol')),
         await ask(key, photo),
         await ask(await newKey(), photo),
         await askAs(gateway.url, await issuer.token({ subject: 'bob' }), photo),
       ];
-      expect(strangers.map(({ data: seen }) => seen)).toEqual(strangers.map(() => ({ photo: null })));
+      expect(otherUsers.map(({ data: seen }) => seen)).toEqual(otherUsers.map(() => ({ photo: null })));
     });
 
     it('act for users over WebSocket too', async () => {

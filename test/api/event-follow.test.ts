@@ -31,7 +31,7 @@ describe('following', () => {
     await testDatabase.drop();
   });
 
-  /** The present of a subject whose state is the last number told, and which has ended when that is 100. */
+  /** The current state of a subject: the last number sent; it has ended when that is 100. */
   const presentOf = async (streamId: string): Promise<Present<number> | null> => {
     const [row] = await process.database.rows<{
       sequence: number;

@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database';
 import { EventProcess, range, until } from '../support/event-process';
 import { TcpProxy } from '../support/tcp-proxy';
 
-/** What somebody was woken by. */
+/** The received wake-ups of a listener. */
 class TopicListener {
   readonly streams: string[] = [];
   everything = 0;

@@ -144,7 +144,7 @@ describe('the event feed', () => {
         const subscription = process.feed.subscribe(streamId, seen.at(-1) ?? 0);
         const wanted = Math.min(total - seen.length, Math.ceil(Math.random() * 30));
         seen.push(...sequencesOf(await take(subscription, wanted)));
-        // A client that goes is often about to be told something.
+        // A client often disconnects just before an event is sent.
         const pending = subscription.next();
         await subscription.return();
         await pending;

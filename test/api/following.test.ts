@@ -133,7 +133,7 @@ describe('polling', () => {
 
     it.each<[string, PollAnswer]>([
       ['is still at it', running(50)],
-      ['says a word that nobody knows', hasUnknownStatus()],
+      ['returns an unknown status word', hasUnknownStatus()],
       ['does not answer', timesOut()],
     ])('fails at its deadline when the upstream %s', async (_, answer) => {
       const job = await submitted(jobType);

@@ -128,11 +128,11 @@ describe('the HTTP handler', () => {
 
   it('authenticates before it reads the body', async () => {
     const guarded = await start({ authenticate: byWord });
-    const nobody = await guarded.ask('{ owner }');
-    expect(nobody.status).toBe(401);
-    expect(nobody.errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
-    const somebody = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer good-1' });
-    expect(somebody.data).toEqual({ owner: 'good-1' });
+    const rejected = await guarded.ask('{ owner }');
+    expect(rejected.status).toBe(401);
+    expect(rejected.errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    const accepted = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer good-1' });
+    expect(accepted.data).toEqual({ owner: 'good-1' });
     const outage = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer outage' });
     expect(outage.status).toBe(500);
     expect(JSON.stringify(outage)).not.toContain('10.1.2.3');

@@ -81,7 +81,7 @@ describe('the HTTP handler accepts', () => {
     expect(answer.headers['strict-transport-security']).toBe('max-age=31536000');
   });
 
-  it('pages of allowed origins, which their browsers are told', async () => {
+  it('pages of allowed origins, with CORS headers', async () => {
     const origin = 'https://app.example.com';
     const open = await start({ allowedOrigins: [origin] });
     const preflight = await send(`${open.url}/graphql`, { method: 'OPTIONS', headers: { origin } });

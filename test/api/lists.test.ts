@@ -139,7 +139,7 @@ describe('lists', () => {
 
   it('return matching items of the owner only', async () => {
     const [, second] = globalIds(await addModels(2));
-    await addModels(2, 'somebody-else');
+    await addModels(2, 'other-owner');
     await database.query(`UPDATE models SET type = 'CAT' WHERE id = $1`, [
       (await database.query<{ id: string }>(`SELECT max(id::text) AS id FROM models WHERE owner = 'local'`))
         .rows[0]!.id,
@@ -160,7 +160,7 @@ describe('lists', () => {
 
   it('include generations without a model', async () => {
     await addModels(1);
-    await addModels(1, 'somebody-else');
+    await addModels(1, 'other-owner');
     const instantId = newId(Date.now() + 1_000);
     await database.query(
       `INSERT INTO generations (id, owner, provider, status, prompts, wanted, failure_code, failure_message, failure_retryable)

@@ -8,7 +8,7 @@ import { put } from '../support/photo-client';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
 
-const otherOwner: Viewer = { ...localViewer, owner: 'somebody else' };
+const otherOwner: Viewer = { ...localViewer, owner: 'other-owner' };
 
 let environment: PhotoEnvironment;
 beforeAll(async () => {
@@ -142,7 +142,7 @@ describe('a photo', () => {
     expect(await environment.store.has(`photos/${id}.jpg`)).toBe(false);
     expect(await environment.purge.purgeDue(10)).toBe(0);
 
-    // That there was one is told for a month; then the row goes too.
+    // The row is kept for a month as evidence and then deleted.
     const days = await environment.database.rows(
       'SELECT round(extract(epoch FROM purge_at - now()) / 86400)::integer AS days FROM photos WHERE id = $1',
       [id],

@@ -72,7 +72,7 @@ describe('photos in GraphQL', () => {
     const read = (await ask(photo, { id: photoId })) as { photo: { url: string } };
     expect(read.photo).toMatchObject({ __typename: 'Photo', ...ready });
     expect((await fetch(read.photo.url)).status).toBe(200);
-    const otherOwner: Viewer = { ...localViewer, owner: 'somebody else' };
+    const otherOwner: Viewer = { ...localViewer, owner: 'other-owner' };
     expect(await ask(photo, { id: photoId }, otherOwner)).toEqual({ photo: null });
     expect(await ask(remove, { id: photoId })).toEqual({ deletePhoto: { deletedId: photoId } });
     expect(await ask(photo, { id: photoId })).toEqual({ photo: null });

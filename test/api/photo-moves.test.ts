@@ -51,7 +51,7 @@ describe('a photo', () => {
       seen.set(from, reached);
     }
 
-    // A slot that was never used is deleted instead of purged: no bytes, nothing to tell.
+    // An unused slot is deleted instead of purged: it has no file and no personal data.
     const expected = { ...photoMoves, AWAITING_UPLOAD: ['READY', 'REJECTED'] };
     expect(Object.fromEntries([...seen].map(([from, to]) => [from, [...to].sort()]))).toEqual(
       Object.fromEntries(Object.entries(expected).map(([from, to]) => [from, [...to].sort()])),

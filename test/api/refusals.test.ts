@@ -49,7 +49,7 @@ describe('an invalid training request', () => {
       { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
     ],
     [
-      'an address that is none',
+      'an invalid URL',
       () => ({ photoUrls: [...urls(5), 'photo.jpg'] }),
       { code: 'INVALID_INPUT', field: 'input.photoUrls[5]' },
     ],
@@ -101,7 +101,7 @@ describe('an invalid request for avatars', () => {
   it.each([
     ['a model that is not ready', () => ({ modelId }), { code: 'MODEL_NOT_READY', field: 'input.modelId' }],
     ['an unknown model', () => ({ modelId: unknownModel }), { code: 'NOT_FOUND', field: 'input.modelId' }],
-    ['an id that is none', () => ({ modelId: '7' }), { code: 'NOT_FOUND', field: 'input.modelId' }],
+    ['an invalid id', () => ({ modelId: '7' }), { code: 'NOT_FOUND', field: 'input.modelId' }],
     ['no prompts', () => ({ prompts: [] }), { code: 'INVALID_INPUT', field: 'input.prompts' }],
     [
       'a count of 0',

@@ -99,14 +99,14 @@ const matrix: Row[] = [
     calls: 1,
   },
   {
-    what: 'nothing certain is known (5xx, HTML, reset, timeout, malformed, no id)',
+    what: 'the outcome is unknown (5xx, HTML, reset, timeout, malformed, no id)',
     response: () => isUnclear(),
     status: 'UNCERTAIN',
     outcome: 'UNKNOWN',
     calls: 1,
   },
   {
-    what: 'the call ends in a way that nobody foresaw',
+    what: 'the call ends with an unexpected error',
     response: () => throws(new TypeError('bug')),
     status: 'UNCERTAIN',
     outcome: 'UNKNOWN',

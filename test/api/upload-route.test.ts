@@ -6,7 +6,7 @@ import { until } from '../support/until';
 
 const maxBytes = 1_000_000;
 
-/** Takes up to 1 MB, and what it is told to refuse it refuses. */
+/** Accepts up to 1 MB, and rejects what it is configured to reject. */
 async function receive(upload: Upload): ReturnType<ReceiveUpload> {
   refuseUnread(upload);
   let size = 0;

@@ -13,7 +13,7 @@ describe('the budget of requests', () => {
 
   afterAll(() => harness.stop());
 
-  /** Everybody takes at once, until nobody is granted anything. */
+  /** All processes take concurrently until none is granted a request. */
   const drain = async (all: readonly UpstreamBudget[], kind: CallKind, each: number): Promise<number> => {
     let granted = 0;
     for (let round: Grant[]; ;) {

@@ -162,8 +162,8 @@ describe('the WebSocket handler', () => {
 
     it('of a rejected client, and of one whose credentials cannot be checked now', async () => {
       const guarded = await start({ authenticate: byWord });
-      const nobody = await SocketClient.greeted(guarded.url, { token: 'bad' });
-      expect(await nobody.end()).toEqual({ code: 4403, reason: 'Show a token.' });
+      const rejected = await SocketClient.greeted(guarded.url, { token: 'bad' });
+      expect(await rejected.end()).toEqual({ code: 4403, reason: 'Show a token.' });
       const unlucky = await SocketClient.greeted(guarded.url, { token: 'outage' });
       expect(await unlucky.end()).toEqual({ code: 1013, reason: 'Try again later.' });
     });

@@ -146,7 +146,7 @@ describe('GraphiQL with authentication', () => {
   });
 });
 
-/** The mutation that the third example's comment tells to run next. */
+/** The mutation that the comment of the third example suggests next. */
 function commentedMutation(): string {
   const [mutation] = /^# mutation \{\n(# .*\n)+?# \}$/m.exec(exampleTabs[2]!.query) ?? [];
   if (mutation === undefined) throw new Error('The third example says no longer how avatars are made.');

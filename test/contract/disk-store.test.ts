@@ -33,7 +33,7 @@ describe('the disk store', () => {
   });
 });
 
-/** A process of its own that stores what it is told to, under the limits that a shell sets first. */
+/** A separate process that stores files under the limits set by a shell. */
 function storing(root: string, key: string, bytes: string, limits = ':'): ReturnType<typeof spawn> {
   const code = `
     const { DiskStore } = require(${JSON.stringify(resolve('src/storage/disk-store.ts'))});

@@ -110,7 +110,7 @@ describe('picsart submissions whose outcome is unknown', () => {
     ['a gzip bomb', gzipped(202, ' '.repeat(50_000_000)), 'too-large'],
     ['a broken gzip', answer(202, 'no gzip', { 'content-encoding': 'gzip' }), 'encoding'],
     ['an unknown encoding', answer(202, '{"model_id":"m-1"}', { 'content-encoding': 'zzz' }), 'encoding'],
-    ['a status that nobody knows', answer(777)],
+    ['an unknown status', answer(777)],
     ['a byte now and then', dripped(202, { model_id: 'm-1', filler: 'x'.repeat(1_000) }, 20), 'timeout'],
   ])('treats %s as unknown, with the response as evidence', async (_, script, evidence = 'HTTP ') => {
     const error = await calls.refusalBy(script);

@@ -116,7 +116,7 @@ describe('sandbox memory', () => {
     await first.stop();
     const otherOwner = await SandboxCalls.start({
       port: Number(new URL(first.sandbox.url).port),
-      apiKey: 'stranger',
+      apiKey: 'other-key',
     });
     const second = await SandboxCalls.start({ dir });
     expect(second.sandbox.url).not.toBe(otherOwner.sandbox.url);

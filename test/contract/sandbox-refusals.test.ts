@@ -110,15 +110,15 @@ describe('sandbox refusals', () => {
     const other = await calls.trained(photos.slice(0, 5));
     const inference = await calls.generate(model, 'noir');
     for (const path of [
-      `${models}/nobody`,
+      `${models}/unknown`,
       `${models}/${other}/inferences/${inference}`,
       `/v1/avatars/instant/${inference}`,
-      '/results/nobody/0.jpg',
+      '/results/unknown/0.jpg',
     ]) {
       await expect(answerOf('GET', path)).resolves.toMatchObject({ status: 404 });
     }
     await expect(
-      answerOf('POST', `${models}/nobody/inferences`, { prompts: [{ style: 'noir' }] }),
+      answerOf('POST', `${models}/unknown/inferences`, { prompts: [{ style: 'noir' }] }),
     ).resolves.toMatchObject({ status: 404 });
     await expect(answerOf('GET', `${models}/${model}/inferences/${inference}`)).resolves.not.toMatchObject({
       status: 404,
@@ -154,7 +154,7 @@ describe('sandbox refusals', () => {
       'a photo that is moved',
       () => trainBody([...photos.slice(0, 4), host.put('/moved.jpg', '', 'image/jpeg', 302)]),
     ],
-    ['a photo that nobody serves', () => trainBody([...photos.slice(0, 4), 'http://127.0.0.1:1/a.jpg'])],
+    ['a photo that cannot be fetched', () => trainBody([...photos.slice(0, 4), 'http://127.0.0.1:1/a.jpg'])],
     [
       'a photo that is a page',
       () => trainBody([...photos.slice(0, 4), host.put('/page', '<html>', 'text/html')]),
@@ -204,7 +204,7 @@ describe('sandbox refusals', () => {
   });
 
   it('come with the standard headers', async () => {
-    for (const path of [`${models}/${model}`, `${models}/nobody`]) {
+    for (const path of [`${models}/${model}`, `${models}/unknown`]) {
       expect((await answerOf('GET', path)).headers).toMatchObject({
         'x-picsart-correlation-id': expect.stringMatching(/./) as string,
         'x-picsart-ratelimit-limit': expect.stringMatching(/^\d+$/) as string,
@@ -217,7 +217,7 @@ describe('sandbox refusals', () => {
 
   it('start at the rate limit, and end with its window', async () => {
     const strict = await SandboxCalls.start({ rateLimit: { requests: 3, windowMs: 1_000 } });
-    const ask = async () => strict.provider.training('nobody', new AbortController().signal);
+    const ask = async () => strict.provider.training('unknown', new AbortController().signal);
     for (let i = 0; i < 3; i++) await expect(ask()).rejects.toMatchObject({ refusal: 'NOT_FOUND' });
     await expect(ask()).rejects.toMatchObject({ outcome: 'LATER', status: 429, retryAfterMs: 1_000 });
     expect((await strict.sandbox.counts()).limited).toBe(1);

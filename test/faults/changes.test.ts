@@ -26,7 +26,7 @@ const running = async (): Promise<string> => {
   return id;
 };
 
-/** How many rows the database has in all tables that hold something of somebody, beside keys and books. */
+/** The number of rows in all tables with personal data, except keys and the ledger. */
 const rowsLeft = async (): Promise<Record<string, number>> => {
   const database = new Client({ connectionString: gateway.database.url });
   await database.connect();

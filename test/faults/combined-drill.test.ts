@@ -41,7 +41,7 @@ const newRandom = (): Random => numbersFrom(seed + 7_919 * (sequences += 1));
 const between = (random: Random, min: number, max: number): number => min + random() * (max - min);
 const pick = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
 
-/** States of jobs that are not changed any more. */
+/** Final states of jobs. */
 const settled = ['READY', 'COMPLETED', 'PARTIAL', 'CANCELLED'];
 
 type Verb = 'retry' | 'cancel';

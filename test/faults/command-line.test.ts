@@ -113,7 +113,7 @@ describe('the command line', () => {
       const { out } = await operate('models', 'list', '--owner', 'local', '--status', 'uncertain');
       expect(out).toMatch(new RegExp(`^ID .*STATUS.*\n${modelId} +local +WOMAN +UNCERTAIN +0 +5 +1 +- `));
       expect(out).not.toContain('My face');
-      expect((await operate('models', 'list', '--owner', 'nobody')).out.split('\n')).toHaveLength(1);
+      expect((await operate('models', 'list', '--owner', 'unknown-owner')).out.split('\n')).toHaveLength(1);
       expect(await operate('models', 'list', '--limit', '0')).toMatchObject({ code: 1 });
     });
 
@@ -170,7 +170,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nowhere' }, /cannot be reached/],
+    [{ DATABASE_URL: 'postgres://unknown@127.0.0.1:1/nowhere' }, /cannot be reached/],
     [{ DATA_DIR: '/nonexistent/likeness' }, /no database in \/nonexistent\/likeness/],
     [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is no PostgreSQL address/],
   ])('reports invalid settings: %j', async (environment, why) => {

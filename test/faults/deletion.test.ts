@@ -75,7 +75,7 @@ async function deleteAndCrash(environment: FaultsEnvironment, { what, point, cra
   if (crash !== 'gateway') await environment.startPostgres();
   if (crash !== 'postgres') await environment.restartGateway();
   await deletion;
-  // Whoever heard nothing deletes again; that is no error.
+  // A client without a response repeats the deletion, which succeeds.
   await eventually(
     'an answer',
     async () => {
@@ -84,7 +84,7 @@ async function deleteAndCrash(environment: FaultsEnvironment, { what, point, cra
     },
     () => true,
   );
-  // Whoever had them in hand has them for a while; that while is over now.
+  // Ends the lease of the killed process.
   await environment.rows('UPDATE media_deletions SET due_at = now()');
   await eventually(
     'the end of all bytes',
@@ -113,7 +113,7 @@ describe('files without a database row', () => {
   const cell = { name: 'orphans' };
   const pool = new EnvironmentPool([cell], async (environment) => {
     await prepareFixtures(environment);
-    // The bytes are there, the row not yet; then the row goes, and whoever stored the bytes is dead.
+    // The file is stored but the row is not yet; the row is deleted, and the storing process is killed.
     const { reached } = await environment.gateway.arm('result:stored');
     const { id } = await order(environment, 'generation');
     await within('the bytes', reached);

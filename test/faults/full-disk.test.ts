@@ -12,9 +12,9 @@ let environment: FaultsEnvironment;
 afterEach(() => environment.close());
 
 /**
- * Takes a folder away and lays a file in its place: whoever writes there gets an error, root too, for whom no folder
+ * Replaces a directory by a file: every write fails, also as root, for which no directory
  * is read-only.
- * @returns gives it back
+ * @returns a function that restores the directory
  */
 async function takeAway(folder: string): Promise<() => Promise<void>> {
   await rename(folder, `${folder}.away`);

@@ -29,7 +29,7 @@ const keysOf = <Name extends string>(names: Record<Name, unknown>): Name[] => Ob
 const weighted = <Name extends string>(weights: Record<Name, number>): fc.Arbitrary<Name> =>
   fc.constantFrom(...keysOf(weights).flatMap((name) => Array<Name>(weights[name]).fill(name)));
 
-/** Mostly nobody dies. */
+/** Most steps have no crash. */
 const dyingAt = <Point extends string>(points: readonly Point[]): fc.Arbitrary<Point | null> =>
   fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...points) });
 

@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-/** A training that goes on until it is cancelled. Each renaming is told to whoever follows it. */
+/** Starts a training that runs until it is cancelled. Each change of its name is sent to subscribers. */
 const endlessTraining = async (): Promise<string> => {
   await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
   const { id } = await client.train({ photoIds, name: 'first' });
@@ -46,7 +46,7 @@ const rename = async (id: string, name: string): Promise<void> => {
   );
 };
 
-/** The names that were told, each as often as its name changed to it. */
+/** The received names, without consecutive duplicates. */
 const changesOf = (received: readonly { model: { name: string } }[]): string[] =>
   received.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
 

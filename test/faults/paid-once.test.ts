@@ -72,7 +72,7 @@ describe('a gateway that is stopped and started again', () => {
   it('continues a training that it had started, and pays once', async () => {
     const before = await trainings();
     const input = { photoIds, idempotencyKey: randomUUID() };
-    // Who is quick enough to ask before the stop is told to come again, so that the training is under way at the stop.
+    // Polls answered with 503 keep the training in progress until the stop.
     await gateway.sandbox.fault({ on: 'model', kind: 'status', status: 503, times: 3 });
     const { id } = await client.train(input);
     const feed = client.followTraining(id);

@@ -93,7 +93,7 @@ describe('two gateways on one database', () => {
   });
 
   it('resume the work of a killed gateway within 30 seconds', async () => {
-    // The lease as it is unless somebody sets it.
+    // Uses the default lease.
     await open({ settings: { LEASE: '20s', UNCERTAIN_GRACE: '40s' } });
     await prepareFixtures(environment);
     const [point, training] = [

@@ -38,7 +38,7 @@ class Traffic {
     while (this.isOn) {
       const kind = (['training', 'generation', 'instant'] as const)[Math.floor(random() * 3)]!;
       const key = `traffic-${this.asked.length}`;
-      // Whoever hears no answer asks again with the same key.
+      // A client without a response repeats the request with the same key.
       const job = await eventually(
         'an answer',
         () => order(this.environment, kind, key),
@@ -72,7 +72,7 @@ describe('fifty kills at random', () => {
       const what = random();
       const victim = Math.floor(random() * 2);
       await starting[victim];
-      // The other one may be starting and meet a dead database; whoever watches over it starts it again.
+      // The other gateway may fail to start while the database is down; a supervisor starts it again.
       if (what > 0.7) await environment.crashPostgres();
       if (what < 0.85) await environment.gateways[victim]!.kill();
       if (what > 0.7) await environment.startPostgres();

@@ -83,7 +83,7 @@ describe('a stored picture', () => {
     await writeFile(path, '<html>gateway timeout</html>');
     expect(await statusOf(avatar.url)).toBe(503);
     await eventually(
-      'the answer that there is none',
+      'a response without pictures',
       () => statusOf(avatar.url),
       (status) => status === 404,
     );

@@ -47,10 +47,10 @@ const unclear: CallRow[] = [
 
 /** The same, but it was not executed: photos show that of a training, and nothing of a generation. */
 const unclearNotExecuted: CallRow[] = [
-  ...both('500, not executed', status(500), 'sent anew'),
-  ...both('a connection reset before the call', { kind: 'reset-before' }, 'sent anew'),
-  ...both('hangs, not executed', { kind: 'hang', executed: false }, 'sent anew'),
-  ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }, 'sent anew'),
+  ...both('500, not executed', status(500), 'resubmitted'),
+  ...both('a connection reset before the call', { kind: 'reset-before' }, 'resubmitted'),
+  ...both('hangs, not executed', { kind: 'hang', executed: false }, 'resubmitted'),
+  ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }, 'resubmitted'),
 ].map((row) => (row.kind === 'generation' ? { ...row, end: 'unknown', executed: false } : row));
 
 const refused: CallRow[] = [

@@ -136,9 +136,9 @@ describe('an abused WebSocket', () => {
 
   it.each([
     ['a frame without a mask', '8105hello', 1002],
-    ['a kind of frame that is none', '838548656c6c48656c6c6f', 1002],
+    ['an unknown opcode', '838548656c6c48656c6c6f', 1002],
     ['a ping of 200 bytes', '89fe00c8', 1002],
-    ['text that is none', '818148656c6cb7', 1007],
+    ['text that is not UTF-8', '818148656c6cb7', 1007],
   ])('is closed at the protocol level: %s', async (_what, hex, code) => {
     const connection = await RawConnection.open(port());
     const bytes: Buffer[] = [];

@@ -58,7 +58,7 @@ describe('photos from URLs that hang', () => {
     const bob = await Person.of(gateway, `bob of ${names[0]}`);
     const bobs = await trainFrom(bob, `quick/${names[0]}`, 30);
     await until(async () => (await status(bob, bobs)) === 'READY', 25_000);
-    // None of the photos that hang has ended, so that none has made room.
+    // None of the hanging photos has ended, so the limit is still in use.
     expect(hanging).toBeGreaterThan(before);
     expect(await Promise.all(models.map((id, index) => status(slow[index]!, id)))).toEqual([
       'QUEUED',

@@ -6,7 +6,7 @@ import { PhotoHost } from '../support/photo-host';
 
 const promptText = 'wearing-a-purple-hat-in-the-rain';
 const fileName = 'grandmother-at-the-lake.jpg';
-const secretQuery = 'sesame=open-the-door';
+const secretQuery = 'sesame=secret-value';
 
 let gateway: TestGateway;
 let client: TestClient;

@@ -80,7 +80,7 @@ describe('data of another owner', () => {
       const [of, ofNothing] = await Promise.all(
         [alices[cursor], never].map((after) => bob.ask(transport, { query, variables: { id, after } })),
       );
-      // A list goes on behind a place in time, whoever's it is: it shows Bob's own, or less of it.
+      // A list cursor is a position in time, valid for every owner: it returns Bob's own items or fewer.
       expectNothingToldOf(of, alices[cursor]);
       expect(of!.errors).toEqual(ofNothing!.errors);
       const refusal = transport === 'HTTP' ? 'INVALID_INPUT' : 'INVALID_CURSOR';

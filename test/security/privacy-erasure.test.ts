@@ -105,7 +105,7 @@ describe('deleteMyData', () => {
     expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual(['erasures']);
     await passTime(erased.receipt);
     expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual([]);
-    // Anybody may know that something was erased; nobody knows whose.
+    // The receipt is readable by other clients, and does not reveal its owner.
     const { receipt, counts } = erased;
     expect(await other.erasure(receipt)).toMatchObject({ receipt, counts });
     expect(await filesOf(others)).toHaveLength(2 * 2);
@@ -122,7 +122,7 @@ describe('deleteMyData', () => {
   });
 
   it('succeeds a second time, and for a person without data', async () => {
-    const otherOwner = await Person.of(gateway, 'a stranger');
+    const otherOwner = await Person.of(gateway, 'without-data');
     const first = await otherOwner.erase();
     const second = await otherOwner.erase();
     expect([first.counts, second.counts]).toEqual([nothing, nothing]);

@@ -176,7 +176,7 @@ describe('exportMyData', () => {
 
 const pictureBytes = 60_000_000;
 
-/** Somebody with more in pictures than goes into any buffer. */
+/** A person with more picture data than any buffer holds. */
 async function rich(name: string): Promise<{ person: Person; url: string }> {
   const person = await Person.of(gateway, name);
   await createManyRows(gateway, name, { generations: 2, avatarsEach: 2, photos: 0, eventsEach: 1 });

@@ -52,7 +52,7 @@ describe('a person whose erasure has begun', () => {
     const [slot] = await mary.slots(1);
     for (const url of urls) expect((await fetch(url)).status).toBe(200);
 
-    // The rows are held too, so that for this while nobody can delete them: what hides them is the mark alone.
+    // The rows are locked so that they cannot be deleted yet: only the erasure mark hides them.
     standStill();
     const held = await holdRows('mary');
     const dying = mary.erase();

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-/** Makes a key at the command line; whoever has it acts for its owner. */
+/** Creates a key on the command line. */
 async function keyFor(owner: string, ...options: string[]): Promise<string> {
   const environment = { DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir };
   const { code, out, remarks } = await likeness(environment, 'keys', 'create', '--owner', owner, ...options);

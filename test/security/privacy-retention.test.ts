@@ -30,7 +30,7 @@ class Home {
     return rowsOf(this.gateway, 'SELECT status, filename, source_url, source_sha256 FROM photos');
   }
 
-  /** Waits until as many photos as there should be are gone, with what told of the person. */
+  /** Waits until the given number of photos is purged, including their personal data. */
   async expectPurged(count: number): Promise<void> {
     const empty = { status: 'PURGED', filename: null, source_url: null, source_sha256: null };
     await until(async () => (await this.photos()).every(({ status }) => status === 'PURGED'));
@@ -73,7 +73,7 @@ describe('photos', () => {
 
       await home.expectPurged(16);
 
-      // The model is none the worse; and a photo's row goes with the last that names it.
+      // The model is not affected; the row of a photo is deleted with its last reference.
       const more = await anna.generate(ready, [{ count: 1 }]);
       await anna.becomes('generation', more, 'COMPLETED');
       await anna.caller.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });

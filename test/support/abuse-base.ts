@@ -8,11 +8,11 @@ export interface AbuseContext {
   expiredUrl: string;
 }
 
-/** A request that nobody means well with, and how it is answered. */
+/** A malicious request and its expected response. */
 export interface AbusiveRequest {
   what: string;
   method?: string;
-  /** From the ground: a path, with its query; sent as it stands. */
+  /** Returns the path with its query, which is sent unchanged. */
   path: (context: AbuseContext) => string;
   headers?: (context: AbuseContext) => Record<string, string>;
   body?: string | Buffer;
@@ -23,7 +23,7 @@ export interface AbusiveRequest {
 
 /** The body of a good query. */
 export const viewer = JSON.stringify({ query: '{ viewer { owner } }' });
-/** Headers of somebody known. */
+/** Headers of an authenticated client. */
 const asAlice = ({ token }: AbuseContext): Record<string, string> => ({
   authorization: `Bearer ${token}`,
   'content-type': 'application/json',
@@ -34,7 +34,7 @@ export const pathOf = (url: string): string => url.replace(/^https?:\/\/[^/]+/, 
 
 type Change = Partial<AbusiveRequest> & Pick<AbusiveRequest, 'what' | 'status' | 'code'>;
 
-/** A POST of a good query by somebody known, but for what is changed. */
+/** An authenticated POST of a valid query, with the given changes. */
 export const post = (change: Change): AbusiveRequest => ({
   method: 'POST',
   path: graphql,
@@ -47,7 +47,7 @@ export const get = (change: Change & Pick<AbusiveRequest, 'path'>): AbusiveReque
   method: 'GET',
   ...change,
 });
-/** Headers of somebody known, and more. */
+/** Headers of an authenticated client with additions. */
 export const withHeaders =
   (more: Record<string, string>) =>
   (context: AbuseContext): Record<string, string> => ({ ...asAlice(context), ...more });

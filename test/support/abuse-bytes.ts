@@ -19,7 +19,7 @@ export const abusiveBytes: readonly { what: string; bytes: string; status: numbe
     status: 400,
   },
   {
-    what: 'a length that is none',
+    what: 'an invalid length',
     bytes: 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n',
     status: 400,
   },

@@ -22,7 +22,7 @@ export const mistakes: Row[] = [
   ],
   ['a fragment in itself', 'GRAPHQL_VALIDATION_FAILED', '{ ...A } fragment A on Query { ...A }'],
   [
-    'fragments that nobody uses',
+    'unused fragments',
     'GRAPHQL_VALIDATION_FAILED',
     `{ __typename } ${times(200, (i) => `fragment F${i} on Query { __typename }`)}`,
   ],

@@ -132,7 +132,7 @@ const introspection: Row[] = [
 
 const rowOf = ([what, code, query, variables]: Row): AbusiveQuery => ({ what, code, query, variables });
 
-/** Operations for every door. */
+/** Operations for every transport. */
 export const abusiveQueries: readonly AbusiveQuery[] = [...tooMuch, ...mistakes, ...nothing].map(rowOf);
 
 /** Operations that are refused where introspection is off. */

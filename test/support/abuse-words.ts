@@ -1,6 +1,6 @@
 import type { Operation } from './caller';
 
-/** An operation that nobody means well with, and the code of its refusal; null where it is answered, with nothing. */
+/** A malicious operation and its error code; null if it is answered with an empty result. */
 export interface AbusiveQuery extends Operation {
   what: string;
   code: string | null;

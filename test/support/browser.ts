@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 
-/** Starts the system's Chromium: without a window, without a past, and calling nobody of its own accord. */
+/** Starts the system's Chromium headless, without a profile and without background requests. */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),

@@ -13,13 +13,13 @@ export interface Operation {
   variables?: Record<string, unknown>;
 }
 
-/** The first thing that comes back: data, or errors, as each door tells them. */
+/** The first result: data, or errors in the format of the transport. */
 export interface FirstAnswer {
   data?: unknown;
   errors?: { message: string; extensions: Record<string, unknown> & { code: string } }[];
 }
 
-/** Somebody with a token who asks by any door. */
+/** A client with a token that can use every transport. */
 export class Caller {
   private socket: SocketClient | null = null;
   private nextId = 0;
@@ -76,7 +76,7 @@ export class Caller {
       // Leaving the loop closes the stream.
       return JSON.parse(found[1]!) as FirstAnswer;
     }
-    throw new Error(`Nothing was told: ${response.status} ${text}`);
+    throw new Error(`No result was received: ${response.status} ${text}`);
   }
 
   private async bySocket(operation: Operation): Promise<FirstAnswer> {

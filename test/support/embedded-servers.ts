@@ -39,7 +39,7 @@ export class EmbeddedServers {
     return postgres;
   }
 
-  /** Starts one in a process of its own, as another gateway would, and tells the server's process id. */
+  /** Starts a server from a separate process, like another gateway, and returns the server's process id. */
   async startElsewhere(durable: boolean): Promise<{ gateway: ChildProcess; pid: number }> {
     const program = `require(${JSON.stringify(launcher)})
       .startEmbeddedPostgres({ dir: ${JSON.stringify(this.dir)}, durable: ${durable} })

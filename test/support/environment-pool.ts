@@ -7,10 +7,10 @@ interface Entry<Cell> {
 }
 
 /**
- * Goes through the cells of a table, several at once, each lane in a environment of its own, which cells of one lane have one
- * after the other. Most of a cell's time is waiting, so that pool cost little.
+ * Runs the cells of a table concurrently. Each worker has an environment in which it runs its cells one after the other.
+ * Most of a cell's time is waiting, so that workers cost little.
  *
- * A cell that fails takes its environment with it: the next one begins in a new one.
+ * The environment of a failed cell is closed, and the next cell uses a new one.
  */
 export class EnvironmentPool<Cell> {
   private readonly entries: Entry<Cell>[];
@@ -30,7 +30,7 @@ export class EnvironmentPool<Cell> {
     });
   }
 
-  /** Begins; whoever wants a cell's result asks {@link result}. */
+  /** Starts the runs; a test awaits its cell with {@link result}. */
   start(width: number, options: EnvironmentOptions): void {
     const waiting = [...this.entries];
     for (let worker = 0; worker < width; worker += 1) this.running.push(this.worker(waiting, options));

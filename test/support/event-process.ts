@@ -100,12 +100,12 @@ export class EventProcess {
   }
 }
 
-/** An event that tells `n`. */
+/** An event with the number `n`. */
 export function change(streamId: string, n: number): NewEvent {
   return { streamId, kind: 'MODEL', subjectId: streamId, payload: { n } };
 }
 
-/** Events that tell `first` to `last`. */
+/** Events with the numbers `first` to `last`. */
 export function changes(streamId: string, first: number, last: number): NewEvent[] {
   return Array.from({ length: last - first + 1 }, (_, index) => change(streamId, first + index));
 }

@@ -22,11 +22,11 @@ const hasRead = `(() => {
   return editor.documentAST?.loc.source.body === editor.getValue();
 })()`;
 
-/** GraphiQL as somebody uses it for the first time: a window without any past. */
+/** GraphiQL in a new browser window without stored state. */
 export class Explorer {
   /** The addresses of all requests, sockets among them, in order. */
   readonly requests: string[] = [];
-  /** What went wrong where only developers look: errors and warnings of the console, errors that nobody caught. */
+  /** Errors and warnings of the console, and uncaught errors. */
   readonly complaints: string[] = [];
   /** What was sent over sockets. */
   readonly frames: unknown[] = [];
@@ -102,7 +102,7 @@ export class Explorer {
     return (await this.page.evaluate<string[]>('shown')).map((text) => JSON.parse(text) as T);
   }
 
-  /** Waits until the response pane shows a text, to somebody who looks. */
+  /** Waits until the response pane shows a text. */
   async expectAnswer(text: string | RegExp): Promise<void> {
     await this.page.locator('.graphiql-response').getByText(text).first().waitFor();
   }
@@ -123,7 +123,7 @@ export class Explorer {
     return docs.innerText();
   }
 
-  /** Loads the documentation anew, with the headers of this tab. */
+  /** Reloads the documentation with the headers of this tab. */
   async fetchDocs(): Promise<void> {
     await this.page.getByRole('button', { name: 'Re-fetch GraphQL schema' }).click();
   }

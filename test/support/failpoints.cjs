@@ -55,7 +55,7 @@ function measure() {
 
 globalThis[armed] = stand;
 process.on('message', onMessage);
-// No gateway outlives its test.
+// The gateway exits with its test process.
 process.on('disconnect', () => process.exit(1));
-// Whoever listens to its parent must still be able to end.
+// The IPC channel must not keep the process running.
 process.channel?.unref();

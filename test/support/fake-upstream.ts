@@ -9,7 +9,7 @@ export interface SeenRequest {
   /** By lower-case name. */
   headers: Record<string, string>;
   body: string;
-  /** Counts connections from 1, so that a test can tell a fresh one from a reused one. */
+  /** Numbers connections from 1, so that a test can distinguish new from reused ones. */
   connection: number;
 }
 
@@ -125,7 +125,7 @@ export function answer(
   };
 }
 
-/** An answer compressed although nobody asked for it. */
+/** A compressed response to a request without Accept-Encoding. */
 export function gzipped(status: number, body: string): Script {
   return answer(status, gzipSync(body), { 'content-encoding': 'gzip' });
 }

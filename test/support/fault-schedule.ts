@@ -2,7 +2,7 @@ import type { Operation, SandboxFault } from '../../src/sandbox/faults';
 import type { FaultsEnvironment } from './faults-environment';
 import type { Misbehaviour } from './faults-upstream';
 
-/** What befalls any call. */
+/** Faults that apply to any call. */
 const anywhere: readonly Misbehaviour[] = [
   { kind: 'status', status: 500 },
   { kind: 'status', status: 502, body: '<h1>Bad gateway</h1>' },
@@ -47,7 +47,7 @@ const askedOnly: readonly Misbehaviour[] = [
   { kind: 'status', status: 403, forMs: 2_000 },
 ];
 
-/** Everything that can befall an operation. */
+/** The faults of each operation. */
 const faultRates: Record<Operation, readonly Misbehaviour[]> = {
   train: [...anywhere, ...paidOnly],
   generate: [...anywhere, ...paidOnly, { kind: 'no-results' }, { kind: 'fewer-results' }],
@@ -65,7 +65,7 @@ const faultRates: Record<Operation, readonly Misbehaviour[]> = {
   ],
 };
 
-/** Bad weather: a share of all calls goes wrong, in every way there is. */
+/** Injects random faults into a share of all calls. */
 export class FaultSchedule {
   /** How many calls met a fault, by what it was. */
   readonly faults = new Map<string, number>();

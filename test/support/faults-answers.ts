@@ -75,7 +75,7 @@ async function alertComplaints(
   const isSilent = warning && environment.gateway.said(warning.words, warning.level).length === 0;
   const isUncounted = metric && (await metricOf(environment, row)) <= before;
   return [
-    ...(isSilent ? [`Nobody was told "${String(warning.words)}".`] : []),
-    ...(isUncounted ? [`${metric} has not gone up.`] : []),
+    ...(isSilent ? [`The warning "${String(warning.words)}" was not logged.`] : []),
+    ...(isUncounted ? [`${metric} has not increased.`] : []),
   ];
 }

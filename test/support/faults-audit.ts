@@ -77,7 +77,7 @@ async function streams(environment: FaultsEnvironment): Promise<string[]> {
   const sequences = new Map<string, number>();
   for (const row of rows) {
     const before = sequences.get(row.stream_id) ?? 0;
-    // What was told of a subject is erased with it, up to the word that it is deleted.
+    // Events of a deleted subject are erased, except the deletion event.
     if (row.kind !== 'DELETED' && Number(row.sequence) !== before + 1)
       wrong.push(`${row.stream_id}: ${row.sequence} follows ${before}`);
     sequences.set(row.stream_id, Number(row.sequence));
@@ -91,7 +91,7 @@ async function streams(environment: FaultsEnvironment): Promise<string[]> {
   return [
     ...wrong,
     ...repetitions(rows),
-    ...unannounced.map(({ kind, id, status }) => `nobody was told that ${kind} ${id} is ${status}`),
+    ...unannounced.map(({ kind, id, status }) => `no event reports that ${kind} ${id} is ${status}`),
   ];
 }
 
@@ -120,7 +120,7 @@ interface SubmissionRow {
   provider_ref: string | null;
 }
 
-/** Each attempt stands in the books, none twice; whoever was accepted has its id. */
+/** The ledger has each attempt once, and accepted ones have their id. */
 async function submissions(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<SubmissionRow>(
     'SELECT coalesce(model_id, generation_id) AS job, attempt, outcome, provider_ref FROM submissions ORDER BY attempt',
@@ -212,8 +212,8 @@ async function orphans(environment: FaultsEnvironment): Promise<string[]> {
   const pendingDeletions = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
   const extra = [...(await media(environment)).keys()].filter((key) => !keys.has(key));
   return [
-    ...extra.map((key) => `${key} belongs to nobody`),
-    ...pendingDeletions.map(({ key }) => `${key} is still to be deleted`),
+    ...extra.map((key) => `${key} has no row`),
+    ...pendingDeletions.map(({ key }) => `${key} is not deleted yet`),
   ];
 }
 
@@ -269,7 +269,7 @@ function readLine(line: string): JournalLine[] {
 
 const keyOf = ({ table, id, attempt }: JournalLine): string => `${table}/${id}/${attempt}`;
 
-/** The states that a job went through, as its subscribers were told, without repetitions. */
+/** The states of a job in its events, without consecutive duplicates. */
 export async function statesOf(environment: FaultsEnvironment, globalId: string): Promise<string[]> {
   const rows = await environment.rows<{ status: string }>(
     `SELECT payload->>'status' AS status FROM events WHERE subject_id = $1 ORDER BY sequence`,

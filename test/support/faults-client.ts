@@ -34,7 +34,7 @@ const callMs = 30_000;
 /** Who a client is, and where it records what it sees. */
 export interface FaultsClientOptions {
   owner: string;
-  /** A bearer token; null where nobody is asked for one. */
+  /** A bearer token; null without authentication. */
   token: string | null;
   history: History;
   /** Called with each job that was acknowledged, and the model that it belongs to or the job that was changed. */

@@ -15,11 +15,11 @@ import {
 /**
  * How a job ends that met a crash on its way, by itself:
  * - `done`: as if nothing had happened, paid once
- * - `sent anew`: UNCERTAIN first; then it was evident that the upstream never got it, and it was paid once
+ * - `resubmitted`: UNCERTAIN first; then it was evident that the upstream never got it, and it was paid once
  * - `unknown`: UNCERTAIN first; then FAILED as SUBMISSION_UNKNOWN, until a person pays again
  * - `done or refused`: done, perhaps in a second attempt; or refused, since no photo could be read while PostgreSQL was away
  */
-export type End = 'done' | 'sent anew' | 'unknown' | 'done or refused';
+export type End = 'done' | 'resubmitted' | 'unknown' | 'done or refused';
 
 /** One field of the crash matrix. */
 export interface CrashCell {
@@ -47,7 +47,7 @@ export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCe
   const ask = (): Promise<Job> => order(environment, cell.kind, key);
 
   const { reached } = await arm(environment, cell);
-  // Perhaps nobody hears the answer: then the same is asked again with the same key.
+  // If the response is lost, the request is repeated with the same key.
   const first = ask().catch(() => null);
   await within(`${cell.kind} at ${cell.point}`, reached);
   await crash(environment, cell);
@@ -73,7 +73,7 @@ async function arm(
     if (point === 'move:committed') await environment.sandbox.fault({ on, kind: 'status-back' });
     return environment.gateway.arm(point, nth);
   }
-  // So slow an answer that there is all the time in the world to kill whoever waits for it.
+  // A slow response leaves enough time to kill the gateway.
   const before = await environment.paid();
   await environment.sandbox.fault({ on: operations[kind], kind: 'slow', everyMs: 25 });
   const reached = eventually(
@@ -92,7 +92,7 @@ async function crash(environment: FaultsEnvironment, { crash: what, point }: Cra
     const lines = gateway.log.length;
     await environment.crashPostgres();
     if (point !== 'call:written') gateway.release();
-    // It must have met the dead database before there is a living one again.
+    // The gateway must detect the outage before PostgreSQL is started again.
     await eventually(
       'a failure of the database',
       async () => gateway.log.slice(lines),
@@ -122,7 +122,7 @@ const isDone = (cell: CrashCell, job: Job, { paid }: Facts): boolean =>
 
 const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> = {
   done: (cell, job, facts) => isDone(cell, job, facts) && job.attempt === 1,
-  'sent anew': (cell, job, facts) => isDone(cell, job, facts) && facts.isUnsure && job.attempt === 2,
+  resubmitted: (cell, job, facts) => isDone(cell, job, facts) && facts.isUnsure && job.attempt === 2,
   unknown: (cell, job, { paid, isUnsure }) =>
     job.failure?.code === 'SUBMISSION_UNKNOWN' && isUnsure && job.attempt === 1 && paid === cell.paid,
   'done or refused': (cell, job, facts) =>
@@ -140,6 +140,6 @@ async function judgeEvidence(
       WHERE coalesce(model_id, generation_id) = $1 AND attempt = 1`,
     [rowId(job.id)],
   );
-  const wanted = kind !== 'generation' && end !== 'sent anew' && paid > 0;
+  const wanted = kind !== 'generation' && end !== 'resubmitted' && paid > 0;
   if (first?.fetched !== wanted) throw new Error(`The evidence says fetched: ${String(first?.fetched)}.`);
 }

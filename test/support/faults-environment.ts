@@ -11,7 +11,7 @@ import { GatewayProcess } from './faults-process';
 import { signed } from './issuer';
 import { crashPostgres } from './postgres-crash';
 
-/** What a environment is furnished with. */
+/** Options of an environment. */
 export interface EnvironmentOptions {
   /** Settings of every gateway, beside {@link baseSettings}. */
   settings?: Readonly<Record<string, string>>;
@@ -48,8 +48,8 @@ const startTries = 5;
 const sandboxSpeed = 2_400;
 
 /**
- * Short leases and grace, so that what takes half an hour in earnest takes seconds here; the rest as it is. The first
- * look at a training comes after a second, at a generation after 67 ms.
+ * Short leases and grace periods, so that what takes half an hour in production takes seconds; defaults otherwise. The first
+ * poll of a training is after a second, of a generation after 67 ms.
  */
 const baseSettings = {
   UPSTREAM: 'picsart',
@@ -66,7 +66,7 @@ const baseSettings = {
   LOG_LEVEL: 'info',
 };
 
-/** Owners are told apart by tokens that are signed with this. */
+/** Each owner has a token signed with this secret. */
 const tokenSettings = {
   AUTH: 'jwt',
   JWT_SECRET: 'a secret that the fault suite signs with',
@@ -171,8 +171,8 @@ export class FaultsEnvironment {
   }
 
   /**
-   * Starts a gateway where one was killed, at its port. Like whatever watches over it in earnest, tries again when it
-   * could not start, since PostgreSQL may have been away.
+   * Restarts a killed gateway at its port. Like a supervisor, tries again if the gateway
+   * fails to start, since PostgreSQL may be unavailable.
    */
   async restartGateway(index = 0, settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const { port } = this.gateways[index]!;

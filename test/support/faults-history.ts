@@ -82,7 +82,7 @@ export class HistoryChecker {
   }
 }
 
-/** Reads a job as its owner; as somebody else there must be nothing, which {@link History.see} notices. */
+/** Reads a job as each owner; {@link History.see} reports data that another owner can read. */
 async function readAs(
   client: FaultsClient,
   owner: string,

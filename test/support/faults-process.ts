@@ -120,7 +120,7 @@ export class GatewayProcess {
     await this.exited;
   }
 
-  /** Tells it to end, and returns when it has. */
+  /** Sends SIGTERM, and returns when the process has exited. */
   async stop(): Promise<void> {
     if (!this.isRunning) return;
     this.child.kill('SIGTERM');
@@ -194,7 +194,7 @@ export class GatewayProcess {
     return () => limit('1024');
   }
 
-  /** Lets the peak begin anew from what it has now. */
+  /** Resets the recorded peak memory to the current usage. */
   async forgetPeak(): Promise<void> {
     await writeFile(`/proc/${this.pid}/clear_refs`, '5');
   }

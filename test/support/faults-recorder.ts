@@ -7,10 +7,10 @@ export interface RecordedCall {
   path: string;
   /** When it came, by this machine's clock in milliseconds. */
   atMs: number;
-  /** When its answer began; null while there is none. */
+  /** When its response started; null before. */
   answeredMs: number | null;
   status: number | null;
-  /** How long the answer told everybody to stay away, in milliseconds. */
+  /** The wait that the response imposed on all calls, in milliseconds. */
   waitMs: number;
 }
 
@@ -43,7 +43,7 @@ export class Recorder {
     return this.calls.filter(({ method }) => method === 'POST');
   }
 
-  /** Calls that came although an earlier answer had told everybody to stay away for longer. */
+  /** Calls within the wait that an earlier response imposed. */
   get early(): RecordedCall[] {
     return this.calls.filter(({ atMs, path }) =>
       this.calls.some(
@@ -56,7 +56,7 @@ export class Recorder {
     );
   }
 
-  /** Nobody can connect any more, until {@link open}. */
+  /** Refuses connections until {@link open}. */
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((closed) => this.server.close(closed));

@@ -17,7 +17,7 @@ async function setUpFaults(): Promise<void> {
   await startTestServer();
 }
 
-/** Runs that were killed could not tidy up; their own PostgreSQLs live on, as they would in earnest. */
+/** Killed runs leave their PostgreSQL servers running. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1];

@@ -22,11 +22,11 @@ export type Misbehaviour = SandboxFault extends infer One
 /**
  * How a paid call ends that met a fault:
  * - `unknown`: UNCERTAIN, then SUBMISSION_UNKNOWN; the answer, if any, is kept for the operator
- * - `sent anew`: UNCERTAIN, then evidently not executed, and sent again by itself; paid once
+ * - `resubmitted`: UNCERTAIN, then evidently not executed, and submitted again automatically; paid once
  * - `waits`: surely not executed, sent again when the upstream said, or later; paid once
  * - a failure's code: refused with one call, nothing paid
  */
-export type CallEnd = 'unknown' | 'sent anew' | 'waits' | (string & {});
+export type CallEnd = 'unknown' | 'resubmitted' | 'waits' | (string & {});
 
 /** A row of the matrix for paid calls. */
 export interface CallRow {
@@ -110,7 +110,7 @@ function wantedOf({ kind, end, executed }: CallRow): object {
         outcomes: 'UNKNOWN',
         isUnsure: true,
       };
-    case 'sent anew':
+    case 'resubmitted':
       return { ...success, outcomes: 'NOT_EXECUTED,ACCEPTED', isUnsure: true };
     case 'waits':
       return { ...success, outcomes: 'NOT_EXECUTED,ACCEPTED', isUnsure: false };

@@ -19,10 +19,10 @@ interface Result {
   errors?: readonly unknown[];
 }
 
-/** How long a test waits for something to be told, in milliseconds. */
+/** How long a test waits for an event, in milliseconds. */
 const patienceMs = 20_000;
 
-/** What a subscription tells, gathered; `T` is what stands under its one field. */
+/** Collects the results of a subscription; `T` is the type of its one field. */
 export class Feed<T> {
   readonly messages: T[] = [];
   end: FeedEnd | null = null;
@@ -107,7 +107,8 @@ export class Feed<T> {
     const deadline = Date.now() + patienceMs;
     while (!holds()) {
       const leftMs = deadline - Date.now();
-      if (leftMs <= 0) throw new Error(`It was not told: ${JSON.stringify([this.messages, this.end])}`);
+      if (leftMs <= 0)
+        throw new Error(`No matching event was received: ${JSON.stringify([this.messages, this.end])}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this.changed = () => {

@@ -62,7 +62,7 @@ export interface FileHost {
   visits: string[];
   /** Where `/to?<target>` redirects to that target. */
   redirectTo(target: string): string;
-  /** Returns once nobody is connected. */
+  /** Returns once all connections are closed. */
   untilAlone(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -48,7 +48,7 @@ export interface StreamLog {
   /** The cursor that it began after; null: it began with the present state. */
   start: string | null;
   readonly events: StreamEvent[];
-  /** The gateway has ended it: nothing more is expected. */
+  /** The gateway has ended the stream: no more events are expected. */
   isComplete: boolean;
 }
 

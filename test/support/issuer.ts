@@ -22,7 +22,7 @@ export interface TokenOptions {
   claims?: JWTPayload;
 }
 
-/** Somebody who signs tokens and publishes the keys: what an identity provider does. */
+/** An identity provider: signs tokens and publishes its keys. */
 export class Issuer {
   private readonly keys = new Map<string, IssuerKey>();
   private readonly published = new Set<string>();
@@ -55,7 +55,7 @@ export class Issuer {
     return `http://127.0.0.1:${this.port}/jwks`;
   }
 
-  /** Makes a key, and publishes it unless told otherwise. */
+  /** Creates a key, and publishes it by default. */
   async add(kid: string, algorithm: string, isPublished = true): Promise<void> {
     const pair = await generateKeyPair(algorithm, { extractable: true });
     this.keys.set(kid, { algorithm, ...pair });
@@ -81,7 +81,7 @@ export class Issuer {
     return exportSPKI(this.keys.get(kid)!.publicKey);
   }
 
-  /** A token for `alice` that ends in five minutes, unless told otherwise. */
+  /** A token for `alice` that expires in five minutes by default. */
   async token(options: TokenOptions = {}): Promise<string> {
     const { kid = 'first' } = options;
     const { algorithm, privateKey } = this.keys.get(kid)!;

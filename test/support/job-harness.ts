@@ -33,7 +33,7 @@ export interface Job {
   id: string;
   /** Where its events stand. */
   streamId: string;
-  /** What its prompt says, by which the upstream's calls can be told apart. */
+  /** The prompt, which identifies the upstream calls of this job. */
   tag?: string;
 }
 
@@ -52,8 +52,8 @@ export interface JobEvent {
 }
 
 /**
- * Jobs on a real PostgreSQL with everything that moves them, an upstream in the test's hands, and a clock that goes on
- * only when it is told to: what takes half an hour is a statement here.
+ * Jobs on a real PostgreSQL with all services that process them, a scripted upstream, and stored times that are moved
+ * back on request: half an hour passes in one statement.
  */
 export class JobHarness {
   readonly provider = new ScriptedProvider();

@@ -59,7 +59,7 @@ export async function unsettled(simulation: JobSimulation): Promise<string[]> {
 
 const eventKind = (job: TrackedJob): string => (job.table === 'models' ? 'MODEL' : 'GENERATION');
 
-/** At most one paid call an attempt, and none that was paid for twice without somebody's wish. */
+/** At most one paid call per attempt, and no second payment without a retry by a person. */
 function brokenCalls({ calls }: JobSimulation, job: TrackedJob): string[] {
   const own = calls.filter((call) => call.job === job);
   const broken: string[] = [];
@@ -78,7 +78,7 @@ function brokenSequence(job: TrackedJob, events: readonly JobEvent[]): string[] 
   return isGapless && (!isWhole || events.length === 1) ? [] : ['there is a gap in the events'];
 }
 
-/** What was told: legal moves, progress that goes on, and in the end the row as it is. */
+/** Events contain allowed transitions and increasing progress, and end with the state of the row. */
 function brokenMoves(job: TrackedJob, row: JobRow, received: readonly JobEvent[]): string[] {
   const broken: string[] = [];
   const states = received.map(({ payload }) => payload);
@@ -92,18 +92,20 @@ function brokenMoves(job: TrackedJob, row: JobRow, received: readonly JobEvent[]
   });
   const last = states.at(-1);
   if (last?.status !== row.status || last.progress !== row.progress)
-    broken.push(`told ${last?.status} ${last?.progress}, is ${row.status} ${row.progress}`);
+    broken.push(
+      `the last event has ${last?.status} ${last?.progress}, the row ${row.status} ${row.progress}`,
+    );
   return broken;
 }
 
 function brokenDeletion(job: TrackedJob, events: readonly JobEvent[]): string[] {
   return whatBroke([
-    [!job.isDeleted, 'a job vanished that nobody deleted'],
-    [events.at(-1)?.kind !== 'DELETED', 'nobody was told that it was deleted'],
+    [!job.isDeleted, 'a job is missing without a deletion'],
+    [events.at(-1)?.kind !== 'DELETED', 'the deletion event is missing'],
   ]);
 }
 
-/** What is over stays as it was; what is not over has a time at which somebody looks at it. */
+/** A job in a final state does not change; any other job has a due time. */
 function brokenRow({ last, setAside }: TrackedJob, row: JobRow): string[] {
   const isFinal = final.has(row.status);
   const before = last ?? row;
@@ -114,8 +116,8 @@ function brokenRow({ last, setAside }: TrackedJob, row: JobRow): string[] {
       `${before.status} became ${row.status}`,
     ],
     [row.attempt < before.attempt, 'the attempts went back'],
-    [!ends.has(row.status) && row.dueAt === null, `${row.status}, and nobody will look at it`],
-    [isFinal && row.dueAt !== null, `${row.status}, and somebody still looks at it`],
+    [!ends.has(row.status) && row.dueAt === null, `${row.status} without a due time`],
+    [isFinal && row.dueAt !== null, `${row.status} with a due time`],
   ]);
 }
 

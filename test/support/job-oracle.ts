@@ -78,7 +78,7 @@ export function responseOf(
 /** What a person may do to a job. */
 export type Change = 'cancel' | 'retry' | 'delete';
 
-/** By what code a change is refused, by the rules that clients are told; null: it is not. */
+/** The documented error code with which a change is rejected; null if it is accepted. */
 export function refusalOf(change: Change, row: JobRow | null): string | null {
   if (change === 'delete') return null;
   if (!row) return 'NOT_FOUND';
@@ -115,7 +115,7 @@ export function attemptIn({ photoUrls }: PaidCall): number | null {
 
 let picture: Promise<Buffer> | undefined;
 
-/** A small picture, or what is none. */
+/** A small picture, or a download that fails. */
 export async function fetchPicture(url: string): Promise<Download> {
   if (url.includes('broken')) throw new DownloadError('TOO_LARGE', 'The picture is too large.');
   picture ??= sharp({ create: { width: 64, height: 64, channels: 3, background: '#357' } })

@@ -51,7 +51,7 @@ export interface ProcessContext {
   pictures: (url: string) => Promise<Download>;
 }
 
-/** Nobody waits to be woken. */
+/** No wake-ups in these tests. */
 const silence = { announce: () => undefined };
 
 const inHand = new AsyncLocalStorage<JobProcess>();
@@ -95,7 +95,7 @@ class ProcessDatabase implements Transactions {
 export class JobProcess {
   readonly settlement: Settlement;
   readonly journal: Journal;
-  /** What was said in words that nobody knows. */
+  /** The unknown status words that were reported. */
   readonly unknownWords: string[] = [];
   /** What was counted of finished pictures. */
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
@@ -245,7 +245,7 @@ export class JobProcess {
     return new JobProcess(this.context, this.folder);
   }
 
-  /** Returns when nothing of it runs any more. */
+  /** Returns when all work of the process has ended. */
   async stop(): Promise<void> {
     await Promise.all(this.passes);
     if (!this.isDead) this.journal.stop();
@@ -261,7 +261,7 @@ export class JobProcess {
     await inHand.exit(happens);
   }
 
-  /** A pass of a process that dies in it just ends: nobody is there to hear of it. */
+  /** Work of a killed process ends without an error. */
   private async run(work: () => Promise<unknown>): Promise<void> {
     const pass = inHand
       .run(this, async () => endOf(await work()))

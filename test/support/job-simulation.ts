@@ -132,7 +132,7 @@ export class JobSimulation {
     await other.poll(job.table);
   }
 
-  /** Jobs that somebody is still to look at. */
+  /** Jobs with pending work. */
   private async waiting(): Promise<TrackedJob[]> {
     const rows = await Promise.all(this.jobs.map((job) => this.harness.find(job)));
     return this.jobs.filter((_, index) => rows[index] && rows[index].dueAt !== null);
@@ -233,13 +233,13 @@ export class JobSimulation {
     this.raise(number);
   }
 
-  /** Somebody takes the place of a process that died, as an operator's machine sees to. */
+  /** Replaces a killed process, as a supervisor would. */
   private raise(number: number): void {
     const process = this.processes[number];
     if (process?.isDead) this.processes[number] = this.harness.successor(process);
   }
 
-  /** Nothing but this job is due now; whoever has a lease on it loses it. */
+  /** Makes this job the only due one and ends its lease. */
   private async onlyDue(job: TrackedJob): Promise<void> {
     await this.harness.database.rows(
       `UPDATE ${job.table} SET due_at = now() + interval '1 h' WHERE id <> $1 AND due_at < now() + interval '1 s'`,

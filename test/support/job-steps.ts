@@ -11,7 +11,7 @@ import {
   type PollAnswer,
 } from './scripted-provider';
 
-/** How a paid call ends. `Taken` and `Lost` say what the upstream did, which the gateway does not hear. */
+/** How a paid call ends. `Taken` and `Lost` state whether the upstream executed it, which the gateway does not learn. */
 export type ResponseName =
   | 'accept'
   | 'acceptWhileCut'

@@ -9,7 +9,7 @@ export interface AskOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** Asks as whoever the proof shows, a token or a key; without one, as nobody. */
+/** Sends requests with a token, with an API key, or unauthenticated. */
 export async function askAs(
   url: string,
   proof: string | null,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TestGateway } from './gateway';
 import { rowsOf } from './person';
 
-/** How much somebody has. */
+/** The amount of data of one owner. */
 export interface RowCounts {
   generations: number;
   avatarsEach: number;
@@ -59,7 +59,7 @@ export async function createManyRows(gateway: TestGateway, owner: string, size: 
 }
 
 /**
- * Gives each of an owner's avatars a picture of so many bytes, all of them zero: they take no room on the disk.
+ * Gives each avatar of an owner a picture of zero bytes of the given size, stored as a sparse file that uses no disk space.
  * @returns how many
  */
 export async function enlargeAvatars(gateway: TestGateway, owner: string, byteSize: number): Promise<number> {

@@ -230,7 +230,7 @@ export const mediaStoreSuite: readonly (readonly [
   promise: string,
   test: (store: MediaStore) => Promise<void>,
 ])[] = [
-  ['gives back what was stored, and tells its size and hash', givesBack],
+  ['returns stored files with size and hash', givesBack],
   ['stores nothing, too', storesNothing],
   ['has nothing under a key that was never stored', hasNothing],
   ['keeps keys apart that differ in their ending only', keepsKeysApart],

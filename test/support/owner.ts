@@ -10,7 +10,7 @@ const trainModel =
   'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id status } } }';
 const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
 
-/** Somebody with a name of its own, so that tests do not share quotas. */
+/** A client with a unique owner name, so that tests do not share quotas. */
 export class Owner {
   private constructor(
     private readonly url: () => string,
@@ -27,7 +27,7 @@ export class Owner {
     return askAs(this.url(), this.token, query, { variables });
   }
 
-  /** Asks for a training from photos that nobody fetches. */
+  /** Starts a training with photos that are never fetched. */
   train(idempotencyKey?: string): Promise<Answer> {
     return this.ask(trainModel, { input: { name: 'Me', type: 'WOMAN', photoUrls, idempotencyKey } });
   }

@@ -13,8 +13,8 @@ export interface Row {
   /** What is sent for an id; `mine` is what the asking owner has. */
   variables: (id: string, mine: Belongings) => Record<string, unknown>;
   /**
-   * Which of an owner's own ids is answered there with more than "there is none". Null for the receipt of an erasure,
-   * which is for whoever holds it: the person whose it was has nothing here any more.
+   * Which of an owner's own ids returns data there. Null for the receipt of an erasure,
+   * which anyone with the receipt can read, since the erased person has no account.
    */
   own: keyof Belongings | null;
 }

@@ -25,7 +25,7 @@ export interface Receipt {
 
 const receiptFields = 'receipt erasedAt completedAt counts { photos models generations avatars }';
 
-/** Somebody with a token, who does what persons do. */
+/** A client with a token that uses the API as one person. */
 export class Person {
   private constructor(
     private readonly gateway: TestGateway,

@@ -36,7 +36,7 @@ function xmpSegment(attributes: string): Buffer {
   );
 }
 
-/** CIPA's multi-picture index of two pictures (DC-007): what tells a reader that a second JPEG follows. */
+/** CIPA's multi-picture index of two pictures (DC-007), which announces a second JPEG. */
 function mpfSegment(sizes: readonly [number, number], secondAt: number): Buffer {
   const entries = [
     u32(0x030000),

@@ -4,7 +4,7 @@ import type { PictureProblemCode } from '../../src/images/image-problem';
 import * as bytes from './picture-bytes';
 import { face, facePhoto } from './pictures';
 
-/** A file that somebody might send as a photo, and what must become of it. */
+/** An uploaded file and the expected result. */
 export interface CorpusPicture {
   name: string;
   make: () => Buffer | Promise<Buffer>;
@@ -182,7 +182,7 @@ const foreign = all('UNSUPPORTED_TYPE', {
   zeros: () => Buffer.alloc(4096),
 });
 
-/** Photos from strangers: whole and broken, honest and not. Made anew on each run; none is committed. */
+/** Valid and invalid photos, generated on each run. */
 export const corpus: readonly CorpusPicture[] = [
   ...ordinary,
   ...turned,

@@ -27,7 +27,7 @@ export async function send(
   };
 }
 
-/** A bare connection that sends what it is told, and gathers what comes. */
+/** A raw connection that sends arbitrary bytes and collects the response. */
 export class RawConnection {
   text = '';
   isClosed = false;

@@ -55,7 +55,7 @@ export function isUnreachable(): ScriptedResponse {
   return fails(new UpstreamError('NOT_SENT', 'The upstream could not be reached.'));
 }
 
-/** Nothing certain is known of it. */
+/** The outcome is unknown. */
 export function isUnclear(message = 'The upstream answered 502.', status = 502): ScriptedResponse {
   return fails(new UpstreamError('UNKNOWN', message, { status, evidence: `HTTP ${status}, <html>` }));
 }
@@ -89,7 +89,7 @@ export class HeldCall {
     if (this.isAnswered) return;
     this.isAnswered = true;
     this.resolve(response());
-    // A call that never came hears of nothing.
+    // If the call never arrives, the rejection is not handled elsewhere.
     this.answered.catch(() => undefined);
   }
 }
@@ -99,7 +99,7 @@ export function running(progress?: number): PollAnswer {
   return { state: 'RUNNING', progress, word: 'IN_PROGRESS', known: true, notice: {} };
 }
 
-/** The upstream says a word that nobody knows. */
+/** The upstream returns an unknown status word. */
 export function hasUnknownStatus(): PollAnswer {
   return { state: 'RUNNING', word: 'MARINATING', known: false, notice: {} };
 }
@@ -145,8 +145,8 @@ export function limits(retryAfterMs: number): PollAnswer {
 const plentyPerMinute = 1_000_000;
 
 /**
- * An avatar service in the test's own hands: it does what it is told, call by call, and writes down what it was asked.
- * Without a script it takes everything, and works on it for ever.
+ * A scripted avatar service: it responds as configured per call, and records its requests.
+ * Without a script it accepts every call, and every job stays running.
  */
 export class ScriptedProvider implements AvatarProvider {
   readonly name = 'scripted';
@@ -169,7 +169,7 @@ export class ScriptedProvider implements AvatarProvider {
   check: AccountCheck = { acceptsKey: true, credits: 100 };
   /** How often the account was checked. */
   checks = 0;
-  /** Awaited when a paid call has come in, before its fate begins. */
+  /** Awaited when a paid call has arrived, before its response starts. */
   onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
   private readonly fates: ScriptedResponse[] = [];
   private readonly held: HeldCall[] = [];
@@ -205,7 +205,7 @@ export class ScriptedProvider implements AvatarProvider {
     this.fates.length = 0;
   }
 
-  /** Forgets what it was told and what it was asked. */
+  /** Clears the script and the recorded requests. */
   reset(): void {
     this.unscript();
     this.calls.length = 0;

@@ -10,7 +10,7 @@ export interface Message {
   payload?: GraphQLFault[] | { data?: Record<string, unknown> | null; errors?: GraphQLFault[] };
 }
 
-/** A WebSocket client without any manners: it sends frames as told and gathers what comes. */
+/** A low-level WebSocket client: it sends arbitrary frames and records the received ones. */
 export class SocketClient {
   readonly messages: Message[] = [];
   closed: { code: number; reason: string } | null = null;

@@ -37,7 +37,7 @@ export class TcpProxy {
     if (server) await new Promise((resolve) => server.close(resolve));
   }
 
-  /** Connections stay, but nothing gets through any more: what a pulled cable looks like. */
+  /** Keeps connections open but transfers no data, like an unplugged cable. */
   silence(): void {
     for (const socket of this.sockets) {
       socket.unpipe();

@@ -18,7 +18,7 @@ import { HttpServer } from '../../src/http/server';
 import { Sessions } from '../../src/http/sessions';
 import { tinySchema, type Witness } from './tiny-schema';
 
-/** A door with nothing behind it but a schema of the tests' own. */
+/** The HTTP server with a small test schema and no features. */
 export interface TinyGateway {
   readonly url: string;
   readonly port: number;

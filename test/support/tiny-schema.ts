@@ -54,7 +54,7 @@ class ThingType {
 
 const ThingConnection = createConnectionType('Thing', () => ThingType);
 
-/** What the resolvers were told, for tests to look at. */
+/** Calls that the resolvers recorded. */
 export interface Witness {
   trained: string[];
   /** How often a loader really read. */
@@ -63,7 +63,7 @@ export interface Witness {
   open: number;
 }
 
-/** A schema that has one of everything that the door must carry, and nothing of the features. */
+/** A schema with one element of each kind that the transports carry. */
 @Resolver(() => ThingType)
 class TinyResolver {
   constructor(private readonly witness: Witness) {}
@@ -93,7 +93,7 @@ class TinyResolver {
     return { id: newId() };
   }
 
-  @Query(() => String, { description: 'Breaks in a way that must not be told.' })
+  @Query(() => String, { description: 'Fails with an error that must be masked.' })
   broken(): string {
     throw Object.assign(new Error('duplicate key in SELECT secret'), { parameters: ['a prompt'] });
   }

@@ -1,4 +1,4 @@
-/** A URL that a stranger might give, and what must become of it. */
+/** An untrusted URL and the expected result. */
 export interface CorpusUrl {
   url: string;
   /**
@@ -252,8 +252,8 @@ const rebinding: readonly (readonly [name: string, ...addresses: string[]])[] = 
 ];
 
 /**
- * URLs from strangers, well over 150 of them.
- * @param port - where a canary listens, on all addresses of this machine; what leads to it must be refused for its host
+ * More than 150 untrusted URLs.
+ * @param port - the port of a canary on all addresses of this machine; URLs that lead to it must be blocked by host
  */
 export function urlCorpus(port = 80): CorpusUrl[] {
   const refused = [

@@ -39,8 +39,8 @@ describe('the embedded PostgreSQL after a crash', () => {
     const note = join(servers.dir, 'data', 'postmaster.pid');
     const lines = (await readFile(note, 'utf8')).split('\n');
     await crashPostgres(before.pid);
-    const somebody = servers.startBystander();
-    await writeFile(note, [somebody.pid, ...lines.slice(1)].join('\n'));
+    const bystander = servers.startBystander();
+    await writeFile(note, [bystander.pid, ...lines.slice(1)].join('\n'));
 
     const after = await servers.start();
     expect(after.started).toBe(true);

@@ -59,13 +59,13 @@ describe('the first start of the embedded PostgreSQL', () => {
   });
 
   it('keeps user data out of its log', async () => {
-    await query(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret wish'))");
-    await expect(query(url, "INSERT INTO prompts VALUES ('a secret wish')")).rejects.toMatchObject({
+    await query(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret prompt'))");
+    await expect(query(url, "INSERT INTO prompts VALUES ('a secret prompt')")).rejects.toMatchObject({
       code: '23514',
     });
     const log = await readFile(join(servers.dir, 'server.log'), 'utf8');
     expect(log).toContain('ready to accept connections');
-    expect(log).not.toContain('a secret wish');
+    expect(log).not.toContain('a secret prompt');
   });
 });
 

@@ -21,7 +21,7 @@ function ask(url: URL, lookup?: LookupFunction): Promise<string> {
   });
 }
 
-/** Goes the whole way that a fetch goes: check, resolve, connect. Answers what came back, or why nothing did. */
+/** Performs the steps of a fetch: check, resolve, connect. Returns the response, or the reason for the failure. */
 async function reach(guard: Guard, url: string): Promise<string> {
   try {
     const checked = guard.checkUrl(url);

@@ -1,9 +1,9 @@
 import { createLogger } from '../../src/core/logger';
 
-/** What a logger writes when it is told to. */
-function logged(tell: (logger: ReturnType<typeof createLogger>) => void): string {
+/** Returns what a logger writes. */
+function logged(log: (logger: ReturnType<typeof createLogger>) => void): string {
   const lines: string[] = [];
-  tell(createLogger('trace', { write: (line: string) => void lines.push(line) }));
+  log(createLogger('trace', { write: (line: string) => void lines.push(line) }));
   return lines.join('');
 }
 

@@ -34,7 +34,7 @@ class Shown {
   }
 }
 
-/** The states that clients are told of. */
+/** The states that the API shows. */
 function shown(name: string): string[] {
   const schema = buildSchemaSync({ resolvers: [Shown], validate: false });
   return assertEnumType(schema.getType(name))
