@@ -14,7 +14,7 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** What a timer of Node can wait for, and a call may take: 0 would end it before it began. */
+/** A time limit that Node's timers support. 0 is refused because it would expire immediately. */
 const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
   error: 'must be more than 0 and at most 24h (example: 30s)',
 });
@@ -54,13 +54,13 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-/** `600/1m`: how often in how long a window; `off` for no limit. */
+/** A quota per window, such as `600/1m`; `off` disables the limit. */
 const rate = z.string().transform((text, context) => {
   if (text.trim() === 'off') return null;
   const [quota = '', window = ''] = text.split('/');
   const windowMs = duration.safeParse(window).data ?? 0;
-  const isGood = /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= units.s && windowMs <= units.d;
-  if (isGood) return { quota: Number(quota), windowMs };
+  const isValid = /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= units.s && windowMs <= units.d;
+  if (isValid) return { quota: Number(quota), windowMs };
   context.addIssue({
     code: 'custom',
     message: 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off',
@@ -77,7 +77,7 @@ const origins = list.refine(
 const networkProblem = 'is not a list of addresses and networks (example: 10.0.0.0/8,192.0.2.7)';
 const networks = list.refine((items) => items.every(isNetwork), networkProblem);
 
-/** As long as the hash that it keys: RFC 7518, 3.2. */
+/** The output length of SHA-256, as RFC 7518, 3.2 requires. */
 const minSecretBytes = 32;
 const isLongSecret = (secret: string): boolean => Buffer.byteLength(secret) >= minSecretBytes;
 const secretProblem = 'is too short; use at least 32 bytes each, such as those of: openssl rand -base64 32';
@@ -89,7 +89,7 @@ const consentVersion = z
 const authProblem = 'must be one of none, jwt, keys, or several separated by commas: jwt,keys';
 const authMode = z.enum(['none', 'jwt', 'keys'], authProblem);
 
-/** Every setting with its default. README.md and docs/settings.md describe them; a test holds the two together. */
+/** Every setting with its default. A test checks that docs/settings.md describes them all. */
 const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(4000),
@@ -167,15 +167,15 @@ const settings = z.object({
     .default('info'),
 });
 
-/** The settings as the program uses them. Durations are milliseconds, sizes bytes. */
+/** Parsed settings. Durations are in milliseconds, sizes in bytes. */
 export type Config = Readonly<z.output<typeof settings>> & {
   readonly UPSTREAM: 'picsart' | 'sandbox';
 };
 
-/** The names of all settings, for the check against the documentation. */
+/** All setting names, for the test of the documentation. */
 export const settingNames = Object.keys(settings.shape);
 
-/** Settings that stop the start. The message has a line for each, with name, problem and an example. */
+/** Invalid settings. The message has one line per problem: name, problem, example. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(`Likeness cannot start with these settings:\n${problems.map((line) => `  ${line}`).join('\n')}`);
@@ -184,14 +184,14 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings, once. An empty value counts as not set.
- * @throws ConfigError naming every setting that is wrong
+ * Parses the settings. An empty value counts as not set.
+ * @throws ConfigError listing every invalid setting
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
+  const nonEmpty = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   );
-  const parsed = settings.safeParse(given);
+  const parsed = settings.safeParse(nonEmpty);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));
   }
@@ -204,24 +204,24 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return config;
 }
 
-/** Whether a name or address can only be reached from this machine. */
+/** Whether a host name or address is loopback. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Whether a web address can only be reached from this machine, or by no machine at all. */
+/** Whether the host of a URL is loopback or unspecified, and so not reachable from other machines. */
 function isLocalUrl(url: string): boolean {
   const host = new URL(url).hostname.replace(/^\[|\]$|\.$/g, '');
   return isLoopback(host) || host.endsWith('.localhost') || host === '0.0.0.0' || host === '::';
 }
 
-/** How long the avatar service may fetch photos after a paid call, in milliseconds; a Picsart on this machine is a test. */
+/** How long the avatar service may fetch photos after a paid call, in milliseconds; 0 for a local test server. */
 function photoFetchMs(config: Config): number {
   if (config.UPSTREAM === 'sandbox') return picsartFacts(config.SANDBOX_SPEED, []).photoFetchMs;
   return isLocalUrl(config.PICSART_BASE_URL) ? 0 : picsartFacts(1, []).photoFetchMs;
 }
 
-/** What evidence about paid calls rests on: photos that can be fetched, for as long as the avatar service may fetch them. */
+/** Whether a lost paid call was accepted is decided by photo fetches, so photos must be reachable for the whole fetch window. */
 function evidenceRules(config: Config): Rule[] {
   const { UPSTREAM, PICSART_BASE_URL, PUBLIC_URL, UNCERTAIN_GRACE } = config;
   const isReal = UPSTREAM === 'picsart' && !isLocalUrl(PICSART_BASE_URL);
@@ -233,11 +233,11 @@ function evidenceRules(config: Config): Rule[] {
     ],
     [
       isReal && PUBLIC_URL !== undefined && isLocalUrl(PUBLIC_URL),
-      `PUBLIC_URL ${PUBLIC_URL} can be reached from this machine only, but the avatar service fetches the photos from there; write PUBLIC_URL=https://avatars.example.com`,
+      `PUBLIC_URL ${PUBLIC_URL} is reachable only from this machine, but the avatar service fetches the photos from there; write PUBLIC_URL=https://avatars.example.com`,
     ],
     [
       UNCERTAIN_GRACE !== undefined && UNCERTAIN_GRACE < windowMs,
-      `UNCERTAIN_GRACE must be at least ${windowMs / 1_000}s, the time in which the avatar service may fetch photos; only then is it certain that it fetched none`,
+      `UNCERTAIN_GRACE must be at least ${windowMs / 1_000}s, the time within which the avatar service may fetch photos; a shorter grace period could treat an accepted call as lost`,
     ],
   ];
 }
@@ -255,7 +255,7 @@ function contradictions(config: Config): string[] {
     ],
     [
       !config.MIGRATE && config.DATABASE_URL === undefined,
-      'MIGRATE=false needs DATABASE_URL; the embedded database is brought to the newest schema by the gateway itself',
+      'MIGRATE=false needs DATABASE_URL; the gateway always migrates the embedded database itself',
     ],
     [
       config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY,
@@ -263,11 +263,11 @@ function contradictions(config: Config): string[] {
     ],
     [
       isOpen && AUTH.length > 1,
-      'AUTH=none lets everybody in and cannot stand beside others; write AUTH=jwt,keys',
+      'AUTH=none disables authentication and cannot be combined with other methods; write AUTH=jwt,keys',
     ],
     [
       isOpen && !isLoopback(HOST),
-      `HOST ${HOST} can be reached from elsewhere, but AUTH=none asks nobody who they are; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
+      `HOST ${HOST} is reachable from other machines, but AUTH=none disables authentication; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
     ],
     ...tokenRules(config),
   ];
@@ -283,7 +283,7 @@ function tokenRules(config: Config): Rule[] {
     ],
     [
       isUsed && !config.JWT_AUDIENCE && !config.JWT_ISSUER && !config.JWT_ALLOW_ANY_AUDIENCE,
-      'JWT_AUDIENCE or JWT_ISSUER is needed with AUTH=jwt, so that tokens for other programs are refused; write JWT_AUDIENCE=likeness, or JWT_ALLOW_ANY_AUDIENCE=true to accept every token that the keys have signed',
+      'JWT_AUDIENCE or JWT_ISSUER is needed with AUTH=jwt, so that tokens for other applications are refused; write JWT_AUDIENCE=likeness, or JWT_ALLOW_ANY_AUDIENCE=true to accept every token signed with the keys',
     ],
   ];
 }

@@ -15,7 +15,7 @@ import { ExportEntity } from './privacy/export.entity';
 import { MediaDeletionEntity } from './storage/media-deletion.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
 
-/** Every table. */
+/** The entities of all tables, for the data source. */
 export const entities = [
   PhotoEntity,
   PhotoServerEntity,

@@ -5,7 +5,7 @@ import { ConfigError, readConfig, type Config } from './config';
 import { createLogger } from './core/logger';
 import { Shutdown } from './core/shutdown';
 
-/** Starts the gateway and stops it on SIGTERM or SIGINT, whenever they come. */
+/** Starts the gateway and stops it on SIGTERM or SIGINT, also during startup. */
 async function main(): Promise<void> {
   const startedAt = performance.now();
   const config = settings();
@@ -13,11 +13,11 @@ async function main(): Promise<void> {
   const shutdown = new Shutdown(logger);
   const onSignal = (signal: NodeJS.Signals): void => {
     if (shutdown.signal.aborted) {
-      logger.warn({ signal }, 'ending at once; requests and work under way are cut off');
+      logger.warn({ signal }, 'terminating immediately; running requests and work are interrupted');
       void shutdown.abort().then(() => process.exit(1));
       return;
     }
-    logger.info({ signal }, 'stopping; a second signal ends at once');
+    logger.info({ signal }, 'shutting down; a second signal terminates immediately');
     void shutdown.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   try {
     app = await startApp(config, logger, shutdown);
   } catch (error) {
-    // Stopped during the start: `stop` ends the process.
+    // Shutdown was requested during startup: `stop` exits the process.
     if (shutdown.signal.aborted) return;
     process.stderr.write(
       `Likeness cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
@@ -54,7 +54,7 @@ function announce(config: Config, { url }: App): void {
     `Likeness is ready: ${url}/${showsGraphiql ? '  (GraphiQL)' : ''}`,
     ...(config.UPSTREAM === 'sandbox'
       ? [
-          'The upstream is the sandbox: pictures are made from your photos without AI. Set PICSART_API_KEY for the real one.',
+          'The upstream is the sandbox: avatars are made from your photos without AI. Set PICSART_API_KEY to use Picsart.',
         ]
       : []),
   ];

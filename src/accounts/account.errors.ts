@@ -1,14 +1,14 @@
 import { DomainError } from '../core/errors';
 
 /**
- * The refusal of who does not show well enough who they are.
- * @param why - what was wrong and what to do; never what was shown
+ * The error for missing or invalid credentials.
+ * @param why - the problem and the remedy; must not contain the credentials
  */
 export function unauthenticated(why: string, cause?: unknown): DomainError {
   return new DomainError('UNAUTHENTICATED', why, { cause });
 }
 
-/** The refusal of who is known but may not. */
+/** The error for authenticated callers without the required permission. */
 export function forbidden(why: string, details?: Record<string, unknown>): DomainError {
   return new DomainError('FORBIDDEN', why, { details });
 }

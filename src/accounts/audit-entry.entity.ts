@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Who did what that costs, deletes, or opens the door to others. Written once, never changed, pruned by age. */
+/** An action that costs money, deletes data or grants access. Append-only, pruned by age. */
 @Entity('audit_log')
 @Index('audit_log_of_owner', ['owner', 'at'])
 @Index('audit_log_old', ['at'])
@@ -11,11 +11,11 @@ export class AuditEntryEntity {
   @Column('timestamptz', { default: () => 'now()' })
   at: Date;
 
-  /** Who did it: the owner itself, `key:<id>` or `operator`; `@/erased` if it was an owner who is. */
+  /** The owner, `key:<id>` or `operator`; `@/erased` if the owner's data have been erased. */
   @Column('text')
   actor: string;
 
-  /** Whom it concerns. `@/erased` once the owner's data have been erased. */
+  /** The owner of the affected data; `@/erased` once the owner's data have been erased. */
   @Column('text')
   owner: string;
 
@@ -23,11 +23,11 @@ export class AuditEntryEntity {
   @Column('text')
   action: string;
 
-  /** The global id, the key's id or the receipt that it was done to. */
+  /** The affected global id, key id or erasure receipt. */
   @Column('text', { nullable: true })
   subject: string | null;
 
-  /** Counts and codes. No prompt, no URL, no name. */
+  /** Counts and codes. No prompts, URLs or names. */
   @Column('jsonb', { default: {} })
   details: Record<string, string | number | boolean | null>;
 }

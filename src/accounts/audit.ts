@@ -2,7 +2,7 @@ import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
-/** What is written down: whatever costs money, deletes, or opens the door. */
+/** Audited actions: everything that costs money, deletes data or grants access. */
 export type AuditedAction =
   | 'trainModel'
   | 'generateAvatars'
@@ -18,18 +18,18 @@ export type AuditedAction =
   | 'createKey'
   | 'revokeKey';
 
-/** One thing that was done. */
+/** An audited action with its subject. */
 export interface AuditEntry {
   readonly action: AuditedAction;
-  /** What it was done to: a global id, or a key's id. */
+  /** The global id or key id that the action applies to. */
   readonly subject: string | null;
-  /** Counts and codes only. No prompt, no URL, no name, no address: the log outlives the data. */
+  /** Counts and codes only. No prompts, URLs, names or addresses, because the log outlives the data. */
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
 /**
- * Writes down what a viewer does, in the transaction that does it: so there is no deed without its entry, and no entry
- * of a deed that was rolled back. A repetition by idempotency key does nothing and has no entry.
+ * Records an action in the transaction that performs it, so that an entry exists exactly if the action was committed.
+ * A repetition with the same idempotency key is not recorded.
  */
 export async function audit(sql: Sql, viewer: Viewer, entry: AuditEntry): Promise<void> {
   await sql.rows(
@@ -50,15 +50,15 @@ function actorOf({ actor, keyId, owner }: Viewer): string {
 }
 
 /**
- * Forgets entries older than the given age.
- * @returns how many, at most 5,000 a call
+ * Deletes entries older than the given age.
+ * @returns the number of deleted entries, at most 5,000 per call
  */
 export async function pruneAudit(sql: Sql, olderThanMs: number): Promise<number> {
-  const gone = await sql.rows(
+  const deleted = await sql.rows(
     `DELETE FROM audit_log WHERE id IN
        (SELECT id FROM audit_log WHERE at < now() - $1 * interval '1 ms' ORDER BY at LIMIT 5000)
      RETURNING id`,
     [olderThanMs],
   );
-  return gone.length;
+  return deleted.length;
 }

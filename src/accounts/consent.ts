@@ -1,32 +1,32 @@
 import { DomainError } from '../core/errors';
 
-/** That the person on the photos has agreed, as a client says it. */
+/** The consent of the person in the photos, as declared by the client. */
 export interface Consent {
-  /** The version of the text that was agreed to. */
+  /** The version of the text that the person agreed to. */
   readonly version: string;
-  /** When; null: now. */
+  /** When the person agreed; null: now. */
   readonly givenAt: Date | null;
 }
 
-/** The columns of a job that say so. */
+/** The consent columns of a job. */
 export interface ConsentColumns {
   readonly consentVersion: string | null;
   readonly consentAt: Date | null;
 }
 
-/** By how much a client's clock may be ahead, in milliseconds. */
+/** How far a client's clock may be ahead, in milliseconds. */
 const leewayMs = 300_000;
 const versionPattern = /^[\x21-\x7e]{1,100}$/;
 
-/** Which consent is needed before photos of a person are used. */
+/** Checks the consent that is required before photos of a person are used. */
 export class ConsentRule {
-  /** @param required - the version of the text that must be agreed to; null: none need be, and any may be said */
+  /** @param required - the required version of the text; null: consent is optional and may have any version */
   constructor(private readonly required: string | null) {}
 
   /**
-   * What is to be stored with the job. It says nothing of the person: whom the photos show, the client knows.
-   * @throws DomainError CONSENT_REQUIRED if the consent is missing, or is to another version; INVALID_INPUT if its time
-   * or its version's name can be none
+   * Validates the consent and returns the columns to store with the job. They do not identify the person.
+   * @throws DomainError CONSENT_REQUIRED if the consent is missing or has another version; INVALID_INPUT if its time or
+   * version is malformed
    */
   check(consent: Consent | null, nowMs = Date.now()): ConsentColumns {
     if (this.required !== null && consent?.version !== this.required) throw this.refusal(consent);
@@ -35,10 +35,10 @@ export class ConsentRule {
   }
 
   private refusal(consent: Consent | null): DomainError {
-    const given = consent ? 'The consent that was given is to another text.' : 'The person must agree first.';
+    const problem = consent ? 'The consent is for another version of the text.' : 'Consent is required.';
     return new DomainError(
       'CONSENT_REQUIRED',
-      `${given} Show the text of version ${this.required} and send consent: { version: "${this.required}" } once the person has agreed.`,
+      `${problem} Show the text of version ${this.required} and send consent: { version: "${this.required}" } once the person has agreed.`,
       { field: 'input.consent', details: { version: this.required } },
     );
   }
@@ -47,9 +47,9 @@ export class ConsentRule {
 function columnsOf({ version, givenAt }: Consent, nowMs: number): ConsentColumns {
   const at = givenAt ?? new Date(nowMs);
   if (!versionPattern.test(version)) {
-    throw invalid('version', 'The version of a consent is 1 to 100 characters without spaces.');
+    throw invalid('version', 'version must be 1 to 100 printable ASCII characters without spaces.');
   }
-  if (at.getTime() > nowMs + leewayMs) throw invalid('givenAt', 'A consent cannot be given in the future.');
+  if (at.getTime() > nowMs + leewayMs) throw invalid('givenAt', 'givenAt must not be in the future.');
   return { consentVersion: version, consentAt: at };
 }
 

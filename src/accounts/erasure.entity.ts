@@ -1,8 +1,8 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * That somebody's data were erased: what is left to prove it, and while it goes on, what is left to be done. Once it is
- * done nothing in here leads to a person: the id was made at random, and who kept it can show it.
+ * An erasure of an owner's data: the state of the work while it is running, the proof afterwards. A completed erasure
+ * does not identify the owner; its random id is the receipt.
  */
 @Entity('erasures')
 @Check('erasures_due_while_owned', '(owner IS NULL) = (due_at IS NULL)')
@@ -11,23 +11,23 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('erasures_of_owner', ['owner'], { where: 'owner IS NOT NULL' })
 @Index('erasures_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 export class ErasureEntity {
-  /** The receipt. */
+  /** The receipt given to the client. */
   @PrimaryColumn('uuid')
   id: string;
 
-  /** Whose data; forgotten as soon as nothing more can come to light. */
+  /** The owner. Removed once no further data of the owner can appear. */
   @Column('text', { nullable: true })
   owner: string | null;
 
-  /** When it was asked for. What was there then is shown to nobody from then on. */
+  /** When it was requested. Data that existed at that time are inaccessible from then on. */
   @Column('timestamptz', { default: () => 'now()' })
   erasedAt: Date;
 
-  /** When the last row was deleted. Null while there may be more; until then the owner is let in to nothing. */
+  /** When the last row was deleted. Null while rows may be left; the owner's requests are refused until then. */
   @Column('timestamptz', { nullable: true })
   completedAt: Date | null;
 
-  /** When a worker must go on with it, or look once more. Null: nothing is to be done. */
+  /** When a worker must continue or check again. Null: no work is left. */
   @Column('timestamptz', { nullable: true, default: () => 'now()' })
   dueAt: Date | null;
 

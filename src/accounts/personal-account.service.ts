@@ -1,28 +1,28 @@
 import { erasedOwner, inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 
-/** How many rows of a table are changed in one transaction. */
-const rowsAtOnce = 5_000;
+/** Rows of a table that are changed per transaction. */
+const maxRowsPerTransaction = 5_000;
 
-/** What a person's account leaves in tables that hold no pictures: erased, or handed out. */
+/** Erases and exports a person's account data: idempotency keys, quota reservations, audit log, API keys. */
 export class PersonalAccountService {
   /**
-   * @param keepsCounts - whether the day's counts outlive an erasure, because quotas are set and could be evaded
-   * otherwise: how many trainings and avatars were asked for since yesterday, as one row a day, and nothing else
+   * @param keepsCounts - whether daily totals of trainings and avatars since yesterday survive an erasure. Needed if
+   * quotas are set, because an erasure could otherwise reset them.
    */
   constructor(private readonly keepsCounts: boolean) {}
 
   /**
-   * Erases keys of repetition and what was booked, and takes the person's name from the audit log. After the jobs.
-   * @returns how many rows were found; 0: there is nothing left
+   * Erases idempotency keys and quota reservations, and anonymizes the audit log. Run it after the jobs were erased.
+   * @returns the number of processed rows; 0: nothing is left
    */
   async eraseSome(sql: Sql, person: Person): Promise<number> {
-    const keys = await this.forgetKeys(sql, person);
-    const bookings = await this.forgetBookings(sql, person);
-    return keys + bookings + (await this.leaveAuditLog(sql, person));
+    const keys = await this.eraseKeys(sql, person);
+    const reservations = await this.eraseReservations(sql, person);
+    return keys + reservations + (await this.anonymizeAuditLog(sql, person));
   }
 
-  /** What was done in the person's name, the oldest first. */
+  /** The person's audit log entries, oldest first. */
   audit(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
     return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
@@ -33,7 +33,7 @@ export class PersonalAccountService {
     );
   }
 
-  /** The keys of repetition that are kept. */
+  /** The person's idempotency keys. */
   keys(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
     return inBatches<{ key: string }>((last, limit) =>
       sql.rows(
@@ -44,7 +44,7 @@ export class PersonalAccountService {
     );
   }
 
-  /** The API keys that stand for the person, without their secrets. */
+  /** The person's API keys, without secrets. */
   apiKeys(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
     return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
@@ -57,7 +57,7 @@ export class PersonalAccountService {
     );
   }
 
-  /** What was booked of the person's quotas since yesterday. */
+  /** The person's quota reservations since yesterday. */
   bookings(sql: Sql, { owner }: Person): AsyncGenerator<object> {
     return inBatches<{ id: string }>((last, limit) =>
       sql.rows(
@@ -68,22 +68,22 @@ export class PersonalAccountService {
     );
   }
 
-  private async forgetKeys(sql: Sql, { owner, until }: Person): Promise<number> {
-    const gone = await sql.rows(
+  private async eraseKeys(sql: Sql, { owner, until }: Person): Promise<number> {
+    const deleted = await sql.rows(
       `DELETE FROM idempotency_keys WHERE (owner, key) IN
          (SELECT owner, key FROM idempotency_keys WHERE owner = $1 AND created_at <= $2 LIMIT $3)
        RETURNING key`,
-      [owner, until, rowsAtOnce],
+      [owner, until, maxRowsPerTransaction],
     );
-    return gone.length;
+    return deleted.length;
   }
 
   /**
-   * A row whose job is gone says what was asked for and, by its job, when. What must be kept of it are sums; a sum has
-   * no job and names itself in that place.
+   * Replaces the reservations of deleted jobs by one total per day, because a reservation and its job id reveal what was
+   * requested and when. A total has no job and contains its own id as job id.
    */
-  private async forgetBookings(sql: Sql, { owner }: Person): Promise<number> {
-    const [forgotten] = await sql.rows<{ count: number }>(
+  private async eraseReservations(sql: Sql, { owner }: Person): Promise<number> {
+    const [result] = await sql.rows<{ count: number }>(
       `WITH gone AS (
          DELETE FROM quota_reservations
           WHERE owner = $1 AND job_id <> id
@@ -99,16 +99,16 @@ export class PersonalAccountService {
        SELECT count(*)::integer AS count FROM gone`,
       [owner, this.keepsCounts],
     );
-    return forgotten!.count;
+    return result!.count;
   }
 
-  private async leaveAuditLog(sql: Sql, { owner, until }: Person): Promise<number> {
-    const left = await sql.rows(
+  private async anonymizeAuditLog(sql: Sql, { owner, until }: Person): Promise<number> {
+    const updated = await sql.rows(
       `UPDATE audit_log SET owner = $3, actor = CASE WHEN actor = owner THEN $3 ELSE actor END, subject = NULL
         WHERE id IN (SELECT id FROM audit_log WHERE owner = $1 AND at <= $2 LIMIT $4)
        RETURNING id`,
-      [owner, until, erasedOwner, rowsAtOnce],
+      [owner, until, erasedOwner, maxRowsPerTransaction],
     );
-    return left.length;
+    return updated.length;
   }
 }

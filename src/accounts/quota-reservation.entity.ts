@@ -1,8 +1,8 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * What one paid request took of its owner's quotas. Kept for two days, and longer than its job if that is deleted: who
- * deletes a model has still trained it.
+ * The quota used by one paid request. Kept for two days, also after its job is deleted, because deletion does not
+ * restore quota.
  */
 @Entity('quota_reservations')
 @Check('quota_reservations_of_something', 'trainings >= 0 AND avatars >= 0 AND trainings + avatars > 0')
@@ -16,15 +16,15 @@ export class QuotaReservationEntity {
   @Column('text')
   owner: string;
 
-  /** The UTC day whose quota it was taken of. */
+  /** The UTC day whose quota is used. */
   @Column('date')
   day: string;
 
-  /** The model or generation. No foreign key: it may be either, and may be gone. */
+  /** The model or generation. Not a foreign key, because it may reference either table and outlive the row. */
   @Column('uuid')
   jobId: string;
 
-  /** The job's attempt before; the attempts after it are those that this was reserved for. */
+  /** The job's last attempt before this reservation, which covers all later attempts. */
   @Column('integer', { default: 0 })
   afterAttempt: number;
 
@@ -34,7 +34,7 @@ export class QuotaReservationEntity {
   @Column('integer', { default: 0 })
   avatars: number;
 
-  /** When it was returned; then it does not count. */
+  /** When the reservation was released; released reservations do not count. */
   @Column('timestamptz', { nullable: true })
   returnedAt: Date | null;
 }

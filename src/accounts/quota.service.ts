@@ -3,38 +3,37 @@ import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
-/** The most that one owner may ask for; null: without limit. */
+/** Quotas per owner; null: unlimited. */
 export interface QuotaLimits {
   readonly trainingsPerDay: number | null;
   readonly avatarsPerDay: number | null;
-  /** Trainings and generations that are not over. */
+  /** Unfinished trainings and generations. */
   readonly running: number | null;
 }
 
-/** What an owner has asked for. Days are those of UTC. */
+/** An owner's usage. Days are UTC days. */
 export interface QuotaUsage {
   readonly trainingsToday: number;
   readonly avatarsToday: number;
   readonly running: number;
-  /** When the day's counts begin anew. */
+  /** When the daily counts are reset. */
   readonly resetsAt: Date;
 }
 
-/** What a paid request takes. */
+/** The quota that a paid request uses. */
 export interface Reservation {
   /** The model's or generation's UUID. */
   readonly jobId: string;
   readonly trainings?: number;
   readonly avatars?: number;
-  /** When the same job is tried again: its attempt before. \@defaultValue 0 */
+  /** For a retry of a job: its last attempt. \@defaultValue 0 */
   readonly afterAttempt?: number;
 }
 
-/** What quotas are made of. */
 export interface QuotaServiceDeps {
   sql: Sql;
   limits: QuotaLimits;
-  /** How many of the owner's jobs are not over, without the given one. Jobs stand above accounts, so it is handed in. */
+  /** Counts the owner's unfinished jobs except the given one. Injected because accounts must not depend on jobs. */
   countRunning: (sql: Sql, owner: string, exceptJobId: string | null) => Promise<number>;
 }
 
@@ -43,10 +42,10 @@ const today = `(now() AT TIME ZONE 'UTC')::date`;
 /**
  * Quotas per owner.
  *
- * Every paid request writes what it takes, also where nothing is limited, so that a limit holds from the moment it is
- * set. Quotas count what was paid or may have been paid: a reservation is returned when its job is over (FAILED,
- * CANCELLED, deleted) and each of its calls was surely not executed. PARTIAL counts in full.
- * A repetition by idempotency key takes nothing; a retry is a new request and takes as much again.
+ * Every paid request is recorded, even without quotas, so that a new quota applies immediately. Quotas count what was
+ * or may have been paid: a reservation is released when its job has ended (FAILED, CANCELLED, deleted) and none of its
+ * calls can have been executed. PARTIAL counts in full. A repetition with the same idempotency key uses no quota; a
+ * retry of a job does.
  */
 export class QuotaService {
   constructor(private readonly deps: QuotaServiceDeps) {}
@@ -56,13 +55,12 @@ export class QuotaService {
   }
 
   /**
-   * Takes from the owner's quotas within the transaction that makes the job. An owner's requests pass here one after
-   * the other, each until its commit, so that of many at once no more get through than may. So call it last, after all
-   * that locks rows or appends events: whoever is in here waits for nobody.
+   * Reserves quota in the transaction that creates the job. Holds a lock per owner until the commit, so that concurrent
+   * requests cannot exceed a quota. Call it after all statements that lock rows or append events, to prevent deadlocks.
    * @throws DomainError QUOTA_EXCEEDED; the transaction must not commit then
    */
-  async reserve(sql: Sql, viewer: Viewer, booking: Reservation): Promise<void> {
-    const { trainings = 0, avatars = 0, afterAttempt = 0, jobId } = booking;
+  async reserve(sql: Sql, viewer: Viewer, reservation: Reservation): Promise<void> {
+    const { trainings = 0, avatars = 0, afterAttempt = 0, jobId } = reservation;
     if (Object.values(this.limits).some((limit) => limit !== null)) {
       await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))`, [viewer.owner]);
       const usage = await this.usageWithin(sql, viewer.owner, jobId);
@@ -75,7 +73,7 @@ export class QuotaService {
     );
   }
 
-  /** What the viewer has asked for. */
+  /** The viewer's usage. */
   async usage(viewer: Viewer): Promise<QuotaUsage> {
     return this.usageWithin(this.deps.sql, viewer.owner, null);
   }
@@ -95,59 +93,59 @@ export class QuotaService {
     };
   }
 
-  private check(usage: QuotaUsage, asked: { trainings: number; avatars: number }): void {
+  private check(usage: QuotaUsage, requested: { trainings: number; avatars: number }): void {
     const { limits } = this;
     const counts: Count[] = [
       {
         quota: 'TRAININGS_PER_DAY',
         limit: limits.trainingsPerDay,
         used: usage.trainingsToday,
-        asked: asked.trainings,
+        requested: requested.trainings,
       },
       {
         quota: 'AVATARS_PER_DAY',
         limit: limits.avatarsPerDay,
         used: usage.avatarsToday,
-        asked: asked.avatars,
+        requested: requested.avatars,
       },
-      { quota: 'RUNNING', limit: limits.running, used: usage.running, asked: 1 },
+      { quota: 'RUNNING', limit: limits.running, used: usage.running, requested: 1 },
     ];
-    const past = counts.find(
-      ({ limit, used, asked: more }) => limit !== null && more > 0 && used + more > limit,
+    const exhausted = counts.find(
+      ({ limit, used, requested: more }) => limit !== null && more > 0 && used + more > limit,
     );
-    if (past) throw exceeded(past, usage.resetsAt);
+    if (exhausted) throw exceeded(exhausted, usage.resetsAt);
   }
 }
 
-/** One quota and how it stands. */
+/** One quota with its usage. */
 interface Count {
   readonly quota: 'TRAININGS_PER_DAY' | 'AVATARS_PER_DAY' | 'RUNNING';
   readonly limit: number | null;
   readonly used: number;
-  readonly asked: number;
+  readonly requested: number;
 }
 
-const sentences: Record<Count['quota'], (count: Count, at: string) => string> = {
+const messages: Record<Count['quota'], (count: Count, at: string) => string> = {
   TRAININGS_PER_DAY: ({ used, limit }, at) =>
-    `You have asked for ${used} of ${limit} trainings today. Train again from ${at} on; one that the avatar service did not take does not count.`,
-  AVATARS_PER_DAY: ({ used, limit, asked }, at) =>
-    `You have asked for ${used} of ${limit} avatars today, and ${asked} more are too many. ` +
-    `Ask for fewer, or from ${at} on; those of a generation that the avatar service did not take do not count.`,
+    `Daily quota of ${limit} trainings exceeded: ${used} used. Retry after ${at}. Trainings that the avatar service did not accept do not count.`,
+  AVATARS_PER_DAY: ({ used, limit, requested }, at) =>
+    `Daily quota of ${limit} avatars exceeded: ${used} used, ${requested} requested. ` +
+    `Request fewer, or retry after ${at}. Generations that the avatar service did not accept do not count.`,
   RUNNING: ({ used, limit }) =>
-    `You have ${used} of ${limit} trainings and generations running. Wait until one has ended, or cancel one.`,
+    `Limit of ${limit} running trainings and generations reached: ${used} running. Wait until one has ended, or cancel one.`,
 };
 
 function exceeded(count: Count, resetsAt: Date): DomainError {
-  const { quota, limit, used, asked } = count;
+  const { quota, limit, used, requested } = count;
   const isDaily = quota !== 'RUNNING';
   const at = `${resetsAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   const waitMs = resetsAt.getTime() - Date.now();
-  return new DomainError('QUOTA_EXCEEDED', sentences[quota](count, at), {
+  return new DomainError('QUOTA_EXCEEDED', messages[quota](count, at), {
     details: {
       quota,
       limit,
       used,
-      asked,
+      asked: requested,
       resetsAt: isDaily ? resetsAt.toISOString() : null,
       ...(isDaily && { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) }),
     },

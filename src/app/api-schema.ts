@@ -17,18 +17,18 @@ import { createGuard } from '../upstream/guard';
 import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
 import { makeFeatures } from './features';
 
-/** An address where nothing is: whatever called out would fail and be seen. */
-const nowhere = 'postgres://nobody@127.0.0.1:1/nowhere';
+/** A URL without a server: an unexpected connection attempt fails. */
+const unreachableUrl = 'postgres://none@127.0.0.1:1/none';
 
 /**
- * The schema of the API, from the very resolvers that the gateway runs, around parts that are made and never started:
- * no database, no network, no folder is touched.
+ * The API schema, built from the gateway's resolvers with dependencies that are created but not started: it accesses
+ * neither database, network nor file system.
  */
 export function apiSchema(): GraphQLSchema {
   const config = readConfig({});
   const logger = createLogger('silent');
-  const database = new Database(createDataSource({ url: nowhere, poolSize: 1, entities: [] }));
-  const wakeups = new Wakeups({ url: nowhere, logger });
+  const database = new Database(createDataSource({ url: unreachableUrl, poolSize: 1, entities: [] }));
+  const wakeups = new Wakeups({ url: unreachableUrl, logger });
   const limits = { submitTimeoutMs: 1, pollTimeoutMs: 1, logger };
   const { resolvers } = makeFeatures({
     config,
@@ -38,7 +38,7 @@ export function apiSchema(): GraphQLSchema {
     media: new DiskStore(join(tmpdir(), 'likeness-schema')),
     feed: new EventFeed({ sql: database, wakeups, logger }),
     provider: new SandboxProvider({ ...limits, baseUrl: 'http://127.0.0.1:1', apiKey: 'none', speed: 1 }),
-    localUrl: () => nowhere,
+    localUrl: () => unreachableUrl,
     guard: createGuard({ allow: [] }),
     workshop: new ImageProcessor(createWorkshopGate(1)),
     spool: new UploadSpool(join(tmpdir(), 'likeness-schema')),

@@ -30,19 +30,19 @@ import { createHttpServers } from './http';
 import { createMetrics } from './metrics';
 import { makeWork } from './workers';
 
-/** A gateway that runs. */
+/** A running gateway. */
 export interface App {
-  /** Where clients reach it, without a slash at the end. */
+  /** The public URL, without a trailing slash. */
   url: string;
-  /** The sandbox, if that is the upstream. */
+  /** The sandbox if it is the upstream. */
   sandbox: Sandbox | null;
-  /** Finishes what is in hand, within the grace, and ends everything that it started, last begun first. */
+  /** Finishes running work within the grace period and stops all components, last started first. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a gateway: everything that runs is made here, in the order in which it is needed. If a part cannot start, or
- * `shutdown` is asked to stop meanwhile, those before it are stopped again.
+ * Starts a gateway and its components in the order of their dependencies. If one fails to start, or `shutdown` is
+ * requested meanwhile, the components that were started are stopped.
  */
 export async function startApp(
   config: Config,
@@ -99,8 +99,8 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const servers = await createHttpServers({ ...deps, features, access, metrics });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => features.photoServing.stop());
-  // Before the doors: a paid call in flight is waited for, since its answer is worth more than a quick end, and the
-  // upstream may want photos from us before it answers.
+  // Stopped before the HTTP server: paid calls in flight are awaited, and the upstream may fetch photos from this
+  // gateway before it responds.
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await servers.start()).url;
   await features.photoServing.start();
@@ -131,8 +131,8 @@ async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Pr
     await (MIGRATE ? migrate(url) : checkMigrated(url));
   } catch (error) {
     if (DATABASE_URL === undefined || !isUnavailable(error)) throw error;
-    const why = error instanceof Error ? error.message : 'it does not answer';
-    throw new Error(`the database of DATABASE_URL cannot be reached: ${why}`, { cause: error });
+    const why = error instanceof Error ? error.message : 'no response';
+    throw new Error(`the database at DATABASE_URL cannot be reached: ${why}`, { cause: error });
   }
 }
 
@@ -158,7 +158,7 @@ async function openEvents(
 
 async function startDatabase(dataDir: string, logger: Logger, shutdown: Shutdown): Promise<string> {
   const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
-  // A killed gateway leaves its database running for the next start; one that is told to end does not.
+  // After a crash the database keeps running and is reused at the next start; a regular stop ends it.
   shutdown.onStop(() => keeper.stop(), true);
   return keeper.url;
 }
@@ -195,7 +195,7 @@ async function openUpstream(
   return { provider, sandbox };
 }
 
-/** Both, or the first error; but only once neither is still starting, so that nothing is left running. */
+/** Like Promise.all, but waits until both have settled, so that a failure does not leave a startup running. */
 async function allStarted<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([first, second]);
   return [await first, await second];

@@ -15,7 +15,6 @@ import { RateGate, type RateRule } from '../http/rate-gate';
 import { countRunning } from '../jobs/running-jobs';
 import { HttpExchange } from '../upstream/http-exchange';
 
-/** What the knowledge of who is asking stands on. */
 export interface AuthDeps {
   config: Config;
   logger: Logger;
@@ -23,19 +22,19 @@ export interface AuthDeps {
   wakeups: Pick<Wakeups, 'announce' | 'onTopic'>;
 }
 
-/** Who is asking, and how much they may. */
+/** Authentication, quotas and rate limits. */
 export interface Auth {
   authenticate: (credentials: Credentials) => Promise<Viewer>;
   quotas: QuotaService;
   keys: ApiKeyService;
   rates: RateGate;
   addresses: ClientAddresses;
-  /** Whoever holds connections open ends those of the keys that it tells of. */
+  /** Notifies of revoked keys, whose open connections must be closed. */
   revocations: Revocations;
   stop(): Promise<void>;
 }
 
-/** Makes it, and begins to listen for keys that are revoked. */
+/** Creates the services and starts listening for revoked keys. */
 export function createAuth({ config, logger, database, wakeups }: AuthDeps): Auth {
   const revocations = new Revocations({ sql: database, wakeups, logger });
   const keys = new ApiKeyService({ database, announcer: wakeups, revocations, logger });
@@ -66,9 +65,9 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
 }
 
 /**
- * A limit as it is set; unset, a usual one per minute that does not count this machine's own requests: a laptop, a
- * test, or a proxy beside the gateway that nobody named as trusted must not lock everybody out. 600 operations a minute
- * are ten times what a busy page asks; an address, behind which a household or an office may be, has twice as many.
+ * The configured limit, or a default per minute that does not count loopback requests, because a local proxy that is not
+ * listed as trusted must not cause a limit for all clients. The default of 600 operations per minute is ten times the rate
+ * of a busy page; addresses get twice as many, because several users may share one.
  */
 function rateRule(name: string, setting: Config['RATE_LIMIT_OWNER'], defaultQuota: number): RateRule | null {
   if (setting === null) return null;

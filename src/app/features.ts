@@ -44,7 +44,6 @@ import type { Guard } from '../upstream/guard';
 import type { AvatarProvider } from '../upstream/provider';
 import { makePrivacy } from './privacy';
 
-/** What the features stand on. */
 export interface FeatureDeps {
   config: Config;
   logger: Logger;
@@ -58,13 +57,13 @@ export interface FeatureDeps {
   spool: UploadSpool;
   signer: UrlSigner;
   quotas: QuotaService;
-  /** The address that the HTTP server listens on, without a slash at the end; empty before. */
+  /** The URL that the HTTP server listens on, without a trailing slash; empty before it listens. */
   localUrl: () => string;
-  /** The address that the world knows the gateway by, without a slash at the end; known once it listens. */
+  /** The public URL of the gateway, without a trailing slash; available once it listens. */
   publicUrl: () => string;
 }
 
-/** The features, as the doors and the clock use them. */
+/** The services that the HTTP server and the background work use. */
 export interface Features {
   store: JobStore;
   closing: GenerationCompletion;
@@ -78,11 +77,11 @@ export interface Features {
   gate: ErasureGate;
   erasureWork: ErasureWork;
   exports: ExportService;
-  /** One of each class, for the schema. */
+  /** One instance of each resolver class, for the schema. */
   resolvers: object[];
 }
 
-/** Makes every service, in the order in which they build on each other. */
+/** Creates all services in the order of their dependencies. */
 export function makeFeatures(deps: FeatureDeps): Features {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
   const photoFeatures = makePhotos(deps);

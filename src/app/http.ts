@@ -21,7 +21,6 @@ import type { Features } from './features';
 import { mediaRoutes } from './media';
 import type { Metrics } from './metrics';
 
-/** What the doors stand on. */
 export interface HttpDeps {
   config: Config;
   logger: Logger;
@@ -33,14 +32,14 @@ export interface HttpDeps {
   access: Auth;
 }
 
-/** Everything that listens. */
+/** The HTTP server with all transports. */
 export interface HttpServers {
   start(): Promise<{ url: string }>;
-  /** Lets what is in hand end, at most for the grace, in milliseconds. */
+  /** Waits for running requests, at most `graceMs`, then closes all connections. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Makes the one port of the gateway with everything behind it. */
+/** Creates the HTTP server with its routes and transports. */
 export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   const { config, logger, features, access } = deps;
   const origins = new Origins({
@@ -104,8 +103,8 @@ function makeOperations({ config, logger, features }: HttpDeps): Operations {
   });
 }
 
-/** Unless set, a limit for one address that does not count this machine's own connections, as with rates. */
-const defaultPerAddress = 200;
+/** The default limit of connections per address. Like the default rate limit, it does not count loopback connections. */
+const defaultMaxPerAddress = 200;
 
 function makeConnections({ config, logger, access, features }: HttpDeps): Connections {
   const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
@@ -121,7 +120,7 @@ function makeConnections({ config, logger, access, features }: HttpDeps): Connec
     onRefused: () => features.photoServing.interrupt(),
     limits: {
       max,
-      maxPerAddress: perAddress ?? defaultPerAddress,
+      maxPerAddress: perAddress ?? defaultMaxPerAddress,
       countsLoopback: perAddress !== undefined,
       maxDescriptor,
     },

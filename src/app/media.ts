@@ -7,19 +7,19 @@ import { uploadRoute } from '../http/files/upload-route';
 import type { ByteRange, OpenObject } from '../storage/media-store';
 import type { Features } from './features';
 
-/** How a stored picture is shown. */
+/** A stored image with its response headers. */
 interface ServedFile extends Pick<MediaFile, 'contentType' | 'etag' | 'fileName' | 'cacheControl'> {
   open: (range?: ByteRange) => Promise<OpenObject | null>;
 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Avatars never change; their URLs live for an hour at least. */
+/** Avatars are immutable; their URLs are valid for at least one hour. */
 const avatarCaching = 'private, max-age=3600, immutable';
-/** Photos can be deleted at any time, and a face must not stay in a cache. */
+/** Photos can be deleted at any time and must not remain in caches. */
 const noCaching = 'private, no-store';
 
-/** The routes by which photos come in, go to the upstream, and pictures and archives are given out. */
+/** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. */
 export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads }: Features): Route[] {
   return [
     uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
@@ -46,17 +46,17 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
   ];
 }
 
-/** The store tells an object's size when it opens it; asking for one byte opens no more than that. */
-async function mediaFile({ open, ...shown }: ServedFile): Promise<MediaFile> {
+/** Opens one byte to get the object's size, which the store returns on opening. */
+async function mediaFile({ open, ...headers }: ServedFile): Promise<MediaFile> {
   const object = await open({ start: 0, end: 0 });
-  if (!object) throw notFound('picture');
+  if (!object) throw notFound('image');
   object.stream.destroy();
   return {
-    ...shown,
+    ...headers,
     byteSize: object.byteSize,
     open: async (range) => {
       const opened = await open(range);
-      if (!opened) throw notFound('picture');
+      if (!opened) throw notFound('image');
       return opened.stream;
     },
   };
@@ -69,7 +69,7 @@ function photoToServe(id: string): Omit<ServedFile, 'open'> {
 function sizeOf(size: string): AvatarSize {
   if (size === 'original') return 'ORIGINAL';
   if (size === 'preview') return 'PREVIEW';
-  throw new DomainError('NOT_FOUND', 'A picture has the sizes original and preview.');
+  throw new DomainError('NOT_FOUND', 'The image sizes are original and preview.');
 }
 
 function paidCallIn(params: Readonly<Record<string, string>>): {

@@ -2,35 +2,35 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 
-/** What is counted, and where it is read. */
+/** The metrics registry and its counters. */
 export interface Metrics {
   registry: Registry;
-  /** The upstream answered with a status word that the table does not know. */
+  /** The upstream returned an unknown status. */
   unknownWord: (word: string) => void;
-  /** A finished picture is not stored yet and has less than a quarter of its time left. */
+  /** An attempt to fetch a result with less than a quarter of its retention left. */
   lateResult: () => void;
-  /** A generation no longer waits for a finished picture, since fetching it has failed for too long. */
+  /** A generation stopped waiting for a result that could not be fetched for too long. */
   delayedResult: () => void;
-  /** A finished picture could not be fetched before the upstream deleted it. */
+  /** A result could not be fetched before the upstream deleted it. */
   lostResult: () => void;
-  /** The bytes of a stored picture are missing or changed. */
+  /** A stored image is missing or changed. */
   damagedPicture: () => void;
 }
 
-/** The figures of this process, and those of the database that are read when somebody asks. */
+/** Creates the metrics of this process and the gauges that are read from the database on each scrape. */
 export function createMetrics(sql: Sql, logger: Logger): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const unknownWords = new Counter({
     name: 'likeness_upstream_unknown_words_total',
-    help: 'Answers of the upstream with a status word that is not in the table.',
+    help: 'Upstream responses with an unknown status.',
     registers,
   });
   const counter = (name: string, help: string): (() => void) => {
-    const made = new Counter({ name, help, registers });
+    const created = new Counter({ name, help, registers });
     return () => {
-      made.inc();
+      created.inc();
     };
   };
   gaugeOfJobs(sql, registry);
@@ -42,26 +42,23 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       unknownWords.inc();
       if (known.has(word) || known.size >= 100) return;
       known.add(word);
-      logger.warn(
-        { word },
-        'the upstream used a status word that is not in the table; the job is taken as running',
-      );
+      logger.warn({ word }, 'unknown upstream status; the job is treated as running');
     },
     lateResult: counter(
       'likeness_results_late_total',
-      'Tries to fetch finished pictures with less than a quarter of their time left.',
+      'Attempts to fetch results with less than a quarter of their retention left.',
     ),
     delayedResult: counter(
       'likeness_results_delayed_total',
-      'Finished pictures that their generations no longer wait for.',
+      'Results that their generations no longer wait for.',
     ),
     lostResult: counter(
       'likeness_results_lost_total',
-      'Finished pictures that could not be fetched before the upstream deleted them.',
+      'Results that could not be fetched before the upstream deleted them.',
     ),
     damagedPicture: counter(
       'likeness_pictures_damaged_total',
-      'Stored pictures whose bytes were found missing or changed.',
+      'Stored images that were found missing or changed.',
     ),
   };
 }
@@ -69,7 +66,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
 function gaugeOfPauses(sql: Sql, registry: Registry): void {
   const gauge = new Gauge({
     name: 'likeness_submissions_paused',
-    help: 'Accounts at avatar services for which no paid call is made, by reason.',
+    help: 'Avatar service accounts with paused submissions, by reason.',
     labelNames: ['provider', 'reason'],
     registers: [registry],
     async collect() {
@@ -86,7 +83,7 @@ function gaugeOfPauses(sql: Sql, registry: Registry): void {
 function gaugeOfJobs(sql: Sql, registry: Registry): void {
   const gauge = new Gauge({
     name: 'likeness_jobs',
-    help: 'Models and generations that are not over, and those UNCERTAIN, by state.',
+    help: 'Unfinished and UNCERTAIN models and generations, by status.',
     labelNames: ['kind', 'status'],
     registers: [registry],
     async collect() {

@@ -16,7 +16,6 @@ import { ExportService } from '../privacy/export.service';
 import { PersonResolver } from '../privacy/privacy.resolver';
 import type { MediaStore } from '../storage/media-store';
 
-/** What the rights of persons stand on. */
 export interface PrivacyDeps {
   database: Database;
   media: MediaStore;
@@ -27,7 +26,7 @@ export interface PrivacyDeps {
   publicUrl: () => string;
 }
 
-/** What persons may ask of all that is kept of them. */
+/** Erasure and export of personal data. */
 export interface Privacy {
   gate: ErasureGate;
   erasureWork: ErasureWork;
@@ -35,7 +34,7 @@ export interface Privacy {
   personResolver: PersonResolver;
 }
 
-/** Makes it. */
+/** Creates the privacy services. */
 export function makePrivacy(deps: PrivacyDeps): Privacy {
   const { database, media, wakeups, signer, quotas, config, publicUrl } = deps;
   const account = new PersonalAccountService(Object.values(quotas.limits).some((limit) => limit !== null));

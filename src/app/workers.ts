@@ -26,16 +26,15 @@ import type { AvatarProvider } from '../upstream/provider';
 import type { Features } from './features';
 import type { Metrics } from './metrics';
 
-/** The grace outlasts the time in which the upstream may fetch photos: 35 minutes for its 30. */
-const graceShare = 7 / 6;
+/** The default grace period in relation to the upstream's time limit for photo fetches: 35 minutes for 30. */
+const graceRatio = 7 / 6;
 
-/** A check that is due is made at most this much later, in milliseconds. */
+/** Maximum delay of a due account check, in milliseconds. */
 const maxProbeEveryMs = 5_000;
 
-/** How long a generation waits for pictures that cannot be fetched: 10 minutes where results are kept for 48 hours. */
+/** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
 
-/** What the work stands on. */
 export interface WorkerDeps {
   config: Config;
   logger: Logger;
@@ -49,14 +48,14 @@ export interface WorkerDeps {
   metrics: Metrics;
 }
 
-/** The clock with everything that it repeats. */
+/** The background work of a process. */
 export interface Work {
   poller: Poller;
-  /** Brings what only the journal knows into the database; before the clock starts. */
+  /** Writes journal entries that are missing in the database. Call it before starting the poller. */
   replay: () => Promise<void>;
 }
 
-/** Makes everything that happens without being asked. */
+/** Creates the background work. */
 export function makeWork(deps: WorkerDeps, features: Features): Work {
   const { config, logger, database } = deps;
   const jobs = makeJobWork(deps, features, () => poller.wake());
@@ -75,14 +74,14 @@ export function makeWork(deps: WorkerDeps, features: Features): Work {
   return { poller, replay: () => settlement.replay({ models, generations }) };
 }
 
-/** Paid calls, and the following of what they began. */
+/** Creates the work that submits jobs and tracks them. */
 function makeJobWork(
   deps: WorkerDeps,
   { store, trainingPhotos }: Features,
   onResume: () => void,
 ): JobTaskDeps {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
-  const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceShare;
+  const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
   const settlement = new Settlement({ database, store, journal, logger, graceMs });
   const kindDeps = {
     sql: database,
@@ -114,7 +113,7 @@ function makeJobWork(
   };
 }
 
-/** The fetching, storing and deleting of photos and pictures. */
+/** Creates the work that fetches, stores, checks and deletes images. */
 function makePictureWork(
   deps: WorkerDeps,
   { closing, deletion, intake }: Features,

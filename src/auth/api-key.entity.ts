@@ -1,6 +1,6 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** An API key, without its secret: of that only a hash is kept. */
+/** An API key. Only a hash of its secret is stored. */
 @Entity('api_keys')
 @Check('api_keys_hash_is_whole', "secret_sha256 ~ '^[0-9a-f]{64}$'")
 @Check(
@@ -10,45 +10,45 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('api_keys_behalf_is_plain', "NOT on_behalf OR POSITION('/'::text IN owner) = 0")
 @Index('api_keys_of_owner', ['owner'])
 export class ApiKeyEntity {
-  /** The part of the key that it is found and talked of by; no secret. */
+  /** The public part of the key, used for lookup and in logs. */
   @PrimaryColumn('text')
   id: string;
 
   /**
-   * SHA-256 of the secret, lower-case hex. A slow hash is for what people think up; 256 random bits cannot be guessed,
-   * however fast the hash.
+   * SHA-256 of the secret, lower-case hex. A slow password hash is not needed: a secret of 256 random bits cannot be
+   * guessed.
    */
   @Column('text')
   secretSha256: string;
 
-  /** Whom everything belongs to that is made with it. */
+  /** The owner of everything that is created with the key. */
   @Column('text')
   owner: string;
 
-  /** What the operator calls it. */
+  /** A label chosen by the operator. */
   @Column('text', { nullable: true })
   name: string | null;
 
-  /** `read`, `write`, `admin`: one at least. */
+  /** At least one of `read`, `write`, `admin`. */
   @Column('text', { array: true })
   scopes: string[];
 
-  /** Whether it may act for the owner's own users, by the header X-Likeness-Owner. */
+  /** Whether the key may act for the owner's users with the header X-Likeness-Owner. */
   @Column('boolean', { default: false })
   onBehalf: boolean;
 
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;
 
-  /** Null: it has no end. */
+  /** Null: the key does not expire. */
   @Column('timestamptz', { nullable: true })
   expiresAt: Date | null;
 
-  /** Null: it is good. A revoked key never comes back. */
+  /** Null: not revoked. Revocation is permanent. */
   @Column('timestamptz', { nullable: true })
   revokedAt: Date | null;
 
-  /** To the minute. */
+  /** Accurate to the minute. */
   @Column('timestamptz', { nullable: true })
   lastUsedAt: Date | null;
 }

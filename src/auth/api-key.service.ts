@@ -11,7 +11,6 @@ import type { ApiKeyEntity } from './api-key.entity';
 import { revocationTopic, type Revocations } from './revocations';
 import { ownerOnBehalf, problemOfBehalf, problemOfBehalfOwner, problemOfSubject } from './subjects';
 
-/** What {@link ApiKeyService} is made of. */
 export interface ApiKeyServiceDeps {
   database: Transactions;
   announcer: { announce(wake: { topics: readonly string[] }): void };
@@ -19,80 +18,80 @@ export interface ApiKeyServiceDeps {
   logger: Logger;
 }
 
-/** What a key is to be. */
+/** The properties of a new key. */
 export interface NewKey {
   owner: string;
   scopes: readonly Scope[];
-  /** Whether it may act for the owner's own users. */
+  /** Whether the key may act for the owner's users. */
   onBehalf: boolean;
   name: string | null;
-  /** Null: it has no end. */
+  /** Null: the key does not expire. */
   expiresInMs: number | null;
 }
 
-/** A key as it is shown: everything but what proves it. */
-export type KeyWithSecret = Omit<ApiKeyEntity, 'secretSha256'>;
+/** A key's metadata, without the hash of its secret. */
+export type ApiKeyMetadata = Omit<ApiKeyEntity, 'secretSha256'>;
 
-/** Columns of a {@link KeyWithSecret}. */
-const shown = 'id, owner, name, scopes, on_behalf, created_at, expires_at, revoked_at, last_used_at';
+/** Columns of {@link ApiKeyMetadata}. */
+const metadataColumns =
+  'id, owner, name, scopes, on_behalf, created_at, expires_at, revoked_at, last_used_at';
 
 const maxNameLength = 100;
 const refusal = 'The API key is not valid: it is unknown, has expired or was revoked.';
 
-/** API keys: made and revoked by operators, shown by backends. */
+/** API keys: created and revoked by operators, used by backends. */
 export class ApiKeyService {
   constructor(private readonly deps: ApiKeyServiceDeps) {}
 
   /**
-   * Makes a key.
-   * @param operator - who makes it, for the audit log
-   * @returns the key with its text `lk_…`, which can be had now and never again
+   * Creates a key.
+   * @param operator - the actor in the audit log
+   * @returns the metadata and the text `lk_…`, which cannot be retrieved later
    * @throws DomainError INVALID_INPUT
    */
-  async create(operator: Viewer, wanted: NewKey): Promise<{ key: KeyWithSecret; text: string }> {
-    checkWanted(wanted);
-    const deps = newKey();
-    const key = await transactionFor(this.deps.database, wanted, async (sql) => {
+  async create(operator: Viewer, properties: NewKey): Promise<{ key: ApiKeyMetadata; text: string }> {
+    validateNewKey(properties);
+    const fields = newKey();
+    const key = await transactionFor(this.deps.database, properties, async (sql) => {
       const [row] = await sql.rows<Record<string, unknown>>(
         `INSERT INTO api_keys (id, secret_sha256, owner, name, scopes, on_behalf, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') RETURNING ${shown}`,
+         VALUES ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') RETURNING ${metadataColumns}`,
         [
-          deps.id,
-          hashSecret(deps.secret),
-          wanted.owner,
-          wanted.name,
-          [...new Set(wanted.scopes)],
-          wanted.onBehalf,
-          wanted.expiresInMs,
+          fields.id,
+          hashSecret(fields.secret),
+          properties.owner,
+          properties.name,
+          [...new Set(properties.scopes)],
+          properties.onBehalf,
+          properties.expiresInMs,
         ],
       );
-      const details = { scopes: wanted.scopes.join(' '), onBehalf: wanted.onBehalf };
-      const subject = { ...operator, owner: wanted.owner };
-      await audit(sql, subject, { action: 'createKey', subject: deps.id, details });
-      return camelRow<KeyWithSecret>(row!);
+      const details = { scopes: properties.scopes.join(' '), onBehalf: properties.onBehalf };
+      const subject = { ...operator, owner: properties.owner };
+      await audit(sql, subject, { action: 'createKey', subject: fields.id, details });
+      return camelRow<ApiKeyMetadata>(row!);
     });
-    return { key, text: writeKey(deps) };
+    return { key, text: writeKey(fields) };
   }
 
-  /** All keys, also those that are over, the newest first; at most 1,000. */
-  async list(): Promise<KeyWithSecret[]> {
+  /** All keys, including expired and revoked ones, newest first; at most 1,000. */
+  async list(): Promise<ApiKeyMetadata[]> {
     const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT ${shown} FROM api_keys ORDER BY created_at DESC, id LIMIT 1000`,
+      `SELECT ${metadataColumns} FROM api_keys ORDER BY created_at DESC, id LIMIT 1000`,
     );
-    return rows.map((row) => camelRow<KeyWithSecret>(row));
+    return rows.map((row) => camelRow<ApiKeyMetadata>(row));
   }
 
   /**
-   * Revokes a key for good: every process refuses it from the next request on, and closes the sockets that it opened.
-   * Revoking twice is no error.
-   * @returns false if there is no such key
+   * Revokes a key permanently: every process refuses it from the next request on and closes its WebSockets. Idempotent.
+   * @returns false if the key does not exist
    */
   async revoke(operator: Viewer, id: string): Promise<boolean> {
     const { database, announcer } = this.deps;
     const [known] = await database.rows<{ owner: string }>('SELECT owner FROM api_keys WHERE id = $1', [id]);
     if (!known) return false;
     await database.transaction(async (sql) => {
-      // An erasure never keeps a key from being revoked; but nothing may name its owner then.
+      // A key can be revoked during the erasure of its owner, but then the audit entry must not name the owner.
       const isNamed = (await admitWrite(sql, known)) === 'ADMITTED';
       const revoked = await sql.rows(
         'UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id',
@@ -107,12 +106,13 @@ export class ApiKeyService {
   }
 
   /**
-   * Whose key this is. An unknown key, a wrong secret and a key that is over are refused alike and after the same work.
-   * @param behalf - the user that the key's holder speaks for, if any
-   * @throws DomainError UNAUTHENTICATED; FORBIDDEN if it may not speak for others
+   * Authenticates an API key. Unknown, expired and revoked keys and wrong secrets are refused with the same error after
+   * the same work.
+   * @param behalf - the user that the key's holder acts for, if any
+   * @throws DomainError UNAUTHENTICATED; FORBIDDEN if the key may not act for others
    */
   async authenticate(text: string, behalf: string | undefined): Promise<Viewer> {
-    const key = await this.prove(text);
+    const key = await this.verify(text);
     return {
       owner: behalf === undefined ? key.owner : ownerFor(key, behalf),
       scopes: new Set(key.scopes as Scope[]),
@@ -121,22 +121,22 @@ export class ApiKeyService {
     };
   }
 
-  private async prove(text: string): Promise<FoundKey> {
-    const deps = readKey(text);
-    if (!deps) throw unauthenticated('This has not the form of an API key, which is lk_<id>_<secret>.');
-    const found = await this.find(deps.id);
-    const isProven = verifySecret(deps.secret, found);
-    if (!found?.isGood || !isProven) throw unauthenticated(refusal);
-    if (found.isTouchDue) await this.touch(found.id);
-    // It may have been revoked while it was looked up; who holds sockets has heard of that already.
-    if (this.deps.revocations.has(found.id)) throw unauthenticated(refusal);
-    return found;
+  private async verify(text: string): Promise<FoundKey> {
+    const fields = readKey(text);
+    if (!fields) throw unauthenticated('Malformed API key. The format is lk_<id>_<secret>.');
+    const key = await this.find(fields.id);
+    const isVerified = verifySecret(fields.secret, key);
+    if (!key?.isActive || !isVerified) throw unauthenticated(refusal);
+    if (key.isTouchDue) await this.touch(key.id);
+    // Covers a revocation during the lookup, whose notification was processed before this request opens a socket.
+    if (this.deps.revocations.has(key.id)) throw unauthenticated(refusal);
+    return key;
   }
 
   private async find(id: string): Promise<FoundKey | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT id, secret_sha256, owner, scopes, on_behalf, expires_at,
-              revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_good,
+              revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_active,
               last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_touch_due
          FROM api_keys WHERE id = $1`,
       [id],
@@ -144,7 +144,7 @@ export class ApiKeyService {
     return row ? camelRow<FoundKey>(row) : null;
   }
 
-  /** A database that can be read but not written still lets its readers in. */
+  /** A write failure is only logged, so that authentication works while the database is read-only. */
   private async touch(id: string): Promise<void> {
     try {
       await this.deps.database.rows(
@@ -154,44 +154,44 @@ export class ApiKeyService {
       );
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      this.deps.logger.warn({ err: error, keyId: id }, 'when a key was used could not be written');
+      this.deps.logger.warn({ err: error, keyId: id }, 'last use of an API key could not be recorded');
     }
   }
 }
 
-/** A key as it is looked up. */
+/** A key as read for authentication. */
 type FoundKey = Pick<ApiKeyEntity, 'id' | 'secretSha256' | 'owner' | 'scopes' | 'onBehalf' | 'expiresAt'> & {
-  isGood: boolean;
+  isActive: boolean;
   isTouchDue: boolean;
 };
 
 function ownerFor({ onBehalf, owner }: FoundKey, behalf: string): string {
-  if (!onBehalf) throw forbidden('This API key may not act for others. Leave X-Likeness-Owner out.');
+  if (!onBehalf) throw forbidden('This API key may not act for others. Remove the header X-Likeness-Owner.');
   const problem = problemOfBehalf(behalf);
   if (problem !== null) throw unauthenticated(`X-Likeness-Owner ${problem}.`);
   return ownerOnBehalf(owner, behalf);
 }
 
-function checkWanted({ owner, scopes, onBehalf, name, expiresInMs }: NewKey): void {
+function validateNewKey({ owner, scopes, onBehalf, name, expiresInMs }: NewKey): void {
   const problems: [problem: string | null, field: string][] = [
     [problemOfSubject(owner), 'owner'],
     [onBehalf ? problemOfBehalfOwner(owner) : null, 'owner'],
-    [scopes.length === 0 ? 'must name one of read, write and admin at least' : null, 'scopes'],
+    [scopes.length === 0 ? 'must contain at least one of read, write, admin' : null, 'scopes'],
     [
       name !== null && name.length > maxNameLength ? `is longer than ${maxNameLength} characters` : null,
       'name',
     ],
     [expiresInMs !== null && expiresInMs <= 0 ? 'must be in the future' : null, 'expires'],
   ];
-  const found = problems.find(([problem]) => problem !== null);
-  if (found)
-    throw new DomainError('INVALID_INPUT', `The key's ${found[1]} ${found[0]}.`, { field: found[1] });
+  const first = problems.find(([problem]) => problem !== null);
+  if (first)
+    throw new DomainError('INVALID_INPUT', `The key's ${first[1]} ${first[0]}.`, { field: first[1] });
 }
 
 /**
- * Revokes the keys that stand for this very owner, and takes its name from them; part of erasing a person. Keys that act
- * for others belong to a program and stay.
- * @returns their ids, to be announced as revoked AFTER the commit
+ * Revokes and anonymizes an owner's keys as part of an erasure. Keys that act for others belong to an application and
+ * are kept.
+ * @returns the revoked ids; announce them AFTER the commit
  */
 export async function revokeKeysOf(sql: Sql, owner: string): Promise<string[]> {
   const revoked = await sql.rows<{ id: string }>(

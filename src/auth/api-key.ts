@@ -1,19 +1,19 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** What a key's text begins with, so that scanners for leaked secrets can know it. */
+/** The prefix of every key, which secret scanners can detect. */
 export const keyPrefix = 'lk_';
 
 const idBytes = 8;
 const secretBytes = 32;
 const keyPattern = /^lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
-/** A key in its two parts: the one that it is found by, and the one that proves it. */
+/** The two parts of a key: the id for lookup and the secret. */
 export interface KeyFields {
   readonly id: string;
   readonly secret: string;
 }
 
-/** A new key: 64 random bits to be found by, 256 to prove it. */
+/** A new key: an id of 64 random bits and a secret of 256. */
 export function newKey(): KeyFields {
   return {
     id: randomBytes(idBytes).toString('hex'),
@@ -21,28 +21,28 @@ export function newKey(): KeyFields {
   };
 }
 
-/** The key as its holder sends it: `lk_<id>_<secret>`. */
+/** The text form of a key: `lk_<id>_<secret>`. */
 export function writeKey({ id, secret }: KeyFields): string {
   return `${keyPrefix}${id}_${secret}`;
 }
 
-/** The parts of a key's text, or null if it has not the form of one. */
+/** Parses the text form of a key; null if it is malformed. */
 export function readKey(text: string): KeyFields | null {
   const match = keyPattern.exec(text);
   return match ? { id: match[1]!, secret: match[2]! } : null;
 }
 
-/** SHA-256 of a secret, lower-case hex: all that is stored of it. */
+/** The stored form of a secret: SHA-256, lower-case hex. */
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-/** The hash of no key, to compare with where a key is unknown. */
+/** Compared with if a key is unknown, so that the comparison takes the same time. */
 const dummyHash = hashSecret(newKey().secret);
 
 /**
- * Whether a secret is that of a key. Takes the same time for every secret, and as long for a key that is unknown, which
- * is null.
+ * Whether the secret matches the key, in constant time. For an unknown key (null), takes the same time and returns
+ * false.
  */
 export function verifySecret(secret: string, key: { secretSha256: string } | null): boolean {
   const given = Buffer.from(hashSecret(secret), 'hex');

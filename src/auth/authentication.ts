@@ -4,57 +4,56 @@ import { keyPrefix } from './api-key';
 import type { ApiKeyService } from './api-key.service';
 import type { TokenVerifier } from './token-verifier';
 
-/** The credentials of a caller, as they were sent. */
+/** The credentials of a request, not yet verified. */
 export interface Credentials {
-  /** Every header `Authorization`: `Bearer …`. */
+  /** All `Authorization` headers: `Bearer …`. */
   readonly authorization?: readonly string[];
-  /** Every header `X-Likeness-Owner`: the user that the holder of an API key acts for. */
+  /** All `X-Likeness-Owner` headers: the user that the holder of an API key acts for. */
   readonly onBehalfOf?: readonly string[];
-  /** The payload of a WebSocket's `connection_init`: the same under the headers' names, in any case. */
+  /** The payload of a WebSocket's `connection_init`: the same values under the headers' names, case-insensitive. */
   readonly connectionParams?: unknown;
 }
 
-/** Which proofs are taken; both may be. */
+/** The enabled authentication methods. */
 export interface AuthMethods {
   tokens: Pick<TokenVerifier, 'verify'> | null;
   keys: Pick<ApiKeyService, 'authenticate'> | null;
-  /** Whether nobody is asked: AUTH=none. */
+  /** Whether authentication is disabled: AUTH=none. */
   isOpen: boolean;
 }
 
 /**
- * Tells who is asking. What is shown says by its form what it is: `lk_…` is a key, everything else a token. The same
- * for HTTP, SSE and WebSocket.
+ * Authenticates requests over HTTP, SSE and WebSocket. Credentials that start with `lk_` are API keys, all others are
+ * tokens.
  */
 export class Authentication {
-  constructor(private readonly proofs: AuthMethods) {}
+  constructor(private readonly methods: AuthMethods) {}
 
   /**
-   * @throws DomainError UNAUTHENTICATED, FORBIDDEN; SERVICE_UNAVAILABLE if it cannot be found out now. None of them
-   * repeats what was shown.
+   * @throws DomainError UNAUTHENTICATED, FORBIDDEN; SERVICE_UNAVAILABLE if the credentials cannot be verified now. The
+   * messages never contain the credentials.
    */
   readonly authenticate = async (credentials: Credentials): Promise<Viewer> => {
-    const { isOpen, keys, tokens } = this.proofs;
+    const { isOpen, keys, tokens } = this.methods;
     if (isOpen) return localViewer;
-    const proof = bearerOf(
+    const credential = bearerOf(
       onlyValue('Authorization', credentials.authorization, credentials.connectionParams),
     );
     const behalf = onlyValue('X-Likeness-Owner', credentials.onBehalfOf, credentials.connectionParams);
-    if (proof.startsWith(keyPrefix)) {
-      if (!keys) throw unauthenticated('API keys are not accepted here. Send a token.');
-      return keys.authenticate(proof, behalf);
+    if (credential.startsWith(keyPrefix)) {
+      if (!keys) throw unauthenticated('API keys are disabled. Send a token.');
+      return keys.authenticate(credential, behalf);
     }
-    if (!tokens)
-      throw unauthenticated('Tokens are not accepted here. Send an API key, which is lk_<id>_<secret>.');
-    if (behalf !== undefined) throw forbidden('Only API keys act for others. Leave X-Likeness-Owner out.');
-    return tokens.verify(proof);
+    if (!tokens) throw unauthenticated('Tokens are disabled. Send an API key (lk_<id>_<secret>).');
+    if (behalf !== undefined) throw forbidden('X-Likeness-Owner requires an API key. Remove the header.');
+    return tokens.verify(credential);
   };
 }
 
 function bearerOf(header: string | undefined): string {
   if (header === undefined) {
     throw unauthenticated(
-      'Say who you are: send the header `Authorization: Bearer <token or API key>`, over WebSocket as `Authorization` in the payload of connection_init.',
+      'Authentication required. Send the header `Authorization: Bearer <token or API key>`, over WebSocket as `Authorization` in the payload of connection_init.',
     );
   }
   const match = /^Bearer +([^\s,]+) *$/i.exec(header);
@@ -63,9 +62,9 @@ function bearerOf(header: string | undefined): string {
 }
 
 /**
- * The one value that a caller has sent under a name, in headers and parameters together; undefined if it has sent none.
- * A value that cannot be used is refused, never ignored: the caller, or a proxy in front of it, meant something by it.
- * @throws DomainError UNAUTHENTICATED if the values differ, or one of them is not a text
+ * The single value of a header or connection parameter; undefined if it was not sent. Invalid values are refused rather
+ * than ignored, because ignoring them could authenticate a different identity than intended.
+ * @throws DomainError UNAUTHENTICATED if the values differ or are not strings
  */
 function onlyValue(name: string, headers: readonly string[] = [], params: unknown): string | undefined {
   const [first, ...others] = new Set<unknown>([...headers, ...paramsNamed(name, params)]);
@@ -74,7 +73,7 @@ function onlyValue(name: string, headers: readonly string[] = [], params: unknow
   throw unauthenticated(`${name} in connection_init must be a string.`);
 }
 
-/** The parameters of a name; like names of headers, it has no case. */
+/** All parameters with this name, case-insensitive like header names. */
 function paramsNamed(wanted: string, params: unknown): unknown[] {
   if (typeof params !== 'object' || params === null) return [];
   const named = Object.entries(params).filter(([name]) => name.toLowerCase() === wanted.toLowerCase());

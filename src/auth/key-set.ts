@@ -10,36 +10,35 @@ import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import type { ExchangeAnswer, ExchangeRequest } from '../upstream/http-exchange';
 
-/** What {@link KeySet} is made of. */
 export interface KeySetDeps {
-  /** Where the issuer publishes its keys. */
+  /** The issuer's JWKS URL. */
   url: string;
-  /** Makes bounded calls. */
+  /** HTTP client with limits on time and size. */
   exchange: { get(request: ExchangeRequest): Promise<ExchangeAnswer> };
   logger: Logger;
   /**
-   * The time in Unix milliseconds.
-   * @defaultValue the system's
+   * The current time in Unix milliseconds.
+   * @defaultValue Date.now
    */
   now?: () => number;
   /**
-   * How often it is checked whether the keys are to be fetched again, in milliseconds.
+   * How often the age of the keys is checked, in milliseconds.
    * @defaultValue 30 seconds
    */
   checkMs?: number;
 }
 
-/** Milliseconds for one call to the issuer, well below the 10 s of an operation. */
+/** Timeout of one call to the issuer, well below the 10 s limit of an operation. */
 const timeoutMs = 5_000;
-/** A set of keys is one or two kilobytes. */
+/** Maximum size of the JWKS document, which typically has one or two kilobytes. */
 const maxBytes = 256_000;
-/** How old keys are, in milliseconds, when they are fetched again: a key that the issuer withdraws is accepted that long. */
+/** The age at which keys are refreshed. A key that the issuer withdraws is accepted up to this long. */
 const refreshMs = 300_000;
-/** How long they are used while the issuer cannot be reached. */
+/** How long cached keys are used while the issuer is unavailable. */
 const maxAgeMs = 3_600_000;
-/** A token with an unknown key makes us ask again, but not more often than this: anybody can make up such tokens. */
+/** Minimum age of the keys before an unknown key id triggers a refresh, because anyone can forge such tokens. */
 const unknownKeyMs = 30_000;
-/** How long an issuer that failed is not asked again, in milliseconds: without usable keys, and with them. */
+/** The pause after a failed call, in milliseconds: without usable keys, and with cached keys. */
 const retryMs = 3_000;
 const refreshRetryMs = 30_000;
 
@@ -48,8 +47,8 @@ const keySetShape = z.object({ keys: z.array(z.looseObject({ kty: z.string() }))
 type Find = ReturnType<typeof createLocalJWKSet>;
 
 /**
- * The issuer's public keys: fetched when first needed and kept fresh in the background from then on. A token whose key is
- * known never waits for the issuer; one with an unknown key waits for a single bounded call that all of them share.
+ * The issuer's public keys, fetched on first use and then refreshed in the background. Tokens with a cached key never
+ * wait for the issuer; tokens with an unknown key share one call with a time limit.
  */
 export class KeySet {
   private keys: { find: Find; atMs: number } | null = null;
@@ -63,9 +62,9 @@ export class KeySet {
   }
 
   /**
-   * The key that a token says it was signed with.
-   * @throws DomainError SERVICE_UNAVAILABLE if the issuer cannot be asked: the token may be good
-   * @throws JOSEError if the issuer has no such key
+   * The public key for the key id in a token's header.
+   * @throws DomainError SERVICE_UNAVAILABLE if the issuer is unavailable, because the token may be valid
+   * @throws JOSEError if the issuer does not have this key
    */
   readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
     this.keepFresh();
@@ -80,7 +79,7 @@ export class KeySet {
     return this.keys.find(header, token);
   };
 
-  /** Ends the refreshing in the background. */
+  /** Stops the background refresh. */
   stop(): void {
     if (this.timer) clearInterval(this.timer);
   }
@@ -94,15 +93,15 @@ export class KeySet {
     this.refresh();
   }
 
-  /** Never waited for. {@link fetch} does not throw. */
+  /** Runs in the background; {@link fetch} does not throw. */
   private refresh(): void {
     if (this.keys && this.ageMs >= refreshMs) void this.load(refreshRetryMs);
   }
 
   /**
-   * One call at a time, however many wait for it.
-   * @param pauseMs - how long after a failure no call is made
-   * @returns whether there are new keys
+   * Fetches the keys; concurrent callers share one call.
+   * @param pauseMs - the minimum time since the last failure
+   * @returns whether the keys were fetched
    */
   private async load(pauseMs: number): Promise<boolean> {
     if (this.now() - this.failedAtMs < pauseMs) return false;
@@ -127,7 +126,7 @@ export class KeySet {
       this.failedAtMs = this.now();
       logger.warn(
         { err: error },
-        'the keys at JWT_JWKS_URL cannot be fetched; known keys are used for up to an hour',
+        'fetching keys from JWT_JWKS_URL failed; cached keys are used for up to one hour',
       );
       return false;
     }
@@ -142,7 +141,7 @@ function readKeySet({ status, body, cut }: ExchangeAnswer): z.infer<typeof keySe
 function unreachable(): DomainError {
   return new DomainError(
     'SERVICE_UNAVAILABLE',
-    'Your token cannot be checked right now: who issued it does not answer. Send the request again in a few seconds.',
+    'The token cannot be verified because its issuer is unavailable. Retry in a few seconds.',
     { details: { retryAfterSeconds: retryMs / 1_000 } },
   );
 }

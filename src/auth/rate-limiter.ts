@@ -2,48 +2,46 @@ import { createHash } from 'node:crypto';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 
-/** How often something may be done: `quota` times in each window. Windows of one length begin together. */
+/** Allows `quota` operations per fixed window. All windows of the same length start at the same time. */
 export interface RatePolicy {
-  /** What the limit is told under, and part of what is counted: `owner`, `address`. */
+  /** The name of the limit in responses, such as `owner` or `address`; also part of the counter's key. */
   readonly name: string;
   readonly quota: number;
-  /** In milliseconds. */
+  /** Window length in milliseconds. */
   readonly windowMs: number;
 }
 
-/** How a limit stands after something was counted, or refused. */
+/** The state of a limit after a request was counted or refused. */
 export interface RateReading {
   readonly isAllowed: boolean;
-  /** How often it may still be done in this window. */
+  /** Operations left in this window. */
   readonly remaining: number;
-  /** Until the next window begins, in milliseconds. */
+  /** Milliseconds until the next window starts. */
   readonly resetsInMs: number;
 }
 
-/** What {@link RateLimiter} needs. */
 export interface RateLimiterDeps {
   readonly sql: Sql;
   readonly logger: Logger;
-  /** How long counts stay in this process before the others learn of them. \@defaultValue 500 milliseconds */
+  /** How often counts are exchanged with the other processes. \@defaultValue 500 milliseconds */
   readonly flushMs?: number;
 }
 
-/** Bounds of one process's memory of counts, and of one statement; and how often old rows are removed. */
-const bounds = { subjects: 20_000, perStatement: 1_000, sweepMs: 60_000 } as const;
+/** Maximum counters per process, maximum counters per statement, and how often expired rows are deleted. */
+const limits = { maxSubjects: 20_000, maxPerStatement: 1_000, sweepMs: 60_000 } as const;
 
 interface Count {
   endsAtMs: number;
-  /** What all processes had counted when this one last looked, its own part among it. */
+  /** The count of all processes, including this one, at the last exchange. */
   shared: number;
-  /** What this process has counted since. */
+  /** What this process has counted since the last exchange. */
   pending: number;
 }
 
 /**
- * Counts requests for all processes together, without asking the database for each: a process counts by itself, adds
- * what it has counted to the rows that all share every half second, and learns from the same statement what the others
- * have. So a limit can be passed by what the other processes let in within half a second. While the database is away
- * each process goes on by itself: the limit is then one per process, neither lifted nor closed.
+ * Rate limits across all processes without a database query per request. Each process counts in memory, adds its counts
+ * to shared rows every 500 ms, and reads the total in the same statement. A limit can therefore be exceeded by what other
+ * processes admit within that interval. While the database is unavailable, the limit applies per process.
  */
 export class RateLimiter {
   private readonly counts = new Map<string, Count>();
@@ -56,29 +54,29 @@ export class RateLimiter {
   constructor(private readonly deps: RateLimiterDeps) {}
 
   /**
-   * Counts, unless that would be too many; what is refused is not counted.
-   * @param subject - an owner's name, or an address; it is hashed before it leaves this process
+   * Counts a request if the quota allows it. Refused requests are not counted.
+   * @param subject - an owner or address; only its hash is stored in the database
    */
   take(policy: RatePolicy, subject: string, count = 1, nowMs = Date.now()): RateReading {
     const endsAtMs = (Math.floor(nowMs / policy.windowMs) + 1) * policy.windowMs;
-    const counted = this.countOf(keyOf(policy, subject), endsAtMs);
-    const used = counted.shared + counted.pending;
+    const counter = this.countOf(keyOf(policy, subject), endsAtMs);
+    const used = counter.shared + counter.pending;
     const isAllowed = used + count <= policy.quota;
     if (isAllowed) {
-      counted.pending += count;
+      counter.pending += count;
       this.schedule();
     }
     const remaining = Math.max(policy.quota - used - (isAllowed ? count : 0), 0);
     return { isAllowed, remaining, resetsInMs: endsAtMs - nowMs };
   }
 
-  /** Exchanges counts with the other processes now. Never rejects. */
+  /** Exchanges counts with the other processes immediately. Never rejects. */
   flush(): Promise<void> {
     this.flushing ??= this.exchange().finally(() => (this.flushing = null));
     return this.flushing;
   }
 
-  /** Ends it; what was not yet shared is forgotten. */
+  /** Stops the exchange; pending counts are discarded. */
   async stop(): Promise<void> {
     this.isStopped = true;
     if (this.timer) clearTimeout(this.timer);
@@ -89,9 +87,9 @@ export class RateLimiter {
     const known = this.counts.get(key);
     if (known?.endsAtMs === endsAtMs) return known;
     const fresh = { endsAtMs, shared: 0, pending: 0 };
-    // Set anew at the end: the first of the map is the one that began longest ago.
+    // Reinsert at the end, so that the first entry of the map is the oldest window.
     this.counts.delete(key);
-    if (this.counts.size >= bounds.subjects) this.forgetOldest();
+    if (this.counts.size >= limits.maxSubjects) this.forgetOldest();
     this.counts.set(key, fresh);
     return fresh;
   }
@@ -113,23 +111,26 @@ export class RateLimiter {
   private async exchange(): Promise<void> {
     const waiting = [...this.counts].filter(([, count]) => count.pending > 0);
     try {
-      for (let index = 0; index < waiting.length; index += bounds.perStatement) {
-        await this.share(waiting.slice(index, index + bounds.perStatement));
+      for (let index = 0; index < waiting.length; index += limits.maxPerStatement) {
+        await this.share(waiting.slice(index, index + limits.maxPerStatement));
       }
       await this.sweep();
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) {
-        this.deps.logger.warn({ err: error }, 'rates are counted by each process alone for now');
+        this.deps.logger.warn(
+          { err: error },
+          'rate limits apply per process until the database is available',
+        );
       }
       this.isFailing = true;
       this.schedule();
     }
   }
 
-  private async share(portion: readonly [string, Count][]): Promise<void> {
-    // In one order in all processes, so that two of them never wait for each other.
-    const rows = [...portion].sort(([one], [other]) => (one < other ? -1 : 1));
+  private async share(batch: readonly [string, Count][]): Promise<void> {
+    // All processes use the same order, which prevents deadlocks.
+    const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
     const sent = rows.map(([, { pending }]) => pending);
     const counted = await this.deps.sql.rows<{ subject: string; ends_at: Date; count: number }>(statement, [
       rows.map(([key]) => key),
@@ -145,14 +146,14 @@ export class RateLimiter {
 
   private async sweep(): Promise<void> {
     const now = Date.now();
-    if (now - this.sweptAtMs < bounds.sweepMs) return;
+    if (now - this.sweptAtMs < limits.sweepMs) return;
     this.sweptAtMs = now;
     for (const [key, { endsAtMs }] of this.counts) if (endsAtMs <= now) this.counts.delete(key);
     await this.deps.sql.rows(`DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute'`);
   }
 }
 
-/** A process whose clock is behind adds to the window that has begun elsewhere. */
+/** A process whose clock is behind adds to the newer window of another process. */
 const statement = `
 INSERT INTO rate_windows AS known (subject, ends_at, count)
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::int[])

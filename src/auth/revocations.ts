@@ -3,13 +3,12 @@ import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import { everyTopic } from '../events/wake';
 
-/** What {@link Revocations} is made of. */
 export interface RevocationsDeps {
   sql: Sql;
   wakeups: { onTopic(listener: (topic: string) => void): () => void };
   logger: Logger;
   /**
-   * How often the database is asked besides, in milliseconds, should a word have been lost.
+   * How often the database is polled in case notifications were lost, in milliseconds.
    * @defaultValue 30 seconds
    */
   sweepMs?: number;
@@ -17,18 +16,17 @@ export interface RevocationsDeps {
 
 const topicPrefix = 'revoked:';
 
-/** How far back the database is asked. Longer than any pause between two questions that anybody would put up with. */
+/** The age up to which polls read revocations. Much longer than any realistic interval between two polls. */
 const lookBack = '1 day';
 
-/** The word by which all processes are told that a key was revoked; to be announced after the commit. */
+/** The notification topic for a revoked key. Announce it after the commit. */
 export function revocationTopic(keyId: string): string {
   return `${topicPrefix}${keyId}`;
 }
 
 /**
- * Hears of revoked keys, in whichever process they are revoked, and tells who holds sockets open. Keys themselves are
- * asked of the database at every request, so nothing here decides whether a request is let in but one thing: a key
- * that was revoked while it was being looked up.
+ * Notifies listeners, which close WebSockets, of keys that were revoked in any process. Requests are authenticated
+ * against the database; they use this only to detect a revocation during the lookup.
  */
 export class Revocations {
   private readonly revoked = new LRUCache<string, true>({ max: 10_000 });
@@ -37,7 +35,7 @@ export class Revocations {
 
   constructor(private readonly deps: RevocationsDeps) {}
 
-  /** Begins to listen. Called twice, it starts once. */
+  /** Starts listening. Further calls have no effect. */
   start(): void {
     const { wakeups, sweepMs = 30_000 } = this.deps;
     this.running ??= {
@@ -53,15 +51,15 @@ export class Revocations {
     this.running = null;
   }
 
-  /** Whether this process has heard that the key is revoked; false means little. */
+  /** Whether this process was notified that the key is revoked. False does not mean that the key is valid. */
   has(keyId: string): boolean {
     return this.revoked.has(keyId);
   }
 
   /**
-   * Calls `listener` with every key that is revoked, and again at each sweep for a day, for sockets that were about to
-   * open when the word came.
-   * @returns ends it
+   * Calls `listener` for every revoked key, and again at each poll for one day, to include sockets that were being opened
+   * when the notification arrived.
+   * @returns removes the listener
    */
   onRevoked(listener: (keyId: string) => void): () => void {
     this.listeners.add(listener);
@@ -73,7 +71,7 @@ export class Revocations {
     else if (topic.startsWith(topicPrefix)) this.markRevoked(topic.slice(topicPrefix.length));
   }
 
-  /** Words may have been lost: the database knows them all. */
+  /** Reads revocations from the database, because notifications may have been lost. */
   private async sweep(): Promise<void> {
     try {
       const rows = await this.deps.sql.rows<{ id: string }>(
@@ -81,7 +79,7 @@ export class Revocations {
       );
       for (const { id } of rows) this.markRevoked(id);
     } catch (error) {
-      this.deps.logger.debug({ err: error }, 'revoked keys could not be read; they are read again');
+      this.deps.logger.debug({ err: error }, 'revoked keys could not be read; will retry');
     }
   }
 

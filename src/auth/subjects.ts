@@ -1,36 +1,36 @@
-/** The longest subject, in characters; as OpenID Connect bounds `sub`. */
+/** In characters; the limit of OpenID Connect for `sub`. */
 const maxSubjectLength = 255;
 
-/** Begins the owners that keys act for; nobody else's may look like one. */
+/** The prefix of owners that keys act for. Reserved: other owners must not match it. */
 const behalfPattern = /^@[^/]*\//;
 
 /**
- * Why a token's `sub` or a key's owner cannot own anything, in words for a sentence that begins with its name; null if
- * it can. Control characters and halves of surrogate pairs are refused: the database would refuse the first, and write
- * different ones of the second alike, so that two people became one.
+ * Validates a token's `sub` or a key's owner. Returns the predicate of an error message, or null if it is valid. Control
+ * characters and lone surrogates are refused: PostgreSQL rejects the former and stores different ones of the latter as
+ * the same text, which would merge two owners.
  */
 export function problemOfSubject(subject: unknown): string | null {
   if (typeof subject !== 'string' || subject === '') return 'is missing';
   if (subject.length > maxSubjectLength) return `is longer than ${maxSubjectLength} characters`;
-  if (/[\p{Cc}\p{Cs}]/u.test(subject)) return 'holds control characters';
-  if (behalfPattern.test(subject)) return 'looks like one that a key acts for (@…/…)';
+  if (/[\p{Cc}\p{Cs}]/u.test(subject)) return 'contains control characters';
+  if (behalfPattern.test(subject)) return 'uses the reserved form @…/…';
   return null;
 }
 
-/** Why a key with this owner cannot act for others, or null. Without the slash, no two keys can mean the same owner. */
+/** Validates the owner of a key that acts for others. Without a slash, two keys cannot produce the same owner. */
 export function problemOfBehalfOwner(owner: string): string | null {
-  return owner.includes('/') ? 'must hold no slash if the key acts on behalf of others' : null;
+  return owner.includes('/') ? 'must not contain a slash if the key acts on behalf of others' : null;
 }
 
-/** Why nobody can be acted for under this name, or null. Plain characters only: headers carry no others unharmed. */
+/** Validates X-Likeness-Owner. ASCII only, because HTTP headers do not transmit other characters reliably. */
 export function problemOfBehalf(subject: string): string | null {
   if (/^[\x21-\x7e]{1,255}$/.test(subject)) return null;
   return `must be 1 to ${maxSubjectLength} visible ASCII characters without spaces`;
 }
 
 /**
- * The owner that a key acts for: `@acme/bob` for the user `bob` of the key's owner `acme`. A namespace of its own: no
- * token's `sub` and no key's own owner can be in it, so `bob` himself and the `bob` that a backend speaks of never meet.
+ * The owner that a key acts for: `@acme/bob` for the user `bob` of the key's owner `acme`. The namespace is reserved, so
+ * it cannot collide with a token's `sub` or a key's own owner.
  */
 export function ownerOnBehalf(keyOwner: string, subject: string): string {
   return `@${keyOwner}/${subject}`;

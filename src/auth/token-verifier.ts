@@ -4,33 +4,33 @@ import type { Scope, Viewer } from '../core/viewer';
 import type { KeySet } from './key-set';
 import { problemOfSubject } from './subjects';
 
-/** What makes a token good. */
+/** Which tokens are accepted. */
 export interface TokenRules {
-  /** The issuer's public keys; null: only tokens of the shared secret are taken. */
+  /** The issuer's public keys; null: only tokens signed with the shared secret are accepted. */
   keys: Pick<KeySet, 'find'> | null;
-  /** The shared secret; null: only tokens of the issuer's keys are taken. */
+  /** The shared secret; null: only tokens signed with the issuer's keys are accepted. */
   secret: string | null;
-  /** What `iss` must be, if anything. */
+  /** The required `iss`; undefined: any. */
   issuer: string | undefined;
-  /** What `aud` must be or hold, if anything. */
+  /** The required value in `aud`; undefined: any. */
   audience: string | undefined;
 }
 
-/** Seconds by which the clocks of issuer and gateway may differ. */
+/** Maximum clock difference between issuer and gateway. */
 const leewaySeconds = 60;
-/** Longer than any token of an identity provider; checking costs time. */
+/** Longer than any token of an identity provider. Limits the cost of verification. */
 const maxTokenLength = 8_192;
 
 /**
- * Algorithms by where the key comes from. Two lists that share nothing: a public key is never taken for a shared
- * secret, and `none` is in neither (RFC 8725, 3.1).
+ * Algorithms by origin of the key. The lists are disjoint, so that a public key is never used as a shared secret, and
+ * neither contains `none` (RFC 8725, 3.1).
  */
 const algorithms = {
   keys: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
   secret: ['HS256'],
 };
 
-/** Tells who is asking from a JSON Web Token. */
+/** Authenticates JSON Web Tokens. */
 export class TokenVerifier {
   private readonly secret: Uint8Array | null;
 
@@ -39,9 +39,8 @@ export class TokenVerifier {
   }
 
   /**
-   * Checks signature, times, issuer and audience, of which `exp` must be there, and reads `sub` and the scopes.
-   * @throws DomainError UNAUTHENTICATED saying which of these was wrong; SERVICE_UNAVAILABLE if the issuer's keys
-   * cannot be had
+   * Verifies signature, times (`exp` is required), issuer and audience; reads `sub` and the scopes.
+   * @throws DomainError UNAUTHENTICATED, naming the failed check; SERVICE_UNAVAILABLE if the issuer's keys are unavailable
    */
   async verify(token: string): Promise<Viewer> {
     const payload = await this.payloadOf(token);
@@ -85,24 +84,25 @@ function algorithmOf(token: string): string | undefined {
   try {
     return decodeProtectedHeader(token).alg;
   } catch (error) {
-    throw unauthenticated('This is neither a token nor an API key.', error);
+    throw unauthenticated('The credentials are neither a token nor an API key.', error);
   }
 }
 
-/** The error's own message may quote the token's content. */
+/** The messages of jose are not used because they may quote the token's content. */
 function sentenceFor(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired. Get a new one.';
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === 'exp') return 'The token has no valid exp. Get one that expires.';
+    if (error.claim === 'exp') return 'The token has no valid exp claim. Get a token with an expiry.';
     const claim = ['iss', 'aud', 'nbf', 'sub'].find((name) => name === error.claim);
-    return `The token is not for this gateway, or not yet${claim ? `: see its ${claim}` : ''}.`;
+    return `The token is not valid for this gateway or not valid yet${claim ? `: check its ${claim} claim` : ''}.`;
   }
-  if (error instanceof errors.JOSEAlgNotAllowed) return 'Tokens signed like this one are not accepted here.';
-  return 'The token is not valid: nobody trusted here has signed it.';
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return 'The signature algorithm of the token is not accepted.';
+  return 'The token is not valid: its signature does not match a trusted key.';
 }
 
-/** What each word of a token's scopes means here. Others' `admin` is not ours: that one needs its full name. */
-const scopeWords = new Map<string, Scope>([
+/** Scopes by their name in tokens. `admin` needs its prefix, because tokens for other services may contain `admin`. */
+const scopesByName = new Map<string, Scope>([
   ['read', 'read'],
   ['write', 'write'],
   ['likeness:read', 'read'],
@@ -114,13 +114,13 @@ const scopeWords = new Map<string, Scope>([
 ]);
 
 /**
- * The scopes in `scope` (RFC 8693: words in one text) or `scp` (Microsoft, Okta: a text or a list). A token that says
- * nothing about us, as one with `openid profile` only, may read and write.
+ * Scopes from `scope` (RFC 8693: space-separated) or `scp` (Microsoft, Okta: string or list). A token without a scope of
+ * this gateway, such as one with only `openid profile`, may read and write.
  */
 function scopesOf({ scope, scp }: JWTPayload): Scope[] {
   const claims = [scope, scp].flatMap((claim) => (Array.isArray(claim) ? (claim as unknown[]) : [claim]));
-  const words = claims.filter((claim) => typeof claim === 'string').flatMap((text) => text.split(/\s+/));
-  const isAboutUs = words.some((word) => scopeWords.has(word) || /^likeness[:.]/.test(word));
-  if (!isAboutUs) return ['read', 'write'];
-  return words.map((word) => scopeWords.get(word)).filter((found) => found !== undefined);
+  const names = claims.filter((claim) => typeof claim === 'string').flatMap((text) => text.split(/\s+/));
+  const hasOwnScope = names.some((name) => scopesByName.has(name) || /^likeness[:.]/.test(name));
+  if (!hasOwnScope) return ['read', 'write'];
+  return names.map((name) => scopesByName.get(name)).filter((scope) => scope !== undefined);
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { readKey } from '../auth/api-key';
-import { ApiKeyService, type KeyWithSecret } from '../auth/api-key.service';
+import { ApiKeyService, type ApiKeyMetadata } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, operatorFor, readDuration, type Shell } from './shell';
@@ -94,7 +94,7 @@ function service({ database, wakeups, logger }: OperatorContext): ApiKeyService 
   return new ApiKeyService({ database, announcer: wakeups, revocations: { has: () => false }, logger });
 }
 
-function stateOf({ revokedAt, expiresAt }: KeyWithSecret): string {
+function stateOf({ revokedAt, expiresAt }: ApiKeyMetadata): string {
   if (revokedAt) return 'revoked';
   return expiresAt && expiresAt <= new Date() ? 'expired' : 'good';
 }

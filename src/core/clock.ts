@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits; returns early, without an error, when the signal is aborted. */
+/** Waits. Returns early, without an error, when the signal is aborted. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   try {
     await sleep(ms, undefined, { signal, ref: true });
@@ -11,8 +11,8 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Runs `work` with a signal that aborts when `parent` does, after `timeoutMs`, or once `work` has settled. To be used
- * in place of `AbortSignal.any`, which leaves some 60 bytes in a parent that lives on for every signal made from it.
+ * Runs `work` with a signal that aborts when `parent` does, after `timeoutMs`, or once `work` has settled. Use it
+ * instead of `AbortSignal.any`, which leaks about 60 bytes into a long-lived parent for every derived signal.
  */
 export async function withSignal<T>(
   parent: AbortSignal,
@@ -40,9 +40,9 @@ export async function withSignal<T>(
 }
 
 /**
- * The wait before try number `tries + 1`: doubling from `firstMs`, at most `mostMs`, with up to a quarter of jitter
- * taken off so that many that failed together do not return together.
- * @param tries - failures so far, 1 or more
+ * Exponential backoff: the delay before attempt `tries + 1`, doubling from `firstMs` up to `maxMs`, minus up to 25 % of
+ * jitter so that simultaneous failures are not retried simultaneously.
+ * @param tries - failed attempts so far, at least 1
  */
 export function backoffMs(tries: number, firstMs: number, maxMs: number, random = Math.random): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries - 1, 30));
@@ -50,7 +50,7 @@ export function backoffMs(tries: number, firstMs: number, maxMs: number, random 
 }
 
 /**
- * Waits for `work` at most `ms`. Unlike an abort alone, this also returns when `work` ignores the signal.
+ * Waits at most `ms` for `work`. Unlike an abort signal, this also returns when `work` ignores its signal.
  * @throws the error made by `onTimeout`
  */
 export async function withinMs<T>(ms: number, work: Promise<T>, onTimeout: () => Error): Promise<T> {

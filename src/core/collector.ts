@@ -1,13 +1,13 @@
-/** Processes items together: those that are added while others are processed form the next batch. */
+/** Processes items in batches: items added while a batch is processed form the next batch. */
 export class Collector<Item> {
   private batch: Item[] = [];
   private next: Promise<void> | null = null;
   private current: Promise<unknown> = Promise.resolve();
 
-  /** @param process - called with one batch at a time */
+  /** @param process - called for one batch at a time */
   constructor(private readonly process: (items: Item[]) => Promise<void>) {}
 
-  /** Returns when the item's batch has been processed; throws what that throws. */
+  /** Returns when the item's batch has been processed. Rejects with the error of `process`. */
   add(item: Item): Promise<void> {
     this.batch.push(item);
     if (!this.next) {

@@ -1,12 +1,12 @@
 import { DomainError } from './errors';
 
-/** How many causes of an error are looked at. */
+/** The maximum number of causes of an error that are inspected. */
 const maxCauses = 20;
 
-/** Whether an error, or one behind it, says that this process (EMFILE) or this machine (ENFILE) has no descriptor left. */
+/** Whether an error or one of its causes is EMFILE (process limit) or ENFILE (system limit): no file descriptor is left. */
 export function isOutOfDescriptors(error: unknown): boolean {
   const pending = [error];
-  for (let looked = 0; looked < maxCauses && pending.length > 0; looked += 1) {
+  for (let inspected = 0; inspected < maxCauses && pending.length > 0; inspected += 1) {
     const next = pending.shift();
     if (!(next instanceof Error)) continue;
     const { code, cause, errors, originalError } = next as Error & Partial<Record<string, unknown>>;
@@ -20,11 +20,11 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return false;
 }
 
-/** What the caller of a request gets then. */
+/** The client's error when the process has no file descriptor left. */
 export function outOfDescriptors(cause: unknown): DomainError {
   return new DomainError(
     'SERVICE_UNAVAILABLE',
-    'The server has too many open connections and files right now. Send the request again in a few seconds.',
+    'The server has too many open connections and files. Retry in a few seconds.',
     { cause },
   );
 }

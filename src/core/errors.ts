@@ -1,6 +1,6 @@
 /**
- * Every code that a caller of the API may meet in `extensions.code`, with the HTTP status that fits it where a
- * plain route answers. A code, once published, never changes its meaning; docs/errors.md lists them all.
+ * Every value of `extensions.code`, with the HTTP status for routes other than GraphQL. A published code never changes
+ * its meaning. docs/errors.md lists all codes.
  */
 export const errorCodes = {
   INVALID_INPUT: 400,
@@ -39,18 +39,18 @@ export const errorCodes = {
 /** A stable code of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** What may be told besides code and message. */
+/** Optional properties of a {@link DomainError}. */
 export interface DomainErrorOptions {
-  /** The path of the input that was wrong, as the client wrote it: `input.photoIds[3]`. */
+  /** The path of the invalid input, such as `input.photoIds[3]`. */
   field?: string;
-  /** Further facts for the client's program, plain JSON: `{ given: 4, minimum: 5 }`. Never a secret. */
+  /** Machine-readable details as plain JSON, such as `{ given: 4, minimum: 5 }`. Must not contain secrets. */
   details?: Record<string, unknown>;
   cause?: unknown;
 }
 
 /**
- * An expected refusal. Its message is shown to the caller as it stands, so it says what was wrong and what to do,
- * and never holds a secret, a signed URL or anything of another owner. All other errors are bugs and are masked.
+ * An expected error. Its message is returned to the client unchanged: it describes the problem and the remedy and must
+ * not contain secrets, signed URLs or data of other owners. All other errors are masked as internal errors.
  */
 export class DomainError extends Error {
   readonly code: ErrorCode;
@@ -71,7 +71,7 @@ export class DomainError extends Error {
   }
 }
 
-/** Somebody else's id is answered by this very error, so that nobody learns what exists. */
+/** The error for unknown ids and for ids of other owners, so that a caller cannot detect which ids exist. */
 export function notFound(what: string, field = 'id'): DomainError {
   return new DomainError('NOT_FOUND', `There is no ${what} with this id.`, { field });
 }

@@ -1,7 +1,7 @@
-/** How much of a client's or the upstream's text an error may repeat, in characters. */
+/** Maximum length of client or upstream text in an error message, in characters. */
 const maxExcerptLength = 200;
 
-/** A text for an error message or a log: whole, or its beginning and end with `…` between them. */
+/** Shortens a text for an error message or a log: its beginning and end, joined by `…`. */
 export function excerpt(text: string, maxLength: number = maxExcerptLength): string {
   if (text.length <= maxLength) return text;
   const tailLength = Math.floor(maxLength / 3);

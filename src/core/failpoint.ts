@@ -1,12 +1,13 @@
 /**
- * A named point where a test may stop the world. Nothing in the program, no setting and no request can arm one:
- * only code loaded before it (`node -r …`) that puts a function on this symbol. Otherwise it costs one lookup.
+ * The hook of the failpoints: named points at which a test may delay or kill the process. No setting or request can
+ * activate one; only code that is preloaded (`node -r …`) can set a function under this symbol. Inactive failpoints cost
+ * one lookup.
  */
-const armed = Symbol.for('likeness.failpoint');
+const hookSymbol = Symbol.for('likeness.failpoint');
 
 type Failpoint = (name: FailpointName) => Promise<void> | void;
 
-/** Every point on a job's way at which the fault suite kills the process. */
+/** The points of job processing at which the fault suite kills the process. */
 export type FailpointName =
   | 'mutation:committed'
   | 'submission:before-call'
@@ -23,8 +24,8 @@ export type FailpointName =
   | 'delete:marked'
   | 'delete:bytes-gone';
 
-/** Waits for whatever a test has armed here; does nothing otherwise. */
+/** Awaits the hook if a test has set one. */
 export async function failpoint(name: FailpointName): Promise<void> {
-  const hook = (globalThis as { [armed]?: Failpoint })[armed];
+  const hook = (globalThis as { [hookSymbol]?: Failpoint })[hookSymbol];
   if (hook) await hook(name);
 }

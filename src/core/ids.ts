@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { DomainError } from './errors';
 
 /**
- * A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits. Rows made later sort later,
- * which keeps indexes compact; made here and not in the database because PostgreSQL knows `uuidv7()` only from 18 on.
+ * A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits. Later rows sort later, which keeps
+ * indexes compact. Generated here because PostgreSQL supports `uuidv7()` only since version 18.
  */
 export function newId(nowMs = Date.now()): string {
   const bytes = randomBytes(16);
@@ -13,7 +13,7 @@ export function newId(nowMs = Date.now()): string {
   return withDashes(bytes.toString('hex'));
 }
 
-/** What a global id may name; the prefix says which, so that `node(id)` needs no lookup to know. */
+/** The types that have global ids, with their prefixes. The prefix lets `node(id)` find the type without a lookup. */
 export const nodeKinds = {
   AvatarModel: 'model',
   Generation: 'generation',
@@ -21,17 +21,17 @@ export const nodeKinds = {
   Photo: 'photo',
 } as const;
 
-/** The GraphQL type that a global id names. */
+/** The GraphQL type of a global id. */
 export type NodeKind = keyof typeof nodeKinds;
 
 const globalIdPattern = /^(model|generation|avatar|photo)_([0-9a-f]{32})$/;
 
-/** The id that clients see: `model_0192…` (the type's prefix and the row's UUID without dashes). */
+/** The id in the API: the type's prefix and the row's UUID without dashes, such as `model_0192…`. */
 export function toGlobalId(kind: NodeKind, id: string): string {
   return `${nodeKinds[kind]}_${id.replaceAll('-', '')}`;
 }
 
-/** What a global id names, or null if it is none. */
+/** The type and UUID of a global id; null if the text is not a global id. */
 export function readGlobalId(globalId: string): { kind: NodeKind; id: string } | null {
   const match = globalIdPattern.exec(globalId);
   if (!match) return null;
@@ -40,14 +40,14 @@ export function readGlobalId(globalId: string): { kind: NodeKind; id: string } |
 }
 
 /**
- * The row's UUID behind a global id of the wanted kind.
+ * The UUID of a global id of the expected type.
  * @throws DomainError NOT_FOUND, as for an id that does not exist
  */
 export function fromGlobalId(kind: NodeKind, globalId: string, field = 'id'): string {
-  const read = readGlobalId(globalId);
-  if (read?.kind !== kind)
+  const parsed = readGlobalId(globalId);
+  if (parsed?.kind !== kind)
     throw new DomainError('NOT_FOUND', `There is no ${nodeKinds[kind]} with this id.`, { field });
-  return read.id;
+  return parsed.id;
 }
 
 function withDashes(hex: string): string {

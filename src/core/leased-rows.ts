@@ -5,27 +5,27 @@ import { camelRow, type Sql } from './sql';
 import { emptyBatch, type StartedBatch } from './started-batch';
 
 /**
- * A kind of work on the rows of a table, which has the columns `id`, `owner`, `due_at` and `lease`. It needs two partial
- * indexes with {@link LeasedTable.rows} as their predicate: one on the order, one on `(owner, due_at)`; where the order is
- * not `due_at`, also one on `(owner, order, due_at)`.
+ * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
+ * partial indexes with {@link LeasedTable.rows} as their predicate: one on the order, one on `(owner, due_at)`; if the
+ * order is not `due_at`, also one on `(owner, order, due_at)`.
  */
 export interface LeasedTable {
   readonly table: string;
-  /** SQL: which rows this kind of work is about, beside being due. */
+  /** SQL: selects the rows of this kind of work, in addition to the due time. */
   readonly rows: string;
-  /** Which of an owner's due rows comes first.
+  /** The order in which an owner's due rows are claimed.
    *  @defaultValue due_at */
   readonly order?: 'due_at' | 'expires_at' | 'deadline_at';
-  /** Whether owners beyond the oldest due rows are looked for.
+  /** Whether a claim also searches for owners that are not among the oldest due rows.
    *  @defaultValue true */
   readonly inTurn?: boolean;
-  /** SQL: what a claim changes besides lease and due time. */
+  /** SQL: assignments of a claim in addition to lease and due time. */
   readonly set?: string;
-  /** SQL: what a claim returns besides the row's columns. */
+  /** SQL: expressions that a claim returns in addition to the row's columns. */
   readonly returning?: string;
 }
 
-/** What every leased row has. */
+/** The columns of every leased table. */
 export interface LeasedRow {
   id: string;
   owner: string;
@@ -35,42 +35,41 @@ export interface LeasedRow {
 /** A claimed row with its fencing token, and the database's time of the claim. */
 export type Claimed<Row> = Row & { lease: string; claimedAt: Date };
 
-/** How rows are leased. */
+/** Options of {@link LeasedRows}. */
 export interface LeaseOptions {
-  /** How long a worker holds a row without a sign of life, in milliseconds. */
+  /** How long a lease lasts without renewal, in milliseconds. */
   leaseMs: number;
   logger: Logger;
 }
 
-/** Which rows a worker wants. */
+/** Which rows to claim. */
 export interface ClaimOptions {
-  /** The most rows. */
+  /** Maximum number of rows. */
   limit: number;
-  /** Columns that must have these values. */
+  /** Required values of columns. */
   only?: Readonly<Record<string, string>>;
-  /** The worker's slots: owners that use many get less than owners that use few. */
+  /** The worker's slots. Owners that use many get fewer rows than owners that use few. */
   slots?: Pick<OwnerShares, 'free' | 'byOwner'>;
 }
 
-/** Free slots where there are none to count: every owner may have all rows. */
-const noBound = 1e9;
+/** The number of free slots if the caller has no limit on slots. */
+const unlimitedSlots = 1e9;
 
-/** How many owners without due rows a claim may look at before it leaves the rest to the next claim. */
+/** The maximum number of owners that one claim visits; the next claim continues after them. */
 const maxProbes = 1_000;
 
 /**
- * Rows of which each is lent to one worker at a time. The lease's end is the row's due time, so rows of a worker that
- * dies are due again; the lease itself is the fencing token, which every write of the worker must require.
+ * Leases each row to one worker at a time. The lease expires at the row's due time, so the rows of a crashed worker
+ * become due again. The lease is also the fencing token that every write of the worker must check.
  *
- * Claims take owners in turn, and within an owner what is due longest: the n-th row of one owner comes after the n-th of
- * every other that has due rows. The cost of a claim is bounded, however many rows one owner has and however many owners
- * there are: it looks at the oldest due rows and, if there are more than those, goes from owner to owner along the index,
- * beginning after the owner served last.
+ * Claims serve owners round-robin, and the rows of one owner in order: the n-th row of an owner precedes the (n+1)-th of
+ * every other. The cost of a claim is bounded regardless of the number of rows and owners: it reads the oldest due rows
+ * and, if there are more, walks the index from owner to owner, starting after the owner that was served last.
  */
 export class LeasedRows<Row extends LeasedRow> {
   private readonly held = new Map<string, string>();
   private renewals: NodeJS.Timeout | null = null;
-  /** The owner that was served last. */
+  /** Where the next round-robin pass starts. */
   private lastOwner = '';
 
   constructor(
@@ -79,17 +78,17 @@ export class LeasedRows<Row extends LeasedRow> {
     private readonly options: LeaseOptions,
   ) {}
 
-  /** How many rows are due, counted to `limit`. */
+  /** The number of due rows, at most `limit`. */
   async countDue(limit: number, only: ClaimOptions['only'] = {}): Promise<number> {
-    const [found] = await this.sql.rows<{ due: number }>(
+    const [result] = await this.sql.rows<{ due: number }>(
       `SELECT count(*)::int AS due FROM (
          SELECT FROM ${this.spec.table} t WHERE ${this.isDue} ${equals(only, 2)} LIMIT $1) due`,
       [limit, ...Object.values(only)],
     );
-    return found!.due;
+    return result!.due;
   }
 
-  /** Lends due rows to the caller, none of them to two, in the order in which they should be worked on. */
+  /** Leases due rows to the caller, in processing order. Concurrent claims never return the same row. */
   async claim({ limit, only = {}, slots }: ClaimOptions): Promise<Claimed<Row>[]> {
     if (limit <= 0) return [];
     const answer = await this.sql.rows<Record<string, unknown> & { id: string | null; last_probed: string }>(
@@ -100,7 +99,7 @@ export class LeasedRows<Row extends LeasedRow> {
         limit,
         2 * limit + 16,
         this.lastOwner,
-        ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', noBound]),
+        ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
         ...Object.values(only),
       ],
     );
@@ -111,8 +110,8 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   /**
-   * Claims for the free slots and starts `work` on each row, which is held until that has ended.
-   * @param work - its errors are the pass's
+   * Claims rows for the free slots and starts `work` on each. The lease of a row is renewed until its work has ended.
+   * @param work - its first error rejects {@link StartedBatch.ended}
    */
   async start(
     slots: OwnerShares,
@@ -133,8 +132,8 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   /**
-   * Renews the row's lease until `work` has ended. A renewal that fails is only logged: when the lease does end, another
-   * worker takes the row and the fencing token refuses this one's late writes.
+   * Renews the row's lease until `work` has ended. A failed renewal is only logged: if the lease expires, another worker
+   * claims the row, and the fencing token rejects late writes of this one.
    */
   async hold<Result>(row: { id: string; lease: string }, work: () => Promise<Result>): Promise<Result> {
     this.held.set(row.lease + row.id, row.lease);
@@ -148,8 +147,8 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   /**
-   * Gives a row back that was not worked on.
-   * @param set - SQL: what else changes
+   * Returns a row without having processed it.
+   * @param set - SQL: additional assignments
    */
   async release({ id, lease }: { id: string; lease: string }, dueInMs: number, set?: string): Promise<void> {
     await this.sql.rows(
@@ -184,19 +183,19 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   /**
-   * $1 lease, $2 its length, $3 limit, $4 how many of the oldest rows are looked at, $5 the owner served last, $6 what
-   * owners have in use, $7 free slots, then the values of `only`.
+   * $1 lease, $2 lease duration, $3 limit, $4 how many of the oldest rows are read, $5 the owner served last, $6 slots in
+   * use by owner, $7 free slots, then the values of `only`.
    *
-   * - `oldest`: what is due longest, whoever owns it. Unless that is as many as were looked at, it is all there is.
-   * - `turn`: otherwise, owner by owner from the one served last and around, until enough have due rows. (A loose index
-   *   scan: each step reads one entry of the index on owner and due time.)
-   * - `placed`: the rows in order, each with its number among its owner's, those in use counted first.
-   * - `claimed`: LATERAL with its own lock reads rows one by one in that order and skips what others have locked.
+   * - `oldest`: the oldest due rows of all owners. Fewer than $4 rows means that these are all due rows.
+   * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
+   *   index scan: each step reads one entry of the index on owner and due time.)
+   * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use.
+   * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
    */
   private claimStatement(only: Readonly<Record<string, string>>): string {
     const { table, rows, order = 'due_at', inTurn = true, set, returning } = this.spec;
     const due = `${this.isDue} ${equals(only, 8)}`;
-    const ours = `${rows} ${equals(only, 8)}`;
+    const matching = `${rows} ${equals(only, 8)}`;
     return `
 WITH RECURSIVE oldest AS MATERIALIZED (
   SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY ${order} LIMIT $4),
@@ -206,10 +205,10 @@ turn (owner, due_at, found, probes, is_around) AS (
   SELECT next.owner, next.due_at, turn.found + (next.due_at <= now())::int, turn.probes + 1, next.is_around
     FROM turn, LATERAL (
       (SELECT t.owner, t.due_at, turn.is_around FROM ${table} t
-        WHERE t.owner > turn.owner AND ${ours} ORDER BY t.owner, t.due_at LIMIT 1)
+        WHERE t.owner > turn.owner AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
       UNION ALL
       (SELECT t.owner, t.due_at, true FROM ${table} t
-        WHERE NOT turn.is_around AND ${ours} ORDER BY t.owner, t.due_at LIMIT 1)
+        WHERE NOT turn.is_around AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
       LIMIT 1) next
    WHERE turn.found < $3 AND turn.probes < ${maxProbes} AND NOT (next.is_around AND next.owner > $5)),
 owners AS MATERIALIZED (SELECT owner FROM turn WHERE due_at <= now()),
@@ -238,13 +237,13 @@ SELECT claimed.*, now() AS claimed_at, last.owner AS last_probed
   }
 }
 
-/** Waits for all; then throws the first error. */
+/** Waits for all promises, then throws the first error. */
 async function allEnded(running: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
 }
 
-/** SQL that is true of rows with these values, which are the parameters from number `first` on. */
+/** SQL: the columns equal the parameters that start at number `first`. */
 function equals(only: Readonly<Record<string, string>>, first: number): string {
   return Object.keys(only)
     .map((column, index) => `AND ${column} = $${first + index}`)

@@ -1,9 +1,9 @@
-/** How many causes of an error are told. */
+/** Maximum number of causes in a logged error. */
 const maxCauses = 3;
 
 /**
- * An error as it may be logged: without the statement and its parameters, the row, the request and the like that
- * libraries hang on their errors, which may hold a prompt, a password or a signature.
+ * Converts an error for the log. Omits properties that libraries add (SQL statement, parameters, row, request), because
+ * they may contain a prompt, a password or a signature.
  */
 export function loggableError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: typeof error };

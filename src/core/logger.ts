@@ -3,7 +3,7 @@ import { loggableError } from './loggable-error';
 
 export type { Logger } from 'pino';
 
-/** Keys whose values never reach a log, wherever they stand in the first levels of a logged object. */
+/** Keys whose values are redacted in the first three levels of a logged object. */
 const secretKeys = [
   'authorization',
   'cookie',
@@ -19,9 +19,9 @@ const secretKeys = [
 ];
 
 /**
- * The process's logger: one JSON object a line on standard output.
- * Children carry the ids of what they speak of: `requestId`, `modelId`, `generationId`, `attempt`.
- * @param destination - takes the lines. \@defaultValue standard output
+ * The process's logger: one JSON object per line. Child loggers carry the ids of their subject: `requestId`, `modelId`,
+ * `generationId`, `attempt`.
+ * @param destination - receives the lines. \@defaultValue standard output
  */
 export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
   const options = {
@@ -29,7 +29,7 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
     base: undefined,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    // The standard one prints all that a library has hung on its errors.
+    // pino's own serializer prints every property that a library adds to its errors.
     serializers: { err: loggableError },
     redact: { paths: secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[hidden]' },
   };

@@ -1,7 +1,7 @@
 /**
- * A number of units, such as slots or bytes, that many owners use at once. An owner may take more only while it has
- * less than is still free. So one owner alone gets half, two get a third each, and what is left is always enough for an
- * owner that comes next. (Buffers are shared between queues in this way: Choudhury and Hahne, "Dynamic queue length
+ * Shares a number of units, such as slots or bytes, between owners. An owner may take more only while it has fewer than
+ * are still free. A single owner gets half of the capacity, two owners get a third each, and the rest remains available
+ * for the next owner. (The same rule shares buffers between queues: Choudhury and Hahne, "Dynamic queue length
  * thresholds", 1998.)
  */
 export class OwnerShares {
@@ -9,17 +9,17 @@ export class OwnerShares {
   private freeUnits: number;
   private waiting: (() => void)[] = [];
 
-  /** @param capacity - units in all */
+  /** @param capacity - the total number of units */
   constructor(capacity: number) {
     this.freeUnits = capacity;
   }
 
-  /** Units that nobody has taken. */
+  /** Units that are not in use. */
   get free(): number {
     return this.freeUnits;
   }
 
-  /** What each owner has taken; owners without anything are left out. */
+  /** Units in use by owner; owners without units are omitted. */
   get byOwner(): ReadonlyMap<string, number> {
     return this.taken;
   }
@@ -35,13 +35,13 @@ export class OwnerShares {
     return true;
   }
 
-  /** Takes units whatever the owner has already: the caller has applied the rule. */
+  /** Takes units without checking the owner's share, which the caller has done. */
   take(owner: string, units: number): void {
     this.taken.set(owner, (this.taken.get(owner) ?? 0) + units);
     this.freeUnits -= units;
   }
 
-  /** Returns units that were taken. */
+  /** Releases units that were taken. */
   release(owner: string, units: number): void {
     const left = (this.taken.get(owner) ?? 0) - units;
     if (left > 0) this.taken.set(owner, left);
@@ -50,7 +50,7 @@ export class OwnerShares {
     for (const resume of this.waiting.splice(0)) resume();
   }
 
-  /** Returns once a unit is free, or the signal is aborted. */
+  /** Resolves when a unit is free or the signal is aborted. */
   async whenFree(signal: AbortSignal): Promise<void> {
     while (this.freeUnits <= 0 && !signal.aborted) {
       let resume: () => void = () => undefined;

@@ -1,28 +1,29 @@
-/** Whose data are meant, and which: all that belonged to the owner at a moment. */
+/** A data subject: everything that belonged to an owner at a point in time. */
 export interface Person {
   readonly owner: string;
-  /** The moment, as the database wrote it, to the microsecond. What was made later is not meant. */
+  /** The point in time in the database's notation, to the microsecond. Data created later are not included. */
   readonly until: string;
 }
 
 /**
- * The owner of what is left once a person's data have been erased: entries of the audit log, ends of streams. Nobody can
- * be called so: no token's `sub` and no key's owner may look like one that a key acts for, and no key's owner is empty.
+ * The owner of the records that remain after an erasure: audit log entries and final events of streams. It cannot
+ * collide with a real owner: a token's `sub` and a key's owner must not have the form `@…/…`, and a key's owner is never
+ * empty.
  */
 export const erasedOwner = '@/erased';
 
-/** How many rows are read in one statement. */
-const portion = 500;
+/** Rows per statement. */
+const batchSize = 500;
 
 /**
- * Reads what may be long, one statement after the other, without a transaction around them.
- * @param read - gives at most `limit` rows, those that follow the last one that was read
+ * Reads a result of any size in batches, without a common transaction.
+ * @param read - returns at most `limit` rows that follow `last`
  */
 export async function* inBatches<Row>(
   read: (last: Row | null, limit: number) => Promise<Row[]>,
 ): AsyncGenerator<Row, undefined> {
-  for (let rows = await read(null, portion); ; rows = await read(rows.at(-1)!, portion)) {
+  for (let rows = await read(null, batchSize); ; rows = await read(rows.at(-1)!, batchSize)) {
     yield* rows;
-    if (rows.length < portion) return;
+    if (rows.length < batchSize) return;
   }
 }

@@ -1,24 +1,24 @@
 /**
- * Lets at most `width` pieces of work run at once; the others wait, at most `queue` of them. Those of different keys,
- * such as owners, are taken in turn, and those of one key in the order of asking.
- * A wait that would be longer is refused at once with the error made by `onFull`, so that a flood costs nothing.
+ * Runs at most `maxRunning` tasks at once and queues at most `maxQueued` more. Keys (for example owners) are served
+ * round-robin; the tasks of one key are served in order of arrival.
+ * When the queue is full, `run` rejects immediately with the error of `onFull`.
  */
 export class Semaphore {
   private running = 0;
   private waiting = 0;
-  /** By key. A key that was served goes to the end. */
+  /** Queues by key. A key that was served moves to the end. */
   private readonly queues = new Map<string, (() => void)[]>();
 
   constructor(
-    private readonly width: number,
-    private readonly queue: number,
+    private readonly maxRunning: number,
+    private readonly maxQueued: number,
     private readonly onFull: () => Error,
   ) {}
 
-  /** @param key - whose work it is */
+  /** @param key - the group that the task is queued in, such as its owner */
   async run<T>(work: () => Promise<T>, key = ''): Promise<T> {
-    if (this.running >= this.width) {
-      if (this.waiting >= this.queue) throw this.onFull();
+    if (this.running >= this.maxRunning) {
+      if (this.waiting >= this.maxQueued) throw this.onFull();
       await new Promise<void>((resume) => this.enqueue(key, resume));
     } else {
       this.running += 1;

@@ -1,15 +1,15 @@
 import { pause } from './clock';
 import type { Logger } from './logger';
 
-/** Stops one part. May be called while the part is still busy; returns when it has stopped. */
+/** Stops one component. May be called while it is busy; resolves when it has stopped. */
 type Stop = () => Promise<void> | void;
 
-/** How long an abort waits for a start that is under way, in milliseconds. */
+/** How long {@link Shutdown.abort} waits for a startup in progress, in milliseconds. */
 const abortWaitMs = 5_000;
 
-/** The parts that a process has started, to be stopped in reverse order, also while the start is under way. */
+/** Stops the components of a process in reverse order of their start, also during startup. */
 export class Shutdown {
-  private readonly asked = new AbortController();
+  private readonly requested = new AbortController();
   private readonly stops: Stop[] = [];
   private readonly essential: Stop[] = [];
   private started: Promise<unknown> = Promise.resolve();
@@ -17,14 +17,14 @@ export class Shutdown {
 
   constructor(private readonly logger: Logger) {}
 
-  /** Aborted once a stop was asked for, so that a start gives up. */
+  /** Aborted when a stop is requested, so that a startup in progress ends. */
   get signal(): AbortSignal {
-    return this.asked.signal;
+    return this.requested.signal;
   }
 
   /**
-   * Runs a start, which registers every part with {@link onStop} as soon as that runs. If it fails, or a stop is asked
-   * for meanwhile, its parts are stopped before this throws.
+   * Runs the startup, which registers each component with {@link onStop} once it runs. If the startup fails or a stop is
+   * requested meanwhile, its components are stopped before this throws.
    */
   async start<Running>(start: () => Promise<Running>): Promise<Running> {
     const starting = start();
@@ -40,9 +40,9 @@ export class Shutdown {
   }
 
   /**
-   * Registers how to stop a part that has just been started.
-   * @param isEssential - whether {@link abort} stops it too, because it would outlive the process
-   * @throws the signal's reason if a stop was asked for, which ends the start
+   * Registers how to stop a component that has been started.
+   * @param isEssential - whether {@link abort} also stops it, because it would outlive the process
+   * @throws the signal's reason if a stop was requested, which ends the startup
    */
   onStop(stop: Stop, isEssential = false): void {
     this.stops.push(stop);
@@ -50,15 +50,15 @@ export class Shutdown {
     this.signal.throwIfAborted();
   }
 
-  /** Ends a start under way, then stops every part, last started first. Does it once, however often it is called. */
+  /** Ends a startup in progress, then stops every component, last started first. Further calls return the same promise. */
   stop(): Promise<void> {
-    this.asked.abort();
+    this.requested.abort();
     return this.stopOnce();
   }
 
-  /** Stops only the parts that would outlive the process; to be called before it exits without waiting for the rest. */
+  /** Stops only the components that would outlive the process. Call it before exiting without a full {@link stop}. */
   async abort(): Promise<void> {
-    this.asked.abort();
+    this.requested.abort();
     await Promise.race([this.started, pause(abortWaitMs)]);
     await Promise.all(this.essential.map((stop) => this.attempt(stop)));
   }
@@ -77,7 +77,7 @@ export class Shutdown {
     try {
       await stop();
     } catch (error) {
-      this.logger.warn({ err: error }, 'a part did not stop as it should');
+      this.logger.warn({ err: error }, 'a component failed to stop');
     }
   }
 }

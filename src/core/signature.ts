@@ -1,20 +1,20 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** What a signature may be for. It is part of what is signed, so a URL for one purpose never opens another. */
+/** The purpose of a signed URL. It is part of the signed text, so a signature is valid for one purpose only. */
 export type Purpose = 'photo-upload' | 'photo-upstream' | 'photo-view' | 'avatar-view' | 'export';
 
-/** How a check ended; `expired` is told apart only for signatures that were once right. */
+/** The result of a verification. `expired` is returned only for signatures that are otherwise valid. */
 export type SignatureVerdict = 'valid' | 'expired' | 'invalid';
 
 /**
- * Signs the URLs given out: HMAC-SHA256 over purpose, subject and expiry. Several secrets may be known so that they
- * can be rotated with overlap: the first signs, all verify.
+ * Signs URLs with HMAC-SHA256 over purpose, subject and expiry. For rotation, several secrets may be configured: the
+ * first one signs, all of them verify.
  */
 export class UrlSigner {
   constructor(private readonly secrets: readonly [string, ...string[]]) {}
 
   /**
-   * The query string that opens `subject` for `purpose`.
+   * The query string that grants access to `subject` for `purpose`.
    * @param expiresAtMs - Unix milliseconds; rounded up to the second
    * @returns `expires=<Unix seconds>&signature=<base64url>`
    */
@@ -23,16 +23,16 @@ export class UrlSigner {
     return `expires=${expires}&signature=${mac(this.secrets[0], purpose, subject, expires)}`;
   }
 
-  /** Checks a query made by {@link sign}. */
+  /** Verifies a query made by {@link sign}. */
   verify(purpose: Purpose, subject: string, query: URLSearchParams, nowMs = Date.now()): SignatureVerdict {
     const expires = Number(query.get('expires'));
     const given = Buffer.from(query.get('signature') ?? '');
     if (!Number.isSafeInteger(expires)) return 'invalid';
-    const right = this.secrets.some((secret) => {
-      const wanted = Buffer.from(mac(secret, purpose, subject, expires));
-      return wanted.length === given.length && timingSafeEqual(wanted, given);
+    const isValid = this.secrets.some((secret) => {
+      const expected = Buffer.from(mac(secret, purpose, subject, expires));
+      return expected.length === given.length && timingSafeEqual(expected, given);
     });
-    if (!right) return 'invalid';
+    if (!isValid) return 'invalid';
     return expires * 1000 < nowMs ? 'expired' : 'valid';
   }
 }

@@ -1,22 +1,22 @@
 /**
- * A way to run SQL: the database, or an open transaction. Whatever must happen together takes one of these as its
+ * Runs SQL, in the database or in an open transaction. Functions that must be part of a transaction take this as their
  * first argument, so that the caller decides where the transaction begins and ends.
  */
 export interface Sql {
-  /** Runs one statement with `$1`-parameters and gives its rows, also for INSERT, UPDATE and DELETE … RETURNING. */
+  /** Runs one statement with `$1` parameters. Returns its rows, also for INSERT, UPDATE and DELETE … RETURNING. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
 }
 
-/** The database outside of a transaction. */
+/** The database outside a transaction. */
 export interface Transactions extends Sql {
   /**
-   * Commits what `work` did, or, if it throws, none of it. `work` may be run again after a lost race, so it changes
-   * nothing but the database. Never held open across a call to the outside.
+   * Runs `work` in a transaction: commits, or rolls back if it throws. `work` is retried after a serialization conflict,
+   * so it must have no side effects outside the database. It must not make external calls.
    */
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
-/** A row as the program knows it: `provider_ref` becomes `providerRef`. */
+/** Converts a row's column names to property names: `provider_ref` becomes `providerRef`. */
 export function camelRow<Row>(row: Record<string, unknown>): Row {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [camelName(name), value])) as Row;
 }
@@ -32,7 +32,7 @@ function camelName(name: string): string {
   return camel;
 }
 
-/** A column's name for a property: `providerRef` becomes `provider_ref`. */
+/** Converts a property name to a column name: `providerRef` becomes `provider_ref`. */
 export function snakeName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

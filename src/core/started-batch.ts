@@ -1,22 +1,22 @@
-/** What one pass over due work has started. */
+/** The work that one run of a periodic task has started. */
 export interface StartedBatch {
-  /** How many rows were taken up; above 0 the next pass may follow at once. */
+  /** The number of claimed rows; above 0 the next run may follow immediately. */
   started: number;
-  /** Settles when the work on them has ended, which may be long after the next pass. */
+  /** Settles when the work on these rows has ended, which may be after later runs. */
   ended: Promise<unknown>;
-  /** How long nothing can be done, whatever becomes due, in milliseconds; wake-ups do not end this wait. */
+  /** Minimum pause before the next run, in milliseconds. Wake-ups do not shorten it. */
   restMs?: number;
 }
 
-/** A pass that had nothing to do. */
+/** The result of a run without due work. */
 export const emptyBatch: StartedBatch = { started: 0, ended: Promise.resolve() };
 
-/** Several passes as one: it has ended when all have. */
-export function joinBatches(...passes: readonly StartedBatch[]): StartedBatch {
-  const rests = passes.flatMap(({ restMs }) => (restMs === undefined ? [] : [restMs]));
+/** Combines batches: the result has ended when all of them have. */
+export function joinBatches(...batches: readonly StartedBatch[]): StartedBatch {
+  const rests = batches.flatMap(({ restMs }) => (restMs === undefined ? [] : [restMs]));
   return {
-    started: passes.reduce((sum, { started }) => sum + started, 0),
-    ended: Promise.all(passes.map(({ ended }) => ended)),
+    started: batches.reduce((sum, { started }) => sum + started, 0),
+    ended: Promise.all(batches.map(({ ended }) => ended)),
     ...(rests.length > 0 && { restMs: Math.min(...rests) }),
   };
 }

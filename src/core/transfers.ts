@@ -1,32 +1,32 @@
-/** Bounds of transfers of one kind. */
+/** Limits of uploads or downloads. */
 export interface TransferLimits {
-  /** How many may run at once. */
+  /** Maximum number of concurrent transfers. */
   readonly maxTransfers: number;
-  /** How many of them may be of one owner. */
+  /** Maximum number of concurrent transfers per owner. */
   readonly maxPerOwner: number;
-  /** The rate that a client must keep on average. */
+  /** The average rate that a client must sustain. */
   readonly minBytesPerSecond: number;
-  /** How far a client may fall behind that rate, in milliseconds of waiting for it: its first pause, and any later one. */
+  /** How far a client may fall behind that rate, in milliseconds of waiting for the client. */
   readonly graceMs: number;
 }
 
-/** What transfers are refused or ended with. */
+/** The errors with which transfers are refused or aborted. */
 export interface TransferErrors {
   tooSlow(): Error;
-  /** The owner has as many as it may. */
+  /** The owner has the maximum number of transfers. */
   ownerFull(): Error;
   full(): Error;
-  /** A slow transfer has given its place to another owner. */
+  /** The transfer was too slow while another owner needed its slot. */
   displaced(): Error;
 }
 
 /**
- * While all places are taken, a transfer of less than so many times the minimum rate may lose its place. So a flood of
- * transfers at the minimum rate keeps nobody else out.
+ * While all slots are in use, a transfer below this multiple of the minimum rate may be displaced, so that many transfers
+ * at the minimum rate cannot block other owners.
  */
 const crowdedFactor = 4;
 
-/** The bytes of one client under way. Only the time spent waiting for the client counts against it. */
+/** One upload or download. Only time spent waiting for the client counts against its rate. */
 export class Transfer {
   private readonly ending = new AbortController();
   private allowanceMs: number;
@@ -43,14 +43,14 @@ export class Transfer {
     this.allowanceMs = limits.graceMs;
   }
 
-  /** Aborted, with the error as its reason, when the client is too slow or has lost its place. */
+  /** Aborted, with the error as its reason, when the client is too slow or the transfer is displaced. */
   get signal(): AbortSignal {
     return this.ending.signal;
   }
 
   /**
-   * Waits for the client to send or take something.
-   * @throws what `step` throws; the reason of {@link signal}
+   * Waits for the client to send or receive data.
+   * @throws the error of `step`, or the reason of {@link signal}
    */
   async wait<Result>(step: Promise<Result>): Promise<Result> {
     this.beginWait();
@@ -68,14 +68,14 @@ export class Transfer {
     }
   }
 
-  /** From now on it is the client's turn. */
+  /** Starts counting time against the client. */
   beginWait(): void {
     if (this.waitingSinceMs !== null || this.signal.aborted) return;
     this.waitingSinceMs = performance.now();
     this.timer = setTimeout(() => this.end(this.errors.tooSlow()), this.allowanceMs);
   }
 
-  /** It is not the client's turn any longer. */
+  /** Stops counting time against the client. */
   endWait(): void {
     clearTimeout(this.timer);
     if (this.waitingSinceMs === null) return;
@@ -85,7 +85,7 @@ export class Transfer {
     this.waitingSinceMs = null;
   }
 
-  /** Counts bytes that the client has sent or taken. */
+  /** Counts bytes that the client has sent or received. */
   count(bytes: number): void {
     const { graceMs, minBytesPerSecond } = this.limits;
     this.bytes += bytes;
@@ -96,7 +96,7 @@ export class Transfer {
     this.ending.abort(reason);
   }
 
-  /** In bytes a second of waiting for the client; null if it may not be judged: it is too new, or not its turn. */
+  /** Bytes per second of waiting for the client. Null: the transfer is fast enough, too new, or not waiting for the client. */
   get slowRate(): number | null {
     if (this.waitingSinceMs === null) return null;
     const waitedMs = this.waitedMs + performance.now() - this.waitingSinceMs;
@@ -107,9 +107,9 @@ export class Transfer {
 }
 
 /**
- * Places for transfers of one kind. A client that falls behind the minimum rate is cut off. While all places are taken,
- * a slow transfer of an owner that has more of them than the newcomer's gives its place to the newcomer: of the owner
- * that has the most, the slowest.
+ * Limits concurrent transfers. A client that falls behind the minimum rate is disconnected. While all slots are in use,
+ * a new transfer displaces a slow one of an owner that has more transfers than the new transfer's owner; it displaces the
+ * slowest transfer of the owner with the most.
  */
 export class TransferSlots {
   private readonly running = new Set<Transfer>();
@@ -120,8 +120,8 @@ export class TransferSlots {
   ) {}
 
   /**
-   * Runs `work`, which must end when the transfer's signal is aborted, if there is a place.
-   * @throws what the errors of this kind say, at once if there is no place
+   * Runs `work` if a slot is available. `work` must end when the transfer's signal is aborted.
+   * @throws one of {@link TransferErrors}; immediately if no slot is available
    */
   async run<Result>(owner: string, work: (transfer: Transfer) => Promise<Result>): Promise<Result> {
     const { maxTransfers, maxPerOwner } = this.limits;

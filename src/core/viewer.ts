@@ -1,28 +1,28 @@
-/** What a caller may do. `admin` is for operators and implies nothing about other owners' pictures. */
+/** Permissions of a caller. `admin` is for operators and grants no access to other owners' images. */
 export type Scope = 'read' | 'write' | 'admin';
 
-/** The state of an owner's erasures when a request was admitted: what {@link Viewer.admission} says. */
+/** The state of an owner's erasures when a request was admitted. */
 export interface Admission {
-  /** When, as the database wrote it, to the microsecond. */
+  /** The time of admission in the database's notation, to the microsecond. */
   readonly at: string;
-  /** The erasures that were complete by then, as far as the owner is still known. */
+  /** The erasures that were complete at that time, as long as they are still recorded for the owner. */
   readonly erasures: readonly string[];
 }
 
-/** Who is asking, once it is known. */
+/** The authenticated caller. */
 export interface Viewer {
-  /** The subject that owns everything it makes: a token's `sub`, a key's owner, or `local`. */
+  /** The owner of everything that the caller creates: a token's `sub`, a key's owner, or `local`. */
   readonly owner: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** When the proof ends, in Unix milliseconds; sockets end with it. Absent: never. */
+  /** When the credentials expire, in Unix milliseconds; WebSockets are closed then. Absent: never. */
   readonly expiresAtMs?: number;
-  /** The API key that was used; it can be revoked while a socket is open. */
+  /** The API key used; it can be revoked while a WebSocket is open. */
   readonly keyId?: string;
-  /** Set for each operation. Absent: not a request of the owner's own, or one that needs no admission. */
+  /** Set for each operation. Absent: the request was not made by the owner, or needs no admission. */
   readonly admission?: Admission;
-  /** Who really acts where that is not the owner: `operator`, at the command line. Stands in the audit log. */
+  /** The acting party in the audit log if it is not the owner: `operator` for the command line. */
   readonly actor?: string;
 }
 
-/** The one owner of everything while AUTH=none. */
+/** The caller of every request if AUTH=none. */
 export const localViewer: Viewer = { owner: 'local', scopes: new Set(['read', 'write', 'admin']) };

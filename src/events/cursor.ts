@@ -1,14 +1,14 @@
 import { DomainError } from '../core/errors';
 
-/** The place of a client that has not yet seen a whole snapshot: on resuming it is given the present anew. */
-export const snapshotUnfinished = -1;
+/** The sequence in cursors of incomplete snapshots: resuming from them sends a new snapshot. */
+export const incompleteSnapshot = -1;
 
 const cursorBytes = 24;
 
 /**
- * Where a client stands in a stream, as an opaque word of 32 URL-safe characters. It holds the stream's id besides the
- * sequence, so that a cursor of one stream is never taken for a place in another.
- * @param sequence - the last event that the client was told of, or {@link snapshotUnfinished}
+ * An opaque cursor of 32 URL-safe characters. It contains the stream's id and the sequence, so that a cursor of one
+ * stream is not valid for another.
+ * @param sequence - the last event sent to the client, or {@link incompleteSnapshot}
  */
 export function encodeEventCursor(streamId: string, sequence: number): string {
   const bytes = Buffer.allocUnsafe(cursorBytes);
@@ -18,24 +18,24 @@ export function encodeEventCursor(streamId: string, sequence: number): string {
 }
 
 /**
- * The sequence in a cursor made by {@link encodeEventCursor} for the same stream.
+ * Decodes a cursor of {@link encodeEventCursor} for the same stream.
  * @throws DomainError INVALID_CURSOR, field `after`
  */
 export function decodeEventCursor(cursor: string, streamId: string): number {
   const bytes = Buffer.from(cursor, 'base64url');
-  // Node skips what is not base64url; only the word that we would write is taken.
+  // Node ignores characters that are not base64url; only the canonical encoding is accepted.
   if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) throw invalidCursor();
   const sequence = Number(bytes.readBigInt64BE(16));
-  if (!Number.isSafeInteger(sequence) || sequence < snapshotUnfinished) throw invalidCursor();
+  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) throw invalidCursor();
   if (bytes.toString('hex', 0, 16) !== streamId.replaceAll('-', '')) throw invalidCursor();
   return sequence;
 }
 
-/** The refusal of a cursor that names no place of the stream. */
+/** The error for a cursor that does not belong to the stream. */
 export function invalidCursor(): DomainError {
   return new DomainError(
     'INVALID_CURSOR',
-    'The cursor in `after` is not a cursor of this subscription. Send the last cursor that it gave, or leave `after` out to start with the present.',
+    'The cursor in `after` is not a cursor of this subscription. Send the last cursor received, or omit `after` to start with the current state.',
     { field: 'after' },
   );
 }

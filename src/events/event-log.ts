@@ -1,29 +1,29 @@
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 
-/** An event to be appended. */
+/** An event to append. */
 export interface NewEvent {
-  /** The model's id, or the generation's where it has no model. */
+  /** The model's id, or the generation's if it has no model. */
   streamId: string;
   kind: EventKind;
   /** The model, generation or avatar that changed. */
   subjectId: string;
   /** The generation that the subject is or belongs to. */
   generationId?: string | null;
-  /** The row as it is after the change, as far as subscribers may know it. JSON. */
+  /** The row after the change, limited to the data that subscribers may see. JSON. */
   payload: object;
 }
 
-/** Opens the stream of a new model, or of a generation that has none; in the transaction that makes its subject. */
+/** Creates the stream of a new model, or of a generation without model, in the transaction that creates the subject. */
 export async function openStream(sql: Sql, streamId: string, owner: string): Promise<void> {
   await sql.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [streamId, owner]);
 }
 
 /**
- * Appends events in one statement, however many: each gets the next number of its stream, in the order given. The
- * number is given under the lock of the stream's row, which the transaction holds until it ends, so numbers are
- * committed in their order and a rollback leaves no gap. Streams are locked in the order of their ids: a transaction
- * that calls this once cannot deadlock with another. Events of a stream that is deleted or unknown are left out.
+ * Appends events in one statement. Each event gets the next sequence number of its stream, in the given order. Numbers
+ * are assigned under a lock on the stream's row, which is held until the transaction ends, so that they are committed in
+ * order and a rollback leaves no gap. Streams are locked in the order of their ids: transactions that call this once
+ * cannot deadlock with each other. Events of deleted or unknown streams are ignored.
  */
 export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
@@ -34,8 +34,8 @@ function recordOf({ streamId, kind, subjectId, generationId, payload }: NewEvent
   return { stream_id: streamId, kind, subject_id: subjectId, generation_id: generationId ?? null, payload };
 }
 
-// The clock is read at the insert, that is under the lock: the events of a stream are as old as their order says,
-// and what pruning takes away is a beginning, never the middle.
+// The clock is read under the lock, so that times increase with the sequence and pruning removes only the beginning of
+// a stream.
 const appendStatement = `
   WITH given AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.stream_id ORDER BY e.place) AS step
@@ -57,32 +57,32 @@ const appendStatement = `
     FROM given g JOIN counted c ON c.id = g.stream_id
    ORDER BY g.stream_id, g.step`;
 
-/** What a DELETED event says was deleted, in its payload: `{ subject: 'MODEL' }`. */
+/** The deleted object in the payload of a DELETED event: `{ subject: 'MODEL' }`. */
 export type DeletedKind = 'MODEL' | 'GENERATION' | 'AVATAR';
 
-/** The deleted subject of a whole stream. */
+/** The deleted subject of a stream. */
 export interface DeletedSubject {
   /** The stream's own id. */
   subjectId: string;
-  /** Set where the subject is a generation without a model. */
+  /** Set if the subject is a generation without a model. */
   generationId?: string | null;
   /** @defaultValue GENERATION if the subject is the generation, else MODEL */
   kind?: DeletedKind;
 }
 
-/** What of a stream is to be erased: a generation with its avatars, or one avatar. */
+/** The part of a stream to erase: a generation with its avatars, or one avatar. */
 export type ErasedSubject = { generationId: string } | { avatarId: string };
 
 /**
- * The stream's own subject is deleted: all that was told of it is erased, and one DELETED event without personal data
- * is left, which ends every subscription. Runs in the transaction of the deletion. Doing it twice changes nothing.
+ * Ends a stream whose subject is deleted: erases all events and appends one DELETED event without personal data, which
+ * ends every subscription. Runs in the transaction of the deletion. Idempotent.
  */
 export async function endStream(sql: Sql, streamId: string, deleted: DeletedSubject): Promise<void> {
   if (!(await lockStream(sql, streamId))) return;
   await endLocked(sql, [deletion(streamId, deleted)]);
 }
 
-/** {@link endStream} for the streams of several subjects of a kind, whose ids are those of their streams. */
+/** {@link endStream} for several streams whose subjects are of the same kind and have the streams' ids. */
 export async function endStreams(
   sql: Sql,
   streamIds: readonly string[],
@@ -111,25 +111,25 @@ async function endLocked(sql: Sql, endings: readonly NewEvent[]): Promise<void> 
 }
 
 /**
- * A generation or an avatar is deleted while its model stays: the events that told of it become tombstones, which
- * keep their numbers so that the stream has no gap and hold nothing else, and a DELETED event is appended. Runs in the
- * transaction of the deletion. On a stream that has ended, or done twice, it appends nothing.
+ * Erases the events of a generation or avatar that is deleted while its model stays. The events become tombstones, which
+ * keep only their sequence numbers so that the stream has no gap, and a DELETED event is appended. Runs in the
+ * transaction of the deletion. Appends nothing if repeated or if the stream has ended.
  */
 export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubject): Promise<void> {
   if (!(await lockStream(sql, streamId))) return;
   const { subjectId, column, subject } = targetOf(erased);
-  const written = await sql.rows(
+  const existing = await sql.rows(
     `SELECT 1 FROM events WHERE stream_id = $1 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
     [streamId, subjectId],
   );
-  const tombs = await sql.rows<{ generation_id: string | null }>(
+  const tombstones = await sql.rows<{ generation_id: string | null }>(
     `UPDATE events SET kind = 'DELETED', payload = '{"erased": true}'
       WHERE stream_id = $1 AND ${column} = $2 AND kind <> 'DELETED'
      RETURNING generation_id`,
     [streamId, subjectId],
   );
-  if (written.length > 0) return;
-  const generationId = subject === 'GENERATION' ? subjectId : (tombs[0]?.generation_id ?? null);
+  if (existing.length > 0) return;
+  const generationId = subject === 'GENERATION' ? subjectId : (tombstones[0]?.generation_id ?? null);
   await appendEvents(sql, [{ streamId, kind: 'DELETED', subjectId, generationId, payload: { subject } }]);
 }
 
@@ -138,7 +138,7 @@ function targetOf(erased: ErasedSubject): { subjectId: string; column: string; s
   return { subjectId: erased.generationId, column: 'generation_id', subject: 'GENERATION' };
 }
 
-/** Takes the lock in a statement of its own: only what is read after it sees all that was appended before it. */
+/** Locks in a separate statement, so that later statements see everything appended before the lock was acquired. */
 async function lockStream(sql: Sql, streamId: string): Promise<boolean> {
   const rows = await sql.rows('SELECT 1 FROM streams WHERE id = $1 AND ended_at IS NULL FOR NO KEY UPDATE', [
     streamId,
@@ -150,11 +150,11 @@ const eventsPerPrune = 5_000;
 const prunesPerCall = 200;
 
 /**
- * Deletes events older than a retention time, 5,000 in a statement and at most a million in a call, and the streams
- * that have ended and hold nothing any more. What is taken from a stream is always its beginning. Several processes
- * may do it at once: streams in use by another are left for the next call.
+ * Deletes events older than a retention time, 5,000 per statement and at most one million per call, and ended streams
+ * without events. Deletes only from the beginning of a stream. Several processes may run it concurrently: streams locked
+ * by another process are skipped.
  * @param olderThanMs - age in milliseconds, by the database's clock
- * @returns how many events are gone
+ * @returns the number of deleted events
  */
 export async function pruneEvents(sql: Sql, olderThanMs: number): Promise<number> {
   let pruned = 0;
@@ -166,7 +166,7 @@ export async function pruneEvents(sql: Sql, olderThanMs: number): Promise<number
   return pruned;
 }
 
-// The stream's row is locked first, as by all who change events, so that none of them can deadlock with this.
+// Locks the stream's row first, like every statement that changes events, to prevent deadlocks.
 const pruneStatement = `
   WITH old AS (
     SELECT stream_id, sequence FROM events

@@ -5,17 +5,17 @@ import type { EventKind } from './event.entity';
 import type { StoredEvent } from './stored-event';
 import { chunks } from './wake';
 
-/** What a stream holds after a place, as one statement saw it. */
+/** A page of a stream, read in one statement. */
 export interface EventPage {
-  /** The first events after the place, in order; empty only if there are none. */
+  /** The first events after the position, in order; empty only if there are none. */
   readonly events: readonly StoredEvent[];
-  /** The last number that the stream has given; null if there is no such stream (any more). */
+  /** The last sequence number of the stream; null if the stream does not exist. */
   readonly head: number | null;
-  /** Whether nothing will ever follow the head. */
+  /** Whether the stream has ended at its head. */
   readonly isEnded: boolean;
 }
 
-/** A place in a stream. */
+/** A position in a stream. */
 export interface Place {
   streamId: string;
   /** The sequence of the last event before it. */
@@ -39,9 +39,9 @@ interface PageRow {
   created_at: Date;
 }
 
-const placesPerStatement = 1_000;
-/** Bounds what a statement brings into memory, however many places it is asked for. */
-const eventsPerStatement = 4_000;
+const maxPlacesPerStatement = 1_000;
+/** Limits the memory for the result of one statement. */
+const maxEventsPerStatement = 4_000;
 const minEventsPerPage = 4;
 const maxEventsPerPage = 500;
 const firstPauseMs = 100;
@@ -50,9 +50,9 @@ const maxPauseMs = 2_000;
 const gone: EventPage = { events: [], head: null, isEnded: true };
 
 /**
- * Reads events for a whole process, one statement at a time. What is asked for while a statement runs goes into the
- * next one together, and the same place is read once, whoever wants it. While the database cannot be read, readers
- * wait and it tries again, every 2 s at most.
+ * Reads events for a process, one statement at a time. Requests made while a statement runs are combined into the next
+ * one, and requests for the same position share one read. While the database is unavailable, reads are retried with
+ * backoff up to 2 s.
  */
 export class EventPages {
   private readonly wanted = new Map<string, Wanted>();
@@ -64,7 +64,7 @@ export class EventPages {
     private readonly logger: Logger,
   ) {}
 
-  /** The events after a place: at most 500, fewer where many places are read at once. Never rejects. */
+  /** Reads the events after a position: at most 500, fewer if many positions are read together. Never rejects. */
   read(streamId: string, after: number): Promise<EventPage> {
     const key = `${streamId} ${after}`;
     const known = this.wanted.get(key);
@@ -76,11 +76,11 @@ export class EventPages {
     return page;
   }
 
-  /** Those of the streams that hold more than is known of them, or are gone. Never rejects. */
+  /** Returns the streams that have events after the given positions or no longer exist. Never rejects. */
   async behind(places: readonly Place[]): Promise<string[]> {
     const ids: string[] = [];
-    for (const chunk of chunks(places, placesPerStatement)) {
-      const rows = await this.patiently(() =>
+    for (const chunk of chunks(places, maxPlacesPerStatement)) {
+      const rows = await this.retryUntilStopped(() =>
         this.sql.rows<{ id: string }>(behindStatement, parametersOf(chunk)),
       );
       for (const row of rows ?? []) ids.push(row.id);
@@ -88,18 +88,18 @@ export class EventPages {
     return ids;
   }
 
-  /** Lets go of whoever still waits, with the page of a stream that is gone. */
+  /** Stops reading and resolves pending reads as if their stream no longer existed. */
   async stop(): Promise<void> {
     this.abort.abort();
     await this.reading;
   }
 
   private async readAll(): Promise<void> {
-    // What is asked for in the same turn is read together.
+    // Requests of the same event loop turn are read together.
     await Promise.resolve();
     while (this.wanted.size > 0) {
       const batch = this.takeBatch();
-      const pages = await this.patiently(() => this.readBatch(batch));
+      const pages = await this.retryUntilStopped(() => this.readBatch(batch));
       batch.forEach((wanted, place) => {
         wanted.resolve(pages?.[place] ?? gone);
       });
@@ -110,23 +110,23 @@ export class EventPages {
   private takeBatch(): Wanted[] {
     const batch: Wanted[] = [];
     for (const [key, wanted] of this.wanted) {
-      if (batch.length === placesPerStatement) break;
+      if (batch.length === maxPlacesPerStatement) break;
       batch.push(wanted);
       this.wanted.delete(key);
     }
     return batch;
   }
 
-  /** Reads until it works; null once it is stopped. */
-  private async patiently<T>(read: () => Promise<T>): Promise<T | null> {
+  /** Retries until the read succeeds; null if it was stopped. */
+  private async retryUntilStopped<T>(read: () => Promise<T>): Promise<T | null> {
     const { signal } = this.abort;
     for (let failures = 0; !signal.aborted;) {
       try {
         return await read();
       } catch (error) {
         failures += 1;
-        // Once an outage: the tries after the first say nothing new.
-        this.logger[failures === 1 ? 'warn' : 'debug']({ err: error }, 'Events cannot be read; trying again');
+        // Repeated failures of one outage are logged at debug.
+        this.logger[failures === 1 ? 'warn' : 'debug']({ err: error }, 'reading events failed; retrying');
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }
@@ -134,7 +134,7 @@ export class EventPages {
   }
 
   private async readBatch(batch: readonly Wanted[]): Promise<(EventPage | undefined)[]> {
-    const share = Math.floor(eventsPerStatement / batch.length);
+    const share = Math.floor(maxEventsPerStatement / batch.length);
     const limit = Math.min(maxEventsPerPage, Math.max(minEventsPerPage, share));
     const rows = await this.sql.rows<PageRow>(pageStatement, [...parametersOf(batch), limit]);
     const pages: ({ events: StoredEvent[]; head: number | null; isEnded: boolean } | undefined)[] = [];
@@ -162,7 +162,7 @@ function eventOf(streamId: string, sequence: number, row: PageRow): StoredEvent 
   };
 }
 
-// float8 holds every whole number up to 2^53 and arrives as a number, which bigint does not.
+// The driver returns float8 as a number, bigint as text. float8 represents integers up to 2^53 exactly.
 const pageStatement = `
   SELECT f.place::int - 1 AS place, s.sequence::float8 AS head, (s.id IS NULL OR s.ended_at IS NOT NULL) AS is_ended,
          e.sequence::float8 AS sequence, e.kind, e.subject_id, e.generation_id, e.payload, e.created_at

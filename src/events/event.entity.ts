@@ -1,29 +1,29 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 
-/** What an event tells of. */
+/** The type of the changed object, or DELETED. */
 export type EventKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'DELETED';
 
-/** What is told in one order: a model with its generations and avatars, or a generation that has no model. */
+/** An ordered stream of events about a model with its generations and avatars, or a generation without model. */
 @Entity('streams')
 @Index('streams_of_owner', ['owner'])
 export class StreamEntity {
-  /** The model's id, or the generation's where it has no model. */
+  /** The model's id, or the generation's if it has no model. */
   @PrimaryColumn('uuid')
   id: string;
 
   @Column('text')
   owner: string;
 
-  /** The last number given; counted up under the row's lock, so that commits come in the order of the numbers. */
+  /** The last assigned sequence number; incremented under the row's lock, so that numbers are committed in order. */
   @Column('bigint', { default: 0 })
   sequence: string;
 
-  /** When its subject was deleted; the row goes once the last event is pruned. */
+  /** When its subject was deleted. The row is deleted when its last event is pruned. */
   @Column('timestamptz', { nullable: true })
   endedAt: Date | null;
 }
 
-/** One change, as subscribers are told of it: the row that changed, as it was after the change. */
+/** A change, with the state of the changed row after it. */
 @Entity('events')
 @Check('events_kind_known', "kind IN ('MODEL', 'GENERATION', 'AVATAR', 'DELETED')")
 @Index('events_old', ['createdAt'])
@@ -46,7 +46,7 @@ export class EventEntity {
   @Column('uuid', { nullable: true })
   generationId: string | null;
 
-  /** What a subscriber needs of the row; nothing that must be kept from its owner. */
+  /** The data of the row that subscribers need. Visible to the owner. */
   @Column('jsonb')
   payload: Record<string, unknown>;
 

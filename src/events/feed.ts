@@ -5,41 +5,41 @@ import { EventPages } from './event-pages';
 import { Subscription, type EventSubscription, type SubscriptionSource } from './subscription';
 import type { Wakeups } from './wakeups';
 
-/** What {@link EventFeed} is made of. */
+/** Options of {@link EventFeed}. */
 export interface EventFeedOptions {
   sql: Sql;
   wakeups: Pick<Wakeups, 'onStreams'>;
   logger: Logger;
   /**
-   * How often all followed streams are looked at without having been woken, in milliseconds: the longest that an event
-   * is late when its wake was lost.
+   * How often all followed streams are checked without a wake-up, in milliseconds: the maximum delay of an event whose
+   * wake-up was lost.
    * @defaultValue 5_000 // 5 seconds
    */
   sweepMs?: number;
 }
 
-/** The shared reading of one stream. */
+/** The shared reader of one stream. */
 interface Tail {
   readonly streamId: string;
   readonly subscriptions: Set<Subscription>;
-  /** The last event given to those who are live; null until the first subscriber has come to the stream's end. */
+  /** The last event sent to live subscriptions; null until the first subscription has caught up. */
   position: number | null;
   isReading: boolean;
-  /** Woken since the last reading began. */
+  /** Whether a wake-up arrived since the last read began. */
   isWoken: boolean;
 }
 
 const defaultSweepMs = 5_000;
 
 /**
- * Feeds all subscribers of a process. Each stream that is followed is read once when it is woken, however many
- * subscribers it has here, and all woken streams are read together. A subscriber that begins further back reads its
- * own pages, at its own pace, until it has come to where the shared reading is.
+ * Delivers events to all subscriptions of a process. On a wake-up, each followed stream is read once regardless of its
+ * number of subscriptions, and woken streams are read together. A subscription that starts at an earlier event reads its
+ * own pages, at its own pace, until it has caught up with the shared reader.
  */
 export class EventFeed {
   private readonly tails = new Map<string, Tail>();
   private readonly pages: EventPages;
-  private running: { unlisten: () => void; timer: NodeJS.Timeout } | null = null;
+  private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
   private sweeping: Promise<void> | null = null;
   private isSweepDue = false;
   private isStopped = false;
@@ -56,27 +56,27 @@ export class EventFeed {
     this.pages = new EventPages(options.sql, options.logger);
   }
 
-  /** How many subscriptions are open. */
+  /** The number of open subscriptions. */
   get subscriberCount(): number {
     let count = 0;
     for (const tail of this.tails.values()) count += tail.subscriptions.size;
     return count;
   }
 
-  /** Begins to be woken. A second time does nothing. */
+  /** Starts listening for wake-ups. Further calls have no effect. */
   start(): void {
     if (this.running || this.isStopped) return;
     const { wakeups, sweepMs = defaultSweepMs } = this.options;
-    const unlisten = wakeups.onStreams((ids) => {
+    const unsubscribe = wakeups.onStreams((ids) => {
       this.wake(ids);
     });
-    this.running = { unlisten, timer: setInterval(() => this.sweep(), sweepMs) };
+    this.running = { unsubscribe, timer: setInterval(() => this.sweep(), sweepMs) };
   }
 
-  /** Ends every subscription as done, for good; those who hold a cursor lose nothing. */
+  /** Ends all subscriptions permanently. Clients can resume with their cursors. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    this.running?.unlisten();
+    this.running?.unsubscribe();
     clearInterval(this.running?.timer);
     this.running = null;
     for (const tail of this.tails.values()) for (const each of tail.subscriptions) void each.return();
@@ -85,8 +85,8 @@ export class EventFeed {
   }
 
   /**
-   * Follows a stream from now on, whether or not anybody takes the events yet.
-   * @param afterSequence - the last event that the subscriber has seen; 0 for all that is kept
+   * Subscribes to a stream. Events are buffered from this call on.
+   * @param afterSequence - the last event that the subscriber has received; 0 for all stored events
    */
   subscribe(streamId: string, afterSequence: number): EventSubscription {
     const subscription = new Subscription(streamId, afterSequence, this.source);
@@ -105,7 +105,7 @@ export class EventFeed {
   private catchUp(subscription: Subscription): void {
     const tail = this.tails.get(subscription.streamId);
     subscription.phase = 'catching-up';
-    if (tail) void this.readPast(tail, subscription);
+    if (tail) void this.readForOne(tail, subscription);
   }
 
   private forget(subscription: Subscription): void {
@@ -125,18 +125,18 @@ export class EventFeed {
     }
   }
 
-  /** Reads the stream to its end, for all who are live. */
+  /** Reads the stream to its end for all live subscriptions. */
   private async advance(tail: Tail): Promise<void> {
     tail.isWoken = true;
     if (tail.isReading || tail.position === null) return;
     tail.isReading = true;
     do tail.isWoken = false;
-    while (await this.readOn(tail, tail.position));
+    while (await this.readNextPage(tail, tail.position));
     tail.isReading = false;
   }
 
-  /** @returns whether the stream has more, or may have, and somebody wants it */
-  private async readOn(tail: Tail, position: number): Promise<boolean> {
+  /** @returns whether the stream has, or may have, more events and still has subscriptions */
+  private async readNextPage(tail: Tail, position: number): Promise<boolean> {
     const page = await this.pages.read(tail.streamId, position);
     for (const each of tail.subscriptions) if (each.phase === 'live') each.take(page);
     const head = page.head ?? position;
@@ -144,8 +144,8 @@ export class EventFeed {
     return (tail.isWoken || tail.position < head) && tail.subscriptions.size > 0;
   }
 
-  /** Reads pages for one subscriber, until it is live or has something to take. */
-  private async readPast(tail: Tail, subscription: Subscription): Promise<void> {
+  /** Reads pages for one subscription until it is live or has buffered events. */
+  private async readForOne(tail: Tail, subscription: Subscription): Promise<void> {
     do {
       const page = await this.pages.read(subscription.streamId, subscription.position);
       if (page.head !== null && subscription.position > page.head) subscription.fail(invalidCursor());
@@ -170,7 +170,7 @@ export class EventFeed {
     this.sweeping ??= this.sweepAll();
   }
 
-  /** Finds the streams that have more than was read of them, whether or not they were woken. */
+  /** Finds streams with unread events, independently of wake-ups. */
   private async sweepAll(): Promise<void> {
     while (this.isSweepDue) {
       this.isSweepDue = false;

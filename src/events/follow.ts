@@ -1,78 +1,78 @@
-import { decodeEventCursor, encodeEventCursor, invalidCursor, snapshotUnfinished } from './cursor';
+import { decodeEventCursor, encodeEventCursor, invalidCursor, incompleteSnapshot } from './cursor';
 import type { EventFeed } from './feed';
 import { isTombstone, type StoredEvent } from './stored-event';
 import type { EventSubscription } from './subscription';
 
-/** What is there now, read in one statement, so that the items are exactly what the events up to `sequence` told. */
-export interface Present<T> {
+/** The current state, read in one statement, so that it reflects exactly the events up to `sequence`. */
+export interface CurrentState<T> {
   /** The stream's last sequence. */
   sequence: number;
-  /** The oldest sequence that is kept, or `sequence + 1` if none is. */
+  /** The oldest stored sequence, or `sequence + 1` if no event is stored. */
   oldest: number;
   items: T[];
-  /** Whether there is nothing more to wait for. */
+  /** Whether no further events can follow. */
   ended: boolean;
 }
 
-/** What is followed, and how it is told. */
+/** Options of {@link follow}. */
 export interface FollowOptions<T> {
   streamId: string;
   /**
-   * The generation that is followed, where it is not the stream's own subject: the following ends when it is deleted.
-   * @defaultValue the stream's subject alone ends it
+   * The followed generation if it is not the stream's subject; the sequence ends when it is deleted.
+   * @defaultValue only the deletion of the stream's subject ends the sequence
    */
   subjectId?: string;
-  /** The last cursor that the client has seen. */
+  /** The last cursor that the client received. */
   after?: string | null;
   /**
-   * Reads what is there now; called once, at once. Null: the subject is not there (any more), and the following ends.
-   * What it throws comes out of `opened` and `next()`.
+   * Reads the current state; called once, immediately. Null: the subject does not exist, and the sequence ends. Its error
+   * rejects `opened` and `next()`.
    */
-  present: () => Promise<Present<T> | null>;
+  present: () => Promise<CurrentState<T> | null>;
   /**
-   * The item that tells of an event, or null if the client is not told of it. Called for DELETED events too, but never
-   * for events that were erased. All subscribers are given the same event object, so what is costly to make of it can
-   * be kept by it in a WeakMap. What it throws ends the following with that error.
+   * Converts an event to an item; null: the event is not sent to the client. Also called for DELETED events, but not for
+   * tombstones. All subscribers share the event object, so that expensive results can be cached in a WeakMap. Its error
+   * ends the sequence.
    */
   read: (event: StoredEvent) => T | null;
-  /** Whether nothing comes after an item. Not asked of the past: there, `ended` of the present decides. */
+  /** Whether an item is the last one. Not called for events before the current state, where `ended` decides. */
   isLast: (item: T) => boolean;
 }
 
-/** One thing told to a client. */
+/** An item with its cursor. */
 export interface Followed<T> {
   item: T;
   /**
-   * Where the client stands once it has this. In a snapshot of several items only the last has the place; the ones
-   * before it say that the snapshot is not whole, and resuming from them gives a new one.
+   * The cursor to resume after this item. In a snapshot of several items, only the last item's cursor resumes after the
+   * snapshot; resuming from the others sends a new snapshot.
    */
   cursor: string;
-  /** Whether it is the present and not a change. */
+  /** Whether the item is part of the current state instead of a change. */
   isSnapshot: boolean;
 }
 
-/** A following that has begun. Take from it one at a time; `return()` frees everything at once, at any time. */
+/** An iterator of items. Call `next()` sequentially; `return()` releases all resources immediately, at any time. */
 export interface Following<T> extends AsyncIterableIterator<Followed<T>, undefined> {
   /**
-   * Resolves when the present has been read. Rejects with what `present` threw, or with DomainError INVALID_CURSOR:
-   * whoever awaits it before handing the iterator on can still answer with an error instead of a broken stream.
+   * Resolves when the current state has been read. Rejects with the error of `present` or DomainError INVALID_CURSOR. A
+   * caller that awaits it before returning the iterator can respond with an error instead of a broken stream.
    */
   readonly opened: Promise<void>;
   return(): Promise<IteratorReturnResult<undefined>>;
 }
 
 /**
- * Tells a client of a stream from this call on, whether or not anybody takes yet. Without `after`: the present, then
- * every later event. With `after`: every event since, in order; or the present if those are no longer kept. Each once,
- * none left out: the subscription begins at the very place at which the present was read.
+ * Follows a stream from this call on. Without `after`: the current state, then every later event. With `after`: every
+ * event since the cursor, in order, or the current state if those events have been pruned. No event is lost or repeated:
+ * the subscription starts at the sequence at which the current state was read.
  *
- * Ends after the last item, after the subject was deleted, or at once where nothing can come.
- * @throws DomainError INVALID_CURSOR, field `after`: it is none, or of another stream. One that the stream has never
- * come to is found later, and comes out of `opened` and `next()`.
+ * Ends after the last item, after the deletion of the subject, or immediately if no event can follow.
+ * @throws DomainError INVALID_CURSOR, field `after`, if it is malformed or belongs to another stream. A cursor beyond
+ * the end of the stream is detected later and rejects `opened` and `next()`.
  */
 export function follow<T>(feed: Pick<EventFeed, 'subscribe'>, options: FollowOptions<T>): Following<T> {
   const place =
-    options.after == null ? snapshotUnfinished : decodeEventCursor(options.after, options.streamId);
+    options.after == null ? incompleteSnapshot : decodeEventCursor(options.after, options.streamId);
   return new Follower(feed, options, place);
 }
 
@@ -82,12 +82,12 @@ class Follower<T> implements Following<T> {
   readonly opened: Promise<void>;
   private subscription: EventSubscription | null = null;
   private snapshot: Followed<T>[] = [];
-  /** The stream's last sequence when the present was read; what is up to it is the past. */
+  /** The stream's last sequence when the current state was read. */
   private presentSequence = 0;
-  private isPastTheEnd = false;
+  private isStateFinal = false;
   private isOpened = false;
   private isOver = false;
-  private leave: () => void = () => undefined;
+  private resolveOpened: () => void = () => undefined;
 
   constructor(
     private readonly feed: Pick<EventFeed, 'subscribe'>,
@@ -95,10 +95,10 @@ class Follower<T> implements Following<T> {
     place: number,
   ) {
     this.opened = new Promise((resolve, reject) => {
-      this.leave = resolve;
+      this.resolveOpened = resolve;
       this.open(place).then(resolve, reject);
     });
-    // Whoever takes hears of it; that nobody waits for it is no unhandled rejection.
+    // `next()` reports the error; this handler prevents an unhandled rejection if `opened` is not awaited.
     this.opened.catch(() => undefined);
   }
 
@@ -124,21 +124,21 @@ class Follower<T> implements Following<T> {
       return;
     }
     if (place > present.sequence) throw invalidCursor();
-    if (place === snapshotUnfinished || place + 1 < present.oldest) this.beginWithPresent(present);
+    if (place === incompleteSnapshot || place + 1 < present.oldest) this.beginWithState(present);
     else this.beginAt(place, present);
     this.isOpened = true;
   }
 
-  private beginWithPresent(present: Present<T>): void {
+  private beginWithState(present: CurrentState<T>): void {
     const last = present.items.at(-1);
     const ended = present.ended || (last !== undefined && this.options.isLast(last));
     this.snapshot = snapshotOf(this.options.streamId, present);
     this.beginAt(present.sequence, { ...present, ended });
   }
 
-  private beginAt(place: number, { sequence, ended }: Present<T>): void {
+  private beginAt(place: number, { sequence, ended }: CurrentState<T>): void {
     this.presentSequence = sequence;
-    this.isPastTheEnd = ended;
+    this.isStateFinal = ended;
     if (ended && place === sequence) this.finish();
     else this.subscription = this.feed.subscribe(this.options.streamId, place);
   }
@@ -155,8 +155,8 @@ class Follower<T> implements Following<T> {
   }
 
   private async take(): Promise<IteratorResult<Followed<T>, undefined>> {
-    const now = this.snapshot.shift();
-    if (now) return { value: now, done: false };
+    const first = this.snapshot.shift();
+    if (first) return { value: first, done: false };
     try {
       while (this.subscription) {
         const { value: event } = await this.subscription.next();
@@ -184,27 +184,27 @@ class Follower<T> implements Following<T> {
     const { streamId, subjectId, isLast } = this.options;
     const isOfSubject = event.subjectId === streamId || event.subjectId === subjectId;
     if (event.kind === 'DELETED' && !isTombstone(event) && isOfSubject) return true;
-    // An end in the past may have been followed by a new attempt: the present knows.
+    // A final item before the current state may have been followed by a retry, so the current state decides.
     if (event.sequence <= this.presentSequence)
-      return this.isPastTheEnd && event.sequence === this.presentSequence;
+      return this.isStateFinal && event.sequence === this.presentSequence;
     return item !== null && isLast(item);
   }
 
-  /** Frees what it holds, except for a snapshot that is still to be taken. */
+  /** Releases all resources except a snapshot that is not yet consumed. */
   private finish(): void {
     this.isOver = this.snapshot.length === 0;
     void this.subscription?.return();
     this.subscription = null;
-    this.leave();
+    this.resolveOpened();
   }
 }
 
-function snapshotOf<T>(streamId: string, { sequence, items }: Present<T>): Followed<T>[] {
-  const unfinished = encodeEventCursor(streamId, snapshotUnfinished);
+function snapshotOf<T>(streamId: string, { sequence, items }: CurrentState<T>): Followed<T>[] {
+  const incomplete = encodeEventCursor(streamId, incompleteSnapshot);
   const cursor = encodeEventCursor(streamId, sequence);
   return items.map((item, index) => ({
     item,
-    cursor: index === items.length - 1 ? cursor : unfinished,
+    cursor: index === items.length - 1 ? cursor : incomplete,
     isSnapshot: true,
   }));
 }

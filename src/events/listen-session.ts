@@ -1,11 +1,11 @@
 import { Socket } from 'node:net';
 import { Client } from 'pg';
 
-/** What a session listens to. */
+/** Options of {@link ListenSession}. */
 export interface ListenSessionOptions {
   url: string;
   channel: string;
-  /** Ends the session, also while it is being opened. */
+  /** Ends the session, also during connection setup. */
   signal: AbortSignal;
   onPayload: (payload: string) => void;
 }
@@ -13,14 +13,14 @@ export interface ListenSessionOptions {
 const connectTimeoutMs = 2_000;
 const statementTimeoutMs = 3_000;
 const heartbeatMs = 2_000;
-const farewellMs = 500;
+const closeTimeoutMs = 500;
 
 /**
- * One connection that listens on a channel and notifies it. A connection that is silently dead is found by a statement
- * every 2 s, which must be answered within 3 s.
+ * A connection that listens on a channel and notifies it. A statement every 2 s, with a timeout of 3 s, detects dead
+ * connections.
  */
 export class ListenSession {
-  /** Resolves when the signal has ended the session; rejects with the reason when anything else has. */
+  /** Resolves when the session was ended by the signal; otherwise rejects with the reason. */
   readonly ended: Promise<void>;
   private readonly heartbeat: NodeJS.Timeout;
 
@@ -36,7 +36,7 @@ export class ListenSession {
     this.ended = Promise.race([lost, aborted(options.signal)]).finally(() => this.close());
   }
 
-  /** @throws whatever kept it from listening, within 5 s */
+  /** @throws Error if listening fails, within 5 s */
   static async open(options: ListenSessionOptions): Promise<ListenSession> {
     const socket = new Socket();
     const client = new Client({
@@ -48,7 +48,7 @@ export class ListenSession {
       application_name: 'likeness wake-ups',
     });
     const lost = loss(client);
-    // Who waits for it hears of it; a loss while nobody waits is no unhandled rejection.
+    // Callers that await the promise get the error; this handler prevents an unhandled rejection if there are none.
     lost.catch(() => undefined);
     const abort = (): void => void socket.destroy();
     options.signal.addEventListener('abort', abort);
@@ -68,8 +68,8 @@ export class ListenSession {
   }
 
   /**
-   * Notifies the channel of every payload, in one statement.
-   * @throws when that fails or takes more than 3 s; the session ends with it
+   * Sends all payloads to the channel in one statement.
+   * @throws Error if that fails or takes more than 3 s; the session is then ended
    */
   async notify(payloads: readonly string[]): Promise<void> {
     await this.run('SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload', [
@@ -89,7 +89,7 @@ export class ListenSession {
 
   private async close(): Promise<void> {
     clearInterval(this.heartbeat);
-    const cut = setTimeout(() => this.socket.destroy(), farewellMs);
+    const cut = setTimeout(() => this.socket.destroy(), closeTimeoutMs);
     await this.client.end().catch(() => undefined);
     clearTimeout(cut);
     this.socket.destroy();
@@ -98,7 +98,7 @@ export class ListenSession {
 
 function loss(client: Client): Promise<never> {
   return new Promise((_, reject) => {
-    // An error without a listener would end the process; the first says why, `end` comes after it or alone.
+    // Without an `error` listener an error would crash the process. `end` follows an error or occurs alone.
     client.on('error', reject);
     client.on('end', () => {
       reject(new Error('The connection for wake-ups was closed.'));

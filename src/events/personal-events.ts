@@ -2,10 +2,10 @@ import { inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 
-/** An event that is kept, as its owner may have it. */
-export interface KeptEvent {
+/** A stored event, as exported to its owner. */
+export interface ExportedEvent {
   streamId: string;
-  /** Its number within the stream. */
+  /** The sequence number within the stream. */
   sequence: string;
   kind: EventKind;
   payload: Record<string, unknown>;
@@ -13,10 +13,10 @@ export interface KeptEvent {
 }
 
 /**
- * Takes the owner's name from streams that have ended: all that is left in them is that something was deleted. Run after
- * the subjects of a person's streams have been deleted, again until it finds none.
- * @param newOwner - whom they belong to from now on
- * @returns how many it were, at most `limit`
+ * Anonymizes ended streams, which contain only a DELETED event. Run it after the subjects of a person's streams have been
+ * deleted; repeat it until it returns 0.
+ * @param newOwner - replaces the owner
+ * @returns the number of anonymized streams, at most `limit`
  */
 export async function disownEndedStreams(
   sql: Sql,
@@ -33,9 +33,9 @@ export async function disownEndedStreams(
   return disowned.length;
 }
 
-/** All events of a person that are kept, each stream's in their order. */
-export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<KeptEvent> {
-  return inBatches<KeptEvent>((last, limit) =>
+/** All stored events of a person, ordered by stream and sequence. */
+export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<ExportedEvent> {
+  return inBatches<ExportedEvent>((last, limit) =>
     sql.rows(
       `SELECT e.stream_id AS "streamId", e.sequence, e.kind, e.payload, e.created_at AS "createdAt"
          FROM streams s JOIN events e ON e.stream_id = s.id

@@ -1,6 +1,6 @@
 import type { EventKind } from './event.entity';
 
-/** An event as it is kept. One object is handed to all subscribers of a process: never change it. */
+/** A stored event. All subscribers of a process share one object, so it must not be modified. */
 export interface StoredEvent {
   readonly streamId: string;
   /** 1, 2, 3 … within the stream, without gaps. */
@@ -9,16 +9,16 @@ export interface StoredEvent {
   readonly subjectId: string;
   readonly generationId: string | null;
   readonly payload: Readonly<Record<string, unknown>>;
-  /** When it was appended, by the database's clock; the sequence, not this, is the order. */
+  /** When it was appended, by the database's clock. Events are ordered by sequence, not by time. */
   readonly createdAt: Date;
 }
 
-/** Whether nothing can follow: the stream's own subject was deleted. */
+/** Whether this is the last event of its stream: the stream's subject was deleted. */
 export function endsStream(event: StoredEvent): boolean {
   return event.kind === 'DELETED' && event.subjectId === event.streamId;
 }
 
-/** Whether this is only the place of an event whose content was erased; subscribers are not told of it. */
+/** Whether the event's content was erased; tombstones are not sent to subscribers. */
 export function isTombstone(event: StoredEvent): boolean {
   return event.kind === 'DELETED' && event.payload.erased === true;
 }

@@ -3,22 +3,22 @@ import type { EventPage } from './event-pages';
 import { endsStream, type StoredEvent } from './stored-event';
 
 /**
- * The events of one stream after a place: in order, without gaps, each once. It is fed from the moment it is made.
- * Ends when the stream's subject is deleted, after the event that says so, and when the feed stops.
+ * The events of one stream after a position: in order, without gaps or duplicates, from the time it is created. Ends
+ * after the DELETED event of the stream's subject, and when the feed stops.
  *
- * `next()` rejects once with DomainError SUBSCRIBER_TOO_SLOW when 1,000 events wait to be taken, or when events that
- * it still needs have been pruned; with INVALID_CURSOR when the stream has never come to the place. Then it is over.
+ * `next()` rejects once with DomainError SUBSCRIBER_TOO_SLOW if more than 1,000 events are buffered or events that it
+ * needs have been pruned; with INVALID_CURSOR if the position is beyond the end of the stream. Then it has ended.
  */
 export interface EventSubscription extends AsyncIterableIterator<StoredEvent, undefined> {
-  /** Frees everything at once; a pending `next()` resolves as done. */
+  /** Releases all resources immediately; a pending `next()` resolves as done. */
   return(): Promise<IteratorReturnResult<undefined>>;
 }
 
-/** Who feeds a subscription. */
+/** Supplies a subscription with events. */
 export interface SubscriptionSource {
-  /** It stands behind the shared reading of its stream, has nothing left, and somebody waits. */
+  /** The subscription is behind the shared reader, its buffer is empty and `next()` is pending. */
   catchUp(subscription: Subscription): void;
-  /** It is over. */
+  /** The subscription has ended. */
   forget(subscription: Subscription): void;
 }
 
@@ -27,39 +27,39 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** How many events may wait for one subscriber. */
-const maxWaitingEvents = 1_000;
+/** Maximum number of buffered events per subscription. */
+const maxBufferedEvents = 1_000;
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One subscriber's share of a feed.
+ * A subscription of {@link EventFeed}.
  *
- * - `catching-up`: a page of its own is being read. From the beginning, or from `behind`.
- * - `behind`: it has a page to take; the next is read when it has taken that, so a long past costs no memory.
- * - `live`: the shared reading of the stream feeds it. Entered when it has all that the shared reading has passed.
- * - `over`: nothing comes any more, but what waits can be taken.
+ * - `catching-up`: a page of its own is being read. The initial phase; also entered from `behind`.
+ * - `behind`: a page is buffered; the next page is read when it is consumed, so that memory is bounded.
+ * - `live`: receives events from the shared reader. Entered when it has caught up.
+ * - `over`: receives no further events; buffered events can still be consumed.
  */
 export class Subscription implements EventSubscription {
   phase: 'catching-up' | 'behind' | 'live' | 'over' = 'catching-up';
-  private waitingEvents: StoredEvent[] = [];
+  private bufferedEvents: StoredEvent[] = [];
   private waiters: Waiter[] = [];
   private failure: DomainError | null = null;
 
-  /** @param position - the sequence of the last event that it was given */
+  /** @param position - the sequence of the last event received */
   constructor(
     readonly streamId: string,
     public position: number,
     private readonly source: SubscriptionSource,
   ) {}
 
-  /** Whether all that it was given is taken. */
+  /** Whether all received events are consumed. */
   get isEmpty(): boolean {
-    return this.waitingEvents.length === 0;
+    return this.bufferedEvents.length === 0;
   }
 
   next(): Promise<IteratorResult<StoredEvent, undefined>> {
-    const event = this.waitingEvents.shift();
+    const event = this.bufferedEvents.shift();
     if (event) return Promise.resolve({ value: event, done: false });
     if (this.failure) {
       const { failure } = this;
@@ -75,7 +75,7 @@ export class Subscription implements EventSubscription {
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
-    this.waitingEvents = [];
+    this.bufferedEvents = [];
     this.failure = null;
     this.end();
     return Promise.resolve(done);
@@ -85,7 +85,7 @@ export class Subscription implements EventSubscription {
     return this;
   }
 
-  /** Gives it what it does not have yet of a page that was read from its place or from before. */
+  /** Adds the new events of a page that starts at or before its position. */
   take(page: EventPage): void {
     for (const event of page.events) this.offer(event);
     if (this.phase === 'over') return;
@@ -94,7 +94,7 @@ export class Subscription implements EventSubscription {
     else if (page.events.length === 0) this.fail(tooSlow());
   }
 
-  /** Nothing more will come. */
+  /** Ends the subscription. */
   end(): void {
     if (this.phase === 'over') return;
     this.phase = 'over';
@@ -103,10 +103,10 @@ export class Subscription implements EventSubscription {
     this.waiters = [];
   }
 
-  /** Ends it with an error; what waited to be taken is dropped, so that its memory is free at once. */
+  /** Ends the subscription with an error and discards buffered events. */
   fail(failure: DomainError): void {
     if (this.phase === 'over') return;
-    this.waitingEvents = [];
+    this.bufferedEvents = [];
     const waiter = this.waiters.shift();
     if (waiter) waiter.reject(failure);
     else this.failure = failure;
@@ -116,7 +116,7 @@ export class Subscription implements EventSubscription {
   private offer(event: StoredEvent): void {
     if (this.phase === 'over' || event.sequence <= this.position) return;
     const isEnd = endsStream(event);
-    // Before the end of a stream there is a hole: all that was told of its subject is erased.
+    // The sequence may have a gap before the last event, because the deletion erased all events before it.
     if (event.sequence !== this.position + 1 && !isEnd) {
       this.fail(tooSlow());
       return;
@@ -129,7 +129,7 @@ export class Subscription implements EventSubscription {
   private give(event: StoredEvent): void {
     const waiter = this.waiters.shift();
     if (waiter) waiter.resolve({ value: event, done: false });
-    else if (this.waitingEvents.length < maxWaitingEvents) this.waitingEvents.push(event);
+    else if (this.bufferedEvents.length < maxBufferedEvents) this.bufferedEvents.push(event);
     else this.fail(tooSlow());
   }
 
@@ -141,6 +141,6 @@ export class Subscription implements EventSubscription {
 function tooSlow(): DomainError {
   return new DomainError(
     'SUBSCRIBER_TOO_SLOW',
-    'Events came faster than this subscription took them, so it was ended. Subscribe again with the last cursor in `after`.',
+    'The client did not read events fast enough; the subscription was ended. Subscribe again with the last cursor in `after`.',
   );
 }

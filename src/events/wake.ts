@@ -1,27 +1,27 @@
 import { z } from 'zod';
 
-/** What happened, in ids only; who hears of it reads the rest from the database. */
+/** A notification that contains only ids; listeners read the data from the database. */
 export interface Wake {
-  /** Streams that have new events; `'all'`: any may have. */
+  /** Streams that have new events; `'all'`: any stream may have new events. */
   streams?: readonly string[] | 'all';
-  /** Something may be due. */
+  /** Whether work may be due. */
   work?: boolean;
-  /** Small words for whom it concerns, such as `revoked:<keyId>`; at most 200 bytes each. */
+  /** Short topic names such as `revoked:<keyId>`, at most 200 bytes each. */
   topics?: readonly string[];
 }
 
-/** The topic that stands for every topic: words may have been missed. */
+/** The topic that stands for all topics: notifications may have been lost. */
 export const everyTopic = '*';
 
 const maxStreams = 10_000;
 const maxTopics = 1_000;
-const topicBytes = 200;
+const maxTopicBytes = 200;
 
 /**
- * Gathers wakes until they are sent, each thing once. Bounded: what grows beyond 10,000 streams or 1,000 topics
- * becomes "all", which wakes more than needed but never less.
+ * Collects wakes without duplicates until they are sent. Bounded: more than 10,000 streams or 1,000 topics become "all",
+ * which wakes more listeners than necessary but never fewer.
  */
-export class GatheredWakes {
+export class PendingWakes {
   private streams = new Set<string>();
   private topics = new Set<string>();
   private isAll = false;
@@ -39,7 +39,7 @@ export class GatheredWakes {
     for (const topic of topics) this.addTopic(topic);
   }
 
-  /** Everything gathered, which is then forgotten here. */
+  /** Returns and removes everything collected. */
   take(): Wake {
     const wake: Wake = {
       streams: this.isAll ? 'all' : [...this.streams],
@@ -62,27 +62,27 @@ export class GatheredWakes {
   }
 
   private addTopic(topic: string): void {
-    if (Buffer.byteLength(topic) > topicBytes)
-      throw new RangeError(`A topic has at most ${topicBytes} bytes.`);
+    if (Buffer.byteLength(topic) > maxTopicBytes)
+      throw new RangeError(`A topic must have at most ${maxTopicBytes} bytes.`);
     this.topics.add(topic);
     if (this.topics.size > maxTopics) this.topics = new Set([everyTopic]);
   }
 }
 
-// PostgreSQL takes payloads of less than 8,000 bytes. A UUID is 39 bytes in JSON; a topic at most 1,200, where every
-// byte is written as \u0000.
-const streamsPerPayload = 200;
-const topicsPerPayload = 6;
+// PostgreSQL accepts payloads of less than 8,000 bytes. In JSON, a UUID takes 39 bytes and a topic at most 1,200 (if
+// every byte is escaped as \u0000).
+const maxStreamsPerPayload = 200;
+const maxTopicsPerPayload = 6;
 
 /**
- * A wake as NOTIFY payloads, as few as hold it.
- * @param from - names the sender, so that it can tell its own words from others'
+ * Encodes a wake as the minimum number of NOTIFY payloads.
+ * @param from - identifies the sender, so that it can ignore its own notifications
  */
 export function packWake(from: string, { streams, work, topics = [] }: Wake): string[] {
   const parts: Wake[] = work ? [{ work }] : [];
   if (streams === 'all') parts.push({ streams });
-  else if (streams) for (const chunk of chunks(streams, streamsPerPayload)) parts.push({ streams: chunk });
-  for (const chunk of chunks(topics, topicsPerPayload)) parts.push({ topics: chunk });
+  else if (streams) for (const chunk of chunks(streams, maxStreamsPerPayload)) parts.push({ streams: chunk });
+  for (const chunk of chunks(topics, maxTopicsPerPayload)) parts.push({ topics: chunk });
   return parts.map((part) => JSON.stringify({ from, ...part }));
 }
 
@@ -93,7 +93,7 @@ const payloadShape = z.object({
   topics: z.array(z.string()).optional(),
 });
 
-/** A payload made by {@link packWake}, or null: anybody who may connect can notify on any channel. */
+/** Decodes a payload of {@link packWake}. Null if it is malformed: any database client can notify on any channel. */
 export function unpackWake(payload: string): (Wake & { from: string }) | null {
   try {
     return payloadShape.parse(JSON.parse(payload));
@@ -102,7 +102,7 @@ export function unpackWake(payload: string): (Wake & { from: string }) | null {
   }
 }
 
-/** The list in pieces of at most `size`. */
+/** Splits a list into chunks of at most `size`. */
 export function* chunks<T>(list: readonly T[], size: number): Generator<T[]> {
   for (let start = 0; start < list.length; start += size) yield list.slice(start, start + size);
 }

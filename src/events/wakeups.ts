@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import { ListenSession } from './listen-session';
-import { everyTopic, GatheredWakes, packWake, unpackWake, type Wake } from './wake';
+import { everyTopic, PendingWakes, packWake, unpackWake, type Wake } from './wake';
 
-/** What {@link Wakeups} is made of. */
+/** Options of {@link Wakeups}. */
 export interface WakeupsOptions {
-  /** Where PostgreSQL is; must be a session of its own, not one behind a pooler that shares sessions. */
+  /** The PostgreSQL URL. LISTEN needs a dedicated session, so it must not point to a pooler in transaction mode. */
   url: string;
   logger: Logger;
   /**
-   * The NOTIFY channel; only processes on the same channel hear each other.
+   * The NOTIFY channel. Only processes with the same channel notify each other.
    * @defaultValue `likeness`
    */
   channel?: string;
@@ -20,22 +20,23 @@ const firstPauseMs = 100;
 const maxPauseMs = 2_000;
 
 /**
- * Wakes whoever waits for something that has been committed, in this process and in all others on the database: one
- * connection that listens and notifies, ids only. What is announced in one turn of the event loop goes out together.
+ * Notifies listeners in all processes on the database of committed changes, with one LISTEN/NOTIFY connection per process
+ * and ids only. Announcements of one event loop turn are sent together.
  *
- * Wakes can be lost: those that others send while the connection is down. After it is back, which is tried at once and
- * then at most every 2 s, everything is woken: `'all'` streams, work, and the topic {@link everyTopic}. What this
- * process announces meanwhile is kept and sent then. So a listener must only ever take a wake as "look again".
+ * Notifications of other processes are lost while the connection is down. After reconnecting, which is attempted
+ * immediately and then at most every 2 s, all listeners are called: `'all'` streams, work, and the topic
+ * {@link everyTopic}. Announcements of this process are kept and sent after reconnecting. A listener must therefore
+ * treat a wake only as a reason to read the database again.
  */
 export class Wakeups {
-  private readonly me = randomBytes(6).toString('base64url');
+  private readonly senderId = randomBytes(6).toString('base64url');
   private readonly streamListeners = new Set<(ids: readonly string[] | 'all') => void>();
   private readonly workListeners = new Set<() => void>();
   private readonly topicListeners = new Set<(topic: string) => void>();
-  /** Announced in this turn, told to nobody yet. */
-  private readonly announced = new GatheredWakes();
-  /** Told here, to be sent to the others. */
-  private readonly outgoing = new GatheredWakes();
+  /** Announced in this turn, not yet dispatched. */
+  private readonly announced = new PendingWakes();
+  /** Dispatched in this process, not yet sent to the others. */
+  private readonly outgoing = new PendingWakes();
   private turn: NodeJS.Immediate | null = null;
   private session: ListenSession | null = null;
   private sending: Promise<void> | null = null;
@@ -45,8 +46,8 @@ export class Wakeups {
   constructor(private readonly options: WakeupsOptions) {}
 
   /**
-   * Connects. The very first time it throws if that fails, since the settings may be wrong; later the database may be
-   * down, and it connects when it can. Called twice, it starts once.
+   * Connects. Throws if the first connection fails, because the settings may be wrong; later failures are retried. Further
+   * calls have no effect.
    */
   async start(): Promise<void> {
     this.running ??= this.run();
@@ -60,7 +61,7 @@ export class Wakeups {
     }
   }
 
-  /** Sends what was announced, if it can, and disconnects; returns when that is done, within seconds. */
+  /** Sends pending announcements if possible and disconnects, within seconds. */
   async stop(): Promise<void> {
     const running = this.running;
     if (!running) return;
@@ -72,8 +73,8 @@ export class Wakeups {
   }
 
   /**
-   * Tells everybody; call it after the commit, never before. Listeners of this process are called in the next turn of
-   * the event loop, without PostgreSQL. Never throws because of the connection.
+   * Notifies all listeners. Call it after the commit, never before. Listeners of this process are called in the next event
+   * loop turn, without PostgreSQL. Does not throw on connection errors.
    * @throws RangeError on a topic of more than 200 bytes
    */
   announce(wake: Wake): void {
@@ -85,23 +86,23 @@ export class Wakeups {
 
   /**
    * Calls `listener` with streams that may have new events.
-   * @returns ends it
+   * @returns removes the listener
    */
   onStreams(listener: (ids: readonly string[] | 'all') => void): () => void {
     return listen(this.streamListeners, listener);
   }
 
   /**
-   * Calls `listener` when something may be due.
-   * @returns ends it
+   * Calls `listener` when work may be due.
+   * @returns removes the listener
    */
   onWork(listener: () => void): () => void {
     return listen(this.workListeners, listener);
   }
 
   /**
-   * Calls `listener` with every topic announced; {@link everyTopic} means that any may have been.
-   * @returns ends it
+   * Calls `listener` with every announced topic; {@link everyTopic} means that any topic may have been announced.
+   * @returns removes the listener
    */
   onTopic(listener: (topic: string) => void): () => void {
     return listen(this.topicListeners, listener);
@@ -123,29 +124,29 @@ export class Wakeups {
     for (const topic of topics) this.call(this.topicListeners, (listener) => listener(topic));
   }
 
-  private call<Listener>(listeners: ReadonlySet<Listener>, how: (listener: Listener) => void): void {
+  private call<Listener>(listeners: ReadonlySet<Listener>, notify: (listener: Listener) => void): void {
     for (const listener of listeners) {
       try {
-        how(listener);
+        notify(listener);
       } catch (error) {
-        this.options.logger.error({ err: error }, 'A listener for wake-ups threw');
+        this.options.logger.error({ err: error }, 'a wake-up listener threw an error');
       }
     }
   }
 
   private onNotification(payload: string): void {
     const wake = unpackWake(payload);
-    if (wake && wake.from !== this.me) this.dispatch(wake);
+    if (wake && wake.from !== this.senderId) this.dispatch(wake);
   }
 
-  /** One statement at a time: what comes while it runs goes out together after it. */
+  /** Sends one statement at a time; announcements made meanwhile are sent together afterwards. */
   private send(): void {
     if (this.sending || !this.session || this.outgoing.isEmpty) return;
     const wake = this.outgoing.take();
     this.sending = this.session
-      .notify(packWake(this.me, wake))
+      .notify(packWake(this.senderId, wake))
       .catch(() => {
-        // The session ends by this error; whether anything of it was heard is unknown, so it is said again.
+        // The error ends the session. It is unknown whether the notification was delivered, so it is sent again.
         this.outgoing.add(wake);
         this.session = null;
       })
@@ -181,16 +182,16 @@ export class Wakeups {
         }
         ready.resolve();
         failures += 1;
-        // Once an outage: the tries after the first say nothing new.
+        // Repeated failures of one outage are logged at debug.
         const log = failures === 1 ? 'warn' : 'debug';
-        this.options.logger[log]({ err: error }, 'Lost the connection for wake-ups; connecting again');
+        this.options.logger[log]({ err: error }, 'lost the wake-up connection; reconnecting');
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }
     ready.resolve();
   }
 
-  /** One connection, from its beginning to its end. */
+  /** Runs one connection until it ends. */
   private async listen(signal: AbortSignal, onListening: () => void): Promise<void> {
     const { url, channel = 'likeness' } = this.options;
     const session = await ListenSession.open({
@@ -204,7 +205,7 @@ export class Wakeups {
     this.hasListened = true;
     onListening();
     if (isAgain) {
-      this.options.logger.info('Listening for wake-ups again');
+      this.options.logger.info('wake-up connection restored');
       this.dispatch({ streams: 'all', work: true, topics: [everyTopic] });
     }
     this.send();

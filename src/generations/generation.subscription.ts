@@ -2,7 +2,7 @@ import { notFound } from '../core/errors';
 import { camelRow, type Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
-import { follow, type Followed, type Present } from '../events/follow';
+import { follow, type Followed, type CurrentState } from '../events/follow';
 import type { StoredEvent } from '../events/stored-event';
 import type { GenerationEntity } from './generation.entity';
 import {
@@ -145,7 +145,7 @@ function avatarsOf({ avatars }: Place): AvatarPayload[] {
   return (avatars ?? []).map((row) => readAvatarPayload(camelRow(row)));
 }
 
-function present<T>(stream: Place, items: T[], ended: boolean): Present<T> {
+function present<T>(stream: Place, items: T[], ended: boolean): CurrentState<T> {
   const sequence = Number(stream.streamSequence);
   return { sequence, oldest: stream.oldest === null ? sequence + 1 : Number(stream.oldest), items, ended };
 }

@@ -1,44 +1,44 @@
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
-import { keepResolvers } from './resolver-instances';
+import { attachResolvers } from './resolver-instances';
 import { requireAdmission, type Admit } from './root-admission';
 import { requireScopes } from './root-scopes';
 import { DateTimeScalar } from './scalars';
 
-/** type-graphql wants one as soon as there is a subscription; ours all have a `subscribe` of their own. */
-const noTopics: PubSub = {
+/** type-graphql requires a PubSub if the schema has subscriptions. It is unused: all of them have a `subscribe` function. */
+const unusedPubSub: PubSub = {
   publish: () => undefined,
   subscribe: (topic) => {
-    throw new Error(`Nothing is published under ${topic}: give the subscription a subscribe function.`);
+    throw new Error(`The subscription to ${topic} has no subscribe function.`);
   },
 };
 
-/** What is said of the root types, which have no class that could say it. */
+/** Descriptions of the root types, which have no class. */
 const rootDescriptions = {
   Query:
-    'What can be looked at. All of it is yours: what is somebody else’s is answered as if it did not exist.',
+    'Read operations. They return only data of the authenticated owner; data of other owners are treated as not existing.',
   Mutation:
-    'What can be changed. An error that you can act on has a stable `extensions.code`, and for input the path of the field in `extensions.field`.',
+    'Write operations. An expected error has a stable `extensions.code`, and for invalid input the path of the field in `extensions.field`.',
   Subscription:
-    'What can be followed live: over WebSocket (protocol graphql-transport-ws) where queries are sent too, or as server-sent events (graphql-sse) under `/graphql/stream`.',
+    'Live updates, over WebSocket (protocol graphql-transport-ws) on the same path as queries, or as server-sent events (graphql-sse) under `/graphql/stream`.',
 } as const;
 
 /**
- * Builds the schema from running resolvers. A `Date` field is a `DateTime`; every root field asks for its scope.
+ * Builds the schema. `Date` fields become `DateTime`; every root field checks admission and its scope.
  * @param resolvers - one instance of each resolver class, at least one with a query
- * @param admit - asked before a root field does anything
- * @throws Error naming a resolver that is given twice, or what is wrong with the types
+ * @param admit - called before a root field is resolved
+ * @throws Error if a resolver class occurs twice or the types are invalid
  */
 export function buildAppSchema(resolvers: readonly object[], admit: Admit): GraphQLSchema {
   const instances = new Map<unknown, object>(resolvers.map((resolver) => [resolver.constructor, resolver]));
-  if (instances.size < resolvers.length) throw new Error('A resolver class stands twice in the schema.');
+  if (instances.size < resolvers.length) throw new Error('A resolver class occurs twice in the schema.');
   const schema = buildSchemaSync({
     resolvers: [...instances.keys()] as unknown as NonEmptyArray<NewableFunction>,
     container: { get: (type: unknown) => instances.get(type) },
     scalarsMap: [{ type: Date, scalar: DateTimeScalar }],
-    // Inputs are checked by the services, whose errors name the field.
+    // The services validate input; their errors name the field.
     validate: false,
-    pubSub: noTopics,
+    pubSub: unusedPubSub,
   });
   for (const [name, description] of Object.entries(rootDescriptions)) {
     const type = schema.getType(name);
@@ -46,11 +46,11 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
   }
   requireAdmission(schema, admit);
   requireScopes(schema);
-  keepResolvers(schema, resolvers);
+  attachResolvers(schema, resolvers);
   return schema;
 }
 
-/** The schema as text with its descriptions, in an order that does not depend on that of the code. */
+/** Prints the schema with descriptions, sorted so that the output does not depend on the order of the code. */
 export function printAppSchema(schema: GraphQLSchema): string {
   return `${printSchema(lexicographicSortSchema(schema))}\n`;
 }

@@ -1,81 +1,77 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
 
-/** How many nodes a page has if nobody says, and at most. */
+/** Nodes per page. */
 const pageSizes = { default: 20, max: 100 } as const;
 
-/** Which page of a list, as the client asks for it. Checked by {@link readPage}. */
+/** Pagination arguments. Validated by {@link readPage}. */
 @ArgsType()
 export class PageArgs {
   @Field(() => Int, {
     defaultValue: pageSizes.default,
-    description: `How many of the list: 1 to ${pageSizes.max}.`,
+    description: `Number of nodes to return, 1 to ${pageSizes.max}.`,
   })
   first: number = pageSizes.default;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Continue after this cursor: `pageInfo.endCursor` of the page before.',
+    description: 'Return the nodes after this cursor: `pageInfo.endCursor` of the previous page.',
   })
   after?: string | null;
 }
 
-/** Which page of a list, checked. */
+/** Validated pagination arguments. */
 export interface Page {
-  /** 1 to 100. Read one row more than this: it tells whether there is a next page. */
+  /** 1 to 100. Read one additional row to determine whether there is a next page. */
   readonly first: number;
-  /** The UUID of the last row of the page before; null at the beginning. The newest row comes first. */
+  /** The UUID of the last row of the previous page; null for the first page. Lists start with the newest row. */
   readonly afterId: string | null;
 }
 
 /**
- * Checks what the client asked for.
+ * Validates pagination arguments.
  * @throws DomainError INVALID_INPUT (field `first`), INVALID_CURSOR (field `after`)
  */
 export function readPage(args: PageArgs): Page {
   const { first, after } = args;
   if (first < 1 || first > pageSizes.max) {
-    throw new DomainError(
-      'INVALID_INPUT',
-      `A page has 1 to ${pageSizes.max} nodes; ${first} were asked for.`,
-      {
-        field: 'first',
-        details: { given: first, minimum: 1, maximum: pageSizes.max },
-      },
-    );
+    throw new DomainError('INVALID_INPUT', `first must be 1 to ${pageSizes.max}; received ${first}.`, {
+      field: 'first',
+      details: { given: first, minimum: 1, maximum: pageSizes.max },
+    });
   }
   return { first, afterId: after == null ? null : decodeCursor(after) };
 }
 
-/** The cursor of a row: its UUID in 22 characters that need no escaping in a URL. Clients must not read it. */
+/** The cursor of a row: its UUID in base64url. Opaque to clients. */
 export function encodeCursor(id: string): string {
   return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url');
 }
 
 /**
- * The UUID in a cursor.
- * @throws DomainError INVALID_CURSOR (field `after`) if no {@link encodeCursor} made it
+ * Decodes a cursor to its UUID.
+ * @throws DomainError INVALID_CURSOR (field `after`) if it was not made by {@link encodeCursor}
  */
 export function decodeCursor(cursor: string): string {
   const bytes = /^[A-Za-z0-9_-]{22}$/.test(cursor) ? Buffer.from(cursor, 'base64url') : null;
-  // Base64 has several spellings of the same bytes; only ours is one.
+  // Base64 has several encodings of the same bytes; only the canonical one is accepted.
   if (bytes?.toString('base64url') !== cursor) {
     throw new DomainError(
       'INVALID_CURSOR',
-      'This is no cursor of this list. Take pageInfo.endCursor of the page before, or leave `after` out.',
+      'after is not a cursor of this list. Use pageInfo.endCursor of the previous page, or omit after.',
       { field: 'after' },
     );
   }
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-/** A node and where it stands. */
+/** A node with its cursor. */
 export interface Edge<Node> {
   readonly cursor: string;
   readonly node: Node;
 }
 
-/** A page of a list, after Relay's specification of connections. */
+/** A page of a list, as defined by the Relay connection specification. */
 export interface Connection<Node> {
   readonly edges: readonly Edge<Node>[];
   readonly nodes: readonly Node[];
@@ -83,9 +79,9 @@ export interface Connection<Node> {
 }
 
 /**
- * Makes a page of the rows that were read.
+ * Converts rows to a page.
  * @param rows - in the list's order, read with a limit of `page.first + 1`
- * @param keyOf - the UUID that the list is ordered by; the row's `id` unless said otherwise
+ * @param keyOf - the UUID that orders the list. \@defaultValue the row's `id`
  */
 export function toConnection<Row extends { readonly id: string }>(
   rows: readonly Row[],
@@ -106,43 +102,46 @@ export function toConnection<Row extends { readonly id: string }>(
   };
 }
 
-/** Where a page stands in its list. */
-@ObjectType({ description: 'Where a page stands in its list.' })
+/** Relay page information. */
+@ObjectType({ description: 'The position of a page in its list.' })
 export class PageInfo {
-  @Field(() => Boolean, { description: 'Whether more follow: ask again with `after: endCursor`.' })
+  @Field(() => Boolean, { description: 'Whether there is a next page. Request it with `after: endCursor`.' })
   hasNextPage: boolean;
 
-  @Field(() => Boolean, { description: 'Whether this page was asked for with `after`.' })
+  @Field(() => Boolean, { description: 'Whether this page was requested with `after`.' })
   hasPreviousPage: boolean;
 
   @Field(() => String, {
     nullable: true,
-    description: 'The cursor of the first node; null if there is none.',
+    description: 'The cursor of the first node; null if the page is empty.',
   })
   startCursor: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The cursor of the last node; null if there is none.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The cursor of the last node; null if the page is empty.',
+  })
   endCursor: string | null;
 }
 
 /**
- * Makes the types `<name>Connection` and `<name>Edge`. Call it once a node type, beside that type.
- * @param nodeType - the class of the nodes' API type; a function, so that types may name each other
+ * Creates the types `<name>Connection` and `<name>Edge`. Call it once per node type.
+ * @param nodeType - returns the class of the node type; a function, so that types can reference each other
  */
 export function createConnectionType<Node extends object>(
   name: string,
   nodeType: () => ClassType<Node>,
 ): ClassType<Connection<Node>> {
-  @ObjectType(`${name}Edge`, { description: `A node of ${name}Connection and where it stands.` })
+  @ObjectType(`${name}Edge`, { description: `A node of ${name}Connection with its cursor.` })
   class EdgeType implements Edge<Node> {
-    @Field(() => String, { description: 'Where the node stands: what `after` takes.' })
+    @Field(() => String, { description: 'The cursor of the node, for the argument `after`.' })
     cursor: string;
 
-    @Field(() => nodeType(), { description: 'The node itself.' })
+    @Field(() => nodeType(), { description: 'The node.' })
     node: Node;
   }
 
-  @ObjectType(`${name}Connection`, { description: `A page of a list of ${name}s, the newest first.` })
+  @ObjectType(`${name}Connection`, { description: `A page of a list of ${name}s, newest first.` })
   class ConnectionType implements Connection<Node> {
     @Field(() => [EdgeType], { description: 'The nodes of this page with their cursors.' })
     edges: Edge<Node>[];
@@ -150,7 +149,7 @@ export function createConnectionType<Node extends object>(
     @Field(() => [nodeType()], { description: 'The nodes of this page.' })
     nodes: Node[];
 
-    @Field(() => PageInfo, { description: 'Where this page stands in the list.' })
+    @Field(() => PageInfo, { description: 'The position of this page in the list.' })
     pageInfo: PageInfo;
   }
   return ConnectionType;

@@ -1,31 +1,31 @@
 import DataLoader from 'dataloader';
 import type { Viewer } from '../core/viewer';
 
-/** What every resolver is given besides its arguments. Made anew for each operation and each subscription event. */
+/** The context of one operation, or of one event of a subscription. */
 export interface GraphQLContext {
-  /** Replaced once, by the viewer as it was admitted. */
+  /** Replaced once by the admitted viewer, see {@link requireAdmission}. */
   viewer: Viewer;
-  /** Stands in the logs and in the message of an error of ours, so that one leads to the other. */
+  /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   readonly loaders: LoaderCache;
 }
 
-/** The most keys that one statement is asked for; more are asked for in several. */
+/** Maximum number of keys per statement; more keys are split into several statements. */
 const maxBatchSize = 500;
 
 /**
- * The DataLoaders of one operation: what it reads, it reads once. A loader remembers, so a cache that outlived its
- * operation would answer with the past; subscriptions get a new one for every event.
+ * The DataLoaders of one operation. Loaders cache what they read, so a cache must not outlive its operation;
+ * subscriptions use a new one for every event.
  *
- * Its fields are ordinary properties: Apollo copies the context, and a copy has no access to `#private` ones.
+ * Fields must not be `#private`: Apollo copies the context, and the copy could not access them.
  */
 export class LoaderCache {
   private readonly loaders = new Map<string, unknown>();
 
   /**
-   * The operation's loader of this name, made at the first call.
-   * @param name - one name, one batch function: `Model.generations`
-   * @param batch - gives the values in the order of the keys, an Error in the place of one that failed
+   * Returns the loader with this name, creating it on the first call.
+   * @param name - identifies the batch function, such as `Model.generations`
+   * @param batch - returns the values in the order of the keys, with an Error for a key that failed
    */
   get<Key, Value>(
     name: string,

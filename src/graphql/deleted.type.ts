@@ -1,8 +1,8 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 
-/** What every deletion answers. */
-@ObjectType({ description: 'What a deletion answers. Deleting twice answers alike.' })
+/** The payload of all deletion mutations. */
+@ObjectType({ description: 'The result of a deletion. Repeating a deletion returns the same result.' })
 export class DeletedPayload {
-  @Field(() => ID, { description: 'The id that was given: nothing is found under it any more.' })
+  @Field(() => ID, { description: 'The id of the deleted object.' })
   deletedId: string;
 }

@@ -7,8 +7,8 @@ import type { Logger } from '../core/logger';
 import { inputPath } from './input-path';
 
 /**
- * Codes that stand in `extensions.code` besides those of the domain: what GraphQL itself refuses, under the names
- * that Apollo gave them. Wrong variables and wrong literals are not among them: they are `INVALID_INPUT` with `field`.
+ * Values of `extensions.code` for errors of GraphQL itself, named as by Apollo. Invalid variables and literals are not
+ * included: they are `INVALID_INPUT` with `field`.
  */
 const graphqlCodes = [
   'GRAPHQL_PARSE_FAILED',
@@ -17,21 +17,21 @@ const graphqlCodes = [
   'BAD_REQUEST',
 ] as const;
 
-/** Where an error is told. */
+/** The request in which an error occurred. */
 export interface ErrorScope {
   readonly requestId: string;
   readonly logger: Logger;
-  /** Whether "Did you mean …?" is taken out of messages: with introspection off, it would tell the schema. */
+  /** Whether to remove "Did you mean …?" from messages, which would reveal the schema while introspection is disabled. */
   readonly hideSuggestions: boolean;
 }
 
 /**
- * What the client is told of an error, the same over HTTP, WebSocket and SSE:
+ * Formats an error for the client, identically over HTTP, WebSocket and SSE:
  *
- * - a DomainError: its message, `code`, `field` and details
- * - an input that does not fit its type, in a variable or in the query: `INVALID_INPUT` with the `field`'s path
- * - a query that GraphQL refuses: the standard code
- * - anything else is a bug or an outage: `INTERNAL_SERVER_ERROR`, masked, and logged here, once, at error
+ * - DomainError: its message, `code`, `field` and details
+ * - input of the wrong type, in a variable or a literal: `INVALID_INPUT` with the path in `field`
+ * - query refused by GraphQL: the standard code
+ * - any other error: masked as `INTERNAL_SERVER_ERROR` and logged once at level error
  */
 export function formatError(error: unknown, scope: ErrorScope): GraphQLFormattedError {
   const located = error instanceof GraphQLError ? error : undefined;
@@ -44,12 +44,12 @@ export function formatError(error: unknown, scope: ErrorScope): GraphQLFormatted
   };
 }
 
-/** The one sentence that is told of an error of ours. */
+/** The message of an internal error. */
 export function maskedMessage(requestId: string): string {
-  return `Something went wrong on our side; it was logged under request ${requestId}.`;
+  return `Internal server error. It was logged with request id ${requestId}.`;
 }
 
-/** The domain error behind what GraphQL made of it, if there is one. */
+/** The DomainError wrapped by a GraphQLError, if any. */
 export function domainErrorIn(error: unknown): DomainError | null {
   const first = chainOf(error).at(-1);
   return first instanceof DomainError ? first : null;
@@ -86,7 +86,7 @@ function formatGraphQLError(error: GraphQLError): FormattedError | null {
   return code ? { message: error.message, extensions: { code } } : null;
 }
 
-/** A value that does not fit its type: a variable's, or one that stands in the query. */
+/** Formats an error about a variable or literal of the wrong type. */
 function formatInputError(error: GraphQLError): FormattedError | null {
   const links = chainOf(error).filter((link) => link instanceof GraphQLError);
   for (const link of links.reverse()) {
@@ -110,8 +110,8 @@ function isInput(node: ASTNode): boolean {
 }
 
 /**
- * graphql-js writes `Variable "$input" got invalid value <value> at "input.type"; <reason>`. The value is left out:
- * the client knows it, and it may be a signed URL.
+ * graphql-js writes `Variable "$input" got invalid value <value> at "input.type"; <reason>`. The value is removed because
+ * it may be a signed URL.
  */
 function formatVariableError(error: GraphQLError, variable: string): FormattedError | null {
   const reason = error.originalError?.message;
@@ -120,7 +120,7 @@ function formatVariableError(error: GraphQLError, variable: string): FormattedEr
     return isMissing ? invalidInput(error.message, variable) : null;
   }
   const prefix = error.message.slice(0, -`; ${reason}"`.length);
-  // A quotation mark within the value is escaped, so this is the path's if it has one.
+  // Quotation marks within the value are escaped, so the last one starts the path, if there is a path.
   const start = prefix.lastIndexOf('"') + 1;
   const path = prefix.slice(0, start).endsWith(' at "') ? prefix.slice(start) : '';
   const isPath = path.startsWith(variable) && /^[.[]/.test(path.slice(variable.length));
@@ -135,15 +135,15 @@ function invalidInput(message: string, field: string | undefined): FormattedErro
 }
 
 /**
- * graphql-js suggests names at the end of a message: ` Did you mean "models"?`. No regular expression: the message
- * repeats what the client sent, up to 250 kB.
+ * Removes the suggestion that graphql-js appends: ` Did you mean "models"?`. Avoids a regular expression because the
+ * message can contain up to 250 kB of client input.
  */
 function withoutSuggestion(message: string): string {
   const start = message.endsWith('?') ? message.lastIndexOf('Did you mean ') : -1;
   return start === -1 ? message : message.slice(0, start).trimEnd();
 }
 
-/** An error and those that it wraps, down to the one that was thrown first. */
+/** An error and the errors that it wraps; the innermost is last. */
 function chainOf(error: unknown): unknown[] {
   const chain = [error];
   for (let link = error; link instanceof GraphQLError && link.originalError;) {

@@ -1,27 +1,27 @@
 import { BREAK, Kind, parse, visit, type ASTNode } from 'graphql';
 
 /**
- * The path of a value that stands in a query, as the client wrote it: `input.photoIds[3]`.
- * @param target - the value, or the field of an input object; knows the text that it was read from
- * @returns undefined if it is no input
+ * The path of a literal in a query, such as `input.photoIds[3]`.
+ * @param target - the value, or the field of an input object; must have a location
+ * @returns undefined if the node is not an input
  */
 export function inputPath(target: ASTNode): string | undefined {
   const { loc } = target;
   if (!loc) return undefined;
   const document = parse(loc.source);
-  let found = '';
+  let result = '';
   visit(document, {
     enter(node, _key, _parent, path) {
       if (node.kind !== target.kind || node.loc?.start !== loc.start || node.loc.end !== loc.end)
         return undefined;
-      found = written(document, path);
+      result = formatPath(document, path);
       return BREAK;
     },
   });
-  return found === '' ? undefined : found;
+  return result === '' ? undefined : result;
 }
 
-function written(document: ASTNode, path: readonly (string | number)[]): string {
+function formatPath(document: ASTNode, path: readonly (string | number)[]): string {
   let text = '';
   let node: unknown = document;
   path.forEach((key, index) => {

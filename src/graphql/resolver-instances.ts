@@ -1,11 +1,11 @@
 import type { GraphQLResolveInfo, GraphQLSchema } from 'graphql';
 
-type Constructor<Instance> = abstract new (...parts: never[]) => Instance;
+type Constructor<Instance> = abstract new (...args: never[]) => Instance;
 
 const key = Symbol('resolvers');
 
-/** Ties a schema to the resolvers that it was built from. */
-export function keepResolvers(schema: GraphQLSchema, resolvers: readonly object[]): void {
+/** Stores the resolver instances in the schema. */
+export function attachResolvers(schema: GraphQLSchema, resolvers: readonly object[]): void {
   schema.extensions = {
     ...schema.extensions,
     [key]: new Map(resolvers.map((resolver) => [resolver.constructor, resolver])),
@@ -13,19 +13,19 @@ export function keepResolvers(schema: GraphQLSchema, resolvers: readonly object[
 }
 
 /**
- * The running resolver of a class. A subscription's `subscribe` is written in a decorator, where there is no `this`:
+ * The resolver instance of a class, for a subscription's `subscribe`, which is a decorator argument without `this`:
  *
  * `@Subscription(() => Progress, { subscribe: ({ args, context, info }) => resolverOf(Models, info).follow(args, context) })`
  *
- * It is found through the schema, since a process may hold several.
- * @throws Error if the schema was built without it
+ * Instances belong to a schema, because a process may have several schemas.
+ * @throws Error if the schema was built without this class
  */
 export function resolverOf<Instance>(
   type: Constructor<Instance>,
   info: Pick<GraphQLResolveInfo, 'schema'>,
 ): Instance {
-  const kept = (info.schema.extensions as { [key]?: Map<unknown, unknown> })[key];
-  const resolver = kept?.get(type);
+  const resolvers = (info.schema.extensions as { [key]?: Map<unknown, unknown> })[key];
+  const resolver = resolvers?.get(type);
   if (resolver === undefined) throw new Error(`The schema was built without ${type.name}.`);
   return resolver as Instance;
 }

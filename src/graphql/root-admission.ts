@@ -9,32 +9,32 @@ import { Extensions } from 'type-graphql';
 import type { Viewer } from '../core/viewer';
 import type { GraphQLContext, LoaderCache } from './context';
 
-/** Marks a query or mutation as one that everybody may ask, also those who are not admitted to anything else now. */
-export const ForEverybody = (): MethodDecorator & PropertyDecorator => Extensions({ needsAdmission: false });
+/** Exempts a query or mutation from admission, so that it also works during an erasure. */
+export const WithoutAdmission = (): MethodDecorator & PropertyDecorator =>
+  Extensions({ needsAdmission: false });
 
-/** Gives the viewer as it was admitted; throws a DomainError if it may ask for nothing at the moment. */
+/** Returns the admitted viewer. Throws a DomainError if the viewer is currently not admitted. */
 export type Admit = (context: GraphQLContext) => Promise<Viewer>;
 
 /**
- * Makes every root field ask for admission before it does anything, once an operation. In the schema for the same
- * reasons as the scopes: no door can go around it, and no field that is added tomorrow. Of subscriptions it is the
- * opening that asks; what was opened ends by its own events.
+ * Makes every root field require admission, checked once per operation. Enforced in the schema so that it applies to
+ * every transport and every new field. Subscriptions are checked when they start; their own events end them.
  */
 export function requireAdmission(schema: GraphQLSchema, admit: Admit): void {
-  const asked = new WeakMap<LoaderCache, Promise<Viewer>>();
+  const admissions = new WeakMap<LoaderCache, Promise<Viewer>>();
   const admitOnce: Admit = (context) => {
-    const known = asked.get(context.loaders);
+    const known = admissions.get(context.loaders);
     if (known) return known;
     const admission = admit(context);
-    asked.set(context.loaders, admission);
+    admissions.set(context.loaders, admission);
     return admission;
   };
   for (const field of [...fieldsOf(schema.getQueryType()), ...fieldsOf(schema.getMutationType())]) {
     const { needsAdmission = true } = field.extensions as { needsAdmission?: boolean };
-    if (needsAdmission) field.resolve = admitting(admitOnce, field.resolve);
+    if (needsAdmission) field.resolve = withAdmission(admitOnce, field.resolve);
   }
   for (const field of fieldsOf(schema.getSubscriptionType())) {
-    if (field.subscribe) field.subscribe = admitting(admitOnce, field.subscribe);
+    if (field.subscribe) field.subscribe = withAdmission(admitOnce, field.subscribe);
   }
 }
 
@@ -44,7 +44,7 @@ function fieldsOf(type: GraphQLObjectType | null | undefined): GraphQLField<unkn
 
 type Resolve = GraphQLFieldResolver<unknown, unknown>;
 
-function admitting(admit: Admit, resolve: Resolve = defaultFieldResolver): Resolve {
+function withAdmission(admit: Admit, resolve: Resolve = defaultFieldResolver): Resolve {
   return async (source, args, context, info) => {
     const operation = context as GraphQLContext;
     operation.viewer = await admit(operation);

@@ -4,19 +4,18 @@ import { DomainError } from '../core/errors';
 import type { Scope } from '../core/viewer';
 import type { GraphQLContext } from './context';
 
-/** Marks a query or mutation as one for operators: it needs the scope `admin`, and no other. */
+/** Restricts a query or mutation to operators: it requires the scope `admin` instead of the default scope. */
 export const ForOperators = (): MethodDecorator & PropertyDecorator => Extensions({ scope: 'admin' });
 
 type Resolve = GraphQLFieldResolver<unknown, GraphQLContext>;
 
 /**
- * Makes every root field ask for its scope before it does anything: queries and subscriptions for `read`, mutations
- * for `write`, what is {@link ForOperators} for `admin`.
+ * Makes every root field require its scope: `read` for queries and subscriptions, `write` for mutations, `admin` for
+ * fields with {@link ForOperators}.
  *
- * The one place where scopes are enforced. It is in the schema and not at a door, so that no door, batch or persisted
- * query can go around it; it walks the root types, so that a field that is added tomorrow has its scope without anybody
- * thinking of it; and it wraps `subscribe` too, which the middlewares of type-graphql do not, so that a subscription is
- * refused before it reads anything. Fields below the root need nothing: whoever got there was let in above.
+ * Scopes are enforced only here. In the schema, the check applies to every transport, batch and persisted query and to
+ * every new root field. It also wraps `subscribe`, which type-graphql's middlewares do not, so that a subscription is
+ * refused before it reads data. Nested fields are reachable only through a root field and need no check.
  */
 export function requireScopes(schema: GraphQLSchema): void {
   const roots = [
@@ -27,25 +26,25 @@ export function requireScopes(schema: GraphQLSchema): void {
   for (const { type, defaultScope } of roots) {
     for (const field of Object.values(type?.getFields() ?? {})) {
       const scope = (field.extensions as { scope?: Scope }).scope ?? defaultScope;
-      field.resolve = asking(scope, field.resolve as Resolve | undefined);
-      if (field.subscribe) field.subscribe = asking(scope, field.subscribe as Resolve);
+      field.resolve = withScope(scope, field.resolve as Resolve | undefined);
+      if (field.subscribe) field.subscribe = withScope(scope, field.subscribe as Resolve);
     }
   }
 }
 
-function asking(
+function withScope(
   scope: Scope,
   resolve: Resolve = defaultFieldResolver,
 ): GraphQLFieldResolver<unknown, unknown> {
   return (source, args, context, info) => {
     const { viewer } = context as GraphQLContext;
-    if (!viewer.scopes.has(scope)) throw lacking(scope, viewer.scopes);
+    if (!viewer.scopes.has(scope)) throw missingScope(scope, viewer.scopes);
     return resolve(source, args as Record<string, unknown>, context as GraphQLContext, info);
   };
 }
 
-function lacking(needed: Scope, given: ReadonlySet<Scope>): DomainError {
-  const has = given.size > 0 ? `has ${[...given].join(' and ')} only` : 'has none';
+function missingScope(needed: Scope, given: ReadonlySet<Scope>): DomainError {
+  const has = given.size > 0 ? `has only ${[...given].join(' and ')}` : 'has no scope';
   return new DomainError('FORBIDDEN', `This needs the scope ${needed}; your token or key ${has}.`, {
     details: { needed, given: [...given] },
   });

@@ -2,7 +2,7 @@ import { notFound } from '../core/errors';
 import { camelRow, type Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
-import { follow, type Following, type Present } from '../events/follow';
+import { follow, type Following, type CurrentState } from '../events/follow';
 import type { ModelEntity } from './model.entity';
 import { readModelPayload, type ModelEventPayload } from './model.job';
 import { modelEnds } from './model.state';
@@ -36,7 +36,7 @@ export class ModelSubscriptions {
     return following;
   }
 
-  private async present(viewer: Viewer, id: string): Promise<Present<ModelEventPayload>> {
+  private async present(viewer: Viewer, id: string): Promise<CurrentState<ModelEventPayload>> {
     const [row] = await this.sql.rows<
       Record<string, unknown> & { stream_sequence: string; oldest: string | null }
     >(

@@ -2,34 +2,34 @@ import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import { emptyBatch, type StartedBatch } from '../core/started-batch';
 
-/** A piece of work that is repeated: one pass takes what is due now. */
+/** A task that runs repeatedly; each run processes what is due. */
 export interface PeriodicTask {
   name: string;
   /**
-   * @returns how many pieces were in hand; above 0 the next pass follows at once. Or what the pass has started: the next
-   * one does not wait until that has ended.
+   * @returns the number of processed items, or a {@link StartedBatch}, whose work may overlap later runs. If items were
+   * processed or started, the next run follows immediately.
    */
   run: (signal: AbortSignal) => Promise<number | StartedBatch>;
-  /** How long to wait after a pass that found nothing, in milliseconds. */
+  /** The pause after a run that found nothing, in milliseconds. */
   idleMs: number;
-  /** How many passes may run at once, so that a slow one does not hold up the rest. */
+  /** The number of concurrent runs. */
   concurrency: number;
-  /** Whether a wake-up ends the wait; others keep to their time. */
+  /** Whether a wake-up ends the pause. */
   wakeable: boolean;
 }
 
-/** The wait after a pass that failed, in milliseconds: the database may be away. */
+/** The pause after a failed run, in milliseconds. */
 const failedMs = 1_000;
 
-/** The clock: repeats every beat until it is stopped. Errors cost a pause and are logged, never the loop. */
+/** Repeats every periodic task until it is stopped. A failed run is logged and repeated after a pause. */
 export class Poller {
   private readonly stopping = new AbortController();
-  /** What passes have started and left running. */
+  /** Work started by runs that has not ended. */
   private readonly running = new Set<Promise<unknown>>();
-  /** The waits under way, each with whether a wake-up ends it. */
-  private readonly waits = new Map<AbortController, boolean>();
+  /** Current pauses, each with whether a wake-up ends it. */
+  private readonly pauses = new Map<AbortController, boolean>();
   private loops: Promise<void>[] = [];
-  private wakeable = 0;
+  private wakeCount = 0;
   private readonly failing = new Set<string>();
 
   constructor(
@@ -44,29 +44,32 @@ export class Poller {
     );
   }
 
-  /** Something may be due now. */
+  /** Ends the pauses of all wakeable tasks, because work may be due. */
   wake(): void {
-    this.wakeable += 1;
-    for (const [wait, isWakeable] of this.waits) if (isWakeable) wait.abort();
+    this.wakeCount += 1;
+    for (const [wait, isWakeable] of this.pauses) if (isWakeable) wait.abort();
   }
 
   /**
-   * Returns when every pass in hand has ended, or after the grace. What waits is told to end by its signal; what is cut
-   * off is taken up again when its lease ends.
+   * Aborts the tasks' signal and resolves when all running work has ended, or after the grace period. Interrupted work is
+   * resumed when its lease expires.
    */
   async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
-    for (const wait of this.waits.keys()) wait.abort();
+    for (const wait of this.pauses.keys()) wait.abort();
     const ended = this.ended().then(() => true);
     const timer = new AbortController();
     const isEnded = await Promise.race([ended, pause(graceMs, timer.signal).then(() => false)]);
     timer.abort();
     if (!isEnded)
-      this.logger.warn({ graceMs }, 'work in hand did not end in time; it is taken up again later');
+      this.logger.warn(
+        { graceMs },
+        'running work did not end within the grace period; it will be resumed later',
+      );
     this.loops = [];
   }
 
-  /** The loops end first; after that nothing new is started. */
+  /** Waits for the loops first, because they can still start work. */
   private async ended(): Promise<void> {
     await Promise.all(this.loops);
     await Promise.all(this.running);
@@ -75,21 +78,21 @@ export class Poller {
   private async repeat(task: PeriodicTask): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      const wakeable = this.wakeable;
+      const wakeCount = this.wakeCount;
       const { ms, isWakeable } = await this.once(task, signal);
-      // A wake-up during the pass may have been for what the pass no longer saw.
-      const isWoken = isWakeable && this.wakeable !== wakeable;
+      // A wake-up during the run may concern work that the run did not see.
+      const isWoken = isWakeable && this.wakeCount !== wakeCount;
       if (ms > 0 && !isWoken) await this.rest(ms, isWakeable);
     }
   }
 
-  /** @returns the wait until the next pass */
+  /** @returns the pause before the next run */
   private async once(task: PeriodicTask, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
     try {
       const result = await task.run(signal);
       const run = typeof result === 'number' ? { ...emptyBatch, started: result } : result;
       if (run.started > 0) this.follow(task, run.ended);
-      if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'passes succeed again');
+      if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'periodic task recovered');
       if (run.restMs !== undefined) return { ms: run.restMs, isWakeable: false };
       return { ms: run.started > 0 ? 0 : task.idleMs, isWakeable: task.wakeable };
     } catch (error) {
@@ -108,17 +111,17 @@ export class Poller {
   }
 
   private logFailure(task: PeriodicTask, error: unknown): void {
-    // An outage is logged once, and not every second.
+    // Repeated failures are logged once at warn, then at debug.
     const level = this.failing.has(task.name) ? 'debug' : 'warn';
     this.failing.add(task.name);
-    this.logger[level]({ err: error, task: task.name }, 'a pass failed; it is repeated until it succeeds');
+    this.logger[level]({ err: error, task: task.name }, 'periodic task failed; it will be retried');
   }
 
   private async rest(ms: number, isWakeable: boolean): Promise<void> {
     if (this.stopping.signal.aborted) return;
     const wait = new AbortController();
-    this.waits.set(wait, isWakeable);
+    this.pauses.set(wait, isWakeable);
     await pause(ms, wait.signal);
-    this.waits.delete(wait);
+    this.pauses.delete(wait);
   }
 }

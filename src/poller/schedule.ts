@@ -1,5 +1,5 @@
 import { pruneAudit } from '../accounts/audit';
-import { forgetKeys } from '../accounts/idempotency';
+import { pruneKeys } from '../accounts/idempotency';
 import { pruneReservations } from '../accounts/quota.ledger';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log';
@@ -24,26 +24,24 @@ import { pruneExports } from '../privacy/export.service';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { PeriodicTask } from './poller';
 
-/** The work on trainings and generations. */
 export interface JobTaskDeps {
   settlement: Settlement;
   submission: SubmissionWork;
   follow: FollowWork;
   account: AccountWork;
-  /** How often a look is taken at whether a paused account must be checked, in milliseconds. */
+  /** How often a paused account is checked, in milliseconds. */
   probeEveryMs: number;
   overdue: OverdueWork;
-  /** After which time a paid call counts as never answered, in milliseconds. */
+  /** The age at which a paid call without an answer is closed as unanswered, in milliseconds. */
   unansweredMs: number;
   models: ModelWork;
   generations: GenerationWork;
 }
 
-/** The work on photos and pictures. */
 export interface PictureTaskDeps {
   avatars: AvatarWork;
   avatarChecks: AvatarCheckWork;
-  /** How many stored pictures one process compares with their hashes in a minute. */
+  /** How many stored images each process verifies against their hashes per minute. */
   checksPerMinute: number;
   closing: GenerationCompletion;
   photos: PhotoWork;
@@ -51,7 +49,6 @@ export interface PictureTaskDeps {
   deletion: MediaDeletion;
 }
 
-/** The work that is repeated. */
 export interface ScheduleDeps extends JobTaskDeps, PictureTaskDeps {
   database: Transactions;
   erasures: ErasureWork;
@@ -59,24 +56,24 @@ export interface ScheduleDeps extends JobTaskDeps, PictureTaskDeps {
   eventRetentionMs: number;
   /** How long the audit log is kept, in milliseconds. */
   auditRetentionMs: number;
-  /** How long answers of upstreams that said nothing certain are kept, in milliseconds. */
+  /** How long ambiguous upstream responses are kept, in milliseconds. */
   evidenceRetentionMs: number;
   /** How long the paid calls of deleted jobs are kept, in milliseconds. */
   ledgerRetentionMs: number;
 }
 
-/** Keys are good for at least a day, as is promised; a day more costs little. */
+/** How long idempotency keys are kept. The API guarantees at least 24 hours. */
 const keyRetentionMs = 48 * 3_600_000;
 const idleMs = 1_000;
-const purgesAtOnce = 100;
-/** Each batch syncs up to 256 directories once: a batch of 100 deletes a third as many files a second. */
+const photoPurgeBatch = 100;
+/** Each batch syncs up to 256 directories once; batches of 100 delete only a third as many files per second. */
 const mediaDeletionBatch = 2_000;
 const sweepMs = 5_000;
 const overdueMs = 10_000;
 const minuteMs = 60_000;
 const orphanSweepMs = 15 * minuteMs;
 
-/** Every periodic task and its interval. */
+/** Creates all periodic tasks. */
 export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   const { settlement, models, generations, photos, avatars } = deps;
   return [
@@ -106,7 +103,7 @@ function jobTasks({ submission, follow, overdue }: ScheduleDeps, steps: JobSteps
 function deletionTasks({ deletion, purge, erasures }: ScheduleDeps): PeriodicTask[] {
   return [
     batchTask('delete media', idleMs, () => deletion.sweep(mediaDeletionBatch), { wakeable: true }),
-    batchTask('purge photos', sweepMs, () => purge.purgeDue(purgesAtOnce)),
+    batchTask('purge photos', sweepMs, () => purge.purgeDue(photoPurgeBatch)),
     batchTask('finish erasures', idleMs, (signal) => erasures.processBatch(signal)),
     task('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
   ];
@@ -125,7 +122,7 @@ function pruningTasks(deps: ScheduleDeps): PeriodicTask[] {
   const { database } = deps;
   const prunings: Record<string, () => Promise<unknown>> = {
     'prune events': () => pruneEvents(database, deps.eventRetentionMs),
-    'forget keys': () => forgetKeys(database, keyRetentionMs),
+    'forget keys': () => pruneKeys(database, keyRetentionMs),
     'forget quota reservations': () => pruneReservations(database),
     'prune audit log': () => pruneAudit(database, deps.auditRetentionMs),
     'forget evidence': () => forgetEvidence(database, deps.evidenceRetentionMs),
@@ -138,7 +135,7 @@ function pruningTasks(deps: ScheduleDeps): PeriodicTask[] {
   return Object.entries(prunings).map(([name, prune]) => task(name, minuteMs, prune));
 }
 
-/** A task whose next run follows at once while its batches find rows. */
+/** A task that runs again immediately while its batches find rows. */
 function batchTask(
   name: string,
   intervalMs: number,
@@ -148,7 +145,7 @@ function batchTask(
   return { name, run, idleMs: intervalMs, concurrency: 1, wakeable };
 }
 
-/** A task that runs once in each interval. */
+/** A task that runs once per interval. */
 function task(
   name: string,
   intervalMs: number,

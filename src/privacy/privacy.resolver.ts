@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import type { GraphQLContext } from '../graphql/context';
-import { ForEverybody } from '../graphql/root-admission';
+import { WithoutAdmission } from '../graphql/root-admission';
 import type { ErasureService } from './erasure.service';
 import type { ExportService } from './export.service';
 import { Erasure, ExportMyDataPayload } from './privacy.type';
@@ -14,7 +14,7 @@ export class PersonResolver {
     private readonly exports: Pick<ExportService, 'offer'>,
   ) {}
 
-  @ForEverybody()
+  @WithoutAdmission()
   @Mutation(() => Erasure, {
     description:
       'Erases all that you have here, for good: photos, models, generations, avatars, what was told of them, and your name in what must be kept. Nothing of it can be read from then on, running work ends, subscriptions end with NOT_FOUND, and the files of the pictures are deleted right after their rows, some thousands a second. Calling it again succeeds.',
@@ -33,7 +33,7 @@ export class PersonResolver {
     return erasureOf(await this.erasures.erase(viewer, confirm, revokeKeys));
   }
 
-  @ForEverybody()
+  @WithoutAdmission()
   @Query(() => Erasure, {
     nullable: true,
     description: 'An erasure by its receipt, which `deleteMyData` answered; null if there is none.',

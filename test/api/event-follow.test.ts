@@ -6,7 +6,7 @@ import {
   type Followed,
   type Following,
   type FollowOptions,
-  type Present,
+  type CurrentState,
 } from '../../src/events/follow';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range, take, until } from '../support/event-process';
@@ -32,7 +32,7 @@ describe('following', () => {
   });
 
   /** The current state of a subject: the last number sent; it has ended when that is 100. */
-  const presentOf = async (streamId: string): Promise<Present<number> | null> => {
+  const presentOf = async (streamId: string): Promise<CurrentState<number> | null> => {
     const [row] = await process.database.rows<{
       sequence: number;
       oldest: number;
@@ -137,7 +137,7 @@ describe('following', () => {
   it('repeats a snapshot for a client that received only a part of it', async () => {
     const streamId = await process.openStream();
     await process.publish([change(streamId, 1)]);
-    const present = (): Promise<Present<number>> =>
+    const present = (): Promise<CurrentState<number>> =>
       Promise.resolve({ sequence: 1, oldest: 1, items: [7, 8, 9], ended: true });
     const part = await take(followed(streamId, { present }), 2);
     const whole = await take(followed(streamId, { present, after: part[1]?.cursor }), Infinity);

@@ -60,7 +60,7 @@ describe('the HTTP handler', () => {
         'x-request-id': requestId,
       });
       expect(errors?.[0]).toMatchObject({
-        message: `Something went wrong on our side; it was logged under request ${requestId}.`,
+        message: `Internal server error. It was logged with request id ${requestId}.`,
         extensions: { code: 'INTERNAL_SERVER_ERROR' },
       });
       const lines = gateway.log.filter((line) => line.requestId === requestId && line.level === 50);

@@ -80,7 +80,7 @@ describe('quotas', () => {
     expect(errors).toMatchObject([
       {
         message: expect.stringMatching(
-          /^You have asked for 2 of 2 trainings today\. Train again from \d{4}-\d\d-\d\d 00:00 UTC on/,
+          /^Daily quota of 2 trainings exceeded: 2 used\. Retry after \d{4}-\d\d-\d\d 00:00 UTC\./,
         ),
         extensions: {
           code: 'QUOTA_EXCEEDED',

@@ -79,7 +79,7 @@ describe('the command line', () => {
 
     it.each([
       [['create'], /--owner/],
-      [['create', '--owner', '@acme/bob'], /looks like one that a key acts for/],
+      [['create', '--owner', '@acme/bob'], /uses the reserved form/],
       [['create', '--owner', 'a/b', '--on-behalf'], /no slash/],
       [['create', '--owner', 'acme', '--scopes', 'read,everything'], /"everything" is no scope/],
       [['create', '--owner', 'acme', '--expires', 'soon'], /90d/],

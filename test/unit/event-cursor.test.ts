@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { newId } from '../../src/core/ids';
-import { decodeEventCursor, encodeEventCursor, snapshotUnfinished } from '../../src/events/cursor';
+import { decodeEventCursor, encodeEventCursor, incompleteSnapshot } from '../../src/events/cursor';
 
 const refused = expect.objectContaining({ code: 'INVALID_CURSOR', field: 'after' }) as Error;
 
@@ -11,7 +11,7 @@ describe('event cursors', () => {
     fc.assert(
       fc.property(
         fc.uuid(),
-        fc.integer({ min: snapshotUnfinished, max: Number.MAX_SAFE_INTEGER }),
+        fc.integer({ min: incompleteSnapshot, max: Number.MAX_SAFE_INTEGER }),
         (id, sequence) => {
           expect(decodeEventCursor(encodeEventCursor(id, sequence), id)).toBe(sequence);
         },
