@@ -13,7 +13,7 @@ import { erasureSteps } from '../privacy/erasure-steps';
 import { ErasureService } from '../privacy/erasure.service';
 import { ErasureWork } from '../privacy/erasure.work';
 import { ExportService } from '../privacy/export.service';
-import { PersonResolver } from '../privacy/privacy.resolver';
+import { PrivacyResolver } from '../privacy/privacy.resolver';
 import type { MediaStore } from '../storage/media-store';
 
 export interface PrivacyDeps {
@@ -31,7 +31,7 @@ export interface Privacy {
   gate: ErasureGate;
   erasureWork: ErasureWork;
   exports: ExportService;
-  personResolver: PersonResolver;
+  personResolver: PrivacyResolver;
 }
 
 /** Creates the privacy services. */
@@ -58,6 +58,6 @@ export function makePrivacy(deps: PrivacyDeps): Privacy {
     gate: new ErasureGate(database),
     erasureWork,
     exports,
-    personResolver: new PersonResolver(erasures, exports),
+    personResolver: new PrivacyResolver(erasures, exports),
   };
 }

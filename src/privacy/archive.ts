@@ -6,33 +6,32 @@ import type { OpenObject } from '../storage/media-store';
 import type { PersonalData } from './erasure-steps';
 import type { ZipEntry } from './zip';
 
-/** What an archive is made of. */
 export interface ArchiveDeps {
   sql: Sql;
   data: PersonalData;
-  /** Throws if the archive must not be sent any longer. Called once a second. */
+  /** Throws if the download must stop. Called about once a second. */
   check: () => Promise<void>;
 }
 
-/** The form of `data.json`; another number where a reader would not understand it any more. */
+/** The format version of `data.json`. Incompatible changes increase it. */
 const format = 'likeness-export/1';
 
-/** How often it is checked whether the archive may go on, in milliseconds. */
-const checkEveryMs = 1_000;
+/** The interval of {@link ArchiveDeps.check} in milliseconds. */
+const checkIntervalMs = 1_000;
 
 /**
- * A person's archive, file by file, read while it is written: at no time is more of it in memory than a portion of rows
- * and a piece of a picture.
+ * The files of an owner's archive, read while the archive is written. Memory holds at most a batch of rows and a chunk of
+ * a picture.
  *
- * It is as consistent as something can be that changes meanwhile: what was made after the beginning is left out; what is
- * deleted meanwhile may be there or not; and `data.json` comes last, so that what it names was there after its picture.
+ * Consistency: rows created after the start are left out; rows deleted during the download may be included. `data.json`
+ * comes last, so each avatar or photo in it was still present after its file was written.
  */
 export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGenerator<ZipEntry> {
-  const parts = { ...source, check: rarely(source.check) };
+  const parts = { ...source, check: throttled(source.check) };
   const { sql, data, check } = parts;
   const { photos, avatars } = data;
   const at = { modifiedAt: new Date() };
-  yield { ...at, path: 'README.txt', isPackable: true, bytes: text([readme]) };
+  yield { ...at, path: 'README.txt', isCompressible: true, bytes: text([readme]) };
   for await (const photo of watched(photos.list(sql, person), check)) {
     const path = photos.fileOf(photo);
     if (path !== null) yield* picture({ path, modifiedAt: photo.createdAt }, photos.open(photo), check);
@@ -41,10 +40,10 @@ export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGene
     const path = avatars.fileOf(avatar);
     yield* picture({ path, modifiedAt: avatar.createdAt }, avatars.open(avatar), check);
   }
-  yield { ...at, path: 'data.json', isPackable: true, bytes: text(dataOf(parts, person)) };
+  yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, person)) };
 }
 
-/** None if its bytes have gone meanwhile. */
+/** Yields nothing if the object has been deleted in the meantime. */
 async function* picture(
   file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
   opening: Promise<OpenObject | null>,
@@ -53,22 +52,22 @@ async function* picture(
   const object = await opening;
   if (!object) return;
   try {
-    yield { ...file, isPackable: false, bytes: watched(object.stream, check) };
+    yield { ...file, isCompressible: false, bytes: watched(object.stream, check) };
   } finally {
-    // It was not read to its end if the client has left.
+    // The stream is not at its end if the client has disconnected.
     object.stream.destroy();
   }
 }
 
-const readme = `This archive holds everything that is kept of you.
+const readme = `This archive contains all data stored about you.
 
-data.json  all data: models, generations and what they were asked for, avatars, photos, events, consents, usage,
-           and what was done in your name; times are UTC
-photos/    the photos that are not deleted yet, as they are kept: without metadata, reduced
-avatars/   your avatars, as they were made
+data.json  models, generations with their prompts, avatars, photos, events, consents, usage, and the audit log of your
+           account; times are in UTC
+photos/    photos that are not deleted yet, as stored: reduced in size and without metadata
+avatars/   your avatars
 `;
 
-/** All data as JSON, a row on a line. */
+/** All data as JSON, one row per line. */
 async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
   const { account, photos, models, generations, avatars } = data;
   const sections: Record<string, AsyncIterable<object>> = {
@@ -103,7 +102,7 @@ async function* mapped<Row>(
   for await (const row of rows) yield recordOf(row);
 }
 
-/** Checks before each item. */
+/** Calls `check` before each item. */
 async function* watched<Item>(items: AsyncIterable<Item>, check: () => Promise<void>): AsyncGenerator<Item> {
   for await (const item of items) {
     await check();
@@ -111,13 +110,13 @@ async function* watched<Item>(items: AsyncIterable<Item>, check: () => Promise<v
   }
 }
 
-/** Makes a check cheap enough to stand before every row and piece of a picture: it is carried out once a second. */
-function rarely(check: () => Promise<void>): () => Promise<void> {
+/** Limits calls of a check to one per {@link checkIntervalMs}. */
+function throttled(check: () => Promise<void>): () => Promise<void> {
   let dueMs = 0;
   return async () => {
     if (performance.now() < dueMs) return;
     await check();
-    dueMs = performance.now() + checkEveryMs;
+    dueMs = performance.now() + checkIntervalMs;
   };
 }
 

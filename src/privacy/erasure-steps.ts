@@ -7,7 +7,7 @@ import type { PersonalGenerationService } from '../generations/personal-generati
 import type { PersonalModelService } from '../models/personal-model.service';
 import type { PersonalPhotoService } from '../photos/personal-photo.service';
 
-/** Everything that is kept of persons, by those who keep it. */
+/** The services of the features that store personal data. */
 export interface PersonalData {
   account: PersonalAccountService;
   photos: PersonalPhotoService;
@@ -16,7 +16,7 @@ export interface PersonalData {
   avatars: PersonalAvatarService;
 }
 
-/** How many rows of each table have been erased. */
+/** Numbers of erased rows by table. */
 export interface ErasureCounts {
   photos: number;
   models: number;
@@ -24,65 +24,65 @@ export interface ErasureCounts {
   avatars: number;
 }
 
-/** What one transaction has erased. */
+/** The result of one transaction. */
 export interface Batch {
-  /** Whether anything was found; if so there may be more. */
+  /** Whether any rows were erased; if so, there may be more. */
   isSome: boolean;
   counts: Partial<ErasureCounts>;
-  /** Streams that have ended by it. */
+  /** Event streams that ended. */
   streams: readonly string[];
 }
 
-/** Erases a portion of one kind, in the transaction that is given. */
+/** Erases a batch of rows of one kind within the given transaction. */
 export type ErasureStep = (sql: Sql, person: Person) => Promise<Batch>;
 
 /**
- * How many rows one transaction takes. Each holds locks that the batches of the workers may wait for, so a portion is
- * what takes a tenth of a second on a slow disk.
+ * The maximum number of rows per transaction. A transaction holds locks that workers may wait for, so a batch is limited
+ * to what takes about 100 ms on a slow disk.
  */
-const atOnce = { underWay: 20, generations: 200, models: 100, photos: 500, streams: 1_000 } as const;
+const batchSizes = { running: 20, generations: 200, models: 100, photos: 500, streams: 1_000 } as const;
 
 /**
- * The steps of an erasure, each to be repeated until it finds nothing. First goes what is under way, so that nothing
- * more is paid for; then what hangs on something before what it hangs on. Each step locks rows in the order of all
- * others who do: jobs, their avatars, photos, streams.
+ * The steps of an erasure, in order; each is repeated until it erases nothing. Running jobs come first, so that nothing
+ * more is paid for; then dependent rows before the rows they refer to. Each step locks rows in the order that all other
+ * code uses: jobs, their avatars, photos, streams.
  */
 export function erasureSteps({ account, photos, models, generations, avatars }: PersonalData): ErasureStep[] {
   const eraseGenerations =
-    (isUnderWay: boolean, limit: number): ErasureStep =>
+    (isRunning: boolean, limit: number): ErasureStep =>
     async (sql, person) => {
-      const ids = await generations.lockSome(sql, person, isUnderWay, limit);
-      if (ids.length === 0) return nothing;
+      const ids = await generations.lockSome(sql, person, isRunning, limit);
+      if (ids.length === 0) return emptyBatch;
       const count = await avatars.eraseOf(sql, 'generations', ids);
       await generations.deleteLocked(sql, ids);
       return { isSome: true, counts: { generations: ids.length, avatars: count }, streams: ids };
     };
   const eraseModels =
-    (isUnderWay: boolean, limit: number): ErasureStep =>
+    (isRunning: boolean, limit: number): ErasureStep =>
     async (sql, person) => {
-      const ids = await models.lockSome(sql, person, isUnderWay, limit);
-      if (ids.length === 0) return nothing;
+      const ids = await models.lockSome(sql, person, isRunning, limit);
+      if (ids.length === 0) return emptyBatch;
       const count = await avatars.eraseOf(sql, 'models', ids);
       await models.deleteLocked(sql, ids);
       return { isSome: true, counts: { models: ids.length, avatars: count }, streams: ids };
     };
   return [
-    eraseGenerations(true, atOnce.underWay),
-    eraseModels(true, atOnce.underWay),
-    eraseGenerations(false, atOnce.generations),
-    eraseModels(false, atOnce.models),
+    eraseGenerations(true, batchSizes.running),
+    eraseModels(true, batchSizes.running),
+    eraseGenerations(false, batchSizes.generations),
+    eraseModels(false, batchSizes.models),
     async (sql, person) => {
-      const count = await photos.eraseSome(sql, person, atOnce.photos);
+      const count = await photos.eraseSome(sql, person, batchSizes.photos);
       return { isSome: count > 0, counts: { photos: count }, streams: [] };
     },
-    async (sql, person) => some(await disownEndedStreams(sql, person, erasedOwner, atOnce.streams)),
-    async (sql, person) => some(await account.eraseSome(sql, person)),
+    async (sql, person) => uncounted(await disownEndedStreams(sql, person, erasedOwner, batchSizes.streams)),
+    async (sql, person) => uncounted(await account.eraseSome(sql, person)),
   ];
 }
 
-const nothing: Batch = { isSome: false, counts: {}, streams: [] };
+const emptyBatch: Batch = { isSome: false, counts: {}, streams: [] };
 
-/** Rows that nobody counts. */
-function some(count: number): Batch {
-  return { ...nothing, isSome: count > 0 };
+/** A batch of rows that are not part of {@link ErasureCounts}. */
+function uncounted(count: number): Batch {
+  return { ...emptyBatch, isSome: count > 0 };
 }

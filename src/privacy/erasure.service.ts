@@ -11,35 +11,38 @@ import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { erasureLeaseMs, type Announcer, type ErasureWork } from './erasure.work';
 
-/** What erasures are made of. */
 export interface ErasureServiceDeps {
   database: Transactions;
   announcer: Announcer;
   work: Pick<ErasureWork, 'carryOut'>;
 }
 
-/** What must be said before anything is erased, so that nobody does it by completing a query. */
+/** The required value of `confirm`. It prevents erasures by a query that an editor completed automatically. */
 const confirmation = 'DELETE';
 
-/** How long the mutation works at it before it answers, in milliseconds; operations end after 10 s. */
-const patienceMs = 5_000;
+/** The mutation returns after this time, complete or not, in milliseconds. Must be less than the operation timeout of 10 s. */
+const maxWaitMs = 5_000;
 
-/** Erases persons. */
+/** Erases all data of an owner. */
 export class ErasureService {
   constructor(private readonly deps: ErasureServiceDeps) {}
 
   /**
-   * Erases all that the viewer has. From the first commit on nothing of it can be read by anybody, whatever comes then:
-   * a process that dies leaves the rest to a worker. While an erasure goes on, asking again is asking for the same one.
-   * @param revokesKeys - whether the API keys that stand for the viewer alone go too
-   * @returns the erasure as far as it has come
-   * @throws DomainError INVALID_INPUT without the right word
+   * Erases all data of the viewer. After the first commit none of it can be read; if the process exits, a worker
+   * completes the erasure. A call during an erasure returns the running one.
+   * @param revokesKeys - whether to revoke the API keys that belong to this viewer only
+   * @returns the erasure in its current state
+   * @throws DomainError INVALID_INPUT if `confirm` is not the required value
    */
   async erase(viewer: Viewer, confirm: string, revokesKeys: boolean): Promise<ErasureEntity> {
     if (confirm !== confirmation) {
-      throw new DomainError('INVALID_INPUT', `Nothing was erased. Write "${confirmation}" to erase it all.`, {
-        field: 'confirm',
-      });
+      throw new DomainError(
+        'INVALID_INPUT',
+        `Nothing was erased. Set confirm to "${confirmation}" to erase all your data.`,
+        {
+          field: 'confirm',
+        },
+      );
     }
     const { database, announcer, work } = this.deps;
     const { id, keyIds } = await database.transaction(async (sql) => ({
@@ -48,11 +51,11 @@ export class ErasureService {
     }));
     await failpoint('delete:marked');
     announcer.announce({ topics: keyIds.map(revocationTopic) });
-    await work.carryOut(id, patienceMs);
+    await work.carryOut(id, maxWaitMs);
     return (await this.find(id))!;
   }
 
-  /** An erasure by its receipt; null if there is none. It tells nothing of a person, so whoever has the receipt may ask. */
+  /** Finds an erasure by its receipt. The row contains no personal data, so the receipt is the only authorization. */
   async find(receipt: string): Promise<ErasureEntity | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM erasures WHERE id::text = $1',
@@ -63,8 +66,8 @@ export class ErasureService {
 }
 
 /**
- * Writes that it was asked for, which hides everything, and ends what would go on by itself: archives that are being
- * fetched. Its entry in the audit log names the receipt and not the person.
+ * Records the erasure, which hides all data of the owner, and stops running downloads of archives. The entry in the audit
+ * log contains the receipt and not the owner.
  */
 async function mark(sql: Sql, viewer: Viewer): Promise<string> {
   const id = newId();
@@ -85,6 +88,6 @@ async function running(sql: Sql, viewer: Viewer): Promise<string> {
     'SELECT id FROM erasures WHERE owner = $1 AND completed_at IS NULL',
     [viewer.owner],
   );
-  // It has become complete since: what is there now is asked for anew.
+  // The other erasure has completed in the meantime: start another one for data added since.
   return first?.id ?? mark(sql, viewer);
 }

@@ -3,12 +3,11 @@ import type { ErasureEntity } from '../accounts/erasure.entity';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { ErasureStep, Batch } from './erasure-steps';
 
-/** Tells those who wait that something has been committed. */
+/** Notifies subscribers and workers after a commit. */
 export interface Announcer {
   announce(wake: { streams?: readonly string[]; work?: boolean; topics?: readonly string[] }): void;
 }
 
-/** What the erasing is made of. */
 export interface ErasureWorkDeps {
   database: Transactions;
   announcer: Announcer;
@@ -16,30 +15,31 @@ export interface ErasureWorkDeps {
 }
 
 /**
- * How long nobody else takes up an erasure that somebody has in hand, in milliseconds; renewed with each portion. That is
- * how long its owner is kept out if the process dies.
+ * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
+ * after this time; until then its owner stays locked out.
  */
 export const erasureLeaseMs = 5_000;
 
-/** The longest that one statement may take, in milliseconds: see database/data-source.ts. */
+/** The statement timeout in milliseconds, as set in database/data-source.ts. */
 const statementMs = 15_000;
 
 /**
- * When an erasure is looked at once more after it is complete, in milliseconds; then its owner is forgotten. Requests that
- * were admitted before it are refused by its mark until then, and by their age after that.
+ * The delay between completion and the final check, in milliseconds. The final check removes the owner from the row.
+ * Requests that were admitted before the erasure are refused because of this row until then, and because of their age
+ * afterwards.
  */
-const lastLookMs = admissionMs + statementMs;
+const finalCheckMs = admissionMs + statementMs;
 
-/** An erasure, with its moment as the database wrote it. */
+/** An erasure; `until` is its time in the precision of the database. */
 type Erasing = ErasureEntity & { owner: string; until: string };
 
-/** Carries erasures out: portion by portion, whoever began them. */
+/** Carries out erasures batch by batch, independent of the process that started them. */
 export class ErasureWork {
   constructor(private readonly deps: ErasureWorkDeps) {}
 
   /**
-   * Takes up what nobody has in hand: erasures whose process died, and last looks.
-   * @returns how many erasures were in hand
+   * Continues one erasure whose lease has expired, or runs its final check.
+   * @returns the number of erasures processed
    */
   async processBatch(signal: AbortSignal): Promise<number> {
     const [due] = await this.deps.database.rows<{ id: string }>(
@@ -49,39 +49,39 @@ export class ErasureWork {
       [erasureLeaseMs],
     );
     if (!due) return 0;
-    while (!signal.aborted && (await this.portion(due.id)));
+    while (!signal.aborted && (await this.eraseBatch(due.id)));
     return 1;
   }
 
   /**
-   * Goes on with an erasure until all is gone, or the time is over; a worker does the rest then. Several may do it at
-   * once: portions wait for each other.
+   * Continues an erasure until it is complete or `maxMs` have passed; a worker does the rest. Safe to run concurrently:
+   * batches of one erasure are serialized by a row lock.
    */
-  async carryOut(id: string, patienceMs: number): Promise<void> {
-    const endMs = performance.now() + patienceMs;
-    while (performance.now() < endMs && (await this.portion(id)));
+  async carryOut(id: string, maxMs: number): Promise<void> {
+    const endMs = performance.now() + maxMs;
+    while (performance.now() < endMs && (await this.eraseBatch(id)));
   }
 
-  /** @returns whether there may be more to do now */
-  private async portion(id: string): Promise<boolean> {
+  /** @returns whether more rows may remain */
+  private async eraseBatch(id: string): Promise<boolean> {
     const { database, announcer } = this.deps;
-    const portion = await database.transaction(async (sql) => {
+    const batch = await database.transaction(async (sql) => {
       const erasing = await lock(sql, id);
       if (!erasing) return null;
-      const found = await this.eraseNext(sql, erasing);
-      if (found) await count(sql, id, found);
+      const erased = await this.eraseNext(sql, erasing);
+      if (erased) await count(sql, id, erased);
       else await close(sql, erasing);
-      return found;
+      return erased;
     });
-    // The bytes are doomed: deleting them is work that is due.
-    if (portion) announcer.announce({ streams: portion.streams, work: true });
-    return portion !== null;
+    // The rows have scheduled deletions of stored objects, which workers carry out.
+    if (batch) announcer.announce({ streams: batch.streams, work: true });
+    return batch !== null;
   }
 
   private async eraseNext(sql: Sql, person: Erasing): Promise<Batch | null> {
     for (const step of this.deps.steps) {
-      const portion = await step(sql, person);
-      if (portion.isSome) return portion;
+      const batch = await step(sql, person);
+      if (batch.isSome) return batch;
     }
     return null;
   }
@@ -106,17 +106,17 @@ async function count(sql: Sql, id: string, { counts }: Batch): Promise<void> {
   );
 }
 
-/** Nothing was found: complete for now, and after the last look for good. Then whose it was is forgotten. */
+/** Called when no rows are left: marks the erasure as complete or, after the final check, removes its owner. */
 async function close(sql: Sql, { id, completedAt }: Erasing): Promise<void> {
   if (completedAt === null) {
     await sql.rows(
       `UPDATE erasures SET completed_at = now(), due_at = now() + $2 * interval '1 ms' WHERE id = $1`,
-      [id, lastLookMs],
+      [id, finalCheckMs],
     );
   } else {
     await sql.rows(
       `UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1 AND completed_at < now() - $2 * interval '1 ms'`,
-      [id, lastLookMs],
+      [id, finalCheckMs],
     );
   }
 }

@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * An archive that somebody may fetch. It is made while it is fetched, so there is nothing here but whose it is: the URL
- * names this row and not the person, and dies with it.
+ * A download URL for an owner's archive. The archive is created during the download and not stored. The URL contains
+ * the id of this row, not the owner, and stops working when the row is deleted.
  */
 @Entity('exports')
 @Index('exports_of_owner', ['owner'])

@@ -11,7 +11,6 @@ import { archiveOf } from './archive';
 import type { PersonalData } from './erasure-steps';
 import { zip } from './zip';
 
-/** What exports are made of. */
 export interface ExportServiceDeps {
   database: Transactions;
   data: PersonalData;
@@ -20,27 +19,27 @@ export interface ExportServiceDeps {
   limits: TransferLimits;
 }
 
-/** An archive on its way. */
+/** An archive during its download. */
 export interface Archive {
   fileName: string;
   bytes: AsyncIterable<Uint8Array>;
-  /** Must be ended when its signal is aborted. */
+  /** The sender must stop when its signal is aborted. */
   transfer: Transfer;
 }
 
-/** How long the URL of an archive works, in milliseconds. */
+/** The lifetime of a download URL in milliseconds. */
 const urlMs = 3_600_000;
 
-/** How many URLs of archives one owner may have that still work. */
+/** The maximum number of valid download URLs per owner. */
 const maxOffers = 10;
 
-/** How long an archive may be on its way after its URL has expired, in milliseconds. */
+/** How long a download may continue after its URL has expired, in milliseconds. */
 const maxServeMs = 86_400_000;
 
-/** What refused clients are told to wait, in seconds. */
+/** `retryAfterSeconds` of refused downloads. */
 const busySeconds = 30;
 
-/** Gives persons all that is kept of them. */
+/** Exports all data of an owner as an archive. */
 export class ExportService {
   private readonly transfers: TransferSlots;
 
@@ -49,8 +48,8 @@ export class ExportService {
   }
 
   /**
-   * A URL that gives the viewer's archive, for an hour.
-   * @throws DomainError RATE_LIMITED if there are ten such URLs already
+   * Creates a download URL for the viewer's archive.
+   * @throws DomainError RATE_LIMITED if {@link maxOffers} URLs are valid already
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
@@ -69,18 +68,17 @@ export class ExportService {
   }
 
   /**
-   * Makes the archive of a URL that {@link offer} gave, while `send` takes it. One that was cut off can be fetched again
-   * from the beginning as long as its URL works.
-   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the person's data have been erased, also in the middle of the
-   * bytes; SERVICE_UNAVAILABLE while this person, or too many others, fetch one; TIMEOUT if the client takes it too
-   * slowly
+   * Creates the archive of a URL from {@link offer} while `send` reads it. An interrupted download can be restarted from
+   * the beginning while its URL is valid.
+   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the data have been erased, also during the download;
+   * SERVICE_UNAVAILABLE while this owner, or too many others, download an archive; TIMEOUT if the client reads too slowly
    */
   async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
     const { database, data, signer } = this.deps;
     if (signer.verify('export', pathOf(id), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
-        'This URL is not valid, or not any more. Ask exportMyData for a new one.',
+        'This URL is invalid or has expired. Call exportMyData for a new one.',
       );
     }
     const person = await this.personOf(id);
@@ -91,7 +89,7 @@ export class ExportService {
     );
   }
 
-  /** Whose archive it is, with all that is there now. */
+  /** The owner of the archive, and the time up to which data are exported. */
   private async personOf(id: string): Promise<Person> {
     const [person] = await this.deps.database.rows<Person>(
       `SELECT owner, now()::text AS until FROM exports
@@ -102,7 +100,7 @@ export class ExportService {
     return person;
   }
 
-  /** An erasure deletes the row. An archive on its way may outlast its URL. */
+  /** Does not check the expiry of the URL, since a download may outlast it. An erasure deletes the row. */
   private async checkNotErased(id: string): Promise<void> {
     const rows = await this.deps.database.rows(
       `SELECT id FROM exports WHERE id = $1 AND NOT ${isBeingErased('exports.owner')}`,
@@ -113,8 +111,8 @@ export class ExportService {
 }
 
 /**
- * Deletes offers that expired a day ago. No archive of theirs is sent any longer.
- * @returns how many, at most 1,000 a call
+ * Deletes download URLs that expired a day ago, when their downloads have ended.
+ * @returns the number of deleted rows, at most 1,000 per call
  */
 export async function pruneExports(sql: Sql): Promise<number> {
   const gone = await sql.rows(
@@ -133,9 +131,13 @@ async function checkOffers(sql: Sql, { owner }: Viewer): Promise<void> {
     [owner],
   );
   if (offers!.count < maxOffers) return;
-  throw new DomainError('RATE_LIMITED', 'You have ten URLs of archives that still work. Use one of them.', {
-    details: { maximum: maxOffers, retryAfterSeconds: offers!.seconds },
-  });
+  throw new DomainError(
+    'RATE_LIMITED',
+    `You already have ${maxOffers} valid download URLs. Use one of them, or retry when one has expired.`,
+    {
+      details: { maximum: maxOffers, retryAfterSeconds: offers!.seconds },
+    },
+  );
 }
 
 function pathOf(id: string): string {
@@ -143,14 +145,14 @@ function pathOf(id: string): string {
 }
 
 const transferErrors: TransferErrors = {
-  tooSlow: () => new DomainError('TIMEOUT', 'The archive was read too slowly. Fetch it again.'),
-  ownerFull: () => busy('Your archive is being fetched already.'),
-  full: () => busy('Too many archives are being fetched at the moment.'),
-  displaced: () => busy('Too many archives are being fetched, and this one was read the slowest.'),
+  tooSlow: () => new DomainError('TIMEOUT', 'The archive was read too slowly. Download it again.'),
+  ownerFull: () => busy('Your archive is already being downloaded.'),
+  full: () => busy('Too many archives are being downloaded.'),
+  displaced: () => busy('Too many archives are being downloaded, and this one was read most slowly.'),
 };
 
 function busy(why: string): DomainError {
-  return new DomainError('SERVICE_UNAVAILABLE', `${why} Try again in half a minute.`, {
+  return new DomainError('SERVICE_UNAVAILABLE', `${why} Retry in ${busySeconds} seconds.`, {
     details: { retryAfterSeconds: busySeconds },
   });
 }

@@ -6,9 +6,9 @@ import type { ErasureService } from './erasure.service';
 import type { ExportService } from './export.service';
 import { Erasure, ExportMyDataPayload } from './privacy.type';
 
-/** What a person may ask of all that is kept of it. */
+/** Erasure and export of the personal data of the viewer. */
 @Resolver()
-export class PersonResolver {
+export class PrivacyResolver {
   constructor(
     private readonly erasures: Pick<ErasureService, 'erase' | 'find'>,
     private readonly exports: Pick<ExportService, 'offer'>,
@@ -17,15 +17,17 @@ export class PersonResolver {
   @WithoutAdmission()
   @Mutation(() => Erasure, {
     description:
-      'Erases all that you have here, for good: photos, models, generations, avatars, what was told of them, and your name in what must be kept. Nothing of it can be read from then on, running work ends, subscriptions end with NOT_FOUND, and the files of the pictures are deleted right after their rows, some thousands a second. Calling it again succeeds.',
+      'Permanently erases all your data: photos, models, generations, avatars and their events. Records that must be kept no longer contain your name. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Picture files are deleted shortly after their rows, some thousands per second. Calling it again succeeds.',
   })
   async deleteMyData(
-    @Arg('confirm', () => String, { description: 'The word `DELETE`; with anything else nothing happens.' })
+    @Arg('confirm', () => String, {
+      description: 'Must be `DELETE`; any other value is refused with INVALID_INPUT.',
+    })
     confirm: string,
     @Arg('revokeKeys', () => Boolean, {
       defaultValue: false,
       description:
-        'Also revokes the API keys that stand for you alone, the one that you use now among them. Keys that act for others stay.',
+        'Also revokes the API keys that belong to you only, including the one used for this call. Keys that act for other owners stay valid.',
     })
     revokeKeys: boolean,
     @Ctx() { viewer }: GraphQLContext,
@@ -36,18 +38,18 @@ export class PersonResolver {
   @WithoutAdmission()
   @Query(() => Erasure, {
     nullable: true,
-    description: 'An erasure by its receipt, which `deleteMyData` answered; null if there is none.',
+    description: 'An erasure by the receipt that `deleteMyData` returned; null if the receipt is unknown.',
   })
   async erasure(
-    @Arg('receipt', () => ID, { description: 'As `deleteMyData` answered it.' }) receipt: string,
+    @Arg('receipt', () => ID, { description: 'The receipt that `deleteMyData` returned.' }) receipt: string,
   ): Promise<Erasure | null> {
-    const found = await this.erasures.find(receipt);
-    return found && erasureOf(found);
+    const erasure = await this.erasures.find(receipt);
+    return erasure && erasureOf(erasure);
   }
 
   @Mutation(() => ExportMyDataPayload, {
     description:
-      'Gives you everything that is kept of you in one archive: all data as JSON, all avatars, and the photos that are not deleted yet.',
+      'Exports all data stored about you as one archive: all data as JSON, all avatars, and the photos that are not deleted yet.',
   })
   exportMyData(@Ctx() { viewer }: GraphQLContext): Promise<ExportMyDataPayload> {
     return this.exports.offer(viewer);

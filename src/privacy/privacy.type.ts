@@ -1,10 +1,9 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 
-/** What was erased, in numbers. */
-@ObjectType({ description: 'How much was erased.' })
+@ObjectType({ description: 'Numbers of erased objects.' })
 export class ErasureCounts {
-  @Field(() => Int, { description: 'Photos, with their bytes if they had any.' })
+  @Field(() => Int, { description: 'Photos, including their files.' })
   photos: number;
 
   @Field(() => Int, { description: 'Models.' })
@@ -17,19 +16,17 @@ export class ErasureCounts {
   avatars: number;
 }
 
-/** An erasure, as clients see it. */
 @ObjectType({
-  description:
-    'The erasure of somebody’s data. This is all that is left, and nothing in it leads to the person.',
+  description: 'The record of an erasure. It contains no personal data.',
 })
 export class Erasure {
   @Field(() => ID, {
     description:
-      'Made at random. Keep it: with it `erasure` and the operator find this entry, and nobody does without.',
+      'A random id. Keep it: the query `erasure` and the operator can find this record only by its receipt.',
   })
   receipt: string;
 
-  @Field(() => DateTimeScalar, { description: 'From this moment on nothing of it can be read by anybody.' })
+  @Field(() => DateTimeScalar, { description: 'The time from which the data cannot be read.' })
   erasedAt: Date;
 
   @Field(() => DateTimeScalar, {
@@ -39,19 +36,18 @@ export class Erasure {
   })
   completedAt: Date | null;
 
-  @Field(() => ErasureCounts, { description: 'What was erased so far.' })
+  @Field(() => ErasureCounts, { description: 'Numbers of objects erased so far.' })
   counts: ErasureCounts;
 }
 
-/** What `exportMyData` answers. */
-@ObjectType({ description: 'Where to get everything.' })
+@ObjectType({ description: 'The download URL of an archive.' })
 export class ExportMyDataPayload {
   @Field(() => UrlScalar, {
     description:
-      'A GET gives a ZIP archive: `data.json` with everything that is known, the avatars and the photos. It is made while it is sent. Whoever has the URL gets the archive, so keep it to yourself.',
+      'A GET request returns a ZIP archive with `data.json`, the avatars and the photos. The archive is created during the download. Anyone who has the URL can download the archive, so keep it secret.',
   })
   url: string;
 
-  @Field(() => DateTimeScalar, { description: 'Until when the URL works.' })
+  @Field(() => DateTimeScalar, { description: 'The URL is valid until this time.' })
   expiresAt: Date;
 }
