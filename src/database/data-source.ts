@@ -33,17 +33,17 @@ const migrations = [
   MediaDeletions1764200000000,
 ];
 
-/** What a data source is made of. */
+/** Options of {@link createDataSource}. */
 export interface DataSourceOptions {
   url: string;
-  /** The most connections of this process's pool. */
+  /** Maximum number of pooled connections. */
   poolSize: number;
   entities: EntityTarget<ObjectLiteral>[];
 }
 
 /**
- * The way to PostgreSQL. Not connected yet. Statements end after 15 s and a transaction that idles after 30 s, so
- * that no lock outlives a process that hangs.
+ * Creates an unconnected data source. Statements are limited to 15 s and idle transactions to 30 s, so that no lock
+ * outlives a hanging process.
  */
 export function createDataSource({ url, poolSize, entities }: DataSourceOptions): DataSource {
   return new DataSource({

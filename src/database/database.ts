@@ -3,8 +3,8 @@ import { DomainError } from '../core/errors';
 import type { Sql, Transactions } from '../core/sql';
 
 /**
- * PostgreSQL, as the features use it. A database that cannot be reached, or takes no writes, is an answer to the
- * caller and no bug: it comes out as SERVICE_UNAVAILABLE.
+ * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
+ * SERVICE_UNAVAILABLE.
  */
 export class Database implements Transactions {
   constructor(private readonly source: DataSource) {}
@@ -13,7 +13,7 @@ export class Database implements Transactions {
     return asUnavailable(() => rowsOf<Row>(this.source.manager, text, parameters));
   }
 
-  /** A transaction that lost a race for locks did nothing, and is run again, a few times. */
+  /** Runs a transaction; after a serialization failure or deadlock it is rolled back and repeated a few times. */
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     for (let run = 1; ; run += 1) {
       try {
@@ -49,20 +49,20 @@ async function rowsOf<Row>(
   parameters: readonly unknown[],
 ): Promise<Row[]> {
   const answer: unknown = await manager.query(text, parameters as unknown[]);
-  // TypeORM answers UPDATE and DELETE with [rows, count], everything else with the rows.
+  // TypeORM returns [rows, count] for UPDATE and DELETE, and rows for everything else.
   const isPair =
     Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[0]) && typeof answer[1] === 'number';
   return (isPair ? answer[0] : answer) as Row[];
 }
 
 /**
- * Classes of SQLSTATE that say "not now": 08 connection, 53 resources (53100 is a full disk), 57P the server is going
- * down or coming up, 25006 a read-only standby, 58 system error. 40001 and 40P01: lost a race, nothing was done. 55P03 and
- * 57014: a lock, or the end of a statement, was waited for too long.
+ * SQLSTATEs of temporary failures: class 08 connection, 53 resources (53100 is a full disk), 57P shutdown or
+ * startup, 25006 read-only standby, 58 system error, 40001 and 40P01 serialization failure or deadlock, 55P03 and
+ * 57014 lock or statement timeout.
  */
 const unavailableState = /^(08|53|57P|25006|58|40001|40P01|55P03|57014)/;
 const unavailableSystemCalls = new Set([
-  // The socket file of a server on this machine, while that is down.
+  // The missing socket file of a stopped local server.
   'ENOENT',
   'EHOSTUNREACH',
   'ENETUNREACH',
@@ -76,7 +76,7 @@ const unavailableSystemCalls = new Set([
   'ENFILE',
 ]);
 
-/** Whether an error means that PostgreSQL cannot be used now, and the same may work later. */
+/** Whether an error means that PostgreSQL is temporarily unavailable. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
@@ -87,8 +87,8 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 /**
- * PostgreSQL's texts can hold every character but one: 22021 says so of `text`, 22P05 of `jsonb`. Told here, at the one
- * way in, and not at every input that becomes a text.
+ * PostgreSQL cannot store U+0000: SQLSTATE 22021 for `text`, 22P05 for `jsonb`. Checked here once instead of for
+ * every text input.
  */
 function holdsNullCharacter(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
@@ -100,14 +100,18 @@ async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Resul
     return await work();
   } catch (error) {
     if (holdsNullCharacter(error)) {
-      throw new DomainError('INVALID_INPUT', 'A text holds the character U+0000, which cannot be stored.', {
-        cause: error,
-      });
+      throw new DomainError(
+        'INVALID_INPUT',
+        'A text contains the character U+0000, which cannot be stored.',
+        {
+          cause: error,
+        },
+      );
     }
     if (!isUnavailable(error)) throw error;
     throw new DomainError(
       'SERVICE_UNAVAILABLE',
-      'The database cannot be used right now. Send the request again in a few seconds; with the same idempotencyKey it is done once.',
+      'The database is temporarily unavailable. Retry in a few seconds; with the same idempotencyKey the request is executed once.',
       { cause: error },
     );
   }

@@ -3,22 +3,22 @@ import { MigrationExecutor, type DataSource } from 'typeorm';
 import { pause } from '../core/clock';
 import { createDataSource } from './data-source';
 
-/** Any number that nothing else locks by: 'likeness' on a telephone's keys. */
+/** The key of the advisory lock: an arbitrary number ('likeness' on a telephone keypad). */
 const lockKey = 54_537_377;
 
-/** How long another process that migrates is waited for. */
+/** Maximum wait for another process that migrates. */
 const maxWaitText = '60s';
-/** How long a migration waits for a table: everything that needs the table waits behind it meanwhile. */
+/** Maximum wait of a migration for a table lock: meanwhile all statements on the table wait too. */
 const maxTableLockText = '10s';
 const maxTries = 6;
-/** Between tries, in milliseconds, so that what has queued up gets through. */
+/** The delay between tries, in milliseconds, so that waiting statements can run. */
 const retryMs = 2_000;
 
 /**
- * Brings the database to the newest schema. Several processes may start at once: one migrates under an advisory lock
- * while the others wait, at most a minute. A migration may take as long as a large table needs; it waits for the lock of
- * a table only briefly, and is tried again.
- * @throws Error that says what to do, if a lock could not be had
+ * Migrates the database to the latest schema. Several processes may start concurrently: one migrates under an
+ * advisory lock, the others wait for at most a minute. A migration may take as long as it needs, but waits for
+ * table locks only briefly and is then repeated.
+ * @throws Error with advice if a lock could not be obtained
  */
 export async function migrate(url: string): Promise<void> {
   const holder = new Client({
@@ -48,7 +48,7 @@ export async function migrate(url: string): Promise<void> {
 async function runMigrations(source: DataSource): Promise<void> {
   const runner = source.createQueryRunner();
   try {
-    // The limit of ordinary statements would end the rewrite of a large table, and the same limit of a role would, too.
+    // Migrations need more time than the statement timeout, including a timeout set for the role.
     await runner.query(`SET statement_timeout = 0; SET lock_timeout = '${maxTableLockText}'`);
     for (let tries = 1; ; tries += 1) {
       const executor = new MigrationExecutor(source, runner);
@@ -67,7 +67,7 @@ async function runMigrations(source: DataSource): Promise<void> {
   }
 }
 
-/** `55P03`: a lock could not be had in time. */
+/** `55P03`: lock_not_available. */
 function isLockTimeout(error: unknown): boolean {
   return (error as { code?: unknown }).code === '55P03';
 }
@@ -81,8 +81,8 @@ function tableLocked(cause: unknown): Error {
 }
 
 /**
- * Looks whether the database has the newest schema, and changes nothing: for a gateway whose role may not.
- * @throws Error that says what to do, if a migration is missing
+ * Checks, without changes, that the database has the latest schema; for a gateway whose role must not migrate.
+ * @throws Error with advice if a migration is missing
  */
 export async function checkMigrated(url: string): Promise<void> {
   const source = await createDataSource({ url, poolSize: 1, entities: [] }).initialize();
@@ -91,7 +91,7 @@ export async function checkMigrated(url: string): Promise<void> {
     const missing = source.migrations.filter(({ name = '' }) => !done.has(name));
     if (missing.length === 0) return;
     throw new Error(
-      `The database lacks ${missing.length} of ${source.migrations.length} migrations, and MIGRATE=false forbids to run them. ` +
+      `The database lacks ${missing.length} of ${source.migrations.length} migrations, and MIGRATE=false disables running them. ` +
         'Run `npm run likeness -- migrate` with the DATABASE_URL of the role that owns the tables.',
     );
   } finally {
@@ -99,7 +99,7 @@ export async function checkMigrated(url: string): Promise<void> {
   }
 }
 
-/** `42P01`: there is no such table. */
+/** `42P01`: undefined_table. */
 const undefinedTable = '42P01';
 
 async function appliedIn(source: DataSource): Promise<Set<string>> {

@@ -1,6 +1,9 @@
 import { DefaultNamingStrategy } from 'typeorm';
 
-/** Columns are snake_case in the database and camelCase here; keys are called `<table>_pkey`, as PostgreSQL does. */
+/**
+ * Columns are snake_case in the database and camelCase here; primary keys are named `<table>_pkey`, as by
+ * PostgreSQL.
+ */
 export class SnakeNaming extends DefaultNamingStrategy {
   override columnName(propertyName: string, customName: string | undefined): string {
     return customName ?? propertyName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

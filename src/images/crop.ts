@@ -1,34 +1,33 @@
 import sharp from 'sharp';
 
-/** Decoded pixels: three bytes each, sRGB, row by row. */
+/** Decoded sRGB pixels, three bytes each, by rows. */
 export interface RawPicture {
   data: Buffer;
   info: { width: number; height: number; channels: 3 };
 }
 
-/** The square to cut out, in pixels of the picture it was chosen for. */
+/** A square to crop, in pixels of the source picture. */
 export interface Square {
   left: number;
   top: number;
   side: number;
 }
 
-/** The shorter side of the thumbnail that is looked at, in pixels. */
+/** The shorter side of the analysed thumbnail, in pixels. */
 const thumbSide = 96;
 
-/** How far a pixel must stand out from its surroundings to count, summed over three channels; below is noise. */
+/** Minimum contrast of a pixel that counts as detail, summed over three channels; less is noise. */
 const faint = 6;
 
-/** Beyond this a pixel counts no more: a hard edge of the background shall not outweigh a face. */
+/** Maximum contrast that counts, so that a hard edge of the background does not outweigh a face. */
 const strong = 60;
 
 /**
- * Chooses the largest square of an upright picture so that the subject's face stays in it: where the fine detail is,
- * because a camera is focused on its subject. Across, the middle of the detail is the middle of the square. Down, the
- * square starts no lower than the detail does, since heads are at the upper end of people and pets.
+ * Chooses the largest square of an upright picture that keeps the subject's face, by fine detail, since cameras
+ * focus on the subject. Horizontally, the square is centred on the detail. Vertically, it starts no lower than the
+ * detail, since heads are at the top of people and pets.
  *
- * sharp's own `attention` was tried first: of 16 crops of real portraits it cut two faces off and three in half. This
- * kept all of them.
+ * Of 16 crops of real portraits, sharp's `attention` cut off two faces and halved three; this kept all of them.
  */
 export async function chooseSquare(picture: RawPicture): Promise<Square> {
   const { width, height } = picture.info;
@@ -43,7 +42,7 @@ export async function chooseSquare(picture: RawPicture): Promise<Square> {
   return { left: 0, top: within(start, height), side };
 }
 
-/** How much detail there is in each column and each row of a thumbnail. */
+/** The amount of detail in each column and each row of a thumbnail. */
 async function measureDetail(picture: RawPicture): Promise<{ columns: Float64Array; rows: Float64Array }> {
   const scale = thumbSide / Math.min(picture.info.width, picture.info.height);
   const width = Math.round(picture.info.width * scale);
@@ -67,7 +66,7 @@ async function measureDetail(picture: RawPicture): Promise<{ columns: Float64Arr
   return { columns, rows };
 }
 
-/** How far along, from 0 to 1, the given part of all detail lies before; the middle where there is none. */
+/** The position, from 0 to 1, before which the given part of all detail is; 0.5 without detail. */
 function share(detail: Float64Array, part: number): number {
   const wanted = detail.reduce((sum, value) => sum + value, 0) * part;
   if (wanted === 0) return 0.5;

@@ -4,43 +4,42 @@ import { guessFormat, type PictureFormat } from './format';
 import { PictureProblem } from './image-problem';
 import { readStructure, type PictureStructure } from './structure';
 
-// No two pictures are the same, and a cache would keep faces in memory.
+// Pictures are not processed twice, and a cache would keep personal pictures in memory.
 sharp.cache(false);
-// One thread a picture: the workshop's gate says how many cores are used.
+// One thread per picture: the semaphore limits the number of used cores.
 sharp.concurrency(1);
-// Phones' HDR photos are read as the plain JPEGs that they are as well: the gain map is not wanted, and libvips'
-// loader for it does not heed `failOn`.
+// Decode phones' HDR photos as plain JPEGs: the gain map is not needed, and its loader in libvips ignores `failOn`.
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 
-/** The most pixels a picture may have. Asked of the header, before decoding. */
+/** Maximum number of pixels, checked in the header before decoding. */
 const maxPixels = 50_000_000;
 
 /**
- * The most for one that is stored in passes over the whole picture (progressive JPEG, interlaced PNG): it is decoded in
- * memory as a whole, up to 8 bytes a pixel, while others pass through in stripes.
+ * Maximum number of pixels for progressive JPEG and interlaced PNG: these are decoded in memory as a whole, with up
+ * to 8 bytes per pixel, while others are decoded in stripes.
  */
 const maxPixelsInPasses = 25_000_000;
 
-/** How long one decoding may take, in seconds; the slowest allowed pictures that were found take a tenth of it. */
+/** Maximum duration of one decoding, in seconds; about ten times the measured maximum of allowed pictures. */
 export const defaultTimeLimitSeconds = 20;
 
-/** A picture's bytes, the path of the file that holds them, or a function that reads them. */
+/** The bytes of a picture, the path of its file, or a function that reads it. */
 export type PictureSource = Buffer | string | (() => Promise<Buffer>);
 
-/** A picture whose outside has been checked. Nothing of its inside has been decoded yet. */
+/** A picture whose header has been checked and whose pixels have not been decoded. */
 export interface OpenedPicture {
   bytes: Buffer;
   format: PictureFormat;
-  /** In pixels, upright: after the turn that EXIF asks for. */
+  /** Dimensions in pixels after the EXIF rotation. */
   width: number;
   height: number;
   structure: PictureStructure;
 }
 
 /**
- * Reads what a picture is by its content and refuses what must not be decoded.
- * @param formats - those taken here
- * @throws PictureProblem UNSUPPORTED_TYPE, UNREADABLE, TOO_MANY_PIXELS or ANIMATED, with the bare fact as message
+ * Determines the format from the content, and rejects pictures that must not be decoded.
+ * @param formats - the accepted formats
+ * @throws PictureProblem UNSUPPORTED_TYPE, UNREADABLE, TOO_MANY_PIXELS or ANIMATED, with the problem as its message
  */
 export async function openPicture(
   source: PictureSource,
@@ -68,13 +67,13 @@ async function bytesOf(source: PictureSource): Promise<Buffer> {
 }
 
 function refuseTooLarge({ width, height, isProgressive }: Metadata): void {
-  const most = isProgressive ? maxPixelsInPasses : maxPixels;
-  if (width * height <= most) return;
+  const max = isProgressive ? maxPixelsInPasses : maxPixels;
+  if (width * height <= max) return;
   const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e5) / 10} million`;
   const kind = isProgressive ? ' for a progressive or interlaced picture' : '';
   throw new PictureProblem(
     'TOO_MANY_PIXELS',
-    `The picture has ${given}; the most is ${most / 1e6} million${kind}.`,
+    `The picture has ${given}; the maximum is ${max / 1e6} million${kind}.`,
   );
 }
 
@@ -86,14 +85,14 @@ async function readHeader(bytes: Buffer): Promise<Metadata> {
   }
 }
 
-/** Warnings that lose no pixel. Samsung's cameras write the first into every photo; libvips repeats libjpeg's words. */
+/** Warnings without loss of pixels. Samsung cameras cause the first in every photo; libvips repeats libjpeg's text. */
 const harmlessWarnings = /Invalid SOS parameters|unknown JFIF revision|Unknown Adobe color transform/;
 
 /**
- * Decodes a picture, upright, and lets `work` make something of it. Damage is refused: for JPEG already libjpeg's
- * warnings count, since with sharp's `error` level a photo that was cut in half and closed again would pass as half
- * grey. PNG is guarded by its checksums, and libpng warns of trifles.
- * @param work - called a second time if the first met a harmless warning only
+ * Decodes a picture, upright, and passes it to `work`. Damaged pictures are rejected: for JPEG, libjpeg's warnings
+ * count as damage, since with sharp's `error` level a truncated photo with an end marker would pass as half grey.
+ * PNG has checksums, and libpng warns about harmless details.
+ * @param work - called a second time if the first call failed with a harmless warning only
  * @throws PictureProblem UNREADABLE
  */
 export async function decode<T>(
@@ -114,7 +113,7 @@ export async function decode<T>(
       return attempt('error');
     });
   } catch (error) {
-    // A decoder that is stopped does not always say that it was.
+    // An aborted decoder does not always report the abort.
     const isLate = performance.now() - started >= timeLimitSeconds * 1000;
     throw isLate
       ? new PictureProblem('UNREADABLE', 'The picture takes too long to decode.', error)
@@ -123,5 +122,5 @@ export async function decode<T>(
 }
 
 function damaged(error: unknown): PictureProblem {
-  return new PictureProblem('UNREADABLE', 'The picture is damaged or was cut off.', error);
+  return new PictureProblem('UNREADABLE', 'The picture is damaged or truncated.', error);
 }

@@ -1,14 +1,14 @@
-/** The formats that pictures are taken in; photos only as the first two. */
+/** The accepted formats; photos only as JPEG or PNG. */
 export type PictureFormat = 'jpeg' | 'png' | 'webp';
 
-/** What some bytes are, by what stands in them. `label` is for people: "a GIF picture". */
+/** The detected type of a file. `label` is for messages: "a GIF picture". */
 export type FormatGuess = { format: PictureFormat; label: string } | { format: null; label: string };
 
-/** How a format is known: its first bytes, from an offset on. */
+/** A format's magic number: bytes at an offset. */
 interface Signature {
   format: PictureFormat | null;
   label: string;
-  /** What the file must begin with besides, where `at` is not 0. */
+  /** The bytes at offset 0, if `at` is not 0. */
   start?: string;
   at: number;
   /** Compared as Latin-1. */
@@ -16,8 +16,8 @@ interface Signature {
 }
 
 /**
- * Read before any decoder sees the bytes, so that a stranger's SVG, TIFF or HEIF never reaches the libraries that
- * parse those. Anything not named here is refused as well; the names only make the refusal helpful.
+ * Checked before any decoder reads the bytes, so that SVG, TIFF or HEIF from clients never reach the libraries that
+ * parse those. Unlisted formats are rejected too; the list only provides names for messages.
  */
 const signatures: readonly Signature[] = [
   { format: 'jpeg', label: 'a JPEG picture', at: 0, bytes: ['\xff\xd8\xff'] },
@@ -27,7 +27,7 @@ const signatures: readonly Signature[] = [
   { format: null, label: 'an AVIF picture', at: 4, bytes: ['ftypavif', 'ftypavis'] },
   {
     format: null,
-    label: 'a HEIC picture, as iPhones make them',
+    label: 'a HEIC picture (the format of iPhones)',
     at: 4,
     bytes: ['ftypheic', 'ftypheix', 'ftypheim', 'ftypheis', 'ftyphevc', 'ftypmif1', 'ftypmsf1'],
   },
@@ -42,7 +42,7 @@ const signatures: readonly Signature[] = [
   { format: null, label: 'a ZIP archive', at: 0, bytes: ['PK\x03\x04', 'PK\x05\x06'] },
 ];
 
-/** Says what a file is by its content; its name and its declared type are never asked. */
+/** Detects the type of a file from its content only; the filename and the declared type are ignored. */
 export function guessFormat(bytes: Buffer): FormatGuess {
   const head = bytes.toString('latin1', 0, 64);
   const found = signatures.find(

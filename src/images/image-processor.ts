@@ -4,13 +4,13 @@ import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
 import { preparePhoto, type PreparedPhoto } from './photo-image';
 import { verifyResult, type VerifiedResult } from './result-image';
 
-/** How many pictures besides uploads may wait for a place in the workshop. */
+/** Maximum number of waiting pictures besides uploads. */
 export const workshopQueue = 64;
 
 /**
- * The gate for a {@link ImageProcessor}.
- * @param width - pictures worked on at once; the number of cores, so that the API keeps its share of each
- * @param maxUploads - how many uploads there may be at once, each of which finds a place in the queue
+ * The semaphore for {@link ImageProcessor}.
+ * @param width - maximum number of pictures processed concurrently: the number of cores
+ * @param maxUploads - maximum number of concurrent uploads, all of which may wait
  */
 export function createWorkshopGate(width: number, maxUploads = 0): Semaphore {
   return new Semaphore(
@@ -25,9 +25,9 @@ export function createWorkshopGate(width: number, maxUploads = 0): Semaphore {
 }
 
 /**
- * The one place where strangers' pictures are decoded: a bounded number at once, each within a time limit, on one
- * thread each, beside the event loop. Owners are served in turn. Give paths or functions rather than buffers: a file is
- * read only when its turn has come.
+ * The only code that decodes pictures from outside: at most a fixed number concurrently, each within a time limit and
+ * on one thread, outside the event loop. Owners are served round-robin. Pass paths or functions instead of buffers, so
+ * that a file is read only when its processing starts.
  */
 export class ImageProcessor {
   constructor(
@@ -36,17 +36,17 @@ export class ImageProcessor {
   ) {}
 
   /**
-   * {@link preparePhoto} when there is a place.
-   * @param owner - whose photo it is
-   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE when too many are waiting
+   * Runs {@link preparePhoto} within the concurrency limit.
+   * @param owner - the owner of the photo, for the fair order
+   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
     return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds), owner);
   }
 
   /**
-   * {@link verifyResult} when there is a place.
-   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE when too many are waiting
+   * Runs {@link verifyResult} within the concurrency limit.
+   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   verify(source: PictureSource): Promise<VerifiedResult> {
     return this.gate.run(() => verifyResult(source, this.timeLimitSeconds));

@@ -9,40 +9,40 @@ import {
 } from './decoding';
 import { PictureProblem, type PictureProblemCode } from './image-problem';
 
-/** The side of a prepared photo in pixels: what Picsart's guide recommends to send. */
+/** The side of a prepared photo in pixels, as recommended by Picsart's guide. */
 const photoSide = 512;
 
-/** The least that the shorter side of a photo must have, in pixels; less holds too little of a face to train from. */
+/** Minimum length of the shorter side of a photo, in pixels; smaller photos have too little detail of a face. */
 const minPhotoSide = 256;
 
-/** A photo as it is kept and sent upstream. */
+/** A photo as it is stored and sent to the upstream. */
 export interface PreparedPhoto {
-  /** Holds pixels and nothing else: no EXIF, GPS, XMP, IPTC, comment, profile or thumbnail. */
+  /** Contains only pixels: no EXIF, GPS, XMP, IPTC, comment, profile or thumbnail. */
   jpeg: Buffer;
-  /** Of the photo as it came, upright, in pixels. */
+  /** Dimensions of the original, upright, in pixels. */
   sourceWidth: number;
   sourceHeight: number;
   width: number;
   height: number;
 }
 
-/** What the sender can do about each problem. */
+/** The advice for each problem. */
 const cures: Readonly<Record<PictureProblemCode, string>> = {
   UNSUPPORTED_TYPE: 'Send the photo as JPEG or PNG.',
-  UNREADABLE: 'Send the original file again, or save the photo anew as JPEG.',
+  UNREADABLE: 'Send the original file again, or save the photo as a new JPEG.',
   TOO_SMALL: `Send one whose shorter side has at least ${minPhotoSide} pixels.`,
   TOO_MANY_PIXELS: 'Send a smaller copy.',
   ANIMATED: 'Send a single picture.',
 };
 
 /**
- * Makes of a stranger's file a 512×512 JPEG that shows the photo's subject, or refuses it. What the file is, is
- * decided by its content alone. All pixels are decoded, turned upright, converted to sRGB with 8 bits (from CMYK, 16
- * bits or any embedded profile), laid on white where they are transparent, cropped and encoded anew.
+ * Converts a client's file to a 512×512 JPEG around the photo's subject, or rejects it. The type is determined from
+ * the content. All pixels are decoded, rotated upright, converted to 8-bit sRGB (from CMYK, 16 bits or any embedded
+ * profile), flattened on white, cropped and re-encoded.
  *
- * Bytes after the picture's end are accepted and lost, whatever they are: phones append gain maps, depth maps and
- * short videos to every photo, and what is encoded anew cannot carry an archive or a script along.
- * @throws PictureProblem whose message says what is wrong and what to do
+ * Trailing bytes are accepted and dropped: phones append gain maps, depth maps and short videos to photos, and a
+ * re-encoded picture cannot contain an archive or a script.
+ * @throws PictureProblem whose message states the problem and what to do
  */
 export async function preparePhoto(
   source: PictureSource,
@@ -68,7 +68,7 @@ export async function preparePhoto(
   }
 }
 
-/** The longer side is kept up to three times the shorter, so that a strip of 50 megapixels stays small. */
+/** Limits the longer side to three times the shorter, so that a strip of 50 megapixels stays small. */
 function scale(decoder: Sharp, { width, height }: OpenedPicture): Promise<RawPicture> {
   const factor = photoSide / Math.min(width, height);
   const bounded = (length: number): number => Math.min(Math.round(length * factor), photoSide * 3);

@@ -9,30 +9,31 @@ import {
 } from './decoding';
 import type { PictureFormat } from './format';
 
-/** The longer side of a preview, in pixels. */
+/** Maximum size of a preview, in pixels. */
 const previewSide = 256;
 
-/** A picture from the upstream that was decoded whole. */
+/** A fully decoded picture from the upstream. */
 export interface VerifiedResult {
-  /** Upright, in pixels. */
+  /** Dimensions, upright, in pixels. */
   width: number;
   height: number;
-  /** By content, whatever the upstream called it. */
+  /** Determined from the content, not from the upstream's Content-Type. */
   contentType: `image/${PictureFormat}`;
   /** A blur hash of 4×3 components (https://blurha.sh). */
   placeholder: string;
   /** A JPEG of at most 256×256 pixels. */
   preview: Buffer;
   /**
-   * What is to be stored in place of the file, if that held anything besides the picture: metadata, a profile,
-   * unknown parts, bytes before or after. Null if the file can be stored as it came.
+   * The bytes to store instead of the file if it contains more than the picture (metadata, a profile, unknown
+   * parts, leading or trailing bytes). Null if the file can be stored unchanged.
    */
   clean: Buffer | null;
 }
 
 /**
- * Checks that a result is a JPEG, PNG or WebP of one frame and at most 50 million pixels, by decoding all of it.
- * @throws PictureProblem with the bare fact as message; what to do about it depends on where the result came from
+ * Checks that a result is a JPEG, PNG or WebP with one frame and at most 50 million pixels, by decoding all of it.
+ * @throws PictureProblem with the problem as its message, without advice, which depends on the origin of the
+ * picture
  */
 export async function verifyResult(
   source: PictureSource,
@@ -56,7 +57,7 @@ export async function verifyResult(
   };
 }
 
-/** The same pixels in the same format, upright and in sRGB, without loss where the format was without. */
+/** Re-encodes the picture in the same format, upright and in sRGB, losslessly if it was lossless. */
 function reencode(picture: OpenedPicture, timeLimitSeconds: number): Promise<Buffer> {
   return decode(picture, timeLimitSeconds, (decoder) => {
     switch (picture.format) {

@@ -2,31 +2,30 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PictureFormat } from './format';
 import { PictureProblem } from './image-problem';
 
-/** How many segments or chunks are walked through. Encoders make some thousands for the largest pictures. */
+/** Maximum number of segments or chunks to read. Encoders make some thousands for the largest pictures. */
 const maxSegments = 50_000;
 
-/** How many bytes of entropy-coded data are searched between two turns of the event loop: about a millisecond. */
+/** How many bytes of entropy-coded data are scanned before yielding to the event loop: about a millisecond. */
 const bytesPerTurn = 1_000_000;
 
-/** What stands in a file besides the pixels. */
+/** Properties of a file besides its pixels. */
 export interface PictureStructure {
-  /** How many frames it declares; 1 for a still picture. */
+  /** The number of declared frames; 1 for a still picture. */
   frames: number;
   /**
-   * Whether it holds nothing but what is needed to draw it: no EXIF, XMP, IPTC, comment, text, profile or thumbnail,
-   * nothing unknown, and nothing before or after the picture.
+   * Whether the file contains only what is needed to render it: no EXIF, XMP, IPTC, comment, text, profile or
+   * thumbnail, nothing unknown, and no leading or trailing bytes.
    */
   bare: boolean;
-  /** Whether its pixels are kept without loss. */
+  /** Whether the encoding is lossless. */
   lossless: boolean;
 }
 
 /**
- * Walks through a file's segments or chunks without decoding any. A file whose structure is broken counts as not
- * bare; whether it can be decoded is for the decoder to say. The event loop is never blocked for more than a few
- * milliseconds, whatever the bytes are.
- * @throws PictureProblem UNREADABLE for a PNG or WebP of more than 50,000 chunks; a JPEG of as many segments counts as
- * not bare
+ * Reads a file's segments or chunks without decoding them. A file with an invalid structure is not `bare`; whether
+ * it can be decoded is left to the decoder. Never blocks the event loop for more than a few milliseconds.
+ * @throws PictureProblem UNREADABLE for a PNG or WebP of more than 50,000 chunks; a JPEG with as many segments is
+ * not `bare`
  */
 export async function readStructure(bytes: Buffer, format: PictureFormat): Promise<PictureStructure> {
   switch (format) {
@@ -42,7 +41,7 @@ export async function readStructure(bytes: Buffer, format: PictureFormat): Promi
 /** Markers without a length (ITU T.81, table B.1): TEM and the restarts. */
 const isStandalone = (marker: number): boolean => marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7);
 
-/** The segments that drawing needs: frames C0–CF (with DHT C4, DAC CC), SOS, DQT, DNL and DRI. */
+/** The segments that decoding needs: frames C0–CF (with DHT C4, DAC CC), SOS, DQT, DNL and DRI. */
 const isDrawing = (marker: number): boolean =>
   (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc8) || (marker >= 0xda && marker <= 0xdd);
 
@@ -59,7 +58,7 @@ async function isBareJpeg(bytes: Buffer): Promise<boolean> {
 /** The segment after which entropy-coded data follow. */
 const startOfScan = 0xda;
 
-/** Where the segment at `at` ends; null if it is not needed to draw. */
+/** The end of the segment at `at`; null if decoding does not need the segment. */
 function afterSegment(bytes: Buffer, at: number): number | null {
   const marker = bytes[at + 1]!;
   if (marker === 0xff) return at + 1;
@@ -89,7 +88,7 @@ async function nextMarker(bytes: Buffer, from: number): Promise<number> {
   return bytes.length;
 }
 
-/** A plain loop: a search by `indexOf` takes ten times as long where every second byte is FF. */
+/** A plain loop: `indexOf` is ten times slower if every second byte is FF. */
 function markerIn(bytes: Buffer, from: number, to: number): number | null {
   for (let at = from; at < to; at += 1) {
     if (bytes[at] === 0xff && bytes[at + 1] !== 0 && !isStandalone(bytes[at + 1]!)) return at;
@@ -97,7 +96,7 @@ function markerIn(bytes: Buffer, from: number, to: number): number | null {
   return null;
 }
 
-/** The chunks that change how the picture looks and cannot carry text (PNG, third edition, section 11). */
+/** The chunks that affect rendering and cannot contain text (PNG, third edition, section 11). */
 const pngDrawing = new Set([
   'IHDR',
   'PLTE',
@@ -147,5 +146,5 @@ function readWebp(bytes: Buffer): PictureStructure {
 }
 
 function tooManySegments(): PictureProblem {
-  return new PictureProblem('UNREADABLE', `The picture consists of more than ${maxSegments} chunks.`);
+  return new PictureProblem('UNREADABLE', `The picture has more than ${maxSegments} chunks.`);
 }

@@ -2,13 +2,13 @@ import { constants } from 'node:fs';
 import { access, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** PostgreSQL's limit for the path of any file is 1,024 bytes; its own part is below 200. */
+/** PostgreSQL limits the path of a file to 1,024 bytes; its own part is below 200. */
 const maxPathBytes = 800;
 
-/** What lies directly in these folders is checked, too. Media are too many, and PostgreSQL checks its own files. */
+/** Folders whose direct contents are checked too. Media are too many, and PostgreSQL checks its own files. */
 const checkedFolders = ['journal', 'sandbox'];
 
-/** The data directory cannot be used. The message names the cause and the cure. */
+/** The data directory cannot be used. The message states the cause and what to do. */
 class DataDirectoryError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -17,20 +17,20 @@ class DataDirectoryError extends Error {
 }
 
 /**
- * Makes the data directory if it is missing, and checks that this user can use what lies in it.
+ * Creates the data directory if it is missing, and checks that this user can access its contents.
  * @param path - absolute
  * @throws DataDirectoryError
  */
 export async function prepareDataDirectory(path: string): Promise<void> {
-  // A line break would split the lines of PostgreSQL's lock file.
+  // A line break would corrupt PostgreSQL's lock file.
   if (/\p{Cc}/u.test(path))
     throw new DataDirectoryError(
-      'DATA_DIR contains a line break or another control character. Set it to a path without.',
+      'DATA_DIR contains a line break or another control character. Set it to a path without control characters.',
     );
   const bytes = Buffer.byteLength(path);
   if (bytes > maxPathBytes)
     throw new DataDirectoryError(
-      `The path of DATA_DIR is ${bytes} bytes long, of at most ${maxPathBytes}. Set DATA_DIR to a shorter path.`,
+      `The path of DATA_DIR is ${bytes} bytes long; the maximum is ${maxPathBytes}. Set DATA_DIR to a shorter path.`,
     );
   await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new DataDirectoryError(
@@ -72,7 +72,7 @@ async function cureOf(dataDir: string, path: string, code: string | undefined): 
     () => undefined,
   );
   if (owner === undefined || owner === self)
-    return `Give it back with chmod -R u+rwX "${dataDir}", or ${elsewhere}.`;
+    return `Restore access with chmod -R u+rwX "${dataDir}", or ${elsewhere}.`;
   return (
     `It belongs to another user (uid ${owner}, this is uid ${self}), who started Likeness earlier: start it as that user, ` +
     `give the folder to this one with sudo chown -R ${self} "${dataDir}", or ${elsewhere}.`
@@ -86,7 +86,7 @@ function reasonOf(error: unknown): string {
     EPERM: 'permission denied',
     EROFS: 'read-only file system',
     ENOSPC: 'the disk is full',
-    // Node reports so where a folder above is on a read-only file system.
+    // Node reports ENOENT if a parent folder is on a read-only file system.
     ENOENT: 'the folder above it cannot be written',
     ENOTDIR: 'a part of the path is a file',
     EEXIST: 'it is a file',

@@ -13,29 +13,29 @@ import {
   type StoredObject,
 } from './media-store';
 
-/** How long a draft is left alone, in milliseconds. No upload or download is allowed to take as long. */
+/** The minimum age of drafts to be removed, in milliseconds; longer than any upload or download. */
 const staleDraftMs = 3_600_000;
 
-/** How much is written to see whether the disk takes anything, in bytes: about what a prepared photo has. */
+/** How much is written to check that the disk is writable, in bytes: the typical size of a prepared photo. */
 const probeBytes = 65_536;
 
-/** How many files are deleted at once. More would make other file operations of the process wait longer. */
+/** Maximum concurrent deletions. More would delay other file operations of the process. */
 const deletionsAtOnce = 16;
 
 /**
- * Media below one directory: `photos/<uuid>.jpg` lies in `photos/<last two digits of the uuid>/`, so that no directory
- * grows too long (the first digits of our ids are the time, and would fill one after the other). Drafts lie in
- * `.drafts`. Files are the process's own to read, 0600, and directories 0700.
+ * Stores media in one directory: `photos/<uuid>.jpg` is in `photos/<last two digits of the uuid>/`, to limit the
+ * size of directories (the first digits are the time and would fill one directory after another). Drafts are in
+ * `.drafts`. Files have mode 0600 and directories 0700.
  *
- * Everything that the disk refuses becomes a StorageUnavailableError; errors of the bytes' source pass through.
+ * Errors of the disk become StorageUnavailableError; errors of the source of the bytes pass through.
  */
 export class DiskStore implements MediaStore {
   private readonly root: string;
   private readonly drafts: string;
-  /** Directories that are known to be there for good: a file is only as durable as the way to it. */
+  /** Directories that are durable: a file is only as durable as its parent directories. */
   private readonly folders = new Map<string, Promise<void>>();
 
-  /** @param root - made when it is first needed; may be shared by processes of one machine */
+  /** @param root - created when first needed; may be shared by processes of one machine */
   constructor(root: string) {
     this.root = resolve(root);
     this.drafts = join(this.root, '.drafts');
@@ -72,8 +72,8 @@ export class DiskStore implements MediaStore {
   }
 
   /**
-   * Removes all files first and then syncs each directory once. The first sync writes what belongs to all of them, so
-   * that the others cost little; a sync between two files would wait for the disk each time.
+   * Removes all files first and then syncs each directory once: the first sync writes the changes of all, whereas a
+   * sync after each file would wait for the disk each time.
    */
   async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
     const failures = new Map<string, unknown>();
@@ -89,7 +89,7 @@ export class DiskStore implements MediaStore {
     });
     await eachOf([...folders], async ([folder, within]) => {
       try {
-        // Also where there was no file: the process that removed it may have ended before this.
+        // Also without a file: the process that removed it may have ended before syncing.
         await onDisk(() => unlessMissing(syncFolder(folder)));
       } catch (error) {
         for (const key of within) failures.set(key, error);
@@ -98,7 +98,7 @@ export class DiskStore implements MediaStore {
     return failures;
   }
 
-  /** Also removes drafts that a dead process has left. */
+  /** Also removes drafts of exited processes. */
   async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
     await this.sweepDrafts();
     const writtenBefore = Date.now() - olderThanMs;
@@ -118,18 +118,18 @@ export class DiskStore implements MediaStore {
     return join(this.root, folder, id.slice(-2), key.slice(folder.length + 1));
   }
 
-  /** Gives `work` the path of a new draft in the same file system, and leaves none behind. */
+  /** Passes the path of a new draft in the same file system to `work`, and removes the draft afterwards. */
   private async drafting<T>(work: (draft: string) => Promise<T>): Promise<T> {
     const draft = join(this.drafts, randomUUID());
     try {
       await onDisk(() => this.ensureFolder(this.drafts));
       return await work(draft);
     } catch (error) {
-      // Somebody may have taken the directories away: look again.
+      // The directories may have been removed: check them again.
       if (error instanceof StorageUnavailableError) this.folders.clear();
       throw error;
     } finally {
-      // What cannot be removed now is swept later; why it cannot matters less than what happened before.
+      // A draft that cannot be removed is swept later; this error must not hide the first one.
       await rm(draft, { force: true }).catch(() => undefined);
     }
   }
@@ -140,7 +140,7 @@ export class DiskStore implements MediaStore {
     return known;
   }
 
-  /** All keys; whatever else somebody has laid there is passed over. */
+  /** All keys; unknown files are skipped. */
   private async *keys(): AsyncGenerator<string> {
     for await (const folder of entries(this.root)) {
       for await (const shard of entries(join(this.root, folder))) {
@@ -169,7 +169,7 @@ async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promis
   await Promise.all(Array.from({ length: deletionsAtOnce }, worker));
 }
 
-/** Writes a new file and returns when it would survive a power cut; its name may not, that is its directory's. */
+/** Writes a new file and syncs its content. The caller syncs the directory. */
 async function writeDurably(
   path: string,
   bytes: AsyncIterable<Uint8Array>,
@@ -202,8 +202,8 @@ async function copy(
 }
 
 /**
- * Makes a directory with those above it, durably: also where it is there already, since whoever made it a moment ago
- * may not have synced it yet. Above the root only what was made now is synced; the rest need not be ours to read.
+ * Creates a directory and its parents durably. Existing ones are synced too, since another process may have just
+ * created them without a sync. Above the root only created directories are synced; others may not be readable.
  */
 async function makeFolder(path: string, root: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
@@ -211,9 +211,9 @@ async function makeFolder(path: string, root: string): Promise<void> {
   for (let made = path; made.length >= minLength; made = dirname(made)) await syncFolder(dirname(made));
 }
 
-/** Makes new, renamed and removed names in a directory durable. */
+/** Syncs a directory, so that new, renamed and removed names are durable. */
 async function syncFolder(path: string): Promise<void> {
-  // Windows cannot do this, and keeps names in order by itself.
+  // Windows cannot sync directories, and does not need it.
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
   try {
@@ -223,7 +223,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The names in a directory that are not hidden; none if it is not there, or is none. */
+/** The names in a directory that are not hidden; none if it is missing or not a directory. */
 async function* entries(path: string): AsyncGenerator<string> {
   const folder = await onDisk(() => unlessMissing(opendir(path)));
   if (!folder) return;

@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * Bytes that must go: written in the transaction that deletes their row, removed once the store has deleted them.
- * So a crash between the two leaves nothing behind.
+ * Bytes to be deleted: written in the transaction that deletes their row, removed when the store has deleted them,
+ * so that a crash in between leaves no bytes behind.
  */
 @Entity('media_deletions')
 @Index('media_deletions_due', ['dueAt'])

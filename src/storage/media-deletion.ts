@@ -6,45 +6,48 @@ import { readMediaKey } from './media-key';
 import type { MediaStore } from './media-store';
 
 /**
- * How long whoever deletes has for it, in milliseconds; then another takes it up. Nothing that a dead process held may
- * lie for longer than 30 seconds, least of all a face that was to be deleted.
+ * How long keys are leased for deletion, in milliseconds; then another process takes over. Must be below the 30
+ * seconds after which work of an exited process continues.
  */
 const leaseMs = 20_000;
 
-/** The wait after a first failure and the longest, in milliseconds. */
+/** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
 const maxRetryDelayMs = 300_000;
 
 /**
- * How old bytes are, in milliseconds, before they may count as orphans: longer than any upload or download takes from
- * its first byte to its row.
+ * The minimum age of orphans, in milliseconds: longer than any upload or download takes from its first byte to its
+ * row.
  */
 const orphanAgeMs = 3_600_000;
 
 /** How many keys are compared with the database in one statement. */
 const batchSize = 500;
 
-/** What a key's bytes belong to, by its prefix: the rows that may still have, or get, bytes. */
+/** For each prefix, the rows that may have, or get, bytes under a key. */
 const owners = {
   'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
-  // Names as in generations/avatar-keys.ts. Older than an hour, only what the row names belongs to it.
+  // Names as in generations/avatar-keys.ts. Bytes older than an hour belong to a row only if it refers to them.
   'avatars/': `SELECT FROM avatars
                 WHERE avatars.id = found.id AND avatars.status <> 'LOST'
                   AND found.key IN ('avatars/' || id || coalesce('.' || media_token, '') || '.picture',
                                     'avatars/' || id || coalesce('.' || media_token, '') || '.preview.jpg')`,
 } as const;
 
-/** A key that is the caller's to delete until its lease ends. */
+/** A key that is leased to the caller for deletion. */
 interface PendingDeletion {
   key: string;
   tries: number;
-  /** When it was doomed, to the microsecond; another time means that it was doomed anew, for newer bytes. */
+  /**
+   * When the deletion was scheduled, in microseconds; a different time means that it was scheduled again, for newer
+   * bytes.
+   */
   mark: string;
 }
 
 /**
- * Writes down that the bytes under these keys must go: in the transaction that deletes their rows. Only for keys that
- * no row will ever claim again. Keys without bytes, or doomed already, are no error.
+ * Schedules the deletion of the bytes under these keys, in the transaction that deletes their rows. Only for keys
+ * that no row will use again. Idempotent; keys may have no bytes.
  */
 export async function scheduleDeletion(sql: Sql, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
@@ -55,7 +58,7 @@ export async function scheduleDeletion(sql: Sql, keys: readonly string[]): Promi
   );
 }
 
-/** Deletes doomed bytes, repeating until the store has done it, and finds bytes that no row knows. */
+/** Deletes scheduled bytes, with retries, and finds orphaned bytes. */
 export class MediaDeletion {
   constructor(
     private readonly database: Transactions,
@@ -64,21 +67,21 @@ export class MediaDeletion {
   ) {}
 
   /**
-   * Deletes bytes that were just doomed, AFTER the commit that doomed them, so that they are gone when the caller
-   * answers. Never throws: what fails here is logged and left to {@link sweep}.
+   * Deletes bytes that were just scheduled, AFTER the commit, so that they are deleted before the caller responds.
+   * Never throws: failures are logged and left to {@link sweep}.
    */
   async deleteNow(keys: readonly string[]): Promise<void> {
     try {
       await this.remove(await this.claim('key = ANY($1)', keys));
     } catch (error) {
-      this.logger.warn({ err: error }, 'bytes could not be deleted at once; the sweep will');
+      this.logger.warn({ err: error }, 'bytes could not be deleted immediately; the sweep will delete them');
     }
   }
 
   /**
-   * Deletes what is due, no key by two processes at once: half of the limit what is due longest, half what is due last,
-   * so that an owner's few files do not wait behind another's many.
-   * @returns how many keys were taken up; as many as `limit` means that more may be waiting
+   * Deletes due keys; concurrent processes never delete the same key. Half of the limit are the keys that have been
+   * due longest, half the most recent ones, so that an owner's few files do not wait for another's many.
+   * @returns the number of claimed keys; if it equals `limit`, more may be due
    */
   async sweep(limit: number): Promise<number> {
     const half = (order: string, size: string): string =>
@@ -93,17 +96,17 @@ export class MediaDeletion {
   }
 
   /**
-   * Dooms bytes older than an hour that belong to no row, such as a crash between bytes and row leaves behind. Names
-   * that are not of this program's making are left alone.
-   * @param most - ends the pass once about so many were found
-   * @returns how many were doomed
+   * Schedules the deletion of bytes older than an hour that belong to no row, for example after a crash between
+   * storing bytes and their row. Unknown names are left in place.
+   * @param max - stops after about this many
+   * @returns the number of scheduled keys
    */
-  async sweepOrphans(signal: AbortSignal, most = 1_000): Promise<number> {
+  async sweepOrphans(signal: AbortSignal, max = 1_000): Promise<number> {
     let pending = 0;
     for (const prefix of Object.keys(owners) as (keyof typeof owners)[]) {
       for await (const keys of inBatches(this.store.list(prefix, orphanAgeMs))) {
         pending += await this.scheduleOrphans(prefix, keys);
-        if (pending >= most || signal.aborted) return pending;
+        if (pending >= max || signal.aborted) return pending;
       }
     }
     return pending;
@@ -150,7 +153,7 @@ export class MediaDeletion {
     );
   }
 
-  /** What could not be deleted is due again later, each after its own tries. One entry of the log for all of it. */
+  /** Postpones failed deletions, each by its own number of tries. Writes one log entry for all. */
   private async postpone(
     failed: readonly PendingDeletion[],
     errors: ReadonlyMap<string, unknown>,
@@ -159,7 +162,7 @@ export class MediaDeletion {
     if (!first) return;
     const { key, tries } = first;
     const facts = { err: errors.get(key), key, tries, count: failed.length };
-    this.logger.warn(facts, 'bytes could not be deleted; they will be tried again');
+    this.logger.warn(facts, 'bytes could not be deleted; retrying');
     await this.database.rows(
       `UPDATE media_deletions SET due_at = now() + failed.wait_ms * interval '1 ms'
          FROM unnest($1::text[], $2::float8[]) AS failed (key, wait_ms) WHERE media_deletions.key = failed.key`,

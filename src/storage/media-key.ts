@@ -8,18 +8,21 @@ export interface MediaKey {
   id: string;
 }
 
-/** Reads a key; null for whatever is none: no key leads out of its folder, or to a file of the store's own. */
+/**
+ * Parses a key; null if it is not valid. A valid key never refers to a path outside its folder or to a file of the
+ * store itself.
+ */
 export function readMediaKey(key: string): MediaKey | null {
   const parts = keyPattern.exec(key)?.groups;
   return parts ? { folder: parts.folder!, id: parts.id! } : null;
 }
 
 /**
- * Reads a key that must be one. Keys are made by the program from ids, so that anything else is a bug.
- * @throws Error
+ * Parses a key that must be valid: keys are built by the program from ids.
+ * @throws Error if it is not valid
  */
 export function parseMediaKey(key: string): MediaKey {
   const parts = readMediaKey(key);
-  if (!parts) throw new Error('A media key must look like photos/<uuid>.jpg.');
+  if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
   return parts;
 }

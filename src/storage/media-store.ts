@@ -1,62 +1,63 @@
 import type { Readable } from 'node:stream';
 import { DomainError } from '../core/errors';
 
-/** What was stored. */
+/** The size and hash of a stored object. */
 export interface StoredObject {
   byteSize: number;
-  /** SHA-256 of the bytes, lower-case hex. */
+  /** SHA-256 of the bytes, in lower-case hexadecimal. */
   sha256: string;
 }
 
 /**
- * A stored object opened for reading. `byteSize` is of the whole object, whatever range was asked for. The stream holds
- * a file or a connection: read it to its end or destroy it.
+ * A stored object opened for reading. `byteSize` is the size of the whole object, also for a range. The stream
+ * holds a file or a connection: read it to its end or destroy it.
  */
 export interface OpenObject {
   byteSize: number;
   stream: Readable;
 }
 
-/** Bytes `start` to `end`, both included. */
+/** Bytes `start` to `end`, both inclusive. */
 export interface ByteRange {
   start: number;
   end: number;
 }
 
 /**
- * Where pictures are kept: by key (`photos/<uuid>.jpg`, `avatars/<uuid>.png`), never by a name from outside.
- * One contract suite runs over every implementation.
+ * Stores pictures by key (`photos/<uuid>.jpg`, `avatars/<uuid>.png`), never by a client's name. One contract suite
+ * runs against every implementation.
  */
 export interface MediaStore {
   /**
-   * Stores the bytes durably: when this returns they survive a power cut, and until then nothing can be read.
-   * Hashes while writing; a second put of the same key replaces the first whole.
-   * @throws ObjectTooLargeError once `maxBytes` is passed; StorageUnavailableError; nothing is left behind
+   * Stores the bytes durably: when this returns they survive a power loss; before that nothing can be read. Hashes
+   * while writing; a second put of the same key replaces the object atomically.
+   * @throws ObjectTooLargeError if there are more than `maxBytes`; StorageUnavailableError; nothing is stored in
+   * these cases
    */
   put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject>;
-  /** @returns null if there is nothing under the key */
+  /** @returns null if the key has no object */
   open(key: string, range?: ByteRange): Promise<OpenObject | null>;
-  /** Deleting what is not there is no error. Gone for good when this returns. */
+  /** Deletes durably. Idempotent. */
   delete(key: string): Promise<void>;
   /**
-   * Deletes many objects at a fraction of the cost of each alone. Never throws for a single key.
-   * @returns the keys that could not be deleted, each with the reason; all others are gone for good
+   * Deletes many objects with fewer syncs. Does not throw for single keys.
+   * @returns the keys that could not be deleted, each with its error; all others are deleted durably
    */
   deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
-  /** Keys below a prefix that were written before `olderThanMs` ago, for the sweep of orphans; in no order. */
+  /** Keys with a prefix that were written more than `olderThanMs` ago, for the sweep of orphans; unordered. */
   list(prefix: string, olderThanMs: number): AsyncIterable<string>;
-  /** Throws if the store cannot take bytes now; for readiness. */
+  /** Throws if the store is not writable; for readiness. */
   check(): Promise<void>;
 }
 
-/** All bytes of an opened object, which must be small enough for memory. */
+/** Reads all bytes of an opened object into memory. */
 export async function readObject({ stream }: OpenObject): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
-/** The bytes went past the limit. */
+/** There were more bytes than the limit. */
 export class ObjectTooLargeError extends Error {
   constructor(readonly maxBytes: number) {
     super(`The object is larger than ${maxBytes} bytes.`);
@@ -64,10 +65,13 @@ export class ObjectTooLargeError extends Error {
   }
 }
 
-/** The store cannot be used now: disk full, not mounted, not permitted, not reachable. `cause` says which. */
+/**
+ * The store is temporarily unavailable: disk full, not mounted, no permission, not reachable. `cause` has the
+ * reason.
+ */
 export class StorageUnavailableError extends DomainError {
   constructor(cause: unknown) {
-    super('SERVICE_UNAVAILABLE', 'Pictures cannot be stored or read at the moment; try again in a minute.', {
+    super('SERVICE_UNAVAILABLE', 'Pictures cannot be stored or read at the moment. Retry in a minute.', {
       cause,
     });
     this.name = 'StorageUnavailableError';

@@ -3,8 +3,8 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 
 /**
- * The secrets that sign URLs: those of the settings, or one that is made at the first start and kept in the data
- * folder, readable by its owner only. Several processes that start at once agree on one.
+ * The secrets that sign URLs: those of the settings, or one that is generated at the first start and stored in the
+ * data folder, readable by its owner only. Processes that start concurrently use the same one.
  */
 export function signingSecrets(given: readonly string[], dataDir: string): [string, ...string[]] {
   const [first, ...others] = given;

@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { StorageUnavailableError } from './media-store';
 
 /**
- * Holds uploads on the disk while they come in and wait for their check, so that slow and many clients take no memory.
- * The files have no name: each is unlinked as soon as it is open, so that nothing of a photo is left behind when the
- * process ends, however it ends.
+ * Stores uploads on disk while they arrive and wait for their check, so that many slow clients use no memory. Each
+ * file is unlinked as soon as it is open, so that no photo is left behind when the process ends, even by a crash.
  */
 export class UploadSpool {
-  /** @param folder - made when it is first needed; may be shared by processes of one machine */
+  /** @param folder - created when first needed; may be shared by processes of one machine */
   constructor(private readonly folder: string) {}
 
-  /** Opens one, and removes names that a process has left between opening and unlinking a file. They hold no bytes. */
+  /** Opens a spool, and removes empty files of processes that ended between opening and unlinking one. */
   static async open(folder: string): Promise<UploadSpool> {
     await onDisk(async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -22,8 +21,8 @@ export class UploadSpool {
   }
 
   /**
-   * Gives `work` an empty file, and frees it afterwards.
-   * @throws StorageUnavailableError, also out of the file's methods
+   * Passes an empty file to `work`, and closes it afterwards.
+   * @throws StorageUnavailableError, also from the file's methods
    */
   async use<Result>(work: (file: SpooledUpload) => Promise<Result>): Promise<Result> {
     const handle = await onDisk(() => this.openNameless());
@@ -51,12 +50,12 @@ export class SpooledUpload {
 
   constructor(private readonly handle: FileHandle) {}
 
-  /** In bytes, so far. */
+  /** The number of bytes written so far. */
   get byteSize(): number {
     return this.size;
   }
 
-  /** SHA-256 of all bytes, lower-case hex. Nothing can be written afterwards. */
+  /** SHA-256 of all bytes, in lower-case hexadecimal. No writes are allowed after this. */
   get sha256(): string {
     this.digest ??= this.hash.digest('hex');
     return this.digest;
@@ -73,12 +72,12 @@ export class SpooledUpload {
     this.size += chunk.length;
   }
 
-  /** All bytes. They are in memory from then on, so this is called when they are needed and not before. */
+  /** Reads all bytes into memory. */
   async read(): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(this.size);
     for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await onDisk(() => this.handle.read(bytes, at, bytes.length - at, at));
-      if (bytesRead === 0) throw new StorageUnavailableError(new Error('A spooled upload was cut short.'));
+      if (bytesRead === 0) throw new StorageUnavailableError(new Error('A spooled upload is truncated.'));
       at += bytesRead;
     }
     return bytes;

@@ -112,7 +112,7 @@ describe('the disk store on a disk', () => {
     const child = storing(root, key, `async function* () { yield Buffer.alloc(1e6); }`, 'ulimit -f 64');
     const [said] = (await once(child.stdout!, 'data')) as [Buffer];
     expect(said.toString()).toBe(
-      'StorageUnavailableError SERVICE_UNAVAILABLE EFBIG Pictures cannot be stored or read at the moment; try again in a minute.\n',
+      'StorageUnavailableError SERVICE_UNAVAILABLE EFBIG Pictures cannot be stored or read at the moment. Retry in a minute.\n',
     );
     await once(child, 'exit');
     expect(await filesIn(root)).toEqual([]);

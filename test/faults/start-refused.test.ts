@@ -56,7 +56,7 @@ describe('a data directory that cannot be used', () => {
     [
       'with a path that PostgreSQL cannot use',
       () => join(folder, 'x'.repeat(200), 'x'.repeat(200), 'x'.repeat(200), 'x'.repeat(200)),
-      /bytes long, of at most 800.*shorter path/,
+      /bytes long; the maximum is 800.*shorter path/,
     ],
     [
       'below a file',

@@ -102,7 +102,7 @@ describe('untrusted photos', () => {
     const bytes = await large.make();
     const started = performance.now();
     await expect(preparePhoto(bytes)).rejects.toThrow(
-      'The picture has 30000×30000 pixels, 900 million; the most is 50 million. Send a smaller copy.',
+      'The picture has 30000×30000 pixels, 900 million; the maximum is 50 million. Send a smaller copy.',
     );
     expect(performance.now() - started).toBeLessThan(100);
   });

@@ -211,7 +211,7 @@ async function lists(store: MediaStore): Promise<void> {
 }
 
 async function refusesWrongKeys(store: MediaStore): Promise<void> {
-  const wrong = 'A media key must look like photos/<uuid>.jpg.';
+  const wrong = 'A media key must have the form photos/<uuid>.jpg.';
   for (const key of wrongKeys) {
     await expect(store.put(key, pieces('x'), 10)).rejects.toThrow(wrong);
     await expect(store.open(key)).rejects.toThrow(wrong);

@@ -77,7 +77,7 @@ describe('the structure of a picture', () => {
   ])('is rejected in a %s with millions of chunks', async (_what, make) => {
     await expect(verifyResult(await make())).rejects.toMatchObject({
       code: 'UNREADABLE',
-      message: 'The picture consists of more than 50000 chunks.',
+      message: 'The picture has more than 50000 chunks.',
     });
   });
 
