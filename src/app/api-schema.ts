@@ -10,7 +10,7 @@ import { Database } from '../database/database';
 import { EventFeed } from '../events/feed';
 import { Wakeups } from '../events/wakeups';
 import { buildAppSchema } from '../graphql/build-schema';
-import { ImageProcessor, createWorkshopGate } from '../images/image-processor';
+import { ImageProcessor, createImageSemaphore } from '../images/image-processor';
 import { DiskStore } from '../storage/disk-store';
 import { UploadSpool } from '../storage/upload-spool';
 import { createGuard } from '../upstream/guard';
@@ -40,7 +40,7 @@ export function apiSchema(): GraphQLSchema {
     provider: new SandboxProvider({ ...limits, baseUrl: 'http://127.0.0.1:1', apiKey: 'none', speed: 1 }),
     localUrl: () => unreachableUrl,
     guard: createGuard({ allow: [] }),
-    workshop: new ImageProcessor(createWorkshopGate(1)),
+    imageProcessor: new ImageProcessor(createImageSemaphore(1)),
     spool: new UploadSpool(join(tmpdir(), 'likeness-schema')),
     signer: new UrlSigner(['none']),
     quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),

@@ -11,7 +11,7 @@ import { EmbeddedKeeper } from '../embedded-postgres/keeper';
 import { entities } from '../entities';
 import { EventFeed } from '../events/feed';
 import { Wakeups } from '../events/wakeups';
-import { createWorkshopGate, ImageProcessor } from '../images/image-processor';
+import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
 import { startSandbox, type Sandbox } from '../sandbox/sandbox';
@@ -63,7 +63,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
 
   const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
   const { media, spool } = await openMedia(dataDir);
-  const workshop = new ImageProcessor(createWorkshopGate(availableParallelism(), config.MAX_UPLOADS));
+  const imageProcessor = new ImageProcessor(createImageSemaphore(availableParallelism(), config.MAX_UPLOADS));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
@@ -77,7 +77,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     logger,
     database,
     media,
-    workshop,
+    imageProcessor,
     spool,
     wakeups,
     feed,

@@ -53,7 +53,7 @@ export interface FeatureDeps {
   feed: EventFeed;
   provider: AvatarProvider;
   guard: Guard;
-  workshop: ImageProcessor;
+  imageProcessor: ImageProcessor;
   spool: UploadSpool;
   signer: UrlSigner;
   quotas: QuotaService;
@@ -130,7 +130,7 @@ function makePhotos({
   media,
   guard,
   signer,
-  workshop,
+  imageProcessor,
   spool,
   publicUrl,
   localUrl,
@@ -138,7 +138,7 @@ function makePhotos({
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
   const deletion = new MediaDeletion(database, media, logger);
   const urls = new PhotoUrls(signer, publicUrl);
-  const intake = new PhotoIntake(database, media, workshop);
+  const intake = new PhotoIntake(database, media, imageProcessor);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
   const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
   const photoServing = new PhotoServing({ sql: database, logger, publicUrl, isAccepting });

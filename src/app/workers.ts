@@ -40,7 +40,7 @@ export interface WorkerDeps {
   logger: Logger;
   database: Database;
   media: MediaStore;
-  workshop: ImageProcessor;
+  imageProcessor: ImageProcessor;
   downloads: Downloads;
   provider: AvatarProvider;
   journal: Journal;
@@ -119,7 +119,7 @@ function makePictureWork(
   { closing, deletion, intake }: Features,
   onPhotoReady: () => void,
 ): PictureTaskDeps {
-  const { config, logger, database, media, workshop, downloads, provider, metrics } = deps;
+  const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
   const common = { database, downloads, logger, leaseMs: config.LEASE };
   const { resultTtlMs } = provider.facts;
   return {
@@ -127,7 +127,7 @@ function makePictureWork(
       ...common,
       store: new AvatarStore(database, closing, config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare),
       media,
-      workshop,
+      imageProcessor,
       urls: new ResultUrls({
         sql: database,
         provider,
@@ -140,7 +140,7 @@ function makePictureWork(
       count: { late: metrics.lateResult, delayed: metrics.delayedResult, lost: metrics.lostResult },
     }),
     avatarChecks: new AvatarCheckWork({
-      ...{ database, media, workshop, logger },
+      ...{ database, media, imageProcessor, logger },
       intervalMs: config.MEDIA_CHECK_INTERVAL,
       onDamaged: metrics.damagedPicture,
     }),

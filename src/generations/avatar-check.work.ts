@@ -11,7 +11,7 @@ import type { AvatarEntity } from './avatar.entity';
 export interface AvatarCheckDeps {
   database: Transactions;
   media: MediaStore;
-  workshop: Pick<ImageProcessor, 'verify'>;
+  imageProcessor: Pick<ImageProcessor, 'verify'>;
   logger: Logger;
   /** The maximum time between two checks of a picture, in milliseconds. */
   intervalMs: number;
@@ -91,12 +91,12 @@ export class AvatarCheckWork {
 
   /** Replaces a damaged preview: previews can be regenerated from their pictures. */
   private async checkPreview(avatar: AvatarEntity): Promise<void> {
-    const { database, logger, media, workshop } = this.deps;
+    const { database, logger, media, imageProcessor } = this.deps;
     const found = await this.hashOf(previewKey(avatar));
     if (found !== null && (avatar.previewSha256 === null || avatar.previewSha256 === found)) return;
     const picture = await media.open(avatarKey(avatar));
     if (!picture) return;
-    const { preview } = await workshop.verify(await readObject(picture));
+    const { preview } = await imageProcessor.verify(await readObject(picture));
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);
     const known = await database.rows(
       'UPDATE avatars SET preview_sha256 = $3 WHERE id = $1 AND media_token IS NOT DISTINCT FROM $2 RETURNING id',

@@ -31,7 +31,7 @@ export interface AvatarWorkDeps {
   database: Transactions;
   store: AvatarStore;
   media: MediaStore;
-  workshop: ImageProcessor;
+  imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
   urls: Pick<ResultUrls, 'refresh'>;
   logger: Logger;
@@ -160,14 +160,14 @@ export class AvatarWork {
     names: Pick<AvatarEntity, 'id' | 'mediaToken'>,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<StoredPicture> {
-    const { media, workshop, maxBytes } = this.deps;
+    const { media, imageProcessor, maxBytes } = this.deps;
     const received = await media.put(avatarKey(names), bytes, maxBytes);
     await failpoint('result:written');
     const object = await media.open(avatarKey(names));
     const kept = object && (await readObject(object));
     if (!kept || sha256Of(kept) !== received.sha256)
       throw new Error('The media store returned bytes that differ from those written.');
-    const picture = await workshop.verify(kept);
+    const picture = await imageProcessor.verify(kept);
     // Files with metadata or trailing data are stored without them.
     const stored =
       picture.clean === null

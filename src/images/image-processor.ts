@@ -5,17 +5,17 @@ import { preparePhoto, type PreparedPhoto } from './photo-image';
 import { verifyResult, type VerifiedResult } from './result-image';
 
 /** Maximum number of waiting pictures besides uploads. */
-export const workshopQueue = 64;
+export const maxWaitingImages = 64;
 
 /**
  * The semaphore for {@link ImageProcessor}.
  * @param width - maximum number of pictures processed concurrently: the number of cores
  * @param maxUploads - maximum number of concurrent uploads, all of which may wait
  */
-export function createWorkshopGate(width: number, maxUploads = 0): Semaphore {
+export function createImageSemaphore(width: number, maxUploads = 0): Semaphore {
   return new Semaphore(
     width,
-    workshopQueue + maxUploads,
+    maxWaitingImages + maxUploads,
     () =>
       new DomainError(
         'SERVICE_UNAVAILABLE',

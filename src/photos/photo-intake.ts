@@ -24,7 +24,7 @@ export class PhotoIntake {
   constructor(
     private readonly database: Transactions,
     private readonly store: MediaStore,
-    private readonly workshop: Pick<ImageProcessor, 'prepare'>,
+    private readonly imageProcessor: Pick<ImageProcessor, 'prepare'>,
   ) {}
 
   /**
@@ -32,7 +32,7 @@ export class PhotoIntake {
    * @throws PictureProblem if it cannot be used; DomainError SERVICE_UNAVAILABLE if too many are being checked
    */
   async check(bytes: Buffer): Promise<CheckedPhoto> {
-    return { sha256: sha256Of(bytes), prepared: await this.workshop.prepare(bytes) };
+    return { sha256: sha256Of(bytes), prepared: await this.imageProcessor.prepare(bytes) };
   }
 
   /**
@@ -40,7 +40,7 @@ export class PhotoIntake {
    * @param owner - for the fair order of checks
    */
   async checkUpload(upload: SpooledUpload, owner: string): Promise<CheckedPhoto> {
-    return { sha256: upload.sha256, prepared: await this.workshop.prepare(() => upload.read(), owner) };
+    return { sha256: upload.sha256, prepared: await this.imageProcessor.prepare(() => upload.read(), owner) };
   }
 
   /**

@@ -8,7 +8,7 @@ import { FaultsEnvironment } from '../support/faults-environment';
 
 jest.setTimeout(120_000);
 
-/** More than the image workshop's, which uses a thread for each core, and than libuv's default pool, which has four. */
+/** More than the image processor's pool, which uses a thread for each core, and than libuv's default pool, which has four. */
 const slowReads = availableParallelism() + 4;
 
 let environment: FaultsEnvironment;

@@ -9,7 +9,7 @@ import { AvatarWork } from '../../src/generations/avatar.work';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { GenerationWork } from '../../src/generations/generation.work';
 import { ResultUrls } from '../../src/generations/result-urls';
-import { createWorkshopGate, ImageProcessor } from '../../src/images/image-processor';
+import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { AccountWork } from '../../src/jobs/account.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
@@ -149,7 +149,7 @@ export class JobProcess {
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
       store: new AvatarStore(database, new GenerationCompletion(store, silence), resultDeadlineMs),
-      workshop: new ImageProcessor(createWorkshopGate(2)),
+      imageProcessor: new ImageProcessor(createImageSemaphore(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,
       downloadTimeoutMs: 60_000,

@@ -9,7 +9,7 @@ import { UrlSigner } from '../../src/core/signature';
 import type { TransferLimits } from '../../src/core/transfers';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
-import { createWorkshopGate, ImageProcessor } from '../../src/images/image-processor';
+import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { PhotoIntake } from '../../src/photos/photo-intake';
 import { PhotoPurgeWork } from '../../src/photos/photo-purge.work';
 import { PhotoUploadService } from '../../src/photos/photo-upload.service';
@@ -146,7 +146,7 @@ function build({ source, store, spool, base, retentionMs, limits, lookup }: Buil
   const signer = new UrlSigner(['a secret of the tests']);
   const urls = new PhotoUrls(signer, () => base);
   const deletion = new MediaDeletion(database, store, logger);
-  const intake = new PhotoIntake(database, store, new ImageProcessor(createWorkshopGate(2)));
+  const intake = new PhotoIntake(database, store, new ImageProcessor(createImageSemaphore(2)));
   const guard = createGuard({ allow: ['127.0.0.1', 'photos.example.org'], resolve: createResolver(lookup) });
   let wakes = 0;
   const work = new PhotoWork({

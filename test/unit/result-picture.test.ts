@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isBlurhashValid } from 'blurhash';
 import sharp, { type Sharp } from 'sharp';
-import { ImageProcessor, createWorkshopGate, workshopQueue } from '../../src/images/image-processor';
+import { ImageProcessor, createImageSemaphore, maxWaitingImages } from '../../src/images/image-processor';
 import { verifyResult } from '../../src/images/result-image';
 import {
   animated,
@@ -171,19 +171,19 @@ describe('a result from the upstream', () => {
 
 describe('the image processor', () => {
   it('rejects a picture when its queue is full, and accepts the next when there is capacity', async () => {
-    const workshop = new ImageProcessor(createWorkshopGate(1));
+    const imageProcessor = new ImageProcessor(createImageSemaphore(1));
     const photo = await facePhoto(1, { width: 300, height: 300 });
-    const taken = Array.from({ length: 1 + workshopQueue }, () => workshop.prepare(photo));
-    await expect(workshop.prepare(photo)).rejects.toMatchObject({
+    const taken = Array.from({ length: 1 + maxWaitingImages }, () => imageProcessor.prepare(photo));
+    await expect(imageProcessor.prepare(photo)).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
       message: 'Too many photos are being checked; send it again in a few seconds.',
     });
-    expect(await Promise.all(taken)).toHaveLength(1 + workshopQueue);
-    expect(await workshop.prepare(photo)).toMatchObject({ width: 512 });
+    expect(await Promise.all(taken)).toHaveLength(1 + maxWaitingImages);
+    expect(await imageProcessor.prepare(photo)).toMatchObject({ width: 512 });
   });
 
   it('does not block the event loop while it works', async () => {
-    const workshop = new ImageProcessor(createWorkshopGate(2));
+    const imageProcessor = new ImageProcessor(createImageSemaphore(2));
     const photo = await facePhoto(1, { width: 4000, height: 3000 });
     let turns = 0;
     let isWorking = true;
@@ -192,20 +192,20 @@ describe('the image processor', () => {
       if (isWorking) setImmediate(count);
     };
     count();
-    await Promise.all(Array.from({ length: 12 }, () => workshop.prepare(photo)));
+    await Promise.all(Array.from({ length: 12 }, () => imageProcessor.prepare(photo)));
     isWorking = false;
     // Decoding in the event loop itself would let it turn a few times for each photo.
     expect(turns).toBeGreaterThan(1_000);
   });
 
   it('works from files', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'workshop-'));
+    const folder = await mkdtemp(join(tmpdir(), 'imageProcessor-'));
     const path = join(folder, 'photo');
     try {
       await writeFile(path, await facePhoto(1));
-      const workshop = new ImageProcessor(createWorkshopGate(1));
-      expect(await workshop.prepare(path)).toMatchObject({ sourceWidth: 800, sourceHeight: 600 });
-      expect(await workshop.verify(path)).toMatchObject({
+      const imageProcessor = new ImageProcessor(createImageSemaphore(1));
+      expect(await imageProcessor.prepare(path)).toMatchObject({ sourceWidth: 800, sourceHeight: 600 });
+      expect(await imageProcessor.verify(path)).toMatchObject({
         width: 800,
         height: 600,
         contentType: 'image/jpeg',
