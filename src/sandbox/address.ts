@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readFileIfAny, replaceFile } from './files';
 
-/** Where a sandbox with a folder is found: the same before and after a crash, so that jobs go on. */
+/** The port and the key of a sandbox with a folder. They survive a crash, so that callers can continue. */
 export interface Address {
   readonly port: number;
   readonly apiKey: string;
@@ -12,18 +12,18 @@ export interface Address {
 
 const addressSchema = z.object({ port: z.int().min(1).max(65_535), apiKey: z.string().min(1) });
 
-/** A key that nobody can guess. */
+/** A random key. */
 export function newApiKey(): string {
   return `sandbox-${randomBytes(24).toString('base64url')}`;
 }
 
-/** The address in a folder, or null if it has none yet. */
+/** Reads the address of a folder; null if it has none yet. */
 export async function readAddress(folder: string): Promise<Address | null> {
   const text = await readFileIfAny(fileIn(folder));
   return text === null ? null : addressSchema.parse(JSON.parse(text));
 }
 
-/** Claims a folder that has no address yet; false if another process was faster. */
+/** Writes the first address of a folder; returns false if another process has written one. */
 export async function claimAddress(folder: string, address: Address): Promise<boolean> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const aside = join(folder, `${randomUUID()}.new`);
@@ -39,7 +39,7 @@ export async function claimAddress(folder: string, address: Address): Promise<bo
   }
 }
 
-/** Puts another address in the place of one that cannot be used any more. */
+/** Replaces an address whose port another program has taken. */
 export async function moveAddress(folder: string, address: Address): Promise<void> {
   await replaceFile(fileIn(folder), JSON.stringify(address));
 }

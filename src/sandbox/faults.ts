@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from './jobs';
 
-/** What a fault can apply to: the paid calls, the polls, the balance, and the download of a result. */
+/** The operations that a fault can apply to: paid calls, polls, the balance, and the download of a result. */
 export const operations = [
   'train',
   'generate',
@@ -12,17 +12,17 @@ export const operations = [
   'result',
 ] as const;
 
-/** One of {@link operations}. An instant avatar is asked for as `inference`, like any other generation. */
+/** One of {@link operations}. Polls of instant avatars count as `inference`. */
 export type Operation = (typeof operations)[number];
 
 const common = {
   on: z.enum(operations),
-  /** How many calls it befalls. */
+  /** The number of calls it applies to. */
   times: z.int().min(1).max(100_000).default(1),
-  /** Instead of `times`: every call for so many milliseconds from now. */
+  /** Instead of `times`: applies to every call for this many milliseconds. */
   forMs: z.int().min(1).max(86_400_000).optional(),
 };
-/** Whether a paid call is executed (and counted) although its answer goes wrong. */
+/** Whether a paid call is executed and counted although its response is faulty. */
 const maybeExecuted = z.boolean().optional();
 const anywhere = <K extends string>(...kinds: [K, ...K[]]) =>
   z.strictObject({ ...common, kind: z.enum(kinds) });
@@ -63,17 +63,17 @@ const faultSchema = z
     anywhere('not-an-image', 'expired'),
   ])
   .superRefine((fault, context) => {
-    const allowed = places[fault.kind];
+    const allowed = allowedOperations[fault.kind];
     if (!allowed || allowed.includes(fault.on)) return;
     context.addIssue({
       code: 'custom',
       path: ['on'],
-      message: `${fault.kind} befalls only ${allowed.join(', ')}`,
+      message: `${fault.kind} applies only to ${allowed.join(', ')}`,
     });
   });
 
-/** Kinds that make no sense everywhere. */
-const places: Partial<Record<string, readonly Operation[]>> = {
+/** The operations of kinds that do not apply to all of them. */
+const allowedOperations: Partial<Record<string, readonly Operation[]>> = {
   'unknown-status': ['model', 'inference'],
   'status-back': ['model', 'inference'],
   nested: ['train', 'generate', 'instant', 'model', 'inference'],
@@ -88,32 +88,35 @@ const places: Partial<Record<string, readonly Operation[]>> = {
   expired: ['result'],
 };
 
-/** A fault as it is asked for, in code or as the body of `POST /sandbox/faults`. */
+/** A fault as requested in code or in the body of `POST /sandbox/faults`. */
 export type SandboxFault = z.input<typeof faultSchema>;
 
-/** A fault as it is carried out. */
+/** A validated fault with its defaults. */
 export type Fault = z.output<typeof faultSchema>;
 
-/** Reads what was asked for. The error says what is wrong, with its path. */
+/**
+ * Validates a requested fault.
+ * @throws FaultError with the path and the reason
+ */
 export function parseFault(input: unknown): Fault {
   const read = faultSchema.safeParse(input);
   if (read.success) return read.data;
   throw new FaultError(z.prettifyError(read.error));
 }
 
-/** A fault that does not exist. */
+/** An invalid fault, or too many of them. */
 export class FaultError extends Error {}
 
-/** Kinds that spoil an answer that must be there first, or nothing at all. */
+/** Kinds whose calls are not executed by default: the response does not come from the operation. */
 const neverExecuted: ReadonlySet<string> = new Set(['reset-before', 'status', 'redirect']);
 
-/** Whether a paid call that meets this fault is executed: unless told otherwise, only what answers by itself is not. */
+/** Whether a paid call with this fault is executed: as the fault specifies, else by its kind. */
 export function executes(fault: Fault): boolean {
   const explicit = 'executed' in fault ? fault.executed : undefined;
   return explicit ?? !neverExecuted.has(fault.kind);
 }
 
-/** How a job that was submitted under this fault will end. */
+/** The outcome of a job that was submitted with this fault. */
 export function outcomeOf(fault: Fault | undefined): Outcome {
   switch (fault?.kind) {
     case 'failed':
@@ -127,37 +130,37 @@ export function outcomeOf(fault: Fault | undefined): Outcome {
   }
 }
 
-/** The most faults that wait. */
+/** The maximum number of pending faults. */
 const maxFaults = 10_000;
 
-/** Faults that wait for their call, oldest first. */
+/** Pending faults, oldest first. */
 export class FaultQueue {
-  private waiting: { fault: Fault; left: number; untilMs: number }[] = [];
+  private pending: { fault: Fault; left: number; untilMs: number }[] = [];
 
-  /** @throws FaultError when too many wait already */
+  /** @throws FaultError if {@link maxFaults} are pending */
   add(fault: Fault): void {
-    if (this.waiting.length >= maxFaults) throw new FaultError(`more than ${maxFaults} faults are waiting`);
+    if (this.pending.length >= maxFaults) throw new FaultError(`more than ${maxFaults} faults are pending`);
     const { times, forMs } = fault;
     const isTimed = forMs !== undefined;
-    this.waiting.push({
+    this.pending.push({
       fault,
       left: isTimed ? Infinity : times,
       untilMs: isTimed ? Date.now() + forMs : Infinity,
     });
   }
 
-  /** The fault that this call meets, if any. */
+  /** Takes the oldest fault of an operation, if any. */
   take(operation: Operation): Fault | undefined {
     const nowMs = Date.now();
-    this.waiting = this.waiting.filter(({ untilMs }) => untilMs > nowMs);
-    const entry = this.waiting.find(({ fault }) => fault.on === operation);
+    this.pending = this.pending.filter(({ untilMs }) => untilMs > nowMs);
+    const entry = this.pending.find(({ fault }) => fault.on === operation);
     if (!entry) return undefined;
     entry.left -= 1;
-    if (entry.left === 0) this.waiting = this.waiting.filter((other) => other !== entry);
+    if (entry.left === 0) this.pending = this.pending.filter((other) => other !== entry);
     return entry.fault;
   }
 
   clear(): void {
-    this.waiting = [];
+    this.pending = [];
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 
-/** The text of a file, or null if there is none. */
+/** The text of a file, or null if it does not exist. */
 export async function readFileIfAny(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
@@ -11,7 +11,7 @@ export async function readFileIfAny(file: string): Promise<string | null> {
   }
 }
 
-/** Puts a file in another's place whole: a reader, or a crash, meets the old one or the new one. */
+/** Replaces a file atomically. */
 export async function replaceFile(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomUUID()}.new`;
   await writeFile(aside, text, { mode: 0o600 });

@@ -1,4 +1,4 @@
-/** How a job ends. All but `done` are only ever asked for by a fault; `image-not-valid` also by photos. */
+/** How a job ends. Outcomes other than `done` result from faults, and `image-not-valid` also from invalid photos. */
 export const outcomes = [
   'done',
   'failed',
@@ -11,7 +11,7 @@ export const outcomes = [
 /** One of {@link outcomes}. */
 export type Outcome = (typeof outcomes)[number];
 
-/** When a job began and when it will be over, in Unix milliseconds: it goes on by the wall clock, also while nothing runs. */
+/** Start and end of a job in Unix milliseconds. Jobs progress with the wall clock, also while the sandbox is stopped. */
 export interface Times {
   readonly startedAtMs: number;
   readonly doneAtMs: number;
@@ -21,27 +21,27 @@ export interface Times {
 export interface Model extends Times {
   readonly id: string;
   readonly outcome: Outcome;
-  /** Names of the small copies that avatars are made from. */
+  /** Names of the reduced photos from which avatars are made. */
   readonly pictures: readonly string[];
 }
 
 /** A generation, from a model or from one photo. */
 export interface Generation extends Times {
   readonly id: string;
-  /** Null for one from a photo, which has its own picture. */
+  /** Null for a generation from one photo, which has its own picture. */
   readonly modelId: string | null;
   readonly outcome: Outcome;
   readonly pictures: readonly string[];
-  /** Cannot be guessed; part of the results' URLs. */
+  /** A random part of the results' URLs. */
   readonly token: string;
-  /** One entry an avatar, in the order of the prompts. */
+  /** One entry per avatar, in the order of the prompts. */
   readonly avatars: readonly { readonly style: string; readonly prompt: string }[];
   /** Pixels of a side. */
   readonly size: number;
   readonly expiresAtMs: number;
 }
 
-/** What the sandbox's clock makes of the real service's times. */
+/** Durations at the speed of the sandbox. */
 export interface Tempo {
   readonly trainingMs: number;
   readonly generationMs: number;
@@ -51,8 +51,8 @@ export interface Tempo {
 const minuteMs = 60_000;
 
 /**
- * Picsart's times divided by the sandbox's speed: a training takes 20 minutes, results can be had for 48 hours (both
- * from Picsart's guide); a generation takes a minute (no figure is documented).
+ * Picsart's durations divided by the speed of the sandbox. According to Picsart's guide a training takes 20 minutes and
+ * results are available for 48 hours. The duration of a generation is not documented; one minute is assumed.
  */
 export function tempoOf(speed: number): Tempo {
   return {
@@ -62,16 +62,16 @@ export function tempoOf(speed: number): Tempo {
   };
 }
 
-/** The word that the wire carries, and progress while there is some. */
+/** The status and the progress as sent to the caller. */
 export interface Status {
   readonly status: 'ACCEPTED' | 'IN_PROGRESS' | 'DONE' | 'FAILED' | 'IMAGE_NOT_VALID';
   readonly progress?: number;
 }
 
-/** The first part of a job's time is spent in the queue. */
+/** The part of a job's duration in which it is queued. */
 const queuedPart = 0.1;
 
-/** Walks through ACCEPTED and IN_PROGRESS before the end, as the real service does. */
+/** The status at a time: ACCEPTED, then IN_PROGRESS, then the final status, as with the real service. */
 export function statusAt(
   { startedAtMs, doneAtMs, outcome }: Times & { outcome: Outcome },
   nowMs: number,
@@ -84,7 +84,7 @@ export function statusAt(
   return { status: outcome === 'image-not-valid' ? 'IMAGE_NOT_VALID' : 'DONE' };
 }
 
-/** How many of the avatars asked for have a result. */
+/** The number of avatars that have a result. */
 export function resultCount({ avatars, outcome }: Pick<Generation, 'avatars' | 'outcome'>): number {
   if (outcome === 'no-results') return 0;
   return outcome === 'fewer-results' ? avatars.length - 1 : avatars.length;

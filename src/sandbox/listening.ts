@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 
 /**
- * A server that listens.
- * @param port - 0 for any free one
+ * Creates a server that listens.
+ * @param port - 0 for any free port
  * @returns null if the port is taken
  */
 export async function listen(host: string, port: number, onRequest: RequestListener): Promise<Server | null> {
@@ -19,12 +19,12 @@ export async function listen(host: string, port: number, onRequest: RequestListe
   }
 }
 
-/** The port that a server listens on. */
+/** The port on which a server listens. */
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Where a server is reached from this machine. */
+/** The URL of a server for callers on this machine. */
 export function urlOf(host: string, port: number): string {
   const everywhere = new Map([
     ['0.0.0.0', '127.0.0.1'],
@@ -34,7 +34,7 @@ export function urlOf(host: string, port: number): string {
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
 }
 
-/** Ends a server with all its connections, also those that wait for an answer that will not come. */
+/** Closes a server and all its connections, including those with unanswered requests. */
 export async function close(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();

@@ -5,16 +5,16 @@ import type { Reply } from './replies';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Bytes of a body that is far too large. */
+/** The size of an oversized body. */
 const hugeBytes = 200_000_000;
 
-/** What a small compressed body inflates to. */
+/** The size of the decompressed body of `gzip-bomb`. */
 const bombBytes = 100_000_000;
 
-/** Made at its first use. */
+/** Created at its first use. */
 let bomb: Buffer | undefined;
 
-/** Sends a reply as it should be. */
+/** Sends a reply without faults. */
 export function send(response: ServerResponse, reply: Reply, headers: Headers): void {
   const bytes = bytesOf(reply);
   response.writeHead(reply.status, {
@@ -27,9 +27,9 @@ export function send(response: ServerResponse, reply: Reply, headers: Headers): 
 }
 
 /**
- * Sends a reply as the fault wants it, or something else, or nothing.
+ * Sends a reply as changed by the fault, a different response, or nothing.
  * @param reply - null if the call was not executed
- * @param duplicateId - the id of an earlier job, where there is one
+ * @param duplicateId - the id of an earlier job, if any
  */
 export function misbehave(
   response: ServerResponse,
@@ -39,22 +39,22 @@ export function misbehave(
   duplicateId: string | undefined,
 ): void {
   if (breakConnection(response, fault)) return;
-  if (sendSomethingElse(response, fault, headers)) return;
-  const honest = reply ?? { status: 202, body: {} };
-  if (fault.kind === 'truncated') sendHalf(response, honest, headers);
-  else if (fault.kind === 'slow') drip(response, honest, headers, fault.everyMs);
-  else send(response, honest.status < 300 ? altered(fault, honest, duplicateId) : honest, headers);
+  if (sendUnrelated(response, fault, headers)) return;
+  const original = reply ?? { status: 202, body: {} };
+  if (fault.kind === 'truncated') sendHalf(response, original, headers);
+  else if (fault.kind === 'slow') drip(response, original, headers, fault.everyMs);
+  else send(response, original.status < 300 ? altered(fault, original, duplicateId) : original, headers);
 }
 
-/** Faults in which no answer comes. */
+/** Faults without a response. */
 function breakConnection(response: ServerResponse, fault: Fault): boolean {
   if (fault.kind === 'reset-before' || fault.kind === 'reset-after') response.socket?.resetAndDestroy();
   else if (fault.kind !== 'hang') return false;
   return true;
 }
 
-/** Faults in which the answer has nothing to do with the call. */
-function sendSomethingElse(response: ServerResponse, fault: Fault, headers: Headers): boolean {
+/** Faults whose response does not depend on the call. */
+function sendUnrelated(response: ServerResponse, fault: Fault, headers: Headers): boolean {
   const json = { ...headers, 'content-type': 'application/json' };
   switch (fault.kind) {
     case 'status':
@@ -84,19 +84,23 @@ function sendSomethingElse(response: ServerResponse, fault: Fault, headers: Head
     case 'not-an-image':
       send(
         response,
-        { status: 200, body: Buffer.from('not a picture at all'), headers: { 'content-type': 'image/jpeg' } },
+        { status: 200, body: Buffer.from('not a picture'), headers: { 'content-type': 'image/jpeg' } },
         headers,
       );
       return true;
     case 'expired':
-      send(response, { status: 404, body: { detail: 'There is no such picture, or no longer.' } }, headers);
+      send(
+        response,
+        { status: 404, body: { detail: 'The picture does not exist or has expired.' } },
+        headers,
+      );
       return true;
     default:
       return false;
   }
 }
 
-/** Faults that change a word or two in the true answer. */
+/** Faults that change fields of the correct reply. */
 function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): Reply {
   if (Buffer.isBuffer(reply.body)) return reply;
   const body = { ...reply.body } as Record<string, unknown>;
@@ -119,18 +123,18 @@ function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): R
   }
 }
 
-/** The answer inside an envelope with a word of its own, as sibling services answer since 2026. */
-function nested(word: string, { data, ...body }: Record<string, unknown>): object {
+/** Wraps the reply in an envelope with its own status, as related Picsart services have done since 2026. */
+function nested(envelopeStatus: string, { data, ...body }: Record<string, unknown>): object {
   const results = Array.isArray(data) ? { urls: data as unknown[] } : (data as object | undefined);
-  return { status: word, data: { ...body, ...results } };
+  return { status: envelopeStatus, data: { ...body, ...results } };
 }
 
-/** How a question is answered by a fault that ends the job; a submission's answer stays as it is. */
+/** The fields that a fault changes in the reply to a poll. Replies to submissions stay unchanged. */
 function ending(fault: Fault, body: Record<string, unknown>): object {
   if (isSubmission(fault)) return {};
   switch (fault.kind) {
     case 'failed':
-      return { status: 'FAILED', message: 'The job failed, as it was told to.', data: undefined };
+      return { status: 'FAILED', message: 'The job failed because of a configured fault.', data: undefined };
     case 'image-not-valid':
       return { status: 'IMAGE_NOT_VALID', message: 'At least one image is not valid.', data: undefined };
     case 'no-results':
@@ -156,7 +160,7 @@ function sendHalf(response: ServerResponse, reply: Reply, headers: Headers): voi
   response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
 }
 
-/** One byte at a time, so that no idle timeout ever fires. */
+/** Sends one byte at a time, so that idle timeouts do not fire. */
 function drip(response: ServerResponse, reply: Reply, headers: Headers, everyMs: number): void {
   const bytes = bytesOf(reply);
   response.writeHead(reply.status, { ...headers, ...typeOf(reply), 'content-length': bytes.length });
@@ -171,7 +175,7 @@ function drip(response: ServerResponse, reply: Reply, headers: Headers, everyMs:
   });
 }
 
-/** As much as the client takes, up to the limit. */
+/** Sends {@link hugeBytes} as fast as the client reads. */
 function flood(response: ServerResponse): void {
   const chunk = Buffer.alloc(64_000, ' ');
   let left = hugeBytes;

@@ -2,37 +2,37 @@ import sharp from 'sharp';
 import { withSignal } from '../core/clock';
 import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../upstream/http-exchange';
 
-/** Limits of fetching one photo. Generous, since a sandbox is handed small ones. */
+/** Limits per photo. */
 const fetchTimeoutMs = 5_000;
-/** Of all photos of a request. */
+/** The time limit for all photos of a request. */
 const intakeTimeoutMs = 60_000;
 const maxPhotoBytes = 15_000_000;
 const maxPhotoPixels = 50_000_000;
 
-/** Photos fetched and decoded at once; bounds memory. */
-const width = 3;
+/** The number of photos that are fetched and decoded at once. Bounds memory. */
+const concurrency = 3;
 
-/** A photo's URL that gives no photo; said to the caller as Picsart says it, with a 422. */
+/** Thrown for a URL that does not return a photo. The caller receives a 422, as from Picsart. */
 export class PhotoRefusal extends Error {}
 
-/** What became of the photos. */
+/** The result of fetching the photos of a request. */
 export interface Intake {
-  /** Small square JPEGs of those that could be decoded, in the order of the URLs. */
+  /** Reduced square JPEGs of the photos that could be decoded, in the order of the URLs. */
   readonly pictures: readonly Buffer[];
-  /** How many could not. */
+  /** The number of photos that could not be decoded. */
   readonly invalid: number;
 }
 
 /**
- * Fetches photos and makes small copies of them; nothing else of a photo is kept. Being a test double, it fetches any
- * http or https address that it is given, with limits on time and bytes, and follows no redirect.
+ * Fetches photos and reduces them; the originals are not kept. As a test double it fetches any http or https URL, with
+ * limits on time and size, and does not follow redirects.
  */
 export class PhotoIntake {
-  private readonly exchange = new HttpExchange(width);
+  private readonly exchange = new HttpExchange(concurrency);
 
   /**
-   * @param side - pixels of a copy's side
-   * @throws PhotoRefusal if an address does not give a picture; all others are given up then
+   * @param side - the side of the reduced photos in pixels
+   * @throws PhotoRefusal if a URL does not return a picture; the other downloads are cancelled
    */
   async take(urls: readonly string[], side: number, signal: AbortSignal): Promise<Intake> {
     const copies: (Buffer | null)[] = [];
@@ -44,7 +44,7 @@ export class PhotoIntake {
       }
     };
     await withSignal(signal, intakeTimeoutMs, (limited) =>
-      Promise.all(Array.from({ length: Math.min(width, urls.length) }, () => work(limited))),
+      Promise.all(Array.from({ length: Math.min(concurrency, urls.length) }, () => work(limited))),
     );
     const pictures = copies.filter((copy) => copy !== null);
     return { pictures, invalid: copies.length - pictures.length };
@@ -92,12 +92,12 @@ export class PhotoIntake {
 
 function problemOf({ status, headers, cut }: ExchangeAnswer): string | null {
   if (status !== 200) return `answered ${status}`;
-  if (cut) return `gave only a part (${cut})`;
+  if (cut) return `sent an incomplete response (${cut})`;
   const type = headers['content-type'] ?? 'application/octet-stream';
-  return /^(image\/|application\/octet-stream)/i.test(type) ? null : 'gave no picture';
+  return /^(image\/|application\/octet-stream)/i.test(type) ? null : 'did not return a picture';
 }
 
-/** A square copy, upright and without metadata. Faces stand in the upper part of an upright picture. */
+/** A square, upright copy without metadata. In portrait photos the face is expected in the upper part. */
 async function smallCopy(bytes: Buffer, side: number): Promise<Buffer> {
   const options = { failOn: 'error', limitInputPixels: maxPhotoPixels } as const;
   const { format, width: w, height: h, pages = 1 } = await sharp(bytes, options).metadata();

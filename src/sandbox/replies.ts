@@ -1,11 +1,11 @@
-/** What the sandbox answers, before headers and faults are added. */
+/** A response before common headers and faults are added. */
 export interface Reply {
   readonly status: number;
   readonly body: object | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A refusal in Picsart's form. Throw it from anywhere in a request. */
+/** An error response in Picsart's format. Can be thrown anywhere while a request is handled. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,

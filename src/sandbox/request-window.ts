@@ -1,9 +1,9 @@
-/** How the window stands after a call. */
+/** The state of the window after a call. */
 export interface WindowReading {
   readonly isOver: boolean;
   readonly limit: number;
   readonly available: number;
-  /** Whole seconds until the window begins anew, at least one. */
+  /** Whole seconds until the next window, at least one. */
   readonly resetSeconds: number;
 }
 

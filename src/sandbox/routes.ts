@@ -3,15 +3,15 @@ import type { Operation } from './faults';
 import { Refusal, type Reply } from './replies';
 import type { FaultEffect, SandboxService } from './service';
 
-/** Bytes of a request's body. */
+/** The maximum size of a request body. */
 const maxBodyBytes = 256_000;
 
-/** A place where something is done. */
+/** An operation at a path. */
 export interface Route {
   readonly operation: Operation;
   readonly method: 'GET' | 'POST';
   readonly pattern: RegExp;
-  /** @param ids - what the pattern has caught */
+  /** @param ids - the groups of the pattern */
   readonly run: (
     service: SandboxService,
     request: IncomingMessage,
@@ -20,7 +20,7 @@ export interface Route {
   ) => Reply | Promise<Reply>;
 }
 
-/** All of Picsart's avatar calls, the balance, and the results' own place, which needs no key. */
+/** Picsart's avatar operations, the balance, and result pictures, which need no key. */
 const routes: readonly Route[] = [
   {
     operation: 'train',
@@ -73,7 +73,7 @@ const routes: readonly Route[] = [
 ];
 
 /**
- * The route of a path, with what its pattern has caught.
+ * The route of a path and the groups of its pattern.
  * @throws Refusal 404 or 405
  */
 export function routeOf(path: string, method: string | undefined): { route: Route; ids: readonly string[] } {
@@ -83,16 +83,16 @@ export function routeOf(path: string, method: string | undefined): { route: Rout
     allow(method, route.method);
     return { route, ids: match.slice(1) };
   }
-  throw new Refusal(404, 'There is nothing here.');
+  throw new Refusal(404, 'Not found.');
 }
 
-/** @throws Refusal 405 for another method */
+/** @throws Refusal 405 for a method that is not allowed */
 export function allow(method: string | undefined, allowed: string): void {
   if (method !== allowed) throw new Refusal(405, `Only ${allowed} is allowed here.`, { allow: allowed });
 }
 
 /**
- * The body of a request.
+ * Reads and parses the body of a request.
  * @throws Refusal 400, 413 or 415
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
@@ -101,7 +101,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   }
   const chunks: Buffer[] = [];
   let size = 0;
-  // The connection must live on until the refusal is sent.
+  // The connection must stay open until the error response is sent.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > maxBodyBytes)
@@ -111,11 +111,11 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    throw new Refusal(400, 'The body is no JSON.');
+    throw new Refusal(400, 'The body is not valid JSON.');
   }
 }
 
-/** Results are found where the caller found the sandbox, which may be known by several names. */
+/** Result URLs use the host name of the request, since the sandbox may be reachable under several names. */
 function originOf(request: IncomingMessage): string {
   const host = request.headers.host ?? '';
   const { localAddress = '127.0.0.1', localPort = 80 } = request.socket;

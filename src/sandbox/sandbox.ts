@@ -13,37 +13,36 @@ import { type ExecutedCall, SandboxService } from './service';
 import { SandboxStore } from './store';
 
 /*
- * The sandbox is a product of its own: a server that speaks the wire format of Picsart AI Avatar, for whoever writes a
- * program against it and has no key, no budget or no patience. It refuses what the real service refuses, walks through
- * the same states at a speed of choice, makes pictures from the photos that it is given, forgets them when they expire,
- * and misbehaves on demand. It is no AI and says so in every picture.
+ * A test double of Picsart AI Avatar that can also be used alone: an HTTP server with the same wire format, validation,
+ * states and expiry, at a configurable speed. It makes pictures from the given photos with image filters instead of AI,
+ * marks each of them, and simulates faults on request.
  */
 
-/** How a sandbox is to be. */
+/** Options of a sandbox. */
 export interface SandboxOptions {
   /** @defaultValue 127.0.0.1 */
   host?: string;
-  /** @defaultValue the one that the folder remembers, else any free one */
+  /** @defaultValue the port saved in the folder, else any free port */
   port?: number;
-  /** @defaultValue the one that the folder remembers, else a new one */
+  /** @defaultValue the key saved in the folder, else a new key */
   apiKey?: string;
   /** How many times faster than the real service: at 60, a training takes 20 seconds. @defaultValue 60 */
   speed?: number;
   /**
-   * Where to remember everything, the address included, so that jobs go on after a crash. Several processes may be
-   * given one folder: one of them serves, and another takes over when it ends.
-   * @defaultValue nothing outlives the process
+   * The folder that stores the state and the address, so that jobs continue after a crash. Several processes may share
+   * a folder: one of them serves, and another takes over when it exits.
+   * @defaultValue state is kept in memory only
    */
   dir?: string;
-  /** Begins with an empty memory. */
+  /** Deletes the saved state at the start. */
   forgetOnStart?: boolean;
   /** @defaultValue 500 a minute, where a minute is divided by the speed */
   rateLimit?: { requests: number; windowMs: number };
-  /** The balance of a new memory. @defaultValue a million */
+  /** The balance of a new sandbox. @defaultValue 1,000,000 */
   credits?: number;
   /** @defaultValue warnings to standard output */
   logger?: Logger;
-  /** Called for each paid call that was executed, whatever is answered. Only where this process serves. */
+  /** Called for each executed paid call, independent of the response. Only in the process that serves. */
   onExecuted?: (call: ExecutedCall) => void;
 }
 
@@ -51,15 +50,18 @@ export interface SandboxOptions {
 export interface Sandbox {
   readonly url: string;
   readonly apiKey: string;
-  /** What it has executed. */
+  /** The calls executed so far. */
   counts(): Promise<SandboxReading>;
-  /** Makes coming calls go wrong. */
+  /** Adds a fault for future calls. */
   fault(fault: SandboxFault): Promise<void>;
-  /** Ends it, with all connections. Calling it again does nothing more. */
+  /** Stops the sandbox and closes all connections. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Starts a sandbox. Throws if the wanted port is taken. */
+/**
+ * Starts a sandbox.
+ * @throws Error if the requested port is in use
+ */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { speed = 60, forgetOnStart = false, credits = 1_000_000, logger = createLogger('warn') } = options;
   const { rateLimit = { requests: 500, windowMs: 60_000 / speed } } = options;
@@ -68,13 +70,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   return host;
 }
 
-/** How often a process that shares a folder looks whether the serving one has ended, in milliseconds. */
-const watchMs = 500;
+/** The interval at which a process that shares a folder checks whether the serving process has exited. */
+const takeOverIntervalMs = 500;
 
-/** Of the calls that a handle makes to its own sandbox. */
+/** Limits of calls by {@link SandboxHost} to its own server. */
 const callLimits = { timeoutMs: 5_000, maxBytes: 100_000, signal: new AbortController().signal };
 
-type Settled = SandboxOptions &
+type ResolvedOptions = SandboxOptions &
   Required<Pick<SandboxOptions, 'speed' | 'forgetOnStart' | 'rateLimit' | 'credits' | 'logger'>>;
 
 class SandboxHost implements Sandbox {
@@ -85,11 +87,11 @@ class SandboxHost implements Sandbox {
   private stopping: Promise<void> | undefined;
   private readonly exchange = new HttpExchange(1);
   private readonly host: string;
-  /** Requests that come before the memory is loaded wait here. */
+  /** Requests wait for it until the saved state is loaded. */
   private readonly ready: Promise<SandboxServer>;
   private setReady: (server: SandboxServer) => void = () => undefined;
 
-  constructor(private readonly options: Settled) {
+  constructor(private readonly options: ResolvedOptions) {
     this.host = options.host ?? '127.0.0.1';
     this.ready = new Promise((resolve) => (this.setReady = resolve));
   }
@@ -108,7 +110,7 @@ class SandboxHost implements Sandbox {
     const server = await listen(this.host, wanted, this.onRequest);
     if (server) await this.own(server, known);
     else if (known?.port !== wanted)
-      throw new Error(`The sandbox cannot listen on port ${wanted}: it is taken.`);
+      throw new Error(`The sandbox cannot listen on port ${wanted}: it is in use.`);
     else if (await this.isSandbox(known)) this.follow(known);
     else await this.own((await listen(this.host, 0, this.onRequest))!, known);
   }
@@ -155,7 +157,7 @@ class SandboxHost implements Sandbox {
     }
   }
 
-  /** Writes down where the folder's sandbox is found; false if another process was faster with a new folder. */
+  /** Saves the address in the folder; returns false if another process has claimed a new folder. */
   private async publish(address: Address, known: Address | null): Promise<boolean> {
     const { dir } = this.options;
     if (dir === undefined) return true;
@@ -164,7 +166,7 @@ class SandboxHost implements Sandbox {
     return true;
   }
 
-  /** The port is the lock on the folder: only who listens on it gets here. */
+  /** The port is the lock on the folder: called only by the process that listens on it. */
   private async serve(server: Server, address: Address): Promise<void> {
     const { speed, rateLimit, logger, onExecuted = () => undefined } = this.options;
     this.address = address;
@@ -193,14 +195,14 @@ class SandboxHost implements Sandbox {
     }
   }
 
-  /** Another process serves this folder. Its port becomes free when it ends, however it ends. */
+  /** Waits while another process serves this folder. The operating system frees the port when that process exits. */
   private follow(address: Address): void {
     this.address = address;
     this.watch = setInterval(() => {
       this.takeOver(address).catch((error: unknown) => {
-        this.options.logger.error({ err: error }, 'the sandbox could not be taken over');
+        this.options.logger.error({ err: error }, 'taking over the sandbox failed');
       });
-    }, watchMs);
+    }, takeOverIntervalMs);
     this.watch.unref();
   }
 
@@ -212,7 +214,7 @@ class SandboxHost implements Sandbox {
     else await this.serve(server, address);
   }
 
-  /** Whether what listens on the folder's port knows the folder's key. */
+  /** Whether the server on the folder's port accepts the folder's key. */
   private async isSandbox({ port, apiKey }: Address): Promise<boolean> {
     const url = new URL('/v1/balance', urlOf(this.host, port));
     const headers = { accept: 'application/json', [apiKeyHeader]: apiKey };

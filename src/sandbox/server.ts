@@ -9,15 +9,14 @@ import { allow, readJson, routeOf } from './routes';
 import type { SandboxService } from './service';
 import type { SandboxCounts, SandboxStore } from './store';
 
-/** What the sandbox has executed, and what it was asked since it started. */
+/** Executed paid calls, and calls received since the start. */
 export interface SandboxReading extends SandboxCounts {
-  /** Calls that reached an operation, refused ones included. */
+  /** Calls that reached an operation, including refused ones. */
   calls: Record<Operation, number>;
   /** Calls refused with 429. */
   limited: number;
 }
 
-/** What the server is made of. */
 export interface ServerDeps {
   readonly service: SandboxService;
   readonly store: SandboxStore;
@@ -27,7 +26,7 @@ export interface ServerDeps {
   readonly logger: Logger;
 }
 
-/** Speaks HTTP for the sandbox: who may call, how often, what for; and spoils answers when it was told to. */
+/** Handles HTTP requests: authentication, rate limit, routing, and faults. */
 export class SandboxServer {
   private readonly calls = {
     train: 0,
@@ -69,7 +68,7 @@ export class SandboxServer {
     }
   }
 
-  /** Runs an operation, or not, and answers well, or not, as a waiting fault wants it. */
+  /** Runs an operation and responds, both subject to a pending fault. */
   private async perform(
     request: IncomingMessage,
     response: ServerResponse,
@@ -80,11 +79,11 @@ export class SandboxServer {
     this.calls[route.operation] += 1;
     const fault = this.deps.faults.take(route.operation);
     const earlierId = fault?.kind === 'duplicate-id' ? this.latestId(route.operation) : undefined;
-    const gone = new AbortController();
+    const disconnected = new AbortController();
     response.on('close', () => {
-      gone.abort();
+      disconnected.abort();
     });
-    const effect = { outcome: outcomeOf(fault), signal: gone.signal };
+    const effect = { outcome: outcomeOf(fault), signal: disconnected.signal };
     const isSkipped = fault !== undefined && route.method === 'POST' && !executes(fault);
     const reply = isSkipped
       ? null
@@ -102,7 +101,7 @@ export class SandboxServer {
     }
   }
 
-  /** The key, the rate limit and the Accept header, in this order. */
+  /** Checks the key, the rate limit and the Accept header, in this order. */
   private admit(request: IncomingMessage, headers: Record<string, string>): void {
     this.checkKey(request);
     const reading = this.deps.window.take(Date.now());
@@ -124,13 +123,13 @@ export class SandboxServer {
     throw new Refusal(401, 'The API key is missing or wrong.');
   }
 
-  /** Counts may be read by anybody who reaches the sandbox; faults need the key. */
+  /** Reading counts needs no key; changing faults does. */
   private async administer(request: IncomingMessage, path: string): Promise<Reply> {
     if (path === '/sandbox/counts') {
       allow(request.method, 'GET');
       return { status: 200, body: this.reading() };
     }
-    if (path !== '/sandbox/faults') throw new Refusal(404, 'There is nothing here.');
+    if (path !== '/sandbox/faults') throw new Refusal(404, 'Not found.');
     this.checkKey(request);
     if (request.method === 'DELETE') {
       this.deps.faults.clear();
@@ -145,7 +144,7 @@ export class SandboxServer {
     return { ...this.deps.store.counts, calls: { ...this.calls }, limited: this.limited };
   }
 
-  /** The id that a submission is answered with by mistake. */
+  /** The id that a `duplicate-id` fault returns. */
   private latestId(operation: Operation): string | undefined {
     const { models, generations } = this.deps.store;
     return [...(operation === 'train' ? models : generations).keys()].at(-1);
@@ -154,14 +153,14 @@ export class SandboxServer {
   private refusalOf(error: unknown): Refusal {
     if (error instanceof Refusal) return error;
     if (error instanceof FaultError) return new Refusal(422, error.message);
-    this.deps.logger.error({ err: error }, 'the sandbox failed');
-    return new Refusal(500, 'The sandbox failed.');
+    this.deps.logger.error({ err: error }, 'sandbox request failed');
+    return new Refusal(500, 'Internal sandbox error.');
   }
 }
 
 const about = {
   name: 'Likeness sandbox',
-  what: 'A test double that speaks the wire format of Picsart AI Avatar. It is no AI: its pictures are made by filters.',
+  what: 'A test double that speaks the wire format of Picsart AI Avatar. It does not use AI: pictures are made by image filters.',
   counts: '/sandbox/counts',
   faults: '/sandbox/faults',
 };

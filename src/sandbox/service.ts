@@ -16,7 +16,7 @@ import { makePicture, styles } from './picture';
 import { Refusal, type Reply } from './replies';
 import type { SandboxStore } from './store';
 
-/** Picsart's limits (guide): 5 to 30 photos, five types. The most avatars a generation may have is ours. */
+/** Picsart's documented limits: 5 to 30 photos, five types. The limit on avatars is set by the sandbox. */
 const trainSchema = z.object({
   images: z.array(z.string().max(4_096)).min(5).max(30),
   type: z.enum(['man', 'woman', 'couple', 'dog', 'cat']),
@@ -37,46 +37,46 @@ const instantSchema = z.object({
   count: z.int().min(1).max(maxAvatars).default(1),
 });
 
-/** Prices in credits; the real ones are not public. */
+/** Prices in credits. The real prices are not public. */
 const trainingPrice = 20;
 const avatarPrice = 1;
 
-/** Pixels of a side: 512 from a model, 2048 from one photo, as Picsart gives them; their sources are smaller. */
+/** Sizes of results as from Picsart: 512 pixels from a model, 2048 from one photo. */
 const trainedSize = 512;
 const instantSize = 2_048;
 const instantSourceSize = 1_024;
 
-/** Small copies kept of a model's photos. */
+/** The maximum number of reduced photos kept per model. */
 const maxCopies = 6;
 
-/** How a submission is to go, by the fault that it meets. */
+/** The effect of a fault on a submission. */
 export interface FaultEffect {
   readonly outcome: Outcome;
   readonly signal: AbortSignal;
 }
 
-/** A paid call that was executed, with the body that it was sent with. */
+/** An executed paid call with its request body. */
 export interface ExecutedCall {
   readonly operation: 'train' | 'generate' | 'instant';
   readonly body: unknown;
 }
 
-/** A generation that is about to start. */
+/** The parameters of a new generation. */
 type GenerationSpec = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome'> & {
   readonly pictures: readonly Buffer[];
 };
 
 /**
- * What Picsart's service does, as far as a caller can tell, except that no model is trained: avatars are made from the
- * photos by image filters. Refuses by throwing {@link Refusal}.
+ * The operations of Picsart's service. No model is trained: avatars are made from the photos by image filters. Errors are
+ * thrown as {@link Refusal}.
  */
 export class SandboxService {
   private readonly drawing = new Semaphore(
     2,
     200,
-    () => new Refusal(503, 'Too many pictures are asked for at once.'),
+    () => new Refusal(503, 'Too many pictures are requested at once.'),
   );
-  /** The same picture asked for again soon, by a second try or a range, is not made twice. */
+  /** Recent pictures, for retries and range requests. */
   private readonly drawn = new LRUCache<string, Promise<Buffer>>({ max: 32 });
 
   constructor(
@@ -132,10 +132,10 @@ export class SandboxService {
     return this.start(spec, { operation: 'instant', body });
   }
 
-  /** @param origin - where the results' URLs begin */
+  /** @param origin - the origin of the results' URLs */
   inference(modelId: string | null, id: string, origin: string): Reply {
     const generation = this.store.generations.get(id);
-    if (generation?.modelId !== modelId) throw new Refusal(404, 'There is no such inference.');
+    if (generation?.modelId !== modelId) throw new Refusal(404, 'The inference does not exist.');
     const status = statusAt(generation, Date.now());
     const names = { inference_id: id, ...(modelId !== null && { model_id: modelId }) };
     if (status.status !== 'DONE') return jobReply(names, status);
@@ -143,7 +143,7 @@ export class SandboxService {
       id: `${id}-${index}`,
       url: `${origin}/results/${generation.token}/${index}.jpg`,
     }));
-    // Both shapes are met in the wild: a list for models, `data.urls` for instant avatars.
+    // Picsart uses both formats: a list for models, `data.urls` for instant avatars.
     const data = modelId === null ? { urls: urls.map(({ url }) => url) } : urls;
     return { status: 200, body: { ...names, ...status, data } };
   }
@@ -152,14 +152,14 @@ export class SandboxService {
     return { status: 200, body: { credits: this.store.credits } };
   }
 
-  /** A result's picture, made when it is fetched. */
+  /** The picture of a result. It is made when it is requested. */
   async result(token: string, index: number): Promise<Reply> {
     const generation = this.store.generationOfToken(token);
     const nowMs = Date.now();
-    const isThere =
+    const isAvailable =
       generation && statusAt(generation, nowMs).status === 'DONE' && nowMs < generation.expiresAtMs;
-    if (!isThere || index >= resultCount(generation))
-      throw new Refusal(404, 'There is no such picture, or no longer.');
+    if (!isAvailable || index >= resultCount(generation))
+      throw new Refusal(404, 'The picture does not exist or has expired.');
     const key = `${token}/${index}`;
     const drawing = this.drawn.get(key) ?? this.drawing.run(() => this.draw(generation, index));
     this.drawn.set(key, drawing);
@@ -175,10 +175,10 @@ export class SandboxService {
     const model = generation.modelId === null ? undefined : this.store.models.get(generation.modelId);
     const names = model?.pictures ?? generation.pictures;
     const name = names[index % names.length];
-    if (name === undefined) throw new Refusal(404, 'The model was dropped.');
+    if (name === undefined) throw new Refusal(404, 'The model has been deleted.');
     const { style, prompt } = generation.avatars[index]!;
     const source = await this.store.picture(name);
-    // Another generation of the same prompt is another picture.
+    // Generations of the same prompt differ.
     const variant = parseInt(generation.id.slice(0, 6), 16) + index;
     return makePicture({ source, style, prompt, variant, size: generation.size });
   }
@@ -206,7 +206,7 @@ export class SandboxService {
 
   private modelOf(id: string): Model {
     const model = this.store.models.get(id);
-    if (!model) throw new Refusal(404, 'There is no such model.');
+    if (!model) throw new Refusal(404, 'The model does not exist.');
     return model;
   }
 
@@ -224,7 +224,7 @@ export class SandboxService {
   }
 
   private pay(price: number): void {
-    if (this.store.credits < price) throw new Refusal(402, 'No credits are left.');
+    if (this.store.credits < price) throw new Refusal(402, 'Not enough credits.');
     this.store.credits -= price;
   }
 }
@@ -236,13 +236,13 @@ function read<T>(schema: z.ZodType<T>, body: unknown): T {
   throw new Refusal(422, `${path.join('.') || 'body'}: ${message}`);
 }
 
-/** 202 while there is more to come, 200 in the end, as the sibling services answer. */
+/** Responds with 202 while the job runs and 200 when it has ended, as related Picsart services do. */
 function jobReply(names: object, { status, progress }: Status): Reply {
   const isOver = status !== 'ACCEPTED' && status !== 'IN_PROGRESS';
   return { status: isOver ? 200 : 202, body: { ...names, status, progress, message: reasons.get(status) } };
 }
 
 const reasons: ReadonlyMap<Status['status'], string> = new Map([
-  ['FAILED', 'The job failed, as it was told to.'],
+  ['FAILED', 'The job failed because of a configured fault.'],
   ['IMAGE_NOT_VALID', 'At least one image is not valid.'],
 ]);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { readFileIfAny, replaceFile } from './files';
 import { type Generation, type Model, outcomes } from './jobs';
 
-/** What the sandbox has executed since it was told to forget; what a paid service would send a bill for. */
+/** Executed paid calls, also of earlier runs with the same folder. A paid service would charge for these. */
 export interface SandboxCounts {
   trainings: number;
   /** From a model. */
@@ -14,7 +14,7 @@ export interface SandboxCounts {
   instants: number;
 }
 
-/** The oldest are dropped beyond these. */
+/** Beyond these limits the oldest entries are deleted. */
 const maxModels = 1_000;
 const maxGenerations = 5_000;
 
@@ -44,9 +44,8 @@ const stateSchema = z.object({
 });
 
 /**
- * Everything that the sandbox remembers: in memory, and in a folder too if it has one. There it survives a kill -9 at
- * any moment: what was answered had been saved before, by a file written aside and renamed. (A power cut may lose the
- * last seconds; this is a test double.)
+ * The state of the sandbox: in memory, and also in a folder if it has one. Saved state survives `kill -9`: it is saved
+ * before the response, in a file that is replaced atomically. A power failure may lose the last seconds.
  */
 export class SandboxStore {
   readonly models = new Map<string, Model>();
@@ -63,8 +62,8 @@ export class SandboxStore {
   ) {}
 
   /**
-   * @param folder - null to remember nothing beyond the process
-   * @param credits - the balance of a new one
+   * @param folder - null to keep the state in memory only
+   * @param credits - the balance of a new store
    */
   static async open(folder: string | null, credits: number, forget: boolean): Promise<SandboxStore> {
     const store = new SandboxStore(folder, credits);
@@ -79,18 +78,18 @@ export class SandboxStore {
     return store;
   }
 
-  /** Remembers a training; {@link save} makes it last. */
+  /** Adds a model. Call {@link save} afterwards. */
   addModel(added: Model): void {
     this.models.set(added.id, added);
     this.counts.trainings += 1;
     for (const old of this.models.values()) {
       if (this.models.size <= maxModels) break;
       this.models.delete(old.id);
-      this.forgetPictures(old.pictures);
+      this.deletePictures(old.pictures);
     }
   }
 
-  /** Remembers a generation; {@link save} makes it last. */
+  /** Adds a generation. Call {@link save} afterwards. */
   addGeneration(added: Generation): void {
     this.generations.set(added.id, added);
     this.byToken.set(added.token, added);
@@ -99,7 +98,7 @@ export class SandboxStore {
       if (this.generations.size <= maxGenerations) break;
       this.generations.delete(old.id);
       this.byToken.delete(old.token);
-      this.forgetPictures(old.pictures);
+      this.deletePictures(old.pictures);
     }
   }
 
@@ -107,7 +106,7 @@ export class SandboxStore {
     return this.byToken.get(token);
   }
 
-  /** Keeps small copies and gives their names. */
+  /** Stores reduced photos and returns their names. */
   async keepPictures(copies: readonly Buffer[]): Promise<string[]> {
     return Promise.all(
       copies.map(async (copy) => {
@@ -119,15 +118,15 @@ export class SandboxStore {
     );
   }
 
-  /** @throws Error if it is gone */
+  /** @throws Error if the picture has been deleted */
   async picture(name: string): Promise<Buffer> {
     if (this.folder !== null) return readFile(join(this.folder, 'pictures', name));
     const copy = this.pictures.get(name);
-    if (!copy) throw new Error('The picture was dropped.');
+    if (!copy) throw new Error('The picture has been deleted.');
     return copy;
   }
 
-  /** Returns when everything that was changed before the call is saved; calls that come together share a write. */
+  /** Resolves when all changes made before the call are saved. Concurrent calls share a write. */
   async save(): Promise<void> {
     if (this.folder === null) return;
     this.waiting ??= this.current
@@ -164,7 +163,7 @@ export class SandboxStore {
     this.credits = state.credits;
   }
 
-  /** Removes copies that no job names: a crash came between them and the state. */
+  /** Deletes pictures that no job refers to. They remain after a crash between writing a picture and the state. */
   private async sweep(folder: string): Promise<void> {
     const jobs = [...this.models.values(), ...this.generations.values()];
     const named = new Set(jobs.flatMap(({ pictures }) => pictures));
@@ -172,7 +171,7 @@ export class SandboxStore {
     await Promise.all(orphans.map((name) => rm(join(folder, name), { force: true })));
   }
 
-  private forgetPictures(names: readonly string[]): void {
+  private deletePictures(names: readonly string[]): void {
     for (const name of names) {
       this.pictures.delete(name);
       if (this.folder !== null) void rm(join(this.folder, 'pictures', name), { force: true });

@@ -176,7 +176,7 @@ describe('sandbox faults of results', () => {
 
   it.each<[Kind<SandboxFault>, number, RegExp]>([
     [{ kind: 'not-an-image' }, 200, /^not a picture/],
-    [{ kind: 'expired' }, 404, /no longer/],
+    [{ kind: 'expired' }, 404, /has expired/],
     [{ kind: 'html' }, 200, /<title>/],
     [{ kind: 'status', status: 503, body: 'come back' }, 503, /come back/],
     [{ kind: 'empty' }, 200, /^$/],

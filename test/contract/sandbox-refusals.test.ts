@@ -241,7 +241,7 @@ describe('sandbox refusals', () => {
 
 describe('sandbox', () => {
   it('describes itself and returns its balance', async () => {
-    expect((await answerOf('GET', '/')).body).toContain('no AI');
+    expect((await answerOf('GET', '/')).body).toContain('does not use AI');
     await expect(answerOf('GET', '/v1/balance')).resolves.toMatchObject({
       status: 200,
       body: expect.stringMatching(/"credits":\d+/) as string,
