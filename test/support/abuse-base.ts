@@ -1,7 +1,7 @@
 /** What a request is made against. */
 export interface AbuseContext {
   token: string;
-  /** Signed URLs that work, and one that did. */
+  /** Valid signed URLs, and an expired one. */
   avatarUrl: string;
   photoUrl: string;
   uploadUrl: string;
@@ -17,11 +17,11 @@ export interface AbusiveRequest {
   headers?: (context: AbuseContext) => Record<string, string>;
   body?: string | Buffer;
   status: number;
-  /** Null where it is answered without a code: what was asked for in an odd way is no more than was asked for. */
+  /** Null where it is answered without a code: the request is unusual but valid. */
   code: string | null;
 }
 
-/** The body of a good query. */
+/** The body of a valid query. */
 export const viewer = JSON.stringify({ query: '{ viewer { owner } }' });
 /** Headers of an authenticated client. */
 const asAlice = ({ token }: AbuseContext): Record<string, string> => ({
@@ -42,7 +42,7 @@ export const post = (change: Change): AbusiveRequest => ({
   body: viewer,
   ...change,
 });
-/** A GET with nothing but what is given. */
+/** A GET without further headers. */
 export const get = (change: Change & Pick<AbusiveRequest, 'path'>): AbusiveRequest => ({
   method: 'GET',
   ...change,

@@ -1,4 +1,4 @@
-/** Bytes on a bare connection, and the status of what comes back; the connection is closed after that. */
+/** Raw bytes sent over a connection, and the status of the response; the connection is closed afterwards. */
 export const abusiveBytes: readonly { what: string; bytes: string; status: number }[] = [
   {
     what: 'an upload that wanders',

@@ -13,7 +13,7 @@ import {
   train,
 } from './abuse-words';
 
-/** Operations that are wrong. */
+/** Invalid operations. */
 export const mistakes: Row[] = [
   [
     'fragments in a circle',
@@ -126,7 +126,7 @@ export const mistakes: Row[] = [
   ],
 ];
 
-/** Ids that name nothing, whatever they look like. */
+/** Ids of nothing, in various forms. */
 export const nothing: Row[] = [
   '__proto__',
   'constructor',

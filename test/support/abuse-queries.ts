@@ -135,5 +135,5 @@ const rowOf = ([what, code, query, variables]: Row): AbusiveQuery => ({ what, co
 /** Operations for every transport. */
 export const abusiveQueries: readonly AbusiveQuery[] = [...tooMuch, ...mistakes, ...nothing].map(rowOf);
 
-/** Operations that are refused where introspection is off. */
+/** Operations that are rejected without introspection. */
 export const pryingQueries: readonly AbusiveQuery[] = introspection.map(rowOf);

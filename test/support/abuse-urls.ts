@@ -1,6 +1,6 @@
 import { pathOf, post, get, withHeaders, type AbusiveRequest } from './abuse-base';
 
-/** Methods that an address does not answer to. */
+/** Methods that a route does not support. */
 export const methods: AbusiveRequest[] = [
   ...['PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND'].map((method) =>
     post({
@@ -32,7 +32,7 @@ export const methods: AbusiveRequest[] = [
   }),
 ];
 
-/** What is no part of any path: there is nothing, or the signature does not fit. */
+/** Invalid parts of a path: there is no such resource, or the signature does not match. */
 const paths = [
   ['/media/avatars/../../etc/passwd', 404],
   ['/media/avatars/%2e%2e%2f%2e%2e%2fetc%2fpasswd/original', 403],
@@ -51,7 +51,7 @@ const paths = [
   [`/${'a/'.repeat(3_000)}`, 404],
 ] as const;
 
-/** Paths that lead elsewhere. */
+/** Path traversal. */
 export const wanderings = paths.map(([path, status]) =>
   get({
     what: `the path ${path.slice(0, 60)}`,
@@ -61,7 +61,7 @@ export const wanderings = paths.map(([path, status]) =>
   }),
 );
 
-/** Signed URLs that were changed, and odd uses of good ones. */
+/** Modified signed URLs, and unusual use of valid ones. */
 export const urls: AbusiveRequest[] = [
   get({
     what: 'a changed signature',

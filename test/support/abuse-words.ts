@@ -6,10 +6,10 @@ export interface AbusiveQuery extends Operation {
   code: string | null;
 }
 
-/** The same, written often. */
+/** Repeated text. */
 export const times = (count: number, write: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
-/** Fields within fields, five levels each. */
+/** Nested fields, five levels each. */
 export const nested = (depth: number, inner: string): string =>
   'models { nodes { generations { nodes { model { '.repeat(depth) + inner + ' } } } } }'.repeat(depth);
 /** Takes `id` and `name`. */
@@ -28,15 +28,15 @@ export const instant =
   'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }';
 /** Takes `id`. */
 export const find = 'query ($id: ID!) { model(id: $id) { id } node(id: $id) { id } photo(id: $id) { id } }';
-/** The id of no model. */
+/** The id of an unknown model. */
 export const noModel = `model_${'0'.repeat(32)}`;
-/** Stands for a model of the asker’s that is READY. */
+/** A placeholder for a READY model of the caller. */
 export const myModel = 'my-model';
-/** Stands for a photo of the asker’s. */
+/** A placeholder for a photo of the caller. */
 export const myPhoto = 'my-photo';
 
 /** Lists within lists. */
 export const deepList = (depth: number): unknown => (depth === 0 ? 1 : [deepList(depth - 1)]);
 
-/** A row of the corpus, as it is written. */
+/** A row of the corpus. */
 export type Row = [what: string, code: string | null, query: string, variables?: Record<string, unknown>];

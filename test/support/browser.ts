@@ -7,7 +7,7 @@ export function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),
     args: [
-      // In a container there are neither the rights for a sandbox nor a graphics card.
+      // A container has neither the rights for a sandbox nor a graphics card.
       '--no-sandbox',
       '--disable-gpu',
       '--disable-quic',

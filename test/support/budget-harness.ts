@@ -26,7 +26,7 @@ export class BudgetHarness {
     await this.testDatabase.drop();
   }
 
-  /** The account that was made last. */
+  /** The latest account. */
   get account(): string {
     return `account-${this.accounts}`;
   }
@@ -38,7 +38,7 @@ export class BudgetHarness {
     return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider));
   }
 
-  /** What the processes of the latest account share. */
+  /** The state that the processes of the latest account share. */
   async state(): Promise<{ failing: number; pauseMs: number; creditsAvailable: number | null }> {
     const [row] = await this.database.rows<{
       failing: number;
@@ -55,7 +55,7 @@ export class BudgetHarness {
     return { failing: row!.failing, pauseMs: row!.pause_ms, creditsAvailable: row!.credits_available };
   }
 
-  /** Advances the clock, as far as the budget can see. */
+  /** Advances the clock as seen by the budget. */
   async advance(ms: number): Promise<void> {
     const columns = [
       ...['poll_refilled_at', 'submit_refilled_at', 'watch_refilled_at', 'paused_until'],
@@ -68,7 +68,7 @@ export class BudgetHarness {
     ]);
   }
 
-  /** The calls of so many different jobs fail, one after the other. */
+  /** Records failed calls of so many different jobs, one after the other. */
   async fail(
     budget: UpstreamBudget,
     jobs: number,

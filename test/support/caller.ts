@@ -1,13 +1,13 @@
 import { SocketClient } from './socket-client';
 import { until } from './until';
 
-/** The ways in. */
+/** The transports of the API. */
 export const transports = ['HTTP', 'WebSocket', 'SSE'] as const;
 
 /** One of {@link transports}. */
 export type Transport = (typeof transports)[number];
 
-/** What is asked. */
+/** A GraphQL operation. */
 export interface Operation {
   query: string;
   variables?: Record<string, unknown>;
@@ -24,26 +24,26 @@ export class Caller {
   private socket: SocketClient | null = null;
   private nextId = 0;
 
-  /** @param url - where the gateway is now */
+  /** @param url - the current URL of the gateway */
   constructor(
     private readonly url: () => string,
     private readonly token: string,
   ) {}
 
-  /** Asks, takes the first answer, and goes. */
+  /** Sends the operation, returns the first result, and disconnects. */
   ask(transport: Transport, operation: Operation): Promise<FirstAnswer> {
     if (transport === 'HTTP') return this.byHttp(operation);
     return transport === 'SSE' ? this.byStream(operation) : this.bySocket(operation);
   }
 
-  /** Over HTTP, and it must not be refused. */
+  /** Sends it over HTTP, and fails if it is rejected. */
   async take<T>(query: string, variables?: Record<string, unknown>): Promise<T> {
     const { data, errors } = await this.byHttp({ query, variables });
     if (errors) throw new Error(`${query} was refused: ${JSON.stringify(errors)}`);
     return data as T;
   }
 
-  /** Closes what is open. */
+  /** Closes open connections. */
   leave(): void {
     this.socket?.socket.terminate();
     this.socket = null;

@@ -1,7 +1,7 @@
 import { Feed, type Transport } from './feed';
 import { facePhoto } from './pictures';
 
-/** An error as clients get it. */
+/** An error of the API. */
 export interface Fault {
   message: string;
   extensions: Record<string, unknown> & { code: string; field?: string };
@@ -38,13 +38,13 @@ export interface Prompt {
   count?: number;
 }
 
-/** What was answered to the bytes of a photo. */
+/** The response to an upload. */
 export interface UploadReply {
   status: number;
   body: Record<string, unknown>;
 }
 
-/** What a training is asked with, as far as it is not said for every one. */
+/** Optional input of a training. */
 export interface TrainInput {
   photoIds?: readonly string[];
   photoUrls?: readonly string[];
@@ -53,7 +53,7 @@ export interface TrainInput {
   idempotencyKey?: string;
 }
 
-/** A slot for a photo. */
+/** An upload slot for a photo. */
 export interface Slot {
   photo: { id: string };
   uploadUrl: string;
@@ -62,14 +62,14 @@ export interface Slot {
 
 const jobFields = 'id status progress attempt failure { code message retryable }';
 
-/** A frontend, as far as tests need one. */
+/** A client of the API with the operations that tests need. */
 export class TestClient {
-  /** @param url - where the gateway is now */
+  /** @param url - the current URL of the gateway */
   constructor(private readonly url: () => string) {}
 
   /**
    * Sends a query or mutation over HTTP.
-   * @throws Error if it is refused, with the whole answer
+   * @throws Error with the whole response if it is rejected
    */
   async ask<T>(query: string, variables?: object): Promise<T> {
     const { data, errors } = await this.send(query, variables);
@@ -77,14 +77,14 @@ export class TestClient {
     return data as T;
   }
 
-  /** The error with which a query or mutation is refused: exactly one. */
+  /** The only error of a query or mutation that must be rejected. */
   async refusal(query: string, variables?: object): Promise<Fault> {
     const { errors } = await this.send(query, variables);
     if (errors?.length !== 1) throw new Error(`Not refused once: ${JSON.stringify(errors ?? null)}`);
     return errors[0]!;
   }
 
-  /** Asks for a slot for each of the photos. */
+  /** Creates an upload slot for each photo. */
   async slots(
     files: readonly { filename?: string; contentType?: string; byteSize: number }[],
   ): Promise<Slot[]> {
@@ -95,7 +95,7 @@ export class TestClient {
     return createPhotoUploads.uploads;
   }
 
-  /** Sends the bytes of a photo. */
+  /** Uploads a photo. */
   async put({ uploadUrl, headers }: Slot, bytes: Buffer): Promise<UploadReply> {
     const response = await fetch(uploadUrl, {
       method: 'PUT',
@@ -105,7 +105,7 @@ export class TestClient {
     return { status: response.status, body: (await response.json()) as UploadReply['body'] };
   }
 
-  /** Uploads drawn faces and gives the photos' ids. */
+  /** Uploads drawn faces and returns the ids of the photos. */
   async uploadFaces(count = 5): Promise<string[]> {
     const faces = await Promise.all(
       Array.from({ length: count }, (_, seed) => facePhoto(seed, { width: 640 })),
@@ -117,7 +117,7 @@ export class TestClient {
     return slots.map(({ photo }) => photo.id);
   }
 
-  /** Asks for a training and answers with the model as it is then. */
+  /** Starts a training and returns the model. */
   async train(input: TrainInput): Promise<Job> {
     const { trainModel } = await this.ask<{ trainModel: { model: Job } }>(trainModelMutation, {
       input: { type: 'WOMAN', ...input },
@@ -125,7 +125,7 @@ export class TestClient {
     return trainModel.model;
   }
 
-  /** Trains to the end. */
+  /** Starts a training and waits until it is done. */
   async trained(photoIds: readonly string[]): Promise<string> {
     const { id } = await this.train({ photoIds });
     const { status } = await this.modelEnd(id);
@@ -133,7 +133,7 @@ export class TestClient {
     return id;
   }
 
-  /** Asks for avatars of a model. */
+  /** Requests avatars of a model. */
   async generate(modelId: string, prompts: readonly Prompt[] = [{}], idempotencyKey?: string): Promise<Job> {
     const { generateAvatars } = await this.ask<{ generateAvatars: { generation: Job } }>(generateMutation, {
       input: { modelId, prompts, idempotencyKey },
@@ -159,19 +159,19 @@ export class TestClient {
     return generation;
   }
 
-  /** Waits until a training has ended, and gives the model. */
+  /** Waits until a training has ended, and returns the model. */
   async modelEnd(id: string): Promise<Job> {
     await this.followTraining(id).ended();
     return (await this.model(id))!;
   }
 
-  /** Waits until a generation has ended, and gives it. */
+  /** Waits until a generation has ended, and returns it. */
   async generationEnd(id: string): Promise<Job> {
     await this.followGeneration(id).ended();
     return (await this.generation(id))!;
   }
 
-  /** Subscribes to anything. */
+  /** Subscribes to an operation. */
   follow<T>(query: string, variables: object, transport: Transport = 'WebSocket'): Feed<T> {
     return Feed.open<T>(transport, this.url(), { query, variables });
   }
@@ -205,7 +205,7 @@ export class TestClient {
     return this.follow(query, of, transport);
   }
 
-  /** Renames, cancels, retries: mutations that take an id and answer with the model. */
+  /** Mutations that take an id and return the model: rename, cancel, retry. */
   async changeModel(mutation: 'cancelModel' | 'retryModel', id: string): Promise<Job> {
     const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { model { ${jobFields} } } }`;
     return (await this.ask<{ change: { model: Job } }>(query, { id })).change.model;
@@ -217,7 +217,7 @@ export class TestClient {
     return (await this.ask<{ change: { generation: Job } }>(query, { id })).change.generation;
   }
 
-  /** Deletes and gives the id that was answered. */
+  /** Deletes and returns the deleted id. */
   async remove(
     mutation: 'deletePhoto' | 'deleteModel' | 'deleteGeneration' | 'deleteAvatar',
     id: string,

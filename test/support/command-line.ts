@@ -1,15 +1,15 @@
 import { runProgram } from '../../src/cli/program';
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
   code: number;
-  /** What was asked for. */
+  /** Standard output. */
   out: string;
-  /** Remarks and complaints. */
+  /** Standard error. */
   remarks: string;
 }
 
-/** Runs a command of the operator's command line, as a process of its own would, with the given environment. */
+/** Runs a command of the operator's command line in this process with the given environment. */
 export async function likeness(
   environment: Readonly<Record<string, string>>,
   ...words: string[]

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { templateDatabase, urlOfDatabase } from './test-server';
 
-/** A database of a test file's own. */
+/** A database for one test file. */
 export interface TestDatabase {
-  /** The way in, with password. */
+  /** The connection URL, with password. */
   url: string;
-  /** Removes it, ending whatever sessions are still in it. A second time is no error. */
+  /** Drops it and ends its sessions. May be called twice. */
   drop(): Promise<void>;
 }
 

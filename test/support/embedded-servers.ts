@@ -17,14 +17,14 @@ import { crashPostgres } from './postgres-crash';
 const project = resolve(__dirname, '../..');
 const launcher = join(project, 'src/embedded-postgres/embedded-postgres.ts');
 
-/** The embedded servers of some tests, in a folder of their own whose name has spaces. */
+/** Embedded servers for tests, in a temporary directory with spaces in its name. */
 export class EmbeddedServers {
   private readonly started: EmbeddedPostgres[] = [];
   private readonly children: ChildProcess[] = [];
 
   private readonly folder = mkdtempSync(join(tmpdir(), 'likeness embedded '));
 
-  /** Where a server's folder lies alone. */
+  /** The data directory of a server. */
   get parent(): string {
     return join(this.folder, 'a data folder');
   }
@@ -62,7 +62,7 @@ export class EmbeddedServers {
     return bystander;
   }
 
-  /** The process ids of the servers that work in this folder. */
+  /** The process ids of the servers in this directory. */
   async running(): Promise<number[]> {
     const files = await readdir(this.folder, { recursive: true });
     const notes = files.filter((file) => file.endsWith('data/postmaster.pid'));
@@ -70,14 +70,14 @@ export class EmbeddedServers {
     return (await Promise.all(pids)).filter(isRunning);
   }
 
-  /** Ends everything, however the test went; the data stays. */
+  /** Ends all processes, regardless of the test result; the data are kept. */
   async stop(): Promise<void> {
     this.children.splice(0).forEach((child) => child.kill('SIGKILL'));
     await Promise.all(this.started.splice(0).map((postgres) => postgres.stop()));
     for (const pid of await this.running()) await crashPostgres(pid);
   }
 
-  /** Ends everything and removes it. */
+  /** Ends all processes and removes the data. */
   async clear(): Promise<void> {
     await this.stop();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
@@ -102,7 +102,7 @@ export async function query(url: string, text: string): Promise<Record<string, u
   }
 }
 
-/** Whether a process of this id exists. */
+/** Whether a process with this id exists. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -112,7 +112,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Waits for a state. The test's own timeout bounds it. */
+/** Waits for a state, up to the time limit of the test. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await pause(10);
 }

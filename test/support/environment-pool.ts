@@ -24,7 +24,7 @@ export class EnvironmentPool<Cell> {
     this.entries = cells.map((cell) => {
       let settle: Entry<Cell>['settle'] | undefined;
       const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-      // Its own test meets the error, perhaps much later.
+      // The error is reported by the test of the cell, possibly much later.
       promise.catch(() => undefined);
       return { cell, promise, settle: settle! };
     });
@@ -36,12 +36,12 @@ export class EnvironmentPool<Cell> {
     for (let worker = 0; worker < width; worker += 1) this.running.push(this.worker(waiting, options));
   }
 
-  /** Resolves when the cell has passed; rejects with what it met. */
+  /** Resolves when the cell has passed; rejects with its error. */
   result(cell: Cell): Promise<void> {
     return this.entries.find((entry) => entry.cell === cell)!.promise;
   }
 
-  /** Waits for all pool and closes the environments. */
+  /** Waits for all workers and closes the environments. */
   async close(): Promise<void> {
     await Promise.all(this.running);
     await Promise.all([...this.environments].map((environment) => environment.close()));

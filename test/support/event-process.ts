@@ -9,13 +9,13 @@ import { EventFeed } from '../../src/events/feed';
 import type { StoredEvent } from '../../src/events/stored-event';
 import { Wakeups } from '../../src/events/wakeups';
 
-/** What of a gateway process has to do with events: its pool, its wake-ups and its feed. */
+/** The event services of a gateway process: pool, wake-ups and feed. */
 export class EventProcess {
   readonly wakeups: Wakeups;
   readonly feed: EventFeed;
-  /** How many statements the feed has begun. */
+  /** The number of statements that the feed has started. */
   reads = 0;
-  /** How many of them PostgreSQL has answered. */
+  /** The number of them that PostgreSQL has answered. */
   answers = 0;
   readonly database: Transactions;
   private held: Promise<void> = Promise.resolve();
@@ -31,7 +31,7 @@ export class EventProcess {
     this.feed = new EventFeed({ sql: this.countingSql(), wakeups: this.wakeups, logger, sweepMs });
   }
 
-  /** @param sweepMs - an hour, unless the sweep is what is tested */
+  /** @param sweepMs - an hour unless the sweep is tested */
   static async start(url: string, sweepMs = 3_600_000): Promise<EventProcess> {
     const source = await createDataSource({ url, poolSize: 4, entities: [] }).initialize();
     const process = new EventProcess(source, url, sweepMs);
@@ -47,13 +47,13 @@ export class EventProcess {
     return streamId;
   }
 
-  /** Appends and wakes, as a move does. */
+  /** Appends events and wakes subscribers, as a state transition does. */
   async publish(events: readonly NewEvent[]): Promise<void> {
     await this.database.transaction((sql) => appendEvents(sql, events));
     this.wakeups.announce({ streams: [...new Set(events.map((event) => event.streamId))] });
   }
 
-  /** {@link publish}, returning when the feed has been woken by it. */
+  /** {@link publish}, returning when the feed has been woken. */
   async publishAndWake(events: readonly NewEvent[]): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       const end = this.wakeups.onStreams(() => {
@@ -66,8 +66,8 @@ export class EventProcess {
   }
 
   /**
-   * From now on the feed does not get what PostgreSQL answers it.
-   * @returns gives it everything
+   * Withholds the responses of PostgreSQL from the feed.
+   * @returns a function that releases them
    */
   holdAnswers(): () => void {
     let release: () => void = () => undefined;
@@ -75,7 +75,7 @@ export class EventProcess {
     return release;
   }
 
-  /** Throws if a test has left a subscription open. */
+  /** Throws if a subscription is still open. */
   assertAllClosed(): void {
     const { subscriberCount } = this.feed;
     if (subscriberCount > 0) throw new Error(`${subscriberCount} subscriptions were left open.`);
@@ -110,7 +110,7 @@ export function changes(streamId: string, first: number, last: number): NewEvent
   return Array.from({ length: last - first + 1 }, (_, index) => change(streamId, first + index));
 }
 
-/** Takes the next so many; fewer if it ends before. */
+/** Takes the next so many items; fewer if the stream ends before. */
 export async function take<T>(from: AsyncIterator<T, undefined>, count: number): Promise<T[]> {
   const taken: T[] = [];
   while (taken.length < count) {
@@ -131,7 +131,7 @@ export function sequencesOf(events: readonly StoredEvent[]): number[] {
   return events.map((event) => event.sequence);
 }
 
-/** Waits until it holds, looking every 10 ms. */
+/** Waits until the condition holds, checking every 10 ms. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -2,8 +2,8 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { until } from './until';
 
 /**
- * Runs in the page before its own scripts: keeps every text that the response pane has shown, and has what the content
- * security policy forbids reported as an error.
+ * Runs in the page before its own scripts: records every text of the response pane, and reports violations of the content
+ * security policy as errors.
  */
 const witness = `
 globalThis.shown = [];
@@ -16,7 +16,7 @@ new MutationObserver(() => {
 addEventListener('securitypolicyviolation', (event) => console.error('forbidden: ' + event.violatedDirective));
 `;
 
-/** Whether GraphiQL knows what stands in its editor; until then it would run what stood there before. */
+/** Whether GraphiQL has read the content of its editor; before that it would run the earlier content. */
 const hasRead = `(() => {
   const editor = document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror;
   return editor.documentAST?.loc.source.body === editor.getValue();
@@ -24,11 +24,11 @@ const hasRead = `(() => {
 
 /** GraphiQL in a new browser window without stored state. */
 export class Explorer {
-  /** The addresses of all requests, sockets among them, in order. */
+  /** The URLs of all requests and sockets, in order. */
   readonly requests: string[] = [];
   /** Errors and warnings of the console, and uncaught errors. */
   readonly complaints: string[] = [];
-  /** What was sent over sockets. */
+  /** Messages sent over sockets. */
   readonly frames: unknown[] = [];
 
   private constructor(
@@ -46,7 +46,7 @@ export class Explorer {
     });
   }
 
-  /** Opens an address in a window of its own and waits until the editor is there. It closes with the browser. */
+  /** Opens a URL in a new window and waits until the editor is loaded. It closes with the browser. */
   static async open(browser: Browser, url: string): Promise<Explorer> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     context.setDefaultTimeout(15_000);
@@ -83,7 +83,7 @@ export class Explorer {
     await this.replace(this.page.locator(`section[aria-label="${what}"]`), JSON.stringify(value));
   }
 
-  /** Runs what the tab holds and waits for an answer that the response pane has not shown before. */
+  /** Runs the operation of the tab and waits for a new text in the response pane. */
   async run<T>(): Promise<T> {
     const before = (await this.answers()).length;
     await this.start();
@@ -91,13 +91,13 @@ export class Explorer {
     return (await this.answers<T>()).at(-1)!;
   }
 
-  /** Runs what the tab holds, as soon as the editor has read it: a moment after it was written or its tab opened. */
+  /** Runs the operation of the tab once the editor has read it. */
   async start(): Promise<void> {
     await until(() => this.page.evaluate<boolean>(hasRead));
     await this.page.locator('.graphiql-execute-button').click();
   }
 
-  /** Everything that the response pane has shown, in order. */
+  /** All texts of the response pane, in order. */
   async answers<T = unknown>(): Promise<T[]> {
     return (await this.page.evaluate<string[]>('shown')).map((text) => JSON.parse(text) as T);
   }
@@ -107,13 +107,13 @@ export class Explorer {
     await this.page.locator('.graphiql-response').getByText(text).first().waitFor();
   }
 
-  /** Opens the documentation at its beginning, and follows links; gives what stands where they end. */
+  /** Opens the documentation at its start page, follows links, and returns the text of the last page. */
   async readDocs(...links: string[]): Promise<string> {
     await this.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
     return this.followDocs(...links);
   }
 
-  /** Follows links of the documentation from where it is open. */
+  /** Follows links of the documentation from the current page. */
   async followDocs(...links: string[]): Promise<string> {
     const docs = this.page.locator('.graphiql-plugin');
     for (const link of links) {
@@ -132,7 +132,7 @@ export class Explorer {
     await this.page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
   }
 
-  /** Opens a picture in a window of its own; its size in pixels. */
+  /** Opens a picture in a new window and returns its size in pixels. */
   async openPicture(url: string): Promise<{ width: number; height: number }> {
     const page = await this.context.newPage();
     await page.goto(url);

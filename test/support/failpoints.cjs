@@ -1,9 +1,9 @@
 /*
  * Arms the gateway's failpoints: `node -r …/failpoints.cjs dist/main.js`, started by a test with an IPC channel.
  *
- * The test says `{ arm: <name>, nth }`; the nth time the program comes to that point, it stands still there and says
- * `{ reached: <name> }`. It stands until the test kills it, or says `{ release: true }`. So what happens at a point
- * happens at that point, however slow the machine is: while it stands, whatever else comes to a failpoint stands too. Only
+ * The test sends `{ arm: <name>, nth }`; the nth time the program reaches that point, it blocks there and sends
+ * `{ reached: <name> }`. It blocks until the test kills it or sends `{ release: true }`. So a crash at a point
+ * does not depend on the speed of the machine: while it blocks, all other failpoints block too. Only
  * one point is armed at a time, and it is disarmed once reached.
  */
 const { getHeapCodeStatistics } = require('node:v8');
@@ -41,10 +41,10 @@ function onMessage(message) {
   }
 }
 
-/** What the process holds once nothing is left to collect, compiled code left out: it grows as long as paths get hot. */
+/** Memory after a garbage collection, without compiled code, which grows as long as functions get hot. */
 function measure() {
   globalThis.gc();
-  // The first one runs finalizers, which free more.
+  // The first collection runs finalizers, which release more memory.
   globalThis.gc();
   const code = getHeapCodeStatistics();
   process.send({

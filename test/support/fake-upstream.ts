@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-/** A request as it came over the wire. */
+/** A received HTTP request. */
 export interface SeenRequest {
   method: string;
   path: string;
@@ -13,12 +13,12 @@ export interface SeenRequest {
   connection: number;
 }
 
-/** What the server does with one request. */
+/** How the server handles one request. */
 export type Script = (socket: Socket, request: SeenRequest) => void;
 
 /**
- * A server that answers exactly what a test says, byte for byte, one script a request. A request without a script is
- * answered by 599, so that a forgotten one is seen.
+ * A server that sends scripted responses, byte for byte, one script per request. A request without a script is
+ * answered with 599, so that a missing script is noticed.
  */
 export class FakeUpstream {
   readonly requests: SeenRequest[] = [];
@@ -43,12 +43,12 @@ export class FakeUpstream {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Connections ever made. */
+  /** The number of connections since the start. */
   get connectionCount(): number {
     return this.connections;
   }
 
-  /** Connections open now. */
+  /** The number of open connections. */
   get openCount(): number {
     return this.sockets.size;
   }
@@ -58,7 +58,7 @@ export class FakeUpstream {
     this.scripts.push(...scripts);
   }
 
-  /** Forgets what was seen and what was still to be answered. */
+  /** Clears recorded requests and pending scripts. */
   reset(): void {
     this.requests.length = 0;
     this.scripts.length = 0;
@@ -86,7 +86,7 @@ export class FakeUpstream {
   }
 }
 
-/** Null until the request is whole. */
+/** Null until the request is complete. */
 function parse(read: Buffer, connection: number): SeenRequest | null {
   const end = read.indexOf('\r\n\r\n');
   if (end < 0) return null;
@@ -108,7 +108,7 @@ function head(status: number, headers: Record<string, string | number>): string 
   return `HTTP/1.1 ${status} Said\r\n${lines.join('')}\r\n`;
 }
 
-/** A whole answer; an object is sent as JSON. */
+/** A complete response; an object is sent as JSON. */
 export function answer(
   status: number,
   body: object | string | Buffer = '',
@@ -130,18 +130,18 @@ export function gzipped(status: number, body: string): Script {
   return answer(status, gzipSync(body), { 'content-encoding': 'gzip' });
 }
 
-/** Bytes as they stand, then the end of the connection. */
+/** Raw bytes, then the end of the connection. */
 export function raw(text: string): Script {
   return (socket) => socket.end(text);
 }
 
-/** Half of a JSON answer that promised to be whole, then the end of the connection. */
+/** A truncated JSON response, then the end of the connection. */
 export function truncated(status: number, body: object): Script {
   const text = JSON.stringify(body);
   return raw(head(status, { 'content-length': text.length }) + text.slice(0, text.length / 2));
 }
 
-/** The head, then the body one byte at a time: never idle, never done. */
+/** The head, then the body one byte at a time: never idle, never complete. */
 export function dripped(status: number, body: object, everyMs: number): Script {
   const text = JSON.stringify(body);
   return (socket) => {
@@ -157,7 +157,7 @@ export function dripped(status: number, body: object, everyMs: number): Script {
   };
 }
 
-/** A body without end. */
+/** An endless body. */
 export function endless(): Script {
   return (socket) => {
     socket.write(head(200, { 'content-type': 'application/json' }));
@@ -170,12 +170,12 @@ export function endless(): Script {
   };
 }
 
-/** Takes the request and never says a word. */
+/** Accepts the request and never responds. */
 export function silence(): Script {
   return () => undefined;
 }
 
-/** Takes the request and resets the connection. */
+/** Accepts the request and resets the connection. */
 export function reset(): Script {
   return (socket) => socket.resetAndDestroy();
 }

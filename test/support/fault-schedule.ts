@@ -67,7 +67,7 @@ const faultRates: Record<Operation, readonly Misbehaviour[]> = {
 
 /** Injects random faults into a share of all calls. */
 export class FaultSchedule {
-  /** How many calls met a fault, by what it was. */
+  /** The number of injected faults by kind. */
   readonly faults = new Map<string, number>();
   private readonly seen: Partial<Record<Operation, number>> = {};
   private readonly owed: Partial<Record<Operation, number>> = {};
@@ -82,7 +82,7 @@ export class FaultSchedule {
     return [...this.faults.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Lets as many of the coming calls go wrong as the calls since the last time are due. */
+  /** Injects as many faults as the calls since the last time require. */
   async scheduleFault(): Promise<void> {
     const { calls } = await this.environment.sandbox.counts();
     for (const on of Object.keys(faultRates) as Operation[]) {

@@ -4,24 +4,24 @@ import type { FaultsEnvironment } from './faults-environment';
 import { ending, prepareFixtures, order, type JobKind } from './faults-jobs';
 import { freshPeak } from './faults-upstream';
 
-/** A row of the matrix for what is asked after the paid call: states and pictures. */
+/** A row of the matrix for polls and picture downloads after the paid call. */
 export interface AnswerRow {
   name: string;
   kind: JobKind;
   faults: readonly SandboxFault[];
-  /** The state in which it ends, with the failure's code behind it if it fails: `FAILED UPSTREAM_FAILED`. */
+  /** The final state, with the failure code if it fails: `FAILED UPSTREAM_FAILED`. */
   end: string;
-  /** How many avatars there are in the end, all of which can be opened. */
+  /** The final number of avatars, all of which can be opened. */
   avatars?: number;
   /** Whether the pictures arrive once the upstream delivers them. */
   isLate?: boolean;
-  /** What the operator is warned of, and how loudly. */
+  /** The log line for the operator, and its level. */
   warning?: { words: RegExp; level: 'warn' | 'error' };
-  /** A counter of /metrics that has gone up. */
+  /** A counter of /metrics that must increase. */
   metric?: string;
 }
 
-/** Lets a job's questions meet faults and watches it to its end: whatever happens, it was paid once. */
+/** Injects faults into polls and downloads of a job and waits for its end: it must be paid exactly once. */
 export async function runWithAnswerFaults(environment: FaultsEnvironment, row: AnswerRow): Promise<void> {
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();

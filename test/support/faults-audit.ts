@@ -8,13 +8,13 @@ import { avatarKey, previewKey } from '../../src/generations/avatar-keys';
 import type { FaultsEnvironment } from './faults-environment';
 import { stepProblems, type JobState } from './history';
 
-/** Deletions and the journal's last line follow what a client sees by up to a second; so long is generous. */
+/** Deletions and the last journal line follow the visible state by up to a second; this limit is generous. */
 const settleMs = 60_000;
 
 /**
- * Looks at everything that a environment has, once no job is under way in it, and says what breaks a promise: paid calls,
- * ids, states, events, pictures, bytes; and what its clients and the upstream saw (history.ts). An empty list is what every test of the suite ends with.
- * @param hasDeleted - whether jobs were deleted, and the books of what they cost with them
+ * Checks all invariants of an environment once no job is in progress: paid calls, ids, states, events, pictures, files,
+ * and what clients and the upstream observed (history.ts). Every test of the suite ends with an empty list.
+ * @param hasDeleted - whether jobs were deleted, including their ledger entries
  */
 export async function findViolations(
   environment: FaultsEnvironment,
@@ -53,7 +53,7 @@ interface JobRow {
   provider_ref: string | null;
 }
 
-/** Every job is over, in a documented state, and no work is left for anybody. */
+/** Every job is in a documented final state without pending work. */
 async function states(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<JobRow>(jobs);
   const ends = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
@@ -69,7 +69,7 @@ interface EventRow {
   payload: Omit<JobState, 'id'>;
 }
 
-/** Sequences have no gaps, each step is one of the table's, progress never goes back within an attempt. */
+/** Sequences have no gaps, transitions are allowed, and progress never decreases within an attempt. */
 async function streams(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<EventRow>('SELECT * FROM events ORDER BY stream_id, sequence');
   const wrong: string[] = [];
@@ -98,7 +98,7 @@ async function streams(environment: FaultsEnvironment): Promise<string[]> {
 /** Each event records a change. */
 function repetitions(rows: readonly EventRow[]): string[] {
   const last = new Map<string, string>();
-  // Of events that were erased, only their place is left.
+  // Erased events keep only their sequence number.
   const kept = rows.filter(({ kind }) => kind !== 'DELETED');
   return kept.flatMap(({ stream_id: stream, sequence, subject_id: subject, payload }) => {
     const text = JSON.stringify(payload);
@@ -138,7 +138,7 @@ async function submissions(environment: FaultsEnvironment): Promise<string[]> {
   return wrong;
 }
 
-/** What the upstream has executed is what we know of, one for one, but for those that are marked as unknown. */
+/** Calls executed upstream match accepted ledger entries, except for those with an unknown outcome. */
 async function payments(environment: FaultsEnvironment): Promise<string[]> {
   const [books] = await environment.rows<{ accepted: number; unknown: number }>(
     `SELECT count(*) FILTER (WHERE outcome = 'ACCEPTED')::int AS accepted, count(*) FILTER (WHERE outcome = 'UNKNOWN')::int AS unknown
@@ -160,7 +160,7 @@ interface AvatarRow {
   is_early: boolean;
 }
 
-/** What is shown as stored is on the disk, whole, and a picture. */
+/** Pictures with status STORED are complete files on the disk and decode. */
 async function pictures(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<AvatarRow>(
     'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AS is_early FROM avatars',
@@ -184,13 +184,13 @@ async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>
   return shown.every(Boolean) ? null : 'is no picture';
 }
 
-/** What is DELAYED is tried until its time is over; no job waits for it. */
+/** A DELAYED picture is retried until its deadline; no job waits for it. */
 function missingProblem({ status, is_early: isEarly }: AvatarRow): string | null {
   if (status === 'PENDING') return 'is left PENDING';
   return status === 'LOST' && isEarly ? 'was given up before its time was over' : null;
 }
 
-/** Whether these bytes are a picture that can be shown. */
+/** Whether these bytes decode as a picture. */
 async function decodes(bytes: Buffer): Promise<boolean> {
   return sharp(bytes, { failOn: 'error' })
     .raw()
@@ -201,7 +201,7 @@ async function decodes(bytes: Buffer): Promise<boolean> {
     );
 }
 
-/** No bytes without a row, and none that are still to be deleted. */
+/** There are no files without a row, and no pending deletions. */
 async function orphans(environment: FaultsEnvironment): Promise<string[]> {
   const known = await environment.rows<{ key: string }>(
     `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
@@ -242,7 +242,7 @@ async function journals(environment: FaultsEnvironment): Promise<string[]> {
     const text = await readFile(join(environment.journalDir, name), 'utf8').catch(() => '');
     const lines = text.split('\n');
     const entries = lines.flatMap((line) => readLine(line));
-    // That of another job is refused by the database and settled, so that it never comes there.
+    // The database refuses and settles an id of another job, so it is never stored.
     const settled = new Set(entries.map((entry) => entry.settled));
     const open = entries.filter((entry) => entry.ref !== undefined && !settled.has(keyOf(entry)));
     missing.push(...open.filter(({ ref }) => !known.has(ref!)).map(keyOf));
@@ -258,7 +258,7 @@ interface JournalLine {
   settled?: string;
 }
 
-/** A line that was torn by a kill says nothing. */
+/** A line that was truncated by a kill is ignored. */
 function readLine(line: string): JournalLine[] {
   try {
     return [JSON.parse(line) as JournalLine];

@@ -3,12 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { History, JobState, Mutation, MutationResult } from './history';
 import { headPhoto } from './photo-host';
 
-/** A model or generation, as the suite looks at it. */
+/** A model or generation, with the fields that the suite reads. */
 export interface Job extends JobState {
   failure: { code: string; retryable: boolean } | null;
 }
 
-/** A stored avatar, as its owner sees it. */
+/** A stored avatar, as its owner receives it. */
 export interface StoredAvatar {
   id: string;
   url: string;
@@ -16,7 +16,7 @@ export interface StoredAvatar {
   byteSize: number;
 }
 
-/** A refusal of the API. */
+/** An error returned by the API. */
 export class ClientError extends Error {
   constructor(
     readonly code: string,
@@ -31,25 +31,25 @@ const jobFields = 'id status progress attempt failure { code retryable }';
 /** How long a call may take, in milliseconds. */
 const callMs = 30_000;
 
-/** Who a client is, and where it records what it sees. */
+/** The identity of a client, and where it records its observations. */
 export interface FaultsClientOptions {
   owner: string;
   /** A bearer token; null without authentication. */
   token: string | null;
   history: History;
-  /** Called with each job that was acknowledged, and the model that it belongs to or the job that was changed. */
+  /** Called with each acknowledged job, and the model that it belongs to or the job that was changed. */
   onAcknowledged: (client: FaultsClient, id: string, target: string | null) => void;
 }
 
-/** A frontend, as far as the fault suite needs one. It forgets nothing when the gateway dies. */
+/** A client of the API for the fault suite. It keeps its state when the gateway is killed. */
 export class FaultsClient {
-  /** @param url - where the gateway is now */
+  /** @param url - the current URL of the gateway */
   constructor(
     private readonly url: () => string,
     readonly options: FaultsClientOptions,
   ) {}
 
-  /** @throws ClientError if the API refuses; another error if no answer came */
+  /** @throws ClientError if the API rejects the operation; another error without a response */
   async ask<T>(query: string, variables: object = {}): Promise<T> {
     const { owner, token, history } = this.options;
     const response = await fetch(`${this.url()}/graphql`, {
@@ -72,7 +72,7 @@ export class FaultsClient {
     return data!;
   }
 
-  /** Uploads so many photos and gives their ids. */
+  /** Uploads so many photos and returns their ids. */
   async upload(count: number): Promise<string[]> {
     const files = await Promise.all(
       Array.from({ length: count }, (_, index) => headPhoto(index * 40, index)),
@@ -156,12 +156,12 @@ export class FaultsClient {
     });
   }
 
-  /** What the upstream sees of the mutation. Owners may use the same key. */
+  /** The label of the mutation in its prompt. Owners may use the same key. */
   private labelOf(key: string = randomUUID()): string {
     return `${this.options.owner} ${key}`;
   }
 
-  /** A mutation that makes a job. */
+  /** A mutation that creates a job. */
   private create(
     name: string,
     inputType: string,
@@ -206,7 +206,7 @@ export class FaultsClient {
   }
 }
 
-/** Codes after which a mutation may have been carried out. */
+/** Codes after which a mutation may have been executed. */
 const unclearCodes = ['SERVICE_UNAVAILABLE', 'INTERNAL_SERVER_ERROR', 'TIMEOUT'];
 
 function resultOf(error: unknown): MutationResult {
@@ -214,9 +214,9 @@ function resultOf(error: unknown): MutationResult {
 }
 
 /**
- * Asks until the answer is as wanted. What the asking throws counts as no answer: the gateway may be away.
- * @param what - what is waited for, for the error
- * @param boundMs - far more than it should ever take on a busy machine
+ * Polls until the result is as expected. Errors count as no result: the gateway may be unavailable.
+ * @param what - what is awaited, for the error message
+ * @param boundMs - far more than it should take on a busy machine
  */
 export async function eventually<T>(
   what: string,
@@ -242,7 +242,7 @@ export async function eventually<T>(
   }
 }
 
-/** Waits for something that should come by itself. */
+/** Waits for a promise with a time limit. */
 export async function within<T>(what: string, coming: Promise<T>, boundMs = 60_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -259,7 +259,7 @@ export async function within<T>(what: string, coming: Promise<T>, boundMs = 60_0
 
 const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
-/** Whether nothing more will happen to it by itself. */
+/** Whether the job is in a final state. */
 export function isOver(job: Job | null): boolean {
   return job !== null && ends.includes(job.status);
 }

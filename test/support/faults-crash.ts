@@ -13,32 +13,32 @@ import {
 } from './faults-jobs';
 
 /**
- * How a job ends that met a crash on its way, by itself:
- * - `done`: as if nothing had happened, paid once
+ * How a job ends after a crash, without further requests:
+ * - `done`: as without a crash, paid once
  * - `resubmitted`: UNCERTAIN first; then it was evident that the upstream never got it, and it was paid once
- * - `unknown`: UNCERTAIN first; then FAILED as SUBMISSION_UNKNOWN, until a person pays again
- * - `done or refused`: done, perhaps in a second attempt; or refused, since no photo could be read while PostgreSQL was away
+ * - `unknown`: UNCERTAIN first; then FAILED as SUBMISSION_UNKNOWN, until a person retries
+ * - `done or refused`: done, possibly in a second attempt; or refused, since no photo could be read during the outage
  */
 export type End = 'done' | 'resubmitted' | 'unknown' | 'done or refused';
 
-/** One field of the crash matrix. */
+/** A cell of the crash matrix. */
 export interface CrashCell {
   kind: JobKind;
-  /** Where it stands when it is killed; `call:written` is after the upstream has executed and before it has answered. */
+  /** The point of the crash; `call:written` is after the upstream has executed and before it has answered. */
   point: FailpointName | 'call:written';
-  /** The how many-th time that it comes there. */
+  /** At which visit of the point the crash happens. */
   nth: number;
   crash: Crash;
   end: End;
-  /** What was paid before a person paid again. */
+  /** The number of paid calls before a retry by a person. */
   paid: number;
 }
 
 let cells = 0;
 
 /**
- * Sends a job on its way, kills what the cell says where it says, starts that again, and watches the job to its end:
- * nothing is paid twice, no id is lost, the states are those of the design, and the audit finds nothing.
+ * Creates a job, crashes the processes of the cell at its point, restarts them, and waits for the end of the job:
+ * nothing is paid twice, no id is lost, the states are as designed, and the audit finds no problem.
  */
 export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCell): Promise<void> {
   await prepareFixtures(environment);
@@ -62,13 +62,13 @@ export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCe
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
-/** @returns `reached` resolves when the job has come to the cell's point */
+/** @returns `reached` resolves when the job has reached the point of the cell */
 async function arm(
   environment: FaultsEnvironment,
   { kind, point, nth }: CrashCell,
 ): Promise<{ reached: Promise<unknown> }> {
   if (point !== 'call:written') {
-    // The first question finds it running, so that there is a move that is not its last.
+    // The first poll finds it running, so that there is a transition before the last one.
     const on = kind === 'training' ? 'model' : 'inference';
     if (point === 'move:committed') await environment.sandbox.fault({ on, kind: 'status-back' });
     return environment.gateway.arm(point, nth);
@@ -129,7 +129,7 @@ const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> 
     isDone(cell, job, facts) || (job.failure?.code === 'PHOTO_UNREACHABLE' && facts.paid === 0),
 };
 
-/** What is written down of the photos must be what happened: only what the upstream got can have been fetched. */
+/** The recorded photo fetches must match: only an executed call can have fetched photos. */
 async function judgeEvidence(
   environment: FaultsEnvironment,
   { kind, end, paid }: CrashCell,

@@ -13,17 +13,17 @@ import { crashPostgres } from './postgres-crash';
 
 /** Options of an environment. */
 export interface EnvironmentOptions {
-  /** Settings of every gateway, beside {@link baseSettings}. */
+  /** Settings of every gateway, in addition to {@link baseSettings}. */
   settings?: Readonly<Record<string, string>>;
-  /** How the upstream is, beside its speed. */
+  /** Options of the sandbox, in addition to its speed. */
   sandbox?: SandboxOptions;
-  /** A PostgreSQL of its own, that can be killed; otherwise a database on the run's. */
+  /** Whether it has its own PostgreSQL, which can be killed; otherwise a database on the shared server. */
   ownPostgres?: boolean;
   /** How many gateways share the environment. @defaultValue 1 */
   gateways?: number;
   /**
-   * The owners, by `AUTH=jwt`; the first is {@link FaultsEnvironment.client}.
-   * @defaultValue one viewer, by `AUTH=none`
+   * The owners, with `AUTH=jwt`; the first is {@link FaultsEnvironment.client}.
+   * @defaultValue one viewer, with `AUTH=none`
    */
   owners?: readonly string[];
   /**
@@ -35,16 +35,16 @@ export interface EnvironmentOptions {
   openFiles?: number;
 }
 
-/** What is killed. */
+/** The processes that are killed. */
 export type Crash = 'gateway' | 'postgres' | 'both';
 
-/** How the folders of environments begin; the process that made one follows. */
+/** The prefix of environment directories, before the process id of the test. */
 export const folderPrefix = 'likeness-faults-';
 
-/** How often a gateway is started until it counts as broken. */
+/** The maximum number of attempts to start a gateway. */
 const startTries = 5;
 
-/** A training takes half a second and its results last 72: long enough for any restart. */
+/** A training takes half a second and its results are kept for 72 s: long enough for any restart. */
 const sandboxSpeed = 2_400;
 
 /**
@@ -75,11 +75,11 @@ const tokenSettings = {
 const tokenSeconds = 3_600;
 
 /**
- * An operator's whole installation: a PostgreSQL, an upstream that lives on whatever else dies, a data folder, and
- * gateways as processes, all to itself.
+ * A complete installation: PostgreSQL, an upstream that is never killed, a data directory, and
+ * gateways as processes.
  */
 export class FaultsEnvironment {
-  /** One client of each owner. */
+  /** One client per owner. */
   readonly clients: readonly FaultsClient[];
   readonly gateways: GatewayProcess[] = [];
   private own: EmbeddedPostgres | null = null;
@@ -95,7 +95,7 @@ export class FaultsEnvironment {
     this.clients = [...tokens.keys()].map((owner) => this.clientOf(() => this.gateway, owner));
   }
 
-  /** Furnishes one and starts its gateways. */
+  /** Creates an environment and starts its gateways. */
   static async open(options: EnvironmentOptions = {}): Promise<FaultsEnvironment> {
     const dataDir = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
     const checker = new HistoryChecker(options.maxFollowed);
@@ -125,7 +125,7 @@ export class FaultsEnvironment {
     }
   }
 
-  /** The first gateway, to which the client speaks. */
+  /** The first gateway, which the client uses. */
   get gateway(): GatewayProcess {
     return this.gateways[0]!;
   }
@@ -135,7 +135,7 @@ export class FaultsEnvironment {
     return this.clients[0]!;
   }
 
-  /** A client of an owner that asks one gateway, the first owner's unless given. */
+  /** A client of an owner (by default the first) for one gateway. */
   clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): FaultsClient {
     return new FaultsClient(() => gateway().url, {
       owner,
@@ -148,7 +148,7 @@ export class FaultsEnvironment {
     });
   }
 
-  /** Any gateway's address. */
+  /** The URL of a random gateway. */
   readonly anyGateway = (): string => this.gateways[Math.floor(Math.random() * this.gateways.length)]!.url;
 
   get databaseUrl(): string {
@@ -186,17 +186,17 @@ export class FaultsEnvironment {
     }
   }
 
-  /** Kills PostgreSQL as the kernel would. */
+  /** Kills PostgreSQL with SIGKILL. */
   async crashPostgres(): Promise<void> {
     await crashPostgres(this.own!.pid);
   }
 
-  /** Starts it, or starts it again: at the same port. */
+  /** Starts PostgreSQL, after a crash at the same port. */
   async startPostgres(): Promise<void> {
     this.own = await startEmbeddedPostgres({ dir: join(this.dataDir, 'postgres'), durable: true });
   }
 
-  /** What PostgreSQL has, past the gateway. */
+  /** Queries PostgreSQL directly. */
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 30_000 });
     client.on('error', () => undefined);
@@ -208,13 +208,13 @@ export class FaultsEnvironment {
     }
   }
 
-  /** How many paid calls of all kinds the upstream has executed. */
+  /** The number of paid calls of all kinds that the upstream has executed. */
   async paid(): Promise<number> {
     const { trainings, generations, instants } = await this.sandbox.counts();
     return trainings + generations + instants;
   }
 
-  /** Lets the upstream's minute pass: whatever the budget holds back, it does no more. */
+  /** Resets budgets, pauses and circuits. */
   async freshBudget(): Promise<void> {
     await this.rows(
       `UPDATE upstream_accounts SET poll_failing = '{}', submit_failing = '{}', reach_failing = '{}', paused_until = NULL,
@@ -222,13 +222,13 @@ export class FaultsEnvironment {
     );
   }
 
-  /** Takes back all faults that have not been met. */
+  /** Removes all pending faults. */
   async clearFaults(): Promise<void> {
     const headers = { 'x-picsart-api-key': this.sandbox.apiKey };
     await fetch(new URL('/sandbox/faults', this.sandbox.url), { method: 'DELETE', headers });
   }
 
-  /** Ends and removes everything, in whatever state it is. */
+  /** Stops and removes everything, in any state. */
   async close(): Promise<void> {
     await Promise.all(this.gateways.map(async (gateway) => gateway.isRunning && gateway.kill()));
     await this.checker.stop();
@@ -250,7 +250,7 @@ export class FaultsEnvironment {
       PICSART_API_KEY: this.sandbox.apiKey,
       DATA_DIR: this.dataDir,
       DATABASE_URL: this.databaseUrl,
-      // The built-in sandbox fetches photos for a minute, and no grace period may be shorter.
+      // The built-in sandbox fetches photos for a minute, and the grace period must not be shorter.
       ...(this.options.settings?.UPSTREAM === 'sandbox' && { UNCERTAIN_GRACE: '60s' }),
       ...(this.options.owners && tokenSettings),
       ...this.options.settings,
@@ -260,7 +260,7 @@ export class FaultsEnvironment {
   }
 }
 
-/** A token for each owner; without owners, the one viewer needs none. */
+/** A token for each owner; null for the single viewer without authentication. */
 async function tokensOf(owners: readonly string[] | undefined): Promise<Map<string, string | null>> {
   if (!owners) return new Map([['viewer', null]]);
   const { JWT_SECRET, JWT_AUDIENCE: audience } = tokenSettings;

@@ -11,16 +11,16 @@ import {
   type StreamLog,
 } from './history';
 
-/** Jobs that are read at once. */
+/** The number of jobs that are read concurrently. */
 const batchSize = 20;
 
-/** How long a replay waits for what the other subscription received, and then for more, in milliseconds. */
+/** How long a replay waits for the events of the other subscription, and then for more, in milliseconds. */
 const replayMs = 10_000;
 const quietMs = 200;
 
 type Connection = Pick<ListenerOptions, 'token' | 'gateway'>;
 
-/** Follows the jobs that clients have created, and checks at the end what they and the upstream saw. */
+/** Follows the jobs that clients created, and finally checks what clients and the upstream observed. */
 export class HistoryChecker {
   readonly history = new History();
   private readonly listeners = new Set<Listener>();
@@ -34,7 +34,7 @@ export class HistoryChecker {
     this.history.execute(readCall(call));
   };
 
-  /** Follows a job's progress, or a model's avatars, unless enough are followed. */
+  /** Follows the progress of a job, or the avatars of a model, up to the maximum number of subscriptions. */
   follow(options: Omit<ListenerOptions, 'after'>): void {
     const open = [...this.listeners].filter(({ log }) => !log.isComplete);
     const isFollowed = open.some(({ log }) => log.subject === options.subject && log.kind === options.kind);
@@ -42,15 +42,15 @@ export class HistoryChecker {
     this.add(new Listener({ ...options, after: null }));
   }
 
-  /** Checks this listener's stream too. */
+  /** Also checks the stream of this listener. */
   add(listener: Listener): void {
     this.listeners.add(listener);
     this.history.streams.push(listener.log);
   }
 
   /**
-   * Lists the broken promises; what is still on its way to a subscriber is one, until it has come.
-   * @param clients - one of each owner
+   * Lists violations, including events that are not delivered yet.
+   * @param clients - one per owner
    */
   async problems(clients: readonly FaultsClient[], gateway: () => string): Promise<string[]> {
     if (this.maxFollowed === 0) return [];
@@ -93,7 +93,7 @@ async function readAs(
   if (client.options.owner === owner) current.set(id, job);
 }
 
-/** What a new subscription receives from where another one began; null if that has not begun. */
+/** What a new subscription receives from the start of another one; null if that has not started. */
 async function replayOf(log: StreamLog, connection: Connection): Promise<StreamEvent[] | null> {
   const place = placeOf(log);
   if (!place) return null;
@@ -102,13 +102,13 @@ async function replayOf(log: StreamLog, connection: Connection): Promise<StreamE
   const deadline = Date.now() + replayMs;
   while (!listener.log.isComplete && listener.log.events.length < wanted && Date.now() < deadline)
     await pause(20);
-  // Avatars of a model have no end: what is missing in the other subscription follows at once.
+  // The avatar stream of a model has no end: missing events follow at once.
   if (!listener.log.isComplete) await pause(quietMs);
   await listener.stop();
   return listener.log.events;
 }
 
-/** The mutation and attempt that a paid call names. */
+/** Reads the label and the attempt from a paid call. */
 function readCall({ operation, body }: SandboxCall): ExecutedCall {
   const { images, prompt, prompts } = body as {
     images?: string[];

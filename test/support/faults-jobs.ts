@@ -1,17 +1,17 @@
 import { eventually, isOver, type Job } from './faults-client';
 import type { FaultsEnvironment } from './faults-environment';
 
-/** What kind of job goes the way. */
+/** The kinds of jobs under test. */
 export type JobKind = 'training' | 'generation' | 'instant';
 
-/** What each kind is when all went well. */
+/** The state of each kind after success. */
 export const successes: Record<JobKind, string> = {
   training: 'READY',
   generation: 'COMPLETED',
   instant: 'COMPLETED',
 };
 
-/** The upstream's operation that is paid for. */
+/** The paid operation of the upstream. */
 export const operations = { training: 'train', generation: 'generate', instant: 'instant' } as const;
 
 const retries: Record<JobKind, string> = {
@@ -20,7 +20,7 @@ const retries: Record<JobKind, string> = {
   instant: 'retryGeneration',
 };
 
-/** What the jobs of a environment have in common: its photos and its model. */
+/** The data that the jobs of an environment share: its photos and its model. */
 interface Fixtures {
   photoIds: string[];
   modelId: string;
@@ -28,7 +28,7 @@ interface Fixtures {
 
 const fixtures = new WeakMap<FaultsEnvironment, Fixtures>();
 
-/** Makes sure that a environment has photos and a model, and a budget for what comes. */
+/** Creates photos and a model once per environment, and resets the budget. */
 export async function prepareFixtures(environment: FaultsEnvironment): Promise<Fixtures> {
   const prepared = fixtures.get(environment) ?? (await prepare(environment));
   fixtures.set(environment, prepared);
@@ -47,7 +47,7 @@ async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
   return { photoIds, modelId };
 }
 
-/** Asks for a job in a furnished environment; a generation has two pictures. */
+/** Creates a job in a prepared environment; a generation has two pictures. */
 export function order(environment: FaultsEnvironment, kind: JobKind, key?: string): Promise<Job> {
   const { photoIds, modelId } = fixtures.get(environment)!;
   if (kind === 'training') return environment.client.train(photoIds, key);
@@ -55,12 +55,12 @@ export function order(environment: FaultsEnvironment, kind: JobKind, key?: strin
   return environment.client.instant(photoIds[0]!, key);
 }
 
-/** The job as it is. */
+/** Reads the current state of the job. */
 export function look(environment: FaultsEnvironment, kind: JobKind, id: string): Promise<Job | null> {
   return kind === 'training' ? environment.client.model(id) : environment.client.generation(id);
 }
 
-/** Waits until a job is over. */
+/** Waits until a job has ended. */
 export async function ending(
   environment: FaultsEnvironment,
   kind: JobKind,
@@ -76,7 +76,7 @@ export async function ending(
   return job!;
 }
 
-/** A person pays again, and it is seen: in the number of attempts, and upstream. */
+/** Retries a failed job and checks that the attempt is counted and paid once. */
 export async function retryAndPay(environment: FaultsEnvironment, kind: JobKind, job: Job): Promise<void> {
   await environment.freshBudget();
   const before = await environment.paid();

@@ -6,14 +6,14 @@ const fields = 'cursor isSnapshot';
 const job = 'id attempt';
 const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
-/** A received item, by the names that the queries below give its parts. */
+/** A received item, with the field aliases of the queries below. */
 type Item = Pick<StreamEvent, 'cursor' | 'isSnapshot'> &
   (
     | { avatar: { id: string } }
     | (Pick<JobState, 'status' | 'progress'> & { job: Pick<JobState, 'id' | 'attempt'> })
   );
 
-/** What a {@link Listener} listens to. */
+/** Options of a {@link Listener}. */
 export interface ListenerOptions {
   owner: string;
   token: string | null;
@@ -21,11 +21,11 @@ export interface ListenerOptions {
   subject: string;
   /** Avatars of a model, or the progress of the subject. */
   kind: StreamLog['kind'];
-  /** The last cursor that it has seen; null: it begins with the present state. */
+  /** The last received cursor; null: it starts with a snapshot. */
   after: string | null;
-  /** Where a gateway is now that can be connected to; asked at each connection. */
+  /** Returns the URL of an available gateway, for each connection. */
   gateway: () => string;
-  /** When it leaves in the middle, after how many items of one connection. @defaultValue never */
+  /** After how many items of one connection it disconnects. @defaultValue never */
   maxItems?: () => number;
 }
 
@@ -37,9 +37,9 @@ class TerminableSocket extends WebSocket {
   }
 }
 
-/** A client that follows one subscription, leaves at random, and comes back with its last cursor to any gateway. */
+/** A client that follows one subscription, disconnects at random, and resumes with its last cursor at any gateway. */
 export class Listener {
-  /** What it received, in order. */
+  /** The received events in order. */
   readonly log: StreamLog;
   connections = 0;
   private cursor: string | null;
@@ -54,7 +54,7 @@ export class Listener {
     this.running = this.run();
   }
 
-  /** Leaves for good. */
+  /** Disconnects and does not reconnect. */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.client?.terminate();
@@ -65,12 +65,12 @@ export class Listener {
     while (!this.isStopped && !this.log.isComplete) {
       this.connections += 1;
       await this.connect();
-      // If no gateway answers, it tries again a little later.
+      // Delays the next connection attempt if no gateway responds.
       await new Promise((resume) => setTimeout(resume, 20));
     }
   }
 
-  /** Returns when the connection has ended, in whatever way. */
+  /** Returns when the connection has ended for any reason. */
   private async connect(): Promise<void> {
     let left = this.options.maxItems?.() ?? Infinity;
     const { token, subject } = this.options;
@@ -88,7 +88,7 @@ export class Listener {
         { query: queryOf(this.log), variables: { id: subject, after: this.cursor } },
         {
           next: ({ data }) => {
-            // What comes after it has left is not received.
+            // Items after the disconnect are not received.
             if (left === 0 || !data) return;
             this.receive(data.item);
             left -= 1;
@@ -98,7 +98,7 @@ export class Listener {
             ended();
           },
           complete: () => {
-            // A gateway that stops completes its subscriptions too: only after an end is there nothing more.
+            // A gateway that stops completes its subscriptions too: only a final state means that no events follow.
             this.log.isComplete = ends.includes(this.log.events.at(-1)?.state?.status ?? '');
             ended();
           },

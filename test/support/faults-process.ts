@@ -12,13 +12,13 @@ const project = resolve(__dirname, '../..');
 const program = join(project, 'dist/main.js');
 const failpoints = join(__dirname, 'failpoints.cjs');
 
-/** How long a start may take before it counts as failed, in milliseconds; it takes one to two seconds when alone. */
+/** The time limit of a start in milliseconds; it takes one to two seconds on an idle machine. */
 const startMs = 60_000;
 
-/** Linux' number of `openat`, on x86-64 and on ARM64. */
+/** The Linux system call numbers of `openat` on x86-64 and ARM64. */
 const openCalls: ReadonlySet<string> = new Set(['257', '56']);
 
-/** Lines of a log that are kept. */
+/** The maximum number of log lines that are kept. */
 const maxLines = 20_000;
 
 /** A line of the gateway's log. */
@@ -27,27 +27,27 @@ export interface LogLine extends Record<string, unknown> {
   msg: string;
 }
 
-/** What the process says of itself, over the channel that failpoints.cjs listens to. */
+/** Messages over the IPC channel of failpoints.cjs. */
 type Message = { reached: FailpointName } | { armed: FailpointName } | Usage;
 
-/** What a process holds after a garbage collection. */
+/** The memory and handles of a process after a garbage collection. */
 export interface Usage {
   heapBytes: number;
   /** Sockets, servers, timers and requests. */
   handles: number;
 }
 
-/** A gateway as a process of its own, as an operator runs it; to be killed. */
+/** A gateway as a separate process that can be killed. */
 export class GatewayProcess {
   readonly log: LogLine[] = [];
-  /** What came on the error output, for the message of a test that fails. */
+  /** The error output, for messages of failed tests. */
   errors = '';
   private readonly waiting: { fits: (message: Message) => boolean; resolve: () => void }[] = [];
   private readonly exited: Promise<unknown>;
 
   private constructor(
     private readonly child: ChildProcess,
-    /** Where it listens. */
+    /** The URL of its server. */
     readonly url: string,
   ) {
     this.exited = once(child, 'exit');
@@ -64,9 +64,9 @@ export class GatewayProcess {
   }
 
   /**
-   * Starts one and returns when it says that it is ready.
+   * Starts a gateway and returns when it is ready.
    * @param settings - the whole environment, besides PATH
-   * @param openFiles - its limit of open files (`ulimit -n`); that of this process unless given
+   * @param openFiles - its limit of open files (`ulimit -n`); by default that of this process
    */
   static async start(
     settings: Readonly<Record<string, string>>,
@@ -98,8 +98,8 @@ export class GatewayProcess {
   }
 
   /**
-   * Arms a point. Returns once it is armed; what it returns resolves when the process has come there for the nth time
-   * and stands still.
+   * Arms a failpoint. Returns once it is armed; `reached` resolves when the process has reached the point for the nth time
+   * and is blocked.
    */
   async arm(name: FailpointName, nth = 1): Promise<{ reached: Promise<void> }> {
     const isArmed = this.message((message) => 'armed' in message && message.armed === name);
@@ -109,12 +109,12 @@ export class GatewayProcess {
     return { reached };
   }
 
-  /** Lets a process that stands at its point go on. */
+  /** Resumes a process that is blocked at its failpoint. */
   release(): void {
     this.child.send({ release: true });
   }
 
-  /** Kills it as the kernel would, and returns when it is gone. */
+  /** Kills it with SIGKILL, and returns when it has exited. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.exited;
@@ -129,7 +129,7 @@ export class GatewayProcess {
     clearTimeout(late);
   }
 
-  /** The most memory that it has ever had, and what it has now, in bytes. */
+  /** The peak and the current resident memory in bytes. */
   async memory(): Promise<{ peak: number; now: number }> {
     const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
     const figure = (name: string): number =>
@@ -137,7 +137,7 @@ export class GatewayProcess {
     return { peak: figure('VmHWM'), now: figure('VmRSS') };
   }
 
-  /** What it holds now, after a garbage collection. */
+  /** The memory and handles after a garbage collection. */
   async usage(): Promise<Usage> {
     let usage: Usage | undefined;
     const isMeasured = this.message((message) => {
@@ -150,27 +150,27 @@ export class GatewayProcess {
     return usage!;
   }
 
-  /** A counter of `/metrics`; 0 if it is not there. */
+  /** A counter of `/metrics`; 0 if missing. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
     return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
   }
 
   /**
-   * Lets no file that it writes grow beyond so many bytes, which to it is a disk that is full.
-   * @param bytes - null: as large as they like
+   * Limits the size of its files, which has the effect of a full disk.
+   * @param bytes - null: no limit
    */
   async limitFiles(bytes: number | null): Promise<void> {
     const limit = bytes === null ? 'unlimited' : String(bytes);
     await promisify(execFile)('prlimit', ['--pid', String(this.pid), `--fsize=${limit}:unlimited`]);
   }
 
-  /** How many files and sockets it has open. */
+  /** The number of open files and sockets. */
   async openFiles(): Promise<number> {
     return (await readdir(`/proc/${this.pid}/fd`)).length;
   }
 
-  /** How many of its threads are opening a file, such as a pipe without a writer. */
+  /** The number of threads that are opening a file, such as a pipe without a writer. */
   async threadsOpeningFiles(): Promise<number> {
     const tasks = `/proc/${this.pid}/task`;
     const calls = await Promise.all(
@@ -182,14 +182,14 @@ export class GatewayProcess {
   }
 
   /**
-   * Lets it open no file and no socket beyond what it has now.
-   * @returns lifts the limit again
+   * Prevents it from opening further files and sockets.
+   * @returns a function that removes the limit
    */
   async forbidOpening(): Promise<() => Promise<void>> {
     const limit = async (soft: string): Promise<void> => {
       await promisify(execFile)('prlimit', ['--pid', String(this.pid), `--nofile=${soft}:`]);
     };
-    // The lowest free number is given next: none below this limit is left but those that are free now.
+    // The kernel assigns the lowest free descriptor, so with this limit only descriptors below it that are free now are left.
     await limit('3');
     return () => limit('1024');
   }
@@ -199,7 +199,7 @@ export class GatewayProcess {
     await writeFile(`/proc/${this.pid}/clear_refs`, '5');
   }
 
-  /** The lines of the log that say this. */
+  /** The log lines that match. */
   said(words: RegExp, level?: string): LogLine[] {
     return this.log.filter((line) => words.test(line.msg) && (level === undefined || line.level === level));
   }
@@ -235,7 +235,7 @@ export class GatewayProcess {
 }
 
 /**
- * A port that is free now and will be free again after a kill: below those that the kernel hands out for connections.
+ * A free port outside of the range of ephemeral ports, so that it is still free after a kill.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -1,11 +1,11 @@
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A call that went through. */
+/** A forwarded call. */
 export interface RecordedCall {
   method: string;
   path: string;
-  /** When it came, by this machine's clock in milliseconds. */
+  /** When it arrived, in milliseconds. */
   atMs: number;
   /** When its response started; null before. */
   answeredMs: number | null;
@@ -14,10 +14,10 @@ export interface RecordedCall {
   waitMs: number;
 }
 
-/** Stands before an upstream, passes everything on as it is, and writes down what was called when. */
+/** A proxy in front of an upstream that forwards and records all calls. */
 export class Recorder {
   readonly calls: RecordedCall[] = [];
-  /** What calls are answered instead of being passed on; null: they are passed on. */
+  /** The status with which a call is answered instead of being forwarded; null: it is forwarded. */
   statusFor: (path: string) => number | null = () => null;
   private server: Server;
   private readonly sockets = new Set<Socket>();

@@ -10,7 +10,7 @@ import { crashPostgres } from './postgres-crash';
 
 const project = resolve(__dirname, '../..');
 
-/** Builds what the suite kills, and starts the PostgreSQL of the run. Nothing is built that has not changed. */
+/** Builds the gateway and starts the PostgreSQL of the run. The build is incremental. */
 async function setUpFaults(): Promise<void> {
   await removeAbandoned();
   await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: project });
@@ -30,5 +30,5 @@ async function removeAbandoned(): Promise<void> {
   }
 }
 
-// Jest wants the function itself as the module.
+// Jest requires the function itself as the module.
 export = setUpFaults;

@@ -12,7 +12,7 @@ import {
   type JobKind,
 } from './faults-jobs';
 
-/** A fault without its place. */
+/** A fault without its operation. */
 export type Misbehaviour = SandboxFault extends infer One
   ? One extends unknown
     ? Omit<One, 'on'>
@@ -20,11 +20,11 @@ export type Misbehaviour = SandboxFault extends infer One
   : never;
 
 /**
- * How a paid call ends that met a fault:
- * - `unknown`: UNCERTAIN, then SUBMISSION_UNKNOWN; the answer, if any, is kept for the operator
+ * How a paid call with a fault ends:
+ * - `unknown`: UNCERTAIN, then SUBMISSION_UNKNOWN; a response is kept for the operator
  * - `resubmitted`: UNCERTAIN, then evidently not executed, and submitted again automatically; paid once
- * - `waits`: surely not executed, sent again when the upstream said, or later; paid once
- * - a failure's code: refused with one call, nothing paid
+ * - `waits`: surely not executed, submitted again when the upstream allows, or later; paid once
+ * - a failure code: refused with one call, nothing paid
  */
 export type CallEnd = 'unknown' | 'resubmitted' | 'waits' | (string & {});
 
@@ -34,15 +34,15 @@ export interface CallRow {
   kind: JobKind;
   fault: Misbehaviour;
   end: CallEnd;
-  /** Whether the upstream executes it although its answer goes wrong. */
+  /** Whether the upstream executes it although its response is faulty. */
   executed: boolean;
-  /** The shortest time until the next call, in milliseconds. */
+  /** The minimum time until the next call, in milliseconds. */
   waitMs?: number;
-  /** Whether something of the answer is left for the operator. */
+  /** Whether the response is kept for the operator. */
   hasEvidence?: boolean;
 }
 
-/** Lets a paid call meet a fault and watches the job to its end. */
+/** Injects a fault into a paid call and waits for the end of the job. */
 export async function runWithFault(environment: FaultsEnvironment, row: CallRow): Promise<void> {
   const { kind, fault } = row;
   await prepareFixtures(environment);
@@ -60,7 +60,7 @@ export async function runWithFault(environment: FaultsEnvironment, row: CallRow)
   if (found.length > 0) throw new Error(found.join('\n'));
 }
 
-/** Forgets the gateway's peak so far. */
+/** Resets and returns the peak memory of the gateway. */
 export async function freshPeak(environment: FaultsEnvironment): Promise<number> {
   await environment.gateway.forgetPeak();
   return (await environment.gateway.memory()).peak;

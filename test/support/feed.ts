@@ -7,13 +7,13 @@ import type { Fault } from './client';
 export type FeedEnd =
   | { how: 'complete' }
   | { how: 'errors'; errors: readonly Fault[] }
-  /** The connection is gone; over a WebSocket with the code and reason of its close. */
+  /** The connection ended; for WebSocket with the code and reason of its close. */
   | { how: 'cut'; code?: number; reason?: string };
 
-/** Which way a subscription takes. */
+/** The transport of a subscription. */
 export type Transport = 'WebSocket' | 'SSE';
 
-/** What official clients hand on. */
+/** The errors of official clients. */
 interface Result {
   data?: Record<string, unknown> | null;
   errors?: readonly unknown[];
@@ -30,23 +30,23 @@ export class Feed<T> {
 
   private constructor(private readonly letGo: () => void) {}
 
-  /** Subscribes as a frontend does, with the official client of the transport. */
+  /** Subscribes with the official client of the transport. */
   static open<T>(transport: Transport, url: string, payload: { query: string; variables?: object }): Feed<T> {
     return transport === 'SSE' ? Feed.stream(url, payload) : Feed.socket(url, payload);
   }
 
-  /** Ends the connection without a word, as a network does. */
+  /** Breaks the connection without a close, like a network failure. */
   drop(): void {
     this.letGo();
   }
 
-  /** Waits until the messages are as wanted, and gives them. */
+  /** Waits until the messages are as expected, and returns them. */
   async until(holds: (messages: readonly T[]) => boolean): Promise<T[]> {
     await this.wait(() => holds(this.messages));
     return [...this.messages];
   }
 
-  /** Waits for the end and gives it. */
+  /** Waits for the end and returns it. */
   async ended(): Promise<FeedEnd> {
     await this.wait(() => this.end !== null);
     return this.end!;

@@ -8,13 +8,13 @@ export async function listening(server: Server | TcpServer): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Ends a server with its connections. */
+/** Stops a server and its connections. */
 export async function stopped(server: Server | TcpServer): Promise<void> {
   if ('closeAllConnections' in server) server.closeAllConnections();
   await new Promise((closed) => server.close(closed));
 }
 
-/** What the host answers to each path, well or badly. */
+/** The responses of the host by path. */
 const answers: Record<string, (response: ServerResponse, request: IncomingMessage) => void> = {
   '/photo.jpg': (response) => response.writeHead(200, { 'content-type': 'image/jpeg' }).end('a photo'),
   '/headers': (response, request) => response.end(JSON.stringify(request.headers)),
@@ -54,20 +54,20 @@ const answers: Record<string, (response: ServerResponse, request: IncomingMessag
   '/round': (response) => response.writeHead(302, { location: '/round' }).end(),
 };
 
-/** A host of files that misbehaves where it is asked to: each path of it in another way, unknown ones with 404. */
+/** A file host with a specific behaviour per path; unknown paths return 404. */
 export interface FileHost {
   /** `127.0.0.1:port` */
   host: string;
-  /** The paths that were asked for, the latest last. */
+  /** The requested paths, in order. */
   visits: string[];
-  /** Where `/to?<target>` redirects to that target. */
+  /** The URL of `/to?<target>`, which redirects to the target. */
   redirectTo(target: string): string;
   /** Returns once all connections are closed. */
   untilAlone(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts one. */
+/** Starts a file host. */
 export async function startFileHost(): Promise<FileHost> {
   const visits: string[] = [];
   const server = createServer((request, response) => {

@@ -7,33 +7,33 @@ import { createLogger } from '../../src/core/logger';
 import type { Sandbox } from '../../src/sandbox/sandbox';
 import { createTestDatabase, type TestDatabase } from './database';
 
-/** Settings as the environment would give them. */
+/** Settings as environment variables. */
 export type Settings = Readonly<Record<string, string | undefined>>;
 
 /**
- * At this speed a training takes 0.6 s, a generation 30 ms, and results can be had for 86 s. Faster is not quicker:
- * what follows jobs rests for up to half a second.
+ * At this speed a training takes 0.6 s, a generation 30 ms, and results are available for 86 s. A higher speed does not help:
+ * polling pauses for up to half a second.
  */
 const sandboxSpeed = 2_000;
 
-/** A whole gateway in this process, with the sandbox as its upstream and everything else of its own. */
+/** A complete gateway in this process, with the sandbox as its upstream and its own database and data directory. */
 export class TestGateway {
-  /** What was logged: warnings and errors, unless LOG_LEVEL says otherwise. */
+  /** The log: warnings and errors, unless LOG_LEVEL is set. */
   readonly log: Record<string, unknown>[] = [];
   private app: App | null = null;
   private port = '0';
 
   private constructor(
     readonly database: TestDatabase,
-    /** Holds the media, the journal and the sandbox's memory. */
+    /** Contains the media, the journal and the memory of the sandbox. */
     readonly dataDir: string,
     private readonly settings: Settings,
     private readonly databaseUrl: string,
   ) {}
 
   /**
-   * Starts one on a free port.
-   * @param wayTo - takes the database's URL and gives the one that the gateway is to use
+   * Starts a gateway on a free port.
+   * @param wayTo - maps the database URL to the one that the gateway uses
    */
   static async start(
     settings: Settings = {},
@@ -59,20 +59,20 @@ export class TestGateway {
     return this.running.sandbox!;
   }
 
-  /** Ends the gateway as SIGTERM does, and starts it again with the same data, at the same port. */
+  /** Stops the gateway as SIGTERM does, and starts it again with the same data and port. */
   async restart(): Promise<void> {
     await this.end();
     await this.begin();
   }
 
-  /** Ends the gateway as SIGTERM does; its data stays. */
+  /** Stops the gateway as SIGTERM does; its data are kept. */
   async end(): Promise<void> {
     const { app } = this;
     this.app = null;
     await app?.stop();
   }
 
-  /** Starts what was ended. */
+  /** Starts a stopped gateway. */
   async begin(): Promise<void> {
     const config = readConfig({
       HOST: '127.0.0.1',
@@ -92,13 +92,13 @@ export class TestGateway {
     this.port = new URL(this.app.url).port;
   }
 
-  /** The names of all files in the media store, in no order. */
+  /** The unordered names of all files in the media store. */
   async mediaFiles(): Promise<string[]> {
     const entries = await readdir(join(this.dataDir, 'media'), { withFileTypes: true, recursive: true });
     return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   }
 
-  /** Ends the gateway and removes its data. */
+  /** Stops the gateway and removes its data. */
   async stop(): Promise<void> {
     await this.end();
     await this.database.drop();

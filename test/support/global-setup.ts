@@ -39,7 +39,7 @@ async function makeTemplate(url: string): Promise<void> {
   }
 }
 
-/** Runs that were killed could not tidy up; their servers ended with them. */
+/** Killed runs leave temporary files; their servers ended with them. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
@@ -58,5 +58,5 @@ function isAlive(pid: number): boolean {
   }
 }
 
-// Jest wants the function itself as the module.
+// Jest requires the function itself as the module.
 export = startTestServer;

@@ -10,5 +10,5 @@ async function stopTestServer(): Promise<void> {
   await rm(current.folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
-// Jest wants the function itself as the module.
+// Jest requires the function itself as the module.
 export = stopTestServer;

@@ -1,7 +1,7 @@
 import { generationMoves } from '../../src/generations/generation.state';
 import { modelMoves } from '../../src/models/model.state';
 
-/** A model or generation at one moment, as a client sees it. */
+/** The state of a model or generation at one moment, as a client receives it. */
 export interface JobState {
   id: string;
   status: string;
@@ -9,18 +9,18 @@ export interface JobState {
   attempt: number;
 }
 
-/** A mutation that a client sent. Sending it again with the same idempotency key is the same mutation. */
+/** A mutation sent by a client. A repetition with the same idempotency key is the same mutation. */
 export interface Mutation {
   owner: string;
   /** The GraphQL field. */
   name: string;
-  /** The idempotency key, or a unique word; generations carry it as their prompt, so that the upstream sees it. */
+  /** The idempotency key, or a unique label; the prompt of generations contains it, so that the upstream receives it. */
   label: string;
   /** The job that it changes or belongs to; null for trainings and instant avatars. */
   target: string | null;
 }
 
-/** How a mutation ended for its client: with a job, with something else, refused, or without an answer. */
+/** The result of a mutation for its client: a job, another result, rejected, or no response. */
 export type MutationResult = JobState | 'done' | 'refused' | 'lost';
 
 /** A paid call that the upstream executed. */
@@ -42,10 +42,10 @@ export interface StreamEvent {
 /** What one subscription received, over all its connections. */
 export interface StreamLog {
   owner: string;
-  /** The job that is followed. */
+  /** The subject of the subscription. */
   subject: string;
   kind: 'progress' | 'avatars';
-  /** The cursor that it began after; null: it began with the present state. */
+  /** The cursor after which it started; null: it started with a snapshot. */
   start: string | null;
   readonly events: StreamEvent[];
   /** The gateway has ended the stream: no more events are expected. */
@@ -53,7 +53,7 @@ export interface StreamLog {
 }
 
 interface SentMutation extends Mutation {
-  /** Its place among all mutations and executed calls. */
+  /** Its position among all mutations and executed calls. */
   readonly order: number;
   readonly results: MutationResult[];
 }
@@ -61,8 +61,8 @@ interface SentMutation extends Mutation {
 const closures = { model: closureOf(modelMoves), generation: closureOf(generationMoves) };
 
 /**
- * What clients and the upstream saw, independently of the gateway's tables. {@link History.problems} compares the two
- * and lists each broken promise: paid executions, acknowledged mutations, streams, progress and states, ownership.
+ * Records what clients and the upstream observed, independently of the gateway's tables. {@link History.problems} compares both
+ * and lists violations: paid executions, acknowledged mutations, streams, progress and states, ownership.
  */
 export class History {
   readonly streams: StreamLog[] = [];
@@ -73,20 +73,20 @@ export class History {
   private readonly readers = new Map<string, Set<string>>();
   private readonly observed = new Set<string>();
 
-  /** Records that a mutation is sent. The returned function records its result. */
+  /** Records the start of a mutation. The returned function records its result. */
   send(mutation: Mutation): (result: MutationResult) => void {
     const key = `${mutation.owner} ${mutation.name} ${mutation.label}`;
     const sent = this.mutations.get(key) ?? { ...mutation, order: (this.order += 1), results: [] };
     if (!this.mutations.has(key)) this.requireUniqueLabel(mutation);
     this.mutations.set(key, sent);
-    // Counts as lost until there is a result.
+    // Counts as lost until a result is recorded.
     const index = sent.results.push('lost') - 1;
     return (result) => {
       sent.results[index] = result;
     };
   }
 
-  /** Generations are recognised upstream by their label alone. */
+  /** Generations are identified upstream by their label only. */
   private requireUniqueLabel({ name, label }: Mutation): void {
     const isAmbiguous = [...this.mutations.values()].some(
       (other) => other.label === label && isPrompted(other.name) && isPrompted(name),
@@ -94,7 +94,7 @@ export class History {
     if (isAmbiguous) throw new Error(`Two mutations have the label ${label}.`);
   }
 
-  /** Records that a job is read. The returned function takes its state, which must not be older than what was known. */
+  /** Records the start of a read. The returned function takes the state, which must not be older than earlier reads. */
   read(id: string): (state: JobState | null) => void {
     const before = this.latest.get(id);
     return (state) => {
@@ -104,7 +104,7 @@ export class History {
     };
   }
 
-  /** Records every global id in an answer to an owner. */
+  /** Records every global id in a response to an owner. */
   see(owner: string, answer: object | null): void {
     for (const [id] of JSON.stringify(answer).matchAll(
       /\b(?:model|generation|avatar|photo)_[0-9a-f]{32}\b/g,
@@ -118,7 +118,7 @@ export class History {
     this.executed.push({ ...call, order: (this.order += 1) });
   }
 
-  /** The jobs that clients know and have not asked to delete. */
+  /** The jobs that clients know and did not delete. */
   get jobs(): { owner: string; id: string }[] {
     const created = [...this.mutations.values()].filter(({ name }) => name in creating);
     const all = created.flatMap(({ owner, results }) => idsOf(results).map((id) => ({ owner, id })));
@@ -138,8 +138,8 @@ export class History {
   }
 
   /**
-   * @param current - each of {@link History.jobs} as its owner sees it now
-   * @param replays - what a new subscription received from the same place, for streams that are to be compared
+   * @param current - the current state of each of {@link History.jobs} as read by its owner
+   * @param replays - what a new subscription received from the same position, for the streams to compare
    */
   problems(
     current: ReadonlyMap<string, JobState | null>,
@@ -155,7 +155,7 @@ export class History {
     ];
   }
 
-  /** Whether events of the stream may have been erased: those of avatars that were deleted, with their generation or alone. */
+  /** Whether events of the stream may have been erased: those of deleted avatars. */
   private isErasable({ kind, subject }: StreamLog): boolean {
     const sent = [...this.mutations.values()].filter(({ name }) => name.startsWith('delete'));
     const isOfModel = (target: string | null): boolean =>
@@ -168,7 +168,7 @@ export class History {
     );
   }
 
-  /** At most one execution for each attempt, for each mutation, and for each retry of its job. */
+  /** At most one execution per attempt, per mutation, and per retry of a job. */
   private paymentProblems(): string[] {
     const problems: string[] = [];
     const attempts = this.executed.flatMap(({ photos }) =>
@@ -196,7 +196,7 @@ export class History {
     return problems;
   }
 
-  /** When each retry of the job was first sent. What is executed from then on is the retry's: the attempt before has failed. */
+  /** When each retry of the job was first sent. Later executions belong to the retry, since the earlier attempt had failed. */
   private retriesOf(ids: readonly string[]): number[] {
     const retries = [...this.mutations.values()].filter(
       ({ name, target, results }) =>
@@ -208,7 +208,7 @@ export class History {
     return retries.map(({ order }) => order).sort((a, b) => a - b);
   }
 
-  /** What was acknowledged is still there, once, and no older than it was then. */
+  /** Acknowledged jobs exist, once, and are not older than when acknowledged. */
   private visibilityProblems(
     { owner, name, label, target, results }: SentMutation,
     current: ReadonlyMap<string, JobState | null>,
@@ -236,14 +236,14 @@ export class History {
   }
 }
 
-/** Mutations that make a job which is paid for. */
+/** Mutations that create a paid job. */
 const creating: Readonly<Record<string, true>> = {
   trainModel: true,
   generateAvatars: true,
   generateInstantAvatars: true,
 };
 
-/** Whether the upstream sees the label. */
+/** Whether the upstream receives the label. */
 const isPrompted = (name: string): boolean => name in creating && name !== 'trainModel';
 
 const idsOf = (results: readonly MutationResult[]): string[] => [
@@ -260,8 +260,8 @@ function counted(words: readonly string[]): Map<string, number> {
 }
 
 /**
- * Where a replay of the subscription begins, and the index of the first event that it must repeat. Null while it has
- * received nothing, or only a part of the present state.
+ * Where a replay of the subscription starts, and the index of the first event that it must repeat. Null while it has
+ * received nothing, or only a part of a snapshot.
  */
 export function placeOf({ start, events }: StreamLog): { cursor: string; index: number } | null {
   if (start !== null) return { cursor: start, index: 0 };
@@ -270,8 +270,8 @@ export function placeOf({ start, events }: StreamLog): { cursor: string; index: 
 }
 
 /**
- * The subscription is compared with one that began at the same place: no event is missing and none is repeated.
- * @param isErasable - whether events that it received may have been erased since
+ * Compares the subscription with one from the same position: no event is missing or repeated.
+ * @param isErasable - whether received events may have been erased since
  */
 function streamProblems(log: StreamLog, replay: readonly StreamEvent[], isErasable: boolean): string[] {
   const { subject, kind, events, isComplete } = log;
@@ -286,12 +286,12 @@ function streamProblems(log: StreamLog, replay: readonly StreamEvent[], isErasab
   return [];
 }
 
-/** Whatever was received is in order, by itself. */
+/** The received events are in order. */
 function orderProblems(log: StreamLog): string[] {
   const name = `${log.kind} of ${log.subject}`;
   return log.events.flatMap((event, index) => {
     const before = log.events[index - 1];
-    // Only the present state comes in several items, the last of which has a place.
+    // Only a snapshot has several items, the last of which has a position.
     const isBegun = before ? sequenceOf(before.cursor) >= 0 : log.start !== null;
     if (!isBegun) return [];
     const again = event.isSnapshot ? [`${name}: began again at ${event.id}`] : [];
@@ -305,7 +305,7 @@ function followProblems(name: string, before: StreamEvent, event: StreamEvent): 
   return before.state && event.state ? [...order, ...stepProblems(before.state, event.state)] : order;
 }
 
-/** The place in a stream that a cursor holds. */
+/** The position in a stream that a cursor encodes. */
 function sequenceOf(cursor: string): number {
   return Number(Buffer.from(cursor, 'base64url').readBigInt64BE(16));
 }
@@ -313,7 +313,7 @@ function sequenceOf(cursor: string): number {
 const lineOf = ({ cursor, id, state }: StreamEvent): string =>
   [sequenceOf(cursor), id, state?.status, state?.progress, state?.attempt].join(' ').trim();
 
-/** What is wrong with one recorded change following another. */
+/** Lists violations between two consecutive recorded changes. */
 export function stepProblems(from: JobState, to: JobState): string[] {
   const moves: Readonly<Record<string, readonly string[]>> = isModel(to) ? modelMoves : generationMoves;
   const isMove = from.status === to.status || moves[from.status]!.includes(to.status);
