@@ -10,18 +10,18 @@ export type PauseEffect =
   /** The account was found to be good just before: the refusal concerns the job. */
   | 'JOB_REFUSED';
 
-/** What a check of a paused account has shown. */
+/** The result of a check of a paused account. */
 export type ProbeResult =
   /** The account is still refused: the next check is due after a longer interval. */
   | 'REFUSED'
-  /** The account is good: submissions are resumed, one at a time until the first is accepted. */
+  /** The account is accepted: submissions resume, one at a time until the first is accepted. */
   | 'GOOD'
-  /** The check says nothing: one submission may be made as a trial. */
+  /** The check has no definite result: one submission may be made as a trial. */
   | 'UNKNOWN';
 
 /** Intervals between checks double up to this multiple of the first. */
 const maxIntervalFactor = 20;
-/** How long a check may take before another process makes it. */
+/** Maximum duration of a check before another process makes it. */
 const probeLeaseMs = 60_000;
 
 /*
@@ -39,9 +39,9 @@ const notChecked = 'trial_at = NULL, probe_at = NULL, probes = 0';
 const normal = `${notPaused}, ${notChecked}`;
 
 /**
- * The upstream refused a call for a reason that concerns the account.
- * @param isUnclear - whether the refusal may concern the job instead; then the account is checked at once
- * @param intervalMs - until the first check
+ * Pauses submissions after a refusal that concerns the account.
+ * @param isUnclear - whether the refusal may concern the job instead; the account is then checked immediately
+ * @param intervalMs - the interval before the first check
  */
 export async function pauseSubmissions(
   sql: Sql,
@@ -69,8 +69,8 @@ export async function pauseSubmissions(
 }
 
 /**
- * Ends the trial submission that is in flight, if there is one.
- * @returns whether submissions are resumed by it
+ * Ends the trial submission in flight, if any.
+ * @returns whether this resumes submissions
  */
 export async function endTrial(sql: Sql, account: string, isAccepted: boolean): Promise<boolean> {
   const ended = await sql.rows(
@@ -81,7 +81,7 @@ export async function endTrial(sql: Sql, account: string, isAccepted: boolean): 
   return isAccepted && ended.length > 0;
 }
 
-/** A poll was answered: the key is accepted. Submissions on trial for a refused key go on one at a time. */
+/** Records an answered poll, which shows that the key is accepted. Trial submissions continue one at a time. */
 export async function acceptKey(sql: Sql, account: string): Promise<void> {
   await sql.rows(
     `UPDATE upstream_accounts SET ${notPaused}
@@ -91,7 +91,7 @@ export async function acceptKey(sql: Sql, account: string): Promise<void> {
 }
 
 /**
- * Takes the check of a paused account that is due; no other process makes it meanwhile.
+ * Claims the due check of a paused account, so that no other process makes it.
  * @returns null if none is due
  */
 export async function claimProbe(
@@ -108,7 +108,7 @@ export async function claimProbe(
   return { reason: claimed.reason, isAtMaxInterval: 2 ** (claimed.probes - 1) >= maxIntervalFactor };
 }
 
-/** Writes what a check has shown; nothing if an operator paused or resumed submissions meanwhile. */
+/** Stores the result of a check, unless an operator paused or resumed submissions in the meantime. */
 export async function finishProbe(
   sql: Sql,
   account: string,
@@ -138,7 +138,7 @@ export async function readPauseReason(sql: Sql, account: string): Promise<PauseR
 
 /**
  * Pauses the submissions of accounts until {@link resumeByOperator}.
- * @param prefix - the beginning of the accounts' digests; empty: all accounts
+ * @param prefix - the prefix of the accounts' digests; empty: all accounts
  * @returns the accounts
  */
 export async function pauseByOperator(sql: Sql, prefix: string): Promise<string[]> {
@@ -151,7 +151,7 @@ export async function pauseByOperator(sql: Sql, prefix: string): Promise<string[
   return rows.map(({ account }) => account);
 }
 
-/** Resumes the submissions of accounts, whatever they were paused for. A refusal pauses them again. */
+/** Resumes the submissions of accounts, for any reason of their pause. A refusal pauses them again. */
 export async function resumeByOperator(sql: Sql, prefix: string): Promise<string[]> {
   const rows = await sql.rows<{ account: string }>(
     `UPDATE upstream_accounts SET ${normal} WHERE starts_with(account, $1) RETURNING account`,

@@ -3,7 +3,7 @@ import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 /** Why submissions are paused: the upstream refuses the key, has no credits left, or an operator paused them. */
 export type PauseReason = 'UPSTREAM_AUTH' | 'UPSTREAM_CREDITS' | 'OPERATOR';
 
-/** What all processes that share a provider's key know of it together: its budget, its pauses, its credits. */
+/** The state that all processes with the same key share: budget, pauses, credits. */
 @Entity('upstream_accounts')
 @Check('upstream_accounts_pause_whole', '(submit_paused_at IS NULL) = (submit_pause_reason IS NULL)')
 @Check(
@@ -11,22 +11,22 @@ export type PauseReason = 'UPSTREAM_AUTH' | 'UPSTREAM_CREDITS' | 'OPERATOR';
   "submit_pause_reason IN ('UPSTREAM_AUTH', 'UPSTREAM_CREDITS', 'OPERATOR')",
 )
 export class UpstreamAccountEntity {
-  /** A digest of address and key. */
+  /** A digest of the service's address and key. */
   @PrimaryColumn('text')
   account: string;
 
   @Column('text')
   provider: string;
 
-  /** Polls that may be made now. */
+  /** Tokens for polls. */
   @Column('double precision')
   pollTokens: number;
 
-  /** Submissions that may be made now; their own share, so that polls never starve them. */
+  /** Tokens for submissions; a separate share, so that polls never starve them. */
   @Column('double precision')
   submitTokens: number;
 
-  /** Polls of failed jobs that may be made now. */
+  /** Tokens for polls of failed jobs. */
   @Column('double precision', { default: 0 })
   watchTokens: number;
 
@@ -39,11 +39,11 @@ export class UpstreamAccountEntity {
   @Column('timestamptz', { default: () => 'now()' })
   watchRefilledAt: Date;
 
-  /** Nobody calls before: the upstream said so. */
+  /** No calls before this time, as requested by the upstream. */
   @Column('timestamptz', { nullable: true })
   pausedUntil: Date | null;
 
-  /** Jobs whose polls were answered with an error since the last good answer to a poll; at most 20. */
+  /** Jobs whose polls failed since the last successful answer to a poll; at most 20. */
   @Column('uuid', { array: true, default: '{}' })
   pollFailing: string[];
 
@@ -55,7 +55,7 @@ export class UpstreamAccountEntity {
   @Column('timestamptz', { nullable: true })
   pollOpenUntil: Date | null;
 
-  /** Jobs whose paid calls failed since the last good answer to a paid call; at most 20. */
+  /** Jobs whose paid calls failed since the last successful answer to a paid call; at most 20. */
   @Column('uuid', { array: true, default: '{}' })
   submitFailing: string[];
 
@@ -86,7 +86,7 @@ export class UpstreamAccountEntity {
   @Column('text', { nullable: true })
   submitPauseReason: PauseReason | null;
 
-  /** When a paused account is checked next; while it is being checked, when another process does. */
+  /** When a paused account is checked next; during a check, when another process may repeat it. */
   @Column('timestamptz', { nullable: true })
   probeAt: Date | null;
 
@@ -94,7 +94,7 @@ export class UpstreamAccountEntity {
   @Column('integer', { default: 0 })
   probes: number;
 
-  /** While submissions are on trial: from when on the next may be made, one at a time. */
+  /** While submissions are on trial: when the next may be made, one at a time. */
   @Column('timestamptz', { nullable: true })
   trialAt: Date | null;
 

@@ -4,35 +4,35 @@ import type { PauseReason } from './account.entity';
 import type { UpstreamNotice } from './provider';
 
 /**
- * What a call is for; each has its own share of the budget: polls never starve submissions, and polls of failed jobs
- * (`watch`) never starve those of running ones.
+ * The purpose of a call. Each has its own share of the budget: polls never starve submissions, and polls of failed
+ * jobs (`watch`) never starve those of running ones.
  */
 export type CallKind = 'poll' | 'submit' | 'watch';
 
-/** How many calls may be made now, and when to ask again for those that may not. */
+/** How many calls may be made now, and when to request the others. */
 export interface Grant {
   granted: number;
-  /** Milliseconds until there is budget again; 0 if all was granted. */
+  /** Milliseconds until budget is available again; 0 if all calls were granted. */
   waitMs: number;
 }
 
-/** Of the provider's requests a minute: a tenth is the most that may come at once, the rest is spread evenly. */
+/** The burst size, as a share of the provider's requests per minute; the rest is spread evenly. */
 const burstShare = 0.1;
 const shares: Readonly<Record<CallKind, number>> = { poll: 0.75, submit: 0.2, watch: 0.05 };
 
-/** A circuit opens when the calls of this many different jobs have failed with no good answer in between. */
+/** A circuit opens when the calls of this many different jobs have failed without a successful answer in between. */
 const minFailingJobs = 5;
 /** The stored set of failing jobs is bounded; only its size up to {@link minFailingJobs} matters. */
 const maxFailingJobs = 20;
 const minOpenMs = 5_000;
 const maxOpenMs = 300_000;
-/** How long a trial call may take before another is granted; longer than a call's default timeout. */
+/** Maximum duration of a trial call before another is granted; longer than the default timeout of a call. */
 const trialMs = 45_000;
 
-/** The shortest pause, also where the upstream asks for none (`Retry-After: 0`). */
+/** The minimum pause, also for `Retry-After: 0`. */
 const minPauseMs = 1_000;
 
-/** A call that got no usable answer. */
+/** A call without a usable answer. */
 export interface CallFailure {
   /** The UUID of the model or generation. */
   jobId: string;
@@ -40,21 +40,21 @@ export interface CallFailure {
   isUnreachable: boolean;
 }
 
-/** `reach` is about the upstream as a whole and blocks calls of every kind. */
+/** `reach` concerns the upstream as a whole and blocks calls of every kind. */
 type Circuit = Exclude<CallKind, 'watch'> | 'reach';
 
-/** Polls of failed jobs depend on the circuit of all polls, and make no trial calls. */
+/** Polls of failed jobs use the circuit of all polls, and make no trial calls. */
 const circuitOf = (kind: CallKind): Exclude<Circuit, 'reach'> => (kind === 'watch' ? 'poll' : kind);
 const trialCalls = (kind: CallKind): string => (kind === 'watch' ? '0' : 'least(1, floor(tokens))');
 
 const isOpen = (circuit: Circuit): string => `cardinality(${circuit}_failing) >= ${minFailingJobs}`;
-/** When to ask again while submissions are paused, in milliseconds; a wake-up comes sooner. */
+/** When to request calls again while submissions are paused, in milliseconds; a wake-up comes sooner. */
 const pausedWaitMs = 5_000;
 const isPaused = {
   submit: 'submit_paused_at IS NOT NULL AND trial_at IS NULL',
   poll: `coalesce(submit_pause_reason = 'UPSTREAM_AUTH', false) AND trial_at IS NULL`,
 } as const;
-/** With a key that may be refused, polls are made one at a time as well. */
+/** While the key may be refused, polls are made one at a time as well. */
 const isOnTrial = {
   submit: 'trial_at IS NOT NULL',
   poll: `trial_at IS NOT NULL AND coalesce(submit_pause_reason = 'UPSTREAM_AUTH', false)`,
@@ -62,9 +62,9 @@ const isOnTrial = {
 const trialEnd = `g.at + interval '${trialMs} ms'`;
 
 /**
- * The budget of requests that all processes with the same key share, kept in PostgreSQL: a token bucket for each kind of
- * call, the pauses that the upstream asked for, and three circuit breakers: one for polls, one for submissions, and
- * `reach`, which blocks all kinds while the upstream cannot be reached. A circuit counts jobs and not calls: one job that
+ * The request budget that all processes with the same key share, stored in PostgreSQL: a token bucket for each kind
+ * of call, the pauses that the upstream requested, and three circuit breakers: for polls, for submissions, and
+ * `reach`, which blocks all kinds while the upstream is unreachable. A circuit counts jobs, not calls: a job that
  * always fails has its own backoff and blocks no other.
  */
 export class UpstreamBudget {
@@ -76,14 +76,14 @@ export class UpstreamBudget {
   constructor(
     private readonly sql: Sql,
     private readonly provider: { name: string; account: string; facts: { requestsPerMinute: number } },
-    /** Until a paused account is checked for the first time, in milliseconds. */
+    /** The time until a paused account is first checked, in milliseconds. */
     private readonly probeIntervalMs = 30_000,
   ) {}
 
   /**
-   * Takes up to `wanted` calls out of the budget. None while the upstream has asked for a pause, and no submission while
-   * those are paused for the account; the result of a granted submission goes to {@link endTrial} or
-   * {@link pauseSubmissions}.
+   * Takes up to `wanted` calls from the budget: none during a pause that the upstream requested, and no submission
+   * while those are paused for the account. Report the result of a granted submission to {@link endTrial} or {@link
+   * pauseSubmissions}.
    */
   async take(kind: CallKind, wanted: number): Promise<Grant> {
     if (wanted === 0) return { granted: 0, waitMs: 0 };
@@ -128,7 +128,7 @@ export class UpstreamBudget {
     return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };
   }
 
-  /** Returns granted calls that were not made. If one was a trial, another is granted at once. */
+  /** Returns granted calls that were not made. If one was a trial, another is granted immediately. */
   async release(kind: CallKind, calls: number): Promise<void> {
     const { burst } = this.bucket(kind);
     // Polls of failed jobs are never trials.
@@ -147,7 +147,7 @@ export class UpstreamBudget {
     );
   }
 
-  /** The upstream said when to come back: nobody with this key calls before. */
+  /** Pauses all calls with this key for the time that the upstream requested. */
   async pause(ms: number): Promise<void> {
     await this.open();
     await this.sql.rows(
@@ -156,7 +156,7 @@ export class UpstreamBudget {
     );
   }
 
-  /** The upstream refused the account: no submission is made until a check, a trial or an operator resumes them. */
+  /** Pauses submissions after a refusal of the account, until a check, a trial or an operator resumes them. */
   async pauseSubmissions(
     reason: Exclude<PauseReason, 'OPERATOR'>,
     { isUnclear }: { isUnclear: boolean },
@@ -166,8 +166,8 @@ export class UpstreamBudget {
   }
 
   /**
-   * A submission ended otherwise than by a refusal of the account. Costs nothing unless submissions are on trial.
-   * @returns whether submissions are resumed by it
+   * Ends a submission that was not refused because of the account. Writes only while submissions are on trial.
+   * @returns whether this resumes submissions
    */
   async endTrial(isAccepted: boolean): Promise<boolean> {
     return this.mayBeOnTrial && endTrial(this.sql, this.provider.account, isAccepted);
@@ -179,8 +179,9 @@ export class UpstreamBudget {
   }
 
   /**
-   * Calls got no usable answer, and none of those made with them did. Once several different jobs have failed, calls
-   * wait for as long as they have been failing (5 s to 5 min), and then a single one is granted as a trial.
+   * Records failed calls, when none of those made with them succeeded. After failures of several different jobs,
+   * calls are blocked for as long as they have been failing (5 s to 5 min), and then a single one is granted as a
+   * trial.
    */
   async failed(kind: Exclude<CallKind, 'watch'>, failures: readonly CallFailure[]): Promise<void> {
     await this.open();
@@ -191,7 +192,10 @@ export class UpstreamBudget {
     await this.addFailing('reach', jobsOf(true));
   }
 
-  /** A call was answered: its circuit closes, and `reach`; a pause that the upstream asked for stays. Costs nothing while no call fails. */
+  /**
+   * Records an answered call: closes its circuit and `reach`. Writes only if calls have failed. A requested pause
+   * stays.
+   */
   async answered(kind: Exclude<CallKind, 'watch'>, notice: UpstreamNotice): Promise<void> {
     if (this.mayBeFailing) {
       this.mayBeFailing = false;
@@ -235,7 +239,7 @@ export class UpstreamBudget {
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 
-  /** Makes the account's row, which operators see. */
+  /** Creates the account's row, which operators see. */
   async open(): Promise<void> {
     if (this.known) return;
     await this.sql.rows(

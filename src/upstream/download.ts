@@ -7,18 +7,18 @@ import { GuardRefusal, type Guard, type Trust } from './guard';
 import { DownloadDeferred } from './name-resolution';
 
 /**
- * Why nothing, or not all, was fetched.
- * - `REFUSED_ADDRESS`: the URL itself cannot be used; asking again is no use
- * - `UNREACHABLE`: no whole answer came: name unknown, inside address, closed, reset, cut off, not HTTP, too slow, …
- * - `STATUS`: something else than the file was answered; `status` says what. File hosts answer 403, 404 or 410 for what
- *   has gone
+ * Why a download failed.
+ * - `REFUSED_ADDRESS`: the URL itself is not allowed; retrying is useless
+ * - `UNREACHABLE`: no complete response: unknown name, private address, refused, reset, truncated, not HTTP, too
+ *   slow, …
+ * - `STATUS`: a response other than the file, with `status`. File hosts answer 403, 404 or 410 for expired files
  * - `TOO_LARGE`: the file has more than `maxBytes`
  */
 export type DownloadErrorKind = 'REFUSED_ADDRESS' | 'UNREACHABLE' | 'STATUS' | 'TOO_LARGE';
 
 /**
- * A fetch that failed. The message may be shown to whoever gave the URL: it names no URL, and it is one and the same
- * for closed, open and unknown, so that it is no port scanner. What happened is in `cause`, for the operator.
+ * A failed download. The message may be sent to the client: it contains no URL, and it is the same for closed, open
+ * and unknown ports, so that it cannot be used as a port scanner. `cause` has the details for the operator.
  */
 export class DownloadError extends Error {
   constructor(
@@ -32,48 +32,58 @@ export class DownloadError extends Error {
   }
 }
 
-/** How a file is fetched. */
+/** Options of {@link download}. */
 export interface DownloadOptions {
   guard: Guard;
-  /** The most bytes taken; one more ends it. */
+  /** Maximum number of bytes; one more aborts the download. */
   maxBytes: number;
-  /** From the call to the last byte read, redirects and pauses of the reader included, in milliseconds. */
+  /**
+   * Maximum duration, in milliseconds, from the call to the last byte read, including redirects and pauses of the
+   * reader.
+   */
   timeoutMs: number;
-  /** Ends it early; the signal's reason is then thrown. */
+  /** Aborts the download; the signal's reason is then thrown. */
   signal?: AbortSignal;
-  /** Whose URL it is, if a client's. */
+  /** The owner of the URL, if a client sent it. */
   owner?: string;
-  /** Hosts that may be private; asked at each hop. */
+  /** Hosts that may be private; evaluated for each redirect. */
   trust?: Trust;
-  /** How many redirects are followed, each checked like the first URL.
-   *  @defaultValue 0 */
+  /**
+   * Maximum number of redirects, each checked like the first URL.
+   * @defaultValue 0
+   */
   redirects?: number;
-  /** What the message calls the file.
-   *  @defaultValue photo */
+  /**
+   * The name of the file in messages.
+   * @defaultValue photo
+   */
   subject?: 'photo' | 'picture';
 }
 
-/** A file on its way. */
+/** A download in progress. */
 export interface Download {
-  /** As the server says; whether it is true is for a decoder to see. */
+  /** The Content-Type header; not verified. */
   contentType: string | undefined;
   /**
-   * The file, to be read once. Throws {@link DownloadError}. Leaving the loop closes the connection; so does the time
-   * limit if nobody reads.
+   * The body, readable once. Throws {@link DownloadError}. Leaving the loop closes the connection, and so does the
+   * time limit without a reader.
    */
   bytes: AsyncIterable<Uint8Array>;
 }
 
-/** The most that an answer's headers may have, in bytes. */
+/** Maximum size of the response headers, in bytes. */
 const maxHeaderBytes = 16_384;
 
-/** How long one of several addresses is tried before the next one, in milliseconds; Node's 250 is short overseas. */
+/**
+ * How long one of several addresses is tried before the next, in milliseconds; Node's default of 250 is too short
+ * for intercontinental connections.
+ */
 const addressAttemptMs = 1000;
 
 /**
- * Fetches a file that somebody else named, on a connection of its own that goes where the guard allows.
- * @throws DownloadError, DownloadDeferred, the signal's reason, or the system's error if this process has no descriptor
- * left
+ * Downloads a file from an untrusted URL, on a separate connection to an address that the guard allows.
+ * @throws DownloadError, DownloadDeferred, the signal's reason, or the system's error if this process has no file
+ * descriptor left
  */
 export async function download(url: string, options: DownloadOptions): Promise<Download> {
   options.signal?.throwIfAborted();
@@ -88,7 +98,10 @@ export async function download(url: string, options: DownloadOptions): Promise<D
   }
 }
 
-/** Asks, and goes on asking where it is sent to. Answers what is no redirect, or one too many. */
+/**
+ * Sends the request and follows redirects. Returns the first response that is not a redirect, or exceeds their
+ * number.
+ */
 async function follow(url: string, options: DownloadOptions, limit: TimeLimit): Promise<IncomingMessage> {
   let checked = checkFirst(url, options);
   for (let left = options.redirects ?? 0; ; left -= 1) {
@@ -100,7 +113,7 @@ async function follow(url: string, options: DownloadOptions, limit: TimeLimit): 
   }
 }
 
-/** Only what can be seen in the given URL itself is called a refusal; all else would tell what there is inside. */
+/** Only problems visible in the URL itself are reported as refusals; others would reveal the internal network. */
 function checkFirst(url: string, { guard, trust }: DownloadOptions): URL {
   try {
     return guard.checkUrl(url, trust);
@@ -110,7 +123,7 @@ function checkFirst(url: string, { guard, trust }: DownloadOptions): URL {
   }
 }
 
-/** Passed on to the socket; Node's types of requests do not name it. */
+/** Socket options that Node's request types lack. */
 type TcpSocketSettings = Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'>;
 
 function open(
@@ -131,13 +144,13 @@ function open(
     limit.onEnd(() => request.destroy());
     request
       .on('response', (response) => {
-        // Whoever reads the body meets its error; before that, nobody listens.
+        // The reader of the body receives its error; before that, there is no listener.
         response.on('error', () => undefined);
         resolve(response);
       })
       .on('error', reject)
       .on('close', () => {
-        reject(new Error('The connection was closed without an answer.'));
+        reject(new Error('The connection was closed without a response.'));
       })
       .end();
   });
@@ -148,7 +161,7 @@ const redirects = new Set([301, 302, 303, 307, 308]);
 function redirectTarget(response: IncomingMessage, from: URL): string | null {
   const { location } = response.headers;
   if (!redirects.has(response.statusCode ?? 0) || location === undefined) return null;
-  // An absolute target is checked as it was written, a relative one as it is understood.
+  // Absolute targets are checked as written, relative ones after resolution.
   return /^[a-z][a-z0-9+.-]*:/i.test(location) || !URL.canParse(location, from.href)
     ? location
     : new URL(location, from).href;
@@ -157,7 +170,7 @@ function redirectTarget(response: IncomingMessage, from: URL): string | null {
 function refuseUnlessFile({ statusCode, headers }: IncomingMessage, options: DownloadOptions): void {
   if (statusCode !== 200) throw new DownloadError('STATUS', notFetched(options), statusCode);
   if (!/^\s*(identity\s*)?$/i.test(headers['content-encoding'] ?? '')) {
-    throw new Error('The answer is compressed, which was not asked for.');
+    throw new Error('The response is compressed, which was not requested.');
   }
   if (Number(headers['content-length'] ?? 0) > options.maxBytes) throw tooLarge(options);
 }
@@ -190,8 +203,8 @@ function tooLarge({ subject = 'photo', maxBytes }: DownloadOptions): DownloadErr
 }
 
 /**
- * Ends a download by destroying its sockets, whatever it waits for. `fetch` with a signal is not used: in Node 20 an
- * abort may never reach a body that is being read (nodejs/undici #4627).
+ * Ends a download by destroying its sockets. `fetch` with a signal is not used: in Node 20 an abort may not reach a
+ * body that is being read (nodejs/undici #4627).
  */
 class TimeLimit {
   private readonly acts: (() => void)[] = [];
@@ -215,7 +228,7 @@ class TimeLimit {
     signal.addEventListener('abort', this.stop, { once: true });
   }
 
-  /** What is to be done when it is over, in whatever way. */
+  /** Registers a callback for the end of the download. */
   onEnd(act: () => void): void {
     this.acts.push(act);
   }
@@ -226,10 +239,10 @@ class TimeLimit {
     for (const act of this.acts.splice(0)) act();
   }
 
-  /** What to throw for an error: destroyed sockets fail in many ways, and why they were destroyed counts. */
+  /** The error to throw: destroyed sockets fail with various errors, but the reason for destroying them counts. */
   reasonFor(error: unknown, options: DownloadOptions): unknown {
     if (this.signal?.aborted) return this.signal.reason;
-    // Not the address's fault, and no answer about it.
+    // Not caused by the URL.
     if (error instanceof DownloadError || error instanceof DownloadDeferred || isOutOfDescriptors(error)) {
       return error;
     }

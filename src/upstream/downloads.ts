@@ -1,16 +1,16 @@
 import { download, type Download, type DownloadOptions } from './download';
 import type { Guard, Trust } from './guard';
 
-/** How much of a file is waited for. */
+/** Limits of a download. */
 export type DownloadLimits = Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 'signal'>;
 
-/** The same, for a URL of a client. */
+/** Limits of a download from a client's URL. */
 export type PhotoDownloadLimits = DownloadLimits & Pick<DownloadOptions, 'owner'>;
 
-/** Photo hosts send on to where the file lies; nobody needs more hops. */
+/** Maximum number of redirects of photo hosts. */
 const photoRedirects = 3;
 
-/** What the gateway fetches from addresses that others named, and how far each kind is trusted. */
+/** Downloads from URLs of clients and of the upstream, each with its trust. */
 export class Downloads {
   /** @param trust - hosts of the upstream, which may be private */
   constructor(
@@ -18,12 +18,12 @@ export class Downloads {
     private readonly trust: Trust,
   ) {}
 
-  /** A photo from an address that a client gave. Throws like {@link download}. */
+  /** Downloads a photo from a client's URL. Throws like {@link download}. */
   photo(url: string, limits: PhotoDownloadLimits): Promise<Download> {
     return download(url, { ...limits, guard: this.guard, redirects: photoRedirects, subject: 'photo' });
   }
 
-  /** A finished picture from an address that the upstream gave; it is where it was said to be, or nowhere. */
+  /** Downloads a finished picture from the upstream's URL, without redirects. */
   result(url: string, limits: DownloadLimits): Promise<Download> {
     return download(url, {
       ...limits,

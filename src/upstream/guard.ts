@@ -4,14 +4,14 @@ import { createResolver, type Resolve } from './name-resolution';
 import { isPublicAddress, readAddress, type Address } from './public-address';
 
 /**
- * The longest URL that is fetched, in characters: of an upstream's results, which carry long signatures, and of a
- * redirect's target. Clients' `photoUrls` have a smaller limit of their own (scalar `URL`).
+ * Maximum length of a fetched URL, in characters: of an upstream's results, which have long signatures, and of
+ * redirect targets. Clients' `photoUrls` have a lower limit (scalar `URL`).
  */
 export const maxUrlLength = 4_096;
 
 /**
- * An address that must not be connected to. Its message is one and the same for every reason: what exactly was
- * refused would tell a stranger what there is on the inside.
+ * An address that must not be connected to. The message is the same for every reason, since details would reveal
+ * the internal network.
  */
 export class GuardRefusal extends Error {
   constructor() {
@@ -20,49 +20,51 @@ export class GuardRefusal extends Error {
   }
 }
 
-/** Says of a host, as `URL.hostname` writes it, whether it may be private and have any port. */
+/** Whether a host, in the form of `URL.hostname`, may be private and use any port. */
 export type Trust = (hostname: string) => boolean;
 
-/** What {@link createGuard} may be told. */
+/** Options of {@link createGuard}. */
 export interface GuardOptions {
   /**
-   * What is let through though it is private or has another port: host names, addresses, both with or without a port,
-   * and networks (`photos.internal`, `10.0.0.5:9000`, `10.0.0.0/8`). A name in a listed network needs no entry of its
-   * own, but keeps to the usual ports.
+   * Exceptions that may be private or use another port: host names and addresses, both with or without a port, and
+   * networks (`photos.internal`, `10.0.0.5:9000`, `10.0.0.0/8`). A name that resolves to a listed network needs no
+   * entry, but is limited to the standard ports.
    */
   allow: readonly string[];
-  /** The ports of hosts that are not listed.
-   *  @defaultValue 80 and 443 */
+  /**
+   * The ports of hosts that are not listed.
+   * @defaultValue 80 and 443
+   */
   ports?: readonly number[];
   /** @defaultValue the system's resolver, `/etc/hosts` included */
   resolve?: Resolve;
 }
 
-/** Stands between strangers' URLs and the inside of the network, against server-side request forgery. */
+/** Protects internal networks against server-side request forgery by clients' URLs. */
 export interface Guard {
   /**
-   * Checks what can be seen of a URL without asking anybody.
+   * Checks a URL without network access.
    * @throws GuardRefusal
    */
   checkUrl(url: string, trust?: Trust): URL;
   /**
-   * The resolver for the one connection to this URL. Every address that the name has is checked at that moment, by the
-   * very answer that the socket then uses: a name that changes its address between check and use gains nothing. Fails
-   * with GuardRefusal. A socket asks no resolver when the URL holds an address: {@link Guard.checkUrl} has seen that.
-   * @param owner - whose URL it is; null for one that no client gave
+   * The resolver for a single connection to this URL. It checks every address in the very DNS answer that the
+   * socket uses, so that a name cannot change its address between check and use. Fails with GuardRefusal. A socket
+   * does not use a resolver for a URL with an IP address, which {@link Guard.checkUrl} checks.
+   * @param owner - the owner of the URL; null if no client sent it
    */
   lookupFor(url: URL, trust?: Trust, owner?: string | null): LookupFunction;
 }
 
-/** An entry of the list of what is let through. */
+/** An entry of the list of exceptions. */
 interface Allowed {
   matches(hostname: string, address: Address | null): boolean;
   port: number | null;
 }
 
 /**
- * Makes a guard.
- * @throws Error naming the entry of `allow` that is none
+ * Creates a guard.
+ * @throws Error naming the first invalid entry of `allow`
  */
 export function createGuard({ allow, ports = [80, 443], resolve = createResolver() }: GuardOptions): Guard {
   const allowed = allow.map(readAllowed);
@@ -110,14 +112,14 @@ function portOf(url: URL): number {
 /** Spaces, control characters and the backslash: parsers disagree on where a URL with one of them points. */
 const confusing = /[\s\p{Cc}\\]/u;
 
-/** Scheme, host and port as written. No user, no percent signs, no empty port and no port with leading zeros. */
+/** Scheme, host and port as written. No user, percent sign, empty port or port with leading zeros. */
 const written =
   /^https?:\/\/(?:\[[0-9a-f:.]+\]|(?<name>[\p{L}\p{M}0-9._-]+))(?::[1-9][0-9]{0,4})?(?:[/?#]|$)/iu;
 
 /**
- * Reads a URL whose host is written the way it will be used. The URL parser is helpful: it takes `0127.1`, `0x7f000001`,
- * full-width digits, ideographic full stops and soft hyphens, and it reads leading zeros as octal where others do not.
- * A host that it would rewrite is refused, except for letters beyond ASCII, which become punycode.
+ * Parses a URL whose host is written in its canonical form. The URL parser accepts `0127.1`, `0x7f000001`,
+ * full-width digits, ideographic full stops and soft hyphens, and it reads leading zeros as octal where others do
+ * not. A host that it would rewrite is refused, except for non-ASCII letters, which become punycode.
  */
 function readUrl(text: string): URL {
   const match = text.length <= maxUrlLength && !confusing.test(text) ? written.exec(text) : null;
@@ -134,13 +136,13 @@ function isWrittenPlainly(name: string, hostname: string): boolean {
   return name.normalize('NFKC') === name && hostname.includes('xn--');
 }
 
-/** Top-level names that are never public: RFC 6761, 6762, 8375, 9476, ICANN's reservations, and routers' habits. */
+/** Top-level names that are never public: RFC 6761, 6762, 8375, 9476, ICANN's reservations, and defaults of routers. */
 const privateEndings = new Set([
   ...['localhost', 'local', 'internal', 'private', 'test', 'invalid', 'example', 'onion', 'arpa', 'alt'],
   ...['localdomain', 'lan', 'home', 'corp', 'mail', 'intranet'],
 ]);
 
-/** Names by which clouds offer their machines' secrets, where no ending of the above gives them away. */
+/** Metadata services of clouds that are not covered by the endings above. */
 const metadataNames = new Set(['metadata.goog', 'metadata.tencentyun.com']);
 
 function isPublicName(hostname: string): boolean {
@@ -155,7 +157,7 @@ function readAllowed(entry: string): Allowed {
   if (network) return { port, matches: (_, address) => address !== null && isWithin(address, network) };
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(host) || (port !== null && port > 65_535)) {
     const cure = 'use entries such as photos.example.com, 10.0.0.5:9000 or 10.0.0.0/8';
-    throw new Error(`PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; ${cure}`);
+    throw new Error(`PHOTO_URL_ALLOW has "${entry}", which is not a host, address or network; ${cure}`);
   }
   return { port, matches: (hostname) => hostname === host.toLowerCase() };
 }

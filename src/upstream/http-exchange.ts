@@ -3,43 +3,47 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
 
-/** One call over HTTP. */
+/** An HTTP call. */
 export interface ExchangeRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** From the start of connecting to the last byte of the answer, in milliseconds; not an idle time. */
+  /**
+   * Maximum duration from the start of connecting to the last byte of the answer, in milliseconds; not an idle
+   * timeout.
+   */
   readonly timeoutMs: number;
-  /** The most bytes of body taken, as sent and again after inflation. */
+  /** Maximum size of the body, both as received and decompressed. */
   readonly maxBytes: number;
-  /** Ends the call early. */
+  /** Aborts the call. */
   readonly signal: AbortSignal;
 }
 
-/** Why the body of an answer ends before its end. */
+/** Why the body of an answer is incomplete. */
 export type CutReason = 'too-large' | 'timeout' | 'aborted' | 'reset' | 'encoding';
 
-/** What came back. A 3xx is an answer like any other: redirects are never followed. */
+/** The answer. A 3xx is returned like any other status: redirects are not followed. */
 export interface ExchangeAnswer {
   readonly status: number;
-  /** By lower-case name; the values of a repeated header are joined by comma. */
+  /** By lower-case name; the values of repeated headers are joined with commas. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Inflated; only its beginning where `cut` is set. */
+  /** Decompressed; incomplete if `cut` is set. */
   readonly body: Buffer;
-  /** Null if the body is whole. */
+  /** Null if the body is complete. */
   readonly cut: CutReason | null;
 }
 
 const problems = {
   timeout: 'did not answer in time',
-  aborted: 'was given up before an answer came',
+  aborted: 'was aborted before it answered',
   unreachable: 'could not be reached',
-  reset: 'ended the connection without an answer',
+  reset: 'closed the connection without an answer',
 } as const;
 
-/** No status line came back. The message names no URL. */
+/** No status line was received. The message contains no URL. */
 export class ExchangeError extends Error {
   /**
-   * @param sent - false only if not a byte of the request can have left: no connection, TLS included, was ever made
+   * @param sent - false only if no byte of the request can have been sent: no connection, including TLS, was
+   * established
    */
   constructor(
     readonly sent: boolean,
@@ -52,31 +56,35 @@ export class ExchangeError extends Error {
 }
 
 /**
- * Bounded HTTP calls: a deadline over all, a limit on bytes, no redirects, and certainty about what was sent.
+ * Bounded HTTP calls: an overall deadline, a limit of bytes, no redirects, and certainty about whether the request
+ * was sent.
  *
- * The deadline is an own timer that is raced against the call, so it holds even where an abort fails to reach a body
- * that is being read (nodejs/undici #4627).
+ * The deadline is a separate timer, so that it works even if an abort does not reach a body that is being read
+ * (nodejs/undici #4627).
  */
 export class HttpExchange {
   private readonly pool: Agent;
 
-  /** @param connections - the most connections that GETs keep open to one origin; further calls wait for one */
+  /**
+   * @param connections - maximum number of connections to one origin that GETs keep open; further calls wait for
+   * one
+   */
   constructor(connections: number) {
     this.pool = new Agent({ ...limits, connections, connect: connector(noRule) });
   }
 
   /**
-   * Asks, on a pooled connection. May be written twice, where a pooled connection turns out to be dead.
+   * Makes a GET on a pooled connection. It may be sent twice if the connection turns out to be closed.
    * @throws ExchangeError
    */
   async get(request: ExchangeRequest): Promise<ExchangeAnswer> {
-    // Which connection a pooled request is on is not known here: only a failed connect tells that nothing was sent.
+    // The connection of a pooled request is unknown here: only a failed connect proves that nothing was sent.
     return new Exchange('GET', request, () => true).run(this.pool);
   }
 
   /**
-   * Sends JSON at most once, whatever happens: on a connection of its own, so that it is never written to an idle one
-   * that is dead already, and with a connector that will not connect a second time.
+   * Sends JSON at most once: on a new connection, so that it is never written to a closed idle one, with a
+   * connector that does not connect a second time.
    * @throws ExchangeError
    */
   async postOnce(request: ExchangeRequest & { readonly body: string }): Promise<ExchangeAnswer> {
@@ -84,7 +92,7 @@ export class HttpExchange {
     let over = false;
     const startedAt = Date.now();
     const mayConnect = (): boolean => {
-      // A process that was suspended meanwhile may come here before its timers: the call counts as ended elsewhere.
+      // A process that was suspended may resume here before its timers run: the lease of the call may have ended.
       const isLate = Date.now() - startedAt >= Math.min(request.timeoutMs, maxConnectMs);
       if (connected || over || isLate) return false;
       connected = true;
@@ -99,7 +107,7 @@ export class HttpExchange {
     }
   }
 
-  /** Closes the pooled connections; calls on them end as reset. */
+  /** Closes the pooled connections; calls on them end as `reset`. */
   async stop(): Promise<void> {
     await this.pool.destroy();
   }
@@ -113,25 +121,25 @@ const limits = {
   bodyTimeout: 0,
 } as const;
 
-/** Milliseconds that making a connection may take, TLS included, within the call's own limit. */
+/** Maximum duration of connecting, including TLS, in milliseconds. */
 const connectTimeoutMs = 10_000;
 /**
- * A connection that took longer was made by a process that was suspended meanwhile, in milliseconds. Bounds the time
- * between the beginning of a paid call and its arrival, which grace periods are measured from.
+ * A connection that took longer was made by a process that was suspended, in milliseconds. This limits the time
+ * between the start of a paid call and its arrival, from which grace periods are measured.
  */
 const maxConnectMs = 2 * connectTimeoutMs;
 
-/** A time limit that ends a call by so much too late ends it in a process that was suspended, in milliseconds. */
+/** A timer that fires this much too late indicates that the process was suspended, in milliseconds. */
 const maxTimerDelayMs = 200;
-/** How long such a process reads what has come in meanwhile before it gives the call up, in milliseconds. */
+/** How long such a process reads data received in the meantime before it aborts the call, in milliseconds. */
 const lastReadMs = 1_000;
 
-/** The connection was never made. */
+/** The connection was not established. */
 class ConnectError extends Error {}
 
 const noRule = (): boolean => true;
 
-/** Connects, and tells every failure to do so apart from all later ones. */
+/** A connector that marks connection errors, to distinguish them from later ones. */
 function connector(mayUse: () => boolean): buildConnector.connector {
   const connect = buildConnector({ timeout: connectTimeoutMs });
   return (options, callback) => {
@@ -142,13 +150,13 @@ function connector(mayUse: () => boolean): buildConnector.connector {
         callback(null, socket);
       } else {
         socket.destroy();
-        callback(new Error('The request may not be written any more.'), null);
+        callback(new Error('The request must no longer be sent.'), null);
       }
     });
   };
 }
 
-/** One call under way, with what has come of its answer. */
+/** A call in progress, with the received part of its answer. */
 class Exchange {
   private status: number | null = null;
   private headers: Readonly<Record<string, string>> = {};
@@ -170,7 +178,7 @@ class Exchange {
     let giveUp: (reason: 'timeout' | 'aborted') => void = () => undefined;
     const late = new Promise<'timeout' | 'aborted'>((resolve) => {
       giveUp = (reason) => {
-        // After a suspension timers come before what the kernel has received meanwhile, which may be a paid id.
+        // After a suspension timers run before data in the kernel's buffers are read, which may contain a paid id.
         const isOverdue = Date.now() - startedAt - timeoutMs > maxTimerDelayMs;
         lastRead ??= setTimeout(() => resolve(reason), isOverdue ? lastReadMs : 0);
       };
@@ -181,7 +189,7 @@ class Exchange {
     const timer = setTimeout(() => {
       giveUp('timeout');
     }, timeoutMs);
-    // Many calls may share a signal; each takes its listener away again.
+    // Many calls may share a signal; each removes its listener.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -194,7 +202,7 @@ class Exchange {
     }
   }
 
-  /** Reads into this object; returns how that ended and does not throw. */
+  /** Reads the answer into this object; returns how that ended and does not throw. */
   private async read(dispatcher: Dispatcher, signal: AbortSignal): Promise<CutReason | Error | null> {
     const { url, headers, body, maxBytes } = this.request;
     try {
@@ -256,7 +264,7 @@ const inflaters = new Map([
   ['br', promisify(brotliDecompress)],
 ]);
 
-/** Inflates what was compressed although nobody asked for it, never to more than the limit. */
+/** Decompresses a body that was compressed without a request for it, up to the limit. */
 async function inflated(
   raw: Buffer,
   headers: Readonly<Record<string, string>>,

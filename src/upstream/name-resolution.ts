@@ -6,7 +6,7 @@ import { OwnerShares } from '../core/owner-shares';
 
 /**
  * Resolves a name to all its addresses, like `dns.lookup`.
- * @param owner - whose URL it is; null for names that no client gave
+ * @param owner - the owner of the URL; null if no client sent it
  */
 export type Resolve = (
   hostname: string,
@@ -14,22 +14,24 @@ export type Resolve = (
   owner: string | null,
 ) => Promise<LookupAddress[]>;
 
-/** The download cannot be made now for lack of a share; its URL is not the cause. */
+/** The download must be postponed because a limit is reached; its URL is not the cause. */
 export class DownloadDeferred extends Error {}
 
 /**
- * The most lookups of clients' names at once. Each holds a thread of libuv's pool until the system's resolver answers,
- * and only half of the pool (see core/thread-pool.ts) may be used for lookups; the rest is for the avatar service.
+ * Maximum concurrent lookups of clients' names. Each blocks a thread of libuv's pool until the system's resolver
+ * answers, and only half of the pool (see core/thread-pool.ts) may be used for them; the rest is for the avatar
+ * service.
  */
 export const maxClientLookups = 8;
 
-/** How many descriptors the system's resolver may need at once: a file of its own, and a socket for each query. */
+/** How many file descriptors the system's resolver may need: a file, and a socket for each query. */
 const resolverDescriptors = 4;
 
 /**
- * Makes a resolver that shares {@link maxClientLookups} between owners, so that names whose servers do not answer hold up
- * nothing else. One owner's lookups of one name are one lookup.
- * @throws DownloadDeferred if the owner's share is in use; the system's error if this process has no descriptor left
+ * Creates a resolver that shares {@link maxClientLookups} between owners, so that names whose servers do not answer
+ * block nothing else. Concurrent lookups of one name by one owner are combined.
+ * @throws DownloadDeferred if the owner's share is in use; the system's error if this process has no file
+ * descriptor left
  */
 export function createResolver(
   lookup: Resolve = (hostname, options) => dns.lookup(hostname, options),
@@ -49,9 +51,9 @@ export function createResolver(
     const same = pending.get(key);
     if (same) return same;
     if (!shares.tryTake(owner, 1)) {
-      return Promise.reject(new DownloadDeferred('The lookups of names are in use.'));
+      return Promise.reject(new DownloadDeferred('Too many DNS lookups are in progress.'));
     }
-    // The share is in use until the lookup has ended, even if the download has been given up before.
+    // The share is in use until the lookup has ended, even if the download has been aborted.
     const running = run(hostname, options, owner).finally(() => {
       shares.release(owner, 1);
       pending.delete(key);
@@ -61,7 +63,7 @@ export function createResolver(
   };
 }
 
-/** Without free descriptors the system's resolver fails as if the name did not exist. */
+/** Without free file descriptors the system's resolver fails as if the name did not exist. */
 async function failureOf(error: unknown): Promise<unknown> {
   const opened: FileHandle[] = [];
   try {

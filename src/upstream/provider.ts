@@ -4,76 +4,76 @@ export const avatarTypes = ['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'] as const;
 /** One of {@link avatarTypes}. */
 export type AvatarType = (typeof avatarTypes)[number];
 
-/** A look that avatars can be asked for. */
+/** A style of avatars. */
 export interface ProviderStyle {
-  /** What `generateAvatars` takes as `style`. */
+  /** The value for `style` in the prompts of `generateAvatars`. */
   readonly id: string;
   readonly name: string;
   readonly description: string;
 }
 
-/** When to ask for a job's state: milliseconds after submission, then between checks. */
+/** When to poll a job: milliseconds after submission, then between polls. */
 export interface PollPlan {
   readonly firstMs: number;
   readonly nextMs: number;
 }
 
-/** What the gateway must know of a provider before it may call it. Sources stand in the provider's own folder. */
+/** Limits and durations of a provider. Their sources are in the provider's folder. */
 export interface ProviderFacts {
   readonly types: readonly AvatarType[];
   readonly styles: readonly ProviderStyle[];
   readonly minPhotos: number;
   readonly maxPhotos: number;
-  /** The most avatars one generation may ask for, over all its prompts. */
+  /** Maximum number of avatars of one generation, over all its prompts. */
   readonly maxAvatars: number;
   readonly trainingPoll: PollPlan;
   readonly generationPoll: PollPlan;
-  /** A usual training's and generation's length, in milliseconds, until durations have been learned. */
+  /** Typical durations of a training and a generation, in milliseconds, until enough have been measured. */
   readonly typicalTrainingMs: number;
   readonly typicalGenerationMs: number;
-  /** How long after completion a result can still be fetched, in milliseconds. */
+  /** How long after completion a result can be fetched, in milliseconds. */
   readonly resultTtlMs: number;
   /** How long after submission the upstream may still fetch the photos, in milliseconds. */
   readonly photoFetchMs: number;
-  /** For how long a job must be answered by 404 alone before it counts as lost, in milliseconds. */
+  /** How long all polls of a job must be answered by 404 before it counts as lost, in milliseconds. */
   readonly lostAfterMs: number;
   /** How long a trained model is kept, in milliseconds. */
   readonly modelRetentionMs: number;
-  /** Requests a minute that the key may make in all. */
+  /** The rate limit of the key, in requests per minute. */
   readonly requestsPerMinute: number;
-  /** Whether a generation from one photo, without training, is offered. */
+  /** Whether generations from one photo, without training, are supported. */
   readonly instant: boolean;
 }
 
-/** What the upstream said of itself beside its answer; absent where it said nothing. */
+/** Metadata of an answer; absent if the upstream did not send it. */
 export interface UpstreamNotice {
-  /** The upstream's own id of the exchange, to be quoted to its support. */
+  /** The upstream's id of the exchange, for support requests. */
   correlationId?: string;
   rateLimit?: { limit?: number; available?: number; resetSeconds?: number };
   creditsAvailable?: number;
 }
 
-/** One photo or several to train from. */
+/** The request of a training. */
 export interface TrainRequest {
   type: AvatarType;
   /** Signed URLs that the upstream can fetch for at least `photoFetchMs`. */
   photoUrls: readonly string[];
 }
 
-/** Avatars wanted in one style. */
+/** The avatars to generate in one style. */
 export interface ProviderPrompt {
   style: string;
   prompt?: string;
   count: number;
 }
 
-/** What a generation needs; from a trained model. */
+/** The request of a generation from a trained model. */
 export interface GenerateRequest {
   modelRef: string;
   prompts: readonly ProviderPrompt[];
 }
 
-/** What a generation from one photo needs. */
+/** The request of a generation from one photo. */
 export interface InstantRequest {
   photoUrl: string;
   prompt: string;
@@ -81,13 +81,13 @@ export interface InstantRequest {
   count: number;
 }
 
-/** A submission that was accepted: the reference is all that the upstream will ever know it by. */
+/** An accepted submission, with the upstream's id of the job. */
 export interface Accepted {
   ref: string;
   notice: UpstreamNotice;
 }
 
-/** What a job is doing upstream. `PENDING` until something is known to run. */
+/** The state of a job upstream. `PENDING` until it is known to be running. */
 export type UpstreamState =
   | { state: 'PENDING' | 'RUNNING'; progress?: number; word: string; known: boolean; notice: UpstreamNotice }
   | { state: 'DONE'; results: readonly UpstreamResult[]; notice: UpstreamNotice }
@@ -96,33 +96,33 @@ export type UpstreamState =
 /** Why a job failed upstream. */
 export type UpstreamFailureCode = 'UPSTREAM_FAILED' | 'PHOTO_INVALID';
 
-/** A finished picture. The order is the order of the prompts asked for, where the upstream keeps one. */
+/** A finished picture. Results are in the order of the prompts, if the upstream keeps it. */
 export interface UpstreamResult {
   id?: string;
   /** An http or https URL of at most `maxUrlLength` characters (guard.ts). */
   url: string;
 }
 
-/** What a check of the account has shown; null where the answer does not say. */
+/** The result of a check of the account; null where the answer does not state it. */
 export interface AccountCheck {
   acceptsKey: boolean | null;
   credits: number | null;
 }
 
-/** Which generation is asked for; `modelRef` is null for one from a photo. */
+/** The reference of a generation; `modelRef` is null for one from a photo. */
 export interface GenerationRef {
   modelRef: string | null;
   ref: string;
 }
 
 /**
- * An avatar service. Each call is bounded by `signal` and by the provider's own time and size limits, refuses
- * redirects, and throws only {@link UpstreamError}. Nothing is retried in here: who calls decides.
+ * An avatar service. Each call is limited by `signal` and by the provider's time and size limits, does not follow
+ * redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
  */
 export interface AvatarProvider {
-  /** Stored with each job: a job is only ever continued by the provider that has it. */
+  /** Stored with each job; only this provider continues the job. */
   readonly name: string;
-  /** Names the account that limits are shared by, without giving the key away. */
+  /** Identifies the account that shares the limits, without revealing the key. */
   readonly account: string;
   readonly facts: ProviderFacts;
   /** Paid. */
@@ -133,7 +133,7 @@ export interface AvatarProvider {
   /** Paid. */
   generateInstant(request: InstantRequest, signal: AbortSignal): Promise<Accepted>;
   generation(ref: GenerationRef, signal: AbortSignal): Promise<UpstreamState>;
-  /** Asks, free of charge, whether the account can be used. Never throws: no answer shows nothing. */
+  /** Checks, free of charge, whether the account can be used. Never throws: without an answer, all results are null. */
   checkAccount(signal: AbortSignal): Promise<AccountCheck>;
   /** Whether a result URL's host is the provider's own and may be private (`PICSART_BASE_URL` on loopback). */
   trustsHost(hostname: string): boolean;
@@ -141,17 +141,17 @@ export interface AvatarProvider {
 }
 
 /**
- * What is known of a call that failed. For a paid call everything turns on it:
- * - `NOT_SENT`: surely not executed, the upstream could not be reached; may be sent again later
- * - `LATER`: surely not executed, the upstream said when to come back; may be sent again after `retryAfterMs`
- * - `REFUSED`: surely not executed, and will not be as it stands
- * - `UNKNOWN`: may have been executed; must never be sent again by itself
+ * The outcome of a failed call. For a paid call:
+ * - `NOT_SENT`: certainly not executed, the upstream was unreachable; may be sent again
+ * - `LATER`: certainly not executed, the upstream requested a delay; may be sent again after `retryAfterMs`
+ * - `REFUSED`: certainly not executed, and will be refused again unless it changes
+ * - `UNKNOWN`: may have been executed; must never be sent again automatically
  */
 export type UpstreamOutcome = 'NOT_SENT' | 'LATER' | 'REFUSED' | 'UNKNOWN';
 
 /**
- * Why an upstream refused, as a stable code. `UPSTREAM_CREDITS` and `UPSTREAM_AUTH` concern the account and not the job;
- * of `FORBIDDEN` it is not known which of the two it concerns.
+ * Why an upstream refused, as a stable code. `UPSTREAM_CREDITS` and `UPSTREAM_AUTH` concern the account and not the
+ * job; `FORBIDDEN` may concern either.
  */
 export type UpstreamRefusal =
   | 'UPSTREAM_REJECTED'
@@ -161,14 +161,14 @@ export type UpstreamRefusal =
   | 'NOT_FOUND'
   | 'PHOTO_UNREACHABLE';
 
-/** The one error that providers throw. The message names no URL and no key. */
+/** The error that providers throw. The message contains no URL and no key. */
 export class UpstreamError extends Error {
   readonly outcome: UpstreamOutcome;
   readonly status?: number;
   readonly refusal?: UpstreamRefusal;
-  /** How long nobody who shares the account may call. */
+  /** How long no process with this account may call. */
   readonly retryAfterMs?: number;
-  /** What came back, cut to 8 kB, for the operator's eyes only. */
+  /** The answer, cut to 8 kB, for the operator only. */
   readonly evidence?: string;
   readonly notice: UpstreamNotice;
 
@@ -190,7 +190,7 @@ export class UpstreamError extends Error {
     this.status = facts.status;
     this.refusal = facts.refusal;
     this.retryAfterMs = facts.retryAfterMs;
-    // Not enumerable: loggers print an error's own fields, and this may quote signed URLs.
+    // Not enumerable: loggers print enumerable fields of errors, and this may contain signed URLs.
     Object.defineProperty(this, 'evidence', { value: facts.evidence, enumerable: false });
     this.notice = facts.notice ?? {};
   }

@@ -1,8 +1,8 @@
-/** When a host counts as slow, and what that means. */
+/** Limits for slow hosts. */
 export interface SlowHostLimits {
   /** A download that takes longer makes its host slow for its owner, in milliseconds. */
   slowMs: number;
-  /** The most downloads at once of one owner from a host that is slow. */
+  /** Maximum concurrent downloads of one owner from a slow host. */
   maxDownloads: number;
 }
 
@@ -11,13 +11,13 @@ interface Host {
   isSlow: boolean;
 }
 
-/** How many hosts without running downloads are remembered as slow; the oldest are forgotten first. */
+/** Maximum number of slow hosts to remember without running downloads; the oldest are dropped first. */
 const maxRemembered = 1_000;
 
 /**
- * Gives each slow host a small share of the downloads at once, so that it does not occupy what other hosts could use. A
- * host is slow from the first download that takes long until one ends in time. Counted for each owner: one owner's URLs
- * on a shared host say nothing about another's.
+ * Limits concurrent downloads from each slow host, so that it does not block downloads from other hosts. A host is
+ * slow from the first download that exceeds the limit until one ends in time. Tracked per owner: one owner's URLs
+ * on a shared host must not affect another's.
  */
 export class SlowHosts {
   private readonly hosts = new Map<string, Host>();
@@ -25,8 +25,8 @@ export class SlowHosts {
   constructor(private readonly limits: SlowHostLimits) {}
 
   /**
-   * Begins a download.
-   * @returns what must be called when it has ended, or null if it must not begin now
+   * Starts a download.
+   * @returns a function to call when it has ended, or null if it must not start now
    */
   begin(owner: string, url: string): (() => void) | null {
     const key = JSON.stringify([owner, URL.canParse(url) ? new URL(url).host : url]);

@@ -46,7 +46,7 @@ export function refuses(
 /** Not now, and surely not executed. */
 export function saysLater(retryAfterMs: number): ScriptedResponse {
   return fails(
-    new UpstreamError('LATER', 'The upstream answered 429: not now.', { status: 429, retryAfterMs }),
+    new UpstreamError('LATER', 'The upstream answered 429: retry later.', { status: 429, retryAfterMs }),
   );
 }
 

@@ -174,7 +174,7 @@ describe('the allow-list of the guard', () => {
     'a:70000',
   ])('rejects %j with an error that names the entry and shows an example', (entry) => {
     expect(() => createGuard({ allow: [entry] })).toThrow(
-      `PHOTO_URL_ALLOW has "${entry}", which is no host, address or network; use entries such as photos.example.com`,
+      `PHOTO_URL_ALLOW has "${entry}", which is not a host, address or network; use entries such as photos.example.com`,
     );
   });
 

@@ -1,6 +1,6 @@
 import { avatarTypes, type PollPlan, type ProviderFacts, type ProviderStyle } from '../provider';
 
-/** The one style that everybody may ask for (Picsart's guide); others are by arrangement. */
+/** The style that is available to every customer (Picsart's guide); others need an agreement. */
 export const picsartStyles: readonly ProviderStyle[] = [
   { id: 'realistic', name: 'Realistic', description: 'A portrait that looks like a photograph.' },
 ];
@@ -9,25 +9,25 @@ const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
 
 /**
- * What is known of Picsart AI Avatar. In brackets who says so: *guide* is Picsart's own guide to AI Avatars, *docs*
- * its public reference pages, *ours* a choice made here because nothing was found.
+ * The limits and durations of Picsart AI Avatar. Sources in brackets: *guide* is Picsart's guide to AI Avatars,
+ * *docs* its public reference pages, *ours* a choice made here because nothing is documented.
  *
  * - types: man, woman, couple, dog, cat [guide]
  * - 5 to 30 photos [guide]
- * - 100 avatars a generation [ours: no limit is documented; it bounds what one mistake can cost]
- * - a model is first checked after 5 minutes, then every 2 [docs]
- * - a generation is first checked after 20 seconds, then every 10 [docs]
- * - a training takes up to 20 minutes [guide]; that is taken as usual, so that an estimate is rather beaten than broken
- * - a generation takes a minute [ours: no figure is documented]
+ * - 100 avatars per generation [ours: bounds the cost of a mistake]
+ * - a model is first polled after 5 minutes, then every 2 [docs]
+ * - a generation is first polled after 20 seconds, then every 10 [docs]
+ * - a training takes up to 20 minutes [guide]; that maximum is used as typical, so that estimates are rather too
+ *   long
+ * - a generation takes a minute [ours]
  * - results can be fetched for 48 hours [guide]
  * - photo URLs must be readable for 30 minutes [guide]
- * - 404 alone for 30 minutes means that a job is lost [ours; that a 404 may mean "not yet" is seen in Picsart's own n8n
- *   plugin]
- * - a model is kept for 30 days [ours: no figure is documented]
- * - 500 requests a minute [docs, quotas page: subscriptions]
- * - a generation from one photo is offered [docs]
+ * - only 404 for 30 minutes means that a job is lost [ours; Picsart's n8n plugin treats a 404 as "not yet"]
+ * - a model is kept for 30 days [ours]
+ * - 500 requests per minute [docs, quotas page: subscriptions]
+ * - generations from one photo are supported [docs]
  *
- * @param speed - divides every time and multiplies the rate limit; 1 for the real service, more for a sandbox
+ * @param speed - divides every duration and multiplies the rate limit; 1 for the real service, more for a sandbox
  */
 export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): ProviderFacts {
   return {
@@ -41,7 +41,7 @@ export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): P
     typicalTrainingMs: (20 * minuteMs) / speed,
     typicalGenerationMs: minuteMs / speed,
     resultTtlMs: (48 * 60 * minuteMs) / speed,
-    // Never so short that a slow machine could not fetch 30 photos.
+    // At least a minute, so that a slow machine can fetch 30 photos.
     photoFetchMs: Math.max(minuteMs, (30 * minuteMs) / speed),
     lostAfterMs: Math.max(secondMs, (30 * minuteMs) / speed),
     modelRetentionMs: (30 * 24 * 60 * minuteMs) / speed,
@@ -50,7 +50,7 @@ export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): P
   };
 }
 
-/** A sandbox in a hurry is still not asked more often than every 20 ms. */
+/** Limits polls of an accelerated sandbox to one every 20 ms. */
 function plan(firstMs: number, nextMs: number, speed: number): PollPlan {
   return { firstMs: Math.max(20, firstMs / speed), nextMs: Math.max(20, nextMs / speed) };
 }

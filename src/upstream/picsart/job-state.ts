@@ -3,9 +3,9 @@ import { mayMeanAccepted, readStatus, type StatusReading } from './status-words'
 import { readJobReason, readProgress, readResults, statusValues, type Body } from './wire-format';
 
 /**
- * What a 2xx answer says of a training. The status words decide; HTTP's 202 ("processing", as the sibling services use
- * it) counts only where the words leave it open. So `success` alone is the job's own word with a 200, also beside data
- * without a status: the vocabulary of 2026 has it for a finished job, and `processing` for one that is not.
+ * Reads the state of a training from a 2xx answer. The status words decide; HTTP 202 ("processing" in related
+ * services) counts only if they are ambiguous. So `success` alone is the status of the job with a 200, also next to
+ * data without a status: in the vocabulary of 2026 it means a finished job, and `processing` an unfinished one.
  */
 export function readTraining(body: Body, httpStatus: number, notice: UpstreamNotice): UpstreamState {
   const status = readJobStatus(body);
@@ -16,12 +16,12 @@ export function readTraining(body: Body, httpStatus: number, notice: UpstreamNot
   return { state: 'DONE', results: [], notice };
 }
 
-/** The same of a generation, whose pictures stand in the answer. */
+/** Reads the state of a generation, whose pictures are in the answer. */
 export function readGeneration(body: Body, httpStatus: number, notice: UpstreamNotice): UpstreamState {
   const results = readResults(body);
   const hasPictures = results !== null && results.length > 0;
   const status = readJobStatus(body, hasPictures);
-  // A 200 with pictures and no word at all is how the sibling services answer when done.
+  // Related services answer a finished job with 200 and pictures, without a status.
   const isDone = status.isPresent ? status.meaning === 'DONE' : hasPictures && httpStatus === 200;
   if (!isDone) return unfinished(body, status, httpStatus, notice);
   const { word } = status;
@@ -29,23 +29,23 @@ export function readGeneration(body: Body, httpStatus: number, notice: UpstreamN
   return { state: 'DONE', results: results ?? [], notice };
 }
 
-/** A figure below 100 contradicts a word that may be the envelope's. */
+/** A progress below 100 contradicts a status that may be the envelope's. */
 function isPartial(body: Body): boolean {
   return (readProgress(body) ?? 100) < 100;
 }
 
 /** The status of the job, from all status words of an answer. */
 interface JobStatus extends StatusReading {
-  /** Whether the answer has a status at all, if only one that cannot be read. */
+  /** Whether the answer has a status, including an unreadable one. */
   readonly isPresent: boolean;
 }
 
 /**
- * Since 2026 answers come in an envelope whose own `status` may say only that the call went well, with the job's status
- * below it. A job is DONE only if all words say so, and failed only if all of its own do. Every other mixture keeps it
- * running: a running job is asked again, and a failed one may be paid for again.
+ * Since 2026 answers have an envelope whose own `status` may only state that the call succeeded, with the job's
+ * status below it. A job is DONE only if all words mean that, and FAILED only if all of its own do. Every other
+ * combination keeps it running: a running job is polled again, whereas a failed one may be paid for again.
  *
- * @param hasPictures - pictures are listed: then a list entry that failed is a picture that failed, and not the job
+ * @param hasPictures - whether pictures are listed; a failed list entry is then a failed picture, not a failed job
  */
 function readJobStatus(body: Body, hasPictures = false): JobStatus {
   const { envelope, own, entries } = statusValues(body);
@@ -66,7 +66,7 @@ function combine(words: readonly StatusReading[]): JobStatus {
     const precise = failed.find(({ meaning }) => meaning === 'IMAGE_NOT_VALID');
     return { ...(precise ?? failed[0]!), isPresent: true };
   }
-  // Words that contradict each other are reported like one that is not in the table.
+  // Contradictory words are reported like an unknown one.
   if (failed.length > 0) return { word: joined(words), isPresent: true };
   const open = words.find(({ meaning }) => meaning === undefined) ?? words.find((one) => !isDone(one));
   return { ...open!, isPresent: true };
@@ -92,7 +92,7 @@ function joined(words: readonly StatusReading[]): string {
   return [...new Set(words.map(({ word }) => word))].join('+').slice(0, 64);
 }
 
-/** Everything but DONE. A word that is not in the table keeps the job running, and says so by `known`. */
+/** The state of an unfinished job. An unknown status word keeps it running, with `known: false`. */
 function unfinished(
   body: Body,
   status: JobStatus,

@@ -2,13 +2,13 @@ import type { UpstreamNotice } from '../provider';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** The longest wait that an upstream's word is taken for, in milliseconds; a broken figure must not stop work for ever. */
+/** Maximum accepted wait, in milliseconds, so that an invalid value cannot stop all calls. */
 const maxWaitMs = 24 * 60 * 60 * 1_000;
 
-/** The wait after a 429 that names none, in milliseconds: Picsart's limits are counted by the minute. */
+/** The wait after a 429 without a time, in milliseconds: Picsart's rate limits are per minute. */
 const unnamedWaitMs = 60_000;
 
-/** What the standard headers of Picsart's services say; they come with errors too. */
+/** Reads the standard headers of Picsart's services, which errors have too. */
 export function readNotice(headers: Headers): UpstreamNotice {
   const rateLimit = {
     limit: wholeNumber(headers['x-picsart-ratelimit-limit']),
@@ -23,10 +23,7 @@ export function readNotice(headers: Headers): UpstreamNotice {
   };
 }
 
-/**
- * How long to stay away, in milliseconds: the longer of Retry-After and the rate limit's reset time, so that no call is
- * made before both are over.
- */
+/** How long to pause, in milliseconds: the longer of Retry-After and the reset time of the rate limit. */
 export function waitAfterLimitMs(headers: Headers, nowMs: number): number {
   const waits = [readRetryAfterMs(headers, nowMs), resetMs(headers, nowMs)].filter((ms) => ms !== undefined);
   return waits.length > 0 ? Math.max(...waits) : unnamedWaitMs;
@@ -44,7 +41,7 @@ export function readRetryAfterMs(headers: Headers, nowMs: number): number | unde
   return Number.isNaN(date) ? undefined : bounded(date - nowMs);
 }
 
-/** The documented form is seconds until the reset; a moment in Unix seconds is understood as well. */
+/** The documented form is seconds until the reset; Unix time in seconds is accepted too. */
 function resetMs(headers: Headers, nowMs: number): number | undefined {
   const seconds = wholeNumber(headers['x-picsart-ratelimit-reset-time']);
   if (seconds === undefined) return undefined;

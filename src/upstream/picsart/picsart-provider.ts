@@ -31,30 +31,30 @@ import {
   trainBody,
 } from './wire-format';
 
-/** How a provider that speaks Picsart's wire format is reached. */
+/** Options of {@link PicsartProvider}. */
 export interface PicsartProviderOptions {
   /** Stored with each job. */
   name: 'picsart' | 'sandbox';
-  /** Without a path; a trailing `/v1` is understood. */
+  /** The base URL without a path; a trailing `/v1` is accepted. */
   baseUrl: string;
-  /** Where the balance is asked for. @defaultValue see {@link balanceUrlOf} */
+  /** The base URL for the balance. @defaultValue see {@link balanceUrlOf} */
   balanceUrl?: string;
   apiKey: string;
-  /** Limit of a paid call, from connecting to the last byte, in milliseconds. */
+  /** Maximum duration of a paid call, from connecting to the last byte, in milliseconds. */
   submitTimeoutMs: number;
-  /** The same of a call that only asks. */
+  /** Maximum duration of other calls, in milliseconds. */
   pollTimeoutMs: number;
-  /** Divides the times of {@link picsartFacts}; 1 for the real service. */
+  /** Divides the durations of {@link picsartFacts}; 1 for the real service. */
   speed: number;
-  /** @defaultValue the one style that is public */
+  /** @defaultValue the public style */
   styles?: readonly ProviderStyle[];
   logger: Logger;
 }
 
-/** Connections that polls keep open. */
+/** Maximum number of connections that polls keep open. */
 const pollConnections = 32;
 
-/** The most bytes of an answer that are read; a real one has a few hundred. */
+/** Maximum size of an answer in bytes; a real one has a few hundred. */
 const maxAnswerBytes = 1_000_000;
 
 /** Picsart AI Avatar, or any server that speaks its wire format. */
@@ -76,7 +76,7 @@ export class PicsartProvider implements AvatarProvider {
     this.facts = picsartFacts(options.speed, options.styles ?? picsartStyles);
     this.headers = {
       [apiKeyHeader]: options.apiKey,
-      // Picsart answers 406 without it.
+      // Without it Picsart answers 406.
       accept: 'application/json',
       'accept-encoding': 'identity',
       'user-agent': 'likeness',
@@ -140,7 +140,7 @@ export class PicsartProvider implements AvatarProvider {
     );
     const body = readObject(answer.body);
     const ref = body && readReference(body, submission.idName);
-    if (!ref) throw unclearError(answer, 'accepted without an id that can be used');
+    if (!ref) throw unclearError(answer, 'accepted the call without a usable id');
     return { ref, notice: readNotice(answer.headers) };
   }
 
@@ -152,7 +152,7 @@ export class PicsartProvider implements AvatarProvider {
   ): Promise<UpstreamState> {
     const answer = await this.answered(call, () => this.get(this.urlOf(path), signal));
     const body = readObject(answer.body);
-    if (!body) throw unclearError(answer, 'answered with something that is no JSON object');
+    if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, readNotice(answer.headers));
   }
 
@@ -161,7 +161,7 @@ export class PicsartProvider implements AvatarProvider {
     return this.exchange.get({ url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal });
   }
 
-  /** A whole 2xx answer. */
+  /** Returns a complete 2xx answer. */
   private async answered(call: string, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
     const startedMs = Date.now();
     let answer: ExchangeAnswer;
@@ -181,7 +181,7 @@ export class PicsartProvider implements AvatarProvider {
       'upstream answered',
     );
     if (status < 200 || status > 299) throw refusedError(answer);
-    if (cut) throw unclearError(answer, `gave only a part of its answer (${cut})`);
+    if (cut) throw unclearError(answer, `returned an incomplete answer (${cut})`);
     return answer;
   }
 
@@ -198,13 +198,13 @@ interface Submission {
 
 type ReadState = (body: Record<string, unknown>, status: number, notice: UpstreamNotice) => UpstreamState;
 
-/** A server that quotes the key in its complaint must not bring it into reasons and evidence. */
+/** Removes the key from an answer, since an error message that quotes it may be stored. */
 function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
   if (!answer.body.includes(apiKey)) return answer;
   return { ...answer, body: Buffer.from(answer.body.toString('utf8').replaceAll(apiKey, '[key]')) };
 }
 
-/** Names compare without case; an IPv6 address stands in brackets in a URL and bare elsewhere. */
+/** Host names are case-insensitive; an IPv6 address has brackets in a URL only. */
 function withoutBrackets(hostname: string): string {
   return hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
 }

@@ -3,10 +3,10 @@ import { UpstreamError, type UpstreamRefusal } from '../provider';
 import { readNotice, readRetryAfterMs, waitAfterLimitMs } from './notice';
 import { readObject, readReason } from './wire-format';
 
-/** The most of an answer that is kept for the operator, in bytes. */
+/** Maximum size of an answer that is stored for the operator, in bytes. */
 const evidenceBytes = 8_000;
 
-/** No answer: surely nothing happened only if the request cannot have left. */
+/** The error of a call without an answer: certainly not executed only if the request cannot have been sent. */
 export function unansweredError(error: ExchangeError): UpstreamError {
   return new UpstreamError(error.sent ? 'UNKNOWN' : 'NOT_SENT', `The upstream ${error.message}.`, {
     cause: error,
@@ -14,11 +14,11 @@ export function unansweredError(error: ExchangeError): UpstreamError {
 }
 
 /**
- * An answer whose status is not 2xx. What it proves, by status:
+ * The error of an answer whose status is not 2xx:
  *
- * - 429: not executed, and when to come back; 503 likewise, but only if it says when
- * - 4xx: refused. A 408 is none: a proxy may say it of a request that it has passed on
- * - everything else (3xx, 500, 502, 504, 503 without a time): nothing
+ * - 429: not executed, with a time to retry; 503 likewise, but only if it has a time
+ * - 4xx: refused, except 408, which a proxy may return for a request that it has forwarded
+ * - everything else (3xx, 500, 502, 504, 503 without a time): unknown
  */
 export function refusedError(answer: ExchangeAnswer): UpstreamError {
   const { status } = answer;
@@ -33,12 +33,12 @@ export function refusedError(answer: ExchangeAnswer): UpstreamError {
   });
 }
 
-/** A 429 always has a time, if only by the rule that limits are counted by the minute; a 503 must name it. */
+/** A 429 always has a time, since limits are per minute; a 503 must state it. */
 function saysWhen({ status, headers }: ExchangeAnswer): boolean {
   return status === 429 || (status === 503 && readRetryAfterMs(headers, Date.now()) !== undefined);
 }
 
-/** An answer from which nothing certain follows. */
+/** The error of an answer that proves nothing. */
 export function unclearError(answer: ExchangeAnswer, problem: string): UpstreamError {
   return new UpstreamError('UNKNOWN', `The upstream ${problem}.`, {
     status: answer.status,
@@ -48,7 +48,7 @@ export function unclearError(answer: ExchangeAnswer, problem: string): UpstreamE
 }
 
 function laterError(answer: ExchangeAnswer): UpstreamError {
-  return new UpstreamError('LATER', `The upstream answered ${answer.status}: not now.`, {
+  return new UpstreamError('LATER', `The upstream answered ${answer.status}: retry later.`, {
     status: answer.status,
     retryAfterMs: waitAfterLimitMs(answer.headers, Date.now()),
     evidence: evidenceOf(answer),
@@ -57,9 +57,9 @@ function laterError(answer: ExchangeAnswer): UpstreamError {
 }
 
 /**
- * What a refusal concerns, by its status. Picsart documents 401 (key missing or invalid) and 402 (credits exhausted) as
- * refusals of the account. Of 403 only the number is documented: it concerns the account if its words name the key,
- * the account, its plan or its credits, and otherwise the account or the job (`FORBIDDEN`).
+ * What a refusal concerns, by its status. Picsart documents 401 (key missing or invalid) and 402 (credits
+ * exhausted) as refusals of the account. For 403 only the number is documented: it concerns the account if its text
+ * mentions the key, the account, its plan or its credits, and otherwise the account or the job (`FORBIDDEN`).
  */
 const refusals: ReadonlyMap<number, UpstreamRefusal> = new Map([
   [401, 'UPSTREAM_AUTH'],
@@ -70,7 +70,7 @@ const refusals: ReadonlyMap<number, UpstreamRefusal> = new Map([
 const namesCredits = /\b(credits?|balance|payment|billing|quota)\b/i;
 const namesAccount = /\b(api[ -]?key|key|token|credentials?|account|subscription|plan|unauthori[sz]ed)\b/i;
 
-/** Picsart answers 422 for a bad request and also when it got a 404 or 429 for a photo's URL; only the words differ. */
+/** Picsart answers 422 for a bad request and also after a 404 or 429 for a photo's URL; only the text differs. */
 function refusalOf(status: number, reason = ''): UpstreamRefusal {
   if (status === 422 && speaksOfAddress.test(reason) && speaksOfFailure.test(reason))
     return 'PHOTO_UNREACHABLE';
@@ -78,7 +78,7 @@ function refusalOf(status: number, reason = ''): UpstreamRefusal {
   return named ?? refusals.get(status) ?? 'UPSTREAM_REJECTED';
 }
 
-/** What the words of a 403 say that it concerns. */
+/** What a 403 concerns according to its text. */
 function namedRefusal(reason: string): UpstreamRefusal | null {
   if (namesCredits.test(reason)) return 'UPSTREAM_CREDITS';
   return namesAccount.test(reason) ? 'UPSTREAM_AUTH' : null;
@@ -88,7 +88,7 @@ const speaksOfAddress = /\b(urls?|images?|photos?|pictures?|links?|files?|addres
 const speaksOfFailure =
   /\b(4\d\d|5\d\d|un(reachable|available|accessible)|inaccessible|timed? ?out|not (be )?(found|reachable|accessible|available|publicly|download\w*|fetch\w*|load\w*|retriev\w*|access\w*|open\w*|reach\w*)|(failed|unable|cannot|can't|couldn't|impossible) (to )?(download|fetch|load|retrieve|access|open|reach|get))\b/i;
 
-/** Status, type and the beginning of the body, without control characters: PostgreSQL's text cannot hold NUL. */
+/** Status, type and the beginning of the body, without control characters: PostgreSQL cannot store NUL in text. */
 function evidenceOf(answer: ExchangeAnswer): string {
   const type = answer.headers['content-type'] ?? 'no content type';
   const cut = answer.cut ? `, cut: ${answer.cut}` : '';

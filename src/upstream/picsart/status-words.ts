@@ -1,9 +1,9 @@
-/** What a status word means for the job. */
+/** The meaning of a status word for the job. */
 export type StatusMeaning = 'PENDING' | 'RUNNING' | 'DONE' | 'FAILED' | 'IMAGE_NOT_VALID';
 
 /**
- * Every word that Picsart's services have been seen to use, normalised by {@link normalisedWord}. Sources: the avatar
- * pages (ACCEPTED, IN_PROGRESS, DONE, FAILED, IMAGE_NOT_VALID), the official SDKs (FINISHED, "in progress", queued) and
+ * All known status words of Picsart's services, normalized by {@link normalisedWord}. Sources: the avatar pages
+ * (ACCEPTED, IN_PROGRESS, DONE, FAILED, IMAGE_NOT_VALID), the official SDKs (FINISHED, "in progress", queued) and
  * the vocabulary of 2026 (success, error, processing).
  */
 const meanings: ReadonlyMap<string, StatusMeaning> = new Map([
@@ -21,17 +21,17 @@ const meanings: ReadonlyMap<string, StatusMeaning> = new Map([
   ['image_not_valid', 'IMAGE_NOT_VALID'],
 ]);
 
-/** A status as it was read. */
+/** A parsed status. */
 export interface StatusReading {
-  /** Normalised, at most 64 characters; empty if there was none. */
+  /** Normalized, at most 64 characters; empty if there was none. */
   readonly word: string;
-  /** Undefined for a word that the table does not know. */
+  /** Undefined for an unknown word. */
   readonly meaning?: StatusMeaning;
-  /** In percent, where the status itself holds it: the guide says that it "will show the current progress". */
+  /** In percent, if the status contains it: according to the guide it "will show the current progress". */
   readonly progress?: number;
 }
 
-/** Reads a body's `status`, whatever type it has. */
+/** Parses the `status` of a body, of any type. */
 export function readStatus(status: unknown): StatusReading {
   if (typeof status === 'number') return progressReading(String(status), status);
   if (typeof status !== 'string') return { word: '' };
@@ -42,8 +42,8 @@ export function readStatus(status: unknown): StatusReading {
 }
 
 /**
- * Whether `success` alone may stand for this word's DONE: since 2026 a submission is answered by `success` too, so with
- * an id and no data it says "accepted" and not "finished".
+ * Whether the word may mean "accepted" instead of DONE: since 2026 a submission is also answered by `success`, so an
+ * answer with it, an id and no data does not prove that the job has finished.
  */
 export function mayMeanAccepted(word: string): boolean {
   return word === 'success';
@@ -53,7 +53,7 @@ function progressReading(word: string, percent: number): StatusReading {
   return percent >= 0 && percent <= 100 ? { word, meaning: 'RUNNING', progress: percent } : { word };
 }
 
-/** Lower case, with `_` for spaces and hyphens: "In Progress" and IN-PROGRESS are one word. */
+/** Lower case, with `_` for spaces and hyphens: "In Progress" and IN-PROGRESS are the same word. */
 function normalisedWord(status: string): string {
   return status
     .trim()

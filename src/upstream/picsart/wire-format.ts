@@ -3,15 +3,15 @@ import { maxUrlLength } from '../guard';
 import type { AvatarType, GenerateRequest, InstantRequest, TrainRequest, UpstreamResult } from '../provider';
 
 /*
- * Paths, field names and shapes of Picsart AI Avatar, and nothing else. Known from Picsart's public pages: the paths,
- * the key's header, `model_id`, `inference_id`, `status`, and the whole request of an instant avatar. Inferred from
- * those: `images` and `prompts`, and where the results' URLs stand. Therefore everything is read tolerantly.
+ * Paths, field names and formats of Picsart AI Avatar only. Documented on Picsart's public pages: the paths, the key's
+ * header, `model_id`, `inference_id`, `status`, and the request of an instant avatar. Inferred from those: `images`,
+ * `prompts`, and where the URLs of results are. Therefore answers are parsed tolerantly.
  */
 
 /** The header that carries the key. */
 export const apiKeyHeader = 'X-Picsart-API-Key';
 
-/** Paths below the base URL. References are encoded: they come from outside. */
+/** Paths below the base URL. References are encoded, since the upstream chooses them. */
 export const paths = {
   models: '/v1/avatars/models',
   model: (modelRef: string) => `/v1/avatars/models/${encodeURIComponent(modelRef)}`,
@@ -23,35 +23,35 @@ export const paths = {
   balance: '/v1/balance',
 } as const;
 
-/** Where the avatar calls are documented to be. */
+/** The documented base URL of the avatar calls. */
 const picsartBaseUrl = 'https://genai-avatars-api.picsart.io';
 
 /**
- * Where the balance of credits is asked for. Documented for the sibling GenAI API (`GET /v1/balance` answers
- * `{"credits": int}`); that it holds for the avatars' key is inferred. Any other server is asked itself.
+ * The base URL for the balance of credits. It is documented for the GenAI API (`GET /v1/balance` answers
+ * `{"credits": int}`); that the avatars' key works there is inferred. Any other server is called directly.
  */
 export function balanceUrlOf(baseUrl: string): string {
   const host = baseUrl === picsartBaseUrl ? 'https://genai-api.picsart.io' : baseUrl;
   return host + paths.balance;
 }
 
-/** The credits that a balance names; null if it names none. */
+/** The credits in a balance; null if it has none. */
 export function readCredits(body: Record<string, unknown> | null): number | null {
   const read = z.coerce.number().safeParse(body?.credits ?? asObject(body?.data)?.credits);
   return read.success ? read.data : null;
 }
 
-/** The body that trains a model. */
+/** The body of a training request. */
 export function trainBody(request: TrainRequest): { images: readonly string[]; type: Lowercase<AvatarType> } {
   return { images: request.photoUrls, type: request.type.toLowerCase() as Lowercase<AvatarType> };
 }
 
-/** The body that asks a model for avatars. */
+/** The body of a request for avatars of a model. */
 export function generateBody(request: GenerateRequest): { prompts: object[] } {
   return { prompts: request.prompts.map(({ style, prompt, count }) => ({ style, prompt, count })) };
 }
 
-/** The body that asks for avatars of one photo. */
+/** The body of a request for avatars of one photo. */
 export function instantBody(request: InstantRequest): object {
   return {
     images: [request.photoUrl],
@@ -61,10 +61,10 @@ export function instantBody(request: InstantRequest): object {
   };
 }
 
-/** An answer's JSON object. */
+/** The JSON object of an answer. */
 export type Body = Record<string, unknown>;
 
-/** A JSON object, or null for everything else: HTML, half a document, a list, nothing. */
+/** Parses a JSON object; null for everything else, such as HTML, truncated JSON or a list. */
 export function readObject(body: Buffer): Record<string, unknown> | null {
   try {
     const parsed: unknown = JSON.parse(body.toString('utf8'));
@@ -74,13 +74,13 @@ export function readObject(body: Buffer): Record<string, unknown> | null {
   }
 }
 
-/** 1 to 200 characters without spaces or control characters, and nothing that a path would swallow. */
+/** 1 to 200 characters without spaces, control characters or path segments that are resolved. */
 const reference = z
   .string()
   .regex(/^[^\s\p{C}]{1,200}$/u)
   .refine((text) => text !== '.' && text !== '..');
 
-/** The id in the answer to a submission, from the top or from `data`; null if there is no usable one. */
+/** The id in the answer to a submission, at the top or in `data`; null if there is no usable one. */
 export function readReference(
   body: Record<string, unknown>,
   name: 'model_id' | 'inference_id',
@@ -90,9 +90,9 @@ export function readReference(
 }
 
 /**
- * The finished pictures, from `data.urls`, `urls` or `data`, as strings or objects with a `url`; those without a usable
- * address are left out.
- * @returns null if the answer has no list at all, which is not the same as an empty one
+ * The finished pictures, from `data.urls`, `urls` or `data`, as strings or objects with a `url`; those without a
+ * usable URL are left out.
+ * @returns null if the answer has no list, as opposed to an empty one
  */
 export function readResults(body: Record<string, unknown>): UpstreamResult[] | null {
   const lists = [asObject(body.data)?.urls, body.urls, body.data, asObject(body.data)?.url];
@@ -101,7 +101,7 @@ export function readResults(body: Record<string, unknown>): UpstreamResult[] | n
   return list ? list.slice(0, maxResults).flatMap(readResult) : null;
 }
 
-/** More than any generation can have asked for. */
+/** A limit above the largest possible generation. */
 const maxResults = 1_000;
 
 const item = z.union([
@@ -118,7 +118,7 @@ function readResult(value: unknown): UpstreamResult[] {
   return [{ url: url.href, id: id.success ? id.data : undefined }];
 }
 
-/** Progress in percent, where the body has such a figure; a fraction between 0 and 1 is one of the whole. */
+/** The progress in percent, if the body has it; a number between 0 and 1 is read as a fraction. */
 export function readProgress(body: Record<string, unknown>): number | undefined {
   const values = [body.progress, body.percent, body.percentage, asObject(body.data)?.progress];
   return values.map(readPercent).find((percent) => percent !== undefined);
@@ -141,10 +141,10 @@ function readPercent(value: unknown): number | undefined {
   return read.data < 1 ? read.data * 100 : read.data;
 }
 
-/** Where an answer may hold the job, if the job is not the answer itself. */
+/** The fields that may contain the job, if the answer itself is not the job. */
 const jobContainers = ['data', 'result', 'response', 'job', 'model', 'inference'] as const;
 
-/** Every `status` of an answer: the answer's own, those of objects that hold the job, those of list entries. */
+/** All `status` values of an answer: its own, those of objects that contain the job, those of list entries. */
 export function statusValues(body: Body): { envelope: unknown; own: unknown[]; entries: unknown[] } {
   const outer = containersIn(body);
   const objects = [...outer, ...outer.flatMap(containersIn)];
@@ -163,16 +163,16 @@ function containersIn(body: Body): Body[] {
     .filter((value) => value !== undefined && !Array.isArray(value)) as Body[];
 }
 
-/** The reason of a job that failed: the job's own sentence before that of the envelope. */
+/** The reason of a failed job: the job's own text, or else the envelope's. */
 export function readJobReason(body: Body): string | undefined {
   const reasons = containersIn(body).map(readReason);
   return reasons.find((reason) => reason !== undefined) ?? readReason(body);
 }
 
 /**
- * The sentence in which the upstream says why: `detail`, `message`, `error` or the older gateway's `fault`. Web
- * addresses are taken out, since those it was given are signed.
- * @returns undefined if it says nothing
+ * The reason given by the upstream: `detail`, `message`, `error` or the older gateway's `fault`. URLs are removed,
+ * since those in requests are signed.
+ * @returns undefined if the answer has no reason
  */
 export function readReason(body: Record<string, unknown> | null): string | undefined {
   if (!body) return undefined;
@@ -192,7 +192,7 @@ export function readReason(body: Record<string, unknown> | null): string | undef
   return undefined;
 }
 
-/** A validator's list of `{ loc, msg }` is joined. */
+/** Joins a validator's list of `{ loc, msg }`. */
 function reasonText(value: unknown): string | undefined {
   const parts = Array.isArray(value) ? value.slice(0, maxReasonParts) : [value];
   const text = parts
@@ -204,7 +204,7 @@ function reasonText(value: unknown): string | undefined {
   return text === '' ? undefined : text.slice(0, maxReasonLength);
 }
 
-/** Without web addresses. Word by word: one expression over the whole text would backtrack. */
+/** Removes URLs. Word by word: a single expression over the whole text would backtrack. */
 function plainText(text: string): string {
   const words = text.slice(0, 4 * maxReasonLength).split(/[\p{C}\s]+/u);
   return words

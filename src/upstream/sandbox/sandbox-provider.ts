@@ -2,8 +2,8 @@ import { PicsartProvider, type PicsartProviderOptions } from '../picsart/picsart
 import { sandboxStyles } from './styles';
 
 /**
- * The sandbox as a provider: Picsart's, with the sandbox's styles.
- * @param options - `speed` must be the sandbox's own
+ * The sandbox as a provider: Picsart's wire format with the sandbox's styles.
+ * @param options - `speed` must be the sandbox's speed
  */
 export class SandboxProvider extends PicsartProvider {
   constructor(options: Omit<PicsartProviderOptions, 'name' | 'styles'>) {

@@ -1,6 +1,6 @@
 import type { ProviderStyle } from '../provider';
 
-/** What the sandbox offers; every id has its look in looks.ts. */
+/** The styles of the sandbox; each id is implemented in looks.ts. */
 export const sandboxStyles: readonly ProviderStyle[] = [
   {
     id: 'realistic',
