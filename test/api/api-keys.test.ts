@@ -130,7 +130,7 @@ describe('API keys', () => {
     client.subscribe('1', who);
     expect(await client.ended('1')).toHaveLength(2);
     expect(await client.end()).toMatchObject({ code: 4403 });
-    // By the database's clock, which need not be this one's to the millisecond.
+    // By the clock of the database, which may differ by milliseconds.
     let answer = await ask(key);
     while (answer.status === 200) answer = await ask(key);
     expect(answer.errors).toMatchObject([{ message: refusal }]);
@@ -225,7 +225,7 @@ describe('API keys', () => {
     });
   });
 
-  /** A model that waits, as nothing works here. */
+  /** A model that stays queued, since there are no workers. */
   async function aModelOf(owner: string): Promise<{ id: string }> {
     const key = (await operate('keys', 'create', '--owner', owner)).out;
     const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);

@@ -87,7 +87,7 @@ describe('the audit log', () => {
     expect(await entriesOf(owner.name)).toHaveLength(1);
   });
 
-  /** Nothing works here, so a picture is written as the work would. */
+  /** There are no workers, so a picture is written directly. */
   async function aStoredAvatar(generationId: string, owner: string): Promise<string> {
     const id = newId();
     await sql.rows(

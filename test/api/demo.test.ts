@@ -23,7 +23,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Runs the demo and gathers what it says. */
+/** Runs the demo and collects its output. */
 const runDemo = (...options: string[]): { lines: string[]; code: Promise<number> } => {
   const lines: string[] = [];
   const take = (text: string): void => void lines.push(text.replace(/^\d\d:\d\d:\d\d +/, ''));

@@ -69,7 +69,7 @@ describe('following', () => {
     await process.publish(changes(streamId, 16, 17));
     const received = await take(following, 1);
     expect(received[0]?.isSnapshot).toBe(true);
-    // The present was read before or after the change; either way there is neither gap nor double.
+    // The snapshot was read before or after the change; in both cases there is no gap and no duplicate.
     const first = received[0]!.item;
     await process.publish([change(streamId, 18)]);
     received.push(...(await take(following, 18 - first)));

@@ -18,7 +18,7 @@ describe('the event feed', () => {
     return process;
   };
 
-  /** A subscription that has come to the end of its stream, so that from now on it is fed by the shared reading. */
+  /** A subscription at the end of its stream, which the shared read serves from then on. */
   const live = async (process: EventProcess, streamId: string): Promise<EventSubscription> => {
     const subscription = process.feed.subscribe(streamId, 0);
     await process.publish([change(streamId, 0)]);

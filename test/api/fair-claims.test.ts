@@ -39,7 +39,7 @@ describe('claims', () => {
   const worker = (options = { leaseMs, logger }): LeasedRows<LeasedRow> =>
     new LeasedRows(database, table, options);
 
-  /** Adds rows of an owner, the first of them due longest: since `dueMs` ago. */
+  /** Adds rows of an owner, the first of them due longest, since `dueMs` ago. */
   const add = (owner: string, count: number, dueMs = 1_000): Promise<unknown> =>
     database.rows(
       `INSERT INTO work (id, owner, due_at)
@@ -168,11 +168,11 @@ describe('claims', () => {
           }
           if (ends) await end(rows);
         };
-        // Workers race in pairs.
+        // Workers claim concurrently in pairs.
         for (let index = 0; index < steps.length; index += 2) {
           await Promise.all(steps.slice(index, index + 2).map(claim));
         }
-        // One worker alone serves each owner with due rows before any of them a second time.
+        // A single worker serves each owner with due rows before any of them a second time.
         const rounds = Math.ceil(counts.length / 3);
         const waiting = await database.rows<{ owner: string }>(
           'SELECT DISTINCT owner FROM work WHERE due_at <= now()',

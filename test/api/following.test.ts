@@ -15,7 +15,7 @@ import {
 const minuteMs = 60_000;
 const urls = ['https://pictures.example/1.png', 'https://pictures.example/2.png'];
 
-/** A way to follow: what it is, what its being done leads to. */
+/** The kind of a job, and its result. */
 const ways: { jobType: JobType; isDone: string; doneAnswer: PollAnswer }[] = [
   { jobType: 'training', isDone: 'READY', doneAnswer: done() },
   { jobType: 'generation', isDone: 'STORING', doneAnswer: done(...urls) },
@@ -37,14 +37,14 @@ describe('polling', () => {
 
   afterAll(() => harness.stop());
 
-  /** One that the upstream has taken. */
+  /** A job that the upstream has accepted. */
   const submitted = async (jobType: JobType): Promise<Job & { ref: string }> => {
     const job = await begin(harness, jobType);
     await worker.submit(job.table);
     return { ...job, ref: (await harness.row(job)).providerRef! };
   };
 
-  /** The upstream is asked, and answers this. */
+  /** Polls the upstream with this answer. */
   const poll = async (job: Job & { ref: string }, answer: PollAnswer, by = worker): Promise<void> => {
     harness.provider.says(job.ref, answer);
     await harness.untilDue(job);

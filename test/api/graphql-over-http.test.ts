@@ -2,7 +2,7 @@ import { serverAudits } from 'graphql-http';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
 /**
- * The one MAY that is not kept: a GET that shows by no header that it was made on purpose. A page of another site can
+ * The one MAY that is not supported: a GET without a header that proves intent. A page of another site can
  * have a browser send such a request.
  */
 const declined = ['5A70'];

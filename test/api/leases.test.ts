@@ -24,7 +24,7 @@ describe('a worker whose lease was taken over', () => {
 
   afterAll(() => harness.stop());
 
-  /** Claims the job as a worker of its own. */
+  /** Claims the job as a separate worker. */
   const claim = async (job: Job, work: JobWork): Promise<Claimed<JobRow>> => {
     await harness.untilDue(job);
     const rows = store.rowsFor(modelKind, work, { leaseMs: 60_000, logger });

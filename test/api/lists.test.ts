@@ -10,7 +10,7 @@ let watch: StatementWatch;
 let database: Client;
 
 beforeAll(async () => {
-  // Without a worker, every statement is one that a request has caused.
+  // Without workers, every statement belongs to a request.
   gateway = await TestGateway.start({ ROLE: 'api' }, async (url) => {
     watch = await StatementWatch.start(url);
     return watch.url;
@@ -26,7 +26,7 @@ afterAll(async () => {
   await watch.stop();
 });
 
-/** Models that are ready, of an owner, the oldest first; each with a photo, two generations and three avatars in each. */
+/** READY models of an owner, the oldest first; each with a photo, two generations and three avatars in each. */
 const addModels = async (count: number, owner = 'local'): Promise<string[]> => {
   const ids = Array.from({ length: count }, (_, index) => newId(Date.now() + index));
   for (const id of ids) {

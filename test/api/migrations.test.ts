@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database';
 let database: TestDatabase;
 let admin: Client;
 
-/** An empty database: the template's schema is taken away. */
+/** An empty database: the schema of the template is dropped. */
 beforeAll(async () => {
   database = await createTestDatabase();
   admin = new Client({ connectionString: database.url });
@@ -20,7 +20,7 @@ afterAll(async () => {
 
 describe('migrations', () => {
   it('have no statement timeout, but a lock timeout', async () => {
-    // Every statement that changes the schema notes the limits that hold for it.
+    // Every statement that changes the schema records its timeouts.
     await admin.query(`
       CREATE TABLE limits (statement text, lock text);
       CREATE FUNCTION note_limits() RETURNS event_trigger LANGUAGE plpgsql AS

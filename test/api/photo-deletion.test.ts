@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => environment.stop());
 
-/** A photo that is READY. */
+/** A READY photo. */
 async function photo(): Promise<PhotoEntity> {
   const [upload] = await environment.photos.createUploads(localViewer, [
     { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
@@ -112,7 +112,7 @@ describe('a photo', () => {
     await environment.deletion.sweep(100);
 
     for (const key of few) expect(await environment.store.has(key)).toBe(false);
-    // The one that has waited longest is among them.
+    // The batch includes the longest pending photo.
     expect(
       await environment.database.rows(
         `SELECT key FROM media_deletions WHERE due_at <= now() - interval '1 min'`,

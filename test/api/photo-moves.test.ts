@@ -13,7 +13,7 @@ afterAll(() => environment.stop());
 const lease = randomUUID();
 const problem = { code: 'UNREADABLE', message: 'It is damaged.' };
 
-/** A photo in any state, with everything set that would let a move through by mistake. */
+/** A photo in any state, with all columns set, so that a wrong transition would succeed. */
 async function photoIn(status: PhotoStatus): Promise<string> {
   const id = newId();
   await environment.database.rows(
@@ -24,7 +24,7 @@ async function photoIn(status: PhotoStatus): Promise<string> {
   return id;
 }
 
-/** Whatever may happen to a photo. */
+/** All transitions of a photo. */
 const happenings: Record<string, (id: string) => Promise<unknown>> = {
   'an upload': async (id) =>
     environment.intake.keep(id, await environment.intake.check(await facePhoto(1)), null),

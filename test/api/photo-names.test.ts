@@ -34,7 +34,7 @@ afterAll(async () => {
   await stopped(host);
 });
 
-/** Photos of an owner that are to be fetched from these addresses. */
+/** Photos of an owner that are to be fetched from these URLs. */
 const addPhotos = (owner: string, urls: readonly string[]): Promise<string[]> =>
   environment.database.transaction((sql) =>
     environment.training.addFromUrls(
@@ -76,11 +76,11 @@ describe('host names in photo URLs', () => {
     expect(looked.filter((name) => name.startsWith('hangs'))).toHaveLength(maxClientLookups / 2);
     stop.abort(new Error('The test ends.'));
     await Promise.all(passes);
-    // No photo was tried: its host had no chance to answer.
+    // No attempt is counted: the host had no chance to answer.
     expect(new Set((await rowsOf(hanging)).map(({ status, tries }) => `${status} ${tries}`))).toEqual(
       new Set(['FETCHING 0']),
     );
-    // The lookups go on after their downloads were given up, and still count.
+    // The lookups continue after their downloads were aborted, and still count.
     await environment.database.rows('UPDATE photos SET due_at = now() WHERE id = ANY($1)', [hanging]);
     const stopAgain = new AbortController();
     const again = environment.fetchDue(stopAgain.signal);

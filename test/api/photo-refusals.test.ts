@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-/** Uploads one file and gives the answer with the photo as it is afterwards. */
+/** Uploads one file and returns the response with the photo afterwards. */
 const upload = async (bytes: Buffer): Promise<{ status: number; code: unknown; photo: unknown }> => {
   const [slot] = await client.slots([{ byteSize: bytes.length }]);
   const { status, body } = await client.put(slot!, bytes);

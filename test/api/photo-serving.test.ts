@@ -10,7 +10,7 @@ import { TestGateway } from '../support/gateway';
 
 interface ServerRow {
   public_url: string;
-  /** Whether the present period began a minute ago at least. */
+  /** Whether the current period started at least a minute ago. */
   old: boolean;
   /** Seconds since the last record. */
   age: number;
@@ -50,7 +50,7 @@ describe('the record that a process serves photos', () => {
 
   const row = async (): Promise<ServerRow | undefined> => (await database.rows<ServerRow>(query))[0];
 
-  /** As if the process had served for an hour, and made its last record some seconds ago. */
+  /** Simulates an hour of serving, with the last record some seconds ago. */
   const age = (seconds: number): Promise<unknown> =>
     database.rows(
       `UPDATE photo_servers SET last_seen_at = now() - $1 * interval '1 s', serving_since = now() - $1 * interval '1 s' - interval '1 h'`,

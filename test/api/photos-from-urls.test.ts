@@ -16,7 +16,7 @@ let host: Server;
 let base: string;
 let atOnce = 0;
 let mostAtOnce = 0;
-/** What the host gives under each path; 404 elsewhere. */
+/** The content of each path; 404 elsewhere. */
 const files = new Map<string, Buffer>();
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ afterAll(async () => {
 
 const never = new AbortController().signal;
 
-/** A model that waits for the photos of these addresses, as `trainModel` makes it. */
+/** A model that waits for the photos of these URLs, as `trainModel` creates it. */
 async function trainFrom(urls: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
     const ids = await environment.training.addFromUrls(sql, localViewer, urls, fieldAt);
@@ -62,7 +62,7 @@ async function isDue(table: 'models' | 'generations', id: string): Promise<boole
   return row!.due;
 }
 
-/** As if the wait before the next try were over. */
+/** Makes the next attempt due. */
 async function makeDue(id: string): Promise<void> {
   await environment.database.rows('UPDATE photos SET due_at = now() WHERE id = $1', [id]);
 }

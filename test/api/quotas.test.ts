@@ -34,7 +34,7 @@ describe('quotas', () => {
     await gateway.stop();
   });
 
-  /** Moves a model as a worker would. */
+  /** Sets the state of a model as a worker would. */
   const move = async (globalId: string, from: string, set: JobMove['set']): Promise<void> => {
     const id = fromGlobalId('AvatarModel', globalId);
     const isOver = ['READY', 'FAILED', 'CANCELLED'].includes(String(set.status));

@@ -26,7 +26,7 @@ describe('the SSE handler', () => {
   });
   afterAll(() => Promise.all(gateways.map((one) => one.stop(200))));
 
-  /** Everything that a stream says, until it ends. */
+  /** The text of a stream until its end. */
   const received = async (query: string, headers = {}, at = gateway): Promise<string> =>
     (
       await send(

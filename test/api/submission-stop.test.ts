@@ -32,7 +32,7 @@ describe('a process that stops or was suspended', () => {
     it('makes no paid call for a job claimed before SIGTERM, which another process then makes', async () => {
       const job = await start();
       const stopping = new AbortController();
-      // The pass has begun, and takes its calls from the budget.
+      // The pass has started, and takes its calls from the budget.
       worker.onStatement = (text) => {
         if (text.includes('submit_tokens')) stopping.abort();
       };

@@ -19,7 +19,7 @@ describe('a submission that waits', () => {
 
   afterAll(() => harness.stop());
 
-  /** Keeps a job from being claimed until `untilDue`. */
+  /** Prevents claims of a job until `untilDue`. */
   const postpone = async ({ table, id }: Job): Promise<void> => {
     await harness.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
   };
@@ -46,7 +46,7 @@ describe('a submission that waits', () => {
         own.slice(1).forEach((wait, index) => expect(wait).toBeGreaterThan(1.3 * own[index]!));
         waits.push(own);
       }
-      // Without the time that a pass takes, equal waits would be within a few milliseconds of each other.
+      // Without the duration of a pass, equal waits would be within a few milliseconds of each other.
       const apart = waits[0]!.map((wait, index) => Math.abs(wait - waits[1]![index]!) / wait);
       expect(Math.max(...apart)).toBeGreaterThan(0.005);
     });

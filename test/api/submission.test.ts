@@ -11,15 +11,15 @@ import {
   type ScriptedResponse,
 } from '../support/scripted-provider';
 
-/** How one paid call ends, and what must follow from it, by the matrix of faults. */
+/** The end of one paid call and its consequences, by the matrix of faults. */
 interface Row {
   what: string;
   response: () => ScriptedResponse;
   status: string;
   outcome: string;
-  /** The failure, where it is one. */
+  /** The failure, if it fails. */
   failure?: { failureCode: string; failureRetryable: boolean };
-  /** Paid calls in all once everything was tried that may be tried by itself, before the grace is over. */
+  /** The number of paid calls after all automatic work before the end of the grace period. */
   calls: number;
 }
 
@@ -28,7 +28,7 @@ const failure = (failureCode: string, failureRetryable: boolean): Row['failure']
   failureRetryable,
 });
 
-/** What the provider makes of 429, 4xx, 5xx, resets and so on, is the matter of its own contract tests. */
+/** The mapping of 429, 4xx, 5xx, resets and so on is covered by the contract tests of the provider. */
 const matrix: Row[] = [
   { what: 'it is taken', response: () => accepts(), status: 'running', outcome: 'ACCEPTED', calls: 1 },
   {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => environment.stop());
 
-/** Slots' global ids and URLs. */
+/** Global ids and URLs of upload slots. */
 async function slots(count: number): Promise<{ id: string; url: string }[]> {
   const file = { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 };
   const uploads = await environment.photos.createUploads(
@@ -26,7 +26,7 @@ async function slots(count: number): Promise<{ id: string; url: string }[]> {
   return uploads.map(({ photo, uploadUrl }) => ({ id: toGlobalId('Photo', photo.id), url: uploadUrl }));
 }
 
-/** Global ids of photos that are READY. */
+/** Global ids of READY photos. */
 async function readyPhotos(count: number): Promise<string[]> {
   const given = await slots(count);
   for (const { url } of given) expect(await put(url, await facePhoto(1))).toMatchObject({ status: 201 });
@@ -39,7 +39,7 @@ async function resolve(photoIds: readonly string[], viewer: Viewer = localViewer
   );
 }
 
-/** A model as `trainModel` makes it. */
+/** A model as `trainModel` creates it. */
 async function train(photoIds: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
     const ids = await environment.training.resolveForTraining(sql, localViewer, photoIds, fieldAt);

@@ -8,7 +8,7 @@ const named = (sha256Hash: string): object => ({
   extensions: { persistedQuery: { version: 1, sha256Hash } },
 });
 
-/** Every operation that a client can get wrong, and the code that docs/errors.md gives it. */
+/** Every invalid operation, and its code in docs/errors.md. */
 const mistakes: [what: string, code: string, operation: object][] = [
   ['no query', 'INVALID_INPUT', {}],
   ['null for a query', 'INVALID_INPUT', { query: null }],
@@ -85,7 +85,7 @@ const mistakes: [what: string, code: string, operation: object][] = [
   ['a bug', 'INTERNAL_SERVER_ERROR', { query: '{ a: broken b: broken }' }],
 ];
 
-/** What must agree: all of an error but the request's id. */
+/** All of an error except the request id. */
 const factsOf = ({ data, errors }: FirstAnswer): unknown => ({
   data: data ?? null,
   errors: JSON.parse(
@@ -140,7 +140,7 @@ describe('HTTP, WebSocket and SSE', () => {
       const hash = named(hashOf(query));
       const unknown = await caller.ask(transport, hash as Operation);
       expect(codeOf(unknown)).toBe('PERSISTED_QUERY_NOT_FOUND');
-      // Clients compare it before they send the query.
+      // Clients compute the hash before they send the query.
       expect(unknown.errors![0]!.message).toBe('PersistedQueryNotFound');
       expect(await caller.ask(transport, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
       for (const other of transports) {

@@ -217,7 +217,7 @@ describe('the WebSocket handler', () => {
     await until(() => client.messages.length > 3);
     client.socket.pause();
     await until(() => strict.witness.open === 3);
-    // Close frames wait behind what is not read; who reads again learns why.
+    // Close frames wait behind unread data; a client that reads again receives the reason.
     await until(() => strict.log.some(({ msg }) => msg === 'a client reads too slowly'));
     client.socket.resume();
     const { code, reason } = await client.end();

@@ -6,7 +6,7 @@ import { Explorer } from '../support/explorer';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
 
-/** What the first example answers. */
+/** The result of the first example. */
 interface Overview {
   data: {
     viewer: { owner: string };
@@ -16,12 +16,12 @@ interface Overview {
   };
 }
 
-/** What the third example shows. */
+/** The results of the third example. */
 interface Progress {
   data: { trainingProgress: { status: string; progress: number } };
 }
 
-/** So slow that a training is seen to go on: it takes 3 s. */
+/** At this speed a training takes 3 s, so that its progress is visible. */
 const SANDBOX_SPEED = '400';
 
 let browser: Browser;

@@ -108,7 +108,7 @@ describe('the disk store on a disk', () => {
 
   it('is unavailable when the disk is full, and leaves no partial file', async () => {
     const key = newKey();
-    // No file may grow beyond this: the same refusal in the middle of a write as on a full disk.
+    // The limit of file sizes: a write fails in the middle as on a full disk.
     const child = storing(root, key, `async function* () { yield Buffer.alloc(1e6); }`, 'ulimit -f 64');
     const [said] = (await once(child.stdout!, 'data')) as [Buffer];
     expect(said.toString()).toBe(

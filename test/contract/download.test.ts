@@ -5,7 +5,7 @@ import { Downloads } from '../../src/upstream/downloads';
 import { createGuard, maxUrlLength } from '../../src/upstream/guard';
 import { listening, startFileHost, stopped, type FileHost } from '../support/file-host';
 
-/** All of a file, and what the server called it. */
+/** The content of a file, and its content type. */
 async function fetched(
   url: string,
   options: DownloadOptions,
@@ -20,7 +20,7 @@ async function textOf(bytes: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
-/** What a download failed with. */
+/** The error of a download. */
 async function failure(work: Promise<unknown>): Promise<DownloadError> {
   const error = await work.then(
     () => null,

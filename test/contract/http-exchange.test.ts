@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { HttpExchange } from '../../src/upstream/http-exchange';
 
-/** Keeps the event loop from turning, as a suspension of the process would. */
+/** Blocks the event loop, like a suspension of the process. */
 function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

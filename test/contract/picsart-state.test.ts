@@ -244,7 +244,7 @@ describe('picsart states inside an envelope', () => {
       fc.constantFrom<unknown>('IMAGE_NOT_VALID', 'MARINATING', '45%', 45, -1, {}, ['DONE'], true),
     );
     const container = fc.constantFrom('data', 'result', 'response', 'job', 'model', 'inference');
-    /** A path of containers, and the word at its end; the words above it are all good. */
+    /** A path of containers with the status word at its end; all words above it are valid. */
     const nested = fc
       .tuple(
         bad,

@@ -226,13 +226,13 @@ describe('picsart provider', () => {
   });
 });
 
-/** Node's collector, which is there only with a flag that can also be set while running. */
+/** The garbage collector, exposed by a flag that can be set at run time. */
 function collector(): () => void {
   v8.setFlagsFromString('--expose-gc');
   return vm.runInNewContext('gc') as () => void;
 }
 
-/** Lets the pool see that its connection is free again. */
+/** Gives the pool time to notice that its connection is free. */
 async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }

@@ -27,7 +27,7 @@ interface Answer {
   body: string;
 }
 
-/** One request over the wire, with nothing added that was not asked for. */
+/** One request without default headers. */
 async function answerOf(
   method: string,
   path: string,

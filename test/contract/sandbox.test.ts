@@ -170,7 +170,7 @@ describe('sandbox provider', () => {
   });
 });
 
-/** Pixels of the banner's own yellow. */
+/** Pixels in the yellow of the banner. */
 async function bannerPixels(picture: Buffer): Promise<number> {
   const strip = { left: 0, top: 480, width: 512, height: 32 };
   const bytes = await sharp(picture).extract(strip).raw().toBuffer();
@@ -181,7 +181,7 @@ async function bannerPixels(picture: Buffer): Promise<number> {
   return count;
 }
 
-/** Mean difference of two pictures' upper parts, where no words stand. */
+/** The mean difference of two pictures' upper parts, which have no text. */
 async function distance(one: Buffer, other: Buffer): Promise<number> {
   const [a, b] = await Promise.all([one, other].map(upperPixels));
   return a!.reduce((sum, value, i) => sum + Math.abs(value - b![i]!), 0) / a!.length;
@@ -198,7 +198,7 @@ async function upperMean(picture: Buffer): Promise<{ red: number; blue: number }
   return { red: channels[0]!.mean, blue: channels[2]!.mean };
 }
 
-/** How far the channels lie apart; a grey picture has nearly nothing. */
+/** The difference between the channels; nearly 0 for a grey picture. */
 async function colourfulness(picture: Buffer): Promise<number> {
   const bytes = await sharp(await sharp(picture).resize(512, 512).toBuffer())
     .extract({ left: 60, top: 60, width: 392, height: 360 })

@@ -38,7 +38,7 @@ describe('a paused upstream account', () => {
   const refuseAll = (response: ScriptedResponse, count = 50): void => {
     harness.provider.next(...Array.from({ length: count }, () => response));
   };
-  /** Lets the time pass until the account must be checked, and checks it. */
+  /** Makes the check of the account due, and runs it. */
   const check = async (): Promise<void> => {
     await harness.database.rows('UPDATE upstream_accounts SET probe_at = now() WHERE probe_at IS NOT NULL');
     await worker.probe();

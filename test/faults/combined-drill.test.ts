@@ -17,12 +17,12 @@ const owners = ['anna', 'bob'];
 const gateways = 2;
 /** How many jobs each owner creates at once, and how many it changes. */
 const parallelRequests = 4;
-/** The share of calls to the upstream that meet a fault. */
+/** The share of upstream calls with a fault. */
 const faultyShare = 0.3;
 /** How long a process is suspended: from beyond its lease (2 s) to beyond lease and grace period (7 s). */
 const minSuspendedMs = 2_500;
 const maxSuspendedMs = 8_000;
-/** How long an owner's jobs may take to end after the last fault. */
+/** The time limit for an owner's jobs after the last fault. */
 const settleMs = 180_000;
 
 const settings = {
@@ -34,7 +34,7 @@ const settings = {
 
 type Random = () => number;
 
-/** Every actor draws from its own sequence, so that the timing of one does not change the decisions of another. */
+/** Every actor has its own random sequence, so that the timing of one does not change the decisions of another. */
 let sequences = 0;
 const newRandom = (): Random => numbersFrom(seed + 7_919 * (sequences += 1));
 
@@ -46,13 +46,13 @@ const settled = ['READY', 'COMPLETED', 'PARTIAL', 'CANCELLED'];
 
 type Verb = 'retry' | 'cancel';
 
-/** What an owner does with a job, if anything. */
+/** The change that an owner makes to a job, if any. */
 function verbFor(job: Job, chance: number): Verb | null {
   if (job.failure?.retryable) return chance < 0.7 ? 'retry' : null;
   return !isOver(job) && chance < 0.15 ? 'cancel' : null;
 }
 
-/** An owner who trains, generates, retries and cancels through any gateway, and repeats requests without an answer. */
+/** An owner who trains, generates, retries and cancels through any gateway, and repeats requests without a response. */
 class DrillOwner {
   readonly jobs: Job[] = [];
   readonly counts = { retried: 0, cancelled: 0 };
@@ -72,7 +72,7 @@ class DrillOwner {
     this.modelId = id;
   }
 
-  /** Creates and changes jobs, so many at once. */
+  /** Creates and changes jobs with bounded concurrency. */
   async work(untilMs: number): Promise<void> {
     const pool = Array.from({ length: parallelRequests }, (_, worker) => [
       this.createJobs(worker, newRandom(), untilMs),
@@ -95,7 +95,7 @@ class DrillOwner {
     }
   }
 
-  /** Retries most failed jobs that it meets, and cancels some of the others. */
+  /** Retries most failed jobs, and cancels some of the others. */
   private async changeJobs(random: Random, untilMs: number): Promise<void> {
     while (Date.now() < untilMs) {
       await pause(100);
@@ -111,7 +111,7 @@ class DrillOwner {
     }
   }
 
-  /** Waits until all its jobs are over. */
+  /** Waits until all jobs of the owner have ended. */
   async settle(): Promise<void> {
     for (const { id } of this.jobs)
       await eventually(`the end of ${id}`, () => this.read(id), isOver, settleMs);
@@ -127,19 +127,19 @@ class DrillOwner {
     return id.startsWith('model_') ? this.client.model(id) : this.client.generation(id);
   }
 
-  /** Without an answer the client does not repeat it: retries and cancellations have no idempotency key. */
+  /** Not repeated without a response: retries and cancellations have no idempotency key. */
   private async change(verb: Verb, { id }: Job): Promise<void> {
     const mutation = `${verb}${id.startsWith('model_') ? 'Model' : 'Generation'}`;
     try {
       await this.client.change(mutation, id);
       this.counts[verb === 'retry' ? 'retried' : 'cancelled'] += 1;
     } catch {
-      // A gateway or the database is down, or the job has moved on meanwhile.
+      // A gateway or the database is down, or the state of the job has changed meanwhile.
     }
   }
 }
 
-/** Faults of the installation, at random. */
+/** Random faults of gateways and PostgreSQL. */
 class Disturbances {
   readonly counts = { suspended: 0, killed: 0, crashed: 0 };
 
@@ -183,7 +183,7 @@ class Disturbances {
   }
 }
 
-/** Lets a share of the upstream's calls meet faults, and keeps the budget from limiting the drill. */
+/** Injects faults into a share of the upstream's calls, and keeps the budget from limiting the drill. */
 async function injectFaults(
   environment: FaultsEnvironment,
   schedule: FaultSchedule,
@@ -198,12 +198,12 @@ async function injectFaults(
 }
 
 /**
- * A process that is killed between a suspension and the end of its download leaves bytes that no row names. They are
- * deleted an hour later, by a sweep that also runs at the start: nothing else may be deleted by it.
+ * A process that is killed between a suspension and the end of its download leaves a file without a row. It is
+ * deleted an hour later by a sweep that also runs at the start; the sweep must delete nothing else.
  */
 async function sweepOrphans(environment: FaultsEnvironment): Promise<void> {
   for (const file of (await media(environment)).values()) {
-    // It may just be deleted.
+    // The file may be deleted concurrently.
     await utimes(file, new Date(0), new Date(0)).catch(() => undefined);
   }
   await environment.gateway.kill();
@@ -249,7 +249,7 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
     );
     await Promise.all(actors.map((actor) => actor.settle()));
     await sweepOrphans(environment);
-    // Calls that were never answered are looked for every minute.
+    // Calls without a response are checked every minute.
     await eventually(
       'the end of all calls',
       () => environment.rows(`SELECT id FROM submissions WHERE outcome = 'CALLING'`),
@@ -258,7 +258,7 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
     );
     const found = await findViolations(environment);
     expect({ seed, found }).toEqual({ seed, found: [] });
-    // The drill did what it says.
+    // The drill performed all of its actions.
     const jobs = actors.map((actor) => actor.jobs.length);
     const { retried, cancelled } = actors.reduce(
       (sum, { counts }) => ({

@@ -6,12 +6,12 @@ jest.setTimeout(300_000);
 type End = CrashCell['end'];
 type Row = readonly [point: CrashCell['point'], nth: number, gateway: End, postgres: End, paid?: number];
 
-/** The way of a generation from a model, and how it ends when the gateway, or PostgreSQL alone, is killed there. */
+/** The steps of a generation from a model, and its end when the gateway, or PostgreSQL alone, is killed at each. */
 const way: readonly Row[] = [
   ['mutation:committed', 1, 'done', 'done'],
   // The intent to call is being stored.
   ['move:before-commit', 1, 'done', 'done'],
-  // It fetches nothing, so nothing shows that the upstream never got it.
+  // It fetches no photo, so nothing proves that the call did not arrive.
   ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],
@@ -21,20 +21,20 @@ const way: readonly Row[] = [
   ['submission:stored', 1, 'done', 'done'],
   ['poll:answered', 1, 'done', 'done'],
   ['move:committed', 1, 'done', 'done'],
-  // That the upstream is done, and where its two pictures are, is being stored.
+  // The upstream's completion and the URLs of its two pictures are being stored.
   ['move:before-commit', 3, 'done', 'done'],
   ['result:fetched', 1, 'done', 'done'],
   ['result:stored', 1, 'done', 'done'],
-  // A picture is about to be shown, then the last one.
+  // The first or the last picture is being marked as stored.
   ['move:before-commit', 4, 'done', 'done'],
   ['move:before-commit', 5, 'done', 'done'],
   ['result:shown', 1, 'done', 'done'],
   ['result:shown', 2, 'done', 'done'],
 ];
 
-/** From one photo, which the upstream fetches: the difference is what is known after a crash around the call. */
+/** From one photo, which the upstream fetches: only the evidence after a crash around the call differs. */
 const instantWay: readonly Row[] = [
-  // No photo was fetched; but that proves nothing, since the gateway could not serve photos for a while.
+  // No photo was fetched, which proves nothing, since the gateway could not serve photos for a while.
   ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],

@@ -11,12 +11,12 @@ type Row = readonly [
   paid?: number,
 ];
 
-/** The way of a training, and how it ends when the gateway, or PostgreSQL alone, is killed there. */
+/** The steps of a training, and its end when the gateway, or PostgreSQL alone, is killed at each. */
 const way: readonly Row[] = [
   ['mutation:committed', 1, 'done', 'done'],
   // The intent to call is being stored.
   ['move:before-commit', 1, 'done', 'done'],
-  // No photo was fetched; but that proves nothing, since the gateway could not serve photos for a while.
+  // No photo was fetched, which proves nothing, since the gateway could not serve photos for a while.
   ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],

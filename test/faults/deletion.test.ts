@@ -8,7 +8,7 @@ import { ending, prepareFixtures, order } from '../support/faults-jobs';
 
 jest.setTimeout(300_000);
 
-/** What is deleted, where it is killed, and what. */
+/** The deleted resource, the point of the crash, and the killed processes. */
 interface Cell {
   what: 'deleteModel' | 'deleteGeneration' | 'deleteAvatar' | 'deletePhoto';
   point: FailpointName;
@@ -21,7 +21,7 @@ const cells = (['deleteModel', 'deleteGeneration', 'deleteAvatar', 'deletePhoto'
   points.flatMap((point) => crashes.map((crash): Cell => ({ what, point, crash }))),
 );
 
-/** Makes what is to be deleted, and says under which keys its bytes lie. */
+/** Creates the resource, and returns the keys of its files. */
 async function make(
   environment: FaultsEnvironment,
   what: Cell['what'],
@@ -41,7 +41,7 @@ async function make(
   return { id: modelId, keys: [...all, ...photoIds.map((id) => `photos/${rowId(id)}.jpg`)] };
 }
 
-/** A model with photos of its own and two avatars. */
+/** A model with its own photos and two avatars. */
 async function makeModel({ client }: FaultsEnvironment): Promise<{
   modelId: string;
   generationId: string;

@@ -17,7 +17,7 @@ describe('one owner with very many jobs', () => {
   });
   afterEach(() => harness.clear());
 
-  /** Adds as many jobs as copies of one, all of them due before any other. */
+  /** Adds copies of a job, all due before any other. */
   const multiply = async ({ table, id }: Job, count: number): Promise<void> => {
     const [model, ref] = table === 'models' ? ['', ''] : [', model_id', ', model_id'];
     const only = table === 'models' ? 'name, type, photo_count' : 'prompts, wanted';
@@ -30,7 +30,7 @@ describe('one owner with very many jobs', () => {
     );
   };
 
-  /** Versions of all rows: a row that is written, even with the same values, has another one. */
+  /** Row versions: every write of a row, even with the same values, changes its version. */
   const versions = (table: string): Promise<unknown[]> =>
     harness.database.rows(`SELECT id, xmin::text, ctid::text FROM ${table} ORDER BY id`);
 
@@ -50,7 +50,7 @@ describe('one owner with very many jobs', () => {
     expect([next?.prompt, afterNext?.prompt]).toContain(bobs.tag);
   });
 
-  /** Runs `work` with a budget that has a call only when `refill` is called. */
+  /** Runs `work` with a budget that gains a call only when `refill` is called. */
   const withSmallBudget = async (work: (refill: () => Promise<unknown>) => Promise<void>): Promise<void> => {
     await harness.database.rows(
       `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens) VALUES ($1, $2, 0, 0)`,
@@ -133,7 +133,7 @@ describe('one owner with very many jobs', () => {
       return hungUp;
     };
     const passes: Promise<unknown>[] = [];
-    /** Lets the upstream have made so many pictures, and starts to fetch them. */
+    /** Creates so many finished pictures upstream, and starts to fetch them. */
     const finish = async (job: Job, owner: string, count: number, fetched: number): Promise<void> => {
       const urls = Array.from({ length: count }, (_, index) => `https://pictures.example/${owner}/${index}`);
       harness.provider.says((await harness.row(job)).providerRef!, done(...urls));
@@ -176,7 +176,7 @@ describe('one owner with very many jobs', () => {
     const called = await harness.database.rows<{ id: string }>(
       'SELECT generation_id AS id FROM submissions WHERE generation_id IS NOT NULL ORDER BY called_at',
     );
-    // Calls of one pass are made at once.
+    // Calls of one pass are made concurrently.
     const passes = [0, 8, 16].map((from) => [from, from + 8] as const);
     for (const [from, to] of passes) {
       const expected = inOrder.slice(from, to).map(({ id }) => id);

@@ -29,7 +29,7 @@ describe('a journal that cannot be written', () => {
   it('loses no id: the id stays in memory until the database has it, and no further paid call is made', async () => {
     environment = await FaultsEnvironment.open({ ownPostgres: true });
     await prepareFixtures(environment);
-    // A limit on the size of what the process writes is a full disk to it, also if it is root.
+    // A limit on file sizes has the effect of a full disk, also for root.
     await environment.gateway.limitFiles(0);
     const { reached } = await environment.gateway.arm('submission:answered');
     const before = await environment.paid();

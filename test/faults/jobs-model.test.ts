@@ -15,9 +15,9 @@ import {
   type Step,
 } from '../support/job-steps';
 
-/** How many worlds are lived through; `PROPERTY_RUNS=1000` for a thorough search. */
+/** The number of simulations; `PROPERTY_RUNS=1000` for a thorough search. */
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 30);
-/** Given to live through the same worlds again, as a failure names it. */
+/** Repeats the simulations of a failure, which prints this seed. */
 const seed = process.env.PROPERTY_SEED === undefined ? {} : { seed: Number(process.env.PROPERTY_SEED) };
 const timeLimitMs = Number(process.env.PROPERTY_SECONDS ?? 45) * 1_000;
 
@@ -25,7 +25,7 @@ const by = fc.nat(1);
 const job = fc.nat(1);
 const keysOf = <Name extends string>(names: Record<Name, unknown>): Name[] => Object.keys(names) as Name[];
 
-/** One of the names, each as often as its number says. */
+/** One of the names, with the given weights. */
 const weighted = <Name extends string>(weights: Record<Name, number>): fc.Arbitrary<Name> =>
   fc.constantFrom(...keysOf(weights).flatMap((name) => Array<Name>(weights[name]).fill(name)));
 
@@ -86,7 +86,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-// Without bias: most histories are long, since short ones hold few surprises.
+// Without bias most histories are long; short ones find few errors.
 const history = fc.noBias(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }));
 const initialJob = fc.record({ jobType: fc.constantFrom(...jobTypes), isSubmitted: fc.boolean() });
 const initialJobs = fc.tuple(initialJob, initialJob);

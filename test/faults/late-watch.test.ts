@@ -43,7 +43,7 @@ async function submitted(jobType: JobType): Promise<Submitted> {
   return { ...job, ref: (await harness.row(job)).providerRef! };
 }
 
-/** The upstream is polled so often and gives this answer; each time after the given time. */
+/** Polls so many times with this answer, each after the given time. */
 async function poll(job: Submitted, answer: PollAnswer, times = 1, everyMs = 0): Promise<void> {
   harness.provider.says(job.ref, answer);
   for (let time = 0; time < times; time += 1) {
@@ -52,7 +52,7 @@ async function poll(job: Submitted, answer: PollAnswer, times = 1, everyMs = 0):
   }
 }
 
-/** The job's deadline is moved behind whatever the test does. */
+/** Moves the deadline of the job beyond the test. */
 async function withoutDeadline(job: Submitted): Promise<void> {
   await harness.database.rows(`UPDATE ${job.table} SET deadline_at = now() + interval '10 d' WHERE id = $1`, [
     job.id,

@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => environment.close());
 
-/** Ten subscriptions whose sockets are cut once they are connected. */
+/** Ten subscriptions whose sockets are destroyed once they are connected. */
 async function subscribeAndCut(): Promise<void> {
   const url = `${environment.gateway.url.replace('http', 'ws')}/graphql`;
   const open = (): Promise<void> =>
@@ -31,7 +31,7 @@ async function subscribeAndCut(): Promise<void> {
   await Promise.all(Array.from({ length: 10 }, open));
 }
 
-/** Ten requests whose body never ends, cut off by the client. */
+/** Ten requests with an endless body, aborted by the client. */
 async function openAndAbandon(): Promise<void> {
   await Promise.all(
     Array.from(
@@ -58,7 +58,7 @@ async function runOneRound(): Promise<void> {
 }
 
 it('uses no more memory and handles after many jobs, sockets and aborted requests than after a few', async () => {
-  // Caches and pools fill, and code is compiled, in the first rounds.
+  // The first rounds fill caches and pools, and compile code.
   for (let round = 0; round < 3; round += 1) await runOneRound();
   const base = await environment.gateway.usage();
   for (let round = 0; round < rounds; round += 1) await runOneRound();
@@ -68,7 +68,7 @@ it('uses no more memory and handles after many jobs, sockets and aborted request
     return last.handles <= base.handles;
   });
   const grownPerJob = (last.heapBytes - base.heapBytes) / (rounds * jobsPerRound);
-  // A leaked job, event or socket with its closures keeps more. Over 900 jobs, 1 kB a job was kept, less and less, and
-  // none of it by objects of the program; two measurements differ by chance by up to 2 kB a job.
+  // A leaked job, event or socket with its closures keeps more. Over 900 jobs, 1 kB per job was kept, decreasing, and
+  // none of it by objects of the program; two measurements differ by up to 2 kB per job.
   expect(grownPerJob).toBeLessThan(5_000);
 }, 300_000);

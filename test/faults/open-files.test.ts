@@ -43,7 +43,7 @@ describe('a process with few open files', () => {
     expect(statuses).toContain('503');
     expect(await environment.gateway.openFiles()).toBeLessThan(200);
     expect(environment.gateway.said(/limit of open files \(ulimit -n\) is reached/, 'warn')).toHaveLength(1);
-    // Its connections stay open all the while; those that were admitted are served again.
+    // Its connections stay open; the admitted ones are served again.
     for (const connection of served) {
       connection.text = '';
       connection.socket.write(queryRequest);
@@ -82,7 +82,7 @@ describe('a process without free file descriptors', () => {
     const photoUrls = await Promise.all(
       [1, 2, 3, 4, 5].map(async (seed) => {
         const photoUrl = host.put(`/${seed}.jpg`, await facePhoto(seed, { width: 640 }));
-        // Without descriptors a name fails otherwise than an address: the resolver calls it unknown.
+        // Without descriptors the resolver reports a host name as unknown, unlike an address.
         return seed === 1 ? photoUrl : photoUrl.replace('127.0.0.1', 'localhost');
       }),
     );

@@ -28,18 +28,18 @@ async function submitted(jobType: JobType): Promise<Job & { ref: string }> {
   return { ...job, ref: (await harness.row(job)).providerRef! };
 }
 
-/** The job belongs to a provider that was configured once. */
+/** The job belongs to a provider that is no longer configured. */
 async function orphan({ table, id }: Job): Promise<void> {
   await harness.database.rows(`UPDATE ${table} SET provider = 'retired' WHERE id = $1`, [id]);
 }
 
-/** Time passes; no worker finds anything to do but the sweep. */
+/** Advances the time; only the sweep has work to do. */
 async function pass(job: Job, ms: number): Promise<void> {
   await harness.age(job, ms);
   await worker.endOverdue(job.table);
 }
 
-/** How often the upstream was called in all. */
+/** The number of upstream calls. */
 const calls = (): number =>
   harness.provider.calls.length + [...harness.provider.polls.values()].reduce((sum, count) => sum + count, 0);
 

@@ -33,7 +33,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
 
   const posts = (): typeof upstream.requests => upstream.requests.filter(({ method }) => method === 'POST');
 
-  /** Asks for a training and returns when its paid call has come in. */
+  /** Starts a training and returns when its paid call has arrived. */
   const train = async (): Promise<string> => {
     const { id } = await environment.client.train(await environment.client.upload(5));
     await untilPosts(1);
@@ -47,7 +47,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
       (length) => length >= count,
     );
 
-  /** What the upstream gets for the photos of the first paid call: a status, or `refused`. */
+  /** The response to a fetch of a photo of the first paid call: a status, or `refused`. */
   const fetchPhotos = async (timeoutMs = 30_000): Promise<(number | 'refused')[]> => {
     const { images } = JSON.parse(posts()[0]!.body) as { images: string[] };
     return Promise.all(
@@ -139,7 +139,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
     let port: string;
     let proxy: TcpProxy;
 
-    /** Starts a first gateway with these settings; `port` is the one that the proxy leads to. */
+    /** Starts a first gateway with these settings; `port` is the target of the proxy. */
     const openBehindProxy = async (settings: Readonly<Record<string, string>>): Promise<void> => {
       await open({
         settings: { PUBLIC_URL: new URL(proxy.url).origin, RATE_LIMIT_ADDRESS: 'off', ...settings },

@@ -40,7 +40,7 @@ describe('two gateways on one database', () => {
     await open({ gateways: 2 });
     await prepareFixtures(environment);
     const [stopped, other] = environment.gateways as [GatewayProcess, GatewayProcess];
-    // Only one gateway works while the call is made.
+    // Only one gateway is running during the call.
     process.kill(other.pid, 'SIGSTOP');
     const { reached } = await stopped.arm('submission:answered');
     const { id } = await order(environment, 'generation');
@@ -54,7 +54,7 @@ describe('two gateways on one database', () => {
         [rowId(id)],
       );
     await eventually('the time for an answer', outcomes, ([call]) => call!.isOld);
-    // Such calls are looked for at a start and every minute.
+    // Such calls are checked at a start and every minute.
     await environment.restartGateway();
     await eventually('the outcome', outcomes, ([call]) => call!.outcome === 'UNKNOWN');
     expect(await findViolations(environment)).toEqual([]);
@@ -81,10 +81,10 @@ describe('two gateways on one database', () => {
     );
     const ends = ended.map(({ status, failure }) => failure?.code ?? status);
     const count = (wanted: string): number => ends.filter((end) => end === wanted).length;
-    // Photos of a call that the killed process began cannot be fetched from it: the upstream then refuses the call.
+    // The killed process cannot serve the photos of its call: the upstream then refuses the call.
     const [unknown, refused] = [count('SUBMISSION_UNKNOWN'), count('PHOTO_UNREACHABLE')];
     expect(count('READY') + count('COMPLETED') + unknown + refused).toBe(40);
-    // One process makes at most 32 paid calls at once: two passes of eight for trainings, as many for generations.
+    // One process makes at most 32 concurrent paid calls: two passes of eight for trainings, as many for generations.
     expect(unknown + refused).toBeLessThanOrEqual(32);
     const paid = (await environment.paid()) - before;
     expect(paid).toBeLessThanOrEqual(40 - refused);
@@ -113,7 +113,7 @@ describe('two gateways on one database', () => {
   });
 
   it('lose no id that only the journal of a killed gateway holds', async () => {
-    // Files of a killed process are adopted after 10 seconds; that must not be the end of the grace period.
+    // Files of a killed process are adopted after 10 seconds, which must not be the end of the grace period.
     await open({ gateways: 1, settings: { UNCERTAIN_GRACE: '60s' } });
     await prepareFixtures(environment);
     const before = await environment.paid();
@@ -136,7 +136,7 @@ describe('two gateways on one database', () => {
     const { reached } = await environment.gateway.arm('submission:before-call');
     const { id } = await order(environment, 'training');
     await within('the call', reached);
-    // As a machine that is suspended: no timer runs, so that the lease is not renewed.
+    // SIGSTOP stops all timers, so that the lease is not renewed.
     process.kill(environment.gateway.pid, 'SIGSTOP');
     const awake = await environment.addGateway();
     const client = clientOf(awake);
@@ -184,7 +184,7 @@ describe('two gateways on one database', () => {
       const models = await environment.rows<{ status: string }>('SELECT status FROM models');
       expect(models.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'READY'));
       expect(trainings).toBe(20);
-      // What was in the air when the first 429 came cannot be called back: two processes with two pool each.
+      // Calls in flight at the first 429 cannot be withdrawn: two processes with two passes each.
       expect(recorder.early.length).toBeLessThanOrEqual(40);
       const states = await Promise.all(jobs.map(({ id }) => statesOf(environment, id)));
       expect(states.flat()).not.toContain('UNCERTAIN');

@@ -35,7 +35,7 @@ it('jobs of a removed provider end, new ones are rejected, and both work again o
   await environment.clearFaults();
   await environment.gateway.kill();
   await environment.restartGateway();
-  // What the late watch put off until the provider is back is due now.
+  // Makes the jobs due that the late watch postponed until the provider is configured again.
   for (const table of ['models', 'generations'])
     await environment.rows(
       `UPDATE ${table} SET due_at = now() WHERE status = 'FAILED' AND due_at IS NOT NULL`,

@@ -36,7 +36,7 @@ describe('quotas and the ledger of paid calls', () => {
 
   afterAll(() => harness.stop());
 
-  /** Reservations of today that count. */
+  /** Today's reservations that count. */
   const counted = async (): Promise<number> => {
     const [row] = await harness.database.rows<{ count: number }>(
       `SELECT count(*)::int AS count FROM quota_reservations

@@ -13,7 +13,7 @@ interface Asked {
   job: Job;
 }
 
-/** Jobs that are asked for all the time, while everything else dies. */
+/** Creates jobs continuously while processes are killed. */
 class Traffic {
   readonly asked: Asked[] = [];
   private isOn = true;

@@ -23,7 +23,7 @@ describe('a stored picture', () => {
 
   afterAll(() => environment.close());
 
-  /** A stored avatar, and where its file or its preview lies. */
+  /** A stored avatar, and the paths of its file and its preview. */
   const stored = async (
     suffix = '.picture',
   ): Promise<{ avatar: StoredAvatar; generationId: string; path: string }> => {
@@ -44,7 +44,7 @@ describe('a stored picture', () => {
   it.each(damages)('is fetched again when its file is $problem', async ({ damage }) => {
     const { avatar, generationId, path } = await stored();
     await damage(path);
-    // Noticed by its size, on read, and not served.
+    // Detected by its size on read, and not served.
     expect(await statusOf(avatar.url)).toBe(503);
     await eventually(
       'the repaired picture',

@@ -29,7 +29,7 @@ describe('finished pictures', () => {
     const { reached } = await sleeper.arm('result:written');
     const { id } = await order(environment, 'generation');
     await within('the written file', reached);
-    // As a machine that is suspended: no timer runs, so the lease ends.
+    // SIGSTOP stops all timers, so the lease ends.
     process.kill(sleeper.pid, 'SIGSTOP');
     const awake = await environment.addGateway();
     const client = new TestClient(() => awake.url);
@@ -81,7 +81,7 @@ describe('finished pictures', () => {
     expect(
       (await ending(environment, 'generation', id, ({ status }) => status === 'COMPLETED')).progress,
     ).toBe(100);
-    // Those who resume learn of what came after their last cursor, once.
+    // A resumed subscription receives every event after its last cursor once.
     const rest = client.followGeneration(id, received.at(-1)!.cursor);
     expect(await rest.ended()).toEqual({ how: 'complete' });
     expect(rest.messages).toMatchObject([{ status: 'COMPLETED', progress: 100, isSnapshot: false }]);

@@ -52,7 +52,7 @@ describe('a finished picture', () => {
     for (const url of first) harness.host.set(url, answers(status));
     await harness.says(job, done(...fresh));
     await harness.tryAgain();
-    // One question for both pictures.
+    // One poll for both pictures.
     expect(harness.asked).toBe(1);
     expect((await harness.avatars(job)).map(({ sourceUrl }) => sourceUrl)).toEqual(fresh);
     await harness.tryAgain();

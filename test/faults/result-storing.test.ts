@@ -24,7 +24,7 @@ describe('a picture that is being stored', () => {
     const other = harness.jobs.process();
     const bytes = await paint('#753');
     harness.worker.pauseAt('result:written', async () => {
-      // The lease ends meanwhile, and what another worker fetches is different.
+      // The lease ends meanwhile, and another worker fetches different bytes.
       harness.host.set(url, fileOf(bytes));
       await harness.tryAgain(1, other);
     });
@@ -79,7 +79,7 @@ describe('a picture that is being stored', () => {
     const [row] = await harness.avatars(job);
     expect(row).toMatchObject({ status: 'STORED', damagedAt: null });
     expect(await harness.keysOf([row!.id])).toHaveLength(4);
-    // As if they had lain there for longer than any try may take.
+    // Makes the files older than any attempt can take.
     const aged = Object.assign(Object.create(media) as typeof media, {
       list: (prefix: string) => media.list(prefix, 0),
     });

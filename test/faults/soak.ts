@@ -6,21 +6,21 @@ import { FaultsEnvironment } from '../support/faults-environment';
 import { prepareFixtures } from '../support/faults-jobs';
 
 /*
- * Five minutes, 2,000 jobs, an upstream of whose calls one in ten goes wrong, two of three gateways killed at random:
- * everything must settle. `npm run soak [jobs] [minutes]`. Prints figures; ends with 1 if a promise was broken.
+ * Five minutes, 2,000 jobs, an upstream with faults in one of ten calls, two of three gateways killed at random:
+ * all jobs must end. `npm run soak [jobs] [minutes]`. Prints figures; exits with 1 on a violation.
  */
 
 const jobs = Number(process.argv[2] ?? 2_000);
 const minutes = Number(process.argv[3] ?? 5);
 
-/** One in so many jobs is a training; the others are generations of one avatar. */
+/** One of so many jobs is a training; the others are generations of one avatar. */
 const trainingsEvery = 10;
 const failingShare = 0.1;
-/** The longest wait between two kills, in milliseconds. */
+/** The maximum wait between two kills, in milliseconds. */
 const killMs = 20_000;
 const speed = 600;
 
-/** What has come of the soak, and how. */
+/** The state and results of the soak test. */
 interface Soak {
   environment: FaultsEnvironment;
   schedule: FaultSchedule;
@@ -58,7 +58,7 @@ async function open(): Promise<Soak> {
   };
 }
 
-/** Asks for the jobs, evenly over the time less what the last ones need to end; any gateway, again until answered. */
+/** Creates the jobs, spread over the time less what the last ones need; at any gateway, repeated until answered. */
 async function traffic(soak: Soak): Promise<void> {
   const { environment } = soak;
   const { photoIds, modelId } = await prepareFixtures(environment);
@@ -87,7 +87,7 @@ async function askOne(soak: Soak, index: number, photoIds: string[], modelId: st
   soak.answersMs.push(performance.now() - beganMs);
 }
 
-/** Kills the second or the third gateway, again and again. */
+/** Kills the second or the third gateway repeatedly. */
 async function kills(soak: Soak): Promise<void> {
   while (!soak.isSettling) {
     await pause(killMs * (0.5 + Math.random() / 2));

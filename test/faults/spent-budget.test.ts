@@ -13,7 +13,7 @@ describe('a spent budget', () => {
   });
   afterAll(() => environment.close());
 
-  /** Row versions that were made so far. */
+  /** The number of row versions so far. */
   const written = async (table: string): Promise<number> => {
     const [row] = await environment.rows<{ count: number }>(
       'SELECT n_tup_upd::int AS count FROM pg_stat_user_tables WHERE relname = $1',
@@ -25,7 +25,7 @@ describe('a spent budget', () => {
   it('costs a few writes for each paid call, and none for jobs that wait', async () => {
     const jobs = await Promise.all(Array.from({ length: 40 }, () => order(environment, 'generation')));
     const calls = async (): Promise<number> => (await environment.sandbox.counts()).generations;
-    // The burst is over when more calls were made than it has.
+    // The burst is used up when more calls were made than it allows.
     const burst = (await calls()) + 12;
     await eventually('the burst', calls, (count) => count >= burst);
     const before = { calls: await calls(), generations: await written('generations') };

@@ -9,7 +9,7 @@ import { until } from '../support/until';
 
 const program = resolve(__dirname, '../../dist/main.js');
 
-/** A gateway on its embedded defaults, in a folder of its own. */
+/** A gateway with embedded defaults in its own directory. */
 class EmbeddedGateway {
   output = '';
   private readonly child: ChildProcess;
@@ -36,7 +36,7 @@ class EmbeddedGateway {
     return this.child.exitCode;
   }
 
-  /** Programs of PostgreSQL that were started for the data directory, whatever user they run as. */
+  /** PostgreSQL processes of the data directory, of any user. */
   async remainingProcesses(): Promise<string[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
     const commands = await Promise.all(
@@ -46,7 +46,7 @@ class EmbeddedGateway {
   }
 }
 
-/** For a start on a busy machine, in milliseconds; alone it takes two seconds. */
+/** The time limit of a start on a busy machine, in milliseconds; it takes two seconds on an idle one. */
 const startLimitMs = 60_000;
 jest.setTimeout(3 * startLimitMs);
 
@@ -58,7 +58,7 @@ beforeEach(async () => {
 afterEach(() => rm(dataDir, { recursive: true, force: true, maxRetries: 3 }));
 
 describe('a signal during the start', () => {
-  // From before the first file is written until after everything runs, in steps of what a start does.
+  // From before the first file is written until after everything runs, by steps of the start.
   const moments = ['postgres.new-', 'postgres', 'postgres/data/postmaster.pid', 'journal'];
 
   it.each(moments)(
@@ -94,7 +94,7 @@ describe('a second signal', () => {
   it('exits at once, and stops the embedded database', async () => {
     const gateway = new EmbeddedGateway(dataDir);
     await until(() => gateway.url !== undefined, startLimitMs);
-    // A request that never ends holds up the first stop for the whole grace period.
+    // An endless request delays the first stop for the whole grace period.
     const socket = connect(Number(new URL(gateway.url!).port), '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write('POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{');

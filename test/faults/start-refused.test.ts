@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const project = resolve(__dirname, '../..');
-/** The numbers of an ordinary user; root becomes it, an ordinary user stays itself. */
+/** The ids of an ordinary user: root switches to it, an ordinary user keeps its own. */
 const ordinary = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 jest.setTimeout(180_000);
@@ -19,8 +19,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
 
 /**
- * Starts a gateway, stops it once it is ready, and returns everything that it printed but its log.
- * @param command - what runs it, in `folder` of the project or of a copy
+ * Starts a gateway, stops it once it is ready, and returns its output without its log.
+ * @param command - the command, run in `folder` of the project or of a copy
  */
 async function startOnce(
   dataDir: string,
@@ -85,7 +85,7 @@ describe('a data directory that cannot be used', () => {
   it('used by root before is rejected with its owner and the command that fixes it', async () => {
     const asRoot = await startOnce(join(folder, 'data'));
     expect(asRoot.code).toBe(0);
-    // An ordinary user who runs the tests has no root to start as: then the folder stays its own, and works.
+    // Without root the gateway cannot be started as root: then the directory keeps its owner, and the start succeeds.
     const again = await startOnce(join(folder, 'data'), { user: ordinary });
     const isRefused = ordinary.uid !== undefined;
     expect(again.code).toBe(isRefused ? 1 : 0);
@@ -134,7 +134,7 @@ describe('a project', () => {
 
   it('in a directory that initdb cannot run from fails with an explanation', async () => {
     const copy = await copyTo('a "$b` c', ['dist']);
-    // PostgreSQL's programs are copied: a symbolic link would lead initdb back to the project's own path.
+    // PostgreSQL's programs are copied: initdb would follow a symbolic link to the project's own path.
     const modules = join(copy, 'node_modules');
     await mkdir(modules);
     for (const name of await readdir(join(project, 'node_modules'))) {

@@ -26,7 +26,7 @@ describe('the absence of photo fetches', () => {
 
   afterAll(() => harness.stop());
 
-  /** A job whose paid call was made so long ago that its grace period has just ended, by the database's clock. */
+  /** A job whose grace period has just ended, by the clock of the database. */
   const uncertain = async (jobType: (typeof jobTypesWithPhotos)[number] = 'training'): Promise<Job> => {
     const job = await begin(harness, jobType);
     harness.provider.next(isUnclear());

@@ -27,7 +27,7 @@ describe('a process with more hanging reads than default libuv threads', () => {
       return (await environment.client.ask<{ photo: { url: string } }>(query, { id })).photo.url;
     };
     const [slowUrl, quickUrl] = [await urlOf(slowId!), await urlOf(quickId!)];
-    // Opening a pipe that has no writer occupies a thread of the pool until there is one.
+    // Opening a pipe without a writer occupies a thread of the pool until there is one.
     const [, path] = [...(await media(environment))].find(([key]) => key.includes(rowId(slowId!)))!;
     await rm(path);
     await promisify(execFile)('mkfifo', [path]);

@@ -4,7 +4,7 @@ import type { Misbehaviour } from '../support/faults-upstream';
 
 jest.setTimeout(300_000);
 
-/** The same for a training and for a generation: each is asked for as often as it takes. */
+/** The same for a training and a generation: each is polled as often as needed. */
 function both(name: string, fault: Misbehaviour, more: Partial<AnswerRow> = {}): AnswerRow[] {
   return [
     { name, kind: 'training', faults: [{ on: 'model', ...fault }], end: 'READY', ...more },
@@ -19,7 +19,7 @@ function both(name: string, fault: Misbehaviour, more: Partial<AnswerRow> = {}):
   ];
 }
 
-/** The same where the job itself fails, so that it stays failed however often it is polled. */
+/** The same with a job that fails upstream, so that it stays failed in every poll. */
 function failing(name: string, fault: Misbehaviour, code: string): AnswerRow[] {
   const end = `FAILED ${code}`;
   return [
@@ -56,10 +56,10 @@ const polls: AnswerRow[] = [
   ...failing('IMAGE_NOT_VALID', { kind: 'image-not-valid' }, 'PHOTO_INVALID'),
 ];
 
-/** As often as it is asked. */
+/** For every poll. */
 const always = 10_000;
 
-/** A generation of two pictures whose fetching meets this. */
+/** A generation of two pictures with a fault in their download. */
 function fetching(name: string, end: string, avatars: number, fault: Misbehaviour): AnswerRow {
   return { name, kind: 'generation', end, avatars, faults: [{ on: 'result', ...fault }] };
 }
@@ -68,7 +68,7 @@ function delivering(name: string, end: string, avatars: number, fault: Misbehavi
   return { name, kind: 'generation', end, avatars, faults: [{ on: 'generate', ...fault }] };
 }
 
-/** Pictures that fail for longer than RESULT_DEADLINE are no longer waited for, and arrive when they can. */
+/** Pictures that fail for longer than RESULT_DEADLINE no longer delay the generation, and may arrive later. */
 const late = {
   warning: { words: /a finished picture cannot be fetched/, level: 'error' },
   metric: 'likeness_results_delayed_total',
@@ -76,7 +76,7 @@ const late = {
 } as const;
 
 const pictures: AnswerRow[] = [
-  // These two take all the time that a download may take.
+  // These two take the whole time limit of a download.
   fetching('hangs', 'COMPLETED', 2, { kind: 'hang' }),
   fetching('drips', 'COMPLETED', 2, { kind: 'slow', everyMs: 500 }),
   ...[404, 403, 500, 503].map((status) =>
@@ -112,7 +112,7 @@ const pictures: AnswerRow[] = [
   delivering('DONE with fewer pictures', 'PARTIAL', 1, { kind: 'fewer-results' }),
 ];
 
-/** The longest first. */
+/** The longest rows first. */
 const rows = [...pictures, ...polls];
 
 describe('after a paid call', () => {

@@ -15,7 +15,7 @@ const answered = { hasEvidence: true };
 const status = (code: number, more: Partial<Extract<SandboxFault, { kind: 'status' }>> = {}) =>
   ({ kind: 'status', status: code, ...more }) as const;
 
-/** Nothing certain follows from it, and it was executed. */
+/** The outcome is unknown, and the call was executed. */
 const unclear: CallRow[] = [
   ...both('hangs, executed', { kind: 'hang' }, 'unknown'),
   ...both('drips a byte every half second', { kind: 'slow', everyMs: 500 }, 'unknown', answered),
@@ -45,7 +45,7 @@ const unclear: CallRow[] = [
   ...both('the id of another job', { kind: 'duplicate-id' }, 'unknown'),
 ];
 
-/** The same, but it was not executed: photos show that of a training, and nothing of a generation. */
+/** The same, but not executed: missing photo fetches prove it for a training, and nothing proves it for a generation. */
 const unclearNotExecuted: CallRow[] = [
   ...both('500, not executed', status(500), 'resubmitted'),
   ...both('a connection reset before the call', { kind: 'reset-before' }, 'resubmitted'),
@@ -64,7 +64,7 @@ const refused: CallRow[] = [
   ...both('404', status(404), 'MODEL_LOST_UPSTREAM'),
 ];
 
-/** The account is refused: the job waits until it is checked. */
+/** The account is refused: the job waits until the account is checked. */
 const later: CallRow[] = [
   ...both('401', status(401), 'waits', { waitMs: 900 }),
   ...both('402', status(402), 'waits', { waitMs: 900 }),

@@ -18,7 +18,7 @@ async function open(options: EnvironmentOptions): Promise<FaultsEnvironment> {
   return environment;
 }
 
-/** A environment whose upstream is reached by way of a recorder, from its second start on. */
+/** An environment whose upstream is reached through a recorder, from its second start on. */
 async function openRecorded(
   settings: Record<string, string> = {},
 ): Promise<{ environment: FaultsEnvironment; recorder: Recorder }> {
@@ -165,7 +165,7 @@ describe('deadlines', () => {
   });
 
   it('log a warning before a finished picture expires, and an error when it has expired', async () => {
-    // Results last 14 seconds.
+    // Results are kept for 14 seconds.
     const speed = 12_000;
     const environment = await open({
       settings: { UPSTREAM: 'sandbox', SANDBOX_SPEED: String(speed) },

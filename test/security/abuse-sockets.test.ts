@@ -12,7 +12,7 @@ const init = (token: string): object => ({
 const who = '{ viewer { owner } }';
 const longestMs = 2_000;
 
-/** Frames that end a socket, and its close code. Text is sent as it stands, `undefined` stands for a good init. */
+/** Frames that close a socket, and the close code. Text is sent unchanged; `undefined` is replaced by a valid init. */
 const endings: [what: string, frames: (string | Buffer | undefined)[], code: number][] = [
   ['300 kB in a frame', [undefined, 'x'.repeat(300_000)], 1009],
   ['a binary frame', [Buffer.from('{"type":"ping"}')], 4400],
@@ -83,7 +83,7 @@ describe('an abused WebSocket', () => {
     const [made] = await client.ended('0');
     const { id } = (made!.payload as { data: { trainModel: { model: { id: string } } } }).data.trainModel
       .model;
-    // Nothing works here in the background, so that the model waits and the subscription with it.
+    // Without background work the model stays queued, and the subscription stays open.
     const query = `subscription { trainingProgress(modelId: "${id}") { cursor } }`;
     for (let index = 0; index < 2; index += 1) client.subscribe('1', query);
     expect((await client.end()).code).toBe(4409);

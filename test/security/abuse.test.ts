@@ -13,13 +13,13 @@ import { RawConnection, send, type RawAnswer } from '../support/raw-http';
 import { jwtSecret, TwoOwners } from '../support/two-owners';
 import { until } from '../support/until';
 
-/** Generous, for machines that do other things as well; what is usual is printed at the end. */
+/** Generous for busy machines; the typical time is printed at the end. */
 const longestMs = 2_000;
 
 const codesIn = (answer: FirstAnswer): string[] =>
   (answer.errors ?? []).map(({ extensions }) => extensions.code);
 
-/** Of an error of GraphQL, or of a plain route; null of all else. */
+/** The code of a GraphQL or route error; null otherwise. */
 const codeOf = (text: string): unknown => {
   if (!text.startsWith('{')) return null;
   const { code, errors } = JSON.parse(text) as { code?: string } & FirstAnswer;

@@ -5,10 +5,10 @@ import { SocketClient } from '../support/socket-client';
 import { startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
-/** How many connections the gateways of these tests take. */
+/** The connection limit of the gateways in these tests. */
 const max = 40;
 
-/** A client that sends this and never closes its side, whatever comes. */
+/** A client that sends this and never closes its side. */
 interface HalfOpen {
   socket: Socket;
   text: string;
@@ -66,7 +66,7 @@ describe('connections', () => {
       await start({ connections: { max } });
       const all = await open(max, bytes);
       await until(() => all.every(({ text }) => text.startsWith(`HTTP/1.1 ${status} `)));
-      // All places are taken until the gateway frees them; the clients would keep them for ever.
+      // All connections are in use until the gateway closes them; the clients never do.
       await until(isServed);
       expect(all.filter(({ socket }) => socket.destroyed || socket.writableEnded)).toEqual([]);
     },
@@ -81,7 +81,7 @@ describe('connections', () => {
     );
     await until(() => streams.every(({ text }) => text.includes('text/event-stream')));
     const refused = await open(100, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    // Those that find too many others waiting to be closed are closed without an answer.
+    // Connections beyond the limit of pending closes are closed without a response.
     await until(() =>
       refused.every(({ socket, text }) => socket.destroyed || text.includes('SERVICE_UNAVAILABLE')),
     );

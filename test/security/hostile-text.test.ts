@@ -5,13 +5,13 @@ import { signed } from '../support/issuer';
 import { send } from '../support/raw-http';
 import { jwtSecret } from '../support/two-owners';
 
-/** How large a text is once it stands in JSON. */
+/** The size of a text in JSON. */
 const textBytes = 230_000;
 
-/** How much more work than a harmless request of the same size one may be; what is quadratic needs a thousand times. */
+/** The maximum cost relative to a harmless request of the same size; quadratic work costs a thousand times. */
 const maxWorkFactor = 100;
 
-/** A message has at most 200 characters, or is one of ours with a short excerpt. */
+/** A message has at most 200 characters, or is one of the gateway's with a short excerpt. */
 const maxMessageLength = 300;
 
 describe('250 kB of hostile text', () => {
@@ -55,7 +55,7 @@ describe('250 kB of hostile text', () => {
     return (user + system) / 1_000;
   };
 
-  /** Runs it beside a cheap request, which must be answered, and compares the work with the harmless request's. */
+  /** Runs it beside a cheap request, which must be answered, and compares the cost with a harmless request's. */
   const run = async <Result>(what: string, ask: () => Promise<Result>): Promise<Result> => {
     let result: Result | undefined;
     const ms = await workOf(async () => {

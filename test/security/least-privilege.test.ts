@@ -11,7 +11,7 @@ import { TestGateway } from '../support/gateway';
 
 const script = readFileSync(join(__dirname, '../../docs/database-role.sql'), 'utf8');
 
-/** The name that the documentation gives the role; the server is shared, so each run takes one of its own. */
+/** The documented role name with a suffix, since the server is shared by all runs. */
 const role = `likeness_gateway_${process.pid}`;
 
 describe('a gateway whose database role cannot change the schema', () => {

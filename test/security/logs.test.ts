@@ -23,7 +23,7 @@ afterAll(async () => {
   await host.stop();
 });
 
-/** Signatures of all URLs that the gateway has given out. */
+/** Signatures of all URLs that the gateway has issued. */
 const signaturesIn = (text: string): string[] =>
   [...text.matchAll(/signature=([A-Za-z0-9_-]{20,})/g)].map((match) => match[1]!);
 
@@ -62,7 +62,7 @@ describe('logs and metrics', () => {
       ...signaturesIn(given),
     ];
 
-    // What an operator needs is there: the logs are not merely silent.
+    // The logs still contain what an operator needs.
     expect(received).toContain(unclear.id.replace('generation_', '').slice(0, 8));
     expect(received).toContain('likeness_jobs');
     expect(signaturesIn(given).length).toBeGreaterThan(5);

@@ -18,7 +18,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Returns once a session has waited for a lock and given up. */
+/** Returns once a session has aborted its wait for a lock. */
 async function untilNoSessionWaits(): Promise<void> {
   const isWaiting = async (): Promise<boolean> => {
     const { rows } = await holder.query(

@@ -13,7 +13,7 @@ const kindOf = (id: string): NodeKind =>
 
 const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
 
-/** The answer with the id that was asked for taken out of it. */
+/** The response without the requested id. */
 const without = (id: string, answer: FirstAnswer): unknown =>
   JSON.parse(JSON.stringify(answer).replaceAll(id, '<id>'));
 
@@ -37,7 +37,7 @@ describe('data of another owner', () => {
     of.failedGeneration,
     of.avatar,
   ];
-  /** What none of Bob's answers may hold. */
+  /** Values that no response to Bob may contain. */
   const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];
   const expectNothingToldOf = (answer: unknown, except: string): void => {
     const text = JSON.stringify(answer).replaceAll(except, '');

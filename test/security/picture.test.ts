@@ -6,7 +6,7 @@ import { privateMarker } from '../support/picture-bytes';
 import { corpus } from '../support/picture-corpus';
 import { face, facePhoto } from '../support/pictures';
 
-/** The code by which a photo is refused, or `ok`. */
+/** The error code of a rejected photo, or `ok`. */
 async function judge(bytes: Buffer): Promise<string> {
   try {
     await preparePhoto(bytes);
@@ -17,7 +17,7 @@ async function judge(bytes: Buffer): Promise<string> {
   }
 }
 
-/** The mean colour around a place of a picture, each channel 0 to 255. */
+/** The mean colour around a point of a picture, each channel 0 to 255. */
 async function colourAt(picture: Buffer, left: number, top: number): Promise<number[]> {
   const around = await sharp(picture)
     .extract({ left: left - 4, top: top - 4, width: 9, height: 9 })
@@ -27,11 +27,11 @@ async function colourAt(picture: Buffer, left: number, top: number): Promise<num
   return channels.slice(0, 3).map(({ mean }) => mean);
 }
 
-/** How far two colours are apart in the channel that differs most. */
+/** The maximum difference of two colours over the channels. */
 const distance = (one: number[], other: number[]): number =>
   Math.max(...one.map((value, channel) => Math.abs(value - other[channel]!)));
 
-/** A square with a colour in each quarter, and where the quarters' middles are once it has 512 pixels. */
+/** A square with a colour in each quarter, and the centres of the quarters at 512 pixels. */
 function quarters(): Sharp {
   return sharp(
     Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="600" height="600">
@@ -48,7 +48,7 @@ const quarterColours = [
   { left: 384, top: 384, colour: [0xa0, 0xa0, 0x50] },
 ];
 
-/** The largest distance of any quarter from the colour that it should have. */
+/** The maximum difference of any quarter from its expected colour. */
 async function strayed(jpeg: Buffer): Promise<number> {
   const distances = quarterColours.map(async ({ left, top, colour }) =>
     distance(await colourAt(jpeg, left, top), colour),
@@ -56,7 +56,7 @@ async function strayed(jpeg: Buffer): Promise<number> {
   return Math.max(...(await Promise.all(distances)));
 }
 
-/** How a camera held in each way stores an upright scene: mirrored, then turned, so that EXIF's way back is upright. */
+/** How a camera in each orientation stores an upright scene: mirrored, then rotated, so that EXIF's inverse is upright. */
 const heldAs = [
   { orientation: 1, mirrored: false, angle: 0 },
   { orientation: 2, mirrored: true, angle: 0 },

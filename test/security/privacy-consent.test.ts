@@ -59,7 +59,7 @@ describe('consent', () => {
         trainingProgress: { model: { consentVersion: '2026-01', consentAt: givenAt } },
       });
       await anna.becomes('model', model.id, 'READY');
-      // The avatars of a model need no consent of their own.
+      // Avatars of a model need no separate consent.
       await anna.generate(model.id, [{ count: 1 }]);
     });
 

@@ -37,7 +37,7 @@ async function avatarsOf(person: Person, generationId: string): Promise<StoredAv
   return generation.avatars;
 }
 
-/** The files of what has these global ids. */
+/** The files of these global ids. */
 async function filesOf(globalIds: readonly string[]): Promise<string[]> {
   const names = await gateway.mediaFiles();
   return names.filter((name) => globalIds.some((id) => name.startsWith(uuidIn(id)))).sort();
@@ -47,7 +47,7 @@ function uuidIn(globalId: string): string {
   return globalId.split('_')[1]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-/** Lets time pass for an erasure, up to its last look. */
+/** Advances the time of an erasure, up to its last check. */
 async function passTime(receipt: string): Promise<void> {
   await rowsOf(
     gateway,
@@ -89,7 +89,7 @@ describe('deleteMyData', () => {
     }
     await until(async () => (await filesOf(ids)).length === 0);
     expect(await tablesWith(gateway, 'anna on a red bicycle')).toEqual([]);
-    // Of paid calls amounts are left, and nothing that leads to the person, here or at the service.
+    // The amounts of paid calls are kept, without any reference to the person, here or at the service.
     for (const { ref, correlation } of calls) {
       expect(await tablesWith(gateway, ref)).toEqual([]);
       expect(await tablesWith(gateway, correlation)).toEqual([]);
@@ -170,7 +170,7 @@ describe('deleteMyData', () => {
     const { counts } = await rita.erase();
 
     expect(counts).toMatchObject({ models: 2, generations: 2, photos: 5 });
-    // One that had ended by itself at that moment ended as it should; the model's avatars never end by themselves.
+    // A stream that completed at that moment ended normally; the avatar stream of a model never completes by itself.
     const ends: unknown[] = [];
     for (const id of ['1', '2', '3']) ends.push(endOf((await socket.ended(id)).at(-1)!));
     expect(ends[2]).toBe('NOT_FOUND');
@@ -215,7 +215,7 @@ function endOf({ type, payload }: Message): unknown {
 
 const soon = (): Promise<boolean> => new Promise((resolve) => setTimeout(() => resolve(false), 5));
 
-/** Looks at the gateway's transactions all the time; the answer is how long the longest has been open. */
+/** Samples the gateway's transactions; returns the maximum time that one was open. */
 function watchTransactions(): () => Promise<number> {
   let longestMs = 0;
   const end = new AbortController();

@@ -134,7 +134,7 @@ describe('exportMyData', () => {
     const reader = response.body!.getReader();
     expect((await reader.read()).done).toBe(false);
     await person.erase();
-    // An archive on its way is checked once a second, also within a picture.
+    // A running download is checked once a second, also within a picture.
     await pause(1_000);
     let size = 0;
     await expect(drained(reader, (bytes) => (size += bytes))).rejects.toThrow();

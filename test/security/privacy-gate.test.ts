@@ -9,7 +9,7 @@ let gateway: TestGateway;
 let release: () => void = () => undefined;
 let isReached = false;
 
-/** The next mutation that deletes stands still right after its first commit, as if its process had died there. */
+/** Blocks the next deleting mutation right after its first commit, as if its process had been killed there. */
 function standStill(): void {
   const released = new Promise<void>((resolve) => (release = resolve));
   isReached = false;

@@ -39,8 +39,8 @@ afterAll(async () => {
 });
 
 /**
- * A document with so many mutations of which each creates something.
- * @param paidAt - the place of the paid one: of these a document may have one
+ * A document with so many mutations that each create something.
+ * @param paidAt - the index of the paid mutation, of which a document may have one
  */
 function document(
   name: string,
@@ -74,7 +74,7 @@ function stopAfterFirst(): { reached: () => boolean; release: () => void } {
   return { reached: () => isReached, release };
 }
 
-/** Whether a statement that contains these words waits for a lock. */
+/** Whether a statement with these words waits for a lock. */
 async function isWaiting(words: string): Promise<boolean> {
   const rows = await rowsOf(
     gateway,
@@ -85,7 +85,7 @@ async function isWaiting(words: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Whether everything that waits to be deleted is deleted. */
+/** Whether all pending deletions are done. */
 async function isQuiet(): Promise<boolean> {
   const rows = await rowsOf(gateway, 'SELECT 1 FROM media_deletions LIMIT 1');
   return rows.length === 0 && (await gateway.mediaFiles()).length === 0;

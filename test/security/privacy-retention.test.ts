@@ -21,7 +21,7 @@ class Home {
     return new Home(gateway, await Person.of(gateway, 'anna'));
   }
 
-  /** The names of photos' files, without directories. */
+  /** The file names of photos, without directories. */
   async photoFiles(): Promise<string[]> {
     return (await this.gateway.mediaFiles()).filter((name) => /^[0-9a-f-]{36}\.jpg$/.test(name));
   }
@@ -128,7 +128,7 @@ describe('photos', () => {
       await rowsOf(gateway, `UPDATE idempotency_keys SET created_at = ${old}`);
       await rowsOf(gateway, `UPDATE exports SET expires_at = ${old}`);
       await rowsOf(gateway, `UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
-      // What is rare is done at the start, and every minute.
+      // Rare cleanup runs at the start and every minute.
       await gateway.restart();
       for (const word of ['an-old-key', 'quotes a prompt']) {
         await until(async () => (await tablesWith(gateway, word)).length === 0);
@@ -172,7 +172,7 @@ describe('data deleted by its owner', () => {
 
       expect((await fetch(url)).status).toBe(404);
       await until(async () => !(await gateway.mediaFiles()).some((name) => name.includes(uuid)));
-      // The generation of a deleted avatar is still there, with what it was asked for.
+      // The generation of a deleted avatar still exists, with its request.
       const left = mutation === 'deleteAvatar' ? ['events', 'generations'] : [];
       expect(await tablesWith(gateway, prompt)).toEqual(left);
     },

@@ -5,7 +5,7 @@ const times = (count: number, write: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const nested = (depth: number, inner: string): string =>
   'things { nodes { '.repeat(depth) + inner + ' } }'.repeat(depth);
-/** Each fragment spreads the next one twice: the last one stands there 2^50 times. */
+/** Each fragment spreads the next one twice: the last one is expanded 2^50 times. */
 const doubling = times(50, (index) => `fragment F${index} on Query { ...F${index + 1} ...F${index + 1} }`);
 const paid = 'trainModel(input: { type: MAN })';
 
@@ -18,7 +18,7 @@ describe('the size of an operation', () => {
   });
   afterAll(() => gateway.stop());
 
-  /** The answer, and the best time of three: the machine may be doing something else. */
+  /** The response, and the best time of three, since the machine may be busy. */
   const timed = async (query: string): Promise<Answer> => {
     const answers = [await gateway.ask(query), await gateway.ask(query), await gateway.ask(query)];
     return answers.reduce((best, answer) => (answer.ms < best.ms ? answer : best));

@@ -12,7 +12,7 @@ import { SocketClient } from '../support/socket-client';
 import { jwtSecret } from '../support/two-owners';
 
 const who = { query: '{ viewer { owner } }' };
-/** A window that no test sees the end of. */
+/** A window that does not end during a test. */
 const limit = (quota: number): string => `${quota}/24h`;
 
 describe('rate limits', () => {
@@ -132,7 +132,7 @@ describe('rate limits', () => {
       await other.flush();
       expect(other.take(policy, 'alice').isAllowed).toBe(false);
       expect(other.take(policy, 'bob').isAllowed).toBe(true);
-      // The first learns what the other counted when it has something to share itself.
+      // A process reads the counts of others when it shares its own.
       expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: true, remaining: 3 });
       await one.flush();
       expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: false, remaining: 0 });

@@ -22,7 +22,7 @@ afterAll(async () => {
   await watch.stop();
 });
 
-/** The URL of an archive whose pictures have so many bytes. */
+/** The URL of an archive with pictures of so many bytes. */
 async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
   const person = await Person.of(gateway, name);
   const size = { generations: Math.ceil(avatars / 12), avatarsEach: 12, photos: 0, eventsEach: 12 };
@@ -34,7 +34,7 @@ async function archiveOf(name: string, avatars: number, pictureBytes: number): P
   return exportMyData.url;
 }
 
-/** A client that takes the first bytes and then nothing. */
+/** A client that reads the first bytes and then stops reading. */
 async function stall(url: string): Promise<IncomingMessage> {
   const [response] = (await once(request(url, { agent: false }).end(), 'response')) as [IncomingMessage];
   response.pause();
@@ -67,10 +67,10 @@ describe('an archive', () => {
     let archive: Buffer = Buffer.alloc(0);
     const statements = await watch.during(async () => (archive = await fetched(url)));
     const seconds = Math.ceil((Date.now() - started) / 1_000);
-    // Those of the archive alone: workers send others meanwhile.
+    // Statements of the archive only, without those of workers.
     const reads = statements.filter((text) => /FROM exports\b|created_at <= \$2/.test(text));
     expect(reads.length).toBeGreaterThan(5);
-    // Of each kind a batch of 500, and a check a second.
+    // One batch of 500 per kind, and one check per second.
     expect(reads.length).toBeLessThan(40 + seconds);
     const files = unzip(archive);
     expect([...files.keys()].filter((name) => name.startsWith('avatars/'))).toHaveLength(1_200);

@@ -8,7 +8,7 @@ import { jwtSettings, Person, until } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { RawConnection } from '../support/raw-http';
 
-/** 8 kB a second, and a second's grace; four uploads at once, three of one owner. */
+/** 8 kB per second with a grace period of a second; four concurrent uploads, three per owner. */
 const settings = {
   ...jwtSettings,
   MAX_UPLOADS: '4',
@@ -32,7 +32,7 @@ afterEach(async () => {
 
 afterAll(() => gateway.stop());
 
-/** Begins an upload and sends nothing of its body yet. */
+/** Starts an upload without sending its body. */
 async function begin({ uploadUrl }: Slot, byteSize = 1_000_000): Promise<RawConnection> {
   const url = new URL(uploadUrl);
   const connection = await RawConnection.open(Number(url.port));
@@ -44,7 +44,7 @@ async function begin({ uploadUrl }: Slot, byteSize = 1_000_000): Promise<RawConn
   return connection;
 }
 
-/** Sends 16 kB a second: more than the minimum, and less than what keeps a place while all are taken. */
+/** Sends 16 kB per second: more than the minimum, and less than the rate that protects an upload at full capacity. */
 function trickle(connection: RawConnection): void {
   const timer = setInterval(() => connection.socket.write(Buffer.alloc(1_600)), 100);
   connection.socket.on('close', () => clearInterval(timer));
@@ -56,14 +56,14 @@ const put = async ({ uploadUrl }: Slot, bytes = photo): Promise<{ status: number
   return { status: response.status, code };
 };
 
-/** How many uploads have a file in this process. */
+/** The number of uploads with a file in this process. */
 async function spooled(): Promise<number> {
   const links = await readdir('/proc/self/fd');
   const targets = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
   return targets.filter((target) => target.startsWith(join(gateway.dataDir, 'uploads'))).length;
 }
 
-/** Bytes in buffers that something still holds. */
+/** Bytes in referenced buffers. */
 function bufferedBytes(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
@@ -129,7 +129,7 @@ describe('slow uploads', () => {
     }
     expect(await spooled()).toBe(3);
     expect(await readdir(join(gateway.dataDir, 'uploads'))).toEqual([]);
-    // Of 69 MB sent; what was read last may still be on its way to the files.
+    // Of 69 MB sent; the last bytes read may not be written yet.
     await until(async () => bufferedBytes() - before < 10_000_000);
     for (const { socket } of uploads) socket.write(piece);
     await until(async () => uploads.every(({ text }) => text.includes('UNSUPPORTED_TYPE')));

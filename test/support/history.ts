@@ -320,7 +320,7 @@ export function stepProblems(from: JobState, to: JobState): string[] {
   return [...(isMove ? [] : [moveProblem(from, to)]), ...progressProblems(from, to)];
 }
 
-/** What is wrong with a state that was read after another; there may have been others in between. */
+/** Lists violations between two reads of a state, with possible changes between them. */
 function readProblems(from: JobState, to: JobState): string[] {
   const closure = isModel(to) ? closures.model : closures.generation;
   const isMove = from.status === to.status || closure.get(from.status)!.has(to.status);
@@ -334,13 +334,13 @@ const moveProblem = (from: JobState, to: JobState): string =>
 
 function progressProblems(from: JobState, to: JobState): string[] {
   if (to.attempt < from.attempt) return [`${to.id} went back from attempt ${from.attempt} to ${to.attempt}`];
-  // A job that is queued again begins again, under the number of its last attempt until the next call.
+  // A job that returns to the queue keeps the number of its last attempt until the next call.
   const isSameTry = from.attempt === to.attempt && to.status !== 'QUEUED';
   if (!isSameTry || to.progress >= from.progress) return [];
   return [`${to.id} went back from ${from.progress} to ${to.progress} percent`];
 }
 
-/** Which states can be reached from which, over others. */
+/** The states that are reachable from each state, possibly through others. */
 function closureOf(moves: Readonly<Record<string, readonly string[]>>): Map<string, Set<string>> {
   const closure = new Map<string, Set<string>>();
   for (const start of Object.keys(moves)) {

@@ -1,6 +1,6 @@
 import { find, generate, instant, rename, slots, train } from './abuse-words';
 
-/** Texts that are expensive for a careless regular expression, or tempt a message to repeat them. */
+/** Texts that are expensive for a careless regular expression, or that a message may repeat. */
 export const hostileTexts = {
   suggestions: ' Did you mean ',
   'open suggestions': '?Did you mean ',
@@ -13,14 +13,14 @@ export const hostileTexts = {
   letters: 'a',
 } as const;
 
-/** An operation as JSON, with whatever is wrong about it. */
+/** An operation as JSON. */
 export type HostileOperation = Readonly<Record<string, unknown>>;
 
 const name = (text: string): string => text.replace(/\W/g, '_');
 const repeated = (count: number, text: string): string => text.repeat(count);
 
 /**
- * Every place of an operation that takes a text.
+ * Every part of an operation that contains text.
  * @param text - about 230 kB in JSON of one of {@link hostileTexts}
  */
 export function hostileOperations(text: string): [where: string, operation: HostileOperation][] {
@@ -63,7 +63,7 @@ export function hostileOperations(text: string): [where: string, operation: Host
   ];
 }
 
-/** Operations of 2,000 tokens or 250 kB that are expensive by their shape. */
+/** Operations of 2,000 tokens or 250 kB with an expensive structure. */
 export const hostileShapes: [what: string, operation: HostileOperation][] = [
   [
     'lists in lists',
@@ -98,7 +98,7 @@ export const hostileShapes: [what: string, operation: HostileOperation][] = [
   ],
 ];
 
-/** Headers and paths near Node's limit of 16 kB, and where they go. */
+/** Headers and paths near Node's limit of 16 kB, with their targets. */
 export function hostileRequests(
   text: string,
 ): { what: string; path?: string; headers?: Record<string, string> }[] {

@@ -14,10 +14,10 @@ export interface IdPlace {
   takes: 'id' | 'cursor';
 }
 
-/** Names of arguments by which a client continues a list or a stream. */
+/** Names of arguments with a cursor of a list or a stream. */
 const cursorNames: ReadonlySet<string> = new Set(['after', 'before', 'cursor']);
 
-/** Every place of a schema where a client can write an id or a cursor: arguments of any field, and inputs within. */
+/** Every argument and nested input field of a schema that takes an id or a cursor. */
 export function idPlaces(schema: GraphQLSchema): IdPlace[] {
   return Object.values(schema.getTypeMap())
     .filter((type) => !type.name.startsWith('__'))

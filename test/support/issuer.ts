@@ -2,22 +2,22 @@ import { createServer, type ServerResponse } from 'node:http';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import { listening, stopped } from './file-host';
 
-/** A key pair of the issuer's. */
+/** A key pair of the issuer. */
 interface IssuerKey {
   algorithm: string;
   privateKey: CryptoKey;
   publicKey: CryptoKey;
 }
 
-/** How a token is made. */
+/** Options of a token. */
 export interface TokenOptions {
   kid?: string;
   algorithm?: string;
-  /** Left out of the token if null. */
+  /** Not included in the token if null. */
   subject?: string | null;
   issuer?: string;
   audience?: string | string[];
-  /** When it ends, in seconds from now; never if null. */
+  /** The lifetime in seconds; unlimited if null. */
   endsInSeconds?: number | null;
   claims?: JWTPayload;
 }
@@ -26,11 +26,11 @@ export interface TokenOptions {
 export class Issuer {
   private readonly keys = new Map<string, IssuerKey>();
   private readonly published = new Set<string>();
-  /** How often its keys were asked for. */
+  /** The number of requests for its keys. */
   visits = 0;
-  /** What it answers instead of its keys. */
+  /** The response instead of its keys. */
   broken: { status: number; body: string } | null = null;
-  /** Whether it takes requests and answers none. */
+  /** Whether it accepts requests without answering them. */
   isHanging = false;
   private readonly held = new Set<ServerResponse>();
   private port = 0;
@@ -43,7 +43,7 @@ export class Issuer {
     else void this.keySet().then((body) => response.writeHead(200).end(body));
   });
 
-  /** Starts one with a key `first` of the algorithm. */
+  /** Starts an issuer with a key `first` of the algorithm. */
   static async start(algorithm = 'RS256'): Promise<Issuer> {
     const issuer = new Issuer();
     issuer.port = await listening(issuer.server);
@@ -70,13 +70,13 @@ export class Issuer {
     this.published.delete(kid);
   }
 
-  /** Ends the connections of those that it lets hang. */
+  /** Closes the connections of hanging requests. */
   hangUp(): void {
     for (const response of this.held) response.destroy();
     this.held.clear();
   }
 
-  /** A public key as its owner would write it into a file. */
+  /** A public key in PEM format. */
   async publicPem(kid: string): Promise<string> {
     return exportSPKI(this.keys.get(kid)!.publicKey);
   }
@@ -118,7 +118,7 @@ export async function signed(key: CryptoKey | string, options: TokenOptions): Pr
   return new SignJWT(payload).setProtectedHeader({ alg: algorithm, kid }).sign(bytes);
 }
 
-/** A token that says that it is not signed. */
+/** An unsigned token (`alg: none`). */
 export function unsigned(payload: JWTPayload): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'none', typ: 'JWT' })}.${part(payload)}.`;

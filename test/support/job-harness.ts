@@ -31,13 +31,13 @@ import { ScriptedProvider, type PaidCall } from './scripted-provider';
 export interface Job {
   table: JobTable;
   id: string;
-  /** Where its events stand. */
+  /** The stream of its events. */
   streamId: string;
   /** The prompt, which identifies the upstream calls of this job. */
   tag?: string;
 }
 
-/** What a training is asked with, where that matters. */
+/** Optional input of a training. */
 interface Training {
   owner?: string;
   idempotencyKey?: string | null;
@@ -57,7 +57,7 @@ export interface JobEvent {
  */
 export class JobHarness {
   readonly provider = new ScriptedProvider();
-  /** What the addresses lead to that the upstream names for its pictures. */
+  /** Downloads the pictures of the upstream. */
   pictures: (url: string) => Promise<Download> = (url) =>
     Promise.reject(new DownloadError('UNREACHABLE', `Nothing is scripted for ${url}.`));
   private readonly processes: JobProcess[] = [];
@@ -93,7 +93,7 @@ export class JobHarness {
     return harness;
   }
 
-  /** Another gateway process, with a disk of its own. */
+  /** Creates another gateway process with its own journal directory. */
   process(): JobProcess {
     const { database, photos, provider, media } = this;
     const folder = join(this.folder, `journal-${(this.folders += 1)}`);
@@ -101,12 +101,12 @@ export class JobHarness {
     return this.keep(new JobProcess({ database, photos, provider, media, pictures }, folder));
   }
 
-  /** The process that takes the place of one that is dead, or dies by this. */
+  /** Replaces a process, which is killed if it is running. */
   successor(of: JobProcess): JobProcess {
     return this.keep(of.successor());
   }
 
-  /** Photos as they are after their upload, though without bytes. */
+  /** Adds photos with status READY, without files. */
   async addPhotos(count: number, owner = localViewer.owner): Promise<string[]> {
     const ids = Array.from({ length: count }, () => newId());
     await this.database.rows(
@@ -117,7 +117,7 @@ export class JobHarness {
     return ids;
   }
 
-  /** Asks for a training, as a client does. */
+  /** Starts a training through the service. */
   async train({ idempotencyKey = null, owner = localViewer.owner, ...given }: Training = {}): Promise<Job> {
     const photoIds = given.photoIds ?? (await this.addPhotos(2, owner));
     const model = await this.models().train(
@@ -135,7 +135,7 @@ export class JobHarness {
     return { table: 'models', id: model.id, streamId: model.id };
   }
 
-  /** Asks for two avatars of a model that is READY. */
+  /** Requests two avatars of a new READY model. */
   async generate(owner = localViewer.owner): Promise<Job> {
     const modelId = newId();
     await this.database.rows(
@@ -147,7 +147,7 @@ export class JobHarness {
     return this.generateFrom(modelId, owner);
   }
 
-  /** Asks for two avatars of a model. */
+  /** Requests two avatars of a model. */
   async generateFrom(modelId: string, owner = localViewer.owner): Promise<Job> {
     const tag = newId();
     const prompts = [{ style: 'realistic', prompt: tag, negativePrompt: null, count: 2 }];
@@ -156,7 +156,7 @@ export class JobHarness {
     return { table: 'generations', id, streamId: modelId, tag };
   }
 
-  /** Asks for an avatar from one photo. */
+  /** Requests an avatar from one photo. */
   async generateInstant(): Promise<Job> {
     const [photoId] = await this.addPhotos(1);
     const tag = newId();
@@ -185,12 +185,12 @@ export class JobHarness {
     await this.lifecycle(table).delete(localViewer, id);
   }
 
-  /** The upstream fetches a photo of the call, as soon as it may. */
+  /** Fetches a photo of the call for the upstream. */
   async fetchPhoto(call: PaidCall): Promise<void> {
     const { pathname, searchParams } = new URL(call.photoUrls[0]!);
     const [, jobId, attempt, photoId] = /photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/.exec(pathname)!;
     const paidCall = { jobId: jobId!, attempt: Number(attempt) };
-    // The photo has no bytes here, so nothing is served; that it was asked for is what counts.
+    // The photo has no file, so nothing is served; only the request is recorded.
     await this.photos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
   }
 
@@ -207,7 +207,7 @@ export class JobHarness {
     return (await this.find(job))!;
   }
 
-  /** The paid calls of a job that the ledger knows, in their order. */
+  /** The ledger entries of a job in order. */
   async ledger({ table, id }: Job): Promise<SubmissionEntity[]> {
     const column = table === 'models' ? 'model_id' : 'generation_id';
     const rows = await this.database.rows<Record<string, unknown>>(
@@ -225,7 +225,7 @@ export class JobHarness {
     );
   }
 
-  /** Lets the time pass until a worker must look at the job again; leases end too. */
+  /** Makes the job due, and ends leases and pauses. */
   async untilDue({ table, id }: Job): Promise<void> {
     await this.database.rows(`UPDATE ${table} SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL`, [id]);
     await this.database.rows(
@@ -234,7 +234,7 @@ export class JobHarness {
     );
   }
 
-  /** Makes the job so much older, with all that is known of when it was submitted. */
+  /** Moves all times of the job into the past by this much. */
   async age(job: Job, ms: number): Promise<void> {
     const column = job.table === 'models' ? 'model_id' : 'generation_id';
     await this.database.rows(
@@ -258,7 +258,7 @@ export class JobHarness {
     await this.untilDue(job);
   }
 
-  /** Removes all jobs, and the processes with them. */
+  /** Removes all jobs and processes. */
   async clear(): Promise<void> {
     for (const process of this.processes) process.kill();
     this.provider.hangUp();
@@ -269,7 +269,7 @@ export class JobHarness {
     this.provider.reset();
   }
 
-  /** Ends everything. */
+  /** Removes all jobs and closes the database. */
   async stop(): Promise<void> {
     await this.clear();
     await this.ends();

@@ -11,15 +11,15 @@ const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
   generations: generationMoves,
 };
 
-/** States that no row leaves. */
+/** States that rows never leave. */
 const final = new Set(['READY', 'COMPLETED', 'PARTIAL', 'CANCELLED']);
 
-/** All ends. */
+/** All end states. */
 const ends = new Set([...final, 'FAILED']);
 
 /**
- * What must hold of a world at every moment, whatever has happened to it.
- * @returns what does not, in words
+ * Checks the invariants that hold at every moment.
+ * @returns the violations
  */
 export async function brokenInvariants(simulation: JobSimulation): Promise<string[]> {
   const broken = await Promise.all(simulation.jobs.map((job) => brokenJob(simulation, job)));
@@ -45,7 +45,7 @@ async function brokenJob(simulation: JobSimulation, job: TrackedJob): Promise<st
   return broken;
 }
 
-/** What must hold besides once everything has had its time: nothing waits for ever, and no id is on a disk alone. */
+/** Checks the invariants that hold once all work has ended: no job waits forever, and no id is only in a journal. */
 export async function unsettled(simulation: JobSimulation): Promise<string[]> {
   const broken = await brokenInvariants(simulation);
   for (const job of simulation.jobs) {
@@ -70,7 +70,7 @@ function brokenCalls({ calls }: JobSimulation, job: TrackedJob): string[] {
   return broken;
 }
 
-/** Events are numbered without a gap; of what is deleted whole, the last one is left. */
+/** Events are numbered without gaps; a deleted stream keeps its last event. */
 function brokenSequence(job: TrackedJob, events: readonly JobEvent[]): string[] {
   const isWhole = job.isDeleted && job.id === job.streamId;
   const first = isWhole ? events[0]?.sequence : 1;
@@ -121,7 +121,7 @@ function brokenRow({ last, setAside }: TrackedJob, row: JobRow): string[] {
   ]);
 }
 
-/** A picture may come after its generation has ended without it. */
+/** A picture may arrive after its generation has ended without it. */
 function isAllowed(before: string, now: string): boolean {
   return before === now || (before === 'PARTIAL' && now === 'COMPLETED');
 }
@@ -130,7 +130,7 @@ function whatBroke(rules: readonly [isBroken: boolean, what: string][]): string[
   return rules.filter(([isBroken]) => isBroken).map(([, what]) => what);
 }
 
-/** Every attempt is in the ledger, and no id that was written down once is missing. */
+/** Every attempt is in the ledger, and no recorded id is missing. */
 function brokenLedger(
   simulation: JobSimulation,
   job: TrackedJob,
@@ -148,7 +148,7 @@ function brokenLedger(
   return broken;
 }
 
-/** An id that was written down is in the ledger, or in the journal on its way there, and the job goes on by it. */
+/** A recorded id is in the ledger, or in the journal before that, and the job continues with it. */
 function brokenId(
   simulation: JobSimulation,
   call: UpstreamCall,
@@ -165,7 +165,7 @@ function isStored(entry: SubmissionEntity | undefined, { ref }: UpstreamCall): b
   return entry?.outcome === 'ACCEPTED' && entry.providerRef === ref;
 }
 
-/** Whose an id is that the upstream gave to two cannot be known; the first that comes to the database has it. */
+/** If the upstream returns one id for two jobs, the job that is stored first keeps it. */
 function isGivenTwice({ calls }: JobSimulation, { ref }: UpstreamCall): boolean {
   return calls.filter((call) => call.ref === ref).length > 1;
 }

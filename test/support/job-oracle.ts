@@ -15,35 +15,35 @@ import {
   type PaidCall,
 } from './scripted-provider';
 
-/** A paid call as the upstream knows it. */
+/** A paid call from the point of view of the upstream. */
 export interface UpstreamCall {
   job: TrackedJob;
   attempt: number;
   paid: PaidCall;
   by: JobProcess;
-  /** Whether the upstream works on it, and wants to be paid. */
+  /** Whether the upstream executes and charges it. */
   isExecuted: boolean;
-  /** The id that was answered, once it was. */
+  /** The id in the response; null before. */
   ref: string | null;
-  /** Whether the process that got the answer lived long enough to write it down. */
+  /** Whether the calling process was running long enough to record the response. */
   isKnown: boolean;
 }
 
-/** A job with what has happened to it so far. */
+/** A job with its history. */
 export interface TrackedJob extends Job {
   isDeleted: boolean;
-  /** Retries by a person that were accepted. */
+  /** Accepted retries by a person. */
   retries: number;
   retriesSinceCall: number;
-  /** Ids of attempts that a retry has put aside. */
+  /** Ids of attempts that a retry has replaced. */
   setAside: Set<string>;
-  /** As it was when it was last looked at. */
+  /** The row at the last check. */
   last: JobRow | null;
 }
 
 /**
- * What the upstream says in answer to a call, and what it means for the truth.
- * @param refs - an id that it has not given yet, and one that it has
+ * The response to a call; records the facts of the call.
+ * @param refs - an unused id and a used one
  */
 export function responseOf(
   call: UpstreamCall,
@@ -75,7 +75,7 @@ export function responseOf(
   }
 }
 
-/** What a person may do to a job. */
+/** Changes that a person can request. */
 export type Change = 'cancel' | 'retry' | 'delete';
 
 /** The documented error code with which a change is rejected; null if it is accepted. */
@@ -88,7 +88,7 @@ export function refusalOf(change: Change, row: JobRow | null): string | null {
   return may ? null : 'NOT_RETRYABLE';
 }
 
-/** A change was made. */
+/** Records an accepted change. */
 export function noteChange(job: TrackedJob, change: Change, before: JobRow | null): void {
   if (change === 'delete') job.isDeleted = true;
   if (change !== 'retry') return;
@@ -97,7 +97,7 @@ export function noteChange(job: TrackedJob, change: Change, before: JobRow | nul
   if (before?.providerRef) job.setAside.add(before.providerRef);
 }
 
-/** What was wrong with making a call, by what the ledger says when it comes in. */
+/** Lists violations by a call, given the ledger at its arrival. */
 export function wrongCall(job: TrackedJob, attempt: number, ledger: readonly SubmissionEntity[]): string[] {
   if (job.isDeleted) return [];
   const [before, present] = [ledger[attempt - 2]?.outcome, ledger[attempt - 1]?.outcome];
@@ -107,7 +107,7 @@ export function wrongCall(job: TrackedJob, attempt: number, ledger: readonly Sub
   return wrong;
 }
 
-/** The attempt that photo URLs are signed for. */
+/** The attempt in the photo URLs. */
 export function attemptIn({ photoUrls }: PaidCall): number | null {
   const match = /\/(\d+)\/[^/]+$/.exec(photoUrls[0] ?? '');
   return match && Number(match[1]);

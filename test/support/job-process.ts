@@ -26,10 +26,10 @@ import { UpstreamBudget } from '../../src/upstream/budget';
 import type { Download } from '../../src/upstream/download';
 import type { AvatarProvider } from '../../src/upstream/provider';
 
-/** The tables that jobs stand in. */
+/** The tables of jobs. */
 export type JobTable = 'models' | 'generations';
 
-/** So long that no lease ends by itself while a test runs; tests end them. */
+/** So long that no lease expires during a test; tests end leases explicitly. */
 export const leaseMs = 600_000;
 /** The grace period of an uncertain submission. */
 export const graceMs = 35 * 60_000;
@@ -38,16 +38,16 @@ export const deadlineMs = 3_600_000;
 /** How long a generation waits for pictures that cannot be fetched. */
 export const resultDeadlineMs = 600_000;
 
-/** What photo URLs begin with. */
+/** The prefix of photo URLs. */
 export const publicUrl = 'http://gateway.test';
 
-/** What a process is made around; shared by all. */
+/** The dependencies that all processes share. */
 export interface ProcessContext {
   database: Transactions;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   media: MediaStore;
-  /** What the addresses lead to that the upstream names for its pictures. */
+  /** Downloads the pictures of the upstream. */
   pictures: (url: string) => Promise<Download>;
 }
 
@@ -57,10 +57,10 @@ const silence = { announce: () => undefined };
 const inHand = new AsyncLocalStorage<JobProcess>();
 const armed = Symbol.for('likeness.failpoint');
 
-/** The process stands still for good. */
+/** A promise that never settles: the process is blocked. */
 class Crash extends Error {}
 
-/** The database as one process sees it: it may be away, and a dead process has none. */
+/** The database connection of one process: it can be unavailable, and a killed process has none. */
 class ProcessDatabase implements Transactions {
   isAway = false;
   isDead = false;
@@ -89,15 +89,15 @@ class ProcessDatabase implements Transactions {
 }
 
 /**
- * A gateway process as far as paid calls go: what claims, submits, follows, and keeps the journal, in the test's own
- * process. It can die at every failpoint, and whenever it waits; nothing that it has begun goes on then.
+ * The job workers and the journal of a gateway process, run inside the process of the test.
+ * It can be killed at every failpoint and while it waits; work in progress then stops.
  */
 export class JobProcess {
   readonly settlement: Settlement;
   readonly journal: Journal;
   /** The unknown status words that were reported. */
   readonly unknownWords: string[] = [];
-  /** What was counted of finished pictures. */
+  /** Metrics of finished pictures. */
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
   private readonly submission: SubmissionWork;
@@ -110,7 +110,7 @@ export class JobProcess {
   private crashPoint: FailpointName | null = null;
   private interlude: { point: FailpointName; happens: () => Promise<void> } | null = null;
 
-  /** @param folder - of the journal; a process that takes the place of a dead one has its folder */
+  /** @param folder - the directory of the journal; a replacement process uses the directory of the killed one */
   constructor(
     private readonly context: ProcessContext,
     private readonly folder: string,
@@ -162,7 +162,7 @@ export class JobProcess {
     });
   }
 
-  /** Whether its database can be reached. */
+  /** Whether its database is available. */
   set isCutOff(isAway: boolean) {
     this.database.isAway = isAway;
   }
@@ -171,32 +171,32 @@ export class JobProcess {
     return this.database.isDead;
   }
 
-  /** Where it will die, if it comes there. */
+  /** The failpoint at which it is killed. */
   get dyingAt(): FailpointName | null {
     return this.crashPoint;
   }
 
-  /** It will die when it comes to this point, if it does. */
+  /** Kills it at this failpoint. */
   crashAt(point: FailpointName | null): void {
     this.crashPoint = point;
   }
 
-  /** Something happens when it comes to this point next, and it goes on after that. Null: nothing does after all. */
+  /** Runs a function at the next visit of this failpoint, then continues. Null: removes it. */
   pauseAt(point: FailpointName | null, happens: () => Promise<void> = () => Promise.resolve()): void {
     this.interlude = point && { point, happens };
   }
 
-  /** One pass over what is due before and around a paid call. */
+  /** Runs one pass of submissions. */
   submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
     return this.run(() => this.submission.processBatch(this.steps[table], signal));
   }
 
-  /** Something happens before each statement outside of transactions. */
+  /** Runs a function before each statement outside of transactions. */
   set onStatement(happens: (text: string) => void) {
     this.database.onStatement = happens;
   }
 
-  /** One pass over what the upstream works on, and one over failed jobs that it may still finish. */
+  /** Runs one pass of polls, and one of the late watch. */
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
@@ -205,41 +205,41 @@ export class JobProcess {
     });
   }
 
-  /** One pass over what has waited for longer than it may. */
+  /** Runs one pass over jobs whose deadline has passed. */
   endOverdue(table: JobTable): Promise<unknown> {
     return this.run(() => this.overdue.processBatch(this.steps[table]));
   }
 
-  /** One pass over finished pictures that are not stored yet. */
+  /** Runs one pass over finished pictures that are not stored yet. */
   storePictures(signal = new AbortController().signal): Promise<unknown> {
     return this.run(async () =>
       joinBatches(await this.avatars.processBatch(signal), await this.avatars.processRetryBatch(signal)),
     );
   }
 
-  /** Checks the account if it is paused and that is due. */
+  /** Checks the account if it is paused and a check is due. */
   probe(): Promise<unknown> {
     return this.run(() => this.account.probe(new AbortController().signal));
   }
 
-  /** Brings what only the journal knows into the database. */
+  /** Stores ids that only the journal holds. */
   replay(): Promise<unknown> {
     return this.run(() => this.settlement.replay(this.steps));
   }
 
-  /** What a kind of job does on its way. */
+  /** The workers of one kind of job. */
   stepsOf(table: JobTable): JobSteps {
     return this.steps[table];
   }
 
-  /** Dies now. */
+  /** Kills the process. */
   kill(): void {
     if (this.isDead) return;
     this.database.isDead = true;
     this.journal.stop();
   }
 
-  /** The process that takes the place of this one after its death, with the same disk. */
+  /** The process that replaces this one after a kill, with the same journal directory. */
   successor(): JobProcess {
     this.kill();
     return new JobProcess(this.context, this.folder);
@@ -251,7 +251,7 @@ export class JobProcess {
     if (!this.isDead) this.journal.stop();
   }
 
-  /** Comes to a failpoint. */
+  /** Called at each failpoint. */
   async reach(point: FailpointName): Promise<void> {
     if (!this.isDead && this.crashPoint === point) this.kill();
     if (this.isDead) throw new Crash();
@@ -277,12 +277,12 @@ export class JobProcess {
   }
 }
 
-/** What a pass has started ends before a test goes on. */
+/** Waits for the work that a pass has started. */
 async function endOf(result: unknown): Promise<void> {
   if (typeof result === 'object' && result !== null && 'ended' in result) await result.ended;
 }
 
-/** Lets processes die at failpoints, from now on, in this test file. */
+/** Enables failpoints for the processes of this test file. */
 export function armFailpoints(): void {
   Object.assign(globalThis, {
     [armed]: (point: FailpointName) => inHand.getStore()?.reach(point),

@@ -1,19 +1,19 @@
 import type { Job, JobHarness } from './job-harness';
 import type { JobProcess, JobTable } from './job-process';
 
-/** Everything that is paid for. */
+/** All paid kinds of jobs. */
 export const jobTypes = ['training', 'generation', 'generation from a photo'] as const;
 
-/** One of {@link nouns}. */
+/** One of {@link jobTypes}. */
 export type JobType = (typeof jobTypes)[number];
 
 /** Those whose submission makes the upstream fetch photos. */
 export const jobTypesWithPhotos = ['training', 'generation from a photo'] as const;
 
-/** The state of a job that the upstream has. */
+/** The state of a job that the upstream is processing. */
 export const running: Record<JobTable, string> = { models: 'TRAINING', generations: 'GENERATING' };
 
-/** Asks for one, as a client does. */
+/** Creates a job of the given type. */
 export function begin(harness: JobHarness, jobType: JobType): Promise<Job> {
   const asking = {
     training: () => harness.train(),
@@ -23,7 +23,7 @@ export function begin(harness: JobHarness, jobType: JobType): Promise<Job> {
   return asking[jobType]();
 }
 
-/** Does whatever is due, and whatever would be due some time before the grace is over, several times. */
+/** Runs all work that is due before the end of the grace period, several times. */
 export async function runAllWork(harness: JobHarness, job: Job, by: JobProcess): Promise<void> {
   for (let time = 0; time < 4; time += 1) {
     await harness.untilDue(job);
@@ -32,7 +32,7 @@ export async function runAllWork(harness: JobHarness, job: Job, by: JobProcess):
   }
 }
 
-/** What the ledger says of how the job's paid calls ended, in their order. */
+/** The outcomes of the job's paid calls in the ledger, in order. */
 export async function outcomes(harness: JobHarness, job: Job): Promise<string[]> {
   return (await harness.ledger(job)).map(({ outcome }) => outcome);
 }

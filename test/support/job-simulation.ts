@@ -23,26 +23,26 @@ import {
 } from './job-steps';
 import type { ScriptedResponse, HeldCall, PaidCall } from './scripted-provider';
 
-/** How a job begins. */
+/** The initial state of a job. */
 export interface InitialJob {
   jobType: JobType;
   isSubmitted: boolean;
 }
 
-/** An open call. */
+/** A paid call without a response. */
 interface OpenCall {
   call: UpstreamCall;
   held: HeldCall;
-  /** Of the pass that waits for it. */
+  /** The pass that waits for it. */
   pass: Promise<void>;
 }
 
-/** Jobs, two processes and an upstream, to which things happen one after the other. */
+/** Simulates jobs, two processes and an upstream, one step after the other. */
 export class JobSimulation {
   readonly jobs: TrackedJob[] = [];
   readonly calls: UpstreamCall[] = [];
   readonly processes: JobProcess[];
-  /** What was wrong at the moment of a call. */
+  /** Violations found when a call arrived. */
   readonly violations: string[] = [];
   private readonly open: OpenCall[] = [];
   private calling: { by: JobProcess; response: ResponseName | HoldName } | null = null;
@@ -54,7 +54,7 @@ export class JobSimulation {
     harness.pictures = fetchPicture;
   }
 
-  /** @param births - which jobs there are, and whether the upstream has them already */
+  /** @param initialJobs - the jobs, and whether the upstream already has them */
   static async open(harness: JobHarness, initialJobs: readonly InitialJob[]): Promise<JobSimulation> {
     const simulation = new JobSimulation(harness);
     for (const { jobType, isSubmitted } of initialJobs) {
@@ -79,7 +79,7 @@ export class JobSimulation {
     return simulation;
   }
 
-  /** Lets it happen. What cannot happen now does nothing. */
+  /** Performs a step. A step that is not possible now has no effect. */
   async perform(step: Step): Promise<void> {
     switch (step.op) {
       case 'submit':
@@ -106,7 +106,7 @@ export class JobSimulation {
     }
   }
 
-  /** The upstream does well from now on, the database is there, and time passes until everything has ended. */
+  /** Ends all faults and advances the time until every job has ended. */
   async settle(): Promise<void> {
     const { provider } = this.harness;
     this.processes.forEach((process) => (process.isCutOff = false));
@@ -162,7 +162,7 @@ export class JobSimulation {
     if (!open) return;
     const { call, held, pass } = open;
     const said = endOf(call.isExecuted, response);
-    // Certain answers are insisted on for a minute while the database is away: let it come back.
+    // Certain responses are retried for a minute during a database outage, so the database is reconnected.
     if (said !== 'accept' && said !== 'duplicate') call.by.isCutOff = false;
     call.by.crashAt(crash);
     held.answer(this.responseOf(call, said));
@@ -200,7 +200,7 @@ export class JobSimulation {
     this.raise(step.by);
   }
 
-  /** Time passes. Whatever the upstream has taken, it fetches the photos of meanwhile. */
+  /** Advances the time. The upstream fetches the photos of executed calls meanwhile. */
   private async wait(job: TrackedJob, ms: number): Promise<void> {
     if (ms >= graceMs) await this.fetchPhotos(job);
     await this.harness.age(job, ms);
@@ -248,7 +248,7 @@ export class JobSimulation {
     await this.harness.untilDue(job);
   }
 
-  /** A pass without a database ends with an error, which costs the clock a pause. */
+  /** A pass without a database ends with an error, which delays the periodic task. */
   private async quietly(pass: Promise<unknown>): Promise<void> {
     await pass.catch((error: unknown) => {
       if ((error as { code?: string }).code !== 'SERVICE_UNAVAILABLE') throw error;
@@ -260,7 +260,7 @@ export class JobSimulation {
     return responseOf(call, name, { fresh, used: this.calls.find(({ ref }) => ref !== null)?.ref ?? fresh });
   }
 
-  /** A paid call comes in: was it right to make it? */
+  /** Checks whether a paid call was allowed when it arrives. */
   private async onCall(paid: PaidCall): Promise<void> {
     const { by, response } = this.calling!;
     const job = this.jobs.find(({ id, tag }) => paid.photoUrls[0]?.includes(id) ?? tag === paid.prompt)!;

@@ -23,12 +23,12 @@ export type ResponseName =
   | 'unclearTaken'
   | 'unclearLost';
 
-/** Calls that stay open. */
+/** Calls without a response yet. */
 export const holds = ['holdTaken', 'holdLost'] as const;
 /** One of {@link holds}. */
 export type HoldName = (typeof holds)[number];
 
-/** What polls are answered. */
+/** Responses to polls. */
 export const answers = {
   running: running(),
   half: running(50),
@@ -44,7 +44,7 @@ export const answers = {
   doneEmpty: done(),
 } as const satisfies Record<string, PollAnswer>;
 
-/** How much time may pass at once, in milliseconds. */
+/** Steps of time, in milliseconds. */
 export const times = {
   aMoment: 2 * 60_000,
   grace: graceMs + 1_000,
@@ -52,7 +52,7 @@ export const times = {
   aDay: 25 * 3_600_000,
 } as const;
 
-/** Where a process may die while it submits, and while it polls. */
+/** The failpoints of a submission. */
 export const submitCrashes = [
   'submission:before-call',
   'submission:answered',
@@ -61,19 +61,19 @@ export const submitCrashes = [
   'move:before-commit',
 ] as const satisfies FailpointName[];
 
-/** Where a process may die while it polls. */
+/** The failpoints of a poll. */
 export const pollCrashes = ['poll:answered', 'move:before-commit', 'move:committed'] as const;
 
-/** Where a process may die while it stores pictures. */
+/** The failpoints of storing pictures. */
 export const storeCrashes = ['result:fetched', 'result:stored', 'move:before-commit'] as const;
 
-/** What may happen in the middle of another thing. */
+/** Steps during another step. */
 export type Meanwhile =
   | { op: 'poll'; job: number; says: keyof typeof answers }
   | { op: 'cancel' | 'retry' | 'delete'; job: number }
   | { op: 'wait'; job: number; time: keyof typeof times };
 
-/** One thing that happens. Jobs, processes and calls are given by their numbers. */
+/** A step. Jobs, processes and calls are given by index. */
 export type Step =
   | { op: 'submit'; by: number; job: number; response: ResponseName | HoldName; crash: FailpointName | null }
   | { op: 'answer'; call: number; response: ResponseName; crash: FailpointName | null }
@@ -83,7 +83,7 @@ export type Step =
       job: number;
       says: keyof typeof answers;
       crash: FailpointName | null;
-      /** What happens between the answer and the writing of it; by the other process, where one does it. */
+      /** What happens between the response and its commit, in the other process if applicable. */
       meanwhile: Meanwhile | null;
     }
   | { op: 'store'; by: number; crash: FailpointName | null }
@@ -91,12 +91,12 @@ export type Step =
   | { op: 'wait'; job: number; time: keyof typeof times }
   | { op: 'crash' | 'cut' | 'mend' | 'replay'; by: number };
 
-/** Whether the upstream works on a call that ends so, and wants to be paid. */
+/** Whether the upstream executes and charges a call with this response. */
 export const isExecutedBy = (response: ResponseName | HoldName): boolean =>
   ['accept', 'acceptWhileCut', 'duplicate', 'unclearTaken', 'holdTaken'].includes(response);
 
 /**
- * How a call that was open may end. What the upstream did with it was decided when it came; only what it says of it can
+ * The possible end of an open call. Whether the upstream executed it was decided at its arrival; only the response can
  * vary.
  */
 export function endOf(isExecuted: boolean, response: ResponseName): ResponseName {

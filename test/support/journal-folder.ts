@@ -11,7 +11,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Journal, type JournalEntry } from '../../src/jobs/journal';
 
-/** Entries that differ in all that matters. */
+/** Entries that differ in every field. */
 export const entries: JournalEntry[] = ['ref-1', 'référence-☃', 'ref-3'].map((ref, index) => ({
   table: index === 1 ? 'generations' : 'models',
   id: `0189000${index}-0000-7000-8000-000000000000`,
@@ -24,12 +24,12 @@ export const entries: JournalEntry[] = ['ref-1', 'référence-☃', 'ref-3'].map
 /** A line as the journal writes it. */
 export const line = (value: object): string => `\n${JSON.stringify(value)}\n`;
 
-/** What a settled line holds. */
+/** The content of a settled line. */
 export const settled = ({ table, id, attempt }: JournalEntry): object => ({
   settled: `${table}/${id}/${attempt}`,
 });
 
-/** A folder of journals of several processes; all in this process, so with one host name and process id. */
+/** The journal directory of several processes, all simulated in this process with one host name and process id. */
 export class JournalFolder {
   readonly path = join(mkdtempSync(join(tmpdir(), 'likeness journal ')), 'journal');
   private readonly opened: Journal[] = [];
@@ -39,7 +39,7 @@ export class JournalFolder {
     return existsSync(this.path) ? readdirSync(this.path) : [];
   }
 
-  /** As at the start of a gateway. By default a file is orphaned when it was seen twice without a change. */
+  /** Opens a journal as at the start of a gateway. By default a file is orphaned when it was seen twice without a change. */
   start(orphanedMs = 0): Journal {
     const before = this.files;
     const journal = new Journal(this.path, orphanedMs);
@@ -52,7 +52,7 @@ export class JournalFolder {
     return journal;
   }
 
-  /** The file that a journal began with. */
+  /** The first file of a journal. */
   fileOf(journal: Journal): string {
     return join(this.path, this.names.get(journal)!);
   }
@@ -61,12 +61,12 @@ export class JournalFolder {
     return readFileSync(this.fileOf(journal), 'utf8');
   }
 
-  /** A file as version 0.1.0 named it. */
+  /** A file with the naming of version 0.1.0. */
   legacyFile(host = hostname(), pid = 4242): string {
     return join(this.path, `submissions-${host}-${pid}.ndjson`);
   }
 
-  /** What an earlier process wrote. */
+  /** Entries of an earlier process. */
   leave(path: string, text: string | Uint8Array): void {
     mkdirSync(this.path, { recursive: true });
     writeFileSync(path, text);

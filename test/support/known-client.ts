@@ -3,7 +3,7 @@ import { Database } from '../../src/database/database';
 import type { TestGateway } from './gateway';
 import type { Answer } from './tiny-gateway';
 
-/** What goes with a request. */
+/** Credentials and headers of a request. */
 export interface AskOptions {
   variables?: unknown;
   headers?: Readonly<Record<string, string>>;
@@ -30,7 +30,7 @@ export async function askAs(
   return { status: response.status, ms: performance.now() - startedMs, ...answer };
 }
 
-/** The gateway's database, for what no client is shown. */
+/** Queries the gateway's database directly. */
 export async function lookInto(gateway: TestGateway): Promise<{ sql: Database; close: () => Promise<void> }> {
   const source = await createDataSource({
     url: gateway.database.url,

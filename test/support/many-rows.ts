@@ -12,8 +12,8 @@ export interface RowCounts {
 }
 
 /**
- * Gives an owner a model with as many finished generations as wanted, and everything that belongs to them but the bytes:
- * what years of use leave, in a second.
+ * Gives an owner a model with the given number of finished generations and all related rows, without files:
+ * the data of years of use, created in a second.
  * @returns the model's UUID
  */
 export async function createManyRows(gateway: TestGateway, owner: string, size: RowCounts): Promise<string> {
@@ -60,7 +60,7 @@ export async function createManyRows(gateway: TestGateway, owner: string, size: 
 
 /**
  * Gives each avatar of an owner a picture of zero bytes of the given size, stored as a sparse file that uses no disk space.
- * @returns how many
+ * @returns the number of avatars
  */
 export async function enlargeAvatars(gateway: TestGateway, owner: string, byteSize: number): Promise<number> {
   const rows = await rowsOf<{ id: string }>(gateway, 'SELECT id FROM avatars WHERE owner = $1', [owner]);

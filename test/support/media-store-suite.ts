@@ -5,7 +5,7 @@ import type { ByteRange, MediaStore } from '../../src/storage/media-store';
 /** A new key; ids are random, so that tests may share a store. */
 export const newKey = (folder = 'photos', ending = '.jpg'): string => `${folder}/${randomUUID()}${ending}`;
 
-/** Bytes in pieces, as a socket brings them. */
+/** Bytes in chunks, like those of a socket. */
 export async function* pieces(...parts: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
     await soon();
@@ -13,7 +13,7 @@ export async function* pieces(...parts: (string | Buffer)[]): AsyncGenerator<Uin
   }
 }
 
-/** All that is under a key, or null. */
+/** The content of a key, or null. */
 export async function readAll(store: MediaStore, key: string, range?: ByteRange): Promise<Buffer | null> {
   const found = await store.open(key, range);
   if (!found) return null;
@@ -225,7 +225,7 @@ async function checksItself(store: MediaStore): Promise<void> {
   expect(await listed(store, '')).toEqual(before);
 }
 
-/** What every media store promises: a test for each. All leave the store usable for the next. */
+/** The contract of every media store, one test each. All leave the store usable for the next. */
 export const mediaStoreSuite: readonly (readonly [
   promise: string,
   test: (store: MediaStore) => Promise<void>,

@@ -32,14 +32,14 @@ export class Owner {
     return this.ask(trainModel, { input: { name: 'Me', type: 'WOMAN', photoUrls, idempotencyKey } });
   }
 
-  /** Trains, which must be allowed, and gives the global id. */
+  /** Starts a training and returns the global id. */
   async trained(idempotencyKey?: string): Promise<string> {
     const { data, errors } = await this.train(idempotencyKey);
     if (errors) throw new Error(JSON.stringify(errors));
     return (data as { trainModel: { model: { id: string } } }).trainModel.model.id;
   }
 
-  /** Asks for avatars from one photo. */
+  /** Requests avatars from one photo. */
   async instant(count: number): Promise<Answer> {
     const input = { photoUrl: photoUrls[0], prompt: 'a portrait', count };
     return this.ask(
@@ -48,7 +48,7 @@ export class Owner {
     );
   }
 
-  /** What has been asked for so far, as its owner sees it. */
+  /** The owner's current use of quotas. */
   async usage(): Promise<unknown> {
     const { data } = await this.ask('{ viewer { usage { trainingsToday avatarsToday running } } }');
     return (data as { viewer: { usage: unknown } }).viewer.usage;

@@ -6,11 +6,11 @@ const generationFields = `${job} prompts { prompt } model { id name } avatars { 
 const avatarFields = 'id url style prompt generation { id }';
 const photoFields = 'id status url filename';
 
-/** One place of the schema where a client writes an id, and how it is written there. */
+/** A place of the schema that takes an id, and how the id is passed. */
 export interface Row {
   place: string;
   query: string;
-  /** What is sent for an id; `mine` is what the asking owner has. */
+  /** The variables for an id; `mine` are the ids of the caller. */
   variables: (id: string, mine: Belongings) => Record<string, unknown>;
   /**
    * Which of an owner's own ids returns data there. Null for the receipt of an erasure,
@@ -28,7 +28,7 @@ const byId = (field: string, selection: string, own: keyof Belongings, kind = 'q
 const changing = (field: string, selection: string, own: keyof Belongings): Row =>
   byId(field, selection, own, 'mutation');
 
-/** Every place that takes an id. What deletes comes last, since the owner does it too in the end. */
+/** Every place that takes an id. Deletions are last, since the owner performs them too. */
 export const walk: readonly Row[] = [
   byId('model', modelFields, 'readyModel'),
   byId('generation', generationFields, 'completedGeneration'),
@@ -102,15 +102,15 @@ export const walk: readonly Row[] = [
   changing('deleteModel', 'deletedId', 'readyModel'),
 ];
 
-/** Deleting answers alike whether there was something or not: what it did is seen by reading. */
+/** Deletions return the same response in both cases: their effect is checked by reading. */
 export const isSilent = ({ place }: Row): boolean => place.startsWith('Mutation.delete');
 
-/** A place that takes a cursor. `own` is an id of the asker's, below which the list or stream lies. */
+/** A place that takes a cursor. `own` is an id of the caller that contains the list or stream. */
 export interface CursorRow {
   place: string;
   query: string;
   own?: keyof Belongings;
-  /** A cursor of that kind: of the owner's, or of what never was. */
+  /** A cursor of that kind: of the owner, or of an unknown id. */
   cursor: 'modelCursor' | 'generationCursor' | 'listCursor';
 }
 

@@ -6,16 +6,16 @@ import { signed } from './issuer';
 import { facePhoto } from './pictures';
 import { SocketClient } from './socket-client';
 
-/** What tokens of these tests are signed with. */
+/** The secret of tokens in these tests. */
 const secret = 'a secret that two programs share, 40 bytes';
 
-/** Settings of a gateway that knows who is asking. */
+/** Settings of a gateway with authentication. */
 export const jwtSettings = { AUTH: 'jwt', JWT_SECRET: secret };
 
-/** How long a test waits for something to happen, in milliseconds. */
+/** How long a test waits for a state, in milliseconds. */
 const patienceMs = 25_000;
 
-/** An erasure as it is answered. */
+/** The response to an erasure. */
 export interface Receipt {
   receipt: string;
   erasedAt: string;
@@ -43,7 +43,7 @@ export class Person {
     return new Person(gateway, name, token, new Caller(() => gateway.url, token));
   }
 
-  /** Asks for slots for photos of so many bytes at most. */
+  /** Creates upload slots for photos of up to so many bytes. */
   async slots(count: number, filename = 'me.jpg', byteSize = 1_000_000): Promise<Slot[]> {
     const files = Array.from({ length: count }, () => ({ filename, contentType: 'image/jpeg', byteSize }));
     const { createPhotoUploads } = await this.caller.take<{ createPhotoUploads: { uploads: Slot[] } }>(
@@ -53,7 +53,7 @@ export class Person {
     return createPhotoUploads.uploads;
   }
 
-  /** Uploads drawn faces under the given name and gives the photos' ids. */
+  /** Uploads drawn faces under the given name and returns the photos' ids. */
   async upload(count: number, filename?: string): Promise<string[]> {
     const faces = await Promise.all(
       Array.from({ length: count }, (_, seed) => facePhoto(seed, { width: 640 })),
@@ -85,7 +85,7 @@ export class Person {
     return generateAvatars.generation.id;
   }
 
-  /** Waits until a model or generation is in the state, and fails if it ends in another. */
+  /** Waits until a model or generation has the state, and fails if it has another end state. */
   async becomes(kind: 'model' | 'generation' | 'photo', id: string, wanted: string): Promise<void> {
     const ends = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED', 'PURGED', 'REJECTED'];
     let status = '';
@@ -100,7 +100,7 @@ export class Person {
     if (status !== wanted) throw new Error(`The ${kind} is ${status} and not ${wanted}.`);
   }
 
-  /** A model that is READY, with a finished generation. */
+  /** Creates a READY model with a finished generation. */
   async settle(
     prompt = 'by the sea',
     count = 2,
@@ -113,7 +113,7 @@ export class Person {
     return { modelId, generationId, photoIds };
   }
 
-  /** Opens a socket on which it may subscribe. */
+  /** Opens an authenticated WebSocket. */
   connect(): Promise<SocketClient> {
     return SocketClient.greeted(this.gateway.url, { authorization: `Bearer ${this.token}` });
   }
@@ -126,7 +126,7 @@ export class Person {
     return deleteMyData;
   }
 
-  /** The erasure of a receipt, as anybody may ask for it. */
+  /** Reads the erasure of a receipt without authentication of its owner. */
   async erasure(receipt: string): Promise<Receipt | null> {
     const { erasure } = await this.caller.take<{ erasure: Receipt | null }>(
       `query ($receipt: ID!) { erasure(receipt: $receipt) { ${receiptFields} } }`,
@@ -136,7 +136,7 @@ export class Person {
   }
 }
 
-/** Waits until it holds, asking again and again. */
+/** Polls until the condition holds. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!(await holds())) {
@@ -161,7 +161,7 @@ export async function rowsOf<Row>(
   }
 }
 
-/** Tables that hold the word anywhere, in any column of any row. */
+/** The tables that contain the word in any column of any row. */
 export async function tablesWith(gateway: TestGateway, word: string): Promise<string[]> {
   const tables = await rowsOf<{ name: string }>(
     gateway,

@@ -1,18 +1,18 @@
 import { request } from 'node:http';
 
-/** What came back: the status and the JSON. */
+/** The status and JSON of the response. */
 export interface Answer {
   status: number;
   body: Record<string, unknown>;
 }
 
-/** Sends a photo as a client would. */
+/** Uploads a photo. */
 export async function put(url: string, bytes: Buffer): Promise<Answer> {
   const response = await fetch(url, { method: 'PUT', body: new Uint8Array(bytes) });
   return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
-/** A PUT whose pieces the test sends itself; without a length unless one is given. */
+/** A PUT whose body the test writes; without a length unless given. */
 export function putInPieces(
   url: string,
   length?: number,

@@ -30,7 +30,7 @@ import { listening, stopped } from './file-host';
 /** The limit on one photo in these tests, in bytes. */
 export const maxPhotoBytes = 3_000_000;
 
-/** Everything that photos need, with the routes that lead to them, around a database and a folder of their own. */
+/** The photo services and routes on a new database and directory. */
 export interface PhotoEnvironment {
   database: Database;
   store: WatchedStore;
@@ -38,20 +38,20 @@ export interface PhotoEnvironment {
   photos: PhotoService;
   training: TrainingPhotoService;
   intake: PhotoIntake;
-  /** One pass that fetches photos from URLs, to its end; gives how many it took up. */
+  /** Runs one pass that fetches photos from URLs; returns how many it claimed. */
   fetchDue(signal: AbortSignal): Promise<number>;
   purge: PhotoPurgeWork;
   deletion: MediaDeletion;
-  /** How often waiting jobs were announced to be due. */
+  /** How often waiting jobs were announced as due. */
   wakes: () => number;
   stop(): Promise<void>;
 }
 
-/** A store on disk whose steps a test may delay, or let fail. */
+/** A disk store whose steps a test can delay or fail. */
 class WatchedStore implements MediaStore {
-  /** Awaited before bytes are stored. */
+  /** Awaited before a file is stored. */
   beforePut: () => Promise<void> = async () => undefined;
-  /** Awaited before bytes are deleted. */
+  /** Awaited before a file is deleted. */
   beforeDelete: (key: string) => Promise<void> = async () => undefined;
 
   constructor(private readonly inner: MediaStore) {}
@@ -77,7 +77,7 @@ class WatchedStore implements MediaStore {
     return new Map([...failures, ...others]);
   }
 
-  /** Lists what is there, however new. */
+  /** Lists all files, including new ones. */
   list(prefix: string): AsyncIterable<string> {
     return this.inner.list(prefix, 0);
   }
@@ -132,7 +132,7 @@ interface BuildOptions {
   lookup: Resolve | undefined;
 }
 
-/** Limits that no test meets by accident. */
+/** Limits that tests do not reach by accident. */
 const generous: TransferLimits = {
   maxTransfers: 100,
   maxPerOwner: 100,

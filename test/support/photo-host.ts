@@ -3,16 +3,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
 
-/** What is found under a path. */
+/** The content of a path. */
 interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: Buffer;
 }
 
-/** A web server with photos on it, for an upstream to fetch. */
+/** A web server with photos for an upstream to fetch. */
 export class PhotoHost {
-  /** Paths in the order in which they were fetched. */
+  /** The fetched paths in order. */
   readonly fetched: string[] = [];
   private readonly pages = new Map<string, Page>();
 
@@ -31,13 +31,13 @@ export class PhotoHost {
     return new PhotoHost(server);
   }
 
-  /** Puts something under a path and gives its URL. */
+  /** Serves content under a path and returns its URL. */
   put(path: string, body: Buffer | string, type = 'image/jpeg', status = 200): string {
     this.pages.set(path, { status, type, body: Buffer.from(body) });
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${path}`;
   }
 
-  /** URLs of as many photos of heads, in front of backgrounds of a hue. */
+  /** URLs of so many photos of heads, with a background of the hue. */
   async heads(count: number, hue: number): Promise<string[]> {
     return Promise.all(
       Array.from({ length: count }, async (_, index) =>
@@ -56,7 +56,7 @@ export class PhotoHost {
 
 const notThere: Page = { status: 404, type: 'text/plain', body: Buffer.from('not there') };
 
-/** Something like a portrait: a head with eyes, a little elsewhere in each photo. */
+/** A portrait-like photo: a head with eyes, at a different position in each photo. */
 export async function headPhoto(hue: number, index: number): Promise<Buffer> {
   const x = 240 + (index % 5) * 8;
   const y = 230 + (index % 3) * 10;

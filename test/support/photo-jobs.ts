@@ -1,7 +1,7 @@
 import { newId } from '../../src/core/ids';
 import type { Sql } from '../../src/core/sql';
 
-/** Writes a model that is QUEUED as the models feature would, with nothing to do for an hour. */
+/** Inserts a QUEUED model that is due in an hour. */
 export async function insertModel(sql: Sql, photoIds: readonly string[]): Promise<string> {
   const id = newId();
   await sql.rows(
@@ -17,7 +17,7 @@ export async function insertModel(sql: Sql, photoIds: readonly string[]): Promis
   return id;
 }
 
-/** Writes a generation from one photo, in the given state. */
+/** Inserts a generation from one photo in the given state. */
 export async function insertInstantGeneration(sql: Sql, status: string, photoId: string): Promise<string> {
   const id = newId();
   await sql.rows(
@@ -28,7 +28,7 @@ export async function insertInstantGeneration(sql: Sql, status: string, photoId:
   return id;
 }
 
-/** Writes down a paid call for a job, as it is before the call. */
+/** Inserts the ledger entry of a call, as before the call. */
 export async function insertSubmission(
   sql: Sql,
   job: { modelId?: string; generationId?: string },
@@ -41,7 +41,7 @@ export async function insertSubmission(
   );
 }
 
-/** Moves a job, without more ado. */
+/** Sets the state of a job. */
 export async function setStatus(
   sql: Sql,
   table: 'models' | 'generations',

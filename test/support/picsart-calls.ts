@@ -6,12 +6,12 @@ import { FakeUpstream, type Script } from './fake-upstream';
 /** The key that the provider under test sends. */
 export const apiKey = 'key-of-the-test-8c1f';
 
-/** Milliseconds that the provider under test waits, for submissions and polls alike. */
+/** The time limit of the provider under test for submissions and polls, in milliseconds. */
 export const timeoutMs = 300;
 
 const signal = new AbortController().signal;
 
-/** A provider that is pointed at some address. Stopping it is the caller's. */
+/** A provider for a base URL. The caller stops it. */
 export function providerAt(baseUrl: string): PicsartProvider {
   return new PicsartProvider({
     name: 'picsart',
@@ -24,7 +24,7 @@ export function providerAt(baseUrl: string): PicsartProvider {
   });
 }
 
-/** A fake upstream, a provider pointed at it, and one call of each kind. */
+/** A fake upstream, a provider for it, and one call of each kind. */
 export class PicsartCalls {
   private constructor(
     readonly upstream: FakeUpstream,
@@ -61,19 +61,19 @@ export class PicsartCalls {
   instantState = (): Promise<UpstreamState> =>
     this.provider.generation({ modelRef: null, ref: 'i-1' }, signal);
 
-  /** What a training is said to do by an answer. */
+  /** The state of a training read from a response. */
   async trainingBy(script: Script): Promise<UpstreamState> {
     this.upstream.next(script);
     return this.training();
   }
 
-  /** What a generation is said to do by an answer. */
+  /** The state of a generation read from a response. */
   async generationBy(script: Script): Promise<UpstreamState> {
     this.upstream.next(script);
     return this.generation();
   }
 
-  /** How a training's submission fails by an answer. */
+  /** The error of a training's submission for a response. */
   async refusalBy(script: Script): Promise<UpstreamError> {
     this.upstream.next(script);
     return failureOf(this.train);

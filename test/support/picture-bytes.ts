@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib';
 
-/** Stands in everything that must not survive: metadata, comments, tails. */
+/** A marker in all data that must be removed: metadata, comments, trailing bytes. */
 export const privateMarker = 'PRIVATE-MARKER-52.5200N-13.4050E';
 
 /** A segment of a JPEG: marker, length, contents. */
@@ -11,7 +11,7 @@ export function jpegSegment(marker: number, contents: Buffer | string): Buffer {
   return Buffer.concat([head, body]);
 }
 
-/** A JPEG with segments put in front of all others. */
+/** A JPEG with segments inserted before all others. */
 export function withSegments(jpeg: Buffer, ...segments: Buffer[]): Buffer {
   return Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)]);
 }
@@ -57,7 +57,7 @@ function mpfSegment(sizes: readonly [number, number], secondAt: number): Buffer 
   return jpegSegment(0xe2, Buffer.concat([...head, ...entries]));
 }
 
-/** An Ultra HDR photo as newer phones make them: a JPEG, and behind it another one that says how bright it may shine. */
+/** An Ultra HDR photo as newer phones write it: a JPEG followed by a second one, the gain map. */
 export function ultraHdr(jpeg: Buffer, gainMap: Buffer): Buffer {
   const map = withSegments(
     gainMap,
@@ -70,7 +70,7 @@ export function ultraHdr(jpeg: Buffer, gainMap: Buffer): Buffer {
   return Buffer.concat([withSegments(photo, mpfSegment([size, map.length], size - 10)), map]);
 }
 
-/** A chunk of a PNG, its checksum right. */
+/** A chunk of a PNG with a valid checksum. */
 export function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const chunk = Buffer.alloc(body.length + 8);
@@ -80,12 +80,12 @@ export function pngChunk(type: string, data: Buffer): Buffer {
   return chunk;
 }
 
-/** A PNG with chunks put behind its header. */
+/** A PNG with chunks inserted after its header. */
 export function withChunks(png: Buffer, ...chunks: Buffer[]): Buffer {
   return Buffer.concat([png.subarray(0, 33), ...chunks, png.subarray(33)]);
 }
 
-/** A PNG whose header claims a size that its few pixels do not have. */
+/** A PNG whose header declares a size that its pixel data do not have. */
 export function pngClaiming(width: number, height: number, interlace = 0): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -99,7 +99,7 @@ export function pngClaiming(width: number, height: number, interlace = 0): Buffe
   ]);
 }
 
-/** Turns a PNG into an animated one that declares so many frames. */
+/** Turns a PNG into an animated one that declares the given number of frames. */
 export function animated(png: Buffer, frames: number): Buffer {
   const control = Buffer.alloc(8);
   control.writeUInt32BE(frames, 0);
@@ -113,7 +113,7 @@ export function overwritten(bytes: Buffer, at: number, values: Buffer | readonly
   return copy;
 }
 
-/** A ZIP archive that holds nothing but its end record, with a comment. */
+/** A ZIP archive that consists of its end record with a comment. */
 export function emptyZip(comment: string): Buffer {
   const end = Buffer.alloc(22);
   end.write('PK\x05\x06', 'latin1');
@@ -121,7 +121,7 @@ export function emptyZip(comment: string): Buffer {
   return Buffer.concat([end, Buffer.from(comment)]);
 }
 
-/** The first box of a file of the MP4 family: HEIC, AVIF and videos begin so. */
+/** The first box of a file of the MP4 family: HEIC, AVIF and videos. */
 export function ftypBox(brand: string): Buffer {
   return Buffer.concat([
     Buffer.from([0, 0, 0, 24]),

@@ -76,7 +76,7 @@ const turned: CorpusPicture[] = [1, 2, 3, 4, 5, 6, 7, 8].map((orientation) => ({
   verdict: 'ok',
 }));
 
-/** Files that carry more than a picture; only the picture may come through. */
+/** Files with more data than a picture; only the picture may be kept. */
 const carrying = all('ok', {
   'JPEG with EXIF and GPS': () =>
     small()
@@ -111,7 +111,7 @@ const carrying = all('ok', {
   'PNG and ZIP at once': async () => Buffer.concat([await png(), bytes.emptyZip(privateMarker)]),
 });
 
-/** JPEGs and PNGs that are broken, cut, or only look like some. */
+/** JPEGs and PNGs that are damaged, truncated, or only similar. */
 const broken = all('UNREADABLE', {
   'no bytes': () => Buffer.alloc(0),
   'JPEG, first three bytes': () => Buffer.from([0xff, 0xd8, 0xff]),
@@ -137,7 +137,7 @@ const broken = all('UNREADABLE', {
     Buffer.concat([(await png()).subarray(0, 33), pngChunk('IEND', Buffer.alloc(0))]),
 });
 
-/** Readable, and still no photo to train from. */
+/** Readable pictures that are unsuitable for training. */
 const unfit = [
   ...all('TOO_SMALL', {
     'one pixel': () => facePhoto(6, { width: 1, height: 1 }),
@@ -157,7 +157,7 @@ const unfit = [
   ...all('ANIMATED', { 'animated PNG': async () => bytes.animated(await png(), 2) }),
 ];
 
-/** Everything else, whatever it is called. */
+/** Other file types, with any name. */
 const foreign = all('UNSUPPORTED_TYPE', {
   'one byte': () => Buffer.from([0xff]),
   GIF: () => small().gif().toBuffer(),

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 
-/** A small generator of numbers from 0 to 1 (mulberry32), so that one seed always makes one picture. */
+/** A small pseudo-random number generator (mulberry32): the same seed always creates the same picture. */
 function numbersFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -15,11 +15,11 @@ function numbersFrom(seed: number): () => number {
 interface FaceOptions {
   width?: number;
   height?: number;
-  /** Where the middle of the face is, as shares of width and height. */
+  /** The centre of the face as fractions of width and height. */
   at?: { x: number; y: number };
 }
 
-/** A drawn face, different for each seed: for tests that need a photo and may not commit one. */
+/** A drawn face, different for each seed, for tests that need a photo without committing one. */
 export function face(seed: number, { width = 800, height = 600, at }: FaceOptions = {}): Sharp {
   const random = numbersFrom(seed);
   const between = (low: number, high: number): number => low + random() * (high - low);
@@ -47,7 +47,7 @@ export function face(seed: number, { width = 800, height = 600, at }: FaceOption
   return sharp(Buffer.from(svg)).flatten();
 }
 
-/** A photo as a client would upload it: a drawn face as JPEG, 800×600 unless said otherwise. */
+/** A drawn face as JPEG, 800×600 by default. */
 export function facePhoto(seed = 1, options: FaceOptions = {}): Promise<Buffer> {
   return face(seed, options).jpeg({ quality: 90 }).toBuffer();
 }

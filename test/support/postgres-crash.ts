@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Kills a PostgreSQL as the kernel would (SIGKILL to its first process; the others follow by themselves) and returns
- * when it is gone. Starting it again in the same folder recovers it, at the same port.
+ * Kills a PostgreSQL with SIGKILL to its first process (the others exit too) and returns
+ * when it has exited. Starting it again in the same directory recovers it, at the same port.
  * @param pid - {@link EmbeddedPostgres.pid}
  */
 export async function crashPostgres(pid: number): Promise<void> {

@@ -1,4 +1,4 @@
-/** A small generator of numbers from 0 to 1 (mulberry32), so that a run can be repeated from its seed. */
+/** A small pseudo-random number generator (mulberry32), so that a run can be repeated from its seed. */
 export function numbersFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

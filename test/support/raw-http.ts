@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-/** What came back, whatever it was. */
+/** A response. */
 export interface RawAnswer {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
 }
 
-/** One request with headers as they are given; `fetch` would refuse to send some of them. */
+/** Sends a request with arbitrary headers, some of which `fetch` does not allow. */
 export async function send(
   url: string,
   options: RequestOptions = {},
@@ -44,7 +44,7 @@ export class RawConnection {
     return new RawConnection(socket);
   }
 
-  /** Waits for the end of the connection and gives all that came. */
+  /** Waits for the end of the connection and returns all received bytes. */
   async rest(): Promise<string> {
     if (!this.isClosed) await once(this.socket, 'close');
     return this.text;

@@ -10,7 +10,7 @@ import { JobHarness, type Job } from './job-harness';
 import type { JobProcess } from './job-process';
 import { done, type PollAnswer } from './scripted-provider';
 
-/** What a URL leads to. */
+/** The content of a URL. */
 export type Delivery = () => Download | Promise<Download>;
 
 /** A file. */
@@ -23,7 +23,7 @@ export function fileOf(bytes: Uint8Array): Delivery {
   });
 }
 
-/** An answer without a file. */
+/** A response without a file. */
 export function answers(status: number): Delivery {
   return () => Promise.reject(new DownloadError('STATUS', 'The picture could not be fetched.', status));
 }
@@ -37,10 +37,10 @@ export function paint(background: string): Promise<Buffer> {
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** Generations that the upstream has finished, whose pictures the test delivers as it likes. */
+/** Generations that are finished upstream, with scripted picture downloads. */
 export class ResultHarness {
   worker: JobProcess;
-  /** What each URL leads to; a picture where nothing is said. */
+  /** The content of each URL; a picture by default. */
   readonly host = new Map<string, Delivery>();
   readonly fetched: string[] = [];
 
@@ -59,7 +59,7 @@ export class ResultHarness {
     return new ResultHarness(await JobHarness.open(), fileOf(await paint('#357')));
   }
 
-  /** How often the upstream was asked where pictures are. */
+  /** How often the upstream was polled for picture URLs. */
   get asked(): number {
     return [...this.jobs.provider.polls.values()].reduce((sum, count) => sum + count, 0);
   }
@@ -71,12 +71,12 @@ export class ResultHarness {
     this.fetched.length = 0;
   }
 
-  /** What the upstream says of a generation. */
+  /** Scripts the upstream state of a generation. */
   async says(job: Job, answer: PollAnswer): Promise<void> {
     this.jobs.provider.says((await this.jobs.row(job)).providerRef!, answer);
   }
 
-  /** A generation of two pictures that the upstream has finished. */
+  /** Creates a generation of two pictures that is finished upstream. */
   async finished(...urls: string[]): Promise<Job> {
     const job = await this.jobs.generate();
     await this.worker.submit('generations');
@@ -87,12 +87,12 @@ export class ResultHarness {
     return job;
   }
 
-  /** Lets the time pass until every picture is tried again; leases end too. */
+  /** Makes every picture due, and ends leases. */
   async untilDue(): Promise<void> {
     await this.jobs.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
   }
 
-  /** Every picture is tried once more. */
+  /** Runs one more attempt for every picture. */
   async tryAgain(times = 1, by = this.worker): Promise<void> {
     for (let time = 0; time < times; time += 1) {
       await this.untilDue();
@@ -100,7 +100,7 @@ export class ResultHarness {
     }
   }
 
-  /** The pictures of a generation, in their order. */
+  /** The pictures of a generation in order. */
   async avatars({ id }: Job): Promise<AvatarEntity[]> {
     const rows = await this.jobs.database.rows<Record<string, unknown>>(
       'SELECT * FROM avatars WHERE generation_id = $1 ORDER BY position',
@@ -113,14 +113,14 @@ export class ResultHarness {
     return (await this.avatars(job)).map(({ status }) => status);
   }
 
-  /** The states and avatars that subscribers learn of, from STORING on. */
+  /** The states and avatars in the events, from STORING on. */
   async eventSequence(job: Job): Promise<string[]> {
     const events = await this.jobs.events(job);
     const words = events.map(({ kind, payload }) => (kind === 'AVATAR' ? kind : payload.status));
     return words.slice(words.indexOf('STORING'));
   }
 
-  /** The keys that lie in the store of these avatars, once scheduled deletions are done. */
+  /** The stored keys of these avatars after all scheduled deletions. */
   async keysOf(avatarIds: readonly string[]): Promise<string[]> {
     const { database, media } = this.jobs;
     await new MediaDeletion(database, media, createLogger('silent')).sweep(1_000);
@@ -129,7 +129,7 @@ export class ResultHarness {
     return keys.filter((key) => avatarIds.some((id) => key.includes(id))).sort();
   }
 
-  /** The bytes under a key. */
+  /** The bytes of a key. */
   async bytesOf(key: string): Promise<Buffer> {
     return readObject((await this.jobs.media.open(key))!);
   }

@@ -5,10 +5,10 @@ import { SandboxProvider } from '../../src/upstream/sandbox/sandbox-provider';
 
 const signal = new AbortController().signal;
 
-/** So fast that a training takes 120 ms and a generation 6; results can still be had for 17 s. */
+/** At this speed a training takes 120 ms and a generation 6 ms; results are available for 17 s. */
 export const fastSpeed = 10_000;
 
-/** A provider for a sandbox that runs. Stopping it is the caller's. */
+/** A provider for a running sandbox. The caller stops it. */
 function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): SandboxProvider {
   return new SandboxProvider({
     baseUrl: sandbox.url,
@@ -20,7 +20,7 @@ function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): Sandbo
   });
 }
 
-/** A sandbox, and the calls of a whole life with it. */
+/** A sandbox with the calls of a complete flow. */
 export class SandboxCalls {
   private constructor(
     readonly sandbox: Sandbox,
@@ -39,12 +39,12 @@ export class SandboxCalls {
     await this.sandbox.stop();
   }
 
-  /** The reference of a training that was just accepted. */
+  /** The reference of a newly accepted training. */
   async train(photoUrls: readonly string[]): Promise<string> {
     return (await this.provider.train({ type: 'WOMAN', photoUrls }, signal)).ref;
   }
 
-  /** The reference of a model that is ready. */
+  /** The reference of a READY model. */
   async trained(photoUrls: readonly string[]): Promise<string> {
     const ref = await this.train(photoUrls);
     const { state } = await this.trainingEnd(ref);
@@ -52,17 +52,17 @@ export class SandboxCalls {
     return ref;
   }
 
-  /** The reference of a generation that was just accepted. */
+  /** The reference of a newly accepted generation. */
   async generate(modelRef: string, style: string, prompt?: string, count = 1): Promise<string> {
     return (await this.provider.generate({ modelRef, prompts: [{ style, prompt, count }] }, signal)).ref;
   }
 
-  /** Asks until the training is over. */
+  /** Polls until the training has ended. */
   async trainingEnd(ref: string): Promise<UpstreamState> {
     return ended(() => this.provider.training(ref, signal));
   }
 
-  /** Asks until the generation is over. */
+  /** Polls until the generation has ended. */
   async generationEnd(modelRef: string | null, ref: string): Promise<UpstreamState> {
     return ended(() => this.provider.generation({ modelRef, ref }, signal));
   }
@@ -89,7 +89,7 @@ export function resultsOf(state: UpstreamState): readonly UpstreamResult[] {
   return state.results;
 }
 
-/** What is under a URL, which must be there. */
+/** The content of a URL, which must exist. */
 export async function fetchBytes(url: string): Promise<Buffer> {
   const response = await fetch(url);
   if (response.status !== 200) throw new Error(`${response.status} instead of a picture`);

@@ -14,28 +14,28 @@ import {
   type UpstreamState,
 } from '../../src/upstream/provider';
 
-/** How a paid call ends. */
+/** The scripted response to a paid call. */
 export type ScriptedResponse = () => Promise<Accepted>;
 
-/** A paid call that came in, whatever became of it. */
+/** A paid call that arrived, regardless of its outcome. */
 export interface PaidCall {
   kind: 'train' | 'generate' | 'instant';
-  /** The photo URLs that the upstream was given. */
+  /** The photo URLs of the call. */
   photoUrls: readonly string[];
-  /** What the prompts said, where there were some. */
+  /** The prompt, if any. */
   prompt: string | undefined;
   signal: AbortSignal;
 }
 
-/** What the answer to a poll is. */
+/** The answer to a poll. */
 export type PollAnswer = UpstreamState | UpstreamError;
 
-/** The upstream took it: under this reference, or a fresh one. */
+/** The upstream accepts the call, with this reference or a new one. */
 export function accepts(ref = `ref-${newId()}`): ScriptedResponse {
   return () => Promise.resolve({ ref, notice: { correlationId: `correlation of ${ref}` } });
 }
 
-/** A definite no. */
+/** The upstream refuses the call. */
 export function refuses(
   refusal?: UpstreamRefusal,
   message = 'The upstream answered 400: no.',
@@ -43,14 +43,14 @@ export function refuses(
   return fails(new UpstreamError('REFUSED', message, { status: 400, refusal, evidence: 'HTTP 400' }));
 }
 
-/** Not now, and surely not executed. */
+/** The upstream delays the call, which was surely not executed. */
 export function saysLater(retryAfterMs: number): ScriptedResponse {
   return fails(
     new UpstreamError('LATER', 'The upstream answered 429: retry later.', { status: 429, retryAfterMs }),
   );
 }
 
-/** It could not be reached. */
+/** The upstream could not be reached. */
 export function isUnreachable(): ScriptedResponse {
   return fails(new UpstreamError('NOT_SENT', 'The upstream could not be reached.'));
 }
@@ -60,7 +60,7 @@ export function isUnclear(message = 'The upstream answered 502.', status = 502):
   return fails(new UpstreamError('UNKNOWN', message, { status, evidence: `HTTP ${status}, <html>` }));
 }
 
-/** A fault that the provider itself did not foresee. */
+/** An unexpected error in the provider. */
 export function throws(error: Error): ScriptedResponse {
   return fails(error);
 }
@@ -69,14 +69,14 @@ function fails(error: Error): ScriptedResponse {
   return () => Promise.reject(error);
 }
 
-/** A call that stays open until a test says how it ends. */
+/** A call without a response until the test answers it. */
 export class HeldCall {
   private resolve: (accepted: Promise<Accepted>) => void = () => undefined;
   private isAnswered = false;
   private readonly answered = new Promise<Accepted>((resolve) => (this.resolve = resolve));
   private arrive: () => void = () => undefined;
 
-  /** Settles once the call has come in. */
+  /** Settles once the call has arrived. */
   readonly arrived = new Promise<void>((resolve) => (this.arrive = resolve));
 
   readonly response: ScriptedResponse = () => {
@@ -94,7 +94,7 @@ export class HeldCall {
   }
 }
 
-/** The upstream works on it. */
+/** The job is running. */
 export function running(progress?: number): PollAnswer {
   return { state: 'RUNNING', progress, word: 'IN_PROGRESS', known: true, notice: {} };
 }
@@ -104,22 +104,22 @@ export function hasUnknownStatus(): PollAnswer {
   return { state: 'RUNNING', word: 'MARINATING', known: false, notice: {} };
 }
 
-/** The upstream is done, with pictures at these addresses. */
+/** The job is done, with pictures at these URLs. */
 export function done(...urls: string[]): PollAnswer {
   return { state: 'DONE', results: urls.map((url) => ({ url })), notice: {} };
 }
 
-/** The upstream tried and failed. */
+/** The job failed. */
 export function failed(reason = 'no face'): PollAnswer {
   return { state: 'FAILED', code: 'UPSTREAM_FAILED', reason, notice: {} };
 }
 
-/** The upstream knows nothing of it. */
+/** The job is unknown upstream. */
 export function isNotFound(): PollAnswer {
   return new UpstreamError('REFUSED', 'The upstream answered 404.', { status: 404, refusal: 'NOT_FOUND' });
 }
 
-/** The upstream does not accept the key. */
+/** The key is rejected. */
 export function isUnauthorized(): PollAnswer {
   return new UpstreamError('REFUSED', 'The upstream answered 401.', {
     status: 401,
@@ -127,7 +127,7 @@ export function isUnauthorized(): PollAnswer {
   });
 }
 
-/** The poll got no answer. */
+/** The poll got no response. */
 export function timesOut(): PollAnswer {
   return new UpstreamError('UNKNOWN', 'The upstream did not answer in time.');
 }
@@ -137,7 +137,7 @@ export function answersBadly(): PollAnswer {
   return new UpstreamError('UNKNOWN', 'The upstream answered 502.', { status: 502 });
 }
 
-/** The poll came too soon. */
+/** The poll exceeded the rate limit. */
 export function limits(retryAfterMs: number): PollAnswer {
   return new UpstreamError('LATER', 'The upstream answered 429.', { status: 429, retryAfterMs });
 }
@@ -157,15 +157,15 @@ export class ScriptedProvider implements AvatarProvider {
     requestsPerMinute: plentyPerMinute,
   };
 
-  /** How many calls a minute the account has. */
+  /** The calls per minute of the account. */
   set requestsPerMinute(requests: number) {
     (this.facts as { requestsPerMinute: number }).requestsPerMinute = requests;
   }
 
   readonly calls: PaidCall[] = [];
-  /** What polls are answered where nothing else was said. */
+  /** The default answer to polls. */
   otherwise: PollAnswer = running();
-  /** What checks of the account show. */
+  /** The result of account checks. */
   check: AccountCheck = { acceptsKey: true, credits: 100 };
   /** How often the account was checked. */
   checks = 0;
@@ -174,15 +174,15 @@ export class ScriptedProvider implements AvatarProvider {
   private readonly fates: ScriptedResponse[] = [];
   private readonly held: HeldCall[] = [];
   private readonly states = new Map<string, PollAnswer>();
-  /** How often each reference was asked for. */
+  /** The number of polls of each reference. */
   readonly polls = new Map<string, number>();
 
-  /** How the next paid calls end, in order. */
+  /** Scripts the next paid calls, in order. */
   next(...fates: ScriptedResponse[]): void {
     this.fates.push(...fates);
   }
 
-  /** The next paid call stays open. */
+  /** Leaves the next paid call open. */
   hold(): HeldCall {
     const call = new HeldCall();
     this.held.push(call);
@@ -190,17 +190,17 @@ export class ScriptedProvider implements AvatarProvider {
     return call;
   }
 
-  /** Ends all calls that are still open, without a word of what became of them. */
+  /** Ends all open calls with an unknown outcome. */
   hangUp(): void {
     this.held.splice(0).forEach((call) => call.answer(isUnclear('The connection was reset.')));
   }
 
-  /** What polls for a reference are answered from now on. */
+  /** Scripts the answer to polls of a reference. */
   says(ref: string, answer: PollAnswer): void {
     this.states.set(ref, answer);
   }
 
-  /** Forgets how calls that have not come were to end. */
+  /** Removes the scripts of calls that have not arrived. */
   unscript(): void {
     this.fates.length = 0;
   }

@@ -3,7 +3,7 @@ import { WebSocket, type ClientOptions } from 'ws';
 import type { GraphQLFault } from './tiny-gateway';
 import { until } from './until';
 
-/** A message as the server sends it. */
+/** A received message. */
 export interface Message {
   type: string;
   id?: string;
@@ -21,7 +21,7 @@ export class SocketClient {
     socket.on('error', () => undefined);
   }
 
-  /** Connects; with nothing else said, in the right protocol. */
+  /** Connects, by default with the right subprotocol. */
   static async open(
     url: string,
     protocol: string | string[] = 'graphql-transport-ws',
@@ -33,7 +33,7 @@ export class SocketClient {
     return client;
   }
 
-  /** Connects and introduces itself. */
+  /** Connects and sends connection_init. */
   static async greeted(url: string, payload?: unknown): Promise<SocketClient> {
     const client = await SocketClient.open(url);
     client.send({ type: 'connection_init', payload });
@@ -53,12 +53,12 @@ export class SocketClient {
     this.send({ type: 'subscribe', id, payload: { query, variables } });
   }
 
-  /** What came for an operation: `next:…`, then `complete` or `error`. */
+  /** The messages of an operation: `next:…`, then `complete` or `error`. */
   of(id: string): Message[] {
     return this.messages.filter((message) => message.id === id);
   }
 
-  /** Waits until the operation has ended, and gives all that came for it. */
+  /** Waits until the operation has ended, and returns its messages. */
   async ended(id: string): Promise<Message[]> {
     await until(() => this.of(id).some(({ type }) => type === 'complete' || type === 'error'));
     return this.of(id);

@@ -2,8 +2,8 @@ import { connect, createServer, type Server } from 'node:net';
 import { listening } from './file-host';
 
 /**
- * Stands between a gateway and PostgreSQL and writes down the statements that pass, as the database gets them: whatever
- * library sends them, none is missed.
+ * A proxy between a gateway and PostgreSQL that records the statements as the database receives them,
+ * regardless of the library that sends them.
  */
 export class StatementWatch {
   private statements: string[] = [];
@@ -11,11 +11,11 @@ export class StatementWatch {
 
   private constructor(
     private readonly server: Server,
-    /** The database's URL, by way of the watch. */
+    /** The database URL through the proxy. */
     readonly url: string,
   ) {}
 
-  /** @param databaseUrl - where the statements go on to */
+  /** @param databaseUrl - the target of the proxy */
   static async start(databaseUrl: string): Promise<StatementWatch> {
     const target = new URL(databaseUrl);
     const server = createServer();
@@ -38,7 +38,7 @@ export class StatementWatch {
     return watch;
   }
 
-  /** The statements that are sent while `work` runs, without those that a gateway repeats every few seconds. */
+  /** The statements during `work`, without those that a gateway repeats every few seconds. */
   async during(work: () => Promise<unknown>): Promise<string[]> {
     this.statements = [];
     await work();
@@ -51,7 +51,7 @@ export class StatementWatch {
   }
 }
 
-/** PostgreSQL's messages: a letter, a length that counts itself, contents. The first of a connection has no letter. */
+/** The format of PostgreSQL messages: a letter, the length including itself, the content. The first one has no letter. */
 class MessageReader {
   private rest = Buffer.alloc(0);
   private isFirst = true;
@@ -72,7 +72,7 @@ class MessageReader {
     }
   }
 
-  /** Q is a simple query; P one that is parsed to be run with parameters, after its name. */
+  /** Q is a simple query; P parses a statement with parameters, after its name. */
   private take(message: Buffer): void {
     const letter = String.fromCharCode(message[0]!);
     const [first = '', second = ''] = message.toString('utf8', 5).split('\0');

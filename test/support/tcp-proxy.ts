@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A way to a server that a test can close, open again, or make silent. */
+/** A TCP proxy that a test can close, open again, or block. */
 export class TcpProxy {
   private server: Server | null = null;
   private readonly sockets = new Set<Socket>();
@@ -9,7 +9,7 @@ export class TcpProxy {
 
   constructor(private readonly target: URL) {}
 
-  /** The target's URL, by this way. */
+  /** The target URL through the proxy. */
   get url(): string {
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
@@ -17,7 +17,7 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** Lets connections through; after {@link close}, on the same port. */
+  /** Accepts connections; after {@link close} on the same port. */
   async open(): Promise<void> {
     this.server = createServer((near) => {
       const far = connect(Number(this.target.port || 5432), this.target.hostname);
@@ -29,7 +29,7 @@ export class TcpProxy {
     this.port = (this.server.address() as AddressInfo).port;
   }
 
-  /** Cuts every connection and takes no more. */
+  /** Closes every connection and accepts no more. */
   async close(): Promise<void> {
     const { server } = this;
     this.server = null;

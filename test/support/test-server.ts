@@ -3,10 +3,10 @@ import type { EmbeddedPostgres } from '../../src/embedded-postgres/embedded-post
 /** The migrated, empty database that test files clone. */
 export const templateDatabase = 'likeness_template';
 
-/** The PostgreSQL of this run, known to Jest's setup and teardown, which share one process. */
+/** The PostgreSQL of this run, shared by Jest's setup and teardown, which run in one process. */
 export const testServer: { current?: { folder: string; postgres: EmbeddedPostgres } } = {};
 
-/** The same server's URL, leading to another database. */
+/** The URL of another database on the same server. */
 export function urlOfDatabase(url: string, database: string): string {
   const other = new URL(url);
   other.pathname = `/${database}`;

@@ -26,12 +26,12 @@ export interface TinyGateway {
   readonly witness: Witness;
   /** Every line that was logged. */
   readonly log: Record<string, unknown>[];
-  /** Asks over HTTP; plain JSON unless said otherwise. */
+  /** Sends a query over HTTP, as JSON by default. */
   ask(query: string, variables?: unknown, headers?: Record<string, string>): Promise<Answer>;
   stop(graceMs?: number): Promise<void>;
 }
 
-/** What came back. */
+/** The response. */
 export interface Answer {
   status: number;
   ms: number;
@@ -39,14 +39,14 @@ export interface Answer {
   errors?: GraphQLFault[];
 }
 
-/** An error as clients get it. */
+/** An error of the API. */
 export interface GraphQLFault {
   message: string;
   path?: unknown[];
   extensions: Record<string, unknown> & { code: string };
 }
 
-/** What a test may want otherwise. */
+/** Options of the server. */
 export interface TinyOptions {
   authenticate?: Authenticate;
   routes?: readonly Route[];
@@ -127,7 +127,7 @@ async function otherRoutes(options: TinyOptions, logger: Logger): Promise<Route[
   return [...health, ...(graphiql ? await loadGraphiql('/graphql') : []), ...routes];
 }
 
-/** A caller known by a word: `Bearer good-1` may, all others may not; over sockets, by `{ token }`. */
+/** Test authentication: `Bearer good-1` is accepted, others are not; over WebSocket `{ token }`. */
 export const byWord: Authenticate = async ({ authorization, connectionParams }) => {
   const { token } = (connectionParams ?? {}) as { token?: string };
   const word = (authorization?.[0] ?? token ?? '').replace('Bearer ', '');

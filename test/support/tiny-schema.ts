@@ -57,9 +57,9 @@ const ThingConnection = createConnectionType('Thing', () => ThingType);
 /** Calls that the resolvers recorded. */
 export interface Witness {
   trained: string[];
-  /** How often a loader really read. */
+  /** The number of loads that a data loader ran. */
   reads: number;
-  /** Subscriptions that are open now. */
+  /** The open subscriptions. */
   open: number;
 }
 
@@ -205,7 +205,7 @@ class TinyResolver {
   }
 }
 
-/** The schema and what it saw. */
+/** The schema and its recorded calls. */
 export function tinySchema(): { schema: GraphQLSchema; witness: Witness } {
   const witness: Witness = { trained: [], reads: 0, open: 0 };
   return {

@@ -6,13 +6,13 @@ import { signed } from './issuer';
 import { facePhoto } from './pictures';
 import { until } from './until';
 
-/** What tokens of these tests are signed with. */
+/** The secret of tokens in these tests. */
 export const jwtSecret = 'a secret that two programs share, 40 bytes';
 
-/** One of everything that an owner can have. */
+/** One resource of each kind that an owner can have. */
 export interface Belongings {
   photo: string;
-  /** Photos that were uploaded, {@link photo} the first of them. */
+  /** Uploaded photos, of which {@link photo} is the first. */
   photos: string[];
   awaitingPhoto: string;
   uploadUrl: string;
@@ -31,7 +31,7 @@ export interface Belongings {
   listCursor: string;
 }
 
-/** Two owners on one gateway that stands still: it answers, but nothing works in the background. */
+/** Two owners on a gateway without background work. */
 export class TwoOwners {
   private constructor(
     readonly gateway: TestGateway,
@@ -41,7 +41,7 @@ export class TwoOwners {
     readonly bobs: Belongings,
   ) {}
 
-  /** Makes both their belongings with a gateway that works, then starts it again without its workers. */
+  /** Creates the data of both with a complete gateway, then restarts it without workers. */
   static async settle(): Promise<TwoOwners> {
     const settings: Record<string, string> = { AUTH: 'jwt', JWT_SECRET: jwtSecret };
     const gateway = await TestGateway.start(settings);
@@ -64,7 +64,7 @@ export class TwoOwners {
     }
   }
 
-  /** Every row of the database that is the owner's, and the names of all files. */
+  /** All database rows of the owner, and the names of all files. */
   async snapshot(owner: string): Promise<string> {
     const tables = ['models', 'photos', 'generations', 'avatars', 'idempotency_keys', 'quota_reservations'];
     const client = new Client({ connectionString: this.gateway.database.url });
@@ -174,7 +174,7 @@ async function unfinished(caller: Caller, finished: Finished): Promise<Belonging
   };
 }
 
-/** No failure that can be retried is quick to come by: it is written as the gateway would. */
+/** A retryable failure takes long to produce, so it is written directly to the database. */
 async function fail(gateway: TestGateway, all: Belongings[]): Promise<void> {
   const client = new Client({ connectionString: gateway.database.url });
   await client.connect();

@@ -1,4 +1,4 @@
-/** Waits until it holds, looking every 10 ms; for what happens behind the answer that a test has. */
+/** Waits until the condition holds, checking every 10 ms. */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs = 15_000): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await holds())) {

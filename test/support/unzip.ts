@@ -5,8 +5,8 @@ import { crc32, inflateRawSync } from 'node:zlib';
 const run = promisify(execFile);
 
 /**
- * Reads an archive by its directory, after PKWARE's APPNOTE, ZIP64 included, and checks every size and checksum.
- * @returns the files by their names
+ * Reads an archive by its central directory, after PKWARE's APPNOTE, with ZIP64, and checks every size and checksum.
+ * @returns the files by name
  */
 export function unzip(archive: Buffer): Map<string, Buffer> {
   const end = archive.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
@@ -40,7 +40,7 @@ function read(archive: Buffer, line: number, name: string): Buffer {
   return bytes;
 }
 
-/** What Info-ZIP's `unzip -t` says of an archive; the same if the machine has none. */
+/** The result of Info-ZIP's `unzip -t`; the same success result if it is not installed. */
 export async function verdictOfUnzip(path: string): Promise<string> {
   try {
     const { stdout } = await run('unzip', ['-tqq', path], { maxBuffer: 50_000_000 });

@@ -2,12 +2,12 @@
 export interface CorpusUrl {
   url: string;
   /**
-   * - `allowed`: looks public and may be tried
-   * - `refused`: refused on sight, nothing is resolved
-   * - `refused-when-connecting`: looks public; what its name resolves to is not
+   * - `allowed`: looks public and may be fetched
+   * - `refused`: rejected without resolving the name
+   * - `refused-when-connecting`: looks public, but resolves to a private address
    */
   verdict: 'allowed' | 'refused' | 'refused-when-connecting';
-  /** What the name resolves to, in the tests' resolver. */
+  /** The addresses of the name in the tests' resolver. */
   addresses?: readonly string[];
 }
 
@@ -42,7 +42,7 @@ const publicUrls = [
   'https://[2A00:1450:4001:080B:0000:0000:0000:200E]/a.jpg',
 ];
 
-/** Hosts that lead to this machine, in every notation that some parser understands. */
+/** Notations of this machine that some parser accepts. */
 const loopbackHosts = [
   '127.0.0.1',
   '127.1',
@@ -117,7 +117,7 @@ const loopbackHosts = [
   '[::1%lo]',
 ];
 
-/** Hosts of private networks, clouds' metadata, and everything that is not public unicast. */
+/** Hosts of private networks, cloud metadata services, and all addresses that are not public unicast. */
 const insideHosts = `
   10.0.0.1 10.1 10.255.255.255 012.0.0.1 0xa.0.0.1 167772161 172.16.0.1 172.31.255.255 192.168.0.1
   192.168.1 3232235777 169.254.169.254 169.254.0.1 2852039166 0xA9FEA9FE 0251.0376.0251.0376
@@ -133,16 +133,16 @@ const insideHosts = `
   .trim()
   .split(/\s+/);
 
-/** Addresses at which clouds serve metadata and host services, as IPv4 where they have one. */
+/** Addresses of cloud metadata and host services over IPv4. */
 const cloudAddresses = [
   ...['168.63.129.16', '169.254.169.254', '169.254.170.2', '169.254.0.23', '169.254.42.42'],
   ...['100.100.100.200', '192.0.0.192', '161.26.0.10', '166.8.0.1', '166.11.255.254'],
 ] as const;
 
-/** The same for IPv6. */
+/** Addresses of cloud metadata and host services over IPv6. */
 const cloudAddresses6 = ['fd00:ec2::254', 'fd00:ec2::23', 'fd00:42::42', 'fd20:ce::254', 'fe80::a9fe:a9fe'];
 
-/** Every IPv6 address that leads to an IPv4 address somewhere: RFC 4291, 2765, 6052, 8215, 3056, 4380. */
+/** Every IPv6 address that maps to an IPv4 address: RFC 4291, 2765, 6052, 8215, 3056, 4380. */
 function carriersOf(address: string): string[] {
   const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number];
   const hex = (high: number, low: number): string => (high * 256 + low).toString(16);
@@ -157,10 +157,10 @@ function carriersOf(address: string): string[] {
   ];
 }
 
-/** Behind a NAT64 prefix that an operator has taken from its own public addresses. */
+/** Addresses behind a NAT64 prefix from an operator's own public addresses. */
 const translated = ['2a00:1450:64::a83f:8110', '2a00:1450:64::a9fe:a9fe', '2a00:1450:64::6464:64c8'];
 
-/** Each cloud address in each form. */
+/** Each cloud address in each notation. */
 export const cloudForms: readonly string[] = [
   ...cloudAddresses,
   ...[...cloudAddresses6, ...translated, ...cloudAddresses.flatMap(carriersOf)],
@@ -169,7 +169,7 @@ export const cloudForms: readonly string[] = [
 /** An address as the host of a URL. */
 export const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-/** Whole URLs that are none of ours, whatever their host. */
+/** URLs that are invalid regardless of their host. */
 const oddUrls = [
   '',
   'photo.jpg',
@@ -229,7 +229,7 @@ const oddUrls = [
   `http://${'a.'.repeat(900)}example.com/`,
 ];
 
-/** Names that look public and lead inside, some with a public address beside it. */
+/** Names that look public and resolve to private addresses, some with a public address too. */
 const rebinding: readonly (readonly [name: string, ...addresses: string[]])[] = [
   ['loopback.example.com', '127.0.0.1'],
   ['loopback6.example.com', '::1'],

@@ -1,6 +1,6 @@
 import { ConfigError, isLoopback, readConfig, settingNames, type Config } from '../../src/config';
 
-/** The lines in which a start with these settings is refused. */
+/** The error lines of a start with these settings. */
 function problems(environment: Record<string, string>): string[] {
   try {
     readConfig(environment);
@@ -13,7 +13,7 @@ function problems(environment: Record<string, string>): string[] {
   }
 }
 
-/** Settings under which the one that is tested has nothing to contradict. */
+/** Settings that do not contradict the one under test. */
 const companions: Record<string, string> = {
   AUTH: 'jwt',
   JWT_SECRET: 'x'.repeat(32),

@@ -19,10 +19,10 @@ interface Row {
   id: string;
 }
 
-/** Ids of rows made one after the other, the newest first, as lists are read. */
+/** Ids of rows created one after the other, the newest first, as lists are read. */
 const ids = Array.from({ length: 45 }, (_, index) => newId(1_700_000_000_000 + index)).reverse();
 
-/** What a service does with a page: keyset, newest first, one row more than asked for. */
+/** The query of a service for a page: keyset, newest first, one row more than requested. */
 function readRows(first: number, afterId: string | null): Row[] {
   return ids
     .filter((id) => afterId === null || id < afterId)

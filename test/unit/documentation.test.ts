@@ -15,7 +15,7 @@ const pages = [
     .map((name) => join('docs', name)),
 ];
 
-/** The names that a page's tables explain: what stands in backticks at the start of a row, in capitals. */
+/** The names that a page's tables explain: in capitals and backticks at the start of a row. */
 const explained = (page: string): string[] =>
   [...read(page).matchAll(/^\| *`([A-Z][A-Z0-9_]*)`/gm)].map((match) => match[1]!);
 

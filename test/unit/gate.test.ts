@@ -1,6 +1,6 @@
 import { Semaphore } from '../../src/core/semaphore';
 
-/** Work that a test ends. */
+/** Work that ends on request of the test. */
 interface Job {
   started: boolean;
   finish: () => void;

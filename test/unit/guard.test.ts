@@ -4,13 +4,13 @@ import fc from 'fast-check';
 import { createGuard, GuardRefusal, type Guard, type GuardOptions } from '../../src/upstream/guard';
 import { urlCorpus, type CorpusUrl } from '../support/url-corpus';
 
-/** Says what a name resolves to, in place of the network's resolver. */
+/** Replaces the resolver of the network. */
 const resolving =
   (addresses: readonly string[]): GuardOptions['resolve'] =>
   () =>
     Promise.resolve(addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 })));
 
-/** Asks a server; answers its status. */
+/** Requests a server and returns its status. */
 function ask(url: URL, lookup?: LookupFunction): Promise<string> {
   return new Promise((settle, fail) => {
     get(url, { agent: false, lookup, timeout: 2000 }, (response) => {
@@ -49,7 +49,7 @@ describe('the guard', () => {
     await new Promise((closed) => canary.close(closed));
   });
 
-  /** Lets the canary's port through, so that nothing but the host stands between it and a URL. */
+  /** Allows the port of the canary, so that only the host decides. */
   const guardFor = ({ addresses = ['127.0.0.1'] }: CorpusUrl): Guard =>
     createGuard({ allow: [], ports: [80, 443, port], resolve: resolving(addresses) });
 

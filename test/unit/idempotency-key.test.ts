@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { claimKey, type KeyedCall } from '../../src/accounts/idempotency';
 import type { Sql } from '../../src/core/sql';
 
-/** A database that takes every key, and remembers what was written. */
+/** A database that accepts every key and records it. */
 class Taking implements Sql {
   readonly written: unknown[][] = [];
 

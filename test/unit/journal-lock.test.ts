@@ -102,7 +102,7 @@ describe('a journal file', () => {
   it('writes an entry again if its file is adopted during the write', () => {
     const [writer, journal] = [start(), start()];
     journal.adopt();
-    // The other process has read the file before the entry stood there, and removes it.
+    // The other process read the file before the entry was written, and removes it.
     const sync = jest.spyOn(fs, 'fsyncSync').mockImplementationOnce(() => {
       rmSync(journals.fileOf(writer));
     });

@@ -1,7 +1,7 @@
 import type { Sql } from '../../src/core/sql';
 import { LearnedDurations } from '../../src/jobs/learned-durations';
 
-/** A database that has seen so many jobs with this median. */
+/** A database with so many jobs and this median. */
 class Past implements Sql {
   asked = 0;
   isAway = false;

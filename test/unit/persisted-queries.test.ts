@@ -17,7 +17,7 @@ describe('registered queries', () => {
     const queries = new PersistedQueries({ maxBytes: 10_000, listed: new Map([[hashOf(listed), listed]]) });
     const texts = Array.from({ length: 100 }, (_, index) => `{ a${index} }`.padEnd(400));
     for (const text of texts) queries.register(hashOf(text), text);
-    // Two bytes a character, and 200 for each entry.
+    // Two bytes per character, and 200 for each entry.
     expect(texts.filter((text) => found(queries, text))).toEqual(texts.slice(-10));
     expect(found(queries, listed)).toBe(true);
   });

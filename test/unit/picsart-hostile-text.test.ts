@@ -27,7 +27,7 @@ describe('text of the avatar service', () => {
       () => readReason({ detail: JSON.parse(`${'['.repeat(size)}${']'.repeat(size)}`) as unknown }),
     ],
   ])('is read in bounded time: %s', (_what, read) => {
-    // What is quadratic costs thousands of times as much as reading the text once.
+    // Quadratic work costs thousands of times as much as reading the text once.
     const control = workOf(() => {
       for (let round = 0; round < 60; round += 1) 'a '.repeat(size).split(' ');
     });

@@ -14,7 +14,7 @@ function jpegOf(...repeated: number[]): Buffer {
   return Buffer.concat([startOfJpeg, scan, Buffer.alloc(size, Buffer.from(repeated)), endOfJpeg]);
 }
 
-/** A WebP of nothing but empty chunks. */
+/** A WebP that consists of empty chunks. */
 function webpOf(chunks: number): Buffer {
   const body = Buffer.alloc(chunks * 8, Buffer.from('VP8 \0\0\0\0'));
   const head = Buffer.from('RIFF\0\0\0\0WEBP');
@@ -27,7 +27,7 @@ function pngOf(png: Buffer, chunks: number): Buffer {
   return withChunks(png, Buffer.alloc(chunks * empty.length, empty));
 }
 
-/** Counts the turns that the event loop makes while the structure is read. */
+/** Counts the turns of the event loop while the structure is read. */
 async function turnsDuring(bytes: Buffer, format: PictureFormat): Promise<[number, PictureStructure]> {
   let isReading = true;
   let turns = 0;

@@ -16,7 +16,7 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const startMs = Date.UTC(2026, 10, 1);
 
-/** A training that is polled at times of the test's choice; what a poll changes is kept. */
+/** A training that is polled at times chosen by the test; changes of a poll are kept. */
 class PolledJob {
   readonly waits: (number | null)[] = [];
   row = {
@@ -35,7 +35,7 @@ class PolledJob {
 
   constructor(private readonly speed = 1) {}
 
-  /** Polls so often, each time after the given time, and returns the last outcome. */
+  /** Polls so many times, each after the given time, and returns the last outcome. */
   poll(answer: PollAnswer, times = 1, afterMs = 0): PollOutcome {
     const { trainingPoll, lostAfterMs, modelRetentionMs } = picsartFacts(this.speed, []);
     let outcome: PollOutcome | undefined;

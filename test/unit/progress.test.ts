@@ -4,7 +4,7 @@ import { forecast, type ForecastInput } from '../../src/jobs/progress';
 const submittedAt = new Date(Date.UTC(2026, 5, 1));
 const minutes = 60_000;
 
-/** A job that usually takes ten minutes, so long after it was submitted. */
+/** A job with a typical duration of ten minutes, so long after its submission. */
 const at = (elapsedMs: number, facts: Partial<ForecastInput> = {}): { progress: number; leftMs: number } => {
   const now = new Date(submittedAt.getTime() + elapsedMs);
   const { progress, readyAt } = forecast({

@@ -19,7 +19,7 @@ import { face, facePhoto } from '../support/pictures';
 
 const avatar = (): Sharp => face(7, { width: 512, height: 512 });
 
-/** The pixels of a picture, to be compared. */
+/** The pixels of a picture. */
 const pixels = (picture: Buffer): Promise<Buffer> => sharp(picture).raw().toBuffer();
 
 describe('a result from the upstream', () => {
@@ -194,7 +194,7 @@ describe('the image processor', () => {
     count();
     await Promise.all(Array.from({ length: 12 }, () => imageProcessor.prepare(photo)));
     isWorking = false;
-    // Decoding in the event loop itself would let it turn a few times for each photo.
+    // Decoding in the event loop itself would allow only a few turns per photo.
     expect(turns).toBeGreaterThan(1_000);
   });
 

@@ -19,11 +19,11 @@ const neededBy = (path: string): Scope => {
   return path.startsWith('Mutation.') ? 'write' : 'read';
 };
 
-/** What a field throws at once to a viewer with the given scopes; null if it begins to work. */
+/** The immediate error of a field for a viewer with the given scopes; null if it starts. */
 function refusal(call: Root['resolve'], scopes: readonly Scope[]): unknown {
   const viewer = { owner: 'alice', scopes: new Set(scopes) };
   try {
-    // What it then does with arguments that are none is of no concern here.
+    // Later errors from invalid arguments are not relevant here.
     const result: unknown = call!({}, {}, { viewer, requestId: 'test' }, {} as never);
     void Promise.resolve(result).catch(() => undefined);
     return null;

@@ -23,7 +23,7 @@ beforeAll(() => {
   schema = apiSchema();
 });
 
-/** An element of the schema by its path, with what is said of it. */
+/** An element of the schema by its path, with its description. */
 type Described = [path: string, description: string | null | undefined];
 
 function elements(): Described[] {
@@ -48,7 +48,7 @@ function membersOf(type: GraphQLNamedType): Described[] {
   );
 }
 
-/** What clients are written against; names that never go. */
+/** Public names, which are never removed. */
 const promised: Record<string, string> = {
   AvatarType: 'MAN WOMAN COUPLE DOG CAT',
   ModelStatus: 'QUEUED SUBMITTING UNCERTAIN TRAINING READY FAILED CANCELLED',
@@ -84,7 +84,7 @@ const promised: Record<string, string> = {
   AvatarModelConnection: 'edges nodes pageInfo',
 };
 
-/** `models(first,after)` as what a client relies on: `models`, `models(first)`, `models(after)`. */
+/** `models(first,after)` as the names that a client uses: `models`, `models(first)`, `models(after)`. */
 function spread(names: string): string[] {
   return names.split(' ').flatMap((name) => {
     const [field = '', ...argumentNames] = name.split(/[(,)]/).filter((part) => part !== '');

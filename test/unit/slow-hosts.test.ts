@@ -4,7 +4,7 @@ import { until } from '../support/until';
 const limits = { slowMs: 20, maxDownloads: 2 };
 const slow = 'https://slow.example/1.jpg';
 
-/** Begins downloads until no more may begin, at most ten. */
+/** Starts downloads until the limit, at most ten. */
 const beginAll = (hosts: SlowHosts, owner: string, url: string): (() => void)[] =>
   Array.from({ length: 10 }, () => hosts.begin(owner, url)).filter((end) => end !== null);
 

@@ -9,7 +9,7 @@ import { Photo } from '../../src/photos/photo.type';
 
 type Moves = Readonly<Record<string, readonly string[]>>;
 
-/** All states that a row in one of the given ones may come to. */
+/** All states that are reachable from the given ones. */
 function reachable(moves: Moves, from: readonly string[]): Set<string> {
   const seen = new Set(from);
   for (const status of seen) for (const next of moves[status]!) seen.add(next);
@@ -42,7 +42,7 @@ function shown(name: string): string[] {
     .map((value) => value.name);
 }
 
-/** The states of a row, and where it begins. */
+/** The states of a row, and its initial states. */
 interface Table {
   jobType: string;
   moves: Moves;
@@ -94,7 +94,7 @@ describe.each(tables)('the states of a $jobType', ({ moves, statuses, initialJob
   });
 });
 
-/** A job's way: what is the same for trainings and generations. */
+/** The states of a job: what trainings and generations have in common. */
 interface Way {
   jobType: string;
   moves: Moves;

@@ -14,14 +14,14 @@ const errors = {
   displaced: () => new Error('displaced'),
 };
 
-/** Something that a client sends, one piece at a time. */
+/** A stream of a client, one chunk at a time. */
 interface Sending {
   send: (bytes: number) => Promise<void>;
   finish: () => void;
   result: Promise<string>;
 }
 
-/** A transfer that waits for its client until the test lets it go on. */
+/** A transfer that waits for its client until the test continues it. */
 function start(slots: TransferSlots, owner: string): Sending {
   let arrive: (bytes: number | null) => void = () => undefined;
   const work = async (transfer: Transfer): Promise<string> => {
@@ -124,7 +124,7 @@ describe('transfers', () => {
     expect(await start(slots, 'carl').result).toBe('carl full');
     for (let second = 0; second < 2; second += 1) await tick();
     expect(await start(slots, 'anna').result).toBe('anna owner full');
-    // Bob's transfer is the slowest, but anna has the most places.
+    // Bob's transfer is the slowest, but anna has the most transfers.
     await after(1);
     const carls = start(slots, 'carl');
     expect(await start(slots, 'anna').result).toBe('anna full');

@@ -21,7 +21,7 @@ function entry(path: string, bytes: Buffer | AsyncIterable<Uint8Array>, isCompre
   return { path, modifiedAt, isCompressible, bytes: Buffer.isBuffer(bytes) ? pieces(bytes) : bytes };
 }
 
-/** The bytes in pieces that fit no boundary. */
+/** The bytes in chunks of odd sizes. */
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let start = 0; start < bytes.length; start += 70_001) yield bytes.subarray(start, start + 70_001);
 }
@@ -36,7 +36,7 @@ async function write(entries: AsyncIterable<ZipEntry>): Promise<string> {
   return path;
 }
 
-/** Noise, which nothing packs. */
+/** Random bytes, which cannot be compressed. */
 function noise(size: number): Buffer {
   const blocks = Array.from({ length: Math.ceil(size / 32) }, (_, index) =>
     createHash('sha256').update(String(index)).digest(),
