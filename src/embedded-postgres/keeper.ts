@@ -1,10 +1,10 @@
 import type { Logger } from '../core/logger';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres';
 
-/** How often the server is looked at, in milliseconds. */
+/** The interval between checks of the server, in milliseconds. */
 const lookMs = 500;
 
-/** An embedded server that is started again when it has died. */
+/** Restarts an embedded server that has died. */
 export class EmbeddedKeeper {
   private timer: NodeJS.Timeout | undefined;
   private restarting: Promise<void> | undefined;
@@ -22,19 +22,19 @@ export class EmbeddedKeeper {
   }
 
   /**
-   * Starts the server, or attaches to the one that works in the folder, and keeps it running from then on.
-   * @param signal - gives up a start under way; has no effect afterwards
+   * Starts the server, or attaches to the one that uses the folder, and keeps it running.
+   * @param signal - aborts the start; has no effect afterwards
    */
   static async start(dir: string, logger: Logger, signal: AbortSignal): Promise<EmbeddedKeeper> {
     return new EmbeddedKeeper(dir, logger, await startEmbeddedPostgres({ dir, durable: true, signal }));
   }
 
-  /** Stays the same over restarts: the server takes its old port again. */
+  /** The same after restarts: the server uses its previous port again. */
   get url(): string {
     return this.server.url;
   }
 
-  /** Ends this process's use of the server; the last user stops it. */
+  /** Ends this process's use of the server; the last user stops the server. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
     this.stopping.abort();
@@ -44,7 +44,7 @@ export class EmbeddedKeeper {
 
   private look(): void {
     if (this.restarting || isAlive(this.server.pid)) return;
-    this.logger.error({ pid: this.server.pid }, 'the embedded PostgreSQL has died and is started again');
+    this.logger.error({ pid: this.server.pid }, 'the embedded PostgreSQL has died; restarting');
     this.restarting = this.restart().finally(() => {
       this.restarting = undefined;
     });
@@ -59,10 +59,10 @@ export class EmbeddedKeeper {
         signal: this.stopping.signal,
       });
       if (this.server.url === url) return;
-      this.logger.fatal('the embedded PostgreSQL could not take its old port again; restart Likeness');
+      this.logger.fatal('the embedded PostgreSQL could not use its previous port; restart Likeness');
     } catch (error) {
       if (this.stopping.signal.aborted) return;
-      this.logger.error({ err: error }, 'the embedded PostgreSQL could not be started again yet');
+      this.logger.error({ err: error }, 'the embedded PostgreSQL could not be restarted yet');
     }
   }
 }

@@ -3,10 +3,10 @@ import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { pause } from '../core/clock';
 import { codeOf, EmbeddedPostgresError } from './errors';
 
-/** The longest that a start may take, in milliseconds; replaying a gigabyte of WAL after a crash takes some 30 s. */
+/** Maximum duration of a start, in milliseconds; replaying a gigabyte of WAL after a crash takes about 30 s. */
 const startLimitMs = 120_000;
 
-/** Bounds everything that a start waits for, by time and by the caller's signal. */
+/** Limits a start by time and by the caller's signal. */
 export class StartLimit {
   private readonly lastMs = performance.now() + startLimitMs;
 
@@ -15,35 +15,35 @@ export class StartLimit {
     readonly signal?: AbortSignal,
   ) {}
 
-  /** @throws the signal's reason once it is aborted, EmbeddedPostgresError once the time is over */
+  /** @throws the signal's reason if it is aborted, EmbeddedPostgresError after the time limit */
   check(): void {
     this.signal?.throwIfAborted();
     if (performance.now() < this.lastMs) return;
     throw new EmbeddedPostgresError(
-      `The embedded PostgreSQL was not ready within ${startLimitMs / 1000} s. Look into ${this.dir}/server.log; if a process that hangs holds the folder, ` +
+      `The embedded PostgreSQL was not ready within ${startLimitMs / 1000} s. See ${this.dir}/server.log; if a hanging process uses the folder, ` +
         `its id is in the first line of ${this.dir}/data/postmaster.pid: end it and start again.`,
     );
   }
 
-  /** Waits a little, then checks. */
+  /** Waits, then checks. */
   async pause(ms: number): Promise<void> {
     await pause(ms, this.signal);
     this.check();
   }
 }
 
-/** A program to run, its path or name first. */
+/** A program with its arguments; the program's path or name first. */
 export type Command = readonly [program: string, ...args: string[]];
 
-/** How a program ended: whether with 0, and what it printed on both channels. */
+/** The result of a program: whether it exited with 0, and its output on both channels. */
 export interface Outcome {
   isDone: boolean;
   output: string;
 }
 
 /**
- * Runs a program to its end, at most `timeoutMs`. A program that cannot be started, fails or is late is an outcome,
- * not an exception.
+ * Runs a program to its end, for at most `timeoutMs`. A program that cannot be started, fails or times out is a
+ * result, not an exception.
  */
 export function run(
   [program, ...args]: Command,
@@ -58,7 +58,7 @@ export function run(
   });
 }
 
-/** Whether a process of this id exists, of whatever user, dead but unreaped ones included. */
+/** Whether a process with this id exists, of any user, including zombies. */
 export function isTaken(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -69,9 +69,9 @@ export function isTaken(pid: number): boolean {
 }
 
 /**
- * Whether this process is the server that works in this data folder. An id alone proves nothing: after a reboot, or
- * in a restarted container, the id of a server that died belongs to somebody else. A server's working directory is
- * its data folder; a process that died and was not reaped yet has none.
+ * Whether this process is the server of this data folder. The id alone is not sufficient: after a reboot or in a
+ * restarted container it may belong to another process. A server's working directory is its data folder; a zombie
+ * has none.
  */
 export async function isServerOf(data: string, pid: number): Promise<boolean> {
   if (!isTaken(pid)) return false;
@@ -84,8 +84,8 @@ export async function isServerOf(data: string, pid: number): Promise<boolean> {
 }
 
 /**
- * Whether any server works in this data folder, whatever its note says. On Linux all processes of the folder's owner
- * are looked at; elsewhere the answer is yes, since it cannot be known.
+ * Whether a server uses this data folder, regardless of postmaster.pid. On Linux all processes of the folder's
+ * owner are checked; elsewhere the result is true, since it cannot be determined.
  */
 export async function hasServer(data: string): Promise<boolean> {
   if (process.platform !== 'linux') return true;
@@ -101,13 +101,13 @@ export async function hasServer(data: string): Promise<boolean> {
   return false;
 }
 
-/** What everyone may know of another user's process, in containers even root: its name and whether it is a zombie. */
+/** Uses what is readable for another user's process, even in containers: its name and whether it is a zombie. */
 async function isLivePostgres(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return /^\d+ \(postgres\) [^ZX]/.test(status);
 }
 
-/** Whether the server has ended within the time. */
+/** Whether the server ends within the time limit. */
 export async function hasEnded(data: string, pid: number, withinMs: number): Promise<boolean> {
   const lastMs = performance.now() + withinMs;
   while (await isServerOf(data, pid)) {

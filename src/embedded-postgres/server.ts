@@ -8,44 +8,48 @@ import { lastPort, readServerNote, removeStaleNote, type ServerFolder } from './
 import { withIdentity, type Identity } from './identity';
 import { hasEnded, run, type Command, type StartLimit } from './process';
 
-/** How a server shall be. */
+/** Options of {@link launch}. */
 export interface ServerOptions {
   isDurable: boolean;
   maxConnections: number;
-  /** Whether the port of the folder's last server was found taken; then a free one is chosen. */
+  /** Whether the port of the folder's last server is in use; a free one is then chosen. */
   isPortTaken: boolean;
 }
 
-/** A try to start a server. */
+/** The result of a start. */
 export interface Launch {
-  /** Not set if the program could not even be started. */
+  /** Undefined if the program could not be executed. */
   pid: number | undefined;
-  /** What it said if it ended instead of being ready. */
-  said: string;
-  /** Whether another try may help, where this one failed or the server is gone again. */
-  hope: 'other port' | 'later' | 'none';
+  /** The output of a server that ended instead of becoming ready. */
+  output: string;
+  /** How to retry after a failure. */
+  retry: 'other port' | 'later' | 'none';
 }
 
 const maxLogBytes = 1_000_000;
 
-/** Everything that is needed to start programs for a folder. */
-export interface Workshop {
+/** Everything that is needed to run PostgreSQL's programs for a folder. */
+export interface ServerContext {
   folder: ServerFolder;
   binaries: Binaries;
   identity: Identity;
 }
 
 /**
- * Starts a server, and waits until it is ready or has ended. It listens on loopback only, at the port of the folder's
- * last server or, if that is taken, at a free one.
+ * Starts a server, and waits until it is ready or has ended. It listens on loopback only, on the port of the
+ * folder's last server or, if that is in use, on a free one.
  *
- * A durable server lives on when this process is killed: the next start finds it and attaches. One that is not
- * durable is for tests: nothing waits for the disk, and on Linux it ends with the process that started it.
+ * A durable server continues when this process is killed: the next start attaches to it. A server that is not
+ * durable is for tests: it does not sync to disk, and on Linux it ends with the process that started it.
  */
-export async function launch(workshop: Workshop, options: ServerOptions, limit: StartLimit): Promise<Launch> {
-  const { folder, identity, binaries } = workshop;
+export async function launch(
+  context: ServerContext,
+  options: ServerOptions,
+  limit: StartLimit,
+): Promise<Launch> {
+  const { folder, identity, binaries } = context;
   await removeStaleNote(folder);
-  const [program, ...args] = await serverCommand(workshop, options);
+  const [program, ...args] = await serverCommand(context, options);
   const log = await openLog(folder, identity);
   try {
     const child = spawn(program, args, {
@@ -56,16 +60,16 @@ export async function launch(workshop: Workshop, options: ServerOptions, limit: 
     });
     child.unref();
     const ending = await readyOrEnded(folder, child, limit);
-    const said = ending === null ? '' : `${await readFrom(folder.log, log.startsAt)}\n${ending}`;
-    return { pid: child.pid, said, hope: hopeAfter(said) };
+    const output = ending === null ? '' : `${await readFrom(folder.log, log.startsAt)}\n${ending}`;
+    return { pid: child.pid, output, retry: retryAfter(output) };
   } finally {
     await log.close();
   }
 }
 
 /**
- * Ends a server: politely (SIGINT rolls back what is open and writes a checkpoint), then at once (SIGQUIT; the next
- * start recovers), then by force. Returns when it is gone; bounded by 16 s.
+ * Stops a server: first with SIGINT (rolls back open transactions and writes a checkpoint), then with SIGQUIT (the
+ * next start recovers), then with SIGKILL. Returns when it has ended, within 16 s.
  */
 export async function endServer({ data }: ServerFolder, pid: number): Promise<void> {
   const steps = [
@@ -102,7 +106,7 @@ function settings({ isDurable, maxConnections }: ServerOptions): string[] {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: String(maxConnections),
-    // Statements that fail, and the rows they were about, stay out of the log: they hold what users wrote.
+    // Failing statements and their rows are not logged, since they contain personal data.
     log_min_messages: 'log',
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
@@ -113,7 +117,7 @@ function settings({ isDurable, maxConnections }: ServerOptions): string[] {
 }
 
 async function serverCommand(
-  { folder, binaries, identity }: Workshop,
+  { folder, binaries, identity }: ServerContext,
   options: ServerOptions,
 ): Promise<Command> {
   const port = (options.isPortTaken ? null : await lastPort(folder)) ?? (await freePort());
@@ -126,7 +130,7 @@ async function serverCommand(
   ]);
 }
 
-/** @returns how the process ended, or null once the server is ready */
+/** @returns how the process ended, or null when the server is ready */
 async function readyOrEnded(
   folder: ServerFolder,
   child: ChildProcess,
@@ -148,7 +152,7 @@ async function readyOrEnded(
   }
 }
 
-/** Ends a server that is still starting, which may not have noted its process id yet. Returns when it has exited. */
+/** Stops a server that is still starting, possibly before it has written its process id. Returns when it has exited. */
 async function endChild(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGINT');
@@ -157,14 +161,14 @@ async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-function hopeAfter(said: string): Launch['hope'] {
-  if (/Address already in use|could not bind|could not create any TCP/i.test(said)) return 'other port';
-  // Another server has the data, or the last one's processes are about to leave it.
-  const isOccupied = /lock file ".*" already exists|shared memory block .* is still in use/i.test(said);
-  return said === '' || isOccupied ? 'later' : 'none';
+function retryAfter(output: string): Launch['retry'] {
+  if (/Address already in use|could not bind|could not create any TCP/i.test(output)) return 'other port';
+  // Another server uses the data, or processes of the last one are still ending.
+  const isOccupied = /lock file ".*" already exists|shared memory block .* is still in use/i.test(output);
+  return output === '' || isOccupied ? 'later' : 'none';
 }
 
-/** What makes a program end with its parent, where the machine has it. SIGINT is PostgreSQL's fast shutdown. */
+/** The command that ends a program with its parent, if the machine has it. SIGINT is PostgreSQL's fast shutdown. */
 async function endingWithParent(env: Record<string, string>): Promise<string[]> {
   const prefix = ['--pdeathsig', 'INT', '--'];
   const { isDone } = await run(['setpriv', ...prefix, 'true'], env, 5_000);

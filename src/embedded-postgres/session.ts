@@ -2,24 +2,25 @@ import { Socket } from 'node:net';
 import { Client } from 'pg';
 import { codeOf, EmbeddedPostgresError } from './errors';
 
-/** Any number that nothing else in the database `postgres` locks by: 'embedded' on a telephone's keys. */
+/** The key of the advisory lock in the database `postgres`: an arbitrary number ('embedded' on a telephone keypad). */
 const lockKey = 36_233_333;
 
-/** Where a server listens, and what opens it. */
+/** The port and password of a server. */
 export interface Address {
   port: number;
   password: string;
 }
 
-/** The address of a database in URL form. The password needs no escape. */
+/** The URL of a database. The password needs no escapes. */
 export function urlOf({ port, password }: Address, database = 'likeness'): string {
   return `postgres://likeness:${password}@127.0.0.1:${port}/${database}`;
 }
 
 /**
- * One process's use of a server: a session that holds a shared advisory lock for as long as the process may need the
- * server. Whoever can have the lock alone is the last user. A killed process gives it back with its socket, and a
- * newcomer waits for it while the last user is about to stop the server. The session keeps no process alive.
+ * A process's use of a server: a session that holds a shared advisory lock for as long as the process may need the
+ * server. A process that can obtain the lock exclusively is the last user. The lock of a killed process is released
+ * with its socket, and a new process waits for it while the last user is about to stop the server. The session does
+ * not keep the process running.
  */
 export class UseSession {
   private isLost = false;
@@ -34,9 +35,9 @@ export class UseSession {
   }
 
   /**
-   * Opens the session and makes the database `likeness` if it is not there yet.
-   * @returns null if the server does not take sessions now: it is starting, stopping or gone
-   * @throws EmbeddedPostgresError if it refuses the password
+   * Opens the session and creates the database `likeness` if it is missing.
+   * @returns null if the server does not accept sessions now: it is starting, stopping or has ended
+   * @throws EmbeddedPostgresError if it rejects the password
    */
   static async open(address: Address): Promise<UseSession | null> {
     const client = new Client({
@@ -46,7 +47,7 @@ export class UseSession {
       query_timeout: 15_000,
       keepAlive: true,
     });
-    // Without a listener a server that ends would end this process; `end` follows and is what counts.
+    // Without a listener, a server that ends would crash this process; the following `end` event is handled.
     client.on('error', () => undefined);
     const session = new UseSession(client, address);
     try {
@@ -59,17 +60,17 @@ export class UseSession {
       session.close();
       if (codeOf(error) !== '28P01') return null;
       throw new EmbeddedPostgresError(
-        'The embedded PostgreSQL refuses the password that lies beside its data. Put back the file "password" that belongs to the data, ' +
-          "or set the user's password to what is in it.",
+        'The embedded PostgreSQL rejects the password in the file "password" next to its data. Restore the file that belongs to the data, ' +
+          "or change the user's password to the one in the file.",
         { cause: error },
       );
     }
   }
 
   /**
-   * Whether nobody else uses the server. If so, newcomers wait until this session ends, so that the server can be
-   * stopped in peace. After a crash of the server all sessions were lost, and with them the locks: then any other
-   * session counts as a user.
+   * Whether no other process uses the server. If so, new processes wait until this session ends, so that the server
+   * can be stopped. After a crash of the server all sessions and their locks are lost: any other session then
+   * counts as a user.
    */
   async isLast(): Promise<boolean> {
     if (this.isLost) return this.isAlone();
@@ -85,7 +86,7 @@ export class UseSession {
     }
   }
 
-  /** Ends the session, at once and without a word to the server. */
+  /** Closes the session immediately, without notifying the server. */
   close(): void {
     this.client.connection.stream.destroy();
   }
@@ -112,7 +113,7 @@ async function ensureDatabase(client: Client): Promise<void> {
   try {
     await client.query('CREATE DATABASE likeness');
   } catch (error) {
-    // Another process was faster: seen before (42P04) or while (23505) ours was made.
+    // Another process created it, before (42P04) or during (23505) this statement.
     if (!['42P04', '23505'].includes(codeOf(error) ?? '')) throw error;
   }
 }

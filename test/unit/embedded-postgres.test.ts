@@ -77,7 +77,9 @@ describe('a failing first start', () => {
   it('does not change a directory with other content, and says what to do', async () => {
     await mkdir(servers.dir, { recursive: true });
     await writeFile(join(servers.dir, 'diary.txt'), 'Dear diary');
-    await expect(servers.start()).rejects.toThrow(/something else is there\. Move it away, or set DATA_DIR/);
+    await expect(servers.start()).rejects.toThrow(
+      /it already exists with other contents\. Move it away, or set DATA_DIR/,
+    );
     expect(await readFile(join(servers.dir, 'diary.txt'), 'utf8')).toBe('Dear diary');
     expect(await readdir(servers.parent)).toEqual(['postgres']);
   });
@@ -125,7 +127,7 @@ describe('a later start of the embedded PostgreSQL', () => {
   it('says what to do when the password is missing', async () => {
     const file = join(servers.dir, 'password');
     await rename(file, `${file}.away`);
-    await expect(servers.start()).rejects.toThrow(/Put the file back, or move .* away/);
+    await expect(servers.start()).rejects.toThrow(/Restore the file, or move .* away/);
     expect(await servers.running()).toEqual([]);
     await rename(`${file}.away`, file);
   });
@@ -135,7 +137,7 @@ describe('a later start of the embedded PostgreSQL', () => {
     const right = await readFile(file, 'utf8');
     await writeFile(file, 'of-another-folder');
     const refusal = await servers.start().catch(String);
-    expect(refusal).toMatch(/Put back the file "password"/);
+    expect(refusal).toMatch(/rejects the password in the file "password"/);
     expect(refusal).not.toContain('of-another-folder');
     expect(await servers.running()).toEqual([]);
     await writeFile(file, right);
