@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { findViolations, statesOf } from '../support/faults-audit';
 import { eventually, isOver } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
-import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
+import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
 
 jest.setTimeout(180_000);
 
@@ -61,7 +61,7 @@ describe('a media store that cannot write', () => {
       async () => environment.gateway.said(/could not be stored yet/, 'warn'),
       (lines) => lines.length > 0,
     );
-    expect(isOver(await look(environment, 'generation', id))).toBe(false);
+    expect(isOver(await readJob(environment, 'generation', id))).toBe(false);
     expect((await fetch(`${environment.gateway.url}/readyz`)).status).toBe(503);
     await giveBack();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });

@@ -3,7 +3,7 @@ import { startSandbox } from '../../src/sandbox/sandbox';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { ClientError, eventually, within, type FaultsClient } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
-import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
+import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
 import type { GatewayProcess } from '../support/faults-process';
 import { Recorder } from '../support/faults-recorder';
 
@@ -159,7 +159,7 @@ describe('two gateways on one database', () => {
       () => environment.gateway.log.some(({ outcome }) => outcome === 'NOT_SENT'),
     );
     expect((await environment.paid()) - before).toBe(1);
-    expect(await look(environment, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
+    expect(await readJob(environment, 'training', id)).toMatchObject({ status: 'READY', attempt: 2 });
     expect(await findViolations(environment)).toEqual([]);
   });
 

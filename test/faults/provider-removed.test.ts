@@ -1,7 +1,7 @@
 import { findViolations } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
-import { ending, prepareFixtures, look, order, type JobKind } from '../support/faults-jobs';
+import { ending, prepareFixtures, readJob, order, type JobKind } from '../support/faults-jobs';
 
 jest.setTimeout(180_000);
 
@@ -22,7 +22,7 @@ it('jobs of a removed provider end, new ones are rejected, and both work again o
 
   for (const [index, kind] of kinds.entries()) {
     const isSubmitted = (job: Job | null): boolean => ['TRAINING', 'GENERATING'].includes(job!.status);
-    await eventually('a submitted job', () => look(environment, kind, jobs[index]!.id), isSubmitted);
+    await eventually('a submitted job', () => readJob(environment, kind, jobs[index]!.id), isSubmitted);
   }
   await environment.gateway.kill();
   await environment.restartGateway(0, { UPSTREAM: 'sandbox', UNCERTAIN_GRACE: '70s' });

@@ -2,7 +2,7 @@ import { TestClient } from '../support/client';
 import { findViolations, statesOf } from '../support/faults-audit';
 import { eventually, within } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
-import { ending, prepareFixtures, look, order } from '../support/faults-jobs';
+import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
 import { Recorder } from '../support/faults-recorder';
 
 jest.setTimeout(240_000);
@@ -45,7 +45,7 @@ describe('finished pictures', () => {
       () => Promise.resolve(sleeper.said(/could not be stored/)),
       (lines) => lines.length > 0,
     );
-    expect(await look(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
+    expect(await readJob(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
     expect(await findViolations(environment)).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
-import { ending, prepareFixtures, look, order, type JobKind } from '../support/faults-jobs';
+import { ending, prepareFixtures, readJob, order, type JobKind } from '../support/faults-jobs';
 import { Recorder } from '../support/faults-recorder';
 
 jest.setTimeout(180_000);
@@ -45,7 +45,7 @@ describe('an unavailable upstream', () => {
     for (const [index, kind] of kinds.entries()) {
       await eventually(
         'a call that could not be made',
-        () => look(environment, kind, jobs[index]!.id),
+        () => readJob(environment, kind, jobs[index]!.id),
         (job) => job?.status === 'QUEUED' && job.attempt > 0,
       );
     }

@@ -7,7 +7,7 @@ import { corpus } from '../support/picture-corpus';
 import { face, facePhoto } from '../support/pictures';
 
 /** The error code of a rejected photo, or `ok`. */
-async function judge(bytes: Buffer): Promise<string> {
+async function checkOutcome(bytes: Buffer): Promise<string> {
   try {
     await preparePhoto(bytes);
     return 'ok';
@@ -72,7 +72,7 @@ describe('untrusted photos', () => {
   it.each(corpus)('$name: $verdict', async ({ make, verdict }) => {
     const bytes = await make();
     const started = performance.now();
-    expect(await judge(bytes)).toBe(verdict);
+    expect(await checkOutcome(bytes)).toBe(verdict);
     expect(performance.now() - started).toBeLessThan(2000);
   });
 

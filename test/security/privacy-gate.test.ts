@@ -10,7 +10,7 @@ let release: () => void = () => undefined;
 let isReached = false;
 
 /** Blocks the next deleting mutation right after its first commit, as if its process had been killed there. */
-function standStill(): void {
+function blockNextErasure(): void {
   const released = new Promise<void>((resolve) => (release = resolve));
   isReached = false;
   (globalThis as { [armed]?: Hook })[armed] = async (name) => {
@@ -53,7 +53,7 @@ describe('a person whose erasure has begun', () => {
     for (const url of urls) expect((await fetch(url)).status).toBe(200);
 
     // The rows are locked so that they cannot be deleted yet: only the erasure mark hides them.
-    standStill();
+    blockNextErasure();
     const held = await holdRows('mary');
     const dying = mary.erase();
     await until(async () => isReached);
@@ -95,7 +95,7 @@ describe('a person whose erasure has begun', () => {
   it('gets the same erasure when requesting it again', async () => {
     const paul = await Person.of(gateway, 'paul');
     await paul.upload(2);
-    standStill();
+    blockNextErasure();
     const dying = paul.erase();
     await until(async () => isReached);
     const again = await paul.erase();

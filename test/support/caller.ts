@@ -39,7 +39,7 @@ export class Caller {
   /** Sends it over HTTP, and fails if it is rejected. */
   async take<T>(query: string, variables?: Record<string, unknown>): Promise<T> {
     const { data, errors } = await this.byHttp({ query, variables });
-    if (errors) throw new Error(`${query} was refused: ${JSON.stringify(errors)}`);
+    if (errors) throw new Error(`${query} was rejected: ${JSON.stringify(errors)}`);
     return data as T;
   }
 

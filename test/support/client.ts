@@ -73,14 +73,15 @@ export class TestClient {
    */
   async ask<T>(query: string, variables?: object): Promise<T> {
     const { data, errors } = await this.send(query, variables);
-    if (errors) throw new Error(`${query} was refused: ${JSON.stringify(errors)}`);
+    if (errors) throw new Error(`${query} was rejected: ${JSON.stringify(errors)}`);
     return data as T;
   }
 
   /** The only error of a query or mutation that must be rejected. */
   async refusal(query: string, variables?: object): Promise<Fault> {
     const { errors } = await this.send(query, variables);
-    if (errors?.length !== 1) throw new Error(`Not refused once: ${JSON.stringify(errors ?? null)}`);
+    if (errors?.length !== 1)
+      throw new Error(`Expected exactly one error: ${JSON.stringify(errors ?? null)}`);
     return errors[0]!;
   }
 
@@ -113,7 +114,7 @@ export class TestClient {
     const slots = await this.slots(faces.map((bytes) => ({ byteSize: bytes.length })));
     const replies = await Promise.all(slots.map((slot, index) => this.put(slot, faces[index]!)));
     const bad = replies.find(({ status }) => status !== 201);
-    if (bad) throw new Error(`A face was not taken: ${JSON.stringify(bad)}`);
+    if (bad) throw new Error(`A photo was rejected: ${JSON.stringify(bad)}`);
     return slots.map(({ photo }) => photo.id);
   }
 

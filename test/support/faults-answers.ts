@@ -2,7 +2,7 @@ import type { SandboxFault } from '../../src/sandbox/faults';
 import { findViolations } from './faults-audit';
 import type { FaultsEnvironment } from './faults-environment';
 import { ending, prepareFixtures, order, type JobKind } from './faults-jobs';
-import { freshPeak } from './faults-upstream';
+import { resetPeak } from './faults-upstream';
 
 /** A row of the matrix for polls and picture downloads after the paid call. */
 export interface AnswerRow {
@@ -26,14 +26,14 @@ export async function runWithAnswerFaults(environment: FaultsEnvironment, row: A
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();
   const metricBefore = await metricOf(environment, row);
-  const peak = await freshPeak(environment);
+  const peak = await resetPeak(environment);
   for (const fault of row.faults) await environment.sandbox.fault(fault);
   const { id } = await order(environment, row.kind);
   const job = await ending(environment, row.kind, id);
   const end = [job.status, job.failure?.code].filter(Boolean).join(' ');
   const paid = (await environment.paid()) - paidBefore;
   const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
-  const shown = await pictureComplaints(environment, row, id);
+  const shown = await pictureProblems(environment, row, id);
   await environment.clearFaults();
   if (row.isLate) await ending(environment, row.kind, id, ({ status }) => status === 'COMPLETED');
   const found = [
@@ -41,7 +41,7 @@ export async function runWithAnswerFaults(environment: FaultsEnvironment, row: A
     ...(paid === 1 ? [] : [`It was paid ${paid} times.`]),
     ...(grown <= 100 ? [] : [`The gateway's memory grew by ${Math.round(grown)} MB.`]),
     ...shown,
-    ...(await alertComplaints(environment, row, metricBefore)),
+    ...(await alertProblems(environment, row, metricBefore)),
     ...(await findViolations(environment)),
   ];
   if (found.length > 0) throw new Error(found.join('\n'));
@@ -51,7 +51,7 @@ async function metricOf(environment: FaultsEnvironment, { metric }: AnswerRow): 
   return metric === undefined ? 0 : environment.gateway.metric(metric);
 }
 
-async function pictureComplaints(
+async function pictureProblems(
   environment: FaultsEnvironment,
   row: AnswerRow,
   id: string,
@@ -66,7 +66,7 @@ async function pictureComplaints(
   ];
 }
 
-async function alertComplaints(
+async function alertProblems(
   environment: FaultsEnvironment,
   row: AnswerRow,
   before: number,

@@ -236,7 +236,7 @@ export async function eventually<T>(
     }
     if (Date.now() > deadline) {
       const received = last instanceof Error ? last.message : JSON.stringify(last);
-      throw new Error(`${what} has not come within ${boundMs / 1_000} s; last: ${received}`);
+      throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${received}`);
     }
     await pause(40);
   }
@@ -247,7 +247,7 @@ export async function within<T>(what: string, coming: Promise<T>, boundMs = 60_0
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`${what} has not come within ${boundMs / 1_000} s`));
+      reject(new Error(`${what} was not reached within ${boundMs / 1_000} s`));
     }, boundMs);
   });
   try {

@@ -54,9 +54,9 @@ export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCe
 
   const job = await eventually('the same answer to the same key', ask, () => true);
   const firstAnswer = await first;
-  if (firstAnswer && firstAnswer.id !== job.id) throw new Error('The same key gave two jobs.');
+  if (firstAnswer && firstAnswer.id !== job.id) throw new Error('The same key created two jobs.');
   const ended = await ending(environment, cell.kind, job.id);
-  await judge(environment, cell, ended, (await environment.paid()) - paidBefore);
+  await checkOutcome(environment, cell, ended, (await environment.paid()) - paidBefore);
   if (ended.status === 'FAILED') await retryAndPay(environment, cell.kind, ended);
   const found = await findViolations(environment);
   if (found.length > 0) throw new Error(found.join('\n'));
@@ -103,13 +103,18 @@ async function crash(environment: FaultsEnvironment, { crash: what, point }: Cra
   if (what !== 'postgres') await environment.restartGateway();
 }
 
-async function judge(environment: FaultsEnvironment, cell: CrashCell, job: Job, paid: number): Promise<void> {
+async function checkOutcome(
+  environment: FaultsEnvironment,
+  cell: CrashCell,
+  job: Job,
+  paid: number,
+): Promise<void> {
   const states = await statesOf(environment, job.id);
   if (!endsAs[cell.end](cell, job, { paid, isUnsure: states.includes('UNCERTAIN') })) {
     const received = `${job.status} ${job.failure?.code ?? ''} after ${states.join(' → ')}`;
-    throw new Error(`Not "${cell.end}", but ${received}, paid ${paid} in ${job.attempt} attempts.`);
+    throw new Error(`Expected "${cell.end}", received ${received}, paid ${paid} in ${job.attempt} attempts.`);
   }
-  if (cell.end !== 'done or refused') await judgeEvidence(environment, cell, job);
+  if (cell.end !== 'done or refused') await checkEvidence(environment, cell, job);
 }
 
 interface Facts {
@@ -130,7 +135,7 @@ const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> 
 };
 
 /** The recorded photo fetches must match: only an executed call can have fetched photos. */
-async function judgeEvidence(
+async function checkEvidence(
   environment: FaultsEnvironment,
   { kind, end, paid }: CrashCell,
   job: Job,

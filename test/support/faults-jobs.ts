@@ -56,7 +56,7 @@ export function order(environment: FaultsEnvironment, kind: JobKind, key?: strin
 }
 
 /** Reads the current state of the job. */
-export function look(environment: FaultsEnvironment, kind: JobKind, id: string): Promise<Job | null> {
+export function readJob(environment: FaultsEnvironment, kind: JobKind, id: string): Promise<Job | null> {
   return kind === 'training' ? environment.client.model(id) : environment.client.generation(id);
 }
 
@@ -69,7 +69,7 @@ export async function ending(
 ): Promise<Job> {
   const job = await eventually(
     `the end of a ${kind}`,
-    () => look(environment, kind, id),
+    () => readJob(environment, kind, id),
     (now) => isOver(now) && holds(now!),
     120_000,
   );

@@ -47,12 +47,12 @@ export async function runWithFault(environment: FaultsEnvironment, row: CallRow)
   const { kind, fault } = row;
   await prepareFixtures(environment);
   const paidBefore = await environment.paid();
-  const peak = await freshPeak(environment);
+  const peak = await resetPeak(environment);
   await environment.sandbox.fault({ on: operations[kind], ...fault });
   const { id } = await order(environment, kind);
   const job = await ending(environment, kind, id);
   const paid = (await environment.paid()) - paidBefore;
-  await judge(environment, row, job, paid);
+  await checkOutcome(environment, row, job, paid);
   const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
   if (grown > 100) throw new Error(`The gateway's memory grew by ${Math.round(grown)} MB.`);
   if (row.end === 'unknown') await retryAndPay(environment, kind, job);
@@ -61,7 +61,7 @@ export async function runWithFault(environment: FaultsEnvironment, row: CallRow)
 }
 
 /** Resets and returns the peak memory of the gateway. */
-export async function freshPeak(environment: FaultsEnvironment): Promise<number> {
+export async function resetPeak(environment: FaultsEnvironment): Promise<number> {
   await environment.gateway.forgetPeak();
   return (await environment.gateway.memory()).peak;
 }
@@ -72,7 +72,12 @@ interface Call {
   at: Date;
 }
 
-async function judge(environment: FaultsEnvironment, row: CallRow, job: Job, paid: number): Promise<void> {
+async function checkOutcome(
+  environment: FaultsEnvironment,
+  row: CallRow,
+  job: Job,
+  paid: number,
+): Promise<void> {
   const states = await statesOf(environment, job.id);
   const calls = await environment.rows<Call>(
     `SELECT outcome, evidence, called_at AS at FROM submissions
@@ -86,20 +91,22 @@ async function judge(environment: FaultsEnvironment, row: CallRow, job: Job, pai
     outcomes: calls.map(({ outcome }) => outcome).join(),
     isUnsure: states.includes('UNCERTAIN'),
   };
-  const wanted = wantedOf(row);
+  const wanted = expectedOf(row);
   if (JSON.stringify(facts) !== JSON.stringify(wanted)) {
-    throw new Error(`It was ${JSON.stringify(facts)}, not ${JSON.stringify(wanted)}: ${states.join(' → ')}.`);
+    throw new Error(
+      `Expected ${JSON.stringify(wanted)}, received ${JSON.stringify(facts)}: ${states.join(' → ')}.`,
+    );
   }
-  judgeCalls(row, calls);
+  checkCalls(row, calls);
 }
 
-function judgeCalls({ hasEvidence, waitMs = 0 }: CallRow, [first, second]: readonly Call[]): void {
+function checkCalls({ hasEvidence, waitMs = 0 }: CallRow, [first, second]: readonly Call[]): void {
   if (hasEvidence && !first!.evidence?.startsWith('HTTP ')) throw new Error('The answer was not kept.');
   const gapMs = second ? second.at.getTime() - first!.at.getTime() : Infinity;
   if (gapMs < waitMs) throw new Error(`It was called again after ${gapMs} ms.`);
 }
 
-function wantedOf({ kind, end, executed }: CallRow): object {
+function expectedOf({ kind, end, executed }: CallRow): object {
   const success = { status: successes[kind], code: null, paid: 1 };
   switch (end) {
     case 'unknown':

@@ -28,7 +28,7 @@ export class Feed<T> {
   end: FeedEnd | null = null;
   private changed: () => void = () => undefined;
 
-  private constructor(private readonly letGo: () => void) {}
+  private constructor(private readonly release: () => void) {}
 
   /** Subscribes with the official client of the transport. */
   static open<T>(transport: Transport, url: string, payload: { query: string; variables?: object }): Feed<T> {
@@ -37,7 +37,7 @@ export class Feed<T> {
 
   /** Breaks the connection without a close, like a network failure. */
   drop(): void {
-    this.letGo();
+    this.release();
   }
 
   /** Waits until the messages are as expected, and returns them. */

@@ -33,15 +33,15 @@ export class TestGateway {
 
   /**
    * Starts a gateway on a free port.
-   * @param wayTo - maps the database URL to the one that the gateway uses
+   * @param proxyUrl - maps the database URL to the one that the gateway uses
    */
   static async start(
     settings: Settings = {},
-    wayTo: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
+    proxyUrl: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
   ): Promise<TestGateway> {
     const database = await createTestDatabase();
     const dataDir = await mkdtemp(join(tmpdir(), 'likeness-gateway-'));
-    const gateway = new TestGateway(database, dataDir, settings, await wayTo(database.url));
+    const gateway = new TestGateway(database, dataDir, settings, await proxyUrl(database.url));
     try {
       await gateway.begin();
       return gateway;

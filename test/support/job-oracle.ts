@@ -98,7 +98,11 @@ export function noteChange(job: TrackedJob, change: Change, before: JobRow | nul
 }
 
 /** Lists violations by a call, given the ledger at its arrival. */
-export function wrongCall(job: TrackedJob, attempt: number, ledger: readonly SubmissionEntity[]): string[] {
+export function findCallViolations(
+  job: TrackedJob,
+  attempt: number,
+  ledger: readonly SubmissionEntity[],
+): string[] {
   if (job.isDeleted) return [];
   const [before, present] = [ledger[attempt - 2]?.outcome, ledger[attempt - 1]?.outcome];
   const wrong = present === 'CALLING' ? [] : ['a call was made whose attempt was not committed'];

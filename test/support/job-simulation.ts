@@ -5,7 +5,7 @@ import {
   fetchPicture,
   noteChange,
   refusalOf,
-  wrongCall,
+  findCallViolations,
   type TrackedJob,
   type UpstreamCall,
 } from './job-oracle';
@@ -148,13 +148,13 @@ export class JobSimulation {
     this.calling = { by, response: step.response };
     if (!held) provider.next(() => this.responseOf(this.calls.at(-1)!, step.response as ResponseName)());
     by.crashAt(step.crash);
-    const pass = this.quietly(by.submit(job.table));
+    const pass = this.ignoreUnavailable(by.submit(job.table));
     if (held) await Promise.race([held.arrived, pass]);
     else await pass;
     provider.unscript();
     by.crashAt(null);
     if (held && this.calls.length > count) this.open.push({ call: this.calls[count]!, held, pass });
-    this.raise(step.by);
+    this.replaceIfDead(step.by);
   }
 
   private async answer({ call: number, response, crash }: Extract<Step, { op: 'answer' }>): Promise<void> {
@@ -168,7 +168,7 @@ export class JobSimulation {
     held.answer(this.responseOf(call, said));
     await pass;
     call.by.crashAt(null);
-    this.raise(this.processes.indexOf(call.by));
+    this.replaceIfDead(this.processes.indexOf(call.by));
   }
 
   private async poll(job: TrackedJob, step: Extract<Step, { op: 'poll' }>): Promise<void> {
@@ -179,10 +179,10 @@ export class JobSimulation {
     const { meanwhile } = step;
     by.crashAt(step.crash);
     if (meanwhile) by.pauseAt('poll:answered', () => this.interrupt(1 - step.by, meanwhile));
-    await this.quietly(by.poll(job.table));
+    await this.ignoreUnavailable(by.poll(job.table));
     by.pauseAt(null);
     by.crashAt(null);
-    this.raise(step.by);
+    this.replaceIfDead(step.by);
   }
 
   private async interrupt(by: number, meanwhile: Meanwhile): Promise<void> {
@@ -195,9 +195,9 @@ export class JobSimulation {
     const by = this.processes[step.by]!;
     await this.harness.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
     by.crashAt(step.crash);
-    await this.quietly(by.storePictures());
+    await this.ignoreUnavailable(by.storePictures());
     by.crashAt(null);
-    this.raise(step.by);
+    this.replaceIfDead(step.by);
   }
 
   /** Advances the time. The upstream fetches the photos of executed calls meanwhile. */
@@ -227,14 +227,14 @@ export class JobSimulation {
 
   private async happen(number: number, op: 'crash' | 'cut' | 'mend' | 'replay'): Promise<void> {
     const process = this.processes[number]!;
-    if (op === 'replay') await this.quietly(process.replay());
+    if (op === 'replay') await this.ignoreUnavailable(process.replay());
     else if (op === 'crash') process.kill();
     else process.isCutOff = op === 'cut';
-    this.raise(number);
+    this.replaceIfDead(number);
   }
 
   /** Replaces a killed process, as a supervisor would. */
-  private raise(number: number): void {
+  private replaceIfDead(number: number): void {
     const process = this.processes[number];
     if (process?.isDead) this.processes[number] = this.harness.successor(process);
   }
@@ -249,7 +249,7 @@ export class JobSimulation {
   }
 
   /** A pass without a database ends with an error, which delays the periodic task. */
-  private async quietly(pass: Promise<unknown>): Promise<void> {
+  private async ignoreUnavailable(pass: Promise<unknown>): Promise<void> {
     await pass.catch((error: unknown) => {
       if ((error as { code?: string }).code !== 'SERVICE_UNAVAILABLE') throw error;
     });
@@ -275,7 +275,7 @@ export class JobSimulation {
       ref: null,
       isKnown: false,
     });
-    this.violations.push(...wrongCall(job, attempt, ledger));
+    this.violations.push(...findCallViolations(job, attempt, ledger));
     job.retriesSinceCall = 0;
     if (response === 'acceptWhileCut') by.isCutOff = true;
   }

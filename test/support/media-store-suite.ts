@@ -162,7 +162,7 @@ async function refusesTooLarge(store: MediaStore): Promise<void> {
 
 async function leavesNoBeginnings(store: MediaStore): Promise<void> {
   const key = newKey();
-  const reason = new Error('the line went dead');
+  const reason = new Error('the connection was lost');
   const failing = async function* (): AsyncGenerator<Uint8Array> {
     yield Buffer.from('a beginning');
     await soon();

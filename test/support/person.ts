@@ -65,7 +65,7 @@ export class Person {
       ),
     );
     const bad = answers.find(({ status }) => status !== 201);
-    if (bad) throw new Error(`A face was not taken: ${await bad.text()}`);
+    if (bad) throw new Error(`A photo was rejected: ${await bad.text()}`);
     return slots.map(({ photo }) => photo.id);
   }
 
@@ -97,7 +97,7 @@ export class Person {
       status = answer.it.status;
       return status === wanted || (kind !== 'photo' && ends.includes(status));
     });
-    if (status !== wanted) throw new Error(`The ${kind} is ${status} and not ${wanted}.`);
+    if (status !== wanted) throw new Error(`The ${kind} is ${status}, expected ${wanted}.`);
   }
 
   /** Creates a READY model with a finished generation. */
@@ -140,7 +140,7 @@ export class Person {
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('It did not come about in time.');
+    if (Date.now() > deadline) throw new Error('The condition did not hold in time.');
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

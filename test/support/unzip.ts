@@ -10,7 +10,7 @@ const run = promisify(execFile);
  */
 export function unzip(archive: Buffer): Map<string, Buffer> {
   const end = archive.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
-  if (end < 0) throw new Error('The archive has no end.');
+  if (end < 0) throw new Error('The archive has no end record.');
   let count = archive.readUInt16LE(end + 10);
   let at = archive.readUInt32LE(end + 16);
   if (archive.readUInt32LE(end - 20) === 0x07064b50) {
@@ -20,7 +20,7 @@ export function unzip(archive: Buffer): Map<string, Buffer> {
   }
   const files = new Map<string, Buffer>();
   for (let index = 0; index < count; index += 1) {
-    if (archive.readUInt32LE(at) !== 0x02014b50) throw new Error('The directory is broken.');
+    if (archive.readUInt32LE(at) !== 0x02014b50) throw new Error('The central directory is invalid.');
     const [nameLength, extraLength] = [archive.readUInt16LE(at + 28), archive.readUInt16LE(at + 30)];
     const name = archive.toString('utf8', at + 46, at + 46 + nameLength);
     files.set(name, read(archive, at, name));
@@ -35,7 +35,7 @@ function read(archive: Buffer, line: number, name: string): Buffer {
   const start = head + 30 + archive.readUInt16LE(head + 26) + archive.readUInt16LE(head + 28);
   const bytes = inflateRawSync(archive.subarray(start, start + packedSize));
   if (bytes.length !== size || crc32(bytes) !== archive.readUInt32LE(line + 16)) {
-    throw new Error(`${name} is not what the directory says.`);
+    throw new Error(`${name} does not match the central directory.`);
   }
   return bytes;
 }

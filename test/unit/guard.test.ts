@@ -115,7 +115,7 @@ describe('the guard', () => {
 });
 
 describe('the allow-list of the guard', () => {
-  const judge = (allow: string[], url: string): string => {
+  const checkOutcome = (allow: string[], url: string): string => {
     try {
       return createGuard({ allow }).checkUrl(url).host;
     } catch (error) {
@@ -144,7 +144,7 @@ describe('the allow-list of the guard', () => {
     { entry: '[::1]:4001', url: 'http://[::1]:4002/a.jpg', host: 'GuardRefusal' },
     { entry: 'fd00::/8', url: 'http://[fd12:3456::1]/a.jpg', host: '[fd12:3456::1]' },
   ])('$entry and $url: $host', ({ entry, url, host }) => {
-    expect(judge([entry], url)).toBe(host);
+    expect(checkOutcome([entry], url)).toBe(host);
   });
 
   it('is reached: a host at any address, a network at the addresses in it', async () => {

@@ -112,13 +112,13 @@ describe('zip', () => {
   it.each([true, false])(
     'closes the current file when its reader stops (packed: %s)',
     async (isCompressible) => {
-      let letGo: () => void = () => undefined;
-      const isLetGo = new Promise<void>((resolve) => (letGo = resolve));
+      let release: () => void = () => undefined;
+      const isLetGo = new Promise<void>((resolve) => (release = resolve));
       async function* endless(): AsyncGenerator<Buffer> {
         try {
           for (;;) yield noise(50_000);
         } finally {
-          letGo();
+          release();
         }
       }
       let taken = 0;
