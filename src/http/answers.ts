@@ -6,10 +6,10 @@ import { maskedMessage } from '../graphql/errors';
 import { discardRest } from './body';
 import type { Exchange } from './exchange';
 
-/** Headers of an answer, by lower-case name. */
+/** Response headers by lower-case name. */
 export type Headers = Readonly<Record<string, string | number>>;
 
-/** Answers with JSON that nobody keeps. */
+/** Sends JSON that must not be cached. */
 export function answerJson(
   response: ServerResponse,
   status: number,
@@ -22,7 +22,7 @@ export function answerJson(
   });
 }
 
-/** Answers with text that nobody keeps unless the headers say so; also while the client is still sending. */
+/** Sends text, by default not cacheable. May be called while the client is still sending its request. */
 export function answerText(response: ServerResponse, status: number, text: string, headers: Headers): void {
   const bytes = Buffer.from(text);
   response.writeHead(status, { 'cache-control': 'no-store', 'content-length': bytes.length, ...headers });
@@ -35,14 +35,14 @@ export function answerText(response: ServerResponse, status: number, text: strin
   void discardRest(response.req).then(() => response.end());
 }
 
-/** A refusal as a plain route answers it: `{ code, message, field?, … }`. */
+/** The error response of routes other than GraphQL: `{ code, message, field?, … }`. */
 export interface Refusal {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
   readonly headers: Headers;
 }
 
-/** What is told of a DomainError outside of GraphQL. */
+/** Converts a DomainError to the response of a route other than GraphQL. */
 export function refusalOf(error: DomainError): Refusal {
   const { code, message, field, details, httpStatus: status } = error;
   return {
@@ -52,7 +52,7 @@ export function refusalOf(error: DomainError): Refusal {
   };
 }
 
-/** Headers that say how a refusal gets better. */
+/** Retry-After and WWW-Authenticate headers of an error. */
 export function hints(error: DomainError): Headers {
   const retryAfter = error.details?.retryAfterSeconds;
   return {
@@ -62,8 +62,8 @@ export function hints(error: DomainError): Headers {
 }
 
 /**
- * Answers what a route threw: a DomainError as it stands, anything else masked and logged. An answer that has begun is
- * cut off, so that nobody takes a part for the whole.
+ * Responds to an error of a route: a DomainError unchanged, any other error masked and logged. A response that has been
+ * started is aborted, so that the client detects that it is incomplete.
  */
 export function answerError(exchange: Exchange, thrown: unknown): void {
   const { response, logger } = exchange;
@@ -90,7 +90,7 @@ function masked({ requestId }: Exchange): Refusal {
   };
 }
 
-/** A whole answer for a socket that has no response object: one that is not HTTP yet, or never will be. */
+/** A raw HTTP response for a socket without a response object. */
 export function rawAnswer(status: number, code: string, message: string): string {
   const body = JSON.stringify({ code, message });
   return [

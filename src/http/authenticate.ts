@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { localViewer, type Viewer } from '../core/viewer';
 
-/** The credentials of a caller, as they were sent. */
+/** The credentials of a request, not yet verified. */
 export interface Credentials {
-  /** Every header `Authorization`: `Bearer …`. */
+  /** All `Authorization` headers: `Bearer …`. */
   readonly authorization?: readonly string[];
-  /** Every header `X-Likeness-Owner`: the user that the holder of an API key acts for. */
+  /** All `X-Likeness-Owner` headers: the user that the holder of an API key acts for. */
   readonly onBehalfOf?: readonly string[];
   /** The payload of a WebSocket's `connection_init`: browsers cannot send headers there. */
   readonly connectionParams?: unknown;
@@ -13,17 +13,16 @@ export interface Credentials {
 }
 
 /**
- * Tells who is asking. Called once a request, and once a socket at its `connection_init`.
- * @throws DomainError UNAUTHENTICATED or FORBIDDEN: 401 or 403 over HTTP, the close code 4403 with the
- * message as its reason on a socket.
- * Other errors are outages: the caller is told to come again.
+ * Authenticates a caller, once per request or WebSocket `connection_init`.
+ * @throws DomainError UNAUTHENTICATED or FORBIDDEN: 401 or 403 over HTTP, close code 4403 with the message as its reason
+ * on a WebSocket. Other errors are outages, after which the client may retry.
  */
 export type Authenticate = (credentials: Credentials) => Promise<Viewer>;
 
-/** AUTH=none: whoever reaches the port is the one local viewer. */
+/** AUTH=none: every caller is the local viewer. */
 export const authenticateLocally: Authenticate = () => Promise.resolve(localViewer);
 
-/** What a request, or a socket's first request and its `connection_init`, says of the caller. */
+/** Reads the credentials of a request, or of a WebSocket's upgrade request and its `connection_init`. */
 export function credentialsOf(request: IncomingMessage, connectionParams?: unknown): Credentials {
   return {
     // All of them: `headers` has only the first of several, and drops the others without a word.

@@ -3,15 +3,15 @@ import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import type { Exchange } from './exchange';
 
-/** How long a client may pause in the middle of a body, in milliseconds. */
+/** Maximum pause between chunks of a body, in milliseconds. */
 const maxPauseMs = 30_000;
 
-/** How much of a body that nobody wants is read, so that the client can finish and see the answer. */
-const discarded = { maxBytes: 64_000_000, maxMs: 5_000 } as const;
+/** Limits for reading and discarding the rest of a body, so that the client can finish and read the response. */
+const discardLimits = { maxBytes: 64_000_000, maxMs: 5_000 } as const;
 
 /**
- * The bytes of a request's body as they come. Whoever stops reading leaves the connection alive, so that it can be
- * answered; the server disposes of the rest.
+ * Streams the body of a request. If the consumer stops reading, the connection stays open for the response, and the
+ * server discards the rest.
  * @throws DomainError TIMEOUT if the client pauses too long
  */
 export async function* bodyChunks(exchange: Exchange): AsyncGenerator<Buffer> {
@@ -31,9 +31,9 @@ export async function* bodyChunks(exchange: Exchange): AsyncGenerator<Buffer> {
 }
 
 /**
- * A whole body, as text.
- * @param maxBytes - refused from what the client announces, or as soon as more has come; the rest is not kept
- * @param maxMs - how long it may take in all
+ * Reads a body as text.
+ * @param maxBytes - checked against the announced size and while reading
+ * @param maxMs - total time limit
  * @throws DomainError REQUEST_TOO_LARGE, TIMEOUT
  */
 export async function readBody(exchange: Exchange, maxBytes: number, maxMs: number): Promise<string> {
@@ -41,23 +41,23 @@ export async function readBody(exchange: Exchange, maxBytes: number, maxMs: numb
   return withinMs(maxMs, collect(exchange, maxBytes), tooSlow);
 }
 
-/** The size that the client announces, in bytes; 0 without a body, null if it is not known before its end. */
+/** The announced size of the body in bytes; 0 without a body, null if unknown (chunked). */
 export function announcedSize(request: IncomingMessage): number | null {
   if (request.headers['transfer-encoding'] !== undefined) return null;
   return Number(request.headers['content-length'] ?? 0);
 }
 
 /**
- * Reads what is left of a request that is answered early, within bounds, and throws it away. Closing at once would
- * reset the connection, and the client would never see why. Returns when the request has ended or was cut off.
+ * Reads and discards the rest of a request that was answered early, within limits. Closing immediately would reset the
+ * connection before the client has read the response. Resolves when the request has ended or was aborted.
  */
 export async function discardRest(request: IncomingMessage): Promise<void> {
   const { socket } = request;
   if (request.readableEnded || socket.destroyed) return;
   await new Promise<void>((resolve) => {
     let bytes = 0;
-    const giveUp = (): void => void socket.destroy();
-    const timer = setTimeout(giveUp, discarded.maxMs);
+    const destroy = (): void => void socket.destroy();
+    const timer = setTimeout(destroy, discardLimits.maxMs);
     const done = (): void => {
       clearTimeout(timer);
       socket.off('close', done);
@@ -65,7 +65,7 @@ export async function discardRest(request: IncomingMessage): Promise<void> {
     };
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > discarded.maxBytes) giveUp();
+      if (bytes > discardLimits.maxBytes) destroy();
     });
     request.once('end', done);
     socket.once('close', done);
@@ -91,5 +91,5 @@ function tooLarge(maxBytes: number): DomainError {
 }
 
 function tooSlow(): DomainError {
-  return new DomainError('TIMEOUT', "The request's body did not come in time. Send it again.");
+  return new DomainError('TIMEOUT', 'The request body was not received in time. Retry.');
 }

@@ -5,36 +5,36 @@ import { callerOf, plainAddress, type ClientAddresses } from './client-address';
 import { endSoon } from './end-soon';
 import { isLoopbackAddress } from './origins';
 
-/** Bounds of all connections of this process. */
+/** Limits of the connections of this process. */
 export interface ConnectionLimits {
   readonly max: number;
-  /** From one IPv4 address, or one /64 of IPv6. Trusted proxies are exempt: behind them are many clients. */
+  /** Per IPv4 address or IPv6 /64 network. Trusted proxies are exempt, because they serve many clients. */
   readonly maxPerAddress: number;
-  /** Whether connections from this machine count for `maxPerAddress`. */
+  /** Whether loopback connections count for `maxPerAddress`. */
   readonly countsLoopback: boolean;
   /**
-   * The highest descriptor that a client's socket may have; null for no limit. The system always gives the lowest free
-   * one, so a higher one shows that all below are taken, by whatever part of the process.
+   * The highest file descriptor that a client's socket may have; null: no limit. The system assigns the lowest free
+   * descriptor, so a higher one means that all lower ones are in use by the process.
    */
   readonly maxDescriptor: number | null;
 }
 
-/** What {@link Connections} needs. */
+/** Options of {@link Connections}. */
 export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly addresses: Pick<ClientAddresses, 'isTrusted'>;
   readonly logger: Logger;
-  /** Called for every refused connection: it may have been the upstream's, that wanted a photo. */
+  /** Called for every refused connection, which may have been a photo fetch of the upstream. */
   readonly onRefused: () => void;
 }
 
-/** Between two log lines about one cause, in milliseconds. */
+/** Minimum time between two log lines about the same cause, in milliseconds. */
 const logPauseMs = 10_000;
 
-/** Refused sockets that wait for their clients to close; more are destroyed at once. */
+/** Maximum number of refused sockets that wait for the client to close; further ones are destroyed immediately. */
 const maxLingering = 32;
 
-/** How long each of them waits, in milliseconds. */
+/** How long a refused socket waits for the client to close, in milliseconds. */
 const lingerMs = 500;
 
 const refusals = {
@@ -63,7 +63,7 @@ const causes: Record<Cause, string> = {
   maxPerAddress: 'connections are refused: an address has MAX_CONNECTIONS_PER_ADDRESS',
 };
 
-/** Counts the open connections and refuses those that are too many, before anything is read from them. */
+/** Counts open connections and refuses those beyond a limit before reading from them. */
 export class Connections {
   private open = 0;
   private lingering = 0;
@@ -72,7 +72,7 @@ export class Connections {
 
   constructor(private readonly options: ConnectionsOptions) {}
 
-  /** Whether the connection may be served; if not, it is answered and closed. */
+  /** Whether the connection may be served; if not, it receives an error response and is closed. */
   admit(socket: Socket): boolean {
     const address = this.countedAddress(socket);
     const cause = this.excess(socket, address);
@@ -134,7 +134,7 @@ export class Connections {
   }
 }
 
-/** Node does not publish it; -1 on Windows. */
+/** Uses an internal property of Node; -1 on Windows. */
 function descriptorOf(socket: Socket): number {
   return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }

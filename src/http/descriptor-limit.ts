@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * How many files and sockets this process may have open; Node raises it to the hard limit when it starts.
- * @returns null where there is no such limit, or the system does not say (it does on Linux)
+ * The limit of open files and sockets of this process. Node raises it to the hard limit at startup.
+ * @returns null if there is no limit or it cannot be read (it can be read on Linux)
  */
 export function readDescriptorLimit(path = '/proc/self/limits'): number | null {
   let text: string;
@@ -15,12 +15,12 @@ export function readDescriptorLimit(path = '/proc/self/limits'): number | null {
   return match ? Number(match[1]) : null;
 }
 
-/** Paid calls, polls, downloads, files of uploads and pictures: what a busy process opens besides clients' sockets. */
+/** Descriptors of a busy process for upstream calls, downloads and files. */
 const reserveOfWork = 100;
 
 /**
- * The descriptors that clients' sockets leave free for the database, the upstream and files: at most half of all.
- * @param pool - connections to the database
+ * The number of descriptors that are reserved for the database, the upstream and files: at most half of the limit.
+ * @param pool - the number of database connections
  */
 export function descriptorReserve(limit: number, pool: number): number {
   return Math.min(pool + reserveOfWork, Math.floor(limit / 2));

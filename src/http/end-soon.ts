@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 
-/** How long a client that was answered may keep its side open, in milliseconds. */
+/** How long a client may keep its side open after the response, in milliseconds. */
 const lingerMs = 2_000;
 
 /**
- * Sends a last answer and destroys the socket once the client has closed its side, or after a moment. Not at once: the
- * system would reset a connection that has unread bytes, and the client would never see the answer.
+ * Sends a final response and destroys the socket when the client has closed its side, or after `maxMs`. Destroying it
+ * immediately could reset the connection before the client has read the response.
  */
 export function endSoon(socket: Duplex, answer: string, maxMs: number = lingerMs): void {
   const destroy = (): void => void socket.destroy();

@@ -1,33 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../core/logger';
 
-/** A request and its answer, with what the server found out about them. */
+/** A request with its response and derived data. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** As it was sent, without the query; this may be logged. */
+  /** The path as sent, without the query. May be logged. */
   readonly path: string;
-  /** May hold a signature: never logged. */
+  /** May contain a signature, so it must not be logged. */
   readonly query: URLSearchParams;
-  /** The parts of the path that the route names. */
+  /** The named parts of the route's path. */
   readonly params: Readonly<Record<string, string>>;
   readonly requestId: string;
-  /** Bound to the request's id. */
+  /** A child logger with the request's id. */
   readonly logger: Logger;
-  /** The client sent `Expect: 100-continue` and waits to be told before it sends the body. */
+  /** The client sent `Expect: 100-continue` and waits for the interim response before it sends the body. */
   readonly expectsContinue: boolean;
 }
 
-/** Methods that routes answer to. OPTIONS is answered by the server. */
+/** Methods of routes. The server handles OPTIONS. */
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT';
 
-/** What is answered under a path. */
+/** A handler for a path. */
 export interface Route {
   readonly methods: readonly Method[];
-  /** `/uploads/:photoId`: a name after a colon stands for one part of the path. */
+  /** A path with named parts, such as `/uploads/:photoId`. */
   readonly path: string;
-  /** Logged at debug instead of info: for what a machine asks every few seconds. */
+  /** Whether to log requests at debug instead of info, for probes that run every few seconds. */
   readonly isQuiet?: boolean;
-  /** Answers. What it throws before it has begun to answer becomes a JSON error: a DomainError as it stands. */
+  /** Handles the request. An error thrown before the response is started becomes a JSON error response. */
   handle(exchange: Exchange): Promise<void> | void;
 }

@@ -6,34 +6,34 @@ import { answerJson, answerText } from './answers';
 import type { Exchange, Route } from './exchange';
 import { isLoopbackAddress } from './origins';
 
-/** Something that must work for requests to be served. */
+/** A dependency that must work for the process to be ready. */
 export interface HealthCheck {
-  /** `database`, `media`, `migrations`: shown to whoever asks. */
+  /** The name in the public response, such as `database` or `media`. */
   readonly name: string;
-  /** Throws, or does not return in time, if it does not work. */
+  /** Rejects, or does not resolve in time, if the dependency does not work. */
   check(): Promise<unknown>;
 }
 
-/** Where figures come from: prom-client's registry. */
+/** The metrics registry of prom-client. */
 export interface Metrics {
   readonly contentType: string;
   metrics(): Promise<string>;
 }
 
-/** What {@link healthRoutes} needs. */
+/** Options of {@link healthRoutes}. */
 export interface HealthOptions {
   readonly checks: readonly HealthCheck[];
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** How long a check may take. \@defaultValue 2_000 milliseconds */
+  /** Time limit of a check. \@defaultValue 2_000 milliseconds */
   readonly timeoutMs?: number;
 }
 
 /**
- * What machines ask:
- * - `/healthz`: 200 while the process lives
- * - `/readyz`: 200 if every check passes, 503 otherwise, each check by name
- * - `/metrics`: figures, only for programs on this machine that come directly; to all others there is nothing
+ * Routes for monitoring:
+ * - `/healthz`: 200 while the process is running
+ * - `/readyz`: 200 if every check passes, otherwise 503, with the result of each check
+ * - `/metrics`: metrics, only for direct loopback requests; 404 for all others
  */
 export function healthRoutes(options: HealthOptions): Route[] {
   const readiness = new Readiness(options);
@@ -58,7 +58,7 @@ class Readiness {
   constructor(private readonly options: HealthOptions) {}
 
   async answer({ response }: Exchange): Promise<void> {
-    // Whoever asks while an answer is being found shares it: asking often does not load what is checked.
+    // Concurrent requests share one run, so that frequent probes do not add load to the dependencies.
     this.running ??= this.run().finally(() => (this.running = null));
     const checks = await this.running;
     const isReady = Object.values(checks).every((verdict) => verdict === 'ok');
@@ -66,23 +66,23 @@ class Readiness {
   }
 
   private async run(): Promise<Record<string, Verdict>> {
-    const verdicts = this.options.checks.map(async (one) => [one.name, await this.judge(one)] as const);
+    const verdicts = this.options.checks.map(async (check) => [check.name, await this.judge(check)] as const);
     return Object.fromEntries(await Promise.all(verdicts));
   }
 
-  private async judge(one: HealthCheck): Promise<Verdict> {
+  private async judge(check: HealthCheck): Promise<Verdict> {
     const late = (): Error => new Error('The check took too long.');
     try {
-      await withinMs(this.options.timeoutMs ?? 2_000, one.check(), late);
+      await withinMs(this.options.timeoutMs ?? 2_000, check.check(), late);
       return 'ok';
     } catch (error) {
-      this.options.logger.warn({ check: one.name, error: loggableError(error) }, 'not ready');
+      this.options.logger.warn({ check: check.name, error: loggableError(error) }, 'not ready');
       return 'failed';
     }
   }
 }
 
-/** A proxy on this machine comes from loopback too, but says for whom. */
+/** Headers by which requests of a local proxy are distinguished from direct loopback requests. */
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
 function answerAlive({ response }: Exchange): void {

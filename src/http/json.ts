@@ -1,11 +1,11 @@
 import { DomainError } from '../core/errors';
 
-/** Arrays and objects within each other. Inputs need five levels or so; deeper ones overflow what walks them. */
+/** Maximum nesting of arrays and objects. Inputs need about five levels; deep nesting overflows recursive functions. */
 const maxJsonDepth = 32;
 
 /**
- * Reads JSON from outside.
- * @throws DomainError INVALID_INPUT if it is none, or is nested too deep
+ * Parses untrusted JSON.
+ * @throws DomainError INVALID_INPUT if it is malformed or nested too deeply
  */
 export function parseJson(text: string): unknown {
   if (nestedDeeper(text, maxJsonDepth)) {
@@ -14,11 +14,11 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new DomainError('INVALID_INPUT', 'This is no JSON.');
+    throw new DomainError('INVALID_INPUT', 'Malformed JSON.');
   }
 }
 
-/** Whether the value is an object with keys, and no array. */
+/** Whether the value is an object and not an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -32,20 +32,20 @@ const codes = {
   closeBrace: 125,
 };
 
-/** Looked at before parsing, since parsing is what deep nesting would break. */
-function nestedDeeper(text: string, most: number): boolean {
+/** Checked before parsing, because JSON.parse fails on deep nesting. */
+function nestedDeeper(text: string, maxDepth: number): boolean {
   let depth = 0;
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (code === codes.quote) index = endOfText(text, index);
     else if (code === codes.openBracket || code === codes.openBrace) depth += 1;
     else if (code === codes.closeBracket || code === codes.closeBrace) depth -= 1;
-    if (depth > most) return true;
+    if (depth > maxDepth) return true;
   }
   return false;
 }
 
-/** Where the quoted text that begins at `start` ends. */
+/** The end index of the string literal that starts at `start`. */
 function endOfText(text: string, start: number): number {
   let index = start + 1;
   while (index < text.length && text.charCodeAt(index) !== codes.quote) {

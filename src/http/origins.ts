@@ -2,17 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4 } from 'node:net';
 import type { Headers } from './answers';
 
-/** What {@link Origins} needs. */
+/** Options of {@link Origins}. */
 export interface OriginsOptions {
-  /** The address under which clients reach the gateway, where it is not the one that it listens on. */
+  /** The public URL of the gateway if it differs from the one that it listens on. */
   readonly publicUrl?: string;
-  /** With AUTH=none: answer only to names of this machine, and to that of `publicUrl`. */
+  /** With AUTH=none: accept only loopback host names and the host of `publicUrl`. */
   readonly isLocalOnly: boolean;
-  /** Origins of other pages that may call: `https://app.example.com`. \@defaultValue none: same origin only */
+  /** Allowed cross-origin callers, such as `https://app.example.com`. \@defaultValue none: same origin only */
   readonly allowed?: readonly string[];
 }
 
-/** Where requests may come from, and to which names they may be sent. The one place for CORS. */
+/** Checks the origin and host name of requests. All CORS rules are defined here. */
 export class Origins {
   private readonly publicHost: string | undefined;
   private readonly isLocalOnly: boolean;
@@ -25,8 +25,8 @@ export class Origins {
   }
 
   /**
-   * Whether requests for this name are answered. A page on the internet can have its own name resolve to 127.0.0.1
-   * and then talk to a gateway that asks nobody who they are; its requests still bear that name.
+   * Whether requests with this Host header are accepted. Prevents DNS rebinding: a website can resolve its own name to
+   * 127.0.0.1 and access a gateway without authentication, but its requests carry that name.
    */
   isHostKnown(host: string | undefined): boolean {
     if (!this.isLocalOnly) return true;
@@ -34,7 +34,7 @@ export class Origins {
     return host.toLowerCase() === this.publicHost || isLoopbackName(host);
   }
 
-  /** Whether a browser sends this for a page of an origin that is neither ours nor allowed. Programs send no origin. */
+  /** Whether a browser sent the request for a page of a foreign, not allowed origin. Other clients send no origin. */
   isForeign(headers: IncomingHttpHeaders): boolean {
     const { origin, host } = headers;
     if (origin === undefined) return /^(cross-site|same-site)$/.test(headers['sec-fetch-site'] ?? '');
@@ -44,7 +44,7 @@ export class Origins {
     return from !== host?.toLowerCase() && from !== this.publicHost;
   }
 
-  /** CORS headers: none unless the origin is allowed, which makes browsers keep the answer from other pages. */
+  /** CORS headers; empty unless the origin is allowed, so that browsers withhold the response from other pages. */
   corsHeaders(headers: IncomingHttpHeaders): Headers {
     const { origin } = headers;
     if (this.allowed.size === 0) return {};
@@ -56,7 +56,7 @@ export class Origins {
     };
   }
 
-  /** The answer to a browser that asks before it sends, besides {@link corsHeaders}. */
+  /** The headers of a preflight response in addition to {@link corsHeaders}. */
   preflightHeaders(headers: IncomingHttpHeaders, methods: readonly string[]): Headers {
     if (headers.origin === undefined || !this.allowed.has(headers.origin)) return {};
     return {
@@ -67,7 +67,7 @@ export class Origins {
   }
 }
 
-/** Whether an address is this machine's own, in the forms that sockets give it. */
+/** Whether a socket's address is a loopback address. */
 export function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
 }

@@ -4,14 +4,14 @@ import type { Viewer } from '../core/viewer';
 import { callerOf, type ClientAddresses } from './client-address';
 import { isLoopbackAddress } from './origins';
 
-/** How often something may be done in each window. */
+/** A quota per fixed window. */
 export interface RatePolicy {
   readonly name: string;
   readonly quota: number;
   readonly windowMs: number;
 }
 
-/** Who counts. */
+/** Counts operations. */
 export interface RateCounter {
   take(
     policy: RatePolicy,
@@ -20,14 +20,14 @@ export interface RateCounter {
   ): { readonly isAllowed: boolean; readonly remaining: number; readonly resetsInMs: number };
 }
 
-/** One of the two limits. Null switches it off. */
+/** A rate limit. Null disables it. */
 export interface RateRule {
   readonly policy: RatePolicy;
-  /** Whether requests from this machine are counted too. */
+  /** Whether loopback requests are counted. */
   readonly countsLoopback: boolean;
 }
 
-/** What {@link RateGate} needs. */
+/** Options of {@link RateGate}. */
 export interface RateGateOptions {
   readonly counter: RateCounter;
   readonly addresses: ClientAddresses;
@@ -35,22 +35,21 @@ export interface RateGateOptions {
   readonly address: RateRule | null;
 }
 
-/** A request, and where its answer can say how the limits stand; a socket's messages have no headers. */
+/** A request and, except for WebSocket messages, the response that receives the RateLimit headers. */
 export interface Asking {
   readonly request: IncomingMessage;
   readonly response?: ServerResponse;
 }
 
 /**
- * Limits how often GraphQL is asked, by address before it is known who asks, and by owner after that: over HTTP, SSE
- * and WebSocket alike. Says in the headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
- * how the limits stand.
+ * Limits GraphQL operations by address before authentication and by owner after it, over HTTP, SSE and WebSocket. Sends
+ * the headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10).
  */
 export class RateGate {
   constructor(private readonly options: RateGateOptions) {}
 
   /**
-   * @param count - how many operations
+   * @param count - the number of operations
    * @throws DomainError RATE_LIMITED with `retryAfterSeconds`
    */
   countAddress(asking: Asking, count = 1): void {
@@ -59,7 +58,7 @@ export class RateGate {
   }
 
   /**
-   * @param count - how many operations
+   * @param count - the number of operations
    * @throws DomainError RATE_LIMITED with `retryAfterSeconds`
    */
   countOwner(viewer: Viewer, asking: Asking, count = 1): void {
@@ -90,10 +89,10 @@ function append(response: ServerResponse | undefined, name: string, value: strin
 }
 
 function tooOften({ name, quota, windowMs }: RatePolicy, seconds: number): DomainError {
-  const whose = name === 'owner' ? 'you' : 'your address';
+  const whose = name === 'owner' ? 'your account' : 'your address';
   return new DomainError(
     'RATE_LIMITED',
-    `There were more than ${quota} operations of ${whose} in ${Math.round(windowMs / 1_000)} s. Come again in ${seconds} s.`,
+    `Rate limit of ${quota} operations per ${Math.round(windowMs / 1_000)} s exceeded for ${whose}. Retry in ${seconds} s.`,
     { details: { limit: name, maximum: quota, retryAfterSeconds: seconds } },
   );
 }

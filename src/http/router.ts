@@ -1,12 +1,12 @@
 import type { Method, Route } from './exchange';
 
-/** Which route a request leads to. */
+/** The route of a request. */
 export type Match =
   | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
-  /** The path is known, the method is not: these are. Empty if the path is not known either. */
+  /** The methods that the path supports; empty if the path is unknown. */
   | { readonly route: null; readonly allowed: readonly Method[] };
 
-/** The table of routes. The first that fits is taken. */
+/** Matches requests to routes; the first match wins. */
 export class Router {
   private readonly entries: readonly { route: Route; pattern: RegExp }[];
 
@@ -29,7 +29,7 @@ function compile(path: string): RegExp {
   return new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`);
 }
 
-/** The named parts, decoded; null if the path is another, or is not well encoded. */
+/** The decoded named parts; null if the path does not match or is malformed. */
 function read(pattern: RegExp, path: string): Record<string, string> | null {
   const match = pattern.exec(path);
   if (!match) return null;

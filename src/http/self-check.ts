@@ -1,14 +1,14 @@
 import { get } from 'node:http';
 
-/** Longer than a busy event loop needs; whoever fetches a photo would have given up by then. */
+/** Longer than the delay of a busy event loop, and longer than clients wait for a photo. */
 const timeoutMs = 10_000;
 
 /**
- * Whether a server accepts a new connection and answers on it. Never throws.
- * @param url - where it listens, without a slash at the end
+ * Whether a server accepts and answers a new connection. Never rejects.
+ * @param url - the URL that it listens on, without a trailing slash
  */
 export function acceptsConnections(url: string): Promise<boolean> {
-  // What listens on all addresses is reached by its own machine through loopback, on every system.
+  // Wildcard addresses cannot be connected to on every system, so loopback is used instead.
   const address = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   return new Promise((resolve) => {
     const request = get(`${address}/healthz`, { agent: false, timeout: timeoutMs }, (response) => {

@@ -11,31 +11,31 @@ import type { Exchange, Route } from './exchange';
 import type { Origins } from './origins';
 import { Router } from './router';
 
-/** Takes requests that want to become WebSockets. */
+/** Handles HTTP upgrade requests. */
 export interface UpgradeHandler {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-/** What {@link HttpServer} needs. */
+/** Options of {@link HttpServer}. */
 export interface HttpServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0: a free port. */
   readonly port: number;
   readonly routes: readonly Route[];
-  /** Null where there are no WebSockets: in a process that only works. */
+  /** Null in processes that only run workers. */
   readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
-  /** Whether clients come by https, through a proxy: browsers are then told to stay with it. */
+  /** Whether clients use HTTPS through a proxy; enables Strict-Transport-Security. */
   readonly isHttps: boolean;
   readonly logger: Logger;
 }
 
 /**
- * Bounds of connections. Milliseconds.
+ * Timeouts of connections, in milliseconds.
  * - `headers`: from the first byte of a request to the end of its headers
  * - `request`: to the end of its body; 25 MB take 200 s at 1 Mbit/s
- * - `idle`: no byte in either direction; streams are pinged more often
+ * - `idle`: without a byte in either direction; longer than the ping interval of streams
  * - `keepAlive`: between requests; longer than the 60 s of common load balancers, so that they close first
  */
 const bounds = {
@@ -45,7 +45,7 @@ const bounds = {
   keepAlive: 65_000,
 } as const;
 
-/** For every answer; a route that needs others overrides them. */
+/** Default headers of every response; routes may override them. */
 const securityHeaders: Headers = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -55,10 +55,10 @@ const securityHeaders: Headers = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
-/** A client's own id for a request is kept if it cannot confuse a log. */
+/** Request ids of clients that are safe to log. */
 const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
 
-/** The one port of the gateway. */
+/** The HTTP server of the gateway. */
 export class HttpServer {
   private readonly server: Server;
   private readonly router: Router;
@@ -79,13 +79,13 @@ export class HttpServer {
     this.server.on('request', (request, response) => void this.take(request, response, false));
     this.server.on('checkContinue', (request, response) => void this.take(request, response, true));
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
-    this.server.on('clientError', (error, socket) => this.refuseGarbage(error, socket));
+    this.server.on('clientError', (error, socket) => this.refuseMalformed(error, socket));
   }
 
   /**
-   * Listens. A second call gives the first one's result.
-   * @returns the port, and the address under which this machine reaches it
-   * @throws Error if the port is taken or may not be used
+   * Starts listening. Further calls return the result of the first.
+   * @returns the port and the local URL
+   * @throws Error if the port is in use or not permitted
    */
   start(): Promise<{ port: number; url: string }> {
     this.starting ??= this.listen();
@@ -93,15 +93,15 @@ export class HttpServer {
   }
 
   /**
-   * Takes no new connections, lets requests under way finish for at most `graceMs`, then cuts them off. Streams and
-   * sockets must be closed by those who hold them. Returns when the last connection is gone.
+   * Stops accepting connections, waits at most `graceMs` for running requests, then closes their connections. Streams and
+   * WebSockets must be closed by their handlers. Resolves when all connections are closed.
    */
   stop(graceMs: number): Promise<void> {
     this.stopping ??= this.drain(graceMs);
     return this.stopping;
   }
 
-  /** Node's own listener, which begins to read, gets only what is admitted. */
+  /** Passes only admitted connections to Node's own listener, which starts reading. */
   private admitConnections(connections: Connections): void {
     const [serve] = this.server.listeners('connection');
     this.server.removeAllListeners('connection');
@@ -115,7 +115,9 @@ export class HttpServer {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (cause) => {
         reject(
-          new Error(`Port ${port} of ${host} cannot be used; set PORT or HOST to another one.`, { cause }),
+          new Error(`Cannot listen on port ${port} of ${host}. Set PORT or HOST to another value.`, {
+            cause,
+          }),
         );
       });
       this.server.listen(port, host, resolve);
@@ -186,7 +188,7 @@ export class HttpServer {
       const headers = this.options.origins.preflightHeaders(request.headers, match.allowed);
       response.writeHead(204, { allow: match.allowed.join(', '), ...headers }).end();
     } else {
-      const message = `This address answers ${match.allowed.join(' and ')}, not ${method}.`;
+      const message = `Method ${method} not allowed. Use ${match.allowed.join(' or ')}.`;
       answerJson(response, 405, { code: 'INVALID_INPUT', message }, { allow: match.allowed.join(', ') });
     }
   }
@@ -211,27 +213,27 @@ export class HttpServer {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     if (this.stopping) {
-      endSoon(socket, rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is stopping; connect again.'));
+      endSoon(socket, rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is shutting down. Connect again.'));
     } else if (!this.options.origins.isHostKnown(request.headers.host)) {
       endSoon(socket, rawAnswer(403, 'FORBIDDEN', unknownHost().message));
     } else if (!this.options.sockets) {
-      endSoon(socket, rawAnswer(404, 'NOT_FOUND', 'This process only works; ask one that answers clients.'));
+      endSoon(socket, rawAnswer(404, 'NOT_FOUND', 'This process runs workers only (ROLE=worker).'));
     } else {
       this.options.sockets.upgrade(request, socket, head);
     }
   }
 
-  /** What is no HTTP, or comes too slowly, or has too large headers. */
-  private refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  /** Responds to malformed HTTP, slow requests and oversized headers. */
+  private refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     const isAnswered = [...this.open].some((response) => response.socket === socket && response.headersSent);
     if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
       socket.destroy();
     } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      endSoon(socket, rawAnswer(408, 'TIMEOUT', 'The request did not come in time. Send it again.'));
+      endSoon(socket, rawAnswer(408, 'TIMEOUT', 'The request was not received in time. Retry.'));
     } else if (error.code === 'HPE_HEADER_OVERFLOW') {
       endSoon(socket, rawAnswer(431, 'REQUEST_TOO_LARGE', 'The headers are larger than 16 kB.'));
     } else {
-      endSoon(socket, rawAnswer(400, 'INVALID_INPUT', 'This is no HTTP request.'));
+      endSoon(socket, rawAnswer(400, 'INVALID_INPUT', 'Malformed HTTP request.'));
     }
   }
 }
@@ -247,7 +249,7 @@ function lastOfItsConnection(response: ServerResponse): void {
 function unknownHost(): DomainError {
   return new DomainError(
     'FORBIDDEN',
-    'This gateway asks nobody who they are (AUTH=none), so it answers only to names of its own machine. ' +
-      'Use http://localhost, or name the host in PUBLIC_URL.',
+    'This gateway runs without authentication (AUTH=none) and accepts only loopback host names. ' +
+      'Use http://localhost, or set PUBLIC_URL to this host.',
   );
 }

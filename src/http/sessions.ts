@@ -1,6 +1,6 @@
 import type { Viewer } from '../core/viewer';
 
-/** The longest timer that Node has; later ends are looked at again then. */
+/** The maximum delay of Node's timers; later expiries need several timers. */
 const maxTimerMs = 2_147_483_647;
 
 interface Session {
@@ -10,16 +10,15 @@ interface Session {
 }
 
 /**
- * Who is listening now, over WebSocket and SSE. What stays open must end when the proof of who is asking ends: by time,
- * or because it was revoked.
+ * The open WebSocket and SSE connections. They must be closed when their credentials expire or are revoked.
  */
 export class Sessions {
   private readonly open = new Set<Session>();
 
   /**
-   * Watches over one connection.
-   * @param end - closes it; called at most once, when the viewer's time is over or by {@link endWhere}
-   * @returns what its owner calls when it was closed
+   * Registers a connection.
+   * @param end - closes it; called at most once, when the credentials expire or by {@link endWhere}
+   * @returns removes the registration; call it when the connection was closed
    */
   begin(viewer: Viewer, end: () => void): () => void {
     const session: Session = { viewer, end };
@@ -28,11 +27,11 @@ export class Sessions {
     return () => this.forget(session);
   }
 
-  /** Ends every connection of the viewers meant: `(viewer) => viewer.keyId === revoked`. Returns how many. */
-  endWhere(isMeant: (viewer: Viewer) => boolean): number {
-    const meant = [...this.open].filter(({ viewer }) => isMeant(viewer));
-    for (const session of meant) this.end(session);
-    return meant.length;
+  /** Ends every connection whose viewer matches. Returns their number. */
+  endWhere(matches: (viewer: Viewer) => boolean): number {
+    const matching = [...this.open].filter(({ viewer }) => matches(viewer));
+    for (const session of matching) this.end(session);
+    return matching.length;
   }
 
   private watch(session: Session): void {

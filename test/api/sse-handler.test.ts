@@ -140,7 +140,7 @@ describe('the SSE handler', () => {
   });
 
   it('disconnects a client that does not read, and buffers nothing for it', async () => {
-    const strict = await start({ streams: { slowestReadMs: 100 } });
+    const strict = await start({ streams: { maxReadMs: 100 } });
     const connection = await RawConnection.open(strict.port);
     connection.socket.pause();
     const query = encodeURIComponent('subscription { flood }');

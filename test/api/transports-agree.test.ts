@@ -127,7 +127,7 @@ describe('HTTP, WebSocket and SSE', () => {
         /"message":"([^"]*)"/.exec(text)![1],
       ];
     };
-    const answer = [405, 'POST', 'INVALID_INPUT', 'A mutation is sent by POST, not GET.'];
+    const answer = [405, 'POST', 'INVALID_INPUT', 'Mutations must be sent by POST.'];
     expect(await read('/graphql')).toEqual(answer);
     expect(await read('/graphql/stream')).toEqual(answer);
     expect(gateway.witness.trained).toEqual([]);

@@ -218,7 +218,9 @@ describe('the WebSocket handler', () => {
     client.socket.pause();
     await until(() => strict.witness.open === 3);
     // Close frames wait behind unread data; a client that reads again receives the reason.
-    await until(() => strict.log.some(({ msg }) => msg === 'a client reads too slowly'));
+    await until(() =>
+      strict.log.some(({ msg }) => msg === 'closed the socket of a client that reads too slowly'),
+    );
     client.socket.resume();
     const { code, reason } = await client.end();
     expect(code).toBe(4413);

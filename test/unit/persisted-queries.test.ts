@@ -39,6 +39,8 @@ describe('registered queries', () => {
     const other = '{ other }';
     queries.register(hashOf(other), other);
     expect([found(queries, other), found(queries, listed)]).toEqual([false, true]);
-    expect(() => queries.queryOf({ query: other, hash: hashOf(other) })).toThrow('operator has listed');
+    expect(() => queries.queryOf({ query: other, hash: hashOf(other) })).toThrow(
+      'Only queries in the operator’s list',
+    );
   });
 });

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ByteRange } from '../../storage/media-store';
 
 /**
- * The range that the headers Range and If-Range ask for, after RFC 9110.
- * @returns null for the whole: no header, one that is no single range of bytes, or one that a changed object makes
- * void; `unsatisfiable` if it begins behind the end
+ * The range requested by the headers Range and If-Range (RFC 9110).
+ * @returns null for the whole file: no header, not a single byte range, or the file has changed; `unsatisfiable` if the
+ * range starts beyond the end
  */
 export function readRange(
   headers: IncomingHttpHeaders,
@@ -19,7 +19,7 @@ export function readRange(
   return between(Number(first), last === '' ? Infinity : Number(last), file.byteSize);
 }
 
-/** Whether an If-None-Match header names the object that is there; weak comparison. */
+/** Whether an If-None-Match header matches the ETag; weak comparison. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   const known = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));

@@ -2,35 +2,35 @@ import { pipeline } from 'node:stream/promises';
 import type { Transfer } from '../../core/transfers';
 import type { Exchange, Route } from '../exchange';
 
-/** A file whose size nobody knows before its end. */
+/** A file that is generated while it is sent, so that its size is not known in advance. */
 export interface Download {
   readonly contentType: string;
-  /** What a browser calls it when it saves it: letters, digits, dots, hyphens. */
+  /** The file name for saving: letters, digits, dots, hyphens. */
   readonly fileName: string;
-  /** Read as fast as the client takes it. What it throws cuts the answer off. */
+  /** Read as fast as the client receives it. An error aborts the response. */
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Cuts off a client that takes the bytes too slowly. */
+  /** Aborts the download if the client is too slow. */
   readonly transfer: Transfer;
 }
 
-/** Which file is asked for. */
+/** The request for a file. */
 export interface DownloadRequest {
-  /** The parts of the path that the route names. */
+  /** The named parts of the route's path. */
   readonly params: Readonly<Record<string, string>>;
-  /** Holds the signature. */
+  /** Contains the signature. */
   readonly query: URLSearchParams;
 }
 
 /**
- * Hands a file to `send`, which returns when the client has it all.
- * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, answered with its status
+ * Passes a file to `send`, which resolves when the client has received it completely.
+ * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
  */
 export type ServeDownload = (
   request: DownloadRequest,
   send: (download: Download) => Promise<void>,
 ) => Promise<void>;
 
-/** Gives files that are made while they are sent, under a path like `/exports/:id`. Nobody keeps them on the way. */
+/** Sends generated files under a path like `/exports/:id`. Responses are not cacheable. */
 export function downloadRoute(path: string, serve: ServeDownload): Route {
   const handle = (exchange: Exchange): Promise<void> => {
     const { params, query } = exchange;
@@ -52,13 +52,13 @@ async function send(
     await pipeline(timed(bytes, transfer), response, { signal: transfer.signal });
   } catch (error) {
     if (transfer.signal.aborted) throw transfer.signal.reason;
-    // A client that leaves is not a fault; anything else cuts the answer off, which the caller logs.
+    // A client that disconnects is not an error; any other error aborts the response and is logged by the caller.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-    logger.debug('the client left in the middle of a download');
+    logger.debug('the client disconnected during a download');
   }
 }
 
-/** Hands the bytes on. Until it is asked for more, and after the last ones until the end, it is the client's turn. */
+/** Passes the bytes on and counts the time until the next read, and after the last chunk, against the client. */
 async function* timed(bytes: AsyncIterable<Uint8Array>, transfer: Transfer): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     transfer.beginWait();

@@ -6,37 +6,37 @@ import { answerJson, refusalOf, type Headers } from '../answers';
 import type { Exchange, Route } from '../exchange';
 import { isUnchanged, readRange } from './byte-range';
 
-/** A picture that may be shown. */
+/** An image with its response headers. */
 export interface MediaFile {
   readonly byteSize: number;
   readonly contentType: string;
-  /** Changes with the bytes, in quotes: `"<sha256>"`. */
+  /** Quoted, changes with the content: `"<sha256>"`. */
   readonly etag: string;
-  /** `private, max-age=3600, immutable`; no longer than the address lives. */
+  /** For example `private, max-age=3600, immutable`; must not exceed the validity of the URL. */
   readonly cacheControl: string;
-  /** What a browser calls it when it saves it: letters, digits, dots, hyphens. */
+  /** The file name for saving: letters, digits, dots, hyphens. */
   readonly fileName: string;
-  /** Called only if bytes are sent: not for HEAD, nor if the client has them already. Destroyed if the client leaves. */
+  /** Called only if bytes are sent: not for HEAD or 304. The stream is destroyed if the client disconnects. */
   open(range?: ByteRange): Promise<Readable>;
 }
 
-/** Which picture is asked for. */
+/** The request for an image. */
 export interface MediaRequest {
-  /** The parts of the path that the route names. */
+  /** The named parts of the route's path. */
   readonly params: Readonly<Record<string, string>>;
-  /** Holds the signature. */
+  /** Contains the signature. */
   readonly query: URLSearchParams;
 }
 
 /**
- * Finds a picture.
- * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, answered with its status
+ * Finds an image.
+ * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
  */
 export type FindMedia = (request: MediaRequest) => Promise<MediaFile>;
 
 /**
- * Shows pictures under a path like `/media/avatars/:id/:variant`: whole or in ranges, and not again to those who have
- * them. The address is the permission, so pages of any origin may embed it.
+ * Sends images under a path like `/media/avatars/:id/:variant`, with byte ranges and conditional requests. The signed URL
+ * is the permission, so pages of any origin may embed it.
  */
 export function mediaRoute(path: string, find: FindMedia): Route {
   return { methods: ['GET', 'HEAD'], path, handle: (exchange) => show(exchange, find) };
@@ -52,7 +52,7 @@ async function show(exchange: Exchange, find: FindMedia): Promise<void> {
   }
   const range = request.method === 'GET' ? readRange(request.headers, file) : null;
   if (range === 'unsatisfiable') {
-    const { body } = refusalOf(new DomainError('INVALID_INPUT', `The picture has ${file.byteSize} bytes.`));
+    const { body } = refusalOf(new DomainError('INVALID_INPUT', `The image has ${file.byteSize} bytes.`));
     answerJson(response, 416, body, { 'content-range': `bytes */${file.byteSize}` });
     return;
   }
@@ -82,9 +82,9 @@ async function send(
   try {
     await pipeline(bytes, response);
   } catch (error) {
-    // A client that leaves is not a fault; anything else cuts the answer off, which the caller logs.
+    // A client that disconnects is not an error; any other error aborts the response and is logged by the caller.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-    logger.debug('the client left in the middle of a picture');
+    logger.debug('the client disconnected during an image download');
   }
 }
 

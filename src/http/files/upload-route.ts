@@ -2,24 +2,24 @@ import { answerJson } from '../answers';
 import { announcedSize, bodyChunks } from '../body';
 import type { Exchange, Route } from '../exchange';
 
-/** Bytes that a client sends to a signed address. */
+/** An upload to a signed URL. */
 export interface Upload {
   readonly photoId: string;
-  /** Holds the signature. */
+  /** Contains the signature. */
   readonly query: URLSearchParams;
-  /** As announced, in bytes; null if it is not known before the end. What comes may not keep to it. */
+  /** The announced size in bytes; null if unknown. The actual size may differ. */
   readonly byteSize: number | null;
-  /** As announced; null if it was not. */
+  /** The announced type; null if absent. */
   readonly contentType: string | null;
-  /** Read at most once. It may be left early: the client still gets its answer. */
+  /** Can be read once. Reading may stop early; the client still receives a response. */
   readonly bytes: AsyncIterable<Buffer>;
 }
 
 /**
- * Takes an upload. What must be refused without reading is thrown before `bytes` is touched: a client that asked first
- * (`Expect: 100-continue`) then sends nothing.
- * @returns 201 and the photo if it is new, 200 if this one was there already
- * @throws DomainError, answered with its status as `{ code, message }`
+ * Receives an upload. Errors that do not depend on the content must be thrown before `bytes` is read, so that a client
+ * with `Expect: 100-continue` does not send the body.
+ * @returns 201 and the photo if it is new, 200 if it was already uploaded
+ * @throws DomainError, sent with its status as `{ code, message }`
  */
 export type ReceiveUpload = (upload: Upload) => Promise<{ status: 200 | 201; photo: object }>;
 

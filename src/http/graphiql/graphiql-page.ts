@@ -1,12 +1,12 @@
-/** An operation that waits in a tab when GraphiQL is opened for the first time. */
+/** An example operation in a tab of GraphiQL. */
 interface Tab {
   readonly query: string;
   readonly variables?: string;
 }
 
 /**
- * The way from photos to pictures, in three tabs. The editor does not wrap: comments of up to 51 characters can be read
- * whole in a window 1280 pixels wide.
+ * The steps from photos to avatars, in three tabs. The editor does not wrap lines: comments of up to 51 characters fit
+ * into a window of 1280 pixels.
  */
 export const exampleTabs: readonly Tab[] = [
   {
@@ -15,7 +15,7 @@ export const exampleTabs: readonly Tab[] = [
 # Run it with Ctrl-Enter, or the button with ▶.
 #
 # Refused as UNAUTHENTICATED? Write your token or
-# key under Headers, in each tab anew:
+# key under Headers, in each tab:
 # { "Authorization": "Bearer …" }
 # Re-fetch (at the left) then loads the docs.
 query Overview {
@@ -113,24 +113,24 @@ subscription TrainingProgress($modelId: ID!) {
   },
 ];
 
-/** In the page itself: without one, browsers ask for /favicon.ico and report that it is missing. */
+/** Inline, because browsers otherwise request /favicon.ico and report an error. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#d60590"/>' +
     '<g fill="#fff" fill-opacity=".65"><circle cx="12" cy="16" r="7"/><circle cx="20" cy="16" r="7"/></g></svg>',
 )}`;
 
-/** What the page is made of. */
+/** Options of {@link graphiqlPage}. */
 export interface PageOptions {
   readonly scripts: readonly string[];
   readonly styles: readonly string[];
   readonly graphqlPath: string;
-  /** Lets the page's own script run, and no other. */
+  /** The CSP nonce of the page's own scripts. */
   readonly nonce: string;
 }
 
 /**
- * The page. A token written into the headers editor goes with requests as a header, and with sockets, where browsers
- * cannot send headers, as the payload of \`connection_init\`.
+ * The HTML page. Headers from the headers editor are sent as HTTP headers, and as the payload of `connection_init` for
+ * WebSockets, where browsers cannot send headers.
  */
 export function graphiqlPage({ scripts, styles, graphqlPath, nonce }: PageOptions): string {
   return `<!doctype html>
@@ -153,7 +153,7 @@ ${scripts.map((path) => `<script nonce="${nonce}" src="${path}"></script>`).join
 }
 
 function pageScript(graphqlPath: string): string {
-  // Nothing in a script element may look like its end.
+  // Prevents `</script>` in the embedded JSON.
   const json = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
   return `
 const path = ${json(graphqlPath)};

@@ -5,10 +5,10 @@ import { answerText } from '../answers';
 import type { Exchange, Route } from '../exchange';
 import { graphiqlPage } from './graphiql-page';
 
-/** Where the page is. */
+/** The path of the page. */
 export const graphiqlPath = '/graphiql';
 
-/** The files that the page needs, from the packages that are installed: nothing is loaded from elsewhere. In order. */
+/** The page's files in loading order, from installed packages; nothing is loaded from other servers. */
 const files = [
   ['graphiql', 'graphiql.min.css'],
   ['react', 'umd/react.production.min.js'],
@@ -30,8 +30,8 @@ interface Asset {
 }
 
 /**
- * Reads GraphiQL into memory and gives its routes: the page, its files under names that change with their contents,
- * and the way from `/` to it.
+ * Reads GraphiQL into memory and returns its routes: the page, its files under content-hashed paths, and a redirect from
+ * `/`.
  * @throws Error if a package is not installed as expected
  */
 export async function loadGraphiql(graphqlPath: string): Promise<Route[]> {
@@ -71,7 +71,7 @@ function answerPage({ response }: Exchange, assets: readonly Asset[], graphqlPat
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
-    // The editor writes style elements as it goes.
+    // The editor inserts style elements at runtime.
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
     'font-src data:',

@@ -4,7 +4,7 @@ import { loggableError } from '../../core/loggable-error';
 import type { Logger } from '../../core/logger';
 import { isRecord, parseJson } from '../json';
 
-/** Why a socket was closed by us, beside the protocol's own codes. Clients connect again after both. */
+/** Close codes and reasons of the gateway, in addition to those of the protocol. */
 export const closeReasons = {
   tooSlow: { code: 4413, reason: 'Reading too slowly; reconnect and resume with your last cursor.' },
   stopping: { code: 1012, reason: 'The server is stopping; reconnect and resume with your last cursor.' },
@@ -15,15 +15,15 @@ export const closeReasons = {
   bug: { code: 4500, reason: 'Internal server error' },
 } as const;
 
-/** Bounds of one socket. */
+/** Limits of a WebSocket. */
 export interface SocketLimits {
-  /** Between pings; what has not been answered or taken by the next one ends the socket. Milliseconds. */
+  /** The ping interval in milliseconds. A ping or message not acknowledged by the next one ends the socket. */
   readonly keepAliveMs: number;
-  /** How much may wait to be sent before the client counts as too slow, in bytes. */
+  /** Maximum bytes buffered for sending; a client beyond it is too slow. */
   readonly maxBufferedBytes: number;
 }
 
-/** What a client may send. */
+/** Message types that clients may send. */
 const clientMessages: ReadonlySet<unknown> = new Set([
   'connection_init',
   'ping',
@@ -32,12 +32,12 @@ const clientMessages: ReadonlySet<unknown> = new Set([
   'complete',
 ]);
 
-/** Identifiers of operations are the client's own, and stand in a close reason of 123 bytes. */
+/** Clients choose the ids of operations; graphql-ws includes them in close reasons, which are limited to 123 bytes. */
 const maxIdLength = 64;
 
 /**
- * One socket, as graphql-ws wants it: text in, text out, with bounds in both directions. A client that does not read is
- * closed with a reason; it is never sent more than it takes.
+ * A WebSocket for graphql-ws with limits in both directions. The socket of a client that does not read is closed with a
+ * reason instead of buffering without limit.
  */
 export class BoundedSocket implements Wire {
   private pendingSends = 0;
@@ -59,9 +59,9 @@ export class BoundedSocket implements Wire {
       });
     });
     socket.on('pong', () => (this.hasAnswered = true));
-    // A client that pings without reading fills the buffer with our pongs.
+    // A client that sends pings without reading fills the buffer with pongs.
     socket.on('ping', () => this.checkBuffer());
-    // ws has closed it already, with the right code: 1009 for a frame too large, 1007 for bad UTF-8.
+    // ws has already closed it with the correct code: 1009 for oversized frames, 1007 for invalid UTF-8.
     socket.on('error', () => undefined);
   }
 
@@ -70,8 +70,8 @@ export class BoundedSocket implements Wire {
   }
 
   /**
-   * Sends, and resolves when the operating system has taken it. On a socket that is closing it sends nothing and
-   * resolves at its end: a source that always has more would otherwise be read for ever, without a pause.
+   * Sends a message and resolves when the operating system has accepted it. On a closing socket it sends nothing and
+   * resolves when it is closed; otherwise a source that always has results would be read in an endless loop.
    */
   async send(text: string): Promise<void> {
     if (this.socket.readyState !== this.socket.OPEN || this.checkBuffer()) {
@@ -81,17 +81,17 @@ export class BoundedSocket implements Wire {
     if (this.pendingSends === 0) this.lastTakenMs = Date.now();
     this.pendingSends += 1;
     await new Promise<void>((resolve) => {
-      // An error here means that the socket is gone, which its close event tells.
+      // An error means that the socket is closed, which the close event handles.
       this.socket.send(text, () => resolve());
     });
     this.pendingSends -= 1;
     this.lastTakenMs = Date.now();
   }
 
-  /** Closes with a reason, cut to what fits a close frame. Who does not answer is cut off. */
+  /** Closes with a reason, truncated to the size of a close frame. Terminates the socket if the client does not respond. */
   close(code?: number, reason = ''): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    // A character that the cut has halved becomes U+FFFD, which may be longer than what was cut.
+    // A truncated character becomes U+FFFD, which may be longer than the removed bytes.
     const whole = Buffer.from(reason)
       .subarray(0, 123)
       .toString()
@@ -103,13 +103,13 @@ export class BoundedSocket implements Wire {
 
   /**
    * Closes with a code of {@link closeReasons}.
-   * @param reason - instead of the usual one
+   * @param reason - replaces the default reason
    */
   closeFor(closing: keyof typeof closeReasons, reason: string = closeReasons[closing].reason): void {
     this.close(closeReasons[closing].code, reason);
   }
 
-  /** Hands on every message that is well formed; what is not closes the socket. */
+  /** Passes well-formed messages to `handle`; a malformed message closes the socket. */
   onMessage(handle: (text: string) => Promise<void>): void {
     this.socket.on('message', (data, isBinary) => {
       if (this.socket.readyState !== this.socket.OPEN) return;
@@ -130,12 +130,12 @@ export class BoundedSocket implements Wire {
 
   private checkBuffer(): boolean {
     const isFull = this.socket.bufferedAmount > this.limits.maxBufferedBytes;
-    if (isFull) this.giveUp();
+    if (isFull) this.closeTooSlow();
     return isFull;
   }
 
-  private giveUp(): void {
-    this.logger.info('a client reads too slowly');
+  private closeTooSlow(): void {
+    this.logger.info('closed the socket of a client that reads too slowly');
     this.closeFor('tooSlow');
   }
 
@@ -143,7 +143,7 @@ export class BoundedSocket implements Wire {
     if (this.socket.readyState !== this.socket.OPEN) return;
     const isStuck = this.pendingSends > 0 && Date.now() - this.lastTakenMs >= this.limits.keepAliveMs;
     if (isStuck) {
-      this.giveUp();
+      this.closeTooSlow();
     } else if (this.hasAnswered) {
       this.hasAnswered = this.pendingSends > 0;
       this.socket.ping();
@@ -158,9 +158,9 @@ function textOf(data: RawData): string {
 }
 
 /**
- * Reads a message before graphql-ws does, which takes any depth and answers some mistakes as if they were bugs of ours.
- * An operation is wrapped, so that graphql-ws does not check its form: it would close the socket for a mistake that
- * HTTP and SSE answer with an error, and does not know operations that are named by their hash.
+ * Validates a message before graphql-ws, which accepts any nesting and reports some client errors as internal errors.
+ * Operations are wrapped so that graphql-ws does not validate them: it would close the socket for errors to which HTTP
+ * and SSE respond with an error, and it does not support persisted queries.
  * @returns null if it is not one of the protocol's messages
  */
 function readMessage(text: string): Record<string, unknown> | null {
@@ -179,7 +179,7 @@ function wrapped(given: unknown): SubscribePayload {
   return { query: '', extensions: { given } };
 }
 
-/** The operation as the client sent it, out of what graphql-ws was given. */
+/** Unwraps the client's operation from the payload of graphql-ws. */
 export function givenIn(payload: SubscribePayload): unknown {
   return payload.extensions?.given;
 }

@@ -3,10 +3,10 @@ import { readBody } from '../body';
 import type { Exchange } from '../exchange';
 import { parseJson } from '../json';
 
-/** The largest body of a GraphQL request, in bytes, and how long it may take to come, in milliseconds. */
-const bounds = { maxBytes: 256_000, maxMs: 10_000 } as const;
+/** Maximum size of a GraphQL request body in bytes and maximum time to receive it in milliseconds. */
+const limits = { maxBytes: 256_000, maxMs: 10_000 } as const;
 
-/** A refusal whose HTTP status says more than that of its code. */
+/** An error whose HTTP status is more specific than that of its code. */
 export class Unacceptable extends DomainError {
   constructor(
     private readonly status: 406 | 415,
@@ -21,8 +21,8 @@ export class Unacceptable extends DomainError {
 }
 
 /**
- * The JSON that a request brings.
- * @throws DomainError if it is of another type, too large, too slow, empty or no JSON
+ * Reads the JSON body of a request.
+ * @throws DomainError if it has another type, is too large, too slow, empty or malformed
  */
 export async function readJsonBody(exchange: Exchange): Promise<unknown> {
   const [type = '', ...parameters] = (exchange.request.headers['content-type'] ?? '')
@@ -32,14 +32,14 @@ export async function readJsonBody(exchange: Exchange): Promise<unknown> {
   if (type !== 'application/json' || !/^charset="?utf-8"?$/.test(charset)) {
     throw new Unacceptable(415, 'Send the query as application/json in UTF-8.');
   }
-  const text = await readBody(exchange, bounds.maxBytes, bounds.maxMs);
+  const text = await readBody(exchange, limits.maxBytes, limits.maxMs);
   if (text.trim() === '')
     throw new DomainError('INVALID_INPUT', 'The request has no body; send { "query": "…" }.');
   return parseJson(text);
 }
 
 /**
- * The request that the parameters of a GET make, in the form of a POST's JSON.
+ * Converts the parameters of a GET request to the JSON form of a POST request.
  * @throws DomainError INVALID_INPUT if `variables` or `extensions` are not JSON
  */
 export function readParameters({ query: parameters }: Exchange): Record<string, unknown> {
@@ -51,7 +51,7 @@ export function readParameters({ query: parameters }: Exchange): Record<string, 
   };
 }
 
-/** The refusal of a mutation by GET, which links and pages may send unasked; answered 405. */
+/** The error for a mutation by GET (405), because links and foreign pages can trigger GET requests. */
 export function mutationByGet(): DomainError {
-  return new DomainError('INVALID_INPUT', 'A mutation is sent by POST, not GET.');
+  return new DomainError('INVALID_INPUT', 'Mutations must be sent by POST.');
 }

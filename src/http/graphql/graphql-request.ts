@@ -2,19 +2,19 @@ import { DomainError } from '../../core/errors';
 import type { Exchange } from '../exchange';
 import { readJsonBody, readParameters } from './graphql-body';
 
-/** How many operations one request may bring, where batches are taken at all. */
+/** Maximum number of operations per request if batching is enabled. */
 const maxBatchSize = 10;
 
-/** What one HTTP request brings. */
+/** The operations of an HTTP request. */
 export interface GraphQLRequest {
   readonly isBatch: boolean;
-  /** The operations, as they were sent. */
+  /** The operations, not yet validated. */
   readonly operations: readonly unknown[];
 }
 
 /**
  * Reads a request.
- * @param batching - whether it may bring several operations
+ * @param batching - whether it may contain several operations
  * @throws DomainError if its body cannot be read, or a batch is empty or too large
  */
 export async function readGraphQLRequest(exchange: Exchange, batching: boolean): Promise<GraphQLRequest> {
@@ -29,7 +29,7 @@ function checkBatch(given: readonly unknown[]): void {
   if (given.length >= 1 && given.length <= maxBatchSize) return;
   throw new DomainError(
     'INVALID_INPUT',
-    `A batch has 1 to ${maxBatchSize} operations; this has ${given.length}.`,
+    `A batch must have 1 to ${maxBatchSize} operations; received ${given.length}.`,
     {
       details: { given: given.length, minimum: 1, maximum: maxBatchSize },
     },

@@ -30,30 +30,30 @@ import { mutationByGet, Unacceptable } from './graphql-body';
 import { readGraphQLRequest, type GraphQLRequest } from './graphql-request';
 import { isPrepared, type Operations, type Prepared } from './operations';
 
-/** What {@link GraphQLHttpHandler} needs. */
+/** Options of {@link GraphQLHttpHandler}. */
 export interface GraphQLHttpHandlerOptions {
   readonly path: string;
   readonly operations: Operations;
   readonly authenticate: Authenticate;
   readonly origins: Origins;
   readonly logger: Logger;
-  /** Where a browser that opens the path is sent. \@defaultValue nowhere: it gets an error */
+  /** The path that browsers are redirected to. \@defaultValue no redirect: the response is an error */
   readonly explorerPath?: string;
   /** \@defaultValue no limit */
   readonly rates?: RateGate;
-  /** Whether one request may bring several operations. \@defaultValue false */
+  /** Whether a request may contain several operations. \@defaultValue false */
   readonly batching?: boolean;
 }
 
 /**
- * GraphQL over HTTP, after the specification of that name: POST, and GET for queries. Apollo is the HTTP engine: it
- * guards against forged requests and puts answers and batches together. What it would parse, validate and execute
- * goes through {@link Operations}, as over WebSocket and SSE. What would call home is switched off.
+ * Implements the GraphQL over HTTP specification: POST, and GET for queries. Apollo provides CSRF prevention, response
+ * formatting and batching. Parsing, validation and execution use {@link Operations}, as over WebSocket and SSE. Apollo's
+ * reporting plugins are disabled.
  */
 export class GraphQLHttpHandler {
   readonly route: Route;
   private readonly apollo: ApolloServer<GraphQLContext>;
-  /** By the body that Apollo is given for each operation. */
+  /** Prepared operations by the body that is passed to Apollo. */
   private readonly prepared = new WeakMap<object, Prepared>();
   private isStarted = false;
   private stopping: Promise<void> | null = null;
@@ -68,9 +68,9 @@ export class GraphQLHttpHandler {
     this.apollo = new ApolloServer<GraphQLContext>({
       schema: operations.schema,
       nodeEnv: 'production',
-      // Introspection is a rule of Operations.
+      // Operations enforces the introspection setting.
       introspection: true,
-      // Otherwise a stored document would replace the prepared one.
+      // A document store would replace the prepared document.
       documentStore: null,
       csrfPrevention: true,
       allowBatchedHttpRequests: options.batching ?? false,
@@ -95,9 +95,9 @@ export class GraphQLHttpHandler {
     this.isStarted = true;
   }
 
-  /** Lets operations under way finish. */
+  /** Waits for running operations. */
   async stop(): Promise<void> {
-    // Kept: Apollo never answers a second call that comes during the first.
+    // The promise is kept because Apollo never resolves a second call made during the first.
     if (this.isStarted) this.stopping ??= this.apollo.stop();
     await this.stopping;
   }
@@ -118,18 +118,18 @@ export class GraphQLHttpHandler {
     }
   }
 
-  /** Somebody opened the address in a browser. */
+  /** Whether a browser opened the URL as a page. */
   private isVisit({ request, query }: Exchange): boolean {
-    const isAsking =
+    const isOperation =
       request.method !== 'GET' || query.has('query') || !names(request.headers.accept, 'text/html');
-    return this.options.explorerPath !== undefined && !isAsking;
+    return this.options.explorerPath !== undefined && !isOperation;
   }
 
   private async run(exchange: Exchange, mediaType: MediaType): Promise<void> {
     const { operations } = this.options;
     const { request, response, requestId } = exchange;
-    const { viewer, asked } = await this.admit(exchange);
-    const prepared = asked.operations.map((operation) => operations.prepare(operation));
+    const { viewer, graphqlRequest } = await this.admit(exchange);
+    const prepared = graphqlRequest.operations.map((operation) => operations.prepare(operation));
     if (request.method === 'GET' && prepared.some(isMutation)) {
       this.answer(exchange, mediaType, 405, [mutationByGet()], { allow: 'POST' });
       return;
@@ -140,25 +140,25 @@ export class GraphQLHttpHandler {
       return;
     }
     const executing = this.apollo.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: this.forApollo(exchange, asked, prepared),
+      httpGraphQLRequest: this.forApollo(exchange, graphqlRequest, prepared),
       context: () => Promise.resolve(createContext(viewer, requestId)),
     });
     const { status, headers, body } = await operations.inTime(executing);
-    if (body.kind !== 'complete') throw new Error('Incremental delivery is not offered.');
+    if (body.kind !== 'complete') throw new Error('Incremental delivery is not supported.');
     answerText(response, status ?? 200, body.string, {
       ...Object.fromEntries(headers),
       'content-type': mediaType,
     });
   }
 
-  /** A GET becomes a POST: what distinguishes them has been checked. */
+  /** Converts GET to POST; the differences have been checked before. */
   private forApollo(
     exchange: Exchange,
     { isBatch }: GraphQLRequest,
     prepared: readonly Prepared[],
   ): HTTPGraphQLRequest {
     const bodies = prepared.map((one) => {
-      const body = { query: standIn.text };
+      const body = { query: placeholder.text };
       this.prepared.set(body, one);
       return body;
     });
@@ -170,8 +170,8 @@ export class GraphQLHttpHandler {
     };
   }
 
-  /** Finds out who asks, then reads what, and counts both. */
-  private async admit(exchange: Exchange): Promise<{ viewer: Viewer; asked: GraphQLRequest }> {
+  /** Authenticates the caller, reads the request and applies the rate limits. */
+  private async admit(exchange: Exchange): Promise<{ viewer: Viewer; graphqlRequest: GraphQLRequest }> {
     const { operations, authenticate, origins, rates, batching = false } = this.options;
     if (origins.isForeign(exchange.request.headers)) {
       throw new DomainError('FORBIDDEN', 'Origin not allowed. Add it to CORS_ORIGINS.');
@@ -179,11 +179,11 @@ export class GraphQLHttpHandler {
     rates?.countAddress(exchange);
     const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
     rates?.countOwner(viewer, exchange);
-    const asked = await readGraphQLRequest(exchange, batching);
-    const more = Math.max(asked.operations.length - 1, 0);
+    const graphqlRequest = await readGraphQLRequest(exchange, batching);
+    const more = Math.max(graphqlRequest.operations.length - 1, 0);
     rates?.countAddress(exchange, more);
     rates?.countOwner(viewer, exchange, more);
-    return { viewer, asked };
+    return { viewer, graphqlRequest };
   }
 
   private refuse(exchange: Exchange, mediaType: MediaType, error: unknown): void {
@@ -207,7 +207,7 @@ export class GraphQLHttpHandler {
     });
   }
 
-  /** Gives Apollo the prepared document, so that it parses and validates nothing, and executes in its place. */
+  /** Passes the prepared document to Apollo, which then skips parsing and validation, and executes the operation. */
   private pipeline(): ApolloServerPlugin<GraphQLContext> {
     const { operations } = this.options;
     const listener: GraphQLRequestListener<GraphQLContext> = {
@@ -215,7 +215,7 @@ export class GraphQLHttpHandler {
         const prepared = this.preparedOf(running);
         (running as { document?: DocumentNode }).document = isPrepared(prepared)
           ? prepared.args.document
-          : standIn.document;
+          : placeholder.document;
         return Promise.resolve();
       },
       responseForOperation: async (running) => {
@@ -238,16 +238,16 @@ export class GraphQLHttpHandler {
   }
 }
 
-/** What Apollo sees in place of every query. */
-const standIn = { text: '{ __typename }', document: parse('{ __typename }') };
+/** The placeholder query that Apollo receives. */
+const placeholder = { text: '{ __typename }', document: parse('{ __typename }') };
 
 function headersOf({ request }: Exchange): HeaderMap {
   const map = new HeaderMap();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
-  // Apollo lets a GET pass if a header shows that no other site's page can have sent it. That no browser says that
-  // one did (see Origins), and that the answer is asked for by its name, shows as much to us.
+  // Apollo's CSRF prevention requires a header that cross-site pages cannot send without preflight. The checks of Origins
+  // and an explicit JSON type in Accept are considered equivalent.
   const types = ['application/json', 'application/graphql-response+json'];
   const isNamed = types.some((type) => names(request.headers.accept, type));
   if (request.method === 'GET' && isNamed) map.set('apollo-require-preflight', 'true');
@@ -258,12 +258,12 @@ function isMutation(prepared: Prepared): boolean {
   return isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
 }
 
-/** What refuses the whole request: the form of an operation, its size, or a persisted query. */
+/** The first error that refuses the whole request: malformed operation, limits, persisted queries. */
 function refusalIn(all: readonly Prepared[]): GraphQLError | undefined {
   return all.flatMap((one) => (isPrepared(one) ? [] : one)).find((error) => domainErrorIn(error));
 }
 
-/** A well-formed request that GraphQL refuses is answered 200 to clients that want plain JSON, as the specification says. */
+/** As specified, a well-formed request that GraphQL refuses has status 200 if the client accepts plain JSON. */
 function statusOf(errors: readonly GraphQLError[], mediaType: MediaType): number {
   const domain = domainErrorIn(errors[0]);
   const isUnusable = domain !== null && domain.code !== 'QUERY_TOO_COMPLEX';

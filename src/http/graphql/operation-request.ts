@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { DomainError } from '../../core/errors';
 
-/** An operation as a client sends it, over any transport. */
+/** An operation of a client, over any transport. */
 export interface OperationRequest {
-  /** Absent where the client only names the query by its hash. */
+  /** Absent if the client sends only the hash of a persisted query. */
   readonly query?: string | null;
   readonly operationName?: string | null;
   readonly variables?: Readonly<Record<string, unknown>> | null;
-  /** The SHA-256 that names a persisted query, or is said to be that of `query`; not checked. */
+  /** The SHA-256 of a persisted query or of `query`; not verified. */
   readonly hash: string | null;
 }
 
@@ -25,7 +25,7 @@ const operation = z.object(
 );
 
 /**
- * Reads an operation from JSON, the same for HTTP, SSE and WebSocket.
+ * Reads an operation from JSON, identically for HTTP, SSE and WebSocket.
  * @throws DomainError INVALID_INPUT with the field
  */
 export function readOperation(given: unknown): OperationRequest {
@@ -38,7 +38,7 @@ export function readOperation(given: unknown): OperationRequest {
   return { query, operationName, variables, hash: hashIn(extensions, documentId) };
 }
 
-/** Apollo's clients name a query in `extensions.persistedQuery`, Relay's in `documentId`. */
+/** Apollo clients send the hash in `extensions.persistedQuery`, Relay in `documentId`. */
 function hashIn(
   extensions: Readonly<Record<string, unknown>> | null | undefined,
   documentId: string | null | undefined,

@@ -25,41 +25,41 @@ import { readOperation, type OperationRequest } from './operation-request';
 import { PersistedQueries } from './persisted-queries';
 import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
 
-/** A valid operation. */
+/** A validated operation. */
 export interface PreparedOperation {
   readonly kind: OperationTypeNode;
   readonly args: ExecutionArgs & { readonly document: DocumentNode };
 }
 
-/** An operation, or why it is refused. */
+/** A validated operation, or the errors that refuse it. */
 export type Prepared = PreparedOperation | readonly GraphQLError[];
 
-/** Whether an operation may be executed. */
+/** Whether an operation is valid. */
 export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
   return 'args' in prepared;
 }
 
-/** What {@link Operations} needs. */
+/** Options of {@link Operations}. */
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
-  /** Whether the schema may be asked for. Without it, suggestions in errors are left out too. */
+  /** Whether introspection is allowed. If not, suggestions are also removed from errors. */
   readonly introspection: boolean;
   readonly logger: Logger;
-  /** How long an operation, or the answer to one event, may take. \@defaultValue 10_000 milliseconds */
+  /** Time limit of an operation or of the response to one event. \@defaultValue 10_000 milliseconds */
   readonly deadlineMs?: number;
-  /** \@defaultValue what clients register, up to 10 MB */
+  /** \@defaultValue automatic persisted queries, up to 10 MB */
   readonly persisted?: PersistedQueries;
 }
 
-/** How graphql-js is bounded. */
-const graphqlBounds = {
+/** Limits passed to graphql-js. */
+const graphqlLimits = {
   parse: { maxTokens: queryLimits.tokens },
   validate: { maxErrors: 10 },
   execute: { maxCoercionErrors: 10 },
 } as const;
 
 /**
- * Reads, checks, runs and answers operations: what all doors have in common, so that none is weaker than another.
+ * Parses, validates, executes and formats operations. Shared by all transports, so that the same checks apply.
  */
 export class Operations {
   readonly schema: GraphQLSchema;
@@ -79,8 +79,8 @@ export class Operations {
   }
 
   /**
-   * Checks the form, finds a query that is named by its hash, parses, applies the limits and validates.
-   * @param given - the operation as the client sent it; nothing about it has been checked
+   * Reads the operation, resolves persisted queries, parses, applies the limits and validates.
+   * @param given - the operation as sent by the client, unchecked
    */
   prepare(given: unknown): Prepared {
     try {
@@ -96,9 +96,9 @@ export class Operations {
   }
 
   /**
-   * What one HTTP request may not bring: subscriptions, which have transports of their own, and more than one paid
-   * call, in a batch as in an operation.
-   * @returns the refusal, or null
+   * Checks the rules of HTTP requests: no subscriptions, which have their own transports, and at most one paid call per
+   * request, including batches.
+   * @returns the error, or null
    */
   findForbidden(all: readonly Prepared[]): GraphQLError | null {
     const operations = all.filter(isPrepared);
@@ -109,7 +109,7 @@ export class Operations {
     return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
-  /** Runs a query, a mutation, or the answer to one event of a subscription. Never rejects. */
+  /** Executes a query, a mutation, or a subscription's response to one event. Never rejects. */
   async execute(args: ExecutionArgs): Promise<ExecutionResult> {
     try {
       return await this.inTime(Promise.resolve(execute(args)));
@@ -118,7 +118,7 @@ export class Operations {
     }
   }
 
-  /** Starts a subscription. What it gives has a fresh context for each event, so that nothing read is stale. */
+  /** Starts a subscription. Each event is resolved with a new context, so that cached data are not stale. */
   async subscribe(
     args: ExecutionArgs,
     context: GraphQLContext,
@@ -137,13 +137,13 @@ export class Operations {
     );
   }
 
-  /** The result as the client gets it. */
+  /** Formats a result for the client. */
   format(result: ExecutionResult, requestId: string): FormattedExecutionResult {
     const { errors, ...rest } = result;
     return errors ? { errors: this.formatErrors(errors, requestId), ...rest } : rest;
   }
 
-  /** Errors as the client gets them; bugs among them are masked and logged under the request's id. */
+  /** Formats errors for the client; internal errors are masked and logged with the request's id. */
   formatErrors(
     errors: readonly unknown[],
     requestId: string,
@@ -157,7 +157,7 @@ export class Operations {
     const document = parsed(query);
     const excess = checkLimits(schema, document, variables ?? {});
     if (excess) return [excess];
-    const problems = validate(schema, document, this.rules, graphqlBounds.validate);
+    const problems = validate(schema, document, this.rules, graphqlLimits.validate);
     if (problems.length > 0) return problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
     const operation = getOperationAST(document, operationName);
     if (!operation) return [unknownOperation(operationName)];
@@ -166,12 +166,12 @@ export class Operations {
       document,
       operationName,
       variableValues: variables,
-      options: graphqlBounds.execute,
+      options: graphqlLimits.execute,
     };
     return { kind: operation.operation, args };
   }
 
-  /** Waits for work at most as long as an operation may take. */
+  /** Waits for `work` up to the time limit of an operation. */
   inTime<Result>(work: Promise<Result>): Promise<Result> {
     const seconds = this.deadlineMs / 1_000;
     return withinMs(
@@ -180,22 +180,22 @@ export class Operations {
       () =>
         new DomainError(
           'TIMEOUT',
-          `The operation took longer than ${seconds} s. A mutation may still finish: look before you repeat it.`,
+          `The operation took longer than ${seconds} s. A mutation may still complete; check its result before retrying.`,
         ),
     );
   }
 }
 
-/** @throws GraphQLError that says why it cannot be parsed, or is too large to be checked */
+/** @throws GraphQLError if the query has a syntax error or exceeds a limit */
 function parsed(query: string): DocumentNode {
   let document: DocumentNode;
   try {
-    document = parse(query, graphqlBounds.parse);
+    document = parse(query, graphqlLimits.parse);
   } catch (error) {
-    // Brackets within brackets, deeper than the parser's own calls may go.
+    // The nesting exceeds the parser's call stack.
     if (error instanceof RangeError) throw tooComplex('depth');
     if (!(error instanceof GraphQLError)) throw error;
-    // graphql-js has no code for it; the words are those of its parser.
+    // graphql-js has no code for this error, so its message is matched.
     if (error.message.includes(`${queryLimits.tokens} tokens`)) throw tooComplex('tokens');
     throw withCode(error, 'GRAPHQL_PARSE_FAILED');
   }
@@ -207,15 +207,15 @@ function parsed(query: string): DocumentNode {
 function subscriptionElsewhere(): DomainError {
   return new DomainError(
     'INVALID_INPUT',
-    'Subscriptions are told over WebSocket, or as server-sent events under /graphql/stream.',
+    'Subscriptions require WebSocket, or server-sent events at /graphql/stream.',
   );
 }
 
 function unknownOperation(name: string | null | undefined): GraphQLError {
   const message =
     name == null
-      ? 'The query has several operations: say which by operationName.'
-      : 'The query has no operation of this operationName.';
+      ? 'The query has several operations. Select one with operationName.'
+      : 'The query has no operation with this operationName.';
   return new GraphQLError(message, { extensions: { code: 'OPERATION_RESOLUTION_FAILURE' } });
 }
 
@@ -238,8 +238,8 @@ async function close(source: AsyncIterable<unknown> | ExecutionResult): Promise<
 }
 
 /**
- * Maps a source of events, one at a time. No generator function: its `return` would wait for the next event before it
- * lets go of the source.
+ * Maps a source of events, one at a time. Not a generator function, because its `return` would wait for the next event
+ * before releasing the source.
  */
 function mapped<Event, Result>(
   source: AsyncIterable<Event>,

@@ -5,24 +5,24 @@ import { z } from 'zod';
 import { DomainError } from '../../core/errors';
 import type { OperationRequest } from './operation-request';
 
-const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is no SHA-256 in hexadecimal'), z.string());
+const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hexadecimal'), z.string());
 
-/** How many queries an operator may list. */
+/** Maximum number of queries in the operator's list. */
 const maxListed = 10_000;
 
-/** What {@link PersistedQueries} needs. */
+/** Options of {@link PersistedQueries}. */
 export interface PersistedQueriesOptions {
   /** The operator's list, by SHA-256. \@defaultValue empty */
   readonly listed?: ReadonlyMap<string, string>;
-  /** Whether all other queries are refused, and none is registered. \@defaultValue false */
+  /** Whether all other queries are refused and clients cannot register queries. \@defaultValue false */
   readonly isOnly?: boolean;
-  /** How much memory registered queries may take, in bytes; the least recently used are forgotten. */
+  /** Maximum memory for registered queries in bytes; least recently used ones are evicted. */
   readonly maxBytes: number;
 }
 
 /**
- * Queries that clients name by their SHA-256 instead of sending them: those that the operator has listed, and those
- * that clients register by sending hash and query together (Apollo's automatic persisted queries).
+ * Queries that clients reference by SHA-256: those in the operator's list, and those that clients register by sending
+ * hash and query together (Apollo's automatic persisted queries).
  */
 export class PersistedQueries {
   private readonly listed: ReadonlyMap<string, string>;
@@ -43,7 +43,7 @@ export class PersistedQueries {
    * @throws DomainError PERSISTED_QUERY_NOT_FOUND, QUERY_NOT_ALLOWED, INVALID_INPUT
    */
   queryOf({ query, hash }: OperationRequest): string {
-    // Some clients send an empty query beside the hash.
+    // Some clients send an empty query together with the hash.
     if (hash !== null && !query) return this.find(hash);
     if (query == null) {
       throw new DomainError('INVALID_INPUT', "The request's query is missing.", { field: 'query' });
@@ -52,7 +52,7 @@ export class PersistedQueries {
     return query;
   }
 
-  /** Remembers a valid query whose hash {@link queryOf} has checked. */
+  /** Registers a valid query whose hash was verified by {@link queryOf}. */
   register(hash: string, query: string): void {
     if (!this.isOnly && !this.listed.has(hash)) this.registered.set(hash, query);
   }
@@ -60,9 +60,13 @@ export class PersistedQueries {
   private check(query: string, hash: string | null): void {
     const actual = sha256(query);
     if (hash !== null && hash !== actual) {
-      throw new DomainError('INVALID_INPUT', 'The query has another SHA-256 than the request says.', {
-        field: 'query',
-      });
+      throw new DomainError(
+        'INVALID_INPUT',
+        'The SHA-256 of the query does not match the hash in the request.',
+        {
+          field: 'query',
+        },
+      );
     }
     if (this.isOnly && !this.listed.has(actual)) throw notAllowed();
   }
@@ -75,8 +79,8 @@ export class PersistedQueries {
 }
 
 /**
- * Reads an operator's list: `{ "<sha256 of the query>": "<query>" }`.
- * @throws Error naming the file, if it cannot be read or an entry does not match its hash
+ * Reads the operator's list: `{ "<sha256 of the query>": "<query>" }`.
+ * @throws Error naming the file if it cannot be read or an entry does not match its hash
  */
 export function loadListedQueries(path: string): ReadonlyMap<string, string> {
   const queries = new Map(Object.entries(readEntries(path)));
@@ -112,11 +116,11 @@ function sha256(text: string): string {
 function notAllowed(): DomainError {
   return new DomainError(
     'QUERY_NOT_ALLOWED',
-    'Only the queries that the operator has listed are answered here. Name one by its SHA-256.',
+    'Only queries in the operator’s list are allowed. Send the SHA-256 of one.',
   );
 }
 
-/** The message is that of the protocol: some clients compare it before they send the query itself. */
+/** The message is defined by the protocol; some clients check it before they send the query. */
 function unknown(): DomainError {
   return new DomainError('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
 }

@@ -21,14 +21,14 @@ import {
 import { DomainError } from '../../core/errors';
 
 /**
- * How much one operation may ask for, over HTTP, WebSocket and SSE alike. Fragments count wherever they are spread.
+ * Limits per operation, for HTTP, WebSocket and SSE. Fragments count at each use.
  * - `tokens`: tokens of the whole document
- * - `nameLength`: characters of a name; an alias is repeated in each row of the answer and in each error's path
- * - `depth`: fields within fields; introspection has a limit of its own in graphql-js
- * - `aliases`, `directives`: in all
+ * - `nameLength`: characters of a name; aliases are repeated in each row of the result and in error paths
+ * - `depth`: nesting of fields; graphql-js has its own limit for introspection
+ * - `aliases`, `directives`: total number
  * - `rootFields`: fields of Query, Mutation or Subscription
- * - `cost`: the most rows that pages may read, the sizes of pages within pages multiplied
- * - `paid`: calls of the mutations that cost money
+ * - `cost`: maximum number of rows that pages may read; sizes of nested pages are multiplied
+ * - `paid`: calls of mutations that cost money
  */
 export const queryLimits = {
   tokens: 2_000,
@@ -43,7 +43,7 @@ export const queryLimits = {
 
 type Limit = keyof typeof queryLimits;
 
-/** Mutations that cost money upstream: a request makes one of them at most, so that no answer is half paid. */
+/** Mutations that cost money. A request may contain one, so that it cannot be partially paid. */
 const paidMutations: ReadonlySet<string> = new Set([
   'trainModel',
   'generateAvatars',
@@ -52,32 +52,31 @@ const paidMutations: ReadonlySet<string> = new Set([
   'retryGeneration',
 ]);
 
-/** What was asked for, in words: `given` is what the query has, `most` what it may have. */
-const sentences: Record<Limit, (given: number, most: number) => string> = {
-  tokens: (_given, most) => `The query has more than ${most} tokens. Ask for less at once.`,
-  nameLength: (given, most) => `A name in the query has ${given} characters; ${most} are allowed.`,
-  depth: (given, most) =>
-    `The query is ${given > most ? given : 'far too many'} levels deep; ${most} are allowed. Ask in two steps.`,
-  aliases: (given, most) => `The query has ${given} aliases; ${most} are allowed. Send it in parts.`,
-  directives: (given, most) => `The query has ${given} directives; ${most} are allowed.`,
-  rootFields: (given, most) =>
-    `The operation has ${given} root fields; ${most} are allowed. Send it in parts.`,
-  cost: (given, most) =>
-    `The query's pages could hold ${given} rows; ${most} are allowed. Ask for smaller pages.`,
-  paid: (given, most) => `The mutation makes ${given} paid calls; ${most} is allowed. Send them one by one.`,
+/** Error messages; `given` is the value of the query, `max` the limit. */
+const messages: Record<Limit, (given: number, max: number) => string> = {
+  tokens: (_given, max) => `The query has more than ${max} tokens. Send a smaller query.`,
+  nameLength: (given, max) => `A name in the query has ${given} characters; ${max} are allowed.`,
+  depth: (given, max) =>
+    `The query is ${given > max ? given : 'far too many'} levels deep; ${max} are allowed. Split the query.`,
+  aliases: (given, max) => `The query has ${given} aliases; ${max} are allowed. Split the query.`,
+  directives: (given, max) => `The query has ${given} directives; ${max} are allowed.`,
+  rootFields: (given, max) => `The operation has ${given} root fields; ${max} are allowed. Split the query.`,
+  cost: (given, max) =>
+    `The query's pages could hold ${given} rows; ${max} are allowed. Request smaller pages.`,
+  paid: (given, max) => `The mutation makes ${given} paid calls; ${max} is allowed. Send them separately.`,
 };
 
-/** The refusal of what is past a limit: `QUERY_TOO_COMPLEX`, with which limit in its details. */
+/** The error QUERY_TOO_COMPLEX with the exceeded limit in its details. */
 export function tooComplex(limit: Limit, given?: number): GraphQLError {
-  const most = queryLimits[limit];
-  const message = sentences[limit](given ?? most, most);
-  const details = { limit, maximum: most, ...(given !== undefined && { given }) };
+  const max = queryLimits[limit];
+  const message = messages[limit](given ?? max, max);
+  const details = { limit, maximum: max, ...(given !== undefined && { given }) };
   return new GraphQLError(message, {
     originalError: new DomainError('QUERY_TOO_COMPLEX', message, { details }),
   });
 }
 
-/** The refusal of the first name that is too long, or null. */
+/** The error for the first name that is too long, or null. */
 export function findLongName(document: DocumentNode): GraphQLError | null {
   for (let token = document.loc?.startToken; token; token = token.next ?? undefined) {
     if (token.kind !== TokenKind.NAME) continue;
@@ -88,10 +87,9 @@ export function findLongName(document: DocumentNode): GraphQLError | null {
 }
 
 /**
- * The first limit that an operation of the document is past, or null. One pass over the document, each fragment once,
- * before validation, since that can be made slow by what is refused here. Fragments that contain themselves count
- * as nothing: validation refuses them.
- * @param variables - as the client sent them, for page sizes
+ * Returns the error of the first exceeded limit, or null. Visits each fragment once. Runs before validation, which could
+ * be slow for queries that are refused here. Recursive fragments count as 0; validation refuses them.
+ * @param variables - as sent by the client, for page sizes
  */
 export function checkLimits(
   schema: GraphQLSchema,
@@ -100,22 +98,22 @@ export function checkLimits(
 ): GraphQLError | null {
   for (const operation of document.definitions) {
     if (operation.kind !== Kind.OPERATION_DEFINITION) continue;
-    const weight = new Measurement(schema, document, variables).measure(operation);
-    const limit = (Object.keys(queryLimits) as Limit[]).find((name) => weight[name] > queryLimits[name]);
-    if (limit) return tooComplex(limit, weight[limit]);
+    const complexity = new Measurement(schema, document, variables).measure(operation);
+    const limit = (Object.keys(queryLimits) as Limit[]).find((name) => complexity[name] > queryLimits[name]);
+    if (limit) return tooComplex(limit, complexity[limit]);
   }
   return null;
 }
 
-/** How many paid mutations the document makes: those of the operation that makes most, of which one is run. */
+/** The number of paid mutations in the document: the maximum over its operations, of which one is executed. */
 export function paidCalls(schema: GraphQLSchema, document: DocumentNode): number {
   const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
   return Math.max(0, ...operations.map((node) => new Measurement(schema, document, {}).measure(node).paid));
 }
 
-type Weight = Record<Limit, number>;
+type Complexity = Record<Limit, number>;
 
-const nothing: Weight = {
+const nothing: Complexity = {
   tokens: 0,
   nameLength: 0,
   depth: 0,
@@ -126,11 +124,11 @@ const nothing: Weight = {
   paid: 0,
 };
 
-/** Fragments of fragments double quickly; beyond this the figure says nothing any more. */
+/** Upper bound of all values, because nested fragments grow exponentially. */
 const saturation = 1_000_000_000;
 
-/** Two selections beside each other. */
-function together(one: Weight, other: Weight): Weight {
+/** The complexity of two sibling selections. */
+function combine(one: Complexity, other: Complexity): Complexity {
   const sum = { ...nothing };
   for (const limit of Object.keys(sum) as Limit[]) {
     sum[limit] = Math.min(one[limit] + other[limit], saturation);
@@ -138,10 +136,10 @@ function together(one: Weight, other: Weight): Weight {
   return { ...sum, depth: Math.max(one.depth, other.depth) };
 }
 
-/** Weighs one operation. */
+/** Measures one operation. */
 class Measurement {
   private readonly fragments: Map<string, FragmentDefinitionNode>;
-  private readonly weights = new Map<string, Weight>();
+  private readonly measured = new Map<string, Complexity>();
   private defaults = new Map<string, unknown>();
 
   constructor(
@@ -153,7 +151,7 @@ class Measurement {
     this.fragments = new Map(fragments.map((node) => [node.name.value, node]));
   }
 
-  measure(operation: OperationDefinitionNode): Weight {
+  measure(operation: OperationDefinitionNode): Complexity {
     const definitions = operation.variableDefinitions ?? [];
     this.defaults = new Map(
       definitions.map(({ variable, defaultValue }) => [
@@ -162,41 +160,41 @@ class Measurement {
       ]),
     );
     const own = [operation, ...definitions].flatMap((node) => node.directives ?? []).length;
-    const weight = this.selections(operation.selectionSet, this.schema.getRootType(operation.operation));
+    const complexity = this.selections(operation.selectionSet, this.schema.getRootType(operation.operation));
     const isMutation = operation.operation === OperationTypeNode.MUTATION;
-    return { ...weight, directives: weight.directives + own, paid: isMutation ? weight.paid : 0 };
+    return { ...complexity, directives: complexity.directives + own, paid: isMutation ? complexity.paid : 0 };
   }
 
-  private selections(set: SelectionSetNode, parent: GraphQLNamedType | null | undefined): Weight {
-    return set.selections.map((node) => this.selection(node, parent)).reduce(together, nothing);
+  private selections(set: SelectionSetNode, parent: GraphQLNamedType | null | undefined): Complexity {
+    return set.selections.map((node) => this.selection(node, parent)).reduce(combine, nothing);
   }
 
-  private selection(node: SelectionNode, parent: GraphQLNamedType | null | undefined): Weight {
+  private selection(node: SelectionNode, parent: GraphQLNamedType | null | undefined): Complexity {
     const inner = this.inner(node, parent);
     return { ...inner, directives: inner.directives + (node.directives?.length ?? 0) };
   }
 
-  private inner(node: SelectionNode, parent: GraphQLNamedType | null | undefined): Weight {
+  private inner(node: SelectionNode, parent: GraphQLNamedType | null | undefined): Complexity {
     if (node.kind === Kind.FIELD) return this.field(node, parent);
     if (node.kind === Kind.FRAGMENT_SPREAD) return this.fragment(node.name.value);
     const type = node.typeCondition ? this.schema.getType(node.typeCondition.name.value) : parent;
     return this.selections(node.selectionSet, type);
   }
 
-  private fragment(name: string): Weight {
-    const known = this.weights.get(name);
+  private fragment(name: string): Complexity {
+    const known = this.measured.get(name);
     const definition = this.fragments.get(name);
     if (known || !definition) return known ?? nothing;
-    this.weights.set(name, nothing);
+    this.measured.set(name, nothing);
     const type = this.schema.getType(definition.typeCondition.name.value);
-    const weight = this.selections(definition.selectionSet, type);
+    const complexity = this.selections(definition.selectionSet, type);
     const own = definition.directives?.length ?? 0;
-    const whole = { ...weight, directives: weight.directives + own };
-    this.weights.set(name, whole);
+    const whole = { ...complexity, directives: complexity.directives + own };
+    this.measured.set(name, whole);
     return whole;
   }
 
-  private field(node: FieldNode, parent: GraphQLNamedType | null | undefined): Weight {
+  private field(node: FieldNode, parent: GraphQLNamedType | null | undefined): Complexity {
     const name = node.name.value;
     const definition = fieldOf(parent, name);
     const type = definition && getNamedType(definition.type);
@@ -214,7 +212,7 @@ class Measurement {
     };
   }
 
-  /** How many nodes the field's page has; null if it is no page. */
+  /** The page size of a field; null if the field is not a page. */
   private pageSize(node: FieldNode, definition: GraphQLField<unknown, unknown> | undefined): number | null {
     const declared = definition?.args.find((argument) => argument.name === 'first');
     const given = node.arguments?.find((argument) => argument.name.value === 'first')?.value;

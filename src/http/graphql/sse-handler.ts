@@ -15,18 +15,18 @@ import type { Sessions } from '../sessions';
 import { mutationByGet, readJsonBody, readParameters } from './graphql-body';
 import { isPrepared, type Operations, type PreparedOperation } from './operations';
 
-/** Bounds of one stream, in milliseconds. */
+/** Limits of a stream, in milliseconds. */
 export interface SseLimits {
-  /** Between pings. */
+  /** Ping interval. */
   readonly pingMs: number;
-  /** How long a client may take to read what it was sent. */
-  readonly slowestReadMs: number;
+  /** Maximum time that a client may take to read sent data. */
+  readonly maxReadMs: number;
 }
 
-/** The bounds unless said otherwise. */
-const sseLimits: SseLimits = { pingMs: 12_000, slowestReadMs: 12_000 };
+/** Default limits. */
+const defaultLimits: SseLimits = { pingMs: 12_000, maxReadMs: 12_000 };
 
-/** What {@link SseHandler} needs. */
+/** Options of {@link SseHandler}. */
 export interface SseHandlerOptions {
   readonly path: string;
   readonly operations: Operations;
@@ -39,10 +39,10 @@ export interface SseHandlerOptions {
 }
 
 /**
- * Operations over server-sent events, in the "distinct connections mode" of graphql-sse's protocol: one stream an
- * operation, `next` for each result, `complete` at its end. Written here and not taken from graphql-sse, whose handler
- * keeps what a client does not read in memory without bound. A stream that ends without `complete` was cut off, and
- * may be asked for again with the last cursor.
+ * Operations over server-sent events, in the "distinct connections mode" of the graphql-sse protocol: one stream per
+ * operation, `next` for each result, `complete` at its end. graphql-sse's own handler is not used because it buffers
+ * unread data without limit. A stream that ends without `complete` was interrupted; the client can resume with its last
+ * cursor.
  */
 export class SseHandler {
   readonly route: Route;
@@ -50,7 +50,7 @@ export class SseHandler {
   private readonly open = new Set<EventStream>();
 
   constructor(private readonly options: SseHandlerOptions) {
-    this.limits = { ...sseLimits, ...options.limits };
+    this.limits = { ...defaultLimits, ...options.limits };
     this.route = {
       methods: ['GET', 'POST'],
       path: options.path,
@@ -58,7 +58,7 @@ export class SseHandler {
     };
   }
 
-  /** Ends every stream, without `complete`. */
+  /** Ends every stream without `complete`. */
   stop(): void {
     for (const stream of this.open) stream.end();
   }
@@ -95,7 +95,10 @@ export class SseHandler {
     }
     const { accept = '*/*' } = headers;
     if (!names(accept, 'text/event-stream') && !names(accept, '*/*')) {
-      throw new DomainError('INVALID_INPUT', 'Accept text/event-stream here; /graphql answers with JSON.');
+      throw new DomainError(
+        'INVALID_INPUT',
+        'The Accept header must include text/event-stream. For JSON, use /graphql.',
+      );
     }
   }
 
@@ -118,7 +121,7 @@ export class SseHandler {
       await send(results);
       return;
     }
-    // Whatever ends the stream lets go of the source at once, also while it waits for an event.
+    // The end of the stream releases the source immediately, also while it waits for an event.
     stream.onEnd(() => void results.return?.().catch(() => undefined));
     const endSession = sessions.begin(viewer, () => void this.expire(stream, requestId));
     try {
@@ -141,7 +144,7 @@ export class SseHandler {
   }
 }
 
-/** One answer that goes on. Nothing is kept for a client that does not read: it is cut off. */
+/** A response stream. Does not buffer for a client that does not read, but disconnects it. */
 class EventStream {
   private readonly ping: NodeJS.Timeout;
 
@@ -152,10 +155,10 @@ class EventStream {
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
-      // Proxies of nginx's kind would wait for the end.
+      // Prevents buffering by nginx and similar proxies.
       'x-accel-buffering': 'no',
     });
-    // Some browsers take the headers for sent only when a byte follows.
+    // Some browsers process the headers only when a byte follows.
     response.write(':\n\n');
     this.ping = setInterval(() => {
       if (!response.writableNeedDrain) response.write(':\n\n');
@@ -171,12 +174,12 @@ class EventStream {
     return this.write('event: complete\ndata:\n\n');
   }
 
-  /** Nothing more can be told. A source that always has more must not be read on: no pause would ever come. */
+  /** Whether nothing more can be sent. The caller must then stop reading the source. */
   get isOver(): boolean {
     return this.response.closed || this.response.writableEnded;
   }
 
-  /** Told once, however the stream ends. */
+  /** Calls `listener` once when the stream ends for any reason. */
   onEnd(listener: () => void): void {
     if (this.response.closed) listener();
     else this.response.once('close', listener);
@@ -186,7 +189,7 @@ class EventStream {
     if (!this.response.writableEnded) this.response.end();
   }
 
-  /** Returns when the client has taken it; cuts the stream off if it does not. */
+  /** Resolves when the client has read the data; disconnects it if it is too slow. */
   private async write(text: string): Promise<void> {
     const { response } = this;
     if (this.isOver || response.write(text)) return;
@@ -194,7 +197,7 @@ class EventStream {
     const events = ['drain', 'close'].map((event) => once(response, event, { signal: settled.signal }));
     const late = (): Error => new Error('The stream was not read.');
     try {
-      await withinMs(this.limits.slowestReadMs, Promise.race(events), late);
+      await withinMs(this.limits.maxReadMs, Promise.race(events), late);
     } catch {
       response.destroy();
     } finally {

@@ -19,18 +19,18 @@ import type { Sessions } from '../sessions';
 import { givenIn, BoundedSocket, type SocketLimits } from './bounded-socket';
 import { isPrepared, type Operations } from './operations';
 
-/** Bounds of all sockets. */
+/** Limits of WebSockets. */
 export interface WebSocketLimits extends SocketLimits {
-  /** The largest message, in bytes; a larger one closes the socket with 1009. */
+  /** Maximum message size in bytes; a larger message closes the socket with 1009. */
   readonly maxMessageBytes: number;
-  /** How long a socket may stay silent before its `connection_init`, in milliseconds; then 4408. */
+  /** Time limit for `connection_init` in milliseconds; then the socket is closed with 4408. */
   readonly initWaitMs: number;
-  /** Operations at once on one socket; one more is answered with an error. */
+  /** Maximum number of concurrent operations per socket; further ones are refused with an error. */
   readonly maxOperations: number;
 }
 
-/** The bounds unless said otherwise: 256 kB as over HTTP, a ping every 12 s, 1 MB waiting to be sent. */
-const webSocketLimits: WebSocketLimits = {
+/** Default limits: 256 kB per message as over HTTP, a ping every 12 s, 1 MB of unsent data. */
+const defaultLimits: WebSocketLimits = {
   maxMessageBytes: 256_000,
   initWaitMs: 3_000,
   maxOperations: 100,
@@ -38,7 +38,7 @@ const webSocketLimits: WebSocketLimits = {
   maxBufferedBytes: 1_000_000,
 };
 
-/** What {@link WebSocketHandler} needs. */
+/** Options of {@link WebSocketHandler}. */
 export interface WebSocketHandlerOptions {
   readonly path: string;
   readonly operations: Operations;
@@ -51,7 +51,7 @@ export interface WebSocketHandlerOptions {
   readonly rates?: RateGate;
 }
 
-/** One socket, from the handshake to its end. */
+/** The state of one WebSocket. */
 interface Connection {
   readonly socket: BoundedSocket;
   readonly request: IncomingMessage;
@@ -66,8 +66,8 @@ type ConnectionContext = Context<Record<string, unknown>, Connection>;
 type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext };
 
 /**
- * Queries, mutations and subscriptions over WebSocket, in the protocol `graphql-transport-ws`. Operations are read and
- * bounded as over HTTP, before graphql-ws sees them: it closes the socket on a mere syntax error.
+ * Queries, mutations and subscriptions over WebSocket with the protocol `graphql-transport-ws`. Operations are validated
+ * as over HTTP before they reach graphql-ws, which would close the socket on a syntax error.
  */
 export class WebSocketHandler {
   private readonly limits: WebSocketLimits;
@@ -76,12 +76,12 @@ export class WebSocketHandler {
   private readonly connections = new Set<Connection>();
 
   constructor(private readonly options: WebSocketHandlerOptions) {
-    this.limits = { ...webSocketLimits, ...options.limits };
+    this.limits = { ...defaultLimits, ...options.limits };
     this.sockets = new WebSocketServer({
       noServer: true,
       maxPayload: this.limits.maxMessageBytes,
       perMessageDeflate: false,
-      // One message a turn, so that a flood on one socket leaves room for the others.
+      // One message per event loop turn, so that a busy socket does not block others.
       allowSynchronousEvents: false,
       handleProtocols,
     });
@@ -97,19 +97,19 @@ export class WebSocketHandler {
     });
   }
 
-  /** Takes an upgrade; one for another path, or from a page of a foreign origin, is refused. */
+  /** Handles an upgrade. Refuses other paths and foreign origins. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { path, origins } = this.options;
     if (request.url?.split('?')[0] !== path) {
-      endSoon(socket, rawAnswer(404, 'NOT_FOUND', `WebSockets are answered under ${path}.`));
+      endSoon(socket, rawAnswer(404, 'NOT_FOUND', `WebSockets are available at ${path}.`));
     } else if (origins.isForeign(request.headers)) {
-      endSoon(socket, rawAnswer(403, 'FORBIDDEN', 'Pages of this origin may not connect.'));
+      endSoon(socket, rawAnswer(403, 'FORBIDDEN', 'Origin not allowed. Add it to CORS_ORIGINS.'));
     } else {
       this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.begin(webSocket, request));
     }
   }
 
-  /** Closes every socket with a reason; those that do not go are cut off after `graceMs`. */
+  /** Closes every socket with a reason and terminates those still open after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     const sockets = [...this.sockets.clients];
     const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
@@ -139,7 +139,7 @@ export class WebSocketHandler {
     });
   }
 
-  /** At `connection_init`. A refusal closes with 4403 and its message. */
+  /** Authenticates at `connection_init`. A refusal closes the socket with 4403 and its message. */
   private async admit({ extra: connection, connectionParams }: ConnectionContext): Promise<boolean> {
     const { operations, authenticate, sessions, logger, rates } = this.options;
     let viewer: Viewer;
@@ -165,18 +165,18 @@ export class WebSocketHandler {
     payload: SubscribePayload,
   ): OperationArgs | readonly GraphQLError[] {
     const { maxOperations } = this.limits;
-    // This one is among them already.
+    // The subscriptions already include this operation.
     if (Object.keys(subscriptions).length > maxOperations) return [tooMany(maxOperations)];
     const tooOften = this.count(connection);
     if (tooOften) return [tooOften];
     connection.operations += 1;
     const prepared = this.options.operations.prepare(givenIn(payload));
     if (!isPrepared(prepared)) return prepared;
-    // Acknowledged sockets have a viewer.
+    // The viewer is set once the socket is acknowledged.
     return { ...prepared.args, contextValue: createContext(connection.viewer!, newId()) };
   }
 
-  /** An operation of a socket counts as a request does. */
+  /** Applies the rate limits to an operation, as to a request. */
   private count(connection: Connection): GraphQLError | null {
     try {
       this.options.rates?.countAddress(connection);
@@ -198,7 +198,7 @@ function isRateLimit(error: unknown): error is DomainError {
 }
 
 function tooMany(maximum: number): GraphQLError {
-  const message = `This socket has ${maximum} operations already; complete some first, or open another.`;
+  const message = `The limit of ${maximum} concurrent operations per socket is reached. Complete some, or open another socket.`;
   return new GraphQLError(message, {
     originalError: new DomainError('RATE_LIMITED', message, { details: { maximum } }),
   });
