@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** An operation with the shape of what it answers. */
+/** An operation with the schema of its data. */
 export interface DemoOperation<Data> {
   query: string;
   data: z.ZodType<Data>;
 }
 
-/** An answer that would be the same another time. */
+/** A permanent error. */
 export class Refusal extends Error {
-  /** @param field - the path of the input that was wrong, where it was one: `input.files[2].byteSize` */
+  /** @param field - the path of the invalid input, if any: `input.files[2].byteSize` */
   constructor(
     message: string,
     readonly field?: string,
@@ -18,7 +18,7 @@ export class Refusal extends Error {
   }
 }
 
-/** No answer, or one that says "later": the same may be asked again. */
+/** A temporary error: the request can be repeated. */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }
@@ -35,8 +35,8 @@ const answerSchema = z.object({
     .optional(),
 });
 
-/** Codes after which the same may be asked again; a server that is being stopped or started answers so. */
-const passing: ReadonlySet<string> = new Set([
+/** Codes of temporary errors, for example of a server that is starting or stopping. */
+const temporaryCodes: ReadonlySet<string> = new Set([
   'SERVICE_UNAVAILABLE',
   'TIMEOUT',
   'RATE_LIMITED',
@@ -45,21 +45,21 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The data of a GraphQL answer.
- * @throws Refusal or Unavailable, by the code of the first error; Refusal if it is no answer of a Likeness server
+ * Returns the data of a GraphQL response.
+ * @throws Refusal or Unavailable, depending on the code of the first error; Refusal if the response is malformed
  */
 export function readAnswer<Data>({ data: schema }: DemoOperation<Data>, answer: unknown): Data {
   const { data, errors } = parsed(answerSchema, answer);
   const [error] = errors ?? [];
   if (!error) return parsed(schema, data);
   const { code, field } = error.extensions;
-  if (passing.has(code)) throw new Unavailable(`${code}: ${error.message}`);
+  if (temporaryCodes.has(code)) throw new Unavailable(`${code}: ${error.message}`);
   throw new Refusal(error.message, field);
 }
 
-/** What comes, checked. */
+/** Validates a response. */
 export function parsed<Data>(schema: z.ZodType<Data>, value: unknown): Data {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new Refusal(`This is no answer of a Likeness server: ${z.prettifyError(result.error)}`);
+  throw new Refusal(`Not a response of a Likeness server: ${z.prettifyError(result.error)}`);
 }

@@ -5,15 +5,15 @@ import { z } from 'zod';
 import { pause } from '../core/clock';
 import { parsed, readAnswer, Refusal, Unavailable, type DemoOperation } from './demo-answers';
 
-/** How a server is reached. */
+/** Options of {@link DemoConnection}. */
 export interface ConnectionOptions {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   url: string;
-  /** Shows who is asking, where the server wants to know: `Bearer <token>`. */
+  /** A token or API key if the server requires authentication. */
   token?: string;
-  /** How long the server may be away before it is given up, in milliseconds. */
+  /** How long to retry while the server is unavailable, in milliseconds. */
   patienceMs: number;
-  /** Told in words when the server does not answer, and when it does again. */
+  /** Prints a message when the server becomes unavailable or available again. */
   say: (line: string) => void;
 }
 
@@ -21,18 +21,18 @@ const uploadAnswer = z.object({ message: z.string().optional() });
 
 const requestMs = 30_000;
 const uploadMs = 120_000;
-const againMs = 500;
-/** Close codes by which the server says who may not connect; it would say so again. */
-const refusingCloses: readonly unknown[] = [4400, 4401, 4403, 4406];
+const retryDelayMs = 500;
+/** Close codes that refuse the client permanently. */
+const permanentCloseCodes: readonly unknown[] = [4400, 4401, 4403, 4406];
 
 /**
- * A client that does not mind if the server is killed and started again: it repeats what was not answered, and resumes
- * what was cut off. What it repeats must be safe to repeat; `idempotencyKey` makes mutations so.
+ * A client that survives restarts of the server: it repeats unanswered requests and resumes interrupted subscriptions.
+ * Mutations need an `idempotencyKey`, so that they can be repeated safely.
  */
 export class DemoConnection {
   private readonly socket: Client;
   private readonly headers: Record<string, string>;
-  private awaySinceMs: number | null = null;
+  private unavailableSinceMs: number | null = null;
 
   constructor(private readonly options: ConnectionOptions) {
     const { url, token } = options;
@@ -43,13 +43,13 @@ export class DemoConnection {
       connectionParams: this.headers,
       connectionAckWaitTimeout: requestMs,
       retryAttempts: 0,
-      on: { connected: () => this.isBack() },
+      on: { connected: () => this.onAvailable() },
     });
   }
 
   /**
-   * Sends a query or a mutation until it is answered.
-   * @throws Refusal if the answer is an error that would come again; Unavailable when patience is over
+   * Sends a query or mutation until it is answered.
+   * @throws Refusal on a permanent error; Unavailable after the time limit
    */
   ask<Data>(operation: DemoOperation<Data>, variables: Record<string, unknown>): Promise<Data> {
     return this.untilAnswered(async () => {
@@ -64,38 +64,37 @@ export class DemoConnection {
   }
 
   /**
-   * Sends the bytes of a photo to where the server said, until they are taken or refused.
-   * @returns why they were refused; null if they were taken
+   * Uploads a photo to its URL until it is accepted or refused.
+   * @returns the reason of the refusal; null if it was accepted
    */
   upload(url: string, headers: Record<string, string>, bytes: Buffer): Promise<string | null> {
     return this.untilAnswered(async () => {
       const signal = AbortSignal.timeout(uploadMs);
       const response = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes), signal });
       const { message } = parsed(uploadAnswer, await jsonOf(response));
-      return response.ok ? null : (message ?? `the server answers ${response.status}`);
+      return response.ok ? null : (message ?? `HTTP status ${response.status}`);
     });
   }
 
   /**
-   * Opens a picture.
-   * @throws Refusal if the bytes are others than announced
+   * Downloads an image.
+   * @throws Refusal if the content does not match its announced size and hash
    */
   download(url: string, { byteSize, sha256 }: { byteSize: number; sha256: string }): Promise<Buffer> {
     return this.untilAnswered(async () => {
       const response = await fetch(url, { signal: AbortSignal.timeout(requestMs) });
-      if (!response.ok) throw new Unavailable(`it answers ${response.status}`);
+      if (!response.ok) throw new Unavailable(`HTTP status ${response.status}`);
       const bytes = await readUpTo(byteSize, response.body!);
       const isWhole = createHash('sha256').update(bytes).digest('hex') === sha256;
-      if (!isWhole) throw new Refusal('A picture has other bytes than its sha256 says.');
+      if (!isWhole) throw new Refusal('The content of an image does not match its sha256.');
       return bytes;
     });
   }
 
   /**
-   * Follows a subscription to its end, over however many sockets that takes: on each it goes on behind the last cursor
-   * that came.
-   * @param operation - takes `id` and `after`, and answers with a `cursor` in `told`
-   * @param signal - ends it early
+   * Follows a subscription to its end. After a disconnect it resumes with the last cursor.
+   * @param operation - takes `id` and `after`, and returns a `cursor` in `event`
+   * @param signal - ends the subscription
    * @throws Refusal, Unavailable
    */
   async follow<Message extends { cursor: string }>(
@@ -131,60 +130,60 @@ export class DemoConnection {
     for (;;) {
       try {
         const result = await work();
-        this.isBack();
+        this.onAvailable();
         return result;
       } catch (error) {
-        this.isAway(asFault(error));
-        await pause(againMs);
+        this.onUnavailable(asFault(error));
+        await pause(retryDelayMs);
       }
     }
   }
 
-  private isBack(): void {
-    if (this.awaySinceMs === null) return;
-    this.awaySinceMs = null;
-    this.options.say('The server answers again; going on.');
+  private onAvailable(): void {
+    if (this.unavailableSinceMs === null) return;
+    this.unavailableSinceMs = null;
+    this.options.say('The server is available again; continuing.');
   }
 
-  private isAway(fault: Error): void {
+  private onUnavailable(fault: Error): void {
     if (!(fault instanceof Unavailable)) throw fault;
     const { url, patienceMs, say } = this.options;
-    if (this.awaySinceMs === null) {
-      this.awaySinceMs = Date.now();
-      say(`The server does not answer (${fault.message}). Waiting for it.`);
+    if (this.unavailableSinceMs === null) {
+      this.unavailableSinceMs = Date.now();
+      say(`The server is unavailable (${fault.message}). Retrying.`);
     }
-    if (Date.now() - this.awaySinceMs < patienceMs) return;
+    if (Date.now() - this.unavailableSinceMs < patienceMs) return;
     const seconds = Math.round(patienceMs / 1_000);
     throw new Unavailable(
-      `${url} did not answer for ${seconds} s (${fault.message}). Is a server running there?`,
+      `${url} was unavailable for ${seconds} s (${fault.message}). Check that a server is running there.`,
     );
   }
 }
 
-/** What a call's end means: a refusal, or that the server is away for now. */
+/** Converts an error to a permanent or a temporary one. */
 function asFault(error: unknown): Error {
   if (error instanceof Refusal || error instanceof Unavailable) return error;
   const { code, reason, message, cause } = error as Record<'code' | 'reason' | 'message' | 'cause', unknown>;
-  // A socket's end, as graphql-ws hands it on, has a number for a code.
-  if (refusingCloses.includes(code)) {
-    return new Refusal(`The server does not let this client in: ${String(reason)}.`);
+  // Close events, which graphql-ws passes on as errors, have a numeric code.
+  if (permanentCloseCodes.includes(code)) {
+    return new Refusal(`The server refused the connection: ${String(reason)}.`);
   }
-  if (typeof code === 'number') return new Unavailable(`its socket was closed with ${code}`);
+  if (typeof code === 'number') return new Unavailable(`socket closed with code ${code}`);
   return new Unavailable(String((cause as { code?: unknown } | undefined)?.code ?? message));
 }
 
-/** The JSON of an answer; a proxy's page, or an outage's, is none. */
+/** Parses the JSON of a response. Server errors may have another type, for example from a proxy. */
 async function jsonOf(response: Response): Promise<unknown> {
-  if (response.status >= 500) throw new Unavailable(`it answers ${response.status}`);
+  if (response.status >= 500) throw new Unavailable(`HTTP status ${response.status}`);
   return response.json();
 }
 
-async function readUpTo(most: number, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function readUpTo(maxBytes: number, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > most) throw new Refusal('A picture has more bytes than its byteSize says.');
+    if (size > maxBytes) throw new Refusal('An image is larger than its byteSize.');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

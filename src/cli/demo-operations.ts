@@ -11,7 +11,7 @@ const job = z.object({
 });
 const jobMessage = job.extend({ cursor: z.string() });
 
-/** A model or generation as its subscription, or a query, tells of it. */
+/** The state of a model or generation in queries and subscriptions. */
 export type DemoJob = z.output<typeof job>;
 
 const slot = z.object({
@@ -20,16 +20,16 @@ const slot = z.object({
   headers: z.array(z.object({ name: z.string(), value: z.string() })),
 });
 
-/** Where the bytes of one photo go. */
+/** An upload slot of a photo. */
 export type DemoSlot = z.output<typeof slot>;
 
-/** Takes nothing. */
+/** Variables: none. */
 export const offeredStyles: DemoOperation<{ styles: { id: string }[] }> = {
   query: '{ styles { id } }',
   data: z.object({ styles: z.array(withId) }),
 };
 
-/** Takes `input`. */
+/** Variables: `input`. */
 export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoSlot[] } }> = {
   query: `mutation CreatePhotoUploads($input: CreatePhotoUploadsInput!) {
     payload: createPhotoUploads(input: $input) {
@@ -39,7 +39,7 @@ export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoSlot[] 
   data: z.object({ payload: z.object({ uploads: z.array(slot) }) }),
 };
 
-/** Takes `input`. */
+/** Variables: `input`. */
 export const trainModel: DemoOperation<{ payload: { model: { id: string } } }> = {
   query: `mutation TrainModel($input: TrainModelInput!) {
     payload: trainModel(input: $input) { model { id } }
@@ -47,7 +47,7 @@ export const trainModel: DemoOperation<{ payload: { model: { id: string } } }> =
   data: z.object({ payload: z.object({ model: withId }) }),
 };
 
-/** Takes `input`. */
+/** Variables: `input`. */
 export const generateAvatars: DemoOperation<{ payload: { generation: { id: string } } }> = {
   query: `mutation GenerateAvatars($input: GenerateAvatarsInput!) {
     payload: generateAvatars(input: $input) { generation { id } }
@@ -55,18 +55,18 @@ export const generateAvatars: DemoOperation<{ payload: { generation: { id: strin
   data: z.object({ payload: z.object({ generation: withId }) }),
 };
 
-/** What is followed under `id`, and how it is looked at when following has ended. */
+/** The operations and names of a kind of job. */
 export interface DemoJobKind {
   noun: string;
   progress: DemoOperation<{ event: DemoJob & { cursor: string } }>;
   now: DemoOperation<{ job: DemoJob | null }>;
-  /** The end that is hoped for. */
+  /** The status of success. */
   goodEnd: string;
-  /** The mutation by which a person decides to pay again. */
+  /** The mutation that retries the job, which is paid again. */
   retry: string;
 }
 
-/** A model. */
+/** Operations of a model. */
 export const training: DemoJobKind = {
   noun: 'training',
   progress: {
@@ -83,7 +83,7 @@ export const training: DemoJobKind = {
   retry: 'retryModel',
 };
 
-/** A generation. */
+/** Operations of a generation. */
 export const generation: DemoJobKind = {
   noun: 'generation',
   progress: {
@@ -102,7 +102,7 @@ export const generation: DemoJobKind = {
 
 const newAvatar = z.object({ id: z.string(), style: z.string(), width: z.number(), height: z.number() });
 
-/** Takes `id`, a generation's. */
+/** Variables: `id` of a generation. */
 export const avatarCompleted: DemoOperation<{
   event: { cursor: string; avatar: z.output<typeof newAvatar> };
 }> = {
@@ -120,10 +120,10 @@ const avatar = z.object({
   sha256: z.string(),
 });
 
-/** A finished picture. */
+/** A stored avatar. */
 export type DemoAvatar = z.output<typeof avatar>;
 
-/** Takes `id`, a generation's. */
+/** Variables: `id` of a generation. */
 export const finishedAvatars: DemoOperation<{ generation: { avatars: DemoAvatar[] } }> = {
   query: `query Avatars($id: ID!) {
     generation(id: $id) { avatars { style url contentType byteSize sha256 } }

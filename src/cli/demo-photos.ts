@@ -4,30 +4,30 @@ import { Refusal } from './demo-answers';
 import type { DemoConnection } from './demo-connection';
 import { createPhotoUploads, type DemoSlot } from './demo-operations';
 
-/** What a photo's name says of its contents; the server looks at the bytes. */
+/** Content types by file extension; the server checks the content. */
 const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.jpg', 'image/jpeg'],
   ['.jpeg', 'image/jpeg'],
   ['.png', 'image/png'],
 ]);
 
-/** As many as a training takes. */
+/** Maximum number of photos per training. */
 const maxPhotos = 30;
-const atOnce = 4;
+const maxConcurrentUploads = 4;
 
-/** A photo as it lies in the folder. */
+/** A photo of the folder. */
 export interface PhotoFile {
   filename: string;
   contentType: string;
   bytes: Buffer;
 }
 
-/** Takes a line for people. */
+/** Prints a line of progress. */
 type Say = (line: string) => void;
 
 /**
- * Reads the photos of a folder, in the order of their names.
- * @throws Refusal if there are none; what the file system says if it cannot be read
+ * Reads the photos of a folder, ordered by name.
+ * @throws Refusal if there are none; a file system error if it cannot be read
  */
 export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]> {
   const entries = await readdir(folder, { withFileTypes: true });
@@ -36,8 +36,7 @@ export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]>
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
-  if (names.length > maxPhotos)
-    say(`${folder} has ${names.length} photos; the first ${maxPhotos} are taken.`);
+  if (names.length > maxPhotos) say(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
   return Promise.all(
     names.slice(0, maxPhotos).map(async (filename) => ({
       filename,
@@ -48,8 +47,8 @@ export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]>
 }
 
 /**
- * Uploads photos and says of each whether it was taken.
- * @returns the ids of those that were
+ * Uploads photos and prints the result of each.
+ * @returns the ids of the accepted photos
  */
 export async function uploadPhotos(
   connection: DemoConnection,
@@ -58,15 +57,15 @@ export async function uploadPhotos(
 ): Promise<string[]> {
   const { slots, accepted } = await createSlots(connection, files, say);
   const ids: (string | null)[] = [];
-  for (let first = 0; first < accepted.length; first += atOnce) {
-    const batch = accepted.slice(first, first + atOnce);
+  for (let first = 0; first < accepted.length; first += maxConcurrentUploads) {
+    const batch = accepted.slice(first, first + maxConcurrentUploads);
     const sent = batch.map((file, index) => send(connection, file, slots[first + index]!, say));
     ids.push(...(await Promise.all(sent)));
   }
   return ids.filter((id) => id !== null);
 }
 
-/** Asks for slots. A file that is refused already for its size is left out, and the others are asked for again. */
+/** Creates upload slots. If a file is refused, for example for its size, retries without it. */
 async function createSlots(
   connection: DemoConnection,
   files: readonly PhotoFile[],
@@ -96,8 +95,8 @@ async function send(
   { photo, uploadUrl, headers }: DemoSlot,
   say: Say,
 ): Promise<string | null> {
-  const wanted = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
-  const problem = await connection.upload(uploadUrl, wanted, bytes);
+  const uploadHeaders = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
+  const problem = await connection.upload(uploadUrl, uploadHeaders, bytes);
   say(problem === null ? `  taken      ${filename}` : `  refused    ${filename}: ${problem}`);
   return problem === null ? photo.id : null;
 }

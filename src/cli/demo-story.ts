@@ -17,29 +17,29 @@ import {
 } from './demo-operations';
 import { readFolder, uploadPhotos } from './demo-photos';
 
-/** What the demo is to do. */
+/** Options of {@link Demo}. */
 export interface DemoOptions {
-  /** Where the photos are. */
+  /** The folder of the photos. */
   folder: string;
-  /** Where the pictures go. */
+  /** The folder for the avatars. */
   out: string;
-  /** Who or what is on the photos: an `AvatarType`. */
+  /** The subject of the photos: an `AvatarType`. */
   type: string;
-  /** @defaultValue the first two that are offered */
+  /** @defaultValue the first two styles of the server */
   styles?: readonly string[];
-  /** Avatars of each style. */
+  /** Number of avatars per style. */
   count: number;
-  /** The version of the text that the person on the photos agreed to, where the server asks. */
+  /** The version of the consent text, if the server requires consent. */
   consent?: string;
-  /** How long a training, and then a generation, may take, in milliseconds. */
+  /** Time limit of the training and of the generation, in milliseconds. */
   waitMs: number;
 }
 
 const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
-/** From a folder of photos to a folder of avatars. */
+/** Creates a folder of avatars from a folder of photos. */
 export class Demo {
-  /** @param say - takes a line for people */
+  /** @param say - prints a line of progress */
   constructor(
     private readonly connection: DemoConnection,
     private readonly options: DemoOptions,
@@ -47,13 +47,13 @@ export class Demo {
   ) {}
 
   /**
-   * @returns the paths of the pictures
-   * @throws Refusal or Unavailable, whose message says what to do
+   * @returns the paths of the avatars
+   * @throws Refusal or Unavailable with a message for the user
    */
   async run(): Promise<string[]> {
     const { folder, out } = this.options;
     const files = await readFolder(folder, this.say);
-    // Asked first: it would be a pity to learn after a training that there is no such style.
+    // Checked first, so that an unknown style is reported before the training is paid.
     const styles = await this.chooseStyles();
     this.say(`Uploading the photos of ${folder}`);
     const photoIds = await uploadPhotos(this.connection, files, this.say);
@@ -75,7 +75,7 @@ export class Demo {
 
   private async train(photoIds: readonly string[]): Promise<string> {
     const { type, consent } = this.options;
-    // Made once: however often the mutation is sent, one model is trained, and paid for.
+    // Created once, so that repeated requests train and pay for one model.
     const idempotencyKey = randomUUID();
     const agreed = consent === undefined ? undefined : { version: consent };
     const name = `Demo of ${photoIds.length} photos`;
@@ -96,7 +96,7 @@ export class Demo {
     this.say(`Generating ${id}: ${count} of each of ${styles.join(', ')}`);
     const over = new AbortController();
     try {
-      // Both end with the generation; a failure of one ends the other.
+      // Both subscriptions end with the generation; a failure of one ends the other.
       await Promise.all([this.followJob(generation, id), this.followAvatars(id, over.signal)]);
     } finally {
       over.abort();
@@ -105,7 +105,7 @@ export class Demo {
     return finished.avatars;
   }
 
-  /** Says each change of a job until it has ended well. */
+  /** Prints each change of a job until it has succeeded. */
   private async followJob({ noun, progress, now, goodEnd, retry }: DemoJobKind, id: string): Promise<void> {
     const { waitMs } = this.options;
     const run = (job: DemoJob): void => {
@@ -120,7 +120,7 @@ export class Demo {
     throw new Refusal(
       hasEnded
         ? `The ${noun} has ended as ${job.status}. ${job.failure?.message ?? ''}`
-        : `The ${noun} is still ${job.status} after ${waitMs / 60_000} minutes. It goes on without the demo: look at ${id} later.`,
+        : `The ${noun} is still ${job.status} after ${waitMs / 60_000} minutes. It continues without the demo; check ${id} later.`,
     );
   }
 
@@ -134,7 +134,7 @@ export class Demo {
     );
   }
 
-  /** Opens every picture and writes it down. */
+  /** Downloads the avatars to the output folder. */
   private async write(avatars: readonly DemoAvatar[]): Promise<string[]> {
     const { out } = this.options;
     await mkdir(out, { recursive: true });
@@ -157,9 +157,9 @@ function inWords({ status, progress, estimatedReadyAt }: DemoJob): string {
   return `${words}, about ${seconds} s left`;
 }
 
-/** What it means for whoever watches that a paid call was cut off. */
+/** Explains the status UNCERTAIN. */
 function uncertain(retry: string): string {
-  return `The paid call was cut off, and is never made twice by itself. Evidence settles this within the grace period (UNCERTAIN_GRACE); ${retry} decides it at once, and pays again.`;
+  return `The paid call was interrupted and is not repeated automatically. Its outcome is determined within the grace period (UNCERTAIN_GRACE). To retry immediately, use ${retry}, which is paid again.`;
 }
 
 function extensionOf(contentType: string): string {

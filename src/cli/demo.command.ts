@@ -15,32 +15,28 @@ interface DemoOptions {
   patience: number;
 }
 
-/** `likeness demo <folder>`: the whole way against a running server, as any client could go it. */
+/** `likeness demo <folder>`: runs the full flow against a running server through the public API. */
 export function demoCommand(shell: Shell): Command {
   return new Command('demo')
-    .description('trains a model from a folder of photos on a running server, and writes the avatars')
+    .description('train a model from a folder of photos on a running server and save the avatars')
     .argument('<folder>', '5 to 30 photos, .jpg or .png')
-    .option('--url <url>', 'where the server is', readUrl, 'http://127.0.0.1:4000')
+    .option('--url <url>', 'URL of the server', readUrl, 'http://127.0.0.1:4000')
     .addOption(
-      new Option('--token <token>', 'shows who you are, where the server wants to know').env(
+      new Option('--token <token>', 'token or API key, if the server requires authentication').env(
         'LIKENESS_TOKEN',
       ),
     )
-    .option('--out <folder>', 'where the avatars go', 'demo-avatars')
+    .option('--out <folder>', 'folder for the avatars', 'demo-avatars')
     .addOption(
-      new Option('--type <type>', 'who or what is on the photos')
+      new Option('--type <type>', 'subject of the photos')
         .choices(['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'])
         .default('WOMAN'),
     )
-    .option(
-      '--styles <styles>',
-      'which styles, by comma; the first two that are offered unless given',
-      readList,
-    )
-    .option('--count <number>', 'avatars of each style', readNumber, 2)
-    .option('--consent <version>', 'the text that the person on the photos agreed to, where the server asks')
-    .option('--wait <minutes>', 'how long the training, and then the generation, may take', readNumber, 90)
-    .option('--patience <seconds>', 'how long the server may be away', readNumber, 120)
+    .option('--styles <styles>', 'comma-separated styles (default: the first two of the server)', readList)
+    .option('--count <number>', 'avatars per style', readNumber, 2)
+    .option('--consent <version>', 'version of the consent text, if the server requires consent')
+    .option('--wait <minutes>', 'time limit of the training and of the generation', readNumber, 90)
+    .option('--patience <seconds>', 'how long to retry while the server is unavailable', readNumber, 120)
     .action((folder: string, options: DemoOptions) => run(shell, folder, options));
 }
 
@@ -57,7 +53,7 @@ async function run(shell: Shell, folder: string, options: DemoOptions): Promise<
 
 function readUrl(text: string): string {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return text.replace(/\/+$/, '');
-  throw new InvalidArgumentError('Write it like http://127.0.0.1:4000.');
+  throw new InvalidArgumentError('Use a URL like http://127.0.0.1:4000.');
 }
 
 function readList(text: string): string[] {
@@ -70,5 +66,5 @@ function readList(text: string): string[] {
 function readNumber(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new InvalidArgumentError('Write a whole number, like 2.');
+  throw new InvalidArgumentError('Use a whole number, for example 2.');
 }

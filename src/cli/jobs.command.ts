@@ -20,24 +20,24 @@ const columns: Record<JobTable, readonly string[]> = {
   ],
 };
 
-/** `likeness models …` and `likeness generations …`: what there is, and how it was paid for. */
+/** `likeness models …` and `likeness generations …`: lists jobs and their paid calls. */
 export function jobsCommand(shell: Shell, table: JobTable): Command {
   const jobs = new Command(table).description(`${table}: list, show`);
   jobs
     .command('list')
-    .description(`${table}, the newest first`)
-    .option('--owner <owner>', 'only this owner’s')
-    .option('--status <status>', 'only those in this state')
-    .option('--limit <number>', 'how many', '50')
-    .option('--json', 'for programs')
+    .description(`list ${table}, newest first`)
+    .option('--owner <owner>', 'only jobs of this owner')
+    .option('--status <status>', 'only jobs with this status')
+    .option('--limit <number>', 'maximum number of jobs', '50')
+    .option('--json', 'print JSON')
     .action((options: JobListOptions) =>
       withDatabase(shell, (context) => list(shell, context, table, options)),
     );
   jobs
     .command('show')
-    .description('one of them, with every paid call that was begun for it')
-    .argument('<id>', 'its id')
-    .option('--json', 'for programs')
+    .description('show one with all its paid calls')
+    .argument('<id>', 'the id')
+    .option('--json', 'print JSON')
     .action((id: string, { json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
         const job = await findJob(database, table, id);
@@ -84,7 +84,7 @@ function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): stri
   );
   const evidence = submissions
     .filter((one) => one.evidence !== null)
-    .map((one) => `\n\nAttempt ${one.attempt}, what came back:\n${printable(one.evidence!)}`);
-  const paid = submissions.length > 0 ? calls : 'No paid call has been begun for it.';
+    .map((one) => `\n\nAttempt ${one.attempt}, response:\n${printable(one.evidence!)}`);
+  const paid = submissions.length > 0 ? calls : 'No paid calls.';
   return `${listOf(job)}\n\n${paid}${evidence.join('')}`;
 }

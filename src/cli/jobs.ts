@@ -4,7 +4,7 @@ import type { SubmissionEntity } from '../jobs/submission.entity';
 import type { Cell } from './printout';
 import { CommandError } from './shell';
 
-/** Which jobs are listed. */
+/** Options of {@link listJobs}. */
 export interface JobListOptions {
   owner?: string;
   status?: string;
@@ -12,7 +12,7 @@ export interface JobListOptions {
   json?: boolean;
 }
 
-/** What the two kinds of jobs are called here and there. */
+/** GraphQL type and noun of each table. */
 const kinds = {
   models: { node: 'AvatarModel', noun: 'model' },
   generations: { node: 'Generation', noun: 'generation' },
@@ -24,14 +24,14 @@ export type JobTable = keyof typeof kinds;
 const maxListed = 1_000;
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A row as JSON shows it: with its global id, without what a worker holds it by. */
+/** A job's row with its global id, without the lease. */
 export type JobFacts = Record<string, Cell>;
 
-/** Jobs, the newest first. Prompts and names are nobody's business but their owner's, so they are not read. */
+/** Lists jobs, newest first. Prompts and names are private to the owner and not read. */
 export async function listJobs(sql: Sql, table: JobTable, options: JobListOptions): Promise<JobFacts[]> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > maxListed) {
-    throw new CommandError(`--limit is a whole number from 1 to ${maxListed}.`);
+    throw new CommandError(`--limit must be a whole number from 1 to ${maxListed}.`);
   }
   const rows = await sql.rows<Record<string, Cell>>(
     `SELECT ${columns[table]} FROM ${table}
@@ -42,7 +42,7 @@ export async function listJobs(sql: Sql, table: JobTable, options: JobListOption
   return rows.map((row) => factsOf(table, row));
 }
 
-/** One job. */
+/** Returns a job. */
 export async function findJob(sql: Sql, table: JobTable, givenId: string): Promise<JobFacts> {
   const [row] = await sql.rows<Record<string, Cell>>(`SELECT ${columns[table]} FROM ${table} WHERE id = $1`, [
     rowIdOf(table, givenId),
@@ -51,7 +51,7 @@ export async function findJob(sql: Sql, table: JobTable, givenId: string): Promi
   return factsOf(table, row);
 }
 
-/** The paid calls that were begun for a job, the first first. */
+/** Returns the paid calls of a job, oldest first. */
 export async function submissionsOf(sql: Sql, table: JobTable, givenId: string): Promise<SubmissionEntity[]> {
   const rows = await sql.rows<Record<string, unknown>>(
     `SELECT * FROM submissions WHERE ${kinds[table].noun}_id = $1 ORDER BY attempt`,
@@ -60,17 +60,17 @@ export async function submissionsOf(sql: Sql, table: JobTable, givenId: string):
   return rows.map((row) => camelRow<SubmissionEntity>(row));
 }
 
-/** The row's UUID behind what was typed: a global id, or the UUID itself. */
+/** The row's UUID for a global id or a UUID. */
 function rowIdOf(table: JobTable, givenId: string): string {
-  const read = readGlobalId(givenId);
-  if (read?.kind === kinds[table].node) return read.id;
+  const parsed = readGlobalId(givenId);
+  if (parsed?.kind === kinds[table].node) return parsed.id;
   if (uuidPattern.test(givenId)) return givenId;
   throw new CommandError(
-    `"${givenId}" is no ${kinds[table].noun}'s id; those look like ${kinds[table].noun}_0192….`,
+    `"${givenId}" is not the id of a ${kinds[table].noun} (example: ${kinds[table].noun}_0192…).`,
   );
 }
 
-/** Why a queued job is not submitted, where that is the account's matter. */
+/** SQL: why a queued job is not submitted, if submissions of its account are paused. */
 const waitsFor = (table: JobTable): string =>
   `CASE WHEN status = 'QUEUED' THEN (SELECT 'submissions are paused: ' || string_agg(DISTINCT submit_pause_reason, ', ')
      FROM upstream_accounts a WHERE a.provider = ${table}.provider AND submit_pause_reason IS NOT NULL) END AS waits_for`;

@@ -15,31 +15,34 @@ interface CreateOptions {
   json?: boolean;
 }
 
-/** `likeness keys …`: who may call with AUTH=keys. */
+/** `likeness keys …`: manages API keys for AUTH=keys. */
 export function keysCommand(shell: Shell): Command {
-  const keys = new Command('keys').description('API keys: make, list, revoke');
+  const keys = new Command('keys').description('API keys: create, list, revoke');
   keys
     .command('create')
-    .description('makes a key and shows it, once')
-    .requiredOption('--owner <owner>', 'whom everything made with it belongs to')
-    .option('--scopes <scopes>', 'what it may do, by comma: read, write, admin', 'read,write')
-    .option('--on-behalf', 'it may act for users of its owner, named by the header X-Likeness-Owner')
-    .option('--expires <duration>', 'when it ends, like 90d; never, if left out')
-    .option('--name <name>', 'what you call it')
-    .option('--json', 'for programs')
+    .description('create a key and print it once')
+    .requiredOption('--owner <owner>', 'owner of everything created with the key')
+    .option('--scopes <scopes>', 'comma-separated scopes: read, write, admin', 'read,write')
+    .option(
+      '--on-behalf',
+      'allow the key to act for users of its owner, given in the header X-Likeness-Owner',
+    )
+    .option('--expires <duration>', 'validity, for example 90d (default: unlimited)')
+    .option('--name <name>', 'a label')
+    .option('--json', 'print JSON')
     .action((options: CreateOptions) =>
       withDatabase(shell, (context) => create(shell, context, options), true),
     );
   keys
     .command('list')
-    .description('all keys, the newest first')
-    .option('--json', 'for programs')
+    .description('list all keys, newest first')
+    .option('--json', 'print JSON')
     .action((options: { json?: boolean }) =>
       withDatabase(shell, (context) => list(shell, context, options.json)),
     );
   keys
     .command('revoke')
-    .description('ends a key for good, at once; sockets that it opened are closed')
+    .description('revoke a key permanently and close its open sockets')
     .argument('<id>', 'the id of the key, or the key itself')
     .action((id: string) => withDatabase(shell, (context) => revoke(shell, context, id)));
   return keys;
@@ -58,9 +61,7 @@ async function create(shell: Shell, context: OperatorContext, options: CreateOpt
     return;
   }
   shell.print(text);
-  shell.remark(
-    `Key ${key.id} of ${key.owner}, for ${key.scopes.join(' and ')}. It is shown now and never again.`,
-  );
+  shell.remark(`Key ${key.id} of ${key.owner}, for ${key.scopes.join(' and ')}. It cannot be shown again.`);
 }
 
 async function list(shell: Shell, context: OperatorContext, asJson = false): Promise<void> {
@@ -96,7 +97,7 @@ function service({ database, wakeups, logger }: OperatorContext): ApiKeyService 
 
 function stateOf({ revokedAt, expiresAt }: ApiKeyMetadata): string {
   if (revokedAt) return 'revoked';
-  return expiresAt && expiresAt <= new Date() ? 'expired' : 'good';
+  return expiresAt && expiresAt <= new Date() ? 'expired' : 'active';
 }
 
 function readScopes(text: string): Scope[] {

@@ -6,12 +6,12 @@ import { withDatabase } from './with-database';
 
 const maxDays = 3_660;
 
-/** `likeness ledger`: what was paid for, by day, deleted jobs included. */
+/** `likeness ledger`: shows paid calls by day, including deleted jobs. */
 export function ledgerCommand(shell: Shell): Command {
   return new Command('ledger')
-    .description('what was paid for, by day: trainings, avatars, and calls of unknown outcome')
-    .option('--days <number>', 'how many days, today included', '31')
-    .option('--json', 'for programs')
+    .description('show paid trainings, avatars and calls of unknown outcome by day')
+    .option('--days <number>', 'number of days, including today', '31')
+    .option('--json', 'print JSON')
     .action(({ days, json = false }: { days: string; json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
         const count = Number(days);

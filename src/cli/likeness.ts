@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { runProgram } from './program';
 
-/** The operator's command line: `npm run likeness -- <command>`; `--help` says which there are. */
+/** The operator's command line: `npm run likeness -- <command>`; `--help` lists the commands. */
 async function main(): Promise<void> {
   const code = await runProgram(process.argv.slice(2), {
     environment: process.env,

@@ -1,7 +1,7 @@
-/** What stands in a cell. */
+/** The value of a table cell. */
 export type Cell = string | number | boolean | Date | null | readonly string[];
 
-/** A table with a line for each row, its columns as wide as they must be. */
+/** Formats a table with one line per row. */
 export function tableOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const lines = [columns.map(heading), ...rows.map((row) => row.map(textOf))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)));
@@ -20,7 +20,7 @@ function heading(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter}`).toUpperCase();
 }
 
-/** Names and values below each other. */
+/** Formats names and values, one pair per line. */
 export function listOf(facts: Readonly<Record<string, Cell>>): string {
   const width = Math.max(...Object.keys(facts).map((name) => name.length));
   return Object.entries(facts)
@@ -28,12 +28,12 @@ export function listOf(facts: Readonly<Record<string, Cell>>): string {
     .join('\n');
 }
 
-/** The same for programs. */
+/** Formats JSON. */
 export function jsonOf(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/** A length of time in words, to two places: `2 d 3 h`, `45 s`. */
+/** Formats a duration with at most two units: `2 d 3 h`, `45 s`. */
 export function spanOf(ms: number): string {
   const units = [
     ['d', 86_400_000],
@@ -55,7 +55,7 @@ function textOf(cell: Cell): string {
   return printable(Array.isArray(cell) ? cell.join(' ') : String(cell));
 }
 
-/** A text from outside for a terminal: what would steer it is written out. */
+/** Escapes control characters of untrusted text for a terminal. */
 export function printable(text: string): string {
   return text.replace(
     /\p{Cc}/gu,

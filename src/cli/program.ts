@@ -12,12 +12,12 @@ import { statusCommand } from './status.command';
 import { upstreamCommand } from './upstream.command';
 
 /**
- * Runs one command of the operator's command line.
- * @param words - what was typed after `likeness`
- * @returns the exit code: 0, or 1 after one line on the error output
+ * Runs a command of the operator's command line.
+ * @param args - the command-line arguments
+ * @returns the exit code: 0, or 1 after a line on standard error
  */
-export async function runProgram(words: readonly string[], shell: Shell): Promise<number> {
-  const program = new Command('likeness').description('The operator’s way into Likeness.');
+export async function runProgram(args: readonly string[], shell: Shell): Promise<number> {
+  const program = new Command('likeness').description('Operator commands for Likeness.');
   const commands = [
     keysCommand(shell),
     jobsCommand(shell, 'models'),
@@ -32,38 +32,38 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     demoCommand(shell),
   ];
   for (const command of commands) program.addCommand(command);
-  listenIn(program, shell);
+  redirectOutput(program, shell);
   try {
-    await program.parseAsync(words, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    // Commander has said already what was wrong with the words, or what help there is.
+    // Commander has already printed the error or help text.
     if (error instanceof CommanderError) return error.exitCode;
-    shell.remark(`likeness: ${sentenceOf(error)}`);
+    shell.remark(`likeness: ${messageOf(error)}`);
     return 1;
   }
 }
 
-/** Lets commander speak through the shell and end nothing by itself. */
-function listenIn(command: Command, shell: Shell): void {
+/** Redirects commander's output to the shell and prevents it from exiting the process. */
+function redirectOutput(command: Command, shell: Shell): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => shell.print(text.trimEnd()),
     writeErr: (text) => shell.remark(text.trimEnd()),
   });
-  for (const child of command.commands) listenIn(child, shell);
+  for (const child of command.commands) redirectOutput(child, shell);
 }
 
-/** What errors of PostgreSQL and of the network mean for whoever typed a command, by their code. */
-const sentences: Readonly<Record<string, string>> = {
-  '42P01': 'The database has another version than this program. Start this version of the gateway once.',
-  '42703': 'The database has another version than this program. Start this version of the gateway once.',
-  ECONNREFUSED: 'The database cannot be reached. Look at DATABASE_URL, or start it.',
-  ENOTFOUND: 'The database cannot be reached. Look at DATABASE_URL.',
-  SERVICE_UNAVAILABLE: 'The database cannot be used right now. Try again in a few seconds.',
+/** Messages for errors of PostgreSQL and the network, by code. */
+const messages: Readonly<Record<string, string>> = {
+  '42P01': 'The database schema has a different version. Start this version of the gateway once.',
+  '42703': 'The database schema has a different version. Start this version of the gateway once.',
+  ECONNREFUSED: 'The database cannot be reached. Check DATABASE_URL, or start the database.',
+  ENOTFOUND: 'The database cannot be reached. Check DATABASE_URL.',
+  SERVICE_UNAVAILABLE: 'The database is unavailable. Retry in a few seconds.',
 };
 
-function sentenceOf(error: unknown): string {
+function messageOf(error: unknown): string {
   const code = String((error as { code?: unknown }).code);
-  const known = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
+  const known = Object.hasOwn(messages, code) ? messages[code] : undefined;
   return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');
 }

@@ -16,10 +16,10 @@ import { findJob, type JobTable } from './jobs';
 import { CommandError, operatorFor, type Shell } from './shell';
 import { withDatabase, type OperatorContext } from './with-database';
 
-/** `likeness retry <id>`: pays again for what failed or is uncertain, as its owner could. */
+/** `likeness retry <id>`: retries a failed or uncertain job, which is paid again. */
 export function retryCommand(shell: Shell): Command {
   return new Command('retry')
-    .description('asks once more for a model or generation that failed or is UNCERTAIN; this pays again')
+    .description('retry a failed or UNCERTAIN model or generation; this is paid again')
     .argument('<id>', 'the global id, model_… or generation_…')
     .action((id: string) => withDatabase(shell, (context) => retry(shell, context, id)));
 }
@@ -27,7 +27,7 @@ export function retryCommand(shell: Shell): Command {
 async function retry(shell: Shell, context: OperatorContext, globalId: string): Promise<void> {
   const read = readGlobalId(globalId);
   const table = read && tableOfKind(read.kind);
-  if (!table) throw new CommandError(`"${globalId}" names no model and no generation.`);
+  if (!table) throw new CommandError(`"${globalId}" is not the id of a model or generation.`);
   const { owner } = await findJob(context.database, table, globalId);
   const lifecycles = makeLifecycles(context);
   const queued = await lifecycles[table].retry(operatorFor(owner as string), read.id);
@@ -39,7 +39,7 @@ function tableOfKind(kind: string): JobTable | null {
   return kind === 'Generation' ? 'generations' : null;
 }
 
-/** The services of the gateway. Quotas are booked for the owner, but do not bind the operator. */
+/** Creates the gateway's services. Retries count for the owner's quotas but are not limited by them. */
 function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
   models: ModelLifecycle;
   generations: GenerationLifecycle;
@@ -52,7 +52,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     store: new DiskStore(join(dataDir, 'media')),
     urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
     checkUrl: (url) => guard.checkUrl(url),
-    // This process serves nothing.
+    // This process does not serve photos.
     onUnrecordedFetch: () => undefined,
     retentionMs: config.PHOTO_RETENTION,
   });

@@ -13,22 +13,20 @@ interface SandboxOptions {
   forget?: boolean;
 }
 
-/** `likeness sandbox`: the sandbox upstream alone, as a test double for programs against Picsart's AI Avatar. */
+/** `likeness sandbox`: runs the sandbox upstream standalone, as a test double for clients of Picsart's AI Avatar API. */
 export function sandboxCommand(shell: Shell): Command {
   return new Command('sandbox')
-    .description(
-      'runs the sandbox alone: a server with Picsart’s wire format that trains in seconds, without AI',
-    )
-    .option('--host <host>', 'where it listens', '127.0.0.1')
-    .option('--port <port>', 'at which port; 0 takes a free one', readPort, 4010)
-    .option('--speed <factor>', 'how many times faster than the real service', readSpeed, 60)
-    .option('--dir <folder>', 'where it remembers everything; it forgets, if left out')
-    .option('--key <key>', 'the API key that it asks for; a new one, if left out')
-    .option('--forget', 'begins with an empty memory')
+    .description('run the sandbox standalone: a server with Picsart’s API that trains in seconds, without AI')
+    .option('--host <host>', 'listen address', '127.0.0.1')
+    .option('--port <port>', 'listen port; 0 selects a free port', readPort, 4010)
+    .option('--speed <factor>', 'speed relative to the real service', readSpeed, 60)
+    .option('--dir <folder>', 'data folder (default: in memory)')
+    .option('--key <key>', 'required API key (default: a new key)')
+    .option('--forget', 'delete stored data at start')
     .action((options: SandboxOptions) => run(shell, options));
 }
 
-/** Returns when the process is told to end. */
+/** Runs until SIGINT or SIGTERM. */
 async function run(shell: Shell, { key, forget, ...options }: SandboxOptions): Promise<void> {
   const sandbox = await startSandbox({
     ...options,

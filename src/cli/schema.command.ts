@@ -4,11 +4,11 @@ import { apiSchema } from '../app/api-schema';
 import { printAppSchema } from '../graphql/build-schema';
 import type { Shell } from './shell';
 
-/** `likeness schema`: the API as a text. Needs neither database nor network. */
+/** `likeness schema`: writes the GraphQL schema. Needs neither database nor network. */
 export function schemaCommand(shell: Shell): Command {
   return new Command('schema')
-    .description('writes the GraphQL schema')
-    .option('--out <file>', 'where to; - prints it', 'schema/schema.graphql')
+    .description('write the GraphQL schema')
+    .option('--out <file>', 'output file; - prints to standard output', 'schema/schema.graphql')
     .action(async ({ out }: { out: string }) => {
       const text = printAppSchema(apiSchema());
       if (out === '-') {

@@ -1,15 +1,15 @@
 import type { Viewer } from '../core/viewer';
 
-/** Where a command was called from. */
+/** The environment of a command. */
 export interface Shell {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Standard output: what was asked for, and nothing else. */
+  /** Writes results to standard output. */
   print(text: string): void;
-  /** The error output: remarks and complaints. */
+  /** Writes messages and errors to standard error. */
   remark(text: string): void;
 }
 
-/** What a command refuses, in one sentence for whoever typed it. */
+/** An error that is printed to the user as one sentence. */
 export class CommandError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -17,12 +17,12 @@ export class CommandError extends Error {
   }
 }
 
-/** The operator, acting on what belongs to somebody. */
+/** The operator, acting on data of an owner. */
 export function operatorFor(owner: string): Viewer {
   return { owner, scopes: new Set(['read', 'write', 'admin']), actor: 'operator' };
 }
 
-/** Reads a length of time like `90d`, `12h` or `30m`; in milliseconds. */
+/** Parses a duration such as `90d`, `12h` or `30m` to milliseconds. */
 export function readDuration(text: string): number {
   const match = /^([1-9]\d{0,5})([smhd])$/.exec(text.trim());
   if (!match) throw new CommandError(`"${text}" is not a duration (examples: 90d, 12h, 30m).`);

@@ -4,11 +4,11 @@ import { jsonOf, listOf, spanOf, tableOf } from './printout';
 import type { Shell } from './shell';
 import { withDatabase } from './with-database';
 
-/** `likeness status`: how everything stands. */
+/** `likeness status`: shows jobs, delays and upstream accounts. */
 export function statusCommand(shell: Shell): Command {
   return new Command('status')
-    .description('how everything stands: jobs by state, lag, the avatar service and its credits')
-    .option('--json', 'for programs')
+    .description('show jobs by status, delays, and upstream accounts with their credits')
+    .option('--json', 'print JSON')
     .action(({ json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
         const overview = await readOverview(database);
@@ -17,19 +17,12 @@ export function statusCommand(shell: Shell): Command {
     );
 }
 
-function describe({
-  jobs,
-  accounts,
-  lagMs,
-  uncertain,
-  nextExpiry,
-  pendingMediaDeletions: pendingMediaDeletions,
-}: Overview): string {
+function describe({ jobs, accounts, lagMs, uncertain, nextExpiry, pendingMediaDeletions }: Overview): string {
   const now = Date.now();
   const facts = listOf({
     'work is late by': spanOf(lagMs),
     'oldest uncertain': uncertain
-      ? `${uncertain.id}, asked for ${spanOf(now - uncertain.since.getTime())} ago`
+      ? `${uncertain.id}, requested ${spanOf(now - uncertain.since.getTime())} ago`
       : 'none',
     'next result expires': nextExpiry ? `in ${spanOf(nextExpiry.getTime() - now)}` : '-',
     'files to delete': pendingMediaDeletions,

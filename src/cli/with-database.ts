@@ -10,21 +10,21 @@ import { entities } from '../entities';
 import { Wakeups } from '../events/wakeups';
 import { CommandError, type Shell } from './shell';
 
-/** What an operator's commands stand on: the gateway's settings and its database, whether it runs or not. */
+/** The gateway's settings and database for operator commands. The gateway may be stopped. */
 export interface OperatorContext {
   config: Config;
   logger: Logger;
   dataDir: string;
   database: Database;
-  /** Tells the gateways that run of what was committed. */
+  /** Notifies running gateways of committed changes. */
   wakeups: Wakeups;
 }
 
 /**
- * Opens the database of the settings, or the embedded one in DATA_DIR, which is attached to if a gateway runs it, and
- * else started; closes what it opened when the work is done.
- * @param isFirst - whether this may be the very first thing that happens to the database: it is made, and brought to
- * the newest schema as a gateway would at its start. Otherwise neither: looking at a database must not change it.
+ * Opens the configured database or the embedded one in DATA_DIR, which is started unless a gateway runs it. Closes it
+ * when `work` has ended.
+ * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup. Read-only commands
+ * must not change the database.
  */
 export async function withDatabase<Result>(
   shell: Shell,
@@ -54,7 +54,7 @@ async function findDatabase(
   const dir = join(dataDir, 'postgres');
   if (!isFirst && !existsSync(dir)) {
     throw new CommandError(
-      `There is no database in ${dataDir}. Set DATA_DIR or DATABASE_URL to the gateway's own.`,
+      `There is no database in ${dataDir}. Set DATA_DIR or DATABASE_URL as for the gateway.`,
     );
   }
   const server = await startEmbeddedPostgres({ dir, durable: true });

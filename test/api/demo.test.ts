@@ -61,7 +61,7 @@ describe('the demo', () => {
 
     const elsewhere = runDemo('--url', 'http://127.0.0.1:9', '--patience', '1');
     expect(await elsewhere.code).toBe(1);
-    expect(elsewhere.lines.at(-1)).toContain('http://127.0.0.1:9 did not answer for 1 s');
+    expect(elsewhere.lines.at(-1)).toContain('http://127.0.0.1:9 was unavailable for 1 s');
     expect((await gateway.sandbox.counts()).trainings).toBe(1);
   });
 

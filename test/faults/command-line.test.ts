@@ -34,7 +34,7 @@ describe('the command line', () => {
     it('prints only the new key, once', async () => {
       const { code, out, remarks } = await operate('keys', 'create', '--owner', 'acme', '--name', 'backend');
       expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^lk_[0-9a-f]{16}_[\w-]{43}$/) });
-      expect(remarks).toContain('never again');
+      expect(remarks).toContain('cannot be shown again');
       const list = await operate('keys', 'list');
       expect(list.out).toContain('backend');
       expect(list.out).not.toContain(out.slice(20));
@@ -80,8 +80,8 @@ describe('the command line', () => {
     it.each([
       [['create'], /--owner/],
       [['create', '--owner', '@acme/bob'], /uses the reserved form/],
-      [['create', '--owner', 'a/b', '--on-behalf'], /no slash/],
-      [['create', '--owner', 'acme', '--scopes', 'read,everything'], /"everything" is no scope/],
+      [['create', '--owner', 'a/b', '--on-behalf'], /must not contain a slash/],
+      [['create', '--owner', 'acme', '--scopes', 'read,everything'], /"everything" is not a scope/],
       [['create', '--owner', 'acme', '--expires', 'soon'], /90d/],
       [['create', '--owner', 'acme', '--name', 'x'.repeat(101)], /name is longer than 100/],
       [['revoke', '0000000000000000'], /no key with this id/],
@@ -131,7 +131,7 @@ describe('the command line', () => {
     it('summarises the state of jobs', async () => {
       const { out } = await operate('status');
       expect(out).toMatch(/model +UNCERTAIN +1/);
-      expect(out).toContain(`${modelId}, asked for`);
+      expect(out).toContain(`${modelId}, requested`);
       expect(await json('status')).toMatchObject({
         uncertain: { id: modelId },
         pendingMediaDeletions: 0,
@@ -157,7 +157,7 @@ describe('the command line', () => {
     ])('reports %s %s %s as not found', async (...words) => {
       const { code, remarks } = await operate(...words);
       expect(code).toBe(1);
-      expect(remarks).toMatch(/^likeness: (There is no|".*" (is no|names no))/);
+      expect(remarks).toMatch(/^likeness: (There is no|".*" is not)/);
     });
   });
 
@@ -172,7 +172,7 @@ describe('the command line', () => {
   it.each([
     [{ DATABASE_URL: 'postgres://unknown@127.0.0.1:1/nowhere' }, /cannot be reached/],
     [{ DATA_DIR: '/nonexistent/likeness' }, /no database in \/nonexistent\/likeness/],
-    [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is no PostgreSQL address/],
+    [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is not a PostgreSQL URL/],
   ])('reports invalid settings: %j', async (environment, why) => {
     const { code, out, remarks } = await likeness(environment, 'models', 'list');
     expect({ code, out }).toEqual({ code: 1, out: '' });

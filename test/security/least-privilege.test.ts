@@ -98,7 +98,7 @@ describe('MIGRATE=false', () => {
       remark: (text: string) => void said.push(text),
     };
     expect(await runProgram(['migrate'], shell)).toBe(0);
-    expect(said).toEqual(['The database has the newest schema.']);
+    expect(said).toEqual(['The database has the latest schema.']);
     expect(await runProgram(['migrate'], { ...shell, environment: {} })).toBe(1);
     expect(said.at(-1)).toContain('Set DATABASE_URL');
   });
