@@ -89,7 +89,7 @@ const mistakes: [what: string, code: string, operation: object][] = [
 const factsOf = ({ data, errors }: FirstAnswer): unknown => ({
   data: data ?? null,
   errors: JSON.parse(
-    JSON.stringify(errors ?? null).replace(/request [0-9a-f-]{36}/g, 'request …'),
+    JSON.stringify(errors ?? null).replace(/request id [0-9a-f-]{36}/g, 'request id …'),
   ) as unknown,
 });
 

@@ -65,7 +65,7 @@ describe('likeness upstream', () => {
   it('explains what to do for an unknown account', async () => {
     expect(await operate('upstream', 'pause', '--account', 'zzz')).toMatchObject({
       code: 1,
-      remarks: expect.stringContaining('No such account'),
+      remarks: expect.stringContaining('Account not found'),
     });
     expect((await account()).submissionsPausedAt).toBeNull();
   });
