@@ -70,7 +70,7 @@ export class Demo {
     const wanted = this.options.styles ?? offered.slice(0, 2);
     const unknown = wanted.find((style) => !offered.includes(style));
     if (unknown === undefined) return wanted;
-    throw new Refusal(`There is no style "${unknown}"; the styles are ${offered.join(', ')}.`);
+    throw new Refusal(`Unknown style "${unknown}". The styles are ${offered.join(', ')}.`);
   }
 
   private async train(photoIds: readonly string[]): Promise<string> {
