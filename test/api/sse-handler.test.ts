@@ -92,7 +92,11 @@ describe('the SSE handler', () => {
       { body: '{"query":"{ owner }"}', headers: { 'content-type': 'text/plain' } },
       415,
     ],
-    ['those who want JSON', { body: '{"query":"{ owner }"}', headers: { accept: 'application/json' } }, 400],
+    [
+      'clients that accept only JSON',
+      { body: '{"query":"{ owner }"}', headers: { accept: 'application/json' } },
+      400,
+    ],
     [
       'pages of other origins',
       { body: '{"query":"{ owner }"}', headers: { origin: 'https://evil.example' } },

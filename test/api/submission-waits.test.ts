@@ -28,7 +28,7 @@ describe('a submission that waits', () => {
     const start = (): Promise<Job> => begin(harness, jobType);
 
     it.each([
-      ['says later without a wait (Retry-After: 0)', (): ScriptedResponse => saysLater(0), 1_000],
+      ['responds "later" without a wait (Retry-After: 0)', (): ScriptedResponse => saysLater(0), 1_000],
       ['cannot be reached', isUnreachable, 3_000],
     ])('waits longer each time when the upstream %s, with jitter', async (_, response, minMs) => {
       const waits: number[][] = [];

@@ -32,7 +32,7 @@ const failure = (failureCode: string, failureRetryable: boolean): Row['failure']
 const matrix: Row[] = [
   { what: 'it is taken', response: () => accepts(), status: 'running', outcome: 'ACCEPTED', calls: 1 },
   {
-    what: 'the upstream says later (429, 503 with a time)',
+    what: 'the upstream delays the call (429, 503 with a time)',
     response: () => saysLater(90_000),
     status: 'QUEUED',
     outcome: 'NOT_EXECUTED',
@@ -91,7 +91,7 @@ const matrix: Row[] = [
     calls: 1,
   },
   {
-    what: 'the upstream does not know what it refers to (404)',
+    what: 'the upstream does not find the model (404)',
     response: () => refuses('NOT_FOUND'),
     status: 'FAILED',
     outcome: 'REFUSED',
@@ -113,7 +113,7 @@ const matrix: Row[] = [
     calls: 1,
   },
   {
-    what: 'the refusal is in words that no database takes',
+    what: 'the refusal has characters that the database rejects',
     response: () => refuses('UPSTREAM_REJECTED', 'no \u0000 face \ud83d'),
     status: 'FAILED',
     outcome: 'REFUSED',

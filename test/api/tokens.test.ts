@@ -78,7 +78,7 @@ describe('tokens', () => {
   const refused: [what: string, make: () => Promise<string> | string][] = [
     ['expired', () => token({ endsInSeconds: -70 })],
     ['without an end', () => token({ endsInSeconds: null })],
-    ['with an end that is no number', () => token({ claims: { exp: 'never' as unknown as number } })],
+    ['with an expiry that is not a number', () => token({ claims: { exp: 'never' as unknown as number } })],
     ['not valid yet', () => token({ claims: { nbf: Math.floor(Date.now() / 1_000) + 70 } })],
     ['of another issuer', () => token({ issuer: 'https://evil.example.com' })],
     ['for another audience', () => token({ audience: ['photos', 'mail'] })],
@@ -163,7 +163,7 @@ describe('tokens', () => {
         'with one that has expired',
         async () => ({ Authorization: `Bearer ${await token({ endsInSeconds: -90 })}` }),
       ],
-      ['with one that is no text', async () => ({ Authorization: 42 })],
+      ['with one that is not a string', async () => ({ Authorization: 42 })],
     ])('close it with 4403 %s', async (_what, params) => {
       const client = await SocketClient.greeted(gateway.url, await params());
       expect(await client.end()).toMatchObject({ code: 4403 });

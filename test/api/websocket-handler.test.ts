@@ -99,7 +99,7 @@ describe('the WebSocket handler', () => {
 
   describe('closes a socket', () => {
     it.each([
-      ['what is no JSON', [init, 'hello'], 4400],
+      ['invalid JSON', [init, 'hello'], 4400],
       ['an unknown message', [init, { type: 'stop' }], 4400],
       ['a message that servers send', [init, { type: 'next', id: '1', payload: {} }], 4400],
       ['a binary frame', [Buffer.from(JSON.stringify(init))], 4400],

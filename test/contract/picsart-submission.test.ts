@@ -105,7 +105,7 @@ describe('picsart submissions whose outcome is unknown', () => {
     ['an empty id', answer(202, { model_id: '' })],
     ['an id of 201 characters', answer(202, { model_id: 'x'.repeat(201) }), 'xxx'],
     ['an id with a control character', answer(202, { model_id: 'm\u0000 1' })],
-    ['an id that is no path segment', answer(202, { model_id: '..' })],
+    ['an id that is not a path segment', answer(202, { model_id: '..' })],
     ['more than 1 MB', endless(), 'HTTP 200'],
     ['a gzip bomb', gzipped(202, ' '.repeat(50_000_000)), 'too-large'],
     ['a broken gzip', answer(202, 'no gzip', { 'content-encoding': 'gzip' }), 'encoding'],

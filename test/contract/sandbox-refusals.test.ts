@@ -144,7 +144,7 @@ describe('sandbox refusals', () => {
     ['an unknown type', () => trainBody(photos.slice(0, 5), 'horse')],
     ['the type in capitals', () => trainBody(photos.slice(0, 5), 'WOMAN')],
     ['no photos', () => ({ type: 'man' })],
-    ['a photo that is no URL', () => trainBody([...photos.slice(0, 4), 'photo.jpg'])],
+    ['a photo that is not a URL', () => trainBody([...photos.slice(0, 4), 'photo.jpg'])],
     ['a photo that is a file', () => trainBody([...photos.slice(0, 4), 'file:///etc/passwd'])],
     [
       'a photo that is not there',

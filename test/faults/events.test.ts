@@ -52,7 +52,7 @@ describe('100 clients that disconnect and resume', () => {
     const wanted = received.map(({ id }) => `avatar_${id}`);
     expect(wanted.length).toBeGreaterThan(generations);
     await eventually(
-      'the last avatar, for everybody',
+      'the last avatar at every client',
       async () => all.filter(({ log }) => log.events.length >= wanted.length).length,
       (complete) => complete === listeners,
     );

@@ -101,7 +101,7 @@ describe('a finished picture', () => {
 
   it.each<[string, Delivery, string]>([
     ['cannot be reached', answers(503), 'RESULT_UNREACHABLE'],
-    ['is no picture', html, 'RESULT_UNUSABLE'],
+    ['is not a picture', html, 'RESULT_UNUSABLE'],
   ])('fails a generation of which all %s, and completes it when it arrives', async (_, delivery, code) => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, delivery);

@@ -142,7 +142,7 @@ async function figures(soak: Soak, startMs: number, settledMs: number): Promise<
     `${Math.round(answers[Math.floor(share * (answers.length - 1))]!)} ms`;
   return [
     [
-      'jobs asked for',
+      'requested jobs',
       `${jobs} in ${minutes} minutes, the last one over ${Math.round((settledMs - startMs) / 1_000)} s after the first`,
     ],
     ...ends.map(({ end, count }): [string, string] => [`… that ended ${end}`, String(count)]),

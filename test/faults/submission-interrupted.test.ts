@@ -49,8 +49,8 @@ describe('a submission that is interrupted', () => {
 
     it.each([
       ['refuses', (): ScriptedResponse => refuses()],
-      ['says later', (): ScriptedResponse => saysLater(1_000)],
-      ['says nothing certain', (): ScriptedResponse => isUnclear()],
+      ['delays the call', (): ScriptedResponse => saysLater(1_000)],
+      ['leaves the outcome unknown', (): ScriptedResponse => isUnclear()],
     ])('stays cancelled when the upstream then %s', async (_, response) => {
       const job = await start();
       const call = harness.provider.hold();
@@ -65,10 +65,10 @@ describe('a submission that is interrupted', () => {
     });
 
     it.each([
-      ['takes it', (): ScriptedResponse => accepts()],
+      ['accepts it', (): ScriptedResponse => accepts()],
       ['refuses', (): ScriptedResponse => refuses()],
-      ['says later', (): ScriptedResponse => saysLater(1_000)],
-      ['says nothing certain', (): ScriptedResponse => isUnclear()],
+      ['delays the call', (): ScriptedResponse => saysLater(1_000)],
+      ['leaves the outcome unknown', (): ScriptedResponse => isUnclear()],
     ])(
       'leaves no row of a job that was deleted during the call when the upstream %s',
       async (_, response) => {

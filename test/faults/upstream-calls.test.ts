@@ -31,7 +31,7 @@ const unclear: CallRow[] = [
   ...both('200 MB of JSON', { kind: 'huge' }, 'unknown', answered),
   ...both('a gzip bomb', { kind: 'gzip-bomb' }, 'unknown', answered),
   ...both(
-    'an id that is no string',
+    'an id that is not a string',
     status(202, { executed: true, body: { model_id: 7, inference_id: {} } }),
     'unknown',
     answered,

@@ -58,7 +58,7 @@ describe('a gateway whose database role cannot change the schema', () => {
     ['change one', 'ALTER TABLE photos ADD COLUMN mine int'],
     ['remove one', 'DROP TABLE photos'],
     ['empty one', 'TRUNCATE photos'],
-    ['say that a migration has run', `INSERT INTO migrations (timestamp, name) VALUES (1, 'mine')`],
+    ['record a migration', `INSERT INTO migrations (timestamp, name) VALUES (1, 'mine')`],
     ['make a role', 'CREATE ROLE mine'],
     ['read the passwords of others', 'SELECT * FROM pg_authid'],
     ['run a program', `COPY photos TO PROGRAM 'cat'`],

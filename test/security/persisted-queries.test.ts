@@ -96,7 +96,7 @@ describe('persisted queries', () => {
   it.each([
     ['no JSON', '{', 'cannot be used'],
     ['a query under another hash', JSON.stringify({ [sha256('a')]: listed }), 'has another SHA-256'],
-    ['a name that is no hash', JSON.stringify({ who: listed }), 'Invalid key in record'],
+    ['a name that is not a hash', JSON.stringify({ who: listed }), 'Invalid key in record'],
   ])('fail the start if the file is invalid: %s', async (_what, text, problem) => {
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, text);

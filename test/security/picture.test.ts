@@ -119,7 +119,7 @@ describe('untrusted photos', () => {
 
 describe('a prepared photo', () => {
   it.each(heldAs)(
-    'is upright when EXIF says orientation $orientation',
+    'is upright with EXIF orientation $orientation',
     async ({ orientation, mirrored, angle }) => {
       const scene = await quarters().flop(mirrored).png().toBuffer();
       const photo = await sharp(scene).rotate(angle).withMetadata({ orientation }).jpeg().toBuffer();

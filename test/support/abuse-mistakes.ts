@@ -27,7 +27,7 @@ export const mistakes: Row[] = [
     `{ __typename } ${times(200, (i) => `fragment F${i} on Query { __typename }`)}`,
   ],
   ['an unknown directive', 'GRAPHQL_VALIDATION_FAILED', '{ __typename @defer(if: true) @evil }'],
-  ['a page of less than nothing', 'INVALID_INPUT', '{ models(first: -1) { nodes { id } } }'],
+  ['a negative page size', 'INVALID_INPUT', '{ models(first: -1) { nodes { id } } }'],
   ['a page of one too many', 'INVALID_INPUT', '{ models(first: 101) { nodes { id } } }'],
   [
     'a page past all numbers',

@@ -85,7 +85,7 @@ const bodies: AbusiveRequest[] = [
     code: 'INVALID_INPUT',
   }),
   post({
-    what: 'bytes that are no text',
+    what: 'bytes that are not UTF-8',
     body: Buffer.from('7b22ff fe22'.replace(' ', ''), 'hex'),
     status: 400,
     code: 'INVALID_INPUT',
@@ -147,7 +147,7 @@ const sites: AbusiveRequest[] = [
     code: 'INVALID_INPUT',
   }),
   get({
-    what: 'a GET that anybody’s page could send',
+    what: 'a GET that any page could send',
     path: () => '/graphql?query={viewer{owner}}',
     headers: ({ token }) => ({ authorization: `Bearer ${token}`, accept: '*/*' }),
     status: 400,

@@ -125,7 +125,7 @@ export const urls: AbusiveRequest[] = [
     code: 'INVALID_INPUT',
   }),
   get({
-    what: 'a range of nothing',
+    what: 'an empty range',
     path: ({ avatarUrl }) => pathOf(avatarUrl),
     headers: () => ({ range: 'bytes=-0' }),
     status: 416,
