@@ -68,7 +68,7 @@ export class UncertainJobs {
     if (serving === 'broken')
       logger.warn(
         about,
-        'photos were not served during the whole grace period; a missing fetch is no evidence',
+        'photos were not served during the whole grace period; so a missing fetch does not prove anything',
       );
     if (moved.length === 0) return 'unproven';
     logger.warn(about, 'no photo was fetched: the submission did not arrive and is repeated');
