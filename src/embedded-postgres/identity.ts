@@ -80,19 +80,21 @@ async function rootCandidates(dataOwner: User | null): Promise<Identity[]> {
       pastPrivateFolders('the owner of the data', dataOwner),
     ];
   }
-  const nobody = await user('nobody');
-  if (dataOwner !== null) return [inNamespace(nobody)];
+  const unprivileged = await user('nobody');
+  if (dataOwner !== null) return [inNamespace(unprivileged)];
   const postgres = await user('postgres');
   return [
-    inNamespace(nobody),
+    inNamespace(unprivileged),
     ...(postgres === null ? [] : [asUser('user postgres', postgres)]),
-    ...(nobody === null ? [] : [asUser('user nobody', nobody), pastPrivateFolders('user nobody', nobody)]),
+    ...(unprivileged === null
+      ? []
+      : [asUser('user nobody', unprivileged), pastPrivateFolders('user nobody', unprivileged)]),
   ];
 }
 
 /** The caller under another uid. initdb requires a user with a name, so the uid of an existing one is used. */
-function inNamespace(nobody: User | null): Identity {
-  const { uid, gid } = nobody ?? { uid: 65_534, gid: 65_534 };
+function inNamespace(unprivileged: User | null): Identity {
+  const { uid, gid } = unprivileged ?? { uid: 65_534, gid: 65_534 };
   return {
     name: 'nobody in a user namespace',
     prefix: ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`, '--'],

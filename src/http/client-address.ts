@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
 /**
- * From which address a request comes. Proxies that are trusted say so in X-Forwarded-For; what anybody else writes
- * there is not believed.
+ * Determines the client address of a request. X-Forwarded-For is used only when the request comes from a trusted
+ * proxy.
  */
 export class ClientAddresses {
   private readonly trusted = new BlockList();
@@ -17,7 +17,7 @@ export class ClientAddresses {
     }
   }
 
-  /** The nearest address that is no trusted proxy's; the proxy's own if the header says nothing that can be read. */
+  /** The nearest address that is not a trusted proxy's; the proxy's own if the header is missing or malformed. */
   of(request: IncomingMessage): string {
     let address = plainAddress(request.socket.remoteAddress ?? '');
     const hops = (request.headersDistinct['x-forwarded-for'] ?? []).join(',').split(',').reverse();
@@ -37,8 +37,8 @@ export class ClientAddresses {
 }
 
 /**
- * What counts as one caller: an IPv4 address, or the /64 network of an IPv6 address, of which whoever has one has
- * 2^64 addresses.
+ * The unit of rate limits: an IPv4 address, or the /64 network of an IPv6 address, since one client usually has all of
+ * its 2^64 addresses.
  */
 export function callerOf(address: string): string {
   if (isIP(address) !== 6) return address;

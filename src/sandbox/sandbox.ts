@@ -79,6 +79,9 @@ const callLimits = { timeoutMs: 5_000, maxBytes: 100_000, signal: new AbortContr
 type ResolvedOptions = SandboxOptions &
   Required<Pick<SandboxOptions, 'speed' | 'forgetOnStart' | 'rateLimit' | 'credits' | 'logger'>>;
 
+/** How often the program on a folder's port is asked whether it is the folder's sandbox, 5 s each time. */
+const maxIdentityTries = 6;
+
 class SandboxHost implements Sandbox {
   private address: Address = { port: 0, apiKey: '' };
   private server: Server | undefined;
@@ -214,12 +217,20 @@ class SandboxHost implements Sandbox {
     else await this.serve(server, address);
   }
 
-  /** Whether the server on the folder's port accepts the folder's key. */
+  /**
+   * Whether the program on the folder's port is this folder's sandbox: it accepts the folder's key. The route is exempt
+   * from faults and limits, and a missing answer is asked for again, so that a busy sandbox does not get a second one
+   * beside it.
+   */
   private async isSandbox({ port, apiKey }: Address): Promise<boolean> {
-    const url = new URL('/v1/balance', urlOf(this.host, port));
-    const headers = { accept: 'application/json', [apiKeyHeader]: apiKey };
-    const answer = await this.exchange.get({ url, headers, ...callLimits }).catch(() => null);
-    return answer?.status === 200;
+    const url = new URL('/sandbox/faults', urlOf(this.host, port));
+    for (let tries = 1; tries <= maxIdentityTries; tries += 1) {
+      const answer = await this.exchange
+        .get({ url, headers: { [apiKeyHeader]: apiKey }, ...callLimits })
+        .catch(() => null);
+      if (answer) return answer.status === 200;
+    }
+    return false;
   }
 
   private async end(): Promise<void> {

@@ -131,6 +131,7 @@ export class SandboxServer {
     }
     if (path !== '/sandbox/faults') throw new Refusal(404, 'Not found.');
     this.checkKey(request);
+    if (request.method === 'GET') return { status: 200, body: { ok: true } };
     if (request.method === 'DELETE') {
       this.deps.faults.clear();
     } else {

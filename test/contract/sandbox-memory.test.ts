@@ -69,6 +69,17 @@ describe('sandbox memory', () => {
     await second.stop();
   });
 
+  it('stays with one process when a second one starts while faults wait for its calls', async () => {
+    const { child, at } = await startProcess({ dir, ...slow });
+    const first = await SandboxCalls.start({ dir, ...slow });
+    await first.sandbox.fault({ on: 'balance', kind: 'status', status: 500, times: 2 });
+    await first.sandbox.fault({ on: 'balance', kind: 'reset-before' });
+    const second = await SandboxCalls.start({ dir, ...slow });
+    expect(second.sandbox.url).toBe(at.url);
+    await Promise.all([first.stop(), second.stop()]);
+    await kill(child);
+  });
+
   it('is shared: one process serves, and another takes over when it is killed', async () => {
     const { child } = await startProcess({ dir, speed: 60 });
     const follower = await SandboxCalls.start({ dir, ...slow });
