@@ -163,16 +163,18 @@ export class AvatarStore {
   }
 
   /**
-   * Deletes the bytes of a try unless the row refers to them: a commit may have succeeded although its answer was
-   * lost.
+   * Deletes the bytes of a try, and those of an earlier try whose process died, unless the row refers to them: a commit
+   * may have succeeded although its answer was lost.
    */
   private async discard(sql: Sql, { row, token }: Attempt): Promise<void> {
-    if (token === null) return;
-    const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [
-      row.id,
-      token,
-    ]);
-    if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken: token }));
+    for (const mediaToken of new Set([row.mediaToken, token])) {
+      if (mediaToken === null) continue;
+      const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [
+        row.id,
+        mediaToken,
+      ]);
+      if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken }));
+    }
   }
 
   /** No event for a damaged picture that was replaced by the same bytes. */

@@ -4,7 +4,7 @@ import { avatarKeys } from '../../src/generations/avatar-keys';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { JobStore } from '../../src/jobs/job.store';
 import { MediaDeletion } from '../../src/storage/media-deletion';
-import { fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
+import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
 
 const url = 'https://pictures.example/1';
 
@@ -54,18 +54,24 @@ describe('a picture that is being stored', () => {
     expect(await harness.keysOf([row!.id])).toEqual([]);
   });
 
-  it.each(['deleted', 'stored'])('leaves no file of a killed process once it is %s', async (end) => {
-    const job = await harness.finished(url);
-    harness.worker.crashAt('result:stored');
-    await harness.tryAgain();
-    const [row] = await harness.avatars(job);
-    expect(await harness.keysOf([row!.id])).toHaveLength(2);
-    harness.worker = harness.jobs.successor(harness.worker);
-    if (end === 'deleted') await harness.jobs.delete(job);
-    else await harness.tryAgain();
-    const [stored] = await harness.avatars(job);
-    expect(await harness.keysOf([row!.id])).toEqual(stored ? avatarKeys(stored) : []);
-  });
+  it.each(['deleted', 'stored', 'not available'])(
+    'leaves no file of a killed process once it is %s',
+    async (end) => {
+      const job = await harness.finished(url);
+      harness.worker.crashAt('result:stored');
+      await harness.tryAgain();
+      const [row] = await harness.avatars(job);
+      expect(await harness.keysOf([row!.id])).toHaveLength(2);
+      harness.worker = harness.jobs.successor(harness.worker);
+      if (end === 'not available') harness.host.set(url, answers(503));
+      if (end === 'deleted') await harness.jobs.delete(job);
+      else await harness.tryAgain();
+      const [present] = await harness.avatars(job);
+      expect(await harness.keysOf([row!.id])).toEqual(
+        present?.status === 'STORED' ? avatarKeys(present) : [],
+      );
+    },
+  );
 
   it('leaves only files that the orphan sweep deletes when a process is killed while it replaces a damaged picture', async () => {
     const job = await harness.finished(url);
