@@ -86,7 +86,7 @@ describe('the record that a process serves photos', () => {
   it('is interrupted while the server accepts no connections', async () => {
     let accepts = false;
     const serving = serve({ isAccepting: () => Promise.resolve(accepts) });
-    await expect(serving.record()).rejects.toThrow(/accepts no connection/);
+    await expect(serving.record()).rejects.toThrow(/does not accept connections/);
     expect(await row()).toBeUndefined();
     accepts = true;
     await serving.record();

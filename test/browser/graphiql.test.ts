@@ -52,7 +52,7 @@ describe('GraphiQL on the first visit', () => {
     const mutation = await explorer.readDocs('Mutation', 'trainModel');
     expect(mutation).toContain('Trains a model from 5 to 30 photos');
     const input = await explorer.followDocs('TrainModelInput', 'photoUrls');
-    expect(input).toContain('Public addresses of photos, JPEG or PNG.');
+    expect(input).toContain('Public URLs of JPEG or PNG photos.');
     await explorer.closeDocs();
   });
 
@@ -135,7 +135,7 @@ describe('GraphiQL with authentication', () => {
     await explorer.give('Headers', headers);
     expect((await explorer.run<Overview>()).data.viewer.owner).toBe('grace');
     await explorer.fetchDocs();
-    expect(await explorer.readDocs('Query', 'viewer')).toContain('Who you are');
+    expect(await explorer.readDocs('Query', 'viewer')).toContain('The authenticated viewer');
     await explorer.closeDocs();
 
     await explorer.openTab('TrainingProgress');
