@@ -113,7 +113,8 @@ export class AvatarStore {
                 failing_since = f.since,
                 status = CASE WHEN status = 'PENDING' AND f.since <= now() - $6 * interval '1 ms' THEN 'DELAYED' ELSE status END,
                 due_at = least(now() + $5 * interval '1 ms',
-                               CASE WHEN status = 'PENDING' THEN greatest(f.since + $6 * interval '1 ms', now() + interval '1 s') END,
+                               CASE WHEN status = 'PENDING' AND f.since IS NOT NULL
+                                    THEN greatest(f.since + $6 * interval '1 ms', now() + interval '1 s') END,
                                CASE WHEN expires_at > now() THEN expires_at END)
            FROM (SELECT id, coalesce(failing_since, CASE WHEN $4::text IS NOT NULL THEN now() END) AS since FROM avatars WHERE id = $1) f
           WHERE a.id = f.id AND lease = $2 AND ${unfinished}

@@ -104,7 +104,8 @@ function late(generation: GenerationEntity, tally: Tally): Step {
   }
   if (tally.stored > 0) return success(generation, tally.stored);
   const loss = failureColumns(lossOf(tally));
-  const isSame = loss.failureMessage === generation.failureMessage;
+  const isSame =
+    loss.failureCode === generation.failureCode && loss.failureRetryable === generation.failureRetryable;
   return isSame || tally.all === 0 ? null : { set: loss, dueInMs: null, appendsEvent: true };
 }
 

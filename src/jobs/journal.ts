@@ -88,6 +88,8 @@ export class Journal {
   private file: number | null = null;
   private size = 0;
   /** When the file's first line was written, by the monotonic clock in milliseconds; null if it is empty. */
+  /** Whether a write failed, so that entries may be missing from the file. */
+  private isIncomplete = false;
   private writtenSinceMs: number | null = null;
   private renewals: NodeJS.Timeout | null = null;
   private renewedMs = 0;
@@ -164,9 +166,21 @@ export class Journal {
     }
   }
 
+  /**
+   * Writes entries that could not be written when they were appended. Called periodically.
+   * @throws if they still cannot be written
+   */
+  retryWrites(): void {
+    if (this.file === null || !this.isIncomplete) return;
+    this.replace();
+    this.isIncomplete = false;
+  }
+
+  /** @throws if entries could not be written, and still cannot be */
   stop(): void {
     clearInterval(this.renewals ?? undefined);
     if (this.file === null) return;
+    this.retryWrites();
     closeSync(this.file);
     this.file = null;
     if (this.open.size === 0) rmSync(this.path, { force: true });
@@ -176,12 +190,14 @@ export class Journal {
     if (this.file === null) throw new Error('The journal is not open.');
     // Starts with a line break too, so that an incomplete last line does not corrupt this one.
     const text = `\n${JSON.stringify(line)}\n`;
-    // writeFileSync writes everything or throws; a single writeSync may write a part on a full disk.
     this.writtenSinceMs ??= performance.now();
+    this.isIncomplete = true;
+    // writeFileSync writes everything or throws; a single writeSync may write a part on a full disk.
     writeFileSync(this.file, text);
     this.size += Buffer.byteLength(text);
     fsyncSync(this.file);
     if (!existsSync(this.path)) this.replace();
+    this.isIncomplete = false;
   }
 
   private compact(): void {

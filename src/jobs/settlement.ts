@@ -63,8 +63,18 @@ export class Settlement {
    * before any row is claimed, and then periodically.
    */
   async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
+    this.retryWrites();
     this.adopt();
     for (const entry of this.deps.journal.unsettled) await this.store(stepsOf[entry.table], entry);
+  }
+
+  private retryWrites(): void {
+    try {
+      this.deps.journal.retryWrites();
+    } catch (error) {
+      // Logged as an error when the entry was appended; tried again every second.
+      this.deps.logger.debug({ err: error }, 'the journal still cannot be written');
+    }
   }
 
   private adopt(): void {

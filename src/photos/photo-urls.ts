@@ -63,18 +63,9 @@ export class PhotoUrls {
     if (this.signer.verify('photo-view', viewPath(globalId), query) !== 'valid') throw invalidSignature();
   }
 
-  /**
-   * Verifies the query of a URL for the upstream, valid or expired: an expired one also proves that a call arrived.
-   * @throws DomainError INVALID_SIGNATURE
-   */
-  checkUpstream(
-    photoId: string,
-    call: PaidCall,
-    query: URLSearchParams,
-  ): Exclude<SignatureVerdict, 'invalid'> {
-    const verdict = this.signer.verify('photo-upstream', upstreamPath(photoId, call), query);
-    if (verdict === 'invalid') throw invalidSignature();
-    return verdict;
+  /** Verifies the query of a URL for the upstream. */
+  checkUpstream(photoId: string, call: PaidCall, query: URLSearchParams): SignatureVerdict {
+    return this.signer.verify('photo-upstream', upstreamPath(photoId, call), query);
   }
 
   private signed(purpose: Purpose, path: string, expiresAtMs: number): string {
@@ -87,7 +78,8 @@ const viewPath = (globalId: string): string => `/media/photos/${globalId}.jpg`;
 const upstreamPath = (photoId: string, { jobId, attempt }: PaidCall): string =>
   `/upstream/photos/${jobId}/${attempt}/${photoId}.jpg`;
 
-function invalidSignature(): DomainError {
+/** The error for a URL whose signature does not match. */
+export function invalidSignature(): DomainError {
   return new DomainError(
     'INVALID_SIGNATURE',
     'This URL is invalid or has expired. Use it unchanged, or query a new one.',

@@ -6,7 +6,7 @@ import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion';
 import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
 import { isNeeded, photoKey, photosOfJob } from './photo-lifetime';
-import type { PaidCall, PhotoUrls } from './photo-urls';
+import { invalidSignature, type PaidCall, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
 import type { PhotoStatus } from './photo.state';
 
@@ -139,7 +139,7 @@ export class TrainingPhotoService {
 
   /**
    * Opens the photo, a JPEG, for a URL made by {@link upstreamUrl}. The request proves that the paid call arrived,
-   * so it is recorded first, also for an expired URL; if it cannot be recorded, nothing is served.
+   * so it is recorded first, also for an expired or invalid signature; if it cannot be recorded, nothing is served.
    * @param photoId - the row's UUID in the URL
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the URL has expired or the photo is deleted;
    * SERVICE_UNAVAILABLE if the fetch cannot be recorded
@@ -151,7 +151,10 @@ export class TrainingPhotoService {
     range?: ByteRange,
   ): Promise<OpenObject> {
     const verdict = this.deps.urls.checkUpstream(photoId, call, query);
+    // Also with an invalid signature: only the upstream knows the call's URLs, and another process may sign with a
+    // secret that this one does not have.
     const wanted = await this.recordFetch(call);
+    if (verdict === 'invalid') throw invalidSignature();
     const object =
       wanted && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');

@@ -168,7 +168,12 @@ class Disturbances {
   }
 
   private async suspend(index: number, ms: number): Promise<void> {
-    const { pid } = this.environment.gateways[index]!;
+    const gateway = this.environment.gateways[index]!;
+    if (!gateway.isRunning)
+      throw new Error(
+        `A gateway exited by itself: ${gateway.errors} ${JSON.stringify(gateway.log.slice(-5))}`,
+      );
+    const { pid } = gateway;
     process.kill(pid, 'SIGSTOP');
     await pause(ms);
     process.kill(pid, 'SIGCONT');

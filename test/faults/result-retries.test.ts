@@ -110,7 +110,7 @@ describe('a finished picture', () => {
     await harness.tryAgain();
     const row = await harness.jobs.row(job);
     expect(row).toMatchObject({ status: 'FAILED', failureCode: code, failureRetryable: true, dueAt: null });
-    expect(row.failureMessage).toContain('still tried');
+    expect(row.failureMessage).toContain('retried until');
     const reservations = (): Promise<{ returned_at: Date | null }[]> =>
       harness.jobs.database.rows('SELECT returned_at FROM quota_reservations WHERE job_id = $1', [job.id]);
     harness.host.delete(first[0]!);
@@ -218,6 +218,10 @@ describe('a finished picture', () => {
     await harness.tryAgain();
     expect(await harness.avatars(job)).toMatchObject([{ status: 'PENDING', failingSince: null }, {}]);
     expect(harness.asked).toBe(0);
+    const [{ waits }] = (await harness.jobs.database.rows<{ waits: boolean }>(
+      `SELECT bool_and(due_at > now() + interval '1.2 s') AS waits FROM avatars`,
+    )) as [{ waits: boolean }];
+    expect(waits).toBe(true);
     put.mockRestore();
     await harness.tryAgain();
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });

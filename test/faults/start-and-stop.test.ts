@@ -101,7 +101,7 @@ describe('a second signal', () => {
     await once(socket, 'connect');
     await until(async () => (await fetch(`${gateway.url}/healthz`)).ok);
     gateway.signal('SIGTERM');
-    await until(() => gateway.output.includes('stopping'));
+    await until(() => gateway.output.includes('shutting down'));
     expect(await gateway.remainingProcesses()).not.toEqual([]);
     gateway.signal('SIGTERM');
     expect(await gateway.exitCode()).toBe(1);

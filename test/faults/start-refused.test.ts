@@ -145,7 +145,7 @@ describe('a project', () => {
     }
     const { code, output } = await startOnce(join(folder, 'data'), { cwd: copy });
     expect(output).toMatch(
-      /contains one of the characters.*Move the project to a folder without, or set DATABASE_URL/,
+      /contains one of the characters.*Move the project to a folder without them, or set DATABASE_URL/,
     );
     expect(code).toBe(1);
   });

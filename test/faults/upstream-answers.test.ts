@@ -30,7 +30,7 @@ function failing(name: string, fault: Misbehaviour, code: string): AnswerRow[] {
 
 const unknownWord = {
   metric: 'likeness_upstream_unknown_words_total',
-  warning: { words: /status word that is not in the table/, level: 'warn' },
+  warning: { words: /unknown upstream status/, level: 'warn' },
 } as const;
 
 const polls: AnswerRow[] = [

@@ -46,6 +46,8 @@ export interface CallRow {
 export async function runWithFault(environment: FaultsEnvironment, row: CallRow): Promise<void> {
   const { kind, fault } = row;
   await prepareFixtures(environment);
+  // A response can have the id of another job only if there is one.
+  if (fault.kind === 'duplicate-id') await ending(environment, kind, (await order(environment, kind)).id);
   const paidBefore = await environment.paid();
   const peak = await resetPeak(environment);
   await environment.sandbox.fault({ on: operations[kind], ...fault });

@@ -247,7 +247,7 @@ describe('contradictory settings', () => {
   });
 
   it.each([
-    [picsart, '1799s', '30m', 'at least 1800s'],
+    [picsart, '30m', '1820s', 'at least 1820s'],
     [{}, '59s', '60s', 'at least 60s'],
     [{ SANDBOX_SPEED: '6' }, '299s', '300s', 'at least 300s'],
   ])(

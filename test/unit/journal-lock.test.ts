@@ -148,6 +148,33 @@ describe('a journal file', () => {
     }
   });
 
+  it('writes entries that a full disk refused as soon as it can', () => {
+    const journal = start();
+    const spy = jest.spyOn(fs, 'writeFileSync').mockImplementation(() => {
+      throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
+    });
+    try {
+      expect(() => journal.append(first)).toThrow('No space');
+      expect(() => journal.retryWrites()).toThrow('No space');
+    } finally {
+      spy.mockRestore();
+    }
+    expect(journal.unsettled).toEqual([first]);
+    journal.retryWrites();
+    expect(start().unsettled).toEqual([first]);
+  });
+
+  it('writes such entries when it is stopped', () => {
+    const journal = start();
+    const spy = jest.spyOn(fs, 'writeFileSync').mockImplementation(() => {
+      throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
+    });
+    expect(() => journal.append(first)).toThrow('No space');
+    spy.mockRestore();
+    journal.stop();
+    expect(start().unsettled).toEqual([first]);
+  });
+
   describe('of version 0.1.0', () => {
     it('is read at the start and not removed, since its process may be running', () => {
       journals.leave(journals.legacyFile(), line(first) + line(second) + line(settled(first)));
