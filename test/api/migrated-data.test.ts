@@ -52,7 +52,7 @@ describe('a database of an earlier version', () => {
     await client.connect();
     const key = 'photos/left-behind';
     await client.query(
-      `INSERT INTO doomed_media (key) VALUES ($1) ON CONFLICT (key) DO UPDATE SET tries = 0, due_at = now() + interval '1 day'`,
+      `INSERT INTO doomed_media (key, due_at) VALUES ($1, now() + interval '1 day') ON CONFLICT (key) DO UPDATE SET tries = 0`,
       [key],
     );
     const { rows } = await client.query('SELECT tries FROM media_deletions WHERE key = $1', [key]);
