@@ -88,9 +88,9 @@ export class Journal {
   private file: number | null = null;
   private size = 0;
   /** When the file's first line was written, by the monotonic clock in milliseconds; null if it is empty. */
+  private writtenSinceMs: number | null = null;
   /** Whether a write failed, so that entries may be missing from the file. */
   private isIncomplete = false;
-  private writtenSinceMs: number | null = null;
   private renewals: NodeJS.Timeout | null = null;
   private renewedMs = 0;
 
