@@ -39,8 +39,11 @@ export class Settlement {
     return this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
   }
 
-  /** Stores the id of an accepted call: first in the journal, then in the database. */
-  async accepted(steps: JobSteps, entry: JournalEntry): Promise<void> {
+  /**
+   * Stores the id of an accepted call: first in the journal, then in the database.
+   * @param row - the job as it was when the call was made
+   */
+  async accepted(steps: JobSteps, row: JobRow, entry: JournalEntry): Promise<void> {
     try {
       this.deps.journal.append(entry);
       this.storing.add(entry);
@@ -52,7 +55,7 @@ export class Settlement {
     }
     try {
       await failpoint('submission:journaled');
-      await this.store(steps, entry);
+      await this.store(steps, entry, row);
     } finally {
       this.storing.delete(entry);
     }
@@ -108,10 +111,11 @@ export class Settlement {
   }
 
   /** If the database is unavailable, the entry stays in the journal for {@link replay}. */
-  private async store(steps: JobSteps, entry: JournalEntry): Promise<void> {
+  private async store(steps: JobSteps, entry: JournalEntry, row?: JobRow): Promise<void> {
     const { database, store, logger } = this.deps;
     try {
-      const typicalMs = await this.typicalMs(steps, entry.id);
+      const job = row ?? (await this.find(steps, entry.id));
+      const typicalMs = job ? await steps.typicalMs(job) : 0;
       const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, typicalMs));
       if (moved) store.wake(steps.kind, [moved]);
       await failpoint('submission:stored');
@@ -137,12 +141,12 @@ export class Settlement {
     }
   }
 
-  private async typicalMs(steps: JobSteps, id: string): Promise<number> {
+  private async find(steps: JobSteps, id: string): Promise<JobRow | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       `SELECT * FROM ${steps.kind.table} WHERE id = $1`,
       [id],
     );
-    return row ? steps.typicalMs(camelRow<JobRow>(row)) : 0;
+    return row ? camelRow<JobRow>(row) : null;
   }
 
   private async storeWithin(

@@ -194,7 +194,7 @@ export class SubmissionWork {
   private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
     const { id, attempt, provider } = row;
     const { correlationId, creditsAvailable } = notice;
-    await this.deps.settlement.accepted(steps, {
+    await this.deps.settlement.accepted(steps, row, {
       table: steps.kind.table,
       id,
       attempt,

@@ -1,0 +1,32 @@
+import { TestClient } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { StatementWatch } from '../support/statements';
+
+let gateway: TestGateway;
+let client: TestClient;
+let watch: StatementWatch;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({}, async (url) => {
+    watch = await StatementWatch.start(url);
+    return watch.url;
+  });
+  client = new TestClient(() => gateway.url);
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await watch.stop();
+});
+
+const matching = (statements: readonly string[], pattern: RegExp): string[] =>
+  statements.filter((text) => pattern.test(text));
+
+describe('a training', () => {
+  it('reads the row of the job once to store the id that the upstream returned', async () => {
+    const photoIds = await client.uploadFaces();
+    const statements = await watch.during(() => client.trained(photoIds));
+    const unconditional = matching(statements, /^\s*SELECT .*FROM models\b(?: t)? WHERE id = \$1(?: FOR|$)/);
+    expect(unconditional).toEqual([expect.stringContaining('FOR UPDATE')]);
+  });
+});
