@@ -7,7 +7,7 @@ import { listening, stopped } from '../support/file-host';
 import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel } from '../support/photo-jobs';
 import { face, facePhoto } from '../support/pictures';
-import { cloudForms, hostOf } from '../support/url-corpus';
+import { cloudForms, hostOf } from '../unit/url-corpus';
 
 const fieldAt = (index: number): string => `input.photoUrls[${index}]`;
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pause } from '../../src/core/clock';
 import { DiskStore } from '../../src/storage/disk-store';
-import { mediaStoreSuite, newKey, pieces, readAll } from '../support/media-store-suite';
+import { mediaStoreSuite, newKey, pieces, readAll } from './media-store-suite';
 
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'disk-store-'));
 

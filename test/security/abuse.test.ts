@@ -1,17 +1,17 @@
 import { connect } from 'node:net';
 import { UrlSigner } from '../../src/core/signature';
 import { signingSecrets } from '../../src/storage/signing-secret';
-import type { AbuseContext, AbusiveRequest } from '../support/abuse-base';
-import { abusiveBytes } from '../support/abuse-bytes';
-import { abusiveQueries, pryingQueries } from '../support/abuse-queries';
-import { abusiveRequests } from '../support/abuse-requests';
-import { myModel, myPhoto, type AbusiveQuery } from '../support/abuse-words';
 import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
 import { RawConnection, send, type RawAnswer } from '../support/raw-http';
 import { jwtSecret, TwoOwners } from '../support/two-owners';
 import { until } from '../support/until';
+import type { AbuseContext, AbusiveRequest } from './abuse-base';
+import { abusiveBytes } from './abuse-bytes';
+import { abusiveQueries, pryingQueries } from './abuse-queries';
+import { abusiveRequests } from './abuse-requests';
+import { myModel, myPhoto, type AbusiveQuery } from './abuse-words';
 
 /** Generous for busy machines; the typical time is printed at the end. */
 const longestMs = 2_000;

@@ -1,9 +1,9 @@
 import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
 import { TestGateway } from '../support/gateway';
-import { hostileOperations, hostileRequests, hostileShapes, hostileTexts } from '../support/hostile-text';
 import { signed } from '../support/issuer';
 import { send } from '../support/raw-http';
 import { jwtSecret } from '../support/two-owners';
+import { hostileOperations, hostileRequests, hostileShapes, hostileTexts } from './hostile-text';
 
 /** The size of a text in JSON. */
 const textBytes = 230_000;

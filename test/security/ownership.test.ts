@@ -3,10 +3,10 @@ import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids'
 import { encodeEventCursor } from '../../src/events/cursor';
 import { encodeCursor } from '../../src/graphql/connection';
 import { transports, type Caller, type FirstAnswer, type Operation } from '../support/caller';
-import { idPlaces } from '../support/id-places';
-import { cursorWalk, isSilent, walk } from '../support/ownership-walk';
 import { send } from '../support/raw-http';
 import { TwoOwners, type Belongings } from '../support/two-owners';
+import { idPlaces } from './id-places';
+import { cursorWalk, isSilent, walk } from './ownership-walk';
 
 const kindOf = (id: string): NodeKind =>
   (Object.keys(nodeKinds) as NodeKind[]).find((kind) => id.startsWith(`${nodeKinds[kind]}_`))!;

@@ -3,8 +3,8 @@ import { chooseSquare, type RawPicture } from '../../src/images/crop';
 import { PictureProblem } from '../../src/images/image-problem';
 import { preparePhoto } from '../../src/images/photo-image';
 import { privateMarker } from '../support/picture-bytes';
-import { corpus } from '../support/picture-corpus';
 import { face, facePhoto } from '../support/pictures';
+import { corpus } from './picture-corpus';
 
 /** The error code of a rejected photo, or `ok`. */
 async function checkOutcome(bytes: Buffer): Promise<string> {

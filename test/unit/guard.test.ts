@@ -2,7 +2,7 @@ import { createServer, get, type Server } from 'node:http';
 import { isIP, isIPv6, type AddressInfo, type LookupFunction } from 'node:net';
 import fc from 'fast-check';
 import { createGuard, GuardRefusal, type Guard, type GuardOptions } from '../../src/upstream/guard';
-import { urlCorpus, type CorpusUrl } from '../support/url-corpus';
+import { urlCorpus, type CorpusUrl } from './url-corpus';
 
 /** Replaces the resolver of the network. */
 const resolving =

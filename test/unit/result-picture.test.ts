@@ -5,6 +5,7 @@ import { isBlurhashValid } from 'blurhash';
 import sharp, { type Sharp } from 'sharp';
 import { ImageProcessor, createImageSemaphore, maxWaitingImages } from '../../src/images/image-processor';
 import { verifyResult } from '../../src/images/result-image';
+import { corpus } from '../security/picture-corpus';
 import {
   animated,
   emptyZip,
@@ -14,7 +15,6 @@ import {
   withChunks,
   withSegments,
 } from '../support/picture-bytes';
-import { corpus } from '../support/picture-corpus';
 import { face, facePhoto } from '../support/pictures';
 
 const avatar = (): Sharp => face(7, { width: 512, height: 512 });

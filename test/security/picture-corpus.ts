@@ -1,8 +1,8 @@
 import { deflateSync } from 'node:zlib';
 import type { Sharp } from 'sharp';
 import type { PictureProblemCode } from '../../src/images/image-problem';
-import * as bytes from './picture-bytes';
-import { face, facePhoto } from './pictures';
+import * as bytes from '../support/picture-bytes';
+import { face, facePhoto } from '../support/pictures';
 
 /** An uploaded file and the expected result. */
 export interface CorpusPicture {
