@@ -21,7 +21,7 @@ export interface RateReading {
 }
 
 export interface RateLimiterDeps {
-  readonly sql: Sql;
+  readonly sql: Pick<Sql, 'rows'>;
   readonly logger: Logger;
   /** How often counts are exchanged with the other processes. \@defaultValue 500 milliseconds */
   readonly flushMs?: number;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
-import { camelRow, type Sql } from './sql';
+import type { EntityClass, Sql } from './sql';
 import { emptyBatch, type StartedBatch } from './started-batch';
 
 /**
@@ -9,7 +9,8 @@ import { emptyBatch, type StartedBatch } from './started-batch';
  * partial indexes with {@link LeasedTable.rows} as their predicate: one on the order, one on `(owner, due_at)`; if the
  * order is not `due_at`, also one on `(owner, order, due_at)`.
  */
-export interface LeasedTable {
+export interface LeasedTable<Row> {
+  readonly entity: EntityClass<Row>;
   readonly table: string;
   /** SQL: selects the rows of this kind of work, in addition to the due time. */
   readonly rows: string;
@@ -21,8 +22,6 @@ export interface LeasedTable {
   readonly inTurn?: boolean;
   /** SQL: assignments of a claim in addition to lease and due time. */
   readonly set?: string;
-  /** SQL: expressions that a claim returns in addition to the row's columns. */
-  readonly returning?: string;
 }
 
 /** The columns of every leased table. */
@@ -34,6 +33,13 @@ export interface LeasedRow {
 
 /** A claimed row with its fencing token, and the database's time of the claim. */
 export type Claimed<Row> = Row & { lease: string; claimedAt: Date };
+
+/** What a claim returns with each row; the only row has no lease if the walk from owner to owner found none. */
+interface ClaimColumns {
+  claimedAt: Date;
+  /** The last owner of that walk; null if there was none. */
+  lastProbed: string | null;
+}
 
 /** Options of {@link LeasedRows}. */
 export interface LeaseOptions {
@@ -74,7 +80,7 @@ export class LeasedRows<Row extends LeasedRow> {
 
   constructor(
     private readonly sql: Sql,
-    private readonly spec: LeasedTable,
+    private readonly spec: LeasedTable<Row>,
     private readonly options: LeaseOptions,
   ) {}
 
@@ -91,20 +97,17 @@ export class LeasedRows<Row extends LeasedRow> {
   /** Leases due rows to the caller, in processing order. Concurrent claims never return the same row. */
   async claim({ limit, only = {}, slots }: ClaimOptions): Promise<Claimed<Row>[]> {
     if (limit <= 0) return [];
-    const answer = await this.sql.rows<Record<string, unknown> & { id: string | null; last_probed: string }>(
-      this.claimStatement(only),
-      [
-        randomUUID(),
-        this.options.leaseMs,
-        limit,
-        2 * limit + 16,
-        this.lastOwner,
-        ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
-        ...Object.values(only),
-      ],
-    );
-    const rows = answer.filter(({ id }) => id !== null).map((row) => camelRow<Claimed<Row>>(row));
-    const served = answer[0]?.last_probed ?? rows.at(-1)?.owner;
+    const answer = await this.sql.entities<Row, ClaimColumns>(this.spec.entity, this.claimStatement(only), [
+      randomUUID(),
+      this.options.leaseMs,
+      limit,
+      2 * limit + 16,
+      this.lastOwner,
+      ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
+      ...Object.values(only),
+    ]);
+    const rows = answer.filter((row): row is typeof row & Claimed<Row> => row.lease !== null);
+    const served = answer[0]?.lastProbed ?? rows.at(-1)?.owner;
     if (served !== undefined) this.lastOwner = served;
     return rows;
   }
@@ -193,7 +196,7 @@ export class LeasedRows<Row extends LeasedRow> {
    * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
    */
   private claimStatement(only: Readonly<Record<string, string>>): string {
-    const { table, rows, order = 'due_at', inTurn = true, set, returning } = this.spec;
+    const { table, rows, order = 'due_at', inTurn = true, set } = this.spec;
     const due = `${this.isDue} ${equals(only, 8)}`;
     const matching = `${rows} ${equals(only, 8)}`;
     return `
@@ -230,8 +233,8 @@ claimed AS (
        FROM (SELECT id FROM placed WHERE number <= $7::float8 - place + 1 ORDER BY place) placed,
             LATERAL (SELECT t.id FROM ${table} t WHERE t.id = placed.id AND ${due} FOR UPDATE SKIP LOCKED) free
       LIMIT $3))
-  RETURNING *${returning ? `, ${returning}` : ''})
-SELECT claimed.*, now() AS claimed_at, last.owner AS last_probed
+  RETURNING *)
+SELECT claimed.*, now() AS "claimedAt", last.owner AS "lastProbed"
   FROM (SELECT owner FROM turn ORDER BY probes DESC LIMIT 1) last FULL JOIN claimed ON true LEFT JOIN placed USING (id)
  ORDER BY placed.place`;
   }

@@ -5,7 +5,21 @@
 export interface Sql {
   /** Runs one statement with `$1` parameters. Returns its rows, also for INSERT, UPDATE and DELETE … RETURNING. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
+
+  /**
+   * {@link Sql.rows} for a statement that returns all columns of an entity, as plain objects with the entity's property
+   * names. Other columns keep their names (`now() AS "readAt"`) and are described by `Extra`.
+   * @throws Error if a column of the entity is missing
+   */
+  entities<Entity extends object, Extra = unknown>(
+    entity: EntityClass<Entity>,
+    text: string,
+    parameters?: readonly unknown[],
+  ): Promise<(Entity & Extra)[]>;
 }
+
+/** The class of a table's rows. */
+export type EntityClass<Entity> = new () => Entity;
 
 /** The database outside a transaction. */
 export interface Transactions extends Sql {

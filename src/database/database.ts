@@ -1,13 +1,18 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import { DomainError } from '../core/errors';
 import type { Sql, Transactions } from '../core/sql';
+import { entitiesBy } from './entity-rows';
 
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
  * SERVICE_UNAVAILABLE.
  */
 export class Database implements Transactions {
-  constructor(private readonly source: DataSource) {}
+  readonly entities: Sql['entities'];
+
+  constructor(private readonly source: DataSource) {
+    this.entities = entitiesBy(source, this.rows.bind(this));
+  }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     return asUnavailable(() => rowsOf<Row>(this.source.manager, text, parameters));
@@ -25,12 +30,10 @@ export class Database implements Transactions {
   }
 
   private runOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return this.source.transaction((manager) =>
-      work({
-        rows: <Row>(text: string, parameters: readonly unknown[] = []) =>
-          rowsOf<Row>(manager, text, parameters),
-      }),
-    );
+    return this.source.transaction((manager) => {
+      const rows: Sql['rows'] = (text, parameters = []) => rowsOf(manager, text, parameters);
+      return work({ rows, entities: entitiesBy(this.source, rows) });
+    });
   }
 }
 

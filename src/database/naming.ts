@@ -1,4 +1,5 @@
 import { DefaultNamingStrategy } from 'typeorm';
+import { snakeName } from '../core/sql';
 
 /**
  * Columns are snake_case in the database and camelCase here; primary keys are named `<table>_pkey`, as by
@@ -6,7 +7,7 @@ import { DefaultNamingStrategy } from 'typeorm';
  */
 export class SnakeNaming extends DefaultNamingStrategy {
   override columnName(propertyName: string, customName: string | undefined): string {
-    return customName ?? propertyName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return customName ?? snakeName(propertyName);
   }
 
   override primaryKeyName(tableOrName: { name: string } | string): string {

@@ -14,7 +14,7 @@ import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
 import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
-import type { AvatarEntity, ResultFailure } from './avatar.entity';
+import { AvatarEntity, type ResultFailure } from './avatar.entity';
 import type { Attempt, AvatarStore, StoredPicture } from './avatar.store';
 import type { ResultUrls, UrlAnswer } from './result-urls';
 
@@ -63,11 +63,11 @@ const triesBeforeFreshUrl = 2;
 type ClaimedAvatar = Claimed<AvatarEntity>;
 
 /** Pictures to be fetched, in the order of their expiry. */
-const dueAvatars = { table: 'avatars', order: 'expires_at' } as const;
+const dueAvatars = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
 
 /** A set of rows to claim from, and its slots. */
 interface ClaimSource {
-  rows: LeasedRows<ClaimedAvatar>;
+  rows: LeasedRows<AvatarEntity>;
   slots: OwnerShares;
 }
 

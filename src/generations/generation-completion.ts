@@ -57,7 +57,7 @@ export class GenerationCompletion {
     );
     const step = generation.status === 'STORING' ? next(generation, tally!) : late(generation, tally!);
     if (step) {
-      await this.store.moveWithin<GenerationEntity>(sql, generationKind, [
+      await this.store.moveWithin(sql, generationKind, [
         { id: generationId, from: [generation.status], ...step },
       ]);
     }

@@ -1,6 +1,6 @@
 import type { JobKind } from '../jobs/job';
 import type { AvatarEntity } from './avatar.entity';
-import type { GenerationEntity } from './generation.entity';
+import { GenerationEntity } from './generation.entity';
 import { generationMoves } from './generation.state';
 
 /** The payload of a generation's event: the row's public fields. */
@@ -52,15 +52,16 @@ export function streamOfGeneration({ id, modelId }: { id: string; modelId: strin
 }
 
 /** The job kind of generations. */
-export const generationKind: JobKind = {
+export const generationKind: JobKind<GenerationEntity> = {
+  entity: GenerationEntity,
   table: 'generations',
   noun: 'generation',
   moves: generationMoves,
   running: 'GENERATING',
   eventKind: 'GENERATION',
-  streamOf: (row) => streamOfGeneration(row as GenerationEntity),
-  unitsOf: (row) => ({ trainings: 0, avatars: (row as GenerationEntity).wanted }),
-  payloadOf: (row) => generationPayload(row as GenerationEntity),
+  streamOf: (row) => streamOfGeneration(row),
+  unitsOf: (row) => ({ trainings: 0, avatars: row.wanted }),
+  payloadOf: (row) => generationPayload(row),
 };
 
 function generationPayload(row: GenerationEntity): GenerationEventPayload {

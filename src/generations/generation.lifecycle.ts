@@ -42,7 +42,7 @@ export class GenerationLifecycle {
           { field: 'id' },
         );
       }
-      const [cancelled] = await this.deps.store.moveWithin<GenerationEntity>(sql, generationKind, [
+      const [cancelled] = await this.deps.store.moveWithin(sql, generationKind, [
         {
           id,
           from: [generation.status],
@@ -86,7 +86,7 @@ export class GenerationLifecycle {
         resends: 0,
         ...noFailure,
       };
-      const [queued] = await this.deps.store.moveWithin<GenerationEntity>(sql, generationKind, [
+      const [queued] = await this.deps.store.moveWithin(sql, generationKind, [
         { id, from: [generation.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryGeneration', subject: toGlobalId('Generation', id) });

@@ -100,7 +100,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       lastError: null,
       ...noFailure,
     };
-    const [storing] = await store.moveWithin<GenerationEntity>(sql, generationKind, [
+    const [storing] = await store.moveWithin(sql, generationKind, [
       { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
     ]);
     if (!storing) return null;

@@ -29,7 +29,7 @@ export async function endJob(
   call?: EndedCall,
 ): Promise<void> {
   const moved = await database.transaction(async (sql) => {
-    const rows = await store.moveWithin<JobRow>(sql, steps.kind, [{ id: row.id, ...move }]);
+    const rows = await store.moveWithin(sql, steps.kind, [{ id: row.id, ...move }]);
     if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call.error);
     if (move.set.status === 'FAILED') for (const failed of rows) await steps.ended(sql, failed);
     return rows;

@@ -1,6 +1,6 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
-import { camelRow, snakeName, type Sql, type Transactions } from '../core/sql';
+import { snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
 import type { JobKind, JobMove, JobRow } from './job';
 import { settleQuotas } from './quota-returns';
@@ -48,7 +48,7 @@ const jobWork = {
   follow: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Failed, but the upstream may still finish them; polled rarely. */
   watch: () => ({ rows: `status = 'FAILED'` }),
-} as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable, 'table'>>;
+} as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable<JobRow>, 'entity' | 'table'>>;
 
 /** A key of {@link jobWork}. */
 export type JobWork = keyof typeof jobWork;
@@ -64,16 +64,17 @@ export class JobStore {
   ) {}
 
   /** The rows for one kind of work. Leases that it grants belong to the caller. */
-  rowsFor(kind: JobKind, work: JobWork, options: LeaseOptions): LeasedRows<JobRow> {
+  rowsFor<Row extends JobRow>(kind: JobKind<Row>, work: JobWork, options: LeaseOptions): LeasedRows<Row> {
     const { rows, ...rest } = jobWork[work](kind);
-    const spec = { ...rest, table: kind.table, rows: `due_at IS NOT NULL AND ${rows}` };
-    return new LeasedRows<JobRow>(this.database, spec, options);
+    const { entity, table } = kind;
+    const spec = { ...rest, entity, table, rows: `due_at IS NOT NULL AND ${rows}` };
+    return new LeasedRows(this.database, spec, options);
   }
 
   /** {@link moveWithin} in its own transaction, then wakes subscribers. */
-  async move<Row extends JobRow>(kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
+  async move<Row extends JobRow>(kind: JobKind<Row>, moves: readonly JobMove[]): Promise<Row[]> {
     if (moves.length === 0) return [];
-    const moved = await this.database.transaction((sql) => this.moveWithin<Row>(sql, kind, moves));
+    const moved = await this.database.transaction((sql) => this.moveWithin(sql, kind, moves));
     await failpoint('move:committed');
     this.wake(
       kind,
@@ -88,10 +89,15 @@ export class JobStore {
    * the events. The caller commits and then calls {@link wake}.
    * @returns the changed rows; a row that was not in one of the expected states is not among them
    */
-  async moveWithin<Row extends JobRow>(sql: Sql, kind: JobKind, moves: readonly JobMove[]): Promise<Row[]> {
+  async moveWithin<Row extends JobRow>(
+    sql: Sql,
+    kind: JobKind<Row>,
+    moves: readonly JobMove[],
+  ): Promise<Row[]> {
     for (const move of moves) assertLegal(kind, move);
     const columns = [...movable.both, ...movable[kind.table]];
-    const rows = await sql.rows<Record<string, unknown>>(
+    const moved = await sql.entities(
+      kind.entity,
       `UPDATE ${kind.table} t
           SET (${columns.join(', ')}) =
               (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
@@ -104,7 +110,6 @@ export class JobStore {
        RETURNING t.*`,
       [jsonOf(moves.map(moveRecord))],
     );
-    const moved = rows.map((row) => camelRow<Row>(row));
     await settleQuotas(sql, kind, moves, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
@@ -126,7 +131,10 @@ export class JobStore {
 }
 
 /** The event with the row's current state. */
-export function eventOf(kind: JobKind, row: JobRow): Parameters<typeof appendEvents>[1][number] {
+export function eventOf<Row extends JobRow>(
+  kind: JobKind<Row>,
+  row: Row,
+): Parameters<typeof appendEvents>[1][number] {
   return {
     streamId: kind.streamOf(row),
     kind: kind.eventKind,

@@ -1,4 +1,4 @@
-import type { Sql } from '../core/sql';
+import type { EntityClass, Sql } from '../core/sql';
 import type { EventKind } from '../events/event.entity';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { Failure } from './failure';
@@ -14,7 +14,8 @@ export type JobRow = JobEntity & { status: string };
  * The differences between a training and a generation, as data. Claiming, submitting and following are implemented
  * once for both.
  */
-export interface JobKind {
+export interface JobKind<Row extends JobRow = JobRow> {
+  readonly entity: EntityClass<Row>;
   readonly table: 'models' | 'generations';
   /** The name of a row in messages. */
   readonly noun: 'model' | 'generation';
@@ -24,11 +25,11 @@ export interface JobKind {
   readonly running: 'TRAINING' | 'GENERATING';
   readonly eventKind: EventKind;
   /** The stream that the row's events belong to. */
-  streamOf(row: JobRow): string;
+  streamOf(row: Row): string;
   /** The amounts that an attempt of the row requests from the upstream. */
-  unitsOf(row: JobRow): { trainings: number; avatars: number };
+  unitsOf(row: Row): { trainings: number; avatars: number };
   /** The row as its subscribers receive it. */
-  payloadOf(row: JobRow): object;
+  payloadOf(row: Row): object;
 }
 
 /** Columns that a move may set; times as Date, or `'now'` for the database's time. */
@@ -73,7 +74,7 @@ export type Preparation =
 
 /** The steps of a job that differ between the features. Their order is the same for both kinds. */
 export interface JobSteps<Row extends JobRow = JobRow> {
-  readonly kind: JobKind;
+  readonly kind: JobKind<Row>;
   /** How long a job may run upstream, in milliseconds. */
   readonly deadlineMs: number;
   readonly pollPlan: PollPlan;

@@ -60,7 +60,7 @@ export async function failJobs(
   moves: readonly JobMove[],
 ): Promise<void> {
   const failed = await database.transaction(async (sql) => {
-    const rows = await store.moveWithin<JobRow>(sql, steps.kind, moves);
+    const rows = await store.moveWithin(sql, steps.kind, moves);
     for (const row of rows) await steps.ended(sql, row);
     return rows;
   });

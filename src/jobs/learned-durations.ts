@@ -10,7 +10,7 @@ const minSamples = 3;
 export class LearnedDurations {
   private readonly medians = new LRUCache<string, Promise<number | null>>({ max: 200, ttl: freshMs });
 
-  constructor(private readonly sql: Sql) {}
+  constructor(private readonly sql: Pick<Sql, 'rows'>) {}
 
   /**
    * @param kind - the cache key

@@ -79,7 +79,7 @@ export class OverdueWork {
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
     const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
     const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
-    const moved = moves.length > 0 ? await store.moveWithin<JobRow>(sql, kind, moves) : [];
+    const moved = moves.length > 0 ? await store.moveWithin(sql, kind, moves) : [];
     const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));
     for (const row of moved.filter(({ id }) => isEnded.has(id))) {
       if (row.status === 'UNCERTAIN') await closeAttempt(sql, kind, row, 'UNKNOWN');

@@ -101,7 +101,7 @@ export class Settlement {
     );
     const moved = await database.transaction(async (sql) => {
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
-      const uncertain = await store.moveWithin<JobRow>(sql, steps.kind, [
+      const uncertain = await store.moveWithin(sql, steps.kind, [
         { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, appendsEvent: true },
       ]);
       await closeAttempt(sql, steps.kind, row, 'UNKNOWN', error);
@@ -170,9 +170,7 @@ export class Settlement {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
       return null;
     }
-    const [moved] = await store.moveWithin<JobRow>(sql, steps.kind, [
-      acceptingMove(row, entry, steps, typicalMs),
-    ]);
+    const [moved] = await store.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, typicalMs)]);
     return moved ?? null;
   }
 

@@ -164,7 +164,7 @@ export class SubmissionWork {
       // No paid call is made and no photo is served for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
-      const [calling] = await store.moveWithin<JobRow>(sql, steps.kind, [
+      const [calling] = await store.moveWithin(sql, steps.kind, [
         { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, appendsEvent: true },
       ]);
       const photoUrl = steps.fetchesPhotos(row) ? this.deps.publicUrl() : null;

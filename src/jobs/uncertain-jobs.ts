@@ -59,7 +59,7 @@ export class UncertainJobs {
       if (held.length === 0 || serving !== 'unbroken') return { serving, ...nothing };
       if (!(await closeUnfetched(sql, kind, row))) return { serving, ...nothing };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
-      const moved = await store.moveWithin<JobRow>(sql, kind, [
+      const moved = await store.moveWithin(sql, kind, [
         { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, appendsEvent: true },
       ]);
       return { serving, moved };

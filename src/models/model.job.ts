@@ -1,5 +1,5 @@
 import type { JobKind } from '../jobs/job';
-import type { ModelEntity } from './model.entity';
+import { ModelEntity } from './model.entity';
 import { modelMoves } from './model.state';
 
 /** The payload of a model's event: the row's public fields. */
@@ -26,7 +26,8 @@ export type ModelEventPayload = Pick<
 >;
 
 /** The job kind of models. */
-export const modelKind: JobKind = {
+export const modelKind: JobKind<ModelEntity> = {
+  entity: ModelEntity,
   table: 'models',
   noun: 'model',
   moves: modelMoves,
@@ -34,7 +35,7 @@ export const modelKind: JobKind = {
   eventKind: 'MODEL',
   streamOf: (row) => row.id,
   unitsOf: () => ({ trainings: 1, avatars: 0 }),
-  payloadOf: (row) => modelState(row as ModelEntity),
+  payloadOf: (row) => modelState(row),
 };
 
 function modelState(row: ModelEntity): ModelEventPayload {

@@ -45,7 +45,7 @@ export class ModelLifecycle {
           { field: 'id' },
         );
       }
-      const [cancelled] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
+      const [cancelled] = await this.deps.store.moveWithin(sql, modelKind, [
         {
           id,
           from: [model.status],
@@ -93,7 +93,7 @@ export class ModelLifecycle {
         resends: 0,
         ...noFailure,
       };
-      const [queued] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
+      const [queued] = await this.deps.store.moveWithin(sql, modelKind, [
         { id, from: [model.status], set, dueInMs: 0, appendsEvent: true },
       ]);
       await audit(sql, viewer, { action: 'retryModel', subject: toGlobalId('AvatarModel', id) });

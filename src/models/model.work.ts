@@ -86,7 +86,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
-    const [ready] = await this.deps.store.moveWithin<ModelEntity>(sql, modelKind, [
+    const [ready] = await this.deps.store.moveWithin(sql, modelKind, [
       {
         id: row.id,
         from: [row.status],

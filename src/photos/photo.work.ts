@@ -11,7 +11,7 @@ import type { Downloads } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';
 import { PhotoDownload } from './photo-download';
 import type { PhotoIntake } from './photo-intake';
-import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
+import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
 import { jobsOf, wakeJobs } from './waiting-jobs';
 
@@ -53,13 +53,14 @@ export interface PhotoWorkDeps {
 }
 
 /** A claimed row. */
-type ClaimedPhoto = Claimed<PhotoEntity & { sourceUrl: string }>;
+type ClaimedPhoto = Claimed<PhotoEntity>;
 
 /**
  * Photos to be fetched. Each claim counts as a try, so that a photo that crashes the process is rejected
  * eventually.
  */
 const fetchingPhotos = {
+  entity: PhotoEntity,
   table: 'photos',
   rows: "due_at IS NOT NULL AND status = 'FETCHING'",
   set: 'tries = tries + 1',
@@ -67,7 +68,7 @@ const fetchingPhotos = {
 
 /** Fetches photos from the URLs that clients gave. */
 export class PhotoWork {
-  private readonly rows: LeasedRows<ClaimedPhoto>;
+  private readonly rows: LeasedRows<PhotoEntity>;
   private readonly slots = new OwnerShares(maxFetches);
   private readonly download: PhotoDownload;
 
@@ -105,7 +106,9 @@ export class PhotoWork {
   private async settle(photo: ClaimedPhoto, signal: AbortSignal): Promise<boolean> {
     const { intake } = this.deps;
     try {
-      const checked = await this.download.run(photo, signal, (bytes) => intake.check(bytes));
+      const checked = await this.download.run({ ...photo, sourceUrl: photo.sourceUrl! }, signal, (bytes) =>
+        intake.check(bytes),
+      );
       return (await intake.keep(photo.id, checked, photo.lease)) !== null;
     } catch (error) {
       if (signal.aborted || error instanceof DownloadDeferred) return this.defer(photo, signal);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { DataSource } from 'typeorm';
+import { Column, Entity, PrimaryColumn, type DataSource } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { LeasedRows, type Claimed, type LeasedRow } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
@@ -11,7 +11,20 @@ import { until } from '../support/until';
 
 const leaseMs = 600_000;
 const logger = createLogger('silent');
-const table = { table: 'work', rows: 'due_at IS NOT NULL' };
+
+@Entity('work')
+class WorkEntity implements LeasedRow {
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('text')
+  owner: string;
+
+  @Column('uuid', { nullable: true })
+  lease: string | null;
+}
+
+const table = { entity: WorkEntity, table: 'work', rows: 'due_at IS NOT NULL' };
 
 describe('claims', () => {
   let testDatabase: TestDatabase;
@@ -20,7 +33,11 @@ describe('claims', () => {
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities: [] }).initialize();
+    source = await createDataSource({
+      url: testDatabase.url,
+      poolSize: 8,
+      entities: [WorkEntity],
+    }).initialize();
     database = new Database(source);
     await database.rows(
       'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial)',

@@ -3,6 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import { acceptsConnections } from '../../src/http/self-check';
 import { PhotoServing, pruneServing } from '../../src/photos/photo-serving.service';
 import { createTestDatabase, type TestDatabase } from '../support/database';
@@ -27,7 +28,7 @@ describe('the record that a process serves photos', () => {
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 2, entities: [] }).initialize();
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 2, entities }).initialize();
     database = new Database(source);
     close = () => source.destroy();
   });
@@ -96,6 +97,7 @@ describe('the record that a process serves photos', () => {
   it('keeps an interruption until the database has it, and stores it once', async () => {
     let isAway = true;
     const sql: Sql = {
+      entities: database.entities,
       rows: (text, parameters) =>
         isAway ? Promise.reject(new Error('away')) : database.rows(text, parameters),
     };

@@ -254,7 +254,7 @@ describe('photos for the upstream', () => {
     const opened: string[] = [];
     let unrecorded = 0;
     const cutOff = new TrainingPhotoService({
-      database: { rows: down, transaction: down },
+      database: { rows: down, entities: down, transaction: down },
       store: Object.assign(Object.create(environment.store) as typeof environment.store, {
         open: (key: string) => {
           opened.push(key);

@@ -104,12 +104,12 @@ describe('rate limits', () => {
     const logger = pino({ level: 'silent' });
     const policy = { name: 'owner', quota: 10, windowMs: 86_400_000 };
     const limiters: RateLimiter[] = [];
-    const limiter = (sql: Sql): RateLimiter => {
+    const limiter = (sql: Pick<Sql, 'rows'>): RateLimiter => {
       const made = new RateLimiter({ sql, logger, flushMs: 3_600_000 });
       limiters.push(made);
       return made;
     };
-    const working: Sql = {
+    const working: Pick<Sql, 'rows'> = {
       rows: async <Row>(text: string, parameters: readonly unknown[] = []) =>
         (await client.query(text, parameters as unknown[])).rows as Row[],
     };
@@ -153,7 +153,7 @@ describe('rate limits', () => {
 
     it('are counted per process during a database outage, and shared afterwards', async () => {
       let isAway = true;
-      const flaky: Sql = {
+      const flaky: Pick<Sql, 'rows'> = {
         rows: (text, parameters) =>
           isAway
             ? Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'away'))

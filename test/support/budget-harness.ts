@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import { UpstreamBudget } from '../../src/upstream/budget';
 import { createTestDatabase, type TestDatabase } from './database';
 
@@ -17,7 +18,7 @@ export class BudgetHarness {
 
   static async open(): Promise<BudgetHarness> {
     const testDatabase = await createTestDatabase();
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities: [] }).initialize();
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities }).initialize();
     return new BudgetHarness(testDatabase, source, new Database(source));
   }
 

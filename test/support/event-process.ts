@@ -4,6 +4,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import { appendEvents, openStream, type NewEvent } from '../../src/events/event-log';
 import { EventFeed } from '../../src/events/feed';
 import type { StoredEvent } from '../../src/events/stored-event';
@@ -33,7 +34,7 @@ export class EventProcess {
 
   /** @param sweepMs - an hour unless the sweep is tested */
   static async start(url: string, sweepMs = 3_600_000): Promise<EventProcess> {
-    const source = await createDataSource({ url, poolSize: 4, entities: [] }).initialize();
+    const source = await createDataSource({ url, poolSize: 4, entities }).initialize();
     const process = new EventProcess(source, url, sweepMs);
     await process.wakeups.start();
     process.feed.start();
@@ -89,6 +90,7 @@ export class EventProcess {
 
   private countingSql(): Sql {
     return {
+      entities: (...statement) => this.database.entities(...statement),
       rows: async <Row>(text: string, parameters?: readonly unknown[]) => {
         this.reads += 1;
         const rows = await this.database.rows<Row>(text, parameters);

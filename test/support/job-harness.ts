@@ -10,6 +10,7 @@ import { camelRow } from '../../src/core/sql';
 import { localViewer } from '../../src/core/viewer';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobRow } from '../../src/jobs/job';
@@ -75,7 +76,7 @@ export class JobHarness {
     armFailpoints();
     const testDatabase = await createTestDatabase();
     const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 12, entities: [] }).initialize();
+    const source = await createDataSource({ url: testDatabase.url, poolSize: 12, entities }).initialize();
     const database = new Database(source);
     const media = new DiskStore(join(folder, 'media'));
     const photos = new TrainingPhotoService({

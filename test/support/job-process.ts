@@ -77,6 +77,12 @@ class ProcessDatabase implements Transactions {
     return rows;
   }
 
+  readonly entities: Sql['entities'] = (...statement) => {
+    this.check();
+    this.onStatement(statement[1]);
+    return this.inner.entities(...statement);
+  };
+
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     this.check();
     return this.inner.transaction(work);

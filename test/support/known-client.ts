@@ -1,5 +1,6 @@
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import type { TestGateway } from './gateway';
 import type { Answer } from './tiny-gateway';
 
@@ -35,7 +36,7 @@ export async function lookInto(gateway: TestGateway): Promise<{ sql: Database; c
   const source = await createDataSource({
     url: gateway.database.url,
     poolSize: 2,
-    entities: [],
+    entities,
   }).initialize();
   return { sql: new Database(source), close: () => source.destroy() };
 }

@@ -9,6 +9,7 @@ import { UrlSigner } from '../../src/core/signature';
 import type { TransferLimits } from '../../src/core/transfers';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { PhotoIntake } from '../../src/photos/photo-intake';
 import { PhotoPurgeWork } from '../../src/photos/photo-purge.work';
@@ -103,7 +104,7 @@ export async function openPhotoEnvironment(
 ): Promise<PhotoEnvironment> {
   const testDatabase = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
-  const source = await createDataSource({ url: testDatabase.url, poolSize: 10, entities: [] }).initialize();
+  const source = await createDataSource({ url: testDatabase.url, poolSize: 10, entities }).initialize();
   const server = createServer();
   const base = `http://127.0.0.1:${await listening(server)}`;
   const store = new WatchedStore(new DiskStore(folder));

@@ -5,6 +5,7 @@ import type { Sql } from '../../src/core/sql';
 /** A database that accepts every key and records it. */
 class Taking implements Sql {
   readonly written: unknown[][] = [];
+  readonly entities: Sql['entities'] = () => Promise.reject(new Error('not used'));
 
   rows<Row>(_text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     this.written.push([...parameters]);
