@@ -4,13 +4,7 @@ import type { Route } from '../http/exchange';
 import { downloadRoute } from '../http/files/download-route';
 import { mediaRoute, type MediaFile } from '../http/files/media-route';
 import { uploadRoute } from '../http/files/upload-route';
-import type { ByteRange, OpenObject } from '../storage/media-store';
 import type { Features } from './features';
-
-/** A stored image with its response headers. */
-interface ServedFile extends Pick<MediaFile, 'contentType' | 'etag' | 'fileName' | 'cacheControl'> {
-  open: (range?: ByteRange) => Promise<OpenObject | null>;
-}
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -28,17 +22,15 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
     }),
     mediaRoute('/media/avatars/:id/:size', async ({ params, query }) => {
       const { filename, ...avatar } = await avatars.show(params.id!, sizeOf(params.size!), query);
-      return mediaFile({ ...avatar, fileName: filename, cacheControl: avatarCaching });
+      return { ...avatar, fileName: filename, cacheControl: avatarCaching };
     }),
-    mediaRoute('/media/photos/:file', ({ params, query }) => {
+    mediaRoute('/media/photos/:file', async ({ params, query }) => {
       const id = params.file!.replace(/\.jpg$/, '');
-      return mediaFile({ ...photoToServe(id), open: (range) => photos.openForViewer(id, query, range) });
+      return photoFile(id, (range) => photos.openForViewer(id, query, range));
     }),
-    mediaRoute('/upstream/photos/:job/:attempt/:file', ({ params, query }) => {
-      const { jobId, attempt, photoId } = paidCallIn(params);
-      const open = (range?: ByteRange): Promise<OpenObject> =>
-        trainingPhotos.openForUpstream(photoId, { jobId, attempt }, query, range);
-      return mediaFile({ ...photoToServe(photoId), open });
+    mediaRoute('/upstream/photos/:job/:attempt/:file', async ({ params, query }) => {
+      const { photoId, ...call } = paidCallIn(params);
+      return photoFile(photoId, (range) => trainingPhotos.openForUpstream(photoId, call, query, range));
     }),
     downloadRoute('/exports/:id', ({ params, query }, send) =>
       exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
@@ -46,24 +38,8 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
   ];
 }
 
-/** Opens one byte to get the object's size, which the store returns on opening. */
-async function mediaFile({ open, ...headers }: ServedFile): Promise<MediaFile> {
-  const object = await open({ start: 0, end: 0 });
-  if (!object) throw notFound('image');
-  object.stream.destroy();
-  return {
-    ...headers,
-    byteSize: object.byteSize,
-    open: async (range) => {
-      const opened = await open(range);
-      if (!opened) throw notFound('image');
-      return opened.stream;
-    },
-  };
-}
-
-function photoToServe(id: string): Omit<ServedFile, 'open'> {
-  return { contentType: 'image/jpeg', etag: `"${id}"`, fileName: `${id}.jpg`, cacheControl: noCaching };
+function photoFile(id: string, open: MediaFile['open']): MediaFile {
+  return { contentType: 'image/jpeg', etag: `"${id}"`, fileName: `${id}.jpg`, cacheControl: noCaching, open };
 }
 
 function sizeOf(size: string): AvatarSize {

@@ -8,7 +8,7 @@ import { camelRow, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log';
 import { scheduleDeletion } from '../storage/media-deletion';
-import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
+import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
 import type { GenerationCompletion } from './generation-completion';
@@ -22,7 +22,7 @@ export interface AvatarMedia {
   /** Changes when the bytes change. */
   etag: string;
   filename: string;
-  open(range?: ByteRange): Promise<OpenObject | null>;
+  open(range?: RangeRequest): Promise<OpenObject>;
 }
 
 export interface AvatarServiceDeps {
@@ -121,7 +121,7 @@ export class AvatarService {
    * Opens stored bytes, unless they are missing or, for an original, their length differs from the row's. In that
    * case {@link AvatarCheckWork} checks the avatar next.
    */
-  private async open(avatar: AvatarEntity, size: AvatarSize, range?: ByteRange): Promise<OpenObject> {
+  private async open(avatar: AvatarEntity, size: AvatarSize, range?: RangeRequest): Promise<OpenObject> {
     const { database, media } = this.deps;
     const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
     if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;

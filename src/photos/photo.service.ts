@@ -5,7 +5,7 @@ import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion, type MediaDeletion } from '../storage/media-deletion';
-import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
+import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { checkFiles, type PhotoFile } from './photo-file';
 import { photoKey, unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
@@ -109,7 +109,7 @@ export class PhotoService {
    * @param photoId - the global id in the URL
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the photo is deleted or purged
    */
-  async openForViewer(photoId: string, query: URLSearchParams, range?: ByteRange): Promise<OpenObject> {
+  async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
     this.deps.urls.checkView(photoId, query);
     const id = fromGlobalId('Photo', photoId);
     const ready = await this.deps.database.rows(

@@ -4,7 +4,7 @@ import { fromGlobalId, newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion';
-import type { ByteRange, MediaStore, OpenObject } from '../storage/media-store';
+import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { isNeeded, photoKey, photosOfJob } from './photo-lifetime';
 import { invalidSignature, type PaidCall, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
@@ -148,7 +148,7 @@ export class TrainingPhotoService {
     photoId: string,
     call: PaidCall,
     query: URLSearchParams,
-    range?: ByteRange,
+    range?: RangeRequest,
   ): Promise<OpenObject> {
     const verdict = this.deps.urls.checkUpstream(photoId, call, query);
     // Also with an invalid signature: only the upstream knows the call's URLs, and another process may sign with a

@@ -6,10 +6,11 @@ import { Readable } from 'node:stream';
 import { parseMediaKey, readMediaKey } from './media-key';
 import {
   ObjectTooLargeError,
+  partOf,
   StorageUnavailableError,
-  type ByteRange,
   type MediaStore,
   type OpenObject,
+  type RangeRequest,
   type StoredObject,
 } from './media-store';
 
@@ -54,16 +55,15 @@ export class DiskStore implements MediaStore {
     });
   }
 
-  async open(key: string, range?: ByteRange): Promise<OpenObject | null> {
+  async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     const path = this.pathOf(key);
     const file = await onDisk(() => unlessMissing(open(path, 'r')));
     if (!file) return null;
     const byteSize = (await onDisk(() => file.stat())).size;
-    const end = Math.min(range?.end ?? Infinity, byteSize - 1);
-    const start = range?.start ?? 0;
-    if (start <= end) return { byteSize, stream: file.createReadStream({ start, end }) };
+    const part = partOf(byteSize, range);
+    if (part) return { byteSize, part, stream: file.createReadStream(part) };
     await file.close();
-    return { byteSize, stream: Readable.from([]) };
+    return { byteSize, part, stream: Readable.from([]) };
   }
 
   async delete(key: string): Promise<void> {

@@ -8,19 +8,24 @@ export interface StoredObject {
   sha256: string;
 }
 
+/** Bytes `start` to `end`, both inclusive. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** The bytes `start` to `end`, by default to the last one, or the last `suffix` bytes. */
+export type RangeRequest = { start: number; end?: number } | { suffix: number };
+
 /**
  * A stored object opened for reading. `byteSize` is the size of the whole object, also for a range. The stream
  * holds a file or a connection: read it to its end or destroy it.
  */
 export interface OpenObject {
   byteSize: number;
+  /** The bytes that the stream returns; null: none, since the object is empty or the range begins after its end. */
+  part: ByteRange | null;
   stream: Readable;
-}
-
-/** Bytes `start` to `end`, both inclusive. */
-export interface ByteRange {
-  start: number;
-  end: number;
 }
 
 /**
@@ -36,7 +41,7 @@ export interface MediaStore {
    */
   put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject>;
   /** @returns null if the key has no object */
-  open(key: string, range?: ByteRange): Promise<OpenObject | null>;
+  open(key: string, range?: RangeRequest): Promise<OpenObject | null>;
   /** Deletes durably. Idempotent. */
   delete(key: string): Promise<void>;
   /**
@@ -48,6 +53,14 @@ export interface MediaStore {
   list(prefix: string, olderThanMs: number): AsyncIterable<string>;
   /** Throws if the store is not writable; for readiness. */
   check(): Promise<void>;
+}
+
+/** The bytes that a request selects from an object of the given size; null: none. */
+export function partOf(byteSize: number, range: RangeRequest = { start: 0 }): ByteRange | null {
+  const isSuffix = 'suffix' in range;
+  const start = isSuffix ? Math.max(byteSize - range.suffix, 0) : range.start;
+  const end = Math.min((isSuffix ? undefined : range.end) ?? Infinity, byteSize - 1);
+  return start <= end ? { start, end } : null;
 }
 
 /** Reads all bytes of an opened object into memory. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { notFound } from '../../src/core/errors';
 import { mediaRoute, type FindMedia } from '../../src/http/files/media-route';
+import { partOf, type OpenObject, type RangeRequest } from '../../src/storage/media-store';
 import { RawConnection, send } from '../support/raw-http';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';
@@ -11,21 +12,21 @@ const etag = `"${createHash('sha256').update(picture).digest('hex')}"`;
 
 describe('the media route', () => {
   let gateway: TinyGateway;
-  let opened = 0;
-  const endless = new Set<Readable>();
+  let opened: Readable[] = [];
 
   const find: FindMedia = async ({ params, query }) => {
     if (query.get('signature') !== 'right') throw notFound('picture');
-    const open = async (range?: { start: number; end: number }): Promise<Readable> => {
-      opened += 1;
-      if (params.id !== 'endless')
-        return Readable.from([picture.subarray(range?.start, range && range.end + 1)]);
-      const stream = new Readable({ read: () => stream.push(Buffer.alloc(65_536)) });
-      endless.add(stream);
-      return stream;
+    const isEndless = params.id === 'endless';
+    const byteSize = isEndless ? 10_000_000_000 : picture.length;
+    const open = async (range?: RangeRequest): Promise<OpenObject> => {
+      const part = partOf(byteSize, range);
+      const stream = isEndless
+        ? new Readable({ read: () => stream.push(Buffer.alloc(65_536)) })
+        : Readable.from(part ? [picture.subarray(part.start, part.end + 1)] : []);
+      opened.push(stream);
+      return { byteSize, part, stream };
     };
     return {
-      byteSize: params.id === 'endless' ? 10_000_000_000 : picture.length,
       contentType: 'image/png',
       etag,
       cacheControl: 'private, max-age=3600, immutable',
@@ -36,7 +37,11 @@ describe('the media route', () => {
   beforeAll(async () => {
     gateway = await startTinyGateway({ routes: [mediaRoute('/media/avatars/:id/:variant', find)] });
   });
-  beforeEach(() => (opened = 0));
+  beforeEach(() => (opened = []));
+  afterEach(() => {
+    // Each request opens at most one file, and closes it.
+    expect(opened.map(({ destroyed }) => destroyed)).toEqual(opened.map(() => true));
+  });
   afterAll(() => gateway.stop(100));
 
   const get = (headers = {}, method = 'GET'): ReturnType<typeof send> =>
@@ -75,7 +80,7 @@ describe('the media route', () => {
     const response = await fetch(`${gateway.url}/media/avatars/a1/original?signature=right`, {
       headers: { range },
     });
-    expect(response.status).toBe(status);
+    expect([response.status, opened.length]).toEqual([status, 1]);
     expect(response.headers.get('content-range') ?? undefined).toBe(contentRange);
     const bytes = Buffer.from(await response.arrayBuffer());
     const start = Number(/^bytes (\d+)/.exec(contentRange ?? '')?.[1] ?? 0);
@@ -92,7 +97,7 @@ describe('the media route', () => {
     'answers 304 to a client that has the file: %s',
     async (known) => {
       const { status, text, headers } = await get({ 'if-none-match': known });
-      expect({ status, text, opened }).toEqual({ status: 304, text: '', opened: 0 });
+      expect({ status, text, opened: opened.length }).toEqual({ status: 304, text: '', opened: 1 });
       expect(headers.etag).toBe(etag);
     },
   );
@@ -101,9 +106,9 @@ describe('the media route', () => {
     expect((await get({ 'if-none-match': '"another"' })).status).toBe(200);
   });
 
-  it('answers HEAD with headers only, without opening the file', async () => {
+  it('answers HEAD with headers only', async () => {
     const { status, text, headers } = await get({}, 'HEAD');
-    expect({ status, text, opened }).toEqual({ status: 200, text: '', opened: 0 });
+    expect({ status, text, opened: opened.length }).toEqual({ status: 200, text: '', opened: 1 });
     expect(headers).toMatchObject({ 'content-length': '1000', 'content-type': 'image/png' });
   });
 
@@ -120,8 +125,8 @@ describe('the media route', () => {
     );
     await until(() => connection.text.length > 100_000);
     connection.socket.destroy();
-    await until(() => [...endless].every((stream) => stream.destroyed));
-    expect(endless.size).toBe(1);
+    await until(() => opened.every((stream) => stream.destroyed));
+    expect(opened).toHaveLength(1);
     expect(gateway.log.filter(({ level }) => level === 50)).toEqual([]);
   });
 });

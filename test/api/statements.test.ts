@@ -29,4 +29,10 @@ describe('a training', () => {
     const unconditional = matching(statements, /^\s*SELECT .*FROM models\b(?: t)? WHERE id = \$1(?: FOR|$)/);
     expect(unconditional).toEqual([expect.stringContaining('FOR UPDATE')]);
   });
+
+  it('costs two statements for each photo that the upstream fetches', async () => {
+    const photoIds = await client.uploadFaces();
+    const statements = await watch.during(() => client.trained(photoIds));
+    expect(matching(statements, /photos_fetched_at = now\(\)|FROM \(\s*SELECT owner FROM models/)).toHaveLength(10);
+  });
 });

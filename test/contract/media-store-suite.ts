@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setImmediate as soon } from 'node:timers/promises';
-import type { ByteRange, MediaStore } from '../../src/storage/media-store';
+import type { ByteRange, MediaStore, RangeRequest } from '../../src/storage/media-store';
 
 /** A new key; ids are random, so that tests may share a store. */
 export const newKey = (folder = 'photos', ending = '.jpg'): string => `${folder}/${randomUUID()}${ending}`;
@@ -14,7 +14,7 @@ export async function* pieces(...parts: (string | Buffer)[]): AsyncGenerator<Uin
 }
 
 /** The content of a key, or null. */
-export async function readAll(store: MediaStore, key: string, range?: ByteRange): Promise<Buffer | null> {
+export async function readAll(store: MediaStore, key: string, range?: RangeRequest): Promise<Buffer | null> {
   const found = await store.open(key, range);
   if (!found) return null;
   const chunks: Buffer[] = [];
@@ -28,7 +28,7 @@ async function listed(store: MediaStore, prefix: string, olderThanMs = 0): Promi
   return keys.sort();
 }
 
-const text = async (store: MediaStore, key: string, range?: ByteRange): Promise<string | undefined> =>
+const text = async (store: MediaStore, key: string, range?: RangeRequest): Promise<string | undefined> =>
   (await readAll(store, key, range))?.toString();
 
 async function sizeOf(store: MediaStore, key: string): Promise<number | undefined> {
@@ -87,16 +87,22 @@ async function keepsKeysApart(store: MediaStore): Promise<void> {
 async function givesRanges(store: MediaStore): Promise<void> {
   const key = newKey();
   await store.put(key, pieces('0123', '456789'), 10);
-  for (const { start, end, part } of [
-    { start: 0, end: 0, part: '0' },
-    { start: 2, end: 5, part: '2345' },
-    { start: 7, end: 9, part: '789' },
-    { start: 7, end: 1000, part: '789' },
-  ]) {
-    const found = await store.open(key, { start, end });
-    expect(found!.byteSize).toBe(10);
-    found!.stream.destroy();
-    expect(await text(store, key, { start, end })).toBe(part);
+  const cases: [RangeRequest, ByteRange | null, string][] = [
+    [{ start: 0, end: 0 }, { start: 0, end: 0 }, '0'],
+    [{ start: 2, end: 5 }, { start: 2, end: 5 }, '2345'],
+    [{ start: 7, end: 9 }, { start: 7, end: 9 }, '789'],
+    [{ start: 7, end: 1000 }, { start: 7, end: 9 }, '789'],
+    [{ start: 7 }, { start: 7, end: 9 }, '789'],
+    [{ suffix: 3 }, { start: 7, end: 9 }, '789'],
+    [{ suffix: 11 }, { start: 0, end: 9 }, '0123456789'],
+    [{ suffix: 0 }, null, ''],
+    [{ start: 10 }, null, ''],
+  ];
+  for (const [range, part, content] of cases) {
+    const opened = await store.open(key, range);
+    opened!.stream.destroy();
+    expect(opened).toMatchObject({ byteSize: 10, part });
+    expect(await text(store, key, range)).toBe(content);
   }
 }
 

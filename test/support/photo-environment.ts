@@ -20,7 +20,7 @@ import { PhotoWork } from '../../src/photos/photo.work';
 import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
 import { MediaDeletion } from '../../src/storage/media-deletion';
-import type { ByteRange, MediaStore, OpenObject, StoredObject } from '../../src/storage/media-store';
+import type { MediaStore, OpenObject, RangeRequest, StoredObject } from '../../src/storage/media-store';
 import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
@@ -62,7 +62,7 @@ class WatchedStore implements MediaStore {
     return this.inner.put(key, bytes, maxBytes);
   }
 
-  open(key: string, range?: ByteRange): Promise<OpenObject | null> {
+  open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     return this.inner.open(key, range);
   }
 

@@ -1,14 +1,12 @@
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DomainError } from '../../core/errors';
-import type { ByteRange } from '../../storage/media-store';
+import type { ByteRange, OpenObject, RangeRequest } from '../../storage/media-store';
 import { answerJson, refusalOf, type Headers } from '../answers';
 import type { Exchange, Route } from '../exchange';
 import { isUnchanged, readRange } from './byte-range';
 
 /** An image with its response headers. */
 export interface MediaFile {
-  readonly byteSize: number;
   readonly contentType: string;
   /** Quoted, changes with the content: `"<sha256>"`. */
   readonly etag: string;
@@ -16,8 +14,11 @@ export interface MediaFile {
   readonly cacheControl: string;
   /** The file name for saving: letters, digits, dots, hyphens. */
   readonly fileName: string;
-  /** Called only if bytes are sent: not for HEAD or 304. The stream is destroyed if the client disconnects. */
-  open(range?: ByteRange): Promise<Readable>;
+  /**
+   * Called once for each request, also for HEAD and 304. The stream is destroyed if it is not sent.
+   * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
+   */
+  open(range?: RangeRequest): Promise<OpenObject>;
 }
 
 /** The request for an image. */
@@ -45,42 +46,40 @@ export function mediaRoute(path: string, find: FindMedia): Route {
 async function show(exchange: Exchange, find: FindMedia): Promise<void> {
   const { request, response, params, query } = exchange;
   const file = await find({ params, query });
-  const headers = headersOf(file);
-  if (isUnchanged(request.headers['if-none-match'], file.etag)) {
-    response.writeHead(304, headers).end();
-    return;
+  const range = request.method === 'GET' ? readRange(request.headers, file.etag) : undefined;
+  const object = await file.open(range);
+  try {
+    if (isUnchanged(request.headers['if-none-match'], file.etag)) {
+      response.writeHead(304, headersOf(file)).end();
+    } else if (range && !object.part) {
+      const { body } = refusalOf(new DomainError('INVALID_INPUT', `The image has ${object.byteSize} bytes.`));
+      answerJson(response, 416, body, { 'content-range': `bytes */${object.byteSize}` });
+    } else {
+      await send(exchange, file, object, range && object.part);
+    }
+  } finally {
+    object.stream.destroy();
   }
-  const range = request.method === 'GET' ? readRange(request.headers, file) : null;
-  if (range === 'unsatisfiable') {
-    const { body } = refusalOf(new DomainError('INVALID_INPUT', `The image has ${file.byteSize} bytes.`));
-    answerJson(response, 416, body, { 'content-range': `bytes */${file.byteSize}` });
-    return;
-  }
-  await send(exchange, file, range, headers);
 }
 
 async function send(
   { request, response, logger }: Exchange,
   file: MediaFile,
-  range: ByteRange | null,
-  headers: Headers,
+  { byteSize, stream }: OpenObject,
+  part?: ByteRange | null,
 ): Promise<void> {
-  const length = range ? range.end - range.start + 1 : file.byteSize;
-  const status = range ? 206 : 200;
-  const entity: Headers = {
-    ...headers,
+  response.writeHead(part ? 206 : 200, {
+    ...headersOf(file),
     'content-type': file.contentType,
-    'content-length': length,
-    ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${file.byteSize}` }),
-  };
+    'content-length': part ? part.end - part.start + 1 : byteSize,
+    ...(part && { 'content-range': `bytes ${part.start}-${part.end}/${byteSize}` }),
+  });
   if (request.method === 'HEAD') {
-    response.writeHead(status, entity).end();
+    response.end();
     return;
   }
-  const bytes = await file.open(range ?? undefined);
-  response.writeHead(status, entity);
   try {
-    await pipeline(bytes, response);
+    await pipeline(stream, response);
   } catch (error) {
     // A client that disconnects is not an error; any other error aborts the response and is logged by the caller.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
