@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../core/errors';
-import type { Sql } from '../core/sql';
+import { failpoint } from '../core/failpoint';
+import { newId } from '../core/ids';
+import type { Sql, Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { transactionFor } from './erasure-gate';
 
 /** A mutation call with an idempotency key. */
 export interface KeyedCall {
@@ -12,6 +16,38 @@ export interface KeyedCall {
   input: unknown;
   /** The id of the row that this call would create. */
   resultId: string;
+}
+
+/** The creation of a row by a mutation that may be repeated with the same idempotency key. */
+export interface Creation<Row> extends Pick<KeyedCall, 'key' | 'operation' | 'input'> {
+  /** The name of the row in messages. */
+  noun: string;
+  /** Creates the row with the given id, in the transaction that claims the key. */
+  create(sql: Sql, id: string): Promise<Row>;
+  /** Reads the row of an earlier call; null if it has been deleted. */
+  find(id: string): Promise<Row | null>;
+}
+
+/**
+ * Creates a row, or returns the one that an earlier call with the same key has created. All writes are in one
+ * transaction: if it fails, nothing is stored, and the key can be used again.
+ * @throws DomainError IDEMPOTENCY_KEY_REUSED; NOT_FOUND if the row of the earlier call has been deleted
+ */
+export async function createOnce<Row>(
+  database: Transactions,
+  viewer: Viewer,
+  creation: Creation<Row>,
+): Promise<Row> {
+  const id = newId();
+  const { first, created } = await transactionFor(database, viewer, async (sql) => {
+    const first = await claimKey(sql, { ...creation, owner: viewer.owner, resultId: id });
+    return { first, created: first === null ? await creation.create(sql, id) : null };
+  });
+  await failpoint('mutation:committed');
+  const row = first === null ? created : await creation.find(first);
+  if (row) return row;
+  const message = `The ${creation.noun} of this idempotencyKey has been deleted. Use a new key.`;
+  throw new DomainError('NOT_FOUND', message, { field: 'input.idempotencyKey' });
 }
 
 /** Up to 255 characters, as with Stripe; printable, so that it can be read in logs. */

@@ -73,5 +73,6 @@ export class DomainError extends Error {
 
 /** The error for unknown ids and for ids of other owners, so that a caller cannot detect which ids exist. */
 export function notFound(what: string, field = 'id'): DomainError {
-  return new DomainError('NOT_FOUND', `There is no ${what} with this id.`, { field });
+  const message = `There is no ${what} with this id. Check the id; if the ${what} was deleted, forget it.`;
+  return new DomainError('NOT_FOUND', message, { field });
 }

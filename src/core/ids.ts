@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DomainError } from './errors';
+import { notFound } from './errors';
 
 /**
  * A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits. Later rows sort later, which keeps
@@ -45,8 +45,7 @@ export function readGlobalId(globalId: string): { kind: NodeKind; id: string } |
  */
 export function fromGlobalId(kind: NodeKind, globalId: string, field = 'id'): string {
   const parsed = readGlobalId(globalId);
-  if (parsed?.kind !== kind)
-    throw new DomainError('NOT_FOUND', `There is no ${nodeKinds[kind]} with this id.`, { field });
+  if (parsed?.kind !== kind) throw notFound(nodeKinds[kind], field);
   return parsed.id;
 }
 

@@ -1,5 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
-import { readGlobalId, toGlobalId } from '../core/ids';
+import { fromGlobalId, toGlobalId } from '../core/ids';
 import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/deleted.type';
@@ -29,8 +29,7 @@ export class AvatarResolver {
     @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
-    const read = readGlobalId(id);
-    if (read?.kind === 'Avatar') await this.service.delete(viewer, read.id);
+    await this.service.delete(viewer, fromGlobalId('Avatar', id));
     return { deletedId: id };
   }
 

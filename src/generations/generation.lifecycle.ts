@@ -71,7 +71,7 @@ export class GenerationLifecycle {
         );
       }
       assertConfigured(generation.provider, this.deps.provider, 'id');
-      if (generation.modelId === null) await this.holdPhoto(sql, id);
+      if (generation.modelId === null) await this.holdPhoto(sql, viewer, id);
       // Pictures of the previous attempt are no longer fetched.
       await deleteAvatars(sql, 'generation_id = $1', id);
       const set = {
@@ -139,13 +139,8 @@ export class GenerationLifecycle {
     await deleteAvatars(sql, 'model_id = $1', modelId);
   }
 
-  private async holdPhoto(sql: Sql, id: string): Promise<void> {
-    const photos = await this.deps.photos.trainingPhotos(sql, id);
-    const held = await this.deps.photos.holdForTraining(
-      sql,
-      photos.map((photo) => photo.id),
-    );
-    if (held.size > 0) return;
+  private async holdPhoto(sql: Sql, viewer: Viewer, id: string): Promise<void> {
+    if ((await this.deps.photos.holdForRetry(sql, viewer, id)) > 0) return;
     throw new DomainError('NOT_RETRYABLE', 'Its photo has been deleted. Create a new generation.', {
       field: 'id',
     });

@@ -105,14 +105,8 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const {
-      photoId = null,
-      photoUrl = null,
-      negativePrompt = null,
-      idempotencyKey = null,
-      prompt,
-      count,
-    } = input;
+    const { photoUrl = null, negativePrompt = null, idempotencyKey = null, prompt, count } = input;
+    const photoId = input.photoId == null ? null : fromGlobalId('Photo', input.photoId, 'input.photoId');
     const consent = consentIn(input.consent);
     const request = { photoId, photoUrl, prompt, negativePrompt, count, consent, idempotencyKey };
     return { generation: await this.deps.service.generateInstant(viewer, request) };
@@ -147,8 +141,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
-    const read = readGlobalId(id);
-    if (read?.kind === 'Generation') await this.deps.lifecycle.delete(viewer, read.id);
+    await this.deps.lifecycle.delete(viewer, fromGlobalId('Generation', id));
     return { deletedId: id };
   }
 

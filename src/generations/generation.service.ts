@@ -1,11 +1,9 @@
 import { audit, type AuditedAction } from '../accounts/audit';
 import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
-import { transactionFor } from '../accounts/erasure-gate';
-import { claimKey } from '../accounts/idempotency';
+import { createOnce } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
-import { failpoint } from '../core/failpoint';
-import { newId, toGlobalId } from '../core/ids';
+import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
@@ -29,7 +27,7 @@ export interface GenerateRequest {
 
 /** The input of {@link GenerationService.generateInstant}; exactly one of the photos is given. */
 export interface InstantRequest {
-  /** A photo's global id. */
+  /** The UUID of an uploaded photo. */
   photoId: string | null;
   photoUrl: string | null;
   prompt: string;
@@ -91,13 +89,14 @@ export class GenerationService {
   async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
     const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
-    return this.once(viewer, 'generateInstantAvatars', request, async (sql, id) => {
+    // Inputs are compared with stored ones, which contain global ids.
+    const input = { ...request, photoId: request.photoId && toGlobalId('Photo', request.photoId) };
+    return this.once(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
-      const [photoId] =
-        request.photoId === null
-          ? await photos.addFromUrls(sql, viewer, [request.photoUrl!], () => 'input.photoUrl')
-          : await photos.resolveForTraining(sql, viewer, [request.photoId], () => 'input.photoId');
-      await photos.holdForTraining(sql, [photoId!]);
+      const { photoId: uploaded, photoUrl } = request;
+      if (uploaded !== null) await photos.holdForTraining(sql, viewer, [uploaded], () => 'input.photoId');
+      const photoId =
+        uploaded ?? (await photos.addFromUrls(sql, viewer, [photoUrl!], () => 'input.photoUrl'))[0]!;
       const prompts = [
         {
           style: 'instant',
@@ -111,7 +110,7 @@ export class GenerationService {
         owner: viewer.owner,
         provider: provider.name,
         modelId: null,
-        photoId: photoId!,
+        photoId,
         prompts,
         wanted: request.count,
         ...consent,
@@ -175,29 +174,20 @@ export class GenerationService {
   ): Promise<GenerationEntity> {
     // Consent is not part of the idempotent input: a retry may state it differently.
     const { idempotencyKey: key, consent: _consent, ...input } = request;
-    const id = newId();
-    const generation = await transactionFor(this.deps.database, viewer, async (sql) => {
-      const first = await claimKey(sql, { owner: viewer.owner, key, operation, input, resultId: id });
-      if (first === null) {
-        const made = await create(sql, id);
-        const details = { avatars: made.wanted };
+    const generation = await createOnce(this.deps.database, viewer, {
+      noun: 'generation',
+      key,
+      operation,
+      input,
+      create: async (sql, id) => {
+        const created = await create(sql, id);
+        const details = { avatars: created.wanted };
         await audit(sql, viewer, { action: operation, subject: toGlobalId('Generation', id), details });
-        await this.deps.quotas.reserve(sql, viewer, { jobId: id, avatars: made.wanted });
-        return made;
-      }
-      const [row] = await sql.rows<Record<string, unknown>>('SELECT * FROM generations WHERE id = $1', [
-        first,
-      ]);
-      return row ? camelRow<GenerationEntity>(row) : null;
+        await this.deps.quotas.reserve(sql, viewer, { jobId: id, avatars: created.wanted });
+        return created;
+      },
+      find: (id) => this.find(viewer, id),
     });
-    await failpoint('mutation:committed');
-    if (!generation) {
-      throw new DomainError(
-        'NOT_FOUND',
-        'The generation of this idempotencyKey has been deleted. Use a new key.',
-        { field: 'input.idempotencyKey' },
-      );
-    }
     this.deps.store.wake(generationKind, [generation], true);
     return generation;
   }

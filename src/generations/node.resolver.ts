@@ -32,7 +32,7 @@ export class NodeResolver {
       AvatarModel: () => this.models.find(viewer, read.id),
       Generation: () => this.generations.find(viewer, read.id),
       Avatar: () => this.avatars.find(viewer, read.id),
-      Photo: () => this.photos.find(viewer, globalId),
+      Photo: () => this.photos.find(viewer, read.id),
     }[read.kind];
     const row = await find();
     return row && asNode(read.kind, row);

@@ -72,12 +72,7 @@ export class ModelLifecycle {
         );
       }
       assertConfigured(model.provider, this.deps.provider, 'id');
-      const photos = await this.deps.photos.trainingPhotos(sql, id);
-      const held = await this.deps.photos.holdForTraining(
-        sql,
-        photos.map((photo) => photo.id),
-      );
-      if (held.size < model.photoCount) {
+      if ((await this.deps.photos.holdForRetry(sql, viewer, id)) < model.photoCount) {
         throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted. Train a new model.', {
           field: 'id',
         });

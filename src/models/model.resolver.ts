@@ -83,7 +83,9 @@ export class ModelResolver {
   ): Promise<TrainModelPayload> {
     const { provider = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
-    return { model: await this.service.train(viewer, { ...input, provider, consent, idempotencyKey }) };
+    const photoIds = input.photoIds.map((id, index) => fromGlobalId('Photo', id, `input.photoIds[${index}]`));
+    const request = { ...input, photoIds, provider, consent, idempotencyKey };
+    return { model: await this.service.train(viewer, request) };
   }
 
   @Mutation(() => ModelPayload, { description: 'Renames a model.' })
@@ -125,8 +127,7 @@ export class ModelResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
-    const read = readGlobalId(id);
-    if (read?.kind === 'AvatarModel') await this.lifecycle.delete(viewer, read.id);
+    await this.lifecycle.delete(viewer, fromGlobalId('AvatarModel', id));
     return { deletedId: id };
   }
 

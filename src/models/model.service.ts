@@ -1,12 +1,11 @@
 import { audit } from '../accounts/audit';
 import type { Consent, ConsentRule } from '../accounts/consent';
 import { transactionFor } from '../accounts/erasure-gate';
-import { claimKey } from '../accounts/idempotency';
+import { createOnce } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { excerpt } from '../core/excerpt';
-import { failpoint } from '../core/failpoint';
-import { newId, toGlobalId } from '../core/ids';
+import { toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
@@ -22,7 +21,7 @@ import type { ModelStatus } from './model.state';
 export interface TrainRequest {
   name: string;
   type: AvatarType;
-  /** Global ids of uploaded photos. */
+  /** The UUIDs of uploaded photos. */
   photoIds: readonly string[];
   photoUrls: readonly string[];
   provider: string | null;
@@ -53,42 +52,29 @@ const maxNameLength = 100;
 export class ModelService {
   constructor(private readonly deps: ModelServiceDeps) {}
 
-  /**
-   * Stores the request to train and returns. All writes are in one transaction: if it fails, nothing is stored, and
-   * the idempotency key can be used again.
-   */
+  /** Stores the request to train and returns. */
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
     const { database, store } = this.deps;
     this.checkTraining(request);
     // Consent is not part of the idempotent input: a retry may state it differently.
-    const { idempotencyKey: key, consent: _consent, ...input } = request;
-    const id = newId();
-    const model = await transactionFor(database, viewer, async (sql) => {
-      const first = await claimKey(sql, {
-        owner: viewer.owner,
-        key,
-        operation: 'trainModel',
-        input,
-        resultId: id,
-      });
-      return first === null
-        ? this.create(sql, viewer, id, request)
-        : await this.findWithin(sql, viewer, first);
+    const { idempotencyKey: key, consent: _consent, ...rest } = request;
+    const model = await createOnce(database, viewer, {
+      noun: 'model',
+      key,
+      operation: 'trainModel',
+      // Inputs are compared with stored ones, which contain global ids.
+      input: { ...rest, photoIds: rest.photoIds.map((id) => toGlobalId('Photo', id)) },
+      create: (sql, id) => this.create(sql, viewer, id, request),
+      find: (id) => this.find(viewer, id),
     });
-    await failpoint('mutation:committed');
-    if (!model)
-      throw new DomainError(
-        'NOT_FOUND',
-        'The model of this idempotencyKey has been deleted. Use a new key.',
-        { field: 'input.idempotencyKey' },
-      );
     store.wake(modelKind, [model], true);
     return model;
   }
 
   /** @returns null if it does not exist or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<ModelEntity | null> {
-    return this.findWithin(this.deps.database, viewer, id);
+    const [found] = await this.findMany(viewer, [id]);
+    return found ?? null;
   }
 
   /** The viewer's models with the given ids, in the order of the ids. */
@@ -168,19 +154,14 @@ export class ModelService {
   private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const { consentVersion, consentAt } = consents.check(request.consent ?? null);
-    const uploaded = await photos.resolveForTraining(
-      sql,
-      viewer,
-      request.photoIds,
-      (index) => `input.photoIds[${index}]`,
-    );
+    await photos.holdForTraining(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
     const linked = await photos.addFromUrls(
       sql,
       viewer,
       request.photoUrls,
       (index) => `input.photoUrls[${index}]`,
     );
-    const photoIds = [...uploaded, ...linked];
+    const photoIds = [...request.photoIds, ...linked];
     const [row] = await sql.rows<Record<string, unknown>>(
       `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms') RETURNING *`,
@@ -193,7 +174,6 @@ export class ModelService {
       `INSERT INTO model_photos (model_id, photo_id, position) SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,
       [id, photoIds],
     );
-    await photos.holdForTraining(sql, photoIds);
     const model = camelRow<ModelEntity>(row!);
     await openStream(sql, id, viewer.owner);
     await appendEvents(sql, [eventOf(modelKind, model)]);
@@ -204,14 +184,6 @@ export class ModelService {
     });
     await this.deps.quotas.reserve(sql, viewer, { jobId: id, trainings: 1 });
     return model;
-  }
-
-  private async findWithin(sql: Sql, viewer: Viewer, id: string): Promise<ModelEntity | null> {
-    const [row] = await sql.rows<Record<string, unknown>>(
-      'SELECT * FROM models WHERE id = $1 AND owner = $2',
-      [id, viewer.owner],
-    );
-    return row ? camelRow<ModelEntity>(row) : null;
   }
 }
 

@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
-import { fromGlobalId, toGlobalId } from '../core/ids';
+import { toGlobalId } from '../core/ids';
 import { camelRow, type Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
 import { PictureProblem } from '../images/image-problem';
@@ -95,8 +95,7 @@ export class PhotoUploadService {
   }
 
   private async openSlot(photoId: string, query: URLSearchParams): Promise<PhotoEntity> {
-    this.deps.urls.checkUpload(photoId, query);
-    const row = await this.find(fromGlobalId('Photo', photoId));
+    const row = await this.find(this.deps.urls.checkUpload(photoId, query));
     if (row === null) throw notFound('photo');
     if (row.status === 'REJECTED' && row.tries >= maxRejections) throw tooManyRejections();
     return row;

@@ -1,5 +1,5 @@
 import { DomainError } from '../core/errors';
-import { toGlobalId } from '../core/ids';
+import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { Purpose, SignatureVerdict, UrlSigner } from '../core/signature';
 
 /** How long an upload URL and the URL of a photo for its owner are valid, in milliseconds. */
@@ -42,9 +42,10 @@ export class PhotoUrls {
 
   /**
    * Verifies the query of an upload URL.
+   * @returns the row's UUID
    * @throws DomainError INVALID_SIGNATURE or UPLOAD_URL_EXPIRED
    */
-  checkUpload(globalId: string, query: URLSearchParams): void {
+  checkUpload(globalId: string, query: URLSearchParams): string {
     const verdict = this.signer.verify('photo-upload', uploadPath(globalId), query);
     if (verdict === 'expired') {
       throw new DomainError(
@@ -53,14 +54,17 @@ export class PhotoUrls {
       );
     }
     if (verdict === 'invalid') throw invalidSignature();
+    return fromGlobalId('Photo', globalId);
   }
 
   /**
    * Verifies the query of a URL for the owner.
+   * @returns the row's UUID
    * @throws DomainError INVALID_SIGNATURE
    */
-  checkView(globalId: string, query: URLSearchParams): void {
+  checkView(globalId: string, query: URLSearchParams): string {
     if (this.signer.verify('photo-view', viewPath(globalId), query) !== 'valid') throw invalidSignature();
+    return fromGlobalId('Photo', globalId);
   }
 
   /** Verifies the query of a URL for the upstream. */

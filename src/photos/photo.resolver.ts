@@ -1,5 +1,5 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { toGlobalId } from '../core/ids';
+import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/deleted.type';
 import type { PhotoEntity } from './photo.entity';
@@ -16,11 +16,12 @@ export class PhotoResolver {
     nullable: true,
     description: 'One of your photos; null if you have none with this id.',
   })
-  photo(
+  async photo(
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Photo | null> {
-    return this.photos.find(viewer, id);
+    const read = readGlobalId(id);
+    return read?.kind === 'Photo' ? this.photos.find(viewer, read.id) : null;
   }
 
   @Mutation(() => CreatePhotoUploadsPayload, {
@@ -43,7 +44,8 @@ export class PhotoResolver {
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletedPayload> {
-    return { deletedId: await this.photos.deletePhoto(viewer, id) };
+    await this.photos.delete(viewer, fromGlobalId('Photo', id));
+    return { deletedId: id };
   }
 
   @FieldResolver(() => ID)

@@ -1,7 +1,7 @@
 import { audit } from '../accounts/audit';
 import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
-import { fromGlobalId, newId, readGlobalId, toGlobalId } from '../core/ids';
+import { newId, toGlobalId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion, type MediaDeletion } from '../storage/media-deletion';
@@ -66,13 +66,11 @@ export class PhotoService {
     }));
   }
 
-  /** The viewer's photo with this global id, or null. */
-  async find(viewer: Viewer, globalId: string): Promise<PhotoEntity | null> {
-    const read = readGlobalId(globalId);
-    if (read?.kind !== 'Photo') return null;
+  /** @returns null if it does not exist or belongs to another owner */
+  async find(viewer: Viewer, id: string): Promise<PhotoEntity | null> {
     const [row] = await this.deps.database.rows<Record<string, unknown>>(
       'SELECT * FROM photos WHERE id = $1 AND owner = $2',
-      [read.id, viewer.owner],
+      [id, viewer.owner],
     );
     return row ? camelRow<PhotoEntity>(row) : null;
   }
@@ -110,8 +108,7 @@ export class PhotoService {
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the photo is deleted or purged
    */
   async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
-    this.deps.urls.checkView(photoId, query);
-    const id = fromGlobalId('Photo', photoId);
+    const id = this.deps.urls.checkView(photoId, query);
     const ready = await this.deps.database.rows(
       `SELECT id FROM photos WHERE id = $1 AND status = 'READY' AND NOT ${isBeingErased('photos.owner')}`,
       [id],
@@ -124,17 +121,13 @@ export class PhotoService {
   /**
    * Deletes the photo and its bytes. A training that uses it fails unless it has been submitted. Returns the same
    * answer for a deleted photo and for another owner's.
-   * @returns the given id
-   * @throws DomainError NOT_FOUND if the id is not a photo's
    */
-  async deletePhoto(viewer: Viewer, photoId: string): Promise<string> {
+  async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, deletion } = this.deps;
-    const id = fromGlobalId('Photo', photoId);
     const waiting = await transactionFor(database, viewer, (sql) => deleteRow(sql, viewer, id));
-    if (waiting === null) return photoId;
+    if (waiting === null) return;
     await deletion.deleteNow([photoKey(id)]);
     await wakeJobs(database, waiting);
-    return photoId;
   }
 
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {

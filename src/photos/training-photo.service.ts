@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound, type ErrorCode } from '../core/errors';
-import { fromGlobalId, newId } from '../core/ids';
+import { newId } from '../core/ids';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion';
@@ -38,6 +38,7 @@ export class TrainingPhotoService {
    * @throws DomainError INVALID_INPUT with the field of the first invalid URL
    */
   async addFromUrls(sql: Sql, viewer: Viewer, urls: readonly string[], fieldAt: FieldAt): Promise<string[]> {
+    if (urls.length === 0) return [];
     const addresses = urls.map((url, index) => this.checkAddress(url, fieldAt(index)));
     refuseDoubles(addresses, 'address', fieldAt);
     const ids = addresses.map(() => newId());
@@ -51,42 +52,25 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Finds the viewer's photos for a new job, and locks them against deletion and purge until the transaction ends;
-   * {@link holdForTraining} in the same transaction keeps them after that.
-   * @param photoIds - global ids
-   * @returns their UUIDs, in the same order
+   * Keeps the viewer's photos for a new job until {@link releaseAfterTraining}. They are locked until the
+   * transaction ends.
    * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate), PHOTO_NOT_READY or PHOTO_INVALID with the field of
-   * the first photo that cannot be used
+   * the first photo that cannot be used; the transaction must be rolled back
    */
-  async resolveForTraining(
-    sql: Sql,
-    viewer: Viewer,
-    photoIds: readonly string[],
-    fieldAt: FieldAt,
-  ): Promise<string[]> {
-    const ids = photoIds.map((photoId, index) => fromGlobalId('Photo', photoId, fieldAt(index)));
+  async holdForTraining(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
     refuseDoubles(ids, 'photo', fieldAt);
-    const rows = await sql.rows<Record<string, unknown>>(
-      'SELECT * FROM photos WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE',
-      [ids, viewer.owner],
-    );
-    const photos = new Map(rows.map((row) => camelRow<PhotoEntity>(row)).map((photo) => [photo.id, photo]));
+    const photos = new Map((await hold(sql, viewer, ids)).map((photo) => [photo.id, photo]));
     ids.forEach((id, index) => assertUsable(photos.get(id), fieldAt(index)));
-    return ids;
   }
 
   /**
-   * Keeps photos until {@link releaseAfterTraining}, for a new job or a retry of a failed one.
-   * @returns the UUIDs of those that are kept; the others are deleted or purged
+   * Keeps the photos of the viewer's job for a retry, until {@link releaseAfterTraining}.
+   * @returns how many are kept; the others have been deleted or purged
    */
-  async holdForTraining(sql: Sql, photoIds: readonly string[]): Promise<Set<string>> {
-    const held = await sql.rows<{ id: string }>(
-      `WITH wanted AS (SELECT id FROM photos WHERE id = ANY($1) AND status <> 'PURGED' ORDER BY id FOR UPDATE)
-       UPDATE photos SET purge_at = NULL FROM wanted WHERE photos.id = wanted.id
-       RETURNING photos.id`,
-      [photoIds],
-    );
-    return new Set(held.map(({ id }) => id));
+  async holdForRetry(sql: Sql, viewer: Viewer, jobId: string): Promise<number> {
+    const photos = await this.trainingPhotos(sql, jobId);
+    const ids = photos.map(({ id }) => id);
+    return (await hold(sql, viewer, ids)).filter(({ status }) => status !== 'PURGED').length;
   }
 
   /**
@@ -211,6 +195,19 @@ export class TrainingPhotoService {
       );
     }
   }
+}
+
+/** Locks photos in a fixed order, to prevent deadlocks, and keeps their bytes if they have any. */
+async function hold(sql: Sql, { owner }: Viewer, ids: readonly string[]): Promise<PhotoEntity[]> {
+  if (ids.length === 0) return [];
+  const rows = await sql.rows<Record<string, unknown>>(
+    `WITH locked AS (SELECT id FROM photos WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE)
+     UPDATE photos SET purge_at = CASE WHEN status = 'PURGED' THEN purge_at END
+       FROM locked WHERE photos.id = locked.id
+     RETURNING photos.*`,
+    [ids, owner],
+  );
+  return rows.map((row) => camelRow<PhotoEntity>(row));
 }
 
 /** Locks a job's photos in a fixed order, to prevent deadlocks. */

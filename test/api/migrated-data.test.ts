@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../../src/database/migrate';
+import { trainModelMutation } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { jwtSettings, Person } from '../support/person';
 
@@ -59,6 +60,19 @@ describe('a database of an earlier version', () => {
     await client.query('DELETE FROM doomed_media WHERE key = $1', [key]);
     await client.end();
     expect(rows).toEqual([{ tries: 0 }]);
+  });
+
+  it('returns the model of a mutation that the earlier version executed with the same key and input', async () => {
+    const ana = await Person.of(gateway, 'ana');
+    const { models } = await ana.caller.take<{
+      models: { nodes: { id: string; name: string; type: string; photos: { id: string }[] }[] };
+    }>('{ models { nodes { id name type photos { id } } } }');
+    const [{ id, name, type, photos }] = models.nodes as [(typeof models.nodes)[number]];
+    const idempotencyKey = '378c9102-3b66-4a75-a2bd-7f7c37f7e4b2';
+    const input = { name, type, photoIds: photos.map((photo) => photo.id), idempotencyKey };
+    expect(await ana.caller.take(trainModelMutation, { input })).toMatchObject({
+      trainModel: { model: { id } },
+    });
   });
 
   it('serves its models, generations and avatars', async () => {

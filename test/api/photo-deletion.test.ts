@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { newId, toGlobalId } from '../../src/core/ids';
+import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { scheduleDeletion } from '../../src/storage/media-deletion';
@@ -22,35 +22,30 @@ async function photo(): Promise<PhotoEntity> {
     { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1000 },
   ]);
   expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
-  return (await environment.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id)))!;
+  return (await environment.photos.find(localViewer, upload!.photo.id))!;
 }
 
 describe('a photo', () => {
   it('does not exist for other owners', async () => {
     const { id } = await photo();
-    const globalId = toGlobalId('Photo', id);
 
-    expect(await environment.photos.find(otherOwner, globalId)).toBeNull();
-    expect(await environment.photos.deletePhoto(otherOwner, globalId)).toBe(globalId);
-    expect(await environment.photos.find(localViewer, globalId)).toMatchObject({ status: 'READY' });
+    expect(await environment.photos.find(otherOwner, id)).toBeNull();
+    await environment.photos.delete(otherOwner, id);
+    expect(await environment.photos.find(localViewer, id)).toMatchObject({ status: 'READY' });
   });
 
   it('is removed with its file and URLs when deleted, and deleting it twice succeeds', async () => {
     const ready = await photo();
-    const globalId = toGlobalId('Photo', ready.id);
     const viewUrl = environment.photos.viewUrl(ready)!;
     expect((await fetch(viewUrl)).status).toBe(200);
 
-    expect(await environment.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
+    await environment.photos.delete(localViewer, ready.id);
 
-    expect(await environment.photos.find(localViewer, globalId)).toBeNull();
+    expect(await environment.photos.find(localViewer, ready.id)).toBeNull();
     expect((await fetch(viewUrl)).status).toBe(404);
     expect(await environment.store.has(`photos/${ready.id}.jpg`)).toBe(false);
     expect(await environment.database.rows('SELECT key FROM media_deletions')).toEqual([]);
-    expect(await environment.photos.deletePhoto(localViewer, globalId)).toBe(globalId);
-    await expect(environment.photos.deletePhoto(localViewer, 'no id')).rejects.toMatchObject({
-      code: 'NOT_FOUND',
-    });
+    await environment.photos.delete(localViewer, ready.id);
   });
 
   it('is deleted at once for its owner, and from the store once that is available', async () => {
@@ -59,9 +54,9 @@ describe('a photo', () => {
     environment.store.beforeDelete = () =>
       Promise.reject(new StorageUnavailableError(new Error('not mounted')));
 
-    await environment.photos.deletePhoto(localViewer, toGlobalId('Photo', id));
+    await environment.photos.delete(localViewer, id);
 
-    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
+    expect(await environment.photos.find(localViewer, id)).toBeNull();
     expect(await environment.store.has(key)).toBe(true);
     expect(await environment.database.rows('SELECT key, tries FROM media_deletions')).toEqual([
       { key, tries: 1 },
@@ -134,7 +129,7 @@ describe('a photo', () => {
     expect(await environment.purge.purgeDue(10)).toBe(1);
     await environment.deletion.sweep(10);
 
-    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toMatchObject({
+    expect(await environment.photos.find(localViewer, id)).toMatchObject({
       status: 'PURGED',
       filename: null,
       sourceSha256: null,
@@ -150,7 +145,7 @@ describe('a photo', () => {
     expect(days).toEqual([{ days: 30 }]);
     await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
     await environment.purge.purgeDue(10);
-    expect(await environment.photos.find(localViewer, toGlobalId('Photo', id))).toBeNull();
+    expect(await environment.photos.find(localViewer, id)).toBeNull();
   });
 
   it('that was never uploaded leaves no row', async () => {
@@ -161,7 +156,7 @@ describe('a photo', () => {
 
     expect(await environment.purge.purgeDue(10)).toBe(1);
 
-    expect(await environment.photos.find(localViewer, toGlobalId('Photo', upload!.photo.id))).toBeNull();
+    expect(await environment.photos.find(localViewer, upload!.photo.id)).toBeNull();
     expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 404 });
   });
 });

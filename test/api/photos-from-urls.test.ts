@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:http';
-import { toGlobalId } from '../../src/core/ids';
 import { localViewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { StorageUnavailableError } from '../../src/storage/media-store';
@@ -51,7 +50,7 @@ async function trainFrom(urls: readonly string[]): Promise<{ modelId: string; id
 }
 
 async function photo(id: string): Promise<PhotoEntity> {
-  return (await environment.photos.find(localViewer, toGlobalId('Photo', id)))!;
+  return (await environment.photos.find(localViewer, id))!;
 }
 
 async function isDue(table: 'models' | 'generations', id: string): Promise<boolean> {
@@ -219,7 +218,7 @@ describe('photos from URLs', () => {
   it('leave nothing behind when they are deleted while they are being stored', async () => {
     const { ids } = await trainFrom([`${base}/1.jpg`]);
     environment.store.beforePut = async () => {
-      await environment.photos.deletePhoto(localViewer, toGlobalId('Photo', ids[0]!));
+      await environment.photos.delete(localViewer, ids[0]!);
     };
 
     await environment.fetchDue(never);

@@ -24,7 +24,7 @@ async function slot(): Promise<PhotoUpload> {
 }
 
 async function row({ photo }: PhotoUpload): Promise<PhotoEntity | null> {
-  return environment.photos.find(localViewer, toGlobalId('Photo', photo.id));
+  return environment.photos.find(localViewer, photo.id);
 }
 
 describe('photo uploads', () => {
@@ -168,9 +168,8 @@ describe('photo uploads', () => {
 
   it('leaves no file of a photo that was deleted while it was stored', async () => {
     const upload = await slot();
-    const id = toGlobalId('Photo', upload.photo.id);
     environment.store.beforePut = async () => {
-      await environment.photos.deletePhoto(localViewer, id);
+      await environment.photos.delete(localViewer, upload.photo.id);
     };
 
     const answer = await put(upload.uploadUrl, await facePhoto(1));

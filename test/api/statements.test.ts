@@ -22,6 +22,19 @@ afterAll(async () => {
 const matching = (statements: readonly string[], pattern: RegExp): string[] =>
   statements.filter((text) => pattern.test(text));
 
+describe('trainModel', () => {
+  it('locks and keeps uploaded photos by one statement, and inserts none', async () => {
+    const photoIds = await client.uploadFaces();
+    const statements = await watch.during(() => client.train({ photoIds }));
+    expect(matching(statements, /INSERT INTO photos/)).toEqual([]);
+    const locks = matching(
+      statements,
+      /FROM photos[^;]*id = ANY\(\$1\)[^;]*FOR UPDATE|purge_at = (CASE|NULL)/,
+    );
+    expect(locks).toEqual([expect.stringContaining('FOR UPDATE')]);
+  });
+});
+
 describe('a training', () => {
   it('reads the row of the job once to store the id that the upstream returned', async () => {
     const photoIds = await client.uploadFaces();
@@ -33,6 +46,8 @@ describe('a training', () => {
   it('costs two statements for each photo that the upstream fetches', async () => {
     const photoIds = await client.uploadFaces();
     const statements = await watch.during(() => client.trained(photoIds));
-    expect(matching(statements, /photos_fetched_at = now\(\)|FROM \(\s*SELECT owner FROM models/)).toHaveLength(10);
+    expect(
+      matching(statements, /photos_fetched_at = now\(\)|FROM \(\s*SELECT owner FROM models/),
+    ).toHaveLength(10);
   });
 });

@@ -1,5 +1,5 @@
 import { DomainError } from '../../src/core/errors';
-import { newId, toGlobalId } from '../../src/core/ids';
+import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { TrainingPhotoService } from '../../src/photos/training-photo.service';
@@ -23,27 +23,26 @@ async function slots(count: number): Promise<{ id: string; url: string }[]> {
     localViewer,
     Array.from({ length: count }, () => file),
   );
-  return uploads.map(({ photo, uploadUrl }) => ({ id: toGlobalId('Photo', photo.id), url: uploadUrl }));
+  return uploads.map(({ photo, uploadUrl }) => ({ id: photo.id, url: uploadUrl }));
 }
 
-/** Global ids of READY photos. */
+/** The UUIDs of READY photos. */
 async function readyPhotos(count: number): Promise<string[]> {
   const given = await slots(count);
   for (const { url } of given) expect(await put(url, await facePhoto(1))).toMatchObject({ status: 201 });
   return given.map(({ id }) => id);
 }
 
-async function resolve(photoIds: readonly string[], viewer: Viewer = localViewer): Promise<string[]> {
+async function hold(ids: readonly string[], viewer: Viewer = localViewer): Promise<void> {
   return environment.database.transaction((sql) =>
-    environment.training.resolveForTraining(sql, viewer, photoIds, fieldAt),
+    environment.training.holdForTraining(sql, viewer, ids, fieldAt),
   );
 }
 
 /** A model as `trainModel` creates it. */
-async function train(photoIds: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
+async function train(ids: string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
-    const ids = await environment.training.resolveForTraining(sql, localViewer, photoIds, fieldAt);
-    await environment.training.holdForTraining(sql, ids);
+    await environment.training.holdForTraining(sql, localViewer, ids, fieldAt);
     return { modelId: await insertModel(sql, ids), ids };
   });
 }
@@ -64,7 +63,6 @@ describe('photos for a training', () => {
     const photos = await environment.training.trainingPhotos(environment.database, modelId);
 
     expect(photos.map(({ id }) => id)).toEqual(ids);
-    expect(ids.map((id) => toGlobalId('Photo', id))).toEqual([third, first, second]);
     const ofModels = await environment.photos.ofModels([newId(), modelId]);
     expect(ofModels.map((list) => list.map(({ id }) => id))).toEqual([[], ids]);
   });
@@ -73,24 +71,19 @@ describe('photos for a training', () => {
     const [ready] = await readyPhotos(1);
     const [empty, bad] = await slots(2);
     await put(bad!.url, Buffer.from('no picture'));
-    const missing = toGlobalId('Photo', newId());
 
-    await expect(resolve([ready!, missing])).rejects.toMatchObject({ code: 'NOT_FOUND', field: fieldAt(1) });
-    await expect(resolve([ready!, 'rubbish'])).rejects.toMatchObject({
-      code: 'NOT_FOUND',
-      field: fieldAt(1),
-    });
-    await expect(resolve([empty!.id])).rejects.toMatchObject({ code: 'PHOTO_NOT_READY', field: fieldAt(0) });
-    await expect(resolve([ready!, bad!.id])).rejects.toMatchObject({
+    await expect(hold([ready!, newId()])).rejects.toMatchObject({ code: 'NOT_FOUND', field: fieldAt(1) });
+    await expect(hold([empty!.id])).rejects.toMatchObject({ code: 'PHOTO_NOT_READY', field: fieldAt(0) });
+    await expect(hold([ready!, bad!.id])).rejects.toMatchObject({
       code: 'PHOTO_INVALID',
       field: fieldAt(1),
       details: { problems: [{ code: 'UNSUPPORTED_TYPE' }] },
     });
-    await expect(resolve([ready!, ready!])).rejects.toMatchObject({
+    await expect(hold([ready!, ready!])).rejects.toMatchObject({
       code: 'INVALID_INPUT',
       field: fieldAt(1),
     });
-    await expect(resolve([ready!], { ...localViewer, owner: 'another' })).rejects.toMatchObject({
+    await expect(hold([ready!], { ...localViewer, owner: 'another' })).rejects.toMatchObject({
       code: 'NOT_FOUND',
       field: fieldAt(0),
     });
@@ -109,7 +102,7 @@ describe('photos for a training', () => {
     expect(await statuses(ids)).toEqual(['PURGED', 'PURGED']);
     await environment.deletion.sweep(10);
     expect(await environment.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
-    expect(await environment.training.holdForTraining(environment.database, ids)).toEqual(new Set());
+    expect(await environment.training.holdForRetry(environment.database, localViewer, modelId)).toBe(0);
   });
 
   it('are kept while any other job needs them', async () => {
@@ -133,10 +126,10 @@ describe('photos for a training', () => {
   });
 
   it('can be reserved for another attempt before they are purged', async () => {
-    const { modelId, ids } = await train(await readyPhotos(2));
+    const { modelId } = await train(await readyPhotos(2));
     await release(modelId);
 
-    expect(await environment.training.holdForTraining(environment.database, ids)).toEqual(new Set(ids));
+    expect(await environment.training.holdForRetry(environment.database, localViewer, modelId)).toBe(2);
 
     expect(await environment.purge.purgeDue(10)).toBe(0);
   });
@@ -162,7 +155,7 @@ describe('photos for a training', () => {
     const [kept, deleted] = await readyPhotos(2);
     const { modelId } = await train([kept!, deleted!]);
 
-    await environment.photos.deletePhoto(localViewer, deleted!);
+    await environment.photos.delete(localViewer, deleted!);
 
     expect(
       await environment.database.rows('SELECT due_at <= now() AS due FROM models WHERE id = $1', [modelId]),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { ConsentRule } from '../../src/accounts/consent';
 import { QuotaService } from '../../src/accounts/quota.service';
-import { newId, toGlobalId } from '../../src/core/ids';
+import { newId } from '../../src/core/ids';
 import { UrlSigner } from '../../src/core/signature';
 import { camelRow } from '../../src/core/sql';
 import { localViewer } from '../../src/core/viewer';
@@ -126,7 +126,7 @@ export class JobHarness {
       {
         name: 'Ann',
         type: 'WOMAN',
-        photoIds: photoIds.map((id) => toGlobalId('Photo', id)),
+        photoIds,
         photoUrls: [],
         provider: null,
         idempotencyKey,
@@ -162,7 +162,7 @@ export class JobHarness {
     const [photoId] = await this.addPhotos(1);
     const tag = newId();
     const request = {
-      photoId: toGlobalId('Photo', photoId!),
+      photoId: photoId!,
       photoUrl: null,
       prompt: tag,
       negativePrompt: null,
