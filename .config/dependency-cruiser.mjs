@@ -89,11 +89,11 @@ const layers = [
 const kinds = [
   rule(
     'features-import-public-files',
-    'Another feature offers its services, rows, states, loaders and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share.',
+    'Another feature offers its services, rows, states, loaders, kind of job and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share.',
     paths(FEATURES),
     {
       path: FEATURES,
-      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader)[.]ts$'],
+      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|job)[.]ts$'],
     },
   ),
   rule(

@@ -10,9 +10,10 @@ import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { Wakeups } from '../events/wakeups';
+import { jobKinds } from '../generations/generation.job';
 import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
-import { countRunning } from '../jobs/running-jobs';
+import { countUnfinished } from '../jobs/job.repository';
 import { HttpExchange } from '../upstream/http-exchange';
 
 export interface AuthDeps {
@@ -46,7 +47,11 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
     keys: AUTH.includes('keys') ? keys : null,
     tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
-  const quotas = new QuotaService({ sql: database, limits: limitsOf(config), countRunning });
+  const quotas = new QuotaService({
+    sql: database,
+    limits: limitsOf(config),
+    countRunning: countUnfinished(jobKinds),
+  });
   const limiter = new RateLimiter({ sql: database, logger });
   const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const rates = new RateGate({

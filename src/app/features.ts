@@ -21,7 +21,7 @@ import { NodeResolver } from '../generations/node.resolver';
 import { StyleResolver } from '../generations/style.resolver';
 import { acceptsConnections } from '../http/self-check';
 import type { ImageProcessor } from '../images/image-processor';
-import { JobStore } from '../jobs/job.store';
+import { JobRepository } from '../jobs/job.repository';
 import { OperatorResolver } from '../jobs/operator.resolver';
 import { readOverview } from '../jobs/overview';
 import { ModelLifecycle } from '../models/model.lifecycle';
@@ -65,7 +65,7 @@ export interface FeatureDeps {
 
 /** The services that the HTTP server and the background work use. */
 export interface Features {
-  store: JobStore;
+  store: JobRepository;
   closing: GenerationCompletion;
   deletion: MediaDeletion;
   intake: PhotoIntake;
@@ -86,7 +86,7 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
   const photoFeatures = makePhotos(deps);
   const { photos, trainingPhotos } = photoFeatures;
-  const store = new JobStore(database, wakeups);
+  const store = new JobRepository(database, wakeups);
   const closing = new GenerationCompletion(store, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, store, photos: trainingPhotos, provider, quotas, consents };

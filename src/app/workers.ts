@@ -88,7 +88,7 @@ function makeJobWork(
     store,
     photos: trainingPhotos,
     provider,
-    durations: new LearnedDurations(database),
+    durations: new LearnedDurations(),
     pollSpeed: config.POLL_SPEED,
   };
   const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { readLedger } from '../jobs/submission-retention';
+import { readLedger } from '../jobs/ledger.repository';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, type Shell } from './shell';
 import { withDatabase } from './with-database';

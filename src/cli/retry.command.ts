@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { QuotaService } from '../accounts/quota.service';
 import { readGlobalId } from '../core/ids';
 import { UrlSigner } from '../core/signature';
+import { jobKinds } from '../generations/generation.job';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
-import { JobStore } from '../jobs/job.store';
-import { countRunning } from '../jobs/running-jobs';
+import { countUnfinished, JobRepository } from '../jobs/job.repository';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { PhotoUrls } from '../photos/photo-urls';
 import { TrainingPhotoService } from '../photos/training-photo.service';
@@ -44,7 +44,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
   models: ModelLifecycle;
   generations: GenerationLifecycle;
 } {
-  const store = new JobStore(database, wakeups);
+  const store = new JobRepository(database, wakeups);
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const photos = new TrainingPhotoService({
@@ -62,7 +62,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     store,
     provider: { name: config.UPSTREAM },
     photos,
-    quotas: new QuotaService({ sql: database, limits, countRunning }),
+    quotas: new QuotaService({ sql: database, limits, countRunning: countUnfinished(jobKinds) }),
   };
   const generations = new GenerationLifecycle(parts);
   return { generations, models: new ModelLifecycle({ ...parts, dependents: generations }) };

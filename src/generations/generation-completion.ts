@@ -1,7 +1,7 @@
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job';
-import type { Announcer, JobStore } from '../jobs/job.store';
+import type { Announcer, JobRepository } from '../jobs/job.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
 import { generatingShare } from './generation.work';
@@ -26,7 +26,7 @@ type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
 /** Updates generations when their pictures are stored, delayed or lost, including after they have ended. */
 export class GenerationCompletion {
   constructor(
-    private readonly store: JobStore,
+    private readonly store: JobRepository,
     private readonly announcer: Announcer,
   ) {}
 

@@ -2,7 +2,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne } from 'typeorm';
 import { JobEntity } from '../jobs/job.entity';
 import { ModelEntity } from '../models/model.entity';
 import { PhotoEntity } from '../photos/photo.entity';
-import type { GenerationStatus } from './generation.state';
+import { unfinishedGenerationStates, type GenerationStatus } from './generation.state';
 
 /** One prompt of a generation. */
 export interface PromptRow {
@@ -61,7 +61,7 @@ export interface PromptRow {
 })
 @Index('generations_of_owner', ['owner', 'id'])
 @Index('generations_running_of_owner', ['owner'], {
-  where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING', 'STORING')",
+  where: `status IN ('${unfinishedGenerationStates.join("', '")}')`,
 })
 @Index('generations_ref_once', ['provider', 'providerRef'], {
   unique: true,

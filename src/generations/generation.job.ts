@@ -1,7 +1,8 @@
 import type { JobKind } from '../jobs/job';
+import { modelKind } from '../models/model.job';
 import type { AvatarEntity } from './avatar.entity';
 import { GenerationEntity } from './generation.entity';
-import { generationMoves } from './generation.state';
+import { generationMoves, unfinishedGenerationStates } from './generation.state';
 
 /** The payload of a generation's event: the row's public fields. */
 export type GenerationEventPayload = Pick<
@@ -57,12 +58,16 @@ export const generationKind: JobKind<GenerationEntity> = {
   table: 'generations',
   noun: 'generation',
   moves: generationMoves,
+  unfinished: unfinishedGenerationStates,
   running: 'GENERATING',
   eventKind: 'GENERATION',
   streamOf: (row) => streamOfGeneration(row),
   unitsOf: (row) => ({ trainings: 0, avatars: row.wanted }),
   payloadOf: (row) => generationPayload(row),
 };
+
+/** The kinds of jobs. */
+export const jobKinds: readonly JobKind[] = [modelKind, generationKind];
 
 function generationPayload(row: GenerationEntity): GenerationEventPayload {
   return {

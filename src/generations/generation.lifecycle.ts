@@ -10,8 +10,8 @@ import { endStream, eraseEvents } from '../events/event-log';
 import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
-import type { JobStore } from '../jobs/job.store';
-import { detachSubmissions } from '../jobs/submission-retention';
+import type { JobRepository } from '../jobs/job.repository';
+import { detachSubmissions } from '../jobs/submission.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import { scheduleDeletion } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
@@ -20,7 +20,7 @@ import { generationKind } from './generation.job';
 
 export interface GenerationLifecycleDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
   /** The configured provider. */

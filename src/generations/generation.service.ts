@@ -9,7 +9,7 @@ import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
 import { assertConfigured } from '../jobs/configured-provider';
 import { queueDeadlineMs } from '../jobs/job';
-import { eventOf, type JobStore } from '../jobs/job.store';
+import { eventOf, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
@@ -39,7 +39,7 @@ export interface InstantRequest {
 
 export interface GenerationServiceDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;

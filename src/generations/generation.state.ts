@@ -1,5 +1,5 @@
 /**
- * The states of a generation. A row moves only through `JobStore.move`, conditionally on its current state.
+ * The states of a generation. A row moves only through `JobRepository.move`, conditionally on its current state.
  *
  * - QUEUED: accepted. Next: a worker's submission, CANCELLED, or GENERATING if the journal has an id of an earlier
  *   attempt.
@@ -36,10 +36,11 @@ export type GenerationStatus = keyof typeof generationMoves;
 /** All states, for the API enum. */
 export const generationStatuses = Object.keys(generationMoves) as GenerationStatus[];
 
-/** States that end only by a request or a late result. */
-export const generationEnds = [
-  'COMPLETED',
-  'PARTIAL',
-  'FAILED',
-  'CANCELLED',
+/** States that are left without a request; the others end only by a request or a late result. */
+export const unfinishedGenerationStates = [
+  'QUEUED',
+  'SUBMITTING',
+  'UNCERTAIN',
+  'GENERATING',
+  'STORING',
 ] as const satisfies readonly GenerationStatus[];

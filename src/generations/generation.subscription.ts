@@ -12,12 +12,13 @@ import {
   type AvatarPayload,
   type GenerationEventPayload,
 } from './generation.job';
-import { generationEnds } from './generation.state';
+import { unfinishedGenerationStates } from './generation.state';
 
 /** Maximum number of stored avatars of a model that are sent at the start. */
 const maxPresentAvatars = 100;
 
-const ends: readonly string[] = generationEnds;
+const isEnd = (status: string): boolean =>
+  !(unfinishedGenerationStates as readonly string[]).includes(status);
 
 /** An avatar, or the end of its generation. */
 type AvatarNews = AvatarPayload | 'ended';
@@ -59,7 +60,7 @@ export class GenerationSubscriptions {
       after,
       present: async () => {
         const generation = await this.find(viewer, id);
-        return present(generation, [generation], ends.includes(generation.status));
+        return present(generation, [generation], isEnd(generation.status));
       },
       read: (event) => {
         refuseDeleted(event, 'generation', id);
@@ -67,7 +68,7 @@ export class GenerationSubscriptions {
           ? readGenerationPayload(event.payload)
           : null;
       },
-      isLast: (generation) => ends.includes(generation.status),
+      isLast: (generation) => isEnd(generation.status),
     });
     await following.opened;
     return following;
@@ -86,13 +87,13 @@ export class GenerationSubscriptions {
       after,
       present: async () => {
         const generation = await this.find(viewer, id);
-        return present<AvatarNews>(generation, avatarsOf(generation), ends.includes(generation.status));
+        return present<AvatarNews>(generation, avatarsOf(generation), isEnd(generation.status));
       },
       read: (event) => {
         refuseDeleted(event, 'generation', id);
         if (event.generationId !== id) return null;
         if (event.kind === 'AVATAR') return readAvatarPayload(event.payload);
-        return event.kind === 'GENERATION' && ends.includes(readGenerationPayload(event.payload).status)
+        return event.kind === 'GENERATION' && isEnd(readGenerationPayload(event.payload).status)
           ? 'ended'
           : null;
       },

@@ -2,13 +2,14 @@ import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { failure, noFailure, type Failure } from '../jobs/failure';
 import type { JobSteps, Preparation } from '../jobs/job';
-import type { JobStore } from '../jobs/job.store';
+import type { JobRepository } from '../jobs/job.repository';
 import type { LearnedDurations } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind } from './generation.job';
+import { generationDurations } from './generation.repository';
 
 /** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -23,7 +24,7 @@ const minFetchShare = 1 / 48;
 
 export interface GenerationWorkDeps {
   sql: Sql;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
@@ -56,14 +57,9 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   async typicalMs(row: GenerationEntity): Promise<number> {
-    const { durations, provider } = this.deps;
-    return durations.typicalMs(
-      `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`,
-      `SELECT extract(epoch FROM completed_at - submitted_at) * 1000 AS ms FROM generations
-        WHERE provider = $1 AND (model_id IS NULL) = $2 AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 50`,
-      [row.provider, row.modelId === null],
-      provider.facts.typicalGenerationMs,
-    );
+    const { durations, provider, sql } = this.deps;
+    const kind = `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`;
+    return durations.typicalMs(kind, () => generationDurations(sql, row), provider.facts.typicalGenerationMs);
   }
 
   async prepare(row: GenerationEntity, attempt: number): Promise<Preparation> {

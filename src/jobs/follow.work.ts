@@ -15,13 +15,13 @@ import {
 } from '../upstream/provider';
 import type { AccountWork } from './account.work';
 import type { JobMove, JobRow, JobSteps } from './job';
-import type { JobStore } from './job.store';
+import type { JobRepository } from './job.repository';
 import { failingToWatch, failJobs } from './late-watch';
 import { outcomeOf, type PollAnswer } from './poll-outcome';
 
 export interface FollowWorkDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   provider: AvatarProvider;
   budget: UpstreamBudget;
   account: AccountWork;

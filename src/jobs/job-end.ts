@@ -2,8 +2,8 @@ import type { Transactions } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
 import { failureColumns, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
-import type { JobStore } from './job.store';
-import { closeAttempt } from './submission.ledger';
+import type { JobRepository } from './job.repository';
+import { closeAttempt } from './submission.repository';
 
 /** The outcome of a paid call that was certainly not executed. */
 interface EndedCall {
@@ -22,7 +22,7 @@ export function failing(
 
 /** Moves a job and, if its paid call ended with it, closes that call in the ledger, in one transaction. */
 export async function endJob(
-  { database, store }: { database: Transactions; store: JobStore },
+  { database, store }: { database: Transactions; store: JobRepository },
   steps: JobSteps,
   row: JobRow,
   move: Omit<JobMove, 'id'>,

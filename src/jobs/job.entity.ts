@@ -2,7 +2,7 @@ import { Column, PrimaryColumn } from 'typeorm';
 
 /**
  * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.
- * Written only by the moves of `job.store.ts`, so that no state changes without its event.
+ * Written only by the moves of `job.repository.ts`, so that no state changes without its event.
  */
 export abstract class JobEntity {
   @PrimaryColumn('uuid')

@@ -21,6 +21,8 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly noun: 'model' | 'generation';
   /** The transitions: for each state, the states that may follow it. */
   readonly moves: Readonly<Record<string, readonly string[]>>;
+  /** The states from which a job still moves by itself. */
+  readonly unfinished: readonly string[];
   /** The state of a job that the upstream processes. */
   readonly running: 'TRAINING' | 'GENERATING';
   readonly eventKind: EventKind;

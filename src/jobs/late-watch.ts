@@ -2,7 +2,7 @@ import type { Transactions } from '../core/sql';
 import type { PollPlan } from '../upstream/provider';
 import { failureColumns, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
-import type { JobStore } from './job.store';
+import type { JobRepository } from './job.repository';
 
 /** The interval between polls of the late watch, as a share of the job's age. */
 const shareOfAge = 1 / 8;
@@ -55,7 +55,7 @@ export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: 
 
 /** Fails jobs, releases their photos, and wakes their subscribers. */
 export async function failJobs(
-  { database, store }: { database: Transactions; store: JobStore },
+  { database, store }: { database: Transactions; store: JobRepository },
   steps: JobSteps,
   moves: readonly JobMove[],
 ): Promise<void> {

@@ -1,16 +1,16 @@
 import type { Logger } from '../core/logger';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
 import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import { failing } from './job-end';
-import type { JobStore } from './job.store';
+import { findOverdue, lockOverdue, type JobRepository, type ReadJob } from './job.repository';
 import { failingToWatch } from './late-watch';
-import { closeAttempt } from './submission.ledger';
+import { closeAttempt } from './submission.repository';
 
 export interface OverdueWorkDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   /** The configured provider. */
   provider: { readonly name: string };
   /** How long after its deadline a job is ended, in milliseconds; leaves time for a poll that is in flight. */
@@ -21,10 +21,6 @@ export interface OverdueWorkDeps {
   logger: Logger;
 }
 
-/** A row with the database's time of the read. */
-type OverdueRow = JobRow & { readAt: Date };
-
-const maxRows = 100;
 const hourMs = 3_600_000;
 /** The minimum grace period for submissions of another provider, whose own grace period is unknown. */
 const minForeignGraceMs = hourMs;
@@ -46,34 +42,17 @@ export class OverdueWork {
   async processBatch(steps: JobSteps): Promise<number> {
     const { database, store, provider, marginMs } = this.deps;
     const { kind } = steps;
-    const conditions = overdueConditions(kind.running);
-    const values = [provider.name, marginMs];
-    const found = await database.rows<{ id: string }>(
-      conditions
-        .map(
-          (where) => `(SELECT id FROM ${kind.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxRows})`,
-        )
-        .join(' UNION ALL '),
-      values,
+    const limits = { provider: provider.name, marginMs };
+    const ids = await findOverdue(database, kind, limits);
+    if (ids.length === 0) return 0;
+    const changed = await database.transaction(async (sql) =>
+      this.end(sql, steps, await lockOverdue(sql, kind, limits, ids)),
     );
-    if (found.length === 0) return 0;
-    const changed = await database.transaction(async (sql) => {
-      const rows = await sql.rows<Record<string, unknown>>(
-        `SELECT *, now() AS read_at FROM ${kind.table}
-          WHERE id = ANY($3) AND due_at IS NOT NULL AND (${conditions.join(' OR ')}) FOR UPDATE SKIP LOCKED`,
-        [...values, found.map(({ id }) => id)],
-      );
-      return this.end(
-        sql,
-        steps,
-        rows.map((row) => camelRow<OverdueRow>(row)),
-      );
-    });
     store.wake(kind, changed);
     return changed.length;
   }
 
-  private async end(sql: Sql, steps: JobSteps, rows: readonly OverdueRow[]): Promise<JobRow[]> {
+  private async end(sql: Sql, steps: JobSteps, rows: readonly ReadJob[]): Promise<JobRow[]> {
     const { store, logger } = this.deps;
     const { kind } = steps;
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
@@ -92,7 +71,7 @@ export class OverdueWork {
     return moved;
   }
 
-  private moveOf(steps: JobSteps, row: OverdueRow, neverSubmitted: Failure): JobMove {
+  private moveOf(steps: JobSteps, row: ReadJob, neverSubmitted: Failure): JobMove {
     switch (row.status) {
       case 'QUEUED':
         return this.endQueued(row, neverSubmitted);
@@ -111,19 +90,19 @@ export class OverdueWork {
     return provider !== this.deps.provider.name;
   }
 
-  private endQueued(row: OverdueRow, neverSubmitted: Failure): JobMove {
+  private endQueued(row: ReadJob, neverSubmitted: Failure): JobMove {
     const why = this.isForeign(row) ? notConfigured(row, 'Nothing was charged.') : neverSubmitted;
     return { id: row.id, ...failing({ from: ['QUEUED'] }, why) };
   }
 
-  private endRunning(steps: JobSteps, row: OverdueRow): JobMove {
+  private endRunning(steps: JobSteps, row: ReadJob): JobMove {
     if (!this.isForeign(row)) return failingToWatch(steps, row, timedOut, row.readAt);
     const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
     const why = notConfigured(row, 'If it is configured again, a late success is still taken.');
     return failingToWatch({ pollPlan: steps.pollPlan, retentionMs }, row, why, row.readAt);
   }
 
-  private makeUncertain(row: OverdueRow): JobMove {
+  private makeUncertain(row: ReadJob): JobMove {
     const set = { status: 'UNCERTAIN', lastError: 'the process ended during the call' };
     const dueInMs = Math.max(this.deps.graceMs, minForeignGraceMs);
     return { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs, appendsEvent: true };
@@ -131,13 +110,13 @@ export class OverdueWork {
 }
 
 /** Evidence is not evaluated: nothing is submitted again for a provider that is not configured. */
-function endUncertain(row: OverdueRow): JobMove {
+function endUncertain(row: ReadJob): JobMove {
   const why = failure('SUBMISSION_UNKNOWN', 'It may have been charged. Contact the operator.');
   return { id: row.id, ...failing({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
 }
 
 /** A failed job of another provider cannot be polled; it stays under the late watch until its deadline. */
-function postponeWatch(row: OverdueRow): JobMove {
+function postponeWatch(row: ReadJob): JobMove {
   const leftMs = (row.deadlineAt?.getTime() ?? 0) - row.readAt.getTime();
   const dueInMs = leftMs > 0 ? Math.min(leftMs, hourMs) : null;
   return { id: row.id, from: ['FAILED'], set: {}, dueInMs, appendsEvent: false };
@@ -145,18 +124,4 @@ function postponeWatch(row: OverdueRow): JobMove {
 
 function notConfigured({ provider }: JobRow, advice: string): Failure {
   return failure('PROVIDER_NOT_CONFIGURED', `It is "${provider}". ${advice} Contact the operator.`);
-}
-
-/**
- * SQL conditions for overdue rows; $1 is the configured provider, $2 the margin. Rows of other providers are
- * included once they are due, since no other worker handles them.
- */
-function overdueConditions(running: string): string[] {
-  const margin = `$2 * interval '1 ms'`;
-  const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
-  return [
-    `status = 'QUEUED' AND deadline_at <= now()`,
-    `status = '${running}' AND deadline_at <= now() - ${margin}`,
-    ...['SUBMITTING', 'UNCERTAIN', 'FAILED'].map((status) => `status = '${status}' AND ${isForeign}`),
-  ];
 }

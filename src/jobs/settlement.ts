@@ -1,17 +1,17 @@
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
 import { notPolled, type JobMove, type JobPatch, type JobRow, type JobSteps } from './job';
-import type { JobStore } from './job.store';
+import { findJob, lockJob, type JobRepository, type ReadJob } from './job.repository';
 import type { Journal, JournalEntry } from './journal';
-import { acceptAttempt, closeAttempt } from './submission.ledger';
+import { acceptAttempt, closeAttempt } from './submission.repository';
 
 export interface SettlementDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   journal: Journal;
   logger: Logger;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
@@ -19,9 +19,6 @@ export interface SettlementDeps {
 }
 
 const uniqueViolation = '23505';
-
-/** A row as read when an id for it arrives, with the database's time of the read. */
-type ReadRow = JobRow & { readAt: Date };
 
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
 export class Settlement {
@@ -68,7 +65,8 @@ export class Settlement {
   async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
     this.retryWrites();
     this.adopt();
-    for (const entry of this.deps.journal.unsettled) await this.store(stepsOf[entry.table], entry);
+    const waiting = this.deps.journal.unsettled.filter((entry) => !this.storing.has(entry));
+    for (const entry of waiting) await this.store(stepsOf[entry.table], entry);
   }
 
   private retryWrites(): void {
@@ -114,7 +112,7 @@ export class Settlement {
   private async store(steps: JobSteps, entry: JournalEntry, row?: JobRow): Promise<void> {
     const { database, store, logger } = this.deps;
     try {
-      const job = row ?? (await this.find(steps, entry.id));
+      const job = row ?? (await findJob(database, steps.kind, entry.id));
       const typicalMs = job ? await steps.typicalMs(job) : 0;
       const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, typicalMs));
       if (moved) store.wake(steps.kind, [moved]);
@@ -141,14 +139,6 @@ export class Settlement {
     }
   }
 
-  private async find(steps: JobSteps, id: string): Promise<JobRow | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM ${steps.kind.table} WHERE id = $1`,
-      [id],
-    );
-    return row ? camelRow<JobRow>(row) : null;
-  }
-
   private async storeWithin(
     sql: Sql,
     steps: JobSteps,
@@ -156,12 +146,7 @@ export class Settlement {
     typicalMs: number,
   ): Promise<JobRow | null> {
     const { logger, store } = this.deps;
-    // Lock order, here and everywhere: the job's row, then its row in the ledger.
-    const [found] = await sql.rows<Record<string, unknown>>(
-      `SELECT t.*, now() AS read_at FROM ${steps.kind.table} t WHERE id = $1 FOR UPDATE`,
-      [entry.id],
-    );
-    const row = found ? camelRow<ReadRow>(found) : null;
+    const row = await lockJob(sql, steps.kind, entry.id);
     const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
     // A repeated journal entry changes nothing: the owner may have retried the job since.
     if (row && !isFirstAcceptance) return null;
@@ -201,7 +186,7 @@ function isWaitedFor(row: JobRow): boolean {
   return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
 }
 
-function acceptingMove(row: ReadRow, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
+function acceptingMove(row: ReadJob, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
   const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
   const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
   const accepted: JobPatch = {

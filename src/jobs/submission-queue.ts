@@ -5,10 +5,10 @@ import { emptyBatch, joinBatches, type StartedBatch } from '../core/started-batc
 import type { UpstreamBudget } from '../upstream/budget';
 import type { AvatarProvider } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';
-import type { JobStore, JobWork } from './job.store';
+import type { JobRepository, JobWork } from './job.repository';
 
 export interface SubmissionQueueDeps {
-  store: JobStore;
+  store: JobRepository;
   provider: Pick<AvatarProvider, 'name'>;
   budget: UpstreamBudget;
   logger: Logger;

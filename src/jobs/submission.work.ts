@@ -18,16 +18,16 @@ import {
   type Preparation,
 } from './job';
 import { endJob, failing } from './job-end';
-import type { JobStore } from './job.store';
+import type { JobRepository } from './job.repository';
 import { retryWhileUnavailable } from './retry-while-unavailable';
 import type { Settlement } from './settlement';
 import { SubmissionQueue } from './submission-queue';
-import { openAttempt } from './submission.ledger';
+import { openAttempt } from './submission.repository';
 import { UncertainJobs } from './uncertain-jobs';
 
 export interface SubmissionWorkDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   settlement: Settlement;
   provider: AvatarProvider;
   budget: UpstreamBudget;

@@ -4,12 +4,12 @@ import { readServing } from '../photos/photo-serving.service';
 import { failure } from './failure';
 import type { JobRow, JobSteps } from './job';
 import { endJob, failing } from './job-end';
-import type { JobStore } from './job.store';
-import { closeUnfetched, readAttempt, type Attempt } from './submission.ledger';
+import { lockJob, type JobRepository } from './job.repository';
+import { closeUnfetched, readAttempt, type Attempt } from './submission.repository';
 
 export interface UncertainJobsDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   logger: Logger;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
   graceMs: number;
@@ -51,12 +51,9 @@ export class UncertainJobs {
     const about = { id: row.id, attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const nothing = { moved: [] as JobRow[] };
-      const held = await sql.rows(`SELECT id FROM ${kind.table} WHERE id = $1 AND lease = $2 FOR UPDATE`, [
-        row.id,
-        row.lease,
-      ]);
+      const held = await lockJob(sql, kind, row.id);
       const serving = await this.readServing(sql, attempt);
-      if (held.length === 0 || serving !== 'unbroken') return { serving, ...nothing };
+      if (held?.lease !== row.lease || serving !== 'unbroken') return { serving, ...nothing };
       if (!(await closeUnfetched(sql, kind, row))) return { serving, ...nothing };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
       const moved = await store.moveWithin(sql, kind, [

@@ -2,7 +2,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Uni
 import { JobEntity } from '../jobs/job.entity';
 import { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarType } from '../upstream/provider';
-import type { ModelStatus } from './model.state';
+import { unfinishedModelStates, type ModelStatus } from './model.state';
 
 /** An avatar model and its training. */
 @Entity('models')
@@ -41,7 +41,7 @@ import type { ModelStatus } from './model.state';
 @Index('models_watched_of_owner', ['owner', 'dueAt'], { where: "due_at IS NOT NULL AND status = 'FAILED'" })
 @Index('models_of_owner', ['owner', 'id'])
 @Index('models_running_of_owner', ['owner'], {
-  where: "status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING')",
+  where: `status IN ('${unfinishedModelStates.join("', '")}')`,
 })
 @Index('models_ref_once', ['provider', 'providerRef'], { unique: true, where: 'provider_ref IS NOT NULL' })
 @Index('models_learned', ['provider', 'type', 'readyAt'], { where: 'ready_at IS NOT NULL' })

@@ -1,6 +1,6 @@
 import type { JobKind } from '../jobs/job';
 import { ModelEntity } from './model.entity';
-import { modelMoves } from './model.state';
+import { modelMoves, unfinishedModelStates } from './model.state';
 
 /** The payload of a model's event: the row's public fields. */
 export type ModelEventPayload = Pick<
@@ -31,6 +31,7 @@ export const modelKind: JobKind<ModelEntity> = {
   table: 'models',
   noun: 'model',
   moves: modelMoves,
+  unfinished: unfinishedModelStates,
   running: 'TRAINING',
   eventKind: 'MODEL',
   streamOf: (row) => row.id,

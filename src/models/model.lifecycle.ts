@@ -10,15 +10,15 @@ import { endStream } from '../events/event-log';
 import { assertConfigured } from '../jobs/configured-provider';
 import { noFailure } from '../jobs/failure';
 import { notPolled, queueDeadlineMs } from '../jobs/job';
-import type { JobStore } from '../jobs/job.store';
-import { detachSubmissions } from '../jobs/submission-retention';
+import type { JobRepository } from '../jobs/job.repository';
+import { detachSubmissions } from '../jobs/submission.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 
 export interface ModelLifecycleDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   quotas: Pick<QuotaService, 'reserve'>;
   /** The configured provider. */

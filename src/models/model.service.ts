@@ -10,7 +10,7 @@ import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
 import { queueDeadlineMs } from '../jobs/job';
-import { eventOf, type JobStore } from '../jobs/job.store';
+import { eventOf, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
@@ -39,7 +39,7 @@ export interface ModelsRequest {
 
 export interface ModelServiceDeps {
   database: Transactions;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;

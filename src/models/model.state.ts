@@ -1,5 +1,5 @@
 /**
- * The states of a model. A row moves only through `JobStore.move`, conditionally on its current state.
+ * The states of a model. A row moves only through `JobRepository.move`, conditionally on its current state.
  *
  * - QUEUED: accepted; its photos may still be fetched and checked. Next: a worker's submission, FAILED because of a
  *   photo, CANCELLED, or TRAINING if the journal has an id of an earlier attempt.
@@ -30,5 +30,10 @@ export type ModelStatus = keyof typeof modelMoves;
 /** All states, for the API enum. */
 export const modelStatuses = Object.keys(modelMoves) as ModelStatus[];
 
-/** States that end only by a request or a late result. */
-export const modelEnds = ['READY', 'FAILED', 'CANCELLED'] as const satisfies readonly ModelStatus[];
+/** States that are left without a request; the others end only by a request or a late result. */
+export const unfinishedModelStates = [
+  'QUEUED',
+  'SUBMITTING',
+  'UNCERTAIN',
+  'TRAINING',
+] as const satisfies readonly ModelStatus[];

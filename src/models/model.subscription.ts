@@ -5,9 +5,9 @@ import type { EventFeed } from '../events/feed';
 import { follow, type Following, type CurrentState } from '../events/follow';
 import type { ModelEntity } from './model.entity';
 import { readModelPayload, type ModelEventPayload } from './model.job';
-import { modelEnds } from './model.state';
+import { unfinishedModelStates } from './model.state';
 
-const ends: readonly string[] = modelEnds;
+const isEnd = (status: string): boolean => !(unfinishedModelStates as readonly string[]).includes(status);
 
 /** The streams of `trainingProgress`. */
 export class ModelSubscriptions {
@@ -30,7 +30,7 @@ export class ModelSubscriptions {
         if (event.kind === 'DELETED' && event.subjectId === id) throw notFound('model', 'modelId');
         return event.kind === 'MODEL' ? readModelPayload(event.payload) : null;
       },
-      isLast: (model) => ends.includes(model.status),
+      isLast: (model) => isEnd(model.status),
     });
     await following.opened;
     return following;
@@ -48,6 +48,6 @@ export class ModelSubscriptions {
     const model = camelRow<ModelEntity>(row);
     const sequence = Number(row.stream_sequence);
     const oldest = row.oldest === null ? sequence + 1 : Number(row.oldest);
-    return { sequence, oldest, items: [model], ended: ends.includes(model.status) };
+    return { sequence, oldest, items: [model], ended: isEnd(model.status) };
   }
 }

@@ -1,13 +1,14 @@
 import type { Sql } from '../core/sql';
 import { failure, noFailure, type Failure } from '../jobs/failure';
 import type { JobSteps, Preparation } from '../jobs/job';
-import type { JobStore } from '../jobs/job.store';
+import type { JobRepository } from '../jobs/job.repository';
 import type { LearnedDurations } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
+import { trainingDurations } from './model.repository';
 
 /**
  * The interval for checking photos that are still being fetched. Normally the photo's worker wakes the model
@@ -22,7 +23,7 @@ const urlSlackMs = 5 * 60_000;
 
 export interface ModelWorkDeps {
   sql: Sql;
-  store: JobStore;
+  store: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
@@ -52,14 +53,9 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async typicalMs(row: ModelEntity): Promise<number> {
-    const { durations, provider } = this.deps;
-    return durations.typicalMs(
-      `training/${row.provider}/${row.type}`,
-      `SELECT extract(epoch FROM ready_at - submitted_at) * 1000 AS ms FROM models
-        WHERE provider = $1 AND type = $2 AND ready_at IS NOT NULL ORDER BY ready_at DESC LIMIT 50`,
-      [row.provider, row.type],
-      provider.facts.typicalTrainingMs,
-    );
+    const { durations, provider, sql } = this.deps;
+    const kind = `training/${row.provider}/${row.type}`;
+    return durations.typicalMs(kind, () => trainingDurations(sql, row), provider.facts.typicalTrainingMs);
   }
 
   async prepare(row: ModelEntity, attempt: number): Promise<Preparation> {

@@ -2,7 +2,7 @@ import { toGlobalId } from '../core/ids';
 import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
-import { detachSubmissions } from '../jobs/submission-retention';
+import { detachSubmissions } from '../jobs/submission.repository';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 

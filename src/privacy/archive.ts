@@ -1,7 +1,8 @@
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/personal-events';
-import { attemptsOf } from '../jobs/submission.ledger';
+import { jobKinds } from '../generations/generation.job';
+import { attemptsOf } from '../jobs/submission.repository';
 import type { OpenObject } from '../storage/media-store';
 import type { PersonalData } from './erasure-steps';
 import type { ZipEntry } from './zip';
@@ -75,7 +76,7 @@ async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): Async
     generations: mapped(generations.list(sql, person), (row) => generations.recordOf(row)),
     avatars: mapped(avatars.list(sql, person), (row) => avatars.recordOf(row)),
     photos: mapped(photos.list(sql, person), (row) => photos.recordOf(row)),
-    paidCalls: attemptsOf(sql, person),
+    paidCalls: attemptsOf(sql, jobKinds, person),
     events: eventsOf(sql, person),
     booked: account.bookings(sql, person),
     audit: account.audit(sql, person),

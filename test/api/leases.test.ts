@@ -1,7 +1,7 @@
 import type { Claimed } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { JobRow } from '../../src/jobs/job';
-import { JobStore, type JobWork } from '../../src/jobs/job.store';
+import { JobRepository, type JobWork } from '../../src/jobs/job.repository';
 import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
 import { modelKind } from '../../src/models/model.job';
 import { JobHarness, type Job } from '../support/job-harness';
@@ -13,11 +13,11 @@ const logger = createLogger('silent');
 
 describe('a worker whose lease was taken over', () => {
   let harness: JobHarness;
-  let store: JobStore;
+  let store: JobRepository;
 
   beforeAll(async () => {
     harness = await JobHarness.open();
-    store = new JobStore(harness.database, { announce: () => undefined });
+    store = new JobRepository(harness.database, { announce: () => undefined });
   });
 
   afterEach(() => harness.clear());

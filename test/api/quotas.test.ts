@@ -3,7 +3,7 @@ import { newId, fromGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
 import type { JobMove } from '../../src/jobs/job';
-import { JobStore } from '../../src/jobs/job.store';
+import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.job';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
@@ -15,7 +15,7 @@ describe('quotas', () => {
   let gateway: TestGateway;
   let sql: Database;
   let close: () => Promise<void>;
-  let store: JobStore;
+  let store: JobRepository;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({
@@ -27,7 +27,7 @@ describe('quotas', () => {
       QUOTA_RUNNING: '3',
     });
     ({ sql, close } = await lookInto(gateway));
-    store = new JobStore(sql, { announce: () => undefined });
+    store = new JobRepository(sql, { announce: () => undefined });
   });
   afterAll(async () => {
     await close();

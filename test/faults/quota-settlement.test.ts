@@ -1,10 +1,5 @@
-import {
-  closeUnanswered,
-  detachUnanswered,
-  pruneLedger,
-  readLedger,
-} from '../../src/jobs/submission-retention';
-import { acceptAttempt } from '../../src/jobs/submission.ledger';
+import { closeUnanswered, detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/ledger.repository';
+import { acceptAttempt } from '../../src/jobs/submission.repository';
 import { modelKind } from '../../src/models/model.job';
 import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs, type JobProcess } from '../support/job-process';

@@ -2,7 +2,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Wake } from '../../src/events/wake';
 import { avatarKeys } from '../../src/generations/avatar-keys';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
-import { JobStore } from '../../src/jobs/job.store';
+import { JobRepository } from '../../src/jobs/job.repository';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
 
@@ -114,7 +114,7 @@ describe('a picture that is being stored', () => {
     const announced: Wake[] = [];
     const announcer = { announce: (wake: Wake) => announced.push(wake) };
     const { database } = harness.jobs;
-    await new GenerationCompletion(new JobStore(database, announcer), announcer).sweep(database);
+    await new GenerationCompletion(new JobRepository(database, announcer), announcer).sweep(database);
     expect((await harness.jobs.row(job)).status).not.toBe('STORING');
     expect(announced).toEqual([{ streams: [job.streamId] }]);
   });

@@ -14,7 +14,7 @@ import { entities } from '../../src/entities';
 import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobRow } from '../../src/jobs/job';
-import { JobStore } from '../../src/jobs/job.store';
+import { JobRepository } from '../../src/jobs/job.repository';
 import type { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { ModelLifecycle } from '../../src/models/model.lifecycle';
 import { ModelService } from '../../src/models/model.service';
@@ -291,7 +291,7 @@ export class JobHarness {
       provider,
       quotas,
       consents: new ConsentRule(null),
-      store: new JobStore(database, { announce: () => undefined }),
+      store: new JobRepository(database, { announce: () => undefined }),
     };
   }
 

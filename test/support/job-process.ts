@@ -13,7 +13,7 @@ import { createImageSemaphore, ImageProcessor } from '../../src/images/image-pro
 import { AccountWork } from '../../src/jobs/account.work';
 import { FollowWork } from '../../src/jobs/follow.work';
 import type { JobSteps } from '../../src/jobs/job';
-import { JobStore } from '../../src/jobs/job.store';
+import { JobRepository } from '../../src/jobs/job.repository';
 import { Journal } from '../../src/jobs/journal';
 import { LearnedDurations } from '../../src/jobs/learned-durations';
 import { OverdueWork } from '../../src/jobs/overdue.work';
@@ -124,7 +124,7 @@ export class JobProcess {
     const { photos, provider } = context;
     const logger = createLogger('silent');
     const database = (this.database = new ProcessDatabase(context.database));
-    const store = new JobStore(database, silence);
+    const store = new JobRepository(database, silence);
     this.journal = new Journal(folder);
     this.journal.start();
     this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
@@ -148,7 +148,7 @@ export class JobProcess {
       onUnknownWord: (word) => this.unknownWords.push(word),
     });
     this.overdue = new OverdueWork({ ...common, graceMs, marginMs: 30_000 });
-    const durations = new LearnedDurations(database);
+    const durations = new LearnedDurations();
     const parts = { sql: database, store, photos, provider, durations, deadlineMs, pollSpeed: 1 };
     const generations = new GenerationWork(parts);
     this.steps = { models: new ModelWork(parts), generations };

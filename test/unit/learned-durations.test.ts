@@ -1,53 +1,38 @@
-import type { Sql } from '../../src/core/sql';
 import { LearnedDurations } from '../../src/jobs/learned-durations';
 
-/** A database with so many jobs and this median. */
-class Past implements Pick<Sql, 'rows'> {
-  asked = 0;
-  isAway = false;
+const defaultMs = 5_000;
 
-  constructor(
-    private readonly seen: number,
-    private readonly median: number | null,
-  ) {}
-
-  rows<Row>(): Promise<Row[]> {
-    this.asked += 1;
-    if (this.isAway) return Promise.reject(new Error('The database is away.'));
-    return Promise.resolve([{ median: this.median, seen: this.seen }] as Row[]);
-  }
-}
-
-const usual = (durations: LearnedDurations, kind = 'training/MAN'): Promise<number> =>
-  durations.typicalMs(kind, 'SELECT 1 AS ms', [], 5_000);
+/** Reads these durations, and counts the reads. */
+const past = (...durations: number[]): jest.Mock<Promise<number[]>, []> =>
+  jest.fn(() => Promise.resolve(durations));
 
 describe('learned durations', () => {
-  it('are the median of observed durations', async () => {
-    await expect(usual(new LearnedDurations(new Past(3, 1_234)))).resolves.toBe(1_234);
+  it.each([
+    [[3_000, 1_000, 1_234], 1_234],
+    [[4_000, 1_000, 2_000, 3_000], 2_500],
+  ])('are the median of observed durations: %j', async (durations, median) => {
+    const learned = new LearnedDurations();
+    await expect(learned.typicalMs('training/MAN', past(...durations), defaultMs)).resolves.toBe(median);
   });
 
-  it.each([
-    [0, null],
-    [2, 1_234],
-  ])('are the default of the provider after %d jobs', async (seen, median) => {
-    await expect(usual(new LearnedDurations(new Past(seen, median)))).resolves.toBe(5_000);
+  it.each([[[]], [[1_234, 1_234]]])('are the default of the provider after %j', async (durations) => {
+    const learned = new LearnedDurations();
+    await expect(learned.typicalMs('training/MAN', past(...durations), defaultMs)).resolves.toBe(defaultMs);
   });
 
   it('are read once for concurrent callers, separately for each kind', async () => {
-    const past = new Past(3, 1_234);
-    const durations = new LearnedDurations(past);
-    await Promise.all(Array.from({ length: 50 }, () => usual(durations)));
-    expect(past.asked).toBe(1);
-    await usual(durations, 'training/CAT');
-    expect(past.asked).toBe(2);
+    const learned = new LearnedDurations();
+    const read = past(1, 2, 3);
+    await Promise.all(Array.from({ length: 50 }, () => learned.typicalMs('training/MAN', read, defaultMs)));
+    expect(read).toHaveBeenCalledTimes(1);
+    await learned.typicalMs('training/CAT', read, defaultMs);
+    expect(read).toHaveBeenCalledTimes(2);
   });
 
   it('do not cache a database outage', async () => {
-    const past = new Past(3, 1_234);
-    const durations = new LearnedDurations(past);
-    past.isAway = true;
-    await expect(usual(durations)).rejects.toThrow('away');
-    past.isAway = false;
-    await expect(usual(durations)).resolves.toBe(1_234);
+    const learned = new LearnedDurations();
+    const away = (): Promise<number[]> => Promise.reject(new Error('The database is away.'));
+    await expect(learned.typicalMs('training/MAN', away, defaultMs)).rejects.toThrow('away');
+    await expect(learned.typicalMs('training/MAN', past(1, 2, 3), defaultMs)).resolves.toBe(2);
   });
 });

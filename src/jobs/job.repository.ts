@@ -31,6 +31,9 @@ const movable = {
   ],
 } as const;
 
+/** A row with the database's time of the read. */
+export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
+
 /** Notifies waiting subscribers and workers of a commit. */
 export interface Announcer {
   announce(wake: { streams?: readonly string[]; work?: boolean }): void;
@@ -57,7 +60,7 @@ export type JobWork = keyof typeof jobWork;
  * The only code that changes rows of `models` and `generations`: by leases, which assign a row to one worker, and
  * by moves, which change a row conditionally and append the event in the same transaction.
  */
-export class JobStore {
+export class JobRepository {
   constructor(
     private readonly database: Transactions,
     private readonly announcer: Announcer,
@@ -173,4 +176,111 @@ function assertLegal(kind: JobKind, { from, set }: JobMove): void {
   if (to === undefined) return;
   const illegal = from.find((state) => state !== to && !kind.moves[state]?.includes(to));
   if (illegal !== undefined) throw new Error(`A ${kind.noun} cannot go from ${illegal} to ${to}.`);
+}
+
+/** Returns a job; null if it does not exist. */
+export async function findJob<Row extends JobRow>(
+  sql: Sql,
+  { entity, table }: JobKind<Row>,
+  id: string,
+): Promise<Row | null> {
+  const [row] = await sql.entities(entity, `SELECT * FROM ${table} WHERE id = $1`, [id]);
+  return row ?? null;
+}
+
+/** The owner's jobs with the given ids, in the order of the ids; null for those that do not exist. */
+export async function findJobs<Row extends JobRow>(
+  sql: Sql,
+  { entity, table }: JobKind<Row>,
+  owner: string,
+  ids: readonly string[],
+): Promise<(Row | null)[]> {
+  const text = `SELECT * FROM ${table} WHERE id = ANY($1) AND owner = $2`;
+  const rows = await sql.entities(entity, text, [ids, owner]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
+}
+
+/** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */
+export async function lockJob<Row extends JobRow>(
+  sql: Sql,
+  { entity, table }: JobKind<Row>,
+  id: string,
+  owner: string | null = null,
+): Promise<ReadJob<Row> | null> {
+  const [row] = await sql.entities<Row, { readAt: Date }>(
+    entity,
+    `SELECT *, now() AS "readAt" FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE`,
+    [id, owner],
+  );
+  return row ?? null;
+}
+
+/** Deletes jobs whose rows this transaction has locked. */
+export async function deleteJobs(sql: Sql, { table }: JobKind, ids: readonly string[]): Promise<void> {
+  await sql.rows(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
+}
+
+/** Returns a function that counts an owner's unfinished jobs of the given kinds, except the given job. */
+export function countUnfinished(
+  kinds: readonly JobKind[],
+): (sql: Sql, owner: string, exceptId: string | null) => Promise<number> {
+  const counts = kinds.map(
+    ({ table, unfinished }) =>
+      `(SELECT count(*) FROM ${table}
+         WHERE owner = $1 AND status IN ('${unfinished.join("', '")}') AND id IS DISTINCT FROM $2)`,
+  );
+  return async (sql, owner, exceptId) => {
+    const [counted] = await sql.rows<{ unfinished: number }>(
+      `SELECT (${counts.join(' + ')})::int AS unfinished`,
+      [owner, exceptId],
+    );
+    return counted!.unfinished;
+  };
+}
+
+/** Whose deadline counts as overdue: the configured provider, and the time that a poll in flight may take. */
+export interface OverdueLimits {
+  provider: string;
+  marginMs: number;
+}
+
+const maxOverdue = 100;
+
+/** The ids of jobs whose deadline has passed, at most 100 per state. */
+export async function findOverdue(sql: Sql, kind: JobKind, limits: OverdueLimits): Promise<string[]> {
+  const states = overdueConditions(kind.running).map(
+    (where) => `(SELECT id FROM ${kind.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxOverdue})`,
+  );
+  const rows = await sql.rows<{ id: string }>(states.join(' UNION ALL '), [limits.provider, limits.marginMs]);
+  return rows.map(({ id }) => id);
+}
+
+/** Locks those of the given jobs that are still overdue and not locked by another process. */
+export function lockOverdue<Row extends JobRow>(
+  sql: Sql,
+  { entity, table, running }: JobKind<Row>,
+  { provider, marginMs }: OverdueLimits,
+  ids: readonly string[],
+): Promise<ReadJob<Row>[]> {
+  return sql.entities<Row, { readAt: Date }>(
+    entity,
+    `SELECT *, now() AS "readAt" FROM ${table}
+      WHERE id = ANY($3) AND due_at IS NOT NULL AND (${overdueConditions(running).join(' OR ')}) FOR UPDATE SKIP LOCKED`,
+    [provider, marginMs, ids],
+  );
+}
+
+/**
+ * SQL conditions for overdue rows; $1 is the configured provider, $2 the margin. Rows of other providers are
+ * included once they are due, since no other worker handles them.
+ */
+function overdueConditions(running: string): string[] {
+  const margin = `$2 * interval '1 ms'`;
+  const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
+  return [
+    `status = 'QUEUED' AND deadline_at <= now()`,
+    `status = '${running}' AND deadline_at <= now() - ${margin}`,
+    ...['SUBMITTING', 'UNCERTAIN', 'FAILED'].map((status) => `status = '${status}' AND ${isForeign}`),
+  ];
 }

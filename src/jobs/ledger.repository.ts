@@ -1,42 +1,23 @@
 import type { Sql } from '../core/sql';
-import type { JobKind } from './job';
-import { settleReservations } from './quota-returns';
-
-/** Removes from a paid call what identifies the job or its owner; amounts, times and outcome remain. */
-const anonymous = `model_id = NULL, generation_id = NULL, provider_ref = NULL, correlation_id = NULL, evidence = NULL,
-                   job_deleted_at = NULL`;
+import { anonymous } from './submission.repository';
 
 /** How long to wait for the outcome of a call in flight after its job was deleted. */
 const inFlight = "interval '1 hour'";
 
 /**
- * Anonymizes the paid calls of jobs that are about to be deleted, and releases the quota reservations of unpaid
- * ones. A call in flight is detached by {@link detachAnswered}. Call it in the transaction that deletes the jobs,
- * BEFORE the rows are deleted.
+ * Deletes stored answers without a certain outcome, which may quote the request and the addresses of photos. The
+ * outcome and the HTTP status stay.
+ * @returns the number of changed rows, at most 1,000 per call
  */
-export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
-  await settleReservations(sql, kind, jobIds, { isDeleted: true });
-  await sql.rows(
-    `UPDATE submissions SET job_deleted_at = now() WHERE ${kind.noun}_id = ANY($1) AND outcome = 'CALLING'`,
-    [jobIds],
+export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<number> {
+  const forgotten = await sql.rows(
+    `UPDATE submissions SET evidence = NULL WHERE id IN
+       (SELECT id FROM submissions
+         WHERE evidence IS NOT NULL AND called_at < now() - $1 * interval '1 ms' ORDER BY called_at LIMIT 1000)
+     RETURNING id`,
+    [olderThanMs],
   );
-  await sql.rows(
-    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
-    [jobIds],
-  );
-}
-
-/** Settles the quota reservation of a call that has been answered, and detaches the call if its job was deleted. */
-export async function detachAnswered(
-  sql: Sql,
-  kind: JobKind,
-  { id, attempt }: { id: string; attempt: number },
-): Promise<void> {
-  await settleReservations(sql, kind, [id], { attempt });
-  await sql.rows(
-    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = $1 AND attempt = $2 AND job_deleted_at IS NOT NULL`,
-    [id, attempt],
-  );
+  return forgotten.length;
 }
 
 /**

@@ -1,9 +1,8 @@
 import { newId } from '../core/ids';
 import { inBatches, type Person } from '../core/person';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';
-import { detachAnswered } from './submission-retention';
 import type { SubmissionOutcome } from './submission.entity';
 
 /** An attempt as recorded in the ledger. */
@@ -97,41 +96,94 @@ function factsOf({ status, notice, evidence, message }: UpstreamError): (string 
 
 /** Reads the row's latest attempt. */
 export async function readAttempt(sql: Sql, kind: JobKind, row: JobRow): Promise<Attempt | null> {
-  const [attempt] = await sql.rows<Record<string, unknown>>(
-    `SELECT outcome, called_at, photo_url, (extract(epoch FROM now() - called_at) * 1000)::float8 AS age_ms
+  const [attempt] = await sql.rows<Attempt>(
+    `SELECT outcome, called_at AS "calledAt", photo_url AS "photoUrl",
+            (extract(epoch FROM now() - called_at) * 1000)::float8 AS "ageMs"
        FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2`,
     [row.id, row.attempt],
   );
-  return attempt ? camelRow<Attempt>(attempt) : null;
+  return attempt ?? null;
+}
+
+/** SQL: removes from a paid call what identifies the job or its owner; amounts, times and outcome remain. */
+export const anonymous = `model_id = NULL, generation_id = NULL, provider_ref = NULL, correlation_id = NULL, evidence = NULL,
+                   job_deleted_at = NULL`;
+
+/**
+ * Anonymizes the paid calls of jobs that are about to be deleted, and releases the quota reservations of unpaid
+ * ones. A call in flight is detached by {@link detachAnswered}. Call it in the transaction that deletes the jobs,
+ * BEFORE the rows are deleted.
+ */
+export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
+  await settleReservations(sql, kind, jobIds, { isDeleted: true });
+  await sql.rows(
+    `UPDATE submissions SET job_deleted_at = now() WHERE ${kind.noun}_id = ANY($1) AND outcome = 'CALLING'`,
+    [jobIds],
+  );
+  await sql.rows(
+    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
+    [jobIds],
+  );
+}
+
+/** Settles the quota reservation of a call that has been answered, and detaches the call if its job was deleted. */
+async function detachAnswered(
+  sql: Sql,
+  kind: JobKind,
+  { id, attempt }: { id: string; attempt: number },
+): Promise<void> {
+  await settleReservations(sql, kind, [id], { attempt });
+  await sql.rows(
+    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = $1 AND attempt = $2 AND job_deleted_at IS NOT NULL`,
+    [id, attempt],
+  );
 }
 
 /**
- * Deletes stored answers without a certain outcome, which may quote the request and the addresses of photos. The
- * outcome and the HTTP status stay.
- * @returns the number of changed rows, at most 1,000 per call
+ * Derives the state of quota reservations from the ledger. A reservation is released when its job has ended without
+ * success (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
+ * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
+ * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
  */
-export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<number> {
-  const forgotten = await sql.rows(
-    `UPDATE submissions SET evidence = NULL WHERE id IN
-       (SELECT id FROM submissions
-         WHERE evidence IS NOT NULL AND called_at < now() - $1 * interval '1 ms' ORDER BY called_at LIMIT 1000)
-     RETURNING id`,
-    [olderThanMs],
+export async function settleReservations(
+  sql: Sql,
+  kind: JobKind,
+  jobIds: readonly string[],
+  only: { attempt?: number; isDeleted?: boolean } = {},
+): Promise<void> {
+  await sql.rows(
+    `WITH spans AS (
+       SELECT id, job_id, after_attempt, lead(after_attempt) OVER (PARTITION BY job_id ORDER BY after_attempt, id) AS to_attempt
+         FROM quota_reservations WHERE job_id = ANY($1)),
+     settled AS (
+       SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'CANCELLED'))
+              AND NOT EXISTS (SELECT FROM submissions s
+                               WHERE s.${kind.noun}_id = r.job_id AND s.attempt > r.after_attempt
+                                 AND s.attempt <= coalesce(r.to_attempt, s.attempt)
+                                 AND s.outcome NOT IN ('REFUSED', 'NOT_EXECUTED')) AS is_returned
+         FROM spans r LEFT JOIN ${kind.table} j ON j.id = r.job_id
+        WHERE $3::integer IS NULL OR $3 > r.after_attempt AND $3 <= coalesce(r.to_attempt, $3))
+     UPDATE quota_reservations q SET returned_at = CASE WHEN is_returned THEN now() END
+       FROM settled WHERE q.id = settled.id AND (q.returned_at IS NOT NULL) <> is_returned`,
+    [jobIds, only.isDeleted ?? false, only.attempt ?? null],
   );
-  return forgotten.length;
 }
 
 /** The paid calls for a person, by job UUID, without the upstream's answers. */
-export function attemptsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
+export function attemptsOf(
+  sql: Sql,
+  kinds: readonly JobKind[],
+  { owner, until }: Person,
+): AsyncGenerator<object> {
+  const calls = kinds.map(
+    ({ table, noun }) =>
+      `SELECT s.${noun}_id AS job, '${noun}' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
+              s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
+         FROM ${table} j JOIN submissions s ON s.${noun}_id = j.id WHERE j.owner = $1`,
+  );
   return inBatches<{ job: string; attempt: number }>((last, limit) =>
     sql.rows(
-      `SELECT * FROM (
-         SELECT s.model_id AS job, 'model' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
-                s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
-           FROM models j JOIN submissions s ON s.model_id = j.id WHERE j.owner = $1
-         UNION ALL
-         SELECT s.generation_id, 'generation', s.attempt, s.outcome, s.called_at, s.answered_at, s.photos_fetched_at
-           FROM generations j JOIN submissions s ON s.generation_id = j.id WHERE j.owner = $1) AS calls
+      `SELECT * FROM (${calls.join(' UNION ALL ')}) AS calls
         WHERE "calledAt" <= $2 AND ($3::uuid IS NULL OR (job, attempt) > ($3, $4::integer))
         ORDER BY job, attempt LIMIT $5`,
       [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
