@@ -39,7 +39,10 @@ describe('a training', () => {
   it('reads the row of the job once to store the id that the upstream returned', async () => {
     const photoIds = await client.uploadFaces();
     const statements = await watch.during(() => client.trained(photoIds));
-    const unconditional = matching(statements, /^\s*SELECT .*FROM models\b(?: t)? WHERE id = \$1(?: FOR| AND \(\$2|$)/);
+    const unconditional = matching(
+      statements,
+      /^\s*SELECT .*FROM models\b(?: t)? WHERE id = \$1(?: FOR| AND \(\$2|$)/,
+    );
     expect(unconditional).toEqual([expect.stringContaining('FOR UPDATE')]);
   });
 
