@@ -21,6 +21,11 @@ async function main(): Promise<void> {
     void shutdown.stop().then(() => process.exit(0));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  // A rejection without a handler arrives here too. The state of the process is unknown, so it must not continue.
+  process.once('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaught error; the process exits');
+    void shutdown.abort().finally(() => process.exit(1));
+  });
   let app: App;
   try {
     app = await startApp(config, logger, shutdown);

@@ -219,3 +219,21 @@ describe('an unavailable database', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 });
+
+describe('an error that the program does not handle', () => {
+  it.each(['exception', 'rejection'] as const)(
+    'ends the process with exit code 1 and a fatal log line, and loses no job: %s',
+    async (how) => {
+      await open({});
+      await prepareFixtures(environment);
+      const { id } = await order(environment, 'generation');
+      const failed = environment.gateway;
+      expect(await failed.fail(how)).toBe(1);
+      const [line] = failed.said(/^uncaught error; the process exits$/, 'fatal');
+      expect(line).toMatchObject({ err: { message: 'an error that no code handles' } });
+      await environment.restartGateway();
+      await ending(environment, 'generation', id);
+      expect(await findViolations(environment)).toEqual([]);
+    },
+  );
+});

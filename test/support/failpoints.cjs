@@ -38,7 +38,19 @@ function onMessage(message) {
     release();
   } else if (message.measure) {
     measure();
+  } else if (message.fail !== undefined) {
+    fail(message.fail);
   }
+}
+
+/** Fails in a way that no code of the program handles. */
+function fail(how) {
+  const error = new Error('an error that no code handles');
+  if (how === 'rejection') Promise.reject(error);
+  else
+    process.nextTick(() => {
+      throw error;
+    });
 }
 
 /** Memory after a garbage collection, without compiled code, which grows as long as functions get hot. */

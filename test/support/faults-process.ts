@@ -114,6 +114,13 @@ export class GatewayProcess {
     this.child.send({ release: true });
   }
 
+  /** Causes an error that the program does not handle, and returns the exit code. */
+  async fail(how: 'exception' | 'rejection'): Promise<number | null> {
+    this.child.send({ fail: how });
+    await this.exited;
+    return this.child.exitCode;
+  }
+
   /** Kills it with SIGKILL, and returns when it has exited. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
