@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import { countUnfinished } from '../jobs/overview';
 
 /** The metrics registry and its counters. */
 export interface Metrics {
@@ -83,17 +84,13 @@ function gaugeOfPauses(sql: Sql, registry: Registry): void {
 function gaugeOfJobs(sql: Sql, registry: Registry): void {
   const gauge = new Gauge({
     name: 'likeness_jobs',
-    help: 'Unfinished and UNCERTAIN models and generations, by status.',
+    help: 'Unfinished models, generations and avatars by status, and FAILED jobs that are still polled.',
     labelNames: ['kind', 'status'],
     registers: [registry],
     async collect() {
-      const rows = await sql.rows<{ kind: string; status: string; count: number }>(
-        `SELECT 'model' AS kind, status, count(*)::int AS count FROM models WHERE due_at IS NOT NULL GROUP BY status
-         UNION ALL
-         SELECT 'generation', status, count(*)::int FROM generations WHERE due_at IS NOT NULL GROUP BY status`,
-      );
+      const counts = await countUnfinished(sql);
       gauge.reset();
-      for (const { kind, status, count } of rows) gauge.set({ kind, status }, count);
+      for (const { kind, status, count } of counts) gauge.set({ kind, status }, count);
     },
   });
 }

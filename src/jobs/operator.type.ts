@@ -1,9 +1,11 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 
-@ObjectType('JobCount', { description: 'How many models, generations or avatars are in a state.' })
+@ObjectType('JobCount', {
+  description: 'How many models, generations or avatars are in a state.',
+})
 export class JobCountType {
   @Field(() => String, {
-    description: '`model`, `generation` or `avatar`; avatars only while they are not stored.',
+    description: '`model`, `generation` or `avatar`.',
   })
   kind: string;
 
@@ -75,7 +77,9 @@ export class UpstreamAccountType {
   description: 'The state of the gateway, for its operator. Contains no pictures or prompts.',
 })
 export class Operator {
-  @Field(() => [JobCountType], { description: 'Numbers of jobs and avatars by state.' })
+  @Field(() => [JobCountType], {
+    description: 'Numbers of unfinished jobs and avatars by state, and of FAILED jobs that are still polled.',
+  })
   jobs: JobCountType[];
 
   @Field(() => Int, {

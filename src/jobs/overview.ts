@@ -36,7 +36,7 @@ export interface AccountState {
 
 /** The state of the whole gateway, for its operator. */
 export interface Overview {
-  /** Models and generations by state; avatars that are being fetched. */
+  /** {@link countUnfinished} */
   jobs: JobCount[];
   /** How long the most overdue work has been due, in milliseconds; 0 if nothing is late. */
   lagMs: number;
@@ -48,7 +48,7 @@ export interface Overview {
   pendingMediaDeletions: number;
 }
 
-/** Reads the state of the gateway. Scans whole tables, so it is for operators only. */
+/** Reads the state of the gateway. */
 export async function readOverview(sql: Sql): Promise<Overview> {
   const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
     `SELECT greatest(0, extract(epoch FROM now() - least(
@@ -59,7 +59,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
             (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,
   );
   return {
-    jobs: await countJobs(sql),
+    jobs: await countUnfinished(sql),
     lagMs: Math.round(figures!.lag_ms),
     uncertain: await oldestUncertain(sql),
     nextExpiry: figures!.next_expiry,
@@ -68,11 +68,15 @@ export async function readOverview(sql: Sql): Promise<Overview> {
   };
 }
 
-async function countJobs(sql: Sql): Promise<JobCount[]> {
+/**
+ * Counts unfinished models, generations and avatars by state, and FAILED jobs that are still polled. Reads only their
+ * index entries and rows, not those of finished ones.
+ */
+export async function countUnfinished(sql: Sql): Promise<JobCount[]> {
   return sql.rows<JobCount>(
-    `SELECT 'model' AS kind, status, count(*)::int AS count FROM models GROUP BY status
+    `SELECT 'model' AS kind, status, count(*)::int AS count FROM models WHERE due_at IS NOT NULL GROUP BY status
      UNION ALL
-     SELECT 'generation', status, count(*)::int FROM generations GROUP BY status
+     SELECT 'generation', status, count(*)::int FROM generations WHERE due_at IS NOT NULL GROUP BY status
      UNION ALL
      SELECT 'avatar', status, count(*)::int FROM avatars WHERE due_at IS NOT NULL GROUP BY status
      ORDER BY kind DESC, status`,

@@ -1,0 +1,90 @@
+import { Client } from 'pg';
+import { TestClient } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { createManyRows } from '../support/many-rows';
+import { StatementWatch } from '../support/statements';
+
+let gateway: TestGateway;
+let client: TestClient;
+let watch: StatementWatch;
+let database: Client;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({ ROLE: 'api', QUOTA_RUNNING: '9' }, async (url) => {
+    watch = await StatementWatch.start(url);
+    return watch.url;
+  });
+  client = new TestClient(() => gateway.url);
+  database = new Client({ connectionString: gateway.database.url });
+  await database.connect();
+  await createManyRows(gateway, 'local', { generations: 5_000, avatarsEach: 1, photos: 1, eventsEach: 0 });
+  await database.query(
+    `INSERT INTO models (id, owner, provider, name, type, photo_count, status, attempt, provider_ref, due_at, ready_at)
+     SELECT gen_random_uuid(), 'local', 'sandbox', 'Ann', 'CAT', 5, status, 1, gen_random_uuid(), due_at, ready_at
+       FROM (SELECT 'READY' AS status, NULL::timestamptz AS due_at, now() AS ready_at FROM generate_series(1, 5000)
+             UNION ALL SELECT 'UNCERTAIN', now() + interval '1 day', NULL FROM generate_series(1, 3)) AS rows`,
+  );
+  await database.query(
+    `INSERT INTO submissions (id, provider, account, model_id, attempt, outcome, called_at)
+     SELECT gen_random_uuid(), 'sandbox', 'account', id, 1, 'UNKNOWN', now() FROM models WHERE attempt = 1`,
+  );
+  await database.query('VACUUM ANALYZE');
+});
+
+afterAll(async () => {
+  await database.end();
+  await gateway.stop();
+  await watch.stop();
+});
+
+interface Plan {
+  'Node Type': string;
+  'Relation Name'?: string;
+  Plans?: Plan[];
+}
+
+const tables = new Set(['models', 'generations', 'avatars', 'submissions']);
+
+/** The large tables that a statement reads completely. */
+async function fullScans(text: string): Promise<string[]> {
+  const parameters = /\$1/.test(text) ? ['local', null] : [];
+  const { rows } = await database.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+    `EXPLAIN (FORMAT JSON) ${text}`,
+    parameters,
+  );
+  const scans = (plan: Plan): string[] => [
+    ...(plan['Node Type'] === 'Seq Scan' ? [plan['Relation Name']!] : []),
+    ...(plan.Plans ?? []).flatMap(scans),
+  ];
+  return scans(rows[0]!['QUERY PLAN'][0].Plan).filter((table) => tables.has(table));
+}
+
+const readers: [string, number, () => Promise<unknown>][] = [
+  [
+    'operator',
+    3,
+    () => client.ask('{ operator { jobs { kind status count } lagMs uncertain { id } nextExpiry } }'),
+  ],
+  ['/metrics', 1, async () => (await fetch(`${gateway.url}/metrics`)).text()],
+  ['viewer.usage', 1, () => client.ask('{ viewer { usage { running } } }')],
+];
+
+describe('numbers of jobs', () => {
+  it.each(readers)('are read by %s without a scan of finished rows', async (_name, count, read) => {
+    const statements = await watch.during(read);
+    const reads = statements.filter((text) => /FROM (models|generations|avatars|submissions)\b/.test(text));
+    expect(reads).toHaveLength(count);
+    for (const text of reads) expect({ text, scans: await fullScans(text) }).toEqual({ text, scans: [] });
+  });
+
+  it('contain unfinished jobs only', async () => {
+    const { operator } = await client.ask<{ operator: { jobs: object[] } }>(
+      '{ operator { jobs { kind status count } } }',
+    );
+    expect(operator.jobs).toEqual([{ kind: 'model', status: 'UNCERTAIN', count: 3 }]);
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(metrics.match(/^likeness_jobs\{.*$/gm)).toEqual([
+      'likeness_jobs{kind="model",status="UNCERTAIN"} 3',
+    ]);
+  });
+});
