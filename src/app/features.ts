@@ -21,6 +21,7 @@ import { NodeResolver } from '../generations/node.resolver';
 import { StyleResolver } from '../generations/style.resolver';
 import { acceptsConnections } from '../http/self-check';
 import type { ImageProcessor } from '../images/image-processor';
+import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { OperatorResolver } from '../jobs/operator.resolver';
 import { readOverview } from '../jobs/overview';
@@ -91,10 +92,10 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, store, photos: trainingPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
-  const generationLifecycle = new GenerationLifecycle(jobDeps);
+  const generationLifecycle = new GenerationLifecycle(trainingPhotos);
   const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
   const models = new ModelService(jobDeps);
-  const modelLifecycle = new ModelLifecycle({ ...jobDeps, dependents: generationLifecycle });
+  const modelLifecycle = new ModelLifecycle(trainingPhotos, generationLifecycle);
   const { personResolver, ...privacy } = makePrivacy(deps);
   const resolvers = [
     new ViewerResolver(quotas),
@@ -103,10 +104,15 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new StyleResolver(provider.facts.styles),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),
-    new ModelResolver(models, modelLifecycle, new ModelSubscriptions(database, feed), photos),
+    new ModelResolver(
+      models,
+      new JobLifecycle(jobDeps, modelLifecycle),
+      new ModelSubscriptions(database, feed),
+      photos,
+    ),
     new GenerationResolver({
       service: generations,
-      lifecycle: generationLifecycle,
+      lifecycle: new JobLifecycle(jobDeps, generationLifecycle),
       subscriptions: new GenerationSubscriptions(database, feed),
       avatars,
       models,

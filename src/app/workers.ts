@@ -2,7 +2,7 @@ import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { Database } from '../database/database';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
-import { AvatarStore } from '../generations/avatar.store';
+import { AvatarRepository } from '../generations/avatar.repository';
 import { AvatarWork } from '../generations/avatar.work';
 import { GenerationWork } from '../generations/generation.work';
 import { ResultUrls } from '../generations/result-urls';
@@ -125,7 +125,11 @@ function makePictureWork(
   return {
     avatars: new AvatarWork({
       ...common,
-      store: new AvatarStore(database, closing, config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare),
+      store: new AvatarRepository(
+        database,
+        closing,
+        config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare,
+      ),
       media,
       imageProcessor,
       urls: new ResultUrls({

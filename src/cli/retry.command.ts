@@ -3,9 +3,12 @@ import { Command } from 'commander';
 import { QuotaService } from '../accounts/quota.service';
 import { readGlobalId } from '../core/ids';
 import { UrlSigner } from '../core/signature';
+import type { GenerationEntity } from '../generations/generation.entity';
 import { jobKinds } from '../generations/generation.job';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
+import { JobLifecycle } from '../jobs/job.lifecycle';
 import { countUnfinished, JobRepository } from '../jobs/job.repository';
+import type { ModelEntity } from '../models/model.entity';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { PhotoUrls } from '../photos/photo-urls';
 import { TrainingPhotoService } from '../photos/training-photo.service';
@@ -41,8 +44,8 @@ function tableOfKind(kind: string): JobTable | null {
 
 /** Creates the gateway's services. Retries count for the owner's quotas but are not limited by them. */
 function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
-  models: ModelLifecycle;
-  generations: GenerationLifecycle;
+  models: JobLifecycle<ModelEntity>;
+  generations: JobLifecycle<GenerationEntity>;
 } {
   const store = new JobRepository(database, wakeups);
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
@@ -61,9 +64,11 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     database,
     store,
     provider: { name: config.UPSTREAM },
-    photos,
     quotas: new QuotaService({ sql: database, limits, countRunning: countUnfinished(jobKinds) }),
   };
-  const generations = new GenerationLifecycle(parts);
-  return { generations, models: new ModelLifecycle({ ...parts, dependents: generations }) };
+  const generations = new GenerationLifecycle(photos);
+  return {
+    generations: new JobLifecycle(parts, generations),
+    models: new JobLifecycle(parts, new ModelLifecycle(photos, generations)),
+  };
 }

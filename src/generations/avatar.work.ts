@@ -15,7 +15,7 @@ import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
 import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
 import { AvatarEntity, type ResultFailure } from './avatar.entity';
-import type { Attempt, AvatarStore, StoredPicture } from './avatar.store';
+import type { Attempt, AvatarRepository, StoredPicture } from './avatar.repository';
 import type { ResultUrls, UrlAnswer } from './result-urls';
 
 /** Counters of pictures, for metrics. */
@@ -29,7 +29,7 @@ export interface ResultCounters {
 
 export interface AvatarWorkDeps {
   database: Transactions;
-  store: AvatarStore;
+  store: AvatarRepository;
   media: MediaStore;
   imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;

@@ -57,6 +57,7 @@ export const generationKind: JobKind<GenerationEntity> = {
   entity: GenerationEntity,
   table: 'generations',
   noun: 'generation',
+  node: 'Generation',
   moves: generationMoves,
   unfinished: unfinishedGenerationStates,
   running: 'GENERATING',

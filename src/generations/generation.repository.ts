@@ -13,3 +13,9 @@ export async function generationDurations(
   );
   return rows.map(({ ms }) => ms);
 }
+
+/** The UUIDs of a model's generations. */
+export async function idsOfModel(sql: Sql, modelId: string): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [modelId]);
+  return rows.map(({ id }) => id);
+}

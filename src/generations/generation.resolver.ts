@@ -18,12 +18,14 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/deleted.type';
 import { resolverOf } from '../graphql/resolver-instances';
 import { failureOf, Failure } from '../jobs/failure.type';
+import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
+import type { GenerationEntity } from './generation.entity';
 import {
   AvatarCompletedArgs,
   GenerateAvatarsInput,
@@ -34,7 +36,6 @@ import type {
   AvatarPayload as AvatarState,
   GenerationEventPayload as GenerationState,
 } from './generation.job';
-import type { GenerationLifecycle } from './generation.lifecycle';
 import type { GenerationService } from './generation.service';
 import type { GenerationSubscriptions } from './generation.subscription';
 import {
@@ -49,7 +50,7 @@ const idDescription = 'The generation’s global id.';
 
 export interface GenerationResolverDeps {
   service: GenerationService;
-  lifecycle: GenerationLifecycle;
+  lifecycle: JobLifecycle<GenerationEntity>;
   subscriptions: GenerationSubscriptions;
   avatars: AvatarService;
   models: ModelService;

@@ -1,10 +1,10 @@
 import { toGlobalId } from '../core/ids';
 import { inBatches, type Person } from '../core/person';
 import { camelRow, type Sql } from '../core/sql';
-import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject } from '../storage/media-store';
-import { avatarKey, avatarKeys } from './avatar-keys';
+import { avatarKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
+import { deleteAvatarsOf } from './avatar.repository';
 
 /** Erasure and export of a person's avatars. */
 export class PersonalAvatarService {
@@ -16,16 +16,7 @@ export class PersonalAvatarService {
    * @returns the number of avatars
    */
   async eraseOf(sql: Sql, jobs: 'generations' | 'models', ids: readonly string[]): Promise<number> {
-    const column = jobs === 'generations' ? 'generation_id' : 'model_id';
-    const gone = await sql.rows<{ id: string; media_token: string | null }>(
-      `DELETE FROM avatars WHERE ${column} = ANY($1) RETURNING id, media_token`,
-      [ids],
-    );
-    await scheduleDeletion(
-      sql,
-      gone.flatMap((row) => avatarKeys({ id: row.id, mediaToken: row.media_token })),
-    );
-    return gone.length;
+    return deleteAvatarsOf(sql, jobs === 'generations' ? 'generation' : 'model', ids);
   }
 
   /**

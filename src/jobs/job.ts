@@ -19,6 +19,8 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly table: 'models' | 'generations';
   /** The name of a row in messages. */
   readonly noun: 'model' | 'generation';
+  /** The kind of its global ids. */
+  readonly node: 'AvatarModel' | 'Generation';
   /** The transitions: for each state, the states that may follow it. */
   readonly moves: Readonly<Record<string, readonly string[]>>;
   /** The states from which a job still moves by itself. */

@@ -30,6 +30,7 @@ export const modelKind: JobKind<ModelEntity> = {
   entity: ModelEntity,
   table: 'models',
   noun: 'model',
+  node: 'AvatarModel',
   moves: modelMoves,
   unfinished: unfinishedModelStates,
   running: 'TRAINING',

@@ -18,13 +18,13 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/deleted.type';
 import { resolverOf } from '../graphql/resolver-instances';
 import { failureOf, Failure } from '../jobs/failure.type';
+import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import type { ModelEntity } from './model.entity';
 import { ModelsArgs, TrainingProgressArgs, TrainModelInput } from './model.input';
 import type { ModelEventPayload } from './model.job';
-import type { ModelLifecycle } from './model.lifecycle';
 import type { ModelService } from './model.service';
 import type { ModelSubscriptions } from './model.subscription';
 import {
@@ -42,7 +42,7 @@ const idDescription = 'The model’s global id.';
 export class ModelResolver {
   constructor(
     private readonly service: ModelService,
-    private readonly lifecycle: ModelLifecycle,
+    private readonly lifecycle: JobLifecycle<ModelEntity>,
     private readonly subscriptions: ModelSubscriptions,
     private readonly photoService: PhotoService,
   ) {}

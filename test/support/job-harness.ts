@@ -14,6 +14,7 @@ import { entities } from '../../src/entities';
 import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobRow } from '../../src/jobs/job';
+import { JobLifecycle } from '../../src/jobs/job.lifecycle';
 import { JobRepository } from '../../src/jobs/job.repository';
 import type { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { ModelLifecycle } from '../../src/models/model.lifecycle';
@@ -303,11 +304,11 @@ export class JobHarness {
     return new GenerationService(this.parts());
   }
 
-  private lifecycle(table: JobTable): ModelLifecycle | GenerationLifecycle {
-    const generations = new GenerationLifecycle(this.parts());
+  private lifecycle(table: JobTable): Pick<JobLifecycle<JobRow>, 'cancel' | 'retry' | 'delete'> {
+    const generations = new GenerationLifecycle(this.photos);
     return table === 'models'
-      ? new ModelLifecycle({ ...this.parts(), dependents: generations })
-      : generations;
+      ? new JobLifecycle(this.parts(), new ModelLifecycle(this.photos, generations))
+      : new JobLifecycle(this.parts(), generations);
   }
 }
 

@@ -4,7 +4,7 @@ import type { FailpointName } from '../../src/core/failpoint';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import { joinBatches } from '../../src/core/started-batch';
-import { AvatarStore } from '../../src/generations/avatar.store';
+import { AvatarRepository } from '../../src/generations/avatar.repository';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { GenerationWork } from '../../src/generations/generation.work';
@@ -154,7 +154,7 @@ export class JobProcess {
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
-      store: new AvatarStore(database, new GenerationCompletion(store, silence), resultDeadlineMs),
+      store: new AvatarRepository(database, new GenerationCompletion(store, silence), resultDeadlineMs),
       imageProcessor: new ImageProcessor(createImageSemaphore(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,

@@ -1,5 +1,6 @@
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
+import type { JobKind } from '../jobs/job';
 import { scheduleDeletion } from '../storage/media-deletion';
 import { avatarKeys } from './avatar-keys';
 import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity';
@@ -36,7 +37,7 @@ const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)
  * The statements that end a try. Each changes the row only while the caller's lease is valid, and deletes the bytes
  * of the try unless the row refers to them.
  */
-export class AvatarStore {
+export class AvatarRepository {
   /** @param deadlineMs - how long fetching a picture may fail before its generation stops waiting for it */
   constructor(
     private readonly database: Transactions,
@@ -191,4 +192,26 @@ export class AvatarStore {
       },
     ]);
   }
+}
+
+/**
+ * Deletes avatars of generations or models with their bytes, including those of unfinished tries.
+ * @returns the number of avatars
+ */
+export async function deleteAvatarsOf(
+  sql: Sql,
+  noun: JobKind['noun'],
+  ids: readonly string[],
+  { onlyUnfinished = false } = {},
+): Promise<number> {
+  const gone = await sql.rows<Pick<AvatarEntity, 'id' | 'mediaToken'>>(
+    `DELETE FROM avatars WHERE ${noun}_id = ANY($1) ${onlyUnfinished ? "AND status IN ('PENDING', 'DELAYED')" : ''}
+     RETURNING id, media_token AS "mediaToken"`,
+    [ids],
+  );
+  await scheduleDeletion(
+    sql,
+    gone.flatMap((avatar) => avatarKeys(avatar)),
+  );
+  return gone.length;
 }

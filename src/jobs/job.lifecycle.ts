@@ -1,0 +1,153 @@
+import { audit, type AuditedAction } from '../accounts/audit';
+import { transactionFor } from '../accounts/erasure-gate';
+import type { QuotaService } from '../accounts/quota.service';
+import { DomainError, notFound } from '../core/errors';
+import { failpoint } from '../core/failpoint';
+import { toGlobalId } from '../core/ids';
+import type { Sql, Transactions } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { endStream, eraseEvents } from '../events/event-log';
+import { assertConfigured } from './configured-provider';
+import { noFailure } from './failure';
+import { notPolled, queueDeadlineMs, type JobKind, type JobMove, type JobPatch, type JobRow } from './job';
+import { deleteJobs, lockJob, type JobRepository } from './job.repository';
+import { detachSubmissions } from './submission.repository';
+
+export interface JobLifecycleDeps {
+  database: Transactions;
+  store: JobRepository;
+  quotas: Pick<QuotaService, 'reserve'>;
+  /** The configured provider. */
+  provider: { readonly name: string };
+}
+
+/** What differs between kinds of jobs. The steps run in the transaction of the change, while the job's row is locked. */
+export interface LifecycleSteps<Row extends JobRow> {
+  readonly kind: JobKind<Row>;
+  readonly actions: { readonly retry: AuditedAction; readonly delete: AuditedAction };
+  /** Called when the row is CANCELLED. */
+  cancelled(sql: Sql, row: Row): Promise<void>;
+  /**
+   * Prepares a new attempt.
+   * @returns columns to reset in addition to those of every job
+   * @throws DomainError NOT_RETRYABLE if its photos have been deleted
+   */
+  prepareRetry(sql: Sql, viewer: Viewer, row: Row): Promise<JobPatch>;
+  /** Deletes what depends on the row, with its bytes, before the row. */
+  deleteDependents(sql: Sql, row: Row): Promise<void>;
+}
+
+/** Cancels, retries and deletes jobs of one kind. */
+export class JobLifecycle<Row extends JobRow> {
+  constructor(
+    private readonly deps: JobLifecycleDeps,
+    private readonly steps: LifecycleSteps<Row>,
+  ) {}
+
+  /**
+   * Stops a job that has not ended; avatars that are already stored stay. The upstream cannot be stopped, but its result
+   * is ignored. Idempotent.
+   * @throws DomainError NOT_FOUND, NOT_CANCELLABLE
+   */
+  async cancel(viewer: Viewer, id: string): Promise<Row> {
+    const { noun, unfinished } = this.steps.kind;
+    return this.change(viewer, id, async (sql, row) => {
+      if (row.status === 'CANCELLED') return row;
+      if (!unfinished.includes(row.status)) {
+        throw new DomainError(
+          'NOT_CANCELLABLE',
+          `The ${noun} is ${row.status}. Only unfinished ${noun}s can be cancelled.`,
+          { field: 'id' },
+        );
+      }
+      const set = { status: 'CANCELLED', estimatedReadyAt: null };
+      const cancelled = await this.move(sql, row, { set, dueInMs: null });
+      await this.steps.cancelled(sql, row);
+      return cancelled;
+    });
+  }
+
+  /**
+   * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again.
+   * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED
+   */
+  async retry(viewer: Viewer, id: string): Promise<Row> {
+    const { kind, actions } = this.steps;
+    return this.change(viewer, id, async (sql, row) => {
+      assertRetryable(kind, row);
+      assertConfigured(row.provider, this.deps.provider, 'id');
+      const set = {
+        status: 'QUEUED',
+        progress: 0,
+        providerRef: null,
+        submittedAt: null,
+        deadlineAt: new Date(Date.now() + queueDeadlineMs),
+        estimatedReadyAt: null,
+        ...notPolled,
+        resends: 0,
+        ...noFailure,
+        ...(await this.steps.prepareRetry(sql, viewer, row)),
+      };
+      const queued = await this.move(sql, row, { set, dueInMs: 0 });
+      await audit(sql, viewer, { action: actions.retry, subject: toGlobalId(kind.node, id) });
+      const reservation = { jobId: id, ...kind.unitsOf(row), afterAttempt: row.attempt };
+      await this.deps.quotas.reserve(sql, viewer, reservation);
+      return queued;
+    });
+  }
+
+  /** Deletes the job with everything that depends on it, and all bytes. Idempotent. */
+  async delete(viewer: Viewer, id: string): Promise<void> {
+    const { database, store } = this.deps;
+    const { kind, actions } = this.steps;
+    const deleted = await transactionFor(database, viewer, async (sql) => {
+      const row = await lockJob(sql, kind, id, viewer.owner);
+      if (!row) return null;
+      await detachSubmissions(sql, kind, [id]);
+      await this.steps.deleteDependents(sql, row);
+      await deleteJobs(sql, kind, [id]);
+      await this.endEvents(sql, row);
+      await audit(sql, viewer, { action: actions.delete, subject: toGlobalId(kind.node, id) });
+      return row;
+    });
+    if (!deleted) return;
+    await failpoint('delete:marked');
+    store.wake(kind, [deleted]);
+  }
+
+  private async endEvents(sql: Sql, row: Row): Promise<void> {
+    const { kind } = this.steps;
+    const streamId = kind.streamOf(row);
+    if (streamId !== row.id) return eraseEvents(sql, streamId, { generationId: row.id });
+    const generationId = kind.table === 'generations' ? row.id : null;
+    return endStream(sql, streamId, { subjectId: row.id, generationId });
+  }
+
+  private async move(sql: Sql, { id, status }: Row, move: Pick<JobMove, 'set' | 'dueInMs'>): Promise<Row> {
+    const moves = [{ id, from: [status], ...move, appendsEvent: true }];
+    const [moved] = await this.deps.store.moveWithin(sql, this.steps.kind, moves);
+    return moved!;
+  }
+
+  /** Changes the viewer's job while its row is locked. */
+  private async change(viewer: Viewer, id: string, work: (sql: Sql, row: Row) => Promise<Row>): Promise<Row> {
+    const { database, store } = this.deps;
+    const { kind } = this.steps;
+    const changed = await transactionFor(database, viewer, async (sql) => {
+      const row = await lockJob(sql, kind, id, viewer.owner);
+      if (!row) throw notFound(kind.noun);
+      return work(sql, row);
+    });
+    store.wake(kind, [changed], changed.status === 'QUEUED');
+    return changed;
+  }
+}
+
+function assertRetryable({ noun }: JobKind, { status, failureRetryable }: JobRow): void {
+  if (status === 'UNCERTAIN' || (status === 'FAILED' && failureRetryable === true)) return;
+  throw new DomainError(
+    'NOT_RETRYABLE',
+    `The ${noun} is ${status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+    { field: 'id' },
+  );
+}
