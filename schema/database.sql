@@ -70,13 +70,14 @@ CREATE TABLE avatars (
     preview_sha256 text,
     check_at timestamp with time zone DEFAULT now() NOT NULL,
     damaged_at timestamp with time zone,
+    result_ref text,
     CONSTRAINT avatars_damaged_was_stored CHECK (((damaged_at IS NULL) OR (status = 'STORED'::text))),
     CONSTRAINT avatars_delayed_is_failing CHECK (((status <> 'DELAYED'::text) OR (failing_since IS NOT NULL))),
     CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text])))),
     CONSTRAINT avatars_finished_is_not_due CHECK (((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text])) OR (damaged_at IS NOT NULL) OR ((due_at IS NULL) AND (source_url IS NULL)))),
     CONSTRAINT avatars_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text, 'STORED'::text, 'LOST'::text]))),
     CONSTRAINT avatars_stored_is_whole CHECK (((status <> 'STORED'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL) AND (content_type IS NOT NULL) AND (sha256 IS NOT NULL) AND (placeholder IS NOT NULL)))),
-    CONSTRAINT avatars_unfinished_is_due CHECK (((status <> ALL (ARRAY['PENDING'::text, 'DELAYED'::text])) OR ((due_at IS NOT NULL) AND (source_url IS NOT NULL))))
+    CONSTRAINT avatars_unfinished_is_due CHECK (((status <> ALL (ARRAY['PENDING'::text, 'DELAYED'::text])) OR (due_at IS NOT NULL)))
 );
 
 CREATE TABLE media_deletions (
@@ -158,6 +159,7 @@ CREATE TABLE generations (
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
+    result_count smallint,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),

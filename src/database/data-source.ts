@@ -13,6 +13,7 @@ import { AvatarWatch1764100005000 } from './migrations/1764100005000-avatar-watc
 import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-admission';
 import { UnansweredCalls1764100010000 } from './migrations/1764100010000-unanswered-calls';
 import { MediaDeletions1764200000000 } from './migrations/1764200000000-media-deletions';
+import { ResultPositions1764300000000 } from './migrations/1764300000000-result-positions';
 import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
@@ -31,6 +32,7 @@ const migrations = [
   WriteAdmission1764100009000,
   UnansweredCalls1764100010000,
   MediaDeletions1764200000000,
+  ResultPositions1764300000000,
 ];
 
 /** Options of {@link createDataSource}. */

@@ -18,10 +18,7 @@ export type ResultFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_E
 @Entity('avatars')
 @Unique('avatars_position_once', ['generationId', 'position'])
 @Check('avatars_status_known', "status IN ('PENDING', 'DELAYED', 'STORED', 'LOST')")
-@Check(
-  'avatars_unfinished_is_due',
-  "status NOT IN ('PENDING', 'DELAYED') OR (due_at IS NOT NULL AND source_url IS NOT NULL)",
-)
+@Check('avatars_unfinished_is_due', "status NOT IN ('PENDING', 'DELAYED') OR due_at IS NOT NULL")
 @Check(
   'avatars_finished_is_not_due',
   "status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL OR (due_at IS NULL AND source_url IS NULL)",
@@ -69,10 +66,11 @@ export class AvatarEntity {
   @Column('text', { nullable: true })
   prompt: string | null;
 
-  /**
-   * The upstream's URL of the picture; null once it is stored or lost, and while the URL of a damaged one is
-   * unknown.
-   */
+  /** The upstream's id of the picture; null if the answer had none. */
+  @Column('text', { nullable: true })
+  resultRef: string | null;
+
+  /** The upstream's URL of the picture; null once it is stored or lost, and while its URL is unknown. */
   @Column('text', { nullable: true })
   sourceUrl: string | null;
 

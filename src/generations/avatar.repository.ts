@@ -27,6 +27,9 @@ export interface FailedTry {
   retryInMs: number;
 }
 
+/** The bytes came from a fresh URL and are those of another picture of the generation, so the URL is not its own. */
+export class DuplicatePicture extends Error {}
+
 /** How long after storing a picture its bytes are first compared with its hash, in milliseconds. */
 const firstCheckMs = 3_600_000;
 
@@ -68,6 +71,7 @@ export class AvatarRepository {
   /**
    * Marks the picture as STORED, appends the event and updates the generation.
    * @returns false if the lease has ended or the row is deleted; the bytes are then deleted
+   * @throws DuplicatePicture
    */
   async markStored(attempt: Attempt, picture: StoredPicture): Promise<boolean> {
     const { row, token } = attempt;
@@ -90,6 +94,7 @@ export class AvatarRepository {
         await this.discard(sql, attempt);
         return false;
       }
+      await this.refuseDuplicate(sql, row.id);
       if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
       await this.appendEvent(sql, row, camelRow<AvatarEntity>(stored));
       await this.closing.updateProgress(sql, row.generationId);
@@ -177,6 +182,21 @@ export class AvatarRepository {
       ]);
       if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken }));
     }
+  }
+
+  /**
+   * Position does not prove that a fresh URL is the picture's own. Equal pictures with the URLs of the first answer are
+   * stored: the upstream delivered them as two.
+   */
+  private async refuseDuplicate(sql: Sql, id: string): Promise<void> {
+    const [duplicate] = await sql.rows(
+      `SELECT other.id FROM avatars a JOIN avatars other ON other.generation_id = a.generation_id AND other.id <> a.id
+        WHERE a.id = $1 AND other.status = 'STORED' AND other.sha256 = a.sha256
+          AND (a.source_url_at > a.created_at OR other.source_url_at > other.created_at)`,
+      [id],
+    );
+    if (duplicate)
+      throw new DuplicatePicture('The fresh URL leads to another picture of the same generation.');
   }
 
   /** No event for a damaged picture that was replaced by the same bytes. */

@@ -15,7 +15,7 @@ import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
 import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
 import { AvatarEntity, type ResultFailure } from './avatar.entity';
-import type { Attempt, AvatarRepository, StoredPicture } from './avatar.repository';
+import { DuplicatePicture, type Attempt, type AvatarRepository, type StoredPicture } from './avatar.repository';
 import type { ResultUrls, UrlAnswer } from './result-urls';
 
 /** Counters of pictures, for metrics. */
@@ -58,6 +58,9 @@ const maxRetryShare = 1 / 192;
 const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
 /** After this many failures of any other kind a fresh URL is requested too. */
 const triesBeforeFreshUrl = 2;
+
+/** Errors of the bytes themselves. */
+const unusable = [PictureProblem, ObjectTooLargeError, DuplicatePicture];
 
 /** A claimed row. */
 type ClaimedAvatar = Claimed<AvatarEntity>;
@@ -135,7 +138,7 @@ export class AvatarWork {
   private async store(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { row } = attempt;
     const { downloads, maxBytes, store } = this.deps;
-    // The URL of a damaged picture was removed when the picture was stored.
+    // The answer had no usable URL, or the picture is damaged: its URL was removed when it was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
     const answer = await downloads.result(row.sourceUrl, {
       maxBytes,
@@ -273,7 +276,7 @@ function isLate({ claimedAt, createdAt, expiresAt, damagedAt }: ClaimedAvatar): 
  * overload.
  */
 function failureOf(error: unknown): ResultFailure | null {
-  if (error instanceof PictureProblem || error instanceof ObjectTooLargeError) return 'RESULT_UNUSABLE';
+  if (unusable.some((kind) => error instanceof kind)) return 'RESULT_UNUSABLE';
   if (!(error instanceof DownloadError)) return null;
   return error.kind === 'TOO_LARGE' ? 'RESULT_UNUSABLE' : 'RESULT_UNREACHABLE';
 }

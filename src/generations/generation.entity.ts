@@ -91,6 +91,10 @@ export class GenerationEntity extends JobEntity {
   @Column('timestamptz', { nullable: true })
   resultsExpireAt: Date | null;
 
+  /** The number of entries in the upstream's answer with the finished pictures; null before it. */
+  @Column('smallint', { nullable: true })
+  resultCount: number | null;
+
   @Column('timestamptz', { nullable: true })
   completedAt: Date | null;
 

@@ -30,6 +30,7 @@ export type GenerationEventPayload = Pick<
 /** The payload of a stored avatar's event. */
 export type AvatarPayload = Omit<
   AvatarEntity,
+  | 'resultRef'
   | 'sourceUrl'
   | 'sourceUrlAt'
   | 'expiresAt'

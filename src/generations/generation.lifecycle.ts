@@ -30,7 +30,7 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     }
     // Pictures of the previous attempt are no longer fetched.
     await deleteAvatarsOf(sql, 'generation', [id]);
-    return { resultsExpireAt: null };
+    return { resultsExpireAt: null, resultCount: null };
   }
 
   async deleteDependents(sql: Sql, { id }: GenerationEntity): Promise<void> {

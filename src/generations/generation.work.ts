@@ -79,19 +79,23 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     return results.length > 0;
   }
 
-  /** Stores each picture's URL and expiry, all or none. {@link AvatarWork} fetches them. */
+  /**
+   * Stores each picture's URL and expiry, all or none. {@link AvatarWork} fetches them, and requests the URLs that the
+   * answer lacks.
+   */
   async finish(
     sql: Sql,
     row: GenerationEntity,
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
     const { store } = this.deps;
-    const usable = results.slice(0, maxResults);
+    const recorded = results.slice(0, maxResults);
     const expiresAt = await this.expiryOf(sql, row);
     const set = {
       status: 'STORING',
       progress: Math.max(row.progress, 100 * generatingShare),
       resultsExpireAt: expiresAt,
+      resultCount: recorded.length,
       tries: 0,
       lastError: null,
       ...noFailure,
@@ -101,11 +105,11 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     ]);
     if (!storing) return null;
     await sql.rows(
-      `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, source_url, expires_at, due_at)
-       SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.url, $5, now()
-         FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, url text)
+      `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, result_ref, source_url, expires_at, due_at)
+       SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.ref, a.url, $5, now()
+         FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, ref text, url text)
        ON CONFLICT (generation_id, position) DO NOTHING`,
-      [JSON.stringify(pictures(row.prompts, usable)), row.owner, row.id, row.modelId, expiresAt],
+      [JSON.stringify(pictures(row.prompts, recorded)), row.owner, row.id, row.modelId, expiresAt],
     );
     // The photo of a FAILED job has been released already.
     if (row.status !== 'FAILED') await this.ended(sql, storing);
@@ -186,8 +190,8 @@ function problemOf(photo: PhotoEntity | undefined): Failure | null {
 /** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
 function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): object[] {
   const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
-  return results.map(({ url }, position) => {
-    const prompt = wanted[position] ?? wanted.at(-1);
-    return { id: newId(), position, style: prompt?.style ?? 'unknown', prompt: prompt?.prompt ?? null, url };
+  return results.map(({ id: ref, url }, position) => {
+    const { style = 'unknown', prompt = null } = wanted[position] ?? wanted.at(-1) ?? {};
+    return { id: newId(), position, style, prompt, ref, url };
   });
 }

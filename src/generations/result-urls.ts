@@ -1,7 +1,13 @@
 import type { Sql } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget';
-import { UpstreamError, type AvatarProvider, type GenerationRef } from '../upstream/provider';
+import {
+  UpstreamError,
+  type AvatarProvider,
+  type GenerationRef,
+  type UpstreamResult,
+} from '../upstream/provider';
 import type { AvatarEntity } from './avatar.entity';
+import { matchResults, type RecordedResult } from './result-matching';
 
 export interface ResultUrlsDeps {
   sql: Sql;
@@ -13,13 +19,14 @@ export interface ResultUrlsDeps {
 /**
  * The result of {@link ResultUrls.refresh}.
  * - `fresh`: the row has a URL that is newer than the caller's
- * - `gone`: the upstream answered, and does not have the picture
- * - `unknown`: the upstream did not answer, or the request budget is spent
+ * - `gone`: the upstream answered, and has no usable URL of the picture
+ * - `unknown`: the upstream did not answer, its answer does not show which URL is the picture's, or the request budget
+ *   is spent
  */
 export type UrlAnswer = 'fresh' | 'gone' | 'unknown';
 
-/** The URLs of a generation's pictures by position, or why there are none. */
-type Urls = readonly string[] | UrlAnswer;
+/** The answer for each unfinished picture of a generation by id, or the same for all. */
+type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
 
 /** The columns of a generation that a poll needs. */
 interface AskedGeneration {
@@ -30,27 +37,26 @@ interface AskedGeneration {
 }
 
 /** A claimed picture whose URL does not work. */
-export type FailedPicture = Pick<AvatarEntity, 'id' | 'generationId' | 'position' | 'sourceUrlAt'>;
+export type FailedPicture = Pick<AvatarEntity, 'id' | 'generationId' | 'sourceUrlAt'>;
 
 /** Requests fresh URLs of finished pictures, with one call for all pictures of a generation. */
 export class ResultUrls {
   /** Calls in progress, by generation: pictures that fail concurrently share a call. */
-  private readonly calls = new Map<string, Promise<Urls>>();
+  private readonly calls = new Map<string, Promise<Answers>>();
 
   constructor(private readonly deps: ResultUrlsDeps) {}
 
   /** Requests a newer URL for a picture, and for all unfinished pictures of its generation. */
   async refresh(picture: FailedPicture): Promise<UrlAnswer> {
-    const { generationId, position } = picture;
+    const { id, generationId } = picture;
     const call =
-      this.calls.get(generationId) ?? this.ask(picture).finally(() => this.calls.delete(generationId));
+      this.calls.get(generationId) ?? this.request(picture).finally(() => this.calls.delete(generationId));
     this.calls.set(generationId, call);
-    const urls = await call;
-    if (typeof urls === 'string') return urls;
-    return urls[position] === undefined ? 'gone' : 'fresh';
+    const answers = await call;
+    return typeof answers === 'string' ? answers : (answers.get(id) ?? 'unknown');
   }
 
-  private async ask({ id, generationId, sourceUrlAt }: FailedPicture): Promise<Urls> {
+  private async request({ id, generationId, sourceUrlAt }: FailedPicture): Promise<Answers> {
     const { budget, provider, sql } = this.deps;
     const [generation] = await sql.rows<AskedGeneration>(
       `SELECT g.provider, g.provider_ref, m.provider_ref AS model_ref,
@@ -63,16 +69,15 @@ export class ResultUrls {
     if (generation?.provider_ref == null || generation.provider !== provider.name) return 'gone';
     const { granted } = await budget.take('poll', 1);
     if (granted === 0) return 'unknown';
-    const urls = await this.urlsOf({ modelRef: generation.model_ref, ref: generation.provider_ref });
-    if (typeof urls !== 'string') await this.keep(generationId, urls);
-    return urls;
+    const results = await this.resultsOf({ modelRef: generation.model_ref, ref: generation.provider_ref });
+    return typeof results === 'string' ? results : this.keep(generationId, results);
   }
 
-  private async urlsOf(ref: GenerationRef): Promise<Urls> {
+  private async resultsOf(ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
     const { budget, provider, timeoutMs } = this.deps;
     try {
       const answer = await provider.generation(ref, AbortSignal.timeout(timeoutMs));
-      return answer.state === 'DONE' ? answer.results.map(({ url }) => url) : 'unknown';
+      return answer.state === 'DONE' ? answer.results : 'unknown';
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       if (error.outcome === 'LATER') await budget.pause(error.retryAfterMs ?? 0);
@@ -80,12 +85,33 @@ export class ResultUrls {
     }
   }
 
-  private async keep(generationId: string, urls: readonly string[]): Promise<void> {
-    await this.deps.sql.rows(
-      `UPDATE avatars a SET source_url = fresh.url, source_url_at = now()
-         FROM unnest($2::text[]) WITH ORDINALITY AS fresh (url, number)
-        WHERE a.generation_id = $1 AND a.position = fresh.number - 1 AND a.due_at IS NOT NULL`,
-      [generationId, urls],
+  /** Stores the URLs of the pictures that are found in the answer. */
+  private async keep(generationId: string, results: readonly UpstreamResult[]): Promise<Answers> {
+    const { sql } = this.deps;
+    const rows = await sql.rows<Recorded>(
+      `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
+              coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count
+         FROM avatars a JOIN generations g ON g.id = a.generation_id WHERE g.id = $1`,
+      [generationId],
     );
+    const urls = matchResults(rows, results, rows[0]?.count ?? 0);
+    const fresh = rows.flatMap(({ id }, index) => (urls[index] ? [{ id, url: urls[index] }] : []));
+    await sql.rows(
+      `UPDATE avatars a SET source_url = fresh.url, source_url_at = now()
+         FROM jsonb_to_recordset($1) AS fresh(id uuid, url text) WHERE a.id = fresh.id AND a.due_at IS NOT NULL`,
+      [JSON.stringify(fresh)],
+    );
+    return new Map(rows.map(({ id }, index) => [id, answerOf(urls[index])]));
   }
+}
+
+/** A picture of the generation, and the number of entries in the answer that recorded it. */
+interface Recorded extends RecordedResult {
+  id: string;
+  count: number;
+}
+
+function answerOf(url: string | null | undefined): UrlAnswer {
+  if (url === undefined) return 'unknown';
+  return url === null ? 'gone' : 'fresh';
 }

@@ -8,7 +8,7 @@ import { settleQuotas } from './quota-returns';
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
   models: ['ready_at'],
-  generations: ['results_expire_at', 'completed_at'],
+  generations: ['results_expire_at', 'result_count', 'completed_at'],
   both: [
     'status',
     'progress',

@@ -59,7 +59,7 @@ const faultSchema = z
     anywhere('no-id', 'duplicate-id'),
     anywhere('status-back'),
     anywhere('failed', 'image-not-valid', 'never-done'),
-    anywhere('fewer-results', 'no-results'),
+    anywhere('fewer-results', 'no-results', 'long-url'),
     anywhere('not-an-image', 'expired'),
   ])
   .superRefine((fault, context) => {
@@ -84,6 +84,7 @@ const allowedOperations: Partial<Record<string, readonly Operation[]>> = {
   'never-done': ['train', 'generate', 'instant', 'model', 'inference'],
   'fewer-results': ['generate', 'instant', 'inference'],
   'no-results': ['generate', 'instant', 'inference'],
+  'long-url': ['inference'],
   'not-an-image': ['result'],
   expired: ['result'],
 };

@@ -141,9 +141,16 @@ function ending(fault: Fault, body: Record<string, unknown>): object {
       return { status: 'DONE', data: [] };
     case 'fewer-results':
       return { data: Array.isArray(body.data) ? body.data.slice(0, -1) : body.data };
+    case 'long-url':
+      return { data: Array.isArray(body.data) ? body.data.map(withLongUrl) : body.data };
     default:
       return {};
   }
+}
+
+/** Makes the URL of the first result longer than the gateway accepts. */
+function withLongUrl(result: { url: string }, index: number): object {
+  return index === 0 ? { ...result, url: `${result.url}?${'x'.repeat(4_096)}` } : result;
 }
 
 function isSubmission({ on }: Fault): boolean {

@@ -96,11 +96,15 @@ export type UpstreamState =
 /** Why a job failed upstream. */
 export type UpstreamFailureCode = 'UPSTREAM_FAILED' | 'PHOTO_INVALID';
 
-/** A finished picture. Results are in the order of the prompts, if the upstream keeps it. */
+/**
+ * A finished picture. Results are in the order of the prompts, if the upstream keeps it; an entry that cannot be used
+ * keeps its position.
+ */
 export interface UpstreamResult {
+  /** The upstream's id of the picture, of at most 200 characters. */
   id?: string;
-  /** An http or https URL of at most `maxUrlLength` characters (guard.ts). */
-  url: string;
+  /** An http or https URL of at most `maxUrlLength` characters (guard.ts); null if the entry has no such URL. */
+  url: string | null;
 }
 
 /** The result of a check of the account; null where the answer does not state it. */

@@ -113,20 +113,35 @@ describe('picsart states of a generation', () => {
     ['urls', { status: 'success', urls: [a, b] }],
     ['urls as objects', { status: 'finished', urls: [{ url: a }, { url: b }] }],
     ['no word, but pictures', { data: [{ url: a }, { url: b }] }],
-    [
-      'unusable ones among them',
-      { status: 'DONE', data: [a, null, 7, { url: 'file:///etc/passwd' }, { url: 'no' }, {}, b] },
-    ],
   ])('finds the pictures in %s', async (_, body) => {
     const read = await calls.generationBy(answer(200, body));
     expect(read).toMatchObject({ state: 'DONE', results: [{ url: a }, { url: b }] });
+  });
+
+  it('keeps the position and the id of entries without a usable URL', async () => {
+    const unusable = [null, 7, 'no', ['x'], {}, { id: 'x-1' }, { id: 'x-2', url: 'file:///etc/passwd' }];
+    const badIds = ['x'.repeat(201), 'x 1', '', null, {}].map((id) => ({ id, url: b }));
+    const read = await calls.generationBy(answer(200, { status: 'DONE', data: [a, ...unusable, ...badIds] }));
+    expect(read).toMatchObject({ state: 'DONE' });
+    expect(read.state === 'DONE' && read.results).toEqual([
+      { url: a },
+      ...unusable.slice(0, 5).map(() => ({ url: null })),
+      { id: 'x-1', url: null },
+      { id: 'x-2', url: null },
+      ...badIds.map(() => ({ url: b })),
+    ]);
+  });
+
+  it('does not take entries without a usable URL as pictures of a job without a status', async () => {
+    for (const data of [[{ id: 'x-1' }], ['no']])
+      await expect(calls.generationBy(answer(200, { data }))).resolves.toMatchObject({ state: 'RUNNING' });
   });
 
   it('accepts result URLs up to the maximum length', async () => {
     const url = (length: number): string => 'https://cdn.example.com/'.padEnd(length, 'x');
     const data = [url(2_049), url(maxUrlLength), url(maxUrlLength + 1)];
     const read = await calls.generationBy(answer(200, { status: 'DONE', data }));
-    expect(read).toMatchObject({ results: [{ url: url(2_049) }, { url: url(maxUrlLength) }] });
+    expect(read).toMatchObject({ results: [{ url: url(2_049) }, { url: url(maxUrlLength) }, { url: null }] });
     const guard = createGuard({ allow: [] });
     for (const result of data.slice(0, 2)) expect(guard.checkUrl(result).href).toBe(result);
     expect(() => guard.checkUrl(data[2]!)).toThrow(GuardRefusal);
@@ -231,7 +246,7 @@ describe('picsart states inside an envelope', () => {
     [{ status: 'success', data: [{ status: 'FAILED' }] }, { state: 'FAILED' }],
     [
       { status: 'success', data: [{ status: 'FAILED' }, { url }] },
-      { state: 'DONE', results: [{ url }] },
+      { state: 'DONE', results: [{ url: null }, { url }] },
     ],
   ])('reads the status of a generation from %j', async (body, state) => {
     await expect(calls.generationBy(answer(200, body))).resolves.toMatchObject(state);

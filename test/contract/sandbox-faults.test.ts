@@ -163,6 +163,13 @@ describe('sandbox faults of polls', () => {
     expect(resultsOf(await calls.generationEnd(model, ref))).toHaveLength(1);
     await fault('inference', { kind: 'no-results' });
     expect(resultsOf(await calls.generationEnd(model, ref))).toHaveLength(0);
+    await fault('inference', { kind: 'long-url' });
+    await expect(calls.generationEnd(model, ref)).resolves.toMatchObject({
+      results: [
+        { id: `${ref}-0`, url: null },
+        { id: `${ref}-1`, url: expect.any(String) as string },
+      ],
+    });
     expect(resultsOf(await calls.generationEnd(model, ref))).toHaveLength(2);
   });
 });

@@ -109,6 +109,11 @@ const pictures: AnswerRow[] = [
     ...late,
   },
   delivering('DONE without pictures', 'FAILED UPSTREAM_FAILED', 0, { kind: 'no-results' }),
+  {
+    ...{ name: 'DONE with a URL that is too long', kind: 'generation', end: 'PARTIAL', avatars: 1 },
+    faults: [{ on: 'inference', kind: 'long-url', times: always }],
+    ...late,
+  },
   delivering('DONE with fewer pictures', 'PARTIAL', 1, { kind: 'fewer-results' }),
 ];
 

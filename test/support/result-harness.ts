@@ -28,6 +28,11 @@ export function answers(status: number): Delivery {
   return () => Promise.reject(new DownloadError('STATUS', 'The picture could not be fetched.', status));
 }
 
+/** A picture that differs for each path. */
+async function defaultPicture(url: string): Promise<Download> {
+  return fileOf(await paint(`#${sha256Of(Buffer.from(new URL(url).pathname)).slice(0, 6)}`))();
+}
+
 /** A small picture of one colour. */
 export function paint(background: string): Promise<Buffer> {
   return sharp({ create: { width: 64, height: 64, channels: 3, background } })
@@ -40,23 +45,21 @@ export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').upda
 /** Generations that are finished upstream, with scripted picture downloads. */
 export class ResultHarness {
   worker: JobProcess;
-  /** The content of each URL; a picture by default. */
+  /** The content of each URL; by default a picture that differs for each path. */
   readonly host = new Map<string, Delivery>();
   readonly fetched: string[] = [];
 
-  private constructor(
-    readonly jobs: JobHarness,
-    private readonly picture: Delivery,
-  ) {
+  private constructor(readonly jobs: JobHarness) {
     this.worker = jobs.process();
     jobs.pictures = async (url) => {
       this.fetched.push(url);
-      return (this.host.get(url) ?? this.picture)();
+      const delivery = this.host.get(url);
+      return delivery ? delivery() : defaultPicture(url);
     };
   }
 
   static async open(): Promise<ResultHarness> {
-    return new ResultHarness(await JobHarness.open(), fileOf(await paint('#357')));
+    return new ResultHarness(await JobHarness.open());
   }
 
   /** How often the upstream was polled for picture URLs. */
@@ -76,11 +79,11 @@ export class ResultHarness {
     this.jobs.provider.says((await this.jobs.row(job)).providerRef!, answer);
   }
 
-  /** Creates a generation of two pictures that is finished upstream. */
-  async finished(...urls: string[]): Promise<Job> {
+  /** Creates a generation that is finished upstream, with these pictures. */
+  async finished(...results: Parameters<typeof done>): Promise<Job> {
     const job = await this.jobs.generate();
     await this.worker.submit('generations');
-    await this.says(job, done(...urls));
+    await this.says(job, done(...results));
     await this.jobs.untilDue(job);
     await this.worker.poll('generations');
     this.jobs.provider.polls.clear();

@@ -73,7 +73,7 @@ export class SandboxCalls {
     style: string,
     prompt?: string,
     count = 1,
-  ): Promise<readonly UpstreamResult[]> {
+  ): Promise<readonly UsableResult[]> {
     return resultsOf(await this.generationEnd(modelRef, await this.generate(modelRef, style, prompt, count)));
   }
 
@@ -83,10 +83,14 @@ export class SandboxCalls {
   }
 }
 
-/** The results of a generation that must be done. */
-export function resultsOf(state: UpstreamState): readonly UpstreamResult[] {
+/** A picture with a URL. */
+type UsableResult = UpstreamResult & { url: string };
+
+/** The results of a generation that must be done; each must have a URL. */
+export function resultsOf(state: UpstreamState): readonly UsableResult[] {
   if (state.state !== 'DONE') throw new Error(`the generation ended as ${state.state}`);
-  return state.results;
+  if (state.results.some(({ url }) => url === null)) throw new Error('a result has no URL');
+  return state.results as readonly UsableResult[];
 }
 
 /** The content of a URL, which must exist. */

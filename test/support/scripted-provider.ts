@@ -11,6 +11,7 @@ import {
   type ProviderFacts,
   type TrainRequest,
   type UpstreamRefusal,
+  type UpstreamResult,
   type UpstreamState,
 } from '../../src/upstream/provider';
 
@@ -104,9 +105,12 @@ export function hasUnknownStatus(): PollAnswer {
   return { state: 'RUNNING', word: 'MARINATING', known: false, notice: {} };
 }
 
-/** The job is done, with pictures at these URLs. */
-export function done(...urls: string[]): PollAnswer {
-  return { state: 'DONE', results: urls.map((url) => ({ url })), notice: {} };
+/** The job is done, with these pictures, or with pictures at these URLs. */
+export function done(...results: (UpstreamResult | string | null)[]): PollAnswer {
+  const entries = results.map((result) =>
+    typeof result === 'string' || result === null ? { url: result } : result,
+  );
+  return { state: 'DONE', results: entries, notice: {} };
 }
 
 /** The job failed. */

@@ -19,7 +19,7 @@ export function readTraining(body: Body, httpStatus: number, notice: UpstreamNot
 /** Reads the state of a generation, whose pictures are in the answer. */
 export function readGeneration(body: Body, httpStatus: number, notice: UpstreamNotice): UpstreamState {
   const results = readResults(body);
-  const hasPictures = results !== null && results.length > 0;
+  const hasPictures = results?.some(({ url }) => url !== null) === true;
   const status = readJobStatus(body, hasPictures);
   // Related services answer a finished job with 200 and pictures, without a status.
   const isDone = status.isPresent ? status.meaning === 'DONE' : hasPictures && httpStatus === 200;

@@ -90,32 +90,32 @@ export function readReference(
 }
 
 /**
- * The finished pictures, from `data.urls`, `urls` or `data`, as strings or objects with a `url`; those without a
- * usable URL are left out.
+ * The finished pictures, from `data.urls`, `urls` or `data`, as strings or objects with a `url`. An
+ * entry without a usable URL keeps its position.
  * @returns null if the answer has no list, as opposed to an empty one
  */
 export function readResults(body: Record<string, unknown>): UpstreamResult[] | null {
   const lists = [asObject(body.data)?.urls, body.urls, body.data, asObject(body.data)?.url];
   const list = lists.map((value) => (typeof value === 'string' ? [value] : value)).find(Array.isArray) as
     unknown[] | undefined;
-  return list ? list.slice(0, maxResults).flatMap(readResult) : null;
+  return list ? list.slice(0, maxResults).map(readResult) : null;
 }
 
 /** A limit above the largest possible generation. */
 const maxResults = 1_000;
 
-const item = z.union([
-  z.string().transform((url) => ({ url, id: undefined })),
-  z.object({ url: z.string(), id: z.union([z.string(), z.number()]).optional().catch(undefined) }),
-]);
+const resultId = z.union([z.string(), z.number()]).transform(String).pipe(reference);
 
-function readResult(value: unknown): UpstreamResult[] {
-  const read = item.safeParse(value);
-  if (!read.success || !URL.canParse(read.data.url)) return [];
-  const url = new URL(read.data.url);
-  if (url.href.length > maxUrlLength || !/^https?:$/.test(url.protocol)) return [];
-  const id = reference.safeParse(String(read.data.id ?? ''));
-  return [{ url: url.href, id: id.success ? id.data : undefined }];
+function readResult(value: unknown): UpstreamResult {
+  const fields = asObject(value);
+  const id = resultId.safeParse(fields?.id);
+  return { url: readResultUrl(fields ? fields.url : value), id: id.success ? id.data : undefined };
+}
+
+function readResultUrl(value: unknown): string | null {
+  if (typeof value !== 'string' || !URL.canParse(value)) return null;
+  const { href, protocol } = new URL(value);
+  return href.length <= maxUrlLength && /^https?:$/.test(protocol) ? href : null;
 }
 
 /** The progress in percent, if the body has it; a number between 0 and 1 is read as a fraction. */
