@@ -15,7 +15,12 @@ import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
 import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
 import { AvatarEntity, type ResultFailure } from './avatar.entity';
-import { DuplicatePicture, type Attempt, type AvatarRepository, type StoredPicture } from './avatar.repository';
+import {
+  DuplicatePicture,
+  type Attempt,
+  type AvatarRepository,
+  type StoredPicture,
+} from './avatar.repository';
 import type { ResultUrls, UrlAnswer } from './result-urls';
 
 /** Counters of pictures, for metrics. */
