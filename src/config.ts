@@ -1,6 +1,5 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isNetwork } from './core/networks';
+import { isLoopback, isNetwork } from './core/networks';
 import { picsartFacts } from './upstream/picsart/facts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -202,11 +201,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const problems = contradictions(config);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
-}
-
-/** Whether a host name or address is loopback. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 /** Whether the host of a URL is loopback or unspecified, and so not reachable from other machines. */

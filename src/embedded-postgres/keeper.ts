@@ -1,5 +1,6 @@
 import type { Logger } from '../core/logger';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres';
+import { isTaken } from './process';
 
 /** The interval between checks of the server, in milliseconds. */
 const lookMs = 500;
@@ -43,7 +44,7 @@ export class EmbeddedKeeper {
   }
 
   private look(): void {
-    if (this.restarting || isAlive(this.server.pid)) return;
+    if (this.restarting || isTaken(this.server.pid)) return;
     this.logger.error({ pid: this.server.pid }, 'the embedded PostgreSQL has died; restarting');
     this.restarting = this.restart().finally(() => {
       this.restarting = undefined;
@@ -64,14 +65,5 @@ export class EmbeddedKeeper {
       if (this.stopping.signal.aborted) return;
       this.logger.error({ err: error }, 'the embedded PostgreSQL could not be restarted yet');
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

@@ -1,4 +1,5 @@
 import { notFound } from '../core/errors';
+import { mapIterator } from '../core/map-iterator';
 import { camelRow, type Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
@@ -100,7 +101,7 @@ export class GenerationSubscriptions {
       isLast: (news) => news === 'ended',
     });
     await following.opened;
-    return onlyAvatars(following);
+    return mapIterator(following, avatarIn);
   }
 
   /** Sends each stored avatar of a model: the newest existing ones, then new ones until the model is deleted. */
@@ -128,7 +129,7 @@ export class GenerationSubscriptions {
       isLast: () => false,
     });
     await following.opened;
-    return onlyAvatars(following);
+    return mapIterator(following, avatarIn);
   }
 
   private async find(viewer: Viewer, id: string): Promise<GenerationEntity & Place> {
@@ -157,25 +158,7 @@ function refuseDeleted(event: StoredEvent, what: 'generation' | 'model', id: str
   if (event.kind === 'DELETED' && isWhole) throw notFound(what, `${what}Id`);
 }
 
-/** Filters out the end marker: the iterator ends with it. */
-function onlyAvatars(
-  following: AsyncIterableIterator<Followed<AvatarNews>, undefined>,
-): AsyncIterableIterator<Followed<AvatarPayload>> {
-  return {
-    async next() {
-      for (;;) {
-        const { value, done } = await following.next();
-        if (done) return { value: undefined, done: true };
-        const { item, ...event } = value;
-        if (item !== 'ended') return { value: { ...event, item }, done: false };
-      }
-    },
-    async return() {
-      await following.return?.();
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+/** The avatar in a message; undefined for the end marker, with which the iterator ends. */
+function avatarIn({ item, ...event }: Followed<AvatarNews>): Followed<AvatarPayload> | undefined {
+  return item === 'ended' ? undefined : { ...event, item };
 }

@@ -1,16 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { Credentials } from '../auth/authentication';
 import { localViewer, type Viewer } from '../core/viewer';
-
-/** The credentials of a request, not yet verified. */
-export interface Credentials {
-  /** All `Authorization` headers: `Bearer …`. */
-  readonly authorization?: readonly string[];
-  /** All `X-Likeness-Owner` headers: the user that the holder of an API key acts for. */
-  readonly onBehalfOf?: readonly string[];
-  /** The payload of a WebSocket's `connection_init`: browsers cannot send headers there. */
-  readonly connectionParams?: unknown;
-  readonly remoteAddress: string;
-}
 
 /**
  * Authenticates a caller, once per request or WebSocket `connection_init`.
@@ -29,6 +19,5 @@ export function credentialsOf(request: IncomingMessage, connectionParams?: unkno
     authorization: request.headersDistinct.authorization,
     onBehalfOf: request.headersDistinct['x-likeness-owner'],
     connectionParams,
-    remoteAddress: request.socket.remoteAddress ?? '',
   };
 }

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../core/logger';
+import { isLoopback } from '../core/networks';
 import { rawAnswer } from './answers';
 import { callerOf, plainAddress, type ClientAddresses } from './client-address';
 import { endSoon } from './end-soon';
-import { isLoopbackAddress } from './origins';
 
 /** Limits of the connections of this process. */
 export interface ConnectionLimits {
@@ -100,7 +100,7 @@ export class Connections {
   private countedAddress({ remoteAddress = '' }: Socket): string | null {
     const { limits, addresses } = this.options;
     const address = plainAddress(remoteAddress);
-    const isExempt = addresses.isTrusted(address) || (!limits.countsLoopback && isLoopbackAddress(address));
+    const isExempt = addresses.isTrusted(address) || (!limits.countsLoopback && isLoopback(address));
     return isExempt ? null : callerOf(address);
   }
 

@@ -2,9 +2,9 @@ import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { loggableError } from '../core/loggable-error';
 import type { Logger } from '../core/logger';
+import { isLoopback } from '../core/networks';
 import { answerJson, answerText } from './answers';
 import type { Exchange, Route } from './exchange';
-import { isLoopbackAddress } from './origins';
 
 /** A dependency that must work for the process to be ready. */
 export interface HealthCheck {
@@ -91,7 +91,7 @@ function answerAlive({ response }: Exchange): void {
 
 async function answerMetrics({ request, response }: Exchange, metrics: Metrics): Promise<void> {
   const isProxied = proxyHeaders.some((name) => request.headers[name] !== undefined);
-  if (isProxied || !isLoopbackAddress(request.socket.remoteAddress)) {
+  if (isProxied || !isLoopback(request.socket.remoteAddress ?? '')) {
     throw new DomainError('NOT_FOUND', 'Not found.');
   }
   answerText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../core/networks';
 import type { Headers } from './answers';
 
 /** Options of {@link Origins}. */
@@ -31,7 +31,7 @@ export class Origins {
   isHostKnown(host: string | undefined): boolean {
     if (!this.isLocalOnly) return true;
     if (host === undefined) return false;
-    return host.toLowerCase() === this.publicHost || isLoopbackName(host);
+    return host.toLowerCase() === this.publicHost || isLoopback(host.replace(/:\d+$/, ''));
   }
 
   /** Whether a browser sent the request for a page of a foreign, not allowed origin. Other clients send no origin. */
@@ -65,14 +65,4 @@ export class Origins {
       'access-control-max-age': 600,
     };
   }
-}
-
-/** Whether a socket's address is a loopback address. */
-export function isLoopbackAddress(address: string | undefined): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
-}
-
-function isLoopbackName(host: string): boolean {
-  const name = host.replace(/:\d+$/, '').toLowerCase();
-  return name === 'localhost' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
 }

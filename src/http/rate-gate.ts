@@ -1,24 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RateLimiter, RatePolicy } from '../auth/rate-limiter';
 import { DomainError } from '../core/errors';
+import { isLoopback } from '../core/networks';
 import type { Viewer } from '../core/viewer';
 import { callerOf, type ClientAddresses } from './client-address';
-import { isLoopbackAddress } from './origins';
-
-/** A quota per fixed window. */
-export interface RatePolicy {
-  readonly name: string;
-  readonly quota: number;
-  readonly windowMs: number;
-}
-
-/** Counts operations. */
-export interface RateCounter {
-  take(
-    policy: RatePolicy,
-    subject: string,
-    count: number,
-  ): { readonly isAllowed: boolean; readonly remaining: number; readonly resetsInMs: number };
-}
 
 /** A rate limit. Null disables it. */
 export interface RateRule {
@@ -29,7 +14,7 @@ export interface RateRule {
 
 /** Options of {@link RateGate}. */
 export interface RateGateOptions {
-  readonly counter: RateCounter;
+  readonly counter: Pick<RateLimiter, 'take'>;
   readonly addresses: ClientAddresses;
   readonly owner: RateRule | null;
   readonly address: RateRule | null;
@@ -69,7 +54,7 @@ export class RateGate {
   private count({ policy, countsLoopback }: RateRule, subject: string, asking: Asking, count: number): void {
     const { counter, addresses } = this.options;
     if (count === 0) return;
-    if (!countsLoopback && isLoopbackAddress(addresses.of(asking.request))) return;
+    if (!countsLoopback && isLoopback(addresses.of(asking.request))) return;
     const { isAllowed, remaining, resetsInMs } = counter.take(policy, subject, count);
     const seconds = Math.ceil(resetsInMs / 1_000);
     const { name, quota, windowMs } = policy;

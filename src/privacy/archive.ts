@@ -1,3 +1,4 @@
+import { mapIterator } from '../core/map-iterator';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/personal-events';
@@ -72,10 +73,10 @@ avatars/   your avatars
 async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
   const { account, photos, models, generations, avatars } = data;
   const sections: Record<string, AsyncIterable<object>> = {
-    models: mapped(models.list(sql, person), (row) => models.recordOf(row)),
-    generations: mapped(generations.list(sql, person), (row) => generations.recordOf(row)),
-    avatars: mapped(avatars.list(sql, person), (row) => avatars.recordOf(row)),
-    photos: mapped(photos.list(sql, person), (row) => photos.recordOf(row)),
+    models: mapIterator(models.list(sql, person), (row) => models.recordOf(row)),
+    generations: mapIterator(generations.list(sql, person), (row) => generations.recordOf(row)),
+    avatars: mapIterator(avatars.list(sql, person), (row) => avatars.recordOf(row)),
+    photos: mapIterator(photos.list(sql, person), (row) => photos.recordOf(row)),
     paidCalls: attemptsOf(sql, jobKinds, person),
     events: eventsOf(sql, person),
     booked: account.bookings(sql, person),
@@ -94,13 +95,6 @@ async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): Async
     yield '\n]';
   }
   yield '\n}\n';
-}
-
-async function* mapped<Row>(
-  rows: AsyncIterable<Row>,
-  recordOf: (row: Row) => object,
-): AsyncGenerator<object> {
-  for await (const row of rows) yield recordOf(row);
 }
 
 /** Calls `check` before each item. */

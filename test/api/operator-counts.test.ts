@@ -47,7 +47,7 @@ const tables = new Set(['models', 'generations', 'avatars', 'submissions']);
 
 /** The large tables that a statement reads completely. */
 async function fullScans(text: string): Promise<string[]> {
-  const parameters = /\$1/.test(text) ? ['local', null] : [];
+  const parameters = text.includes('$1') ? ['local', null] : [];
   const { rows } = await database.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
     `EXPLAIN (FORMAT JSON) ${text}`,
     parameters,

@@ -18,6 +18,7 @@ import {
 import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
+import { mapIterator } from '../../core/map-iterator';
 import type { GraphQLContext } from '../../graphql/context';
 import { formatError } from '../../graphql/errors';
 import { renewContext } from '../context';
@@ -132,7 +133,7 @@ export class Operations {
       return { errors: [wrapped(error)] };
     }
     if (!isAsyncIterable(source)) return source;
-    return mapped(source, (rootValue) =>
+    return mapIterator(source, (rootValue) =>
       this.execute({ ...args, rootValue, contextValue: renewContext(context) }),
     );
   }
@@ -235,29 +236,4 @@ function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value
 
 async function close(source: AsyncIterable<unknown> | ExecutionResult): Promise<void> {
   if (isAsyncIterable(source)) await source[Symbol.asyncIterator]().return?.();
-}
-
-/**
- * Maps a source of events, one at a time. Not a generator function, because its `return` would wait for the next event
- * before releasing the source.
- */
-function mapped<Event, Result>(
-  source: AsyncIterable<Event>,
-  map: (event: Event) => Promise<Result>,
-): AsyncIterableIterator<Result> {
-  const events = source[Symbol.asyncIterator]();
-  const done = { done: true, value: undefined } as const;
-  return {
-    async next() {
-      const event = await events.next();
-      return event.done ? done : { done: false, value: await map(event.value) };
-    },
-    async return() {
-      await events.return?.();
-      return done;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

@@ -1,0 +1,28 @@
+/**
+ * Maps the items of a source, one at a time; items mapped to undefined are skipped. Not a generator function, because
+ * its `return` would wait for the next item before releasing the source.
+ */
+export function mapIterator<Item, Result>(
+  source: AsyncIterable<Item>,
+  map: (item: Item) => Result | undefined | Promise<Result | undefined>,
+): AsyncIterableIterator<Result> {
+  const items = source[Symbol.asyncIterator]();
+  const done = { done: true, value: undefined } as const;
+  return {
+    async next() {
+      for (;;) {
+        const item = await items.next();
+        if (item.done) return done;
+        const value = await map(item.value);
+        if (value !== undefined) return { done: false, value };
+      }
+    },
+    async return() {
+      await items.return?.();
+      return done;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
