@@ -14,6 +14,16 @@ export interface NewEvent {
   payload: object;
 }
 
+/** The position of a stream: its last sequence number, and the first one of which the event is still stored. */
+export interface StreamPosition {
+  sequence: number;
+  oldest: number;
+}
+
+/** SQL: the columns of {@link StreamPosition} for the stream `s`. If no event is stored, the next one is the oldest. */
+export const streamPosition = `s.sequence::float8 AS sequence,
+  coalesce((SELECT min(e.sequence) FROM events e WHERE e.stream_id = s.id), s.sequence + 1)::float8 AS oldest`;
+
 /** Creates the stream of a new model, or of a generation without model, in the transaction that creates the subject. */
 export async function openStream(sql: Sql, streamId: string, owner: string): Promise<void> {
   await sql.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [streamId, owner]);

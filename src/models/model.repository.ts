@@ -1,5 +1,88 @@
+import type { ConsentColumns } from '../accounts/consent';
+import { inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import type { ModelEntity } from './model.entity';
+import { streamPosition, type StreamPosition } from '../events/event-log';
+import { queueDeadlineMs } from '../jobs/job';
+import { ModelEntity } from './model.entity';
+import type { ModelStatus } from './model.state';
+
+/** A page of an owner's models, newest first, after the one with id `after`. */
+export interface ModelsRequest {
+  first: number;
+  after: string | null;
+  status: ModelStatus | null;
+  type: ModelEntity['type'] | null;
+}
+
+/** A model with the photos it was trained from, by UUID, in their order. */
+export type ModelWithPhotos = ModelEntity & { photoIds: string[] };
+
+/** Inserts a QUEUED model with its photos, in the given order. */
+export async function insertModel(
+  sql: Sql,
+  row: Pick<ModelEntity, 'id' | 'owner' | 'provider' | 'name' | 'type'> & ConsentColumns,
+  photoIds: readonly string[],
+): Promise<ModelEntity> {
+  const [model] = await sql.entities(
+    ModelEntity,
+    `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms') RETURNING *`,
+    [
+      ...[row.id, row.owner, row.provider, row.name, row.type, photoIds.length],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs],
+    ],
+  );
+  await sql.rows(
+    `INSERT INTO model_photos (model_id, photo_id, position)
+     SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,
+    [row.id, photoIds],
+  );
+  return model!;
+}
+
+/** Returns up to `first` + 1 models, so that the caller can detect another page. */
+export function listModels(
+  sql: Sql,
+  owner: string,
+  { first, after, status, type }: ModelsRequest,
+): Promise<ModelEntity[]> {
+  return sql.entities(
+    ModelEntity,
+    `SELECT * FROM models
+      WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
+      ORDER BY id DESC LIMIT $5`,
+    [owner, after, status, type, first + 1],
+  );
+}
+
+/** Renames the owner's model; returns null if it does not exist. */
+export async function renameModel(
+  sql: Sql,
+  owner: string,
+  id: string,
+  name: string,
+): Promise<ModelEntity | null> {
+  const [model] = await sql.entities(
+    ModelEntity,
+    'UPDATE models SET name = $3, updated_at = now() WHERE id = $1 AND owner = $2 RETURNING *',
+    [id, owner, name],
+  );
+  return model ?? null;
+}
+
+/** The owner's model and the position of its stream, read in one statement. */
+export async function findModelInStream(
+  sql: Sql,
+  owner: string,
+  id: string,
+): Promise<(ModelEntity & StreamPosition) | null> {
+  const [row] = await sql.entities<ModelEntity, StreamPosition>(
+    ModelEntity,
+    `SELECT m.*, ${streamPosition} FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
+    [id, owner],
+  );
+  return row ?? null;
+}
 
 /** The durations of the last fifty trainings of the same type, in milliseconds. */
 export async function trainingDurations(
@@ -12,4 +95,33 @@ export async function trainingDurations(
     [provider, type],
   );
   return rows.map(({ ms }) => ms);
+}
+
+/** Locks at most `limit` of a person's models. See {@link PersonalModelService.lockSome}. */
+export async function lockModelsOf(
+  sql: Sql,
+  { owner, until }: Person,
+  isUnderWay: boolean,
+  limit: number,
+): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM models WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
+      ORDER BY id LIMIT $4 FOR UPDATE`,
+    [owner, until, isUnderWay, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A person's models, oldest first. */
+export function modelsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<ModelWithPhotos> {
+  return inBatches<ModelWithPhotos>((last, limit) =>
+    sql.entities<ModelEntity, { photoIds: string[] }>(
+      ModelEntity,
+      `SELECT m.*, ARRAY(SELECT photo_id FROM model_photos WHERE model_id = m.id ORDER BY position) AS "photoIds"
+         FROM models m
+        WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
+        ORDER BY id LIMIT $4`,
+      [owner, until, last?.id ?? null, limit],
+    ),
+  );
 }

@@ -6,16 +6,15 @@ import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { excerpt } from '../core/excerpt';
 import { toGlobalId } from '../core/ids';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log';
-import { queueDeadlineMs } from '../jobs/job';
-import { eventOf, type JobRepository } from '../jobs/job.repository';
+import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
-import type { ModelStatus } from './model.state';
+import { insertModel, listModels, renameModel, type ModelsRequest } from './model.repository';
 
 /** The input of {@link ModelService.train}. */
 export interface TrainRequest {
@@ -27,14 +26,6 @@ export interface TrainRequest {
   provider: string | null;
   consent?: Consent | null;
   idempotencyKey: string | null;
-}
-
-/** A page of the viewer's models, newest first, after the one with id `after`. */
-export interface ModelsRequest {
-  first: number;
-  after: string | null;
-  status: ModelStatus | null;
-  type: AvatarType | null;
 }
 
 export interface ModelServiceDeps {
@@ -78,36 +69,21 @@ export class ModelService {
   }
 
   /** The viewer's models with the given ids, in the order of the ids. */
-  async findMany(viewer: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      'SELECT * FROM models WHERE id = ANY($1) AND owner = $2',
-      [ids, viewer.owner],
-    );
-    const byId = new Map(rows.map((row) => [row.id, camelRow<ModelEntity>(row)]));
-    return ids.map((id) => byId.get(id) ?? null);
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
+    return findJobs(this.deps.database, modelKind, owner, ids);
   }
 
   /** Returns up to `first` + 1 models, so that the caller can detect another page. */
-  async list(viewer: Viewer, { first, after, status, type }: ModelsRequest): Promise<ModelEntity[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM models
-        WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
-        ORDER BY id DESC LIMIT $5`,
-      [viewer.owner, after, status, type, first + 1],
-    );
-    return rows.map((row) => camelRow<ModelEntity>(row));
+  list({ owner }: Viewer, request: ModelsRequest): Promise<ModelEntity[]> {
+    return listModels(this.deps.database, owner, request);
   }
 
   async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
     const { database, store } = this.deps;
     checkName(name, 'name');
     const renamed = await transactionFor(database, viewer, async (sql) => {
-      const [row] = await sql.rows<Record<string, unknown>>(
-        'UPDATE models SET name = $3, updated_at = now() WHERE id = $1 AND owner = $2 RETURNING *',
-        [id, viewer.owner, name.trim()],
-      );
-      if (!row) throw notFound('model');
-      const model = camelRow<ModelEntity>(row);
+      const model = await renameModel(sql, viewer.owner, id, name.trim());
+      if (!model) throw notFound('model');
       await appendEvents(sql, [eventOf(modelKind, model)]);
       return model;
     });
@@ -153,7 +129,7 @@ export class ModelService {
 
   private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
-    const { consentVersion, consentAt } = consents.check(request.consent ?? null);
+    const consent = consents.check(request.consent ?? null);
     await photos.holdForTraining(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
     const linked = await photos.addFromUrls(
       sql,
@@ -162,19 +138,8 @@ export class ModelService {
       (index) => `input.photoUrls[${index}]`,
     );
     const photoIds = [...request.photoIds, ...linked];
-    const [row] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms') RETURNING *`,
-      [
-        ...[id, viewer.owner, provider.name, request.name.trim(), request.type, photoIds.length],
-        ...[consentVersion, consentAt, queueDeadlineMs],
-      ],
-    );
-    await sql.rows(
-      `INSERT INTO model_photos (model_id, photo_id, position) SELECT $1, photo_id, ordinal - 1 FROM unnest($2::uuid[]) WITH ORDINALITY AS p(photo_id, ordinal)`,
-      [id, photoIds],
-    );
-    const model = camelRow<ModelEntity>(row!);
+    const row = { id, owner: viewer.owner, provider: provider.name, name: request.name.trim() };
+    const model = await insertModel(sql, { ...row, type: request.type, ...consent }, photoIds);
     await openStream(sql, id, viewer.owner);
     await appendEvents(sql, [eventOf(modelKind, model)]);
     await audit(sql, viewer, {

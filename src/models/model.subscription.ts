@@ -1,10 +1,10 @@
 import { notFound } from '../core/errors';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
 import { follow, type Following, type CurrentState } from '../events/follow';
-import type { ModelEntity } from './model.entity';
 import { readModelPayload, type ModelEventPayload } from './model.job';
+import { findModelInStream } from './model.repository';
 import { unfinishedModelStates } from './model.state';
 
 const isEnd = (status: string): boolean => !(unfinishedModelStates as readonly string[]).includes(status);
@@ -37,17 +37,9 @@ export class ModelSubscriptions {
   }
 
   private async present(viewer: Viewer, id: string): Promise<CurrentState<ModelEventPayload>> {
-    const [row] = await this.sql.rows<
-      Record<string, unknown> & { stream_sequence: string; oldest: string | null }
-    >(
-      `SELECT m.*, s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = m.id) AS oldest
-         FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
-      [id, viewer.owner],
-    );
-    if (!row) throw notFound('model', 'modelId');
-    const model = camelRow<ModelEntity>(row);
-    const sequence = Number(row.stream_sequence);
-    const oldest = row.oldest === null ? sequence + 1 : Number(row.oldest);
+    const model = await findModelInStream(this.sql, viewer.owner, id);
+    if (!model) throw notFound('model', 'modelId');
+    const { sequence, oldest } = model;
     return { sequence, oldest, items: [model], ended: isEnd(model.status) };
   }
 }

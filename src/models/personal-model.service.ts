@@ -1,13 +1,10 @@
 import { toGlobalId } from '../core/ids';
-import { inBatches, type Person } from '../core/person';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import { endStreams } from '../events/event-log';
+import { deleteJobs } from '../jobs/job.repository';
 import { detachSubmissions } from '../jobs/submission.repository';
-import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
-
-/** A model with the photos it was trained from, by UUID, in their order. */
-type ModelWithPhotos = ModelEntity & { photoIds: string[] };
+import { lockModelsOf, modelsOf, type ModelWithPhotos } from './model.repository';
 
 /** Erasure and export of a person's models. */
 export class PersonalModelService {
@@ -16,14 +13,7 @@ export class PersonalModelService {
    * @param isUnderWay - only models with unfinished work
    * @returns their UUIDs, at most `limit`
    */
-  async lockSome(sql: Sql, { owner, until }: Person, isUnderWay: boolean, limit: number): Promise<string[]> {
-    const rows = await sql.rows<{ id: string }>(
-      `SELECT id FROM models WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
-        ORDER BY id LIMIT $4 FOR UPDATE`,
-      [owner, until, isUnderWay, limit],
-    );
-    return rows.map(({ id }) => id);
-  }
+  readonly lockSome = lockModelsOf;
 
   /**
    * Deletes models that this transaction has locked, and ends their streams. The caller has deleted their avatars,
@@ -31,23 +21,12 @@ export class PersonalModelService {
    */
   async deleteLocked(sql: Sql, ids: readonly string[]): Promise<void> {
     await detachSubmissions(sql, modelKind, ids);
-    await sql.rows('DELETE FROM models WHERE id = ANY($1)', [ids]);
+    await deleteJobs(sql, modelKind, ids);
     await endStreams(sql, ids, 'MODEL');
   }
 
   /** The person's models, oldest first. */
-  list(sql: Sql, { owner, until }: Person): AsyncGenerator<ModelWithPhotos> {
-    return inBatches<ModelWithPhotos>(async (last, limit) => {
-      const rows = await sql.rows<Record<string, unknown>>(
-        `SELECT m.*, ARRAY(SELECT photo_id FROM model_photos WHERE model_id = m.id ORDER BY position) AS photo_ids
-           FROM models m
-          WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-          ORDER BY id LIMIT $4`,
-        [owner, until, last?.id ?? null, limit],
-      );
-      return rows.map((row) => camelRow<ModelWithPhotos>(row));
-    });
-  }
+  readonly list = modelsOf;
 
   /** The record of a model in the person's export. */
   recordOf(model: ModelWithPhotos): object {
