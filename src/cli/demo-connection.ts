@@ -12,9 +12,9 @@ export interface ConnectionOptions {
   /** A token or API key if the server requires authentication. */
   token?: string;
   /** How long to retry while the server is unavailable, in milliseconds. */
-  patienceMs: number;
+  maxUnavailableMs: number;
   /** Prints a message when the server becomes unavailable or available again. */
-  say: (line: string) => void;
+  print: (line: string) => void;
 }
 
 const uploadAnswer = z.object({ message: z.string().optional() });
@@ -51,8 +51,8 @@ export class DemoConnection {
    * Sends a query or mutation until it is answered.
    * @throws Refusal on a permanent error; Unavailable after the time limit
    */
-  ask<Data>(operation: DemoOperation<Data>, variables: Record<string, unknown>): Promise<Data> {
-    return this.untilAnswered(async () => {
+  request<Data>(operation: DemoOperation<Data>, variables: Record<string, unknown>): Promise<Data> {
+    return this.retryUntilAnswered(async () => {
       const response = await fetch(`${this.options.url}/graphql`, {
         method: 'POST',
         headers: { ...this.headers, 'content-type': 'application/json', accept: 'application/json' },
@@ -68,7 +68,7 @@ export class DemoConnection {
    * @returns the reason of the refusal; null if it was accepted
    */
   upload(url: string, headers: Record<string, string>, bytes: Buffer): Promise<string | null> {
-    return this.untilAnswered(async () => {
+    return this.retryUntilAnswered(async () => {
       const signal = AbortSignal.timeout(uploadMs);
       const response = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes), signal });
       const { message } = parsed(uploadAnswer, await jsonOf(response));
@@ -81,7 +81,7 @@ export class DemoConnection {
    * @throws Refusal if the content does not match its announced size and hash
    */
   download(url: string, { byteSize, sha256 }: { byteSize: number; sha256: string }): Promise<Buffer> {
-    return this.untilAnswered(async () => {
+    return this.retryUntilAnswered(async () => {
       const response = await fetch(url, { signal: AbortSignal.timeout(requestMs) });
       if (!response.ok) throw new Unavailable(`HTTP status ${response.status}`);
       const bytes = await readUpTo(byteSize, response.body!);
@@ -118,7 +118,7 @@ export class DemoConnection {
         signal.removeEventListener('abort', leave);
       }
     };
-    if (!signal.aborted) await this.untilAnswered(once);
+    if (!signal.aborted) await this.retryUntilAnswered(once);
   }
 
   /** Closes the socket. */
@@ -126,7 +126,7 @@ export class DemoConnection {
     await this.socket.dispose();
   }
 
-  private async untilAnswered<Result>(work: () => Promise<Result>): Promise<Result> {
+  private async retryUntilAnswered<Result>(work: () => Promise<Result>): Promise<Result> {
     for (;;) {
       try {
         const result = await work();
@@ -142,18 +142,18 @@ export class DemoConnection {
   private onAvailable(): void {
     if (this.unavailableSinceMs === null) return;
     this.unavailableSinceMs = null;
-    this.options.say('The server is available again; continuing.');
+    this.options.print('The server is available again; continuing.');
   }
 
   private onUnavailable(fault: Error): void {
     if (!(fault instanceof Unavailable)) throw fault;
-    const { url, patienceMs, say } = this.options;
+    const { url, maxUnavailableMs, print } = this.options;
     if (this.unavailableSinceMs === null) {
       this.unavailableSinceMs = Date.now();
-      say(`The server is unavailable (${fault.message}). Retrying.`);
+      print(`The server is unavailable (${fault.message}). Retrying.`);
     }
-    if (Date.now() - this.unavailableSinceMs < patienceMs) return;
-    const seconds = Math.round(patienceMs / 1_000);
+    if (Date.now() - this.unavailableSinceMs < maxUnavailableMs) return;
+    const seconds = Math.round(maxUnavailableMs / 1_000);
     throw new Unavailable(
       `${url} was unavailable for ${seconds} s (${fault.message}). Check that a server is running there.`,
     );

@@ -14,14 +14,14 @@ const jobMessage = job.extend({ cursor: z.string() });
 /** The state of a model or generation in queries and subscriptions. */
 export type DemoJob = z.output<typeof job>;
 
-const slot = z.object({
+const uploadSlot = z.object({
   photo: withId,
   uploadUrl: z.string(),
   headers: z.array(z.object({ name: z.string(), value: z.string() })),
 });
 
 /** An upload slot of a photo. */
-export type DemoSlot = z.output<typeof slot>;
+export type DemoUploadSlot = z.output<typeof uploadSlot>;
 
 /** Variables: none. */
 export const offeredStyles: DemoOperation<{ styles: { id: string }[] }> = {
@@ -30,13 +30,13 @@ export const offeredStyles: DemoOperation<{ styles: { id: string }[] }> = {
 };
 
 /** Variables: `input`. */
-export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoSlot[] } }> = {
+export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoUploadSlot[] } }> = {
   query: `mutation CreatePhotoUploads($input: CreatePhotoUploadsInput!) {
     payload: createPhotoUploads(input: $input) {
       uploads { photo { id } uploadUrl headers { name value } }
     }
   }`,
-  data: z.object({ payload: z.object({ uploads: z.array(slot) }) }),
+  data: z.object({ payload: z.object({ uploads: z.array(uploadSlot) }) }),
 };
 
 /** Variables: `input`. */
@@ -61,7 +61,7 @@ export interface DemoJobKind {
   progress: DemoOperation<{ event: DemoJob & { cursor: string } }>;
   now: DemoOperation<{ job: DemoJob | null }>;
   /** The status of success. */
-  goodEnd: string;
+  success: string;
   /** The mutation that retries the job, which is paid again. */
   retry: string;
 }
@@ -79,7 +79,7 @@ export const training: DemoJobKind = {
     query: `query Model($id: ID!) { job: model(id: $id) { ${jobFields} } }`,
     data: z.object({ job: job.nullable() }),
   },
-  goodEnd: 'READY',
+  success: 'READY',
   retry: 'retryModel',
 };
 
@@ -96,7 +96,7 @@ export const generation: DemoJobKind = {
     query: `query Generation($id: ID!) { job: generation(id: $id) { ${jobFields} } }`,
     data: z.object({ job: job.nullable() }),
   },
-  goodEnd: 'COMPLETED',
+  success: 'COMPLETED',
   retry: 'retryGeneration',
 };
 

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Refusal } from './demo-answers';
 import type { DemoConnection } from './demo-connection';
-import { createPhotoUploads, type DemoSlot } from './demo-operations';
+import { createPhotoUploads, type DemoUploadSlot } from './demo-operations';
 
 /** Content types by file extension; the server checks the content. */
 const contentTypes: ReadonlyMap<string, string> = new Map([
@@ -23,20 +23,21 @@ export interface PhotoFile {
 }
 
 /** Prints a line of progress. */
-type Say = (line: string) => void;
+type Print = (line: string) => void;
 
 /**
  * Reads the photos of a folder, ordered by name.
  * @throws Refusal if there are none; a file system error if it cannot be read
  */
-export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]> {
+export async function readFolder(folder: string, print: Print): Promise<PhotoFile[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries
     .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
-  if (names.length > maxPhotos) say(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
+  if (names.length > maxPhotos)
+    print(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
   return Promise.all(
     names.slice(0, maxPhotos).map(async (filename) => ({
       filename,
@@ -53,13 +54,13 @@ export async function readFolder(folder: string, say: Say): Promise<PhotoFile[]>
 export async function uploadPhotos(
   connection: DemoConnection,
   files: readonly PhotoFile[],
-  say: Say,
+  print: Print,
 ): Promise<string[]> {
-  const { slots, accepted } = await createSlots(connection, files, say);
+  const { slots, accepted } = await createSlots(connection, files, print);
   const ids: (string | null)[] = [];
   for (let first = 0; first < accepted.length; first += maxConcurrentUploads) {
     const batch = accepted.slice(first, first + maxConcurrentUploads);
-    const sent = batch.map((file, index) => send(connection, file, slots[first + index]!, say));
+    const sent = batch.map((file, index) => send(connection, file, slots[first + index]!, print));
     ids.push(...(await Promise.all(sent)));
   }
   return ids.filter((id) => id !== null);
@@ -69,18 +70,18 @@ export async function uploadPhotos(
 async function createSlots(
   connection: DemoConnection,
   files: readonly PhotoFile[],
-  say: Say,
-): Promise<{ slots: DemoSlot[]; accepted: readonly PhotoFile[] }> {
+  print: Print,
+): Promise<{ slots: DemoUploadSlot[]; accepted: readonly PhotoFile[] }> {
   const announced = files.map(({ bytes, ...file }) => ({ ...file, byteSize: bytes.length }));
   try {
-    const { payload } = await connection.ask(createPhotoUploads, { input: { files: announced } });
+    const { payload } = await connection.request(createPhotoUploads, { input: { files: announced } });
     return { slots: payload.uploads, accepted: files };
   } catch (error) {
     const refused = refusedFile(error, files);
     if (!refused || files.length === 1) throw error;
-    say(`  refused    ${refused.filename}: ${(error as Refusal).message}`);
+    print(`  refused    ${refused.filename}: ${(error as Refusal).message}`);
     const others = files.filter((file) => file !== refused);
-    return createSlots(connection, others, say);
+    return createSlots(connection, others, print);
   }
 }
 
@@ -92,11 +93,11 @@ function refusedFile(error: unknown, files: readonly PhotoFile[]): PhotoFile | u
 async function send(
   connection: DemoConnection,
   { filename, bytes }: PhotoFile,
-  { photo, uploadUrl, headers }: DemoSlot,
-  say: Say,
+  { photo, uploadUrl, headers }: DemoUploadSlot,
+  print: Print,
 ): Promise<string | null> {
   const uploadHeaders = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
   const problem = await connection.upload(uploadUrl, uploadHeaders, bytes);
-  say(problem === null ? `  taken      ${filename}` : `  refused    ${filename}: ${problem}`);
+  print(problem === null ? `  taken      ${filename}` : `  refused    ${filename}: ${problem}`);
   return problem === null ? photo.id : null;
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { Demo } from './demo';
 import { DemoConnection } from './demo-connection';
-import { Demo } from './demo-story';
 import type { Shell } from './shell';
 
 interface DemoOptions {
@@ -42,10 +42,10 @@ export function demoCommand(shell: Shell): Command {
 
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
   const { url, token, wait, patience, ...choices } = options;
-  const say = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
-  const connection = new DemoConnection({ url, token, patienceMs: patience * 1_000, say });
+  const print = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
+  const connection = new DemoConnection({ url, token, maxUnavailableMs: patience * 1_000, print });
   try {
-    await new Demo(connection, { ...choices, folder, waitMs: wait * 60_000 }, say).run();
+    await new Demo(connection, { ...choices, folder, waitMs: wait * 60_000 }, print).run();
   } finally {
     await connection.close();
   }

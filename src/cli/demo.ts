@@ -39,11 +39,11 @@ const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CAN
 
 /** Creates a folder of avatars from a folder of photos. */
 export class Demo {
-  /** @param say - prints a line of progress */
+  /** @param print - prints a line of progress */
   constructor(
     private readonly connection: DemoConnection,
     private readonly options: DemoOptions,
-    private readonly say: (line: string) => void,
+    private readonly print: (line: string) => void,
   ) {}
 
   /**
@@ -52,20 +52,20 @@ export class Demo {
    */
   async run(): Promise<string[]> {
     const { folder, out } = this.options;
-    const files = await readFolder(folder, this.say);
+    const files = await readFolder(folder, this.print);
     // Checked first, so that an unknown style is reported before the training is paid.
     const styles = await this.chooseStyles();
-    this.say(`Uploading the photos of ${folder}`);
-    const photoIds = await uploadPhotos(this.connection, files, this.say);
+    this.print(`Uploading the photos of ${folder}`);
+    const photoIds = await uploadPhotos(this.connection, files, this.print);
     const modelId = await this.train(photoIds);
     const avatars = await this.generate(modelId, styles);
     const paths = await this.write(avatars);
-    this.say(`Done: ${paths.length} avatars are in ${out}`);
+    this.print(`Done: ${paths.length} avatars are in ${out}`);
     return paths;
   }
 
   private async chooseStyles(): Promise<readonly string[]> {
-    const { styles } = await this.connection.ask(offeredStyles, {});
+    const { styles } = await this.connection.request(offeredStyles, {});
     const offered = styles.map(({ id }) => id);
     const wanted = this.options.styles ?? offered.slice(0, 2);
     const unknown = wanted.find((style) => !offered.includes(style));
@@ -80,9 +80,9 @@ export class Demo {
     const agreed = consent === undefined ? undefined : { version: consent };
     const name = `Demo of ${photoIds.length} photos`;
     const input = { name, type, photoIds, consent: agreed, idempotencyKey };
-    const { payload } = await this.connection.ask(trainModel, { input });
+    const { payload } = await this.connection.request(trainModel, { input });
     const { id } = payload.model;
-    this.say(`Training ${id} from ${photoIds.length} photos`);
+    this.print(`Training ${id} from ${photoIds.length} photos`);
     await this.followJob(training, id);
     return id;
   }
@@ -91,9 +91,9 @@ export class Demo {
     const { count } = this.options;
     const prompts = styles.map((style) => ({ style, count }));
     const input = { modelId, prompts, idempotencyKey: randomUUID() };
-    const { payload } = await this.connection.ask(generateAvatars, { input });
+    const { payload } = await this.connection.request(generateAvatars, { input });
     const { id } = payload.generation;
-    this.say(`Generating ${id}: ${count} of each of ${styles.join(', ')}`);
+    this.print(`Generating ${id}: ${count} of each of ${styles.join(', ')}`);
     const over = new AbortController();
     try {
       // Both subscriptions end with the generation; a failure of one ends the other.
@@ -101,20 +101,20 @@ export class Demo {
     } finally {
       over.abort();
     }
-    const { generation: finished } = await this.connection.ask(finishedAvatars, { id });
+    const { generation: finished } = await this.connection.request(finishedAvatars, { id });
     return finished.avatars;
   }
 
   /** Prints each change of a job until it has succeeded. */
-  private async followJob({ noun, progress, now, goodEnd, retry }: DemoJobKind, id: string): Promise<void> {
+  private async followJob({ noun, progress, now, success, retry }: DemoJobKind, id: string): Promise<void> {
     const { waitMs } = this.options;
     const run = (job: DemoJob): void => {
-      this.say(`  ${noun.padEnd(11)}${inWords(job)}`);
-      if (job.status === 'UNCERTAIN') this.say(uncertain(retry));
+      this.print(`  ${noun.padEnd(11)}${inWords(job)}`);
+      if (job.status === 'UNCERTAIN') this.print(uncertain(retry));
     };
     await this.connection.follow(progress, id, run, AbortSignal.timeout(waitMs));
-    const { job } = await this.connection.ask(now, { id });
-    if (job?.status === goodEnd) return;
+    const { job } = await this.connection.request(now, { id });
+    if (job?.status === success) return;
     if (!job) throw new Refusal(`The ${noun} was deleted meanwhile.`);
     const hasEnded = ends.includes(job.status);
     throw new Refusal(
@@ -129,7 +129,7 @@ export class Demo {
     await this.connection.follow(
       avatarCompleted,
       id,
-      ({ avatar }) => this.say(`  avatar     ${avatar.style}, ${size(avatar)}: ${avatar.id}`),
+      ({ avatar }) => this.print(`  avatar     ${avatar.style}, ${size(avatar)}: ${avatar.id}`),
       signal,
     );
   }
@@ -143,7 +143,7 @@ export class Demo {
       const bytes = await this.connection.download(avatar.url, avatar);
       const path = join(out, `${index + 1}-${avatar.style}.${extensionOf(avatar.contentType)}`);
       await writeFile(path, bytes);
-      this.say(`  written    ${path}, ${Math.round(bytes.length / 1_000)} kB`);
+      this.print(`  written    ${path}, ${Math.round(bytes.length / 1_000)} kB`);
       paths.push(path);
     }
     return paths;
