@@ -1,10 +1,11 @@
 import { toGlobalId } from '../core/ids';
-import { inBatches, type Person } from '../core/person';
-import { camelRow, type Sql } from '../core/sql';
+import type { Person } from '../core/person';
+import type { Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
 import type { PhotoEntity } from './photo.entity';
+import { deletePhotosOf, photosOf } from './photo.repository';
 
 /** Erasure and export of a person's photos. */
 export class PersonalPhotoService {
@@ -14,30 +15,15 @@ export class PersonalPhotoService {
    * Deletes photos and schedules deletion of their bytes. Call it after the jobs that used them have been deleted.
    * @returns the number of photos, at most `limit`
    */
-  async eraseSome(sql: Sql, { owner, until }: Person, limit: number): Promise<number> {
-    const gone = await sql.rows<{ id: string }>(
-      `DELETE FROM photos
-        WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
-       RETURNING id`,
-      [owner, until, limit],
-    );
-    await scheduleDeletion(
-      sql,
-      gone.map(({ id }) => photoKey(id)),
-    );
+  async eraseSome(sql: Sql, person: Person, limit: number): Promise<number> {
+    const gone = await deletePhotosOf(sql, person, limit);
+    await scheduleDeletion(sql, gone.map(photoKey));
     return gone.length;
   }
 
   /** The person's photos, oldest first. */
-  list(sql: Sql, { owner, until }: Person): AsyncGenerator<PhotoEntity> {
-    return inBatches<PhotoEntity>(async (last, limit) => {
-      const rows = await sql.rows<Record<string, unknown>>(
-        `SELECT * FROM photos WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-          ORDER BY id LIMIT $4`,
-        [owner, until, last?.id ?? null, limit],
-      );
-      return rows.map((row) => camelRow<PhotoEntity>(row));
-    });
+  list(sql: Sql, person: Person): AsyncGenerator<PhotoEntity> {
+    return photosOf(sql, person);
   }
 
   /** The record of a photo in the person's export. */

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { camelRow, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
 import type { PreparedPhoto } from '../images/photo-image';
 import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
-import { photoKey, unusedPhotoMs } from './photo-lifetime';
+import { photoKey } from './photo-lifetime';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
+import { isGone, markFetchRejected, markReady, markUploadRejected } from './photo.repository';
 
 /** A received photo and the checked image made from it. */
 export interface CheckedPhoto {
@@ -56,49 +57,32 @@ export class PhotoIntake {
   ): Promise<PhotoEntity | null> {
     const { jpeg, sourceWidth, sourceHeight } = prepared;
     await this.store.put(photoKey(photoId), Readable.from([jpeg]), jpeg.length);
-    const [row] = await this.database.rows<Record<string, unknown>>(
-      `UPDATE photos
-          SET status = 'READY', source_sha256 = $3, width = $4, height = $5, byte_size = $6, problems = '[]',
-              source_url = NULL, due_at = NULL, lease = NULL, updated_at = now(),
-              purge_at = CASE WHEN status = 'FETCHING' THEN purge_at ELSE now() + $7 * interval '1 ms' END
-        WHERE id = $1 AND ((status = 'FETCHING' AND lease = $2)
-                        OR (status IN ('AWAITING_UPLOAD', 'REJECTED') AND source_sha256 = $3 AND $2::uuid IS NULL))
-       RETURNING *`,
-      [photoId, lease, sha256, sourceWidth, sourceHeight, jpeg.length, unusedPhotoMs],
-    );
-    if (row) return camelRow<PhotoEntity>(row);
+    const row = await markReady(this.database, {
+      id: photoId,
+      lease,
+      sha256,
+      width: sourceWidth,
+      height: sourceHeight,
+      byteSize: jpeg.length,
+    });
+    if (row) return row;
     await this.discardOrphan(photoId);
     return null;
   }
 
   /** Moves the row of a fetched photo to REJECTED; false if the lease has ended. */
-  async rejectFetched(photoId: string, problem: PhotoProblemRow, lease: string): Promise<boolean> {
-    const rows = await this.database.rows(
-      `UPDATE photos
-          SET status = 'REJECTED', problems = $3, source_url = NULL, due_at = NULL, lease = NULL, updated_at = now()
-        WHERE id = $1 AND status = 'FETCHING' AND lease = $2
-       RETURNING id`,
-      [photoId, lease, JSON.stringify([problem])],
-    );
-    return rows.length > 0;
+  rejectFetched(photoId: string, problem: PhotoProblemRow, lease: string): Promise<boolean> {
+    return markFetchRejected(this.database, photoId, problem, lease);
   }
 
   /** Moves the row of an uploaded photo to REJECTED, unless a valid one has been stored meanwhile. */
-  async rejectUploaded(photoId: string, problem: PhotoProblemRow): Promise<void> {
-    await this.database.rows(
-      `UPDATE photos
-          SET status = 'REJECTED', problems = $2, tries = tries + 1, updated_at = now(), purge_at = now() + $3 * interval '1 ms'
-        WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')`,
-      [photoId, JSON.stringify([problem]), unusedPhotoMs],
-    );
+  rejectUploaded(photoId: string, problem: PhotoProblemRow): Promise<void> {
+    return markUploadRejected(this.database, photoId, problem);
   }
 
   /** Schedules deletion of bytes that were stored after their row was deleted or purged. */
   private async discardOrphan(photoId: string): Promise<void> {
-    const known = await this.database.rows(`SELECT id FROM photos WHERE id = $1 AND status <> 'PURGED'`, [
-      photoId,
-    ]);
-    if (known.length === 0) await scheduleDeletion(this.database, [photoKey(photoId)]);
+    if (await isGone(this.database, photoId)) await scheduleDeletion(this.database, [photoKey(photoId)]);
   }
 }
 

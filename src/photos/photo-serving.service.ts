@@ -2,13 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import { readRecords, recordServing, type ServingWindow } from './photo-server.repository';
 
 /** The interval between records, in milliseconds. */
 const recordMs = 5_000;
-/** The maximum gap between records of an uninterrupted period, in milliseconds. */
-const maxGapMs = 15_000;
-/** How long records are kept; far longer than any grace period. */
-const retention = '30 days';
 
 export interface PhotoServingDeps {
   sql: Sql;
@@ -67,16 +64,7 @@ export class PhotoServing {
     const wasInterrupted = this.isInterrupted;
     this.isInterrupted = false;
     try {
-      await sql.rows(
-        `INSERT INTO photo_servers AS s (id, public_url, serving_since, last_seen_at, interrupted_at)
-         VALUES ($1, $2, now(), now(), CASE WHEN $3 THEN now() END)
-         ON CONFLICT (id) DO UPDATE
-           SET serving_since = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now() ELSE s.serving_since END,
-               last_seen_at = now(),
-               interrupted_at = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now()
-                                     ELSE coalesce(excluded.interrupted_at, s.interrupted_at) END`,
-        [this.id, publicUrl(), wasInterrupted, maxGapMs],
-      );
+      await recordServing(sql, { id: this.id, publicUrl: publicUrl(), isInterrupted: wasInterrupted });
     } catch (error) {
       this.isInterrupted ||= wasInterrupted;
       throw error;
@@ -105,13 +93,6 @@ export class PhotoServing {
   }
 }
 
-/** A period in which photos had to be available under a base URL, so that missing fetches are evidence. */
-export interface ServingWindow {
-  publicUrl: string;
-  from: Date;
-  until: Date;
-}
-
 /**
  * Whether photos were served during the whole period:
  * - `unbroken`: a process with this base URL served from the beginning, and no serving process was interrupted or
@@ -121,26 +102,9 @@ export interface ServingWindow {
  */
 export async function readServing(
   sql: Sql,
-  { publicUrl, from, until }: ServingWindow,
+  window: ServingWindow,
 ): Promise<'unbroken' | 'pending' | 'broken'> {
-  const maxGap = `$4 * interval '1 ms'`;
-  const [found] = await sql.rows<
-    Record<'is_pending' | 'has_ended' | 'is_covered' | 'is_interrupted', boolean | null>
-  >(
-    // A process that ended soon after the beginning made its last record before the beginning.
-    `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - ${maxGap}) AS is_pending,
-            bool_or(last_seen_at < $3 AND last_seen_at <= now() - ${maxGap}) AS has_ended,
-            bool_or(serving_since <= $2) AS is_covered,
-            bool_or(interrupted_at >= $2) AS is_interrupted
-       FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
-    [publicUrl, from, until, maxGapMs],
-  );
-  const { is_covered: isCovered, is_interrupted: isInterrupted, has_ended: hasEnded } = found!;
+  const { isCovered, isInterrupted, hasEnded, isPending } = await readRecords(sql, window);
   if (!isCovered || isInterrupted || hasEnded) return 'broken';
-  return found!.is_pending ? 'pending' : 'unbroken';
-}
-
-/** Deletes old records of processes that have ended. */
-export async function pruneServing(sql: Sql): Promise<void> {
-  await sql.rows(`DELETE FROM photo_servers WHERE last_seen_at < now() - interval '${retention}'`);
+  return isPending ? 'pending' : 'unbroken';
 }

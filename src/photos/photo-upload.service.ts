@@ -1,14 +1,14 @@
-import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
-import { camelRow, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
 import { PictureProblem } from '../images/image-problem';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
-import type { CheckedPhoto, PhotoIntake } from './photo-intake';
+import type { PhotoIntake } from './photo-intake';
 import type { PhotoUrls } from './photo-urls';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
 import { photoTooLarge, UploadConflict, uploadInProgress } from './photo.errors';
+import { announceBytes, findAvailable, storingMs } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
 /** Maximum number of rejected uploads per slot; each costs a decoding. */
@@ -16,9 +16,6 @@ const maxRejections = 10;
 
 /** The `retryAfterSeconds` of refused uploads. */
 const retryAfterSeconds = 5;
-
-/** How long bytes that are being stored block other bytes for the same photo, in milliseconds. */
-const storingMs = 60_000;
 
 /** The response to an upload. */
 interface UploadedPhoto {
@@ -95,7 +92,7 @@ export class PhotoUploadService {
   }
 
   private async openSlot(photoId: string, query: URLSearchParams): Promise<PhotoEntity> {
-    const row = await this.find(this.deps.urls.checkUpload(photoId, query));
+    const row = await findAvailable(this.deps.database, this.deps.urls.checkUpload(photoId, query));
     if (row === null) throw notFound('photo');
     if (row.status === 'REJECTED' && row.tries >= maxRejections) throw tooManyRejections();
     return row;
@@ -106,47 +103,25 @@ export class PhotoUploadService {
     body: AsyncIterable<Uint8Array>,
     transfer: Transfer,
   ): Promise<UploadAnswer> {
-    const { spool, intake, maxBytes } = this.deps;
+    const { database, spool, intake, maxBytes } = this.deps;
     return spool.use(async (upload) => {
       await receive(body, { upload, transfer, maxBytes });
-      const row = await this.find(id);
+      const row = await findAvailable(this.deps.database, id);
       if (row?.status === 'READY') return repeated(row, upload.sha256);
       const checked = await intake.checkUpload(upload, owner);
-      const kept = (await this.announce(id, checked)) ? await intake.keep(id, checked, null) : null;
+      const kept = (await announceBytes(database, id, checked.sha256))
+        ? await intake.keep(id, checked, null)
+        : null;
       if (kept) return { created: true, photo: uploadedPhoto(kept) };
       return this.beaten(id, checked.sha256);
     });
   }
 
-  /**
-   * Records in the row which bytes are about to be stored, unless others are. So row and bytes match even if two
-   * uploads for one photo run concurrently.
-   */
-  private async announce(id: string, { sha256 }: CheckedPhoto): Promise<boolean> {
-    const rows = await this.deps.database.rows(
-      `UPDATE photos SET source_sha256 = $2, updated_at = now()
-        WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')
-          AND (source_sha256 IS NULL OR source_sha256 = $2 OR updated_at < now() - $3 * interval '1 ms')
-       RETURNING id`,
-      [id, sha256, storingMs],
-    );
-    return rows.length > 0;
-  }
-
   private async beaten(id: string, sha256: string): Promise<UploadAnswer> {
-    const row = await this.find(id);
+    const row = await findAvailable(this.deps.database, id);
     if (row === null) throw notFound('photo');
     if (row.status === 'READY') return repeated(row, sha256);
     throw uploadInProgress(storingMs / 1_000);
-  }
-
-  /** The row, or null if it is deleted or purged. */
-  private async find(id: string): Promise<PhotoEntity | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED' AND NOT ${isBeingErased('photos.owner')}`,
-      [id],
-    );
-    return row ? camelRow<PhotoEntity>(row) : null;
   }
 }
 

@@ -1,8 +1,8 @@
 import { audit } from '../accounts/audit';
-import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
+import { transactionFor } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion, type MediaDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
@@ -10,7 +10,15 @@ import { checkFiles, type PhotoFile } from './photo-file';
 import { photoKey, unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
-import { jobsOf, wakeJobs } from './waiting-jobs';
+import {
+  countUnused,
+  deletePhoto,
+  findAvailable,
+  findPhotos,
+  insertSlots,
+  photosOfModels,
+} from './photo.repository';
+import { jobsOf, lockGenerationsOf, wakeJobs } from './training-photo.repository';
 
 /** Maximum number of photos per owner that no training uses. */
 const maxUnused = 1_000;
@@ -48,15 +56,14 @@ export class PhotoService {
     await this.checkUnused(viewer, files.length);
     const ids = files.map(() => newId());
     const rows = await transactionFor(database, viewer, (sql) =>
-      sql.rows<Record<string, unknown>>(
-        `INSERT INTO photos (id, owner, status, filename, purge_at)
-       SELECT slot.id, $1, 'AWAITING_UPLOAD', slot.filename, now() + $4 * interval '1 ms'
-         FROM unnest($2::uuid[], $3::text[]) AS slot (id, filename)
-       RETURNING *`,
-        [viewer.owner, ids, files.map(({ filename }) => filename), unusedSlotMs],
+      insertSlots(
+        sql,
+        viewer.owner,
+        ids,
+        files.map(({ filename }) => filename),
       ),
     );
-    const photos = byId(rows);
+    const photos = new Map(rows.map((photo) => [photo.id, photo]));
     const expiresAt = new Date(Date.now() + photoUrlMs);
     return ids.map((id, index) => ({
       photo: photos.get(id)!,
@@ -68,33 +75,18 @@ export class PhotoService {
 
   /** @returns null if it does not exist or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<PhotoEntity | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      'SELECT * FROM photos WHERE id = $1 AND owner = $2',
-      [id, viewer.owner],
-    );
-    return row ? camelRow<PhotoEntity>(row) : null;
+    const [photo] = await findPhotos(this.deps.database, viewer.owner, [id]);
+    return photo ?? null;
   }
 
   /** Loads photos by UUID, of any owner, in the order of the ids. For loaders below a row whose owner was checked. */
-  async byIds(ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      'SELECT * FROM photos WHERE id = ANY($1)',
-      [ids],
-    );
-    const photos = byId(rows);
-    return ids.map((id) => photos.get(id) ?? null);
+  byIds(ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
+    return findPhotos(this.deps.database, null, ids);
   }
 
   /** Loads the photos of each model by UUID, in the given order. For loaders, as above. */
-  async ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
-    const rows = await this.deps.database.rows<Record<string, unknown> & { model_id: string }>(
-      `SELECT photos.*, model_photos.model_id FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
-        WHERE model_photos.model_id = ANY($1) ORDER BY model_photos.position`,
-      [modelIds],
-    );
-    const photos = new Map<string, PhotoEntity[]>(modelIds.map((id) => [id, []]));
-    for (const { model_id, ...row } of rows) photos.get(model_id)?.push(camelRow<PhotoEntity>(row));
-    return modelIds.map((id) => photos.get(id)!);
+  ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
+    return photosOfModels(this.deps.database, modelIds);
   }
 
   /** A signed URL of the photo for its owner, valid for an hour; null unless the photo is READY. */
@@ -109,11 +101,8 @@ export class PhotoService {
    */
   async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
     const id = this.deps.urls.checkView(photoId, query);
-    const ready = await this.deps.database.rows(
-      `SELECT id FROM photos WHERE id = $1 AND status = 'READY' AND NOT ${isBeingErased('photos.owner')}`,
-      [id],
-    );
-    const object = ready.length > 0 ? await this.deps.store.open(photoKey(id), range) : null;
+    const photo = await findAvailable(this.deps.database, id);
+    const object = photo?.status === 'READY' ? await this.deps.store.open(photoKey(id), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -133,17 +122,12 @@ export class PhotoService {
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {
     // UUIDs are ordered by time, so that older photos, which are purged, are not scanned.
     const oldest = newId(Date.now() - unusedPhotoMs - unusedSlotMs);
-    const [unused] = await this.deps.database.rows<{ count: number }>(
-      `SELECT count(*)::integer AS count FROM photos
-        WHERE owner = $1 AND id > $2 AND purge_at IS NOT NULL
-          AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)`,
-      [viewer.owner, oldest],
-    );
-    if (unused!.count + more <= maxUnused) return;
+    const given = await countUnused(this.deps.database, viewer.owner, oldest);
+    if (given + more <= maxUnused) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',
-      `You have ${unused!.count} photos that no model uses; the maximum is ${maxUnused}. Train with them or delete some. Unused photos are deleted within a day.`,
-      { details: { given: unused!.count, maximum: maxUnused } },
+      `You have ${given} photos that no model uses; the maximum is ${maxUnused}. Train with them or delete some. Unused photos are deleted within a day.`,
+      { details: { given, maximum: maxUnused } },
     );
   }
 }
@@ -152,21 +136,10 @@ export class PhotoService {
 async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[] | null> {
   // The deletion updates the photo's generations. They are locked first, as at the end of a generation, which locks
   // its row and then its photo's, to prevent deadlocks.
-  await sql.rows('SELECT id FROM generations WHERE photo_id = $1 AND owner = $2 FOR UPDATE', [
-    id,
-    viewer.owner,
-  ]);
+  await lockGenerationsOf(sql, viewer.owner, id);
   const jobs = await jobsOf(sql, id);
-  const deleted = await sql.rows('DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id', [
-    id,
-    viewer.owner,
-  ]);
-  if (deleted.length === 0) return null;
+  if (!(await deletePhoto(sql, viewer.owner, id))) return null;
   await scheduleDeletion(sql, [photoKey(id)]);
   await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
   return jobs;
-}
-
-function byId(rows: readonly Record<string, unknown>[]): Map<string, PhotoEntity> {
-  return new Map(rows.map((row) => camelRow<PhotoEntity>(row)).map((photo) => [photo.id, photo]));
 }

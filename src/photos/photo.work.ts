@@ -13,7 +13,7 @@ import { PhotoDownload } from './photo-download';
 import type { PhotoIntake } from './photo-intake';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
-import { jobsOf, wakeJobs } from './waiting-jobs';
+import { jobsOf, wakeJobs } from './training-photo.repository';
 
 /** Maximum concurrent fetches per process. */
 const maxFetches = 24;

@@ -1,14 +1,23 @@
-import { isBeingErased } from '../accounts/erasure-gate';
 import { DomainError, notFound, type ErrorCode } from '../core/errors';
 import { newId } from '../core/ids';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { isNeeded, photoKey, photosOfJob } from './photo-lifetime';
+import { photoKey } from './photo-lifetime';
 import { invalidSignature, type PaidCall, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
+import { insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
+import {
+  deleteUnshared,
+  holdPhotos,
+  lockPhotosOf,
+  mayFetch,
+  photosOf,
+  recordFetch,
+  releasePhotos,
+} from './training-photo.repository';
 
 /** The field of the photo at an index of the input, for errors: `input.photoIds[3]`. */
 export type FieldAt = (index: number) => string;
@@ -42,12 +51,7 @@ export class TrainingPhotoService {
     const addresses = urls.map((url, index) => this.checkAddress(url, fieldAt(index)));
     refuseDoubles(addresses, 'address', fieldAt);
     const ids = addresses.map(() => newId());
-    await sql.rows(
-      `INSERT INTO photos (id, owner, status, filename, source_url, due_at)
-       SELECT source.id, $1, 'FETCHING', source.filename, source.url, now()
-         FROM unnest($2::uuid[], $3::text[], $4::text[]) AS source (id, filename, url)`,
-      [viewer.owner, ids, addresses.map(filenameIn), addresses],
-    );
+    await insertLinked(sql, viewer.owner, ids, addresses, addresses.map(filenameIn));
     return ids;
   }
 
@@ -59,7 +63,7 @@ export class TrainingPhotoService {
    */
   async holdForTraining(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
     refuseDoubles(ids, 'photo', fieldAt);
-    const photos = new Map((await hold(sql, viewer, ids)).map((photo) => [photo.id, photo]));
+    const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
     ids.forEach((id, index) => assertUsable(photos.get(id), fieldAt(index)));
   }
 
@@ -68,9 +72,9 @@ export class TrainingPhotoService {
    * @returns how many are kept; the others have been deleted or purged
    */
   async holdForRetry(sql: Sql, viewer: Viewer, jobId: string): Promise<number> {
-    const photos = await this.trainingPhotos(sql, jobId);
-    const ids = photos.map(({ id }) => id);
-    return (await hold(sql, viewer, ids)).filter(({ status }) => status !== 'PURGED').length;
+    const ids = (await photosOf(sql, jobId)).map(({ id }) => id);
+    const held = await holdPhotos(sql, viewer.owner, ids);
+    return held.filter(({ status }) => status !== 'PURGED').length;
   }
 
   /**
@@ -78,7 +82,7 @@ export class TrainingPhotoService {
    * deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
   async releaseAfterTraining(sql: Sql, jobId: string): Promise<void> {
-    await this.release(sql, jobId, await lockPhotosOf(sql, jobId));
+    await releasePhotos(sql, jobId, await lockPhotosOf(sql, jobId), this.deps.retentionMs);
   }
 
   /**
@@ -87,29 +91,14 @@ export class TrainingPhotoService {
    */
   async deleteOfModel(sql: Sql, modelId: string): Promise<void> {
     const ids = await lockPhotosOf(sql, modelId);
-    await this.release(sql, modelId, ids);
-    const deleted = await sql.rows<{ id: string }>(
-      `DELETE FROM photos
-        WHERE id = ANY($1)
-          AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id AND model_id <> $2)
-          AND NOT EXISTS (SELECT FROM generations WHERE photo_id = photos.id)
-       RETURNING id`,
-      [ids, modelId],
-    );
-    await scheduleDeletion(
-      sql,
-      deleted.map(({ id }) => photoKey(id)),
-    );
+    await releasePhotos(sql, modelId, ids, this.deps.retentionMs);
+    const deleted = await deleteUnshared(sql, modelId, ids);
+    await scheduleDeletion(sql, deleted.map(photoKey));
   }
 
   /** The photos of a job, in the given order, without those that have been deleted. */
-  async trainingPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
-    const rows = await sql.rows<Record<string, unknown>>(
-      `SELECT photos.* FROM photos JOIN ${photosOfJob('$1')} AS used ON used.photo_id = photos.id
-        ORDER BY used.position`,
-      [jobId],
-    );
-    return rows.map((row) => camelRow<PhotoEntity>(row));
+  trainingPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
+    return photosOf(sql, jobId);
   }
 
   /**
@@ -137,50 +126,24 @@ export class TrainingPhotoService {
     const verdict = this.deps.urls.checkUpstream(photoId, call, query);
     // Also with an invalid signature: only the upstream knows the call's URLs, and another process may sign with a
     // secret that this one does not have.
-    const wanted = await this.recordFetch(call);
+    const isNeeded = await this.recordFetch(call);
     if (verdict === 'invalid') throw invalidSignature();
     const object =
-      wanted && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
+      isNeeded && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
 
-  /**
-   * A separate statement, so that it sees, after the photos are locked, every job that holds them. Purged photos
-   * are released too, so that their rows are deleted with the last job that refers to them.
-   */
-  private async release(sql: Sql, jobId: string, photoIds: readonly string[]): Promise<void> {
-    await sql.rows(
-      `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
-        WHERE id = ANY($1) AND NOT ${isNeeded('$2::uuid')}`,
-      [photoIds, jobId, this.deps.retentionMs],
-    );
-  }
-
   /** Two statements: whether the photo is still needed is read after the fetch is recorded. */
-  private async recordFetch({ jobId, attempt }: PaidCall): Promise<boolean> {
+  private async recordFetch(call: PaidCall): Promise<boolean> {
     const { database, onUnrecordedFetch } = this.deps;
     try {
-      await database.rows(
-        `UPDATE submissions SET photos_fetched_at = now()
-          WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2 AND photos_fetched_at IS NULL`,
-        [jobId, attempt],
-      );
+      await recordFetch(database, call);
     } catch (error) {
       onUnrecordedFetch();
       throw error;
     }
-    const wanting = await database.rows(
-      `SELECT owner FROM (
-         SELECT owner FROM models
-          WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'TRAINING')
-         UNION ALL
-         SELECT owner FROM generations
-          WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'GENERATING')) AS jobs
-        WHERE NOT ${isBeingErased('jobs.owner')}`,
-      [jobId, attempt],
-    );
-    return wanting.length > 0;
+    return mayFetch(database, call);
   }
 
   /** @returns the normalized URL */
@@ -195,29 +158,6 @@ export class TrainingPhotoService {
       );
     }
   }
-}
-
-/** Locks photos in a fixed order, to prevent deadlocks, and keeps their bytes if they have any. */
-async function hold(sql: Sql, { owner }: Viewer, ids: readonly string[]): Promise<PhotoEntity[]> {
-  if (ids.length === 0) return [];
-  const rows = await sql.rows<Record<string, unknown>>(
-    `WITH locked AS (SELECT id FROM photos WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE)
-     UPDATE photos SET purge_at = CASE WHEN status = 'PURGED' THEN purge_at END
-       FROM locked WHERE photos.id = locked.id
-     RETURNING photos.*`,
-    [ids, owner],
-  );
-  return rows.map((row) => camelRow<PhotoEntity>(row));
-}
-
-/** Locks a job's photos in a fixed order, to prevent deadlocks. */
-async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
-  const locked = await sql.rows<{ id: string }>(
-    `SELECT photos.id FROM photos WHERE id IN (SELECT photo_id FROM ${photosOfJob('$1')} AS used)
-      ORDER BY id FOR UPDATE`,
-    [jobId],
-  );
-  return locked.map(({ id }) => id);
 }
 
 function refuseDoubles(values: readonly string[], noun: string, fieldAt: FieldAt): void {

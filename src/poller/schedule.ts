@@ -16,7 +16,7 @@ import type { Settlement } from '../jobs/settlement';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { ModelWork } from '../models/model.work';
 import type { PhotoPurgeWork } from '../photos/photo-purge.work';
-import { pruneServing } from '../photos/photo-serving.service';
+import { pruneServing } from '../photos/photo-server.repository';
 import type { PhotoWork } from '../photos/photo.work';
 import type { ErasureWork } from '../privacy/erasure.work';
 import { pruneExports } from '../privacy/export.service';

@@ -5,7 +5,8 @@ import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
 import { acceptsConnections } from '../../src/http/self-check';
-import { PhotoServing, pruneServing } from '../../src/photos/photo-serving.service';
+import { pruneServing } from '../../src/photos/photo-server.repository';
+import { PhotoServing } from '../../src/photos/photo-serving.service';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 

@@ -1,0 +1,60 @@
+import type { Sql } from '../core/sql';
+
+/** The maximum gap between records of an uninterrupted period, in milliseconds. */
+const maxGapMs = 15_000;
+/** How long records are kept; far longer than any grace period. */
+const retention = '30 days';
+
+/** The record of a process that serves photos. */
+export interface ServingRecord {
+  id: string;
+  publicUrl: string;
+  isInterrupted: boolean;
+}
+
+/** Renews a record, by the database's clock. A gap of more than 15 s counts as an interruption and a new start. */
+export async function recordServing(
+  sql: Sql,
+  { id, publicUrl, isInterrupted }: ServingRecord,
+): Promise<void> {
+  await sql.rows(
+    `INSERT INTO photo_servers AS s (id, public_url, serving_since, last_seen_at, interrupted_at)
+     VALUES ($1, $2, now(), now(), CASE WHEN $3 THEN now() END)
+     ON CONFLICT (id) DO UPDATE
+       SET serving_since = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now() ELSE s.serving_since END,
+           last_seen_at = now(),
+           interrupted_at = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now()
+                                 ELSE coalesce(excluded.interrupted_at, s.interrupted_at) END`,
+    [id, publicUrl, isInterrupted, maxGapMs],
+  );
+}
+
+/** A period in which photos had to be available under a base URL, so that missing fetches are evidence. */
+export interface ServingWindow {
+  publicUrl: string;
+  from: Date;
+  until: Date;
+}
+
+/** What the records of a window show; null where there are none. */
+type Findings = Record<'isPending' | 'hasEnded' | 'isCovered' | 'isInterrupted', boolean | null>;
+
+/** Reads the records of the processes with the window's base URL. */
+export async function readRecords(sql: Sql, { publicUrl, from, until }: ServingWindow): Promise<Findings> {
+  const maxGap = `$4 * interval '1 ms'`;
+  const [records] = await sql.rows<Findings>(
+    // A process that ended soon after the beginning made its last record before the beginning.
+    `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - ${maxGap}) AS "isPending",
+            bool_or(last_seen_at < $3 AND last_seen_at <= now() - ${maxGap}) AS "hasEnded",
+            bool_or(serving_since <= $2) AS "isCovered",
+            bool_or(interrupted_at >= $2) AS "isInterrupted"
+       FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
+    [publicUrl, from, until, maxGapMs],
+  );
+  return records!;
+}
+
+/** Deletes old records of processes that have ended. */
+export async function pruneServing(sql: Sql): Promise<void> {
+  await sql.rows(`DELETE FROM photo_servers WHERE last_seen_at < now() - interval '${retention}'`);
+}

@@ -1,0 +1,195 @@
+import { isBeingErased } from '../accounts/erasure-gate';
+import { inBatches, type Person } from '../core/person';
+import type { Sql } from '../core/sql';
+import { unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
+import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
+
+/** How long bytes that are being stored block other bytes for the same photo, in milliseconds. */
+export const storingMs = 60_000;
+
+/** Inserts rows for photos to be uploaded, in any order. */
+export function insertSlots(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+  filenames: readonly string[],
+): Promise<PhotoEntity[]> {
+  return sql.entities(
+    PhotoEntity,
+    `INSERT INTO photos (id, owner, status, filename, purge_at)
+     SELECT slot.id, $1, 'AWAITING_UPLOAD', slot.filename, now() + $4 * interval '1 ms'
+       FROM unnest($2::uuid[], $3::text[]) AS slot (id, filename)
+     RETURNING *`,
+    [owner, ids, filenames, unusedSlotMs],
+  );
+}
+
+/** Inserts rows for photos to be fetched. They are kept until their job ends. */
+export async function insertLinked(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+  urls: readonly string[],
+  filenames: readonly (string | null)[],
+): Promise<void> {
+  await sql.rows(
+    `INSERT INTO photos (id, owner, status, filename, source_url, due_at)
+     SELECT source.id, $1, 'FETCHING', source.filename, source.url, now()
+       FROM unnest($2::uuid[], $3::text[], $4::text[]) AS source (id, filename, url)`,
+    [owner, ids, filenames, urls],
+  );
+}
+
+/** The photos with the given ids in their order, of any owner if `owner` is null. */
+export async function findPhotos(
+  sql: Sql,
+  owner: string | null,
+  ids: readonly string[],
+): Promise<(PhotoEntity | null)[]> {
+  const rows = await sql.entities(
+    PhotoEntity,
+    'SELECT * FROM photos WHERE id = ANY($1) AND ($2::text IS NULL OR owner = $2)',
+    [ids, owner],
+  );
+  const photos = new Map(rows.map((photo) => [photo.id, photo]));
+  return ids.map((id) => photos.get(id) ?? null);
+}
+
+/** The photos of each model, in the given order. */
+export async function photosOfModels(sql: Sql, modelIds: readonly string[]): Promise<PhotoEntity[][]> {
+  const rows = await sql.entities<PhotoEntity, { modelId: string }>(
+    PhotoEntity,
+    `SELECT photos.*, model_photos.model_id AS "modelId"
+       FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
+      WHERE model_photos.model_id = ANY($1) ORDER BY model_photos.position`,
+    [modelIds],
+  );
+  const photos = new Map<string, PhotoEntity[]>(modelIds.map((id) => [id, []]));
+  for (const row of rows) photos.get(row.modelId)!.push(row);
+  return [...photos.values()];
+}
+
+/** The photo that a signed URL names; null if it is deleted or purged, or its owner's data are being erased. */
+export async function findAvailable(sql: Sql, id: string): Promise<PhotoEntity | null> {
+  const [photo] = await sql.entities(
+    PhotoEntity,
+    `SELECT * FROM photos WHERE id = $1 AND status <> 'PURGED' AND NOT ${isBeingErased('photos.owner')}`,
+    [id],
+  );
+  return photo ?? null;
+}
+
+/** Counts the owner's photos that no model uses, among those with a later id. */
+export async function countUnused(sql: Sql, owner: string, afterId: string): Promise<number> {
+  const [unused] = await sql.rows<{ count: number }>(
+    `SELECT count(*)::integer AS count FROM photos
+      WHERE owner = $1 AND id > $2 AND purge_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)`,
+    [owner, afterId],
+  );
+  return unused!.count;
+}
+
+/**
+ * Records in the row which bytes are about to be stored, unless others are. So row and bytes match even if two
+ * uploads for one photo run concurrently.
+ */
+export async function announceBytes(sql: Sql, id: string, sha256: string): Promise<boolean> {
+  const rows = await sql.rows(
+    `UPDATE photos SET source_sha256 = $2, updated_at = now()
+      WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')
+        AND (source_sha256 IS NULL OR source_sha256 = $2 OR updated_at < now() - $3 * interval '1 ms')
+     RETURNING id`,
+    [id, sha256, storingMs],
+  );
+  return rows.length > 0;
+}
+
+/** A photo whose bytes are stored. */
+export interface StoredPhoto {
+  id: string;
+  /** The lease of the fetch; null for an upload, whose hash was announced before. */
+  lease: string | null;
+  sha256: string;
+  width: number;
+  height: number;
+  byteSize: number;
+}
+
+/** Moves a row to READY; null if it no longer expects these bytes. */
+export async function markReady(sql: Sql, photo: StoredPhoto): Promise<PhotoEntity | null> {
+  const [row] = await sql.entities(
+    PhotoEntity,
+    `UPDATE photos
+        SET status = 'READY', source_sha256 = $3, width = $4, height = $5, byte_size = $6, problems = '[]',
+            source_url = NULL, due_at = NULL, lease = NULL, updated_at = now(),
+            purge_at = CASE WHEN status = 'FETCHING' THEN purge_at ELSE now() + $7 * interval '1 ms' END
+      WHERE id = $1 AND ((status = 'FETCHING' AND lease = $2)
+                      OR (status IN ('AWAITING_UPLOAD', 'REJECTED') AND source_sha256 = $3 AND $2::uuid IS NULL))
+     RETURNING *`,
+    [photo.id, photo.lease, photo.sha256, photo.width, photo.height, photo.byteSize, unusedPhotoMs],
+  );
+  return row ?? null;
+}
+
+/** Moves the row of a fetched photo to REJECTED; false if the lease has ended. */
+export async function markFetchRejected(
+  sql: Sql,
+  id: string,
+  problem: PhotoProblemRow,
+  lease: string,
+): Promise<boolean> {
+  const rows = await sql.rows(
+    `UPDATE photos
+        SET status = 'REJECTED', problems = $3, source_url = NULL, due_at = NULL, lease = NULL, updated_at = now()
+      WHERE id = $1 AND status = 'FETCHING' AND lease = $2
+     RETURNING id`,
+    [id, lease, JSON.stringify([problem])],
+  );
+  return rows.length > 0;
+}
+
+/** Moves the row of an uploaded photo to REJECTED, unless a valid one has been stored meanwhile. */
+export async function markUploadRejected(sql: Sql, id: string, problem: PhotoProblemRow): Promise<void> {
+  await sql.rows(
+    `UPDATE photos
+        SET status = 'REJECTED', problems = $2, tries = tries + 1, updated_at = now(), purge_at = now() + $3 * interval '1 ms'
+      WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')`,
+    [id, JSON.stringify([problem]), unusedPhotoMs],
+  );
+}
+
+/** Whether the photo has been deleted or purged. */
+export async function isGone(sql: Sql, id: string): Promise<boolean> {
+  const rows = await sql.rows(`SELECT id FROM photos WHERE id = $1 AND status <> 'PURGED'`, [id]);
+  return rows.length === 0;
+}
+
+/** Deletes an owner's photo; false if it does not exist. */
+export async function deletePhoto(sql: Sql, owner: string, id: string): Promise<boolean> {
+  const deleted = await sql.rows('DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id', [id, owner]);
+  return deleted.length > 0;
+}
+
+/** Deletes a person's photos, at most `limit`; returns their ids. */
+export async function deletePhotosOf(sql: Sql, { owner, until }: Person, limit: number): Promise<string[]> {
+  const deleted = await sql.rows<{ id: string }>(
+    `DELETE FROM photos
+      WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
+     RETURNING id`,
+    [owner, until, limit],
+  );
+  return deleted.map(({ id }) => id);
+}
+
+/** A person's photos, oldest first. */
+export function photosOf(sql: Sql, { owner, until }: Person): AsyncGenerator<PhotoEntity> {
+  return inBatches<PhotoEntity>((last, limit) =>
+    sql.entities(
+      PhotoEntity,
+      `SELECT * FROM photos WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
+        ORDER BY id LIMIT $4`,
+      [owner, until, last?.id ?? null, limit],
+    ),
+  );
+}

@@ -1,0 +1,183 @@
+import { isBeingErased } from '../accounts/erasure-gate';
+import type { Sql } from '../core/sql';
+import type { PaidCall } from './photo-urls';
+import { PhotoEntity } from './photo.entity';
+
+/** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
+const purgedRowMs = 30 * 86_400_000;
+
+/** SQL for the photos of the job `$1`, as rows of `photo_id` and `position`. */
+const photosOfJob = `(SELECT photo_id, position FROM model_photos WHERE model_id = $1
+                      UNION ALL
+                      SELECT photo_id, 0 FROM generations WHERE id = $1 AND photo_id IS NOT NULL)`;
+
+/** An SQL condition that is true of a photo that a model or generation refers to. */
+const isReferenced = `(EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)
+                      OR EXISTS (SELECT FROM generations WHERE photo_id = photos.id))`;
+
+/**
+ * An SQL condition that is true of a row of `photos` while an unfinished model or generation needs its bytes.
+ * @param exceptJob - SQL for the UUID of a job to ignore
+ */
+const isNeeded = (exceptJob: string): string =>
+  `(EXISTS (SELECT FROM model_photos JOIN models ON models.id = model_photos.model_id
+             WHERE model_photos.photo_id = photos.id AND models.id IS DISTINCT FROM ${exceptJob}
+               AND models.status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING'))
+    OR EXISTS (SELECT FROM generations
+                WHERE generations.photo_id = photos.id AND generations.id IS DISTINCT FROM ${exceptJob}
+                  AND generations.status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING')))`;
+
+/** The photos of a job, in the given order, without those that have been deleted. */
+export function photosOf(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
+  return sql.entities(
+    PhotoEntity,
+    `SELECT photos.* FROM photos JOIN ${photosOfJob} AS used ON used.photo_id = photos.id ORDER BY used.position`,
+    [jobId],
+  );
+}
+
+/** Locks an owner's photos in a fixed order, to prevent deadlocks, and keeps their bytes if they have any. */
+export async function holdPhotos(sql: Sql, owner: string, ids: readonly string[]): Promise<PhotoEntity[]> {
+  if (ids.length === 0) return [];
+  return sql.entities(
+    PhotoEntity,
+    `WITH locked AS (SELECT id FROM photos WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE)
+     UPDATE photos SET purge_at = CASE WHEN status = 'PURGED' THEN purge_at END
+       FROM locked WHERE photos.id = locked.id
+     RETURNING photos.*`,
+    [ids, owner],
+  );
+}
+
+/** Locks a job's photos in a fixed order, to prevent deadlocks; returns their ids. */
+export async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
+  const locked = await sql.rows<{ id: string }>(
+    `SELECT photos.id FROM photos WHERE id IN (SELECT photo_id FROM ${photosOfJob} AS used) ORDER BY id FOR UPDATE`,
+    [jobId],
+  );
+  return locked.map(({ id }) => id);
+}
+
+/**
+ * Sets when a job's photos are purged, unless another unfinished job needs them. A separate statement, so that it sees,
+ * after the photos are locked, every job that holds them. Purged photos are released too, so that their rows are
+ * deleted with the last job that refers to them.
+ */
+export async function releasePhotos(
+  sql: Sql,
+  jobId: string,
+  ids: readonly string[],
+  retentionMs: number,
+): Promise<void> {
+  await sql.rows(
+    `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
+      WHERE id = ANY($1) AND NOT ${isNeeded('$2::uuid')}`,
+    [ids, jobId, retentionMs],
+  );
+}
+
+/** Deletes those of the photos that only this model used; returns their ids. */
+export async function deleteUnshared(sql: Sql, modelId: string, ids: readonly string[]): Promise<string[]> {
+  const deleted = await sql.rows<{ id: string }>(
+    `DELETE FROM photos
+      WHERE id = ANY($1)
+        AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id AND model_id <> $2)
+        AND NOT EXISTS (SELECT FROM generations WHERE photo_id = photos.id)
+     RETURNING id`,
+    [ids, modelId],
+  );
+  return deleted.map(({ id }) => id);
+}
+
+/** Locks up to `limit` photos whose retention has ended; returns their ids. */
+export async function lockExpired(sql: Sql, limit: number): Promise<string[]> {
+  const expired = await sql.rows<{ id: string }>(
+    `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+    [limit],
+  );
+  return expired.map(({ id }) => id);
+}
+
+/**
+ * Purges photos that this transaction has locked: deletes unused slots, and purged rows that no job refers to, and
+ * clears the personal data of the others. Photos that a job has started to use are kept.
+ * @returns the ids of the photos whose bytes must be deleted
+ */
+export async function purgePhotos(sql: Sql, ids: readonly string[]): Promise<string[]> {
+  // A job may have started to use a photo after its time was set. With the rows locked, no new job can.
+  await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
+  await sql.rows(
+    `DELETE FROM photos
+      WHERE id = ANY($1) AND purge_at IS NOT NULL
+        AND (status = 'AWAITING_UPLOAD' OR (status = 'PURGED' AND NOT ${isReferenced}))`,
+    [ids],
+  );
+  const purged = await sql.rows<{ id: string }>(
+    `UPDATE photos
+        SET status = 'PURGED', filename = NULL, source_url = NULL, source_sha256 = NULL, problems = '[]',
+            due_at = NULL, lease = NULL, updated_at = now(),
+            purge_at = CASE WHEN NOT ${isReferenced} THEN now() + $2 * interval '1 ms' END
+      WHERE id = ANY($1) AND purge_at IS NOT NULL
+     RETURNING id`,
+    [ids, purgedRowMs],
+  );
+  return purged.map(({ id }) => id);
+}
+
+/** Records that the upstream has fetched a photo of a paid call. */
+export async function recordFetch(sql: Sql, { jobId, attempt }: PaidCall): Promise<void> {
+  await sql.rows(
+    `UPDATE submissions SET photos_fetched_at = now()
+      WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2 AND photos_fetched_at IS NULL`,
+    [jobId, attempt],
+  );
+}
+
+/** Whether the upstream may still need the photos of a paid call, and its owner's data are not being erased. */
+export async function mayFetch(sql: Sql, { jobId, attempt }: PaidCall): Promise<boolean> {
+  const jobs = await sql.rows(
+    `SELECT owner FROM (
+       SELECT owner FROM models
+        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'TRAINING')
+       UNION ALL
+       SELECT owner FROM generations
+        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'GENERATING')) AS jobs
+      WHERE NOT ${isBeingErased('jobs.owner')}`,
+    [jobId, attempt],
+  );
+  return jobs.length > 0;
+}
+
+/** Locks the owner's generations that use a photo. */
+export async function lockGenerationsOf(sql: Sql, owner: string, photoId: string): Promise<void> {
+  await sql.rows('SELECT id FROM generations WHERE photo_id = $1 AND owner = $2 FOR UPDATE', [
+    photoId,
+    owner,
+  ]);
+}
+
+/** The models and generations that use a photo, by UUID. */
+export async function jobsOf(sql: Sql, photoId: string): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT model_id AS id FROM model_photos WHERE photo_id = $1
+     UNION ALL
+     SELECT id FROM generations WHERE photo_id = $1`,
+    [photoId],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Makes the given jobs due now if they wait for photos. Call it AFTER the photo's change has been committed, never
+ * in the same transaction: the end of a job locks its row first and then its photos, so that would deadlock. A lost
+ * wake-up only causes a delay, since QUEUED rows always have a due time.
+ */
+export async function wakeJobs(sql: Sql, jobIds: readonly string[]): Promise<void> {
+  if (jobIds.length === 0) return;
+  for (const table of ['models', 'generations']) {
+    await sql.rows(
+      `UPDATE ${table} SET due_at = now() WHERE id = ANY($1) AND status = 'QUEUED' AND due_at > now()`,
+      [jobIds],
+    );
+  }
+}
