@@ -3,7 +3,7 @@ import type { Database } from '../../src/database/database';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { Issuer } from '../support/issuer';
-import { askAs, lookInto, type AskOptions } from '../support/known-client';
+import { askAs, type AskOptions } from '../support/known-client';
 import { SocketClient } from '../support/socket-client';
 import type { Answer } from '../support/tiny-gateway';
 import { until } from '../support/until';
@@ -17,15 +17,13 @@ describe('API keys', () => {
   let issuer: Issuer;
   let gateway: TestGateway;
   let sql: Database;
-  let close: () => Promise<void>;
 
   beforeAll(async () => {
     issuer = await Issuer.start();
     gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'keys, jwt', JWT_JWKS_URL: issuer.jwksUrl });
-    ({ sql, close } = await lookInto(gateway));
+    sql = await gateway.database.pool(2);
   });
   afterAll(async () => {
-    await close();
     await gateway.stop();
     await issuer.stop();
   });

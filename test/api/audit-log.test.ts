@@ -3,20 +3,18 @@ import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { askAs, lookInto } from '../support/known-client';
+import { askAs } from '../support/known-client';
 import { Owner, ownerSecret } from '../support/owner';
 
 describe('the audit log', () => {
   let gateway: TestGateway;
   let sql: Database;
-  let close: () => Promise<void>;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt,keys', JWT_SECRET: ownerSecret });
-    ({ sql, close } = await lookInto(gateway));
+    sql = await gateway.database.pool(2);
   });
   afterAll(async () => {
-    await close();
     await gateway.stop();
   });
 

@@ -8,8 +8,9 @@ import {
   type FollowOptions,
   type CurrentState,
 } from '../../src/events/follow';
-import { createTestDatabase, type TestDatabase } from '../support/database';
-import { change, changes, EventProcess, range, take, until } from '../support/event-process';
+import { TestDatabase } from '../support/database';
+import { change, changes, EventProcess, range, take } from '../support/event-process';
+import { until } from '../support/until';
 
 const notFound = new Error('There is no model with this id.');
 
@@ -18,8 +19,8 @@ describe('following', () => {
   let process: EventProcess;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    process = await EventProcess.start(testDatabase.url);
+    testDatabase = await TestDatabase.create();
+    process = await EventProcess.start(testDatabase);
   });
 
   afterEach(() => {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { newId } from '../../src/core/ids';
 import { appendEvents, endStream, eraseEvents, pruneEvents } from '../../src/events/event-log';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range } from '../support/event-process';
 
 interface Row {
@@ -17,8 +17,8 @@ describe('the event log', () => {
   let process: EventProcess;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    process = await EventProcess.start(testDatabase.url);
+    testDatabase = await TestDatabase.create();
+    process = await EventProcess.start(testDatabase);
   });
 
   afterAll(async () => {

@@ -2,9 +2,10 @@ import { newId } from '../../src/core/ids';
 import { createLogger } from '../../src/core/logger';
 import { everyTopic } from '../../src/events/wake';
 import { Wakeups } from '../../src/events/wakeups';
-import { createTestDatabase, type TestDatabase } from '../support/database';
-import { EventProcess, range, until } from '../support/event-process';
+import { TestDatabase } from '../support/database';
+import { EventProcess, range } from '../support/event-process';
 import { TcpProxy } from '../support/tcp-proxy';
+import { until } from '../support/until';
 
 /** The received wake-ups of a listener. */
 class TopicListener {
@@ -41,8 +42,8 @@ describe('wake-ups', () => {
     observer.database.rows('SELECT pg_notify($1, $2)', ['likeness', payload]);
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    observer = await EventProcess.start(testDatabase.url);
+    testDatabase = await TestDatabase.create();
+    observer = await EventProcess.start(testDatabase);
   });
 
   afterEach(async () => {

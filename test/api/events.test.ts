@@ -1,8 +1,9 @@
 import { newId } from '../../src/core/ids';
 import { appendEvents, endStream, pruneEvents } from '../../src/events/event-log';
 import type { EventSubscription } from '../../src/events/subscription';
-import { createTestDatabase, type TestDatabase } from '../support/database';
-import { change, changes, EventProcess, range, sequencesOf, take, until } from '../support/event-process';
+import { TestDatabase } from '../support/database';
+import { change, changes, EventProcess, range, sequencesOf, take } from '../support/event-process';
+import { until } from '../support/until';
 
 const tooSlow = expect.objectContaining({ code: 'SUBSCRIBER_TOO_SLOW' }) as Error;
 
@@ -13,7 +14,7 @@ describe('the event feed', () => {
   const more: EventProcess[] = [];
 
   const another = async (sweepMs?: number): Promise<EventProcess> => {
-    const process = await EventProcess.start(testDatabase.url, sweepMs);
+    const process = await EventProcess.start(testDatabase, sweepMs);
     more.push(process);
     return process;
   };
@@ -27,8 +28,8 @@ describe('the event feed', () => {
   };
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    [one, other] = [await EventProcess.start(testDatabase.url), await EventProcess.start(testDatabase.url)];
+    testDatabase = await TestDatabase.create();
+    [one, other] = [await EventProcess.start(testDatabase), await EventProcess.start(testDatabase)];
   });
 
   afterEach(async () => {

@@ -1,12 +1,11 @@
 import fc from 'fast-check';
-import { Column, Entity, PrimaryColumn, type DataSource } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { LeasedRows, type Claimed, type LeasedRow } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import { OwnerShares } from '../../src/core/owner-shares';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import type { Database } from '../../src/database/database';
+import { TestDatabase } from '../support/database';
 import { until } from '../support/until';
 
 const leaseMs = 600_000;
@@ -28,17 +27,11 @@ const table = { entity: WorkEntity, table: 'work', rows: 'due_at IS NOT NULL' };
 
 describe('claims', () => {
   let testDatabase: TestDatabase;
-  let source: DataSource;
   let database: Database;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    source = await createDataSource({
-      url: testDatabase.url,
-      poolSize: 8,
-      entities: [WorkEntity],
-    }).initialize();
-    database = new Database(source);
+    testDatabase = await TestDatabase.create();
+    database = await testDatabase.pool(8, [WorkEntity]);
     await database.rows(
       'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial)',
     );
@@ -46,10 +39,7 @@ describe('claims', () => {
     await database.rows('CREATE INDEX work_of_owner ON work (owner, due_at) WHERE due_at IS NOT NULL');
   });
 
-  afterAll(async () => {
-    await source.destroy();
-    await testDatabase.drop();
-  });
+  afterAll(() => testDatabase.drop());
 
   beforeEach(() => database.rows('TRUNCATE work RESTART IDENTITY'));
 

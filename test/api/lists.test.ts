@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { newId, toGlobalId } from '../../src/core/ids';
 import { TestClient } from '../support/client';
 import { TestGateway } from '../support/gateway';
@@ -16,12 +16,10 @@ beforeAll(async () => {
     return watch.url;
   });
   client = new TestClient(() => gateway.url);
-  database = new Client({ connectionString: gateway.database.url });
-  await database.connect();
+  database = await gateway.database.session();
 });
 
 afterAll(async () => {
-  await database.end();
   await gateway.stop();
   await watch.stop();
 });

@@ -49,8 +49,7 @@ describe('a database of an earlier version', () => {
   });
 
   it('accepts statements of processes of the earlier version until they are replaced', async () => {
-    const client = new Client({ connectionString: gateway.database.url });
-    await client.connect();
+    const client = await gateway.database.session();
     const key = 'photos/left-behind';
     await client.query(
       `INSERT INTO doomed_media (key, due_at) VALUES ($1, now() + interval '1 day') ON CONFLICT (key) DO UPDATE SET tries = 0`,

@@ -1,22 +1,18 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { migrate } from '../../src/database/migrate';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 
 let database: TestDatabase;
 let admin: Client;
 
 /** An empty database: the schema of the template is dropped. */
 beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = new Client({ connectionString: database.url });
-  await admin.connect();
+  database = await TestDatabase.create();
+  admin = await database.session();
   await admin.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
 });
 
-afterAll(async () => {
-  await admin.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 describe('migrations', () => {
   it('have no statement timeout, but a lock timeout', async () => {

@@ -1,13 +1,10 @@
-import { Client } from 'pg';
 import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
+import type { Database } from '../../src/database/database';
 import { acceptsConnections } from '../../src/http/self-check';
 import { pruneServing } from '../../src/photos/photo-server.repository';
 import { PhotoServing } from '../../src/photos/photo-serving.service';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 
 interface ServerRow {
@@ -25,21 +22,15 @@ const query = `SELECT public_url, serving_since < now() - interval '1 min' AS ol
 describe('the record that a process serves photos', () => {
   let testDatabase: TestDatabase;
   let database: Database;
-  let close: () => Promise<void>;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 2, entities }).initialize();
-    database = new Database(source);
-    close = () => source.destroy();
+    testDatabase = await TestDatabase.create();
+    database = await testDatabase.pool(2);
   });
 
   beforeEach(() => database.rows('DELETE FROM photo_servers'));
 
-  afterAll(async () => {
-    await close();
-    await testDatabase.drop();
-  });
+  afterAll(() => testDatabase.drop());
 
   const serve = (given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoServing =>
     new PhotoServing({
@@ -127,17 +118,15 @@ describe('the record that a process serves photos', () => {
 
   it('is written by a gateway when it is ready, while its server accepts connections', async () => {
     const gateway = await TestGateway.start();
-    const client = new Client({ connectionString: gateway.database.url });
-    await client.connect();
     try {
-      const { rows } = await client.query<ServerRow>(query);
-      expect(rows).toMatchObject([{ public_url: gateway.url, interrupted: false }]);
+      expect(await gateway.database.rows(query)).toMatchObject([
+        { public_url: gateway.url, interrupted: false },
+      ]);
       expect(await acceptsConnections(gateway.url)).toBe(true);
       const { url } = gateway;
       await gateway.end();
       expect(await acceptsConnections(url)).toBe(false);
     } finally {
-      await client.end();
       await gateway.stop();
     }
   });

@@ -7,14 +7,12 @@ import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.job';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { lookInto } from '../support/known-client';
 import { Owner, ownerSecret } from '../support/owner';
 import type { Answer } from '../support/tiny-gateway';
 
 describe('quotas', () => {
   let gateway: TestGateway;
   let sql: Database;
-  let close: () => Promise<void>;
   let store: JobRepository;
 
   beforeAll(async () => {
@@ -26,11 +24,10 @@ describe('quotas', () => {
       QUOTA_AVATARS_PER_DAY: '10',
       QUOTA_RUNNING: '3',
     });
-    ({ sql, close } = await lookInto(gateway));
+    sql = await gateway.database.pool(2);
     store = new JobRepository(sql, { announce: () => undefined });
   });
   afterAll(async () => {
-    await close();
     await gateway.stop();
   });
 

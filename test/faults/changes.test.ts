@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { TestClient } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
@@ -28,15 +27,9 @@ const running = async (): Promise<string> => {
 
 /** The number of rows in all tables with personal data, except keys and the ledger. */
 const rowsLeft = async (): Promise<Record<string, number>> => {
-  const database = new Client({ connectionString: gateway.database.url });
-  await database.connect();
-  try {
-    const tables = ['models', 'model_photos', 'generations', 'avatars', 'photos', 'media_deletions'];
-    const counts = tables.map((table) => `(SELECT count(*)::int FROM ${table}) AS ${table}`).join(', ');
-    return (await database.query<Record<string, number>>(`SELECT ${counts}`)).rows[0]!;
-  } finally {
-    await database.end();
-  }
+  const tables = ['models', 'model_photos', 'generations', 'avatars', 'photos', 'media_deletions'];
+  const counts = tables.map((table) => `(SELECT count(*)::int FROM ${table}) AS ${table}`).join(', ');
+  return (await gateway.database.rows<Record<string, number>>(`SELECT ${counts}`))[0]!;
 };
 
 const statusOf = async (url: string): Promise<number> => {

@@ -8,20 +8,17 @@ import { printAppSchema } from '../../src/graphql/build-schema';
 import { TestClient } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { lookInto } from '../support/known-client';
 import { insertSubmission } from '../support/photo-jobs';
 
 describe('the command line', () => {
   let gateway: TestGateway;
   let sql: Database;
-  let close: () => Promise<void>;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({ ROLE: 'api' });
-    ({ sql, close } = await lookInto(gateway));
+    sql = await gateway.database.pool(2);
   });
   afterAll(async () => {
-    await close();
     await gateway.stop();
   });
 

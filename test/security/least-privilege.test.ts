@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { startApp } from '../../src/app/app';
 import { runProgram } from '../../src/cli/program';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { TestClient } from '../support/client';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 
 const script = readFileSync(join(__dirname, '../../docs/database-role.sql'), 'utf8');
@@ -22,8 +22,7 @@ describe('a gateway whose database role cannot change the schema', () => {
     const settings: Record<string, string> = {};
     gateway = await TestGateway.start(settings);
     await gateway.end();
-    admin = new Client({ connectionString: gateway.database.url });
-    await admin.connect();
+    admin = await gateway.database.session();
     await admin.query(script.replaceAll('likeness_gateway', role).replaceAll('CHANGE-ME', 'secret'));
     const url = new URL(gateway.database.url);
     url.username = role;
@@ -36,7 +35,6 @@ describe('a gateway whose database role cannot change the schema', () => {
     await gateway.end();
     await admin.query(`DROP OWNED BY ${role}`);
     await admin.query(`DROP ROLE ${role}`);
-    await admin.end();
     await gateway.stop();
   });
 
@@ -75,21 +73,15 @@ describe('a gateway whose database role cannot change the schema', () => {
 describe('MIGRATE=false', () => {
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createTestDatabase();
+    database = await TestDatabase.create();
   });
   afterAll(() => database.drop());
 
   const starts = (): Promise<unknown> =>
     startApp(readConfig({ DATABASE_URL: database.url, MIGRATE: 'false', PORT: '0' }), createLogger('silent'));
-  const inDatabase = async (statement: string): Promise<void> => {
-    const client = new Client({ connectionString: database.url });
-    await client.connect();
-    await client.query(statement);
-    await client.end();
-  };
 
   it('fails the start while a migration is missing', async () => {
-    await inDatabase('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    await database.rows('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
     await expect(starts()).rejects.toThrow(/lacks \d+ of \d+ migrations.*likeness -- migrate/);
     const said: string[] = [];
     const shell = {

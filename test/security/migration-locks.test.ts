@@ -1,6 +1,6 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { migrate } from '../../src/database/migrate';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 
 jest.setTimeout(120_000);
 
@@ -8,15 +8,11 @@ let database: TestDatabase;
 let holder: Client;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  holder = new Client({ connectionString: database.url });
-  await holder.connect();
+  database = await TestDatabase.create();
+  holder = await database.session();
 });
 
-afterAll(async () => {
-  await holder.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 /** Returns once a session has aborted its wait for a lock. */
 async function untilNoSessionWaits(): Promise<void> {

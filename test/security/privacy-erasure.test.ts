@@ -1,8 +1,9 @@
 import { fromGlobalId, toGlobalId } from '../../src/core/ids';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
-import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
 import type { Message } from '../support/socket-client';
+import { until } from '../support/until';
 
 const everything = `query ($m: ID!, $g: ID!, $p: ID!) {
   model(id: $m) { id } generation(id: $g) { id } photo(id: $p) { id } models { edges { cursor } } }`;
@@ -49,13 +50,12 @@ function uuidIn(globalId: string): string {
 
 /** Advances the time of an erasure, up to its last check. */
 async function passTime(receipt: string): Promise<void> {
-  await rowsOf(
-    gateway,
+  await gateway.database.rows(
     `UPDATE erasures SET completed_at = completed_at - interval '1 minute', due_at = now() WHERE id = $1`,
     [receipt],
   );
   const owned = 'SELECT 1 FROM erasures WHERE id = $1 AND owner IS NOT NULL';
-  await until(async () => (await rowsOf(gateway, owned, [receipt])).length === 0);
+  await until(async () => (await gateway.database.rows(owned, [receipt])).length === 0);
 }
 
 describe('deleteMyData', () => {
@@ -68,8 +68,7 @@ describe('deleteMyData', () => {
     const others = (await avatarsOf(other, untouched.generationId)).map(({ id }) => id);
 
     const uuids = [fromGlobalId('AvatarModel', modelId), fromGlobalId('Generation', generationId)];
-    const calls = await rowsOf<{ ref: string; correlation: string }>(
-      gateway,
+    const calls = await gateway.database.rows<{ ref: string; correlation: string }>(
       `SELECT provider_ref AS ref, correlation_id AS correlation FROM submissions
         WHERE coalesce(model_id, generation_id) = ANY($1)`,
       [uuids],
@@ -88,23 +87,21 @@ describe('deleteMyData', () => {
       expect([(await fetch(url)).status, (await fetch(preview)).status]).toEqual([404, 404]);
     }
     await until(async () => (await filesOf(ids)).length === 0);
-    expect(await tablesWith(gateway, 'anna on a red bicycle')).toEqual([]);
+    expect(await gateway.database.tablesWith('anna on a red bicycle')).toEqual([]);
     // The amounts of paid calls are kept, without any reference to the person, here or at the service.
     for (const { ref, correlation } of calls) {
-      expect(await tablesWith(gateway, ref)).toEqual([]);
-      expect(await tablesWith(gateway, correlation)).toEqual([]);
+      expect(await gateway.database.tablesWith(ref)).toEqual([]);
+      expect(await gateway.database.tablesWith(correlation)).toEqual([]);
     }
-    for (const uuid of uuids) expect(await tablesWith(gateway, uuid)).not.toContain('submissions');
+    for (const uuid of uuids) expect(await gateway.database.tablesWith(uuid)).not.toContain('submissions');
     expect(
-      await rowsOf(
-        gateway,
-        `SELECT sum(trainings)::int AS trainings, sum(avatars)::int AS avatars FROM submissions
-          WHERE model_id IS NULL AND generation_id IS NULL AND outcome = 'ACCEPTED'`,
-      ),
+      await gateway.database
+        .rows(`SELECT sum(trainings)::int AS trainings, sum(avatars)::int AS avatars FROM submissions
+          WHERE model_id IS NULL AND generation_id IS NULL AND outcome = 'ACCEPTED'`),
     ).toEqual([{ trainings: 1, avatars: 3 }]);
-    expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('anna-to-be-erased')).toEqual(['erasures']);
     await passTime(erased.receipt);
-    expect(await tablesWith(gateway, 'anna-to-be-erased')).toEqual([]);
+    expect(await gateway.database.tablesWith('anna-to-be-erased')).toEqual([]);
     // The receipt is readable by other clients, and does not reveal its owner.
     const { receipt, counts } = erased;
     expect(await other.erasure(receipt)).toMatchObject({ receipt, counts });
@@ -138,14 +135,13 @@ describe('deleteMyData', () => {
     const { modelId } = await nora.settle('after all');
     await passTime(receipt);
     await nora.becomes('model', modelId, 'READY');
-    expect(await tablesWith(gateway, 'after all')).not.toEqual([]);
+    expect(await gateway.database.tablesWith('after all')).not.toEqual([]);
   });
 
   it('erases late commits of requests admitted before it', async () => {
     const lars = await Person.of(gateway, 'lars-the-late');
     const { receipt } = await lars.erase();
-    await rowsOf(
-      gateway,
+    await gateway.database.rows(
       `INSERT INTO photos (id, owner, status, width, height, byte_size, created_at)
        SELECT gen_random_uuid(), 'lars-the-late', 'READY', 1, 1, 1, erased_at - interval '5 seconds'
          FROM erasures WHERE id = $1`,
@@ -153,7 +149,7 @@ describe('deleteMyData', () => {
     );
     await passTime(receipt);
     expect((await lars.erasure(receipt))!.counts).toEqual({ ...nothing, photos: 1 });
-    expect(await tablesWith(gateway, 'lars-the-late')).toEqual([]);
+    expect(await gateway.database.tablesWith('lars-the-late')).toEqual([]);
   });
 
   it('ends running jobs, and notifies their subscribers', async () => {
@@ -177,7 +173,7 @@ describe('deleteMyData', () => {
     expect(ends.filter((end) => end !== 'NOT_FOUND' && end !== 'complete')).toEqual([]);
     socket.socket.close();
     await until(async () => (await filesOf([...photoIds])).length === 0);
-    expect(await tablesWith(gateway, 'rita')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('rita')).toEqual(['erasures']);
   });
 
   it('completes quickly for thousands of rows, and holds no lock for long', async () => {
@@ -221,11 +217,10 @@ function watchTransactions(): () => Promise<number> {
   const end = new AbortController();
   const watching = (async () => {
     while (!end.signal.aborted) {
-      const [open] = await rowsOf<{ ms: number | null }>(
-        gateway,
-        `SELECT max(extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS ms FROM pg_stat_activity
-          WHERE application_name = 'likeness' AND datname = current_database() AND state <> 'idle'`,
-      );
+      const [open] = await gateway.database.rows<{
+        ms: number | null;
+      }>(`SELECT max(extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS ms FROM pg_stat_activity
+          WHERE application_name = 'likeness' AND datname = current_database() AND state <> 'idle'`);
       longestMs = Math.max(longestMs, open?.ms ?? 0);
     }
   })();

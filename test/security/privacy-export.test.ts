@@ -2,7 +2,8 @@ import sharp from 'sharp';
 import { pause } from '../../src/core/clock';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { jwtSettings, Person, rowsOf, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
+import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
 let gateway: TestGateway;
@@ -123,7 +124,7 @@ describe('exportMyData', () => {
     for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
     const { errors } = await carl.caller.ask('HTTP', { query: 'mutation { exportMyData { url } }' });
     expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED', maximum: 10 } }]);
-    await rowsOf(gateway, `UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
+    await gateway.database.rows(`UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
     expect((await fetch(urls[0]!)).status).toBe(404);
     await offer(carl);
   });

@@ -1,6 +1,6 @@
-import { Client } from 'pg';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
+import { until } from '../support/until';
 
 const armed = Symbol.for('likeness.failpoint');
 type Hook = (name: string) => Promise<void>;
@@ -58,7 +58,7 @@ describe('a person whose erasure has begun', () => {
     const dying = mary.erase();
     await until(async () => isReached);
 
-    expect(await tablesWith(gateway, 'mary')).toContain('avatars');
+    expect(await gateway.database.tablesWith('mary')).toContain('avatars');
     for (const url of urls) expect((await fetch(url)).status).toBe(404);
     const upload = await fetch(slot!.uploadUrl, { method: 'PUT', body: 'x' });
     expect(upload.status).toBe(404);
@@ -86,7 +86,7 @@ describe('a person whose erasure has begun', () => {
 
     await held.letGo();
     await until(async () => (await mary.caller.ask('HTTP', { query: '{ viewer { owner } }' })).data != null);
-    expect(await tablesWith(gateway, 'mary')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('mary')).toEqual(['erasures']);
     await until(async () => (await gateway.mediaFiles()).length === 0);
     release();
     expect((await dying).counts).toEqual({ photos: 6, models: 1, generations: 1, avatars: 2 });
@@ -102,14 +102,13 @@ describe('a person whose erasure has begun', () => {
     release();
     expect((await dying).receipt).toBe(again.receipt);
     expect(again.counts.photos).toBe(2);
-    expect(await rowsOf(gateway, `SELECT 1 FROM erasures WHERE owner = 'paul'`)).toHaveLength(1);
+    expect(await gateway.database.rows(`SELECT 1 FROM erasures WHERE owner = 'paul'`)).toHaveLength(1);
   });
 });
 
 /** Keeps an owner's generations locked. */
 async function holdRows(owner: string): Promise<{ letGo: () => Promise<void> }> {
-  const client = new Client({ connectionString: gateway.database.url });
-  await client.connect();
+  const client = await gateway.database.session();
   await client.query('BEGIN');
   await client.query('SELECT id FROM generations WHERE owner = $1 FOR UPDATE', [owner]);
   return {

@@ -1,6 +1,7 @@
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { Person, rowsOf, tablesWith, until } from '../support/person';
+import { Person } from '../support/person';
+import { until } from '../support/until';
 
 let gateway: TestGateway;
 
@@ -28,7 +29,7 @@ describe('deleteMyData with an API key', () => {
     await anna.upload(1);
     expect((await anna.erase()).counts.photos).toBe(1);
     expect((await anna.erase()).counts.photos).toBe(0);
-    expect(await tablesWith(gateway, 'anna-by-key')).toContain('api_keys');
+    expect(await gateway.database.tablesWith('anna-by-key')).toContain('api_keys');
   });
 
   it('revokes the keys of the owner on request, and closes their sockets', async () => {
@@ -43,7 +44,7 @@ describe('deleteMyData with an API key', () => {
         { extensions: { code: 'UNAUTHENTICATED' } },
       ]);
     }
-    expect(await tablesWith(gateway, 'bert')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('bert')).toEqual(['erasures']);
   });
 
   it('erases only the user that a key acts for, and never the key', async () => {
@@ -61,10 +62,12 @@ describe('deleteMyData with an API key', () => {
         }),
       });
     const photo = `INSERT INTO photos (id, owner, status) VALUES (gen_random_uuid(), $1, 'AWAITING_UPLOAD')`;
-    for (const owner of ['shop', '@shop/carl', '@shop/dora']) await rowsOf(gateway, photo, [owner]);
+    for (const owner of ['shop', '@shop/carl', '@shop/dora']) await gateway.database.rows(photo, [owner]);
     const answer = await asUser('carl');
     expect(await answer.json()).toEqual({ data: { deleteMyData: { counts: { photos: 1 } } } });
-    const left = await rowsOf(gateway, `SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`);
+    const left = await gateway.database.rows(
+      `SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`,
+    );
     expect(left).toEqual([{ owner: '@shop/dora' }, { owner: 'shop' }]);
     expect((await asUser('dora')).status).toBe(200);
   });
@@ -76,7 +79,7 @@ describe('deleteMyData with an API key', () => {
     await emma.becomes('model', modelId, 'READY');
     await emma.erase();
     const sums = `SELECT trainings, avatars, job_id = id AS is_sum FROM quota_reservations WHERE owner = 'emma'`;
-    expect(await rowsOf(gateway, sums)).toEqual([{ trainings: 1, avatars: 0, is_sum: true }]);
+    expect(await gateway.database.rows(sums)).toEqual([{ trainings: 1, avatars: 0, is_sum: true }]);
 
     await emma.settle();
     const more = await emma.upload(5);
@@ -86,7 +89,7 @@ describe('deleteMyData with an API key', () => {
     });
     expect(errors).toMatchObject([{ extensions: { code: 'QUOTA_EXCEEDED', used: 2 } }]);
     await emma.erase();
-    const left = await rowsOf<{ trainings: number }>(gateway, `${sums} ORDER BY trainings, avatars`);
+    const left = await gateway.database.rows<{ trainings: number }>(`${sums} ORDER BY trainings, avatars`);
     expect(left.reduce((sum, { trainings }) => sum + trainings, 0)).toBe(2);
     expect(left).toEqual(left.map((row) => ({ ...row, is_sum: true })));
   });
@@ -96,11 +99,10 @@ describe('deleteMyData with an API key', () => {
     const [photoId] = await finn.upload(1);
     await finn.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
     const { receipt } = await finn.erase();
-    const log = await rowsOf<Record<string, unknown>>(
-      gateway,
+    const log = await gateway.database.rows<Record<string, unknown>>(
       `SELECT owner, action, subject FROM audit_log WHERE owner = '@/erased' ORDER BY id DESC LIMIT 1`,
     );
     expect(log).toEqual([{ owner: '@/erased', action: 'deleteMyData', subject: receipt }]);
-    await until(async () => !(await tablesWith(gateway, 'finn-of-the-log')).includes('audit_log'));
+    await until(async () => !(await gateway.database.tablesWith('finn-of-the-log')).includes('audit_log'));
   });
 });

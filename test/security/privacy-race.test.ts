@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { Client } from 'pg';
 import { likeness } from '../support/command-line';
 import { listening, stopped } from '../support/file-host';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
+import { until } from '../support/until';
 
 const armed = Symbol.for('likeness.failpoint');
 type Hook = (name: string) => Promise<void>;
@@ -76,8 +76,7 @@ function stopAfterFirst(): { reached: () => boolean; release: () => void } {
 
 /** Whether a statement with these words waits for a lock. */
 async function isWaiting(words: string): Promise<boolean> {
-  const rows = await rowsOf(
-    gateway,
+  const rows = await gateway.database.rows(
     `SELECT 1 FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0`,
     [words],
@@ -87,7 +86,7 @@ async function isWaiting(words: string): Promise<boolean> {
 
 /** Whether all pending deletions are done. */
 async function isQuiet(): Promise<boolean> {
-  const rows = await rowsOf(gateway, 'SELECT 1 FROM media_deletions LIMIT 1');
+  const rows = await gateway.database.rows('SELECT 1 FROM media_deletions LIMIT 1');
   return rows.length === 0 && (await gateway.mediaFiles()).length === 0;
 }
 
@@ -113,16 +112,17 @@ describe('a request that was admitted before an erasure', () => {
     expect(data).toBeNull();
     const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: 5 } };
     expect(errors).toMatchObject([refused]);
-    expect(await tablesWith(gateway, name)).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith(name)).toEqual(['erasures']);
   });
 
   it('delays the erasure while it writes, and its rows are erased', async () => {
     const slow = await Person.of(gateway, 'slow-sam');
     const { query, variables } = document('slow-sam', 2, 1);
     const trained = await slow.caller.take<{ f1: Model }>(query, variables);
-    const [row] = await rowsOf<{ id: string }>(gateway, `SELECT id FROM models WHERE owner = 'slow-sam'`);
-    const client = new Client({ connectionString: gateway.database.url });
-    await client.connect();
+    const [row] = await gateway.database.rows<{ id: string }>(
+      `SELECT id FROM models WHERE owner = 'slow-sam'`,
+    );
+    const client = await gateway.database.session();
     await client.query('BEGIN');
     await client.query('SELECT 1 FROM models WHERE id = $1 FOR UPDATE', [row!.id]);
     const rename = 'mutation ($id: ID!) { renameModel(id: $id, name: "slow-sam again") { model { name } } }';
@@ -136,7 +136,7 @@ describe('a request that was admitted before an erasure', () => {
     const { counts } = await erasing;
     expect((await renaming).errors).toBeUndefined();
     expect(counts.models).toBe(1);
-    expect(await tablesWith(gateway, 'slow-sam')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('slow-sam')).toEqual(['erasures']);
   });
 
   it('leaves nothing behind when the erasure starts at any point of a document of 20 mutations', async () => {
@@ -159,10 +159,10 @@ describe('a request that was admitted before an erasure', () => {
       const [{ errors = [] }] = await Promise.all([answering, ...others]);
       outcomes.push(errors.length > 0);
       await until(async () => (await person.erasure(receipt))?.completedAt != null);
-      expect(await tablesWith(gateway, name)).toEqual(['erasures']);
+      expect(await gateway.database.tablesWith(name)).toEqual(['erasures']);
     }
     await until(isQuiet);
-    expect(await tablesWith(gateway, 'racer-')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('racer-')).toEqual(['erasures']);
     expect(new Set(outcomes).has(true)).toBe(true);
   }, 120_000);
 
@@ -176,15 +176,17 @@ describe('a request that was admitted before an erasure', () => {
       await new Promise((resolve) => setTimeout(resolve, randomInt(400)));
       const { receipt } = await person.erase();
       await until(async () => (await person.erasure(receipt))?.completedAt != null);
-      expect(await tablesWith(gateway, name)).toEqual(['erasures']);
+      expect(await gateway.database.tablesWith(name)).toEqual(['erasures']);
     }
     await until(isQuiet);
-    expect(await tablesWith(gateway, 'maker-')).toEqual(['erasures']);
+    expect(await gateway.database.tablesWith('maker-')).toEqual(['erasures']);
   }, 120_000);
 
   it('writes nothing later than 30 seconds after its admission', async () => {
     const ask = (age: string): Promise<{ verdict: string }[]> =>
-      rowsOf(gateway, `SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [age]);
+      gateway.database.rows(`SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [
+        age,
+      ]);
     expect([...(await ask('29 s')), ...(await ask('31 s'))]).toEqual([
       { verdict: 'ADMITTED' },
       { verdict: 'LATE' },
@@ -198,24 +200,23 @@ describe('a job that waits while the erasure of its owner begins', () => {
     const { query, variables } = document('held-hanna', 2, 1);
     const { f1 } = await hanna.caller.take<{ f1: Model }>(query, variables);
     const mark = `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'held-hanna', now() + interval '1 hour')`;
-    await rowsOf(gateway, mark);
+    await gateway.database.rows(mark);
     givePhotos();
     const ready = `SELECT 1 FROM photos WHERE owner = 'held-hanna' AND status = 'READY'`;
-    await until(async () => (await rowsOf(gateway, ready)).length === 5);
+    await until(async () => (await gateway.database.rows(ready)).length === 5);
 
     const later = await Person.of(gateway, 'later-lars');
     const after = document('later-lars', 2, 1);
     const trained = await later.caller.take<{ f1: Model }>(after.query, after.variables);
     await later.becomes('model', trained.f1.model.id, 'READY');
 
-    const [model] = await rowsOf<{ id: string; status: string; attempt: number }>(
-      gateway,
+    const [model] = await gateway.database.rows<{ id: string; status: string; attempt: number }>(
       `SELECT id, status, attempt FROM models WHERE owner = 'held-hanna'`,
     );
     expect(f1.model.id).toBe(`model_${model!.id.replaceAll('-', '')}`);
     expect(model).toMatchObject({ status: 'QUEUED', attempt: 0 });
-    await rowsOf(gateway, `UPDATE erasures SET due_at = now() WHERE owner = 'held-hanna'`);
-    await until(async () => (await tablesWith(gateway, 'held-hanna')).join() === 'erasures');
+    await gateway.database.rows(`UPDATE erasures SET due_at = now() WHERE owner = 'held-hanna'`);
+    await until(async () => (await gateway.database.tablesWith('held-hanna')).join() === 'erasures');
   });
 });
 
@@ -226,21 +227,19 @@ describe('an operator during the erasure of the owner of a key', () => {
   it('can revoke the key without seeing the owner, and cannot create another', async () => {
     const key = (await operate('keys', 'create', '--owner', 'keyed-kim')).out;
     const [, id] = key.split('_');
-    await rowsOf(
-      gateway,
+    await gateway.database.rows(
       `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'keyed-kim', now() + interval '1 hour')`,
     );
     const made = await operate('keys', 'create', '--owner', 'keyed-kim');
     expect(made).toMatchObject({ code: 1, out: '' });
     expect(await operate('keys', 'revoke', id!)).toMatchObject({ code: 0 });
-    const entries = await rowsOf<{ owner: string }>(
-      gateway,
+    const entries = await gateway.database.rows<{ owner: string }>(
       `SELECT owner FROM audit_log WHERE action = 'revokeKey' AND subject = $1`,
       [id],
     );
     expect(entries).toEqual([{ owner: '@/erased' }]);
     expect(
-      await rowsOf(gateway, `SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL`, [id]),
+      await gateway.database.rows(`SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL`, [id]),
     ).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TestGateway, type Settings } from '../support/gateway';
-import { jwtSettings, Person, rowsOf, tablesWith, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
+import { until } from '../support/until';
 
 interface PhotoRow {
   status: string;
@@ -27,7 +28,7 @@ class Home {
   }
 
   photos(): Promise<PhotoRow[]> {
-    return rowsOf(this.gateway, 'SELECT status, filename, source_url, source_sha256 FROM photos');
+    return this.gateway.database.rows('SELECT status, filename, source_url, source_sha256 FROM photos');
   }
 
   /** Waits until the given number of photos is purged, including their personal data. */
@@ -78,7 +79,7 @@ describe('photos', () => {
       await anna.becomes('generation', more, 'COMPLETED');
       await anna.caller.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });
       await until(async () => (await home.photos()).length === 15);
-      expect(await tablesWith(gateway, 'as an astronaut')).toEqual([]);
+      expect(await gateway.database.tablesWith('as an astronaut')).toEqual([]);
     });
   });
 
@@ -94,8 +95,7 @@ describe('photos', () => {
       const modelId = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', modelId, 'READY');
       expect(await home.photoFiles()).toHaveLength(5);
-      const [kept] = await rowsOf<{ seconds: number }>(
-        home.gateway,
+      const [kept] = await home.gateway.database.rows<{ seconds: number }>(
         `SELECT extract(epoch FROM min(p.purge_at) - max(m.ready_at))::float8 AS seconds FROM photos p, models m`,
       );
       expect(kept!.seconds).toBeCloseTo(3, 0);
@@ -125,16 +125,18 @@ describe('photos', () => {
       const modelId = await anna.train({ photoIds: await anna.upload(5), idempotencyKey: 'an-old-key' });
       await anna.becomes('model', modelId, 'READY');
       await anna.caller.take('mutation { exportMyData { url } }');
-      await rowsOf(gateway, `UPDATE idempotency_keys SET created_at = ${old}`);
-      await rowsOf(gateway, `UPDATE exports SET expires_at = ${old}`);
-      await rowsOf(gateway, `UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
+      await gateway.database.rows(`UPDATE idempotency_keys SET created_at = ${old}`);
+      await gateway.database.rows(`UPDATE exports SET expires_at = ${old}`);
+      await gateway.database.rows(`UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
       // Rare cleanup runs at the start and every minute.
       await gateway.restart();
       for (const word of ['an-old-key', 'quotes a prompt']) {
-        await until(async () => (await tablesWith(gateway, word)).length === 0);
+        await until(async () => (await gateway.database.tablesWith(word)).length === 0);
       }
-      await until(async () => (await rowsOf(gateway, 'SELECT 1 FROM exports')).length === 0);
-      const [paid] = await rowsOf<{ outcome: string }>(gateway, 'SELECT outcome FROM submissions LIMIT 1');
+      await until(async () => (await gateway.database.rows('SELECT 1 FROM exports')).length === 0);
+      const [paid] = await gateway.database.rows<{ outcome: string }>(
+        'SELECT outcome FROM submissions LIMIT 1',
+      );
       expect(paid!.outcome).toBe('ACCEPTED');
     });
   });
@@ -174,7 +176,7 @@ describe('data deleted by its owner', () => {
       await until(async () => !(await gateway.mediaFiles()).some((name) => name.includes(uuid)));
       // The generation of a deleted avatar still exists, with its request.
       const left = mutation === 'deleteAvatar' ? ['events', 'generations'] : [];
-      expect(await tablesWith(gateway, prompt)).toEqual(left);
+      expect(await gateway.database.tablesWith(prompt)).toEqual(left);
     },
   );
 });

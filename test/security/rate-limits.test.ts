@@ -1,10 +1,10 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { pino } from 'pino';
 import { RateLimiter } from '../../src/auth/rate-limiter';
 import { DomainError } from '../../src/core/errors';
 import type { Sql } from '../../src/core/sql';
 import { Caller } from '../support/caller';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
 import { send, type RawAnswer } from '../support/raw-http';
@@ -114,13 +114,11 @@ describe('rate limits', () => {
         (await client.query(text, parameters as unknown[])).rows as Row[],
     };
     beforeAll(async () => {
-      database = await createTestDatabase();
-      client = new Client({ connectionString: database.url });
-      await client.connect();
+      database = await TestDatabase.create();
+      client = await database.session();
     });
     afterAll(async () => {
       await Promise.all(limiters.map((made) => made.stop()));
-      await client.end();
       await database.drop();
     });
 

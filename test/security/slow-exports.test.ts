@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { jwtSettings, Person, rowsOf, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
 import { StatementWatch } from '../support/statements';
+import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
 let watch: StatementWatch;
@@ -82,7 +83,9 @@ describe('an archive', () => {
   it('continues after its URL expires once it has started', async () => {
     const url = await archiveOf('emil', 12, 20_000_000);
     const response = await stall(url);
-    await rowsOf(gateway, `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`);
+    await gateway.database.rows(
+      `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`,
+    );
     expect((await fetch(url)).status).toBe(404);
     let size = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) size += chunk.length;

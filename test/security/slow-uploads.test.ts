@@ -4,9 +4,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Slot } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person, until } from '../support/person';
+import { jwtSettings, Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { RawConnection } from '../support/raw-http';
+import { until } from '../support/until';
 
 /** 8 kB per second with a grace period of a second; four concurrent uploads, three per owner. */
 const settings = {

@@ -1,10 +1,7 @@
-import type { DataSource } from 'typeorm';
 import { newId } from '../../src/core/ids';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
+import type { Database } from '../../src/database/database';
 import { UpstreamBudget } from '../../src/upstream/budget';
-import { createTestDatabase, type TestDatabase } from './database';
+import { TestDatabase } from './database';
 
 /** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */
 export class BudgetHarness {
@@ -12,19 +9,16 @@ export class BudgetHarness {
 
   private constructor(
     private readonly testDatabase: TestDatabase,
-    private readonly source: DataSource,
     readonly database: Database,
   ) {}
 
   static async open(): Promise<BudgetHarness> {
-    const testDatabase = await createTestDatabase();
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 8, entities }).initialize();
-    return new BudgetHarness(testDatabase, source, new Database(source));
+    const testDatabase = await TestDatabase.create();
+    return new BudgetHarness(testDatabase, await testDatabase.pool(8));
   }
 
-  async stop(): Promise<void> {
-    await this.source.destroy();
-    await this.testDatabase.drop();
+  stop(): Promise<void> {
+    return this.testDatabase.drop();
   }
 
   /** The latest account. */

@@ -1,35 +1,74 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { templateDatabase, urlOfDatabase } from './test-server';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
+import { rowsAt, templateDatabase, urlOfDatabase } from './test-server';
 
 /** A database for one test file. */
-export interface TestDatabase {
-  /** The connection URL, with password. */
-  url: string;
-  /** Drops it and ends its sessions. May be called twice. */
-  drop(): Promise<void>;
-}
+export class TestDatabase {
+  private readonly sources: DataSource[] = [];
+  private readonly sessions: Client[] = [];
 
-/**
- * Clones the migrated template, in some 100 ms: for the `beforeAll` of a test file in a suite with a database.
- * @throws Error if the suite has none
- */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const name = `test_${randomBytes(8).toString('hex')}`;
-  await administer(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
-  return {
-    url: urlOfDatabase(serverUrl(), name),
-    drop: () => administer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
-  };
-}
+  private constructor(
+    private readonly name: string,
+    /** The connection URL, with password. */
+    readonly url: string,
+  ) {}
 
-async function administer(statement: string): Promise<void> {
-  const admin = new Client({ connectionString: serverUrl() });
-  await admin.connect();
-  try {
-    await admin.query(statement);
-  } finally {
-    await admin.end();
+  /**
+   * Clones the migrated template, in some 100 ms: for the `beforeAll` of a test file in a suite with a database.
+   * @throws Error if the suite has none
+   */
+  static async create(): Promise<TestDatabase> {
+    const name = `test_${randomBytes(8).toString('hex')}`;
+    await rowsAt(serverUrl(), `CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
+    return new TestDatabase(name, urlOfDatabase(serverUrl(), name));
+  }
+
+  /** Runs one statement in a session of its own. */
+  rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
+    return rowsAt<Row>(this.url, text, parameters);
+  }
+
+  /**
+   * A pool of connections as the gateway uses it, until {@link drop}.
+   * @param more - entities besides those of the gateway
+   */
+  async pool(size = 4, more: readonly (new () => object)[] = []): Promise<Database> {
+    const options = { url: this.url, poolSize: size, entities: [...entities, ...more] };
+    const source = await createDataSource(options).initialize();
+    this.sources.push(source);
+    return new Database(source);
+  }
+
+  /** A session, until {@link drop} or its end. */
+  async session(): Promise<Client> {
+    const client = new Client({ connectionString: this.url });
+    this.sessions.push(client);
+    await client.connect();
+    return client;
+  }
+
+  /** The tables that contain the word in any column of any row. */
+  async tablesWith(word: string): Promise<string[]> {
+    const tables = await this.rows<{ name: string }>(
+      `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`,
+    );
+    const matches: string[] = [];
+    for (const { name } of tables) {
+      const text = `SELECT 1 FROM ${name} t WHERE t::text LIKE '%' || $1 || '%' LIMIT 1`;
+      if ((await this.rows(text, [word])).length > 0) matches.push(name);
+    }
+    return matches;
+  }
+
+  /** Ends its sessions and drops it. May be called twice. */
+  async drop(): Promise<void> {
+    await Promise.all(this.sources.splice(0).map((source) => source.destroy()));
+    await Promise.all(this.sessions.splice(0).map((client) => client.end()));
+    await rowsAt(serverUrl(), `DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);
   }
 }
 

@@ -5,14 +5,13 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
 } from '../../src/embedded-postgres/embedded-postgres';
-import { crashPostgres } from './postgres-crash';
+import { isTaken } from '../../src/embedded-postgres/process';
+import { crashPostgres } from './processes';
 
 const project = resolve(__dirname, '../..');
 const launcher = join(project, 'src/embedded-postgres/embedded-postgres.ts');
@@ -67,7 +66,7 @@ export class EmbeddedServers {
     const files = await readdir(this.folder, { recursive: true });
     const notes = files.filter((file) => file.endsWith('data/postmaster.pid'));
     const pids = notes.map(async (note) => parseInt(await readFile(join(this.folder, note), 'utf8'), 10));
-    return (await Promise.all(pids)).filter(isRunning);
+    return (await Promise.all(pids)).filter(isTaken);
   }
 
   /** Ends all processes, regardless of the test result; the data are kept. */
@@ -82,37 +81,4 @@ export class EmbeddedServers {
     await this.stop();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
-}
-
-/** Kills a process and waits for its end. */
-export async function kill(child: ChildProcess): Promise<void> {
-  const exit = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exit;
-}
-
-/** Runs one statement in a session of its own. */
-export async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-/** Whether a process with this id exists. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Waits for a state, up to the time limit of the test. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(10);
 }

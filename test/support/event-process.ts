@@ -1,14 +1,11 @@
-import type { DataSource } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
 import { appendEvents, openStream, type NewEvent } from '../../src/events/event-log';
 import { EventFeed } from '../../src/events/feed';
 import type { StoredEvent } from '../../src/events/stored-event';
 import { Wakeups } from '../../src/events/wakeups';
+import type { TestDatabase } from './database';
 
 /** The event services of a gateway process: pool, wake-ups and feed. */
 export class EventProcess {
@@ -18,24 +15,21 @@ export class EventProcess {
   reads = 0;
   /** The number of them that PostgreSQL has answered. */
   answers = 0;
-  readonly database: Transactions;
   private held: Promise<void> = Promise.resolve();
 
   private constructor(
-    private readonly source: DataSource,
+    readonly database: Transactions,
     url: string,
     sweepMs: number,
   ) {
     const logger = createLogger('silent');
-    this.database = new Database(source);
     this.wakeups = new Wakeups({ url, logger });
     this.feed = new EventFeed({ sql: this.countingSql(), wakeups: this.wakeups, logger, sweepMs });
   }
 
   /** @param sweepMs - an hour unless the sweep is tested */
-  static async start(url: string, sweepMs = 3_600_000): Promise<EventProcess> {
-    const source = await createDataSource({ url, poolSize: 4, entities }).initialize();
-    const process = new EventProcess(source, url, sweepMs);
+  static async start(database: TestDatabase, sweepMs = 3_600_000): Promise<EventProcess> {
+    const process = new EventProcess(await database.pool(), database.url, sweepMs);
     await process.wakeups.start();
     process.feed.start();
     return process;
@@ -85,7 +79,6 @@ export class EventProcess {
   async stop(): Promise<void> {
     await this.feed.stop();
     await this.wakeups.stop();
-    await this.source.destroy();
   }
 
   private countingSql(): Sql {
@@ -131,9 +124,4 @@ export function range(first: number, last: number): number[] {
 /** The sequences of events. */
 export function sequencesOf(events: readonly StoredEvent[]): number[] {
   return events.map((event) => event.sequence);
-}
-
-/** Waits until the condition holds, checking every 10 ms. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
-import { createTestDatabase, type TestDatabase } from './database';
+import { TestDatabase } from './database';
 import { FaultsClient } from './faults-client';
 import { HistoryChecker } from './faults-history';
 import { GatewayProcess } from './faults-process';
 import { signed } from './issuer';
-import { crashPostgres } from './postgres-crash';
+import { crashPostgres } from './processes';
+import { rowsAt } from './test-server';
 
 /** Options of an environment. */
 export interface EnvironmentOptions {
@@ -115,7 +115,7 @@ export class FaultsEnvironment {
     );
     try {
       if (options.ownPostgres) await environment.startPostgres();
-      else environment.shared = await createTestDatabase();
+      else environment.shared = await TestDatabase.create();
       await environment.addGateway();
       while (environment.gateways.length < (options.gateways ?? 1)) await environment.addGateway();
       return environment;
@@ -197,15 +197,8 @@ export class FaultsEnvironment {
   }
 
   /** Queries PostgreSQL directly. */
-  async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 30_000 });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      return (await client.query(text, [...parameters])).rows as Row[];
-    } finally {
-      await client.end();
-    }
+  rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
+    return rowsAt<Row>(this.databaseUrl, text, parameters);
   }
 
   /** The number of paid calls of all kinds that the upstream has executed. */

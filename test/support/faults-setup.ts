@@ -3,10 +3,10 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { isRunning } from './embedded-servers';
+import { isTaken } from '../../src/embedded-postgres/process';
 import { folderPrefix } from './faults-environment';
 import startTestServer from './global-setup';
-import { crashPostgres } from './postgres-crash';
+import { crashPostgres } from './processes';
 
 const project = resolve(__dirname, '../..');
 
@@ -21,11 +21,11 @@ async function setUpFaults(): Promise<void> {
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
+    if (pid === undefined || isTaken(Number(pid))) continue;
     const folder = join(tmpdir(), name);
     const note = await readFile(join(folder, 'postgres/data/postmaster.pid'), 'utf8').catch(() => null);
     const server = note === null ? null : parseInt(note, 10);
-    if (server !== null && isRunning(server)) await crashPostgres(server);
+    if (server !== null && isTaken(server)) await crashPostgres(server);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }

@@ -5,7 +5,7 @@ import { startApp, type App } from '../../src/app/app';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import type { Sandbox } from '../../src/sandbox/sandbox';
-import { createTestDatabase, type TestDatabase } from './database';
+import { TestDatabase } from './database';
 
 /** Settings as environment variables. */
 export type Settings = Readonly<Record<string, string | undefined>>;
@@ -39,7 +39,7 @@ export class TestGateway {
     settings: Settings = {},
     proxyUrl: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
   ): Promise<TestGateway> {
-    const database = await createTestDatabase();
+    const database = await TestDatabase.create();
     const dataDir = await mkdtemp(join(tmpdir(), 'likeness-gateway-'));
     const gateway = new TestGateway(database, dataDir, settings, await proxyUrl(database.url));
     try {

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { migrate } from '../../src/database/migrate';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
-import { templateDatabase, testServer, urlOfDatabase } from './test-server';
+import { isTaken } from '../../src/embedded-postgres/process';
+import { rowsAt, templateDatabase, testServer, urlOfDatabase } from './test-server';
 
 const prefix = 'likeness-test-';
 
@@ -27,34 +27,19 @@ async function startTestServer(): Promise<void> {
 }
 
 async function makeTemplate(url: string): Promise<void> {
-  const admin = new Client({ connectionString: url });
-  await admin.connect();
-  try {
-    await admin.query(`CREATE DATABASE ${templateDatabase}`);
-    await migrate(urlOfDatabase(url, templateDatabase));
-    // A session in the template would make every clone fail.
-    await admin.query(`ALTER DATABASE ${templateDatabase} IS_TEMPLATE true ALLOW_CONNECTIONS false`);
-  } finally {
-    await admin.end();
-  }
+  await rowsAt(url, `CREATE DATABASE ${templateDatabase}`);
+  await migrate(urlOfDatabase(url, templateDatabase));
+  // A session in the template would make every clone fail.
+  await rowsAt(url, `ALTER DATABASE ${templateDatabase} IS_TEMPLATE true ALLOW_CONNECTIONS false`);
 }
 
 /** Killed runs leave temporary files; their servers ended with them. */
 async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) {
+    if (pid !== undefined && !isTaken(Number(pid))) {
       await rm(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -1,16 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DataSource } from 'typeorm';
 import { ConsentRule } from '../../src/accounts/consent';
 import { QuotaService } from '../../src/accounts/quota.service';
 import { newId } from '../../src/core/ids';
 import { UrlSigner } from '../../src/core/signature';
 import { camelRow } from '../../src/core/sql';
 import { localViewer } from '../../src/core/viewer';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
+import type { Database } from '../../src/database/database';
 import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobRow } from '../../src/jobs/job';
@@ -24,7 +21,7 @@ import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
-import { createTestDatabase, type TestDatabase } from './database';
+import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, publicUrl, type JobTable } from './job-process';
 import { servePhotos } from './photo-servers';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
@@ -70,15 +67,14 @@ export class JobHarness {
     private readonly photos: TrainingPhotoService,
     readonly media: MediaStore,
     private readonly folder: string,
-    private readonly ends: () => Promise<void>,
+    private readonly testDatabase: TestDatabase,
   ) {}
 
   static async open(): Promise<JobHarness> {
     armFailpoints();
-    const testDatabase = await createTestDatabase();
+    const testDatabase = await TestDatabase.create();
     const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
-    const source = await createDataSource({ url: testDatabase.url, poolSize: 12, entities }).initialize();
-    const database = new Database(source);
+    const database = await testDatabase.pool(12);
     const media = new DiskStore(join(folder, 'media'));
     const photos = new TrainingPhotoService({
       database,
@@ -88,9 +84,7 @@ export class JobHarness {
       onUnrecordedFetch: () => undefined,
       retentionMs: 86_400_000,
     });
-    const harness = new JobHarness(database, photos, media, folder, () =>
-      close(source, testDatabase, folder),
-    );
+    const harness = new JobHarness(database, photos, media, folder, testDatabase);
     await servePhotos(database);
     return harness;
   }
@@ -274,7 +268,8 @@ export class JobHarness {
   /** Removes all jobs and closes the database. */
   async stop(): Promise<void> {
     await this.clear();
-    await this.ends();
+    await this.testDatabase.drop();
+    await rm(this.folder, { recursive: true, force: true });
   }
 
   private keep(process: JobProcess): JobProcess {
@@ -310,10 +305,4 @@ export class JobHarness {
       ? new JobLifecycle(this.parts(), new ModelLifecycle(this.photos, generations))
       : new JobLifecycle(this.parts(), generations);
   }
-}
-
-async function close(source: DataSource, testDatabase: TestDatabase, folder: string): Promise<void> {
-  await source.destroy();
-  await testDatabase.drop();
-  await rm(folder, { recursive: true, force: true });
 }

@@ -1,7 +1,3 @@
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
-import type { TestGateway } from './gateway';
 import type { Answer } from './tiny-gateway';
 
 /** Credentials and headers of a request. */
@@ -29,14 +25,4 @@ export async function askAs(
   });
   const answer = (await response.json()) as Omit<Answer, 'status' | 'ms'>;
   return { status: response.status, ms: performance.now() - startedMs, ...answer };
-}
-
-/** Queries the gateway's database directly. */
-export async function lookInto(gateway: TestGateway): Promise<{ sql: Database; close: () => Promise<void> }> {
-  const source = await createDataSource({
-    url: gateway.database.url,
-    poolSize: 2,
-    entities,
-  }).initialize();
-  return { sql: new Database(source), close: () => source.destroy() };
 }

@@ -1,7 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestGateway } from './gateway';
-import { rowsOf } from './person';
 
 /** The amount of data of one owner. */
 export interface RowCounts {
@@ -17,15 +16,14 @@ export interface RowCounts {
  * @returns the model's UUID
  */
 export async function createManyRows(gateway: TestGateway, owner: string, size: RowCounts): Promise<string> {
-  const [model] = await rowsOf<{ id: string }>(
-    gateway,
+  const [model] = await gateway.database.rows<{ id: string }>(
     `INSERT INTO models (id, owner, provider, name, type, photo_count, status, progress, provider_ref, ready_at)
      VALUES (gen_random_uuid(), $1, 'sandbox', 'years', 'CAT', 5, 'READY', 100, gen_random_uuid(), now()) RETURNING id`,
     [owner],
   );
   const { id } = model!;
   const run = (text: string, ...parameters: unknown[]): Promise<unknown> =>
-    rowsOf(gateway, text, [id, owner, ...parameters]);
+    gateway.database.rows(text, [id, owner, ...parameters]);
   await run('INSERT INTO streams (id, owner, sequence) VALUES ($1, $2, 0)');
   await run(
     `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
@@ -63,7 +61,9 @@ export async function createManyRows(gateway: TestGateway, owner: string, size: 
  * @returns the number of avatars
  */
 export async function enlargeAvatars(gateway: TestGateway, owner: string, byteSize: number): Promise<number> {
-  const rows = await rowsOf<{ id: string }>(gateway, 'SELECT id FROM avatars WHERE owner = $1', [owner]);
+  const rows = await gateway.database.rows<{ id: string }>('SELECT id FROM avatars WHERE owner = $1', [
+    owner,
+  ]);
   for (const { id } of rows) {
     const folder = join(gateway.dataDir, 'media', 'avatars', id.slice(-2));
     await mkdir(folder, { recursive: true });

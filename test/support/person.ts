@@ -1,19 +1,16 @@
-import { Client } from 'pg';
 import { Caller } from './caller';
 import { generateMutation, trainModelMutation, type Slot } from './client';
 import type { TestGateway } from './gateway';
 import { signed } from './issuer';
 import { facePhoto } from './pictures';
 import { SocketClient } from './socket-client';
+import { until } from './until';
 
 /** The secret of tokens in these tests. */
 const secret = 'a secret that two programs share, 40 bytes';
 
 /** Settings of a gateway with authentication. */
 export const jwtSettings = { AUTH: 'jwt', JWT_SECRET: secret };
-
-/** How long a test waits for a state, in milliseconds. */
-const patienceMs = 25_000;
 
 /** The response to an erasure. */
 export interface Receipt {
@@ -134,47 +131,4 @@ export class Person {
     );
     return erasure;
   }
-}
-
-/** Polls until the condition holds. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('The condition did not hold in time.');
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
-/** Runs one statement on a gateway's database. */
-export async function rowsOf<Row>(
-  gateway: TestGateway,
-  text: string,
-  parameters: unknown[] = [],
-): Promise<Row[]> {
-  const client = new Client({ connectionString: gateway.database.url });
-  await client.connect();
-  try {
-    const { rows } = await client.query(text, parameters);
-    return rows as Row[];
-  } finally {
-    await client.end();
-  }
-}
-
-/** The tables that contain the word in any column of any row. */
-export async function tablesWith(gateway: TestGateway, word: string): Promise<string[]> {
-  const tables = await rowsOf<{ name: string }>(
-    gateway,
-    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`,
-  );
-  const found: string[] = [];
-  for (const { name } of tables) {
-    const hits = await rowsOf(
-      gateway,
-      `SELECT 1 FROM ${name} t WHERE t::text LIKE '%' || $1 || '%' LIMIT 1`,
-      [word],
-    );
-    if (hits.length > 0) found.push(name);
-  }
-  return found;
 }

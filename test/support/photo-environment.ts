@@ -2,14 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DataSource } from 'typeorm';
 import { DomainError } from '../../src/core/errors';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
 import type { TransferLimits } from '../../src/core/transfers';
-import { createDataSource } from '../../src/database/data-source';
-import { Database } from '../../src/database/database';
-import { entities } from '../../src/entities';
+import type { Database } from '../../src/database/database';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { PhotoIntake } from '../../src/photos/photo-intake';
 import { PhotoPurgeWork } from '../../src/photos/photo-purge.work';
@@ -25,7 +22,7 @@ import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
 import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
-import { createTestDatabase } from './database';
+import { TestDatabase } from './database';
 import { listening, stopped } from './file-host';
 
 /** The limit on one photo in these tests, in bytes. */
@@ -102,19 +99,18 @@ export async function openPhotoEnvironment(
   limits: Partial<TransferLimits> = {},
   lookup?: Resolve,
 ): Promise<PhotoEnvironment> {
-  const testDatabase = await createTestDatabase();
+  const testDatabase = await TestDatabase.create();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
-  const source = await createDataSource({ url: testDatabase.url, poolSize: 10, entities }).initialize();
+  const database = await testDatabase.pool(10);
   const server = createServer();
   const base = `http://127.0.0.1:${await listening(server)}`;
   const store = new WatchedStore(new DiskStore(folder));
   const spool = new UploadSpool(join(folder, '.uploads'));
-  const options = { source, store, spool, base, retentionMs, limits: { ...generous, ...limits }, lookup };
+  const options = { database, store, spool, base, retentionMs, limits: { ...generous, ...limits }, lookup };
   const environment = build(options);
   server.on('request', (request, response) => void answer(environment, request, response));
   const stop = async (): Promise<void> => {
     await stopped(server);
-    await source.destroy();
     await testDatabase.drop();
     await rm(folder, { recursive: true, force: true });
   };
@@ -124,7 +120,7 @@ export async function openPhotoEnvironment(
 type Built = Omit<PhotoEnvironment, 'stop'> & { uploads: PhotoUploadService };
 
 interface BuildOptions {
-  source: DataSource;
+  database: Database;
   store: WatchedStore;
   spool: UploadSpool;
   base: string;
@@ -141,9 +137,8 @@ const generous: TransferLimits = {
   graceMs: 15_000,
 };
 
-function build({ source, store, spool, base, retentionMs, limits, lookup }: BuildOptions): Built {
+function build({ database, store, spool, base, retentionMs, limits, lookup }: BuildOptions): Built {
   const logger = createLogger('silent');
-  const database = new Database(source);
   const signer = new UrlSigner(['a secret of the tests']);
   const urls = new PhotoUrls(signer, () => base);
   const deletion = new MediaDeletion(database, store, logger);

@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import type { EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 
 /** The migrated, empty database that test files clone. */
@@ -11,4 +12,20 @@ export function urlOfDatabase(url: string, database: string): string {
   const other = new URL(url);
   other.pathname = `/${database}`;
   return other.href;
+}
+
+/** Runs one statement in a session of its own. */
+export async function rowsAt<Row>(
+  url: string,
+  text: string,
+  parameters: readonly unknown[] = [],
+): Promise<Row[]> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 30_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query(text, [...parameters])).rows as Row[];
+  } finally {
+    await client.end();
+  }
 }

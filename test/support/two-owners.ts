@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { Caller } from './caller';
 import { trainModelMutation, type Slot } from './client';
 import { TestGateway } from './gateway';
@@ -67,24 +66,13 @@ export class TwoOwners {
   /** All database rows of the owner, and the names of all files. */
   async snapshot(owner: string): Promise<string> {
     const tables = ['models', 'photos', 'generations', 'avatars', 'idempotency_keys', 'quota_reservations'];
-    const client = new Client({ connectionString: this.gateway.database.url });
-    await client.connect();
-    try {
-      const parts: unknown[] = [];
-      for (const table of tables) {
-        const of = 'SELECT row_to_json(t)::text AS row FROM';
-        const { rows } = await client.query(`${of} ${table} t WHERE owner = $1 ORDER BY 1`, [owner]);
-        parts.push(table, rows);
-      }
-      const streams = `SELECT id FROM models WHERE owner = $1 UNION SELECT id FROM generations WHERE owner = $1`;
-      const { rows } = await client.query(
-        `SELECT row_to_json(t)::text AS row FROM events t WHERE stream_id IN (${streams}) ORDER BY stream_id, sequence`,
-        [owner],
-      );
-      return JSON.stringify([...parts, 'events', rows], null, 1);
-    } finally {
-      await client.end();
-    }
+    const rowsOf = (from: string): Promise<unknown[]> =>
+      this.gateway.database.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
+    const parts: unknown[] = [];
+    for (const table of tables) parts.push(table, await rowsOf(`${table} t WHERE owner = $1 ORDER BY 1`));
+    const streams = `SELECT id FROM models WHERE owner = $1 UNION SELECT id FROM generations WHERE owner = $1`;
+    const events = await rowsOf(`events t WHERE stream_id IN (${streams}) ORDER BY stream_id, sequence`);
+    return JSON.stringify([...parts, 'events', events], null, 1);
   }
 
   async stop(): Promise<void> {
@@ -176,23 +164,17 @@ async function unfinished(caller: Caller, finished: Finished): Promise<Belonging
 
 /** A retryable failure takes long to produce, so it is written directly to the database. */
 async function fail(gateway: TestGateway, all: Belongings[]): Promise<void> {
-  const client = new Client({ connectionString: gateway.database.url });
-  await client.connect();
-  try {
-    for (const { failedModel, failedGeneration } of all) {
-      for (const [table, id] of [
-        ['models', failedModel],
-        ['generations', failedGeneration],
-      ] as const) {
-        await client.query(
-          `UPDATE ${table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_FAILED',
-             failure_message = 'It failed.', failure_retryable = true WHERE id = $1`,
-          [id.replace(/^\w+_/, '')],
-        );
-      }
+  for (const { failedModel, failedGeneration } of all) {
+    for (const [table, id] of [
+      ['models', failedModel],
+      ['generations', failedGeneration],
+    ] as const) {
+      await gateway.database.rows(
+        `UPDATE ${table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_FAILED',
+           failure_message = 'It failed.', failure_retryable = true WHERE id = $1`,
+        [id.replace(/^\w+_/, '')],
+      );
     }
-  } finally {
-    await client.end();
   }
 }
 

@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { EmbeddedServers, isRunning, kill, query, until } from '../support/embedded-servers';
-import { crashPostgres } from '../support/postgres-crash';
+import { isTaken } from '../../src/embedded-postgres/process';
+import { EmbeddedServers } from '../support/embedded-servers';
+import { crashPostgres, kill } from '../support/processes';
+import { rowsAt } from '../support/test-server';
+import { until } from '../support/until';
 
 const servers = new EmbeddedServers();
 
@@ -29,7 +32,10 @@ describe('the embedded PostgreSQL after a crash', () => {
 
     const after = await servers.start();
     expect(after.url).toBe(before.url);
-    const [row] = await query(after.url, 'SELECT max(id) AS last, count(*)::int AS many FROM paid');
+    const [row] = await rowsAt<{ last: number; many: number }>(
+      after.url,
+      'SELECT max(id) AS last, count(*)::int AS many FROM paid',
+    );
     expect(row?.last).toBeGreaterThanOrEqual(acknowledged);
     expect(row?.many).toBe(row?.last);
   });
@@ -44,25 +50,25 @@ describe('the embedded PostgreSQL after a crash', () => {
 
     const after = await servers.start();
     expect(after.started).toBe(true);
-    expect(await query(after.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(await rowsAt(after.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
   it('of the gateway: the server keeps running, the next start attaches, and its stop ends the server', async () => {
     const { gateway, pid } = await servers.startElsewhere(true);
     await kill(gateway);
-    expect(isRunning(pid)).toBe(true);
+    expect(isTaken(pid)).toBe(true);
 
     const next = await servers.start();
     expect(next).toMatchObject({ started: false, pid });
     await next.stop();
     expect(await servers.running()).toEqual([]);
-    await expect(query(next.url, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(rowsAt(next.url, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it('of a test run: a server that is not durable ends with it', async () => {
     const { gateway, pid } = await servers.startElsewhere(false);
     await kill(gateway);
-    await until(() => !isRunning(pid));
+    await until(() => !isTaken(pid));
     expect(await servers.running()).toEqual([]);
   });
 });

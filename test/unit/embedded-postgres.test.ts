@@ -4,7 +4,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
-import { EmbeddedServers, isRunning, query } from '../support/embedded-servers';
+import { isTaken } from '../../src/embedded-postgres/process';
+import { EmbeddedServers } from '../support/embedded-servers';
+import { rowsAt } from '../support/test-server';
+import { until } from '../support/until';
 
 describe('the first start of the embedded PostgreSQL', () => {
   const servers = new EmbeddedServers();
@@ -23,7 +26,7 @@ describe('the first start of the embedded PostgreSQL', () => {
   afterAll(() => servers.clear());
 
   it('creates a database called likeness in a directory with spaces in its name', async () => {
-    expect(await query(url, 'SELECT current_database() AS db, current_user AS who')).toEqual([
+    expect(await rowsAt(url, 'SELECT current_database() AS db, current_user AS who')).toEqual([
       { db: 'likeness', who: 'likeness' },
     ]);
   });
@@ -38,26 +41,27 @@ describe('the first start of the embedded PostgreSQL', () => {
   });
 
   it('syncs every commit to the disk, and survives torn pages', async () => {
+    const syncCount = `SELECT sum(fsyncs) AS fsyncs FROM pg_stat_io WHERE object = 'wal'`;
     // Each query has a session of its own, which reports its statistics when it ends.
     const syncs = async (): Promise<number> =>
-      Number((await query(url, 'SELECT wal_sync FROM pg_stat_wal'))[0]!.wal_sync);
-    await query(url, 'CREATE TABLE commits (id int)');
+      Number((await rowsAt<{ fsyncs: string }>(url, syncCount))[0]!.fsyncs);
+    await rowsAt(url, 'CREATE TABLE commits (id int)');
     const before = await syncs();
-    for (let id = 0; id < 10; id += 1) await query(url, `INSERT INTO commits VALUES (${id})`);
-    await until(async () => (await syncs()) >= before + 10);
-    expect(await query(url, 'SHOW full_page_writes')).toEqual([{ full_page_writes: 'on' }]);
+    for (let id = 0; id < 10; id += 1) await rowsAt(url, `INSERT INTO commits VALUES (${id})`);
+    await until(async () => (await syncs()) >= before + 10, 5_000);
+    expect(await rowsAt(url, 'SHOW full_page_writes')).toEqual([{ full_page_writes: 'on' }]);
   });
 
   it('can be reached from this machine only', async () => {
-    expect(await query(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
-    expect(await query(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
+    expect(await rowsAt(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
+    expect(await rowsAt(url, 'SHOW unix_socket_directories')).toEqual([{ unix_socket_directories: '' }]);
   });
 
   it('requires the password, which only the owner can read', async () => {
     const { password } = new URL(url);
-    await expect(query(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
-    await expect(query(url.replace(`:${password}`, ''), 'SELECT 1')).rejects.toThrow(/password/i);
-    expect(await query(url, 'SELECT DISTINCT auth_method FROM pg_hba_file_rules')).toEqual([
+    await expect(rowsAt(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+    await expect(rowsAt(url.replace(`:${password}`, ''), 'SELECT 1')).rejects.toThrow(/password/i);
+    expect(await rowsAt(url, 'SELECT DISTINCT auth_method FROM pg_hba_file_rules')).toEqual([
       { auth_method: 'scram-sha-256' },
     ]);
     expect((await stat(join(servers.dir, 'password'))).mode & 0o777).toBe(0o600);
@@ -65,8 +69,8 @@ describe('the first start of the embedded PostgreSQL', () => {
   });
 
   it('keeps user data out of its log', async () => {
-    await query(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret prompt'))");
-    await expect(query(url, "INSERT INTO prompts VALUES ('a secret prompt')")).rejects.toMatchObject({
+    await rowsAt(url, "CREATE TABLE prompts (prompt text CHECK (prompt <> 'a secret prompt'))");
+    await expect(rowsAt(url, "INSERT INTO prompts VALUES ('a secret prompt')")).rejects.toMatchObject({
       code: '23514',
     });
     const log = await readFile(join(servers.dir, 'server.log'), 'utf8');
@@ -106,7 +110,7 @@ describe('a later start of the embedded PostgreSQL', () => {
 
   beforeAll(async () => {
     before = await servers.start();
-    await query(before.url, "CREATE TABLE kept AS SELECT 'still here' AS word");
+    await rowsAt(before.url, "CREATE TABLE kept AS SELECT 'still here' AS word");
   });
 
   beforeEach(() => servers.stop());
@@ -115,7 +119,7 @@ describe('a later start of the embedded PostgreSQL', () => {
   it('keeps data and address', async () => {
     const after = await servers.start();
     expect(after).toMatchObject({ started: true, url: before.url });
-    expect(await query(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
+    expect(await rowsAt(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
   });
 
   it('uses another port when the last one is in use', async () => {
@@ -124,7 +128,7 @@ describe('a later start of the embedded PostgreSQL', () => {
     try {
       const after = await servers.start();
       expect(after.url).not.toBe(before.url);
-      expect(await query(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
+      expect(await rowsAt(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
     } finally {
       squatter.close();
     }
@@ -155,15 +159,15 @@ describe('a later start of the embedded PostgreSQL', () => {
     expect(second).toMatchObject({ started: false, pid: first.pid });
 
     await first.stop();
-    expect(await query(second.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(await rowsAt(second.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await second.stop();
-    expect(isRunning(first.pid)).toBe(false);
+    await until(() => !isTaken(first.pid));
   });
 
   it('keeps its server while another gateway stops', async () => {
     const first = await servers.start();
     const [, next] = await Promise.all([first.stop(), servers.start()]);
-    expect(await query(next.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(await rowsAt(next.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
   it('can be stopped twice, and with a foreign session open', async () => {
@@ -173,6 +177,6 @@ describe('a later start of the embedded PostgreSQL', () => {
     await inspection.connect();
     await Promise.all([postgres.stop(), postgres.stop()]);
     await postgres.stop();
-    expect(isRunning(postgres.pid)).toBe(false);
+    expect(isTaken(postgres.pid)).toBe(false);
   });
 });
