@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { Database } from '../../src/database/database';
+import { Client } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
+import { GraphQLClient, type HttpResult } from '../support/graphql-client';
 import { Issuer } from '../support/issuer';
-import { askAs, type AskOptions } from '../support/known-client';
-import { SocketClient } from '../support/socket-client';
-import type { Answer } from '../support/tiny-gateway';
+import { SocketClient } from '../support/raw-client';
 import { until } from '../support/until';
 
 const who = '{ viewer { owner scopes } }';
@@ -33,9 +33,9 @@ describe('API keys', () => {
   const newKey = async (...options: string[]): Promise<string> =>
     (await operate('keys', 'create', '--owner', 'acme', ...options)).out;
   const idOf = (key: string): string => key.split('_')[1]!;
-  const ask = (key: string, query = who, options?: AskOptions): Promise<Answer> =>
-    askAs(gateway.url, key, query, options);
-  const codeOf = ({ errors }: Answer): string | undefined => errors?.[0]?.extensions.code;
+  const ask = (token: string, query = who, headers?: Record<string, string>): Promise<HttpResult> =>
+    new GraphQLClient(() => gateway.url, { token, headers }).post(query);
+  const codeOf = ({ errors }: HttpResult): string | undefined => errors?.[0]?.extensions.code;
 
   it('authenticate their owner, also alongside tokens', async () => {
     const { data } = await ask(await newKey());
@@ -157,7 +157,7 @@ describe('API keys', () => {
   });
 
   describe('of a backend', () => {
-    const behalf = (subject: string): AskOptions => ({ headers: { 'x-likeness-owner': subject } });
+    const behalf = (subject: string): Record<string, string> => ({ 'x-likeness-owner': subject });
 
     it('act for each of its users, whose data are separate', async () => {
       const key = await newKey('--on-behalf');
@@ -176,7 +176,7 @@ describe('API keys', () => {
         await ask(key, photo, behalf('carol')),
         await ask(key, photo),
         await ask(await newKey(), photo),
-        await askAs(gateway.url, await issuer.token({ subject: 'bob' }), photo),
+        await ask(await issuer.token({ subject: 'bob' }), photo),
       ];
       expect(otherUsers.map(({ data: seen }) => seen)).toEqual(otherUsers.map(() => ({ photo: null })));
     });
@@ -227,14 +227,7 @@ describe('API keys', () => {
   async function aModelOf(owner: string): Promise<{ id: string }> {
     const key = (await operate('keys', 'create', '--owner', owner)).out;
     const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
-    const { data } = await ask(
-      key,
-      'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }',
-      {
-        variables: { input: { name: 'Me', type: 'WOMAN', photoUrls } },
-      },
-    );
-    return (data as { trainModel: { model: { id: string } } }).trainModel.model;
+    return new Client(() => gateway.url, { token: key }).train({ photoUrls });
   }
 });
 
@@ -248,7 +241,9 @@ describe('API keys where they are not accepted', () => {
       '--owner',
       'acme',
     );
-    expect(await askAs(gateway.url, out, who)).toMatchObject({ status: 401 });
+    expect(await new GraphQLClient(() => gateway.url, { token: out }).post(who)).toMatchObject({
+      status: 401,
+    });
     await gateway.stop();
   });
 });

@@ -1,17 +1,24 @@
 import { pruneAudit } from '../../src/accounts/audit';
 import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
+import { jwtSettings } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { askAs } from '../support/known-client';
-import { Owner, ownerSecret } from '../support/owner';
+import { GraphQLClient } from '../support/graphql-client';
+import { Person } from '../support/person';
+
+/** Photos that are never fetched, since there are no workers. */
+const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
+
+const trained = async (owner: Person, idempotencyKey?: string): Promise<string> =>
+  (await owner.train({ photoUrls, idempotencyKey })).id;
 
 describe('the audit log', () => {
   let gateway: TestGateway;
   let sql: Database;
 
   beforeAll(async () => {
-    gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt,keys', JWT_SECRET: ownerSecret });
+    gateway = await TestGateway.start({ ROLE: 'api', ...jwtSettings, AUTH: 'jwt,keys' });
     sql = await gateway.database.pool(2);
   });
   afterAll(async () => {
@@ -24,12 +31,14 @@ describe('the audit log', () => {
     `mutation { ${mutation}(id: "${id}") { deletedId } }`;
 
   it('records each paid or deleting mutation once, without prompts, names or addresses', async () => {
-    const owner = await Owner.of(gateway);
-    const modelId = await owner.trained('a-key');
-    await owner.trained('a-key');
-    const { data } = await owner.instant(3);
-    const { id: generationId } = (data as { generateInstantAvatars: { generation: { id: string } } })
-      .generateInstantAvatars.generation;
+    const owner = await Person.of(gateway);
+    const modelId = await trained(owner, 'a-key');
+    await trained(owner, 'a-key');
+    const { id: generationId } = await owner.instant({
+      photoUrl: photoUrls[0],
+      prompt: 'a portrait',
+      count: 3,
+    });
     const avatarId = toGlobalId('Avatar', await aStoredAvatar(generationId, owner.name));
     const photoId = toGlobalId('Photo', await aPhotoOf(owner.name));
     for (const request of [
@@ -39,7 +48,7 @@ describe('the audit log', () => {
       remove('deleteModel', modelId),
       remove('deleteModel', modelId),
     ]) {
-      expect((await owner.ask(request)).errors).toBeUndefined();
+      expect((await owner.post(request)).errors).toBeUndefined();
     }
     const actor = owner.name;
     expect(await entriesOf(owner.name)).toEqual([
@@ -53,10 +62,10 @@ describe('the audit log', () => {
   });
 
   it("records no rejected mutation and none on another owner's data", async () => {
-    const [owner, otherOwner] = [await Owner.of(gateway), await Owner.of(gateway)];
-    const modelId = await owner.trained();
-    await otherOwner.ask(remove('deleteModel', modelId));
-    await otherOwner.ask('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
+    const [owner, otherOwner] = [await Person.of(gateway), await Person.of(gateway)];
+    const modelId = await trained(owner);
+    await otherOwner.post(remove('deleteModel', modelId));
+    await otherOwner.post('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
     expect(await entriesOf(otherOwner.name)).toEqual([]);
     expect(await entriesOf(owner.name)).toHaveLength(1);
   });
@@ -65,16 +74,17 @@ describe('the audit log', () => {
     const environment = { DATABASE_URL: gateway.database.url };
     const { out: key } = await likeness(environment, 'keys', 'create', '--owner', 'acme', '--on-behalf');
     const photoId = toGlobalId('Photo', await aPhotoOf('@acme/bob'));
-    await askAs(gateway.url, key, remove('deletePhoto', photoId), { headers: { 'x-likeness-owner': 'bob' } });
+    const headers = { 'x-likeness-owner': 'bob' };
+    await new GraphQLClient(() => gateway.url, { token: key, headers }).post(remove('deletePhoto', photoId));
     expect(await entriesOf('@acme/bob')).toEqual([
       { actor: `key:${key.split('_')[1]!}`, action: 'deletePhoto', subject: photoId, details: {} },
     ]);
   });
 
   it('deletes entries after their retention period', async () => {
-    const owner = await Owner.of(gateway);
-    await owner.trained();
-    await owner.trained();
+    const owner = await Person.of(gateway);
+    await trained(owner);
+    await trained(owner);
     await sql.rows(
       `UPDATE audit_log SET at = at - interval '2 days'
         WHERE id = (SELECT id FROM audit_log WHERE owner = $1 ORDER BY at LIMIT 1)`,

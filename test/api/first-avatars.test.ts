@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isBlurhashValid } from 'blurhash';
 import sharp from 'sharp';
-import { TestClient, type AvatarNews } from '../support/client';
+import { type AvatarNews, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { PhotoHost } from '../support/photo-host';
 
@@ -23,13 +23,13 @@ const avatarFields =
   'id style prompt url preview: url(size: PREVIEW) placeholder width height byteSize contentType sha256';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let host: PhotoHost;
 
 beforeAll(async () => {
   host = await PhotoHost.start();
   gateway = await TestGateway.start({ PHOTO_URL_ALLOW: '127.0.0.1' });
-  client = new TestClient(() => gateway.url);
+  client = new Client(() => gateway.url);
 });
 
 afterAll(async () => {
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 const avatarsOf = async (generationId: string): Promise<StoredAvatar[]> => {
-  const { generation } = await client.ask<{ generation: { avatars: StoredAvatar[] } }>(
+  const { generation } = await client.request<{ generation: { avatars: StoredAvatar[] } }>(
     `query ($id: ID!) { generation(id: $id) { avatars { ${avatarFields} } } }`,
     { id: generationId },
   );
@@ -47,7 +47,7 @@ const avatarsOf = async (generationId: string): Promise<StoredAvatar[]> => {
 
 describe('the flow from photos to avatars', () => {
   it('trains a model from uploaded photos and reports progress to the end', async () => {
-    const photoIds = await client.uploadFaces(5);
+    const photoIds = await client.upload(5);
     const { id, status } = await client.train({ photoIds, name: 'Me' });
     expect(status).toBe('QUEUED');
 
@@ -63,7 +63,7 @@ describe('the flow from photos to avatars', () => {
     expect(percents).toEqual([...percents].sort((a, b) => a - b));
     expect(received.at(-1)).toMatchObject({ status: 'READY', progress: 100 });
 
-    const { model } = await client.ask<{ model: Record<string, unknown> & { photos: unknown[] } }>(
+    const { model } = await client.request<{ model: Record<string, unknown> & { photos: unknown[] } }>(
       `query ($id: ID!) { model(id: $id) {
         name type status progress estimatedReadyAt failure { code } provider providerModelId attempt
         createdAt submittedAt readyAt photos { id status width height } } }`,
@@ -81,7 +81,7 @@ describe('the flow from photos to avatars', () => {
   });
 
   it('generates avatars, announces each when available, and serves the original, the preview and ranges', async () => {
-    const modelId = await client.trained(await client.uploadFaces());
+    const modelId = await client.trained(await client.upload());
     const { id } = await client.generate(modelId, [
       { style: 'noir', prompt: 'by the sea', count: 2 },
       { style: 'pixel' },
@@ -108,11 +108,11 @@ describe('the flow from photos to avatars', () => {
   });
 
   it('lists avatars by model, and returns each by id', async () => {
-    const modelId = await client.trained(await client.uploadFaces());
+    const modelId = await client.trained(await client.upload());
     const first = await client.generate(modelId);
     const second = await client.generate(modelId, [{ style: 'neon', count: 2 }]);
     await Promise.all([client.generationEnd(first.id), client.generationEnd(second.id)]);
-    const { models, node } = await client.ask<{ models: { nodes: unknown[] }; node: unknown }>(
+    const { models, node } = await client.request<{ models: { nodes: unknown[] }; node: unknown }>(
       `query ($id: ID!) {
         models(first: 1, status: READY, type: WOMAN) { nodes {
           id generations { nodes { id avatars { style } } } avatars(first: 2) { nodes { style } pageInfo { hasNextPage } } } }
@@ -161,13 +161,13 @@ describe('the flow from photos to avatars', () => {
 
   it('generates avatars without training, from an uploaded photo and from a URL', async () => {
     const instant = async (photo: object): Promise<{ id: string; model: unknown }> => {
-      const { made } = await client.ask<{ made: { generation: { id: string; model: unknown } } }>(
+      const { made } = await client.request<{ made: { generation: { id: string; model: unknown } } }>(
         'mutation ($input: GenerateInstantAvatarsInput!) { made: generateInstantAvatars(input: $input) { generation { id model { id } } } }',
         { input: { ...photo, prompt: 'as a noir detective' } },
       );
       return made.generation;
     };
-    const [photoId] = await client.uploadFaces(1);
+    const [photoId] = await client.upload(1);
     const [photoUrl] = await host.heads(1, 120);
     for (const { id, model } of await Promise.all([instant({ photoId }), instant({ photoUrl })])) {
       expect(model).toBeNull();
@@ -179,7 +179,7 @@ describe('the flow from photos to avatars', () => {
   });
 
   it('sends the avatars of all generations of a model to its subscribers', async () => {
-    const modelId = await client.trained(await client.uploadFaces());
+    const modelId = await client.trained(await client.upload());
     const before = await client.generate(modelId);
     await client.generationEnd(before.id);
     const feed = client.followAvatars({ modelId });

@@ -1,7 +1,7 @@
 import { getOperationAST, getVariableValues, parse, validate } from 'graphql';
 import { apiSchema } from '../../src/app/api-schema';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
-import { send } from '../support/raw-http';
+import { send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
 describe('GraphiQL', () => {

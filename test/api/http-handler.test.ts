@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import { send } from '../support/raw-http';
+import { send } from '../support/raw-client';
 import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
@@ -42,7 +42,7 @@ describe('the HTTP handler', () => {
 
   describe('answers errors', () => {
     it('with code, field and details', async () => {
-      const { status, data, errors } = await gateway.ask('{ refused }');
+      const { status, data, errors } = await gateway.post('{ refused }');
       expect({ status, data }).toEqual({ status: 200, data: null });
       expect(errors).toEqual([
         {
@@ -56,7 +56,7 @@ describe('the HTTP handler', () => {
 
     it('masks internal errors, with an id that the log contains', async () => {
       const requestId = newId();
-      const { errors } = await gateway.ask('{ a: broken b: greeting }', undefined, {
+      const { errors } = await gateway.post('{ a: broken b: greeting }', undefined, {
         'x-request-id': requestId,
       });
       expect(errors?.[0]).toMatchObject({
@@ -82,7 +82,7 @@ describe('the HTTP handler', () => {
       ['an unknown field', { input: { type: 'MAN', extra: 1 } }, 'input'],
     ])('with the field of an invalid variable: %s', async (_what, variables, field) => {
       const query = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
-      const { errors } = await gateway.ask(query, variables);
+      const { errors } = await gateway.post(query, variables);
       expect(errors).toHaveLength(1);
       expect(errors![0]!.extensions).toEqual({ code: 'INVALID_INPUT', field });
       expect(errors![0]!.message).not.toContain('sig=1');
@@ -95,7 +95,7 @@ describe('the HTTP handler', () => {
       ['trainModel(input: {})', 'input'],
       ['trainModel(input: { type: MAN, extra: 1 })', 'input.extra'],
     ])('with the field of an invalid literal: %s', async (field, path) => {
-      const { errors } = await gateway.ask(`mutation { ${field} }`);
+      const { errors } = await gateway.post(`mutation { ${field} }`);
       expect(errors?.[0]?.extensions).toEqual({ code: 'INVALID_INPUT', field: path });
     });
 
@@ -104,7 +104,7 @@ describe('the HTTP handler', () => {
       ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
       ['query A { greeting } query B { greeting }', 'OPERATION_RESOLUTION_FAILURE'],
     ])('with the standard GraphQL codes: %s', async (query, code) => {
-      expect((await gateway.ask(query)).errors?.[0]?.extensions).toEqual({ code });
+      expect((await gateway.post(query)).errors?.[0]?.extensions).toEqual({ code });
     });
 
     it.each([
@@ -128,31 +128,31 @@ describe('the HTTP handler', () => {
 
   it('authenticates before it reads the body', async () => {
     const guarded = await start({ authenticate: byWord });
-    const rejected = await guarded.ask('{ owner }');
+    const rejected = await guarded.post('{ owner }');
     expect(rejected.status).toBe(401);
     expect(rejected.errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
-    const accepted = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer good-1' });
+    const accepted = await guarded.post('{ owner }', undefined, { authorization: 'Bearer good-1' });
     expect(accepted.data).toEqual({ owner: 'good-1' });
-    const outage = await guarded.ask('{ owner }', undefined, { authorization: 'Bearer outage' });
+    const outage = await guarded.post('{ owner }', undefined, { authorization: 'Bearer outage' });
     expect(outage.status).toBe(500);
     expect(JSON.stringify(outage)).not.toContain('10.1.2.3');
   });
 
   it('ends an operation at its time limit', async () => {
     const hasty = await start({ operationMs: 50 });
-    const { status, errors } = await hasty.ask('{ slow(ms: 400) }');
+    const { status, errors } = await hasty.post('{ slow(ms: 400) }');
     expect(status).toBe(503);
     expect(errors?.[0]?.extensions.code).toBe('TIMEOUT');
   });
 
   it('hides the schema from unauthorised clients', async () => {
     const closed = await start({ introspection: false });
-    const { errors: asked } = await closed.ask('{ __schema { types { name } } }');
+    const { errors: asked } = await closed.post('{ __schema { types { name } } }');
     expect(asked?.[0]?.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
-    const { errors: guessed } = await closed.ask('{ greetin }');
+    const { errors: guessed } = await closed.post('{ greetin }');
     expect(guessed?.[0]?.message).toBe('Cannot query field "greetin" on type "Query".');
     const query = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
-    const { errors: mistaken } = await closed.ask(query, { input: { type: 'MANN' } });
+    const { errors: mistaken } = await closed.post(query, { input: { type: 'MANN' } });
     expect(mistaken?.[0]?.message).toBe('Value "MANN" does not exist in "Kind" enum.');
   });
 

@@ -1,4 +1,4 @@
-import { RawConnection, send } from '../support/raw-http';
+import { RawConnection, send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
@@ -61,7 +61,7 @@ describe('the HTTP handler accepts', () => {
   });
 
   it('nothing from a page of another origin', async () => {
-    const { status, errors } = await gateway.ask('{ greeting }', undefined, {
+    const { status, errors } = await gateway.post('{ greeting }', undefined, {
       origin: 'https://evil.example',
     });
     expect(status).toBe(403);
@@ -90,7 +90,7 @@ describe('the HTTP handler accepts', () => {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
     });
-    expect((await open.ask('{ greeting }', undefined, { origin })).status).toBe(200);
+    expect((await open.post('{ greeting }', undefined, { origin })).status).toBe(200);
     const foreign = await send(`${open.url}/graphql`, {
       method: 'OPTIONS',
       headers: { origin: 'https://x.y' },

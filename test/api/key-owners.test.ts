@@ -1,8 +1,7 @@
 import type { ClientOptions } from 'ws';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { send } from '../support/raw-http';
-import { SocketClient } from '../support/socket-client';
+import { SocketClient, send } from '../support/raw-client';
 import { until } from '../support/until';
 
 const who = '{ viewer { owner scopes } }';

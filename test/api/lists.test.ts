@@ -1,13 +1,13 @@
-import type { Client } from 'pg';
+import type { Client as Session } from 'pg';
 import { newId, toGlobalId } from '../../src/core/ids';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let watch: StatementWatch;
-let database: Client;
+let database: Session;
 
 beforeAll(async () => {
   // Without workers, every statement belongs to a request.
@@ -15,7 +15,7 @@ beforeAll(async () => {
     watch = await StatementWatch.start(url);
     return watch.url;
   });
-  client = new TestClient(() => gateway.url);
+  client = new Client(() => gateway.url);
   database = await gateway.database.session();
 });
 
@@ -79,7 +79,7 @@ interface Page {
 }
 
 const page = async (args: object): Promise<Page> => {
-  const { models } = await client.ask<{ models: Page }>(
+  const { models } = await client.request<{ models: Page }>(
     `query ($first: Int, $after: String, $type: AvatarType, $status: ModelStatus) {
       models(first: $first, after: $after, type: $type, status: $status) {
         edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
@@ -98,10 +98,10 @@ describe('lists', () => {
       generations(first: 10) { nodes { id status model { id } avatars { id url generation { id } } } pageInfo { hasNextPage } }
       avatars(first: 10) { nodes { id sha256 } } } } }`;
     await addModels(1);
-    const forOne = await watch.during(() => client.ask(query));
+    const forOne = await watch.during(() => client.request(query));
     await addModels(19);
     let answer: { models: { nodes: { generations: { nodes: { avatars: unknown[] }[] } }[] } } | undefined;
-    const forTwenty = await watch.during(async () => (answer = await client.ask(query)));
+    const forTwenty = await watch.during(async () => (answer = await client.request(query)));
 
     const generations = answer!.models.nodes.flatMap((model) => model.generations.nodes);
     expect([generations.length, generations.flatMap(({ avatars }) => avatars).length]).toEqual([40, 120]);
@@ -148,7 +148,7 @@ describe('lists', () => {
     const { rows } = await database.query<{ id: string }>(`SELECT id FROM models WHERE owner <> 'local'`);
     for (const id of globalIds(rows.map((row) => row.id))) {
       expect(
-        await client.ask('query ($id: ID!) { node(id: $id) { id } model(id: $id) { id } }', { id }),
+        await client.request('query ($id: ID!) { node(id: $id) { id } model(id: $id) { id } }', { id }),
       ).toEqual({
         node: null,
         model: null,
@@ -168,13 +168,13 @@ describe('lists', () => {
     const query =
       'query ($status: GenerationStatus) { generations(first: 2, status: $status) { nodes { id model { name } } pageInfo { hasNextPage } } }';
     const instant = { id: toGlobalId('Generation', instantId), model: null };
-    expect(await client.ask(query)).toEqual({
+    expect(await client.request(query)).toEqual({
       generations: {
         nodes: [instant, { id: expect.any(String), model: { name: 'Model' } }],
         pageInfo: { hasNextPage: true },
       },
     });
-    expect(await client.ask(query, { status: 'FAILED' })).toEqual({
+    expect(await client.request(query, { status: 'FAILED' })).toEqual({
       generations: { nodes: [instant], pageInfo: { hasNextPage: false } },
     });
   });
@@ -191,7 +191,7 @@ describe('lists', () => {
 
   it('return every node by id with its type', async () => {
     const [id] = await addModels(1);
-    const { model } = await client.ask<{
+    const { model } = await client.request<{
       model: { photos: unknown[]; generations: { nodes: { id: string; avatars: { id: string }[] }[] } };
     }>('query ($id: ID!) { model(id: $id) { photos { id } generations { nodes { id avatars { id } } } } }', {
       id: toGlobalId('AvatarModel', id!),
@@ -205,7 +205,7 @@ describe('lists', () => {
     ];
     for (const [__typename, globalId] of wanted) {
       expect(
-        await client.ask('query ($id: ID!) { node(id: $id) { __typename id } }', { id: globalId }),
+        await client.request('query ($id: ID!) { node(id: $id) { __typename id } }', { id: globalId }),
       ).toEqual({
         node: { __typename, id: globalId },
       });

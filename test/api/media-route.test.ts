@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { notFound } from '../../src/core/errors';
 import { mediaRoute, type FindMedia } from '../../src/http/files/media-route';
 import { partOf, type OpenObject, type RangeRequest } from '../../src/storage/media-store';
-import { RawConnection, send } from '../support/raw-http';
+import { RawConnection, send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { migrate } from '../../src/database/migrate';
-import { trainModelMutation } from '../support/client';
+import { creations, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 
 /** A database after the migrations up to this one, with rows in every table. Made by that version's own programs. */
 const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sql'), 'utf8');
@@ -63,20 +63,20 @@ describe('a database of an earlier version', () => {
 
   it('returns the model of a mutation that the earlier version executed with the same key and input', async () => {
     const ana = await Person.of(gateway, 'ana');
-    const { models } = await ana.caller.take<{
+    const { models } = await ana.request<{
       models: { nodes: { id: string; name: string; type: string; photos: { id: string }[] }[] };
     }>('{ models { nodes { id name type photos { id } } } }');
     const [{ id, name, type, photos }] = models.nodes as [(typeof models.nodes)[number]];
     const idempotencyKey = '378c9102-3b66-4a75-a2bd-7f7c37f7e4b2';
     const input = { name, type, photoIds: photos.map((photo) => photo.id), idempotencyKey };
-    expect(await ana.caller.take(trainModelMutation, { input })).toMatchObject({
+    expect(await ana.request(creations.trainModel, { input })).toMatchObject({
       trainModel: { model: { id } },
     });
   });
 
   it('serves its models, generations and avatars', async () => {
     const ana = await Person.of(gateway, 'ana');
-    const data = await ana.caller.take(`{
+    const data = await ana.request(`{
       models { nodes { name status generations { nodes { status avatars { style } } } } }
     }`);
     expect(data).toMatchObject({

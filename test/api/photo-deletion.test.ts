@@ -4,9 +4,9 @@ import { localViewer, type Viewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { scheduleDeletion } from '../../src/storage/media-deletion';
 import { StorageUnavailableError } from '../../src/storage/media-store';
-import { put } from '../support/photo-client';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
+import { put } from '../support/raw-client';
 
 const otherOwner: Viewer = { ...localViewer, owner: 'other-owner' };
 

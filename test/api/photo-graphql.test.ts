@@ -3,9 +3,9 @@ import { buildSchema } from 'type-graphql';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import { LoaderCache, type GraphQLContext } from '../../src/graphql/context';
 import { PhotoResolver } from '../../src/photos/photo.resolver';
-import { put } from '../support/photo-client';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
+import { put } from '../support/raw-client';
 
 let environment: PhotoEnvironment;
 let schema: GraphQLSchema;

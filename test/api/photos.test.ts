@@ -5,10 +5,10 @@ import { localViewer, type Viewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import type { PhotoUpload } from '../../src/photos/photo.service';
 import { StorageUnavailableError } from '../../src/storage/media-store';
-import { put, putInPieces } from '../support/photo-client';
 import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { privateMarker, jpegSegment, withSegments } from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
+import { put, putInPieces } from '../support/raw-client';
 
 let environment: PhotoEnvironment;
 beforeAll(async () => {

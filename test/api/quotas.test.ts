@@ -5,10 +5,32 @@ import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
 import type { JobMove } from '../../src/jobs/job';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.job';
+import { creations, jwtSettings } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { Owner, ownerSecret } from '../support/owner';
-import type { Answer } from '../support/tiny-gateway';
+import type { HttpResult } from '../support/graphql-client';
+import { Person } from '../support/person';
+
+/** Photos that are never fetched, since there are no workers. */
+const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
+
+const requestTraining = (owner: Person, idempotencyKey?: string): Promise<HttpResult> =>
+  owner.post(creations.trainModel, { input: { type: 'WOMAN', photoUrls, idempotencyKey } });
+
+const trained = async (owner: Person, idempotencyKey?: string): Promise<string> =>
+  (await owner.train({ photoUrls, idempotencyKey })).id;
+
+const requestAvatars = (owner: Person, count: number): Promise<HttpResult> =>
+  owner.post(creations.generateInstantAvatars, {
+    input: { photoUrl: photoUrls[0], prompt: 'a portrait', count },
+  });
+
+const usage = async (owner: Person): Promise<{ trainingsToday: number }> => {
+  const { viewer } = await owner.request<{ viewer: { usage: { trainingsToday: number } } }>(
+    '{ viewer { usage { trainingsToday avatarsToday running } } }',
+  );
+  return viewer.usage;
+};
 
 describe('quotas', () => {
   let gateway: TestGateway;
@@ -18,8 +40,7 @@ describe('quotas', () => {
   beforeAll(async () => {
     gateway = await TestGateway.start({
       ROLE: 'api',
-      AUTH: 'jwt',
-      JWT_SECRET: ownerSecret,
+      ...jwtSettings,
       QUOTA_TRAININGS_PER_DAY: '2',
       QUOTA_AVATARS_PER_DAY: '10',
       QUOTA_RUNNING: '3',
@@ -49,17 +70,16 @@ describe('quotas', () => {
       [newId(), fromGlobalId('AvatarModel', globalId), outcome, globalId],
     );
   };
-  const trainings = async (owner: Owner): Promise<number> =>
-    ((await owner.usage()) as { trainingsToday: number }).trainingsToday;
+  const trainings = async (owner: Person): Promise<number> => (await usage(owner)).trainingsToday;
 
   it('admit one of fifty concurrent requests when one is left', async () => {
-    const owner = await Owner.of(gateway);
-    await owner.trained();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => owner.train()));
+    const owner = await Person.of(gateway);
+    await trained(owner);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => requestTraining(owner)));
     const refused = answers.filter(({ errors }) => errors?.[0]?.extensions.code === 'QUOTA_EXCEEDED');
     expect(answers.filter(({ errors }) => !errors)).toHaveLength(1);
     expect(refused).toHaveLength(49);
-    expect(await owner.usage()).toEqual({ trainingsToday: 2, avatarsToday: 0, running: 2 });
+    expect(await usage(owner)).toEqual({ trainingsToday: 2, avatarsToday: 0, running: 2 });
     const [kept] = await sql.rows<{ models: number; photos: number }>(
       `SELECT (SELECT count(*)::int FROM models WHERE owner = $1) AS models,
               (SELECT count(*)::int FROM photos WHERE owner = $1) AS photos`,
@@ -69,10 +89,10 @@ describe('quotas', () => {
   });
 
   it('return the quota, its use and when it resets', async () => {
-    const owner = await Owner.of(gateway);
-    await owner.trained();
-    await owner.trained();
-    const { errors } = await owner.train();
+    const owner = await Person.of(gateway);
+    await trained(owner);
+    await trained(owner);
+    const { errors } = await requestTraining(owner);
     const resetsAt = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).toISOString();
     expect(errors).toMatchObject([
       {
@@ -93,40 +113,42 @@ describe('quotas', () => {
   });
 
   it('count requested avatars, and admit requests that still fit', async () => {
-    const owner = await Owner.of(gateway);
-    expect((await owner.instant(8)).errors).toBeUndefined();
-    expect((await owner.instant(4)).errors).toMatchObject([
+    const owner = await Person.of(gateway);
+    expect((await requestAvatars(owner, 8)).errors).toBeUndefined();
+    expect((await requestAvatars(owner, 4)).errors).toMatchObject([
       { extensions: { quota: 'AVATARS_PER_DAY', limit: 10, used: 8, asked: 4 } },
     ]);
-    expect((await owner.instant(2)).errors).toBeUndefined();
-    expect(await owner.usage()).toEqual({ trainingsToday: 0, avatarsToday: 10, running: 2 });
+    expect((await requestAvatars(owner, 2)).errors).toBeUndefined();
+    expect(await usage(owner)).toEqual({ trainingsToday: 0, avatarsToday: 10, running: 2 });
   });
 
   it('count running jobs of both kinds', async () => {
-    const owner = await Owner.of(gateway);
-    await owner.trained();
-    await owner.instant(1);
-    await owner.instant(1);
-    expect((await owner.instant(1)).errors).toMatchObject([
+    const owner = await Person.of(gateway);
+    await trained(owner);
+    await requestAvatars(owner, 1);
+    await requestAvatars(owner, 1);
+    expect((await requestAvatars(owner, 1)).errors).toMatchObject([
       { extensions: { code: 'QUOTA_EXCEEDED', quota: 'RUNNING', limit: 3, used: 3, resetsAt: null } },
     ]);
   });
 
   it('do not affect other owners', async () => {
-    const [one, other] = [await Owner.of(gateway), await Owner.of(gateway)];
-    await one.trained();
-    expect(await other.usage()).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
+    const [one, other] = [await Person.of(gateway), await Person.of(gateway)];
+    await trained(one);
+    expect(await usage(other)).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
   });
 
   it('count a repeated request once, and let a rejected idempotency key be reused', async () => {
-    const owner = await Owner.of(gateway);
-    const ids = await Promise.all([1, 2, 3].map(() => owner.trained('same')));
+    const owner = await Person.of(gateway);
+    const ids = await Promise.all([1, 2, 3].map(() => trained(owner, 'same')));
     expect(new Set(ids).size).toBe(1);
-    const second = await owner.trained('second');
-    expect((await owner.train('third')).errors).toMatchObject([{ extensions: { code: 'QUOTA_EXCEEDED' } }]);
-    expect(await owner.trained('same')).toBe(ids[0]);
+    const second = await trained(owner, 'second');
+    expect((await requestTraining(owner, 'third')).errors).toMatchObject([
+      { extensions: { code: 'QUOTA_EXCEEDED' } },
+    ]);
+    expect(await trained(owner, 'same')).toBe(ids[0]);
     await move(second, 'QUEUED', failed);
-    await owner.trained('third');
+    await trained(owner, 'third');
   });
 
   it.each([
@@ -135,22 +157,22 @@ describe('quotas', () => {
   ])(
     'count a training that failed after a call that was %s as %i, and one that succeeds late as 1',
     async (outcome, left) => {
-      const owner = await Owner.of(gateway);
-      const id = await owner.trained();
+      const owner = await Person.of(gateway);
+      const id = await trained(owner);
       await called(id, outcome);
       await move(id, 'QUEUED', { ...training, providerRef: id });
       await move(id, 'TRAINING', failed);
-      expect(await owner.usage()).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
+      expect(await usage(owner)).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
       await move(id, 'FAILED', { status: 'READY', readyAt: 'now', ...noFailure });
-      expect(await owner.usage()).toEqual({ trainingsToday: 1, avatarsToday: 0, running: 0 });
+      expect(await usage(owner)).toEqual({ trainingsToday: 1, avatarsToday: 0, running: 0 });
     },
   );
 
   it('count a retry again', async () => {
-    const owner = await Owner.of(gateway);
-    const retry = (id: string): Promise<Answer> =>
-      owner.ask('mutation ($id: ID!) { retryModel(id: $id) { model { status } } }', { id });
-    const id = await owner.trained();
+    const owner = await Person.of(gateway);
+    const retry = (id: string): Promise<HttpResult> =>
+      owner.post('mutation ($id: ID!) { retryModel(id: $id) { model { status } } }', { id });
+    const id = await trained(owner);
     await sql.rows(`UPDATE photos SET purge_at = NULL WHERE owner = $1`, [owner.name]);
     await move(id, 'QUEUED', failed);
     expect((await retry(id)).data).toEqual({ retryModel: { model: { status: 'QUEUED' } } });
@@ -163,7 +185,7 @@ describe('quotas', () => {
     await move(id, 'QUEUED', { status: 'SUBMITTING', attempt: 2 });
     await move(id, 'SUBMITTING', { status: 'UNCERTAIN' });
     expect((await retry(id)).errors).toMatchObject([{ extensions: { quota: 'TRAININGS_PER_DAY', used: 2 } }]);
-    expect((await owner.ask('query ($id: ID!) { model(id: $id) { status } }', { id })).data).toEqual({
+    expect((await owner.post('query ($id: ID!) { model(id: $id) { status } }', { id })).data).toEqual({
       model: { status: 'UNCERTAIN' },
     });
   });
@@ -179,26 +201,26 @@ describe('quotas', () => {
     'release cancelled or deleted jobs only if they were surely not paid: %s',
     async (_when, outcome, left) => {
       for (const mutation of ['cancelModel', 'deleteModel']) {
-        const owner = await Owner.of(gateway);
-        const id = await owner.trained();
+        const owner = await Person.of(gateway);
+        const id = await trained(owner);
         if (outcome) await called(id, outcome);
         const field = mutation === 'cancelModel' ? 'model { status }' : 'deletedId';
-        const { errors } = await owner.ask(`mutation ($id: ID!) { ${mutation}(id: $id) { ${field} } }`, {
+        const { errors } = await owner.post(`mutation ($id: ID!) { ${mutation}(id: $id) { ${field} } }`, {
           id,
         });
         expect(errors).toBeUndefined();
-        expect(await owner.usage()).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
+        expect(await usage(owner)).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
       }
     },
   );
 
   it('of earlier days are deleted', async () => {
-    const owner = await Owner.of(gateway);
-    await owner.trained();
-    await owner.trained();
+    const owner = await Person.of(gateway);
+    await trained(owner);
+    await trained(owner);
     await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
     expect(await trainings(owner)).toBe(0);
-    await owner.trained();
+    await trained(owner);
     const kept = (): Promise<unknown[]> =>
       sql.rows('SELECT id FROM quota_reservations WHERE owner = $1', [owner.name]);
     await pruneReservations(sql);
@@ -209,11 +231,11 @@ describe('quotas', () => {
   });
 
   it('apply to owners and not to retries by the operator', async () => {
-    const owner = await Owner.of(gateway);
-    const id = await owner.trained();
+    const owner = await Person.of(gateway);
+    const id = await trained(owner);
     await move(id, 'QUEUED', failed);
-    await owner.trained();
-    await owner.trained();
+    await trained(owner);
+    await trained(owner);
     const environment = { DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir };
     const { code, out } = await likeness(environment, 'retry', id);
     expect({ code, out }).toEqual({ code: 0, out: `${id} is QUEUED.` });
@@ -223,10 +245,10 @@ describe('quotas', () => {
 
 describe('without quotas', () => {
   it('counts everything and rejects nothing', async () => {
-    const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_SECRET: ownerSecret });
-    const owner = await Owner.of(gateway);
-    for (let time = 0; time < 4; time += 1) await owner.trained();
-    const { data } = await owner.ask(
+    const gateway = await TestGateway.start({ ROLE: 'api', ...jwtSettings });
+    const owner = await Person.of(gateway);
+    for (let time = 0; time < 4; time += 1) await trained(owner);
+    const { data } = await owner.post(
       '{ viewer { usage { trainingsToday running } limits { trainingsPerDay avatarsPerDay running } } }',
     );
     expect(data).toEqual({

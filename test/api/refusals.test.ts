@@ -1,16 +1,16 @@
-import { generateMutation, TestClient, trainModelMutation } from '../support/client';
+import { Client, creations } from '../support/client';
 import { TestGateway } from '../support/gateway';
 
 const unknownModel = `model_${'0'.repeat(32)}`;
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let photoIds: string[];
 
 beforeAll(async () => {
   gateway = await TestGateway.start();
-  client = new TestClient(() => gateway.url);
-  photoIds = await client.uploadFaces();
+  client = new Client(() => gateway.url);
+  photoIds = await client.upload();
 });
 
 afterAll(() => gateway.stop());
@@ -75,15 +75,15 @@ describe('an invalid training request', () => {
       { code: 'INVALID_INPUT', field: 'input.idempotencyKey' },
     ],
   ])('is rejected with %s', async (_, input, expected) => {
-    const refusal = await client.refusal(trainModelMutation, { input: { type: 'MAN', ...input() } });
+    const refusal = await client.refusal(creations.trainModel, { input: { type: 'MAN', ...input() } });
     expect(refusal.extensions).toMatchObject(expected);
     expect(refusal.message).toMatch(/\w{4,}/);
-    expect(await client.ask('{ models { nodes { id } } }')).toEqual({ models: { nodes: [] } });
+    expect(await client.request('{ models { nodes { id } } }')).toEqual({ models: { nodes: [] } });
   });
 
   it('is rejected while a photo is not uploaded', async () => {
     const [slot] = await client.slots([{ byteSize: 1 }]);
-    const refusal = await client.refusal(trainModelMutation, {
+    const refusal = await client.refusal(creations.trainModel, {
       input: { type: 'MAN', photoIds: [...photoIds, slot!.photo.id] },
     });
     expect(refusal.extensions).toMatchObject({ code: 'PHOTO_NOT_READY', field: 'input.photoIds[5]' });
@@ -134,7 +134,9 @@ describe('an invalid request for avatars', () => {
       { code: 'INVALID_INPUT', field: 'input.prompts[0].prompt' },
     ],
   ])('is rejected for %s', async (_, input, expected) => {
-    const refusal = await client.refusal(generateMutation, { input: { modelId, prompts: [{}], ...input() } });
+    const refusal = await client.refusal(creations.generateAvatars, {
+      input: { modelId, prompts: [{}], ...input() },
+    });
     expect(refusal.extensions).toMatchObject(expected);
     expect(refusal.message).toMatch(/\w{4,}/);
   });
@@ -160,7 +162,7 @@ describe('ids of other owners and unknown ids', () => {
   it('return null in queries and NOT_FOUND in mutations', async () => {
     const photo = `photo_${'0'.repeat(32)}`;
     expect(
-      await client.ask(
+      await client.request(
         'query ($id: ID!, $photo: ID!) { model(id: $id) { id } generation(id: $id) { id } photo(id: $photo) { id } node(id: "x") { id } }',
         { id: unknownModel, photo },
       ),
@@ -171,6 +173,6 @@ describe('ids of other owners and unknown ids', () => {
       });
       expect(refusal.extensions).toEqual({ code: 'NOT_FOUND', field: 'id' });
     }
-    expect(await client.remove('deleteModel', unknownModel)).toBe(unknownModel);
+    expect(await client.delete('deleteModel', unknownModel)).toBe(unknownModel);
   });
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createClient } from 'graphql-sse';
-import { RawConnection, send } from '../support/raw-http';
+import { RawConnection, send } from '../support/raw-client';
 import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 

@@ -1,9 +1,9 @@
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let watch: StatementWatch;
 
 beforeAll(async () => {
@@ -11,7 +11,7 @@ beforeAll(async () => {
     watch = await StatementWatch.start(url);
     return watch.url;
   });
-  client = new TestClient(() => gateway.url);
+  client = new Client(() => gateway.url);
 });
 
 afterAll(async () => {
@@ -37,7 +37,7 @@ describe('trainModel', () => {
 
 describe('a training', () => {
   it('reads the row of the job once to store the id that the upstream returned', async () => {
-    const photoIds = await client.uploadFaces();
+    const photoIds = await client.upload();
     const statements = await watch.during(() => client.trained(photoIds));
     const unconditional = matching(
       statements,

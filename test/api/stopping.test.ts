@@ -1,6 +1,6 @@
 import { Agent, get } from 'node:http';
 import type { Route } from '../../src/http/exchange';
-import { RawConnection } from '../support/raw-http';
+import { RawConnection } from '../support/raw-client';
 import { startTinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';
 

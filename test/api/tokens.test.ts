@@ -1,8 +1,7 @@
 import { TestGateway } from '../support/gateway';
+import { GraphQLClient, type HttpResult } from '../support/graphql-client';
 import { Issuer, signed, unsigned, type TokenOptions } from '../support/issuer';
-import { askAs, type AskOptions } from '../support/known-client';
-import { SocketClient } from '../support/socket-client';
-import type { Answer } from '../support/tiny-gateway';
+import { SocketClient } from '../support/raw-client';
 import { until } from '../support/until';
 
 const secret = 'a secret that two programs share, 40 bytes';
@@ -31,8 +30,8 @@ describe('tokens', () => {
     await issuer.stop();
   });
 
-  const ask = (proof: string | null, options?: AskOptions): Promise<Answer> =>
-    askAs(gateway.url, proof, who, options);
+  const ask = (token: string | null, headers?: Record<string, string>): Promise<HttpResult> =>
+    new GraphQLClient(() => gateway.url, { token, headers }).post(who);
   const token = (options: TokenOptions = {}): Promise<string> => issuer.token({ ...good, ...options });
 
   it.each(['first', 'ES256', 'PS256', 'EdDSA'])(
@@ -120,15 +119,15 @@ describe('tokens', () => {
     ['another scheme', { authorization: 'Basic YWxpY2U6c2VjcmV0' }],
     ['no scheme', { authorization: 'abcdef' }],
     ['two proofs', { authorization: 'Bearer one, Bearer two' }],
-  ])('are required when the header holds %s', async (_what, headers: AskOptions['headers']) => {
-    const { status, errors } = await ask(null, { headers });
+  ])('are required when the header holds %s', async (_what, headers: Record<string, string>) => {
+    const { status, errors } = await ask(null, headers);
     expect(status).toBe(401);
     expect(errors).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
   });
 
   it('do not act for other users', async () => {
     const headers = { 'x-likeness-owner': 'bob' };
-    const { status, errors } = await ask(await token(), { headers });
+    const { status, errors } = await ask(await token(), headers);
     expect(status).toBe(403);
     expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }]);
   });
@@ -202,7 +201,9 @@ describe('an unavailable issuer', () => {
     const issuer = await Issuer.start();
     issuer.broken = { status: 500, body: 'sorry' };
     const gateway = await TestGateway.start({ ROLE: 'api', AUTH: 'jwt', JWT_JWKS_URL: issuer.jwksUrl });
-    const { status, errors } = await askAs(gateway.url, await issuer.token(), who);
+    const { status, errors } = await new GraphQLClient(() => gateway.url, {
+      token: await issuer.token(),
+    }).post(who);
     expect(status).toBe(503);
     expect(errors).toMatchObject([{ extensions: { code: 'SERVICE_UNAVAILABLE' } }]);
     const client = await SocketClient.greeted(gateway.url, {

@@ -3,10 +3,10 @@ import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { TrainingPhotoService } from '../../src/photos/training-photo.service';
-import { put } from '../support/photo-client';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel, insertSubmission, setStatus } from '../support/photo-jobs';
 import { facePhoto } from '../support/pictures';
+import { put } from '../support/raw-client';
 
 const fieldAt = (index: number): string => `input.photoIds[${index}]`;
 

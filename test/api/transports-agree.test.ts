@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
+import { Client } from '../support/client';
+import { type Operation, type Result, transports } from '../support/graphql-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
 const train = 'mutation ($input: TrainInput!) { trainModel(input: $input) }';
@@ -8,7 +9,12 @@ const named = (sha256Hash: string): object => ({
   extensions: { persistedQuery: { version: 1, sha256Hash } },
 });
 
-/** Every invalid operation, and its code in docs/errors.md. */
+const slowBy = 'query ($ms: Int!) { slow(ms: $ms) }';
+const ids = (count: number): string => Array.from({ length: count }, (_, n) => `a${n}: id`).join(' ');
+const pagesOfPages =
+  '{ things(first: 100) { nodes { things(first: 100) { nodes { things(first: 100) { nodes { id } } } } } } }';
+
+/** Invalid operations, each with its code in docs/errors.md. */
 const mistakes: [what: string, code: string, operation: object][] = [
   ['no query', 'INVALID_INPUT', {}],
   ['null for a query', 'INVALID_INPUT', { query: null }],
@@ -83,10 +89,37 @@ const mistakes: [what: string, code: string, operation: object][] = [
   ['a refused page', 'INVALID_INPUT', { query: '{ things(first: 0) { nodes { id } } }' }],
   ['a wrong cursor', 'INVALID_CURSOR', { query: '{ things(after: "a") { nodes { id } } }' }],
   ['a bug', 'INTERNAL_SERVER_ERROR', { query: '{ a: broken b: broken }' }],
+  ['a list for a query', 'INVALID_INPUT', { query: ['{ owner }'] }],
+  ['an object for operationName', 'INVALID_INPUT', { query: '{ owner }', operationName: {} }],
+  ['a list for extensions', 'INVALID_INPUT', { query: '{ owner }', extensions: [] }],
+  ['a hash of another length', 'PERSISTED_QUERY_NOT_FOUND', named('abc')],
+  ['a null byte', 'GRAPHQL_PARSE_FAILED', { query: '{ owner \u0000 }' }],
+  ['a block string without end', 'GRAPHQL_PARSE_FAILED', { query: '{ greeting(name: """a) }' }],
+  ['too many levels', 'QUERY_TOO_COMPLEX', { query: `{ ${'a{'.repeat(30)} b ${'}'.repeat(30)} }` }],
+  ['too many aliases', 'QUERY_TOO_COMPLEX', { query: `{ thing { ${ids(31)} } }` }],
+  ['too many directives', 'QUERY_TOO_COMPLEX', { query: `{ owner ${'@skip(if: false) '.repeat(21)} }` }],
+  ['pages of pages', 'QUERY_TOO_COMPLEX', { query: pagesOfPages }],
+  ['fragments in a circle', 'GRAPHQL_VALIDATION_FAILED', { query: '{ ...A } fragment A on Query { ...A }' }],
+  ['a fragment of an unknown type', 'GRAPHQL_VALIDATION_FAILED', { query: '{ ... on Nothing { owner } }' }],
+  ['a fragment of another type', 'GRAPHQL_VALIDATION_FAILED', { query: '{ ... on Thing { id } }' }],
+  ['two operations without a name', 'GRAPHQL_VALIDATION_FAILED', { query: '{ owner } { owner }' }],
+  ['an operation twice', 'GRAPHQL_VALIDATION_FAILED', { query: 'query A { owner } query A { owner }' }],
+  ['a definition of a type', 'GRAPHQL_VALIDATION_FAILED', { query: 'type Query { owner: Int }' }],
+  ['a directive without its argument', 'GRAPHQL_VALIDATION_FAILED', { query: '{ owner @include }' }],
+  ['a directive in a wrong place', 'GRAPHQL_VALIDATION_FAILED', { query: 'query @skip(if: true) { owner }' }],
+  ['a variable of an unknown type', 'GRAPHQL_VALIDATION_FAILED', { query: 'query ($a: No) { owner }' }],
+  ['a fraction for a number', 'INVALID_INPUT', { query: '{ slow(ms: 1.5) }' }],
+  ['a number beyond 32 bits', 'INVALID_INPUT', { query: '{ slow(ms: 99999999999) }' }],
+  ['null for a number', 'INVALID_INPUT', { query: '{ slow(ms: null) }' }],
+  ['an object for a text', 'INVALID_INPUT', { query: '{ greeting(name: {a: 1}) }' }],
+  ['a fraction in a variable', 'INVALID_INPUT', { query: slowBy, variables: { ms: 1.5 } }],
+  ['a list in a variable', 'INVALID_INPUT', { query: slowBy, variables: { ms: [1] } }],
+  ['a page of one too many', 'INVALID_INPUT', { query: '{ things(first: 101) { nodes { id } } }' }],
+  ['an error within a fragment', 'TOO_FEW_PHOTOS', { query: '{ ...A } fragment A on Query { a: refused }' }],
 ];
 
 /** All of an error except the request id. */
-const factsOf = ({ data, errors }: FirstAnswer): unknown => ({
+const factsOf = ({ data, errors }: Result): unknown => ({
   data: data ?? null,
   errors: JSON.parse(
     JSON.stringify(errors ?? null).replace(/request id [0-9a-f-]{36}/g, 'request id …'),
@@ -95,19 +128,24 @@ const factsOf = ({ data, errors }: FirstAnswer): unknown => ({
 
 describe('HTTP, WebSocket and SSE', () => {
   let gateway: TinyGateway;
-  let caller: Caller;
+  let caller: Client;
   beforeAll(async () => {
     gateway = await startTinyGateway();
-    caller = new Caller(() => gateway.url, 'any');
+    caller = new Client(() => gateway.url, { token: 'any' });
   });
   afterAll(async () => {
-    caller.leave();
+    caller.close();
     await gateway.stop(200);
   });
 
+  it('are compared with at least 60 different operations', () => {
+    expect(new Set(mistakes.map(([, , operation]) => JSON.stringify(operation))).size).toBe(mistakes.length);
+    expect(mistakes.length).toBeGreaterThanOrEqual(60);
+  });
+
   it.each(mistakes)('return the same response: %s', async (_what, code, operation) => {
-    const answers: FirstAnswer[] = [];
-    for (const transport of transports) answers.push(await caller.ask(transport, operation as Operation));
+    const answers: Result[] = [];
+    for (const transport of transports) answers.push(await caller.execute(transport, operation as Operation));
     const codes = answers.map(({ errors }) => [...new Set(errors?.map(({ extensions }) => extensions.code))]);
     expect(codes).toEqual(transports.map(() => [code]));
     expect(answers.map(factsOf)).toEqual(transports.map(() => factsOf(answers[0]!)));
@@ -136,24 +174,24 @@ describe('HTTP, WebSocket and SSE', () => {
   describe.each(transports)('%s', (transport) => {
     it('registers a query sent with its hash, and then accepts the hash alone', async () => {
       const query = `query By${transport} { owner }`;
-      const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
+      const codeOf = ({ errors }: Result): string | undefined => errors?.[0]?.extensions.code;
       const hash = named(hashOf(query));
-      const unknown = await caller.ask(transport, hash as Operation);
+      const unknown = await caller.execute(transport, hash as Operation);
       expect(codeOf(unknown)).toBe('PERSISTED_QUERY_NOT_FOUND');
       // Clients compute the hash before they send the query.
       expect(unknown.errors![0]!.message).toBe('PersistedQueryNotFound');
-      expect(await caller.ask(transport, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
+      expect(await caller.execute(transport, { query, ...hash })).toMatchObject({ data: { owner: 'local' } });
       for (const other of transports) {
-        expect(await caller.ask(other, hash as Operation)).toMatchObject({ data: { owner: 'local' } });
+        expect(await caller.execute(other, hash as Operation)).toMatchObject({ data: { owner: 'local' } });
         const byDocument = { documentId: `sha256:${hashOf(query)}` } as unknown as Operation;
-        expect(await caller.ask(other, byDocument)).toMatchObject({ data: { owner: 'local' } });
+        expect(await caller.execute(other, byDocument)).toMatchObject({ data: { owner: 'local' } });
       }
     });
 
     it('registers no invalid query', async () => {
       const query = `query Not${transport} { nothing }`;
-      await caller.ask(transport, { query, ...named(hashOf(query)) });
-      const { errors } = await caller.ask(transport, named(hashOf(query)) as Operation);
+      await caller.execute(transport, { query, ...named(hashOf(query)) });
+      const { errors } = await caller.execute(transport, named(hashOf(query)) as Operation);
       expect(errors?.[0]?.extensions.code).toBe('PERSISTED_QUERY_NOT_FOUND');
     });
   });

@@ -1,15 +1,15 @@
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 
 describe('likeness upstream', () => {
   let gateway: TestGateway;
-  let client: TestClient;
+  let client: Client;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({ ACCOUNT_PROBE_INTERVAL: '100ms' });
-    client = new TestClient(() => gateway.url);
+    client = new Client(() => gateway.url);
   });
   afterAll(() => gateway.stop());
 
@@ -29,12 +29,12 @@ describe('likeness upstream', () => {
     let out = '';
     await until(async () => ({ out } = await operate('upstream', 'pause')).out !== '');
     expect(out).toMatch(/^Submissions of account \w+ are paused\.$/);
-    const { id } = await client.train({ photoIds: await client.uploadFaces() });
+    const { id } = await client.train({ photoIds: await client.upload() });
     expect(await account()).toMatchObject({
       submissionsPausedAt: expect.any(String),
       submissionsPauseReason: 'OPERATOR',
     });
-    expect(await client.ask(query)).toEqual({
+    expect(await client.request(query)).toEqual({
       operator: {
         accounts: [
           {
@@ -71,7 +71,7 @@ describe('likeness upstream', () => {
   });
 
   it('is not needed for an account without credits, which alerts, waits, and recovers', async () => {
-    const photoIds = await client.uploadFaces();
+    const photoIds = await client.upload();
     await gateway.sandbox.fault({ on: 'train', kind: 'status', status: 402, times: 2 });
     await gateway.sandbox.fault({ on: 'balance', kind: 'status', status: 402, times: 2 });
     const before = (await gateway.sandbox.counts()).calls;

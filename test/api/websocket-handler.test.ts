@@ -1,5 +1,4 @@
-import { RawConnection } from '../support/raw-http';
-import { SocketClient } from '../support/socket-client';
+import { RawConnection, SocketClient } from '../support/raw-client';
 import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 

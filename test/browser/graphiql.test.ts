@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 import { startBrowser } from '../support/browser';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { Explorer } from '../support/explorer';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
@@ -34,11 +34,11 @@ afterAll(() => browser.close());
 describe('GraphiQL on the first visit', () => {
   let gateway: TestGateway;
   let explorer: Explorer;
-  let client: TestClient;
+  let client: Client;
 
   beforeAll(async () => {
     gateway = await TestGateway.start({ SANDBOX_SPEED });
-    client = new TestClient(() => gateway.url);
+    client = new Client(() => gateway.url);
     explorer = await Explorer.open(browser, gateway.url);
   });
   afterAll(() => gateway.stop());
@@ -75,7 +75,7 @@ describe('GraphiQL on the first visit', () => {
 
   it('runs the full flow: a training, its live progress, avatars, a picture', async () => {
     await explorer.openTab('TrainModel');
-    const photoIds = await client.uploadFaces();
+    const photoIds = await client.upload();
     await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photoIds } });
     const training = await explorer.run<{ data: { trainModel: { model: { id: string } } } }>();
     const { id } = training.data.trainModel.model;

@@ -1,16 +1,16 @@
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let photoIds: string[];
 let readyModelId: string;
 
 beforeAll(async () => {
   gateway = await TestGateway.start();
-  client = new TestClient(() => gateway.url);
-  photoIds = await client.uploadFaces();
+  client = new Client(() => gateway.url);
+  photoIds = await client.upload();
   readyModelId = await client.trained(photoIds);
 });
 
@@ -47,8 +47,8 @@ describe('a model', () => {
   it('can be cancelled repeatedly while it trains, but not once it is READY', async () => {
     const id = await running();
     const feed = client.followTraining(id);
-    expect(await client.changeModel('cancelModel', id)).toMatchObject({ status: 'CANCELLED', failure: null });
-    expect(await client.changeModel('cancelModel', id)).toMatchObject({ status: 'CANCELLED' });
+    expect(await client.change('cancelModel', id)).toMatchObject({ status: 'CANCELLED', failure: null });
+    expect(await client.change('cancelModel', id)).toMatchObject({ status: 'CANCELLED' });
     expect(await feed.ended()).toEqual({ how: 'complete' });
     expect(feed.messages.at(-1)!.status).toBe('CANCELLED');
 
@@ -66,7 +66,7 @@ describe('a model', () => {
       attempt: 1,
       failure: { code: 'UPSTREAM_FAILED', retryable: true },
     });
-    expect(await client.changeModel('retryModel', id)).toMatchObject({
+    expect(await client.change('retryModel', id)).toMatchObject({
       status: 'QUEUED',
       progress: 0,
       failure: null,
@@ -82,7 +82,7 @@ describe('a model', () => {
     const { id } = await client.train({ photoIds, name: 'Before' });
     const query =
       'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { name } } }';
-    expect(await client.ask(query, { id, name: '  After ' })).toEqual({
+    expect(await client.request(query, { id, name: '  After ' })).toEqual({
       renameModel: { model: { name: 'After' } },
     });
     for (const name of [' ', 'x'.repeat(101)]) {
@@ -99,7 +99,7 @@ describe('a generation', () => {
     const endless = await client.generate(readyModelId);
     const feed = client.followGeneration(endless.id);
     await feed.until((received) => received.some(({ status }) => status === 'GENERATING'));
-    expect(await client.changeGeneration('cancelGeneration', endless.id)).toMatchObject({
+    expect(await client.change('cancelGeneration', endless.id)).toMatchObject({
       status: 'CANCELLED',
     });
     expect(await feed.ended()).toEqual({ how: 'complete' });
@@ -110,7 +110,7 @@ describe('a generation', () => {
       status: 'FAILED',
       failure: { code: 'UPSTREAM_FAILED' },
     });
-    expect(await client.changeGeneration('retryGeneration', id)).toMatchObject({ status: 'QUEUED' });
+    expect(await client.change('retryGeneration', id)).toMatchObject({ status: 'QUEUED' });
     expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED', attempt: 2 });
   });
 
@@ -118,7 +118,7 @@ describe('a generation', () => {
     await gateway.sandbox.fault({ on: 'generate', kind: 'fewer-results' });
     const { id } = await client.generate(readyModelId, [{ count: 2 }]);
     expect(await client.generationEnd(id)).toMatchObject({ status: 'PARTIAL', progress: 100, failure: null });
-    const { generation } = await client.ask<{ generation: { avatars: unknown[] } }>(
+    const { generation } = await client.request<{ generation: { avatars: unknown[] } }>(
       'query ($id: ID!) { generation(id: $id) { avatars { id } } }',
       { id },
     );
@@ -131,18 +131,18 @@ describe('deleted data', () => {
     mutation: 'deleteAvatar' | 'deleteGeneration' | 'deleteModel',
     id: string,
   ): Promise<void> => {
-    expect(await client.remove(mutation, id)).toBe(id);
-    expect(await client.remove(mutation, id)).toBe(id);
+    expect(await client.delete(mutation, id)).toBe(id);
+    expect(await client.delete(mutation, id)).toBe(id);
   };
 
   it('is removed from all responses and from the disk, and deleting it twice succeeds', async () => {
-    const ownPhotos = await client.uploadFaces();
+    const ownPhotos = await client.upload();
     const modelId = await client.trained(ownPhotos);
     const first = await client.generate(modelId, [{ count: 2 }]);
     const second = await client.generate(modelId);
     await Promise.all([client.generationEnd(first.id), client.generationEnd(second.id)]);
     const before = await gateway.mediaFiles();
-    const { model } = await client.ask<{ model: { avatars: { nodes: { id: string; url: string }[] } } }>(
+    const { model } = await client.request<{ model: { avatars: { nodes: { id: string; url: string }[] } } }>(
       'query ($id: ID!) { model(id: $id) { avatars { nodes { id url } } } }',
       { id: modelId },
     );
@@ -166,7 +166,9 @@ describe('deleted data', () => {
 
     const ids = [modelId, second.id, ...avatars.map(({ id }) => id), ...ownPhotos];
     for (const id of ids) {
-      expect(await client.ask('query ($id: ID!) { node(id: $id) { id } }', { id })).toEqual({ node: null });
+      expect(await client.request('query ($id: ID!) { node(id: $id) { id } }', { id })).toEqual({
+        node: null,
+      });
     }
     expect(await Promise.all(avatars.map(({ url }) => statusOf(url)))).toEqual([404, 404, 404]);
     // Five photos, three avatars, three previews.
@@ -174,11 +176,11 @@ describe('deleted data', () => {
   });
 
   it('leaves no rows and no files when everything is deleted', async () => {
-    const { models } = await client.ask<{ models: { nodes: { id: string }[] } }>(
+    const { models } = await client.request<{ models: { nodes: { id: string }[] } }>(
       '{ models(first: 100) { nodes { id } } }',
     );
-    for (const { id } of models.nodes) await client.remove('deleteModel', id);
-    for (const id of photoIds) await client.remove('deletePhoto', id);
+    for (const { id } of models.nodes) await client.delete('deleteModel', id);
+    for (const id of photoIds) await client.delete('deletePhoto', id);
     await until(async () => Object.values(await rowsLeft()).every((count) => count === 0));
     expect(await gateway.mediaFiles()).toEqual([]);
   });

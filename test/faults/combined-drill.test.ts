@@ -1,10 +1,12 @@
 import { utimes } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Job, isOver } from '../support/client';
 import { FaultSchedule } from '../support/fault-schedule';
 import { findViolations, media } from '../support/faults-audit';
-import { eventually, isOver, type FaultsClient, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { numbersFrom } from '../support/random';
+import type { RecordingClient } from '../support/recording-client';
+import { eventually } from '../support/until';
 
 jest.setTimeout(600_000);
 
@@ -59,11 +61,11 @@ class DrillOwner {
   private photoIds: string[] = [];
   private modelId = '';
 
-  constructor(private readonly client: FaultsClient) {}
+  constructor(private readonly client: RecordingClient) {}
 
   async prepare(): Promise<void> {
     this.photoIds = await this.client.upload(5);
-    const { id } = await this.client.train(this.photoIds);
+    const { id } = await this.client.train({ photoIds: this.photoIds });
     await eventually(
       'a model',
       () => this.client.model(id),
@@ -118,9 +120,10 @@ class DrillOwner {
   }
 
   private create(kind: number, key: string): Promise<Job> {
-    if (kind < 0.25) return this.client.train(this.photoIds, key);
-    if (kind < 0.5) return this.client.instant(this.photoIds[0]!, key);
-    return this.client.generate(this.modelId, 2, key);
+    if (kind < 0.25) return this.client.train({ photoIds: this.photoIds, idempotencyKey: key });
+    if (kind < 0.5)
+      return this.client.instant({ photoId: this.photoIds[0]!, prompt: '', idempotencyKey: key });
+    return this.client.generate(this.modelId, [{ count: 2 }], key);
   }
 
   private read(id: string): Promise<Job | null> {
@@ -129,7 +132,7 @@ class DrillOwner {
 
   /** Not repeated without a response: retries and cancellations have no idempotency key. */
   private async change(verb: Verb, { id }: Job): Promise<void> {
-    const mutation = `${verb}${id.startsWith('model_') ? 'Model' : 'Generation'}`;
+    const mutation = `${verb}${id.startsWith('model_') ? 'Model' : 'Generation'}` as const;
     try {
       await this.client.change(mutation, id);
       this.counts[verb === 'retry' ? 'retried' : 'cancelled'] += 1;

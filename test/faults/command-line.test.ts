@@ -5,7 +5,7 @@ import { apiSchema } from '../../src/app/api-schema';
 import { toGlobalId, newId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { printAppSchema } from '../../src/graphql/build-schema';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { insertSubmission } from '../support/photo-jobs';
@@ -95,7 +95,7 @@ describe('the command line', () => {
 
     beforeAll(async () => {
       const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
-      const model = await new TestClient(() => gateway.url).train({ ...{ name: 'My face' }, photoUrls });
+      const model = await new Client(() => gateway.url).train({ ...{ name: 'My face' }, photoUrls });
       modelId = model.id;
       const id = (await sql.rows<{ id: string }>('SELECT id FROM models'))[0]!.id;
       await insertSubmission(sql, { modelId: id });

@@ -2,9 +2,9 @@ import { utimes } from 'node:fs/promises';
 import type { FailpointName } from '../../src/core/failpoint';
 import { EnvironmentPool } from '../support/environment-pool';
 import { findViolations, media, rowId } from '../support/faults-audit';
-import { eventually, within } from '../support/faults-client';
 import type { Crash, FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
+import { eventually, within } from '../support/until';
 
 jest.setTimeout(300_000);
 
@@ -48,13 +48,13 @@ async function makeModel({ client }: FaultsEnvironment): Promise<{
   photoIds: string[];
 }> {
   const photoIds = await client.upload(5);
-  const { id: modelId } = await client.train(photoIds);
+  const { id: modelId } = await client.train({ photoIds });
   await eventually(
     'a model',
     () => client.model(modelId),
     (model) => model?.status === 'READY',
   );
-  const { id: generationId } = await client.generate(modelId, 2);
+  const { id: generationId } = await client.generate(modelId, [{ count: 2 }]);
   await eventually(
     'its avatars',
     () => client.generation(generationId),

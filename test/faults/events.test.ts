@@ -1,9 +1,9 @@
 import { encodeEventCursor } from '../../src/events/cursor';
 import { findViolations, rowId } from '../support/faults-audit';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { Listener } from '../support/faults-listener';
+import { eventually } from '../support/until';
 
 jest.setTimeout(240_000);
 
@@ -34,7 +34,10 @@ describe('100 clients that disconnect and resume', () => {
     );
     const after = encodeEventCursor(rowId(modelId), Number(stream!.sequence));
     const maxItems = (): number => 1 + Math.floor(Math.random() * 12);
-    const { owner, token } = environment.client.options;
+    const {
+      token,
+      options: { owner },
+    } = environment.client;
     const options = { owner, token, subject: modelId, after, gateway: environment.anyGateway, maxItems };
     all.push(...Array.from({ length: listeners }, () => new Listener({ ...options, kind: 'avatars' })));
 

@@ -1,9 +1,10 @@
 import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isOver } from '../support/client';
 import { findViolations, statesOf } from '../support/faults-audit';
-import { eventually, isOver } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
+import { eventually } from '../support/until';
 
 jest.setTimeout(180_000);
 

@@ -1,15 +1,15 @@
-import { TestClient } from '../support/client';
-import type { Transport } from '../support/feed';
+import { Client } from '../support/client';
+import type { StreamTransport } from '../support/feed';
 import { TestGateway } from '../support/gateway';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let photoIds: string[];
 
 beforeAll(async () => {
   gateway = await TestGateway.start();
-  client = new TestClient(() => gateway.url);
-  photoIds = await client.uploadFaces();
+  client = new Client(() => gateway.url);
+  photoIds = await client.upload();
 });
 
 afterAll(() => gateway.stop());
@@ -37,7 +37,7 @@ const noModel = refusal('model');
 const noGeneration = refusal('generation');
 
 const rename = async (id: string, name: string): Promise<void> => {
-  await client.ask(
+  await client.request(
     'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }',
     {
       id,
@@ -50,7 +50,7 @@ const rename = async (id: string, name: string): Promise<void> => {
 const changesOf = (received: readonly { model: { name: string } }[]): string[] =>
   received.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
 
-const transports: Transport[] = ['WebSocket', 'SSE'];
+const transports: StreamTransport[] = ['WebSocket', 'SSE'];
 
 describe.each(transports)('live progress over %s', (transport) => {
   it('resumes after the last cursor with every event once when the connection broke', async () => {
@@ -70,7 +70,7 @@ describe.each(transports)('live progress over %s', (transport) => {
     const second = client.followTraining(id, seen.at(-1)!.cursor, transport);
     await second.until((received) => received.some(({ model }) => model.name === 'e'));
     await rename(id, 'f');
-    await client.changeModel('cancelModel', id);
+    await client.change('cancelModel', id);
     expect(await second.ended()).toEqual({ how: 'complete' });
 
     const received = [...seen, ...second.messages];
@@ -117,14 +117,14 @@ describe.each(transports)('live progress over %s', (transport) => {
     const training = client.followTraining(id, undefined, transport);
     const avatars = client.followAvatars({ modelId: id }, transport);
     await training.until((received) => received.length > 0);
-    await client.remove('deleteModel', id);
+    await client.delete('deleteModel', id);
     for (const feed of [training, avatars]) expect(await feed.ended()).toEqual(noModel);
   });
 
   it.each(['the generation', 'its model'])(
     'of a generation ends with NOT_FOUND when %s is deleted',
     async (what) => {
-      const modelId = await client.trained(await client.uploadFaces());
+      const modelId = await client.trained(await client.upload());
       await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
       const { id } = await client.generate(modelId);
       const feeds = [
@@ -135,8 +135,8 @@ describe.each(transports)('live progress over %s', (transport) => {
       await client
         .followGeneration(id)
         .until((received) => received.some(({ status }) => status === 'GENERATING'));
-      if (what === 'its model') await client.remove('deleteModel', modelId);
-      else await client.remove('deleteGeneration', id);
+      if (what === 'its model') await client.delete('deleteModel', modelId);
+      else await client.delete('deleteGeneration', id);
       const isModel = what === 'its model';
       const ended = await Promise.all([...feeds, ...(isModel ? [ofModel] : [])].map((feed) => feed.ended()));
       expect(ended).toEqual([noGeneration, noGeneration, ...(isModel ? [noModel] : [])]);

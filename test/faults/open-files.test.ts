@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { PhotoHost } from '../support/photo-host';
 import { facePhoto } from '../support/pictures';
-import { RawConnection } from '../support/raw-http';
-import { until } from '../support/until';
+import { RawConnection } from '../support/raw-client';
+import { eventually, until } from '../support/until';
 
 jest.setTimeout(180_000);
 

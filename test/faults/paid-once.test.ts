@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { generateMutation, TestClient, trainModelMutation, type Job } from '../support/client';
+import { Client, type Job, creations } from '../support/client';
 import { TestGateway } from '../support/gateway';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let photoIds: string[];
 let modelId: string;
 
 beforeAll(async () => {
   gateway = await TestGateway.start();
-  client = new TestClient(() => gateway.url);
-  photoIds = await client.uploadFaces();
+  client = new Client(() => gateway.url);
+  photoIds = await client.upload();
   modelId = await client.trained(photoIds);
 });
 
@@ -36,9 +36,12 @@ describe('an idempotency key', () => {
     const key = randomUUID();
     const { id } = await client.generate(modelId, [{}], key);
     const spelledOut = [{ style: 'realistic', prompt: null, count: 1 }];
-    const { generateAvatars } = await client.ask<{ generateAvatars: { generation: Job } }>(generateMutation, {
-      input: { idempotencyKey: key, prompts: spelledOut, modelId },
-    });
+    const { generateAvatars } = await client.request<{ generateAvatars: { generation: Job } }>(
+      creations.generateAvatars,
+      {
+        input: { idempotencyKey: key, prompts: spelledOut, modelId },
+      },
+    );
     expect(generateAvatars.generation.id).toBe(id);
     await client.generationEnd(id);
     expect(await generations()).toBe(before + 1);
@@ -47,21 +50,21 @@ describe('an idempotency key', () => {
   it('is rejected for a different request, and reusable if no job was created with it', async () => {
     const idempotencyKey = randomUUID();
     const tooFew = { type: 'CAT', photoIds: photoIds.slice(1), idempotencyKey };
-    expect((await client.refusal(trainModelMutation, { input: tooFew })).extensions.code).toBe(
+    expect((await client.refusal(creations.trainModel, { input: tooFew })).extensions.code).toBe(
       'TOO_FEW_PHOTOS',
     );
     const { id } = await client.train({ photoIds, type: 'CAT', idempotencyKey });
 
     const reused = { code: 'IDEMPOTENCY_KEY_REUSED', field: 'input.idempotencyKey' };
     const otherName = { input: { type: 'CAT', photoIds, idempotencyKey, name: 'Another' } };
-    expect((await client.refusal(trainModelMutation, otherName)).extensions).toEqual(reused);
+    expect((await client.refusal(creations.trainModel, otherName)).extensions).toEqual(reused);
     const otherCall = { input: { modelId, prompts: [{}], idempotencyKey } };
-    expect((await client.refusal(generateMutation, otherCall)).extensions).toEqual(reused);
+    expect((await client.refusal(creations.generateAvatars, otherCall)).extensions).toEqual(reused);
 
     await client.modelEnd(id);
-    await client.remove('deleteModel', id);
+    await client.delete('deleteModel', id);
     const same = { input: { type: 'CAT', photoIds, idempotencyKey } };
-    expect((await client.refusal(trainModelMutation, same)).extensions).toEqual({
+    expect((await client.refusal(creations.trainModel, same)).extensions).toEqual({
       code: 'NOT_FOUND',
       field: 'input.idempotencyKey',
     });
@@ -106,7 +109,7 @@ describe('a gateway that is stopped and started again', () => {
     const { id } = await client.generate(modelId, [{ count: 3 }]);
     await gateway.restart();
     expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
-    const { generation } = await client.ask<{ generation: { avatars: { url: string }[] } }>(
+    const { generation } = await client.request<{ generation: { avatars: { url: string }[] } }>(
       'query ($id: ID!) { generation(id: $id) { avatars { url } } }',
       { id },
     );
@@ -122,7 +125,7 @@ describe('a gateway that is stopped and started again', () => {
     const received = await feed.until((messages) => messages.some(({ status }) => status === 'TRAINING'));
     await gateway.restart();
     expect((await feed.ended()).how).not.toBe('complete');
-    await client.changeModel('cancelModel', id);
+    await client.change('cancelModel', id);
     const resumed = client.followTraining(id, received.at(-1)!.cursor, 'SSE');
     expect(await resumed.ended()).toEqual({ how: 'complete' });
     expect(resumed.messages.at(-1)).toMatchObject({ status: 'CANCELLED' });

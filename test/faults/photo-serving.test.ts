@@ -1,10 +1,10 @@
 import { FakeUpstream } from '../support/fake-upstream';
 import { rowId, statesOf } from '../support/faults-audit';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { freePort, type GatewayProcess } from '../support/faults-process';
 import { TcpProxy } from '../support/tcp-proxy';
+import { eventually } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -35,7 +35,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
 
   /** Starts a training and returns when its paid call has arrived. */
   const train = async (): Promise<string> => {
-    const { id } = await environment.client.train(await environment.client.upload(5));
+    const { id } = await environment.client.train({ photoIds: await environment.client.upload(5) });
     await untilPosts(1);
     return id;
   };

@@ -1,11 +1,13 @@
 import { createLogger } from '../../src/core/logger';
 import { startSandbox } from '../../src/sandbox/sandbox';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
-import { ClientError, eventually, within, type FaultsClient } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
 import type { GatewayProcess } from '../support/faults-process';
 import { Recorder } from '../support/faults-recorder';
+import { ApiError } from '../support/graphql-client';
+import type { RecordingClient } from '../support/recording-client';
+import { eventually, within } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -17,7 +19,7 @@ async function open(options: EnvironmentOptions): Promise<void> {
 
 afterEach(() => environment.close());
 
-const clientOf = (gateway: GatewayProcess): FaultsClient => environment.clientOf(() => gateway);
+const clientOf = (gateway: GatewayProcess): RecordingClient => environment.clientOf(() => gateway);
 
 describe('two gateways on one database', () => {
   it('create one job for ten requests with one idempotency key sent to both', async () => {
@@ -25,12 +27,14 @@ describe('two gateways on one database', () => {
     const photoIds = await environment.client.upload(5);
     const clients = environment.gateways.map(clientOf);
     const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => clients[index % 2]!.train(photoIds, 'the-same-key')),
+      Array.from({ length: 10 }, (_, index) =>
+        clients[index % 2]!.train({ photoIds, idempotencyKey: 'the-same-key' }),
+      ),
     );
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
     await ending(environment, 'training', answers[0]!.id);
     expect((await environment.sandbox.counts()).trainings).toBe(1);
-    const other = clients[1]!.train([...photoIds].reverse(), 'the-same-key');
+    const other = clients[1]!.train({ photoIds: [...photoIds].reverse(), idempotencyKey: 'the-same-key' });
     await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
     expect((await environment.sandbox.counts()).trainings).toBe(1);
     expect(await findViolations(environment)).toEqual([]);
@@ -177,7 +181,9 @@ describe('two gateways on one database', () => {
       });
       const photoIds = await environment.client.upload(5);
       const jobs = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => clientOf(environment.gateways[index % 2]!).train(photoIds)),
+        Array.from({ length: 20 }, (_, index) =>
+          clientOf(environment.gateways[index % 2]!).train({ photoIds }),
+        ),
       );
       await Promise.all(jobs.map(({ id }) => ending(environment, 'training', id)));
       const { trainings } = await limited.counts();
@@ -203,7 +209,7 @@ describe('an unavailable database', () => {
     await environment.crashPostgres();
     const beganMs = Date.now();
     const refusal = await order(environment, 'training', 'a-key').catch((error: unknown) => error);
-    expect(refusal).toBeInstanceOf(ClientError);
+    expect(refusal).toBeInstanceOf(ApiError);
     expect(refusal).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(Date.now() - beganMs).toBeLessThan(6_000);
     expect(await environment.paid()).toBe(before);

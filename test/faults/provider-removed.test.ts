@@ -1,7 +1,8 @@
+import type { Job } from '../support/client';
 import { findViolations } from '../support/faults-audit';
-import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order, type JobKind } from '../support/faults-jobs';
+import { eventually } from '../support/until';
 
 jest.setTimeout(180_000);
 

@@ -1,8 +1,9 @@
+import type { Job } from '../support/client';
 import { findViolations } from '../support/faults-audit';
-import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order, type JobKind } from '../support/faults-jobs';
 import { numbersFrom } from '../support/random';
+import { eventually } from '../support/until';
 
 jest.setTimeout(600_000);
 

@@ -1,9 +1,9 @@
 import { rm, truncate, writeFile } from 'node:fs/promises';
-import { TestClient } from '../support/client';
+import { Client, type StoredAvatar } from '../support/client';
 import { findViolations, media, rowId } from '../support/faults-audit';
-import { eventually, type StoredAvatar } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
+import { eventually } from '../support/until';
 
 jest.setTimeout(240_000);
 
@@ -100,9 +100,9 @@ describe('a stored picture', () => {
 
   it('gets a new preview when the preview is damaged', async () => {
     const { avatar, path } = await stored('.preview.jpg');
-    const client = new TestClient(() => environment.gateway.url);
+    const client = new Client(() => environment.gateway.url);
     const query = 'query ($id: ID!) { node(id: $id) { ... on Avatar { url(size: PREVIEW) } } }';
-    const { node } = await client.ask<{ node: { url: string } }>(query, { id: avatar.id });
+    const { node } = await client.request<{ node: { url: string } }>(query, { id: avatar.id });
     await rm(path);
     expect(await statusOf(node.url)).toBe(503);
     await eventually(

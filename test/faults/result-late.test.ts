@@ -1,9 +1,9 @@
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { findViolations, statesOf } from '../support/faults-audit';
-import { eventually, within } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
 import { Recorder } from '../support/faults-recorder';
+import { eventually, within } from '../support/until';
 
 jest.setTimeout(240_000);
 
@@ -32,7 +32,7 @@ describe('finished pictures', () => {
     // SIGSTOP stops all timers, so the lease ends.
     process.kill(sleeper.pid, 'SIGSTOP');
     const awake = await environment.addGateway();
-    const client = new TestClient(() => awake.url);
+    const client = new Client(() => awake.url);
     await eventually(
       'the pictures, stored by the other gateway',
       () => client.generation(id),
@@ -69,7 +69,7 @@ describe('finished pictures', () => {
     recorder.statusFor = (path) => (path.endsWith('/1.jpg') ? 404 : null);
     await environment.gateway.kill();
     await environment.restartGateway(0, { PICSART_BASE_URL: recorder.url });
-    const client = new TestClient(() => environment.gateway.url);
+    const client = new Client(() => environment.gateway.url);
     const { id } = await order(environment, 'generation');
     const [avatars, progress] = [client.followAvatars({ generationId: id }), client.followGeneration(id)];
     const received = await progress.until((all) => all.some(({ status }) => status === 'PARTIAL'));

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { FaultSchedule } from '../support/fault-schedule';
 import { findViolations } from '../support/faults-audit';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { prepareFixtures } from '../support/faults-jobs';
+import { eventually } from '../support/until';
 
 /*
  * Five minutes, 2,000 jobs, an upstream with faults in one of ten calls, two of three gateways killed at random:
@@ -79,8 +79,8 @@ async function askOne(soak: Soak, index: number, photoIds: string[], modelId: st
     'an answer',
     () =>
       index % trainingsEvery === 0
-        ? client.train(photoIds, `soak-${index}`)
-        : client.generate(modelId, 1, `soak-${index}`),
+        ? client.train({ photoIds, idempotencyKey: `soak-${index}` })
+        : client.generate(modelId, [{ count: 1 }], `soak-${index}`),
     () => true,
     120_000,
   );

@@ -1,6 +1,6 @@
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { prepareFixtures, order } from '../support/faults-jobs';
+import { eventually } from '../support/until';
 
 jest.setTimeout(240_000);
 

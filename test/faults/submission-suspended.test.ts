@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { answer, FakeUpstream } from '../support/fake-upstream';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { eventually } from '../support/until';
 
 jest.setTimeout(120_000);
 
@@ -23,7 +23,7 @@ describe('a gateway that is suspended during its paid call', () => {
   it('uses the response that arrived meanwhile although its time limit and its lease have expired', async () => {
     let called: Socket | null = null;
     upstream.next((socket) => (called = socket));
-    const { id } = await environment.client.train(await environment.client.upload(5));
+    const { id } = await environment.client.train({ photoIds: await environment.client.upload(5) });
     const call = await eventually(
       'the paid call',
       () => Promise.resolve(called),

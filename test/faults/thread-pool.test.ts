@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { media, rowId } from '../support/faults-audit';
-import { eventually } from '../support/faults-client';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { eventually } from '../support/until';
 
 jest.setTimeout(120_000);
 
@@ -24,7 +24,7 @@ describe('a process with more hanging reads than default libuv threads', () => {
     const [slowId, quickId] = await environment.client.upload(2);
     const urlOf = async (id: string): Promise<string> => {
       const query = 'query ($id: ID!) { photo(id: $id) { url } }';
-      return (await environment.client.ask<{ photo: { url: string } }>(query, { id })).photo.url;
+      return (await environment.client.request<{ photo: { url: string } }>(query, { id })).photo.url;
     };
     const [slowUrl, quickUrl] = [await urlOf(slowId!), await urlOf(quickId!)];
     // Opening a pipe without a writer occupies a thread of the pool until there is one.

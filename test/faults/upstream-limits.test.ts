@@ -1,10 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Job } from '../support/client';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
-import { eventually, type Job } from '../support/faults-client';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order, type JobKind } from '../support/faults-jobs';
 import { Recorder } from '../support/faults-recorder';
+import { eventually } from '../support/until';
 
 jest.setTimeout(180_000);
 

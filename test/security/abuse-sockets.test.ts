@@ -1,8 +1,7 @@
+import { jwtSecret } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
-import { RawConnection, send } from '../support/raw-http';
-import { SocketClient } from '../support/socket-client';
-import { jwtSecret } from '../support/two-owners';
+import { RawConnection, SocketClient, send } from '../support/raw-client';
 import { until } from '../support/until';
 
 const init = (token: string): object => ({

@@ -1,4 +1,4 @@
-import type { Operation } from '../support/caller';
+import type { Operation } from '../support/graphql-client';
 
 /** A malicious operation and its error code; null if it is answered with an empty result. */
 export interface AbusiveQuery extends Operation {

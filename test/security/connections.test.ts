@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { send } from '../support/raw-http';
-import { SocketClient } from '../support/socket-client';
+import { SocketClient, send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
+import { jwtSettings } from '../support/client';
 import { listening, stopped } from '../support/file-host';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { until } from '../support/until';
 
@@ -31,7 +32,7 @@ describe('photos from URLs that hang', () => {
   const trainFrom = async (person: Person, folder: string, count: number): Promise<string> => {
     const photoUrls = Array.from({ length: count }, (_, index) => `${base}/${folder}/${index}.jpg`);
     const input = { name: 'Me', type: 'WOMAN', photoUrls };
-    const { trainModel } = await person.caller.take<{ trainModel: { model: { id: string } } }>(train, {
+    const { trainModel } = await person.request<{ trainModel: { model: { id: string } } }>(train, {
       input,
     });
     return trainModel.model.id;
@@ -39,10 +40,9 @@ describe('photos from URLs that hang', () => {
 
   const status = async (person: Person, id: string): Promise<string> =>
     (
-      await person.caller.take<{ model: { status: string } }>(
-        'query ($id: ID!) { model(id: $id) { status } }',
-        { id },
-      )
+      await person.request<{ model: { status: string } }>('query ($id: ID!) { model(id: $id) { status } }', {
+        id,
+      })
     ).model.status;
 
   it.each([

@@ -1,8 +1,8 @@
-import { Caller, transports, type FirstAnswer, type Operation } from '../support/caller';
+import { Client, jwtSecret } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { type Operation, type Result, transports } from '../support/graphql-client';
 import { signed } from '../support/issuer';
-import { send } from '../support/raw-http';
-import { jwtSecret } from '../support/two-owners';
+import { send } from '../support/raw-client';
 import { hostileOperations, hostileRequests, hostileShapes, hostileTexts } from './hostile-text';
 
 /** The size of a text in JSON. */
@@ -17,7 +17,7 @@ const maxMessageLength = 300;
 describe('250 kB of hostile text', () => {
   let gateway: TestGateway;
   let token: string;
-  let caller: Caller;
+  let caller: Client;
   let harmlessMs: number;
   const work: { what: string; ms: number }[] = [];
 
@@ -29,11 +29,11 @@ describe('250 kB of hostile text', () => {
       INTROSPECTION: 'false',
     });
     token = await signed(jwtSecret, { subject: 'alice', endsInSeconds: 3_000 });
-    caller = new Caller(() => gateway.url, token);
+    caller = new Client(() => gateway.url, { token: token });
     const harmless = { query: '{ viewer { owner } }', variables: { text: 'a'.repeat(textBytes) } };
     const times: number[] = [];
     for (let round = 0; round < 10; round += 1) {
-      times.push(await workOf(() => caller.ask('HTTP', harmless)));
+      times.push(await workOf(() => caller.execute('HTTP', harmless)));
     }
     harmlessMs = times.sort((one, other) => one - other)[5]!;
   });
@@ -43,7 +43,7 @@ describe('250 kB of hostile text', () => {
     process.stdout.write(
       `work as multiples of a harmless request (${harmlessMs.toFixed(1)} ms):\n${lines.join('\n')}\n`,
     );
-    caller.leave();
+    caller.close();
     await gateway.stop();
   });
 
@@ -68,7 +68,7 @@ describe('250 kB of hostile text', () => {
     return result!;
   };
 
-  const expectShort = ({ errors }: FirstAnswer, text: string): void => {
+  const expectShort = ({ errors }: Result, text: string): void => {
     for (const { message, extensions } of errors ?? []) {
       expect(message.length).toBeLessThanOrEqual(maxMessageLength);
       expect(message.split(text).length - 1).toBeLessThanOrEqual(200 / text.length);
@@ -83,7 +83,7 @@ describe('250 kB of hostile text', () => {
     it.each(hostileOperations(text))('costs little and is not repeated: %s', async (where, operation) => {
       for (const transport of transports) {
         const answer = await run(`${kind} as ${where} over ${transport}`, () =>
-          caller.ask(transport, operation as unknown as Operation),
+          caller.execute(transport, operation as unknown as Operation),
         );
         expectShort(answer, unit);
         expect(JSON.stringify(answer)).not.toContain('INTERNAL_SERVER_ERROR');
@@ -112,7 +112,7 @@ describe('250 kB of hostile text', () => {
     for (const transport of transports) {
       expectShort(
         await run(`${what} over ${transport}`, () =>
-          caller.ask(transport, operation as unknown as Operation),
+          caller.execute(transport, operation as unknown as Operation),
         ),
         'aaaa',
       );

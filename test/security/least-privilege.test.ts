@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Client } from 'pg';
+import type { Client as Session } from 'pg';
 import { startApp } from '../../src/app/app';
 import { runProgram } from '../../src/cli/program';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 
@@ -16,7 +16,7 @@ const role = `likeness_gateway_${process.pid}`;
 
 describe('a gateway whose database role cannot change the schema', () => {
   let gateway: TestGateway;
-  let admin: Client;
+  let admin: Session;
 
   beforeAll(async () => {
     const settings: Record<string, string> = {};
@@ -39,14 +39,14 @@ describe('a gateway whose database role cannot change the schema', () => {
   });
 
   it('runs the full flow from photos to avatars, and deletes all data', async () => {
-    const client = new TestClient(() => gateway.url);
-    const photoIds = await client.uploadFaces();
+    const client = new Client(() => gateway.url);
+    const photoIds = await client.upload();
     const modelId = await client.trained(photoIds);
     const { id } = await client.generate(modelId);
     expect((await client.generationEnd(id)).status).toBe('COMPLETED');
-    await client.remove('deleteGeneration', id);
-    await client.remove('deleteModel', modelId);
-    await client.remove('deletePhoto', photoIds[0]!);
+    await client.delete('deleteGeneration', id);
+    await client.delete('deleteModel', modelId);
+    await client.delete('deletePhoto', photoIds[0]!);
     expect(await client.model(modelId)).toBeNull();
     expect(gateway.log.filter((line) => JSON.stringify(line).includes('permission denied'))).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { PhotoHost } from '../support/photo-host';
 
@@ -9,13 +9,13 @@ const fileName = 'grandmother-at-the-lake.jpg';
 const secretQuery = 'sesame=secret-value';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let host: PhotoHost;
 
 beforeAll(async () => {
   host = await PhotoHost.start();
   gateway = await TestGateway.start({ LOG_LEVEL: 'trace', PHOTO_URL_ALLOW: '127.0.0.1' });
-  client = new TestClient(() => gateway.url);
+  client = new Client(() => gateway.url);
 });
 
 afterAll(async () => {
@@ -29,10 +29,10 @@ const signaturesIn = (text: string): string[] =>
 
 describe('logs and metrics', () => {
   it('record events without photos, prompts, signatures or keys', async () => {
-    const { createPhotoUploads } = await client.ask<{ createPhotoUploads: unknown }>(
+    const { createPhotoUploads } = await client.request<{ createPhotoUploads: unknown }>(
       `mutation { createPhotoUploads(input: { files: [{ filename: "${fileName}", contentType: "image/jpeg", byteSize: 10 }] }) { uploads { uploadUrl } } }`,
     );
-    const modelId = await client.trained(await client.uploadFaces(5));
+    const modelId = await client.trained(await client.upload(5));
     await gateway.sandbox.fault({ on: 'generate', kind: 'html', times: 1 });
     const unclear = await client.generate(modelId, [{ prompt: promptText }]);
     const { id } = await client.generate(modelId, [{ prompt: promptText }]);
@@ -40,10 +40,10 @@ describe('logs and metrics', () => {
     await client.refusal(
       `mutation { generateAvatars(input: { modelId: "${modelId}", prompts: [{ style: "${promptText}" }] }) { generation { id } } }`,
     );
-    const { model } = await client.ask<{ model: unknown }>(
+    const { model } = await client.request<{ model: unknown }>(
       `{ model(id: "${modelId}") { photos { url } avatars { nodes { url } } } }`,
     );
-    const bad = await client.ask<{ trainModel: { model: { id: string } } }>(
+    const bad = await client.request<{ trainModel: { model: { id: string } } }>(
       `mutation ($urls: [URL!]!) { trainModel(input: { type: CAT, photoUrls: $urls }) { model { id } } }`,
       { urls: [1, 2, 3, 4, 5].map((n) => `${gateway.url}/nothing-${n}.jpg?${secretQuery}`) },
     );

@@ -2,19 +2,20 @@ import { apiSchema } from '../../src/app/api-schema';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { encodeEventCursor } from '../../src/events/cursor';
 import { encodeCursor } from '../../src/graphql/connection';
-import { transports, type Caller, type FirstAnswer, type Operation } from '../support/caller';
-import { send } from '../support/raw-http';
-import { TwoOwners, type Belongings } from '../support/two-owners';
+import type { Client } from '../support/client';
+import { type Operation, type Result, transports } from '../support/graphql-client';
+import { send } from '../support/raw-client';
+import { type Belongings, TwoOwners } from '../support/two-owners';
 import { idPlaces } from './id-places';
 import { cursorWalk, isSilent, walk } from './ownership-walk';
 
 const kindOf = (id: string): NodeKind =>
   (Object.keys(nodeKinds) as NodeKind[]).find((kind) => id.startsWith(`${nodeKinds[kind]}_`))!;
 
-const codeOf = ({ errors }: FirstAnswer): string | undefined => errors?.[0]?.extensions.code;
+const codeOf = ({ errors }: Result): string | undefined => errors?.[0]?.extensions.code;
 
 /** The response without the requested id. */
-const without = (id: string, answer: FirstAnswer): unknown =>
+const without = (id: string, answer: Result): unknown =>
   JSON.parse(JSON.stringify(answer).replaceAll(id, '<id>'));
 
 describe('data of another owner', () => {
@@ -64,7 +65,7 @@ describe('data of another owner', () => {
           const ghost = toGlobalId(kindOf(id), newId());
           const [of, never] = await Promise.all(
             [id, ghost].map(async (asked) =>
-              without(asked, await bob.ask(transport, { query, variables: variables(asked, bobs) })),
+              without(asked, await bob.execute(transport, { query, variables: variables(asked, bobs) })),
             ),
           );
           expect(of).toEqual(never);
@@ -78,7 +79,7 @@ describe('data of another owner', () => {
       const never = cursor === 'listCursor' ? encodeCursor(newId()) : encodeEventCursor(newId(), 1);
       const id = own && bobs[own];
       const [of, ofNothing] = await Promise.all(
-        [alices[cursor], never].map((after) => bob.ask(transport, { query, variables: { id, after } })),
+        [alices[cursor], never].map((after) => bob.execute(transport, { query, variables: { id, after } })),
       );
       // A list cursor is a position in time, valid for every owner: it returns Bob's own items or fewer.
       expectNothingToldOf(of, alices[cursor]);
@@ -92,9 +93,9 @@ describe('data of another owner', () => {
     const { alice, bob, alices, bobs } = owners;
     const query =
       'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }';
-    const asked = async (caller: Caller, modelId: string): Promise<string> =>
+    const asked = async (caller: Client, modelId: string): Promise<string> =>
       (
-        await caller.take<{ generateAvatars: { generation: { id: string } } }>(query, {
+        await caller.request<{ generateAvatars: { generation: { id: string } } }>(query, {
           input: { modelId, prompts: [{}], idempotencyKey: 'the-same' },
         })
       ).generateAvatars.generation.id;
@@ -103,7 +104,7 @@ describe('data of another owner', () => {
     expect(ofBob).not.toBe(ofAlice);
     expect(await asked(alice, alices.readyModel)).toBe(ofAlice);
     expect(await asked(bob, bobs.readyModel)).toBe(ofBob);
-    await alice.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: ofAlice });
+    await alice.request('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: ofAlice });
     before = await owners.snapshot('alice');
   });
 
@@ -148,9 +149,9 @@ describe('data of another owner', () => {
 
   it.each(walk.filter(({ own }) => own !== null))('are returned to their owner: $place', async (row) => {
     const { alice, alices } = owners;
-    const ask = (id: string): Promise<FirstAnswer> => {
+    const ask = (id: string): Promise<Result> => {
       const operation: Operation = { query: row.query, variables: row.variables(id, alices) };
-      return alice.ask(row.place.startsWith('Subscription') ? 'SSE' : 'HTTP', operation);
+      return alice.execute(row.place.startsWith('Subscription') ? 'SSE' : 'HTTP', operation);
     };
     const own = alices[row.own!] as string;
     const never = toGlobalId(kindOf(own), newId());
@@ -162,7 +163,7 @@ describe('data of another owner', () => {
 
   it.each(walk.filter(isSilent))('are gone after their owner deleted them: $place', async ({ own }) => {
     const query = 'query ($id: ID!) { node(id: $id) { id } }';
-    expect(await owners.alice.take(query, { id: owners.alices[own!] })).toEqual({ node: null });
+    expect(await owners.alice.request(query, { id: owners.alices[own!] })).toEqual({ node: null });
   });
 
   it('are gone, including their URLs, after their owner deletes them', async () => {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Caller, transports, type Operation } from '../support/caller';
+import { Client, jwtSecret } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { type Operation, transports } from '../support/graphql-client';
 import { signed } from '../support/issuer';
-import { send } from '../support/raw-http';
-import { jwtSecret } from '../support/two-owners';
+import { send } from '../support/raw-client';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const listed = 'query Who { viewer { owner } }';
@@ -23,10 +23,10 @@ describe('persisted queries', () => {
     gateways.push(gateway);
     return gateway;
   };
-  const callerOf = async (gateway: TestGateway): Promise<Caller> =>
-    new Caller(() => gateway.url, await signed(jwtSecret, { subject: 'alice' }));
-  let open: Caller;
-  let closed: Caller;
+  const callerOf = async (gateway: TestGateway): Promise<Client> =>
+    new Client(() => gateway.url, { token: await signed(jwtSecret, { subject: 'alice' }) });
+  let open: Client;
+  let closed: Client;
   let closedUrl: string;
 
   beforeAll(async () => {
@@ -42,8 +42,8 @@ describe('persisted queries', () => {
     closedUrl = two.url;
   });
   afterAll(async () => {
-    open.leave();
-    closed.leave();
+    open.close();
+    closed.close();
     await Promise.all(gateways.map((gateway) => gateway.stop()));
     await rm(folder, { recursive: true });
   });
@@ -52,16 +52,17 @@ describe('persisted queries', () => {
 
   describe.each(transports)('over %s', (transport) => {
     it('are selected by their hash, in both request formats', async () => {
-      expect(await open.ask(transport, named(sha256(listed)))).toMatchObject(owner);
+      expect(await open.execute(transport, named(sha256(listed)))).toMatchObject(owner);
       const byDocument = { query: '', documentId: `sha256:${sha256(listed)}` } as Operation;
-      expect(await open.ask(transport, byDocument)).toMatchObject(owner);
-      expect(await open.ask(transport, { query: other })).toMatchObject(owner);
+      expect(await open.execute(transport, byDocument)).toMatchObject(owner);
+      expect(await open.execute(transport, { query: other })).toMatchObject(owner);
     });
 
     it('are not found under an unknown hash, and must match their hash', async () => {
       const codeOf = async (operation: Operation): Promise<string | undefined> => {
-        if (transport !== 'SSE') return (await open.ask(transport, operation)).errors?.[0]?.extensions.code;
-        return open.ask(transport, operation).then(
+        if (transport !== 'SSE')
+          return (await open.execute(transport, operation)).errors?.[0]?.extensions.code;
+        return open.execute(transport, operation).then(
           ({ errors }) => errors?.[0]?.extensions.code,
           (error: unknown) => /"code":"(\w+)"/.exec((error as Error).message)?.[1],
         );
@@ -72,10 +73,10 @@ describe('persisted queries', () => {
     });
 
     it('are the only accepted operations with an allow-list', async () => {
-      expect(await closed.ask(transport, named(sha256(listed)))).toMatchObject(owner);
-      expect(await closed.ask(transport, { query: listed })).toMatchObject(owner);
+      expect(await closed.execute(transport, named(sha256(listed)))).toMatchObject(owner);
+      expect(await closed.execute(transport, { query: listed })).toMatchObject(owner);
       const answer = await closed
-        .ask(transport, { query: other })
+        .execute(transport, { query: other })
         .catch((error: unknown) => (error as Error).message);
       expect(JSON.stringify(answer)).toContain('QUERY_NOT_ALLOWED');
     });

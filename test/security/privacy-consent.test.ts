@@ -1,5 +1,6 @@
+import { jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 
 const train = `mutation ($input: TrainModelInput!) {
   trainModel(input: $input) { model { id consentVersion consentAt } } }`;
@@ -18,13 +19,13 @@ describe('consent', () => {
   let photoIds: string[];
 
   const trained = async (consent: object | undefined, rest: object = {}): Promise<Consented> => {
-    const { trainModel } = await anna.caller.take<{ trainModel: { model: Consented } }>(train, {
+    const { trainModel } = await anna.request<{ trainModel: { model: Consented } }>(train, {
       input: { type: 'CAT', photoIds, consent, ...rest },
     });
     return trainModel.model;
   };
   const refusalOf = async (query: string, input: object): Promise<unknown> => {
-    const { errors } = await anna.caller.ask('HTTP', { query, variables: { input } });
+    const { errors } = await anna.execute('HTTP', { query, variables: { input } });
     return errors?.map(({ extensions }) => extensions);
   };
 
@@ -51,7 +52,7 @@ describe('consent', () => {
       const givenAt = '2026-01-31T12:34:56.789Z';
       const model = await trained({ version: '2026-01', givenAt });
       expect(model).toMatchObject({ consentVersion: '2026-01', consentAt: givenAt });
-      const received = await anna.caller.ask('WebSocket', {
+      const received = await anna.execute('WebSocket', {
         query: `subscription ($id: ID!) { trainingProgress(modelId: $id) { model { consentVersion consentAt } } }`,
         variables: { id: model.id },
       });
@@ -71,7 +72,7 @@ describe('consent', () => {
     });
 
     it('stores the consent of instant avatars', async () => {
-      const { generateInstantAvatars } = await anna.caller.take<{
+      const { generateInstantAvatars } = await anna.request<{
         generateInstantAvatars: { generation: Consented };
       }>(instant, { input: { photoId: photoIds[0], prompt: 'p', consent: { version: '2026-01' } } });
       expect(generateInstantAvatars.generation).toMatchObject({ consentVersion: '2026-01' });

@@ -1,8 +1,9 @@
 import { fromGlobalId, toGlobalId } from '../../src/core/ids';
+import { jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
-import { jwtSettings, Person } from '../support/person';
-import type { Message } from '../support/socket-client';
+import { Person } from '../support/person';
+import type { Message } from '../support/raw-client';
 import { until } from '../support/until';
 
 const everything = `query ($m: ID!, $g: ID!, $p: ID!) {
@@ -31,7 +32,7 @@ interface StoredAvatar {
 }
 
 async function avatarsOf(person: Person, generationId: string): Promise<StoredAvatar[]> {
-  const { generation } = await person.caller.take<{ generation: { avatars: StoredAvatar[] } }>(
+  const { generation } = await person.request<{ generation: { avatars: StoredAvatar[] } }>(
     'query ($id: ID!) { generation(id: $id) { avatars { id url preview: url(size: PREVIEW) } } }',
     { id: generationId },
   );
@@ -79,7 +80,7 @@ describe('deleteMyData', () => {
 
     expect(erased.counts).toEqual({ photos: 5, models: 1, generations: 1, avatars: 3 });
     expect(erased.completedAt).not.toBeNull();
-    expect(await anna.caller.take(everything, { m: modelId, g: generationId, p: photoIds[0] })).toEqual({
+    expect(await anna.request(everything, { m: modelId, g: generationId, p: photoIds[0] })).toEqual({
       ...{ model: null, generation: null, photo: null },
       models: { edges: [] },
     });
@@ -112,7 +113,7 @@ describe('deleteMyData', () => {
   it('does nothing without the confirmation word', async () => {
     const query = 'mutation ($word: String!) { deleteMyData(confirm: $word) { receipt } }';
     for (const word of ['', 'delete', 'yes', ' DELETE']) {
-      const { errors } = await other.caller.ask('HTTP', { query, variables: { word } });
+      const { errors } = await other.execute('HTTP', { query, variables: { word } });
       expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT', field: 'confirm' } }]);
     }
     expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
@@ -155,8 +156,8 @@ describe('deleteMyData', () => {
   it('ends running jobs, and notifies their subscribers', async () => {
     const rita = await Person.of(gateway, 'rita');
     const { modelId, photoIds } = await rita.settle();
-    const trains = await rita.train({ photoIds: photoIds.slice(0, 5), name: 'second' });
-    const generates = await rita.generate(modelId, [{ count: 4 }]);
+    const { id: trains } = await rita.train({ photoIds: photoIds.slice(0, 5), name: 'second' });
+    const { id: generates } = await rita.generate(modelId, [{ count: 4 }]);
     const socket = await rita.connect();
     socket.subscribe('1', training, { id: trains });
     socket.subscribe('2', generating, { id: generates });
@@ -199,7 +200,7 @@ describe('deleteMyData', () => {
     expect(longestMs).toBeLessThan(2_000);
     expect(Math.max(...asked)).toBeLessThan(2_000);
     const id = toGlobalId('AvatarModel', model);
-    const read = await greta.caller.take('query ($id: ID!) { model(id: $id) { id } }', { id });
+    const read = await greta.request('query ($id: ID!) { model(id: $id) { id } }', { id });
     expect(read).toEqual({ model: null });
   });
 });

@@ -1,8 +1,9 @@
 import sharp from 'sharp';
 import { pause } from '../../src/core/clock';
+import { jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 async function offer(person: Person): Promise<{ url: string; expiresAt: string }> {
-  const { exportMyData } = await person.caller.take<{ exportMyData: { url: string; expiresAt: string } }>(
+  const { exportMyData } = await person.request<{ exportMyData: { url: string; expiresAt: string } }>(
     'mutation { exportMyData { url expiresAt } }',
   );
   return exportMyData;
@@ -122,7 +123,7 @@ describe('exportMyData', () => {
     const carl = await Person.of(gateway, 'carl');
     const urls: string[] = [];
     for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
-    const { errors } = await carl.caller.ask('HTTP', { query: 'mutation { exportMyData { url } }' });
+    const { errors } = await carl.execute('HTTP', { query: 'mutation { exportMyData { url } }' });
     expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED', maximum: 10 } }]);
     await gateway.database.rows(`UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
     expect((await fetch(urls[0]!)).status).toBe(404);

@@ -1,5 +1,6 @@
+import { jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { until } from '../support/until';
 
 const armed = Symbol.for('likeness.failpoint');
@@ -37,7 +38,7 @@ describe('a person whose erasure has begun', () => {
   it('cannot read data through any transport after the first commit, and a worker finishes an interrupted erasure', async () => {
     const mary = await Person.of(gateway, 'mary');
     const { modelId, generationId, photoIds } = await mary.settle();
-    const shown = await mary.caller.take<{
+    const shown = await mary.request<{
       generation: { avatars: { url: string }[] };
       photo: { url: string };
       exportMyData?: { url: string };
@@ -45,7 +46,7 @@ describe('a person whose erasure has begun', () => {
       g: generationId,
       p: photoIds[0],
     });
-    const { exportMyData } = await mary.caller.take<{ exportMyData: { url: string } }>(
+    const { exportMyData } = await mary.request<{ exportMyData: { url: string } }>(
       'mutation { exportMyData { url } }',
     );
     const urls = [...shown.generation.avatars.map(({ url }) => url), shown.photo.url, exportMyData.url];
@@ -73,19 +74,19 @@ describe('a person whose erasure has begun', () => {
       { query: 'mutation { exportMyData { url } }' },
     ];
     for (const operation of operations) {
-      expect((await mary.caller.ask('HTTP', operation)).errors).toMatchObject([refused]);
-      expect((await mary.caller.ask('WebSocket', operation)).errors).toMatchObject([refused]);
+      expect((await mary.execute('HTTP', operation)).errors).toMatchObject([refused]);
+      expect((await mary.execute('WebSocket', operation)).errors).toMatchObject([refused]);
     }
     const subscription = {
       query: 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }',
       variables: { id: modelId },
     };
     for (const transport of ['WebSocket', 'SSE'] as const) {
-      expect((await mary.caller.ask(transport, subscription)).errors).toMatchObject([refused]);
+      expect((await mary.execute(transport, subscription)).errors).toMatchObject([refused]);
     }
 
     await held.letGo();
-    await until(async () => (await mary.caller.ask('HTTP', { query: '{ viewer { owner } }' })).data != null);
+    await until(async () => (await mary.execute('HTTP', { query: '{ viewer { owner } }' })).data != null);
     expect(await gateway.database.tablesWith('mary')).toEqual(['erasures']);
     await until(async () => (await gateway.mediaFiles()).length === 0);
     release();

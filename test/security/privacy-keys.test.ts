@@ -40,7 +40,7 @@ describe('deleteMyData with an API key', () => {
     expect(receipt).toEqual(expect.any(String));
     expect(await socket.end()).toMatchObject({ code: 4403 });
     for (const person of [bert, second]) {
-      expect((await person.caller.ask('HTTP', who)).errors).toMatchObject([
+      expect((await person.execute('HTTP', who)).errors).toMatchObject([
         { extensions: { code: 'UNAUTHENTICATED' } },
       ]);
     }
@@ -75,7 +75,7 @@ describe('deleteMyData with an API key', () => {
   it("keeps today's quota after erasure", async () => {
     const emma = Person.with(gateway, 'emma', await keyFor('emma'));
     const photoIds = await emma.upload(5);
-    const modelId = await emma.train({ photoIds });
+    const { id: modelId } = await emma.train({ photoIds });
     await emma.becomes('model', modelId, 'READY');
     await emma.erase();
     const sums = `SELECT trainings, avatars, job_id = id AS is_sum FROM quota_reservations WHERE owner = 'emma'`;
@@ -83,7 +83,7 @@ describe('deleteMyData with an API key', () => {
 
     await emma.settle();
     const more = await emma.upload(5);
-    const { errors } = await emma.caller.ask('HTTP', {
+    const { errors } = await emma.execute('HTTP', {
       query: 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }',
       variables: { input: { type: 'CAT', photoIds: more } },
     });
@@ -97,7 +97,7 @@ describe('deleteMyData with an API key', () => {
   it('removes the name from the audit log, and records the erasure there', async () => {
     const finn = Person.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
     const [photoId] = await finn.upload(1);
-    await finn.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+    await finn.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
     const { receipt } = await finn.erase();
     const log = await gateway.database.rows<Record<string, unknown>>(
       `SELECT owner, action, subject FROM audit_log WHERE owner = '@/erased' ORDER BY id DESC LIMIT 1`,

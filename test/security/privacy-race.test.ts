@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
+import { jwtSettings } from '../support/client';
 import { likeness } from '../support/command-line';
 import { listening, stopped } from '../support/file-host';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { until } from '../support/until';
 
@@ -98,7 +99,7 @@ describe('a request that was admitted before an erasure', () => {
     const early = await Person.of(gateway, name);
     const { reached, release } = stopAfterFirst();
     const { query, variables } = document(name, 3, 0);
-    const answering = early.caller.ask('HTTP', { query: edit(query), variables });
+    const answering = early.execute('HTTP', { query: edit(query), variables });
     await until(async () => reached());
 
     const { completedAt, counts } = await early.erase();
@@ -118,7 +119,7 @@ describe('a request that was admitted before an erasure', () => {
   it('delays the erasure while it writes, and its rows are erased', async () => {
     const slow = await Person.of(gateway, 'slow-sam');
     const { query, variables } = document('slow-sam', 2, 1);
-    const trained = await slow.caller.take<{ f1: Model }>(query, variables);
+    const trained = await slow.request<{ f1: Model }>(query, variables);
     const [row] = await gateway.database.rows<{ id: string }>(
       `SELECT id FROM models WHERE owner = 'slow-sam'`,
     );
@@ -126,7 +127,7 @@ describe('a request that was admitted before an erasure', () => {
     await client.query('BEGIN');
     await client.query('SELECT 1 FROM models WHERE id = $1 FOR UPDATE', [row!.id]);
     const rename = 'mutation ($id: ID!) { renameModel(id: $id, name: "slow-sam again") { model { name } } }';
-    const renaming = slow.caller.ask('HTTP', { query: rename, variables: { id: trained.f1.model.id } });
+    const renaming = slow.execute('HTTP', { query: rename, variables: { id: trained.f1.model.id } });
     await until(() => isWaiting('UPDATE models SET name'));
     const erasing = slow.erase();
     await until(() => isWaiting('pg_advisory_xact_lock'));
@@ -145,13 +146,10 @@ describe('a request that was admitted before an erasure', () => {
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       const name = `racer-${repetition}`;
       const person = await Person.of(gateway, name);
-      const answering = person.caller.ask(
-        'HTTP',
-        document(name, 20, repetition % 2 === 0 ? 19 : randomInt(20)),
-      );
+      const answering = person.execute('HTTP', document(name, 20, repetition % 2 === 0 ? 19 : randomInt(20)));
       const others = [
-        person.caller.ask('WebSocket', document(`${name}-socket`, 5, 4)),
-        person.caller.ask('HTTP', { query: 'mutation { exportMyData { url } }' }),
+        person.execute('WebSocket', document(`${name}-socket`, 5, 4)),
+        person.execute('HTTP', { query: 'mutation { exportMyData { url } }' }),
         person.slots(3).catch(() => null),
       ];
       await new Promise((resolve) => setTimeout(resolve, randomInt(250)));
@@ -198,7 +196,7 @@ describe('a job that waits while the erasure of its owner begins', () => {
   it('is not submitted to the upstream', async () => {
     const hanna = await Person.of(gateway, 'held-hanna');
     const { query, variables } = document('held-hanna', 2, 1);
-    const { f1 } = await hanna.caller.take<{ f1: Model }>(query, variables);
+    const { f1 } = await hanna.request<{ f1: Model }>(query, variables);
     const mark = `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'held-hanna', now() + interval '1 hour')`;
     await gateway.database.rows(mark);
     givePhotos();
@@ -207,7 +205,7 @@ describe('a job that waits while the erasure of its owner begins', () => {
 
     const later = await Person.of(gateway, 'later-lars');
     const after = document('later-lars', 2, 1);
-    const trained = await later.caller.take<{ f1: Model }>(after.query, after.variables);
+    const trained = await later.request<{ f1: Model }>(after.query, after.variables);
     await later.becomes('model', trained.f1.model.id, 'READY');
 
     const [model] = await gateway.database.rows<{ id: string; status: string; attempt: number }>(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { jwtSettings } from '../support/client';
 import { TestGateway, type Settings } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { until } from '../support/until';
 
 interface PhotoRow {
@@ -54,16 +55,16 @@ describe('photos', () => {
     it('are deleted within seconds after their job is done, failed or cancelled', async () => {
       const { anna, gateway } = home;
       await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
-      const failed = await anna.train({ photoIds: await anna.upload(5) });
+      const { id: failed } = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', failed, 'FAILED');
-      const cancelled = await anna.train({ photoIds: await anna.upload(5) });
-      await anna.caller.take('mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', {
+      const { id: cancelled } = await anna.train({ photoIds: await anna.upload(5) });
+      await anna.request('mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', {
         id: cancelled,
       });
-      const ready = await anna.train({ photoIds: await anna.upload(5) });
+      const { id: ready } = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', ready, 'READY');
       const [photoId] = await anna.upload(1);
-      const { generateInstantAvatars } = await anna.caller.take<{
+      const { generateInstantAvatars } = await anna.request<{
         generateInstantAvatars: { generation: { id: string } };
       }>(
         'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }',
@@ -75,9 +76,9 @@ describe('photos', () => {
       await home.expectPurged(16);
 
       // The model is not affected; the row of a photo is deleted with its last reference.
-      const more = await anna.generate(ready, [{ count: 1 }]);
+      const { id: more } = await anna.generate(ready, [{ count: 1 }]);
       await anna.becomes('generation', more, 'COMPLETED');
-      await anna.caller.take('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });
+      await anna.request('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });
       await until(async () => (await home.photos()).length === 15);
       expect(await gateway.database.tablesWith('as an astronaut')).toEqual([]);
     });
@@ -92,7 +93,7 @@ describe('photos', () => {
 
     it('are deleted after the retention period and not earlier', async () => {
       const { anna } = home;
-      const modelId = await anna.train({ photoIds: await anna.upload(5) });
+      const { id: modelId } = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', modelId, 'READY');
       expect(await home.photoFiles()).toHaveLength(5);
       const [kept] = await home.gateway.database.rows<{ seconds: number }>(
@@ -106,14 +107,14 @@ describe('photos', () => {
       const { anna } = home;
       const [photoId] = await anna.upload(1);
       expect(await home.photoFiles()).toHaveLength(1);
-      await anna.caller.take('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+      await anna.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
       expect(await home.photoFiles()).toEqual([]);
     });
 
     it('that are rejected are never stored', async () => {
       const { anna, gateway } = home;
       const before = await gateway.mediaFiles();
-      const [slot] = await anna.slots(1, 'not-a-face.jpg');
+      const [slot] = await anna.slots([{ filename: 'not-a-face.jpg', byteSize: 1_000_000 }]);
       const answer = await fetch(slot!.uploadUrl, { method: 'PUT', body: 'this is no picture' });
       expect(answer.status).toBe(415);
       expect(await gateway.mediaFiles()).toEqual(before);
@@ -122,9 +123,12 @@ describe('photos', () => {
     it('leave nothing in stored idempotency keys, evidence and archives', async () => {
       const { anna, gateway } = home;
       const old = `now() - interval '3 days'`;
-      const modelId = await anna.train({ photoIds: await anna.upload(5), idempotencyKey: 'an-old-key' });
+      const { id: modelId } = await anna.train({
+        photoIds: await anna.upload(5),
+        idempotencyKey: 'an-old-key',
+      });
       await anna.becomes('model', modelId, 'READY');
-      await anna.caller.take('mutation { exportMyData { url } }');
+      await anna.request('mutation { exportMyData { url } }');
       await gateway.database.rows(`UPDATE idempotency_keys SET created_at = ${old}`);
       await gateway.database.rows(`UPDATE exports SET expires_at = ${old}`);
       await gateway.database.rows(`UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
@@ -150,7 +154,7 @@ describe('data deleted by its owner', () => {
   afterAll(() => home.gateway.stop());
 
   const remove = (mutation: string, id: string): Promise<unknown> =>
-    home.anna.caller.take(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
+    home.anna.request(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
 
   it.each(['deleteModel', 'deleteGeneration', 'deleteAvatar'])(
     'is gone within a minute, including its events: %s',
@@ -158,7 +162,7 @@ describe('data deleted by its owner', () => {
       const { anna, gateway } = home;
       const prompt = `${mutation} by ${createHash('sha256').update(mutation).digest('hex').slice(0, 8)}`;
       const { modelId, generationId } = await anna.settle(prompt, 1);
-      const { generation } = await anna.caller.take<{
+      const { generation } = await anna.request<{
         generation: { avatars: { id: string; url: string }[] };
       }>('query ($id: ID!) { generation(id: $id) { avatars { id url } } }', { id: generationId });
       const { id, url } = generation.avatars[0]!;

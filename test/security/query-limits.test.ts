@@ -1,5 +1,6 @@
 import { getIntrospectionQuery } from 'graphql';
-import { startTinyGateway, type Answer, type TinyGateway } from '../support/tiny-gateway';
+import type { HttpResult } from '../support/graphql-client';
+import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 
 const times = (count: number, write: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
@@ -14,13 +15,13 @@ describe('the size of an operation', () => {
   beforeAll(async () => {
     gateway = await startTinyGateway();
     // The first parse and validation of a process is slow.
-    await gateway.ask('{ greeting }');
+    await gateway.post('{ greeting }');
   });
   afterAll(() => gateway.stop());
 
   /** The response, and the best time of three, since the machine may be busy. */
-  const timed = async (query: string): Promise<Answer> => {
-    const answers = [await gateway.ask(query), await gateway.ask(query), await gateway.ask(query)];
+  const timed = async (query: string): Promise<HttpResult> => {
+    const answers = [await gateway.post(query), await gateway.post(query), await gateway.post(query)];
     return answers.reduce((best, answer) => (answer.ms < best.ms ? answer : best));
   };
 
@@ -73,11 +74,11 @@ describe('the size of an operation', () => {
   it('counts page sizes from variables, their defaults, and the default page size', async () => {
     const query = (first: string): string =>
       `query ($n: Int = 100) { things(first: ${first}) { nodes { things(first: $n) { nodes { things { nodes { id } } } } } } }`;
-    expect((await gateway.ask(query('100'))).errors?.[0]?.extensions).toMatchObject({
+    expect((await gateway.post(query('100'))).errors?.[0]?.extensions).toMatchObject({
       limit: 'cost',
       given: 210_100,
     });
-    expect((await gateway.ask(query('100'), { n: 1 })).errors?.[0]?.extensions.code).not.toBe(
+    expect((await gateway.post(query('100'), { n: 1 })).errors?.[0]?.extensions.code).not.toBe(
       'QUERY_TOO_COMPLEX',
     );
     const proto = '{"query":"query ($__proto__: Int) { things(first: $__proto__) { nodes { id } } }"}';
@@ -117,6 +118,6 @@ describe('the size of an operation', () => {
     ['one paid call', `mutation { ${paid} }`],
     ['nine levels', `{ ${nested(4, 'id').replaceAll('things', 'things(first: 5)')} }`],
   ])('is accepted for %s', async (_what, query) => {
-    expect((await gateway.ask(query)).errors).toBeUndefined();
+    expect((await gateway.post(query)).errors).toBeUndefined();
   });
 });

@@ -1,15 +1,13 @@
-import type { Client } from 'pg';
+import type { Client as Session } from 'pg';
 import { pino } from 'pino';
 import { RateLimiter } from '../../src/auth/rate-limiter';
 import { DomainError } from '../../src/core/errors';
 import type { Sql } from '../../src/core/sql';
-import { Caller } from '../support/caller';
+import { Client, jwtSecret } from '../support/client';
 import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
-import { send, type RawAnswer } from '../support/raw-http';
-import { SocketClient } from '../support/socket-client';
-import { jwtSecret } from '../support/two-owners';
+import { type RawAnswer, SocketClient, send } from '../support/raw-client';
 
 const who = { query: '{ viewer { owner } }' };
 /** A window that does not end during a test. */
@@ -37,12 +35,12 @@ describe('rate limits', () => {
   it('per owner apply to all transports together, and return when to retry', async () => {
     const gateway = await start({ RATE_LIMIT_OWNER: limit(4) });
     const alice = await tokenOf('alice');
-    const caller = new Caller(() => gateway.url, alice);
+    const caller = new Client(() => gateway.url, { token: alice });
     const first = await post(gateway, alice);
     expect(first.headers['ratelimit-policy']).toBe('"owner";q=4;w=86400');
     expect(first.headers.ratelimit).toMatch(/^"owner";r=3;t=\d+$/);
     for (const transport of ['WebSocket', 'SSE', 'HTTP'] as const) {
-      expect((await caller.ask(transport, who)).errors).toBeUndefined();
+      expect((await caller.execute(transport, who)).errors).toBeUndefined();
     }
     const refused = await post(gateway, alice);
     expect(refused.status).toBe(429);
@@ -55,13 +53,13 @@ describe('rate limits', () => {
       maximum: 4,
       retryAfterSeconds: Number(refused.headers['retry-after']),
     });
-    expect((await caller.ask('WebSocket', who)).errors?.[0]?.extensions.code).toBe('RATE_LIMITED');
+    expect((await caller.execute('WebSocket', who)).errors?.[0]?.extensions.code).toBe('RATE_LIMITED');
     const stream = await fetch(`${gateway.url}/graphql/stream?query=${encodeURIComponent(who.query)}`, {
       headers: { authorization: `Bearer ${alice}` },
     });
     expect([stream.status, stream.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
     expect((await post(gateway, await tokenOf('bob'))).status).toBe(200);
-    caller.leave();
+    caller.close();
   });
 
   it('per address apply to unauthenticated clients, including WebSockets', async () => {
@@ -100,7 +98,7 @@ describe('rate limits', () => {
 
   describe('between processes', () => {
     let database: TestDatabase;
-    let client: Client;
+    let client: Session;
     const logger = pino({ level: 'silent' });
     const policy = { name: 'owner', quota: 10, windowMs: 86_400_000 };
     const limiters: RateLimiter[] = [];

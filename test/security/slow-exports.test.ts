@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { StatementWatch } from '../support/statements';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
@@ -29,7 +30,7 @@ async function archiveOf(name: string, avatars: number, pictureBytes: number): P
   const size = { generations: Math.ceil(avatars / 12), avatarsEach: 12, photos: 0, eventsEach: 12 };
   await createManyRows(gateway, name, size);
   await enlargeAvatars(gateway, name, pictureBytes);
-  const { exportMyData } = await person.caller.take<{ exportMyData: { url: string } }>(
+  const { exportMyData } = await person.request<{ exportMyData: { url: string } }>(
     'mutation { exportMyData { url } }',
   );
   return exportMyData.url;

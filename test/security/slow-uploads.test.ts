@@ -2,11 +2,11 @@ import { mkdir, readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Slot } from '../support/client';
+import { type Slot, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { jwtSettings, Person } from '../support/person';
+import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
-import { RawConnection } from '../support/raw-http';
+import { RawConnection } from '../support/raw-client';
 import { until } from '../support/until';
 
 /** 8 kB per second with a grace period of a second; four concurrent uploads, three per owner. */

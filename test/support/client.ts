@@ -1,11 +1,15 @@
-import { Feed, type Transport } from './feed';
+import type { Feed, StreamTransport } from './feed';
+import { GraphQLClient } from './graphql-client';
+import { signed } from './issuer';
 import { facePhoto } from './pictures';
+import { put } from './raw-client';
+import { until } from './until';
 
-/** An error of the API. */
-export interface Fault {
-  message: string;
-  extensions: Record<string, unknown> & { code: string; field?: string };
-}
+/** The secret of tokens in these tests. */
+export const jwtSecret = 'a secret that two programs share, 40 bytes';
+
+/** Settings of a gateway with authentication. */
+export const jwtSettings = { AUTH: 'jwt', JWT_SECRET: jwtSecret };
 
 /** A model or a generation. */
 export interface Job {
@@ -31,17 +35,19 @@ export interface AvatarNews {
   isSnapshot: boolean;
 }
 
+/** A stored avatar, as its owner receives it. */
+export interface StoredAvatar {
+  id: string;
+  url: string;
+  sha256: string;
+  byteSize: number;
+}
+
 /** The avatars to generate in one style. */
 export interface Prompt {
   style?: string;
   prompt?: string;
   count?: number;
-}
-
-/** The response to an upload. */
-export interface UploadReply {
-  status: number;
-  body: Record<string, unknown>;
 }
 
 /** Optional input of a training. */
@@ -50,6 +56,15 @@ export interface TrainInput {
   photoUrls?: readonly string[];
   name?: string;
   type?: string;
+  idempotencyKey?: string;
+}
+
+/** Input of avatars from one photo. */
+export interface InstantInput {
+  photoId?: string;
+  photoUrl?: string;
+  prompt: string;
+  count?: number;
   idempotencyKey?: string;
 }
 
@@ -62,102 +77,103 @@ export interface Slot {
 
 const jobFields = 'id status progress attempt failure { code message retryable }';
 
-/** A client of the API with the operations that tests need. */
-export class TestClient {
-  /** @param url - the current URL of the gateway */
-  constructor(private readonly url: () => string) {}
+/** Mutations that change a job and return it. */
+export type JobChange = 'cancelModel' | 'retryModel' | 'cancelGeneration' | 'retryGeneration';
 
-  /**
-   * Sends a query or mutation over HTTP.
-   * @throws Error with the whole response if it is rejected
-   */
-  async ask<T>(query: string, variables?: object): Promise<T> {
-    const { data, errors } = await this.send(query, variables);
-    if (errors) throw new Error(`${query} was rejected: ${JSON.stringify(errors)}`);
-    return data as T;
+/** Mutations that delete. */
+export type Deletion = 'deletePhoto' | 'deleteModel' | 'deleteGeneration' | 'deleteAvatar';
+
+const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
+
+/** Whether the job is in a final state. */
+export function isOver(job: { status: string } | null): boolean {
+  return job !== null && ends.includes(job.status);
+}
+
+/** A client with the operations of the API. */
+export class Client extends GraphQLClient {
+  /** A client with a token for an owner. The gateway needs {@link jwtSettings}. */
+  static async of(gateway: { url: string }, owner: string): Promise<Client> {
+    return new Client(() => gateway.url, { token: await tokenOf(owner) });
   }
 
-  /** The only error of a query or mutation that must be rejected. */
-  async refusal(query: string, variables?: object): Promise<Fault> {
-    const { errors } = await this.send(query, variables);
-    if (errors?.length !== 1)
-      throw new Error(`Expected exactly one error: ${JSON.stringify(errors ?? null)}`);
-    return errors[0]!;
-  }
-
-  /** Creates an upload slot for each photo. */
+  /** Creates an upload slot for each photo; given a number, for photos of up to 1 MB. */
   async slots(
-    files: readonly { filename?: string; contentType?: string; byteSize: number }[],
+    photos: number | readonly { filename?: string; contentType?: string; byteSize: number }[],
   ): Promise<Slot[]> {
-    const { createPhotoUploads } = await this.ask<{ createPhotoUploads: { uploads: Slot[] } }>(
+    const files =
+      typeof photos === 'number' ? Array.from({ length: photos }, () => ({ byteSize: 1_000_000 })) : photos;
+    const { createPhotoUploads } = await this.request<{ createPhotoUploads: { uploads: Slot[] } }>(
       'mutation ($input: CreatePhotoUploadsInput!) { createPhotoUploads(input: $input) { uploads { photo { id } uploadUrl headers { name value } } } }',
       { input: { files: files.map((file) => ({ filename: 'me.jpg', contentType: 'image/jpeg', ...file })) } },
     );
     return createPhotoUploads.uploads;
   }
 
-  /** Uploads a photo. */
-  async put({ uploadUrl, headers }: Slot, bytes: Buffer): Promise<UploadReply> {
-    const response = await fetch(uploadUrl, {
-      method: 'PUT',
-      headers: headers.map(({ name, value }): [string, string] => [name, value]),
-      body: new Uint8Array(bytes),
-    });
-    return { status: response.status, body: (await response.json()) as UploadReply['body'] };
-  }
-
   /** Uploads drawn faces and returns the ids of the photos. */
-  async uploadFaces(count = 5): Promise<string[]> {
+  async upload(count = 5, filename = 'me.jpg'): Promise<string[]> {
     const faces = await Promise.all(
       Array.from({ length: count }, (_, seed) => facePhoto(seed, { width: 640 })),
     );
-    const slots = await this.slots(faces.map((bytes) => ({ byteSize: bytes.length })));
-    const replies = await Promise.all(slots.map((slot, index) => this.put(slot, faces[index]!)));
+    const slots = await this.slots(faces.map(({ length: byteSize }) => ({ filename, byteSize })));
+    const replies = await Promise.all(slots.map(({ uploadUrl }, index) => put(uploadUrl, faces[index]!)));
     const bad = replies.find(({ status }) => status !== 201);
     if (bad) throw new Error(`A photo was rejected: ${JSON.stringify(bad)}`);
     return slots.map(({ photo }) => photo.id);
   }
 
   /** Starts a training and returns the model. */
-  async train(input: TrainInput): Promise<Job> {
-    const { trainModel } = await this.ask<{ trainModel: { model: Job } }>(trainModelMutation, {
-      input: { type: 'WOMAN', ...input },
-    });
-    return trainModel.model;
+  train(input: TrainInput): Promise<Job> {
+    return this.create('trainModel', { type: 'WOMAN', ...input });
   }
 
   /** Starts a training and waits until it is done. */
   async trained(photoIds: readonly string[]): Promise<string> {
     const { id } = await this.train({ photoIds });
-    const { status } = await this.modelEnd(id);
-    if (status !== 'READY') throw new Error(`The model is ${status}.`);
+    await this.becomes('model', id, 'READY');
     return id;
   }
 
   /** Requests avatars of a model. */
-  async generate(modelId: string, prompts: readonly Prompt[] = [{}], idempotencyKey?: string): Promise<Job> {
-    const { generateAvatars } = await this.ask<{ generateAvatars: { generation: Job } }>(generateMutation, {
-      input: { modelId, prompts, idempotencyKey },
-    });
-    return generateAvatars.generation;
+  generate(modelId: string, prompts: readonly Prompt[] = [{}], idempotencyKey?: string): Promise<Job> {
+    return this.create('generateAvatars', { modelId, prompts, idempotencyKey });
+  }
+
+  /** Requests avatars from one photo. */
+  instant(input: InstantInput): Promise<Job> {
+    return this.create('generateInstantAvatars', input);
   }
 
   /** A model, or null. */
   async model(id: string): Promise<Job | null> {
-    const { model } = await this.ask<{ model: Job | null }>(
-      `query ($id: ID!) { model(id: $id) { ${jobFields} } }`,
-      { id },
-    );
-    return model;
+    const query = `query ($id: ID!) { job: model(id: $id) { ${jobFields} } }`;
+    return (await this.request<{ job: Job | null }>(query, { id })).job;
   }
 
   /** A generation, or null. */
   async generation(id: string): Promise<Job | null> {
-    const { generation } = await this.ask<{ generation: Job | null }>(
-      `query ($id: ID!) { generation(id: $id) { ${jobFields} } }`,
-      { id },
-    );
-    return generation;
+    const query = `query ($id: ID!) { job: generation(id: $id) { ${jobFields} } }`;
+    return (await this.request<{ job: Job | null }>(query, { id })).job;
+  }
+
+  /** The stored avatars of a generation. */
+  async avatars(generationId: string): Promise<StoredAvatar[]> {
+    const query = 'query ($id: ID!) { generation(id: $id) { avatars { id url sha256 byteSize } } }';
+    const { generation } = await this.request<{ generation: { avatars: StoredAvatar[] } }>(query, {
+      id: generationId,
+    });
+    return generation.avatars;
+  }
+
+  /** Waits until a photo or job has the state, and fails if a job has another end state. */
+  async becomes(kind: 'model' | 'generation' | 'photo', id: string, expected: string): Promise<void> {
+    const query = `query ($id: ID!) { it: ${kind}(id: $id) { status } }`;
+    let it = { status: '' };
+    await until(async () => {
+      it = (await this.request<{ it: { status: string } }>(query, { id })).it;
+      return it.status === expected || (kind !== 'photo' && isOver(it));
+    });
+    if (it.status !== expected) throw new Error(`The ${kind} is ${it.status}, expected ${expected}.`);
   }
 
   /** Waits until a training has ended, and returns the model. */
@@ -172,73 +188,63 @@ export class TestClient {
     return (await this.generation(id))!;
   }
 
-  /** Subscribes to an operation. */
-  follow<T>(query: string, variables: object, transport: Transport = 'WebSocket'): Feed<T> {
-    return Feed.open<T>(transport, this.url(), { query, variables });
-  }
-
   /** Subscribes to `trainingProgress`. */
   followTraining(
     id: string,
     after?: string,
-    transport?: Transport,
+    transport?: StreamTransport,
   ): Feed<Progress & { model: { name: string } }> {
     const query = `subscription ($id: ID!, $after: String) {
       trainingProgress(modelId: $id, after: $after) { model { name } status progress cursor isSnapshot } }`;
-    return this.follow(query, { id, after }, transport);
+    return this.subscribe(query, { id, after }, transport);
   }
 
   /** Subscribes to `generationProgress`. */
-  followGeneration(id: string, after?: string, transport?: Transport): Feed<Progress> {
+  followGeneration(id: string, after?: string, transport?: StreamTransport): Feed<Progress> {
     const query = `subscription ($id: ID!, $after: String) {
       generationProgress(generationId: $id, after: $after) { status progress cursor isSnapshot } }`;
-    return this.follow(query, { id, after }, transport);
+    return this.subscribe(query, { id, after }, transport);
   }
 
   /** Subscribes to `avatarCompleted`, of one generation or of one model. */
   followAvatars(
     of: { generationId?: string; modelId?: string; after?: string },
-    transport?: Transport,
+    transport?: StreamTransport,
   ): Feed<AvatarNews> {
     const query = `subscription ($generationId: ID, $modelId: ID, $after: String) {
       avatarCompleted(generationId: $generationId, modelId: $modelId, after: $after) {
         avatar { id style url } cursor isSnapshot } }`;
-    return this.follow(query, of, transport);
+    return this.subscribe(query, of, transport);
   }
 
-  /** Mutations that take an id and return the model: rename, cancel, retry. */
-  async changeModel(mutation: 'cancelModel' | 'retryModel', id: string): Promise<Job> {
-    const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { model { ${jobFields} } } }`;
-    return (await this.ask<{ change: { model: Job } }>(query, { id })).change.model;
-  }
-
-  /** The same for generations. */
-  async changeGeneration(mutation: 'cancelGeneration' | 'retryGeneration', id: string): Promise<Job> {
-    const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { generation { ${jobFields} } } }`;
-    return (await this.ask<{ change: { generation: Job } }>(query, { id })).change.generation;
+  /** Cancels or retries a job. */
+  async change(mutation: JobChange, id: string): Promise<Job> {
+    const kind = mutation.endsWith('Model') ? 'model' : 'generation';
+    const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { job: ${kind} { ${jobFields} } } }`;
+    return (await this.request<{ change: { job: Job } }>(query, { id })).change.job;
   }
 
   /** Deletes and returns the deleted id. */
-  async remove(
-    mutation: 'deletePhoto' | 'deleteModel' | 'deleteGeneration' | 'deleteAvatar',
-    id: string,
-  ): Promise<string> {
+  async delete(mutation: Deletion, id: string): Promise<string> {
     const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { deletedId } }`;
-    return (await this.ask<{ change: { deletedId: string } }>(query, { id })).change.deletedId;
+    return (await this.request<{ change: { deletedId: string } }>(query, { id })).change.deletedId;
   }
 
-  private async send(query: string, variables?: object): Promise<{ data?: unknown; errors?: Fault[] }> {
-    const response = await fetch(`${this.url()}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    return (await response.json()) as { data?: unknown; errors?: Fault[] };
+  /** Sends one of {@link creations}. */
+  protected async create(mutation: keyof typeof creations, input: object): Promise<Job> {
+    const data = await this.request<Record<string, Record<string, Job>>>(creations[mutation], { input });
+    return Object.values(data[mutation]!)[0]!;
   }
 }
 
-/** Takes `input`. */
-export const trainModelMutation = `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${jobFields} } } }`;
+/** A token for an owner. */
+export function tokenOf(owner: string): Promise<string> {
+  return signed(jwtSecret, { subject: owner, endsInSeconds: 3_000 });
+}
 
-/** Takes `input`. */
-export const generateMutation = `mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { ${jobFields} } } }`;
+/** The mutations that create a job; each takes `input`. */
+export const creations = {
+  trainModel: `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${jobFields} } } }`,
+  generateAvatars: `mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { ${jobFields} } } }`,
+  generateInstantAvatars: `mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { ${jobFields} } } }`,
+} as const;

@@ -1,6 +1,6 @@
 import type { FailpointName } from '../../src/core/failpoint';
+import type { Job } from './client';
 import { findViolations, rowId, statesOf } from './faults-audit';
-import { eventually, within, type Job } from './faults-client';
 import type { Crash, FaultsEnvironment } from './faults-environment';
 import {
   ending,
@@ -11,6 +11,7 @@ import {
   successes,
   type JobKind,
 } from './faults-jobs';
+import { eventually, within } from './until';
 
 /**
  * How a job ends after a crash, without further requests:

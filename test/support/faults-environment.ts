@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
 import { TestDatabase } from './database';
-import { FaultsClient } from './faults-client';
 import { HistoryChecker } from './faults-history';
 import { GatewayProcess } from './faults-process';
 import { signed } from './issuer';
 import { crashPostgres } from './processes';
+import { RecordingClient } from './recording-client';
 import { rowsAt } from './test-server';
 
 /** Options of an environment. */
@@ -80,7 +80,7 @@ const tokenSeconds = 3_600;
  */
 export class FaultsEnvironment {
   /** One client per owner. */
-  readonly clients: readonly FaultsClient[];
+  readonly clients: readonly RecordingClient[];
   readonly gateways: GatewayProcess[] = [];
   private own: EmbeddedPostgres | null = null;
   private shared: TestDatabase | null = null;
@@ -131,13 +131,13 @@ export class FaultsEnvironment {
   }
 
   /** The client of the first owner. */
-  get client(): FaultsClient {
+  get client(): RecordingClient {
     return this.clients[0]!;
   }
 
   /** A client of an owner (by default the first) for one gateway. */
-  clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): FaultsClient {
-    return new FaultsClient(() => gateway().url, {
+  clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): RecordingClient {
+    return new RecordingClient(() => gateway().url, {
       owner,
       token: this.tokens.get(owner) ?? null,
       history: this.checker.history,
@@ -231,8 +231,8 @@ export class FaultsEnvironment {
     await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  private follow({ options }: FaultsClient, subject: string, kind: 'progress' | 'avatars'): void {
-    const { owner, token } = options;
+  private follow({ options }: RecordingClient, subject: string, kind: 'progress' | 'avatars'): void {
+    const { owner, token = null } = options;
     this.checker.follow({ owner, token, subject, kind, gateway: this.anyGateway });
   }
 

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExecutedCall as SandboxCall } from '../../src/sandbox/service';
-import type { FaultsClient } from './faults-client';
 import { Listener, type ListenerOptions } from './faults-listener';
 import {
   History,
@@ -10,6 +9,7 @@ import {
   type StreamEvent,
   type StreamLog,
 } from './history';
+import type { RecordingClient } from './recording-client';
 
 /** The number of jobs that are read concurrently. */
 const batchSize = 20;
@@ -52,7 +52,7 @@ export class HistoryChecker {
    * Lists violations, including events that are not delivered yet.
    * @param clients - one per owner
    */
-  async problems(clients: readonly FaultsClient[], gateway: () => string): Promise<string[]> {
+  async problems(clients: readonly RecordingClient[], gateway: () => string): Promise<string[]> {
     if (this.maxFollowed === 0) return [];
     const { jobs, streams } = this.history;
     const current = new Map<string, JobState | null>();
@@ -84,7 +84,7 @@ export class HistoryChecker {
 
 /** Reads a job as each owner; {@link History.see} reports data that another owner can read. */
 async function readAs(
-  client: FaultsClient,
+  client: RecordingClient,
   owner: string,
   id: string,
   current: Map<string, JobState | null>,

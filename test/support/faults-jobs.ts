@@ -1,5 +1,6 @@
-import { eventually, isOver, type Job } from './faults-client';
+import { isOver, type Job, type JobChange } from './client';
 import type { FaultsEnvironment } from './faults-environment';
+import { eventually } from './until';
 
 /** The kinds of jobs under test. */
 export type JobKind = 'training' | 'generation' | 'instant';
@@ -14,7 +15,7 @@ export const successes: Record<JobKind, string> = {
 /** The paid operation of the upstream. */
 export const operations = { training: 'train', generation: 'generate', instant: 'instant' } as const;
 
-const retries: Record<JobKind, string> = {
+const retries: Record<JobKind, JobChange> = {
   training: 'retryModel',
   generation: 'retryGeneration',
   instant: 'retryGeneration',
@@ -38,7 +39,7 @@ export async function prepareFixtures(environment: FaultsEnvironment): Promise<F
 
 async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
   const photoIds = await client.upload(5);
-  const { id: modelId } = await client.train(photoIds);
+  const { id: modelId } = await client.train({ photoIds });
   await eventually(
     'the first model',
     () => client.model(modelId),
@@ -50,9 +51,9 @@ async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
 /** Creates a job in a prepared environment; a generation has two pictures. */
 export function order(environment: FaultsEnvironment, kind: JobKind, key?: string): Promise<Job> {
   const { photoIds, modelId } = fixtures.get(environment)!;
-  if (kind === 'training') return environment.client.train(photoIds, key);
-  if (kind === 'generation') return environment.client.generate(modelId, 2, key);
-  return environment.client.instant(photoIds[0]!, key);
+  if (kind === 'training') return environment.client.train({ photoIds, idempotencyKey: key });
+  if (kind === 'generation') return environment.client.generate(modelId, [{ count: 2 }], key);
+  return environment.client.instant({ photoId: photoIds[0]!, prompt: '', idempotencyKey: key });
 }
 
 /** Reads the current state of the job. */

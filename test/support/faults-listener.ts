@@ -1,10 +1,9 @@
-import { createClient, type Client } from 'graphql-ws';
-import WebSocket from 'ws';
+import { isOver } from './client';
+import { Feed } from './feed';
 import type { JobState, StreamEvent, StreamLog } from './history';
 
 const fields = 'cursor isSnapshot';
 const job = 'id attempt';
-const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
 /** A received item, with the field aliases of the queries below. */
 type Item = Pick<StreamEvent, 'cursor' | 'isSnapshot'> &
@@ -29,14 +28,6 @@ export interface ListenerOptions {
   maxItems?: () => number;
 }
 
-/** A socket that is terminated while it connects emits an error after graphql-ws has removed its own handlers. */
-class TerminableSocket extends WebSocket {
-  constructor(url: string, protocols: string) {
-    super(url, protocols);
-    this.on('error', () => undefined);
-  }
-}
-
 /** A client that follows one subscription, disconnects at random, and resumes with its last cursor at any gateway. */
 export class Listener {
   /** The received events in order. */
@@ -44,7 +35,7 @@ export class Listener {
   connections = 0;
   private cursor: string | null;
   private isStopped = false;
-  private client: Client | null = null;
+  private feed: Feed<Item> | null = null;
   private readonly running: Promise<void>;
 
   constructor(private readonly options: ListenerOptions) {
@@ -57,7 +48,7 @@ export class Listener {
   /** Disconnects and does not reconnect. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    this.client?.terminate();
+    this.feed?.drop();
     await this.running;
   }
 
@@ -73,39 +64,20 @@ export class Listener {
   /** Returns when the connection has ended for any reason. */
   private async connect(): Promise<void> {
     let left = this.options.maxItems?.() ?? Infinity;
-    const { token, subject } = this.options;
-    await new Promise<void>((ended) => {
-      const client = createClient({
-        url: `${this.options.gateway().replace('http', 'ws')}/graphql`,
-        webSocketImpl: TerminableSocket,
-        connectionParams: token === null ? undefined : { authorization: `Bearer ${token}` },
-        lazy: true,
-        retryAttempts: 0,
-        onNonLazyError: () => undefined,
-      });
-      this.client = client;
-      client.subscribe<{ item: Item }>(
-        { query: queryOf(this.log), variables: { id: subject, after: this.cursor } },
-        {
-          next: ({ data }) => {
-            // Items after the disconnect are not received.
-            if (left === 0 || !data) return;
-            this.receive(data.item);
-            left -= 1;
-            if (left === 0) client.terminate();
-          },
-          error: () => {
-            ended();
-          },
-          complete: () => {
-            // A gateway that stops completes its subscriptions too: only a final state means that no events follow.
-            this.log.isComplete = ends.includes(this.log.events.at(-1)?.state?.status ?? '');
-            ended();
-          },
-        },
-      );
-    });
-    void this.client?.dispose();
+    const { token, subject, gateway } = this.options;
+    const operation = { query: queryOf(this.log), variables: { id: subject, after: this.cursor } };
+    const onMessage = (item: Item): void => {
+      // Items after the disconnect are not received.
+      if (left === 0) return;
+      this.receive(item);
+      left -= 1;
+      if (left === 0) feed.drop();
+    };
+    const feed = Feed.open<Item>('WebSocket', gateway(), operation, { token, onMessage });
+    this.feed = feed;
+    const { how } = await feed.ended(Infinity);
+    // A gateway that stops completes its subscriptions too: only a final state means that no events follow.
+    this.log.isComplete = how === 'complete' && isOver(this.log.events.at(-1)?.state ?? null);
   }
 
   private receive(item: Item): void {

@@ -1,6 +1,6 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
+import type { Job } from './client';
 import { findViolations, rowId, statesOf } from './faults-audit';
-import type { Job } from './faults-client';
 import type { FaultsEnvironment } from './faults-environment';
 import {
   ending,

@@ -1,17 +1,33 @@
 import { createClient as createStreamClient } from 'graphql-sse';
 import { createClient as createSocketClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import type { Fault } from './client';
+import type { GraphQLFault } from './graphql-client';
+
+/** The transports of subscriptions. */
+export type StreamTransport = 'WebSocket' | 'SSE';
 
 /** How a subscription ended. */
 export type FeedEnd =
   | { how: 'complete' }
-  | { how: 'errors'; errors: readonly Fault[] }
+  | { how: 'errors'; errors: readonly GraphQLFault[] }
   /** The connection ended; for WebSocket with the code and reason of its close. */
   | { how: 'cut'; code?: number; reason?: string };
 
-/** The transport of a subscription. */
-export type Transport = 'WebSocket' | 'SSE';
+/** Options of a {@link Feed}. */
+export interface FeedOptions<T> {
+  /** @defaultValue no authentication */
+  token?: string | null;
+  /** Called with each message. */
+  onMessage?: (message: T) => void;
+}
+
+/** A socket that is terminated while it connects emits an error after graphql-ws has removed its own handlers. */
+class TerminableSocket extends WebSocket {
+  constructor(url: string, protocols: string) {
+    super(url, protocols);
+    this.on('error', () => undefined);
+  }
+}
 
 /** The errors of official clients. */
 interface Result {
@@ -19,20 +35,42 @@ interface Result {
   errors?: readonly unknown[];
 }
 
-/** How long a test waits for an event, in milliseconds. */
-const patienceMs = 20_000;
-
 /** Collects the results of a subscription; `T` is the type of its one field. */
 export class Feed<T> {
   readonly messages: T[] = [];
   end: FeedEnd | null = null;
   private changed: () => void = () => undefined;
 
-  private constructor(private readonly release: () => void) {}
+  private constructor(
+    private readonly options: FeedOptions<T>,
+    private readonly release: () => void,
+  ) {}
 
   /** Subscribes with the official client of the transport. */
-  static open<T>(transport: Transport, url: string, payload: { query: string; variables?: object }): Feed<T> {
-    return transport === 'SSE' ? Feed.stream(url, payload) : Feed.socket(url, payload);
+  static open<T>(
+    transport: StreamTransport,
+    url: string,
+    payload: { query: string; variables?: object },
+    options: FeedOptions<T> = {},
+  ): Feed<T> {
+    const headers = options.token == null ? undefined : { authorization: `Bearer ${options.token}` };
+    if (transport === 'SSE') {
+      const client = createStreamClient({ url: `${url}/graphql/stream`, retryAttempts: 0, headers });
+      const feed = new Feed<T>(options, () => {
+        client.dispose();
+        feed.over({ how: 'cut' });
+      });
+      return feed.start(client.subscribe.bind(client), payload);
+    }
+    const client = createSocketClient({
+      url: `${url.replace(/^http/, 'ws')}/graphql`,
+      webSocketImpl: TerminableSocket,
+      retryAttempts: 0,
+      lazyCloseTimeout: 0,
+      connectionParams: headers,
+      onNonLazyError: () => undefined,
+    });
+    return new Feed<T>(options, () => client.terminate()).start(client.subscribe.bind(client), payload);
   }
 
   /** Breaks the connection without a close, like a network failure. */
@@ -47,54 +85,32 @@ export class Feed<T> {
   }
 
   /** Waits for the end and returns it. */
-  async ended(): Promise<FeedEnd> {
-    await this.wait(() => this.end !== null);
+  async ended(limitMs?: number): Promise<FeedEnd> {
+    await this.wait(() => this.end !== null, limitMs);
     return this.end!;
   }
 
-  private static socket<T>(url: string, payload: { query: string; variables?: object }): Feed<T> {
-    let socket: WebSocket | undefined;
-    const client = createSocketClient({
-      url: `${url.replace(/^http/, 'ws')}/graphql`,
-      webSocketImpl: WebSocket,
-      retryAttempts: 0,
-      lazyCloseTimeout: 0,
-      on: { connected: (connected) => (socket = connected as WebSocket) },
-    });
-    const feed = new Feed<T>(() => socket?.terminate());
-    feed.take(client.subscribe.bind(client), payload);
-    return feed;
-  }
-
-  private static stream<T>(url: string, payload: { query: string; variables?: object }): Feed<T> {
-    const client = createStreamClient({ url: `${url}/graphql/stream`, retryAttempts: 0 });
-    const feed = new Feed<T>(() => {
-      client.dispose();
-      feed.over({ how: 'cut' });
-    });
-    feed.take(client.subscribe.bind(client), payload);
-    return feed;
-  }
-
-  private take(
+  private start(
     subscribe: (
       payload: { query: string; variables?: Record<string, unknown> },
       sink: { next(result: Result): void; error(error: unknown): void; complete(): void },
     ) => unknown,
     payload: { query: string; variables?: object },
-  ): void {
+  ): this {
     subscribe(payload as { query: string }, {
       next: ({ data, errors }) => {
-        if (errors) this.over({ how: 'errors', errors: errors as Fault[] });
+        if (errors) this.over({ how: 'errors', errors: errors as GraphQLFault[] });
         else this.add(Object.values(data!)[0] as T);
       },
       error: (error) => this.over(endOf(error)),
       complete: () => this.over({ how: 'complete' }),
     });
+    return this;
   }
 
   private add(message: T): void {
     this.messages.push(message);
+    this.options.onMessage?.(message);
     this.changed();
   }
 
@@ -103,8 +119,8 @@ export class Feed<T> {
     this.changed();
   }
 
-  private async wait(holds: () => boolean): Promise<void> {
-    const deadline = Date.now() + patienceMs;
+  private async wait(holds: () => boolean, limitMs = 20_000): Promise<void> {
+    const deadline = Date.now() + limitMs;
     while (!holds()) {
       const leftMs = deadline - Date.now();
       if (leftMs <= 0)
@@ -121,7 +137,7 @@ export class Feed<T> {
 }
 
 function endOf(error: unknown): FeedEnd {
-  if (Array.isArray(error)) return { how: 'errors', errors: error as Fault[] };
+  if (Array.isArray(error)) return { how: 'errors', errors: error as GraphQLFault[] };
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   return typeof code === 'number' ? { how: 'cut', code, reason: String(reason) } : { how: 'cut' };
 }

@@ -16,6 +16,7 @@ import { healthRoutes, type HealthCheck } from '../../src/http/health';
 import { Origins } from '../../src/http/origins';
 import { HttpServer } from '../../src/http/server';
 import { Sessions } from '../../src/http/sessions';
+import { postOperation, type HttpResult } from './graphql-client';
 import { tinySchema, type Witness } from './tiny-schema';
 
 /** The HTTP server with a small test schema and no features. */
@@ -27,23 +28,8 @@ export interface TinyGateway {
   /** Every line that was logged. */
   readonly log: Record<string, unknown>[];
   /** Sends a query over HTTP, as JSON by default. */
-  ask(query: string, variables?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  post(query: string, variables?: unknown, headers?: Record<string, string>): Promise<HttpResult>;
   stop(graceMs?: number): Promise<void>;
-}
-
-/** The response. */
-export interface Answer {
-  status: number;
-  ms: number;
-  data?: Record<string, unknown> | null;
-  errors?: GraphQLFault[];
-}
-
-/** An error of the API. */
-export interface GraphQLFault {
-  message: string;
-  path?: unknown[];
-  extensions: Record<string, unknown> & { code: string };
 }
 
 /** Options of the server. */
@@ -111,7 +97,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
     sessions: shared.sessions,
     witness,
     log,
-    ask: (query, variables, headers) => ask(`${url}/graphql`, { query, variables }, headers),
+    post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
     stop: async (graceMs = 2_000) => {
       const drained = server.stop(graceMs);
       events.stop();
@@ -138,14 +124,3 @@ export const byWord: Authenticate = async ({ authorization, connectionParams }) 
   const expiresAtMs = word === 'good-short' ? Date.now() + 150 : undefined;
   return { ...localViewer, owner: word, keyId: word, expiresAtMs };
 };
-
-async function ask(url: string, body: unknown, headers?: Record<string, string>): Promise<Answer> {
-  const startedMs = performance.now();
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  const answer = (await response.json()) as Omit<Answer, 'status' | 'ms'>;
-  return { status: response.status, ms: performance.now() - startedMs, ...answer };
-}

@@ -1,12 +1,5 @@
-import { Caller } from './caller';
-import { trainModelMutation, type Slot } from './client';
+import { Client, jwtSettings } from './client';
 import { TestGateway } from './gateway';
-import { signed } from './issuer';
-import { facePhoto } from './pictures';
-import { until } from './until';
-
-/** The secret of tokens in these tests. */
-export const jwtSecret = 'a secret that two programs share, 40 bytes';
 
 /** One resource of each kind that an owner can have. */
 export interface Belongings {
@@ -34,23 +27,18 @@ export interface Belongings {
 export class TwoOwners {
   private constructor(
     readonly gateway: TestGateway,
-    readonly alice: Caller,
-    readonly bob: Caller,
+    readonly alice: Client,
+    readonly bob: Client,
     readonly alices: Belongings,
     readonly bobs: Belongings,
   ) {}
 
   /** Creates the data of both with a complete gateway, then restarts it without workers. */
   static async settle(): Promise<TwoOwners> {
-    const settings: Record<string, string> = { AUTH: 'jwt', JWT_SECRET: jwtSecret };
+    const settings: Record<string, string> = { ...jwtSettings };
     const gateway = await TestGateway.start(settings);
     try {
-      const [alice, bob] = await Promise.all(
-        ['alice', 'bob'].map(
-          async (subject) =>
-            new Caller(() => gateway.url, await signed(jwtSecret, { subject, endsInSeconds: 3_000 })),
-        ),
-      );
+      const [alice, bob] = await Promise.all(['alice', 'bob'].map((owner) => Client.of(gateway, owner)));
       const [ofAlice, ofBob] = await Promise.all([finished(alice!, 'alice'), finished(bob!, 'bob')]);
       settings.ROLE = 'api';
       await gateway.restart();
@@ -76,8 +64,8 @@ export class TwoOwners {
   }
 
   async stop(): Promise<void> {
-    this.alice.leave();
-    this.bob.leave();
+    this.alice.close();
+    this.bob.close();
     await this.gateway.stop();
   }
 }
@@ -87,65 +75,46 @@ type Finished = Pick<
   'photo' | 'photos' | 'readyModel' | 'completedGeneration' | 'avatar' | 'avatarUrl' | 'photoUrl'
 >;
 
-async function finished(caller: Caller, name: string): Promise<Finished> {
-  const photos = await uploaded(caller, 5);
-  const input = { name: `${name} is secret`, type: 'CAT', photoIds: photos };
-  const { trainModel } = await caller.take<{ trainModel: { model: { id: string } } }>(trainModelMutation, {
-    input,
-  });
-  const readyModel = trainModel.model.id;
-  const stateOf = async (kind: string, id: string): Promise<string> =>
-    (
-      await caller.take<{ job: { status: string } }>(
-        `query ($id: ID!) { job: ${kind}(id: $id) { status } }`,
-        { id },
-      )
-    ).job.status;
-  await becomes(() => stateOf('model', readyModel), 'READY');
-  const completedGeneration = await generated(caller, readyModel, `${name} by the sea`);
-  await becomes(() => stateOf('generation', completedGeneration), 'COMPLETED');
-  const { generation, photo } = await caller.take<{
-    generation: { avatars: { id: string; url: string }[] };
-    photo: { url: string };
-  }>('query ($g: ID!, $p: ID!) { generation(id: $g) { avatars { id url } } photo(id: $p) { url } }', {
-    g: completedGeneration,
-    p: photos[0],
-  });
-  const { id: avatar, url: avatarUrl } = generation.avatars[0]!;
+async function finished(client: Client, name: string): Promise<Finished> {
+  const photos = await client.upload();
+  const { id: readyModel } = await client.train({ name: `${name} is secret`, type: 'CAT', photoIds: photos });
+  await client.becomes('model', readyModel, 'READY');
+  const prompt = `${name} by the sea`;
+  const { id: completedGeneration } = await client.generate(readyModel, [{ prompt }]);
+  await client.becomes('generation', completedGeneration, 'COMPLETED');
+  const [avatar] = await client.avatars(completedGeneration);
+  const query = 'query ($id: ID!) { photo(id: $id) { url } }';
+  const { photo } = await client.request<{ photo: { url: string } }>(query, { id: photos[0] });
   return {
     photo: photos[0]!,
     photos,
     readyModel,
     completedGeneration,
-    avatar,
-    avatarUrl,
+    avatar: avatar!.id,
+    avatarUrl: avatar!.url,
     photoUrl: photo.url,
   };
 }
 
-async function unfinished(caller: Caller, finished: Finished): Promise<Belongings> {
-  const [slot] = await slots(caller, [1_000]);
-  const train = async (): Promise<string> =>
-    (
-      await caller.take<{ trainModel: { model: { id: string } } }>(trainModelMutation, {
-        input: { type: 'CAT', photoIds: finished.photos },
-      })
-    ).trainModel.model.id;
-  const { readyModel } = finished;
+async function unfinished(client: Client, finished: Finished): Promise<Belongings> {
+  const [slot] = await client.slots([{ byteSize: 1_000 }]);
+  const { photos: photoIds, readyModel } = finished;
+  const train = async (): Promise<string> => (await client.train({ type: 'CAT', photoIds })).id;
+  const generate = async (prompt: string): Promise<string> =>
+    (await client.generate(readyModel, [{ prompt }])).id;
   const waitingModel = await train();
-  const waitingGeneration = await generated(caller, readyModel, 'waiting');
-  const cursors = await Promise.all([
-    caller.ask('WebSocket', {
-      query: `subscription { s: trainingProgress(modelId: "${waitingModel}") { cursor } }`,
+  const waitingGeneration = await generate('waiting');
+  const cursors = await Promise.all(
+    [
+      `trainingProgress(modelId: "${waitingModel}")`,
+      `generationProgress(generationId: "${waitingGeneration}")`,
+    ].map(async (field) => {
+      const query = `subscription { s: ${field} { cursor } }`;
+      const { data } = await client.execute('WebSocket', { query });
+      return (data as { s: { cursor: string } }).s.cursor;
     }),
-    caller.ask('WebSocket', {
-      query: `subscription { s: generationProgress(generationId: "${waitingGeneration}") { cursor } }`,
-    }),
-  ]);
-  const [modelCursor, generationCursor] = cursors.map(
-    ({ data }) => (data as { s: { cursor: string } }).s.cursor,
   );
-  const { models } = await caller.take<{ models: { edges: { cursor: string }[] } }>(
+  const { models } = await client.request<{ models: { edges: { cursor: string }[] } }>(
     '{ models { edges { cursor } } }',
   );
   return {
@@ -155,9 +124,9 @@ async function unfinished(caller: Caller, finished: Finished): Promise<Belonging
     waitingModel,
     waitingGeneration,
     failedModel: await train(),
-    failedGeneration: await generated(caller, readyModel, 'failed'),
-    modelCursor: modelCursor!,
-    generationCursor: generationCursor!,
+    failedGeneration: await generate('failed'),
+    modelCursor: cursors[0]!,
+    generationCursor: cursors[1]!,
     listCursor: models.edges[0]!.cursor,
   };
 }
@@ -176,55 +145,4 @@ async function fail(gateway: TestGateway, all: Belongings[]): Promise<void> {
       );
     }
   }
-}
-
-async function generated(caller: Caller, modelId: string, prompt: string): Promise<string> {
-  const { generateAvatars } = await caller.take<{ generateAvatars: { generation: { id: string } } }>(
-    'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }',
-    { input: { modelId, prompts: [{ prompt }] } },
-  );
-  return generateAvatars.generation.id;
-}
-
-async function slots(caller: Caller, sizes: number[]): Promise<Slot[]> {
-  const { createPhotoUploads } = await caller.take<{ createPhotoUploads: { uploads: Slot[] } }>(
-    'mutation ($input: CreatePhotoUploadsInput!) { createPhotoUploads(input: $input) { uploads { photo { id } uploadUrl headers { name value } } } }',
-    {
-      input: {
-        files: sizes.map((byteSize) => ({ filename: 'me.jpg', contentType: 'image/jpeg', byteSize })),
-      },
-    },
-  );
-  return createPhotoUploads.uploads;
-}
-
-async function uploaded(caller: Caller, count: number): Promise<string[]> {
-  const faces = await Promise.all(
-    Array.from({ length: count }, (_, seed) => facePhoto(seed, { width: 640 })),
-  );
-  const places = await slots(
-    caller,
-    faces.map(({ length }) => length),
-  );
-  await Promise.all(
-    places.map(({ uploadUrl }, index) =>
-      fetch(uploadUrl, {
-        method: 'PUT',
-        headers: { 'content-type': 'image/jpeg' },
-        body: new Uint8Array(faces[index]!),
-      }),
-    ),
-  );
-  return places.map(({ photo }) => photo.id);
-}
-
-async function becomes(read: () => Promise<string>, wanted: string): Promise<void> {
-  let state = '';
-  const watch = async (): Promise<void> => {
-    while (state !== wanted) {
-      state = await read();
-      await new Promise((resolve) => setTimeout(resolve, 30));
-    }
-  };
-  await Promise.race([watch(), until(() => state === wanted)]);
 }

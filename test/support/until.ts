@@ -1,8 +1,53 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** Waits until the condition holds, checking every 10 ms. */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs = 25_000): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`The condition did not hold in time: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
+  }
+}
+
+/**
+ * Polls until the result is as expected. Errors count as no result: the gateway may be unavailable.
+ * @param what - what is awaited, for the error message
+ * @param boundMs - far more than it should take on a busy machine
+ */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T>,
+  holds: (answer: T) => boolean,
+  boundMs = 60_000,
+): Promise<T> {
+  const deadline = Date.now() + boundMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (holds(answer)) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) {
+      const received = last instanceof Error ? last.message : JSON.stringify(last);
+      throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${received}`);
+    }
+    await pause(40);
+  }
+}
+
+/** Waits for a promise with a time limit. */
+export async function within<T>(what: string, coming: Promise<T>, boundMs = 60_000): Promise<T> {
+  const end = new AbortController();
+  const late = pause(boundMs, undefined, { signal: end.signal }).then(() => {
+    throw new Error(`${what} was not reached within ${boundMs / 1_000} s`);
+  });
+  try {
+    return await Promise.race([coming, late]);
+  } finally {
+    late.catch(() => undefined);
+    end.abort();
   }
 }
