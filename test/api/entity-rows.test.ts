@@ -4,7 +4,7 @@ import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
 import { ModelEntity } from '../../src/models/model.entity';
-import { createTestDatabase, type TestDatabase } from '../support/database';
+import { TestDatabase } from '../support/database';
 
 describe('rows of entities', () => {
   let testDatabase: TestDatabase;
@@ -13,7 +13,7 @@ describe('rows of entities', () => {
   const id = newId();
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
+    testDatabase = await TestDatabase.create();
     source = await createDataSource({ url: testDatabase.url, poolSize: 2, entities }).initialize();
     database = new Database(source);
     await database.rows(

@@ -1,13 +1,13 @@
 import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
-import { TestClient } from '../support/client';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ ROLE: 'api' });
-  client = new TestClient(() => gateway.url);
+  client = new Client(() => gateway.url);
 });
 
 afterAll(() => gateway.stop());
@@ -86,7 +86,7 @@ describe('a global id', () => {
     async (kind, name) => {
       const query = `mutation ($id: ID!) { ${name}(id: $id) { deletedId } }`;
       const id = toGlobalId(kind, newId());
-      expect(await client.ask(query, { id })).toEqual({ [name]: { deletedId: id } });
+      expect(await client.request(query, { id })).toEqual({ [name]: { deletedId: id } });
       for (const wrong of malformed(kind)) {
         expect(await client.refusal(query, { id: wrong })).toMatchObject({
           extensions: { code: 'NOT_FOUND', field: 'id' },
@@ -101,7 +101,7 @@ describe('a global id', () => {
       const query = `query ($id: ID!) { ${field}(id: $id) { id } }`;
       const wrong =
         field === 'node' ? ['rubbish', newId()] : malformed(field === 'photo' ? 'Photo' : 'Avatar');
-      for (const id of wrong) expect(await client.ask(query, { id })).toEqual({ [field]: null });
+      for (const id of wrong) expect(await client.request(query, { id })).toEqual({ [field]: null });
     },
   );
 });

@@ -1,22 +1,21 @@
-import { Client } from 'pg';
-import { TestClient } from '../support/client';
+import type { Client as Session } from 'pg';
+import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
 import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
-let client: TestClient;
+let client: Client;
 let watch: StatementWatch;
-let database: Client;
+let database: Session;
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ ROLE: 'api', QUOTA_RUNNING: '9' }, async (url) => {
     watch = await StatementWatch.start(url);
     return watch.url;
   });
-  client = new TestClient(() => gateway.url);
-  database = new Client({ connectionString: gateway.database.url });
-  await database.connect();
+  client = new Client(() => gateway.url);
+  database = await gateway.database.session();
   await createManyRows(gateway, 'local', { generations: 5_000, avatarsEach: 1, photos: 1, eventsEach: 0 });
   await database.query(
     `INSERT INTO models (id, owner, provider, name, type, photo_count, status, attempt, provider_ref, due_at, ready_at)
@@ -32,7 +31,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await database.end();
   await gateway.stop();
   await watch.stop();
 });
@@ -63,10 +61,10 @@ const readers: [string, number, () => Promise<unknown>][] = [
   [
     'operator',
     3,
-    () => client.ask('{ operator { jobs { kind status count } lagMs uncertain { id } nextExpiry } }'),
+    () => client.request('{ operator { jobs { kind status count } lagMs uncertain { id } nextExpiry } }'),
   ],
   ['/metrics', 1, async () => (await fetch(`${gateway.url}/metrics`)).text()],
-  ['viewer.usage', 1, () => client.ask('{ viewer { usage { running } } }')],
+  ['viewer.usage', 1, () => client.request('{ viewer { usage { running } } }')],
 ];
 
 describe('numbers of jobs', () => {
@@ -78,7 +76,7 @@ describe('numbers of jobs', () => {
   });
 
   it('contain unfinished jobs only', async () => {
-    const { operator } = await client.ask<{ operator: { jobs: object[] } }>(
+    const { operator } = await client.request<{ operator: { jobs: object[] } }>(
       '{ operator { jobs { kind status count } } }',
     );
     expect(operator.jobs).toEqual([{ kind: 'model', status: 'UNCERTAIN', count: 3 }]);

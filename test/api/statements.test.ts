@@ -24,7 +24,7 @@ const matching = (statements: readonly string[], pattern: RegExp): string[] =>
 
 describe('trainModel', () => {
   it('locks and keeps uploaded photos by one statement, and inserts none', async () => {
-    const photoIds = await client.uploadFaces();
+    const photoIds = await client.upload();
     const statements = await watch.during(() => client.train({ photoIds }));
     expect(matching(statements, /INSERT INTO photos/)).toEqual([]);
     const locks = matching(
@@ -47,7 +47,7 @@ describe('a training', () => {
   });
 
   it('costs two statements for each photo that the upstream fetches', async () => {
-    const photoIds = await client.uploadFaces();
+    const photoIds = await client.upload();
     const statements = await watch.during(() => client.trained(photoIds));
     expect(
       matching(statements, /photos_fetched_at = now\(\)|FROM \(\s*SELECT owner FROM models/),

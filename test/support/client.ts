@@ -130,7 +130,8 @@ export class Client extends GraphQLClient {
   /** Starts a training and waits until it is done. */
   async trained(photoIds: readonly string[]): Promise<string> {
     const { id } = await this.train({ photoIds });
-    await this.becomes('model', id, 'READY');
+    const { status } = await this.modelEnd(id);
+    if (status !== 'READY') throw new Error(`The model is ${status}.`);
     return id;
   }
 
