@@ -73,6 +73,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     sockets: isApi ? sockets : null,
     origins,
     connections: makeConnections(deps),
+    onRefused: (path, reason) => features.trainingPhotos.recordRefusedFetch(path, reason),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
     logger,
   });

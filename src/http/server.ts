@@ -26,6 +26,8 @@ export interface HttpServerOptions {
   readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
+  /** Called before a request is refused for its Host header or its path. Never rejects. */
+  readonly onRefused?: (path: string, reason: 'host' | 'path') => Promise<void>;
   /** Whether clients use HTTPS through a proxy; enables Strict-Transport-Security. */
   readonly isHttps: boolean;
   readonly logger: Logger;
@@ -179,11 +181,12 @@ export class HttpServer {
     const method = request.method ?? '';
     const match = this.router.find(method, path);
     this.logWhenDone(exchange, match.route?.isQuiet === true);
-    if (!this.options.origins.isHostKnown(request.headers.host)) throw unknownHost();
+    if (!this.options.origins.isHostKnown(request.headers.host))
+      return this.refuse(path, 'host', unknownHost());
     if (match.route) {
       await match.route.handle({ ...exchange, params: match.params });
     } else if (match.allowed.length === 0) {
-      throw new DomainError('NOT_FOUND', 'Not found.');
+      await this.refuse(path, 'path', new DomainError('NOT_FOUND', 'Not found.'));
     } else if (method === 'OPTIONS') {
       const headers = this.options.origins.preflightHeaders(request.headers, match.allowed);
       response.writeHead(204, { allow: match.allowed.join(', '), ...headers }).end();
@@ -191,6 +194,11 @@ export class HttpServer {
       const message = `Method ${method} not allowed. Use ${match.allowed.join(' or ')}.`;
       answerJson(response, 405, { code: 'INVALID_INPUT', message }, { allow: match.allowed.join(', ') });
     }
+  }
+
+  private async refuse(path: string, reason: 'host' | 'path', error: DomainError): Promise<never> {
+    await this.options.onRefused?.(path, reason);
+    throw error;
   }
 
   private logWhenDone({ request, response, path, logger }: Exchange, isQuiet: boolean): void {

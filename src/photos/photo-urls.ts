@@ -82,6 +82,22 @@ const viewPath = (globalId: string): string => `/media/photos/${globalId}.jpg`;
 const upstreamPath = (photoId: string, { jobId, attempt }: PaidCall): string =>
   `/upstream/photos/${jobId}/${attempt}/${photoId}.jpg`;
 
+/** The part of a path that only URLs of photos for the upstream have. */
+const upstreamPrefix = '/upstream/photos/';
+
+/** A photo's path for the upstream, also below a path that a proxy added. */
+const upstreamPattern = /\/upstream\/photos\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/(\d{1,9})\//;
+
+/**
+ * Reads the paid call from the path of a request that the server does not pass on.
+ * @returns `unclear` for a photo's path that does not show the call, null for other paths
+ */
+export function readPaidCall(path: string): PaidCall | 'unclear' | null {
+  const [, jobId, attempt] = upstreamPattern.exec(path) ?? [];
+  if (jobId !== undefined) return { jobId, attempt: Number(attempt) };
+  return path.includes(upstreamPrefix) ? 'unclear' : null;
+}
+
 /** The error for a URL whose signature does not match. */
 export function invalidSignature(): DomainError {
   return new DomainError(

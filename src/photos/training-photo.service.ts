@@ -5,7 +5,7 @@ import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
-import { invalidSignature, type PaidCall, type PhotoUrls } from './photo-urls';
+import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
 import type { PhotoEntity } from './photo.entity';
 import { insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
@@ -132,6 +132,24 @@ export class TrainingPhotoService {
       isNeeded && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
     return object;
+  }
+
+  /**
+   * Records a request for a photo that the server refused before {@link openForUpstream}, such as one that a proxy
+   * passed on with another Host header or path: it proves too that the paid call arrived. If it cannot be recorded, or
+   * has another Host header and a path that does not show the call, photos count as not served at this time. Never
+   * throws.
+   * @param path - the request's path; paths of other requests are ignored
+   */
+  async recordRefusedFetch(path: string, reason: 'host' | 'path'): Promise<void> {
+    const call = readPaidCall(path);
+    if (call === 'unclear') {
+      // Not for unknown paths: any client can send them, and would end the evidence of all calls.
+      if (reason === 'host') this.deps.onUnrecordedFetch();
+    } else if (call !== null) {
+      // An error was reported by `onUnrecordedFetch`.
+      await this.recordFetch(call).catch(() => undefined);
+    }
   }
 
   /** Two statements: whether the photo is still needed is read after the fetch is recorded. */

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { FakeUpstream } from '../support/fake-upstream';
 import { rowId, statesOf } from '../support/faults-audit';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
@@ -126,6 +127,46 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
     process.kill(environment.gateway.pid, 'SIGCONT');
     expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
     expect(posts()).toHaveLength(1);
+  });
+
+  /** Requests the first photo of the first paid call through a proxy that changes its Host header and its path. */
+  const fetchThroughProxy = (host: string | null, path: (path: string) => string): Promise<number> => {
+    const { images } = JSON.parse(posts()[0]!.body) as { images: string[] };
+    const { origin, pathname, search } = new URL(images[0]!);
+    const headers = { ...(host !== null && { host }), connection: 'close' };
+    return new Promise((resolve, reject) => {
+      get(origin, { path: path(pathname) + search, headers }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode!));
+      }).on('error', reject);
+    });
+  };
+
+  it.each<[string, string | null, number, (path: string) => string]>([
+    ['with a Host header that is refused', 'photos.example', 403, (path) => path],
+    ['with a path that is not found', null, 404, (path) => `/likeness${path}`],
+    [
+      'with a Host header that is refused, and without the job',
+      'photos.example',
+      403,
+      () => '/upstream/photos/1.jpg',
+    ],
+  ])('gets one call in total when it fetches a photo %s', async (_, host, status, path) => {
+    await open();
+    const id = await train();
+    expect(await fetchThroughProxy(host, path)).toBe(status);
+    expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 1 });
+    expect(posts()).toHaveLength(1);
+  });
+
+  it('gets a second call when only other paths and photos of other calls were refused', async () => {
+    await open();
+    const id = await train();
+    const ofOtherCall = (path: string): string => path.replace(/\/1\//, '/2/');
+    expect(await fetchThroughProxy('photos.example', ofOtherCall)).toBe(403);
+    expect(await fetchThroughProxy('photos.example', () => '/graphql')).toBe(403);
+    expect(await fetchThroughProxy(null, () => '/x/upstream/photos/1.jpg')).toBe(404);
+    expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
+    expect(posts()).toHaveLength(2);
   });
 
   it('gets at most two calls for one mutation while it hangs and fetches no photo', async () => {
