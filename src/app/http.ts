@@ -50,7 +50,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   const sessions = new Sessions();
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
-  access.revocations.onRevoked((keyId) => sessions.endWhere((viewer) => viewer.keyId === keyId));
+  access.revocations.onRevoked((keyId) => sessions.endRevoked(keyId));
   const { authenticate, rates } = access;
   const shared = { operations: makeOperations(deps), authenticate, rates, origins, sessions, logger };
   const sockets = new WebSocketHandler({ ...shared, path: '/graphql' });

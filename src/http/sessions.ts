@@ -1,11 +1,15 @@
+import { DomainError } from '../core/errors';
 import type { Viewer } from '../core/viewer';
 
 /** The maximum delay of Node's timers; later expiries need several timers. */
 const maxTimerMs = 2_147_483_647;
 
+/** Closes a connection, and sends the error to its client. */
+type EndSession = (error: DomainError) => void;
+
 interface Session {
   readonly viewer: Viewer;
-  readonly end: () => void;
+  readonly end: EndSession;
   timer?: NodeJS.Timeout;
 }
 
@@ -17,20 +21,20 @@ export class Sessions {
 
   /**
    * Registers a connection.
-   * @param end - closes it; called at most once, when the credentials expire or by {@link endWhere}
+   * @param end - closes it; called at most once, when the credentials expire or by {@link endRevoked}
    * @returns removes the registration; call it when the connection was closed
    */
-  begin(viewer: Viewer, end: () => void): () => void {
+  begin(viewer: Viewer, end: EndSession): () => void {
     const session: Session = { viewer, end };
     this.open.add(session);
     this.watch(session);
     return () => this.forget(session);
   }
 
-  /** Ends every connection whose viewer matches. Returns their number. */
-  endWhere(matches: (viewer: Viewer) => boolean): number {
-    const matching = [...this.open].filter(({ viewer }) => matches(viewer));
-    for (const session of matching) this.end(session);
+  /** Ends every connection with this API key, which was revoked. Returns their number. */
+  endRevoked(keyId: string): number {
+    const matching = [...this.open].filter(({ viewer }) => viewer.keyId === keyId);
+    for (const session of matching) this.end(session, 'Your API key was revoked. Use another API key.');
     return matching.length;
   }
 
@@ -39,13 +43,14 @@ export class Sessions {
     if (expiresAtMs === undefined) return;
     const leftMs = expiresAtMs - Date.now();
     const isLast = leftMs <= maxTimerMs;
-    const next = (): void => (isLast ? this.end(session) : this.watch(session));
+    const next = (): void =>
+      isLast ? this.end(session, 'Your credentials have expired. Sign in again.') : this.watch(session);
     session.timer = setTimeout(next, isLast ? Math.max(leftMs, 0) : maxTimerMs);
   }
 
-  private end(session: Session): void {
+  private end(session: Session, message: string): void {
     this.forget(session);
-    session.end();
+    session.end(new DomainError('UNAUTHENTICATED', message));
   }
 
   private forget(session: Session): void {

@@ -123,8 +123,8 @@ describe('the SSE handler', () => {
     expect(text).toContain('event: complete');
     const revoked = received('subscription { silence }', { authorization: 'Bearer good-1' }, guarded);
     await until(() => guarded.witness.open === 1);
-    guarded.sessions.endWhere(({ keyId }) => keyId === 'good-1');
-    expect(await revoked).toContain('"code":"UNAUTHENTICATED"');
+    guarded.sessions.endRevoked('good-1');
+    expect(await revoked).toContain('Your API key was revoked.');
     await until(() => guarded.witness.open === 0);
   });
 

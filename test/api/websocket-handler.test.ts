@@ -172,9 +172,15 @@ describe('the WebSocket handler', () => {
       const short = await SocketClient.greeted(guarded.url, { token: 'good-short' });
       const revoked = await SocketClient.greeted(guarded.url, { token: 'good-1' });
       const other = await SocketClient.greeted(guarded.url, { token: 'good-2' });
-      expect((await short.end()).code).toBe(4403);
-      expect(guarded.sessions.endWhere(({ keyId }) => keyId === 'good-1')).toBe(1);
-      expect((await revoked.end()).code).toBe(4403);
+      expect(await short.end()).toEqual({
+        code: 4403,
+        reason: 'Your credentials have expired. Sign in again.',
+      });
+      expect(guarded.sessions.endRevoked('good-1')).toBe(1);
+      expect(await revoked.end()).toEqual({
+        code: 4403,
+        reason: 'Your API key was revoked. Use another API key.',
+      });
       other.subscribe('1', '{ owner }');
       expect((await other.ended('1'))[0]).toMatchObject({ payload: { data: { owner: 'good-2' } } });
       other.socket.close();

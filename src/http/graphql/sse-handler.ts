@@ -123,7 +123,7 @@ export class SseHandler {
     }
     // The end of the stream releases the source immediately, also while it waits for an event.
     stream.onEnd(() => void results.return?.().catch(() => undefined));
-    const endSession = sessions.begin(viewer, () => void this.expire(stream, requestId));
+    const endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
     try {
       for await (const result of results) {
         await send(result);
@@ -136,8 +136,7 @@ export class SseHandler {
     }
   }
 
-  private async expire(stream: EventStream, requestId: string): Promise<void> {
-    const error = new DomainError('UNAUTHENTICATED', 'Your credentials have expired. Sign in again.');
+  private async endWith(error: DomainError, stream: EventStream, requestId: string): Promise<void> {
     await stream.next({ errors: this.options.operations.formatErrors([error], requestId) });
     await stream.complete();
     stream.end();

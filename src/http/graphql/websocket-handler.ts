@@ -156,7 +156,9 @@ export class WebSocketHandler {
     }
     connection.viewer = viewer;
     if (!connection.isClosed)
-      connection.endSession = sessions.begin(viewer, () => connection.socket.closeFor('forbidden'));
+      connection.endSession = sessions.begin(viewer, ({ message }) =>
+        connection.socket.closeFor('forbidden', message),
+      );
     return true;
   }
 
