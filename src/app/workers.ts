@@ -92,7 +92,7 @@ function makeJobWork(
     pollSpeed: config.POLL_SPEED,
   };
   const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;
-  const budget = new UpstreamBudget(database, provider, probeIntervalMs);
+  const budget = makeBudget(deps);
   const account = new AccountWork({ sql: database, provider, budget, logger, probeIntervalMs, onResume });
   const common = { database, store, provider, budget, account, logger, leaseMs: config.LEASE };
   const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
@@ -111,6 +111,13 @@ function makeJobWork(
     unansweredMs: times.submitTimeoutMs + graceMs,
     overdue: new OverdueWork({ ...common, graceMs, marginMs: config.POLL_TIMEOUT + config.LEASE }),
   };
+}
+
+function makeBudget({ config, database, provider }: WorkerDeps): UpstreamBudget {
+  return new UpstreamBudget(database, provider, {
+    probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
+    maxCallMs: Math.max(config.SUBMIT_TIMEOUT, config.POLL_TIMEOUT),
+  });
 }
 
 /** Creates the work that fetches, stores, checks and deletes images. */
@@ -135,7 +142,7 @@ function makePictureWork(
       urls: new ResultUrls({
         sql: database,
         provider,
-        budget: new UpstreamBudget(database, provider),
+        budget: makeBudget(deps),
         timeoutMs: config.POLL_TIMEOUT,
       }),
       maxBytes: config.MAX_RESULT_BYTES,

@@ -182,7 +182,7 @@ export class SubmissionWork {
   ): Promise<Accepted | UpstreamError> {
     // A process that was suspended for this long may have lost its lease to another one.
     if (Date.now() - beganMs > this.deps.leaseMs)
-      return new UpstreamError('NOT_SENT', 'The process was suspended before the call, which was not made.');
+      return new CallNotMade('NOT_SENT', 'The process was suspended before the call, which was not made.');
     try {
       return await call(AbortSignal.timeout(this.deps.submitTimeoutMs));
     } catch (error) {
@@ -213,8 +213,7 @@ export class SubmissionWork {
     claimedAt: Date,
     error: UpstreamError,
   ): Promise<void> {
-    const { account, budget } = this.deps;
-    if (error.outcome !== 'REFUSED') await this.bestEffort(() => account.answered(false));
+    if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
     this.deps.logger.warn(
       {
         id: row.id,
@@ -223,18 +222,16 @@ export class SubmissionWork {
         status: error.status,
         correlationId: error.notice.correlationId,
       },
-      `the upstream did not accept a ${steps.kind.noun}`,
+      error instanceof CallNotMade
+        ? 'a paid call was not made, since the process was suspended before it'
+        : `the upstream did not accept a ${steps.kind.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
-    const failures = [{ jobId: row.id, isUnreachable: error.outcome === 'NOT_SENT' }];
     switch (error.outcome) {
       case 'LATER':
       case 'NOT_SENT': {
         const tries = row.tries + 1;
         const retryAfterMs = error.retryAfterMs ?? 0;
-        await this.bestEffort(() =>
-          error.outcome === 'LATER' ? budget.pause(retryAfterMs) : budget.failed('submit', failures),
-        );
         const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
@@ -245,9 +242,20 @@ export class SubmissionWork {
       case 'REFUSED':
         return this.refused(steps, row, claimedAt, error);
       case 'UNKNOWN':
-        await this.bestEffort(() => budget.failed('submit', failures));
         return retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
     }
+  }
+
+  /** Records a call without an answer, or with "later", for the calls of other jobs. */
+  private async recordFailure({ id }: JobRow, error: UpstreamError): Promise<void> {
+    const { account, budget } = this.deps;
+    await this.bestEffort(() => account.answered(false));
+    // It says nothing about the upstream.
+    if (error instanceof CallNotMade) return this.returnCall();
+    const failures = [{ jobId: id, isUnreachable: error.outcome === 'NOT_SENT' }];
+    await this.bestEffort(() =>
+      error.outcome === 'LATER' ? budget.pause(error.retryAfterMs ?? 0) : budget.failed('submit', failures),
+    );
   }
 
   /**
@@ -290,6 +298,9 @@ export class SubmissionWork {
     }
   }
 }
+
+/** The process was suspended before the call, so the call was not made. */
+class CallNotMade extends UpstreamError {}
 
 /** The delay of a requeued job, at most 0: it is due since it was queued, so it keeps its position. */
 function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {

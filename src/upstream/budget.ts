@@ -26,8 +26,8 @@ const minFailingJobs = 5;
 const maxFailingJobs = 20;
 const minOpenMs = 5_000;
 const maxOpenMs = 300_000;
-/** Maximum duration of a trial call before another is granted; longer than the default timeout of a call. */
-const trialMs = 45_000;
+/** The maximum time between the grant of a trial call and its start, in milliseconds. */
+const trialStartMs = 15_000;
 
 /** The minimum pause, also for `Retry-After: 0`. */
 const minPauseMs = 1_000;
@@ -38,6 +38,14 @@ export interface CallFailure {
   jobId: string;
   /** Whether the upstream could not be reached at all, so that calls of every kind are affected. */
   isUnreachable: boolean;
+}
+
+/** Times of {@link UpstreamBudget}, in milliseconds. */
+export interface BudgetTimes {
+  /** The time until a paused account is first checked. */
+  probeIntervalMs: number;
+  /** The time limit of the longest call. */
+  maxCallMs: number;
 }
 
 /** `reach` concerns the upstream as a whole and blocks calls of every kind. */
@@ -59,7 +67,8 @@ const isOnTrial = {
   submit: 'trial_at IS NOT NULL',
   poll: `trial_at IS NOT NULL AND coalesce(submit_pause_reason = 'UPSTREAM_AUTH', false)`,
 } as const;
-const trialEnd = `g.at + interval '${trialMs} ms'`;
+/** When another trial call is granted although the first has no result, for example because its process died. */
+const trialEnd = `g.at + $5 * interval '1 ms'`;
 
 /**
  * The request budget that all processes with the same key share, stored in PostgreSQL: a token bucket for each kind
@@ -76,8 +85,7 @@ export class UpstreamBudget {
   constructor(
     private readonly sql: Sql,
     private readonly provider: { name: string; account: string; facts: { requestsPerMinute: number } },
-    /** The time until a paused account is first checked, in milliseconds. */
-    private readonly probeIntervalMs = 30_000,
+    private readonly times: BudgetTimes,
   ) {}
 
   /**
@@ -120,7 +128,7 @@ export class UpstreamBudget {
                  greatest(extract(epoch FROM greatest(g.blocked_until, ${kind === 'submit' ? 'u.trial_at' : 'NULL'}, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
                                                       CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
-      [this.provider.account, wanted, perSecond, burst],
+      [this.provider.account, wanted, perSecond, burst, this.times.maxCallMs + trialStartMs],
     );
     if (!grant) return { granted: 0, waitMs: minOpenMs };
     this.mayBeFailing = grant.is_failing;
@@ -162,7 +170,12 @@ export class UpstreamBudget {
     { isUnclear }: { isUnclear: boolean },
   ): Promise<PauseEffect> {
     await this.open();
-    return pauseSubmissions(this.sql, this.provider.account, { reason, isUnclear }, this.probeIntervalMs);
+    return pauseSubmissions(
+      this.sql,
+      this.provider.account,
+      { reason, isUnclear },
+      this.times.probeIntervalMs,
+    );
   }
 
   /**

@@ -137,6 +137,21 @@ describe('circuit breakers', () => {
     await harness.advance(30_000);
     expect((await other.take('poll', 1)).granted).toBe(1);
   });
+
+  it.each(['poll', 'submit'] as const)(
+    'grants no other trial %s while the first one may still run',
+    async (kind) => {
+      const maxCallMs = 200_000;
+      const [one, other] = harness.processes(2, { maxCallMs }) as [UpstreamBudget, UpstreamBudget];
+      await harness.fail(one, 5, { kind, isUnreachable: false });
+      await harness.advance(6_000);
+      expect((await one.take(kind, 1)).granted).toBe(1);
+      await harness.advance(maxCallMs + 5_000);
+      expect((await other.take(kind, 1)).granted).toBe(0);
+      await harness.advance(maxCallMs);
+      expect((await other.take(kind, 1)).granted).toBe(1);
+    },
+  );
 });
 
 function sum(numbers: readonly number[]): number {

@@ -60,6 +60,10 @@ describe('a process that stops or was suspended', () => {
       expect(harness.provider.calls).toHaveLength(0);
       expect(await outcomes(harness, job)).toEqual(['NOT_EXECUTED']);
       expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 1 });
+      // Not a failure of the upstream.
+      expect(
+        await harness.database.rows('SELECT submit_failing, reach_failing FROM upstream_accounts'),
+      ).toEqual([{ submit_failing: [], reach_failing: [] }]);
     });
   });
 });

@@ -27,10 +27,11 @@ export class BudgetHarness {
   }
 
   /** Processes that share a key. */
-  processes(count: number, requestsPerMinute = 500): UpstreamBudget[] {
+  processes(count: number, { requestsPerMinute = 500, maxCallMs = 30_000 } = {}): UpstreamBudget[] {
     this.accounts += 1;
     const provider = { name: 'scripted', account: this.account, facts: { requestsPerMinute } };
-    return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider));
+    const times = { probeIntervalMs: 30_000, maxCallMs };
+    return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider, times));
   }
 
   /** The state that the processes of the latest account share. */

@@ -128,7 +128,7 @@ export class JobProcess {
     this.journal = new Journal(folder);
     this.journal.start();
     this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
-    const budget = new UpstreamBudget(database, provider);
+    const budget = new UpstreamBudget(database, provider, { probeIntervalMs: 30_000, maxCallMs: 30_000 });
     const account = new AccountWork({
       ...{ sql: database, provider, budget, probeIntervalMs: 30_000, onResume: () => undefined },
       logger,
