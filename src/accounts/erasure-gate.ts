@@ -1,33 +1,10 @@
 import { DomainError } from '../core/errors';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { admitWrite, readErasures, type Writer } from './erasure.repository';
 
 /** `retryAfterSeconds` of requests during an erasure. */
 const retryAfterSeconds = 5;
-
-/**
- * SQL condition: the owner's data are being erased, from the commit of the request until the last row is deleted.
- * Routes with signed URLs, which have no authenticated viewer, include it in the statement that reads the row.
- * @param owner - SQL expression of the owner
- */
-export function isBeingErased(owner: string): string {
-  return `EXISTS (SELECT FROM erasures WHERE erasures.owner = ${owner} AND erasures.completed_at IS NULL)`;
-}
-
-/**
- * How long after its admission a request may start to write, in milliseconds: three times the time limit of an
- * operation. Must be shorter than the time for which a completed erasure keeps its owner.
- */
-export const admissionMs = 30_000;
-
-/** The viewer on whose behalf data are written. */
-type Writer = Pick<Viewer, 'owner' | 'admission'>;
-
-/**
- * - `ERASED`: an erasure of the owner's data is running or was started after the request was admitted
- * - `LATE`: the request was admitted so long ago that later erasures may no longer be recorded
- */
-type WriteVerdict = 'ADMITTED' | 'ERASED' | 'LATE';
 
 /**
  * Refuses an owner's requests while its data are being erased. All data become inaccessible at once, although the rows
@@ -41,13 +18,7 @@ export class ErasureGate {
    * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
    */
   async admit(viewer: Viewer): Promise<Viewer> {
-    const [row] = await this.sql.rows<{ at: string; is_running: boolean; erasures: string[] }>(
-      `SELECT now()::text AS at, coalesce(bool_or(completed_at IS NULL), false) AS is_running,
-              coalesce(array_agg(id), '{}') AS erasures
-         FROM erasures WHERE owner = $1`,
-      [viewer.owner],
-    );
-    const { at, is_running: isRunning, erasures } = row!;
+    const { at, isRunning, erasures } = await readErasures(this.sql, viewer.owner);
     if (isRunning) {
       throw unavailable('Your data are being erased and cannot be read.');
     }
@@ -78,31 +49,6 @@ export function transactionFor<Result>(
     }
     return work(sql);
   });
-}
-
-/**
- * Whether an owner's data may be written in this transaction: the check of {@link transactionFor}, for transactions that
- * handle a refusal themselves. Must be the first statement.
- */
-export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promise<WriteVerdict> {
-  const [row] = await sql.rows<{ verdict: WriteVerdict }>('SELECT admit_write($1, $2, $3, $4) AS verdict', [
-    owner,
-    admission?.at ?? null,
-    admission?.erasures ?? null,
-    admissionMs,
-  ]);
-  return row!.verdict;
-}
-
-/**
- * Waits until the owner's transactions in {@link transactionFor} have ended, and blocks new ones until this transaction
- * ends. Must be the first statement of the transaction that starts an erasure.
- * @returns the start time of the erasure in the database's notation; no data of the owner are created after it
- */
-export async function beginErasure(sql: Sql, owner: string): Promise<string> {
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('erasure:' || $1, 0))`, [owner]);
-  const [clock] = await sql.rows<{ at: string }>('SELECT clock_timestamp()::text AS at');
-  return clock!.at;
 }
 
 function unavailable(why: string): DomainError {

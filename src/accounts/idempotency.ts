@@ -5,6 +5,7 @@ import { newId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { transactionFor } from './erasure-gate';
+import { findKey, insertKey } from './idempotency-key.repository';
 
 /** A mutation call with an idempotency key. */
 export interface KeyedCall {
@@ -71,17 +72,16 @@ export async function claimKey(sql: Sql, call: KeyedCall): Promise<string | null
     );
   }
   const inputSha256 = createHash('sha256').update(canonicalJson(call.input)).digest('hex');
-  const inserted = await sql.rows(
-    `INSERT INTO idempotency_keys (owner, key, operation, input_sha256, result_id) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (owner, key) DO NOTHING RETURNING key`,
-    [call.owner, call.key, call.operation, inputSha256, call.resultId],
-  );
-  if (inserted.length > 0) return null;
-  const [first] = await sql.rows<{ operation: string; input_sha256: string; result_id: string }>(
-    'SELECT operation, input_sha256, result_id FROM idempotency_keys WHERE owner = $1 AND key = $2',
-    [call.owner, call.key],
-  );
-  if (first?.operation === call.operation && first.input_sha256 === inputSha256) return first.result_id;
+  const row = {
+    owner: call.owner,
+    key: call.key,
+    operation: call.operation,
+    inputSha256,
+    resultId: call.resultId,
+  };
+  if (await insertKey(sql, row)) return null;
+  const first = await findKey(sql, call.owner, call.key);
+  if (first?.operation === call.operation && first.inputSha256 === inputSha256) return first.resultId;
   throw new DomainError(
     'IDEMPOTENCY_KEY_REUSED',
     'This idempotencyKey was used with a different input. Use a new key for a new request.',
@@ -89,20 +89,6 @@ export async function claimKey(sql: Sql, call: KeyedCall): Promise<string | null
       field: 'input.idempotencyKey',
     },
   );
-}
-
-/**
- * Deletes keys older than the given age, which must be at least the 24 hours that the API guarantees.
- * @returns the number of deleted keys, at most 5,000 per call
- */
-export async function pruneKeys(sql: Sql, olderThanMs: number): Promise<number> {
-  const deleted = await sql.rows(
-    `DELETE FROM idempotency_keys WHERE (owner, key) IN
-       (SELECT owner, key FROM idempotency_keys WHERE created_at < now() - $1 * interval '1 ms' ORDER BY created_at LIMIT 5000)
-     RETURNING key`,
-    [olderThanMs],
-  );
-  return deleted.length;
 }
 
 /** JSON with sorted keys, so that equal inputs have equal texts. */

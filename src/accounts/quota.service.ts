@@ -1,7 +1,7 @@
 import { DomainError } from '../core/errors';
-import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { insertReservation, lockQuotas, reservedToday } from './quota.repository';
 
 /** Quotas per owner; null: unlimited. */
 export interface QuotaLimits {
@@ -37,8 +37,6 @@ export interface QuotaServiceDeps {
   countRunning: (sql: Sql, owner: string, exceptJobId: string | null) => Promise<number>;
 }
 
-const today = `(now() AT TIME ZONE 'UTC')::date`;
-
 /**
  * Quotas per owner.
  *
@@ -62,15 +60,11 @@ export class QuotaService {
   async reserve(sql: Sql, viewer: Viewer, reservation: Reservation): Promise<void> {
     const { trainings = 0, avatars = 0, afterAttempt = 0, jobId } = reservation;
     if (Object.values(this.limits).some((limit) => limit !== null)) {
-      await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))`, [viewer.owner]);
+      await lockQuotas(sql, viewer.owner);
       const usage = await this.usageWithin(sql, viewer.owner, jobId);
       this.check(usage, { trainings, avatars });
     }
-    await sql.rows(
-      `INSERT INTO quota_reservations (id, owner, day, job_id, after_attempt, trainings, avatars)
-       VALUES ($1, $2, ${today}, $3, $4, $5, $6)`,
-      [newId(), viewer.owner, jobId, afterAttempt, trainings, avatars],
-    );
+    await insertReservation(sql, viewer.owner, { jobId, afterAttempt, trainings, avatars });
   }
 
   /** The viewer's usage. */
@@ -79,17 +73,12 @@ export class QuotaService {
   }
 
   private async usageWithin(sql: Sql, owner: string, exceptJobId: string | null): Promise<QuotaUsage> {
-    const [day] = await sql.rows<{ trainings: number; avatars: number; resets_at: Date }>(
-      `SELECT coalesce(sum(trainings), 0)::int AS trainings, coalesce(sum(avatars), 0)::int AS avatars,
-              (${today} + 1)::timestamp AT TIME ZONE 'UTC' AS resets_at
-         FROM quota_reservations WHERE owner = $1 AND day = ${today} AND returned_at IS NULL`,
-      [owner],
-    );
+    const day = await reservedToday(sql, owner);
     return {
-      trainingsToday: day!.trainings,
-      avatarsToday: day!.avatars,
+      trainingsToday: day.trainings,
+      avatarsToday: day.avatars,
       running: await this.deps.countRunning(sql, owner, exceptJobId),
-      resetsAt: day!.resets_at,
+      resetsAt: day.resetsAt,
     };
   }
 

@@ -1,13 +1,22 @@
 import { forbidden, unauthenticated } from '../accounts/account.errors';
-import { audit } from '../accounts/audit';
-import { admitWrite, transactionFor } from '../accounts/erasure-gate';
+import { audit } from '../accounts/audit.repository';
+import { transactionFor } from '../accounts/erasure-gate';
+import { admitWrite } from '../accounts/erasure.repository';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import { erasedOwner } from '../core/person';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { Scope, Viewer } from '../core/viewer';
 import { hashSecret, newKey, verifySecret, readKey, writeKey } from './api-key';
-import type { ApiKeyEntity } from './api-key.entity';
+import {
+  findKey,
+  insertKey,
+  listKeys,
+  revokeKey,
+  touchKey,
+  type ApiKeyMetadata,
+  type FoundKey,
+} from './api-key.repository';
 import { revocationTopic, type Revocations } from './revocations';
 import { ownerOnBehalf, problemOfBehalf, problemOfBehalfOwner, problemOfSubject } from './subjects';
 
@@ -29,13 +38,6 @@ export interface NewKey {
   expiresInMs: number | null;
 }
 
-/** A key's metadata, without the hash of its secret. */
-export type ApiKeyMetadata = Omit<ApiKeyEntity, 'secretSha256'>;
-
-/** Columns of {@link ApiKeyMetadata}. */
-const metadataColumns =
-  'id, owner, name, scopes, on_behalf, created_at, expires_at, revoked_at, last_used_at';
-
 const maxNameLength = 100;
 const refusal = 'The API key is not valid: it is unknown, has expired or was revoked.';
 
@@ -53,33 +55,22 @@ export class ApiKeyService {
     validateNewKey(properties);
     const fields = newKey();
     const key = await transactionFor(this.deps.database, properties, async (sql) => {
-      const [row] = await sql.rows<Record<string, unknown>>(
-        `INSERT INTO api_keys (id, secret_sha256, owner, name, scopes, on_behalf, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') RETURNING ${metadataColumns}`,
-        [
-          fields.id,
-          hashSecret(fields.secret),
-          properties.owner,
-          properties.name,
-          [...new Set(properties.scopes)],
-          properties.onBehalf,
-          properties.expiresInMs,
-        ],
-      );
+      const { owner, name, onBehalf, expiresInMs } = properties;
+      const scopes = [...new Set(properties.scopes)];
+      const secretSha256 = hashSecret(fields.secret);
+      const row = { id: fields.id, secretSha256, owner, name, scopes, onBehalf, expiresInMs };
+      const key = await insertKey(sql, row);
       const details = { scopes: properties.scopes.join(' '), onBehalf: properties.onBehalf };
       const subject = { ...operator, owner: properties.owner };
       await audit(sql, subject, { action: 'createKey', subject: fields.id, details });
-      return camelRow<ApiKeyMetadata>(row!);
+      return key;
     });
     return { key, text: writeKey(fields) };
   }
 
   /** All keys, including expired and revoked ones, newest first; at most 1,000. */
-  async list(): Promise<ApiKeyMetadata[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT ${metadataColumns} FROM api_keys ORDER BY created_at DESC, id LIMIT 1000`,
-    );
-    return rows.map((row) => camelRow<ApiKeyMetadata>(row));
+  list(): Promise<ApiKeyMetadata[]> {
+    return listKeys(this.deps.database);
   }
 
   /**
@@ -88,16 +79,12 @@ export class ApiKeyService {
    */
   async revoke(operator: Viewer, id: string): Promise<boolean> {
     const { database, announcer } = this.deps;
-    const [known] = await database.rows<{ owner: string }>('SELECT owner FROM api_keys WHERE id = $1', [id]);
+    const known = await findKey(database, id);
     if (!known) return false;
     await database.transaction(async (sql) => {
       // A key can be revoked during the erasure of its owner, but then the audit entry must not name the owner.
       const isNamed = (await admitWrite(sql, known)) === 'ADMITTED';
-      const revoked = await sql.rows(
-        'UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id',
-        [id],
-      );
-      if (revoked.length === 0) return;
+      if (!(await revokeKey(sql, id))) return;
       const owner = isNamed ? known.owner : erasedOwner;
       await audit(sql, { ...operator, owner }, { action: 'revokeKey', subject: id });
     });
@@ -124,7 +111,7 @@ export class ApiKeyService {
   private async verify(text: string): Promise<FoundKey> {
     const fields = readKey(text);
     if (!fields) throw unauthenticated('Malformed API key. The format is lk_<id>_<secret>.');
-    const key = await this.find(fields.id);
+    const key = await findKey(this.deps.database, fields.id);
     const isVerified = verifySecret(fields.secret, key);
     if (!key?.isActive || !isVerified) throw unauthenticated(refusal);
     if (key.isTouchDue) await this.touch(key.id);
@@ -133,37 +120,16 @@ export class ApiKeyService {
     return key;
   }
 
-  private async find(id: string): Promise<FoundKey | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT id, secret_sha256, owner, scopes, on_behalf, expires_at,
-              revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_active,
-              last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_touch_due
-         FROM api_keys WHERE id = $1`,
-      [id],
-    );
-    return row ? camelRow<FoundKey>(row) : null;
-  }
-
   /** A write failure is only logged, so that authentication works while the database is read-only. */
   private async touch(id: string): Promise<void> {
     try {
-      await this.deps.database.rows(
-        `UPDATE api_keys SET last_used_at = now()
-          WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`,
-        [id],
-      );
+      await touchKey(this.deps.database, id);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       this.deps.logger.warn({ err: error, keyId: id }, 'last use of an API key could not be recorded');
     }
   }
 }
-
-/** A key as read for authentication. */
-type FoundKey = Pick<ApiKeyEntity, 'id' | 'secretSha256' | 'owner' | 'scopes' | 'onBehalf' | 'expiresAt'> & {
-  isActive: boolean;
-  isTouchDue: boolean;
-};
 
 function ownerFor({ onBehalf, owner }: FoundKey, behalf: string): string {
   if (!onBehalf) throw forbidden('This API key may not act for others. Remove the header X-Likeness-Owner.');
@@ -186,18 +152,4 @@ function validateNewKey({ owner, scopes, onBehalf, name, expiresInMs }: NewKey):
   const first = problems.find(([problem]) => problem !== null);
   if (first)
     throw new DomainError('INVALID_INPUT', `The key's ${first[1]} ${first[0]}.`, { field: first[1] });
-}
-
-/**
- * Revokes and anonymizes an owner's keys as part of an erasure. Keys that act for others belong to an application and
- * are kept.
- * @returns the revoked ids; announce them AFTER the commit
- */
-export async function revokeKeysOf(sql: Sql, owner: string): Promise<string[]> {
-  const revoked = await sql.rows<{ id: string }>(
-    `UPDATE api_keys SET owner = $2, name = NULL, revoked_at = coalesce(revoked_at, now())
-      WHERE owner = $1 AND NOT on_behalf RETURNING id`,
-    [owner, erasedOwner],
-  );
-  return revoked.map(({ id }) => id);
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import { addCounts, deleteEndedWindows } from './rate-window.repository';
 
 /** Allows `quota` operations per fixed window. All windows of the same length start at the same time. */
 export interface RatePolicy {
@@ -131,16 +132,16 @@ export class RateLimiter {
   private async share(batch: readonly [string, Count][]): Promise<void> {
     // All processes use the same order, which prevents deadlocks.
     const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
-    const sent = rows.map(([, { pending }]) => pending);
-    const counted = await this.deps.sql.rows<{ subject: string; ends_at: Date; count: number }>(statement, [
-      rows.map(([key]) => key),
-      rows.map(([, { endsAtMs }]) => new Date(endsAtMs)),
-      sent,
-    ]);
-    rows.forEach(([, count], index) => (count.pending -= sent[index]!));
+    const sent = rows.map(([subject, { endsAtMs, pending }]) => ({
+      subject,
+      endsAt: new Date(endsAtMs),
+      count: pending,
+    }));
+    const counted = await addCounts(this.deps.sql, sent);
+    rows.forEach(([, count], index) => (count.pending -= sent[index]!.count));
     for (const row of counted) {
       const count = this.counts.get(row.subject);
-      if (count?.endsAtMs === row.ends_at.getTime()) count.shared = row.count;
+      if (count?.endsAtMs === row.endsAt.getTime()) count.shared = row.count;
     }
   }
 
@@ -149,18 +150,9 @@ export class RateLimiter {
     if (now - this.sweptAtMs < limits.sweepMs) return;
     this.sweptAtMs = now;
     for (const [key, { endsAtMs }] of this.counts) if (endsAtMs <= now) this.counts.delete(key);
-    await this.deps.sql.rows(`DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute'`);
+    await deleteEndedWindows(this.deps.sql);
   }
 }
-
-/** A process whose clock is behind adds to the newer window of another process. */
-const statement = `
-INSERT INTO rate_windows AS known (subject, ends_at, count)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::int[])
-ON CONFLICT (subject) DO UPDATE
-   SET count = excluded.count + CASE WHEN known.ends_at >= excluded.ends_at THEN known.count ELSE 0 END,
-       ends_at = greatest(known.ends_at, excluded.ends_at)
-RETURNING subject, ends_at, count`;
 
 function keyOf({ name }: RatePolicy, subject: string): string {
   return createHash('sha256').update(`${name}\n${subject}`).digest('base64url');

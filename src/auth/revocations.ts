@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import { everyTopic } from '../events/wake';
+import { revokedKeys } from './api-key.repository';
 
 export interface RevocationsDeps {
   sql: Sql;
@@ -15,9 +16,6 @@ export interface RevocationsDeps {
 }
 
 const topicPrefix = 'revoked:';
-
-/** The age up to which polls read revocations. Much longer than any realistic interval between two polls. */
-const lookBack = '1 day';
 
 /** The notification topic for a revoked key. Announce it after the commit. */
 export function revocationTopic(keyId: string): string {
@@ -74,10 +72,7 @@ export class Revocations {
   /** Reads revocations from the database, because notifications may have been lost. */
   private async sweep(): Promise<void> {
     try {
-      const rows = await this.deps.sql.rows<{ id: string }>(
-        `SELECT id FROM api_keys WHERE revoked_at > now() - interval '${lookBack}'`,
-      );
-      for (const { id } of rows) this.markRevoked(id);
+      for (const id of await revokedKeys(this.deps.sql)) this.markRevoked(id);
     } catch (error) {
       this.deps.logger.debug({ err: error }, 'revoked keys could not be read; will retry');
     }

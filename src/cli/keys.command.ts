@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readKey } from '../auth/api-key';
-import { ApiKeyService, type ApiKeyMetadata } from '../auth/api-key.service';
+import type { ApiKeyMetadata } from '../auth/api-key.repository';
+import { ApiKeyService } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, operatorFor, readDuration, type Shell } from './shell';

@@ -1,4 +1,4 @@
-import { audit, type AuditedAction } from '../accounts/audit';
+import { audit, type AuditedAction } from '../accounts/audit.repository';
 import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
 import { createOnce } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';

@@ -1,4 +1,4 @@
-import { audit, type AuditedAction } from '../accounts/audit';
+import { audit, type AuditedAction } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/erasure-gate';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';

@@ -1,4 +1,4 @@
-import { admitWrite } from '../accounts/erasure-gate';
+import { admitWrite } from '../accounts/erasure.repository';
 import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Claimed } from '../core/leased-rows';

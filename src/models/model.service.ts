@@ -1,4 +1,4 @@
-import { audit } from '../accounts/audit';
+import { audit } from '../accounts/audit.repository';
 import type { Consent, ConsentRule } from '../accounts/consent';
 import { transactionFor } from '../accounts/erasure-gate';
 import { createOnce } from '../accounts/idempotency';

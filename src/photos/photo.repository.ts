@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure-gate';
+import { isBeingErased } from '../accounts/erasure.repository';
 import { inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { unusedPhotoMs, unusedSlotMs } from './photo-lifetime';

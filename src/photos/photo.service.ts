@@ -1,4 +1,4 @@
-import { audit } from '../accounts/audit';
+import { audit } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/erasure-gate';
 import { DomainError, notFound } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';

@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure-gate';
+import { isBeingErased } from '../accounts/erasure.repository';
 import type { Sql } from '../core/sql';
 import type { PaidCall } from './photo-urls';
 import { PhotoEntity } from './photo.entity';

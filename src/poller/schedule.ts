@@ -1,6 +1,6 @@
-import { pruneAudit } from '../accounts/audit';
-import { pruneKeys } from '../accounts/idempotency';
-import { pruneReservations } from '../accounts/quota.ledger';
+import { pruneAudit } from '../accounts/audit.repository';
+import { pruneKeys } from '../accounts/idempotency-key.repository';
+import { pruneReservations } from '../accounts/quota.repository';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';

@@ -1,3 +1,7 @@
+import { auditOf } from '../accounts/audit.repository';
+import { keysOf } from '../accounts/idempotency-key.repository';
+import { reservationsOf } from '../accounts/quota.repository';
+import { apiKeysOf } from '../auth/api-key.repository';
 import { mapIterator } from '../core/map-iterator';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
@@ -71,7 +75,7 @@ avatars/   your avatars
 
 /** All data as JSON, one row per line. */
 async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
-  const { account, photos, models, generations, avatars } = data;
+  const { photos, models, generations, avatars } = data;
   const sections: Record<string, AsyncIterable<object>> = {
     models: mapIterator(models.list(sql, person), (row) => models.recordOf(row)),
     generations: mapIterator(generations.list(sql, person), (row) => generations.recordOf(row)),
@@ -79,10 +83,10 @@ async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): Async
     photos: mapIterator(photos.list(sql, person), (row) => photos.recordOf(row)),
     paidCalls: attemptsOf(sql, jobKinds, person),
     events: eventsOf(sql, person),
-    booked: account.bookings(sql, person),
-    audit: account.audit(sql, person),
-    idempotencyKeys: account.keys(sql, person),
-    apiKeys: account.apiKeys(sql, person),
+    booked: reservationsOf(sql, person),
+    audit: auditOf(sql, person),
+    idempotencyKeys: keysOf(sql, person),
+    apiKeys: apiKeysOf(sql, person),
   };
   yield `{\n"format": ${JSON.stringify(format)},\n"owner": ${JSON.stringify(person.owner)},\n"until": ${JSON.stringify(person.until)}`;
   for (const [name, rows] of Object.entries(sections)) {

@@ -1,7 +1,7 @@
-import { audit } from '../accounts/audit';
-import { beginErasure } from '../accounts/erasure-gate';
+import { audit } from '../accounts/audit.repository';
 import type { ErasureEntity } from '../accounts/erasure.entity';
-import { revokeKeysOf } from '../auth/api-key.service';
+import { beginErasure } from '../accounts/erasure.repository';
+import { revokeKeysOf } from '../auth/api-key.repository';
 import { revocationTopic } from '../auth/revocations';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';

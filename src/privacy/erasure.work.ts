@@ -1,5 +1,5 @@
-import { admissionMs } from '../accounts/erasure-gate';
 import type { ErasureEntity } from '../accounts/erasure.entity';
+import { admissionMs } from '../accounts/erasure.repository';
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import type { ErasureStep, Batch } from './erasure-steps';
 

@@ -1,5 +1,6 @@
-import { audit } from '../accounts/audit';
-import { isBeingErased, transactionFor } from '../accounts/erasure-gate';
+import { audit } from '../accounts/audit.repository';
+import { transactionFor } from '../accounts/erasure-gate';
+import { isBeingErased } from '../accounts/erasure.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Person } from '../core/person';

@@ -1,4 +1,4 @@
-import { pruneAudit } from '../../src/accounts/audit';
+import { pruneAudit } from '../../src/accounts/audit.repository';
 import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { jwtSettings } from '../support/client';

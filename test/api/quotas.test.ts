@@ -1,4 +1,4 @@
-import { pruneReservations } from '../../src/accounts/quota.ledger';
+import { pruneReservations } from '../../src/accounts/quota.repository';
 import { newId, fromGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { failure, failureColumns, noFailure } from '../../src/jobs/failure';

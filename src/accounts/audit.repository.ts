@@ -1,4 +1,5 @@
 import { newId } from '../core/ids';
+import { erasedOwner, inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
@@ -61,4 +62,26 @@ export async function pruneAudit(sql: Sql, olderThanMs: number): Promise<number>
     [olderThanMs],
   );
   return deleted.length;
+}
+
+/** The person's audit log entries, oldest first. */
+export function auditOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
+  return inBatches<{ id: string }>((last, limit) =>
+    sql.rows(
+      `SELECT id, at, actor, action, subject, details FROM audit_log
+        WHERE owner = $1 AND at <= $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
+      [owner, until, last?.id ?? null, limit],
+    ),
+  );
+}
+
+/** Removes the person from audit log entries, at most `limit`; returns their number. */
+export async function anonymizeAuditLog(sql: Sql, { owner, until }: Person, limit: number): Promise<number> {
+  const updated = await sql.rows(
+    `UPDATE audit_log SET owner = $3, actor = CASE WHEN actor = owner THEN $3 ELSE actor END, subject = NULL
+      WHERE id IN (SELECT id FROM audit_log WHERE owner = $1 AND at <= $2 LIMIT $4)
+     RETURNING id`,
+    [owner, until, erasedOwner, limit],
+  );
+  return updated.length;
 }

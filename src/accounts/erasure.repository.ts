@@ -1,0 +1,65 @@
+import type { Sql } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+
+/**
+ * How long after its admission a request may start to write, in milliseconds: three times the time limit of an
+ * operation. Must be shorter than the time for which a completed erasure keeps its owner.
+ */
+export const admissionMs = 30_000;
+
+/** The viewer on whose behalf data are written. */
+export type Writer = Pick<Viewer, 'owner' | 'admission'>;
+
+/**
+ * - `ERASED`: an erasure of the owner's data is running or was started after the request was admitted
+ * - `LATE`: the request was admitted so long ago that later erasures may no longer be recorded
+ */
+export type WriteVerdict = 'ADMITTED' | 'ERASED' | 'LATE';
+
+/**
+ * SQL condition: the owner's data are being erased, from the commit of the request until the last row is deleted.
+ * Routes with signed URLs, which have no authenticated viewer, include it in the statement that reads the row.
+ * @param owner - SQL expression of the owner
+ */
+export function isBeingErased(owner: string): string {
+  return `EXISTS (SELECT FROM erasures WHERE erasures.owner = ${owner} AND erasures.completed_at IS NULL)`;
+}
+
+/** The owner's recorded erasures at a time of the database's clock. */
+export async function readErasures(
+  sql: Sql,
+  owner: string,
+): Promise<{ at: string; isRunning: boolean; erasures: string[] }> {
+  const [row] = await sql.rows<{ at: string; isRunning: boolean; erasures: string[] }>(
+    `SELECT now()::text AS at, coalesce(bool_or(completed_at IS NULL), false) AS "isRunning",
+            coalesce(array_agg(id), '{}') AS erasures
+       FROM erasures WHERE owner = $1`,
+    [owner],
+  );
+  return row!;
+}
+
+/**
+ * Whether an owner's data may be written in this transaction: the check of {@link transactionFor}, for transactions that
+ * handle a refusal themselves. Must be the first statement.
+ */
+export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promise<WriteVerdict> {
+  const [row] = await sql.rows<{ verdict: WriteVerdict }>('SELECT admit_write($1, $2, $3, $4) AS verdict', [
+    owner,
+    admission?.at ?? null,
+    admission?.erasures ?? null,
+    admissionMs,
+  ]);
+  return row!.verdict;
+}
+
+/**
+ * Waits until the owner's transactions in {@link transactionFor} have ended, and blocks new ones until this transaction
+ * ends. Must be the first statement of the transaction that starts an erasure.
+ * @returns the start time of the erasure in the database's notation; no data of the owner are created after it
+ */
+export async function beginErasure(sql: Sql, owner: string): Promise<string> {
+  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('erasure:' || $1, 0))`, [owner]);
+  const [clock] = await sql.rows<{ at: string }>('SELECT clock_timestamp()::text AS at');
+  return clock!.at;
+}
