@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Logger } from '../core/logger';
 import { camelRow, type Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { avatarKey, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';

@@ -1,7 +1,7 @@
 import { camelRow, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log';
 import type { JobKind } from '../jobs/job';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { avatarKeys } from './avatar-keys';
 import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity';
 import type { GenerationCompletion } from './generation-completion';

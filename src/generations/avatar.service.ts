@@ -8,7 +8,7 @@ import type { UrlSigner } from '../core/signature';
 import { camelRow, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';

@@ -171,6 +171,7 @@ export class AvatarWork {
     const { media, imageProcessor, maxBytes } = this.deps;
     const received = await media.put(avatarKey(names), bytes, maxBytes);
     await failpoint('result:written');
+    // Read back, since a copy made while writing would only show what was sent, not what the store keeps.
     const object = await media.open(avatarKey(names));
     const kept = object && (await readObject(object));
     if (!kept || sha256Of(kept) !== received.sha256)

@@ -1,7 +1,7 @@
 import { toGlobalId } from '../core/ids';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
 import type { PhotoEntity } from './photo.entity';

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
 import type { PreparedPhoto } from '../images/photo-image';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
 import { photoKey } from './photo-lifetime';

@@ -1,5 +1,5 @@
 import type { Transactions } from '../core/sql';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { photoKey } from './photo-lifetime';
 import { lockExpired, purgePhotos } from './training-photo.repository';
 

@@ -2,7 +2,7 @@ import { DomainError, notFound, type ErrorCode } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { scheduleDeletion } from '../storage/media-deletion';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { photoKey } from './photo-lifetime';
 import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
-import { scheduleDeletion } from '../../src/storage/media-deletion';
+import { scheduleDeletion } from '../../src/storage/media-deletion.repository';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
