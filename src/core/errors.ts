@@ -73,6 +73,6 @@ export class DomainError extends Error {
 
 /** The error for unknown ids and for ids of other owners, so that a caller cannot detect which ids exist. */
 export function notFound(what: string, field = 'id'): DomainError {
-  const message = `There is no ${what} with this id. Check the id; if the ${what} was deleted, forget it.`;
+  const message = `There is no ${what} with this id. Check the id; the ${what} may have been deleted.`;
   return new DomainError('NOT_FOUND', message, { field });
 }

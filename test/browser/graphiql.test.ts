@@ -67,7 +67,7 @@ describe('GraphiQL on the first visit', () => {
     const { errors } = await explorer.run<{ errors: { message: string; extensions: object }[] }>();
     expect(errors).toMatchObject([
       {
-        message: 'There is no photo with this id. Check the id; if the photo was deleted, forget it.',
+        message: 'There is no photo with this id. Check the id; the photo may have been deleted.',
         extensions: { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
       },
     ]);

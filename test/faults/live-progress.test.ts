@@ -28,7 +28,7 @@ const refusal = (what: 'model' | 'generation'): object => ({
   how: 'errors',
   errors: [
     expect.objectContaining({
-      message: `There is no ${what} with this id. Check the id; if the ${what} was deleted, forget it.`,
+      message: `There is no ${what} with this id. Check the id; the ${what} may have been deleted.`,
       extensions: { code: 'NOT_FOUND', field: `${what}Id` },
     }),
   ],
