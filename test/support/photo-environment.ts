@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DomainError } from '../../src/core/errors';
+import type { Features } from '../../src/app/features';
+import { mediaRoutes } from '../../src/app/media';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
 import type { TransferLimits } from '../../src/core/transfers';
@@ -23,7 +23,7 @@ import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
 import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
 import { TestDatabase } from './database';
-import { listening, stopped } from './file-host';
+import { startTinyGateway } from './tiny-gateway';
 
 /** The limit on one photo in these tests, in bytes. */
 export const maxPhotoBytes = 3_000_000;
@@ -85,7 +85,7 @@ class WatchedStore implements MediaStore {
   }
 
   async has(key: string): Promise<boolean> {
-    for await (const found of this.list(key)) if (found === key) return true;
+    for await (const listed of this.list(key)) if (listed === key) return true;
     return false;
   }
 }
@@ -102,15 +102,15 @@ export async function openPhotoEnvironment(
   const testDatabase = await TestDatabase.create();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
   const database = await testDatabase.pool(10);
-  const server = createServer();
-  const base = `http://127.0.0.1:${await listening(server)}`;
   const store = new WatchedStore(new DiskStore(folder));
   const spool = new UploadSpool(join(folder, '.uploads'));
-  const options = { database, store, spool, base, retentionMs, limits: { ...generous, ...limits }, lookup };
-  const environment = build(options);
-  server.on('request', (request, response) => void answer(environment, request, response));
+  const base = (): string => gateway.url;
+  const environment = build({ database, store, spool, base, retentionMs, limits, lookup });
+  const features = { ...environment, trainingPhotos: environment.training };
+  // Only routes of photos are requested.
+  const gateway = await startTinyGateway({ routes: mediaRoutes(features as unknown as Features) });
   const stop = async (): Promise<void> => {
-    await stopped(server);
+    await gateway.stop();
     await testDatabase.drop();
     await rm(folder, { recursive: true, force: true });
   };
@@ -123,9 +123,9 @@ interface BuildOptions {
   database: Database;
   store: WatchedStore;
   spool: UploadSpool;
-  base: string;
+  base: () => string;
   retentionMs: number;
-  limits: TransferLimits;
+  limits: Partial<TransferLimits>;
   lookup: Resolve | undefined;
 }
 
@@ -140,7 +140,7 @@ const generous: TransferLimits = {
 function build({ database, store, spool, base, retentionMs, limits, lookup }: BuildOptions): Built {
   const logger = createLogger('silent');
   const signer = new UrlSigner(['a secret of the tests']);
-  const urls = new PhotoUrls(signer, () => base);
+  const urls = new PhotoUrls(signer, base);
   const deletion = new MediaDeletion(database, store, logger);
   const intake = new PhotoIntake(database, store, new ImageProcessor(createImageSemaphore(2)));
   const guard = createGuard({ allow: ['127.0.0.1', 'photos.example.org'], resolve: createResolver(lookup) });
@@ -168,7 +168,11 @@ function build({ database, store, spool, base, retentionMs, limits, lookup }: Bu
       onUnrecordedFetch: () => undefined,
       retentionMs,
     }),
-    uploads: new PhotoUploadService({ database, urls, intake, spool, maxBytes: maxPhotoBytes, limits }),
+    uploads: new PhotoUploadService({
+      ...{ database, urls, intake, spool },
+      maxBytes: maxPhotoBytes,
+      limits: { ...generous, ...limits },
+    }),
     purge: new PhotoPurgeWork(database),
     fetchDue: async (signal) => {
       const pass = await work.processBatch(signal);
@@ -177,48 +181,4 @@ function build({ database, store, spool, base, retentionMs, limits, lookup }: Bu
     },
     wakes: () => wakes,
   };
-}
-
-async function answer(environment: Built, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    await route(environment, request, response);
-  } catch (error) {
-    const known =
-      error instanceof DomainError ? error : new DomainError('INTERNAL_SERVER_ERROR', String(error));
-    response.writeHead(known.httpStatus, { 'content-type': 'application/json', connection: 'close' });
-    response.end(JSON.stringify({ code: known.code, message: known.message }));
-    response.once('finish', () => request.destroy());
-  }
-}
-
-const uploadRoute = /^\/uploads\/([^/]+)$/;
-const viewRoute = /^\/media\/photos\/([^/]+)\.jpg$/;
-const upstreamRoute = /^\/upstream\/photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/;
-
-async function route(environment: Built, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url!, 'http://localhost');
-  const upload = uploadRoute.exec(pathname);
-  if (upload) {
-    const announced = request.headers['content-length'];
-    const size = announced === undefined ? undefined : Number(announced);
-    const bytes = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    const { created, photo } = await environment.uploads.receiveUpload(upload[1]!, searchParams, bytes, size);
-    response.writeHead(created ? 201 : 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(photo));
-    return;
-  }
-  const view = viewRoute.exec(pathname);
-  if (view) {
-    send(response, await environment.photos.openForViewer(view[1]!, searchParams));
-    return;
-  }
-  const upstream = upstreamRoute.exec(pathname);
-  if (!upstream) throw new Error(`no route: ${pathname}`);
-  const call = { jobId: upstream[1]!, attempt: Number(upstream[2]) };
-  send(response, await environment.training.openForUpstream(upstream[3]!, call, searchParams));
-}
-
-function send(response: ServerResponse, { byteSize, stream }: OpenObject): void {
-  response.writeHead(200, { 'content-type': 'image/jpeg', 'content-length': byteSize });
-  stream.pipe(response);
 }
