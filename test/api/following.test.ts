@@ -1,5 +1,5 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import { deadlineMs, type JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
+import { deadlineMs } from '../support/job-process';
 import { begin, running as runningState, type JobType } from '../support/job-scenarios';
 import {
   done,
@@ -22,30 +22,17 @@ const ways: { jobType: JobType; isDone: string; doneAnswer: PollAnswer }[] = [
 ];
 
 describe('polling', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   /** A job that the upstream has accepted. */
   const submitted = async (jobType: JobType): Promise<Job & { ref: string }> => {
     const job = await begin(harness, jobType);
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     return { ...job, ref: (await harness.row(job)).providerRef! };
   };
 
   /** Polls the upstream with this answer. */
-  const poll = async (job: Job & { ref: string }, answer: PollAnswer, by = worker): Promise<void> => {
+  const poll = async (job: Job & { ref: string }, answer: PollAnswer, by = harness.worker): Promise<void> => {
     harness.provider.says(job.ref, answer);
     await harness.untilDue(job);
     await by.poll(job.table);
@@ -59,7 +46,7 @@ describe('polling', () => {
       const { trainingPoll, generationPoll } = harness.provider.facts;
       const { firstMs, nextMs } = job.table === 'models' ? trainingPoll : generationPoll;
       expect(Math.abs((await dueInMs(job)) - firstMs)).toBeLessThan(5_000);
-      await worker.poll(job.table);
+      await harness.worker.poll(job.table);
       expect(harness.provider.polls.size).toBe(0);
       await poll(job, running());
       expect(Math.abs((await dueInMs(job)) - nextMs)).toBeLessThan(5_000);
@@ -91,7 +78,7 @@ describe('polling', () => {
       const job = await submitted(jobType);
       await poll(job, hasUnknownStatus());
       expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
-      expect(worker.unknownWords).toEqual(['MARINATING']);
+      expect(harness.worker.unknownWords).toEqual(['MARINATING']);
     });
 
     it('treats a 404 soon after the submission as "not yet"', async () => {
@@ -158,12 +145,12 @@ describe('polling', () => {
         const job = await submitted(jobType);
         harness.provider.says(job.ref, doneAnswer);
         await harness.untilDue(job);
-        worker.pauseAt('poll:answered', () => harness[change](job));
-        await worker.poll(job.table);
+        harness.worker.pauseAt('poll:answered', () => harness[change](job));
+        await harness.worker.poll(job.table);
         const row = await harness.find(job);
         expect(row?.status).toBe(change === 'cancel' ? 'CANCELLED' : undefined);
         await harness.untilDue(job);
-        await worker.poll(job.table);
+        await harness.worker.poll(job.table);
         expect(harness.provider.polls.get(job.ref)).toBe(1);
       }
     });
@@ -173,18 +160,18 @@ describe('polling', () => {
       harness.provider.says(job.ref, failed('no face'));
       await harness.untilDue(job);
       const other = harness.process();
-      worker.pauseAt('poll:answered', () => poll(job, doneAnswer, other));
-      await worker.poll(job.table);
+      harness.worker.pauseAt('poll:answered', () => poll(job, doneAnswer, other));
+      await harness.worker.poll(job.table);
       expect(await harness.row(job)).toMatchObject({ status: isDone, failureCode: null });
       expect((await harness.events(job)).filter(({ payload }) => payload.status === isDone)).toHaveLength(1);
     });
 
     it('continues from the stored state after a crash', async () => {
       const job = await submitted(jobType);
-      worker.crashAt('poll:answered');
+      harness.worker.crashAt('poll:answered');
       await poll(job, doneAnswer);
       expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
-      await poll(job, doneAnswer, harness.successor(worker));
+      await poll(job, doneAnswer, harness.successor(harness.worker));
       expect(await harness.row(job)).toMatchObject({ status: isDone });
     });
 
@@ -194,7 +181,7 @@ describe('polling', () => {
       harness.provider.says(other.ref, doneAnswer);
       await harness.untilDue(job);
       await harness.untilDue(other);
-      await worker.poll(job.table);
+      await harness.worker.poll(job.table);
       expect(await harness.row(other)).toMatchObject({ status: isDone });
     });
   });
@@ -202,7 +189,9 @@ describe('polling', () => {
   it('polls each job once with concurrent workers', async () => {
     const jobs = [await submitted('training'), await submitted('training'), await submitted('training')];
     for (const job of jobs) await harness.untilDue(job);
-    await Promise.all([worker, harness.process(), harness.process()].map((each) => each.poll('models')));
+    await Promise.all(
+      [harness.worker, harness.process(), harness.process()].map((each) => each.poll('models')),
+    );
     expect(jobs.map(({ ref }) => harness.provider.polls.get(ref))).toEqual([1, 1, 1]);
   });
 

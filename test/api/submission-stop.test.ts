@@ -1,22 +1,9 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import { leaseMs, type JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
+import { leaseMs } from '../support/job-process';
 import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
 
 describe('a process that stops or was suspended', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   describe.each(jobTypes)('with a queued %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
@@ -24,7 +11,7 @@ describe('a process that stops or was suspended', () => {
     it('claims no job after SIGTERM', async () => {
       const job = await start();
       const before = await harness.row(job);
-      await worker.submit(job.table, AbortSignal.abort());
+      await harness.worker.submit(job.table, AbortSignal.abort());
       expect(await harness.row(job)).toEqual(before);
       expect(harness.provider.calls).toHaveLength(0);
     });
@@ -33,10 +20,10 @@ describe('a process that stops or was suspended', () => {
       const job = await start();
       const stopping = new AbortController();
       // The pass has started, and takes its calls from the budget.
-      worker.onStatement = (text) => {
+      harness.worker.onStatement = (text) => {
         if (text.includes('submit_tokens')) stopping.abort();
       };
-      await worker.submit(job.table, stopping.signal);
+      await harness.worker.submit(job.table, stopping.signal);
       expect(stopping.signal.aborted).toBe(true);
       expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 0, lease: null });
       expect(harness.provider.calls).toHaveLength(0);
@@ -48,12 +35,12 @@ describe('a process that stops or was suspended', () => {
       const job = await start();
       const { now } = Date;
       const clock = jest.spyOn(Date, 'now');
-      worker.pauseAt('submission:before-call', async () => {
+      harness.worker.pauseAt('submission:before-call', async () => {
         clock.mockImplementation(() => now() + leaseMs + 1_000);
         await Promise.resolve();
       });
       try {
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
       } finally {
         clock.mockRestore();
       }

@@ -1,23 +1,9 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, jobTypes, running } from '../support/job-scenarios';
 import { isUnreachable, saysLater, type ScriptedResponse } from '../support/scripted-provider';
 
 describe('a submission that waits', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   /** Prevents claims of a job until `untilDue`. */
   const postpone = async ({ table, id }: Job): Promise<void> => {
@@ -39,7 +25,7 @@ describe('a submission that waits', () => {
           harness.provider.next(response());
           await harness.untilDue(job);
           const [before] = await harness.database.rows<{ now: Date }>('SELECT now()');
-          await worker.submit(job.table);
+          await harness.worker.submit(job.table);
           own.push((await harness.row(job)).dueAt!.getTime() - before!.now.getTime());
         }
         expect(Math.min(...own)).toBeGreaterThan(minMs);
@@ -56,7 +42,7 @@ describe('a submission that waits', () => {
       await postpone(other);
       harness.provider.next(saysLater(0));
       const [before] = await harness.database.rows<{ now: Date }>('SELECT now()');
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       const [paused] = await harness.database.rows<{ ms: number }>(
         'SELECT (extract(epoch FROM paused_until - $1) * 1000)::float8 AS ms FROM upstream_accounts',
         [before!.now],
@@ -68,11 +54,11 @@ describe('a submission that waits', () => {
       const job = await start();
       harness.provider.next(saysLater(23 * 3_600_000));
       await harness.age(job, 23.5 * 3_600_000);
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       const { dueAt, deadlineAt } = await harness.row(job);
       expect(Math.abs(dueAt!.getTime() - deadlineAt!.getTime())).toBeLessThan(60_000);
       await harness.age(job, 3_600_000);
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
       expect(harness.provider.calls).toHaveLength(1);
     });
@@ -80,11 +66,11 @@ describe('a submission that waits', () => {
     it('does not wait for the id of another job that is being stored at that moment', async () => {
       const [job, other] = [await start(), await start()];
       await postpone(other);
-      worker.pauseAt('submission:journaled', async () => {
+      harness.worker.pauseAt('submission:journaled', async () => {
         await harness.untilDue(other);
-        await worker.submit(other.table);
+        await harness.worker.submit(other.table);
       });
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(harness.provider.calls).toHaveLength(2);
       for (const each of [job, other])
         expect(await harness.row(each)).toMatchObject({ status: running[job.table], attempt: 1 });
@@ -93,12 +79,12 @@ describe('a submission that waits', () => {
     it('waits while the journal could not take the id of another job, until the database has it', async () => {
       const [job, other] = [await start(), await start()];
       await postpone(other);
-      worker.journal.stop();
-      worker.pauseAt('submission:journaled', async () => {
+      harness.worker.journal.stop();
+      harness.worker.pauseAt('submission:journaled', async () => {
         await harness.untilDue(other);
-        await worker.submit(other.table);
+        await harness.worker.submit(other.table);
       });
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(await harness.row(job)).toMatchObject({ status: running[job.table] });
       expect(await harness.row(other)).toMatchObject({ status: 'QUEUED', attempt: 0 });
     });

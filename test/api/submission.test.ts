@@ -1,5 +1,4 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, jobTypes, outcomes, running, runAllWork } from '../support/job-scenarios';
 import {
   accepts,
@@ -123,20 +122,7 @@ const matrix: Row[] = [
 ];
 
 describe('a submission', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
@@ -144,12 +130,12 @@ describe('a submission', () => {
     it.each(matrix)('when $what: $status, $calls paid in all', async (row) => {
       const job = await start();
       harness.provider.next(row.response());
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       const status = row.status === 'running' ? running[job.table] : row.status;
       expect(await harness.row(job)).toMatchObject({ status, attempt: 1, ...row.failure });
       expect(await outcomes(harness, job)).toEqual([row.outcome]);
       expect(harness.provider.calls).toHaveLength(1);
-      await runAllWork(harness, job, worker);
+      await runAllWork(harness, job, harness.worker);
       expect(harness.provider.calls).toHaveLength(row.calls);
       const last = row.calls > 1 ? running[job.table] : status;
       expect(await harness.row(job)).toMatchObject({ status: last, attempt: row.calls });
@@ -165,14 +151,14 @@ describe('a submission', () => {
         const { status } = await harness.row(job);
         seen.push({ status, attempt: attempt?.attempt, outcome: attempt?.outcome });
       };
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(seen).toEqual([{ status: 'SUBMITTING', attempt: 1, outcome: 'CALLING' }]);
     });
 
     it('records the id and the correlation id of the upstream', async () => {
       const job = await start();
       harness.provider.next(accepts('ref-1'));
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(await harness.row(job)).toMatchObject({ providerRef: 'ref-1', failureCode: null });
       expect(await harness.ledger(job)).toMatchObject([
         { providerRef: 'ref-1', correlationId: 'correlation of ref-1', evidence: null },
@@ -183,14 +169,14 @@ describe('a submission', () => {
     it('keeps the response for the operator if the outcome is unknown', async () => {
       const job = await start();
       harness.provider.next(isUnclear());
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(await harness.ledger(job)).toMatchObject([{ httpStatus: 502, evidence: 'HTTP 502, <html>' }]);
     });
 
     it('waits as long as the upstream says, like all submissions of the account', async () => {
       const [job, other] = [await start(), await start()];
       harness.provider.next(saysLater(90_000), saysLater(90_000));
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       const called = harness.provider.calls.length;
       await harness.database.rows(`UPDATE ${job.table} SET due_at = now()`);
       const before = await Promise.all([job, other].map((each) => harness.row(each)));
@@ -205,7 +191,7 @@ describe('a submission', () => {
 
     it('is made once by concurrent workers', async () => {
       const job = await start();
-      const workers = [worker, harness.process(), harness.process()];
+      const workers = [harness.worker, harness.process(), harness.process()];
       await Promise.all(workers.flatMap((each) => [each.submit(job.table), each.submit(job.table)]));
       expect(harness.provider.calls).toHaveLength(1);
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], attempt: 1 });
@@ -214,8 +200,8 @@ describe('a submission', () => {
     it('leaves the first job alone when the upstream gives its id to a second', async () => {
       const [first, second] = [await start(), await start()];
       harness.provider.next(accepts('ref-1'), accepts('ref-1'));
-      await worker.submit(first.table);
-      await runAllWork(harness, second, worker);
+      await harness.worker.submit(first.table);
+      await runAllWork(harness, second, harness.worker);
       const rows = [await harness.row(first), await harness.row(second)];
       expect(rows.map(({ status }) => status).sort()).toEqual(['UNCERTAIN', running[first.table]].sort());
       expect(rows.map(({ providerRef }) => providerRef ?? 'none').sort()).toEqual(['none', 'ref-1']);
@@ -223,7 +209,7 @@ describe('a submission', () => {
         'ACCEPTED',
         'UNKNOWN',
       ]);
-      expect(worker.settlement.isBehind).toBe(false);
+      expect(harness.worker.settlement.isBehind).toBe(false);
       expect(harness.provider.calls).toHaveLength(2);
     });
   });
@@ -232,7 +218,7 @@ describe('a submission', () => {
     const request = { idempotencyKey: 'key-1', photoIds: await harness.addPhotos(2) };
     const jobs = await Promise.all(Array.from({ length: 10 }, () => harness.train(request)));
     expect(new Set(jobs.map(({ id }) => id)).size).toBe(1);
-    await runAllWork(harness, jobs[0]!, worker);
+    await runAllWork(harness, jobs[0]!, harness.worker);
     expect(harness.provider.calls).toHaveLength(1);
   });
 });

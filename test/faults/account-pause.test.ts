@@ -1,27 +1,13 @@
 import { pauseByOperator, resumeByOperator } from '../../src/upstream/account-pause';
 import { UpstreamError } from '../../src/upstream/provider';
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin } from '../support/job-scenarios';
 import { accepts, isUnclear, refuses, type ScriptedResponse } from '../support/scripted-provider';
 
 const hourMs = 3_600_000;
 
 describe('a paused upstream account', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   const queued = (count: number): Promise<Job[]> =>
     Promise.all(Array.from({ length: count }, () => begin(harness, 'training')));
@@ -33,7 +19,7 @@ describe('a paused upstream account', () => {
   };
   const calls = (): number => harness.provider.calls.length;
   const submit = async (passes = 1): Promise<void> => {
-    for (let pass = 0; pass < passes; pass += 1) await worker.submit('models');
+    for (let pass = 0; pass < passes; pass += 1) await harness.worker.submit('models');
   };
   const refuseAll = (response: ScriptedResponse, count = 50): void => {
     harness.provider.next(...Array.from({ length: count }, () => response));
@@ -41,7 +27,7 @@ describe('a paused upstream account', () => {
   /** Makes the check of the account due, and runs it. */
   const check = async (): Promise<void> => {
     await harness.database.rows('UPDATE upstream_accounts SET probe_at = now() WHERE probe_at IS NOT NULL');
-    await worker.probe();
+    await harness.worker.probe();
   };
   const account = async (): Promise<{ reason: string | null; isOnTrial: boolean; probeInMs: number }> => {
     const [row] = await harness.database.rows<{ reason: string | null; on_trial: boolean; probe_in: number }>(
@@ -124,7 +110,9 @@ describe('a paused upstream account', () => {
     const before = calls();
     await check();
     harness.provider.next(refuses(refusal));
-    await Promise.all([worker, harness.process(), harness.process()].map((each) => each.submit('models')));
+    await Promise.all(
+      [harness.worker, harness.process(), harness.process()].map((each) => each.submit('models')),
+    );
     expect(calls()).toBe(before + 1);
     expect((await account()).probeInMs).toBeGreaterThan(50_000);
     await check();
@@ -180,7 +168,7 @@ describe('a paused upstream account', () => {
     refuseAll(refuses('FORBIDDEN'), 2);
     await submit();
     expect(await statuses()).toEqual({ QUEUED: 1 });
-    await worker.probe();
+    await harness.worker.probe();
     expect(harness.provider.checks).toBe(1);
     await submit();
     expect(await harness.row(bad!)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_REJECTED' });
@@ -215,7 +203,7 @@ describe('a paused upstream account', () => {
       }
       await harness.database.rows('DELETE FROM upstream_accounts');
       await harness.clear();
-      worker = harness.process();
+      harness.worker = harness.process();
     }
   });
 
@@ -227,19 +215,19 @@ describe('a paused upstream account', () => {
       refusal: 'UPSTREAM_AUTH',
     });
     await harness.database.rows('UPDATE models SET due_at = now()');
-    await worker.poll('models');
+    await harness.worker.poll('models');
     const polled = (): number => [...harness.provider.polls.values()].reduce((sum, count) => sum + count, 0);
     expect(polled()).toBe(4);
     for (let pass = 0; pass < 3; pass += 1) {
       await harness.database.rows('UPDATE models SET due_at = now()');
-      await worker.poll('models');
+      await harness.worker.poll('models');
     }
     expect(polled()).toBe(4);
     expect((await account()).reason).toBe('UPSTREAM_AUTH');
     harness.provider.otherwise = { state: 'DONE', results: [], notice: {} };
     await check();
     await harness.database.rows('UPDATE models SET due_at = now()');
-    await worker.poll('models');
+    await harness.worker.poll('models');
     expect(await harness.row(jobs[0]!)).toMatchObject({ status: 'READY' });
   });
 
@@ -252,12 +240,12 @@ describe('a paused upstream account', () => {
       refusal: 'UPSTREAM_AUTH',
     });
     await harness.database.rows('UPDATE models SET due_at = now()');
-    await worker.poll('models');
+    await harness.worker.poll('models');
     await check();
     harness.provider.otherwise = { state: 'DONE', results: [], notice: {} };
     for (let pass = 0; pass < 2; pass += 1) {
       await harness.database.rows('UPDATE models SET due_at = now() WHERE due_at IS NOT NULL');
-      await worker.poll('models');
+      await harness.worker.poll('models');
     }
     expect((await account()).reason).toBeNull();
     expect(await statuses()).toEqual({ READY: 3 });

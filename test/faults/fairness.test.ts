@@ -1,21 +1,10 @@
 import { newId } from '../../src/core/ids';
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { done } from '../support/scripted-provider';
 import { until } from '../support/until';
 
 describe('one owner with very many jobs', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-  afterAll(() => harness.stop());
-  beforeEach(() => {
-    worker = harness.process();
-  });
-  afterEach(() => harness.clear());
+  const harness = useJobHarness();
 
   /** Adds copies of a job, all due before any other. */
   const multiply = async ({ table, id }: Job, count: number): Promise<void> => {
@@ -41,10 +30,10 @@ describe('one owner with very many jobs', () => {
     const alices = await harness.generate('alice');
     await multiply(alices, 1_000);
     for (let call = 0; call < 12; call += 1) harness.provider.hold();
-    void worker.submit('generations');
+    void harness.worker.submit('generations');
     await until(() => harness.provider.calls.length === 8);
     const bobs = await harness.generate('bob');
-    void worker.submit('generations');
+    void harness.worker.submit('generations');
     await until(() => harness.provider.calls.some(({ prompt }) => prompt === bobs.tag));
     const [next, afterNext] = harness.provider.calls.slice(8);
     expect([next?.prompt, afterNext?.prompt]).toContain(bobs.tag);
@@ -72,7 +61,7 @@ describe('one owner with very many jobs', () => {
     await withSmallBudget(async (refill) => {
       for (let call = 0; call < 4; call += 1) {
         await refill();
-        await worker.submit('generations');
+        await harness.worker.submit('generations');
       }
     });
     const isBobs = harness.provider.calls.map(({ prompt }) => prompt === bobs.tag);
@@ -90,8 +79,8 @@ describe('one owner with very many jobs', () => {
     const ready = await harness.train({ owner: 'alice' });
     await withSmallBudget(async (refill) => {
       await refill();
-      await worker.submit('models');
-      await worker.submit('models');
+      await harness.worker.submit('models');
+      await harness.worker.submit('models');
     });
     expect((await harness.row(waiting)).status).toBe('QUEUED');
     expect((await harness.row(ready)).status).toBe('TRAINING');
@@ -99,7 +88,7 @@ describe('one owner with very many jobs', () => {
 
   it('does not delay polls for another owner while all of its polls hang', async () => {
     const [alices, bobs] = [await harness.train({ owner: 'alice' }), await harness.train({ owner: 'bob' })];
-    await worker.submit('models');
+    await harness.worker.submit('models');
     await multiply(alices, 500);
     let answer: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -110,9 +99,9 @@ describe('one owner with very many jobs', () => {
       if (asked !== ref) await answered;
       return training(asked);
     };
-    const first = worker.poll('models');
+    const first = harness.worker.poll('models');
     await harness.untilDue(bobs);
-    const second = worker.poll('models');
+    const second = harness.worker.poll('models');
     await until(async () => (await harness.row(bobs)).status === 'READY');
     answer();
     await Promise.all([first, second]);
@@ -121,7 +110,7 @@ describe('one owner with very many jobs', () => {
 
   it('does not delay the pictures of another owner while its picture host hangs', async () => {
     const [alices, bobs] = [await harness.generate('alice'), await harness.generate('bob')];
-    await worker.submit('generations');
+    await harness.worker.submit('generations');
     const asked: string[] = [];
     let hangUp: () => void = () => undefined;
     const hungUp = new Promise<never>((_, reject) => {
@@ -138,8 +127,8 @@ describe('one owner with very many jobs', () => {
       const urls = Array.from({ length: count }, (_, index) => `https://pictures.example/${owner}/${index}`);
       harness.provider.says((await harness.row(job)).providerRef!, done(...urls));
       await harness.untilDue(job);
-      await worker.poll('generations');
-      passes.push(worker.storePictures());
+      await harness.worker.poll('generations');
+      passes.push(harness.worker.storePictures());
       await until(() => asked.filter((url) => url.includes(`/${owner}/`)).length === fetched);
     };
     await finish(alices, 'alice', 60, 12);
@@ -153,13 +142,13 @@ describe('one owner with very many jobs', () => {
     const queued = await harness.generate('alice');
     await multiply(queued, 30);
     const running = await harness.train({ owner: 'alice' });
-    await worker.submit('models');
+    await harness.worker.submit('models');
     await multiply(running, 30);
     await account(`paused_until = now() + interval '1 hour'`);
     const before = [await versions('generations'), await versions('models')];
     for (let time = 0; time < 5; time += 1) {
-      await worker.submit('generations');
-      await worker.poll('models');
+      await harness.worker.submit('generations');
+      await harness.worker.poll('models');
     }
     expect([await versions('generations'), await versions('models')]).toEqual(before);
 
@@ -172,7 +161,7 @@ describe('one owner with very many jobs', () => {
       [inOrder.map(({ id }) => id)],
     );
     await account('paused_until = NULL');
-    for (let time = 0; time < 3; time += 1) await worker.submit('generations');
+    for (let time = 0; time < 3; time += 1) await harness.worker.submit('generations');
     const called = await harness.database.rows<{ id: string }>(
       'SELECT generation_id AS id FROM submissions WHERE generation_id IS NOT NULL ORDER BY called_at',
     );
@@ -192,12 +181,12 @@ describe('one owner with very many jobs', () => {
   it('fails jobs at their deadline even while the budget is exhausted', async () => {
     const job = await harness.generate(`owner ${newId()}`);
     await harness.train();
-    await worker.submit('models');
+    await harness.worker.submit('models');
     await account(`paused_until = now() + interval '1 hour'`);
     await harness.database.rows(`UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = $1`, [
       job.id,
     ]);
-    await worker.submit('generations');
+    await harness.worker.submit('generations');
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
     expect(harness.provider.calls.map(({ kind }) => kind)).toEqual(['train']);
   });

@@ -1,5 +1,5 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import { deadlineMs, type JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
+import { deadlineMs } from '../support/job-process';
 import { begin, running as runningState, type JobType } from '../support/job-scenarios';
 import {
   done,
@@ -22,24 +22,11 @@ const kinds: { jobType: JobType; isDone: string; doneAnswer: PollAnswer; retenti
 
 type Submitted = Job & { ref: string };
 
-let harness: JobHarness;
-let worker: JobProcess;
-
-beforeAll(async () => {
-  harness = await JobHarness.open();
-});
-
-beforeEach(() => {
-  worker = harness.process();
-});
-
-afterEach(() => harness.clear());
-
-afterAll(() => harness.stop());
+const harness = useJobHarness();
 
 async function submitted(jobType: JobType): Promise<Submitted> {
   const job = await begin(harness, jobType);
-  await worker.submit(job.table);
+  await harness.worker.submit(job.table);
   return { ...job, ref: (await harness.row(job)).providerRef! };
 }
 
@@ -48,7 +35,7 @@ async function poll(job: Submitted, answer: PollAnswer, times = 1, everyMs = 0):
   harness.provider.says(job.ref, answer);
   for (let time = 0; time < times; time += 1) {
     await harness.age(job, everyMs);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
   }
 }
 
@@ -89,7 +76,7 @@ describe.each(kinds)('a $jobType whose polls are answered with 404', ({ jobType,
     const job = await submitted(jobType);
     await withoutDeadline(job);
     await poll(job, isNotFound(), 11, 2 * minuteMs);
-    worker = harness.successor(worker);
+    harness.worker = harness.successor(harness.worker);
     await poll(job, isNotFound(), 1, 5 * minuteMs);
     expect(await harness.row(job)).toMatchObject({ status: runningState[job.table], failureCode: null });
     await poll(job, doneAnswer);
@@ -101,7 +88,7 @@ describe.each(kinds)('a $jobType whose polls are answered with 404', ({ jobType,
     expect(await harness.row(job)).toMatchObject({ failureRetryable: true });
     await poll(job, isNotFound(), 3, 30 * minuteMs);
     await harness.retry(job);
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     const again = { ...job, ref: (await harness.row(job)).providerRef! };
     await withoutDeadline(again);
     await poll(again, isNotFound(), 9, 10 * minuteMs);
@@ -142,8 +129,8 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
   it('continues after a restart at the stored time', async () => {
     const job = await timedOut(jobType);
     const { dueAt } = await harness.row(job);
-    worker = harness.successor(worker);
-    await worker.poll(job.table);
+    harness.worker = harness.successor(harness.worker);
+    await harness.worker.poll(job.table);
     expect((await harness.row(job)).dueAt).toEqual(dueAt);
     await poll(job, doneAnswer);
     expect(await harness.row(job)).toMatchObject({ status: isDone });
@@ -151,14 +138,14 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
 
   it('ends with a retry, even if the first attempt is answered in the meantime', async () => {
     const job = await timedOut(jobType);
-    worker.pauseAt('poll:answered', () => harness.retry(job));
+    harness.worker.pauseAt('poll:answered', () => harness.retry(job));
     await poll(job, doneAnswer);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', providerRef: null });
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     const row = await harness.row(job);
     expect(row).toMatchObject({ status: runningState[job.table], attempt: 2 });
     expect(row.providerRef).not.toBe(job.ref);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
     expect((await harness.ledger(job)).map(({ providerRef }) => providerRef)).toEqual([
       job.ref,
       row.providerRef,
@@ -175,15 +162,15 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
 
   it('includes a job that failed before its id arrived', async () => {
     const job = await begin(harness, jobType);
-    worker.crashAt('submission:journaled');
-    await worker.submit(job.table);
+    harness.worker.crashAt('submission:journaled');
+    await harness.worker.submit(job.table);
     await harness.database.rows(
       `UPDATE ${job.table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_TIMEOUT',
               failure_message = 'Too late.', failure_retryable = true WHERE id = $1`,
       [job.id],
     );
-    worker = harness.successor(worker);
-    await worker.replay();
+    harness.worker = harness.successor(harness.worker);
+    await harness.worker.replay();
     const row = await harness.row(job);
     expect(row).toMatchObject({ status: 'FAILED', providerRef: expect.any(String) as string });
     await poll({ ...job, ref: row.providerRef! }, doneAnswer);
@@ -208,7 +195,7 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
     harness.provider.requestsPerMinute = 1;
     for (const job of [...failedJobs, running1]) await harness.untilDue(job);
     const before = failedJobs.map(({ ref }) => harness.provider.polls.get(ref) ?? 0);
-    await worker.poll(running1.table);
+    await harness.worker.poll(running1.table);
     const after = failedJobs.map(({ ref }) => harness.provider.polls.get(ref) ?? 0);
     expect(harness.provider.polls.get(running1.ref)).toBe(1);
     expect(after.reduce((sum, count) => sum + count) - before.reduce((sum, count) => sum + count)).toBe(1);

@@ -1,5 +1,5 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import { deadlineMs, graceMs, type JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
+import { deadlineMs, graceMs } from '../support/job-process';
 import { begin, outcomes, running as runningState, type JobType } from '../support/job-scenarios';
 import { done, isUnclear } from '../support/scripted-provider';
 
@@ -7,24 +7,11 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const url = 'https://pictures.example/1.png';
 
-let harness: JobHarness;
-let worker: JobProcess;
-
-beforeAll(async () => {
-  harness = await JobHarness.open();
-});
-
-beforeEach(() => {
-  worker = harness.process();
-});
-
-afterEach(() => harness.clear());
-
-afterAll(() => harness.stop());
+const harness = useJobHarness();
 
 async function submitted(jobType: JobType): Promise<Job & { ref: string }> {
   const job = await begin(harness, jobType);
-  await worker.submit(job.table);
+  await harness.worker.submit(job.table);
   return { ...job, ref: (await harness.row(job)).providerRef! };
 }
 
@@ -36,7 +23,7 @@ async function orphan({ table, id }: Job): Promise<void> {
 /** Advances the time; only the sweep has work to do. */
 async function pass(job: Job, ms: number): Promise<void> {
   await harness.age(job, ms);
-  await worker.endOverdue(job.table);
+  await harness.worker.endOverdue(job.table);
 }
 
 /** The number of upstream calls. */
@@ -74,7 +61,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     expect(calls()).toBe(before);
     harness.provider.says(job.ref, done(url));
     await harness.untilDue(job);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
     expect(['READY', 'STORING']).toContain((await harness.row(job)).status);
   });
 
@@ -97,7 +84,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
       await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
         job.id,
       ]);
-      await worker.endOverdue(job.table);
+      await harness.worker.endOverdue(job.table);
       const after = await harness.row(job);
       expect(after.status).toBe(before.status);
       expect(after.dueAt!.getTime()).toBeLessThan(Date.now());
@@ -108,7 +95,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     const job = await submitted(jobType);
     await harness.age(job, deadlineMs + 60_000);
     await Promise.all(
-      [worker, harness.process(), harness.process()].map((each) => each.endOverdue(job.table)),
+      [harness.worker, harness.process(), harness.process()].map((each) => each.endOverdue(job.table)),
     );
     expect((await statuses(job)).filter((status) => status === 'FAILED')).toHaveLength(1);
   });
@@ -118,7 +105,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
   it('fails at its deadline while it is queued', async () => {
     const job = await begin(harness, jobType);
     await orphan(job);
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     await pass(job, dayMs - hourMs);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED' });
     await pass(job, hourMs + 1_000);
@@ -142,7 +129,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await harness.database.rows(`UPDATE ${job.table} SET provider = 'scripted' WHERE id = $1`, [job.id]);
     harness.provider.says(job.ref, done(url));
     await harness.untilDue(job);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
     expect(['READY', 'STORING']).toContain((await harness.row(job)).status);
   });
 
@@ -155,7 +142,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
       job.id,
     ]);
-    await worker.endOverdue(job.table);
+    await harness.worker.endOverdue(job.table);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', dueAt: null });
     expect(await harness.events(job)).toHaveLength(received);
   });
@@ -168,21 +155,21 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
       job.id,
     ]);
-    await worker.endOverdue(job.table);
+    await harness.worker.endOverdue(job.table);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN' });
     expect(calls()).toBe(before);
   });
 
   it('becomes UNCERTAIN if its process ended during the call, and fails an hour later', async () => {
-    worker.crashAt('submission:before-call');
+    harness.worker.crashAt('submission:before-call');
     const job = await begin(harness, jobType);
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     await orphan(job);
-    worker = harness.successor(worker);
+    harness.worker = harness.successor(harness.worker);
     await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
       job.id,
     ]);
-    await worker.endOverdue(job.table);
+    await harness.worker.endOverdue(job.table);
     const row = await harness.row(job);
     expect(row).toMatchObject({ status: 'UNCERTAIN' });
     expect(row.dueAt!.getTime() - Date.now()).toBeGreaterThanOrEqual(Math.max(graceMs, hourMs) - 5_000);
@@ -190,7 +177,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
       job.id,
     ]);
-    await worker.endOverdue(job.table);
+    await harness.worker.endOverdue(job.table);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN' });
   });
 
@@ -211,7 +198,7 @@ it('rejects avatars from a model of a provider that is no longer configured', as
   const model = await submitted('training');
   harness.provider.says(model.ref, done());
   await harness.untilDue(model);
-  await worker.poll('models');
+  await harness.worker.poll('models');
   await orphan(model);
   await expect(harness.generateFrom(model.id)).rejects.toMatchObject({
     code: 'PROVIDER_NOT_CONFIGURED',

@@ -1,8 +1,8 @@
 import { closeUnanswered, detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/ledger.repository';
 import { acceptAttempt } from '../../src/jobs/submission.repository';
 import { modelKind } from '../../src/models/model.job';
-import { JobHarness, type Job } from '../support/job-harness';
-import { graceMs, type JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
+import { graceMs } from '../support/job-process';
 import { begin, jobTypes } from '../support/job-scenarios';
 import {
   accepts,
@@ -16,20 +16,7 @@ import {
 const dayMs = 86_400_000;
 
 describe('quotas and the ledger of paid calls', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   /** Today's reservations that count. */
   const counted = async (): Promise<number> => {
@@ -66,7 +53,7 @@ describe('quotas and the ledger of paid calls', () => {
     ])('a %s during a call that is then %s counts %s', async (change, _, left, response, outcome) => {
       const job = await begin(harness, jobType);
       const held = harness.provider.hold();
-      const pass = worker.submit(job.table);
+      const pass = harness.worker.submit(job.table);
       await held.arrived;
       await harness[change](job);
       expect(await counted()).toBe(1);
@@ -88,7 +75,7 @@ describe('quotas and the ledger of paid calls', () => {
       'refused',
       async (job) => {
         harness.provider.next(refuses());
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
       },
       0,
     ],
@@ -96,7 +83,7 @@ describe('quotas and the ledger of paid calls', () => {
       'not submitted before its queue deadline',
       async (job) => {
         await harness.database.rows('UPDATE models SET deadline_at = now()');
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
       },
       0,
     ],
@@ -104,20 +91,20 @@ describe('quotas and the ledger of paid calls', () => {
       'of unknown outcome',
       async (job) => {
         harness.provider.next(isUnclear());
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
         await harness.fetchPhoto(harness.provider.calls[0]!);
         await harness.age(job, graceMs + 1_000);
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
       },
       1,
     ],
     [
       'failed by the upstream after it took it',
       async (job) => {
-        await worker.submit(job.table);
+        await harness.worker.submit(job.table);
         harness.provider.otherwise = failed();
         await harness.untilDue(job);
-        await worker.poll(job.table);
+        await harness.worker.poll(job.table);
       },
       1,
     ],
@@ -131,7 +118,7 @@ describe('quotas and the ledger of paid calls', () => {
   it('counts a job again once its charge is confirmed', async () => {
     const job = await begin(harness, 'training');
     harness.provider.next(refuses());
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     expect(await counted()).toBe(0);
     await harness.database.transaction((sql) =>
       acceptAttempt(sql, modelKind, { id: job.id, attempt: 1, ref: 'late' }),
@@ -143,15 +130,15 @@ describe('quotas and the ledger of paid calls', () => {
     'counts the attempts of a retried %s for the retry, and earlier ones for the first request',
     async (jobType) => {
       const job = await begin(harness, jobType);
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       harness.provider.otherwise = failed();
       await harness.untilDue(job);
-      await worker.poll(job.table);
+      await harness.worker.poll(job.table);
       await harness.database.rows('UPDATE quota_reservations SET day = day - 1');
       await harness.retry(job);
       expect(await counted()).toBe(1);
       harness.provider.next(refuses());
-      await worker.submit(job.table);
+      await harness.worker.submit(job.table);
       expect(await harness.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
       expect(await counted()).toBe(0);
       const [first] = await harness.database.rows<{ returned: boolean }>(
@@ -166,26 +153,26 @@ describe('quotas and the ledger of paid calls', () => {
   it('counts a retry that was paid once, after a first call that was refused', async () => {
     const job = await begin(harness, 'training');
     harness.provider.next(refuses('PHOTO_UNREACHABLE'));
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     await harness.retry(job);
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     harness.provider.otherwise = failed();
     await harness.untilDue(job);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', attempt: 2 });
     expect(await counted()).toBe(1);
   });
 
   it('keeps counting a paid first request when its retry is deleted during a call that is then refused', async () => {
     const job = await begin(harness, 'training');
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     harness.provider.otherwise = failed();
     await harness.untilDue(job);
-    await worker.poll(job.table);
+    await harness.worker.poll(job.table);
     await harness.retry(job);
     expect(await counted()).toBe(2);
     const held = harness.provider.hold();
-    const pass = worker.submit(job.table);
+    const pass = harness.worker.submit(job.table);
     await held.arrived;
     await harness.delete(job);
     held.answer(refuses());
@@ -195,7 +182,7 @@ describe('quotas and the ledger of paid calls', () => {
 
   it('keeps the calls of all generations of a deleted model, and returns none twice', async () => {
     const job = await begin(harness, 'generation');
-    await worker.submit(job.table);
+    await harness.worker.submit(job.table);
     await harness.delete({ table: 'models', id: job.streamId, streamId: job.streamId });
     expect(await calls()).toEqual([{ outcome: 'ACCEPTED', units: 2, isDetached: true, isAnonymous: true }]);
     expect(await counted()).toBe(1);
@@ -203,8 +190,8 @@ describe('quotas and the ledger of paid calls', () => {
 
   it('detaches a call with an unknown outcome if its process ended after its job was deleted', async () => {
     const job = await begin(harness, 'training');
-    worker.crashAt('submission:before-call');
-    await worker.submit(job.table);
+    harness.worker.crashAt('submission:before-call');
+    await harness.worker.submit(job.table);
     await harness.delete(job);
     expect(await detachUnanswered(harness.database)).toBe(0);
     await harness.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
@@ -214,8 +201,8 @@ describe('quotas and the ledger of paid calls', () => {
 
   it('closes a call with an unknown outcome if its process ended after its job was cancelled', async () => {
     const job = await begin(harness, 'training');
-    worker.crashAt('submission:answered');
-    await worker.submit(job.table);
+    harness.worker.crashAt('submission:answered');
+    await harness.worker.submit(job.table);
     await harness.cancel(job);
     const close = (): Promise<number> => closeUnanswered(harness.database, 60_000);
     expect(await close()).toBe(0);
@@ -229,8 +216,8 @@ describe('quotas and the ledger of paid calls', () => {
   it('reports spending by day, and removes calls of deleted jobs after their retention period', async () => {
     const [kept, gone] = [await begin(harness, 'training'), await begin(harness, 'generation')];
     harness.provider.next(() => Promise.resolve({ ref: 'ref-credits', notice: { creditsAvailable: 77 } }));
-    await worker.submit('models');
-    await worker.submit('generations');
+    await harness.worker.submit('models');
+    await harness.worker.submit('generations');
     await harness.delete(gone);
     expect(await readLedger(harness.database, 1)).toEqual([
       {

@@ -1,31 +1,17 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, jobTypes, outcomes, running, runAllWork } from '../support/job-scenarios';
 import { accepts, refuses, saysLater } from '../support/scripted-provider';
 
 describe('a submission during a crash', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
 
     it('is UNCERTAIN when its worker was killed before the call, and no other worker calls', async () => {
       const job = await start();
-      worker.crashAt('submission:before-call');
-      await worker.submit(job.table);
+      harness.worker.crashAt('submission:before-call');
+      await harness.worker.submit(job.table);
       expect(harness.provider.calls).toHaveLength(0);
       expect(await harness.row(job)).toMatchObject({ status: 'SUBMITTING' });
       await runAllWork(harness, job, harness.process());
@@ -36,9 +22,9 @@ describe('a submission during a crash', () => {
 
     it('is UNCERTAIN when its worker was killed before it recorded the response', async () => {
       const job = await start();
-      worker.crashAt('submission:answered');
-      await worker.submit(job.table);
-      await runAllWork(harness, job, harness.successor(worker));
+      harness.worker.crashAt('submission:answered');
+      await harness.worker.submit(job.table);
+      await runAllWork(harness, job, harness.successor(harness.worker));
       expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', providerRef: null });
       expect(harness.provider.calls).toHaveLength(1);
     });
@@ -48,9 +34,9 @@ describe('a submission during a crash', () => {
       async (point) => {
         const job = await start();
         harness.provider.next(accepts('ref-1'));
-        worker.crashAt(point);
-        await worker.submit(job.table);
-        const next = harness.successor(worker);
+        harness.worker.crashAt(point);
+        await harness.worker.submit(job.table);
+        const next = harness.successor(harness.worker);
         await next.replay();
         expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
         expect(next.settlement.isBehind).toBe(false);
@@ -62,7 +48,7 @@ describe('a submission during a crash', () => {
     it('becomes UNCERTAIN when its lease is taken over, and continues when the response arrives', async () => {
       const job = await start();
       const call = harness.provider.hold();
-      const submitting = worker.submit(job.table);
+      const submitting = harness.worker.submit(job.table);
       await call.arrived;
       await runAllWork(harness, job, harness.process());
       expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
@@ -80,7 +66,7 @@ describe('a submission during a crash', () => {
       ]) {
         const job = await start();
         const call = harness.provider.hold();
-        const submitting = worker.submit(job.table);
+        const submitting = harness.worker.submit(job.table);
         await call.arrived;
         await runAllWork(harness, job, harness.process());
         call.answer(response);
@@ -92,18 +78,18 @@ describe('a submission during a crash', () => {
     it('recovers the id from the journal after a database outage', async () => {
       const job = await start();
       const call = harness.provider.hold();
-      const submitting = worker.submit(job.table);
+      const submitting = harness.worker.submit(job.table);
       await call.arrived;
-      worker.isCutOff = true;
+      harness.worker.isCutOff = true;
       call.answer(accepts('ref-1'));
       await submitting;
-      expect(worker.settlement.isBehind).toBe(true);
+      expect(harness.worker.settlement.isBehind).toBe(true);
       await runAllWork(harness, job, harness.process());
       expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
-      worker.isCutOff = false;
-      await worker.replay();
+      harness.worker.isCutOff = false;
+      await harness.worker.replay();
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
-      expect(worker.settlement.isBehind).toBe(false);
+      expect(harness.worker.settlement.isBehind).toBe(false);
       expect(harness.provider.calls).toHaveLength(1);
     });
 
@@ -113,18 +99,18 @@ describe('a submission during a crash', () => {
         other.id,
       ]);
       const call = harness.provider.hold();
-      const submitting = worker.submit(job.table);
+      const submitting = harness.worker.submit(job.table);
       await call.arrived;
-      worker.isCutOff = true;
+      harness.worker.isCutOff = true;
       call.answer(accepts());
       await submitting;
-      worker.isCutOff = false;
+      harness.worker.isCutOff = false;
       await harness.untilDue(other);
-      await worker.submit(other.table);
+      await harness.worker.submit(other.table);
       expect(await harness.row(other)).toMatchObject({ status: 'QUEUED', attempt: 0 });
-      await worker.replay();
+      await harness.worker.replay();
       await harness.untilDue(other);
-      await worker.submit(other.table);
+      await harness.worker.submit(other.table);
       expect(await harness.row(other)).toMatchObject({ status: running[job.table], attempt: 1 });
     });
   });

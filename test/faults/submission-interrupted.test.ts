@@ -1,23 +1,9 @@
-import { JobHarness, type Job } from '../support/job-harness';
-import type { JobProcess } from '../support/job-process';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, jobTypes, outcomes, runAllWork } from '../support/job-scenarios';
 import { accepts, isUnclear, refuses, saysLater, type ScriptedResponse } from '../support/scripted-provider';
 
 describe('a submission that is interrupted', () => {
-  let harness: JobHarness;
-  let worker: JobProcess;
-
-  beforeAll(async () => {
-    harness = await JobHarness.open();
-  });
-
-  beforeEach(() => {
-    worker = harness.process();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.stop());
+  const harness = useJobHarness();
 
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
@@ -25,19 +11,19 @@ describe('a submission that is interrupted', () => {
     it('is not made for a job that was cancelled before it', async () => {
       const job = await start();
       await harness.cancel(job);
-      await runAllWork(harness, job, worker);
+      await runAllWork(harness, job, harness.worker);
       expect(harness.provider.calls).toHaveLength(0);
     });
 
     it('keeps the id of a job that was cancelled during the call, and the cancellation', async () => {
       const job = await start();
       const call = harness.provider.hold();
-      const submitting = worker.submit(job.table);
+      const submitting = harness.worker.submit(job.table);
       await call.arrived;
       await harness.cancel(job);
       call.answer(accepts('ref-1'));
       await submitting;
-      await runAllWork(harness, job, worker);
+      await runAllWork(harness, job, harness.worker);
       expect(await harness.row(job)).toMatchObject({
         status: 'CANCELLED',
         providerRef: 'ref-1',
@@ -54,12 +40,12 @@ describe('a submission that is interrupted', () => {
     ])('stays cancelled when the upstream then %s', async (_, response) => {
       const job = await start();
       const call = harness.provider.hold();
-      const submitting = worker.submit(job.table);
+      const submitting = harness.worker.submit(job.table);
       await call.arrived;
       await harness.cancel(job);
       call.answer(response());
       await submitting;
-      await runAllWork(harness, job, worker);
+      await runAllWork(harness, job, harness.worker);
       expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED' });
       expect(harness.provider.calls).toHaveLength(1);
     });
@@ -74,14 +60,14 @@ describe('a submission that is interrupted', () => {
       async (_, response) => {
         const job = await start();
         const call = harness.provider.hold();
-        const submitting = worker.submit(job.table);
+        const submitting = harness.worker.submit(job.table);
         await call.arrived;
         await harness.delete(job);
         call.answer(response());
         await submitting;
-        await runAllWork(harness, job, worker);
+        await runAllWork(harness, job, harness.worker);
         expect(await harness.find(job)).toBeNull();
-        expect(worker.settlement.isBehind).toBe(false);
+        expect(harness.worker.settlement.isBehind).toBe(false);
         expect(harness.provider.calls).toHaveLength(1);
         expect((await harness.events(job)).at(-1)).toMatchObject({ kind: 'DELETED' });
       },

@@ -62,31 +62,35 @@ export class JobHarness {
   private readonly processes: JobProcess[] = [];
   private folders = 0;
 
-  private constructor(
-    readonly database: Database,
-    private readonly photos: TrainingPhotoService,
-    readonly media: MediaStore,
-    private readonly folder: string,
-    private readonly testDatabase: TestDatabase,
-  ) {}
+  /** The process that most tests use. */
+  worker!: JobProcess;
+  database!: Database;
+  media!: MediaStore;
+  private photos!: TrainingPhotoService;
+  private folder!: string;
+  private testDatabase!: TestDatabase;
 
   static async open(): Promise<JobHarness> {
+    const harness = new JobHarness();
+    await harness.start();
+    return harness;
+  }
+
+  async start(): Promise<void> {
     armFailpoints();
-    const testDatabase = await TestDatabase.create();
-    const folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
-    const database = await testDatabase.pool(12);
-    const media = new DiskStore(join(folder, 'media'));
-    const photos = new TrainingPhotoService({
-      database,
-      store: media,
+    this.testDatabase = await TestDatabase.create();
+    this.folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
+    this.database = await this.testDatabase.pool(12);
+    this.media = new DiskStore(join(this.folder, 'media'));
+    this.photos = new TrainingPhotoService({
+      database: this.database,
+      store: this.media,
       urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => publicUrl),
       checkUrl: (url) => new URL(url),
       onUnrecordedFetch: () => undefined,
       retentionMs: 86_400_000,
     });
-    const harness = new JobHarness(database, photos, media, folder, testDatabase);
-    await servePhotos(database);
-    return harness;
+    await servePhotos(this.database);
   }
 
   /** Creates another gateway process with its own journal directory. */
@@ -305,4 +309,16 @@ export class JobHarness {
       ? new JobLifecycle(this.parts(), new ModelLifecycle(this.photos, generations))
       : new JobLifecycle(this.parts(), generations);
   }
+}
+
+/** A harness for the tests of this block: without jobs and with a new worker before each test. */
+export function useJobHarness(): JobHarness {
+  const harness = new JobHarness();
+  beforeAll(() => harness.start());
+  beforeEach(() => {
+    harness.worker = harness.process();
+  });
+  afterEach(() => harness.clear());
+  afterAll(() => harness.stop());
+  return harness;
 }
