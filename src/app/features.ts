@@ -67,7 +67,7 @@ export interface FeatureDeps {
 /** The services that the HTTP server and the background work use. */
 export interface Features {
   store: JobRepository;
-  closing: GenerationCompletion;
+  completion: GenerationCompletion;
   deletion: MediaDeletion;
   intake: PhotoIntake;
   uploads: PhotoUploadService;
@@ -88,12 +88,12 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const photoFeatures = makePhotos(deps);
   const { photos, trainingPhotos } = photoFeatures;
   const store = new JobRepository(database, wakeups);
-  const closing = new GenerationCompletion(store, wakeups);
+  const completion = new GenerationCompletion(store, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, store, photos: trainingPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
   const generationLifecycle = new GenerationLifecycle(trainingPhotos);
-  const avatars = new AvatarService({ database, media, signer, publicUrl, closing });
+  const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
   const models = new ModelService(jobDeps);
   const modelLifecycle = new ModelLifecycle(trainingPhotos, generationLifecycle);
   const { personResolver, ...privacy } = makePrivacy(deps);
@@ -121,7 +121,7 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new AvatarResolver(avatars, generations),
     new ModelAvatarsResolver(avatars),
   ];
-  return { ...photoFeatures, ...privacy, store, closing, avatars, resolvers };
+  return { ...photoFeatures, ...privacy, store, completion, avatars, resolvers };
 }
 
 type PhotoFeatures = Pick<

@@ -123,7 +123,7 @@ function makeBudget({ config, database, provider }: WorkerDeps): UpstreamBudget 
 /** Creates the work that fetches, stores, checks and deletes images. */
 function makePictureWork(
   deps: WorkerDeps,
-  { closing, deletion, intake }: Features,
+  { completion, deletion, intake }: Features,
   onPhotoReady: () => void,
 ): PictureTaskDeps {
   const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
@@ -134,7 +134,7 @@ function makePictureWork(
       ...common,
       store: new AvatarRepository(
         database,
-        closing,
+        completion,
         config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare,
       ),
       media,
@@ -156,7 +156,7 @@ function makePictureWork(
       onDamaged: metrics.damagedPicture,
     }),
     checksPerMinute: config.MEDIA_CHECKS_PER_MINUTE,
-    closing,
+    completion,
     photos: new PhotoWork({
       ...common,
       intake,

@@ -74,8 +74,8 @@ function onlyValue(name: string, headers: readonly string[] = [], params: unknow
 }
 
 /** All parameters with this name, case-insensitive like header names. */
-function paramsNamed(wanted: string, params: unknown): unknown[] {
+function paramsNamed(header: string, params: unknown): unknown[] {
   if (typeof params !== 'object' || params === null) return [];
-  const named = Object.entries(params).filter(([name]) => name.toLowerCase() === wanted.toLowerCase());
+  const named = Object.entries(params).filter(([name]) => name.toLowerCase() === header.toLowerCase());
   return named.map(([, value]) => value as unknown);
 }

@@ -58,7 +58,7 @@ export class RateLimiter {
    * Counts a request if the quota allows it. Refused requests are not counted.
    * @param subject - an owner or address; only its hash is stored in the database
    */
-  take(policy: RatePolicy, subject: string, count = 1, nowMs = Date.now()): RateReading {
+  consume(policy: RatePolicy, subject: string, count = 1, nowMs = Date.now()): RateReading {
     const endsAtMs = (Math.floor(nowMs / policy.windowMs) + 1) * policy.windowMs;
     const counter = this.countOf(keyOf(policy, subject), endsAtMs);
     const used = counter.shared + counter.pending;

@@ -124,7 +124,7 @@ export class LeasedRows<Row extends LeasedRow> {
     const rows = await this.claim({ limit: Math.min(limit, slots.free), only, slots });
     if (rows.length === 0) return emptyBatch;
     const running = rows.map(async (row) => {
-      slots.take(row.owner, 1);
+      slots.acquire(row.owner, 1);
       try {
         await this.hold(row, () => work(row));
       } finally {

@@ -28,15 +28,15 @@ export class OwnerShares {
    * Takes units if the owner's share allows it.
    * @returns whether they were taken
    */
-  tryTake(owner: string, units: number): boolean {
+  tryAcquire(owner: string, units: number): boolean {
     const before = this.taken.get(owner) ?? 0;
     if (units > this.freeUnits || before >= this.freeUnits) return false;
-    this.take(owner, units);
+    this.acquire(owner, units);
     return true;
   }
 
   /** Takes units without checking the owner's share, which the caller has done. */
-  take(owner: string, units: number): void {
+  acquire(owner: string, units: number): void {
     this.taken.set(owner, (this.taken.get(owner) ?? 0) + units);
     this.freeUnits -= units;
   }

@@ -44,7 +44,7 @@ export class AvatarRepository {
   /** @param deadlineMs - how long fetching a picture may fail before its generation stops waiting for it */
   constructor(
     private readonly database: Transactions,
-    private readonly closing: GenerationCompletion,
+    private readonly completion: GenerationCompletion,
     private readonly deadlineMs: number,
   ) {}
 
@@ -78,7 +78,7 @@ export class AvatarRepository {
     const isStored = await this.database.transaction(async (sql) => {
       // Lock order: the generation's row first, so that of two workers storing the last two pictures one sees the
       // other's.
-      await this.closing.lock(sql, row.generationId);
+      await this.completion.lock(sql, row.generationId);
       const [stored] = await sql.rows<Record<string, unknown>>(
         `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
                 failing_since = NULL, failure_code = NULL, damaged_at = NULL, check_at = now() + $11 * interval '1 ms',
@@ -97,10 +97,10 @@ export class AvatarRepository {
       await this.refuseDuplicate(sql, row.id);
       if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
       await this.appendEvent(sql, row, camelRow<AvatarEntity>(stored));
-      await this.closing.updateProgress(sql, row.generationId);
+      await this.completion.updateProgress(sql, row.generationId);
       return true;
     });
-    if (isStored) this.closing.notify(row);
+    if (isStored) this.completion.notify(row);
     return isStored;
   }
 
@@ -111,7 +111,7 @@ export class AvatarRepository {
   async markFailed(attempt: Attempt, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
     const { row } = attempt;
     const status = await this.database.transaction(async (sql) => {
-      await this.closing.lock(sql, row.generationId);
+      await this.completion.lock(sql, row.generationId);
       const [failed] = await sql.rows<{ status: AvatarStatus }>(
         `UPDATE avatars a
             SET tries = tries + 1, lease = NULL, last_error = $3, failure_code = coalesce($4::text, failure_code),
@@ -129,11 +129,11 @@ export class AvatarRepository {
       );
       await this.discard(sql, attempt);
       if (failed?.status === 'DELAYED' && row.status === 'PENDING') {
-        await this.closing.updateProgress(sql, row.generationId);
+        await this.completion.updateProgress(sql, row.generationId);
       }
       return failed?.status ?? null;
     });
-    if (status !== row.status) this.closing.notify(row);
+    if (status !== row.status) this.completion.notify(row);
     return status;
   }
 
@@ -155,7 +155,7 @@ export class AvatarRepository {
   async markLost(attempt: Attempt, code: ResultFailure): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
-      await this.closing.lock(sql, row.generationId);
+      await this.completion.lock(sql, row.generationId);
       await sql.rows(
         `UPDATE avatars SET status = CASE WHEN damaged_at IS NULL THEN 'LOST' ELSE status END,
                 media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
@@ -164,9 +164,9 @@ export class AvatarRepository {
         [row.id, row.lease, code],
       );
       await this.discard(sql, attempt);
-      await this.closing.updateProgress(sql, row.generationId);
+      await this.completion.updateProgress(sql, row.generationId);
     });
-    this.closing.notify(row);
+    this.completion.notify(row);
   }
 
   /**

@@ -31,7 +31,7 @@ export interface AvatarServiceDeps {
   media: MediaStore;
   signer: UrlSigner;
   publicUrl: () => string;
-  closing: GenerationCompletion;
+  completion: GenerationCompletion;
 }
 
 /**
@@ -137,14 +137,14 @@ export class AvatarService {
 
   /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, closing } = this.deps;
+    const { database, completion } = this.deps;
     const removed = await transactionFor(database, viewer, async (sql) => {
       const [known] = await sql.rows<{ generation_id: string }>(
         'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',
         [id, viewer.owner],
       );
       if (!known) return null;
-      await closing.lock(sql, known.generation_id);
+      await completion.lock(sql, known.generation_id);
       const [row] = await sql.rows<Record<string, unknown>>(
         'DELETE FROM avatars WHERE id = $1 AND owner = $2 RETURNING *',
         [id, viewer.owner],
@@ -158,7 +158,7 @@ export class AvatarService {
     });
     if (!removed) return;
     await failpoint('delete:marked');
-    closing.notify(removed);
+    completion.notify(removed);
   }
 }
 

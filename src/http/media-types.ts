@@ -43,6 +43,6 @@ function readRange(text: string, position: number): Range {
 
 /** The range that speaks of the type most exactly. */
 function best(ranges: readonly Range[], type: string): Range | undefined {
-  const wanted = [type, `${type.split('/')[0]!}/*`, '*/*'];
-  return wanted.flatMap((name) => ranges.filter((range) => range.type === name))[0];
+  const accepted = [type, `${type.split('/')[0]!}/*`, '*/*'];
+  return accepted.flatMap((name) => ranges.filter((range) => range.type === name))[0];
 }

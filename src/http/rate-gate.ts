@@ -14,7 +14,7 @@ export interface RateRule {
 
 /** Options of {@link RateGate}. */
 export interface RateGateOptions {
-  readonly counter: Pick<RateLimiter, 'take'>;
+  readonly counter: Pick<RateLimiter, 'consume'>;
   readonly addresses: ClientAddresses;
   readonly owner: RateRule | null;
   readonly address: RateRule | null;
@@ -55,7 +55,7 @@ export class RateGate {
     const { counter, addresses } = this.options;
     if (count === 0) return;
     if (!countsLoopback && isLoopback(addresses.of(asking.request))) return;
-    const { isAllowed, remaining, resetsInMs } = counter.take(policy, subject, count);
+    const { isAllowed, remaining, resetsInMs } = counter.consume(policy, subject, count);
     const seconds = Math.ceil(resetsInMs / 1_000);
     const { name, quota, windowMs } = policy;
     append(asking.response, 'RateLimit-Policy', `"${name}";q=${quota};w=${Math.round(windowMs / 1_000)}`);

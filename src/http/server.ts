@@ -78,8 +78,8 @@ export class HttpServer {
     });
     this.admitConnections(options.connections);
     this.server.setTimeout(bounds.idle);
-    this.server.on('request', (request, response) => void this.take(request, response, false));
-    this.server.on('checkContinue', (request, response) => void this.take(request, response, true));
+    this.server.on('request', (request, response) => void this.handle(request, response, false));
+    this.server.on('checkContinue', (request, response) => void this.handle(request, response, true));
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
     this.server.on('clientError', (error, socket) => this.refuseMalformed(error, socket));
   }
@@ -138,7 +138,7 @@ export class HttpServer {
     clearTimeout(timer);
   }
 
-  private async take(
+  private async handle(
     request: IncomingMessage,
     response: ServerResponse,
     expectsContinue: boolean,

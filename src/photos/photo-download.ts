@@ -52,7 +52,7 @@ export class PhotoDownload {
     const limits = { maxBytes: this.maxBytes, timeoutMs: downloadMs, signal, owner };
     const { bytes } = await this.downloads.photo(url, limits);
     for await (const chunk of bytes) {
-      if (!this.memory.tryTake(owner, chunk.length)) {
+      if (!this.memory.tryAcquire(owner, chunk.length)) {
         throw new DownloadDeferred('The memory for downloads is in use.');
       }
       held.push(chunk);

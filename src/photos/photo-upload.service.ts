@@ -80,7 +80,7 @@ export class PhotoUploadService {
     this.receiving.add(id);
     try {
       if (byteSize !== undefined && byteSize > maxBytes) throw photoTooLarge(maxBytes);
-      return await this.transfers.run(row.owner, (transfer) => this.take(row, body, transfer));
+      return await this.transfers.run(row.owner, (transfer) => this.store(row, body, transfer));
     } catch (error) {
       const refusal = asRefusal(error);
       if (refusal === null) throw error;
@@ -98,7 +98,7 @@ export class PhotoUploadService {
     return row;
   }
 
-  private take(
+  private store(
     { id, owner }: PhotoEntity,
     body: AsyncIterable<Uint8Array>,
     transfer: Transfer,
@@ -113,11 +113,11 @@ export class PhotoUploadService {
         ? await intake.keep(id, checked, null)
         : null;
       if (kept) return { created: true, photo: uploadedPhoto(kept) };
-      return this.beaten(id, checked.sha256);
+      return this.resolveRace(id, checked.sha256);
     });
   }
 
-  private async beaten(id: string, sha256: string): Promise<UploadAnswer> {
+  private async resolveRace(id: string, sha256: string): Promise<UploadAnswer> {
     const row = await findAvailable(this.deps.database, id);
     if (row === null) throw notFound('photo');
     if (row.status === 'READY') return repeated(row, sha256);

@@ -19,7 +19,7 @@ import {
   insertSlots,
   photosOfModels,
 } from './photo.repository';
-import { jobsOf, lockGenerationsOf, wakeJobs } from './training-photo.repository';
+import { jobsOf, lockGenerationsOf, makeJobsDue } from './training-photo.repository';
 
 /** Maximum number of photos per owner that no training uses. */
 const maxUnused = 1_000;
@@ -117,7 +117,7 @@ export class PhotoService {
     const waiting = await transactionFor(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (waiting === null) return;
     await deletion.deleteNow([photoKey(id)]);
-    await wakeJobs(database, waiting);
+    await makeJobsDue(database, waiting);
   }
 
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {

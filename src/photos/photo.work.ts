@@ -13,7 +13,7 @@ import { PhotoDownload } from './photo-download';
 import type { PhotoIntake } from './photo-intake';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { photoTooLarge } from './photo.errors';
-import { jobsOf, wakeJobs } from './training-photo.repository';
+import { jobsOf, makeJobsDue } from './training-photo.repository';
 
 /** Maximum concurrent fetches per process. */
 const maxFetches = 24;
@@ -92,7 +92,7 @@ export class PhotoWork {
   private async fetch(photo: ClaimedPhoto, signal: AbortSignal): Promise<void> {
     try {
       if (!(await this.settle(photo, signal))) return;
-      await wakeJobs(this.deps.database, await jobsOf(this.deps.database, photo.id));
+      await makeJobsDue(this.deps.database, await jobsOf(this.deps.database, photo.id));
       this.deps.onReady();
     } catch (error) {
       this.deps.logger.warn(

@@ -172,7 +172,7 @@ export async function jobsOf(sql: Sql, photoId: string): Promise<string[]> {
  * in the same transaction: the end of a job locks its row first and then its photos, so that would deadlock. A lost
  * wake-up only causes a delay, since QUEUED rows always have a due time.
  */
-export async function wakeJobs(sql: Sql, jobIds: readonly string[]): Promise<void> {
+export async function makeJobsDue(sql: Sql, jobIds: readonly string[]): Promise<void> {
   if (jobIds.length === 0) return;
   for (const table of ['models', 'generations']) {
     await sql.rows(

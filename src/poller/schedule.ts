@@ -42,7 +42,7 @@ export interface PictureTaskDeps {
   avatarChecks: AvatarCheckWork;
   /** How many stored images each process verifies against their hashes per minute. */
   checksPerMinute: number;
-  closing: GenerationCompletion;
+  completion: GenerationCompletion;
   photos: PhotoWork;
   purge: PhotoPurgeWork;
   deletion: MediaDeletion;
@@ -111,7 +111,7 @@ function deletionTasks({ deletion, purge, erasures }: ScheduleDeps): PeriodicTas
 function checkTasks(deps: ScheduleDeps): PeriodicTask[] {
   const checks = Math.ceil((deps.checksPerMinute * sweepMs) / minuteMs);
   return [
-    batchTask('close generations', sweepMs, () => deps.closing.sweep(deps.database)),
+    batchTask('close generations', sweepMs, () => deps.completion.sweep(deps.database)),
     task('check paused account', deps.probeEveryMs, (signal) => deps.account.probe(signal)),
     task('check stored pictures', sweepMs, (signal) => deps.avatarChecks.processBatch(checks, signal)),
   ];

@@ -49,8 +49,8 @@ export async function prepareDataDirectory(path: string): Promise<void> {
 
 async function checkAccess(dataDir: string, path: string): Promise<void> {
   try {
-    const found = await stat(path);
-    const search = found.isDirectory() ? constants.X_OK : 0;
+    const stats = await stat(path);
+    const search = stats.isDirectory() ? constants.X_OK : 0;
     await access(path, constants.R_OK | constants.W_OK | search);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -231,8 +231,8 @@ async function* entries(path: string): AsyncGenerator<string> {
 }
 
 async function isOlder(path: string, writtenBefore: number): Promise<boolean> {
-  const found = await onDisk(() => unlessMissing(stat(path)));
-  return found !== null && Math.floor(found.mtimeMs) <= writtenBefore;
+  const stats = await onDisk(() => unlessMissing(stat(path)));
+  return stats !== null && Math.floor(stats.mtimeMs) <= writtenBefore;
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {

@@ -50,7 +50,7 @@ export function createResolver(
     const key = JSON.stringify([owner, hostname, options.family, options.hints]);
     const same = pending.get(key);
     if (same) return same;
-    if (!shares.tryTake(owner, 1)) {
+    if (!shares.tryAcquire(owner, 1)) {
       return Promise.reject(new DownloadDeferred('Too many DNS lookups are in progress.'));
     }
     // The share is in use until the lookup has ended, even if the download has been aborted.

@@ -122,26 +122,26 @@ describe('rate limits', () => {
 
     it('are shared', async () => {
       const [one, other] = [limiter(working), limiter(working)];
-      for (let index = 0; index < 6; index += 1) one.take(policy, 'alice');
-      for (let index = 0; index < 4; index += 1) other.take(policy, 'alice');
+      for (let index = 0; index < 6; index += 1) one.consume(policy, 'alice');
+      for (let index = 0; index < 4; index += 1) other.consume(policy, 'alice');
       await one.flush();
       await other.flush();
-      expect(other.take(policy, 'alice').isAllowed).toBe(false);
-      expect(other.take(policy, 'bob').isAllowed).toBe(true);
+      expect(other.consume(policy, 'alice').isAllowed).toBe(false);
+      expect(other.consume(policy, 'bob').isAllowed).toBe(true);
       // A process reads the counts of others when it shares its own.
-      expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: true, remaining: 3 });
+      expect(one.consume(policy, 'alice')).toMatchObject({ isAllowed: true, remaining: 3 });
       await one.flush();
-      expect(one.take(policy, 'alice')).toMatchObject({ isAllowed: false, remaining: 0 });
+      expect(one.consume(policy, 'alice')).toMatchObject({ isAllowed: false, remaining: 0 });
     });
 
     it('reset with each window, and store no name in the database', async () => {
       const made = limiter(working);
       const short = { ...policy, name: 'short', windowMs: 1_000 };
       const now = Date.now();
-      for (let index = 0; index < 10; index += 1) made.take(short, 'carol', 1, now);
-      expect(made.take(short, 'carol', 1, now).isAllowed).toBe(false);
+      for (let index = 0; index < 10; index += 1) made.consume(short, 'carol', 1, now);
+      expect(made.consume(short, 'carol', 1, now).isAllowed).toBe(false);
       await made.flush();
-      expect(made.take(short, 'carol', 10, now + 1_000).isAllowed).toBe(true);
+      expect(made.consume(short, 'carol', 10, now + 1_000).isAllowed).toBe(true);
       await made.flush();
       const { rows } = await client.query<{ subject: string }>('SELECT subject FROM rate_windows');
       expect(JSON.stringify(rows)).not.toMatch(/alice|bob|carol/);
@@ -156,15 +156,15 @@ describe('rate limits', () => {
             : working.rows(text, parameters),
       };
       const one = limiter(flaky);
-      for (let index = 0; index < 10; index += 1) expect(one.take(policy, 'dora').isAllowed).toBe(true);
+      for (let index = 0; index < 10; index += 1) expect(one.consume(policy, 'dora').isAllowed).toBe(true);
       await one.flush();
-      expect(one.take(policy, 'dora').isAllowed).toBe(false);
+      expect(one.consume(policy, 'dora').isAllowed).toBe(false);
       isAway = false;
       await one.flush();
       const other = limiter(working);
-      expect(other.take(policy, 'dora').isAllowed).toBe(true);
+      expect(other.consume(policy, 'dora').isAllowed).toBe(true);
       await other.flush();
-      expect(other.take(policy, 'dora').isAllowed).toBe(false);
+      expect(other.consume(policy, 'dora').isAllowed).toBe(false);
     });
   });
 });

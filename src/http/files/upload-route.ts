@@ -25,10 +25,14 @@ export type ReceiveUpload = (upload: Upload) => Promise<{ status: 200 | 201; pho
 
 /** `PUT /uploads/:photoId?expires&signature`. */
 export function uploadRoute(receive: ReceiveUpload): Route {
-  return { methods: ['PUT'], path: '/uploads/:photoId', handle: (exchange) => take(exchange, receive) };
+  return {
+    methods: ['PUT'],
+    path: '/uploads/:photoId',
+    handle: (exchange) => receiveUpload(exchange, receive),
+  };
 }
 
-async function take(exchange: Exchange, receive: ReceiveUpload): Promise<void> {
+async function receiveUpload(exchange: Exchange, receive: ReceiveUpload): Promise<void> {
   const { request, response, params, query } = exchange;
   const { status, photo } = await receive({
     photoId: params.photoId!,

@@ -105,8 +105,8 @@ export class BoundedSocket implements Wire {
    * Closes with a code of {@link closeReasons}.
    * @param reason - replaces the default reason
    */
-  closeFor(closing: keyof typeof closeReasons, reason: string = closeReasons[closing].reason): void {
-    this.close(closeReasons[closing].code, reason);
+  closeFor(cause: keyof typeof closeReasons, reason: string = closeReasons[cause].reason): void {
+    this.close(closeReasons[cause].code, reason);
   }
 
   /** Passes well-formed messages to `handle`; a malformed message closes the socket. */
