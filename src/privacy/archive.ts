@@ -15,7 +15,7 @@ import type { ZipEntry } from './zip';
 export interface ArchiveDeps {
   sql: Sql;
   data: PersonalData;
-  /** Throws if the download must stop. Called about once a second. */
+  /** Throws if the download must stop. Called about once a second, and at the end. */
   check: () => Promise<void>;
 }
 
@@ -30,7 +30,8 @@ const checkIntervalMs = 1_000;
  * a picture.
  *
  * Consistency: rows created after the start are left out; rows deleted during the download may be included. `data.json`
- * comes last, so each avatar or photo in it was still present after its file was written.
+ * comes last, so each avatar or photo in it was still present after its file was written. An archive that ends without
+ * an error was read before any erasure.
  */
 export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGenerator<ZipEntry> {
   const parts = { ...source, check: throttled(source.check) };
@@ -47,6 +48,8 @@ export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGene
     yield* picture({ path, modifiedAt: avatar.createdAt }, avatars.open(avatar), check);
   }
   yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, person)) };
+  // The last check may be a second old. Rows that were erased since are missing, and the archive must not end as complete.
+  await source.check();
 }
 
 /** Yields nothing if the object has been deleted in the meantime. */

@@ -1,6 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestGateway } from './gateway';
+import type { Sql } from '../../src/core/sql';
 
 /** The amount of data of one owner. */
 export interface RowCounts {
@@ -10,12 +10,18 @@ export interface RowCounts {
   eventsEach: number;
 }
 
+/** The database and the media of an installation. */
+export interface Installation {
+  database: Pick<Sql, 'rows'>;
+  dataDir: string;
+}
+
 /**
  * Gives an owner a model with the given number of finished generations and all related rows, without files:
  * the data of years of use, created in a second.
  * @returns the model's UUID
  */
-export async function createManyRows(gateway: TestGateway, owner: string, size: RowCounts): Promise<string> {
+export async function createManyRows(gateway: Installation, owner: string, size: RowCounts): Promise<string> {
   const [model] = await gateway.database.rows<{ id: string }>(
     `INSERT INTO models (id, owner, provider, name, type, photo_count, status, progress, provider_ref, ready_at)
      VALUES (gen_random_uuid(), $1, 'sandbox', 'years', 'CAT', 5, 'READY', 100, gen_random_uuid(), now()) RETURNING id`,
@@ -34,8 +40,8 @@ export async function createManyRows(gateway: TestGateway, owner: string, size: 
   );
   await run(
     `INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, prompt, width, height, byte_size,
-                          content_type, sha256, placeholder)
-     SELECT gen_random_uuid(), $2, g.id, $1, n - 1, 'STORED', 'realistic', 'hoarded', 9, 9, 9, 'image/jpeg', 'x', 'x'
+                          content_type, sha256, placeholder, check_at)
+     SELECT gen_random_uuid(), $2, g.id, $1, n - 1, 'STORED', 'realistic', 'hoarded', 9, 9, 9, 'image/jpeg', 'x', 'x', now() + interval '1 day'
        FROM generations g, generate_series(1, $3::integer) n WHERE g.model_id = $1`,
     size.avatarsEach,
   );
@@ -60,7 +66,11 @@ export async function createManyRows(gateway: TestGateway, owner: string, size: 
  * Gives each avatar of an owner a picture of zero bytes of the given size, stored as a sparse file that uses no disk space.
  * @returns the number of avatars
  */
-export async function enlargeAvatars(gateway: TestGateway, owner: string, byteSize: number): Promise<number> {
+export async function enlargeAvatars(
+  gateway: Installation,
+  owner: string,
+  byteSize: number,
+): Promise<number> {
   const rows = await gateway.database.rows<{ id: string }>('SELECT id FROM avatars WHERE owner = $1', [
     owner,
   ]);
