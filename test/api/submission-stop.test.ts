@@ -32,6 +32,7 @@ describe('a process that stops or was suspended', () => {
     });
 
     it('makes no paid call if it was suspended before it for longer than its lease', async () => {
+      harness.provider.requestsPerMinute = 60;
       const job = await start();
       const { now } = Date;
       const clock = jest.spyOn(Date, 'now');
@@ -49,8 +50,10 @@ describe('a process that stops or was suspended', () => {
       expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 1 });
       // Not a failure of the upstream.
       expect(
-        await harness.database.rows('SELECT submit_failing, reach_failing FROM upstream_accounts'),
-      ).toEqual([{ submit_failing: [], reach_failing: [] }]);
+        await harness.database.rows(
+          'SELECT submit_failing, reach_failing, floor(submit_tokens)::int AS calls FROM upstream_accounts',
+        ),
+      ).toEqual([{ submit_failing: [], reach_failing: [], calls: 1 }]);
     });
   });
 });
