@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import { countUnfinished } from '../jobs/overview';
+import { countPauses, countUnfinished } from '../operator/overview.repository';
 
 /** The metrics registry and its counters. */
 export interface Metrics {
@@ -71,12 +71,9 @@ function gaugeOfPauses(sql: Sql, registry: Registry): void {
     labelNames: ['provider', 'reason'],
     registers: [registry],
     async collect() {
-      const rows = await sql.rows<{ provider: string; reason: string; count: number }>(
-        `SELECT provider, submit_pause_reason AS reason, count(*)::int AS count FROM upstream_accounts
-          WHERE submit_pause_reason IS NOT NULL GROUP BY provider, submit_pause_reason`,
-      );
+      const pauses = await countPauses(sql);
       gauge.reset();
-      for (const { provider, reason, count } of rows) gauge.set({ provider, reason }, count);
+      for (const { provider, reason, count } of pauses) gauge.set({ provider, reason }, count);
     },
   });
 }

@@ -1,8 +1,8 @@
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { Database } from '../database/database';
+import { AvatarAttempts } from '../generations/avatar-attempt.repository';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
-import { AvatarRepository } from '../generations/avatar.repository';
 import { AvatarWork } from '../generations/avatar.work';
 import { GenerationWork } from '../generations/generation.work';
 import { ResultUrls } from '../generations/result-urls';
@@ -20,7 +20,7 @@ import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
 import { createSchedule, type JobTaskDeps, type PictureTaskDeps } from '../poller/schedule';
 import type { MediaStore } from '../storage/media-store';
-import { UpstreamBudget } from '../upstream/budget';
+import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
 import type { AvatarProvider } from '../upstream/provider';
 import type { Features } from './features';
@@ -132,7 +132,7 @@ function makePictureWork(
   return {
     avatars: new AvatarWork({
       ...common,
-      store: new AvatarRepository(
+      store: new AvatarAttempts(
         database,
         completion,
         config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare,

@@ -1,6 +1,13 @@
 import { Command } from 'commander';
 import type { SubmissionEntity } from '../jobs/submission.entity';
-import { findJob, listJobs, submissionsOf, type JobFacts, type JobListOptions, type JobTable } from './jobs';
+import {
+  findJob,
+  listJobs,
+  submissionsOf,
+  type JobFacts,
+  type JobListOptions,
+  type JobTable,
+} from './job.repository';
 import { jsonOf, listOf, printable, tableOf } from './printout';
 import type { Shell } from './shell';
 import { withDatabase, type OperatorContext } from './with-database';

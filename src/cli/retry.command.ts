@@ -15,7 +15,7 @@ import { TrainingPhotoService } from '../photos/training-photo.service';
 import { DiskStore } from '../storage/disk-store';
 import { signingSecrets } from '../storage/signing-secret';
 import { createGuard } from '../upstream/guard';
-import { findJob, type JobTable } from './jobs';
+import { findJob, type JobTable } from './job.repository';
 import { CommandError, operatorFor, type Shell } from './shell';
 import { withDatabase, type OperatorContext } from './with-database';
 

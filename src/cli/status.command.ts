@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { readOverview, type AccountState, type Overview } from '../jobs/overview';
+import { readOverview, type AccountState, type Overview } from '../operator/overview.repository';
 import { jsonOf, listOf, spanOf, tableOf } from './printout';
 import type { Shell } from './shell';
 import { withDatabase } from './with-database';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { pauseByOperator, resumeByOperator } from '../upstream/account-pause';
+import { pauseByOperator, resumeByOperator } from '../upstream/account-pause.repository';
 import { CommandError, type Shell } from './shell';
 import { withDatabase } from './with-database';
 

@@ -30,22 +30,6 @@ export interface Transactions extends Sql {
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
-/** Converts a row's column names to property names: `provider_ref` becomes `providerRef`. */
-export function camelRow<Row>(row: Record<string, unknown>): Row {
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [camelName(name), value])) as Row;
-}
-
-const camelNames = new Map<string, string>();
-
-function camelName(name: string): string {
-  let camel = camelNames.get(name);
-  if (camel === undefined) {
-    camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-    camelNames.set(name, camel);
-  }
-  return camel;
-}
-
 /** Converts a property name to a column name: `providerRef` becomes `provider_ref`. */
 export function snakeName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

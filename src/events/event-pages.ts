@@ -1,42 +1,12 @@
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import type { EventKind } from './event.entity';
-import type { StoredEvent } from './stored-event';
+import { findBehind, readPages, type EventPage, type Place } from './event-page.repository';
 import { chunks } from './wake';
-
-/** A page of a stream, read in one statement. */
-export interface EventPage {
-  /** The first events after the position, in order; empty only if there are none. */
-  readonly events: readonly StoredEvent[];
-  /** The last sequence number of the stream; null if the stream does not exist. */
-  readonly head: number | null;
-  /** Whether the stream has ended at its head. */
-  readonly isEnded: boolean;
-}
-
-/** A position in a stream. */
-export interface Place {
-  streamId: string;
-  /** The sequence of the last event before it. */
-  after: number;
-}
 
 interface Wanted extends Place {
   readonly page: Promise<EventPage>;
   resolve(page: EventPage): void;
-}
-
-interface PageRow {
-  place: number;
-  head: number | null;
-  is_ended: boolean;
-  sequence: number | null;
-  kind: EventKind;
-  subject_id: string;
-  generation_id: string | null;
-  payload: Record<string, unknown>;
-  created_at: Date;
 }
 
 const maxPlacesPerStatement = 1_000;
@@ -80,10 +50,7 @@ export class EventPages {
   async behind(places: readonly Place[]): Promise<string[]> {
     const ids: string[] = [];
     for (const chunk of chunks(places, maxPlacesPerStatement)) {
-      const rows = await this.retryUntilStopped(() =>
-        this.sql.rows<{ id: string }>(behindStatement, parametersOf(chunk)),
-      );
-      for (const row of rows ?? []) ids.push(row.id);
+      ids.push(...((await this.retryUntilStopped(() => findBehind(this.sql, chunk))) ?? []));
     }
     return ids;
   }
@@ -136,45 +103,6 @@ export class EventPages {
   private async readBatch(batch: readonly Wanted[]): Promise<(EventPage | undefined)[]> {
     const share = Math.floor(maxEventsPerStatement / batch.length);
     const limit = Math.min(maxEventsPerPage, Math.max(minEventsPerPage, share));
-    const rows = await this.sql.rows<PageRow>(pageStatement, [...parametersOf(batch), limit]);
-    const pages: ({ events: StoredEvent[]; head: number | null; isEnded: boolean } | undefined)[] = [];
-    for (const row of rows) {
-      const page = (pages[row.place] ??= { events: [], head: row.head, isEnded: row.is_ended });
-      if (row.sequence !== null) page.events.push(eventOf(batch[row.place]!.streamId, row.sequence, row));
-    }
-    return pages;
+    return readPages(this.sql, batch, limit);
   }
 }
-
-function parametersOf(places: readonly Place[]): [string[], number[]] {
-  return [places.map(({ streamId }) => streamId), places.map(({ after }) => after)];
-}
-
-function eventOf(streamId: string, sequence: number, row: PageRow): StoredEvent {
-  return {
-    streamId,
-    sequence,
-    kind: row.kind,
-    subjectId: row.subject_id,
-    generationId: row.generation_id,
-    payload: row.payload,
-    createdAt: row.created_at,
-  };
-}
-
-// The driver returns float8 as a number, bigint as text. float8 represents integers up to 2^53 exactly.
-const pageStatement = `
-  SELECT f.place::int - 1 AS place, s.sequence::float8 AS head, (s.id IS NULL OR s.ended_at IS NOT NULL) AS is_ended,
-         e.sequence::float8 AS sequence, e.kind, e.subject_id, e.generation_id, e.payload, e.created_at
-    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS f (stream_id, after, place)
-    LEFT JOIN streams s ON s.id = f.stream_id
-    LEFT JOIN LATERAL (
-           SELECT * FROM events WHERE stream_id = f.stream_id AND sequence > f.after ORDER BY sequence LIMIT $3
-         ) e ON true
-   ORDER BY f.place, e.sequence`;
-
-const behindStatement = `
-  SELECT f.stream_id AS id
-    FROM unnest($1::uuid[], $2::bigint[]) AS f (stream_id, after)
-    LEFT JOIN streams s ON s.id = f.stream_id
-   WHERE s.id IS NULL OR s.sequence > f.after`;

@@ -1,5 +1,5 @@
 import { DomainError } from '../core/errors';
-import type { EventPage } from './event-pages';
+import type { EventPage } from './event-page.repository';
 import { endsStream, type StoredEvent } from './stored-event';
 
 /**

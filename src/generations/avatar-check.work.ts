@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Logger } from '../core/logger';
-import { camelRow, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { avatarKey, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
+import { claimChecks, markDamaged, markIntact, replacePreview } from './avatar.repository';
 
 export interface AvatarCheckDeps {
   database: Transactions;
@@ -38,17 +39,12 @@ export class AvatarCheckWork {
    * @returns the number of checked pictures; if it equals `limit`, more may be due
    */
   async processBatch(limit: number, signal: AbortSignal): Promise<number> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `UPDATE avatars SET check_at = now() + $2 * interval '1 ms'
-        WHERE id IN (SELECT id FROM avatars WHERE status = 'STORED' AND check_at <= now()
-                      ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING *`,
-      [limit, minIntervalMs],
-    );
-    for (const row of rows) {
+    const avatars = await claimChecks(this.deps.database, limit, minIntervalMs);
+    for (const avatar of avatars) {
       if (signal.aborted) break;
-      await this.check(camelRow<AvatarEntity>(row));
+      await this.check(avatar);
     }
-    return rows.length;
+    return avatars.length;
   }
 
   private async check(avatar: AvatarEntity): Promise<void> {
@@ -58,34 +54,19 @@ export class AvatarCheckWork {
       return;
     }
     await this.checkPreview(avatar);
-    await this.markSound(avatar);
+    const { database, intervalMs } = this.deps;
+    await markIntact(database, avatar, { minMs: minIntervalMs, maxMs: intervalMs });
   }
 
   private async markDamaged(avatar: AvatarEntity, problem: 'missing' | 'changed'): Promise<void> {
-    const [marked] = await this.deps.database.rows<{ is_repaired: boolean }>(
-      `UPDATE avatars SET damaged_at = now(), tries = 0, source_url = NULL, source_url_at = created_at,
-              due_at = CASE WHEN expires_at > now() THEN now() END
-        WHERE id = $1 AND status = 'STORED' AND damaged_at IS NULL AND media_token IS NOT DISTINCT FROM $2
-       RETURNING due_at IS NOT NULL AS is_repaired`,
-      [avatar.id, avatar.mediaToken],
-    );
-    if (!marked) return;
+    const isRepaired = await markDamaged(this.deps.database, avatar);
+    if (isRepaired === null) return;
     this.deps.onDamaged();
     this.deps.logger.error(
       { avatarId: avatar.id, generationId: avatar.generationId, problem },
-      marked.is_repaired
+      isRepaired
         ? 'a stored picture is damaged; it is fetched again'
         : 'a stored picture is damaged and cannot be fetched again; restore its file from a backup',
-    );
-  }
-
-  /** Marks the bytes as intact, also after a restore. */
-  private async markSound({ id, mediaToken }: AvatarEntity): Promise<void> {
-    await this.deps.database.rows(
-      `UPDATE avatars SET damaged_at = NULL, due_at = NULL, lease = NULL, source_url = NULL,
-              check_at = now() + least(greatest(now() - created_at, $3 * interval '1 ms'), $4 * interval '1 ms')
-        WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2`,
-      [id, mediaToken, minIntervalMs, this.deps.intervalMs],
     );
   }
 
@@ -98,11 +79,8 @@ export class AvatarCheckWork {
     if (!picture) return;
     const { preview } = await imageProcessor.verify(await readObject(picture));
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);
-    const known = await database.rows(
-      'UPDATE avatars SET preview_sha256 = $3 WHERE id = $1 AND media_token IS NOT DISTINCT FROM $2 RETURNING id',
-      [avatar.id, avatar.mediaToken, sha256],
-    );
-    if (known.length === 0) await scheduleDeletion(database, [previewKey(avatar)]);
+    if (!(await replacePreview(database, avatar, sha256)))
+      await scheduleDeletion(database, [previewKey(avatar)]);
     logger.warn({ avatarId: avatar.id }, 'a damaged preview was regenerated');
   }
 

@@ -1,217 +1,91 @@
-import { camelRow, type Sql, type Transactions } from '../core/sql';
-import { appendEvents } from '../events/event-log';
+import { isBeingErased } from '../accounts/erasure.repository';
+import { inBatches, type Person } from '../core/person';
+import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { avatarKeys } from './avatar-keys';
-import type { AvatarEntity, AvatarStatus, ResultFailure } from './avatar.entity';
-import type { GenerationCompletion } from './generation-completion';
-import { avatarPayload } from './generation.job';
+import { AvatarEntity } from './avatar.entity';
 
-/** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
-export interface Attempt {
-  readonly row: AvatarEntity;
-  token: string | null;
+/** The owner's stored avatar; null if it does not exist or is not stored. */
+export async function findAvatar(sql: Sql, owner: string, id: string): Promise<AvatarEntity | null> {
+  const [avatar] = await sql.entities(
+    AvatarEntity,
+    `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
+    [id, owner],
+  );
+  return avatar ?? null;
 }
 
-/** The columns of a stored picture. */
-export type StoredPicture = Pick<
-  AvatarEntity,
-  'width' | 'height' | 'byteSize' | 'contentType' | 'sha256' | 'placeholder' | 'previewSha256'
->;
-
-/** The failure of a try. */
-export interface FailedTry {
-  /** The failure code; null for a local error, which does not make the picture DELAYED or LOST. */
-  code: ResultFailure | null;
-  message: string;
-  retryInMs: number;
+/** The stored avatar, of any owner; null while its owner's data are being erased. */
+export async function findServed(sql: Sql, id: string): Promise<AvatarEntity | null> {
+  const [avatar] = await sql.entities(
+    AvatarEntity,
+    `SELECT * FROM avatars WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
+    [id],
+  );
+  return avatar ?? null;
 }
 
-/** The bytes came from a fresh URL and are those of another picture of the generation, so the URL is not its own. */
-export class DuplicatePicture extends Error {}
+/** The stored avatars of generations, by generation and position. */
+export function listAvatarsOfGenerations(
+  sql: Sql,
+  owner: string,
+  generationIds: readonly string[],
+): Promise<AvatarEntity[]> {
+  return sql.entities(
+    AvatarEntity,
+    `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
+    [generationIds, owner],
+  );
+}
 
-/** How long after storing a picture its bytes are first compared with its hash, in milliseconds. */
-const firstCheckMs = 3_600_000;
+/** Of each model the newest stored avatars after the given id, up to `first` + 1; one statement. */
+export function listAvatarsOfModels(
+  sql: Sql,
+  owner: string,
+  modelIds: readonly string[],
+  { first, after }: { first: number; after: string | null },
+): Promise<AvatarEntity[]> {
+  return sql.entities(
+    AvatarEntity,
+    `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
+      CROSS JOIN LATERAL (SELECT * FROM avatars
+                           WHERE model_id = m.id AND owner = $2 AND status = 'STORED' AND ($3::uuid IS NULL OR id < $3)
+                           ORDER BY id DESC LIMIT $4) a`,
+    [modelIds, owner, after, first + 1],
+  );
+}
 
-/** Rows whose bytes are still to be fetched, or fetched again because they are damaged. */
-const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)`;
+/** A person's stored avatars, by generation and position. Each batch continues both indexes at the end of the previous one. */
+export function avatarsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
+  return inBatches<AvatarEntity>((last, limit) =>
+    sql.entities(
+      AvatarEntity,
+      `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
+        WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
+          AND ($3::uuid IS NULL OR (g.id >= $3 AND (a.generation_id, a.position) > ($3, $4::integer)))
+        ORDER BY a.generation_id, a.position LIMIT $5`,
+      [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
+    ),
+  );
+}
 
-/**
- * The statements that end a try. Each changes the row only while the caller's lease is valid, and deletes the bytes
- * of the try unless the row refers to them.
- */
-export class AvatarRepository {
-  /** @param deadlineMs - how long fetching a picture may fail before its generation stops waiting for it */
-  constructor(
-    private readonly database: Transactions,
-    private readonly completion: GenerationCompletion,
-    private readonly deadlineMs: number,
-  ) {}
+/** The generation of the owner's avatar, which must be locked before the avatar is changed. */
+export async function generationOf(sql: Sql, owner: string, id: string): Promise<string | null> {
+  const [avatar] = await sql.rows<{ generation: string }>(
+    'SELECT generation_id AS generation FROM avatars WHERE id = $1 AND owner = $2',
+    [id, owner],
+  );
+  return avatar?.generation ?? null;
+}
 
-  /**
-   * Records the token of the bytes before they are written, so that they are deleted with the row or by the next
-   * try even after a crash. Deletes the bytes of an earlier unfinished try.
-   * @returns whether the lease is still valid
-   */
-  async begin({ row }: Attempt, token: string): Promise<boolean> {
-    // The token of a damaged picture is kept until the picture is replaced, since its bytes may be restored from a
-    // backup.
-    if (row.damagedAt !== null) return true;
-    return this.database.transaction(async (sql) => {
-      const held = await sql.rows(
-        'UPDATE avatars SET media_token = $3 WHERE id = $1 AND lease = $2 AND due_at > now() RETURNING id',
-        [row.id, row.lease, token],
-      );
-      if (held.length === 0) return false;
-      if (row.mediaToken !== null) await scheduleDeletion(sql, avatarKeys(row));
-      return true;
-    });
-  }
-
-  /**
-   * Marks the picture as STORED, appends the event and updates the generation.
-   * @returns false if the lease has ended or the row is deleted; the bytes are then deleted
-   * @throws DuplicatePicture
-   */
-  async markStored(attempt: Attempt, picture: StoredPicture): Promise<boolean> {
-    const { row, token } = attempt;
-    const isStored = await this.database.transaction(async (sql) => {
-      // Lock order: the generation's row first, so that of two workers storing the last two pictures one sees the
-      // other's.
-      await this.completion.lock(sql, row.generationId);
-      const [stored] = await sql.rows<Record<string, unknown>>(
-        `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
-                failing_since = NULL, failure_code = NULL, damaged_at = NULL, check_at = now() + $11 * interval '1 ms',
-                width = $3, height = $4, byte_size = $5, content_type = $6, sha256 = $7, placeholder = $8,
-                preview_sha256 = $9, media_token = $10
-          WHERE id = $1 AND lease = $2 AND due_at > now() AND ${unfinished} RETURNING *`,
-        [
-          ...[row.id, row.lease, picture.width, picture.height, picture.byteSize, picture.contentType],
-          ...[picture.sha256, picture.placeholder, picture.previewSha256, token, firstCheckMs],
-        ],
-      );
-      if (!stored) {
-        await this.discard(sql, attempt);
-        return false;
-      }
-      await this.refuseDuplicate(sql, row.id);
-      if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
-      await this.appendEvent(sql, row, camelRow<AvatarEntity>(stored));
-      await this.completion.updateProgress(sql, row.generationId);
-      return true;
-    });
-    if (isStored) this.completion.notify(row);
-    return isStored;
-  }
-
-  /**
-   * Records a failed try that will be repeated. A picture that has failed for too long becomes DELAYED.
-   * @returns the row's new state; null if the lease has ended or the row is deleted
-   */
-  async markFailed(attempt: Attempt, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
-    const { row } = attempt;
-    const status = await this.database.transaction(async (sql) => {
-      await this.completion.lock(sql, row.generationId);
-      const [failed] = await sql.rows<{ status: AvatarStatus }>(
-        `UPDATE avatars a
-            SET tries = tries + 1, lease = NULL, last_error = $3, failure_code = coalesce($4::text, failure_code),
-                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
-                failing_since = f.since,
-                status = CASE WHEN status = 'PENDING' AND f.since <= now() - $6 * interval '1 ms' THEN 'DELAYED' ELSE status END,
-                due_at = least(now() + $5 * interval '1 ms',
-                               CASE WHEN status = 'PENDING' AND f.since IS NOT NULL
-                                    THEN greatest(f.since + $6 * interval '1 ms', now() + interval '1 s') END,
-                               CASE WHEN expires_at > now() THEN expires_at END)
-           FROM (SELECT id, coalesce(failing_since, CASE WHEN $4::text IS NOT NULL THEN now() END) AS since FROM avatars WHERE id = $1) f
-          WHERE a.id = f.id AND lease = $2 AND ${unfinished}
-         RETURNING status`,
-        [row.id, row.lease, message.slice(0, 500), code, retryInMs, this.deadlineMs],
-      );
-      await this.discard(sql, attempt);
-      if (failed?.status === 'DELAYED' && row.status === 'PENDING') {
-        await this.completion.updateProgress(sql, row.generationId);
-      }
-      return failed?.status ?? null;
-    });
-    if (status !== row.status) this.completion.notify(row);
-    return status;
-  }
-
-  /** Returns the row at shutdown without counting a failure, so that another process retries immediately. */
-  async release(attempt: Attempt): Promise<void> {
-    const { row } = attempt;
-    await this.database.transaction(async (sql) => {
-      await sql.rows(
-        `UPDATE avatars SET lease = NULL, due_at = now(),
-                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END
-          WHERE id = $1 AND lease = $2 AND ${unfinished}`,
-        [row.id, row.lease],
-      );
-      await this.discard(sql, attempt);
-    });
-  }
-
-  /** Marks the picture as LOST. A damaged one keeps its state: its bytes may be restored from a backup. */
-  async markLost(attempt: Attempt, code: ResultFailure): Promise<void> {
-    const { row } = attempt;
-    await this.database.transaction(async (sql) => {
-      await this.completion.lock(sql, row.generationId);
-      await sql.rows(
-        `UPDATE avatars SET status = CASE WHEN damaged_at IS NULL THEN 'LOST' ELSE status END,
-                media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
-                source_url = NULL, due_at = NULL, lease = NULL, failure_code = $3
-          WHERE id = $1 AND lease = $2 AND ${unfinished}`,
-        [row.id, row.lease, code],
-      );
-      await this.discard(sql, attempt);
-      await this.completion.updateProgress(sql, row.generationId);
-    });
-    this.completion.notify(row);
-  }
-
-  /**
-   * Deletes the bytes of a try, and those of an earlier try whose process died, unless the row refers to them: a commit
-   * may have succeeded although its answer was lost.
-   */
-  private async discard(sql: Sql, { row, token }: Attempt): Promise<void> {
-    for (const mediaToken of new Set([row.mediaToken, token])) {
-      if (mediaToken === null) continue;
-      const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [
-        row.id,
-        mediaToken,
-      ]);
-      if (named.length === 0) await scheduleDeletion(sql, avatarKeys({ id: row.id, mediaToken }));
-    }
-  }
-
-  /**
-   * Position does not prove that a fresh URL is the picture's own. Equal pictures with the URLs of the first answer are
-   * stored: the upstream delivered them as two.
-   */
-  private async refuseDuplicate(sql: Sql, id: string): Promise<void> {
-    const [duplicate] = await sql.rows(
-      `SELECT other.id FROM avatars a JOIN avatars other ON other.generation_id = a.generation_id AND other.id <> a.id
-        WHERE a.id = $1 AND other.status = 'STORED' AND other.sha256 = a.sha256
-          AND (a.source_url_at > a.created_at OR other.source_url_at > other.created_at)`,
-      [id],
-    );
-    if (duplicate)
-      throw new DuplicatePicture('The fresh URL leads to another picture of the same generation.');
-  }
-
-  /** No event for a damaged picture that was replaced by the same bytes. */
-  private async appendEvent(sql: Sql, before: AvatarEntity, stored: AvatarEntity): Promise<void> {
-    if (before.damagedAt !== null && before.sha256 === stored.sha256) return;
-    await appendEvents(sql, [
-      {
-        streamId: stored.modelId ?? stored.generationId,
-        kind: 'AVATAR',
-        subjectId: stored.id,
-        generationId: stored.generationId,
-        payload: avatarPayload(stored),
-      },
-    ]);
-  }
+/** Deletes the owner's avatar with its bytes; returns null if it does not exist. */
+export async function deleteAvatar(sql: Sql, owner: string, id: string): Promise<AvatarEntity | null> {
+  const text = 'DELETE FROM avatars WHERE id = $1 AND owner = $2 RETURNING *';
+  const [avatar] = await sql.entities(AvatarEntity, text, [id, owner]);
+  if (!avatar) return null;
+  await scheduleDeletion(sql, avatarKeys(avatar));
+  return avatar;
 }
 
 /**
@@ -234,4 +108,95 @@ export async function deleteAvatarsOf(
     gone.flatMap((avatar) => avatarKeys(avatar)),
   );
   return gone.length;
+}
+
+/** The number of pictures of a generation by state. */
+export interface Tally {
+  pending: number;
+  delayed: number;
+  stored: number;
+  /** The number of expired pictures among the lost and delayed ones. */
+  expired: number;
+  unreachable: number;
+  all: number;
+}
+
+/** Counts the pictures of a generation. */
+export async function tallyOf(sql: Sql, generationId: string): Promise<Tally> {
+  const [tally] = await sql.rows<Tally>(
+    `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'DELAYED')::int AS delayed,
+            count(*) FILTER (WHERE status = 'STORED')::int AS stored,
+            count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_EXPIRED')::int AS expired,
+            count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_UNREACHABLE')::int AS unreachable,
+            count(*)::int AS all
+       FROM avatars WHERE generation_id = $1`,
+    [generationId],
+  );
+  return tally!;
+}
+
+/** Claims stored avatars whose bytes are due for a check; they are due again after `intervalMs`. */
+export function claimChecks(sql: Sql, limit: number, intervalMs: number): Promise<AvatarEntity[]> {
+  return sql.entities(
+    AvatarEntity,
+    `UPDATE avatars SET check_at = now() + $2 * interval '1 ms'
+      WHERE id IN (SELECT id FROM avatars WHERE status = 'STORED' AND check_at <= now()
+                    ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING *`,
+    [limit, intervalMs],
+  );
+}
+
+/** A stored avatar with the bytes that were checked. */
+type CheckedAvatar = Pick<AvatarEntity, 'id' | 'mediaToken'>;
+
+/** Whether the avatar still is stored with these bytes; if so, {@link claimChecks} returns it next. */
+export async function requestCheck(sql: Sql, { id, mediaToken }: CheckedAvatar): Promise<boolean> {
+  const stored = await sql.rows(
+    `UPDATE avatars SET check_at = now()
+      WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2 RETURNING id`,
+    [id, mediaToken],
+  );
+  return stored.length > 0;
+}
+
+/**
+ * Marks the bytes of a stored avatar as damaged.
+ * @returns whether they are fetched again; null if they were marked before, replaced or deleted
+ */
+export async function markDamaged(sql: Sql, { id, mediaToken }: CheckedAvatar): Promise<boolean | null> {
+  const [marked] = await sql.rows<{ isRepaired: boolean }>(
+    `UPDATE avatars SET damaged_at = now(), tries = 0, source_url = NULL, source_url_at = created_at,
+            due_at = CASE WHEN expires_at > now() THEN now() END
+      WHERE id = $1 AND status = 'STORED' AND damaged_at IS NULL AND media_token IS NOT DISTINCT FROM $2
+     RETURNING due_at IS NOT NULL AS "isRepaired"`,
+    [id, mediaToken],
+  );
+  return marked?.isRepaired ?? null;
+}
+
+/** Marks the bytes as intact, also after a restore. The interval of checks grows with the avatar's age. */
+export async function markIntact(
+  sql: Sql,
+  { id, mediaToken }: CheckedAvatar,
+  { minMs, maxMs }: { minMs: number; maxMs: number },
+): Promise<void> {
+  await sql.rows(
+    `UPDATE avatars SET damaged_at = NULL, due_at = NULL, lease = NULL, source_url = NULL,
+            check_at = now() + least(greatest(now() - created_at, $3 * interval '1 ms'), $4 * interval '1 ms')
+      WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2`,
+    [id, mediaToken, minMs, maxMs],
+  );
+}
+
+/** Stores the hash of a regenerated preview; returns whether the avatar still has these bytes. */
+export async function replacePreview(
+  sql: Sql,
+  { id, mediaToken }: CheckedAvatar,
+  sha256: string,
+): Promise<boolean> {
+  const known = await sql.rows(
+    'UPDATE avatars SET preview_sha256 = $3 WHERE id = $1 AND media_token IS NOT DISTINCT FROM $2 RETURNING id',
+    [id, mediaToken, sha256],
+  );
+  return known.length > 0;
 }

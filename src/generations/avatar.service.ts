@@ -1,17 +1,25 @@
 import { audit } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/erasure-gate';
-import { isBeingErased } from '../accounts/erasure.repository';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
+import { groupsOf } from '../core/groups';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
-import { camelRow, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { eraseEvents } from '../events/event-log';
-import { scheduleDeletion } from '../storage/media-deletion.repository';
+import { eraseEvents } from '../events/event-log.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { avatarKey, avatarKeys, previewKey } from './avatar-keys';
+import { avatarKey, previewKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
+import {
+  deleteAvatar,
+  findAvatar,
+  findServed,
+  generationOf,
+  listAvatarsOfGenerations,
+  listAvatarsOfModels,
+  requestCheck,
+} from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
 
 /** The original picture, or a JPEG of at most 256 pixels. */
@@ -45,41 +53,24 @@ export class AvatarService {
   constructor(private readonly deps: AvatarServiceDeps) {}
 
   /** @returns null if it does not exist, is not stored, or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
-      [id, viewer.owner],
-    );
-    return row ? camelRow<AvatarEntity>(row) : null;
+  find({ owner }: Viewer, id: string): Promise<AvatarEntity | null> {
+    return findAvatar(this.deps.database, owner, id);
   }
 
   /** The stored avatars of each generation, in the order of the request; one statement. */
-  async ofGenerations(viewer: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
-      [generationIds, viewer.owner],
-    );
-    const lists = new Map<string, AvatarEntity[]>(generationIds.map((id) => [id, []]));
-    for (const row of rows) lists.get(row.generation_id as string)?.push(camelRow<AvatarEntity>(row));
-    return generationIds.map((id) => lists.get(id) ?? []);
+  async ofGenerations({ owner }: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
+    const avatars = await listAvatarsOfGenerations(this.deps.database, owner, generationIds);
+    return groupsOf(generationIds, avatars, ({ generationId }) => generationId);
   }
 
   /** For each model its newest stored avatars after the given id, up to `first` + 1; one statement. */
   async ofModels(
-    viewer: Viewer,
+    { owner }: Viewer,
     modelIds: readonly string[],
     page: { first: number; after: string | null },
   ): Promise<AvatarEntity[][]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
-        CROSS JOIN LATERAL (SELECT * FROM avatars
-                             WHERE model_id = m.id AND owner = $2 AND status = 'STORED' AND ($3::uuid IS NULL OR id < $3)
-                             ORDER BY id DESC LIMIT $4) a`,
-      [modelIds, viewer.owner, page.after, page.first + 1],
-    );
-    const lists = new Map<string, AvatarEntity[]>(modelIds.map((id) => [id, []]));
-    for (const row of rows) lists.get(row.model_id as string)?.push(camelRow<AvatarEntity>(row));
-    return modelIds.map((id) => lists.get(id) ?? []);
+    const avatars = await listAvatarsOfModels(this.deps.database, owner, modelIds, page);
+    return groupsOf(modelIds, avatars, ({ modelId }) => modelId);
   }
 
   /** A signed URL of the picture, valid for one to two hours for any holder. */
@@ -101,12 +92,8 @@ export class AvatarService {
       );
     }
     const id = fromGlobalId('Avatar', globalId);
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM avatars WHERE id = $1 AND status = 'STORED' AND NOT ${isBeingErased('avatars.owner')}`,
-      [id],
-    );
-    if (!row) throw deleted();
-    const avatar = camelRow<AvatarEntity>(row);
+    const avatar = await findServed(this.deps.database, id);
+    if (!avatar) throw deleted();
     if (avatar.damagedAt !== null) throw damaged(avatar.dueAt !== null);
     const isPreview = size === 'PREVIEW';
     const contentType = isPreview ? 'image/jpeg' : avatar.contentType!;
@@ -127,31 +114,18 @@ export class AvatarService {
     const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
     if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;
     object?.stream.destroy();
-    const suspects = await database.rows(
-      `UPDATE avatars SET check_at = now()
-        WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2 RETURNING id`,
-      [avatar.id, avatar.mediaToken],
-    );
-    throw suspects.length === 0 ? deleted() : damaged(true);
+    throw (await requestCheck(database, avatar)) ? damaged(true) : deleted();
   }
 
   /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, completion } = this.deps;
     const removed = await transactionFor(database, viewer, async (sql) => {
-      const [known] = await sql.rows<{ generation_id: string }>(
-        'SELECT generation_id FROM avatars WHERE id = $1 AND owner = $2',
-        [id, viewer.owner],
-      );
-      if (!known) return null;
-      await completion.lock(sql, known.generation_id);
-      const [row] = await sql.rows<Record<string, unknown>>(
-        'DELETE FROM avatars WHERE id = $1 AND owner = $2 RETURNING *',
-        [id, viewer.owner],
-      );
-      if (!row) return null;
-      const avatar = camelRow<AvatarEntity>(row);
-      await scheduleDeletion(sql, avatarKeys(avatar));
+      const generationId = await generationOf(sql, viewer.owner, id);
+      if (generationId === null) return null;
+      await completion.lock(sql, generationId);
+      const avatar = await deleteAvatar(sql, viewer.owner, id);
+      if (!avatar) return null;
       await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
       await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;

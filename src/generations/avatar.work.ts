@@ -2,26 +2,22 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { backoffMs, pause } from '../core/clock';
 import { failpoint } from '../core/failpoint';
-import { LeasedRows, type Claimed } from '../core/leased-rows';
+import { LeasedRows, type LeasedTable } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import { emptyBatch, type StartedBatch } from '../core/started-batch';
-import { PictureProblem } from '../images/image-problem';
 import type { ImageProcessor } from '../images/image-processor';
-import { ObjectTooLargeError, readObject, type MediaStore } from '../storage/media-store';
+import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import { SlowHosts } from '../upstream/slow-hosts';
+import type { Attempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
 import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
-import { AvatarEntity, type ResultFailure } from './avatar.entity';
-import {
-  DuplicatePicture,
-  type Attempt,
-  type AvatarRepository,
-  type StoredPicture,
-} from './avatar.repository';
-import type { ResultUrls, UrlAnswer } from './result-urls';
+import type { AvatarEntity, ResultFailure } from './avatar.entity';
+import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './result-failure';
+import type { ResultUrls } from './result-urls';
+import { dueResults } from './result.repository';
 
 /** Counters of pictures, for metrics. */
 export interface ResultCounters {
@@ -34,7 +30,7 @@ export interface ResultCounters {
 
 export interface AvatarWorkDeps {
   database: Transactions;
-  store: AvatarRepository;
+  store: AvatarAttempts;
   media: MediaStore;
   imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
@@ -59,20 +55,6 @@ const deferredSlotMs = 1_000;
 const firstRetryMs = 1_000;
 /** The maximum delay between two tries, as a share of the upstream's retention: 15 minutes of 48 hours. */
 const maxRetryShare = 1 / 192;
-/** Statuses of file hosts for a missing picture or an expired URL. */
-const goneStatuses: ReadonlySet<number> = new Set([403, 404, 410]);
-/** After this many failures of any other kind a fresh URL is requested too. */
-const triesBeforeFreshUrl = 2;
-
-/** Errors of the bytes themselves. */
-const unusable = [PictureProblem, ObjectTooLargeError, DuplicatePicture];
-
-/** A claimed row. */
-type ClaimedAvatar = Claimed<AvatarEntity>;
-
-/** Pictures to be fetched, in the order of their expiry. */
-const dueAvatars = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
-
 /** A set of rows to claim from, and its slots. */
 interface ClaimSource {
   rows: LeasedRows<AvatarEntity>;
@@ -93,12 +75,12 @@ export class AvatarWork {
   private readonly hosts = new SlowHosts(slowHosts);
 
   constructor(private readonly deps: AvatarWorkDeps) {
-    const source = (rows: string, slots: number): ClaimSource => ({
-      rows: new LeasedRows(deps.database, { ...dueAvatars, rows: `due_at IS NOT NULL AND ${rows}` }, deps),
+    const source = (due: LeasedTable<AvatarEntity>, slots: number): ClaimSource => ({
+      rows: new LeasedRows(deps.database, due, deps),
       slots: new OwnerShares(slots),
     });
-    this.fresh = source('failing_since IS NULL', maxFetches);
-    this.failing = source('failing_since IS NOT NULL', maxRetries);
+    this.fresh = source(dueResults.fresh, maxFetches);
+    this.failing = source(dueResults.failing, maxRetries);
   }
 
   /** Starts fetching due pictures that have not failed yet, round-robin between owners. */
@@ -214,7 +196,7 @@ export class AvatarWork {
     const code = failureOf(failed.error);
     if (code !== null) {
       const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row) : null;
-      if (this.isOver(row, answer)) {
+      if (isOver(row, answer, this.deps.resultTtlMs)) {
         await this.markLost(attempt, code, failed);
         return;
       }
@@ -244,15 +226,6 @@ export class AvatarWork {
     }
   }
 
-  /** Whether the picture is lost: it has expired, and a fresh URL has failed or is not available. */
-  private isOver(row: ClaimedAvatar, answer: UrlAnswer | null): boolean {
-    if (!isExpired(row)) return false;
-    const lateMs = row.claimedAt.getTime() - row.expiresAt!.getTime();
-    const isUrlFresh = row.sourceUrl !== null && row.sourceUrlAt >= row.expiresAt!;
-    // If the upstream does not answer for the retention period once more, the picture is lost too.
-    return isUrlFresh || answer === 'gone' || lateMs >= this.deps.resultTtlMs;
-  }
-
   private async markLost(
     attempt: Attempt,
     code: ResultFailure,
@@ -270,36 +243,6 @@ interface FailedFetch {
   error: unknown;
   signal: AbortSignal;
   logger: Logger;
-}
-
-function isLate({ claimedAt, createdAt, expiresAt, damagedAt }: ClaimedAvatar): boolean {
-  if (expiresAt === null || damagedAt !== null) return false;
-  return expiresAt.getTime() - claimedAt.getTime() < (expiresAt.getTime() - createdAt.getTime()) / 4;
-}
-
-/**
- * The failure of the picture that an error means; null for local errors: of the media store, the database, or
- * overload.
- */
-function failureOf(error: unknown): ResultFailure | null {
-  if (unusable.some((kind) => error instanceof kind)) return 'RESULT_UNUSABLE';
-  if (!(error instanceof DownloadError)) return null;
-  return error.kind === 'TOO_LARGE' ? 'RESULT_UNUSABLE' : 'RESULT_UNREACHABLE';
-}
-
-function needsFreshUrl(row: ClaimedAvatar, error: unknown): boolean {
-  return isExpired(row) || row.tries >= triesBeforeFreshUrl || isGone(error);
-}
-
-function isExpired({ claimedAt, expiresAt }: ClaimedAvatar): boolean {
-  return expiresAt !== null && expiresAt <= claimedAt;
-}
-
-/** Whether the URL itself fails: it has expired, redirects, or is not allowed. */
-function isGone(error: unknown): boolean {
-  if (!(error instanceof DownloadError)) return false;
-  const { kind, status = 0 } = error;
-  return kind === 'REFUSED_ADDRESS' || goneStatuses.has(status) || (status >= 300 && status < 400);
 }
 
 /** Closes the connection of a response whose body is not read. */

@@ -1,24 +1,18 @@
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job';
-import type { Announcer, JobRepository } from '../jobs/job.repository';
+import { findJob, lockJob, type Announcer, type JobRepository } from '../jobs/job.repository';
+import { tallyOf, type Tally } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
+import { lockStoring } from './generation.repository';
 import { generatingShare } from './generation.work';
 
 /** How often a generation whose pictures are being fetched is checked without a change of its pictures. */
 const checkMs = 30_000;
 
-/** The number of pictures of a generation by state. */
-interface Tally {
-  pending: number;
-  delayed: number;
-  stored: number;
-  /** The number of expired pictures among the lost and delayed ones. */
-  expired: number;
-  unreachable: number;
-  all: number;
-}
+/** The states in which the pictures of a generation decide on its next state. */
+const moving: ReadonlySet<string> = new Set(['STORING', 'PARTIAL', 'FAILED']);
 
 /** The next move of a generation; null for none. */
 type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
@@ -32,7 +26,7 @@ export class GenerationCompletion {
 
   /** Locks the generation's row. Required before any change of one of its pictures. */
   async lock(sql: Sql, generationId: string): Promise<void> {
-    await sql.rows('SELECT id FROM generations WHERE id = $1 FOR UPDATE', [generationId]);
+    await lockJob(sql, generationKind, generationId);
   }
 
   /**
@@ -40,22 +34,10 @@ export class GenerationCompletion {
    * Requires {@link lock} in the same transaction.
    */
   async updateProgress(sql: Sql, generationId: string): Promise<void> {
-    const [row] = await sql.rows<Record<string, unknown>>(
-      `SELECT * FROM generations WHERE id = $1 AND status IN ('STORING', 'PARTIAL', 'FAILED')`,
-      [generationId],
-    );
-    if (!row) return;
-    const generation = camelRow<GenerationEntity>(row);
-    const [tally] = await sql.rows<Tally>(
-      `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'DELAYED')::int AS delayed,
-              count(*) FILTER (WHERE status = 'STORED')::int AS stored,
-              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_EXPIRED')::int AS expired,
-              count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_UNREACHABLE')::int AS unreachable,
-              count(*)::int AS all
-         FROM avatars WHERE generation_id = $1`,
-      [generationId],
-    );
-    const step = generation.status === 'STORING' ? next(generation, tally!) : late(generation, tally!);
+    const generation = await findJob(sql, generationKind, generationId);
+    if (!generation || !moving.has(generation.status)) return;
+    const tally = await tallyOf(sql, generationId);
+    const step = generation.status === 'STORING' ? next(generation, tally) : late(generation, tally);
     if (step) {
       await this.store.moveWithin(sql, generationKind, [
         { id: generationId, from: [generation.status], ...step },
@@ -71,13 +53,11 @@ export class GenerationCompletion {
   /** Ends generations whose pictures are all settled but whose row was not moved, for example after a deletion. */
   async sweep(database: Transactions): Promise<number> {
     const due = await database.transaction(async (sql) => {
-      const rows = await sql.rows<{ id: string; model_id: string | null }>(
-        `SELECT id, model_id FROM generations WHERE status = 'STORING' AND due_at <= now() ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED`,
-      );
+      const rows = await lockStoring(sql);
       for (const { id } of rows) await this.updateProgress(sql, id);
       return rows;
     });
-    for (const { id, model_id: modelId } of due) this.notify({ generationId: id, modelId });
+    for (const { id, modelId } of due) this.notify({ generationId: id, modelId });
     return due.length;
   }
 }

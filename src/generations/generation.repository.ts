@@ -1,5 +1,144 @@
-import type { Sql } from '../core/sql';
-import type { GenerationEntity } from './generation.entity';
+import type { ConsentColumns } from '../accounts/consent';
+import { inBatches, type Person } from '../core/person';
+import { snakeName, type Sql } from '../core/sql';
+import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import { queueDeadlineMs } from '../jobs/job';
+import { GenerationEntity, type PromptRow } from './generation.entity';
+import { avatarPayload } from './generation.job';
+import type { GenerationStatus } from './generation.state';
+
+/** A new generation. */
+export type NewGeneration = ConsentColumns &
+  Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> & {
+    prompts: readonly PromptRow[];
+  };
+
+/** The approximate number of avatars in a batch of generations; one generation has 1,000 at most. */
+const avatarsAtOnce = 1_000;
+
+/** Maximum number of stored avatars that a subscription starts with. */
+const maxPresentAvatars = 100;
+
+/** Inserts a QUEUED generation. */
+export async function insertGeneration(sql: Sql, row: NewGeneration): Promise<GenerationEntity> {
+  const [generation] = await sql.entities(
+    GenerationEntity,
+    `INSERT INTO generations
+       (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms') RETURNING *`,
+    [
+      ...[row.id, row.owner, row.provider, row.modelId, row.photoId, JSON.stringify(row.prompts), row.wanted],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs],
+    ],
+  );
+  return generation!;
+}
+
+/** The owner's model, which cannot be deleted before the end of the transaction. */
+export async function holdModel(
+  sql: Sql,
+  owner: string,
+  id: string,
+): Promise<{ status: string; provider: string } | null> {
+  const [model] = await sql.rows<{ status: string; provider: string }>(
+    'SELECT status, provider FROM models WHERE id = $1 AND owner = $2 FOR SHARE',
+    [id, owner],
+  );
+  return model ?? null;
+}
+
+/** The upstream's id of a model; null if it has none or does not exist. */
+export async function modelRefOf(sql: Sql, modelId: string): Promise<string | null> {
+  const [model] = await sql.rows<{ ref: string | null }>(
+    'SELECT provider_ref AS ref FROM models WHERE id = $1',
+    [modelId],
+  );
+  return model?.ref ?? null;
+}
+
+/** An owner's generations, newest first, up to `first` + 1 after the one with id `after`. */
+export function listGenerations(
+  sql: Sql,
+  owner: string,
+  { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
+): Promise<GenerationEntity[]> {
+  return sql.entities(
+    GenerationEntity,
+    `SELECT * FROM generations
+      WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
+      ORDER BY id DESC LIMIT $4`,
+    [owner, after, status, first + 1],
+  );
+}
+
+/** Of each model the newest generations after the given id, up to `first` + 1; one statement. */
+export function listGenerationsOfModels(
+  sql: Sql,
+  owner: string,
+  modelIds: readonly string[],
+  { first, after }: { first: number; after: string | null },
+): Promise<GenerationEntity[]> {
+  return sql.entities(
+    GenerationEntity,
+    `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
+      CROSS JOIN LATERAL (SELECT * FROM generations
+                           WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
+                           ORDER BY id DESC LIMIT $4) g`,
+    [modelIds, owner, after, first + 1],
+  );
+}
+
+/** The newest stored avatars and the position of their stream, read in one statement. */
+export interface PresentAvatars extends StreamPosition {
+  /** Payloads of {@link avatarPayload}, in the order of their ids. */
+  avatars: Record<string, unknown>[];
+}
+
+const avatarFields = avatarPayload.properties
+  .map((name) => `'${name}', newest.${snakeName(name)}`)
+  .join(', ');
+
+const presentAvatars = (column: 'generation_id' | 'model_id', id: string): string => `
+  ${streamPosition},
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(${avatarFields}) ORDER BY newest.id), '[]')
+     FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${maxPresentAvatars}) newest) AS avatars`;
+
+/** The owner's generation with its stored avatars. */
+export async function findGenerationInStream(
+  sql: Sql,
+  owner: string,
+  id: string,
+): Promise<(GenerationEntity & PresentAvatars) | null> {
+  const [row] = await sql.entities<GenerationEntity, PresentAvatars>(
+    GenerationEntity,
+    `SELECT g.*, ${presentAvatars('generation_id', 'g.id')}
+       FROM generations g JOIN streams s ON s.id = coalesce(g.model_id, g.id) WHERE g.id = $1 AND g.owner = $2`,
+    [id, owner],
+  );
+  return row ?? null;
+}
+
+/** The stored avatars of the owner's model; null if it does not exist. */
+export async function findAvatarsInStream(
+  sql: Sql,
+  owner: string,
+  modelId: string,
+): Promise<PresentAvatars | null> {
+  const [row] = await sql.rows<PresentAvatars>(
+    `SELECT ${presentAvatars('model_id', 'm.id')}
+       FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
+    [modelId, owner],
+  );
+  return row ?? null;
+}
+
+/** Locks generations whose pictures may all be settled, at most 50. */
+export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'modelId'>[]> {
+  return sql.rows(
+    `SELECT id, model_id AS "modelId" FROM generations
+      WHERE status = 'STORING' AND due_at <= now() ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED`,
+  );
+}
 
 /** The durations of the last fifty generations of the same kind, in milliseconds. */
 export async function generationDurations(
@@ -18,4 +157,37 @@ export async function generationDurations(
 export async function idsOfModel(sql: Sql, modelId: string): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [modelId]);
   return rows.map(({ id }) => id);
+}
+
+/** Locks a person's generations. See {@link PersonalGenerationService.lockSome}. */
+export async function lockGenerationsOf(
+  sql: Sql,
+  { owner, until }: Person,
+  isUnderWay: boolean,
+  limit: number,
+): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM generations
+      WHERE id IN (SELECT id
+                     FROM (SELECT id, sum(wanted) OVER (ORDER BY id) - wanted AS before
+                             FROM (SELECT id, wanted FROM generations
+                                    WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
+                                    ORDER BY id LIMIT $4) AS first) AS counted
+                    WHERE before < $5)
+      ORDER BY id FOR UPDATE`,
+    [owner, until, isUnderWay, limit, avatarsAtOnce],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A person's generations, oldest first. */
+export function generationsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<GenerationEntity> {
+  return inBatches<GenerationEntity>((last, limit) =>
+    sql.entities(
+      GenerationEntity,
+      `SELECT * FROM generations WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
+        ORDER BY id LIMIT $4`,
+      [owner, until, last?.id ?? null, limit],
+    ),
+  );
 }

@@ -3,17 +3,24 @@ import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
 import { createOnce } from '../accounts/idempotency';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
+import { groupsOf } from '../core/groups';
 import { toGlobalId } from '../core/ids';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, openStream } from '../events/event-log';
+import { appendEvents, openStream } from '../events/event-log.repository';
 import { assertConfigured } from '../jobs/configured-provider';
-import { queueDeadlineMs } from '../jobs/job';
-import { eventOf, type JobRepository } from '../jobs/job.repository';
+import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
+import {
+  holdModel,
+  insertGeneration,
+  listGenerations,
+  listGenerationsOfModels,
+  type NewGeneration,
+} from './generation.repository';
 import type { GenerationStatus } from './generation.state';
 import { checkInstant, checkPrompts } from './prompt-validation';
 
@@ -56,10 +63,7 @@ export class GenerationService {
   async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
     const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
     return this.once(viewer, 'generateAvatars', request, async (sql, id) => {
-      const [model] = await sql.rows<{ status: string; provider: string }>(
-        'SELECT status, provider FROM models WHERE id = $1 AND owner = $2 FOR SHARE',
-        [request.modelId, viewer.owner],
-      );
+      const model = await holdModel(sql, viewer.owner, request.modelId);
       if (!model) throw notFound('model', 'input.modelId');
       if (model.status !== 'READY') {
         throw new DomainError(
@@ -125,45 +129,26 @@ export class GenerationService {
   }
 
   /** The viewer's generations with the given ids, in the order of the ids. */
-  async findMany(viewer: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      'SELECT * FROM generations WHERE id = ANY($1) AND owner = $2',
-      [ids, viewer.owner],
-    );
-    const byId = new Map(rows.map((row) => [row.id, camelRow<GenerationEntity>(row)]));
-    return ids.map((id) => byId.get(id) ?? null);
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
+    return findJobs(this.deps.database, generationKind, owner, ids);
   }
 
   /** The viewer's generations, newest first, up to `first` + 1. */
-  async list(
-    viewer: Viewer,
-    { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
+  list(
+    { owner }: Viewer,
+    page: { first: number; after: string | null; status: GenerationStatus | null },
   ): Promise<GenerationEntity[]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT * FROM generations
-        WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
-        ORDER BY id DESC LIMIT $4`,
-      [viewer.owner, after, status, first + 1],
-    );
-    return rows.map((row) => camelRow<GenerationEntity>(row));
+    return listGenerations(this.deps.database, owner, page);
   }
 
   /** For each model its newest generations after the given id, up to `first` + 1; one statement. */
   async listOfModels(
-    viewer: Viewer,
+    { owner }: Viewer,
     modelIds: readonly string[],
     page: { first: number; after: string | null },
   ): Promise<GenerationEntity[][]> {
-    const rows = await this.deps.database.rows<Record<string, unknown>>(
-      `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
-        CROSS JOIN LATERAL (SELECT * FROM generations
-                             WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
-                             ORDER BY id DESC LIMIT $4) g`,
-      [modelIds, viewer.owner, page.after, page.first + 1],
-    );
-    const lists = new Map<string, GenerationEntity[]>(modelIds.map((id) => [id, []]));
-    for (const row of rows) lists.get(row.model_id as string)?.push(camelRow<GenerationEntity>(row));
-    return modelIds.map((id) => lists.get(id) ?? []);
+    const rows = await listGenerationsOfModels(this.deps.database, owner, modelIds, page);
+    return groupsOf(modelIds, rows, ({ modelId }) => modelId);
   }
 
   private async once(
@@ -192,29 +177,8 @@ export class GenerationService {
     return generation;
   }
 
-  private async insert(
-    sql: Sql,
-    row: Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> &
-      ConsentColumns & { prompts: readonly PromptRow[] },
-  ): Promise<GenerationEntity> {
-    const [inserted] = await sql.rows<Record<string, unknown>>(
-      `INSERT INTO generations
-         (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms') RETURNING *`,
-      [
-        ...[
-          row.id,
-          row.owner,
-          row.provider,
-          row.modelId,
-          row.photoId,
-          JSON.stringify(row.prompts),
-          row.wanted,
-        ],
-        ...[row.consentVersion, row.consentAt, queueDeadlineMs],
-      ],
-    );
-    const generation = camelRow<GenerationEntity>(inserted!);
+  private async insert(sql: Sql, row: NewGeneration): Promise<GenerationEntity> {
+    const generation = await insertGeneration(sql, row);
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
     await appendEvents(sql, [eventOf(generationKind, generation)]);
     return generation;

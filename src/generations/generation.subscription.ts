@@ -1,42 +1,27 @@
 import { notFound } from '../core/errors';
 import { mapIterator } from '../core/map-iterator';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import type { StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow, type Followed, type CurrentState } from '../events/follow';
 import type { StoredEvent } from '../events/stored-event';
 import type { GenerationEntity } from './generation.entity';
 import {
-  readAvatarPayload,
-  readGenerationPayload,
+  avatarPayload,
+  generationPayload,
   streamOfGeneration,
   type AvatarPayload,
   type GenerationEventPayload,
 } from './generation.job';
+import { findAvatarsInStream, findGenerationInStream, type PresentAvatars } from './generation.repository';
 import { unfinishedGenerationStates } from './generation.state';
-
-/** Maximum number of stored avatars of a model that are sent at the start. */
-const maxPresentAvatars = 100;
 
 const isEnd = (status: string): boolean =>
   !(unfinishedGenerationStates as readonly string[]).includes(status);
 
 /** An avatar, or the end of its generation. */
 type AvatarNews = AvatarPayload | 'ended';
-
-/** The start of a subscription: the position in the stream, and the avatars at that position. */
-interface Place {
-  streamSequence: string;
-  oldest: string | null;
-  /** Rows as JSON; null if there are no rows. */
-  avatars: Record<string, unknown>[] | null;
-}
-
-/** One statement, so that avatars and position are consistent. */
-const place = (column: 'generation_id' | 'model_id', id: string): string => `
-  s.sequence AS stream_sequence, (SELECT min(sequence) FROM events WHERE stream_id = s.id) AS oldest,
-  (SELECT jsonb_agg(to_jsonb(newest) ORDER BY newest.id)
-     FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${maxPresentAvatars}) newest) AS avatars`;
 
 /** The streams of `generationProgress` and `avatarCompleted`. */
 export class GenerationSubscriptions {
@@ -66,7 +51,7 @@ export class GenerationSubscriptions {
       read: (event) => {
         refuseDeleted(event, 'generation', id);
         return event.kind === 'GENERATION' && event.subjectId === id
-          ? readGenerationPayload(event.payload)
+          ? generationPayload.read(event.payload)
           : null;
       },
       isLast: (generation) => isEnd(generation.status),
@@ -93,8 +78,8 @@ export class GenerationSubscriptions {
       read: (event) => {
         refuseDeleted(event, 'generation', id);
         if (event.generationId !== id) return null;
-        if (event.kind === 'AVATAR') return readAvatarPayload(event.payload);
-        return event.kind === 'GENERATION' && isEnd(readGenerationPayload(event.payload).status)
+        if (event.kind === 'AVATAR') return avatarPayload.read(event.payload);
+        return event.kind === 'GENERATION' && isEnd(generationPayload.read(event.payload).status)
           ? 'ended'
           : null;
       },
@@ -114,17 +99,13 @@ export class GenerationSubscriptions {
       streamId: modelId,
       after,
       present: async () => {
-        const [row] = await this.sql.rows<Record<string, unknown>>(
-          `SELECT ${place('model_id', 'm.id')} FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
-          [modelId, viewer.owner],
-        );
-        if (!row) throw notFound('model', 'modelId');
-        const found = camelRow<Place>(row);
+        const found = await findAvatarsInStream(this.sql, viewer.owner, modelId);
+        if (!found) throw notFound('model', 'modelId');
         return present<AvatarNews>(found, avatarsOf(found), false);
       },
       read: (event) => {
         refuseDeleted(event, 'model', modelId);
-        return event.kind === 'AVATAR' ? readAvatarPayload(event.payload) : null;
+        return event.kind === 'AVATAR' ? avatarPayload.read(event.payload) : null;
       },
       isLast: () => false,
     });
@@ -132,24 +113,19 @@ export class GenerationSubscriptions {
     return mapIterator(following, avatarIn);
   }
 
-  private async find(viewer: Viewer, id: string): Promise<GenerationEntity & Place> {
-    const [row] = await this.sql.rows<Record<string, unknown>>(
-      `SELECT g.*, ${place('generation_id', 'g.id')}
-         FROM generations g JOIN streams s ON s.id = coalesce(g.model_id, g.id) WHERE g.id = $1 AND g.owner = $2`,
-      [id, viewer.owner],
-    );
-    if (!row) throw notFound('generation', 'generationId');
-    return camelRow<GenerationEntity & Place>(row);
+  private async find(viewer: Viewer, id: string): Promise<GenerationEntity & PresentAvatars> {
+    const found = await findGenerationInStream(this.sql, viewer.owner, id);
+    if (!found) throw notFound('generation', 'generationId');
+    return found;
   }
 }
 
-function avatarsOf({ avatars }: Place): AvatarPayload[] {
-  return (avatars ?? []).map((row) => readAvatarPayload(camelRow(row)));
+function avatarsOf({ avatars }: PresentAvatars): AvatarPayload[] {
+  return avatars.map((avatar) => avatarPayload.read(avatar));
 }
 
-function present<T>(stream: Place, items: T[], ended: boolean): CurrentState<T> {
-  const sequence = Number(stream.streamSequence);
-  return { sequence, oldest: stream.oldest === null ? sequence + 1 : Number(stream.oldest), items, ended };
+function present<T>({ sequence, oldest }: StreamPosition, items: T[], ended: boolean): CurrentState<T> {
+  return { sequence, oldest, items, ended };
 }
 
 /** Ends a stream when its generation or model is deleted, or the model of its generation. */

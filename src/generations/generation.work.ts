@@ -9,7 +9,8 @@ import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind } from './generation.job';
-import { generationDurations } from './generation.repository';
+import { generationDurations, modelRefOf } from './generation.repository';
+import { expiryAfter, insertResults, type NewResult } from './result.repository';
 
 /** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -71,7 +72,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   async poll(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
-    const modelRef = row.modelId === null ? null : await this.modelRef(row.modelId);
+    const modelRef = row.modelId === null ? null : await modelRefOf(this.deps.sql, row.modelId);
     return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal);
   }
 
@@ -104,13 +105,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
     ]);
     if (!storing) return null;
-    await sql.rows(
-      `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, result_ref, source_url, expires_at, due_at)
-       SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.ref, a.url, $5, now()
-         FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, ref text, url text)
-       ON CONFLICT (generation_id, position) DO NOTHING`,
-      [JSON.stringify(pictures(row.prompts, recorded)), row.owner, row.id, row.modelId, expiresAt],
-    );
+    await insertResults(sql, row, pictures(row.prompts, recorded), expiresAt);
     // The photo of a FAILED job has been released already.
     if (row.status !== 'FAILED') await this.ended(sql, storing);
     return storing;
@@ -122,11 +117,8 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
    */
   private async expiryOf(sql: Sql, { lastRunningAt, submittedAt }: GenerationEntity): Promise<Date> {
     const { resultTtlMs } = this.deps.provider.facts;
-    const [row] = await sql.rows<{ expires_at: Date }>(
-      `SELECT greatest(coalesce($1::timestamptz, now()) + $2 * interval '1 ms', now() + $3 * interval '1 ms') AS expires_at`,
-      [lastRunningAt ?? submittedAt, resultTtlMs, resultTtlMs * minFetchShare],
-    );
-    return row!.expires_at;
+    const minMs = resultTtlMs * minFetchShare;
+    return expiryAfter(sql, lastRunningAt ?? submittedAt, { ttlMs: resultTtlMs, minMs });
   }
 
   async ended(sql: Sql, row: GenerationEntity): Promise<void> {
@@ -134,7 +126,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
-    const modelRef = await this.modelRef(modelId);
+    const modelRef = await modelRefOf(this.deps.sql, modelId);
     const prompts = row.prompts.map(({ style, prompt, count }) => ({
       style,
       prompt: prompt ?? undefined,
@@ -163,14 +155,6 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     };
     return { go: 'submit', call: (signal) => provider.generateInstant(request, signal) };
   }
-
-  private async modelRef(modelId: string): Promise<string | null> {
-    const [model] = await this.deps.sql.rows<{ provider_ref: string | null }>(
-      'SELECT provider_ref FROM models WHERE id = $1',
-      [modelId],
-    );
-    return model?.provider_ref ?? null;
-  }
 }
 
 /** Why a generation cannot be submitted with this photo; null if it can. Nothing has been charged at this point. */
@@ -188,7 +172,7 @@ function problemOf(photo: PhotoEntity | undefined): Failure | null {
 }
 
 /** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
-function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): object[] {
+function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): NewResult[] {
   const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
   return results.map(({ id: ref, url }, position) => {
     const { style = 'unknown', prompt = null } = wanted[position] ?? wanted.at(-1) ?? {};

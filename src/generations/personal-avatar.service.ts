@@ -1,10 +1,9 @@
 import { toGlobalId } from '../core/ids';
-import { inBatches, type Person } from '../core/person';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { MediaStore, OpenObject } from '../storage/media-store';
 import { avatarKey } from './avatar-keys';
 import type { AvatarEntity } from './avatar.entity';
-import { deleteAvatarsOf } from './avatar.repository';
+import { avatarsOf, deleteAvatarsOf } from './avatar.repository';
 
 /** Erasure and export of a person's avatars. */
 export class PersonalAvatarService {
@@ -19,22 +18,8 @@ export class PersonalAvatarService {
     return deleteAvatarsOf(sql, jobs === 'generations' ? 'generation' : 'model', ids);
   }
 
-  /**
-   * The person's stored avatars, ordered by generation. Each batch continues both indexes at the end of the
-   * previous one.
-   */
-  list(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
-    return inBatches<AvatarEntity>(async (last, limit) => {
-      const rows = await sql.rows<Record<string, unknown>>(
-        `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
-          WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
-            AND ($3::uuid IS NULL OR (g.id >= $3 AND (a.generation_id, a.position) > ($3, $4::integer)))
-          ORDER BY a.generation_id, a.position LIMIT $5`,
-        [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
-      );
-      return rows.map((row) => camelRow<AvatarEntity>(row));
-    });
-  }
+  /** The person's stored avatars, ordered by generation. */
+  readonly list = avatarsOf;
 
   /** The record of an avatar in the person's export. */
   recordOf(avatar: AvatarEntity): object {

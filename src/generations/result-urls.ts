@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import {
   UpstreamError,
   type AvatarProvider,
@@ -7,7 +7,8 @@ import {
   type UpstreamResult,
 } from '../upstream/provider';
 import type { AvatarEntity } from './avatar.entity';
-import { matchResults, type RecordedResult } from './result-matching';
+import { matchResults } from './result-matching';
+import { findSource, listResults, storeUrls } from './result.repository';
 
 export interface ResultUrlsDeps {
   sql: Sql;
@@ -27,14 +28,6 @@ export type UrlAnswer = 'fresh' | 'gone' | 'unknown';
 
 /** The answer for each unfinished picture of a generation by id, or the same for all. */
 type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
-
-/** The columns of a generation that a poll needs. */
-interface AskedGeneration {
-  provider: string;
-  provider_ref: string | null;
-  model_ref: string | null;
-  is_newer: boolean;
-}
 
 /** A claimed picture whose URL does not work. */
 export type FailedPicture = Pick<AvatarEntity, 'id' | 'generationId' | 'sourceUrlAt'>;
@@ -56,21 +49,15 @@ export class ResultUrls {
     return typeof answers === 'string' ? answers : (answers.get(id) ?? 'unknown');
   }
 
-  private async request({ id, generationId, sourceUrlAt }: FailedPicture): Promise<Answers> {
+  private async request(picture: FailedPicture): Promise<Answers> {
     const { budget, provider, sql } = this.deps;
-    const [generation] = await sql.rows<AskedGeneration>(
-      `SELECT g.provider, g.provider_ref, m.provider_ref AS model_ref,
-              a.source_url IS NOT NULL AND date_trunc('milliseconds', a.source_url_at) > $2 AS is_newer
-         FROM avatars a JOIN generations g ON g.id = a.generation_id LEFT JOIN models m ON m.id = g.model_id
-        WHERE a.id = $1`,
-      [id, sourceUrlAt],
-    );
-    if (generation?.is_newer) return 'fresh';
-    if (generation?.provider_ref == null || generation.provider !== provider.name) return 'gone';
+    const source = await findSource(sql, picture);
+    if (source?.isNewer) return 'fresh';
+    if (source?.providerRef == null || source.provider !== provider.name) return 'gone';
     const { granted } = await budget.take('poll', 1);
     if (granted === 0) return 'unknown';
-    const results = await this.resultsOf({ modelRef: generation.model_ref, ref: generation.provider_ref });
-    return typeof results === 'string' ? results : this.keep(generationId, results);
+    const results = await this.resultsOf({ modelRef: source.modelRef, ref: source.providerRef });
+    return typeof results === 'string' ? results : this.keep(picture.generationId, results);
   }
 
   private async resultsOf(ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
@@ -88,27 +75,12 @@ export class ResultUrls {
   /** Stores the URLs of the pictures that are found in the answer. */
   private async keep(generationId: string, results: readonly UpstreamResult[]): Promise<Answers> {
     const { sql } = this.deps;
-    const rows = await sql.rows<Recorded>(
-      `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
-              coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count
-         FROM avatars a JOIN generations g ON g.id = a.generation_id WHERE g.id = $1`,
-      [generationId],
-    );
+    const rows = await listResults(sql, generationId);
     const urls = matchResults(rows, results, rows[0]?.count ?? 0);
     const fresh = rows.flatMap(({ id }, index) => (urls[index] ? [{ id, url: urls[index] }] : []));
-    await sql.rows(
-      `UPDATE avatars a SET source_url = fresh.url, source_url_at = now()
-         FROM jsonb_to_recordset($1) AS fresh(id uuid, url text) WHERE a.id = fresh.id AND a.due_at IS NOT NULL`,
-      [JSON.stringify(fresh)],
-    );
+    await storeUrls(sql, fresh);
     return new Map(rows.map(({ id }, index) => [id, answerOf(urls[index])]));
   }
-}
-
-/** A picture of the generation, and the number of entries in the answer that recorded it. */
-interface Recorded extends RecordedResult {
-  id: string;
-  count: number;
 }
 
 function answerOf(url: string | null | undefined): UrlAnswer {

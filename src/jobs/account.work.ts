@@ -1,8 +1,8 @@
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import { claimProbe, finishProbe, type ProbeResult } from '../upstream/account-pause';
+import { claimProbe, finishProbe, type ProbeResult } from '../upstream/account-pause.repository';
 import type { PauseReason } from '../upstream/account.entity';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import type { AccountCheck, AvatarProvider, UpstreamError } from '../upstream/provider';
 
 export interface AccountWorkDeps {

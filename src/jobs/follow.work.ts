@@ -6,7 +6,7 @@ import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import { emptyBatch, type StartedBatch } from '../core/started-batch';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import {
   UpstreamError,
   type AvatarProvider,

@@ -6,7 +6,7 @@ import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { endStream, eraseEvents } from '../events/event-log';
+import { endStream, eraseEvents } from '../events/event-log.repository';
 import { assertConfigured } from './configured-provider';
 import { noFailure } from './failure';
 import { notPolled, queueDeadlineMs, type JobKind, type JobMove, type JobPatch, type JobRow } from './job';

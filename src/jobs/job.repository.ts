@@ -1,7 +1,7 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { snakeName, type Sql, type Transactions } from '../core/sql';
-import { appendEvents } from '../events/event-log';
+import { appendEvents } from '../events/event-log.repository';
 import type { JobKind, JobMove, JobRow } from './job';
 import { settleQuotas } from './quota-returns';
 

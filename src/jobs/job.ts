@@ -103,3 +103,12 @@ export interface JobSteps<Row extends JobRow = JobRow> {
   /** Called when the row has ended without success, in the transaction of that move. */
   ended(sql: Sql, row: Row): Promise<void>;
 }
+
+/** The properties of every job that its events contain: those that JSON represents, and times. */
+export const jobPayload = {
+  values: [
+    ...(['id', 'owner', 'provider', 'status', 'progress', 'attempt', 'consentVersion'] as const),
+    ...(['failureCode', 'failureMessage', 'failureRetryable'] as const),
+  ],
+  times: ['createdAt', 'submittedAt', 'estimatedReadyAt', 'consentAt'],
+} as const;

@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import { failing } from './job-end';

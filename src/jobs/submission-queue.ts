@@ -2,7 +2,7 @@ import type { Claimed, LeasedRows } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import { emptyBatch, joinBatches, type StartedBatch } from '../core/started-batch';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import type { AvatarProvider } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';
 import type { JobRepository, JobWork } from './job.repository';

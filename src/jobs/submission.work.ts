@@ -5,7 +5,7 @@ import type { Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { StartedBatch } from '../core/started-batch';
-import type { UpstreamBudget } from '../upstream/budget';
+import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import type { AccountWork } from './account.work';
 import { neverSubmittedFailure, refusedFailure, type Failure } from './failure';

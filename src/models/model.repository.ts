@@ -1,7 +1,7 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { inBatches, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { streamPosition, type StreamPosition } from '../events/event-log';
+import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
 import { ModelEntity } from './model.entity';
 import type { ModelStatus } from './model.state';

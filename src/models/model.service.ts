@@ -8,7 +8,7 @@ import { excerpt } from '../core/excerpt';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, openStream } from '../events/event-log';
+import { appendEvents, openStream } from '../events/event-log.repository';
 import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';

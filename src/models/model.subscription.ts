@@ -3,7 +3,7 @@ import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
 import { follow, type Following, type CurrentState } from '../events/follow';
-import { readModelPayload, type ModelEventPayload } from './model.job';
+import { modelPayload, type ModelEventPayload } from './model.job';
 import { findModelInStream } from './model.repository';
 import { unfinishedModelStates } from './model.state';
 
@@ -28,7 +28,7 @@ export class ModelSubscriptions {
       present: () => this.present(viewer, id),
       read: (event) => {
         if (event.kind === 'DELETED' && event.subjectId === id) throw notFound('model', 'modelId');
-        return event.kind === 'MODEL' ? readModelPayload(event.payload) : null;
+        return event.kind === 'MODEL' ? modelPayload.read(event.payload) : null;
       },
       isLast: (model) => isEnd(model.status),
     });

@@ -1,6 +1,6 @@
 import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { endStreams } from '../events/event-log';
+import { endStreams } from '../events/event-log.repository';
 import { deleteJobs } from '../jobs/job.repository';
 import { detachSubmissions } from '../jobs/submission.repository';
 import { modelKind } from './model.job';

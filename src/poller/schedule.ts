@@ -2,7 +2,7 @@ import { pruneAudit } from '../accounts/audit.repository';
 import { pruneKeys } from '../accounts/idempotency-key.repository';
 import { pruneReservations } from '../accounts/quota.repository';
 import type { Transactions } from '../core/sql';
-import { pruneEvents } from '../events/event-log';
+import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
@@ -19,7 +19,7 @@ import type { PhotoPurgeWork } from '../photos/photo-purge.work';
 import { pruneServing } from '../photos/photo-server.repository';
 import type { PhotoWork } from '../photos/photo.work';
 import type { ErasureWork } from '../privacy/erasure.work';
-import { pruneExports } from '../privacy/export.service';
+import { pruneExports } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { PeriodicTask } from './poller';
 

@@ -5,7 +5,7 @@ import { apiKeysOf } from '../auth/api-key.repository';
 import { mapIterator } from '../core/map-iterator';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { eventsOf } from '../events/personal-events';
+import { eventsOf } from '../events/personal-event.repository';
 import { jobKinds } from '../generations/generation.job';
 import { attemptsOf } from '../jobs/submission.repository';
 import type { OpenObject } from '../storage/media-store';

@@ -1,7 +1,7 @@
 import type { PersonalAccountService } from '../accounts/personal-account.service';
 import { erasedOwner, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { disownEndedStreams } from '../events/personal-events';
+import { disownEndedStreams } from '../events/personal-event.repository';
 import type { PersonalAvatarService } from '../generations/personal-avatar.service';
 import type { PersonalGenerationService } from '../generations/personal-generation.service';
 import type { PersonalModelService } from '../models/personal-model.service';

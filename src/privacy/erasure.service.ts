@@ -7,9 +7,11 @@ import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
 import { erasedOwner } from '../core/person';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { erasureLeaseMs, type Announcer, type ErasureWork } from './erasure.work';
+import { findErasure, findRunning, insertErasure } from './erasure.repository';
+import type { Announcer, ErasureWork } from './erasure.work';
+import { deleteExports } from './export.repository';
 
 export interface ErasureServiceDeps {
   database: Transactions;
@@ -57,11 +59,7 @@ export class ErasureService {
 
   /** Finds an erasure by its receipt. The row contains no personal data, so the receipt is the only authorization. */
   async find(receipt: string): Promise<ErasureEntity | null> {
-    const [row] = await this.deps.database.rows<Record<string, unknown>>(
-      'SELECT * FROM erasures WHERE id::text = $1',
-      [receipt],
-    );
-    return row ? camelRow<ErasureEntity>(row) : null;
+    return findErasure(this.deps.database, receipt);
   }
 }
 
@@ -72,22 +70,11 @@ export class ErasureService {
 async function mark(sql: Sql, viewer: Viewer): Promise<string> {
   const id = newId();
   const beganAt = await beginErasure(sql, viewer.owner);
-  const made = await sql.rows(
-    `INSERT INTO erasures (id, owner, erased_at, due_at) VALUES ($1, $2, $3, now() + $4 * interval '1 ms')
-     ON CONFLICT (owner) WHERE completed_at IS NULL DO NOTHING RETURNING id`,
-    [id, viewer.owner, beganAt, erasureLeaseMs],
-  );
-  if (made.length === 0) return running(sql, viewer);
-  await sql.rows('DELETE FROM exports WHERE owner = $1', [viewer.owner]);
+  if (!(await insertErasure(sql, { id, owner: viewer.owner, beganAt }))) {
+    // If the other erasure has completed in the meantime, another one starts for data added since.
+    return (await findRunning(sql, viewer.owner)) ?? mark(sql, viewer);
+  }
+  await deleteExports(sql, viewer.owner);
   await audit(sql, { ...viewer, owner: erasedOwner }, { action: 'deleteMyData', subject: id });
   return id;
-}
-
-async function running(sql: Sql, viewer: Viewer): Promise<string> {
-  const [first] = await sql.rows<{ id: string }>(
-    'SELECT id FROM erasures WHERE owner = $1 AND completed_at IS NULL',
-    [viewer.owner],
-  );
-  // The other erasure has completed in the meantime: start another one for data added since.
-  return first?.id ?? mark(sql, viewer);
 }

@@ -1,7 +1,6 @@
-import type { ErasureEntity } from '../accounts/erasure.entity';
-import { admissionMs } from '../accounts/erasure.repository';
-import { camelRow, type Sql, type Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { ErasureStep, Batch } from './erasure-steps';
+import { claimErasure, closeErasure, countErased, lockErasure, type Erasing } from './erasure.repository';
 
 /** Notifies subscribers and workers after a commit. */
 export interface Announcer {
@@ -14,25 +13,6 @@ export interface ErasureWorkDeps {
   steps: readonly ErasureStep[];
 }
 
-/**
- * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
- * after this time; until then its owner stays locked out.
- */
-export const erasureLeaseMs = 5_000;
-
-/** The statement timeout in milliseconds, as set in database/data-source.ts. */
-const statementMs = 15_000;
-
-/**
- * The delay between completion and the final check, in milliseconds. The final check removes the owner from the row.
- * Requests that were admitted before the erasure are refused because of this row until then, and because of their age
- * afterwards.
- */
-const finalCheckMs = admissionMs + statementMs;
-
-/** An erasure; `until` is its time in the precision of the database. */
-type Erasing = ErasureEntity & { owner: string; until: string };
-
 /** Carries out erasures batch by batch, independent of the process that started them. */
 export class ErasureWork {
   constructor(private readonly deps: ErasureWorkDeps) {}
@@ -42,14 +22,9 @@ export class ErasureWork {
    * @returns the number of erasures processed
    */
   async processBatch(signal: AbortSignal): Promise<number> {
-    const [due] = await this.deps.database.rows<{ id: string }>(
-      `UPDATE erasures SET due_at = now() + $1 * interval '1 ms'
-        WHERE id = (SELECT id FROM erasures WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING id`,
-      [erasureLeaseMs],
-    );
-    if (!due) return 0;
-    while (!signal.aborted && (await this.eraseBatch(due.id)));
+    const id = await claimErasure(this.deps.database);
+    if (id === null) return 0;
+    while (!signal.aborted && (await this.eraseBatch(id)));
     return 1;
   }
 
@@ -66,11 +41,11 @@ export class ErasureWork {
   private async eraseBatch(id: string): Promise<boolean> {
     const { database, announcer } = this.deps;
     const batch = await database.transaction(async (sql) => {
-      const erasing = await lock(sql, id);
+      const erasing = await lockErasure(sql, id);
       if (!erasing) return null;
       const erased = await this.eraseNext(sql, erasing);
-      if (erased) await count(sql, id, erased);
-      else await close(sql, erasing);
+      if (erased) await countErased(sql, id, erased.counts);
+      else await closeErasure(sql, erasing);
       return erased;
     });
     // The rows have scheduled deletions of stored objects, which workers carry out.
@@ -84,39 +59,5 @@ export class ErasureWork {
       if (batch.isSome) return batch;
     }
     return null;
-  }
-}
-
-async function lock(sql: Sql, id: string): Promise<Erasing | null> {
-  const [row] = await sql.rows<Record<string, unknown>>(
-    'SELECT *, erased_at::text AS until FROM erasures WHERE id = $1 AND owner IS NOT NULL FOR UPDATE',
-    [id],
-  );
-  return row ? camelRow<Erasing>(row) : null;
-}
-
-async function count(sql: Sql, id: string, { counts }: Batch): Promise<void> {
-  const { photos = 0, models = 0, generations = 0, avatars = 0 } = counts;
-  await sql.rows(
-    `UPDATE erasures
-        SET photos = photos + $2, models = models + $3, generations = generations + $4, avatars = avatars + $5,
-            due_at = now() + $6 * interval '1 ms'
-      WHERE id = $1`,
-    [id, photos, models, generations, avatars, erasureLeaseMs],
-  );
-}
-
-/** Called when no rows are left: marks the erasure as complete or, after the final check, removes its owner. */
-async function close(sql: Sql, { id, completedAt }: Erasing): Promise<void> {
-  if (completedAt === null) {
-    await sql.rows(
-      `UPDATE erasures SET completed_at = now(), due_at = now() + $2 * interval '1 ms' WHERE id = $1`,
-      [id, finalCheckMs],
-    );
-  } else {
-    await sql.rows(
-      `UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1 AND completed_at < now() - $2 * interval '1 ms'`,
-      [id, finalCheckMs],
-    );
   }
 }

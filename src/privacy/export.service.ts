@@ -1,15 +1,14 @@
 import { audit } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/erasure-gate';
-import { isBeingErased } from '../accounts/erasure.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
-import type { Person } from '../core/person';
 import type { UrlSigner } from '../core/signature';
 import type { Sql, Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
 import type { Viewer } from '../core/viewer';
 import { archiveOf } from './archive';
 import type { PersonalData } from './erasure-steps';
+import { countOffers, findPerson, insertExport, isExportKept } from './export.repository';
 import { zip } from './zip';
 
 export interface ExportServiceDeps {
@@ -34,9 +33,6 @@ const urlMs = 3_600_000;
 /** The maximum number of valid download URLs per owner. */
 const maxOffers = 10;
 
-/** How long a download may continue after its URL has expired, in milliseconds. */
-const maxServeMs = 86_400_000;
-
 /** `retryAfterSeconds` of refused downloads. */
 const busySeconds = 30;
 
@@ -56,12 +52,9 @@ export class ExportService {
     const id = newId();
     const expiresAt = await transactionFor(this.deps.database, viewer, async (sql) => {
       await checkOffers(sql, viewer);
-      const [made] = await sql.rows<{ expires_at: Date }>(
-        `INSERT INTO exports (id, owner, expires_at) VALUES ($1, $2, now() + $3 * interval '1 ms') RETURNING expires_at`,
-        [id, viewer.owner, urlMs],
-      );
+      const expiry = await insertExport(sql, { id, owner: viewer.owner }, urlMs);
       await audit(sql, viewer, { action: 'exportMyData', subject: id });
-      return made!.expires_at;
+      return expiry;
     });
     const path = pathOf(id);
     const query = this.deps.signer.sign('export', path, expiresAt.getTime());
@@ -82,61 +75,27 @@ export class ExportService {
         'This URL is invalid or has expired. Call exportMyData for a new one.',
       );
     }
-    const person = await this.personOf(id);
-    const deps = { sql: database, data, check: () => this.checkNotErased(id) };
+    const person = await findPerson(database, id);
+    if (!person) throw notFound('archive');
+    const check = async (): Promise<void> => {
+      if (!(await isExportKept(database, id))) throw notFound('archive');
+    };
+    const deps = { sql: database, data, check };
     const fileName = `likeness-export-${person.until.slice(0, 10)}.zip`;
     await this.transfers.run(person.owner, (transfer) =>
       send({ fileName, transfer, bytes: zip(archiveOf(deps, person)) }),
     );
   }
-
-  /** The owner of the archive, and the time up to which data are exported. */
-  private async personOf(id: string): Promise<Person> {
-    const [person] = await this.deps.database.rows<Person>(
-      `SELECT owner, now()::text AS until FROM exports
-        WHERE id::text = $1 AND expires_at > now() AND NOT ${isBeingErased('exports.owner')}`,
-      [id],
-    );
-    if (!person) throw notFound('archive');
-    return person;
-  }
-
-  /** Does not check the expiry of the URL, since a download may outlast it. An erasure deletes the row. */
-  private async checkNotErased(id: string): Promise<void> {
-    const rows = await this.deps.database.rows(
-      `SELECT id FROM exports WHERE id = $1 AND NOT ${isBeingErased('exports.owner')}`,
-      [id],
-    );
-    if (rows.length === 0) throw notFound('archive');
-  }
-}
-
-/**
- * Deletes download URLs that expired a day ago, when their downloads have ended.
- * @returns the number of deleted rows, at most 1,000 per call
- */
-export async function pruneExports(sql: Sql): Promise<number> {
-  const gone = await sql.rows(
-    `DELETE FROM exports
-      WHERE id IN (SELECT id FROM exports WHERE expires_at < now() - $1 * interval '1 ms' LIMIT 1000)
-     RETURNING id`,
-    [maxServeMs],
-  );
-  return gone.length;
 }
 
 async function checkOffers(sql: Sql, { owner }: Viewer): Promise<void> {
-  const [offers] = await sql.rows<{ count: number; seconds: number }>(
-    `SELECT count(*)::integer AS count, ceil(extract(epoch FROM min(expires_at) - now()))::integer AS seconds
-       FROM exports WHERE owner = $1 AND expires_at > now()`,
-    [owner],
-  );
-  if (offers!.count < maxOffers) return;
+  const offers = await countOffers(sql, owner);
+  if (offers.count < maxOffers) return;
   throw new DomainError(
     'RATE_LIMITED',
     `You already have ${maxOffers} valid download URLs. Use one of them, or retry when one has expired.`,
     {
-      details: { maximum: maxOffers, retryAfterSeconds: offers!.seconds },
+      details: { maximum: maxOffers, retryAfterSeconds: offers.seconds },
     },
   );
 }

@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import type { UpstreamBudget } from '../../src/upstream/budget';
+import type { UpstreamBudget } from '../../src/upstream/budget.repository';
 import { BudgetHarness } from '../support/budget-harness';
 import { JobHarness } from '../support/job-harness';
 import { begin } from '../support/job-scenarios';

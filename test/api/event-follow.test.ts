@@ -1,6 +1,6 @@
 import { newId } from '../../src/core/ids';
 import { decodeEventCursor, encodeEventCursor } from '../../src/events/cursor';
-import { endStream, eraseEvents, pruneEvents } from '../../src/events/event-log';
+import { endStream, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import {
   follow,
   type Followed,

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { newId } from '../../src/core/ids';
-import { appendEvents, endStream, eraseEvents, pruneEvents } from '../../src/events/event-log';
+import { appendEvents, endStream, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range } from '../support/event-process';
 

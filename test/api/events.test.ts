@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import { appendEvents, endStream, pruneEvents } from '../../src/events/event-log';
+import { appendEvents, endStream, pruneEvents } from '../../src/events/event-log.repository';
 import type { EventSubscription } from '../../src/events/subscription';
 import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range, sequencesOf, take } from '../support/event-process';

@@ -1,4 +1,4 @@
-import type { CallKind, Grant, UpstreamBudget } from '../../src/upstream/budget';
+import type { CallKind, Grant, UpstreamBudget } from '../../src/upstream/budget.repository';
 import { BudgetHarness } from '../support/budget-harness';
 
 const perMinute = 500;

@@ -1,4 +1,4 @@
-import { pauseByOperator, resumeByOperator } from '../../src/upstream/account-pause';
+import { pauseByOperator, resumeByOperator } from '../../src/upstream/account-pause.repository';
 import { UpstreamError } from '../../src/upstream/provider';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { begin } from '../support/job-scenarios';

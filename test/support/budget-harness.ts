@@ -1,6 +1,6 @@
 import { newId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
-import { UpstreamBudget } from '../../src/upstream/budget';
+import { UpstreamBudget } from '../../src/upstream/budget.repository';
 import { TestDatabase } from './database';
 
 /** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */

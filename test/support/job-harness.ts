@@ -5,15 +5,16 @@ import { ConsentRule } from '../../src/accounts/consent';
 import { QuotaService } from '../../src/accounts/quota.service';
 import { newId } from '../../src/core/ids';
 import { UrlSigner } from '../../src/core/signature';
-import { camelRow } from '../../src/core/sql';
 import { localViewer } from '../../src/core/viewer';
 import type { Database } from '../../src/database/database';
+import { generationKind } from '../../src/generations/generation.job';
 import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobRow } from '../../src/jobs/job';
 import { JobLifecycle } from '../../src/jobs/job.lifecycle';
-import { JobRepository } from '../../src/jobs/job.repository';
-import type { SubmissionEntity } from '../../src/jobs/submission.entity';
+import { findJob, JobRepository } from '../../src/jobs/job.repository';
+import { SubmissionEntity } from '../../src/jobs/submission.entity';
+import { modelKind } from '../../src/models/model.job';
 import { ModelLifecycle } from '../../src/models/model.lifecycle';
 import { ModelService } from '../../src/models/model.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
@@ -196,10 +197,7 @@ export class JobHarness {
 
   /** The job's row; null once it is deleted. */
   async find({ table, id }: Job): Promise<JobRow | null> {
-    const [row] = await this.database.rows<Record<string, unknown>>(`SELECT * FROM ${table} WHERE id = $1`, [
-      id,
-    ]);
-    return row ? camelRow<JobRow>(row) : null;
+    return findJob<JobRow>(this.database, table === 'models' ? modelKind : generationKind, id);
   }
 
   /** The job's row. */
@@ -210,11 +208,8 @@ export class JobHarness {
   /** The ledger entries of a job in order. */
   async ledger({ table, id }: Job): Promise<SubmissionEntity[]> {
     const column = table === 'models' ? 'model_id' : 'generation_id';
-    const rows = await this.database.rows<Record<string, unknown>>(
-      `SELECT * FROM submissions WHERE ${column} = $1 ORDER BY attempt`,
-      [id],
-    );
-    return rows.map((row) => camelRow<SubmissionEntity>(row));
+    const text = `SELECT * FROM submissions WHERE ${column} = $1 ORDER BY attempt`;
+    return this.database.entities(SubmissionEntity, text, [id]);
   }
 
   /** All events of the job's stream. */

@@ -4,7 +4,7 @@ import type { FailpointName } from '../../src/core/failpoint';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import { joinBatches } from '../../src/core/started-batch';
-import { AvatarRepository } from '../../src/generations/avatar.repository';
+import { AvatarAttempts } from '../../src/generations/avatar-attempt.repository';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { GenerationWork } from '../../src/generations/generation.work';
@@ -22,7 +22,7 @@ import { SubmissionWork } from '../../src/jobs/submission.work';
 import { ModelWork } from '../../src/models/model.work';
 import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import type { MediaStore } from '../../src/storage/media-store';
-import { UpstreamBudget } from '../../src/upstream/budget';
+import { UpstreamBudget } from '../../src/upstream/budget.repository';
 import type { Download } from '../../src/upstream/download';
 import type { AvatarProvider } from '../../src/upstream/provider';
 
@@ -154,7 +154,7 @@ export class JobProcess {
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
-      store: new AvatarRepository(database, new GenerationCompletion(store, silence), resultDeadlineMs),
+      store: new AvatarAttempts(database, new GenerationCompletion(store, silence), resultDeadlineMs),
       imageProcessor: new ImageProcessor(createImageSemaphore(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,

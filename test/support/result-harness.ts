@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { createLogger } from '../../src/core/logger';
-import { camelRow } from '../../src/core/sql';
-import type { AvatarEntity } from '../../src/generations/avatar.entity';
+import { AvatarEntity } from '../../src/generations/avatar.entity';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { readObject } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
@@ -105,11 +104,8 @@ export class ResultHarness {
 
   /** The pictures of a generation in order. */
   async avatars({ id }: Job): Promise<AvatarEntity[]> {
-    const rows = await this.jobs.database.rows<Record<string, unknown>>(
-      'SELECT * FROM avatars WHERE generation_id = $1 ORDER BY position',
-      [id],
-    );
-    return rows.map((row) => camelRow<AvatarEntity>(row));
+    const text = 'SELECT * FROM avatars WHERE generation_id = $1 ORDER BY position';
+    return this.jobs.database.entities(AvatarEntity, text, [id]);
   }
 
   async states(job: Job): Promise<string[]> {

@@ -1,5 +1,11 @@
 import type { Sql } from '../core/sql';
-import { acceptKey, endTrial, pauseSubmissions, readPauseReason, type PauseEffect } from './account-pause';
+import {
+  acceptKey,
+  endTrial,
+  pauseSubmissions,
+  readPauseReason,
+  type PauseEffect,
+} from './account-pause.repository';
 import type { PauseReason } from './account.entity';
 import type { UpstreamNotice } from './provider';
 

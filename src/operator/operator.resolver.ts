@@ -1,7 +1,7 @@
 import { FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
 import { ForOperators } from '../graphql/root-scopes';
 import { Operator } from './operator.type';
-import type { Overview } from './overview';
+import type { Overview } from './overview.repository';
 
 /** Queries for operators. */
 @Resolver(() => Operator)

@@ -1,6 +1,6 @@
 import { readGlobalId, toGlobalId } from '../core/ids';
-import { camelRow, type Sql } from '../core/sql';
-import type { SubmissionEntity } from '../jobs/submission.entity';
+import { snakeName, type Sql } from '../core/sql';
+import { SubmissionEntity } from '../jobs/submission.entity';
 import type { Cell } from './printout';
 import { CommandError } from './shell';
 
@@ -33,7 +33,7 @@ export async function listJobs(sql: Sql, table: JobTable, options: JobListOption
   if (!Number.isInteger(limit) || limit < 1 || limit > maxListed) {
     throw new CommandError(`--limit must be a whole number from 1 to ${maxListed}.`);
   }
-  const rows = await sql.rows<Record<string, Cell>>(
+  const rows = await sql.rows<JobFacts>(
     `SELECT ${columns[table]} FROM ${table}
       WHERE ($1::text IS NULL OR owner = $1) AND ($2::text IS NULL OR status = $2)
       ORDER BY id DESC LIMIT $3`,
@@ -44,7 +44,7 @@ export async function listJobs(sql: Sql, table: JobTable, options: JobListOption
 
 /** Returns a job. */
 export async function findJob(sql: Sql, table: JobTable, givenId: string): Promise<JobFacts> {
-  const [row] = await sql.rows<Record<string, Cell>>(`SELECT ${columns[table]} FROM ${table} WHERE id = $1`, [
+  const [row] = await sql.rows<JobFacts>(`SELECT ${columns[table]} FROM ${table} WHERE id = $1`, [
     rowIdOf(table, givenId),
   ]);
   if (!row) throw new CommandError(`There is no ${kinds[table].noun} with this id.`);
@@ -53,11 +53,11 @@ export async function findJob(sql: Sql, table: JobTable, givenId: string): Promi
 
 /** Returns the paid calls of a job, oldest first. */
 export async function submissionsOf(sql: Sql, table: JobTable, givenId: string): Promise<SubmissionEntity[]> {
-  const rows = await sql.rows<Record<string, unknown>>(
+  return sql.entities(
+    SubmissionEntity,
     `SELECT * FROM submissions WHERE ${kinds[table].noun}_id = $1 ORDER BY attempt`,
     [rowIdOf(table, givenId)],
   );
-  return rows.map((row) => camelRow<SubmissionEntity>(row));
 }
 
 /** The row's UUID for a global id or a UUID. */
@@ -73,19 +73,33 @@ function rowIdOf(table: JobTable, givenId: string): string {
 /** SQL: why a queued job is not submitted, if submissions of its account are paused. */
 const waitsFor = (table: JobTable): string =>
   `CASE WHEN status = 'QUEUED' THEN (SELECT 'submissions are paused: ' || string_agg(DISTINCT submit_pause_reason, ', ')
-     FROM upstream_accounts a WHERE a.provider = ${table}.provider AND submit_pause_reason IS NOT NULL) END AS waits_for`;
+     FROM upstream_accounts a WHERE a.provider = ${table}.provider AND submit_pause_reason IS NOT NULL) END AS "waitsFor"`;
 
-const common = `id, owner, provider, status, progress, attempt, polls, tries, failure_code, failure_message, last_error,
-  provider_ref, due_at, deadline_at, created_at, submitted_at, updated_at`;
+const columnsOf = (...properties: string[]): string =>
+  properties.map((name) => `${snakeName(name)} AS "${name}"`).join(', ');
+
+const common = [
+  ...['id', 'owner', 'provider', 'status', 'progress', 'attempt', 'polls', 'tries', 'failureCode'],
+  ...[
+    'failureMessage',
+    'lastError',
+    'providerRef',
+    'dueAt',
+    'deadlineAt',
+    'createdAt',
+    'submittedAt',
+    'updatedAt',
+  ],
+];
 
 const columns = {
-  models: `${common}, ${waitsFor('models')}, type, photo_count, ready_at`,
-  generations: `${common}, ${waitsFor('generations')}, wanted, model_id, completed_at, results_expire_at,
+  models: `${columnsOf(...common)}, ${waitsFor('models')}, ${columnsOf('type', 'photoCount', 'readyAt')}`,
+  generations: `${columnsOf(...common)}, ${waitsFor('generations')},
+    ${columnsOf('wanted', 'modelId', 'completedAt', 'resultsExpireAt')},
     (SELECT count(*)::int FROM avatars WHERE generation_id = generations.id AND status = 'STORED') AS stored`,
 } as const;
 
-function factsOf(table: JobTable, row: Record<string, Cell>): JobFacts {
-  const facts = camelRow<JobFacts>(row);
+function factsOf(table: JobTable, facts: JobFacts): JobFacts {
   const modelId = typeof facts.modelId === 'string' ? toGlobalId('AvatarModel', facts.modelId) : null;
   return {
     ...facts,

@@ -1,5 +1,5 @@
 import { toGlobalId } from '../core/ids';
-import { camelRow, type Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { PauseReason } from '../upstream/account.entity';
 
 interface JobCount {
@@ -101,11 +101,19 @@ async function oldestUncertain(sql: Sql): Promise<UncertainJob | null> {
 }
 
 async function accountStates(sql: Sql): Promise<AccountState[]> {
-  const rows = await sql.rows<Record<string, unknown>>(
-    `SELECT provider, account, paused_until, submit_paused_at AS submissions_paused_at,
-            submit_pause_reason AS submissions_pause_reason, probe_at AS next_check_at, credits_available, credits_seen_at,
+  return sql.rows(
+    `SELECT provider, account, paused_until AS "pausedUntil", submit_paused_at AS "submissionsPausedAt",
+            submit_pause_reason AS "submissionsPauseReason", probe_at AS "nextCheckAt",
+            credits_available AS "creditsAvailable", credits_seen_at AS "creditsSeenAt",
             greatest(cardinality(poll_failing), cardinality(submit_failing), cardinality(reach_failing)) AS failures
        FROM upstream_accounts ORDER BY provider, account`,
   );
-  return rows.map((row) => camelRow<AccountState>(row));
+}
+
+/** The accounts with paused submissions, by provider and reason. */
+export function countPauses(sql: Sql): Promise<{ provider: string; reason: string; count: number }[]> {
+  return sql.rows(
+    `SELECT provider, submit_pause_reason AS reason, count(*)::int AS count FROM upstream_accounts
+      WHERE submit_pause_reason IS NOT NULL GROUP BY provider, submit_pause_reason`,
+  );
 }

@@ -1,0 +1,76 @@
+import type { Sql } from '../core/sql';
+import type { EventKind } from './event.entity';
+import type { StoredEvent } from './stored-event';
+
+/** A page of a stream, read in one statement. */
+export interface EventPage {
+  /** The first events after the position, in order; empty only if there are none. */
+  readonly events: readonly StoredEvent[];
+  /** The last sequence number of the stream; null if the stream does not exist. */
+  readonly head: number | null;
+  /** Whether the stream has ended at its head. */
+  readonly isEnded: boolean;
+}
+
+/** A position in a stream. */
+export interface Place {
+  streamId: string;
+  /** The sequence of the last event before it. */
+  after: number;
+}
+
+interface PageRow {
+  place: number;
+  head: number | null;
+  isEnded: boolean;
+  sequence: number | null;
+  kind: EventKind;
+  subjectId: string;
+  generationId: string | null;
+  payload: Record<string, unknown>;
+  createdAt: Date;
+}
+
+/** Reads the page of each place with up to `limit` events, in one statement. */
+export async function readPages(
+  sql: Sql,
+  places: readonly Place[],
+  limit: number,
+): Promise<(EventPage | undefined)[]> {
+  const rows = await sql.rows<PageRow>(pageStatement, [...parametersOf(places), limit]);
+  const pages: ({ events: StoredEvent[]; head: number | null; isEnded: boolean } | undefined)[] = [];
+  for (const { place, head, isEnded, ...event } of rows) {
+    const page = (pages[place] ??= { events: [], head, isEnded });
+    const { sequence } = event;
+    if (sequence !== null) page.events.push({ ...event, sequence, streamId: places[place]!.streamId });
+  }
+  return pages;
+}
+
+/** The streams that have events after the given places or no longer exist. */
+export async function findBehind(sql: Sql, places: readonly Place[]): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(behindStatement, parametersOf(places));
+  return rows.map(({ id }) => id);
+}
+
+function parametersOf(places: readonly Place[]): [string[], number[]] {
+  return [places.map(({ streamId }) => streamId), places.map(({ after }) => after)];
+}
+
+// The driver returns float8 as a number, bigint as text. float8 represents integers up to 2^53 exactly.
+const pageStatement = `
+  SELECT f.place::int - 1 AS place, s.sequence::float8 AS head, (s.id IS NULL OR s.ended_at IS NOT NULL) AS "isEnded",
+         e.sequence::float8 AS sequence, e.kind, e.subject_id AS "subjectId",
+         e.generation_id AS "generationId", e.payload, e.created_at AS "createdAt"
+    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS f (stream_id, after, place)
+    LEFT JOIN streams s ON s.id = f.stream_id
+    LEFT JOIN LATERAL (
+           SELECT * FROM events WHERE stream_id = f.stream_id AND sequence > f.after ORDER BY sequence LIMIT $3
+         ) e ON true
+   ORDER BY f.place, e.sequence`;
+
+const behindStatement = `
+  SELECT f.stream_id AS id
+    FROM unnest($1::uuid[], $2::bigint[]) AS f (stream_id, after)
+    LEFT JOIN streams s ON s.id = f.stream_id
+   WHERE s.id IS NULL OR s.sequence > f.after`;

@@ -1,0 +1,96 @@
+import { ErasureEntity } from '../accounts/erasure.entity';
+import { admissionMs } from '../accounts/erasure.repository';
+import type { Sql } from '../core/sql';
+import type { Batch } from './erasure-steps';
+
+/**
+ * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
+ * after this time; until then its owner stays locked out.
+ */
+const erasureLeaseMs = 5_000;
+
+/** The statement timeout in milliseconds, as set in database/data-source.ts. */
+const statementMs = 15_000;
+
+/**
+ * The delay between completion and the final check, in milliseconds. The final check removes the owner from the row.
+ * Requests that were admitted before the erasure are refused because of this row until then, and because of their age
+ * afterwards.
+ */
+const finalCheckMs = admissionMs + statementMs;
+
+/** An erasure; `until` is its time in the precision of the database. */
+export type Erasing = ErasureEntity & { owner: string; until: string };
+
+/** Finds an erasure by its receipt. */
+export async function findErasure(sql: Sql, receipt: string): Promise<ErasureEntity | null> {
+  const [erasure] = await sql.entities(ErasureEntity, 'SELECT * FROM erasures WHERE id::text = $1', [
+    receipt,
+  ]);
+  return erasure ?? null;
+}
+
+/** Records an erasure, leased to the caller; returns false if one of the same owner is running. */
+export async function insertErasure(
+  sql: Sql,
+  { id, owner, beganAt }: { id: string; owner: string; beganAt: string },
+): Promise<boolean> {
+  const inserted = await sql.rows(
+    `INSERT INTO erasures (id, owner, erased_at, due_at) VALUES ($1, $2, $3, now() + $4 * interval '1 ms')
+     ON CONFLICT (owner) WHERE completed_at IS NULL DO NOTHING RETURNING id`,
+    [id, owner, beganAt, erasureLeaseMs],
+  );
+  return inserted.length > 0;
+}
+
+/** The id of the owner's running erasure. */
+export async function findRunning(sql: Sql, owner: string): Promise<string | null> {
+  const [erasure] = await sql.rows<{ id: string }>(
+    'SELECT id FROM erasures WHERE owner = $1 AND completed_at IS NULL',
+    [owner],
+  );
+  return erasure?.id ?? null;
+}
+
+/** Claims an erasure whose lease has expired, or whose final check is due. */
+export async function claimErasure(sql: Sql): Promise<string | null> {
+  const [due] = await sql.rows<{ id: string }>(
+    `UPDATE erasures SET due_at = now() + $1 * interval '1 ms'
+      WHERE id = (SELECT id FROM erasures WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING id`,
+    [erasureLeaseMs],
+  );
+  return due?.id ?? null;
+}
+
+/** Locks an erasure; null after its final check. */
+export async function lockErasure(sql: Sql, id: string): Promise<Erasing | null> {
+  const [erasing] = await sql.entities<ErasureEntity, Pick<Erasing, 'owner' | 'until'>>(
+    ErasureEntity,
+    'SELECT *, erased_at::text AS until FROM erasures WHERE id = $1 AND owner IS NOT NULL FOR UPDATE',
+    [id],
+  );
+  return erasing ?? null;
+}
+
+/** Adds the rows of a batch, and renews the lease. */
+export async function countErased(sql: Sql, id: string, counts: Batch['counts']): Promise<void> {
+  const { photos = 0, models = 0, generations = 0, avatars = 0 } = counts;
+  await sql.rows(
+    `UPDATE erasures
+        SET photos = photos + $2, models = models + $3, generations = generations + $4, avatars = avatars + $5,
+            due_at = now() + $6 * interval '1 ms'
+      WHERE id = $1`,
+    [id, photos, models, generations, avatars, erasureLeaseMs],
+  );
+}
+
+/** Called when no rows are left: marks the erasure as complete or, after the final check, removes its owner. */
+export async function closeErasure(sql: Sql, { id, completedAt }: Erasing): Promise<void> {
+  await sql.rows(
+    completedAt === null
+      ? `UPDATE erasures SET completed_at = now(), due_at = now() + $2 * interval '1 ms' WHERE id = $1`
+      : `UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1 AND completed_at < now() - $2 * interval '1 ms'`,
+    [id, finalCheckMs],
+  );
+}

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+
+const src = resolve(__dirname, '../../src');
+
+/** In the order of dependencies: SQL of a folder names its own tables and those of the folders before it. */
+const order = [
+  ...[['core', 'database', 'embedded-postgres', 'events', 'storage', 'upstream', 'images']],
+  ...[['accounts'], ['auth'], ['photos'], ['jobs'], ['models'], ['generations'], ['privacy'], ['operator']],
+  ...[['http', 'poller', 'cli'], ['app']],
+];
+
+/** Files with statements that are not repositories. */
+const otherFiles = [
+  /^app\/http[.]ts$/, // the health check
+  /^core\/leased-rows[.]ts$/, // leases of any table
+  /^(database|embedded-postgres)\//, // migrations and the server itself
+  /^events\/listen-session[.]ts$/, // the check of the connection that listens
+];
+
+/** Tables of later folders that a folder names. */
+const exceptions: Readonly<Record<string, readonly string[]>> = {
+  // A person's account is exported and erased with its keys, while no job of the person is left.
+  accounts: ['api_keys', 'models', 'generations'],
+  // Bytes are deleted unless a row refers to them.
+  storage: ['photos', 'avatars'],
+  // Photos are kept for the jobs that use them, by the rows of these.
+  photos: ['models', 'model_photos', 'generations', 'submissions'],
+};
+
+/** The source without comments. */
+const codeOf = (text: string): string => text.replace(/\/\*[^]*?\*\//g, '').replace(/(^|\s)\/\/ .*$/gm, '');
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.startsWith(join('database', 'migrations')))
+  .map((path) => ({
+    path,
+    folder: path.split('/')[0]!,
+    code: codeOf(readFileSync(join(src, path), 'utf8')),
+  }));
+
+const hasStatement = (code: string): boolean =>
+  /\b(SELECT\s|INSERT INTO\s|UPDATE [a-z$][^;]*\bSET\b|DELETE FROM\s)/.test(code);
+
+/** The folder of each table. */
+const tables = new Map(
+  files.flatMap(({ folder, code }) =>
+    [...code.matchAll(/@Entity\('(\w+)'\)/g)].map(([, table]) => [table!, folder] as const),
+  ),
+);
+
+const tablesIn = (code: string): string[] =>
+  [...code.matchAll(/\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(\w+)/g)]
+    .map(([, name]) => name!)
+    .filter((name) => tables.has(name));
+
+const rank = (folder: string): number => order.findIndex((folders) => folders.includes(folder));
+
+describe('SQL', () => {
+  it('stands in repositories only', () => {
+    const others = files
+      .filter(({ path, code }) => hasStatement(code) && !path.endsWith('.repository.ts'))
+      .map(({ path }) => relative('.', path))
+      .filter((path) => !otherFiles.some((known) => known.test(path)));
+    expect(others).toEqual([]);
+    expect(files.filter(({ path, code }) => path.endsWith('.repository.ts') && !hasStatement(code))).toEqual(
+      [],
+    );
+  });
+
+  it('names only tables of its own folder and of those below it', () => {
+    expect(tables.size).toBeGreaterThan(15);
+    const wrong = files.flatMap(({ path, folder, code }) =>
+      tablesIn(code)
+        .filter((table) => tables.get(table) !== folder && rank(tables.get(table)!) >= rank(folder))
+        .filter((table) => !exceptions[folder]?.includes(table))
+        .map((table) => `${path}: ${table}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('is recognised by this test', () => {
+    expect(hasStatement("sql.rows('SELECT 1')")).toBe(true);
+    expect(hasStatement('sql.rows(`UPDATE ${table} t SET a = 1`)')).toBe(true);
+    expect(hasStatement("lock('FOR UPDATE')")).toBe(false);
+    expect(tablesIn('SELECT a FROM models m JOIN photos p ON true')).toEqual(['models', 'photos']);
+    expect(rank('models')).toBeGreaterThan(rank('jobs'));
+  });
+});
