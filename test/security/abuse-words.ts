@@ -30,6 +30,8 @@ export const instant =
 export const find = 'query ($id: ID!) { model(id: $id) { id } node(id: $id) { id } photo(id: $id) { id } }';
 /** The id of an unknown model. */
 export const noModel = `model_${'0'.repeat(32)}`;
+/** The id of an unknown photo. */
+export const noPhoto = `photo_${'0'.repeat(32)}`;
 /** A placeholder for a READY model of the caller. */
 export const myModel = 'my-model';
 /** A placeholder for a photo of the caller. */

@@ -1,4 +1,4 @@
-import { find, generate, instant, rename, slots, train } from './abuse-words';
+import { find, generate, instant, noModel, noPhoto, rename, slots, train } from './abuse-words';
 
 /** Texts that are expensive for a careless regular expression, or that a message may repeat. */
 export const hostileTexts = {
@@ -49,15 +49,15 @@ export function hostileOperations(text: string): [where: string, operation: Host
     ['a key of an input', { query: train, variables: { input: { type: 'CAT', [text]: 1 } } }],
     ['ids', { query: find, variables: { id: text } }],
     ['a cursor', of('query ($v: String) { models(after: $v) { nodes { id } } }', text)],
-    ['a name', { query: rename, variables: { id: 'x', name: text } }],
+    ['a name', { query: rename, variables: { id: noModel, name: text } }],
     ['a provider', inputOf(train, { type: 'CAT', photoIds: [], provider: text })],
-    ['an idempotencyKey', inputOf(train, { type: 'CAT', photoIds: ['x'], idempotencyKey: text })],
+    ['an idempotencyKey', inputOf(train, { type: 'CAT', photoIds: [noPhoto], idempotencyKey: text })],
     ['a consent', inputOf(train, { type: 'CAT', photoIds: [], consent: { version: text } })],
     ['an address', inputOf(train, { type: 'CAT', photoUrls: [text] })],
     ['a filename', inputOf(slots, { files: [{ filename: text, contentType: 'image/jpeg', byteSize: 1 }] })],
     ['a content type', inputOf(slots, { files: [{ filename: 'a.jpg', contentType: text, byteSize: 1 }] })],
-    ['a prompt', inputOf(instant, { photoId: 'x', prompt: text })],
-    ['a style', inputOf(generate, { modelId: 'x', prompts: [{ style: text }] })],
+    ['a prompt', inputOf(instant, { photoId: noPhoto, prompt: text })],
+    ['a style', inputOf(generate, { modelId: noModel, prompts: [{ style: text }] })],
     ['a confirmation', of('mutation ($v: String!) { deleteMyData(confirm: $v) { __typename } }', text)],
     ['a stream', of('subscription ($v: ID!) { trainingProgress(modelId: $v) { cursor } }', text)],
   ];
