@@ -186,8 +186,9 @@ describe('abuse', () => {
     const before = usedBytes();
     await sendLarge(50);
     owners.alice.close();
-    expect(usedBytes() - before).toBeLessThan(10e6);
-  }, 60_000);
+    // Buffers of closed connections are released with a delay.
+    await until(() => usedBytes() - before < 10e6);
+  }, 90_000);
 });
 
 describe('without introspection', () => {
