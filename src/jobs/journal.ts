@@ -7,15 +7,13 @@ import {
   futimesSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ForeignJournals, removeStale } from './foreign-journals';
 
 const journalEntry = z.object({
   table: z.enum(['models', 'generations']),
@@ -41,26 +39,6 @@ const compactBytes = 1_000_000;
 const maxSettledMs = 3_600_000;
 /** How often a process renews the lock on its file, in milliseconds. */
 const renewMs = 2_000;
-/** A file of another process that has been unchanged for this long is orphaned. Milliseconds. */
-const defaultOrphanedMs = 10_000;
-/**
- * Files of version 0.1.0, whose processes do not renew them, are removed when unchanged for this long.
- * Milliseconds.
- */
-const staleMs = 86_400_000;
-
-const ownName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
-/** `submissions-<host>-<pid>.ndjson` */
-const legacyName = /^submissions-.+-\d+\.ndjson$/;
-
-/** A file of another process, as last observed. */
-interface ForeignFile {
-  version: string;
-  /** By this process's monotonic clock, in milliseconds. */
-  sinceMs: number;
-  isRead: boolean;
-}
-
 /**
  * Stores the ids of paid jobs on disk before anything else is done with them: one JSON line each, appended and
  * synced, so that neither a crash of this process nor of the database loses one. A line `{"settled": …}` marks an
@@ -79,7 +57,7 @@ interface ForeignFile {
  */
 export class Journal {
   private readonly open = new Map<string, JournalEntry>();
-  private readonly foreign = new Map<string, ForeignFile>();
+  private readonly foreign: ForeignJournals;
   /** Keys of open entries that other processes wrote. */
   private readonly foreignOpen = new Set<string>();
   /** Keys of foreign entries that have been settled: their file is read a second time when it is orphaned. */
@@ -100,8 +78,10 @@ export class Journal {
    */
   constructor(
     private readonly folder: string,
-    private readonly orphanedMs = defaultOrphanedMs,
-  ) {}
+    orphanedMs?: number,
+  ) {
+    this.foreign = new ForeignJournals(folder, orphanedMs);
+  }
 
   /** Entries that the database may not have yet, of this process and of others. */
   get unsettled(): readonly JournalEntry[] {
@@ -111,7 +91,7 @@ export class Journal {
   /** Reads the files of other processes and creates a file with all unsettled entries. */
   start(): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    for (const name of this.foreignNames()) this.read(join(this.folder, name));
+    for (const path of this.foreign.list(this.path)) this.read(path);
     this.create();
     this.renewals = setInterval(() => this.renew(), renewMs).unref();
   }
@@ -122,10 +102,9 @@ export class Journal {
    */
   adopt(): void {
     if (this.file === null) return;
-    const orphaned = this.foreignNames().filter((name) => this.isOrphaned(name));
-    const adopted = orphaned.filter((name) => ownName.test(name)).flatMap((name) => this.take(name));
-    const legacy = orphaned.filter((name) => legacyName.test(name)).map((name) => join(this.folder, name));
-    for (const path of [...adopted, ...legacy]) this.read(path);
+    const { adopted, legacy } = this.foreign.adopt(this.path);
+    const orphaned = [...adopted, ...legacy];
+    for (const path of orphaned) this.read(path);
     if (orphaned.length > 0 && this.open.size > 0) this.replace();
     for (const path of adopted) rmSync(path, { force: true });
     for (const path of legacy) removeStale(path);
@@ -247,41 +226,6 @@ export class Journal {
     rmSync(before, { force: true });
   }
 
-  private foreignNames(): string[] {
-    return readdirSync(this.folder).filter(
-      (name) => (ownName.test(name) || legacyName.test(name)) && join(this.folder, name) !== this.path,
-    );
-  }
-
-  /** Whether a file has been unchanged for long enough and has not been read since. */
-  private isOrphaned(name: string): boolean {
-    const stat = statSync(join(this.folder, name), { throwIfNoEntry: false });
-    if (!stat) return false;
-    const version = `${stat.mtimeMs}/${stat.size}`;
-    const seen = this.foreign.get(name);
-    const nowMs = performance.now();
-    if (seen?.version !== version) {
-      this.foreign.set(name, { version, sinceMs: nowMs, isRead: false });
-      return false;
-    }
-    if (seen.isRead || nowMs - seen.sinceMs < this.orphanedMs) return false;
-    seen.isRead = legacyName.test(name);
-    return true;
-  }
-
-  /** Renames a file, so that its process finds it missing. Takes nothing if another process renamed it first. */
-  private take(name: string): string[] {
-    const taken = join(this.folder, `submissions.${randomUUID()}.ndjson`);
-    this.foreign.delete(name);
-    try {
-      renameSync(join(this.folder, name), taken);
-      return [taken];
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
-  }
-
   private read(path: string): void {
     for (const line of textOf(path).split('\n')) {
       const entry = parsed(line);
@@ -307,11 +251,6 @@ function syncFolder(path: string): void {
   const folder = openSync(path, 'r');
   fsyncSync(folder);
   closeSync(folder);
-}
-
-function removeStale(path: string): void {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat && Date.now() - stat.mtimeMs > staleMs) rmSync(path, { force: true });
 }
 
 /** Empty if another starting process has adopted the file and removed it. */

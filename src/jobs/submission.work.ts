@@ -1,5 +1,4 @@
 import { admitWrite } from '../accounts/erasure.repository';
-import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Claimed } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -8,21 +7,14 @@ import type { StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import type { AccountWork } from './account.work';
-import { neverSubmittedFailure, refusedFailure, type Failure } from './failure';
-import {
-  queueDeadlineMs,
-  type JobKind,
-  type JobMove,
-  type JobRow,
-  type JobSteps,
-  type Preparation,
-} from './job';
+import { neverSubmittedFailure, type Failure } from './failure';
+import { type JobKind, type JobMove, type JobRow, type JobSteps, type Preparation } from './job';
 import { endJob, failing } from './job-end';
 import type { JobRepository } from './job.repository';
-import { retryWhileUnavailable } from './retry-while-unavailable';
 import type { Settlement } from './settlement';
 import { SubmissionQueue } from './submission-queue';
 import { openAttempt } from './submission.repository';
+import { beforeDeadline, bestEffort, CallNotMade, UnacceptedCalls } from './unaccepted-calls';
 import { UncertainJobs } from './uncertain-jobs';
 
 export interface SubmissionWorkDeps {
@@ -46,13 +38,6 @@ export interface SubmissionWorkDeps {
 /** The delay before a new paid call while the id of an earlier one is not yet in the database. */
 const backlogDelayMs = 2_000;
 /**
- * The initial wait, in addition to the upstream's Retry-After, after "later" or after a call that could not be
- * sent. It doubles with each failure of the job; with jitter it is always more than a second.
- */
-const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
-const maxWaitMs = 300_000;
-
-/**
  * The submission protocol, the only code that makes paid calls, for trainings and generations: intent, attempt,
  * commit, call, store.
  *
@@ -63,10 +48,12 @@ const maxWaitMs = 300_000;
  */
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
+  private readonly unaccepted: UnacceptedCalls;
   private readonly queues = new Map<JobKind, SubmissionQueue>();
 
   constructor(private readonly deps: SubmissionWorkDeps) {
     this.uncertain = new UncertainJobs(deps);
+    this.unaccepted = new UnacceptedCalls(deps);
   }
 
   /**
@@ -132,7 +119,7 @@ export class SubmissionWork {
     await failpoint('submission:before-call');
     const answer = await this.call(preparation.call, beganMs);
     await failpoint('submission:answered');
-    if (answer instanceof UpstreamError) await this.notAccepted(steps, calling, claimedAt, answer);
+    if (answer instanceof UpstreamError) await this.unaccepted.handle(steps, calling, claimedAt, answer);
     else await this.accepted(steps, calling, answer);
   }
 
@@ -151,7 +138,7 @@ export class SubmissionWork {
   }
 
   private returnCall(): Promise<void> {
-    return this.bestEffort(() => this.deps.budget.release('submit', 1));
+    return bestEffort(this.deps.logger, () => this.deps.budget.release('submit', 1));
   }
 
   /**
@@ -203,81 +190,9 @@ export class SubmissionWork {
       correlationId,
       creditsAvailable,
     });
-    await this.bestEffort(() => this.deps.budget.answered('submit', notice));
-    await this.bestEffort(() => this.deps.account.answered(true));
-  }
-
-  private async notAccepted(
-    steps: JobSteps,
-    row: JobRow,
-    claimedAt: Date,
-    error: UpstreamError,
-  ): Promise<void> {
-    if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
-    this.deps.logger.warn(
-      {
-        id: row.id,
-        attempt: row.attempt,
-        outcome: error.outcome,
-        status: error.status,
-        correlationId: error.notice.correlationId,
-      },
-      error instanceof CallNotMade
-        ? 'a paid call was not made, since the process was suspended before it'
-        : `the upstream did not accept a ${steps.kind.noun}`,
-    );
-    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
-    switch (error.outcome) {
-      case 'LATER':
-      case 'NOT_SENT': {
-        const tries = row.tries + 1;
-        const retryAfterMs = error.retryAfterMs ?? 0;
-        const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
-        const set = { status: 'QUEUED', tries, lastError: error.message };
-        const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
-        return retryWhileUnavailable(() =>
-          endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
-        );
-      }
-      case 'REFUSED':
-        return this.refused(steps, row, claimedAt, error);
-      case 'UNKNOWN':
-        return retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
-    }
-  }
-
-  /** Records a call without an answer, or with "later", for the calls of other jobs. */
-  private async recordFailure({ id }: JobRow, error: UpstreamError): Promise<void> {
-    const { account, budget } = this.deps;
-    await this.bestEffort(() => account.answered(false));
-    // It says nothing about the upstream.
-    if (error instanceof CallNotMade) return this.returnCall();
-    const failures = [{ jobId: id, isUnreachable: error.outcome === 'NOT_SENT' }];
-    await this.bestEffort(() =>
-      error.outcome === 'LATER' ? budget.pause(error.retryAfterMs ?? 0) : budget.failed('submit', failures),
-    );
-  }
-
-  /**
-   * A refusal of the account pauses submissions and requeues the job at its position; any other refusal fails the
-   * job.
-   */
-  private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
-    const { account, budget } = this.deps;
-    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
-    await this.bestEffort(() => budget.answered('submit', error.notice));
-    if (await account.refused(error, row.tries)) {
-      const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
-      const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
-      return retryWhileUnavailable(() =>
-        endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
-      );
-    }
-    await this.bestEffort(() => account.answered(false));
-    const why = refusedFailure(error.refusal, error.message);
-    return retryWhileUnavailable(() =>
-      endJob(this.deps, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
-    );
+    const { account, budget, logger } = this.deps;
+    await bestEffort(logger, () => budget.answered('submit', notice));
+    await bestEffort(logger, () => account.answered(true));
   }
 
   private fail(
@@ -288,26 +203,4 @@ export class SubmissionWork {
   ): Promise<void> {
     return endJob(this.deps, steps, row, failing(hold, why));
   }
-
-  /** The job's row matters more than the budget: an error of the budget must not hide the answer. */
-  private async bestEffort(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.deps.logger.warn({ err: error }, 'the budget could not be updated');
-    }
-  }
-}
-
-/** The process was suspended before the call, so the call was not made. */
-class CallNotMade extends UpstreamError {}
-
-/** The delay of a requeued job, at most 0: it is due since it was queued, so it keeps its position. */
-function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
-  return deadlineAt ? Math.min(0, deadlineAt.getTime() - queueDeadlineMs - now.getTime()) : 0;
-}
-
-/** Limits a delay to the row's deadline, so that the job ends on time. */
-function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
-  return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
 }

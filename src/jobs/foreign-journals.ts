@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A file of another process that has been unchanged for this long is orphaned. Milliseconds. */
+const defaultOrphanedMs = 10_000;
+/**
+ * Files of version 0.1.0, whose processes do not renew them, are removed when unchanged for this long.
+ * Milliseconds.
+ */
+const staleMs = 86_400_000;
+
+const ownName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
+/** `submissions-<host>-<pid>.ndjson` */
+const legacyName = /^submissions-.+-\d+\.ndjson$/;
+
+/** A file of another process, as last observed. */
+interface ForeignFile {
+  version: string;
+  /** By this process's monotonic clock, in milliseconds. */
+  sinceMs: number;
+  isRead: boolean;
+}
+
+/** The journal files of other processes in a folder. A file that its process no longer renews is orphaned. */
+export class ForeignJournals {
+  private readonly seen = new Map<string, ForeignFile>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly orphanedMs = defaultOrphanedMs,
+  ) {}
+
+  /** The paths of all files except the caller's own. */
+  list(ownPath: string): string[] {
+    return this.names(ownPath).map((name) => join(this.folder, name));
+  }
+
+  /**
+   * Renames orphaned files, so that their processes find them missing, and returns their new paths. Files of version
+   * 0.1.0 are not renamed; each version of one is returned once.
+   */
+  adopt(ownPath: string): { adopted: string[]; legacy: string[] } {
+    const orphaned = this.names(ownPath).filter((name) => this.isOrphaned(name));
+    return {
+      adopted: orphaned.filter((name) => ownName.test(name)).flatMap((name) => this.rename(name)),
+      legacy: orphaned.filter((name) => legacyName.test(name)).map((name) => join(this.folder, name)),
+    };
+  }
+
+  private names(ownPath: string): string[] {
+    return readdirSync(this.folder).filter(
+      (name) => (ownName.test(name) || legacyName.test(name)) && join(this.folder, name) !== ownPath,
+    );
+  }
+
+  /** Whether a file has been unchanged for long enough and has not been read since. */
+  private isOrphaned(name: string): boolean {
+    const stat = statSync(join(this.folder, name), { throwIfNoEntry: false });
+    if (!stat) return false;
+    const version = `${stat.mtimeMs}/${stat.size}`;
+    const seen = this.seen.get(name);
+    const nowMs = performance.now();
+    if (seen?.version !== version) {
+      this.seen.set(name, { version, sinceMs: nowMs, isRead: false });
+      return false;
+    }
+    if (seen.isRead || nowMs - seen.sinceMs < this.orphanedMs) return false;
+    seen.isRead = legacyName.test(name);
+    return true;
+  }
+
+  /** Returns no path if another process renamed the file first. */
+  private rename(name: string): string[] {
+    const path = join(this.folder, `submissions.${randomUUID()}.ndjson`);
+    this.seen.delete(name);
+    try {
+      renameSync(join(this.folder, name), path);
+      return [path];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+}
+
+/** Removes a file of version 0.1.0 that has been unchanged for a day. */
+export function removeStale(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat && Date.now() - stat.mtimeMs > staleMs) rmSync(path, { force: true });
+}

@@ -1,0 +1,124 @@
+import { backoffMs } from '../core/clock';
+import type { Logger } from '../core/logger';
+import type { Transactions } from '../core/sql';
+import type { UpstreamBudget } from '../upstream/budget.repository';
+import { UpstreamError } from '../upstream/provider';
+import type { AccountWork } from './account.work';
+import { refusedFailure } from './failure';
+import { queueDeadlineMs, type JobRow, type JobSteps } from './job';
+import { endJob, failing } from './job-end';
+import type { JobRepository } from './job.repository';
+import { retryWhileUnavailable } from './retry-while-unavailable';
+import type { Settlement } from './settlement';
+
+export interface UnacceptedCallsDeps {
+  database: Transactions;
+  store: JobRepository;
+  settlement: Settlement;
+  budget: UpstreamBudget;
+  account: AccountWork;
+  logger: Logger;
+}
+
+/**
+ * The initial wait, in addition to the upstream's Retry-After, after "later" or after a call that could not be
+ * sent. It doubles with each failure of the job; with jitter it is always more than a second.
+ */
+const firstWaitMs = { LATER: 1_500, NOT_SENT: 5_000 };
+const maxWaitMs = 300_000;
+
+/** The process was suspended before the call, so the call was not made. */
+export class CallNotMade extends UpstreamError {}
+
+/** What follows from a paid call that was refused, postponed, not sent, or whose outcome is unknown. */
+export class UnacceptedCalls {
+  constructor(private readonly deps: UnacceptedCallsDeps) {}
+
+  /** Handles an answer that does not accept the call of a SUBMITTING row. */
+  async handle(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+    if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
+    this.deps.logger.warn(
+      {
+        id: row.id,
+        attempt: row.attempt,
+        outcome: error.outcome,
+        status: error.status,
+        correlationId: error.notice.correlationId,
+      },
+      error instanceof CallNotMade
+        ? 'a paid call was not made, since the process was suspended before it'
+        : `the upstream did not accept a ${steps.kind.noun}`,
+    );
+    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    switch (error.outcome) {
+      case 'LATER':
+      case 'NOT_SENT': {
+        const tries = row.tries + 1;
+        const retryAfterMs = error.retryAfterMs ?? 0;
+        const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
+        const set = { status: 'QUEUED', tries, lastError: error.message };
+        const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
+        return retryWhileUnavailable(() =>
+          endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
+        );
+      }
+      case 'REFUSED':
+        return this.refused(steps, row, claimedAt, error);
+      case 'UNKNOWN':
+        return retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
+    }
+  }
+
+  /** Records a call without an answer, or with "later", for the calls of other jobs. */
+  private async recordFailure({ id }: JobRow, error: UpstreamError): Promise<void> {
+    const { account, budget } = this.deps;
+    await bestEffort(this.deps.logger, () => account.answered(false));
+    // It says nothing about the upstream.
+    if (error instanceof CallNotMade) return bestEffort(this.deps.logger, () => budget.release('submit', 1));
+    const failures = [{ jobId: id, isUnreachable: error.outcome === 'NOT_SENT' }];
+    await bestEffort(this.deps.logger, () =>
+      error.outcome === 'LATER' ? budget.pause(error.retryAfterMs ?? 0) : budget.failed('submit', failures),
+    );
+  }
+
+  /**
+   * A refusal of the account pauses submissions and requeues the job at its position; any other refusal fails the
+   * job.
+   */
+  private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+    const { account, budget } = this.deps;
+    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    await bestEffort(this.deps.logger, () => budget.answered('submit', error.notice));
+    if (await account.refused(error, row.tries)) {
+      const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
+      const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
+      return retryWhileUnavailable(() =>
+        endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
+      );
+    }
+    await bestEffort(this.deps.logger, () => account.answered(false));
+    const why = refusedFailure(error.refusal, error.message);
+    return retryWhileUnavailable(() =>
+      endJob(this.deps, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
+    );
+  }
+}
+
+/** The job's row matters more than the budget: an error of the budget must not hide the answer. */
+export async function bestEffort(logger: Logger, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    logger.warn({ err: error }, 'the budget could not be updated');
+  }
+}
+
+/** The delay of a requeued job, at most 0: it is due since it was queued, so it keeps its position. */
+function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
+  return deadlineAt ? Math.min(0, deadlineAt.getTime() - queueDeadlineMs - now.getTime()) : 0;
+}
+
+/** Limits a delay to the row's deadline, so that the job ends on time. */
+export function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
+  return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
+}
