@@ -24,15 +24,18 @@ export interface LeasedTable<Row> {
   readonly set?: string;
 }
 
+/** Identifies a claim. It is stored in the column `lease`, and every write of the worker requires that it is still there. */
+export type FencingToken = string;
+
 /** The columns of every leased table. */
 export interface LeasedRow {
   id: string;
   owner: string;
-  lease: string | null;
+  lease: FencingToken | null;
 }
 
 /** A claimed row with its fencing token, and the database's time of the claim. */
-export type Claimed<Row> = Row & { lease: string; claimedAt: Date };
+export type Claimed<Row> = Row & { lease: FencingToken; claimedAt: Date };
 
 /** What a claim returns with each row; the only row has no lease if the walk from owner to owner found none. */
 interface ClaimColumns {
@@ -138,7 +141,7 @@ export class LeasedRows<Row extends LeasedRow> {
    * Renews the row's lease until `work` has ended. A failed renewal is only logged: if the lease expires, another worker
    * claims the row, and the fencing token rejects late writes of this one.
    */
-  async hold<Result>(row: { id: string; lease: string }, work: () => Promise<Result>): Promise<Result> {
+  async hold<Result>(row: Pick<Claimed<Row>, 'id' | 'lease'>, work: () => Promise<Result>): Promise<Result> {
     this.held.set(row.lease + row.id, row.lease);
     this.renewals ??= setInterval(() => void this.renewHeld(), this.options.leaseMs / 3).unref();
     try {
@@ -153,7 +156,11 @@ export class LeasedRows<Row extends LeasedRow> {
    * Returns a row without having processed it.
    * @param set - SQL: additional assignments
    */
-  async release({ id, lease }: { id: string; lease: string }, dueInMs: number, set?: string): Promise<void> {
+  async release(
+    { id, lease }: Pick<Claimed<Row>, 'id' | 'lease'>,
+    dueInMs: number,
+    set?: string,
+  ): Promise<void> {
     await this.sql.rows(
       `UPDATE ${this.spec.table} SET lease = NULL, due_at = now() + $3 * interval '1 ms'${set ? `, ${set}` : ''}
         WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL`,
