@@ -36,13 +36,16 @@ export function photosOf(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
   );
 }
 
-/** Locks an owner's photos in a fixed order, to prevent deadlocks, and keeps their bytes if they have any. */
+/**
+ * Locks an owner's photos in a fixed order, to prevent deadlocks, and keeps their bytes. If one of them is purged, the
+ * transaction must be rolled back.
+ */
 export async function holdPhotos(sql: Sql, owner: string, ids: readonly string[]): Promise<PhotoEntity[]> {
   if (ids.length === 0) return [];
   return sql.entities(
     PhotoEntity,
     `WITH locked AS (SELECT id FROM photos WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE)
-     UPDATE photos SET purge_at = CASE WHEN status = 'PURGED' THEN purge_at END
+     UPDATE photos SET purge_at = NULL
        FROM locked WHERE photos.id = locked.id
      RETURNING photos.*`,
     [ids, owner],

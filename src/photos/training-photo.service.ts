@@ -69,7 +69,7 @@ export class TrainingPhotoService {
 
   /**
    * Keeps the photos of the viewer's job for a retry, until {@link releaseAfterTraining}.
-   * @returns how many are kept; the others have been deleted or purged
+   * @returns how many are kept; the others have been deleted or purged, and the transaction must be rolled back
    */
   async holdForRetry(sql: Sql, viewer: Viewer, jobId: string): Promise<number> {
     const ids = (await photosOf(sql, jobId)).map(({ id }) => id);
