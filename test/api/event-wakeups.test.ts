@@ -30,12 +30,12 @@ describe('wake-ups', () => {
   let observer: EventProcess;
   const running: Wakeups[] = [];
 
-  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; ear: TopicListener }> => {
+  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; listener: TopicListener }> => {
     const wakeups = new Wakeups({ url, logger });
-    const ear = new TopicListener(wakeups);
+    const listener = new TopicListener(wakeups);
     running.push(wakeups);
     await wakeups.start();
-    return { wakeups, ear };
+    return { wakeups, listener };
   };
 
   const notified = (payload: string): Promise<unknown> =>
@@ -60,12 +60,12 @@ describe('wake-ups', () => {
     const id = newId();
     here.wakeups.announce({ streams: [id], work: true });
     here.wakeups.announce({ streams: [id], work: true, topics: ['revoked:1'] });
-    await until(() => there.ear.topics.length === 1 && third.ear.topics.length === 1);
+    await until(() => there.listener.topics.length === 1 && third.listener.topics.length === 1);
     there.wakeups.announce({ topics: ['end'] });
-    await until(() => here.ear.topics.includes('end'));
-    for (const { ear } of [here, there, third]) {
-      expect(ear).toMatchObject({ streams: [id], work: 1, everything: 0 });
-      expect(ear.topics.filter((topic) => topic !== 'end')).toEqual(['revoked:1']);
+    await until(() => here.listener.topics.includes('end'));
+    for (const { listener } of [here, there, third]) {
+      expect(listener).toMatchObject({ streams: [id], work: 1, everything: 0 });
+      expect(listener.topics.filter((topic) => topic !== 'end')).toEqual(['revoked:1']);
     }
   });
 
@@ -74,9 +74,11 @@ describe('wake-ups', () => {
     const ids = range(1, 5_000).map(() => newId());
     const topics = range(1, 50).map((n) => `${n}`.padEnd(200, '\u0001'));
     here.wakeups.announce({ streams: ids, topics });
-    await until(() => there.ear.streams.length >= ids.length && there.ear.topics.length >= topics.length);
-    expect(there.ear.streams.sort()).toEqual(ids.sort());
-    expect(there.ear.topics.sort()).toEqual(topics.sort());
+    await until(
+      () => there.listener.streams.length >= ids.length && there.listener.topics.length >= topics.length,
+    );
+    expect(there.listener.streams.sort()).toEqual(ids.sort());
+    expect(there.listener.topics.sort()).toEqual(topics.sort());
   });
 
   it('become one wake-up for everything when there are too many to list', async () => {
@@ -85,8 +87,8 @@ describe('wake-ups', () => {
       streams: range(1, 10_001).map(() => newId()),
       topics: range(1, 1_001).map((n) => `topic ${n}`),
     });
-    await until(() => there.ear.everything > 0 && there.ear.topics.length > 0);
-    expect(there.ear).toMatchObject({ everything: 1, streams: [], topics: [everyTopic] });
+    await until(() => there.listener.everything > 0 && there.listener.topics.length > 0);
+    expect(there.listener).toMatchObject({ everything: 1, streams: [], topics: [everyTopic] });
   });
 
   it('reject a topic that is too long before sending', async () => {
@@ -97,14 +99,14 @@ describe('wake-ups', () => {
   });
 
   it('reach the other listeners although one throws', async () => {
-    const { wakeups, ear } = await started();
+    const { wakeups, listener } = await started();
     wakeups.onWork(() => {
       throw new Error('a listener of no use');
     });
     const second = new TopicListener(wakeups);
     wakeups.announce({ work: true });
     await until(() => second.work === 1);
-    expect(ear.work).toBe(1);
+    expect(listener.work).toBe(1);
   });
 
   it('ignore foreign notifications on the channel', async () => {
@@ -112,16 +114,16 @@ describe('wake-ups', () => {
     for (const payload of ['', 'not JSON', '[]', '{"from":1}', '{"from":"x","streams":7}'])
       await notified(payload);
     here.wakeups.announce({ work: true });
-    await until(() => there.ear.work === 1);
-    expect(there.ear).toMatchObject({ streams: [], everything: 0, topics: [] });
+    await until(() => there.listener.work === 1);
+    expect(there.listener).toMatchObject({ streams: [], everything: 0, topics: [] });
   });
 
   it('are sent before the service stops', async () => {
     const [here, there] = [await started(), await started()];
     here.wakeups.announce({ topics: ['last words'] });
     await here.wakeups.stop();
-    await until(() => there.ear.topics.length === 1);
-    expect(here.ear.topics).toEqual(['last words']);
+    await until(() => there.listener.topics.length === 1);
+    expect(here.listener.topics).toEqual(['last words']);
   });
 
   it('wake everything after a reconnect, and send pending announcements', async () => {
@@ -131,11 +133,11 @@ describe('wake-ups', () => {
     await proxy.close();
     const id = newId();
     here.wakeups.announce({ streams: [id], topics: ['meanwhile'] });
-    await until(() => here.ear.streams.length === 1);
+    await until(() => here.listener.streams.length === 1);
     await proxy.open();
-    await until(() => here.ear.everything > 0 && there.ear.topics.length > 0);
-    expect(here.ear).toMatchObject({ everything: 1, work: 1, topics: ['meanwhile', everyTopic] });
-    expect(there.ear).toMatchObject({ streams: [id], topics: ['meanwhile'], everything: 0 });
+    await until(() => here.listener.everything > 0 && there.listener.topics.length > 0);
+    expect(here.listener).toMatchObject({ everything: 1, work: 1, topics: ['meanwhile', everyTopic] });
+    expect(there.listener).toMatchObject({ streams: [id], topics: ['meanwhile'], everything: 0 });
     await here.wakeups.stop();
     await proxy.close();
   });
@@ -143,10 +145,10 @@ describe('wake-ups', () => {
   it('detect a silently dead connection', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
-    const { wakeups, ear } = await started(proxy.url);
+    const { wakeups, listener } = await started(proxy.url);
     proxy.silence();
-    await until(() => ear.everything > 0);
-    expect(ear).toMatchObject({ everything: 1, work: 1, topics: [everyTopic] });
+    await until(() => listener.everything > 0);
+    expect(listener).toMatchObject({ everything: 1, work: 1, topics: [everyTopic] });
     await wakeups.stop();
     await proxy.close();
   });
@@ -156,7 +158,7 @@ describe('wake-ups', () => {
     await proxy.open();
     await proxy.close();
     const wakeups = new Wakeups({ url: proxy.url, logger });
-    const ear = new TopicListener(wakeups);
+    const listener = new TopicListener(wakeups);
     await expect(wakeups.start()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await proxy.open();
     await Promise.all([wakeups.start(), wakeups.start()]);
@@ -164,7 +166,7 @@ describe('wake-ups', () => {
     await proxy.close();
     await wakeups.start();
     await proxy.open();
-    await until(() => ear.everything === 1);
+    await until(() => listener.everything === 1);
     await Promise.all([wakeups.stop(), wakeups.stop()]);
     await proxy.close();
   });

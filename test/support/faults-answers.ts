@@ -33,18 +33,18 @@ export async function runWithAnswerFaults(environment: FaultsEnvironment, row: A
   const end = [job.status, job.failure?.code].filter(Boolean).join(' ');
   const paid = (await environment.paid()) - paidBefore;
   const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
-  const shown = await pictureProblems(environment, row, id);
+  const avatarProblems = await pictureProblems(environment, row, id);
   await environment.clearFaults();
   if (row.isLate) await ending(environment, row.kind, id, ({ status }) => status === 'COMPLETED');
-  const found = [
+  const problems = [
     ...(end === row.end ? [] : [`It ended ${end}, not ${row.end}.`]),
     ...(paid === 1 ? [] : [`It was paid ${paid} times.`]),
     ...(grown <= 100 ? [] : [`The gateway's memory grew by ${Math.round(grown)} MB.`]),
-    ...shown,
+    ...avatarProblems,
     ...(await alertProblems(environment, row, metricBefore)),
     ...(await findViolations(environment)),
   ];
-  if (found.length > 0) throw new Error(found.join('\n'));
+  if (problems.length > 0) throw new Error(problems.join('\n'));
 }
 
 async function metricOf(environment: FaultsEnvironment, { metric }: AnswerRow): Promise<number> {
@@ -57,11 +57,11 @@ async function pictureProblems(
   id: string,
 ): Promise<string[]> {
   if (row.kind === 'training') return [];
-  const shown = await environment.client.avatars(id);
-  const wanted = row.avatars ?? 0;
-  const opened = await Promise.all(shown.map(async ({ url }) => (await fetch(url)).status));
+  const avatars = await environment.client.avatars(id);
+  const expected = row.avatars ?? 0;
+  const opened = await Promise.all(avatars.map(async ({ url }) => (await fetch(url)).status));
   return [
-    ...(shown.length === wanted ? [] : [`There are ${shown.length} avatars, not ${wanted}.`]),
+    ...(avatars.length === expected ? [] : [`There are ${avatars.length} avatars, not ${expected}.`]),
     ...opened.filter((status) => status !== 200).map((status) => `A picture is answered with ${status}.`),
   ];
 }

@@ -59,8 +59,8 @@ export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCe
   const ended = await ending(environment, cell.kind, job.id);
   await checkOutcome(environment, cell, ended, (await environment.paid()) - paidBefore);
   if (ended.status === 'FAILED') await retryAndPay(environment, cell.kind, ended);
-  const found = await findViolations(environment);
-  if (found.length > 0) throw new Error(found.join('\n'));
+  const violations = await findViolations(environment);
+  if (violations.length > 0) throw new Error(violations.join('\n'));
 }
 
 /** @returns `reached` resolves when the job has reached the point of the cell */
@@ -146,6 +146,6 @@ async function checkEvidence(
       WHERE coalesce(model_id, generation_id) = $1 AND attempt = 1`,
     [rowId(job.id)],
   );
-  const wanted = kind !== 'generation' && end !== 'resubmitted' && paid > 0;
-  if (first?.fetched !== wanted) throw new Error(`The evidence says fetched: ${String(first?.fetched)}.`);
+  const expected = kind !== 'generation' && end !== 'resubmitted' && paid > 0;
+  if (first?.fetched !== expected) throw new Error(`The evidence says fetched: ${String(first?.fetched)}.`);
 }

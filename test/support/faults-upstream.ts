@@ -58,8 +58,8 @@ export async function runWithFault(environment: FaultsEnvironment, row: CallRow)
   const grown = ((await environment.gateway.memory()).peak - peak) / 1e6;
   if (grown > 100) throw new Error(`The gateway's memory grew by ${Math.round(grown)} MB.`);
   if (row.end === 'unknown') await retryAndPay(environment, kind, job);
-  const found = await findViolations(environment);
-  if (found.length > 0) throw new Error(found.join('\n'));
+  const violations = await findViolations(environment);
+  if (violations.length > 0) throw new Error(violations.join('\n'));
 }
 
 /** Resets and returns the peak memory of the gateway. */
@@ -93,10 +93,10 @@ async function checkOutcome(
     outcomes: calls.map(({ outcome }) => outcome).join(),
     isUnsure: states.includes('UNCERTAIN'),
   };
-  const wanted = expectedOf(row);
-  if (JSON.stringify(facts) !== JSON.stringify(wanted)) {
+  const expected = expectedOf(row);
+  if (JSON.stringify(facts) !== JSON.stringify(expected)) {
     throw new Error(
-      `Expected ${JSON.stringify(wanted)}, received ${JSON.stringify(facts)}: ${states.join(' → ')}.`,
+      `Expected ${JSON.stringify(expected)}, received ${JSON.stringify(facts)}: ${states.join(' → ')}.`,
     );
   }
   checkCalls(row, calls);

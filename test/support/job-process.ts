@@ -54,7 +54,7 @@ export interface ProcessContext {
 /** No wake-ups in these tests. */
 const silence = { announce: () => undefined };
 
-const inHand = new AsyncLocalStorage<JobProcess>();
+const current = new AsyncLocalStorage<JobProcess>();
 const armed = Symbol.for('likeness.failpoint');
 
 /** A promise that never settles: the process is blocked. */
@@ -264,12 +264,12 @@ export class JobProcess {
     if (this.interlude?.point !== point) return;
     const { happens } = this.interlude;
     this.interlude = null;
-    await inHand.exit(happens);
+    await current.exit(happens);
   }
 
   /** Work of a killed process ends without an error. */
   private async run(work: () => Promise<unknown>): Promise<void> {
-    const pass = inHand
+    const pass = current
       .run(this, async () => endOf(await work()))
       .catch((error: unknown) => {
         if (!this.isDead) throw error;
@@ -291,6 +291,6 @@ async function endOf(result: unknown): Promise<void> {
 /** Enables failpoints for the processes of this test file. */
 export function armFailpoints(): void {
   Object.assign(globalThis, {
-    [armed]: (point: FailpointName) => inHand.getStore()?.reach(point),
+    [armed]: (point: FailpointName) => current.getStore()?.reach(point),
   });
 }

@@ -161,11 +161,11 @@ export class JobSimulation {
     const [open] = this.open.length > 0 ? this.open.splice(number % this.open.length, 1) : [];
     if (!open) return;
     const { call, held, pass } = open;
-    const said = endOf(call.isExecuted, response);
+    const ending = endOf(call.isExecuted, response);
     // Certain responses are retried for a minute during a database outage, so the database is reconnected.
-    if (said !== 'accept' && said !== 'duplicate') call.by.isCutOff = false;
+    if (ending !== 'accept' && ending !== 'duplicate') call.by.isCutOff = false;
     call.by.crashAt(crash);
-    held.answer(this.responseOf(call, said));
+    held.answer(this.responseOf(call, ending));
     await pass;
     call.by.crashAt(null);
     this.replaceIfDead(this.processes.indexOf(call.by));
@@ -219,9 +219,9 @@ export class JobSimulation {
       () => null,
       (error: unknown) => (error as { code?: string }).code ?? String(error),
     );
-    const wanted = refusalOf(op, before);
-    if (refusal !== wanted)
-      this.violations.push(`${op} of what is ${before?.status}: ${refusal}, and not ${wanted}`);
+    const expected = refusalOf(op, before);
+    if (refusal !== expected)
+      this.violations.push(`${op} of what is ${before?.status}: ${refusal}, and not ${expected}`);
     if (refusal === null) noteChange(job, op, before);
   }
 

@@ -175,15 +175,15 @@ export class ScriptedProvider implements AvatarProvider {
   checks = 0;
   /** Awaited when a paid call has arrived, before its response starts. */
   onCall: (call: PaidCall) => Promise<void> = () => Promise.resolve();
-  private readonly fates: ScriptedResponse[] = [];
+  private readonly responses: ScriptedResponse[] = [];
   private readonly held: HeldCall[] = [];
   private readonly states = new Map<string, PollAnswer>();
   /** The number of polls of each reference. */
   readonly polls = new Map<string, number>();
 
   /** Scripts the next paid calls, in order. */
-  next(...fates: ScriptedResponse[]): void {
-    this.fates.push(...fates);
+  next(...responses: ScriptedResponse[]): void {
+    this.responses.push(...responses);
   }
 
   /** Leaves the next paid call open. */
@@ -206,7 +206,7 @@ export class ScriptedProvider implements AvatarProvider {
 
   /** Removes the scripts of calls that have not arrived. */
   unscript(): void {
-    this.fates.length = 0;
+    this.responses.length = 0;
   }
 
   /** Clears the script and the recorded requests. */
@@ -257,7 +257,7 @@ export class ScriptedProvider implements AvatarProvider {
 
   private async paid(call: PaidCall): Promise<Accepted> {
     this.calls.push(call);
-    const response = this.fates.shift() ?? accepts();
+    const response = this.responses.shift() ?? accepts();
     await this.onCall(call);
     return response();
   }
