@@ -24,11 +24,11 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
       const { filename, ...avatar } = await avatars.show(params.id!, sizeOf(params.size!), query);
       return { ...avatar, fileName: filename, cacheControl: avatarCaching };
     }),
-    mediaRoute('/media/photos/:file', async ({ params, query }) => {
+    mediaRoute('/media/photos/:file', ({ params, query }) => {
       const id = params.file!.replace(/\.jpg$/, '');
       return photoFile(id, (range) => photos.openForViewer(id, query, range));
     }),
-    mediaRoute('/upstream/photos/:job/:attempt/:file', async ({ params, query }) => {
+    mediaRoute('/upstream/photos/:job/:attempt/:file', ({ params, query }) => {
       const { photoId, ...call } = paidCallIn(params);
       return photoFile(photoId, (range) => trainingPhotos.openForUpstream(photoId, call, query, range));
     }),

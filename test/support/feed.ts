@@ -35,6 +35,9 @@ interface Result {
   errors?: readonly unknown[];
 }
 
+/** The maximum delay of a timer, which makes a longer one fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
 /** Collects the results of a subscription; `T` is the type of its one field. */
 export class Feed<T> {
   readonly messages: T[] = [];
@@ -122,7 +125,7 @@ export class Feed<T> {
   private async wait(holds: () => boolean, limitMs = 20_000): Promise<void> {
     const deadline = Date.now() + limitMs;
     while (!holds()) {
-      const leftMs = deadline - Date.now();
+      const leftMs = Math.min(deadline - Date.now(), maxTimerMs);
       if (leftMs <= 0)
         throw new Error(`No matching event was received: ${JSON.stringify([this.messages, this.end])}`);
       await new Promise<void>((resolve) => {

@@ -6,9 +6,12 @@ import type { RangeRequest } from '../../storage/media-store';
  * @returns undefined for the whole file: no header, not a single byte range, or the file has changed
  */
 export function readRange(headers: IncomingHttpHeaders, etag: string): RangeRequest | undefined {
-  const ifRange = headers['if-range'];
-  if (headers.range === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(headers.range.trim());
+  const { range, 'if-range': ifRange = etag } = headers;
+  return range === undefined || ifRange !== etag ? undefined : parseRange(range.trim());
+}
+
+function parseRange(text: string): RangeRequest | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(text);
   if (!match) return undefined;
   const [first, last] = [match[1]!, match[2]!];
   if (first === '') return last === '' ? undefined : { suffix: Number(last) };

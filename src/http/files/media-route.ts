@@ -33,7 +33,7 @@ export interface MediaRequest {
  * Finds an image.
  * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
  */
-export type FindMedia = (request: MediaRequest) => Promise<MediaFile>;
+export type FindMedia = (request: MediaRequest) => Promise<MediaFile> | MediaFile;
 
 /**
  * Sends images under a path like `/media/avatars/:id/:variant`, with byte ranges and conditional requests. The signed URL
