@@ -215,10 +215,10 @@ function photoFetchMs(config: Config): number {
   return isLocalUrl(config.PICSART_BASE_URL) ? 0 : picsartFacts(1, []).photoFetchMs;
 }
 
-/** Whether a lost paid call was accepted is decided by photo fetches, so photos must be reachable for the whole fetch window. */
 /** A paid call is written up to so long after it has begun, which delays the photo fetches: see upstream/http-exchange.ts. */
 const maxWriteDelayMs = 20_000;
 
+/** Whether a lost paid call was accepted is decided by photo fetches, so photos must be reachable for the whole fetch window. */
 function evidenceRules(config: Config): Rule[] {
   const { UPSTREAM, PICSART_BASE_URL, PUBLIC_URL, UNCERTAIN_GRACE } = config;
   const isReal = UPSTREAM === 'picsart' && !isLocalUrl(PICSART_BASE_URL);

@@ -22,7 +22,7 @@ export const GenerationStatusEnum = {
 registerEnumType(GenerationStatusEnum, {
   name: 'GenerationStatus',
   description:
-    'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a PARTIAL or FAILED one may change by a retry or a late result.',
+    'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a late result may change PARTIAL and FAILED, and a retry FAILED.',
   valuesConfig: {
     QUEUED: { description: 'Accepted; nothing has been charged.' },
     SUBMITTING: { description: 'The request to the avatar service is being made.' },

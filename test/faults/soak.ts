@@ -143,19 +143,19 @@ async function figures(soak: Soak, startMs: number, settledMs: number): Promise<
   return [
     [
       'requested jobs',
-      `${jobs} in ${minutes} minutes, the last one over ${Math.round((settledMs - startMs) / 1_000)} s after the first`,
+      `${jobs} in ${minutes} minutes, the last one ended ${Math.round((settledMs - startMs) / 1_000)} s after the first`,
     ],
     ...ends.map(({ end, count }): [string, string] => [`… that ended ${end}`, String(count)]),
     ['paid by the upstream', `${counts.trainings} trainings, ${counts.generations} generations`],
     [
       'calls to the upstream',
-      `${all}, of which ${soak.schedule.total} went wrong (${((100 * soak.schedule.total) / all).toFixed(1)} %) in ${soak.schedule.faults.size} ways`,
+      `${all}, of which ${soak.schedule.total} had a fault (${((100 * soak.schedule.total) / all).toFixed(1)} %) in ${soak.schedule.faults.size} kinds`,
     ],
     ['gateways killed', String(soak.kills)],
-    ['a mutation’s answer, asking again included', `${at(0.5)} (median), ${at(0.99)} (99 of 100)`],
+    ['response time of a mutation, repetitions included', `${at(0.5)} (median), ${at(0.99)} (99 of 100)`],
     [
       'memory of the gateway that was not killed',
-      `${megabytes(median(soak.memory.slice(0, third)))} in the first third, ${megabytes(median(soak.memory.slice(-third)))} in the last, ${megabytes(peak)} at most`,
+      `${megabytes(median(soak.memory.slice(0, third)))} in the first third, ${megabytes(median(soak.memory.slice(-third)))} in the last, ${megabytes(peak)} maximum`,
     ],
   ];
 }
@@ -177,7 +177,7 @@ async function main(): Promise<void> {
     await settle(soak);
     const table = await figures(soak, startMs, Date.now());
     const broken = await findViolations(soak.environment);
-    const rows = [...table, ['promises broken', String(broken.length)]];
+    const rows = [...table, ['violations', String(broken.length)]];
     process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n${broken.join('\n')}\n`);
     if (broken.length > 0) process.exitCode = 1;
   } finally {

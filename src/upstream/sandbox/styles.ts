@@ -1,6 +1,6 @@
 import type { ProviderStyle } from '../provider';
 
-/** The styles of the sandbox; each id is implemented in looks.ts. */
+/** The styles of the sandbox; each id is implemented in src/sandbox/picture.ts. */
 export const sandboxStyles: readonly ProviderStyle[] = [
   {
     id: 'realistic',
