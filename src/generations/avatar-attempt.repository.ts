@@ -94,7 +94,8 @@ export class AvatarAttempts {
         await this.discard(sql, attempt);
         return false;
       }
-      await this.refuseDuplicate(sql, row.id);
+      // An id proves whose picture it is, and so do the bytes of the damaged picture itself.
+      if (row.resultRef === null && row.sha256 !== stored.sha256) await this.refuseDuplicate(sql, row.id);
       if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
       await this.appendEvent(sql, row, stored);
       await this.completion.updateProgress(sql, row.generationId);

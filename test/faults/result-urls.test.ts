@@ -1,3 +1,4 @@
+import { markDamaged } from '../../src/generations/avatar.repository';
 import type { UpstreamResult } from '../../src/upstream/provider';
 import { resultDeadlineMs } from '../support/job-process';
 import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
@@ -220,5 +221,32 @@ describe('the URL of a finished picture', () => {
     for (const name of ['a', 'b']) harness.host.set(bare(name, 1).url!, picture);
     await harness.tryAgain();
     expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+  });
+
+  it('stores equal pictures that the upstream delivered as two, from fresh URLs that are matched by id', async () => {
+    const job = await withoutUrls(entry('a', 1), entry('b', 1));
+    const picture = fileOf(await paint('#357'));
+    for (const name of ['a', 'b']) harness.host.set(entry(name, 2).url!, picture);
+    await harness.says(job, done(entry('a', 2), entry('b', 2)));
+    await harness.tryAgain(3);
+    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+  });
+
+  it('repairs a damaged picture from a fresh URL although another one is equal', async () => {
+    const job = await harness.finished(bare('a', 1), bare('b', 1));
+    const picture = fileOf(await paint('#357'));
+    for (const name of ['a', 'b']) {
+      harness.host.set(bare(name, 1).url!, picture);
+      harness.host.set(bare(name, 2).url!, picture);
+    }
+    await harness.tryAgain();
+    const [damaged] = await harness.avatars(job);
+    await markDamaged(harness.jobs.database, damaged!);
+    await harness.says(job, done(bare('a', 2), bare('b', 2)));
+    await harness.tryAgain(3);
+    expect(await harness.avatars(job)).toMatchObject([
+      { status: 'STORED', damagedAt: null, dueAt: null },
+      { status: 'STORED' },
+    ]);
   });
 });
