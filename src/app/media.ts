@@ -53,7 +53,7 @@ function paidCallIn(params: Readonly<Record<string, string>>): {
   attempt: number;
   photoId: string;
 } {
-  const [jobId, photoId, attempt] = [params.job!, params.file!.replace(/\.jpg$/, ''), Number(params.attempt)];
-  if (!uuid.test(jobId) || !uuid.test(photoId) || !Number.isSafeInteger(attempt)) throw notFound('photo');
-  return { jobId, attempt, photoId };
+  const [jobId, photoId, attempt] = [params.job!, params.file!.replace(/\.jpg$/, ''), params.attempt!];
+  if (!uuid.test(jobId) || !uuid.test(photoId) || !/^\d{1,9}$/.test(attempt)) throw notFound('photo');
+  return { jobId, attempt: Number(attempt), photoId };
 }

@@ -174,7 +174,10 @@ function problemOf(photo: PhotoEntity | undefined): Failure | null {
 /** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
 function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): NewResult[] {
   const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
-  return results.map(({ id: ref, url }, position) => {
+  const ids = results.map(({ id }) => id);
+  return results.map(({ id, url }, position) => {
+    // An id that several entries share identifies none of them.
+    const ref = ids.indexOf(id) === ids.lastIndexOf(id) ? id : undefined;
     const { style = 'unknown', prompt = null } = wanted[position] ?? wanted.at(-1) ?? {};
     return { id: newId(), position, style, prompt, ref, url };
   });

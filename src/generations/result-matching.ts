@@ -36,18 +36,28 @@ export function matchResults(
     pictures.every(({ position }, row) => (identified[row] ?? position) === position);
   // A picture that is missing although the answer has ids, or is empty, does not exist upstream.
   const absent = (ref: string | null): null | undefined =>
-    ids.every((id) => id !== null) && (ref !== null || results.length === 0) ? null : undefined;
+    ids.every((id) => id !== null) && (ref === null ? results.length === 0 : !ids.includes(ref))
+      ? null
+      : undefined;
   return pictures.map(({ position, resultRef }, row) => {
     const index = identified[row] ?? (isInOrder ? position : results.length);
     const result = results[index];
-    const isOwn = result && (result.id === undefined || isIdOf(result.id, resultRef, refs));
+    const isSameAddress = byAddress[row] === index;
+    const isOwn = result && isIdOf(result.id, { ref: resultRef, refs, isSameAddress });
     return isOwn ? result.url : absent(resultRef);
   });
 }
 
-/** Whether an id may belong to a picture: it is the picture's, or neither the picture's nor another one's is known. */
-function isIdOf(id: string, ref: string | null, refs: readonly (string | null)[]): boolean {
-  return ref === null ? !refs.includes(id) : ref === id;
+/**
+ * Whether an entry with this id may be a picture's: it is the picture's id, or neither the picture's nor another one's
+ * is known. A picture with an id is found in an entry without one by its URL only.
+ */
+function isIdOf(
+  id: string | undefined,
+  known: { ref: string | null; refs: readonly (string | null)[]; isSameAddress: boolean },
+): boolean {
+  if (known.ref === null) return id === undefined || !known.refs.includes(id);
+  return id === undefined ? known.isSameAddress : id === known.ref;
 }
 
 /** For each key of a picture the index of the result with this key, if no other picture and no other result has it. */

@@ -13,7 +13,7 @@ import { findSource, listResults, storeUrls } from './result.repository';
 export interface ResultUrlsDeps {
   sql: Sql;
   provider: AvatarProvider;
-  budget: Pick<UpstreamBudget, 'take' | 'pause'>;
+  budget: Pick<UpstreamBudget, 'take' | 'pause' | 'answered' | 'failed'>;
   timeoutMs: number;
 }
 
@@ -56,26 +56,34 @@ export class ResultUrls {
     if (source?.providerRef == null || source.provider !== provider.name) return 'gone';
     const { granted } = await budget.take('poll', 1);
     if (granted === 0) return 'unknown';
-    const results = await this.resultsOf({ modelRef: source.modelRef, ref: source.providerRef });
-    return typeof results === 'string' ? results : this.keep(picture.generationId, results);
+    const ref = { modelRef: source.modelRef, ref: source.providerRef };
+    const results = await this.resultsOf(picture.generationId, ref);
+    return typeof results === 'string' ? results : this.keep(picture.generationId, ref, results);
   }
 
-  private async resultsOf(ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
+  private async resultsOf(jobId: string, ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
     const { budget, provider, timeoutMs } = this.deps;
     try {
       const answer = await provider.generation(ref, AbortSignal.timeout(timeoutMs));
+      await budget.answered('poll', answer.notice);
       return answer.state === 'DONE' ? answer.results : 'unknown';
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       if (error.outcome === 'LATER') await budget.pause(error.retryAfterMs ?? 0);
+      else if (error.outcome === 'REFUSED') await budget.answered('poll', error.notice);
+      else await budget.failed('poll', [{ jobId, isUnreachable: error.status === undefined }]);
       return error.refusal === 'NOT_FOUND' ? 'gone' : 'unknown';
     }
   }
 
   /** Stores the URLs of the pictures that are found in the answer. */
-  private async keep(generationId: string, results: readonly UpstreamResult[]): Promise<Answers> {
+  private async keep(
+    generationId: string,
+    { ref }: GenerationRef,
+    results: readonly UpstreamResult[],
+  ): Promise<Answers> {
     const { sql } = this.deps;
-    const rows = await listResults(sql, generationId);
+    const rows = await listResults(sql, generationId, ref);
     const urls = matchResults(rows, results, rows[0]?.count ?? 0);
     const fresh = rows.flatMap(({ id }, index) => (urls[index] ? [{ id, url: urls[index] }] : []));
     await storeUrls(sql, fresh);

@@ -76,13 +76,13 @@ export interface CountedResult extends RecordedResult {
   count: number;
 }
 
-/** The recorded pictures of a generation. */
-export function listResults(sql: Sql, generationId: string): Promise<CountedResult[]> {
+/** The recorded pictures of a generation; none if it has been submitted again since and has another reference. */
+export function listResults(sql: Sql, generationId: string, providerRef: string): Promise<CountedResult[]> {
   return sql.rows(
     `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
             coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count
-       FROM avatars a JOIN generations g ON g.id = a.generation_id WHERE g.id = $1`,
-    [generationId],
+       FROM avatars a JOIN generations g ON g.id = a.generation_id WHERE g.id = $1 AND g.provider_ref = $2`,
+    [generationId, providerRef],
   );
 }
 

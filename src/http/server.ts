@@ -191,6 +191,7 @@ export class HttpServer {
       const headers = this.options.origins.preflightHeaders(request.headers, match.allowed);
       response.writeHead(204, { allow: match.allowed.join(', '), ...headers }).end();
     } else {
+      await this.options.onRefused?.(path, 'path');
       const message = `Method ${method} not allowed. Use ${match.allowed.join(' or ')}.`;
       answerJson(response, 405, { code: 'INVALID_INPUT', message }, { allow: match.allowed.join(', ') });
     }

@@ -85,16 +85,16 @@ const upstreamPath = (photoId: string, { jobId, attempt }: PaidCall): string =>
 /** The part of a path that only URLs of photos for the upstream have. */
 const upstreamPrefix = '/upstream/photos/';
 
-/** A photo's path for the upstream, also below a path that a proxy added. */
-const upstreamPattern = /\/upstream\/photos\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/(\d{1,9})\//;
+/** The call in a photo's path for the upstream, also if a proxy added, removed or encoded a part of the path. */
+const paidCallPattern = /([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\/|%2f)+(\d{1,9})(?:\/|%2f)/i;
 
 /**
  * Reads the paid call from the path of a request that the server does not pass on.
  * @returns `unclear` for a photo's path that does not show the call, null for other paths
  */
 export function readPaidCall(path: string): PaidCall | 'unclear' | null {
-  const [, jobId, attempt] = upstreamPattern.exec(path) ?? [];
-  if (jobId !== undefined) return { jobId, attempt: Number(attempt) };
+  const [, jobId, attempt] = paidCallPattern.exec(path) ?? [];
+  if (jobId !== undefined) return { jobId: jobId.toLowerCase(), attempt: Number(attempt) };
   return path.includes(upstreamPrefix) ? 'unclear' : null;
 }
 

@@ -144,6 +144,8 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
   it.each<[string, string | null, number, (path: string) => string]>([
     ['with a Host header that is refused', 'photos.example', 403, (path) => path],
     ['with a path that is not found', null, 404, (path) => `/likeness${path}`],
+    ['with a path that has lost its beginning', null, 404, (path) => path.replace('/upstream/photos', '')],
+    ['with an encoded path', null, 404, (path) => `/${encodeURIComponent(path.slice(1))}`],
     [
       'with a Host header that is refused, and without the job',
       'photos.example',
@@ -165,6 +167,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
     expect(await fetchThroughProxy('photos.example', ofOtherCall)).toBe(403);
     expect(await fetchThroughProxy('photos.example', () => '/graphql')).toBe(403);
     expect(await fetchThroughProxy(null, () => '/x/upstream/photos/1.jpg')).toBe(404);
+    expect(await fetchThroughProxy(null, (path) => path.replace(/\/1\//, '/99999999999/'))).toBe(404);
     expect(await ending(environment, 'training', id)).toMatchObject({ ...unknown, attempt: 2 });
     expect(posts()).toHaveLength(2);
   });

@@ -1,5 +1,5 @@
 import { markDamaged } from '../../src/generations/avatar.repository';
-import type { UpstreamResult } from '../../src/upstream/provider';
+import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
 import { resultDeadlineMs } from '../support/job-process';
 import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
 import { done } from '../support/scripted-provider';
@@ -247,6 +247,56 @@ describe('the URL of a finished picture', () => {
     expect(await harness.avatars(job)).toMatchObject([
       { status: 'STORED', damagedAt: null, dueAt: null },
       { status: 'STORED' },
+    ]);
+  });
+
+  it('is not replaced by position for a picture with an id when the fresh answer has no ids', async () => {
+    const job = await withoutUrls(entry('a', 1), entry('b', 1));
+    await harness.says(job, done(bare('b', 2), bare('a', 2)));
+    await harness.tryAgain();
+    expect(await urls(job)).toEqual([entry('a', 1).url, entry('b', 1).url]);
+  });
+
+  it('is not that of the attempt before a retry whose answer arrives late', async () => {
+    const job = await withoutUrls(bare('a', 1), bare('b', 1));
+    await harness.says(job, done(bare('a', 1), bare('b', 1)));
+    await harness.tryAgain();
+    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.tryAgain();
+    const isAsked = new Promise<() => void>((asked) => {
+      jest.spyOn(harness.jobs.provider, 'generation').mockImplementationOnce(async () => {
+        await new Promise<void>((release) => {
+          asked(release);
+        });
+        return done(bare('a', 2), bare('b', 2)) as UpstreamState;
+      });
+    });
+    await harness.untilDue();
+    const fetching = harness.worker.storePictures();
+    const release = await isAsked;
+    await harness.jobs.retry(job);
+    const other = harness.jobs.process();
+    await other.submit('generations');
+    await harness.says(job, done(bare('c', 1), bare('d', 1)));
+    await harness.jobs.untilDue(job);
+    await other.poll('generations');
+    release();
+    await fetching;
+    expect(await urls(job)).toEqual([bare('c', 1).url, bare('d', 1).url]);
+  });
+
+  it('ends the pause of an upstream that failed when it is requested by the trial call and answered', async () => {
+    const { database } = harness.jobs;
+    const job = await withoutUrls(bare('a', 1));
+    await database.rows(
+      `UPDATE upstream_accounts SET reach_failing_since = now() - interval '1 min', reach_open_until = now() - interval '1 s',
+              reach_failing = ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 5))`,
+    );
+    await harness.says(job, done(bare('a', 2)));
+    await harness.tryAgain();
+    expect(await urls(job)).toEqual([bare('a', 2).url]);
+    expect(await database.rows('SELECT reach_failing AS failing FROM upstream_accounts')).toEqual([
+      { failing: [] },
     ]);
   });
 });
