@@ -235,7 +235,11 @@ describe('an error that the program does not handle', () => {
       const { id } = await order(environment, 'generation');
       const failed = environment.gateway;
       expect(await failed.fail(how)).toBe(1);
-      const [line] = failed.said(/^uncaught error; the process exits$/, 'fatal');
+      const [line] = await eventually(
+        'a fatal log line',
+        async () => failed.said(/^uncaught error; the process exits$/, 'fatal'),
+        (lines) => lines.length > 0,
+      );
       expect(line).toMatchObject({ err: { message: 'an error that no code handles' } });
       await environment.restartGateway();
       await ending(environment, 'generation', id);

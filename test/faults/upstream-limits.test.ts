@@ -177,7 +177,11 @@ describe('deadlines', () => {
     const isExpired = ({ failure }: Job): boolean => failure?.code === 'RESULT_EXPIRED';
     const expired = await ending(environment, 'generation', id, isExpired);
     expect(expired).toMatchObject({ status: 'FAILED', failure: { code: 'RESULT_EXPIRED', retryable: true } });
-    expect(environment.gateway.said(/less than a quarter of its time left/, 'warn')).not.toEqual([]);
+    await eventually(
+      'a warning',
+      async () => environment.gateway.said(/less than a quarter of its time left/, 'warn'),
+      (lines) => lines.length > 0,
+    );
     expect(await environment.gateway.metric('likeness_results_late_total')).toBeGreaterThan(0);
     expect(await environment.gateway.metric('likeness_results_lost_total')).toBeGreaterThan(0);
     expect(await findViolations(environment)).toEqual([]);
