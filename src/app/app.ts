@@ -14,20 +14,18 @@ import { Wakeups } from '../events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
-import { startSandbox, type Sandbox } from '../sandbox/sandbox';
+import type { Sandbox } from '../sandbox/sandbox';
 import { prepareDataDirectory } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
 import { signingSecrets } from '../storage/signing-secret';
 import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
-import { PicsartProvider } from '../upstream/picsart/picsart-provider';
-import type { AvatarProvider } from '../upstream/provider';
-import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
 import { createAuth } from './auth';
 import { makeFeatures } from './features';
 import { createHttpServers } from './http';
 import { createMetrics } from './metrics';
+import { openUpstream } from './upstream';
 import { makeWork } from './workers';
 
 /** A running gateway. */
@@ -161,38 +159,6 @@ async function startDatabase(dataDir: string, logger: Logger, shutdown: Shutdown
   // After a crash the database keeps running and is reused at the next start; a regular stop ends it.
   shutdown.onStop(() => keeper.stop(), true);
   return keeper.url;
-}
-
-async function openUpstream(
-  config: Config,
-  dataDir: string,
-  logger: Logger,
-  shutdown: Shutdown,
-): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
-  const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
-  if (config.UPSTREAM === 'picsart') {
-    const {
-      PICSART_BASE_URL: baseUrl,
-      PICSART_BALANCE_URL: balanceUrl,
-      PICSART_API_KEY: apiKey = '',
-    } = config;
-    const provider = new PicsartProvider({
-      ...limits,
-      name: 'picsart',
-      baseUrl,
-      balanceUrl,
-      apiKey,
-      speed: 1,
-    });
-    shutdown.onStop(() => provider.stop());
-    return { provider, sandbox: null };
-  }
-  const speed = config.SANDBOX_SPEED;
-  const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
-  shutdown.onStop(() => sandbox.stop());
-  const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
-  shutdown.onStop(() => provider.stop());
-  return { provider, sandbox };
 }
 
 /** Like Promise.all, but waits until both have settled, so that a failure does not leave a startup running. */

@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import type { Shutdown } from '../core/shutdown';
+import { startSandbox, type Sandbox } from '../sandbox/sandbox';
+import { PicsartProvider } from '../upstream/picsart/picsart-provider';
+import type { AvatarProvider } from '../upstream/provider';
+import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
+
+/** Constructs the provider that `UPSTREAM` names, and starts the sandbox if that is the upstream. */
+export async function openUpstream(
+  config: Config,
+  dataDir: string,
+  logger: Logger,
+  shutdown: Shutdown,
+): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
+  const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
+  if (config.UPSTREAM === 'picsart') {
+    const {
+      PICSART_BASE_URL: baseUrl,
+      PICSART_BALANCE_URL: balanceUrl,
+      PICSART_API_KEY: apiKey = '',
+    } = config;
+    const provider = new PicsartProvider({
+      ...limits,
+      name: 'picsart',
+      baseUrl,
+      balanceUrl,
+      apiKey,
+      speed: 1,
+    });
+    shutdown.onStop(() => provider.stop());
+    return { provider, sandbox: null };
+  }
+  const speed = config.SANDBOX_SPEED;
+  const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
+  shutdown.onStop(() => sandbox.stop());
+  const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
+  shutdown.onStop(() => provider.stop());
+  return { provider, sandbox };
+}
