@@ -1,5 +1,6 @@
 import { newId } from '../core/ids';
-import { erasedOwner, inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import { erasedOwner, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 

@@ -1,5 +1,6 @@
 import { newId } from '../core/ids';
-import { inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { QuotaReservationEntity } from './quota-reservation.entity';
 

@@ -1,4 +1,5 @@
-import { erasedOwner, inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import { erasedOwner, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { ApiKeyEntity } from './api-key.entity';
 

@@ -76,3 +76,42 @@ export function notFound(what: string, field = 'id'): DomainError {
   const message = `There is no ${what} with this id. Check the id; the ${what} may have been deleted.`;
   return new DomainError('NOT_FOUND', message, { field });
 }
+
+/** Maximum length of client or upstream text in an error message, in characters. */
+const maxExcerptLength = 200;
+
+/** Shortens a text for an error message or a log: its beginning and end, joined by `…`. */
+export function excerpt(text: string, maxLength: number = maxExcerptLength): string {
+  if (text.length <= maxLength) return text;
+  const tailLength = Math.floor(maxLength / 3);
+  return `${text.slice(0, maxLength - tailLength - 1)}…${text.slice(-tailLength)}`;
+}
+
+/** The maximum number of causes of an error that are inspected. */
+const maxInspectedCauses = 20;
+
+/** Whether an error or one of its causes is EMFILE (process limit) or ENFILE (system limit): no file descriptor is left. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const pending = [error];
+  for (let inspected = 0; inspected < maxInspectedCauses && pending.length > 0; inspected += 1) {
+    const next = pending.shift();
+    if (!(next instanceof Error)) continue;
+    const { code, cause, errors, originalError } = next as Error & Partial<Record<string, unknown>>;
+    if (code === 'EMFILE' || code === 'ENFILE') return true;
+    pending.push(
+      cause,
+      originalError,
+      ...(Array.isArray(errors) ? (errors as unknown[]).slice(0, maxInspectedCauses) : []),
+    );
+  }
+  return false;
+}
+
+/** The client's error when the process has no file descriptor left. */
+export function outOfDescriptors(cause: unknown): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'The server has too many open connections and files. Retry in a few seconds.',
+    { cause },
+  );
+}

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
 import type { EntityClass, Sql } from './sql';
-import { emptyBatch, type StartedBatch } from './started-batch';
 
 /**
  * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
@@ -59,6 +58,29 @@ export interface ClaimOptions {
   only?: Readonly<Record<string, string>>;
   /** The worker's slots. Owners that use many get fewer rows than owners that use few. */
   slots?: Pick<OwnerShares, 'free' | 'byOwner'>;
+}
+
+/** The work that one run of a periodic task has started. */
+export interface StartedBatch {
+  /** The number of claimed rows; above 0 the next run may follow immediately. */
+  started: number;
+  /** Settles when the work on these rows has ended, which may be after later runs. */
+  ended: Promise<unknown>;
+  /** Minimum pause before the next run, in milliseconds. Wake-ups do not shorten it. */
+  restMs?: number;
+}
+
+/** The result of a run without due work. */
+export const emptyBatch: StartedBatch = { started: 0, ended: Promise.resolve() };
+
+/** Combines batches: the result has ended when all of them have. */
+export function joinBatches(...batches: readonly StartedBatch[]): StartedBatch {
+  const rests = batches.flatMap(({ restMs }) => (restMs === undefined ? [] : [restMs]));
+  return {
+    started: batches.reduce((sum, { started }) => sum + started, 0),
+    ended: Promise.all(batches.map(({ ended }) => ended)),
+    ...(rests.length > 0 && { restMs: Math.min(...rests) }),
+  };
 }
 
 /** The number of free slots if the caller has no limit on slots. */

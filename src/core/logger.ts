@@ -1,5 +1,4 @@
 import { pino, type DestinationStream, type Logger, type LevelWithSilent } from 'pino';
-import { loggableError } from './loggable-error';
 
 export type { Logger } from 'pino';
 
@@ -34,4 +33,33 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
     redact: { paths: secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[hidden]' },
   };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** Maximum number of causes in a logged error. */
+const maxCauses = 3;
+
+/**
+ * Converts an error for the log. Omits properties that libraries add (SQL statement, parameters, row, request), because
+ * they may contain a prompt, a password or a signature.
+ */
+export function loggableError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: typeof error };
+  const { name, message, stack } = error;
+  const { code } = error as { code?: unknown };
+  const causes = causesOf(error);
+  return {
+    name,
+    message,
+    ...(typeof code === 'string' && { code }),
+    stack,
+    ...(causes.length > 0 && { cause: causes.join(' < ') }),
+  };
+}
+
+function causesOf(error: Error): string[] {
+  const causes: string[] = [];
+  for (let { cause } = error; cause instanceof Error && causes.length < maxCauses; cause = cause.cause) {
+    causes.push(`${cause.name}: ${cause.message}`);
+  }
+  return causes;
 }

@@ -1,4 +1,5 @@
-import { inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 

@@ -1,5 +1,5 @@
 import { notFound } from '../core/errors';
-import { mapIterator } from '../core/map-iterator';
+import { mapIterator } from '../core/iterators';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { StreamPosition } from '../events/event-log.repository';

@@ -1,9 +1,6 @@
 import { GraphQLError, isValueNode, Kind, type ASTNode, type GraphQLFormattedError } from 'graphql';
-import { isOutOfDescriptors, outOfDescriptors } from '../core/descriptors';
-import { DomainError } from '../core/errors';
-import { excerpt } from '../core/excerpt';
-import { loggableError } from '../core/loggable-error';
-import type { Logger } from '../core/logger';
+import { isOutOfDescriptors, outOfDescriptors, DomainError, excerpt } from '../core/errors';
+import { loggableError, type Logger } from '../core/logger';
 import { inputPath } from './input-path';
 
 /**

@@ -1,7 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
-import { isOutOfDescriptors, outOfDescriptors } from '../core/descriptors';
-import { DomainError } from '../core/errors';
-import { loggableError } from '../core/loggable-error';
+import { isOutOfDescriptors, outOfDescriptors, DomainError } from '../core/errors';
+import { loggableError } from '../core/logger';
 import { maskedMessage } from '../graphql/errors';
 import { discardRest } from './body';
 import type { Exchange } from './exchange';

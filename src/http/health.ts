@@ -1,7 +1,6 @@
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
-import { loggableError } from '../core/loggable-error';
-import type { Logger } from '../core/logger';
+import { loggableError, type Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
 import { answerJson, answerText } from './answers';
 import type { Exchange, Route } from './exchange';

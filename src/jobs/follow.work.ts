@@ -1,11 +1,10 @@
+import { Batcher } from '../core/batcher';
 import { withSignal } from '../core/clock';
-import { Collector } from '../core/collector';
 import { failpoint } from '../core/failpoint';
-import type { Claimed, LeasedRows } from '../core/leased-rows';
+import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
-import { emptyBatch, type StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import {
   UpstreamError,
@@ -55,7 +54,7 @@ interface Polling {
   rows: LeasedRows<JobRow>;
   slots: OwnerShares;
   /** Stores answers. Answers that arrive during a write are written together in the next one. */
-  answers: Collector<PollResult>;
+  answers: Batcher<PollResult>;
 }
 
 /** Follows submitted jobs: polls those that are due, within the budget, round-robin between owners. */
@@ -108,7 +107,7 @@ export class FollowWork {
     let polling = this.polling[work].get(steps);
     if (!polling) {
       const rows = this.deps.store.rowsFor(steps.kind, work, this.deps);
-      const answers = new Collector<PollResult>((results) => this.writeBack(steps, results));
+      const answers = new Batcher<PollResult>((results) => this.writeBack(steps, results));
       polling = { rows, answers, slots: new OwnerShares(work === 'watch' ? maxWatched : maxPolls) };
       this.polling[work].set(steps, polling);
     }

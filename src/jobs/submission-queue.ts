@@ -1,7 +1,12 @@
-import type { Claimed, LeasedRows } from '../core/leased-rows';
+import {
+  emptyBatch,
+  joinBatches,
+  type Claimed,
+  type LeasedRows,
+  type StartedBatch,
+} from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
-import { emptyBatch, joinBatches, type StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import type { AvatarProvider } from '../upstream/provider';
 import type { JobKind, JobRow } from './job';

@@ -1,14 +1,13 @@
 import { admitWrite } from '../accounts/erasure.repository';
 import { failpoint } from '../core/failpoint';
-import type { Claimed } from '../core/leased-rows';
+import type { Claimed, StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
-import type { StartedBatch } from '../core/started-batch';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import type { AccountWork } from './account.work';
 import { neverSubmittedFailure, type Failure } from './failure';
-import { type JobKind, type JobMove, type JobRow, type JobSteps, type Preparation } from './job';
+import type { JobKind, JobMove, JobRow, JobSteps, Preparation } from './job';
 import { endJob, failing } from './job-end';
 import type { JobRepository } from './job.repository';
 import type { Settlement } from './settlement';

@@ -1,5 +1,6 @@
 import type { ConsentColumns } from '../accounts/consent';
-import { inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';

@@ -1,5 +1,6 @@
 import { isBeingErased } from '../accounts/erasure.repository';
-import { inBatches, type Person } from '../core/person';
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';

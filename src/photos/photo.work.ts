@@ -1,10 +1,9 @@
 import { backoffMs, pause } from '../core/clock';
-import { isOutOfDescriptors } from '../core/descriptors';
-import { LeasedRows, type Claimed } from '../core/leased-rows';
+import { isOutOfDescriptors } from '../core/errors';
+import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
-import { emptyBatch, type StartedBatch } from '../core/started-batch';
 import { PictureProblem } from '../images/image-problem';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';

@@ -1,6 +1,6 @@
 import { pause } from '../core/clock';
+import { emptyBatch, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
-import { emptyBatch, type StartedBatch } from '../core/started-batch';
 
 /** A task that runs repeatedly; each run processes what is due. */
 export interface PeriodicTask {

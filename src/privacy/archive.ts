@@ -2,7 +2,7 @@ import { auditOf } from '../accounts/audit.repository';
 import { keysOf } from '../accounts/idempotency-key.repository';
 import { reservationsOf } from '../accounts/quota.repository';
 import { apiKeysOf } from '../auth/api-key.repository';
-import { mapIterator } from '../core/map-iterator';
+import { mapIterator } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/personal-event.repository';

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
-import { isOutOfDescriptors } from '../core/descriptors';
+import { isOutOfDescriptors } from '../core/errors';
 import { GuardRefusal, type Guard, type Trust } from './guard';
 import { DownloadDeferred } from './name-resolution';
 

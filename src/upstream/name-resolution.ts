@@ -1,7 +1,7 @@
 import { promises as dns, type LookupAddress, type LookupOptions } from 'node:dns';
 import { open, type FileHandle } from 'node:fs/promises';
 import { devNull } from 'node:os';
-import { isOutOfDescriptors } from '../core/descriptors';
+import { isOutOfDescriptors } from '../core/errors';
 import { OwnerShares } from '../core/owner-shares';
 
 /**

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
+import { joinBatches } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
-import { joinBatches } from '../../src/core/started-batch';
 import { AvatarAttempts } from '../../src/generations/avatar-attempt.repository';
 import { AvatarWork } from '../../src/generations/avatar.work';
 import { GenerationCompletion } from '../../src/generations/generation-completion';

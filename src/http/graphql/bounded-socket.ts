@@ -1,7 +1,6 @@
 import type { SubscribePayload, WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
-import { loggableError } from '../../core/loggable-error';
-import type { Logger } from '../../core/logger';
+import { loggableError, type Logger } from '../../core/logger';
 import { isRecord, parseJson } from '../json';
 
 /** Close codes and reasons of the gateway, in addition to those of the protocol. */

@@ -7,18 +7,18 @@ import {
   parse,
   specifiedRules,
   validate,
+  OperationTypeNode,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   type FormattedExecutionResult,
   type GraphQLSchema,
-  OperationTypeNode,
   type ValidationRule,
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
+import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
-import { mapIterator } from '../../core/map-iterator';
 import type { GraphQLContext } from '../../graphql/context';
 import { formatError } from '../../graphql/errors';
 import { renewContext } from '../context';

@@ -5,8 +5,7 @@ import { handleProtocols, makeServer, type Context, type Server, type SubscribeP
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DomainError } from '../../core/errors';
 import { newId } from '../../core/ids';
-import { loggableError } from '../../core/loggable-error';
-import type { Logger } from '../../core/logger';
+import { loggableError, type Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
 import type { GraphQLContext } from '../../graphql/context';
 import { rawAnswer } from '../answers';

@@ -26,3 +26,19 @@ export function mapIterator<Item, Result>(
     },
   };
 }
+
+/** Rows per statement. */
+const batchSize = 500;
+
+/**
+ * Reads a result of any size in batches, without a common transaction.
+ * @param read - returns at most `limit` rows that follow `last`
+ */
+export async function* inBatches<Row>(
+  read: (last: Row | null, limit: number) => Promise<Row[]>,
+): AsyncGenerator<Row, undefined> {
+  for (let rows = await read(null, batchSize); ; rows = await read(rows.at(-1)!, batchSize)) {
+    yield* rows;
+    if (rows.length < batchSize) return;
+  }
+}

@@ -1,5 +1,5 @@
 /** Processes items in batches: items added while a batch is processed form the next batch. */
-export class Collector<Item> {
+export class Batcher<Item> {
   private batch: Item[] = [];
   private next: Promise<void> | null = null;
   private current: Promise<unknown> = Promise.resolve();
