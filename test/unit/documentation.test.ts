@@ -42,24 +42,27 @@ const hasFragments = (text: string, line: string): boolean =>
 function titlesIn(file: string): Set<string> {
   const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
   const titles = new Set<string>();
-  const add = (node: ts.Node | undefined): void => {
-    if (node && ts.isStringLiteralLike(node)) titles.add(node.text);
-    if (node && ts.isTemplateExpression(node))
-      titles.add([node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)].join('…'));
-  };
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node)) add(node.arguments[0]);
-    if (ts.isPropertyAssignment(node) && node.name.getText() === 'name') add(node.initializer);
-    if (ts.isArrayLiteralExpression(node)) {
-      node.elements.forEach(add);
-      const [name, number] = node.elements;
-      if (name && number && ts.isStringLiteralLike(name) && ts.isNumericLiteral(number))
-        titles.add(`${name.text} (${number.text})`);
-    }
+    for (const title of namesIn(node)) titles.add(title);
     ts.forEachChild(node, visit);
   };
   visit(source);
   return titles;
+}
+
+function namesIn(node: ts.Node): string[] {
+  if (ts.isCallExpression(node)) return node.arguments.slice(0, 1).flatMap(textOf);
+  if (ts.isPropertyAssignment(node) && node.name.getText() === 'name') return textOf(node.initializer);
+  if (!ts.isArrayLiteralExpression(node)) return [];
+  const [name, number] = node.elements;
+  const numbered = number && ts.isNumericLiteral(number) ? textOf(name!) : [];
+  return [...node.elements.flatMap(textOf), ...numbered.map((text) => `${text} (${number!.getText()})`)];
+}
+
+function textOf(node: ts.Node): string[] {
+  if (ts.isStringLiteralLike(node)) return [node.text];
+  if (!ts.isTemplateExpression(node)) return [];
+  return [[node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)].join('…')];
 }
 
 describe('the documentation', () => {
