@@ -1,12 +1,12 @@
-// Fails when package-lock.json cannot be installed from everywhere: a package for another platform that is named
-// without an entry (`npm ci` then fails there), an address to download from, or a version that is not exact.
+// Fails if package-lock.json cannot be installed on every platform and from every registry: a package for another
+// platform without an entry (`npm ci` then fails there), a download address, or a version that is not exact.
 import { readFileSync } from 'node:fs';
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
 const { packages } = read('package-lock.json');
 const manifest = read('package.json');
 
-/** Node's own search: beside the package, then upwards. `from` is a place in the lock file: `node_modules/a/node_modules/b`. */
+/** Node's module resolution: beside the package, then upwards. `from` is a key of the lock file, such as `node_modules/a/node_modules/b`. */
 const isFound = (name, from) => {
   const place = from === '' ? `node_modules/${name}` : `${from}/node_modules/${name}`;
   if (packages[place]) return true;
@@ -19,7 +19,7 @@ for (const [place, entry] of Object.entries(packages)) {
   const missing = Object.keys(entry.optionalDependencies ?? {}).filter((name) => !isFound(name, place));
   if (missing.length > 0) problems.push(`${place}@${entry.version} has no entry for ${missing.join(', ')}`);
   if (/^https?:/.test(entry.resolved ?? ''))
-    problems.push(`${place} says where to download it: take "resolved" out`);
+    problems.push(`${place} has a download address: remove "resolved"`);
   if (place !== '' && !entry.link && !entry.integrity && !entry.inBundle)
     problems.push(`${place} has no integrity`);
 }

@@ -1,10 +1,10 @@
 /**
- * Who may import whom. Dependencies point one way:
+ * Rules for imports. Dependencies point one way:
  *
  *   app → entry points (http, poller, cli) → features (accounts ← auth ← photos ← jobs ← models ← generations ← privacy ← operator)
  *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, images) → core
  *
- * Types count like values unless a rule says otherwise: a type that points up is knowledge that points up.
+ * Imports of types count like imports of values unless a rule excludes them.
  */
 const CORE = '^src/core/';
 const VOCABULARY = '^src/graphql/';
@@ -28,24 +28,24 @@ const valuesOf = (...path) => ({ path, dependencyTypesNot: ['type-only'] });
 const layers = [
   rule(
     'core-imports-only-core',
-    'core is the lowest layer: it imports nothing of ours but itself.',
+    'core is the lowest layer: of this project it imports only itself.',
     paths(CORE),
     paths('^src/(?!core/)'),
   ),
   rule(
     'edges-import-only-core',
-    'An edge talks to the outside. It does not import its callers, so that it can be replaced.',
+    'An edge is an interface to the outside. It does not import its callers, so that it can be replaced.',
     paths(EDGES),
     paths(VOCABULARY, FEATURES, SANDBOX, ENTRY_POINTS, ROOT),
   ),
   rule(
     'edges-import-no-other-edge',
-    'Two edges meet in the feature that needs both. Types may be named, and rows, which TypeORM ties to each other.',
+    'A feature that needs two edges imports both. Types, and entities, which TypeORM relates, are allowed.',
     paths(EDGES),
     { path: EDGES, pathNot: ['^src/$1/', '[.]entity[.]ts$'], dependencyTypesNot: ['type-only'] },
   ),
   rule(
-    'sandbox-is-a-product-of-its-own',
+    'sandbox-is-independent',
     'The sandbox stands in for an upstream: it shares wire formats with upstream/ and imports no feature.',
     paths(SANDBOX),
     paths(VOCABULARY, FEATURES, ENTRY_POINTS, ROOT, '^src/(storage|events|database)/'),
@@ -58,7 +58,7 @@ const layers = [
   ),
   rule(
     'features-import-no-entry-point',
-    'A feature does not depend on what called it: a request, the poller or an operator.',
+    'A feature does not depend on its callers: requests, the poller, commands.',
     paths(FEATURES),
     paths(ENTRY_POINTS, SANDBOX, ROOT),
   ),
@@ -74,13 +74,13 @@ const layers = [
     ),
   rule(
     'entry-points-import-no-other-entry-point',
-    'Requests and the poller meet in the features. The command line may use everything.',
+    'Requests and the poller share features only. The command line may import everything.',
     paths('^src/(http|poller)/'),
     { path: ENTRY_POINTS, pathNot: '^src/$1/' },
   ),
   rule(
     'entry-points-receive-their-dependencies',
-    'app/ constructs every part and passes it in; an entry point that constructed its own would be a second way.',
+    'app/ constructs every part and passes it to the entry points.',
     paths('^src/(http|poller)/'),
     valuesOf(ROOT),
   ),

@@ -11,13 +11,13 @@ import { project } from './project-rules.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Counts what must be read: blank lines and comments are free. */
+/** Counts lines of code: no blank lines, no comments. */
 const atMost = (max) => ['error', { max, skipBlankLines: true, skipComments: true }];
 
-/** Barrels hide which file a thing comes from, and make cycles. */
+/** Re-exports hide the file that defines a name, and cause cycles. */
 const noBarrels = ['ExportAllDeclaration', 'ExportNamedDeclaration[source.value=/^[.]/]'].map((selector) => ({
   selector,
-  message: 'No barrels: import it from the file that makes it.',
+  message: 'No re-exports: import it from the file that defines it.',
 }));
 
 const noEnvironment = {
@@ -33,15 +33,15 @@ const noEnvironment = {
   },
 };
 
-/** dependency-cruiser sees what is imported; these need no import. */
+/** Globals for outside calls; dependency-cruiser checks imports only. */
 const globalsThatCallOut = ['fetch', 'WebSocket', 'EventSource'].map((name) => ({
   name,
-  message: 'Calls to the outside are made in upstream/, where each has its limits.',
+  message: 'Outside calls are made in upstream/, with time and size limits.',
 }));
 
 const noBareTransaction = {
   selector: 'CallExpression[callee.property.name="transaction"]',
-  message: 'What is written for an owner goes through transactionFor of accounts/erasure-gate.ts.',
+  message: 'Writes for an owner use transactionFor of accounts/erasure-gate.ts.',
 };
 
 const noSignalAny = {
@@ -58,7 +58,7 @@ const noModuleMocks = ['mock', 'doMock', 'unstable_mockModule'].map((property) =
 
 export default defineConfig(
   globalIgnores(['dist', 'schema', 'coverage', '.likeness']),
-  // A rule that is wrong here is changed here, with its reason; comments cannot switch one off.
+  // Rules are changed here, with a reason; comments cannot disable them.
   { linterOptions: { noInlineConfig: true } },
   js.configs.recommended,
   {
@@ -87,29 +87,29 @@ export default defineConfig(
       'no-restricted-properties': ['error', noEnvironment.properties, noSignalAny],
       'no-restricted-imports': ['error', { paths: [noEnvironment.imports] }],
       '@typescript-eslint/max-params': ['error', { max: 5 }],
-      // Without a `default` every case is there; with one, the rest was thought of.
+      // A switch without `default` must have every case.
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
         { considerDefaultExhaustiveForUnions: true },
       ],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
-      // Modules, resolvers and entities are classes for their decorators' sake.
+      // Resolvers and entities are classes because of their decorators.
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
-      // A number prints as anybody expects; objects and undefined do not.
+      // Numbers print as expected; objects and undefined do not.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      // Rows and API types are classes for their decorators, without methods: whatever has the shape is one, whether
-      // SQL answered it or a service made it. TypeORM and graphql-js read fields, not constructors.
+      // Rows and API types are classes for their decorators, without methods: an object of the same shape is valid.
+      // TypeORM and graphql-js read fields, not constructors.
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
       '@typescript-eslint/no-misused-spread': 'off',
-      // `match[1]!` after a pattern that matched says what is known better than a branch that cannot be reached.
+      // `match[1]!` after a successful match is clearer than an unreachable branch.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // `() => stop()` and `return refuse(response)` read better than braces around one call.
       '@typescript-eslint/no-confusing-void-expression': [
         'error',
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
-      // GraphQL hands over its arguments in order; those that are not needed are called `_something`.
+      // GraphQL passes arguments by position; unused ones start with `_`.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
       // Loops that end by `return` or by a signal.
       '@typescript-eslint/no-unnecessary-condition': [
@@ -150,7 +150,7 @@ export default defineConfig(
     rules: { 'max-lines': 'off', 'project/file-names': 'off' },
   },
   {
-    // What a statement answers is known to whoever wrote the statement, and said there: `rows<PhotoRow>(…)`.
+    // The type of a row is stated with the statement: `rows<PhotoRow>(…)`.
     files: ['src/core/sql.ts', 'src/database/*.ts'],
     rules: { '@typescript-eslint/no-unnecessary-type-parameters': 'off' },
   },
@@ -161,20 +161,20 @@ export default defineConfig(
       'no-restricted-properties': ['error', ...noModuleMocks],
       'jest/no-disabled-tests': 'error',
       'jest/no-commented-out-tests': 'error',
-      // Waiting for a state is an assertion: it ends with an error when the state does not come.
+      // Waiting for a state is an assertion: it fails if the state is not reached.
       'jest/expect-expect': [
         'error',
         { assertFunctionNames: ['expect*', '**.expect*', 'until', 'fc.assert'] },
       ],
-      // What must hold after every test of a file may be said once.
+      // Assertions for every test of a file may be in a hook.
       'jest/no-standalone-expect': ['error', { additionalTestBlockFunctions: ['afterEach', 'afterAll'] }],
       // Jest's own matchers (`expect.any(…)`) are typed `any`.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       'max-lines': atMost(300),
-      // `describe` holds many tests, so its length says nothing.
+      // The length of a `describe` is irrelevant.
       'max-lines-per-function': 'off',
-      // A test double answers like the real thing, with a promise, whether it waits or not.
+      // A test double returns a promise like the real function, also if it awaits nothing.
       '@typescript-eslint/require-await': 'off',
     },
   },

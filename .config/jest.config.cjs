@@ -16,7 +16,7 @@ const swc = [
   },
 ];
 
-/** One project a suite; `npm test` runs those that need nothing but Node, `.ci/run` runs them all. */
+/** One project per suite; `npm test` runs those that need only Node, `.ci/run` runs all. */
 const suite = (displayName, extra = {}) => ({
   displayName,
   rootDir,
@@ -33,10 +33,10 @@ const withDatabase = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 };
 
-/** The gateway as processes of its own: built before. */
+/** For suites that start the built gateway as processes. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
-/** This suite mostly waits, for restarts, leases and deadlines: more of its files at once than there are cores. */
+/** The fault suite mostly waits for restarts, leases and deadlines, so it runs more files at once than there are cores. */
 const maxWorkers = process.argv.includes('faults') ? 3 : 2;
 
 /** @type {import('jest').Config} */

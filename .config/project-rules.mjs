@@ -3,7 +3,7 @@
  *
  * - `documented-exports`: every export has a TSDoc comment, except constructor dependencies (`…Deps`) and classes of the
  *   API's schema, which have a description.
- * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name that says nothing about their content.
+ * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name without content.
  */
 
 const shapeless = /(^|[-.])(utils?|helpers?|managers?|common|misc|shared)([-.]|$)/;

@@ -1,4 +1,4 @@
-// Runs a built program, `node .config/run.cjs main.js`, and builds it first where `npm ci --ignore-scripts` did not.
+// Runs a built program, `node .config/run.cjs main.js`; builds first if `npm ci --ignore-scripts` did not.
 const { execSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { resolve } = require('node:path');

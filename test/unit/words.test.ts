@@ -16,14 +16,15 @@ const excluded = [
 
 const pattern = new RegExp(String.raw`(?<![\w-])(?:${excluded.join('|')})(?![\w-])`, 'gi');
 
-const files = ['src', 'test', 'docs', 'schema']
+const files = ['src', 'test', 'docs', 'schema', '.ci', '.config']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   )
-  .concat('README.md', 'CHANGELOG.md', join('.github', 'SECURITY.md'))
+  .concat('README.md', 'CHANGELOG.md', 'package.json', join('.github', 'SECURITY.md'))
   // Released migrations do not change.
   .filter((name) => !name.startsWith(join('src', 'database', 'migrations')))
-  .filter((name) => /\.(ts|cjs|md|graphql)$/.test(name) && !__filename.endsWith(name));
+  .filter((name) => !name.includes('node_modules') && !__filename.endsWith(name))
+  .filter((name) => /\.([cm]?[jt]s|json|md|graphql)$|^\.ci[\\/][\w-]+$/.test(name));
 
 describe('the language of the project', () => {
   it('is searched in all files', () => {
