@@ -1,7 +1,6 @@
 import { OwnerShares } from '../core/owner-shares';
-import type { Downloads } from '../upstream/downloads';
+import { type Downloads, SlowHosts } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';
-import { SlowHosts } from '../upstream/slow-hosts';
 
 /** Maximum duration of one download, in milliseconds, from DNS resolution to the last byte. */
 const downloadMs = 30_000;

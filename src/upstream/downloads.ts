@@ -34,3 +34,64 @@ export class Downloads {
     });
   }
 }
+
+/** Limits for slow hosts. */
+export interface SlowHostLimits {
+  /** A download that takes longer makes its host slow for its owner, in milliseconds. */
+  slowMs: number;
+  /** Maximum concurrent downloads of one owner from a slow host. */
+  maxDownloads: number;
+}
+
+interface Host {
+  running: number;
+  isSlow: boolean;
+}
+
+/** Maximum number of slow hosts to remember without running downloads; the oldest are dropped first. */
+const maxRemembered = 1_000;
+
+/**
+ * Limits concurrent downloads from each slow host, so that it does not block downloads from other hosts. A host is
+ * slow from the first download that exceeds the limit until one ends in time. Tracked per owner: one owner's URLs
+ * on a shared host must not affect another's.
+ */
+export class SlowHosts {
+  private readonly hosts = new Map<string, Host>();
+
+  constructor(private readonly limits: SlowHostLimits) {}
+
+  /**
+   * Starts a download.
+   * @returns a function to call when it has ended, or null if it must not start now
+   */
+  begin(owner: string, url: string): (() => void) | null {
+    const key = JSON.stringify([owner, URL.canParse(url) ? new URL(url).host : url]);
+    const host = this.hosts.get(key) ?? { running: 0, isSlow: false };
+    if (host.isSlow && host.running >= this.limits.maxDownloads) return null;
+    host.running += 1;
+    this.hosts.set(key, host);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      host.isSlow = true;
+    }, this.limits.slowMs);
+    return () => {
+      clearTimeout(timer);
+      host.running -= 1;
+      if (!isLate) host.isSlow = false;
+      this.tidy(key, host);
+    };
+  }
+
+  private tidy(key: string, host: Host): void {
+    if (host.running > 0) return;
+    this.hosts.delete(key);
+    if (!host.isSlow) return;
+    this.hosts.set(key, host);
+    for (const [oldest, { running }] of this.hosts) {
+      if (this.hosts.size <= maxRemembered) return;
+      if (running === 0) this.hosts.delete(oldest);
+    }
+  }
+}

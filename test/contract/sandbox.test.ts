@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import type { UpstreamState } from '../../src/upstream/provider';
-import { sandboxStyles } from '../../src/upstream/sandbox/styles';
+import { sandboxStyles } from '../../src/upstream/sandbox/sandbox-provider';
 import { PhotoHost } from '../support/photo-host';
 import { fastSpeed, fetchBytes, resultsOf, SandboxCalls } from '../support/sandbox-calls';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readStatus } from '../../src/upstream/picsart/status-words';
+import { readStatus } from '../../src/upstream/picsart/job-state';
 
 const words = {
   PENDING: ['accepted', 'queued', 'starting'],

@@ -1,4 +1,4 @@
-import { SlowHosts } from '../../src/upstream/slow-hosts';
+import { SlowHosts } from '../../src/upstream/downloads';
 import { until } from '../support/until';
 
 const limits = { slowMs: 20, maxDownloads: 2 };

@@ -17,8 +17,7 @@ import {
 } from '../provider';
 import { picsartFacts, picsartStyles } from './facts';
 import { readGeneration, readTraining } from './job-state';
-import { readNotice } from './notice';
-import { refusedError, unansweredError, unclearError } from './refusals';
+import { readNotice, refusedError, unansweredError, unclearError } from './answers';
 import {
   apiKeyHeader,
   balanceUrlOf,
