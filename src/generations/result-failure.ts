@@ -1,5 +1,5 @@
 import type { Claimed } from '../core/leased-rows';
-import { PictureProblem } from '../images/image-problem';
+import { PictureProblem } from '../images/picture-file';
 import { ObjectTooLargeError } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { DuplicatePicture } from './avatar-attempt.repository';

@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import sharp, { type FailOnOptions, type Metadata, type Sharp } from 'sharp';
-import { guessFormat, type PictureFormat } from './format';
-import { PictureProblem } from './image-problem';
-import { readStructure, type PictureStructure } from './structure';
+import {
+  guessFormat,
+  type PictureFormat,
+  PictureProblem,
+  type PictureStructure,
+  readStructure,
+} from './picture-file';
 
 // Pictures are not processed twice, and a cache would keep personal pictures in memory.
 sharp.cache(false);

@@ -7,7 +7,7 @@ import {
   type OpenedPicture,
   type PictureSource,
 } from './decoding';
-import type { PictureFormat } from './format';
+import type { PictureFormat } from './picture-file';
 
 /** Maximum size of a preview, in pixels. */
 const previewSide = 256;

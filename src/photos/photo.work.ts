@@ -4,7 +4,7 @@ import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
-import { PictureProblem } from '../images/image-problem';
+import { PictureProblem } from '../images/picture-file';
 import { DownloadError } from '../upstream/download';
 import type { Downloads } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import type { Sharp } from 'sharp';
-import type { PictureProblemCode } from '../../src/images/image-problem';
+import type { PictureProblemCode } from '../../src/images/picture-file';
 import * as bytes from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
 

@@ -1,7 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
-import { chooseSquare, type RawPicture } from '../../src/images/crop';
-import { PictureProblem } from '../../src/images/image-problem';
-import { preparePhoto } from '../../src/images/photo-image';
+import { chooseSquare, preparePhoto, type RawPicture } from '../../src/images/photo-image';
+import { PictureProblem } from '../../src/images/picture-file';
 import { privateMarker } from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
 import { corpus } from './picture-corpus';

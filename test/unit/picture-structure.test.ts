@@ -1,6 +1,10 @@
-import { guessFormat, type PictureFormat } from '../../src/images/format';
+import {
+  guessFormat,
+  type PictureFormat,
+  type PictureStructure,
+  readStructure,
+} from '../../src/images/picture-file';
 import { verifyResult } from '../../src/images/result-image';
-import { readStructure, type PictureStructure } from '../../src/images/structure';
 import { jpegSegment, pngChunk, withChunks, withSegments } from '../support/picture-bytes';
 import { face } from '../support/pictures';
 
