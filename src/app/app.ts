@@ -15,9 +15,8 @@ import { createImageSemaphore, ImageProcessor } from '../images/image-processor'
 import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
 import type { Sandbox } from '../sandbox/sandbox';
-import { prepareDataDirectory } from '../storage/data-directory';
+import { prepareDataDirectory, signingSecrets } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
-import { signingSecrets } from '../storage/signing-secret';
 import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';

@@ -13,7 +13,7 @@ import { ModelLifecycle } from '../models/model.lifecycle';
 import { PhotoUrls } from '../photos/photo-urls';
 import { TrainingPhotoService } from '../photos/training-photo.service';
 import { DiskStore } from '../storage/disk-store';
-import { signingSecrets } from '../storage/signing-secret';
+import { signingSecrets } from '../storage/data-directory';
 import { createGuard } from '../upstream/guard';
 import { findJob, type JobTable } from './job.repository';
 import { CommandError, operatorFor, type Shell } from './shell';

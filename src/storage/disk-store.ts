@@ -3,14 +3,15 @@ import type { Dirent } from 'node:fs';
 import { mkdir, open, opendir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { parseMediaKey, readMediaKey } from './media-key';
 import {
-  ObjectTooLargeError,
-  partOf,
-  StorageUnavailableError,
   type MediaStore,
+  ObjectTooLargeError,
   type OpenObject,
+  parseMediaKey,
+  partOf,
   type RangeRequest,
+  readMediaKey,
+  StorageUnavailableError,
   type StoredObject,
 } from './media-store';
 

@@ -12,8 +12,7 @@ import {
   type KeyPrefix,
   type PendingDeletion,
 } from './media-deletion.repository';
-import { readMediaKey } from './media-key';
-import type { MediaStore } from './media-store';
+import { type MediaStore, readMediaKey } from './media-store';
 
 /** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;

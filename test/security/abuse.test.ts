@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { UrlSigner } from '../../src/core/signature';
-import { signingSecrets } from '../../src/storage/signing-secret';
+import { signingSecrets } from '../../src/storage/data-directory';
 import { Client, jwtSecret } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { type Operation, type Result, transports } from '../support/graphql-client';
