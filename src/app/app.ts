@@ -7,7 +7,7 @@ import { UrlSigner } from '../core/signature';
 import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
 import { checkMigrated, migrate } from '../database/migrate';
-import { EmbeddedKeeper } from '../embedded-postgres/keeper';
+import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import { EventFeed } from '../events/feed';
 import { Wakeups } from '../events/wakeups';
