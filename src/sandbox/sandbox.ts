@@ -2,13 +2,21 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createLogger, type Logger } from '../core/logger';
 import { HttpExchange } from '../upstream/http-exchange';
 import { apiKeyHeader } from '../upstream/picsart/wire-format';
-import { type Address, claimAddress, moveAddress, newApiKey, readAddress } from './address';
+import {
+  type Address,
+  claimAddress,
+  close,
+  listen,
+  moveAddress,
+  newApiKey,
+  portOf,
+  readAddress,
+  urlOf,
+} from './address';
 import { FaultQueue, parseFault, type SandboxFault } from './faults';
 import { tempoOf } from './jobs';
-import { close, listen, portOf, urlOf } from './listening';
 import { PhotoIntake } from './photo-intake';
-import { RequestWindow } from './request-window';
-import { type SandboxReading, SandboxServer } from './server';
+import { RequestWindow, type SandboxReading, SandboxServer } from './server';
 import { type ExecutedCall, SandboxService } from './service';
 import { SandboxStore } from './store';
 

@@ -4,7 +4,6 @@ import type { Logger } from '../core/logger';
 import { executes, FaultError, type FaultQueue, type Operation, outcomeOf, parseFault } from './faults';
 import { misbehave, send } from './misbehaviour';
 import { Refusal, type Reply } from './replies';
-import type { RequestWindow, WindowReading } from './request-window';
 import { allow, readJson, routeOf } from './routes';
 import type { SandboxService } from './service';
 import type { SandboxCounts, SandboxStore } from './store';
@@ -172,4 +171,40 @@ function limitHeaders({ limit, available, resetSeconds }: WindowReading): Record
     'X-Picsart-Ratelimit-Available': String(available),
     'X-Picsart-Ratelimit-Reset-Time': String(resetSeconds),
   };
+}
+
+/** The state of the window after a call. */
+export interface WindowReading {
+  readonly isOver: boolean;
+  readonly limit: number;
+  readonly available: number;
+  /** Whole seconds until the next window, at least one. */
+  readonly resetSeconds: number;
+}
+
+/** Counts calls in windows of fixed length, as Picsart's quota does. */
+export class RequestWindow {
+  private startedAtMs = -Infinity;
+  private used = 0;
+
+  constructor(
+    private readonly limit: number,
+    private readonly windowMs: number,
+  ) {}
+
+  /** Counts one call. */
+  take(nowMs: number): WindowReading {
+    if (nowMs - this.startedAtMs >= this.windowMs) {
+      this.startedAtMs = nowMs;
+      this.used = 0;
+    }
+    const isOver = this.used >= this.limit;
+    if (!isOver) this.used += 1;
+    return {
+      isOver,
+      limit: this.limit,
+      available: this.limit - this.used,
+      resetSeconds: Math.max(1, Math.ceil((this.startedAtMs + this.windowMs - nowMs) / 1_000)),
+    };
+  }
 }

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readFileIfAny, replaceFile } from './files';
 import { type Generation, type Model, outcomes } from './jobs';
 
 /** Executed paid calls, also of earlier runs with the same folder. A paid service would charge for these. */
@@ -177,4 +176,21 @@ export class SandboxStore {
       if (this.folder !== null) void rm(join(this.folder, 'pictures', name), { force: true });
     }
   }
+}
+
+/** The text of a file, or null if it does not exist. */
+export async function readFileIfAny(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Replaces a file atomically. */
+export async function replaceFile(file: string, text: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}.new`;
+  await writeFile(aside, text, { mode: 0o600 });
+  await rename(aside, file);
 }
