@@ -174,14 +174,14 @@ function isWithin(address: Address, [network, bits]: Network): boolean {
 }
 
 /** An IPv4 or IPv6 address. */
-export type Address = ipaddr.IPv4 | ipaddr.IPv6;
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /**
  * Parses an address in the form that the system's resolver and the URL parser produce: four decimals without
  * leading zeros, or any form of IPv6, with or without brackets. Returns null for everything else, including
  * `0x7f.1` and `2130706433`.
  */
-export function readAddress(text: string): Address | null {
+function readAddress(text: string): Address | null {
   const plain = text.replace(/^\[(.*)\]$/, '$1');
   if (ipaddr.IPv4.isValidFourPartDecimal(plain)) return ipaddr.IPv4.parse(plain);
   return ipaddr.IPv6.isValid(plain) ? ipaddr.IPv6.parse(plain) : null;
@@ -212,7 +212,7 @@ const metadataAddresses = new Set(
  * IPv4 address (mapped, compatible, translated, NAT64, 6to4, Teredo) are refused. ipaddr.js is also based on IANA's
  * special-purpose registries.
  */
-export function isPublicAddress(address: Address): boolean {
+function isPublicAddress(address: Address): boolean {
   if (address.range() !== 'unicast') return false;
   if (address instanceof ipaddr.IPv4) return !providerNetworks.some((network) => address.match(network));
   const isAllocated = (address.parts[0]! & 0xe000) === 0x2000;

@@ -26,7 +26,7 @@ export function readNotice(headers: Headers): UpstreamNotice {
 }
 
 /** How long to pause, in milliseconds: the longer of Retry-After and the reset time of the rate limit. */
-export function waitAfterLimitMs(headers: Headers, nowMs: number): number {
+function waitAfterLimitMs(headers: Headers, nowMs: number): number {
   const waits = [readRetryAfterMs(headers, nowMs), resetMs(headers, nowMs)].filter((ms) => ms !== undefined);
   return waits.length > 0 ? Math.max(...waits) : unnamedWaitMs;
 }
@@ -35,7 +35,7 @@ export function waitAfterLimitMs(headers: Headers, nowMs: number): number {
  * `Retry-After` in milliseconds: seconds, or an HTTP date (RFC 9110, section 10.2.3).
  * @returns undefined if the header is absent or is neither
  */
-export function readRetryAfterMs(headers: Headers, nowMs: number): number | undefined {
+function readRetryAfterMs(headers: Headers, nowMs: number): number | undefined {
   const text = headers['retry-after']?.trim();
   if (!text) return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return bounded(Number(text) * 1_000);

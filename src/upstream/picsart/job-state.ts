@@ -48,7 +48,7 @@ export function readStatus(status: unknown): StatusReading {
  * Whether the word may mean "accepted" instead of DONE: since 2026 a submission is also answered by `success`, so an
  * answer with it, an id and no data does not prove that the job has finished.
  */
-export function mayMeanAccepted(word: string): boolean {
+function mayMeanAccepted(word: string): boolean {
   return word === 'success';
 }
 

@@ -15,9 +15,9 @@ import {
   type UpstreamNotice,
   type UpstreamState,
 } from '../provider';
+import { readNotice, refusedError, unansweredError, unclearError } from './answers';
 import { picsartFacts, picsartStyles } from './facts';
 import { readGeneration, readTraining } from './job-state';
-import { readNotice, refusedError, unansweredError, unclearError } from './answers';
 import {
   apiKeyHeader,
   balanceUrlOf,
