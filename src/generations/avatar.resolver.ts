@@ -2,7 +2,7 @@ import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'typ
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/deleted.type';
+import { DeletedPayload } from '../graphql/node';
 import { UrlScalar } from '../graphql/scalars';
 import type { ModelEntity } from '../models/model.entity';
 import { AvatarModel } from '../models/model.type';

@@ -1,8 +1,6 @@
-import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
+import { lexicographicSortSchema, printSchema, type GraphQLSchema, type GraphQLResolveInfo } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
-import { attachResolvers } from './resolver-instances';
-import { requireAdmission, type Admit } from './root-admission';
-import { requireScopes } from './root-scopes';
+import { protectRootFields, type Admit } from './root-fields';
 import { DateTimeScalar } from './scalars';
 
 /** type-graphql requires a PubSub if the schema has subscriptions. It is unused: all of them have a `subscribe` function. */
@@ -12,6 +10,9 @@ const unusedPubSub: PubSub = {
     throw new Error(`The subscription to ${topic} has no subscribe function.`);
   },
 };
+
+/** The extension of the schema that holds the resolver instances by their class. */
+const resolversKey = Symbol('resolvers');
 
 /** Descriptions of the root types, which have no class. */
 const rootDescriptions = {
@@ -44,13 +45,30 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
     const type = schema.getType(name);
     if (type) type.description = description;
   }
-  requireAdmission(schema, admit);
-  requireScopes(schema);
-  attachResolvers(schema, resolvers);
+  protectRootFields(schema, admit);
+  schema.extensions = { ...schema.extensions, [resolversKey]: instances };
   return schema;
 }
 
 /** Prints the schema with descriptions, sorted so that the output does not depend on the order of the code. */
 export function printAppSchema(schema: GraphQLSchema): string {
   return `${printSchema(lexicographicSortSchema(schema))}\n`;
+}
+
+/**
+ * The resolver instance of a class, for a subscription's `subscribe`, which is a decorator argument without `this`:
+ *
+ * `@Subscription(() => Progress, { subscribe: ({ args, context, info }) => resolverOf(Models, info).follow(args, context) })`
+ *
+ * Instances belong to a schema, because a process may have several schemas.
+ * @throws Error if the schema was built without this class
+ */
+export function resolverOf<Instance>(
+  type: abstract new (...args: never[]) => Instance,
+  info: Pick<GraphQLResolveInfo, 'schema'>,
+): Instance {
+  const resolvers = (info.schema.extensions as { [resolversKey]?: Map<unknown, unknown> })[resolversKey];
+  const resolver = resolvers?.get(type);
+  if (resolver === undefined) throw new Error(`The schema was built without ${type.name}.`);
+  return resolver as Instance;
 }

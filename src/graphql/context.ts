@@ -3,7 +3,7 @@ import type { Viewer } from '../core/viewer';
 
 /** The context of one operation, or of one event of a subscription. */
 export interface GraphQLContext {
-  /** Replaced once by the admitted viewer, see {@link requireAdmission}. */
+  /** Replaced once by the admitted viewer, see `protectRootFields`. */
   viewer: Viewer;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
@@ -37,4 +37,14 @@ export class LoaderCache {
     this.loaders.set(name, loader);
     return loader;
   }
+}
+
+/** Creates the context of an operation. */
+export function createContext(viewer: Viewer, requestId: string): GraphQLContext {
+  return { viewer, requestId, loaders: new LoaderCache() };
+}
+
+/** The same viewer and request with empty caches, for the next event of a subscription. */
+export function renewContext({ viewer, requestId }: GraphQLContext): GraphQLContext {
+  return createContext(viewer, requestId);
 }

@@ -1,4 +1,4 @@
-import { Field, ID, InterfaceType } from 'type-graphql';
+import { Field, ID, InterfaceType, ObjectType } from 'type-graphql';
 import type { NodeKind } from '../core/ids';
 
 /** An object that `node(id)` can return. Types implement it with `@ObjectType({ implements: Node })`. */
@@ -15,4 +15,11 @@ export abstract class Node {
 export function asNode<Row extends object>(kind: NodeKind, row: Row): Row & { __typename: NodeKind } {
   const copy = Object.create(Object.getPrototypeOf(row) as object) as Row;
   return Object.assign(copy, row, { __typename: kind });
+}
+
+/** The payload of all deletion mutations. */
+@ObjectType({ description: 'The result of a deletion. Repeating a deletion returns the same result.' })
+export class DeletedPayload {
+  @Field(() => ID, { description: 'The id of the deleted object.' })
+  deletedId: string;
 }

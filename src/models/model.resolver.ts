@@ -13,10 +13,10 @@ import {
 import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Followed, Following } from '../events/follow';
+import { resolverOf } from '../graphql/build-schema';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/deleted.type';
-import { resolverOf } from '../graphql/resolver-instances';
+import { DeletedPayload } from '../graphql/node';
 import { failureOf, Failure } from '../jobs/failure.type';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { PhotoEntity } from '../photos/photo.entity';

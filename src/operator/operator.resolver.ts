@@ -1,5 +1,5 @@
 import { FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
-import { ForOperators } from '../graphql/root-scopes';
+import { ForOperators } from '../graphql/root-fields';
 import { Operator } from './operator.type';
 import type { Overview } from './overview.repository';
 

@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/deleted.type';
+import { DeletedPayload } from '../graphql/node';
 import type { PhotoEntity } from './photo.entity';
 import { CreatePhotoUploadsInput } from './photo.input';
 import type { PhotoService } from './photo.service';

@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import type { GraphQLContext } from '../graphql/context';
-import { WithoutAdmission } from '../graphql/root-admission';
+import { WithoutAdmission } from '../graphql/root-fields';
 import type { ErasureService } from './erasure.service';
 import type { ExportService } from './export.service';
 import { Erasure, ExportMyDataPayload } from './privacy.type';

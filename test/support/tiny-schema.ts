@@ -19,7 +19,7 @@ import {
 } from 'type-graphql';
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
-import { buildAppSchema } from '../../src/graphql/build-schema';
+import { buildAppSchema, resolverOf } from '../../src/graphql/build-schema';
 import {
   createConnectionType,
   PageArgs,
@@ -28,7 +28,6 @@ import {
   type Connection,
 } from '../../src/graphql/connection';
 import type { GraphQLContext } from '../../src/graphql/context';
-import { resolverOf } from '../../src/graphql/resolver-instances';
 import { UrlScalar } from '../../src/graphql/scalars';
 
 enum Kind {

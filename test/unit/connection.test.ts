@@ -13,7 +13,7 @@ import {
   toConnection,
   type Connection,
 } from '../../src/graphql/connection';
-import { createContext } from '../../src/http/context';
+import { createContext } from '../../src/graphql/context';
 
 interface Row {
   id: string;

@@ -17,11 +17,10 @@ import { OperationTypeNode, parse, type DocumentNode, type GraphQLError } from '
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
-import type { GraphQLContext } from '../../graphql/context';
+import { createContext, type GraphQLContext } from '../../graphql/context';
 import { domainErrorIn } from '../../graphql/errors';
 import { answerText, hints, type Headers } from '../answers';
 import { credentialsOf, type Authenticate } from '../authenticate';
-import { createContext } from '../context';
 import type { Exchange, Route } from '../exchange';
 import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import type { Origins } from '../origins';
