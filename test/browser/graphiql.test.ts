@@ -1,10 +1,10 @@
 import type { Browser } from 'playwright-core';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
-import { startBrowser } from '../support/browser';
 import { Client } from '../support/client';
-import { Explorer } from '../support/explorer';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
+import { startBrowser } from './chromium';
+import { Explorer } from './explorer';
 
 /** The result of the first example. */
 interface Overview {

@@ -1,12 +1,12 @@
 import { utimes } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Job, isOver } from '../support/client';
-import { FaultSchedule } from '../support/fault-schedule';
 import { findViolations, media } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { numbersFrom } from '../support/random';
 import type { RecordingClient } from '../support/recording-client';
 import { eventually } from '../support/until';
+import { FaultSchedule } from './fault-schedule';
 
 jest.setTimeout(600_000);
 

@@ -1,5 +1,5 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { runWithCrash, type CrashCell } from '../support/faults-crash';
+import { runWithCrash, type CrashCell } from './crash-cells';
 
 jest.setTimeout(300_000);
 

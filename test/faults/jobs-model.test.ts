@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { JobHarness } from '../support/job-harness';
-import { brokenInvariants, unsettled } from '../support/job-invariants';
 import { jobTypes } from '../support/job-scenarios';
-import { JobSimulation, type InitialJob } from '../support/job-simulation';
+import { brokenInvariants, unsettled } from './jobs-model/invariants';
+import { JobSimulation, type InitialJob } from './jobs-model/simulation';
 import {
   type answers,
   holds,
@@ -13,7 +13,7 @@ import {
   type ResponseName,
   type Meanwhile,
   type Step,
-} from '../support/job-steps';
+} from './jobs-model/steps';
 
 /** The number of simulations; `PROPERTY_RUNS=1000` for a thorough search. */
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 30);

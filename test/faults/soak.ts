@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { FaultSchedule } from '../support/fault-schedule';
 import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { prepareFixtures } from '../support/faults-jobs';
 import { eventually } from '../support/until';
+import { FaultSchedule } from './fault-schedule';
 
 /*
  * Five minutes, 2,000 jobs, an upstream with faults in one of ten calls, two of three gateways killed at random:

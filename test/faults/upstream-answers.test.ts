@@ -1,6 +1,6 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { runWithAnswerFaults, type AnswerRow } from '../support/faults-answers';
-import type { Misbehaviour } from '../support/faults-upstream';
+import { runWithAnswerFaults, type AnswerRow } from './answer-rows';
+import type { Misbehaviour } from './call-rows';
 
 jest.setTimeout(300_000);
 

@@ -1,7 +1,7 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
 import { EnvironmentPool } from '../support/environment-pool';
 import type { JobKind } from '../support/faults-jobs';
-import { runWithFault, type CallEnd, type CallRow, type Misbehaviour } from '../support/faults-upstream';
+import { runWithFault, type CallEnd, type CallRow, type Misbehaviour } from './call-rows';
 
 jest.setTimeout(300_000);
 

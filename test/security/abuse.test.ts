@@ -8,13 +8,13 @@ import { TestGateway } from '../support/gateway';
 import { type Operation, type Result, transports } from '../support/graphql-client';
 import { signed } from '../support/issuer';
 import { type RawAnswer, RawConnection, send } from '../support/raw-client';
-import { TwoOwners } from '../support/two-owners';
 import { until } from '../support/until';
 import type { AbuseContext, AbusiveRequest } from './abuse-base';
 import { abusiveBytes } from './abuse-bytes';
 import { abusiveQueries, pryingQueries } from './abuse-queries';
 import { abusiveRequests } from './abuse-requests';
 import { myModel, myPhoto, type AbusiveQuery } from './abuse-words';
+import { TwoOwners } from './two-owners';
 
 /** Generous for busy machines; the typical time is printed at the end. */
 const maxMs = 2_000;

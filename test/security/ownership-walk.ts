@@ -1,4 +1,4 @@
-import type { Belongings } from '../support/two-owners';
+import type { Belongings } from './two-owners';
 
 const job = 'id status progress attempt failure { code message } providerModelId: provider';
 const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } }`;

@@ -5,9 +5,9 @@ import { encodeCursor } from '../../src/graphql/connection';
 import type { Client } from '../support/client';
 import { type Operation, type Result, transports } from '../support/graphql-client';
 import { send } from '../support/raw-client';
-import { type Belongings, TwoOwners } from '../support/two-owners';
 import { idPlaces } from './id-places';
 import { cursorWalk, isSilent, walk } from './ownership-walk';
+import { type Belongings, TwoOwners } from './two-owners';
 
 const kindOf = (id: string): NodeKind =>
   (Object.keys(nodeKinds) as NodeKind[]).find((kind) => id.startsWith(`${nodeKinds[kind]}_`))!;

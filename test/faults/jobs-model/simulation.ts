@@ -1,4 +1,7 @@
-import type { JobHarness } from './job-harness';
+import type { JobHarness } from '../../support/job-harness';
+import { graceMs, type JobProcess } from '../../support/job-process';
+import { begin, type JobType } from '../../support/job-scenarios';
+import type { ScriptedResponse, HeldCall, PaidCall } from '../../support/scripted-provider';
 import {
   attemptIn,
   responseOf,
@@ -8,9 +11,7 @@ import {
   findCallViolations,
   type TrackedJob,
   type UpstreamCall,
-} from './job-oracle';
-import { graceMs, type JobProcess } from './job-process';
-import { begin, type JobType } from './job-scenarios';
+} from './oracle';
 import {
   answers,
   endOf,
@@ -20,8 +21,7 @@ import {
   type HoldName,
   type Meanwhile,
   type Step,
-} from './job-steps';
-import type { ScriptedResponse, HeldCall, PaidCall } from './scripted-provider';
+} from './steps';
 
 /** The initial state of a job. */
 export interface InitialJob {

@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { until } from './until';
+import { until } from '../support/until';
 
 /**
  * Runs in the page before its own scripts: records every text of the response pane, and reports violations of the content

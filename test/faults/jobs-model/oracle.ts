@@ -1,10 +1,9 @@
 import sharp from 'sharp';
-import type { JobRow } from '../../src/jobs/job';
-import type { SubmissionEntity } from '../../src/jobs/submission.entity';
-import { DownloadError, type Download } from '../../src/upstream/download';
-import type { Job } from './job-harness';
-import type { JobProcess } from './job-process';
-import type { ResponseName } from './job-steps';
+import type { JobRow } from '../../../src/jobs/job';
+import type { SubmissionEntity } from '../../../src/jobs/submission.entity';
+import { DownloadError, type Download } from '../../../src/upstream/download';
+import type { Job } from '../../support/job-harness';
+import type { JobProcess } from '../../support/job-process';
 import {
   accepts,
   isUnclear,
@@ -13,7 +12,8 @@ import {
   saysLater,
   type ScriptedResponse,
   type PaidCall,
-} from './scripted-provider';
+} from '../../support/scripted-provider';
+import type { ResponseName } from './steps';
 
 /** A paid call from the point of view of the upstream. */
 export interface UpstreamCall {

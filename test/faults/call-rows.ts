@@ -1,7 +1,7 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
-import type { Job } from './client';
-import { findViolations, rowId, statesOf } from './faults-audit';
-import type { FaultsEnvironment } from './faults-environment';
+import type { Job } from '../support/client';
+import { findViolations, rowId, statesOf } from '../support/faults-audit';
+import type { FaultsEnvironment } from '../support/faults-environment';
 import {
   ending,
   prepareFixtures,
@@ -10,7 +10,7 @@ import {
   retryAndPay,
   successes,
   type JobKind,
-} from './faults-jobs';
+} from '../support/faults-jobs';
 
 /** A fault without its operation. */
 export type Misbehaviour = SandboxFault extends infer One

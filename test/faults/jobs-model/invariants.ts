@@ -1,10 +1,10 @@
-import { generationMoves } from '../../src/generations/generation.state';
-import type { JobRow } from '../../src/jobs/job';
-import type { SubmissionEntity } from '../../src/jobs/submission.entity';
-import { modelMoves } from '../../src/models/model.state';
-import type { JobEvent } from './job-harness';
-import type { TrackedJob, UpstreamCall } from './job-oracle';
-import type { JobSimulation } from './job-simulation';
+import { generationMoves } from '../../../src/generations/generation.state';
+import type { JobRow } from '../../../src/jobs/job';
+import type { SubmissionEntity } from '../../../src/jobs/submission.entity';
+import { modelMoves } from '../../../src/models/model.state';
+import type { JobEvent } from '../../support/job-harness';
+import type { TrackedJob, UpstreamCall } from './oracle';
+import type { JobSimulation } from './simulation';
 
 const moves: Record<string, Readonly<Record<string, readonly string[]>>> = {
   models: modelMoves,

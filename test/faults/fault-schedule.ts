@@ -1,6 +1,6 @@
 import type { Operation, SandboxFault } from '../../src/sandbox/faults';
-import type { FaultsEnvironment } from './faults-environment';
-import type { Misbehaviour } from './faults-upstream';
+import type { FaultsEnvironment } from '../support/faults-environment';
+import type { Misbehaviour } from './call-rows';
 
 /** Faults that apply to any call. */
 const anywhere: readonly Misbehaviour[] = [

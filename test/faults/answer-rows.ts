@@ -1,8 +1,8 @@
 import type { SandboxFault } from '../../src/sandbox/faults';
-import { findViolations } from './faults-audit';
-import type { FaultsEnvironment } from './faults-environment';
-import { ending, prepareFixtures, order, type JobKind } from './faults-jobs';
-import { resetPeak } from './faults-upstream';
+import { findViolations } from '../support/faults-audit';
+import type { FaultsEnvironment } from '../support/faults-environment';
+import { ending, prepareFixtures, order, type JobKind } from '../support/faults-jobs';
+import { resetPeak } from './call-rows';
 
 /** A row of the matrix for polls and picture downloads after the paid call. */
 export interface AnswerRow {

@@ -1,5 +1,5 @@
-import type { FailpointName } from '../../src/core/failpoint';
-import { deadlineMs, graceMs } from './job-process';
+import type { FailpointName } from '../../../src/core/failpoint';
+import { deadlineMs, graceMs } from '../../support/job-process';
 import {
   done,
   failed,
@@ -9,7 +9,7 @@ import {
   running,
   timesOut,
   type PollAnswer,
-} from './scripted-provider';
+} from '../../support/scripted-provider';
 
 /** How a paid call ends. `Taken` and `Lost` state whether the upstream executed it, which the gateway does not learn. */
 export type ResponseName =

@@ -1,5 +1,5 @@
-import { Client, jwtSettings } from './client';
-import { TestGateway } from './gateway';
+import { Client, jwtSettings } from '../support/client';
+import { TestGateway } from '../support/gateway';
 
 /** One resource of each kind that an owner can have. */
 export interface Belongings {

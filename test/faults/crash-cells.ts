@@ -1,7 +1,7 @@
 import type { FailpointName } from '../../src/core/failpoint';
-import type { Job } from './client';
-import { findViolations, rowId, statesOf } from './faults-audit';
-import type { Crash, FaultsEnvironment } from './faults-environment';
+import type { Job } from '../support/client';
+import { findViolations, rowId, statesOf } from '../support/faults-audit';
+import type { Crash, FaultsEnvironment } from '../support/faults-environment';
 import {
   ending,
   prepareFixtures,
@@ -10,8 +10,8 @@ import {
   retryAndPay,
   successes,
   type JobKind,
-} from './faults-jobs';
-import { eventually, within } from './until';
+} from '../support/faults-jobs';
+import { eventually, within } from '../support/until';
 
 /**
  * How a job ends after a crash, without further requests:
