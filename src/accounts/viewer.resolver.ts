@@ -1,7 +1,53 @@
-import { Ctx, FieldResolver, Query, Resolver } from 'type-graphql';
+import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType } from 'type-graphql';
 import type { GraphQLContext } from '../graphql/context';
 import type { QuotaService } from './quota.service';
-import { ViewerLimits, ViewerType, ViewerUsage } from './viewer.type';
+
+/** GraphQL type of an owner's usage. */
+@ObjectType({ description: 'Your usage. Failed requests do not count.' })
+export class ViewerUsage {
+  @Field(() => Int, { description: 'Trainings requested since 00:00 UTC, including retries.' })
+  trainingsToday: number;
+
+  @Field(() => Int, { description: 'Avatars requested since 00:00 UTC, including retries.' })
+  avatarsToday: number;
+
+  @Field(() => Int, { description: 'Unfinished trainings and generations.' })
+  running: number;
+
+  @Field(() => Date, { description: 'When the daily counts are reset: the next 00:00 UTC.' })
+  resetsAt: Date;
+}
+
+/** GraphQL type of an owner's quotas. */
+@ObjectType({
+  description: 'Your quotas; null: unlimited. Requests beyond a quota fail with QUOTA_EXCEEDED.',
+})
+export class ViewerLimits {
+  @Field(() => Int, { nullable: true, description: 'Trainings per UTC day.' })
+  trainingsPerDay: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Avatars per UTC day.' })
+  avatarsPerDay: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Concurrent trainings and generations.' })
+  running: number | null;
+}
+
+/** GraphQL type of the viewer. */
+@ObjectType('Viewer', { description: 'The authenticated caller.' })
+export class ViewerType {
+  @Field(() => String, {
+    description:
+      'The owner of everything that you create: your token’s `sub`, your key’s owner, `@<key’s owner>/<user>` if the key acts for a user, or `local`.',
+  })
+  owner: string;
+
+  @Field(() => [String], {
+    description:
+      'Your permissions: `read` (queries, subscriptions), `write` (mutations), `admin` (`operator`).',
+  })
+  scopes: string[];
+}
 
 /** Resolves the authenticated viewer with usage and quotas. */
 @Resolver(() => ViewerType)

@@ -1,5 +1,5 @@
 import { ConsentRule } from '../accounts/consent';
-import type { ErasureGate } from '../accounts/erasure-gate';
+import type { ErasureGate } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
 import type { Config } from '../config';

@@ -1,5 +1,4 @@
-import { ErasureGate } from '../accounts/erasure-gate';
-import { PersonalAccountService } from '../accounts/personal-account.service';
+import { ErasureGate } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import type { Config } from '../config';
 import type { UrlSigner } from '../core/signature';
@@ -37,15 +36,15 @@ export interface Privacy {
 /** Creates the privacy services. */
 export function makePrivacy(deps: PrivacyDeps): Privacy {
   const { database, media, wakeups, signer, quotas, config, publicUrl } = deps;
-  const account = new PersonalAccountService(Object.values(quotas.limits).some((limit) => limit !== null));
+  const hasQuotas = Object.values(quotas.limits).some((limit) => limit !== null);
   const data = {
-    account,
     photos: new PersonalPhotoService(media),
     models: new PersonalModelService(),
     generations: new PersonalGenerationService(),
     avatars: new PersonalAvatarService(media),
   };
-  const erasureWork = new ErasureWork({ database, announcer: wakeups, steps: erasureSteps(data) });
+  const steps = erasureSteps(data, hasQuotas);
+  const erasureWork = new ErasureWork({ database, announcer: wakeups, steps });
   const erasures = new ErasureService({ database, announcer: wakeups, work: erasureWork });
   const limits = {
     maxTransfers: config.MAX_EXPORTS,

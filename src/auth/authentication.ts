@@ -1,7 +1,6 @@
-import { forbidden, unauthenticated } from '../accounts/account.errors';
+import { forbidden, unauthenticated } from '../core/errors';
 import { type Viewer, localViewer } from '../core/viewer';
-import { keyPrefix } from './api-key';
-import type { ApiKeyService } from './api-key.service';
+import { keyPrefix, type ApiKeyService } from './api-key.service';
 import type { TokenVerifier } from './token-verifier';
 
 /** The credentials of a request, not yet verified. */

@@ -1,5 +1,5 @@
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { unauthenticated } from '../accounts/account.errors';
+import { unauthenticated } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
 import type { KeySet } from './key-set';
 import { problemOfSubject } from './subjects';

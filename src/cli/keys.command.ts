@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { readKey } from '../auth/api-key';
 import type { ApiKeyMetadata } from '../auth/api-key.repository';
-import { ApiKeyService } from '../auth/api-key.service';
+import { readKey, ApiKeyService } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, operatorFor, readDuration, type Shell } from './shell';

@@ -1,3 +1,4 @@
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 
@@ -154,6 +155,27 @@ async function lockStream(sql: Sql, streamId: string): Promise<boolean> {
     streamId,
   ]);
   return rows.length > 0;
+}
+
+/**
+ * Anonymizes ended streams, which contain only a DELETED event. Run it after the subjects of a person's streams have been
+ * deleted; repeat it until it returns 0.
+ * @param newOwner - replaces the owner
+ * @returns the number of anonymized streams, at most `limit`
+ */
+export async function disownEndedStreams(
+  sql: Sql,
+  { owner }: Person,
+  newOwner: string,
+  limit: number,
+): Promise<number> {
+  const disowned = await sql.rows(
+    `UPDATE streams SET owner = $2
+      WHERE id IN (SELECT id FROM streams WHERE owner = $1 AND ended_at IS NOT NULL ORDER BY id LIMIT $3 FOR UPDATE)
+     RETURNING id`,
+    [owner, newOwner, limit],
+  );
+  return disowned.length;
 }
 
 const eventsPerPrune = 5_000;

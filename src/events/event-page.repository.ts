@@ -1,6 +1,8 @@
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
+import type { StoredEvent } from './event';
 import type { EventKind } from './event.entity';
-import type { StoredEvent } from './stored-event';
 
 /** A page of a stream, read in one statement. */
 export interface EventPage {
@@ -74,3 +76,27 @@ const behindStatement = `
     FROM unnest($1::uuid[], $2::bigint[]) AS f (stream_id, after)
     LEFT JOIN streams s ON s.id = f.stream_id
    WHERE s.id IS NULL OR s.sequence > f.after`;
+
+/** A stored event, as exported to its owner. */
+export interface ExportedEvent {
+  streamId: string;
+  /** The sequence number within the stream. */
+  sequence: string;
+  kind: EventKind;
+  payload: Record<string, unknown>;
+  createdAt: Date;
+}
+
+/** All stored events of a person, ordered by stream and sequence. */
+export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<ExportedEvent> {
+  return inBatches<ExportedEvent>((last, limit) =>
+    sql.rows(
+      `SELECT e.stream_id AS "streamId", e.sequence, e.kind, e.payload, e.created_at AS "createdAt"
+         FROM streams s JOIN events e ON e.stream_id = s.id
+        WHERE s.owner = $1 AND e.created_at <= $2
+          AND ($3::uuid IS NULL OR (s.id >= $3 AND (e.stream_id, e.sequence) > ($3, $4::bigint)))
+        ORDER BY e.stream_id, e.sequence LIMIT $5`,
+      [owner, until, last?.streamId ?? null, last?.sequence ?? null, limit],
+    ),
+  );
+}

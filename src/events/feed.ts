@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import { invalidCursor } from './cursor';
+import { invalidCursor } from './event';
 import { EventPages } from './event-pages';
 import { Subscription, type EventSubscription, type SubscriptionSource } from './subscription';
 import type { Wakeups } from './wakeups';

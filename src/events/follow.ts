@@ -1,6 +1,12 @@
-import { decodeEventCursor, encodeEventCursor, invalidCursor, incompleteSnapshot } from './cursor';
+import {
+  decodeEventCursor,
+  encodeEventCursor,
+  invalidCursor,
+  incompleteSnapshot,
+  isTombstone,
+  type StoredEvent,
+} from './event';
 import type { EventFeed } from './feed';
-import { isTombstone, type StoredEvent } from './stored-event';
 import type { EventSubscription } from './subscription';
 
 /** The current state, read in one statement, so that it reflects exactly the events up to `sequence`. */

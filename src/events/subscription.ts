@@ -1,6 +1,6 @@
 import { DomainError } from '../core/errors';
+import { endsStream, type StoredEvent } from './event';
 import type { EventPage } from './event-page.repository';
-import { endsStream, type StoredEvent } from './stored-event';
 
 /**
  * The events of one stream after a position: in order, without gaps or duplicates, from the time it is created. Ends

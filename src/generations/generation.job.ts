@@ -1,4 +1,4 @@
-import { payloadCodec, type PayloadOf } from '../events/payload-codec';
+import { payloadCodec, type PayloadOf } from '../events/event';
 import { jobPayload, type JobKind } from '../jobs/job';
 import { modelKind } from '../models/model.job';
 import type { AvatarEntity } from './avatar.entity';

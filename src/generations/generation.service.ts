@@ -1,13 +1,13 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
 import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
-import { createOnce } from '../accounts/idempotency';
+import { createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
-import { assertConfigured } from '../jobs/configured-provider';
+import { assertConfigured } from '../jobs/job';
 import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider } from '../upstream/provider';

@@ -2,10 +2,10 @@ import { notFound } from '../core/errors';
 import { mapIterator } from '../core/iterators';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import type { StoredEvent } from '../events/event';
 import type { StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow, type Followed, type CurrentState } from '../events/follow';
-import type { StoredEvent } from '../events/stored-event';
 import type { GenerationEntity } from './generation.entity';
 import {
   avatarPayload,

@@ -14,8 +14,8 @@ import {
 } from '../upstream/provider';
 import type { AccountWork } from './account.work';
 import type { JobMove, JobRow, JobSteps } from './job';
+import { failingToWatch, failJobs } from './job-end';
 import type { JobRepository } from './job.repository';
-import { failingToWatch, failJobs } from './late-watch';
 import { outcomeOf, type PollAnswer } from './poll-outcome';
 
 export interface FollowWorkDeps {

@@ -1,5 +1,5 @@
 import type { Transactions } from '../core/sql';
-import type { UpstreamError } from '../upstream/provider';
+import { type UpstreamError, type PollPlan } from '../upstream/provider';
 import { failureColumns, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import type { JobRepository } from './job.repository';
@@ -35,4 +35,67 @@ export async function endJob(
     return rows;
   });
   store.wake(steps.kind, moved);
+}
+
+/** The interval between polls of the late watch, as a share of the job's age. */
+const shareOfAge = 1 / 8;
+/** The minimum interval, in poll intervals of a running job. */
+const minPolls = 5;
+/** The maximum interval, as a share of the upstream's retention: 6 hours for a model, 24 minutes for a generation. */
+const shareOfRetention = 1 / 120;
+
+/** Parameters of the late watch for a kind of job, in milliseconds. */
+export interface WatchPlan {
+  readonly pollPlan: PollPlan;
+  /** How long the upstream keeps the result of a finished job. */
+  readonly retentionMs: number;
+}
+
+/**
+ * When a failed job is polled next, in milliseconds from now; null: never. A submitted job that failed here may
+ * still succeed upstream, so it is polled at growing intervals until `deadlineAt`, for the last time at that time.
+ */
+export function nextWatchMs(
+  row: Pick<JobRow, 'submittedAt' | 'deadlineAt'>,
+  now: Date,
+  { pollPlan, retentionMs }: WatchPlan,
+  random = Math.random,
+): number | null {
+  const leftMs = (row.deadlineAt?.getTime() ?? 0) - now.getTime();
+  if (leftMs <= 0) return null;
+  const ageMs = now.getTime() - (row.submittedAt?.getTime() ?? now.getTime());
+  const maxMs = retentionMs * shareOfRetention;
+  const fullMs = Math.min(maxMs, Math.max(pollPlan.nextMs * minPolls, ageMs * shareOfAge));
+  // Jitter, so that jobs that failed together are not polled together.
+  return Math.min(leftMs, Math.round(fullMs * (1 - random() / 4)));
+}
+
+/** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
+export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: Date): JobMove {
+  const deadlineAt = new Date(now.getTime() + plan.retentionMs);
+  const set = {
+    status: 'FAILED',
+    estimatedReadyAt: null,
+    deadlineAt,
+    tries: 0,
+    notFoundSince: null,
+    notFoundCount: 0,
+    ...failureColumns(why),
+  };
+  const dueInMs = nextWatchMs({ ...row, deadlineAt }, now, plan);
+  return { id: row.id, from: [row.status], set, dueInMs, appendsEvent: true };
+}
+
+/** Fails jobs, releases their photos, and wakes their subscribers. */
+export async function failJobs(
+  { database, store }: { database: Transactions; store: JobRepository },
+  steps: JobSteps,
+  moves: readonly JobMove[],
+): Promise<void> {
+  const failed = await database.transaction(async (sql) => {
+    const rows = await store.moveWithin(sql, steps.kind, moves);
+    for (const row of rows) await steps.ended(sql, row);
+    return rows;
+  });
+  store.wake(steps.kind, failed);
 }

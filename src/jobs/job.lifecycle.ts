@@ -1,5 +1,5 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/erasure-gate';
+import { transactionFor } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
@@ -7,9 +7,16 @@ import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStream, eraseEvents } from '../events/event-log.repository';
-import { assertConfigured } from './configured-provider';
 import { noFailure } from './failure';
-import { notPolled, queueDeadlineMs, type JobKind, type JobMove, type JobPatch, type JobRow } from './job';
+import {
+  assertConfigured,
+  notPolled,
+  queueDeadlineMs,
+  type JobKind,
+  type JobMove,
+  type JobPatch,
+  type JobRow,
+} from './job';
 import { deleteJobs, lockJob, type JobRepository } from './job.repository';
 import { detachSubmissions } from './submission.repository';
 

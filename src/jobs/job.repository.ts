@@ -3,7 +3,7 @@ import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-
 import { snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { JobKind, JobMove, JobRow } from './job';
-import { settleQuotas } from './quota-returns';
+import { settleQuotas } from './submission.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {

@@ -3,9 +3,8 @@ import type { Sql, Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
-import { failing } from './job-end';
+import { failing, failingToWatch } from './job-end';
 import { findOverdue, lockOverdue, type JobRepository, type ReadJob } from './job.repository';
-import { failingToWatch } from './late-watch';
 import { closeAttempt } from './submission.repository';
 
 export interface OverdueWorkDeps {

@@ -1,9 +1,9 @@
 import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
 import { failure, quote, timedOut, type Failure } from './failure';
+import { forecast } from './forecast';
 import type { JobPatch, JobRow } from './job';
-import { nextWatchMs } from './late-watch';
-import { forecast } from './progress';
+import { nextWatchMs } from './job-end';
 
 /** Parameters of {@link outcomeOf}; times in milliseconds. */
 export interface PollRules {

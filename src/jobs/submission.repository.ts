@@ -3,7 +3,7 @@ import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
-import type { JobKind, JobRow } from './job';
+import { type JobKind, type JobRow, type JobMove } from './job';
 import type { SubmissionOutcome } from './submission.entity';
 
 /** An attempt as recorded in the ledger. */
@@ -146,7 +146,7 @@ async function detachAnswered(
  * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
  * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
  */
-export async function settleReservations(
+async function settleReservations(
   sql: Sql,
   kind: JobKind,
   jobIds: readonly string[],
@@ -190,4 +190,36 @@ export function attemptsOf(
       [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
     ),
   );
+}
+
+/** States in which a job ends without success. */
+const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
+
+/**
+ * Settles the quota reservations of rows that moved into or out of FAILED or CANCELLED, in the transaction of the
+ * moves.
+ * @param moved - the changed rows, after the moves
+ */
+export async function settleQuotas(
+  sql: Sql,
+  kind: JobKind,
+  moves: readonly JobMove[],
+  moved: readonly JobRow[],
+): Promise<void> {
+  const changed = new Map(moves.filter(({ set }) => set.status !== undefined).map((move) => [move.id, move]));
+  const concerned = moved.filter(({ id, status }) => {
+    const move = changed.get(id);
+    // A retry makes its own reservation; the previous one stays as it is.
+    return (
+      move &&
+      status !== 'QUEUED' &&
+      (failedStates.has(status) || move.from.some((state) => failedStates.has(state)))
+    );
+  });
+  if (concerned.length > 0)
+    await settleReservations(
+      sql,
+      kind,
+      concerned.map(({ id }) => id),
+    );
 }

@@ -1,4 +1,5 @@
-import { backoffMs } from '../core/clock';
+import { backoffMs, pause } from '../core/clock';
+import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
@@ -8,7 +9,6 @@ import { refusedFailure } from './failure';
 import { queueDeadlineMs, type JobRow, type JobSteps } from './job';
 import { endJob, failing } from './job-end';
 import type { JobRepository } from './job.repository';
-import { retryWhileUnavailable } from './retry-while-unavailable';
 import type { Settlement } from './settlement';
 
 export interface UnacceptedCallsDeps {
@@ -121,4 +121,25 @@ function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
 /** Limits a delay to the row's deadline, so that the job ends on time. */
 export function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
   return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
+}
+
+/** About a minute, including the delays. */
+const maxTries = 16;
+
+/**
+ * Repeats a write until the database accepts it, for about a minute. For outcomes of paid calls: a certain outcome
+ * that is not stored because of a database outage would become UNCERTAIN.
+ * @throws the last error, or immediately any error other than SERVICE_UNAVAILABLE
+ */
+async function retryWhileUnavailable(write: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      const isUnavailable = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
+      if (!isUnavailable || tries === maxTries) throw error;
+      await pause(backoffMs(tries, 200, 5_000));
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { payloadCodec, type PayloadOf } from '../events/payload-codec';
+import { payloadCodec, type PayloadOf } from '../events/event';
 import { jobPayload, type JobKind } from '../jobs/job';
 import { ModelEntity } from './model.entity';
 import { modelMoves, unfinishedModelStates } from './model.state';

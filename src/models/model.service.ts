@@ -1,7 +1,7 @@
 import { audit } from '../accounts/audit.repository';
 import type { Consent, ConsentRule } from '../accounts/consent';
-import { transactionFor } from '../accounts/erasure-gate';
-import { createOnce } from '../accounts/idempotency';
+import { transactionFor } from '../accounts/erasure.repository';
+import { createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound, excerpt } from '../core/errors';
 import { toGlobalId } from '../core/ids';

@@ -1,8 +1,8 @@
 import type { Sql } from '../core/sql';
 import { failure, noFailure, type Failure } from '../jobs/failure';
+import type { LearnedDurations } from '../jobs/forecast';
 import type { JobSteps, Preparation } from '../jobs/job';
 import type { JobRepository } from '../jobs/job.repository';
-import type { LearnedDurations } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';

@@ -1,5 +1,5 @@
 import { pruneAudit } from '../accounts/audit.repository';
-import { pruneKeys } from '../accounts/idempotency-key.repository';
+import { pruneKeys } from '../accounts/idempotency.repository';
 import { pruneReservations } from '../accounts/quota.repository';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';

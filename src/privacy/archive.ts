@@ -1,11 +1,11 @@
 import { auditOf } from '../accounts/audit.repository';
-import { keysOf } from '../accounts/idempotency-key.repository';
+import { keysOf } from '../accounts/idempotency.repository';
 import { reservationsOf } from '../accounts/quota.repository';
 import { apiKeysOf } from '../auth/api-key.repository';
 import { mapIterator } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { eventsOf } from '../events/personal-event.repository';
+import { eventsOf } from '../events/event-page.repository';
 import { jobKinds } from '../generations/generation.job';
 import { attemptsOf } from '../jobs/submission.repository';
 import type { OpenObject } from '../storage/media-store';

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/erasure-gate';
+import { transactionFor } from '../accounts/erasure.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';

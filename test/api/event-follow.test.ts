@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import { decodeEventCursor, encodeEventCursor } from '../../src/events/cursor';
+import { decodeEventCursor, encodeEventCursor } from '../../src/events/event';
 import { endStream, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import {
   follow,

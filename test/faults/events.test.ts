@@ -1,4 +1,4 @@
-import { encodeEventCursor } from '../../src/events/cursor';
+import { encodeEventCursor } from '../../src/events/event';
 import { findViolations, rowId } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';

@@ -1,6 +1,6 @@
 import { apiSchema } from '../../src/app/api-schema';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
-import { encodeEventCursor } from '../../src/events/cursor';
+import { encodeEventCursor } from '../../src/events/event';
 import { encodeCursor } from '../../src/graphql/connection';
 import type { Client } from '../support/client';
 import { type Operation, type Result, transports } from '../support/graphql-client';

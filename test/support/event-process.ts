@@ -1,9 +1,9 @@
 import { newId } from '../../src/core/ids';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
+import type { StoredEvent } from '../../src/events/event';
 import { appendEvents, openStream, type NewEvent } from '../../src/events/event-log.repository';
 import { EventFeed } from '../../src/events/feed';
-import type { StoredEvent } from '../../src/events/stored-event';
 import { Wakeups } from '../../src/events/wakeups';
 import type { TestDatabase } from './database';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { newId } from '../../src/core/ids';
-import { decodeEventCursor, encodeEventCursor, incompleteSnapshot } from '../../src/events/cursor';
+import { decodeEventCursor, encodeEventCursor, incompleteSnapshot } from '../../src/events/event';
 
 const refused = expect.objectContaining({ code: 'INVALID_CURSOR', field: 'after' }) as Error;
 

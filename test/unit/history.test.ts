@@ -1,4 +1,4 @@
-import { encodeEventCursor } from '../../src/events/cursor';
+import { encodeEventCursor } from '../../src/events/event';
 import {
   History,
   type JobState,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { claimKey, type KeyedCall } from '../../src/accounts/idempotency';
+import { claimKey, type KeyedCall } from '../../src/accounts/idempotency.repository';
 import type { Sql } from '../../src/core/sql';
 
 /** A database that accepts every key and records it. */

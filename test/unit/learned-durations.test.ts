@@ -1,4 +1,4 @@
-import { LearnedDurations } from '../../src/jobs/learned-durations';
+import { LearnedDurations } from '../../src/jobs/forecast';
 
 const defaultMs = 5_000;
 

@@ -1,5 +1,5 @@
 import type { JobRow } from '../../src/jobs/job';
-import { nextWatchMs } from '../../src/jobs/late-watch';
+import { nextWatchMs } from '../../src/jobs/job-end';
 import { outcomeOf, type PollAnswer, type PollOutcome } from '../../src/jobs/poll-outcome';
 import { picsartFacts } from '../../src/upstream/picsart/facts';
 import {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { forecast, type ForecastInput } from '../../src/jobs/progress';
+import { forecast, type ForecastInput } from '../../src/jobs/forecast';
 
 const submittedAt = new Date(Date.UTC(2026, 5, 1));
 const minutes = 60_000;

@@ -1,0 +1,99 @@
+import { DomainError } from '../core/errors';
+import type { EventKind } from './event.entity';
+
+/** A stored event. All subscribers of a process share one object, so it must not be modified. */
+export interface StoredEvent {
+  readonly streamId: string;
+  /** 1, 2, 3 … within the stream, without gaps. */
+  readonly sequence: number;
+  readonly kind: EventKind;
+  readonly subjectId: string;
+  readonly generationId: string | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** When it was appended, by the database's clock. Events are ordered by sequence, not by time. */
+  readonly createdAt: Date;
+}
+
+/** Whether this is the last event of its stream: the stream's subject was deleted. */
+export function endsStream(event: StoredEvent): boolean {
+  return event.kind === 'DELETED' && event.subjectId === event.streamId;
+}
+
+/** Whether the event's content was erased; tombstones are not sent to subscribers. */
+export function isTombstone(event: StoredEvent): boolean {
+  return event.kind === 'DELETED' && event.payload.erased === true;
+}
+
+/** The sequence in cursors of incomplete snapshots: resuming from them sends a new snapshot. */
+export const incompleteSnapshot = -1;
+
+const cursorBytes = 24;
+
+/**
+ * An opaque cursor of 32 URL-safe characters. It contains the stream's id and the sequence, so that a cursor of one
+ * stream is not valid for another.
+ * @param sequence - the last event sent to the client, or {@link incompleteSnapshot}
+ */
+export function encodeEventCursor(streamId: string, sequence: number): string {
+  const bytes = Buffer.allocUnsafe(cursorBytes);
+  bytes.write(streamId.replaceAll('-', ''), 0, 'hex');
+  bytes.writeBigInt64BE(BigInt(sequence), 16);
+  return bytes.toString('base64url');
+}
+
+/**
+ * Decodes a cursor of {@link encodeEventCursor} for the same stream.
+ * @throws DomainError INVALID_CURSOR, field `after`
+ */
+export function decodeEventCursor(cursor: string, streamId: string): number {
+  const bytes = Buffer.from(cursor, 'base64url');
+  // Node ignores characters that are not base64url; only the canonical encoding is accepted.
+  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) throw invalidCursor();
+  const sequence = Number(bytes.readBigInt64BE(16));
+  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) throw invalidCursor();
+  if (bytes.toString('hex', 0, 16) !== streamId.replaceAll('-', '')) throw invalidCursor();
+  return sequence;
+}
+
+/** The error for a cursor that does not belong to the stream. */
+export function invalidCursor(): DomainError {
+  return new DomainError(
+    'INVALID_CURSOR',
+    'The cursor in `after` is not a cursor of this subscription. Send the last cursor received, or omit `after` to start with the current state.',
+    { field: 'after' },
+  );
+}
+
+/** Converts rows to event payloads and back. A payload has some properties of its row, with times as JSON. */
+export class PayloadCodec<Payload extends object> {
+  /** @param times - those of the properties that are times */
+  constructor(
+    readonly properties: readonly (keyof Payload & string)[],
+    private readonly times: readonly (keyof Payload & string)[],
+  ) {}
+
+  /** The payload of a row. */
+  write(row: Payload): Payload {
+    return Object.fromEntries(this.properties.map((name) => [name, row[name]])) as Payload;
+  }
+
+  /** Reads a stored payload, with times parsed. */
+  read(payload: Readonly<Record<string, unknown>>): Payload {
+    const parsed = this.times.map((name) => {
+      const time = payload[name];
+      return [name, typeof time === 'string' ? new Date(time) : null];
+    });
+    return { ...payload, ...Object.fromEntries(parsed) } as Payload;
+  }
+}
+
+/** The payload that a codec converts. */
+export type PayloadOf<Codec> = Codec extends PayloadCodec<infer Payload> ? Payload : never;
+
+/** Creates the codec for some properties of a row: first those that JSON represents, then times. */
+export function payloadCodec<Row>(): <Value extends keyof Row & string, Time extends keyof Row & string>(
+  values: readonly Value[],
+  times: readonly Time[],
+) => PayloadCodec<Pick<Row, Value | Time>> {
+  return (values, times) => new PayloadCodec([...values, ...times], times);
+}
