@@ -89,8 +89,8 @@ const layers = [
 const kinds = [
   rule(
     'features-import-public-files',
-    'Another feature offers its services, rows, states, loaders, kind of job and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share.',
-    paths(FEATURES),
+    'Another feature offers its services, rows, states, loaders, kind of job and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share. privacy/ deletes the rows of all features.',
+    { path: FEATURES, pathNot: '^src/privacy/' },
     {
       path: FEATURES,
       pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|job)[.]ts$'],

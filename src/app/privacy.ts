@@ -4,11 +4,6 @@ import type { Config } from '../config';
 import type { UrlSigner } from '../core/signature';
 import type { Database } from '../database/database';
 import type { Wakeups } from '../events/wakeups';
-import { PersonalAvatarService } from '../generations/personal-avatar.service';
-import { PersonalGenerationService } from '../generations/personal-generation.service';
-import { PersonalModelService } from '../models/personal-model.service';
-import { PersonalPhotoService } from '../photos/personal-photo.service';
-import { erasureSteps } from '../privacy/erasure-steps';
 import { ErasureService } from '../privacy/erasure.service';
 import { ErasureWork } from '../privacy/erasure.work';
 import { ExportService } from '../privacy/export.service';
@@ -36,15 +31,8 @@ export interface Privacy {
 /** Creates the privacy services. */
 export function makePrivacy(deps: PrivacyDeps): Privacy {
   const { database, media, wakeups, signer, quotas, config, publicUrl } = deps;
-  const hasQuotas = Object.values(quotas.limits).some((limit) => limit !== null);
-  const data = {
-    photos: new PersonalPhotoService(media),
-    models: new PersonalModelService(),
-    generations: new PersonalGenerationService(),
-    avatars: new PersonalAvatarService(media),
-  };
-  const steps = erasureSteps(data, hasQuotas);
-  const erasureWork = new ErasureWork({ database, announcer: wakeups, steps });
+  const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
+  const erasureWork = new ErasureWork({ database, announcer: wakeups, keepsCounts });
   const erasures = new ErasureService({ database, announcer: wakeups, work: erasureWork });
   const limits = {
     maxTransfers: config.MAX_EXPORTS,
@@ -52,7 +40,7 @@ export function makePrivacy(deps: PrivacyDeps): Privacy {
     minBytesPerSecond: config.MIN_TRANSFER_RATE,
     graceMs: config.TRANSFER_GRACE,
   };
-  const exports = new ExportService({ database, data, signer, publicUrl, limits });
+  const exports = new ExportService({ database, media, signer, publicUrl, limits });
   return {
     gate: new ErasureGate(database),
     erasureWork,

@@ -1,8 +1,7 @@
 import type { Sql, Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { avatarKeys } from './avatar-keys';
-import { AvatarEntity, type AvatarStatus, type ResultFailure } from './avatar.entity';
+import { AvatarEntity, type AvatarStatus, type ResultFailure, avatarKeys } from './avatar.entity';
 import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload } from './generation.job';
 

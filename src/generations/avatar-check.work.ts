@@ -5,8 +5,7 @@ import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject, type MediaStore } from '../storage/media-store';
-import { avatarKey, previewKey } from './avatar-keys';
-import type { AvatarEntity } from './avatar.entity';
+import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import { claimChecks, markDamaged, markIntact, replacePreview } from './avatar.repository';
 
 export interface AvatarCheckDeps {

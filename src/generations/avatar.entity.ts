@@ -102,7 +102,7 @@ export class AvatarEntity {
   @Column('text', { nullable: true })
   lastError: string | null;
 
-  /** Part of the media keys of the stored bytes, or of the current try. See avatar-keys.ts. */
+  /** Part of the media keys of the stored bytes, or of the current try. See {@link avatarKeys}. */
   @Column('text', { nullable: true })
   mediaToken: string | null;
 
@@ -152,3 +152,19 @@ export class AvatarEntity {
   @JoinColumn({ name: 'model_id', foreignKeyConstraintName: 'avatars_model' })
   model?: ModelEntity | null;
 }
+
+/** The columns that determine an avatar's media keys. */
+export type AvatarBytes = Pick<AvatarEntity, 'id' | 'mediaToken'>;
+
+/** Pictures stored by older versions have no token. */
+const stemOf = ({ id, mediaToken }: AvatarBytes): string =>
+  mediaToken === null ? `avatars/${id}` : `avatars/${id}.${mediaToken}`;
+
+/** The media key of an avatar's picture. */
+export const avatarKey = (avatar: AvatarBytes): string => `${stemOf(avatar)}.picture`;
+
+/** The media key of an avatar's preview. */
+export const previewKey = (avatar: AvatarBytes): string => `${stemOf(avatar)}.preview.jpg`;
+
+/** The media keys of an avatar's picture and preview. */
+export const avatarKeys = (avatar: AvatarBytes): string[] => [avatarKey(avatar), previewKey(avatar)];

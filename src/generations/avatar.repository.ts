@@ -1,11 +1,8 @@
 import { isBeingErased } from '../accounts/erasure.repository';
-import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { avatarKeys } from './avatar-keys';
-import { AvatarEntity } from './avatar.entity';
+import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
 
 /** The owner's stored avatar; null if it does not exist or is not stored. */
 export async function findAvatar(sql: Sql, owner: string, id: string): Promise<AvatarEntity | null> {
@@ -57,20 +54,6 @@ export function listAvatarsOfModels(
   );
 }
 
-/** A person's stored avatars, by generation and position. Each batch continues both indexes at the end of the previous one. */
-export function avatarsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
-  return inBatches<AvatarEntity>((last, limit) =>
-    sql.entities(
-      AvatarEntity,
-      `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
-        WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
-          AND ($3::uuid IS NULL OR (g.id >= $3 AND (a.generation_id, a.position) > ($3, $4::integer)))
-        ORDER BY a.generation_id, a.position LIMIT $5`,
-      [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
-    ),
-  );
-}
-
 /** The generation of the owner's avatar, which must be locked before the avatar is changed. */
 export async function generationOf(sql: Sql, owner: string, id: string): Promise<string | null> {
   const [avatar] = await sql.rows<{ generation: string }>(
@@ -99,7 +82,7 @@ export async function deleteAvatarsOf(
   ids: readonly string[],
   { onlyUnfinished = false } = {},
 ): Promise<number> {
-  const gone = await sql.rows<Pick<AvatarEntity, 'id' | 'mediaToken'>>(
+  const gone = await sql.rows<AvatarBytes>(
     `DELETE FROM avatars WHERE ${noun}_id = ANY($1) ${onlyUnfinished ? "AND status IN ('PENDING', 'DELAYED')" : ''}
      RETURNING id, media_token AS "mediaToken"`,
     [ids],
@@ -147,11 +130,8 @@ export function claimChecks(sql: Sql, limit: number, intervalMs: number): Promis
   );
 }
 
-/** A stored avatar with the bytes that were checked. */
-type CheckedAvatar = Pick<AvatarEntity, 'id' | 'mediaToken'>;
-
 /** Whether the avatar still is stored with these bytes; if so, {@link claimChecks} returns it next. */
-export async function requestCheck(sql: Sql, { id, mediaToken }: CheckedAvatar): Promise<boolean> {
+export async function requestCheck(sql: Sql, { id, mediaToken }: AvatarBytes): Promise<boolean> {
   const stored = await sql.rows(
     `UPDATE avatars SET check_at = now()
       WHERE id = $1 AND status = 'STORED' AND media_token IS NOT DISTINCT FROM $2 RETURNING id`,
@@ -164,7 +144,7 @@ export async function requestCheck(sql: Sql, { id, mediaToken }: CheckedAvatar):
  * Marks the bytes of a stored avatar as damaged.
  * @returns whether they are fetched again; null if they were marked before, replaced or deleted
  */
-export async function markDamaged(sql: Sql, { id, mediaToken }: CheckedAvatar): Promise<boolean | null> {
+export async function markDamaged(sql: Sql, { id, mediaToken }: AvatarBytes): Promise<boolean | null> {
   const [marked] = await sql.rows<{ isRepaired: boolean }>(
     `UPDATE avatars SET damaged_at = now(), tries = 0, source_url = NULL, source_url_at = created_at,
             due_at = CASE WHEN expires_at > now() THEN now() END
@@ -178,7 +158,7 @@ export async function markDamaged(sql: Sql, { id, mediaToken }: CheckedAvatar): 
 /** Marks the bytes as intact, also after a restore. The interval of checks grows with the avatar's age. */
 export async function markIntact(
   sql: Sql,
-  { id, mediaToken }: CheckedAvatar,
+  { id, mediaToken }: AvatarBytes,
   { minMs, maxMs }: { minMs: number; maxMs: number },
 ): Promise<void> {
   await sql.rows(
@@ -192,7 +172,7 @@ export async function markIntact(
 /** Stores the hash of a regenerated preview; returns whether the avatar still has these bytes. */
 export async function replacePreview(
   sql: Sql,
-  { id, mediaToken }: CheckedAvatar,
+  { id, mediaToken }: AvatarBytes,
   sha256: string,
 ): Promise<boolean> {
   const known = await sql.rows(

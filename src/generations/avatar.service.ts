@@ -8,8 +8,7 @@ import { groupsOf, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { avatarKey, previewKey } from './avatar-keys';
-import type { AvatarEntity } from './avatar.entity';
+import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import {
   deleteAvatar,
   findAvatar,

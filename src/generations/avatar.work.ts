@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { backoffMs, pause } from '../core/clock';
 import { failpoint } from '../core/failpoint';
@@ -11,8 +11,7 @@ import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { type Downloads, SlowHosts } from '../upstream/downloads';
 import type { Attempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
-import { avatarKey, newMediaToken, previewKey } from './avatar-keys';
-import type { AvatarEntity, ResultFailure } from './avatar.entity';
+import { type AvatarEntity, type ResultFailure, avatarKey, previewKey } from './avatar.entity';
 import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './result-failure';
 import type { ResultUrls } from './result-urls';
 import { dueResults } from './result.repository';
@@ -131,7 +130,8 @@ export class AvatarWork {
       signal,
     });
     await failpoint('result:fetched');
-    const token = newMediaToken();
+    // Unique, so that no try can replace bytes of another.
+    const token = randomBytes(8).toString('hex');
     if (!(await store.begin(attempt, token))) {
       await discardBody(answer.bytes);
       return;

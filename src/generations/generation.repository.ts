@@ -1,6 +1,4 @@
 import type { ConsentColumns } from '../accounts/consent';
-import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
@@ -13,9 +11,6 @@ export type NewGeneration = ConsentColumns &
   Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> & {
     prompts: readonly PromptRow[];
   };
-
-/** The approximate number of avatars in a batch of generations; one generation has 1,000 at most. */
-const avatarsAtOnce = 1_000;
 
 /** Maximum number of stored avatars that a subscription starts with. */
 const maxPresentAvatars = 100;
@@ -158,37 +153,4 @@ export async function generationDurations(
 export async function idsOfModel(sql: Sql, modelId: string): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [modelId]);
   return rows.map(({ id }) => id);
-}
-
-/** Locks a person's generations. See {@link PersonalGenerationService.lockSome}. */
-export async function lockGenerationsOf(
-  sql: Sql,
-  { owner, until }: Person,
-  isUnderWay: boolean,
-  limit: number,
-): Promise<string[]> {
-  const rows = await sql.rows<{ id: string }>(
-    `SELECT id FROM generations
-      WHERE id IN (SELECT id
-                     FROM (SELECT id, sum(wanted) OVER (ORDER BY id) - wanted AS before
-                             FROM (SELECT id, wanted FROM generations
-                                    WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
-                                    ORDER BY id LIMIT $4) AS first) AS counted
-                    WHERE before < $5)
-      ORDER BY id FOR UPDATE`,
-    [owner, until, isUnderWay, limit, avatarsAtOnce],
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** A person's generations, oldest first. */
-export function generationsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<GenerationEntity> {
-  return inBatches<GenerationEntity>((last, limit) =>
-    sql.entities(
-      GenerationEntity,
-      `SELECT * FROM generations WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
-    ),
-  );
 }

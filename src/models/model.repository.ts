@@ -1,6 +1,4 @@
 import type { ConsentColumns } from '../accounts/consent';
-import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
@@ -14,9 +12,6 @@ export interface ModelsRequest {
   status: ModelStatus | null;
   type: ModelEntity['type'] | null;
 }
-
-/** A model with the photos it was trained from, by UUID, in their order. */
-export type ModelWithPhotos = ModelEntity & { photoIds: string[] };
 
 /** Inserts a QUEUED model with its photos, in the given order. */
 export async function insertModel(
@@ -96,33 +91,4 @@ export async function trainingDurations(
     [provider, type],
   );
   return rows.map(({ ms }) => ms);
-}
-
-/** Locks at most `limit` of a person's models. See {@link PersonalModelService.lockSome}. */
-export async function lockModelsOf(
-  sql: Sql,
-  { owner, until }: Person,
-  isUnderWay: boolean,
-  limit: number,
-): Promise<string[]> {
-  const rows = await sql.rows<{ id: string }>(
-    `SELECT id FROM models WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
-      ORDER BY id LIMIT $4 FOR UPDATE`,
-    [owner, until, isUnderWay, limit],
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** A person's models, oldest first. */
-export function modelsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<ModelWithPhotos> {
-  return inBatches<ModelWithPhotos>((last, limit) =>
-    sql.entities<ModelEntity, { photoIds: string[] }>(
-      ModelEntity,
-      `SELECT m.*, ARRAY(SELECT photo_id FROM model_photos WHERE model_id = m.id ORDER BY position) AS "photoIds"
-         FROM models m
-        WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
-    ),
-  );
 }

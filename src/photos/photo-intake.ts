@@ -6,8 +6,7 @@ import type { PreparedPhoto } from '../images/photo-image';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
-import { photoKey } from './photo-lifetime';
-import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
+import { type PhotoEntity, type PhotoProblemRow, photoKey } from './photo.entity';
 import { isGone, markFetchRejected, markReady, markUploadRejected } from './photo.repository';
 
 /** A received photo and the checked image made from it. */

@@ -1,6 +1,6 @@
 import type { Transactions } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { photoKey } from './photo-lifetime';
+import { photoKey } from './photo.entity';
 import { lockExpired, purgePhotos } from './training-photo.repository';
 
 /** Purges photos at the end of their retention. */

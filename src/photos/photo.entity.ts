@@ -7,7 +7,7 @@ export interface PhotoProblemRow {
   message: string;
 }
 
-/** A reference photo. While it is READY, its bytes are in the media store under `photos/<id>.jpg`. */
+/** A reference photo. While it is READY, its bytes are in the media store under {@link photoKey}. */
 @Entity('photos')
 @Check('photos_status_known', "status IN ('AWAITING_UPLOAD', 'FETCHING', 'READY', 'REJECTED', 'PURGED')")
 @Check(
@@ -75,3 +75,6 @@ export class PhotoEntity {
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;
 }
+
+/** The media key of a photo. */
+export const photoKey = (photoId: string): string => `photos/${photoId}.jpg`;

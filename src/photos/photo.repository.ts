@@ -1,9 +1,15 @@
 import { isBeingErased } from '../accounts/erasure.repository';
-import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import { unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
+
+/**
+ * How long a photo that no training uses is kept after it was uploaded or rejected, in milliseconds. After a
+ * training, `PHOTO_RETENTION` applies.
+ */
+export const unusedPhotoMs = 24 * 3_600_000;
+
+/** How long a slot without bytes is kept, in milliseconds: the URL's hour, and another for an upload in progress. */
+export const unusedSlotMs = 2 * 3_600_000;
 
 /** How long bytes that are being stored block other bytes for the same photo, in milliseconds. */
 export const storingMs = 60_000;
@@ -170,27 +176,4 @@ export async function isGone(sql: Sql, id: string): Promise<boolean> {
 export async function deletePhoto(sql: Sql, owner: string, id: string): Promise<boolean> {
   const deleted = await sql.rows('DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id', [id, owner]);
   return deleted.length > 0;
-}
-
-/** Deletes a person's photos, at most `limit`; returns their ids. */
-export async function deletePhotosOf(sql: Sql, { owner, until }: Person, limit: number): Promise<string[]> {
-  const deleted = await sql.rows<{ id: string }>(
-    `DELETE FROM photos
-      WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
-     RETURNING id`,
-    [owner, until, limit],
-  );
-  return deleted.map(({ id }) => id);
-}
-
-/** A person's photos, oldest first. */
-export function photosOf(sql: Sql, { owner, until }: Person): AsyncGenerator<PhotoEntity> {
-  return inBatches<PhotoEntity>((last, limit) =>
-    sql.entities(
-      PhotoEntity,
-      `SELECT * FROM photos WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
-    ),
-  );
 }

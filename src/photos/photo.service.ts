@@ -8,9 +8,8 @@ import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { checkFiles, type PhotoFile } from './photo-file';
-import { photoKey, unusedPhotoMs, unusedSlotMs } from './photo-lifetime';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
-import type { PhotoEntity } from './photo.entity';
+import { type PhotoEntity, photoKey } from './photo.entity';
 import {
   countUnused,
   deletePhoto,
@@ -18,6 +17,8 @@ import {
   findPhotos,
   insertSlots,
   photosOfModels,
+  unusedPhotoMs,
+  unusedSlotMs,
 } from './photo.repository';
 import { jobsOf, lockGenerationsOf, makeJobsDue } from './training-photo.repository';
 

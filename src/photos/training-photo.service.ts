@@ -4,9 +4,8 @@ import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { photoKey } from './photo-lifetime';
 import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
-import type { PhotoEntity } from './photo.entity';
+import { type PhotoEntity, photoKey } from './photo.entity';
 import { insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 import {

@@ -6,15 +6,25 @@ import { mapIterator } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/event-page.repository';
+import { avatarKey } from '../generations/avatar.entity';
 import { jobKinds } from '../generations/generation.job';
 import { attemptsOf } from '../jobs/submission.repository';
-import type { OpenObject } from '../storage/media-store';
-import type { PersonalData } from './erasure-steps';
+import { photoKey } from '../photos/photo.entity';
+import type { MediaStore } from '../storage/media-store';
+import {
+  avatarFile,
+  avatarRecord,
+  generationRecord,
+  modelRecord,
+  photoFile,
+  photoRecord,
+} from './export-records';
+import { avatarsOf, generationsOf, modelsOf, photosOf } from './export.repository';
 import type { ZipEntry } from './zip';
 
 export interface ArchiveDeps {
   sql: Sql;
-  data: PersonalData;
+  media: Pick<MediaStore, 'open'>;
   /** Throws if the download must stop. Called about once a second, and at the end. */
   check: () => Promise<void>;
 }
@@ -35,17 +45,17 @@ const checkIntervalMs = 1_000;
  */
 export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGenerator<ZipEntry> {
   const parts = { ...source, check: throttled(source.check) };
-  const { sql, data, check } = parts;
-  const { photos, avatars } = data;
+  const { sql, check } = parts;
   const at = { modifiedAt: new Date() };
   yield { ...at, path: 'README.txt', isCompressible: true, bytes: text([readme]) };
-  for await (const photo of watched(photos.list(sql, person), check)) {
-    const path = photos.fileOf(photo);
-    if (path !== null) yield* picture({ path, modifiedAt: photo.createdAt }, photos.open(photo), check);
+  for await (const photo of watched(photosOf(sql, person), check)) {
+    const path = photoFile(photo);
+    if (path !== null) yield* picture(parts, photoKey(photo.id), { path, modifiedAt: photo.createdAt });
   }
-  for await (const avatar of watched(avatars.list(sql, person), check)) {
-    const path = avatars.fileOf(avatar);
-    yield* picture({ path, modifiedAt: avatar.createdAt }, avatars.open(avatar), check);
+  for await (const avatar of watched(avatarsOf(sql, person), check)) {
+    if (avatar.damagedAt !== null) continue;
+    const file = { path: avatarFile(avatar), modifiedAt: avatar.createdAt };
+    yield* picture(parts, avatarKey(avatar), file);
   }
   yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, person)) };
   // The last check may be a second old. Rows that were erased since are missing, and the archive must not end as complete.
@@ -54,11 +64,11 @@ export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGene
 
 /** Yields nothing if the object has been deleted in the meantime. */
 async function* picture(
+  { media, check }: Pick<ArchiveDeps, 'media' | 'check'>,
+  key: string,
   file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
-  opening: Promise<OpenObject | null>,
-  check: () => Promise<void>,
 ): AsyncGenerator<ZipEntry> {
-  const object = await opening;
+  const object = await media.open(key);
   if (!object) return;
   try {
     yield { ...file, isCompressible: false, bytes: watched(object.stream, check) };
@@ -77,13 +87,12 @@ avatars/   your avatars
 `;
 
 /** All data as JSON, one row per line. */
-async function* dataOf({ sql, data, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
-  const { photos, models, generations, avatars } = data;
+async function* dataOf({ sql, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
   const sections: Record<string, AsyncIterable<object>> = {
-    models: mapIterator(models.list(sql, person), (row) => models.recordOf(row)),
-    generations: mapIterator(generations.list(sql, person), (row) => generations.recordOf(row)),
-    avatars: mapIterator(avatars.list(sql, person), (row) => avatars.recordOf(row)),
-    photos: mapIterator(photos.list(sql, person), (row) => photos.recordOf(row)),
+    models: mapIterator(modelsOf(sql, person), modelRecord),
+    generations: mapIterator(generationsOf(sql, person), generationRecord),
+    avatars: mapIterator(avatarsOf(sql, person), avatarRecord),
+    photos: mapIterator(photosOf(sql, person), photoRecord),
     paidCalls: attemptsOf(sql, jobKinds, person),
     events: eventsOf(sql, person),
     booked: reservationsOf(sql, person),

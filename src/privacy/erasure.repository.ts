@@ -1,7 +1,8 @@
 import { ErasureEntity } from '../accounts/erasure.entity';
 import { admissionMs } from '../accounts/erasure.repository';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import type { Batch } from './erasure-steps';
+import type { JobKind } from '../jobs/job';
 
 /**
  * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
@@ -18,6 +19,17 @@ const statementMs = 15_000;
  * afterwards.
  */
 const finalCheckMs = admissionMs + statementMs;
+
+/** The approximate number of avatars in a batch of generations; one generation has 1,000 at most. */
+const avatarsAtOnce = 1_000;
+
+/** Numbers of erased rows by table. */
+export interface ErasureCounts {
+  photos: number;
+  models: number;
+  generations: number;
+  avatars: number;
+}
 
 /** An erasure; `until` is its time in the precision of the database. */
 export type Erasing = ErasureEntity & { owner: string; until: string };
@@ -74,7 +86,7 @@ export async function lockErasure(sql: Sql, id: string): Promise<Erasing | null>
 }
 
 /** Adds the rows of a batch, and renews the lease. */
-export async function countErased(sql: Sql, id: string, counts: Batch['counts']): Promise<void> {
+export async function countErased(sql: Sql, id: string, counts: Partial<ErasureCounts>): Promise<void> {
   const { photos = 0, models = 0, generations = 0, avatars = 0 } = counts;
   await sql.rows(
     `UPDATE erasures
@@ -93,4 +105,41 @@ export async function closeErasure(sql: Sql, { id, completedAt }: Erasing): Prom
       : `UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1 AND completed_at < now() - $2 * interval '1 ms'`,
     [id, finalCheckMs],
   );
+}
+
+/**
+ * Locks a person's jobs that are to be deleted.
+ * @param isUnderWay - only jobs with unfinished work
+ * @returns their UUIDs: at most `limit`, and generations with about 1,000 avatars in total
+ */
+export async function lockJobsOf(
+  sql: Sql,
+  { table }: JobKind,
+  { owner, until }: Person,
+  { isUnderWay, limit }: { isUnderWay: boolean; limit: number },
+): Promise<string[]> {
+  const avatars = table === 'generations' ? 'wanted' : '0';
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM ${table}
+      WHERE id IN (SELECT id
+                     FROM (SELECT id, sum(avatars) OVER (ORDER BY id) - avatars AS before
+                             FROM (SELECT id, ${avatars} AS avatars FROM ${table}
+                                    WHERE owner = $1 AND created_at <= $2 AND (due_at IS NOT NULL OR NOT $3)
+                                    ORDER BY id LIMIT $4) AS first) AS counted
+                    WHERE before < $5)
+      ORDER BY id FOR UPDATE`,
+    [owner, until, isUnderWay, limit, avatarsAtOnce],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Deletes a person's photos, at most `limit`; returns their UUIDs. */
+export async function deletePhotosOf(sql: Sql, { owner, until }: Person, limit: number): Promise<string[]> {
+  const deleted = await sql.rows<{ id: string }>(
+    `DELETE FROM photos
+      WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
+     RETURNING id`,
+    [owner, until, limit],
+  );
+  return deleted.map(({ id }) => id);
 }

@@ -1,6 +1,11 @@
 import { isBeingErased } from '../accounts/erasure.repository';
+import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
-import type { Sql } from '../core/sql';
+import type { EntityClass, Sql } from '../core/sql';
+import { AvatarEntity } from '../generations/avatar.entity';
+import { GenerationEntity } from '../generations/generation.entity';
+import { ModelEntity } from '../models/model.entity';
+import { PhotoEntity } from '../photos/photo.entity';
 
 /** How long a download may continue after its URL has expired, in milliseconds. */
 const maxServeMs = 86_400_000;
@@ -64,4 +69,57 @@ export async function pruneExports(sql: Sql): Promise<number> {
     [maxServeMs],
   );
   return gone.length;
+}
+
+/** A model with the photos it was trained from, by UUID, in their order. */
+export type ModelWithPhotos = ModelEntity & { photoIds: string[] };
+
+/** A person's models, oldest first. */
+export function modelsOf(sql: Sql, person: Person): AsyncGenerator<ModelWithPhotos> {
+  const photoIds = `ARRAY(SELECT photo_id FROM model_photos WHERE model_id = models.id ORDER BY position)`;
+  return rowsOf<ModelEntity, { photoIds: string[] }>(
+    sql,
+    { entity: ModelEntity, table: 'models', more: `, ${photoIds} AS "photoIds"` },
+    person,
+  );
+}
+
+/** A person's generations, oldest first. */
+export function generationsOf(sql: Sql, person: Person): AsyncGenerator<GenerationEntity> {
+  return rowsOf(sql, { entity: GenerationEntity, table: 'generations' }, person);
+}
+
+/** A person's photos, oldest first. */
+export function photosOf(sql: Sql, person: Person): AsyncGenerator<PhotoEntity> {
+  return rowsOf(sql, { entity: PhotoEntity, table: 'photos' }, person);
+}
+
+/** @param more - SQL: columns in addition to those of the entity */
+function rowsOf<Entity extends { id: string }, Extra>(
+  sql: Sql,
+  { entity, table, more = '' }: { entity: EntityClass<Entity>; table: string; more?: string },
+  { owner, until }: Person,
+): AsyncGenerator<Entity & Extra> {
+  return inBatches<Entity & Extra>((last, limit) =>
+    sql.entities<Entity, Extra>(
+      entity,
+      `SELECT *${more} FROM ${table} WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
+        ORDER BY id LIMIT $4`,
+      [owner, until, last?.id ?? null, limit],
+    ),
+  );
+}
+
+/** A person's stored avatars, by generation and position. Each batch continues both indexes at the end of the previous one. */
+export function avatarsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
+  return inBatches<AvatarEntity>((last, limit) =>
+    sql.entities(
+      AvatarEntity,
+      `SELECT a.* FROM generations g JOIN avatars a ON a.generation_id = g.id
+        WHERE g.owner = $1 AND a.created_at <= $2 AND a.status = 'STORED'
+          AND ($3::uuid IS NULL OR (g.id >= $3 AND (a.generation_id, a.position) > ($3, $4::integer)))
+        ORDER BY a.generation_id, a.position LIMIT $5`,
+      [owner, until, last?.generationId ?? null, last?.position ?? null, limit],
+    ),
+  );
 }

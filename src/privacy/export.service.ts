@@ -6,14 +6,14 @@ import type { UrlSigner } from '../core/signature';
 import type { Sql, Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
 import type { Viewer } from '../core/viewer';
+import type { MediaStore } from '../storage/media-store';
 import { archiveOf } from './archive';
-import type { PersonalData } from './erasure-steps';
 import { countOffers, findPerson, insertExport, isExportKept } from './export.repository';
 import { zip } from './zip';
 
 export interface ExportServiceDeps {
   database: Transactions;
-  data: PersonalData;
+  media: Pick<MediaStore, 'open'>;
   signer: UrlSigner;
   publicUrl: () => string;
   limits: TransferLimits;
@@ -68,7 +68,7 @@ export class ExportService {
    * SERVICE_UNAVAILABLE while this owner, or too many others, download an archive; TIMEOUT if the client reads too slowly
    */
   async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
-    const { database, data, signer } = this.deps;
+    const { database, media, signer } = this.deps;
     if (signer.verify('export', pathOf(id), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
@@ -80,7 +80,7 @@ export class ExportService {
     const check = async (): Promise<void> => {
       if (!(await isExportKept(database, id))) throw notFound('archive');
     };
-    const deps = { sql: database, data, check };
+    const deps = { sql: database, media, check };
     const fileName = `likeness-export-${person.until.slice(0, 10)}.zip`;
     await this.transfers.run(person.owner, (transfer) =>
       send({ fileName, transfer, bytes: zip(archiveOf(deps, person)) }),

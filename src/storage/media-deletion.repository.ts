@@ -9,7 +9,7 @@ const leaseMs = 20_000;
 /** For each prefix of keys, the rows that may have, or get, bytes under a key. */
 const owners = {
   'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
-  // Names as in generations/avatar-keys.ts. Bytes older than an hour belong to a row only if it refers to them.
+  // Names as in generations/avatar.entity.ts. Bytes older than an hour belong to a row only if it refers to them.
   'avatars/': `SELECT FROM avatars
                 WHERE avatars.id = found.id AND avatars.status <> 'LOST'
                   AND found.key IN ('avatars/' || id || coalesce('.' || media_token, '') || '.picture',

@@ -1,6 +1,6 @@
 import { createLogger } from '../../src/core/logger';
 import type { Wake } from '../../src/events/wake';
-import { avatarKeys } from '../../src/generations/avatar-keys';
+import { avatarKeys } from '../../src/generations/avatar.entity';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { MediaDeletion } from '../../src/storage/media-deletion';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import sharp from 'sharp';
 import { readGlobalId } from '../../src/core/ids';
-import { avatarKey, previewKey } from '../../src/generations/avatar-keys';
+import { avatarKey, previewKey } from '../../src/generations/avatar.entity';
 import type { FaultsEnvironment } from './faults-environment';
 import { stepProblems, type JobState } from './history';
 
