@@ -66,7 +66,7 @@ export interface FeatureDeps {
 
 /** The services that the HTTP server and the background work use. */
 export interface Features {
-  store: JobRepository;
+  jobs: JobRepository;
   completion: GenerationCompletion;
   deletion: MediaDeletion;
   intake: PhotoIntake;
@@ -87,10 +87,10 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
   const photoFeatures = makePhotos(deps);
   const { photos, trainingPhotos } = photoFeatures;
-  const store = new JobRepository(database, wakeups);
-  const completion = new GenerationCompletion(store, wakeups);
+  const jobs = new JobRepository(database, wakeups);
+  const completion = new GenerationCompletion(jobs, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
-  const jobDeps = { database, store, photos: trainingPhotos, provider, quotas, consents };
+  const jobDeps = { database, jobs, photos: trainingPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
   const generationLifecycle = new GenerationLifecycle(trainingPhotos);
   const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
@@ -121,7 +121,7 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new AvatarResolver(avatars, generations),
     new ModelAvatarsResolver(avatars),
   ];
-  return { ...photoFeatures, ...privacy, store, completion, avatars, resolvers };
+  return { ...photoFeatures, ...privacy, jobs, completion, avatars, resolvers };
 }
 
 type PhotoFeatures = Pick<

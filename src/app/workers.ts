@@ -7,13 +7,13 @@ import { AvatarWork } from '../generations/avatar.work';
 import { GenerationWork } from '../generations/generation.work';
 import { ResultUrls } from '../generations/result-urls';
 import type { ImageProcessor } from '../images/image-processor';
-import { AccountWork } from '../jobs/account.work';
-import { FollowWork } from '../jobs/follow.work';
 import { LearnedDurations } from '../jobs/forecast';
 import type { Journal } from '../jobs/journal';
 import { OverdueWork } from '../jobs/overdue.work';
+import { PollWork } from '../jobs/poll.work';
 import { Settlement } from '../jobs/settlement';
 import { SubmissionWork } from '../jobs/submission.work';
+import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelWork } from '../models/model.work';
 import { PhotoPurgeWork } from '../photos/photo-purge.work';
 import { PhotoWork } from '../photos/photo.work';
@@ -58,10 +58,10 @@ export interface Work {
 /** Creates the background work. */
 export function makeWork(deps: WorkerDeps, features: Features): Work {
   const { config, logger, database } = deps;
-  const jobs = makeJobWork(deps, features, () => poller.wake());
-  const { models, generations, settlement } = jobs;
+  const jobWork = makeJobWork(deps, features, () => poller.wake());
+  const { models, generations, settlement } = jobWork;
   const tasks = createSchedule({
-    ...jobs,
+    ...jobWork,
     ...makePictureWork(deps, features, () => poller.wake()),
     database,
     eventRetentionMs: config.EVENT_RETENTION,
@@ -77,15 +77,15 @@ export function makeWork(deps: WorkerDeps, features: Features): Work {
 /** Creates the work that submits jobs and tracks them. */
 function makeJobWork(
   deps: WorkerDeps,
-  { store, trainingPhotos }: Features,
+  { jobs, trainingPhotos }: Features,
   onResume: () => void,
 ): JobTaskDeps {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
-  const settlement = new Settlement({ database, store, journal, logger, graceMs });
+  const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
   const kindDeps = {
     sql: database,
-    store,
+    jobs,
     photos: trainingPhotos,
     provider,
     durations: new LearnedDurations(),
@@ -93,8 +93,15 @@ function makeJobWork(
   };
   const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;
   const budget = makeBudget(deps);
-  const account = new AccountWork({ sql: database, provider, budget, logger, probeIntervalMs, onResume });
-  const common = { database, store, provider, budget, account, logger, leaseMs: config.LEASE };
+  const account = new UpstreamAccountWork({
+    sql: database,
+    provider,
+    budget,
+    logger,
+    probeIntervalMs,
+    onResume,
+  });
+  const common = { database, jobs, provider, budget, account, logger, leaseMs: config.LEASE };
   const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
   return {
     settlement,
@@ -103,7 +110,7 @@ function makeJobWork(
     models: new ModelWork({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
     generations: new GenerationWork({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
     submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
-    follow: new FollowWork({
+    polls: new PollWork({
       ...common,
       pollTimeoutMs: config.POLL_TIMEOUT,
       onUnknownWord: metrics.unknownWord,

@@ -12,8 +12,8 @@ import type { ModelEntity } from '../models/model.entity';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { PhotoUrls } from '../photos/photo-urls';
 import { TrainingPhotoService } from '../photos/training-photo.service';
-import { DiskStore } from '../storage/disk-store';
 import { signingSecrets } from '../storage/data-directory';
+import { DiskStore } from '../storage/disk-store';
 import { createGuard } from '../upstream/guard';
 import { findJob, type JobTable } from './job.repository';
 import { CommandError, operatorFor, type Shell } from './shell';
@@ -47,7 +47,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
   models: JobLifecycle<ModelEntity>;
   generations: JobLifecycle<GenerationEntity>;
 } {
-  const store = new JobRepository(database, wakeups);
+  const jobs = new JobRepository(database, wakeups);
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const photos = new TrainingPhotoService({
@@ -62,7 +62,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
   const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
   const parts = {
     database,
-    store,
+    jobs,
     provider: { name: config.UPSTREAM },
     quotas: new QuotaService({ sql: database, limits, countRunning: countUnfinished(jobKinds) }),
   };

@@ -20,7 +20,7 @@ type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
 /** Updates generations when their pictures are stored, delayed or lost, including after they have ended. */
 export class GenerationCompletion {
   constructor(
-    private readonly store: JobRepository,
+    private readonly jobs: JobRepository,
     private readonly announcer: Announcer,
   ) {}
 
@@ -39,7 +39,7 @@ export class GenerationCompletion {
     const tally = await tallyOf(sql, generationId);
     const step = generation.status === 'STORING' ? next(generation, tally) : late(generation, tally);
     if (step) {
-      await this.store.moveWithin(sql, generationKind, [
+      await this.jobs.moveWithin(sql, generationKind, [
         { id: generationId, from: [generation.status], ...step },
       ]);
     }

@@ -45,7 +45,7 @@ export interface InstantRequest {
 
 export interface GenerationServiceDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
@@ -172,7 +172,7 @@ export class GenerationService {
       },
       find: (id) => this.find(viewer, id),
     });
-    this.deps.store.wake(generationKind, [generation], true);
+    this.deps.jobs.wake(generationKind, [generation], true);
     return generation;
   }
 

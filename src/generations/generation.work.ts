@@ -25,7 +25,7 @@ const minFetchShare = 1 / 48;
 
 export interface GenerationWorkDeps {
   sql: Sql;
-  store: JobRepository;
+  jobs: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
@@ -89,7 +89,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     row: GenerationEntity,
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
-    const { store } = this.deps;
+    const { jobs } = this.deps;
     const recorded = results.slice(0, maxResults);
     const expiresAt = await this.expiryOf(sql, row);
     const set = {
@@ -101,7 +101,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       lastError: null,
       ...noFailure,
     };
-    const [storing] = await store.moveWithin(sql, generationKind, [
+    const [storing] = await jobs.moveWithin(sql, generationKind, [
       { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
     ]);
     if (!storing) return null;

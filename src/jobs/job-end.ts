@@ -1,4 +1,3 @@
-import type { Transactions } from '../core/sql';
 import { type UpstreamError, type PollPlan } from '../upstream/provider';
 import { failureColumns, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
@@ -6,7 +5,7 @@ import type { JobRepository } from './job.repository';
 import { closeAttempt } from './submission.repository';
 
 /** The outcome of a paid call that was certainly not executed. */
-interface EndedCall {
+export interface EndedCall {
   outcome: 'NOT_EXECUTED' | 'REFUSED';
   error: UpstreamError;
 }
@@ -18,23 +17,6 @@ export function failing(
 ): Omit<JobMove, 'id'> {
   const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
   return { ...hold, set, dueInMs: null, appendsEvent: true };
-}
-
-/** Moves a job and, if its paid call ended with it, closes that call in the ledger, in one transaction. */
-export async function endJob(
-  { database, store }: { database: Transactions; store: JobRepository },
-  steps: JobSteps,
-  row: JobRow,
-  move: Omit<JobMove, 'id'>,
-  call?: EndedCall,
-): Promise<void> {
-  const moved = await database.transaction(async (sql) => {
-    const rows = await store.moveWithin(sql, steps.kind, [{ id: row.id, ...move }]);
-    if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call.error);
-    if (move.set.status === 'FAILED') for (const failed of rows) await steps.ended(sql, failed);
-    return rows;
-  });
-  store.wake(steps.kind, moved);
 }
 
 /** The interval between polls of the late watch, as a share of the job's age. */
@@ -86,16 +68,21 @@ export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: 
   return { id: row.id, from: [row.status], set, dueInMs, appendsEvent: true };
 }
 
-/** Fails jobs, releases their photos, and wakes their subscribers. */
-export async function failJobs(
-  { database, store }: { database: Transactions; store: JobRepository },
+/**
+ * Moves a job and wakes its subscribers. If its paid call ended with it, closes that call in the ledger; if the job
+ * failed, releases its photos; in one transaction.
+ */
+export async function endJob(
+  jobs: JobRepository,
   steps: JobSteps,
-  moves: readonly JobMove[],
+  row: JobRow,
+  move: Omit<JobMove, 'id'>,
+  call?: EndedCall,
 ): Promise<void> {
-  const failed = await database.transaction(async (sql) => {
-    const rows = await store.moveWithin(sql, steps.kind, moves);
-    for (const row of rows) await steps.ended(sql, row);
-    return rows;
+  await jobs.change(steps.kind, async (sql) => {
+    const moved = await jobs.moveWithin(sql, steps.kind, [{ id: row.id, ...move }]);
+    if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call.error);
+    if (move.set.status === 'FAILED') for (const failed of moved) await steps.ended(sql, failed);
+    return moved;
   });
-  store.wake(steps.kind, failed);
 }

@@ -22,7 +22,7 @@ import { detachSubmissions } from './submission.repository';
 
 export interface JobLifecycleDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   quotas: Pick<QuotaService, 'reserve'>;
   /** The configured provider. */
   provider: { readonly name: string };
@@ -105,7 +105,7 @@ export class JobLifecycle<Row extends JobRow> {
 
   /** Deletes the job with everything that depends on it, and all bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, store } = this.deps;
+    const { database, jobs } = this.deps;
     const { kind, actions } = this.steps;
     const deleted = await transactionFor(database, viewer, async (sql) => {
       const row = await lockJob(sql, kind, id, viewer.owner);
@@ -119,7 +119,7 @@ export class JobLifecycle<Row extends JobRow> {
     });
     if (!deleted) return;
     await failpoint('delete:marked');
-    store.wake(kind, [deleted]);
+    jobs.wake(kind, [deleted]);
   }
 
   private async endEvents(sql: Sql, row: Row): Promise<void> {
@@ -132,20 +132,20 @@ export class JobLifecycle<Row extends JobRow> {
 
   private async move(sql: Sql, { id, status }: Row, move: Pick<JobMove, 'set' | 'dueInMs'>): Promise<Row> {
     const moves = [{ id, from: [status], ...move, appendsEvent: true }];
-    const [moved] = await this.deps.store.moveWithin(sql, this.steps.kind, moves);
+    const [moved] = await this.deps.jobs.moveWithin(sql, this.steps.kind, moves);
     return moved!;
   }
 
   /** Changes the viewer's job while its row is locked. */
   private async change(viewer: Viewer, id: string, work: (sql: Sql, row: Row) => Promise<Row>): Promise<Row> {
-    const { database, store } = this.deps;
+    const { database, jobs } = this.deps;
     const { kind } = this.steps;
     const changed = await transactionFor(database, viewer, async (sql) => {
       const row = await lockJob(sql, kind, id, viewer.owner);
       if (!row) throw notFound(kind.noun);
       return work(sql, row);
     });
-    store.wake(kind, [changed], changed.status === 'QUEUED');
+    jobs.wake(kind, [changed], changed.status === 'QUEUED');
     return changed;
   }
 }

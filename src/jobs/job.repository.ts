@@ -43,12 +43,10 @@ export interface Announcer {
 const jobWork = {
   /** Waiting for their paid call. */
   submit: () => ({ rows: `status = 'QUEUED'` }),
-  /** Past their queue deadline. */
-  expire: () => ({ rows: `status = 'QUEUED' AND deadline_at <= now()`, order: 'deadline_at', inTurn: false }),
   /** Without a known outcome of their paid call. */
   settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
   /** Running upstream, polled. */
-  follow: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
+  poll: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Failed, but the upstream may still finish them; polled rarely. */
   watch: () => ({ rows: `status = 'FAILED'` }),
 } as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable<JobRow>, 'entity' | 'table'>>;
@@ -97,8 +95,8 @@ export class JobRepository {
     kind: JobKind<Row>,
     moves: readonly JobMove[],
   ): Promise<Row[]> {
-    for (const move of moves) assertLegal(kind, move);
-    const columns = [...movable.both, ...movable[kind.table]];
+    const columns: readonly string[] = [...movable.both, ...movable[kind.table]];
+    for (const move of moves) assertLegal(kind, columns, move);
     const moved = await sql.entities(
       kind.entity,
       `UPDATE ${kind.table} t
@@ -121,6 +119,21 @@ export class JobRepository {
     );
     await failpoint('move:before-commit');
     return moved;
+  }
+
+  /**
+   * Runs `work`, which calls {@link moveWithin}, in a transaction, then wakes the subscribers of the rows that it
+   * returns.
+   * @param options - `wakesWorkers`: whether such a row is due immediately
+   */
+  async change<Row extends JobRow>(
+    kind: JobKind<Row>,
+    work: (sql: Sql) => Promise<Row[]>,
+    { wakesWorkers = false } = {},
+  ): Promise<Row[]> {
+    const changed = await this.database.transaction(work);
+    this.wake(kind, changed, wakesWorkers);
+    return changed;
   }
 
   /**
@@ -171,7 +184,9 @@ function jsonOf(value: unknown): string {
   );
 }
 
-function assertLegal(kind: JobKind, { from, set }: JobMove): void {
+function assertLegal(kind: JobKind, columns: readonly string[], { from, set }: JobMove): void {
+  const unknown = Object.keys(set).find((name) => !columns.includes(snakeName(name)));
+  if (unknown !== undefined) throw new Error(`A move of a ${kind.noun} cannot set ${unknown}.`);
   const to = set.status;
   if (to === undefined) return;
   const illegal = from.find((state) => state !== to && !kind.moves[state]?.includes(to));

@@ -9,7 +9,7 @@ import { closeAttempt } from './submission.repository';
 
 export interface OverdueWorkDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   /** The configured provider. */
   provider: { readonly name: string };
   /** How long after its deadline a job is ended, in milliseconds; leaves time for a poll that is in flight. */
@@ -39,25 +39,24 @@ export class OverdueWork {
    * @returns the number of changed rows
    */
   async processBatch(steps: JobSteps): Promise<number> {
-    const { database, store, provider, marginMs } = this.deps;
+    const { database, jobs, provider, marginMs } = this.deps;
     const { kind } = steps;
     const limits = { provider: provider.name, marginMs };
     const ids = await findOverdue(database, kind, limits);
     if (ids.length === 0) return 0;
-    const changed = await database.transaction(async (sql) =>
+    const changed = await jobs.change(kind, async (sql) =>
       this.end(sql, steps, await lockOverdue(sql, kind, limits, ids)),
     );
-    store.wake(kind, changed);
     return changed.length;
   }
 
   private async end(sql: Sql, steps: JobSteps, rows: readonly ReadJob[]): Promise<JobRow[]> {
-    const { store, logger } = this.deps;
+    const { jobs, logger } = this.deps;
     const { kind } = steps;
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
     const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
     const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
-    const moved = moves.length > 0 ? await store.moveWithin(sql, kind, moves) : [];
+    const moved = moves.length > 0 ? await jobs.moveWithin(sql, kind, moves) : [];
     const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));
     for (const row of moved.filter(({ id }) => isEnded.has(id))) {
       if (row.status === 'UNCERTAIN') await closeAttempt(sql, kind, row, 'UNKNOWN');

@@ -11,7 +11,7 @@ import { acceptAttempt, closeAttempt } from './submission.repository';
 
 export interface SettlementDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   journal: Journal;
   logger: Logger;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
@@ -92,30 +92,28 @@ export class Settlement {
 
   /** Records that the outcome of a call is unknown. The call is not repeated automatically. */
   async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, error?: UpstreamError): Promise<void> {
-    const { database, logger, store, graceMs } = this.deps;
+    const { logger, jobs, graceMs } = this.deps;
     logger.error(
       { id: row.id, attempt: row.attempt },
       `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
     );
-    const moved = await database.transaction(async (sql) => {
+    await jobs.change(steps.kind, async (sql) => {
       const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
-      const uncertain = await store.moveWithin(sql, steps.kind, [
+      const uncertain = await jobs.moveWithin(sql, steps.kind, [
         { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, appendsEvent: true },
       ]);
       await closeAttempt(sql, steps.kind, row, 'UNKNOWN', error);
       return uncertain;
     });
-    store.wake(steps.kind, moved);
   }
 
   /** If the database is unavailable, the entry stays in the journal for {@link replay}. */
   private async store(steps: JobSteps, entry: JournalEntry, row?: JobRow): Promise<void> {
-    const { database, store, logger } = this.deps;
+    const { database, jobs, logger } = this.deps;
     try {
       const job = row ?? (await findJob(database, steps.kind, entry.id));
       const typicalMs = job ? await steps.typicalMs(job) : 0;
-      const moved = await database.transaction((sql) => this.storeWithin(sql, steps, entry, typicalMs));
-      if (moved) store.wake(steps.kind, [moved]);
+      await jobs.change(steps.kind, (sql) => this.storeWithin(sql, steps, entry, typicalMs));
       await failpoint('submission:stored');
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
@@ -144,19 +142,18 @@ export class Settlement {
     steps: JobSteps,
     entry: JournalEntry,
     typicalMs: number,
-  ): Promise<JobRow | null> {
-    const { logger, store } = this.deps;
+  ): Promise<JobRow[]> {
+    const { logger, jobs } = this.deps;
     const row = await lockJob(sql, steps.kind, entry.id);
     const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
     // A repeated journal entry changes nothing: the owner may have retried the job since.
-    if (row && !isFirstAcceptance) return null;
+    if (row && !isFirstAcceptance) return [];
     const bad = rejectionReason(row, entry);
     if (!row || bad !== null) {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
-      return null;
+      return [];
     }
-    const [moved] = await store.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, typicalMs)]);
-    return moved ?? null;
+    return jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, typicalMs)]);
   }
 
   /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */

@@ -1,39 +1,31 @@
 import { admitWrite } from '../accounts/erasure.repository';
 import { failpoint } from '../core/failpoint';
-import type { Claimed, StartedBatch } from '../core/leased-rows';
-import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
-import type { UpstreamBudget } from '../upstream/budget.repository';
+import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
-import type { AccountWork } from './account.work';
-import { neverSubmittedFailure, type Failure } from './failure';
-import type { JobKind, JobMove, JobRow, JobSteps, Preparation } from './job';
+import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
+import { neverSubmittedFailure } from './failure';
+import type { JobKind, JobRow, JobSteps, Preparation } from './job';
 import { endJob, failing } from './job-end';
-import type { JobRepository } from './job.repository';
-import type { Settlement } from './settlement';
-import { SubmissionQueue } from './submission-queue';
 import { openAttempt } from './submission.repository';
-import { beforeDeadline, bestEffort, CallNotMade, UnacceptedCalls } from './unaccepted-calls';
-import { UncertainJobs } from './uncertain-jobs';
+import {
+  beforeDeadline,
+  bestEffort,
+  CallNotMade,
+  UnacceptedCalls,
+  type UnacceptedCallsDeps,
+} from './unaccepted-calls';
+import { UncertainJobs, type UncertainJobsDeps } from './uncertain-jobs';
 
-export interface SubmissionWorkDeps {
-  database: Transactions;
-  store: JobRepository;
-  settlement: Settlement;
+export interface SubmissionWorkDeps extends UnacceptedCallsDeps, UncertainJobsDeps, BudgetedRowsDeps {
   provider: AvatarProvider;
-  budget: UpstreamBudget;
-  account: AccountWork;
-  logger: Logger;
   /** The base of photo URLs of this process. */
   publicUrl: () => string;
-  /** How long a row is leased to a worker, in milliseconds. */
-  leaseMs: number;
   /** Maximum duration of one paid call, in milliseconds. */
   submitTimeoutMs: number;
-  /** How long the outcome of a submission may stay unknown, in milliseconds. */
-  graceMs: number;
 }
 
+/** Maximum concurrent paid calls per process and kind of job. */
+const maxCalls = 16;
 /** The delay before a new paid call while the id of an earlier one is not yet in the database. */
 const backlogDelayMs = 2_000;
 /**
@@ -48,7 +40,7 @@ const backlogDelayMs = 2_000;
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
   private readonly unaccepted: UnacceptedCalls;
-  private readonly queues = new Map<JobKind, SubmissionQueue>();
+  private readonly queues = new Map<JobKind, { queued: BudgetedRows; unsettled: LeasedRows<JobRow> }>();
 
   constructor(private readonly deps: SubmissionWorkDeps) {
     this.uncertain = new UncertainJobs(deps);
@@ -57,21 +49,31 @@ export class SubmissionWork {
 
   /**
    * Claims rows that are due before or during their paid call and advances them by one step, within slots and
-   * budget.
+   * budget. Jobs that get no call from the budget until their queue deadline are ended by {@link OverdueWork}.
    */
   async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    const queue = this.queues.get(steps.kind) ?? new SubmissionQueue(this.deps, steps.kind);
-    this.queues.set(steps.kind, queue);
-    const attempting =
-      (work: (row: Claimed<JobRow>) => Promise<void>) =>
-      (row: Claimed<JobRow>): Promise<void> =>
-        this.attempt(steps, row, () => work(row));
-    const handlers = {
-      submit: attempting((row) => this.submit(steps, row, row.claimedAt, signal)),
-      expire: attempting((row) => this.expire(steps, row)),
-      settle: attempting((row) => this.settle(steps, row)),
-    };
-    return queue.processBatch(handlers, this.deps.settlement.isBehind, signal);
+    const { queued, unsettled } = this.queueOf(steps.kind);
+    await queued.slots.whenFree(signal);
+    if (signal.aborted) return emptyBatch;
+    const only = { provider: this.deps.provider.name };
+    const settling = await unsettled.start(queued.slots, { only }, (row) =>
+      this.attempt(steps, row, () => this.settle(steps, row)),
+    );
+    if (this.deps.settlement.isBehind) return settling;
+    const submitting = await queued.start((row) =>
+      this.attempt(steps, row, () => this.submit(steps, row, row.claimedAt, signal)),
+    );
+    return joinBatches(settling, submitting);
+  }
+
+  private queueOf(kind: JobKind): { queued: BudgetedRows; unsettled: LeasedRows<JobRow> } {
+    let queue = this.queues.get(kind);
+    if (!queue) {
+      const unsettled = this.deps.jobs.rowsFor(kind, 'settle', this.deps);
+      queue = { queued: new BudgetedRows(this.deps, kind, 'submit', maxCalls), unsettled };
+      this.queues.set(kind, queue);
+    }
+    return queue;
   }
 
   private async attempt(steps: JobSteps, row: JobRow, work: () => Promise<void>): Promise<void> {
@@ -87,12 +89,6 @@ export class SubmissionWork {
     }
   }
 
-  /** Ends a row whose queue deadline has passed; if submissions are paused, that is the reason. */
-  private async expire(steps: JobSteps, row: Claimed<JobRow>): Promise<void> {
-    const why = neverSubmittedFailure(await this.deps.budget.pauseReason());
-    return this.fail(steps, row, { from: ['QUEUED'], lease: row.lease }, why);
-  }
-
   private settle(steps: JobSteps, row: JobRow): Promise<void> {
     // The lease of the call has ended: its process died or hangs between the start of the call and its answer.
     if (row.status === 'SUBMITTING') return this.deps.settlement.unknown(steps, row);
@@ -104,12 +100,11 @@ export class SubmissionWork {
     const attempt = row.attempt + 1;
     const preparation = await this.prepare(steps, row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
-    if (preparation.go === 'fail') return this.fail(steps, row, hold, preparation.failure);
+    if (preparation.go === 'fail')
+      return endJob(this.deps.jobs, steps, row, failing(hold, preparation.failure));
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      await this.deps.store.move(steps.kind, [
-        { id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false },
-      ]);
+      await this.deps.jobs.move(steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
       return;
     }
     const beganMs = Date.now();
@@ -145,20 +140,19 @@ export class SubmissionWork {
    * executed.
    */
   private async begin(steps: JobSteps, row: JobRow, attempt: number): Promise<JobRow | null> {
-    const { database, store, provider, leaseMs } = this.deps;
-    const moved = await database.transaction(async (sql) => {
+    const { jobs, provider, leaseMs } = this.deps;
+    const [moved] = await jobs.change(steps.kind, async (sql) => {
       // No paid call is made and no photo is served for an owner whose data are being erased.
-      if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return null;
+      if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return [];
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
-      const [calling] = await store.moveWithin(sql, steps.kind, [
+      const [calling] = await jobs.moveWithin(sql, steps.kind, [
         { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, appendsEvent: true },
       ]);
       const photoUrl = steps.fetchesPhotos(row) ? this.deps.publicUrl() : null;
       if (calling) await openAttempt(sql, steps.kind, calling, { account: provider.account, photoUrl });
-      return calling ?? null;
+      return calling ? [calling] : [];
     });
-    if (moved) store.wake(steps.kind, [moved]);
-    return moved;
+    return moved ?? null;
   }
 
   /** Makes the paid call. A shutdown of the process does not abort it, since its answer would be lost. */
@@ -192,14 +186,5 @@ export class SubmissionWork {
     const { account, budget, logger } = this.deps;
     await bestEffort(logger, () => budget.answered('submit', notice));
     await bestEffort(logger, () => account.answered(true));
-  }
-
-  private fail(
-    steps: JobSteps,
-    row: JobRow,
-    hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
-    why: Failure,
-  ): Promise<void> {
-    return endJob(this.deps, steps, row, failing(hold, why));
   }
 }

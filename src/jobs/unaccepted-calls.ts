@@ -1,22 +1,20 @@
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError } from '../upstream/provider';
-import type { AccountWork } from './account.work';
 import { refusedFailure } from './failure';
-import { queueDeadlineMs, type JobRow, type JobSteps } from './job';
-import { endJob, failing } from './job-end';
+import { queueDeadlineMs, type JobMove, type JobRow, type JobSteps } from './job';
+import { endJob, failing, type EndedCall } from './job-end';
 import type { JobRepository } from './job.repository';
 import type { Settlement } from './settlement';
+import type { UpstreamAccountWork } from './upstream-account.work';
 
 export interface UnacceptedCallsDeps {
-  database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   settlement: Settlement;
   budget: UpstreamBudget;
-  account: AccountWork;
+  account: UpstreamAccountWork;
   logger: Logger;
 }
 
@@ -58,9 +56,7 @@ export class UnacceptedCalls {
         const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
-        return retryWhileUnavailable(() =>
-          endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
-        );
+        return this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error });
       }
       case 'REFUSED':
         return this.refused(steps, row, claimedAt, error);
@@ -92,15 +88,15 @@ export class UnacceptedCalls {
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
       const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
-      return retryWhileUnavailable(() =>
-        endJob(this.deps, steps, row, move, { outcome: 'NOT_EXECUTED', error }),
-      );
+      return this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error });
     }
     await bestEffort(this.deps.logger, () => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return retryWhileUnavailable(() =>
-      endJob(this.deps, steps, row, failing(hold, why), { outcome: 'REFUSED', error }),
-    );
+    return this.end(steps, row, failing(hold, why), { outcome: 'REFUSED', error });
+  }
+
+  private end(steps: JobSteps, row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {
+    return retryWhileUnavailable(() => endJob(this.deps.jobs, steps, row, move, call));
   }
 }
 

@@ -9,7 +9,7 @@ import { closeUnfetched, readAttempt, type Attempt } from './submission.reposito
 
 export interface UncertainJobsDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   logger: Logger;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
   graceMs: number;
@@ -34,7 +34,7 @@ export class UncertainJobs {
     if (verdict === 'pending') return this.wait(steps, row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
-    return endJob(this.deps, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
+    return endJob(this.deps.jobs, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**
@@ -46,20 +46,24 @@ export class UncertainJobs {
     row: JobRow,
     attempt: Attempt,
   ): Promise<'resent' | 'pending' | 'unproven'> {
-    const { database, store, logger } = this.deps;
+    const { database, jobs, logger } = this.deps;
     const { kind } = steps;
     const about = { id: row.id, attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
-      const nothing = { moved: [] as JobRow[] };
       const held = await lockJob(sql, kind, row.id);
       const serving = await this.readServing(sql, attempt);
-      if (held?.lease !== row.lease || serving !== 'unbroken') return { serving, ...nothing };
-      if (!(await closeUnfetched(sql, kind, row))) return { serving, ...nothing };
+      const mayResend = held?.lease === row.lease && serving === 'unbroken';
+      if (!mayResend || !(await closeUnfetched(sql, kind, row))) return { serving, moved: [] };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
-      const moved = await store.moveWithin(sql, kind, [
-        { id: row.id, from: ['UNCERTAIN'], lease: row.lease!, set, dueInMs: 0, appendsEvent: true },
-      ]);
-      return { serving, moved };
+      const move = {
+        id: row.id,
+        from: ['UNCERTAIN'],
+        lease: row.lease!,
+        set,
+        dueInMs: 0,
+        appendsEvent: true,
+      };
+      return { serving, moved: await jobs.moveWithin(sql, kind, [move]) };
     });
     if (serving === 'pending') return 'pending';
     if (serving === 'broken')
@@ -69,7 +73,7 @@ export class UncertainJobs {
       );
     if (moved.length === 0) return 'unproven';
     logger.warn(about, 'no photo was fetched: the submission did not arrive and is repeated');
-    store.wake(kind, moved, true);
+    jobs.wake(kind, moved, true);
     return 'resent';
   }
 
@@ -83,7 +87,7 @@ export class UncertainJobs {
   }
 
   private async wait({ kind }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {
-    await this.deps.store.move(kind, [
+    await this.deps.jobs.move(kind, [
       { id, from: ['UNCERTAIN'], lease: lease!, set: {}, dueInMs: ms, appendsEvent: false },
     ]);
   }

@@ -29,7 +29,7 @@ export interface TrainRequest {
 
 export interface ModelServiceDeps {
   database: Transactions;
-  store: JobRepository;
+  jobs: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
@@ -44,7 +44,7 @@ export class ModelService {
 
   /** Stores the request to train and returns. */
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
-    const { database, store } = this.deps;
+    const { database, jobs } = this.deps;
     this.checkTraining(request);
     // Consent is not part of the idempotent input: a retry may state it differently.
     const { idempotencyKey: key, consent: _consent, ...rest } = request;
@@ -57,7 +57,7 @@ export class ModelService {
       create: (sql, id) => this.create(sql, viewer, id, request),
       find: (id) => this.find(viewer, id),
     });
-    store.wake(modelKind, [model], true);
+    jobs.wake(modelKind, [model], true);
     return model;
   }
 
@@ -78,7 +78,7 @@ export class ModelService {
   }
 
   async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
-    const { database, store } = this.deps;
+    const { database, jobs } = this.deps;
     checkName(name, 'name');
     const renamed = await transactionFor(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
@@ -86,7 +86,7 @@ export class ModelService {
       await appendEvents(sql, [eventOf(modelKind, model)]);
       return model;
     });
-    store.wake(modelKind, [renamed]);
+    jobs.wake(modelKind, [renamed]);
     return renamed;
   }
 

@@ -23,7 +23,7 @@ const urlSlackMs = 5 * 60_000;
 
 export interface ModelWorkDeps {
   sql: Sql;
-  store: JobRepository;
+  jobs: JobRepository;
   photos: TrainingPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
@@ -82,7 +82,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
-    const [ready] = await this.deps.store.moveWithin(sql, modelKind, [
+    const [ready] = await this.deps.jobs.moveWithin(sql, modelKind, [
       {
         id: row.id,
         from: [row.status],

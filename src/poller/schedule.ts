@@ -7,13 +7,13 @@ import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import type { GenerationWork } from '../generations/generation.work';
-import type { AccountWork } from '../jobs/account.work';
-import type { FollowWork } from '../jobs/follow.work';
 import type { JobSteps } from '../jobs/job';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
+import type { PollWork } from '../jobs/poll.work';
 import type { Settlement } from '../jobs/settlement';
 import type { SubmissionWork } from '../jobs/submission.work';
+import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import type { ModelWork } from '../models/model.work';
 import type { PhotoPurgeWork } from '../photos/photo-purge.work';
 import { pruneServing } from '../photos/photo-server.repository';
@@ -26,8 +26,8 @@ import type { PeriodicTask } from './poller';
 export interface JobTaskDeps {
   settlement: Settlement;
   submission: SubmissionWork;
-  follow: FollowWork;
-  account: AccountWork;
+  polls: PollWork;
+  account: UpstreamAccountWork;
   /** How often a paused account is checked, in milliseconds. */
   probeEveryMs: number;
   overdue: OverdueWork;
@@ -87,14 +87,14 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   ];
 }
 
-function jobTasks({ submission, follow, overdue }: ScheduleDeps, steps: JobSteps): PeriodicTask[] {
+function jobTasks({ submission, polls, overdue }: ScheduleDeps, steps: JobSteps): PeriodicTask[] {
   const { table } = steps.kind;
   return [
     batchTask(`submit ${table}`, idleMs, (signal) => submission.processBatch(steps, signal), {
       wakeable: true,
     }),
-    batchTask(`follow ${table}`, 500, (signal) => follow.processBatch(steps, signal), { wakeable: true }),
-    batchTask(`watch failed ${table}`, idleMs, (signal) => follow.watch(steps, signal)),
+    batchTask(`follow ${table}`, 500, (signal) => polls.processBatch(steps, signal), { wakeable: true }),
+    batchTask(`watch failed ${table}`, idleMs, (signal) => polls.watch(steps, signal)),
     batchTask(`end overdue ${table}`, overdueMs, () => overdue.processBatch(steps)),
   ];
 }

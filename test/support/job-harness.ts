@@ -286,7 +286,7 @@ export class JobHarness {
       provider,
       quotas,
       consents: new ConsentRule(null),
-      store: new JobRepository(database, { announce: () => undefined }),
+      jobs: new JobRepository(database, { announce: () => undefined }),
     };
   }
 

@@ -10,15 +10,15 @@ import { GenerationCompletion } from '../../src/generations/generation-completio
 import { GenerationWork } from '../../src/generations/generation.work';
 import { ResultUrls } from '../../src/generations/result-urls';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
-import { AccountWork } from '../../src/jobs/account.work';
-import { FollowWork } from '../../src/jobs/follow.work';
 import { LearnedDurations } from '../../src/jobs/forecast';
 import type { JobSteps } from '../../src/jobs/job';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { Journal } from '../../src/jobs/journal';
 import { OverdueWork } from '../../src/jobs/overdue.work';
+import { PollWork } from '../../src/jobs/poll.work';
 import { Settlement } from '../../src/jobs/settlement';
 import { SubmissionWork } from '../../src/jobs/submission.work';
+import { UpstreamAccountWork } from '../../src/jobs/upstream-account.work';
 import { ModelWork } from '../../src/models/model.work';
 import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import type { MediaStore } from '../../src/storage/media-store';
@@ -107,8 +107,8 @@ export class JobProcess {
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
   private readonly submission: SubmissionWork;
-  private readonly follow: FollowWork;
-  private readonly account: AccountWork;
+  private readonly polls: PollWork;
+  private readonly account: UpstreamAccountWork;
   private readonly overdue: OverdueWork;
   private readonly avatars: AvatarWork;
   private readonly steps: Record<JobTable, JobSteps>;
@@ -124,17 +124,17 @@ export class JobProcess {
     const { photos, provider } = context;
     const logger = createLogger('silent');
     const database = (this.database = new ProcessDatabase(context.database));
-    const store = new JobRepository(database, silence);
+    const jobs = new JobRepository(database, silence);
     this.journal = new Journal(folder);
     this.journal.start();
-    this.settlement = new Settlement({ database, store, journal: this.journal, logger, graceMs });
+    this.settlement = new Settlement({ database, jobs, journal: this.journal, logger, graceMs });
     const budget = new UpstreamBudget(database, provider, { probeIntervalMs: 30_000, maxCallMs: 30_000 });
-    const account = new AccountWork({
+    const account = new UpstreamAccountWork({
       ...{ sql: database, provider, budget, probeIntervalMs: 30_000, onResume: () => undefined },
       logger,
     });
     this.account = account;
-    const common = { database, store, provider, budget, account, logger, leaseMs };
+    const common = { database, jobs, provider, budget, account, logger, leaseMs };
     this.submission = new SubmissionWork({
       ...common,
       settlement: this.settlement,
@@ -142,19 +142,19 @@ export class JobProcess {
       submitTimeoutMs: 30_000,
       graceMs,
     });
-    this.follow = new FollowWork({
+    this.polls = new PollWork({
       ...common,
       pollTimeoutMs: 10_000,
       onUnknownWord: (word) => this.unknownWords.push(word),
     });
     this.overdue = new OverdueWork({ ...common, graceMs, marginMs: 30_000 });
     const durations = new LearnedDurations();
-    const parts = { sql: database, store, photos, provider, durations, deadlineMs, pollSpeed: 1 };
+    const parts = { sql: database, jobs, photos, provider, durations, deadlineMs, pollSpeed: 1 };
     const generations = new GenerationWork(parts);
     this.steps = { models: new ModelWork(parts), generations };
     this.avatars = new AvatarWork({
       ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
-      store: new AvatarAttempts(database, new GenerationCompletion(store, silence), resultDeadlineMs),
+      store: new AvatarAttempts(database, new GenerationCompletion(jobs, silence), resultDeadlineMs),
       imageProcessor: new ImageProcessor(createImageSemaphore(2)),
       urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
       maxBytes: 1_000_000,
@@ -206,8 +206,8 @@ export class JobProcess {
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
-      await endOf(await this.follow.processBatch(this.steps[table], signal));
-      await endOf(await this.follow.watch(this.steps[table], signal));
+      await endOf(await this.polls.processBatch(this.steps[table], signal));
+      await endOf(await this.polls.watch(this.steps[table], signal));
     });
   }
 

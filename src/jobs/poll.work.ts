@@ -1,31 +1,22 @@
 import { Batcher } from '../core/batcher';
 import { withSignal } from '../core/clock';
 import { failpoint } from '../core/failpoint';
-import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
-import type { Logger } from '../core/logger';
-import { OwnerShares } from '../core/owner-shares';
-import type { Transactions } from '../core/sql';
-import type { UpstreamBudget } from '../upstream/budget.repository';
+import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import {
   UpstreamError,
   type AvatarProvider,
   type UpstreamResult,
   type UpstreamState,
 } from '../upstream/provider';
-import type { AccountWork } from './account.work';
+import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
 import type { JobMove, JobRow, JobSteps } from './job';
-import { failingToWatch, failJobs } from './job-end';
-import type { JobRepository } from './job.repository';
+import { endJob, failingToWatch } from './job-end';
 import { outcomeOf, type PollAnswer } from './poll-outcome';
+import type { UpstreamAccountWork } from './upstream-account.work';
 
-export interface FollowWorkDeps {
-  database: Transactions;
-  store: JobRepository;
+export interface PollWorkDeps extends BudgetedRowsDeps {
   provider: AvatarProvider;
-  budget: UpstreamBudget;
-  account: AccountWork;
-  logger: Logger;
-  leaseMs: number;
+  account: UpstreamAccountWork;
   pollTimeoutMs: number;
   /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
@@ -33,8 +24,6 @@ export interface FollowWorkDeps {
 
 /** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
 const maxPolls = 128;
-/** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
-const maxRestMs = 2_000;
 /** Maximum concurrent polls of failed jobs per process and kind of job. */
 const maxWatched = 8;
 /** Minimum wait of failed jobs when the budget grants them no call, in milliseconds. */
@@ -46,26 +35,25 @@ interface PollResult {
   answer: PollAnswer;
 }
 
-/** Which jobs are polled: running ones, or failed ones that the upstream may still finish. */
-type PollWork = 'follow' | 'watch';
-
 /** Polls of one kind of job. */
 interface Polling {
-  rows: LeasedRows<JobRow>;
-  slots: OwnerShares;
+  rows: BudgetedRows;
   /** Stores answers. Answers that arrive during a write are written together in the next one. */
   answers: Batcher<PollResult>;
 }
 
-/** Follows submitted jobs: polls those that are due, within the budget, round-robin between owners. */
-export class FollowWork {
-  private readonly polling = { follow: new Map<JobSteps, Polling>(), watch: new Map<JobSteps, Polling>() };
+/** Polls submitted jobs that are due. */
+export class PollWork {
+  private readonly running = new Map<JobSteps, Polling>();
+  private readonly watched = new Map<JobSteps, Polling>();
 
-  constructor(private readonly deps: FollowWorkDeps) {}
+  constructor(private readonly deps: PollWorkDeps) {}
 
   /** Starts the due polls of running jobs. */
   async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    return this.start(steps, 'follow', signal);
+    let polling = this.running.get(steps);
+    if (!polling) this.running.set(steps, (polling = this.pollingOf(steps, 'poll', maxPolls)));
+    return this.start(steps, polling, signal);
   }
 
   /**
@@ -73,45 +61,29 @@ export class FollowWork {
    * small separate share of the budget, so that running jobs are polled on time.
    */
   async watch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    const processBatch = await this.start(steps, 'watch', signal);
-    return processBatch.restMs === undefined
-      ? processBatch
-      : { ...processBatch, restMs: Math.max(minWatchRestMs, processBatch.restMs) };
+    let polling = this.watched.get(steps);
+    if (!polling) this.watched.set(steps, (polling = this.pollingOf(steps, 'watch', maxWatched)));
+    const batch = await this.start(steps, polling, signal);
+    return batch.restMs === undefined ? batch : { ...batch, restMs: Math.max(minWatchRestMs, batch.restMs) };
   }
 
-  /**
-   * Takes calls from the budget first and claims only that many rows. Rows that are not polled are not written and
-   * keep their position.
-   */
-  private async start(steps: JobSteps, work: PollWork, signal: AbortSignal): Promise<StartedBatch> {
-    const { provider, budget } = this.deps;
-    const { rows, slots, answers } = this.pollingOf(steps, work);
-    const only = { provider: provider.name };
-    const kind = work === 'watch' ? 'watch' : 'poll';
-    await slots.whenFree(signal);
+  private async start(
+    steps: JobSteps,
+    { rows, answers }: Polling,
+    signal: AbortSignal,
+  ): Promise<StartedBatch> {
+    await rows.slots.whenFree(signal);
     if (signal.aborted) return emptyBatch;
-    const due = await rows.countDue(slots.free, only);
-    if (due === 0) return emptyBatch;
-    const { granted, waitMs } = await budget.take(kind, due);
-    const processBatch = await rows.start(slots, { limit: granted, only }, async (row) => {
-      const results = await this.poll(steps, row, signal);
+    return rows.start(async (row) => {
+      const result = await this.poll(steps, row, signal);
       await failpoint('poll:answered');
-      await answers.add(results);
+      await answers.add(result);
     });
-    const unused = granted - processBatch.started;
-    if (unused > 0) await budget.release(kind, unused);
-    return granted === due ? processBatch : { ...processBatch, restMs: Math.min(waitMs, maxRestMs) };
   }
 
-  private pollingOf(steps: JobSteps, work: PollWork): Polling {
-    let polling = this.polling[work].get(steps);
-    if (!polling) {
-      const rows = this.deps.store.rowsFor(steps.kind, work, this.deps);
-      const answers = new Batcher<PollResult>((results) => this.writeBack(steps, results));
-      polling = { rows, answers, slots: new OwnerShares(work === 'watch' ? maxWatched : maxPolls) };
-      this.polling[work].set(steps, polling);
-    }
-    return polling;
+  private pollingOf(steps: JobSteps, call: 'poll' | 'watch', maxCalls: number): Polling {
+    const answers = new Batcher<PollResult>((results) => this.writeBack(steps, results));
+    return { rows: new BudgetedRows(this.deps, steps.kind, call, maxCalls), answers };
   }
 
   private async poll(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
@@ -132,7 +104,7 @@ export class FollowWork {
   private async writeBack(steps: JobSteps, results: readonly PollResult[]): Promise<void> {
     const moves: JobMove[] = [];
     for (const result of results) moves.push(...(await this.evaluate(steps, result, result.row.claimedAt)));
-    await this.deps.store.move(steps.kind, moves);
+    await this.deps.jobs.move(steps.kind, moves);
     await this.recordUpstreamHealth(results);
   }
 
@@ -171,15 +143,20 @@ export class FollowWork {
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
     const move = failingToWatch(steps, row, outcome.why, now);
-    await failJobs(this.deps, steps, [{ ...move, lease: row.lease! }]);
+    await endJob(this.deps.jobs, steps, row, { ...move, lease: row.lease! });
     return [];
   }
 
   private async finish(steps: JobSteps, row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
-    const moved = await this.deps.database.transaction((sql) => steps.finish(sql, row, results));
-    if (!moved) return;
-    this.deps.store.wake(steps.kind, [moved], true);
-    if (row.status === 'FAILED')
+    const [finished] = await this.deps.jobs.change(
+      steps.kind,
+      async (sql) => {
+        const moved = await steps.finish(sql, row, results);
+        return moved ? [moved] : [];
+      },
+      { wakesWorkers: true },
+    );
+    if (finished && row.status === 'FAILED')
       this.deps.logger.info({ id: row.id }, `a failed ${steps.kind.noun} succeeded late`);
   }
 

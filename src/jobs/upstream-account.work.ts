@@ -5,7 +5,7 @@ import type { PauseReason } from '../upstream/account.entity';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import type { AccountCheck, AvatarProvider, UpstreamError } from '../upstream/provider';
 
-export interface AccountWorkDeps {
+export interface UpstreamAccountWorkDeps {
   sql: Sql;
   provider: AvatarProvider;
   budget: UpstreamBudget;
@@ -20,8 +20,8 @@ export interface AccountWorkDeps {
 const maxForbiddenTries = 3;
 
 /** Pauses submissions while the upstream refuses the account, and resumes them when it accepts it again. */
-export class AccountWork {
-  constructor(private readonly deps: AccountWorkDeps) {}
+export class UpstreamAccountWork {
+  constructor(private readonly deps: UpstreamAccountWorkDeps) {}
 
   /** Checks the account if it is paused and the check is due. */
   async probe(signal: AbortSignal): Promise<void> {

@@ -1,0 +1,55 @@
+import {
+  emptyBatch,
+  type Claimed,
+  type LeasedRows,
+  type LeaseOptions,
+  type StartedBatch,
+} from '../core/leased-rows';
+import { OwnerShares } from '../core/owner-shares';
+import type { CallKind, UpstreamBudget } from '../upstream/budget.repository';
+import type { JobKind, JobRow } from './job';
+import type { JobRepository } from './job.repository';
+
+export interface BudgetedRowsDeps extends LeaseOptions {
+  jobs: JobRepository;
+  provider: { readonly name: string };
+  budget: UpstreamBudget;
+}
+
+/** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
+const maxRestMs = 2_000;
+
+/**
+ * Jobs of one kind that each need one call to the upstream, round-robin between owners; slow calls of one owner leave
+ * slots for the others. Takes calls from the budget first and claims only that many rows: rows without a call are not
+ * written and keep their position.
+ */
+export class BudgetedRows {
+  readonly slots: OwnerShares;
+  private readonly rows: LeasedRows<JobRow>;
+
+  /** @param maxCalls - maximum concurrent calls of this process */
+  constructor(
+    private readonly deps: BudgetedRowsDeps,
+    kind: JobKind,
+    private readonly call: CallKind,
+    maxCalls: number,
+  ) {
+    this.slots = new OwnerShares(maxCalls);
+    this.rows = deps.jobs.rowsFor(kind, call, deps);
+  }
+
+  /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */
+  async start(work: (row: Claimed<JobRow>) => Promise<unknown>): Promise<StartedBatch> {
+    const { rows, slots, call } = this;
+    const { budget, provider } = this.deps;
+    const only = { provider: provider.name };
+    const due = await rows.countDue(slots.free, only);
+    if (due === 0) return emptyBatch;
+    const { granted, waitMs } = await budget.take(call, due);
+    const batch = await rows.start(slots, { limit: granted, only }, work);
+    const unused = granted - batch.started;
+    if (unused > 0) await budget.release(call, unused);
+    return granted === due ? batch : { ...batch, restMs: Math.min(waitMs, maxRestMs) };
+  }
+}
