@@ -157,7 +157,7 @@ const outside = [
       path: '^src/',
       pathNot: [
         '^src/(storage|sandbox|embedded-postgres|cli)/',
-        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|descriptor-limit)|config|main)',
+        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|connections)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),

@@ -19,7 +19,7 @@ import { GenerationService } from '../generations/generation.service';
 import { GenerationSubscriptions } from '../generations/generation.subscription';
 import { NodeResolver } from '../generations/node.resolver';
 import { StyleResolver } from '../generations/style.resolver';
-import { acceptsConnections } from '../http/self-check';
+import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';

@@ -1,9 +1,7 @@
 import { DomainError, notFound } from '../core/errors';
 import type { AvatarSize } from '../generations/avatar.service';
-import type { Route } from '../http/exchange';
-import { downloadRoute } from '../http/files/download-route';
-import { mediaRoute, type MediaFile } from '../http/files/media-route';
-import { uploadRoute } from '../http/files/upload-route';
+import { downloadRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';
+import type { Route } from '../http/router';
 import type { Features } from './features';
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,4 +1,5 @@
-import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { DataSource, DefaultNamingStrategy, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { snakeName } from '../core/sql';
 import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
 import { Accounts1764000001000 } from './migrations/1764000001000-accounts';
 import { Privacy1764000002000 } from './migrations/1764000002000-privacy';
@@ -14,7 +15,6 @@ import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-ad
 import { UnansweredCalls1764100010000 } from './migrations/1764100010000-unanswered-calls';
 import { MediaDeletions1764200000000 } from './migrations/1764200000000-media-deletions';
 import { ResultPositions1764300000000 } from './migrations/1764300000000-result-positions';
-import { SnakeNaming } from './naming';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -65,4 +65,18 @@ export function createDataSource({ url, poolSize, entities }: DataSourceOptions)
     connectTimeoutMS: 5_000,
     extra: { statement_timeout: 15_000, idle_in_transaction_session_timeout: 30_000, keepAlive: true },
   });
+}
+
+/**
+ * Columns are snake_case in the database and camelCase here; primary keys are named `<table>_pkey`, as by
+ * PostgreSQL.
+ */
+class SnakeNaming extends DefaultNamingStrategy {
+  override columnName(propertyName: string, customName: string | undefined): string {
+    return customName ?? snakeName(propertyName);
+  }
+
+  override primaryKeyName(tableOrName: { name: string } | string): string {
+    return `${typeof tableOrName === 'string' ? tableOrName : tableOrName.name}_pkey`;
+  }
 }

@@ -1,9 +1,10 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
-import { isOutOfDescriptors, outOfDescriptors, DomainError } from '../core/errors';
+import type { Duplex } from 'node:stream';
+import { DomainError, isOutOfDescriptors, outOfDescriptors, type ErrorCode } from '../core/errors';
 import { loggableError } from '../core/logger';
 import { maskedMessage } from '../graphql/errors';
 import { discardRest } from './body';
-import type { Exchange } from './exchange';
+import type { Exchange } from './router';
 
 /** Response headers by lower-case name. */
 export type Headers = Readonly<Record<string, string | number>>;
@@ -34,25 +35,13 @@ export function answerText(response: ServerResponse, status: number, text: strin
   void discardRest(response.req).then(() => response.end());
 }
 
-/** The error response of routes other than GraphQL: `{ code, message, field?, … }`. */
-export interface Refusal {
-  readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly headers: Headers;
-}
-
-/** Converts a DomainError to the response of a route other than GraphQL. */
-export function refusalOf(error: DomainError): Refusal {
-  const { code, message, field, details, httpStatus: status } = error;
-  return {
-    status,
-    body: { ...details, code, message, ...(field !== undefined && { field }) },
-    headers: hints(error),
-  };
+/** The body of an error response of routes other than GraphQL. */
+export function errorBody({ code, message, field, details }: DomainError): Record<string, unknown> {
+  return { ...details, code, message, ...(field !== undefined && { field }) };
 }
 
 /** Retry-After and WWW-Authenticate headers of an error. */
-export function hints(error: DomainError): Headers {
+export function errorHeaders(error: DomainError): Headers {
   const retryAfter = error.details?.retryAfterSeconds;
   return {
     ...(error.code === 'UNAUTHENTICATED' && { 'www-authenticate': 'Bearer' }),
@@ -65,7 +54,7 @@ export function hints(error: DomainError): Headers {
  * started is aborted, so that the client detects that it is incomplete.
  */
 export function answerError(exchange: Exchange, thrown: unknown): void {
-  const { response, logger } = exchange;
+  const { response, logger, requestId } = exchange;
   if (response.destroyed) return;
   const error = knownError(thrown);
   if (!(error instanceof DomainError)) logger.error({ error: loggableError(error) }, 'unexpected error');
@@ -73,32 +62,45 @@ export function answerError(exchange: Exchange, thrown: unknown): void {
     response.destroy();
     return;
   }
-  const { status, body, headers } = error instanceof DomainError ? refusalOf(error) : masked(exchange);
-  answerJson(response, status, body, headers);
+  if (error instanceof DomainError) {
+    answerJson(response, error.httpStatus, errorBody(error), errorHeaders(error));
+  } else {
+    answerJson(response, 500, { code: 'INTERNAL_SERVER_ERROR', message: maskedMessage(requestId) });
+  }
 }
 
 function knownError(error: unknown): unknown {
   return !(error instanceof DomainError) && isOutOfDescriptors(error) ? outOfDescriptors(error) : error;
 }
 
-function masked({ requestId }: Exchange): Refusal {
-  return {
-    status: 500,
-    body: { code: 'INTERNAL_SERVER_ERROR', message: maskedMessage(requestId) },
-    headers: {},
-  };
-}
+/** How long a client may keep its side open after the response, in milliseconds. */
+const defaultLingerMs = 2_000;
 
-/** A raw HTTP response for a socket without a response object. */
-export function rawAnswer(status: number, code: string, message: string): string {
+/**
+ * Sends a final error response on a socket without a response object, and destroys the socket when the client has closed
+ * its side, or after `lingerMs`. Destroying it immediately could reset the connection before the client has read the
+ * response.
+ */
+export function refuseSocket(
+  socket: Duplex,
+  status: number,
+  code: ErrorCode,
+  message: string,
+  lingerMs: number = defaultLingerMs,
+): void {
+  const destroy = (): void => void socket.destroy();
+  socket.on('error', destroy);
+  socket.once('end', destroy);
   const body = JSON.stringify({ code, message });
-  return [
+  const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Connection: close',
     'Content-Type: application/json; charset=utf-8',
     'X-Content-Type-Options: nosniff',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    '',
-    body,
-  ].join('\r\n');
+  ];
+  socket.end([...head, '', body].join('\r\n'));
+  socket.resume();
+  const timer = setTimeout(destroy, lingerMs);
+  socket.once('close', () => clearTimeout(timer));
 }

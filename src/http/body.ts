@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
-import type { Exchange } from './exchange';
+import type { Exchange } from './router';
 
 /** Maximum pause between chunks of a body, in milliseconds. */
 const maxPauseMs = 30_000;

@@ -1,9 +1,9 @@
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
-import { rawAnswer } from './answers';
+import { refuseSocket } from './answers';
 import { callerOf, plainAddress, type ClientAddresses } from './client-address';
-import { endSoon } from './end-soon';
 
 /** Limits of the connections of this process. */
 export interface ConnectionLimits {
@@ -120,7 +120,7 @@ export class Connections {
     this.lingering += 1;
     socket.once('close', () => (this.lingering -= 1));
     const { status, code, message } = refusals[cause];
-    endSoon(socket, rawAnswer(status, code, message), lingerMs);
+    refuseSocket(socket, status, code, message, lingerMs);
   }
 
   private log(cause: Cause): void {
@@ -137,4 +137,30 @@ export class Connections {
 /** Uses an internal property of Node; -1 on Windows. */
 function descriptorOf(socket: Socket): number {
   return (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+}
+
+/**
+ * The limit of open files and sockets of this process. Node raises it to the hard limit at startup.
+ * @returns null if there is no limit or it cannot be read (it can be read on Linux)
+ */
+export function readDescriptorLimit(path = '/proc/self/limits'): number | null {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+  const match = /^Max open files +(\d+) /m.exec(text);
+  return match ? Number(match[1]) : null;
+}
+
+/** Descriptors of a busy process for upstream calls, downloads and files. */
+const reserveOfWork = 100;
+
+/**
+ * The number of descriptors that are reserved for the database, the upstream and files: at most half of the limit.
+ * @param pool - the number of database connections
+ */
+export function descriptorReserve(limit: number, pool: number): number {
+  return Math.min(pool + reserveOfWork, Math.floor(limit / 2));
 }

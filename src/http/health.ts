@@ -1,9 +1,10 @@
+import { get } from 'node:http';
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { loggableError, type Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
 import { answerJson, answerText } from './answers';
-import type { Exchange, Route } from './exchange';
+import type { Exchange, Route } from './router';
 
 /** A dependency that must work for the process to be ready. */
 export interface HealthCheck {
@@ -94,4 +95,25 @@ async function answerMetrics({ request, response }: Exchange, metrics: Metrics):
     throw new DomainError('NOT_FOUND', 'Not found.');
   }
   answerText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });
+}
+
+/** Longer than the delay of a busy event loop, and longer than clients wait for a photo. */
+const timeoutMs = 10_000;
+
+/**
+ * Whether a server accepts and answers a new connection. Never rejects.
+ * @param url - the URL that it listens on, without a trailing slash
+ */
+export function acceptsConnections(url: string): Promise<boolean> {
+  // Wildcard addresses cannot be connected to on every system, so loopback is used instead.
+  const address = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+  return new Promise((resolve) => {
+    const request = get(`${address}/healthz`, { agent: false, timeout: timeoutMs }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(false));
+    request.on('close', () => resolve(false));
+  });
 }

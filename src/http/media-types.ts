@@ -1,4 +1,4 @@
-/** The two ways to write an answer: the older one, and the one that the GraphQL-over-HTTP specification wants. */
+/** The media types of responses: plain JSON, and the type of the GraphQL over HTTP specification. */
 export const mediaTypes = {
   json: 'application/json; charset=utf-8',
   graphql: 'application/graphql-response+json; charset=utf-8',
@@ -14,8 +14,8 @@ interface Range {
 }
 
 /**
- * Which way the client wants its answer, by its Accept header: what it likes best, of equals what it names first, JSON
- * if it does not care. Null if it takes neither.
+ * The media type for an Accept header: the one with the highest quality, of equals the one listed first. JSON if the
+ * header is missing; null if it accepts neither.
  */
 export function negotiate(accept: string | undefined): MediaType | null {
   if (accept === undefined || accept.trim() === '') return mediaTypes.json;
@@ -30,7 +30,7 @@ export function negotiate(accept: string | undefined): MediaType | null {
   return offers[0]?.mediaType ?? null;
 }
 
-/** Whether the header names the type itself, not only `*`. Other sites cannot make a browser's tag ask so. */
+/** Whether the header names the type itself, not only `*`. A foreign page cannot cause that with an HTML element. */
 export function names(accept: string | undefined, type: string): boolean {
   return (accept ?? '').split(',').some((range, position) => readRange(range, position).type === type);
 }
@@ -41,7 +41,7 @@ function readRange(text: string, position: number): Range {
   return { type, quality: quality ? Number(quality.slice(2)) || 0 : 1, position };
 }
 
-/** The range that speaks of the type most exactly. */
+/** The most specific range that matches the type. */
 function best(ranges: readonly Range[], type: string): Range | undefined {
   const accepted = [type, `${type.split('/')[0]!}/*`, '*/*'];
   return accepted.flatMap((name) => ranges.filter((range) => range.type === name))[0];

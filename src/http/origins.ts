@@ -1,6 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { DomainError } from '../core/errors';
 import { isLoopback } from '../core/networks';
 import type { Headers } from './answers';
+
+/** The message for requests of a foreign origin. */
+export const foreignOriginMessage = 'Origin not allowed. Add it to CORS_ORIGINS.';
 
 /** Options of {@link Origins}. */
 export interface OriginsOptions {
@@ -42,6 +46,11 @@ export class Origins {
     if (!URL.canParse(origin)) return true;
     const from = new URL(origin).host;
     return from !== host?.toLowerCase() && from !== this.publicHost;
+  }
+
+  /** @throws DomainError FORBIDDEN if the request {@link isForeign} */
+  check(headers: IncomingHttpHeaders): void {
+    if (this.isForeign(headers)) throw new DomainError('FORBIDDEN', foreignOriginMessage);
   }
 
   /** CORS headers; empty unless the origin is allowed, so that browsers withhold the response from other pages. */

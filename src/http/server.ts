@@ -4,12 +4,10 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
-import { answerError, answerJson, rawAnswer, type Headers } from './answers';
+import { answerError, answerJson, refuseSocket, type Headers } from './answers';
 import type { Connections } from './connections';
-import { endSoon } from './end-soon';
-import type { Exchange, Route } from './exchange';
 import type { Origins } from './origins';
-import { Router } from './router';
+import { Router, type Exchange, type Route } from './router';
 
 /** Handles HTTP upgrade requests. */
 export interface UpgradeHandler {
@@ -222,11 +220,11 @@ export class HttpServer {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     if (this.stopping) {
-      endSoon(socket, rawAnswer(503, 'SERVICE_UNAVAILABLE', 'The server is shutting down. Connect again.'));
+      refuseSocket(socket, 503, 'SERVICE_UNAVAILABLE', 'The server is shutting down. Connect again.');
     } else if (!this.options.origins.isHostKnown(request.headers.host)) {
-      endSoon(socket, rawAnswer(403, 'FORBIDDEN', unknownHost().message));
+      refuseSocket(socket, 403, 'FORBIDDEN', unknownHost().message);
     } else if (!this.options.sockets) {
-      endSoon(socket, rawAnswer(404, 'NOT_FOUND', 'This process runs workers only (ROLE=worker).'));
+      refuseSocket(socket, 404, 'NOT_FOUND', 'This process runs workers only (ROLE=worker).');
     } else {
       this.options.sockets.upgrade(request, socket, head);
     }
@@ -238,11 +236,11 @@ export class HttpServer {
     if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
       socket.destroy();
     } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      endSoon(socket, rawAnswer(408, 'TIMEOUT', 'The request was not received in time. Retry.'));
+      refuseSocket(socket, 408, 'TIMEOUT', 'The request was not received in time. Retry.');
     } else if (error.code === 'HPE_HEADER_OVERFLOW') {
-      endSoon(socket, rawAnswer(431, 'REQUEST_TOO_LARGE', 'The headers are larger than 16 kB.'));
+      refuseSocket(socket, 431, 'REQUEST_TOO_LARGE', 'The headers are larger than 16 kB.');
     } else {
-      endSoon(socket, rawAnswer(400, 'INVALID_INPUT', 'Malformed HTTP request.'));
+      refuseSocket(socket, 400, 'INVALID_INPUT', 'Malformed HTTP request.');
     }
   }
 }

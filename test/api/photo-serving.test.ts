@@ -1,7 +1,7 @@
 import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
-import { acceptsConnections } from '../../src/http/self-check';
+import { acceptsConnections } from '../../src/http/health';
 import { pruneServing } from '../../src/photos/photo-server.repository';
 import { PhotoServing } from '../../src/photos/photo-serving.service';
 import { TestDatabase } from '../support/database';

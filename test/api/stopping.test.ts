@@ -1,5 +1,5 @@
 import { Agent, get } from 'node:http';
-import type { Route } from '../../src/http/exchange';
+import type { Route } from '../../src/http/router';
 import { RawConnection } from '../support/raw-client';
 import { startTinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { answerText } from '../answers';
-import type { Exchange, Route } from '../exchange';
+import type { Exchange, Route } from '../router';
 import { graphiqlPage } from './graphiql-page';
 
 /** The path of the page. */

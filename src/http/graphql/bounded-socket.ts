@@ -1,7 +1,7 @@
 import type { SubscribePayload, WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import { loggableError, type Logger } from '../../core/logger';
-import { isRecord, parseJson } from '../json';
+import { isRecord, parseJson } from './graphql-request';
 
 /** Close codes and reasons of the gateway, in addition to those of the protocol. */
 export const closeReasons = {

@@ -19,27 +19,18 @@ import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
 import { createContext, type GraphQLContext } from '../../graphql/context';
 import { domainErrorIn } from '../../graphql/errors';
-import { answerText, hints, type Headers } from '../answers';
-import { credentialsOf, type Authenticate } from '../authenticate';
-import type { Exchange, Route } from '../exchange';
+import { answerText, errorHeaders, type Headers } from '../answers';
 import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
-import type { Origins } from '../origins';
-import type { RateGate } from '../rate-gate';
-import { mutationByGet, Unacceptable } from './graphql-body';
-import { readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { isPrepared, type Operations, type Prepared } from './operations';
+import type { Exchange, Route } from '../router';
+import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
+import { isPrepared, type Prepared } from './operations';
+import { authenticateRequest, type TransportOptions } from './transport';
 
 /** Options of {@link GraphQLHttpHandler}. */
-export interface GraphQLHttpHandlerOptions {
-  readonly path: string;
-  readonly operations: Operations;
-  readonly authenticate: Authenticate;
-  readonly origins: Origins;
+export interface GraphQLHttpHandlerOptions extends TransportOptions {
   readonly logger: Logger;
   /** The path that browsers are redirected to. \@defaultValue no redirect: the response is an error */
   readonly explorerPath?: string;
-  /** \@defaultValue no limit */
-  readonly rates?: RateGate;
   /** Whether a request may contain several operations. \@defaultValue false */
   readonly batching?: boolean;
 }
@@ -169,15 +160,11 @@ export class GraphQLHttpHandler {
     };
   }
 
-  /** Authenticates the caller, reads the request and applies the rate limits. */
+  /** Authenticates the caller, reads the request and counts its operations against the rate limits. */
   private async admit(exchange: Exchange): Promise<{ viewer: Viewer; graphqlRequest: GraphQLRequest }> {
-    const { operations, authenticate, origins, rates, batching = false } = this.options;
-    if (origins.isForeign(exchange.request.headers)) {
-      throw new DomainError('FORBIDDEN', 'Origin not allowed. Add it to CORS_ORIGINS.');
-    }
-    rates?.countAddress(exchange);
-    const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
-    rates?.countOwner(viewer, exchange);
+    const { origins, rates, batching = false } = this.options;
+    origins.check(exchange.request.headers);
+    const viewer = await authenticateRequest(exchange, this.options);
     const graphqlRequest = await readGraphQLRequest(exchange, batching);
     const more = Math.max(graphqlRequest.operations.length - 1, 0);
     rates?.countAddress(exchange, more);
@@ -201,7 +188,7 @@ export class GraphQLHttpHandler {
     const text = JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
     answerText(response, status, text, {
       'content-type': mediaType,
-      ...(domain && hints(domain)),
+      ...(domain && errorHeaders(domain)),
       ...headers,
     });
   }

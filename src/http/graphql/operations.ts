@@ -21,7 +21,7 @@ import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatError } from '../../graphql/errors';
-import { readOperation, type OperationRequest } from './operation-request';
+import { readOperation, type OperationRequest } from './graphql-request';
 import { PersistedQueries } from './persisted-queries';
 import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
 

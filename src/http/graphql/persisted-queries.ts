@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { DomainError } from '../../core/errors';
-import type { OperationRequest } from './operation-request';
+import type { OperationRequest } from './graphql-request';
 
 const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hexadecimal'), z.string());
 

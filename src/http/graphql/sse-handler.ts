@@ -5,15 +5,13 @@ import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
 import type { Viewer } from '../../core/viewer';
 import { createContext } from '../../graphql/context';
-import { answerJson, refusalOf } from '../answers';
-import { credentialsOf, type Authenticate } from '../authenticate';
-import type { Exchange, Route } from '../exchange';
+import { answerJson, errorBody } from '../answers';
 import { names } from '../media-types';
-import type { Origins } from '../origins';
-import type { RateGate } from '../rate-gate';
+import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
-import { mutationByGet, readJsonBody, readParameters } from './graphql-body';
-import { isPrepared, type Operations, type PreparedOperation } from './operations';
+import { mutationByGet, readOperationJson } from './graphql-request';
+import { isPrepared, type PreparedOperation } from './operations';
+import { authenticateRequest, type TransportOptions } from './transport';
 
 /** Limits of a stream, in milliseconds. */
 export interface SseLimits {
@@ -27,15 +25,9 @@ export interface SseLimits {
 const defaultLimits: SseLimits = { pingMs: 12_000, maxReadMs: 12_000 };
 
 /** Options of {@link SseHandler}. */
-export interface SseHandlerOptions {
-  readonly path: string;
-  readonly operations: Operations;
-  readonly authenticate: Authenticate;
+export interface SseHandlerOptions extends TransportOptions {
   readonly sessions: Sessions;
-  readonly origins: Origins;
   readonly limits?: Partial<SseLimits>;
-  /** \@defaultValue no limit */
-  readonly rates?: RateGate;
 }
 
 /**
@@ -65,16 +57,14 @@ export class SseHandler {
 
   private async handle(exchange: Exchange): Promise<void> {
     const { request, response, requestId } = exchange;
-    const { operations, authenticate, rates } = this.options;
-    this.check(request.headers);
-    rates?.countAddress(exchange);
-    const viewer = await operations.inTime(authenticate(credentialsOf(request)));
-    rates?.countOwner(viewer, exchange);
-    const given = request.method === 'POST' ? await readJsonBody(exchange) : readParameters(exchange);
-    const prepared = operations.prepare(given);
+    const { operations, origins } = this.options;
+    origins.check(request.headers);
+    checkAccept(request.headers);
+    const viewer = await authenticateRequest(exchange, this.options);
+    const prepared = operations.prepare(await readOperationJson(exchange));
     const isMutation = isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
     if (request.method === 'GET' && isMutation) {
-      answerJson(response, 405, refusalOf(mutationByGet()).body, { allow: 'POST' });
+      answerJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
       return;
     }
     const stream = new EventStream(response, this.limits);
@@ -86,19 +76,6 @@ export class SseHandler {
     } finally {
       stream.end();
       this.open.delete(stream);
-    }
-  }
-
-  private check(headers: IncomingHttpHeaders): void {
-    if (this.options.origins.isForeign(headers)) {
-      throw new DomainError('FORBIDDEN', 'Origin not allowed. Add it to CORS_ORIGINS.');
-    }
-    const { accept = '*/*' } = headers;
-    if (!names(accept, 'text/event-stream') && !names(accept, '*/*')) {
-      throw new DomainError(
-        'INVALID_INPUT',
-        'The Accept header must include text/event-stream. For JSON, use /graphql.',
-      );
     }
   }
 
@@ -141,6 +118,14 @@ export class SseHandler {
     await stream.complete();
     stream.end();
   }
+}
+
+function checkAccept({ accept = '*/*' }: IncomingHttpHeaders): void {
+  if (names(accept, 'text/event-stream') || names(accept, '*/*')) return;
+  throw new DomainError(
+    'INVALID_INPUT',
+    'The Accept header must include text/event-stream. For JSON, use /graphql.',
+  );
 }
 
 /** A response stream. Does not buffer for a client that does not read, but disconnects it. */

@@ -8,14 +8,12 @@ import { newId } from '../../core/ids';
 import { loggableError, type Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
 import { createContext, type GraphQLContext } from '../../graphql/context';
-import { rawAnswer } from '../answers';
-import { credentialsOf, type Authenticate } from '../authenticate';
-import { endSoon } from '../end-soon';
-import type { Origins } from '../origins';
-import type { RateGate } from '../rate-gate';
+import { refuseSocket } from '../answers';
+import { foreignOriginMessage } from '../origins';
 import type { Sessions } from '../sessions';
 import { givenIn, BoundedSocket, type SocketLimits } from './bounded-socket';
-import { isPrepared, type Operations } from './operations';
+import { isPrepared } from './operations';
+import { credentialsOf, type TransportOptions } from './transport';
 
 /** Limits of WebSockets. */
 export interface WebSocketLimits extends SocketLimits {
@@ -37,16 +35,10 @@ const defaultLimits: WebSocketLimits = {
 };
 
 /** Options of {@link WebSocketHandler}. */
-export interface WebSocketHandlerOptions {
-  readonly path: string;
-  readonly operations: Operations;
-  readonly authenticate: Authenticate;
+export interface WebSocketHandlerOptions extends TransportOptions {
   readonly sessions: Sessions;
-  readonly origins: Origins;
   readonly logger: Logger;
   readonly limits?: Partial<WebSocketLimits>;
-  /** \@defaultValue no limit */
-  readonly rates?: RateGate;
 }
 
 /** The state of one WebSocket. */
@@ -99,9 +91,9 @@ export class WebSocketHandler {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { path, origins } = this.options;
     if (request.url?.split('?')[0] !== path) {
-      endSoon(socket, rawAnswer(404, 'NOT_FOUND', `WebSockets are available at ${path}.`));
+      refuseSocket(socket, 404, 'NOT_FOUND', `WebSockets are available at ${path}.`);
     } else if (origins.isForeign(request.headers)) {
-      endSoon(socket, rawAnswer(403, 'FORBIDDEN', 'Origin not allowed. Add it to CORS_ORIGINS.'));
+      refuseSocket(socket, 403, 'FORBIDDEN', foreignOriginMessage);
     } else {
       this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.begin(webSocket, request));
     }

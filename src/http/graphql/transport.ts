@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import type { Credentials } from '../../auth/authentication';
+import type { Viewer } from '../../core/viewer';
+import type { Origins } from '../origins';
+import type { RateGate } from '../rate-gate';
+import type { Exchange } from '../router';
+import type { Operations } from './operations';
+
+/**
+ * Authenticates a caller, once per request or WebSocket `connection_init`.
+ * @throws DomainError UNAUTHENTICATED or FORBIDDEN: 401 or 403 over HTTP, close code 4403 with the message as its reason
+ * on a WebSocket. Other errors are outages, after which the client may retry.
+ */
+export type Authenticate = (credentials: Credentials) => Promise<Viewer>;
+
+/** Options of the GraphQL transports: HTTP, SSE and WebSocket. */
+export interface TransportOptions {
+  readonly path: string;
+  readonly operations: Operations;
+  readonly authenticate: Authenticate;
+  readonly origins: Origins;
+  /** @defaultValue no limit */
+  readonly rates?: RateGate;
+}
+
+/**
+ * Authenticates the caller of a request and counts one operation against the rate limits.
+ * @throws DomainError RATE_LIMITED, or an error of {@link Authenticate}
+ */
+export async function authenticateRequest(
+  exchange: Exchange,
+  { operations, authenticate, rates }: TransportOptions,
+): Promise<Viewer> {
+  rates?.countAddress(exchange);
+  const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
+  rates?.countOwner(viewer, exchange);
+  return viewer;
+}
+
+/** Reads the credentials of a request, or of a WebSocket's upgrade request and its `connection_init`. */
+export function credentialsOf(request: IncomingMessage, connectionParams?: unknown): Credentials {
+  return {
+    // All values: `headers` has only the first one of a repeated header.
+    authorization: request.headersDistinct.authorization,
+    onBehalfOf: request.headersDistinct['x-likeness-owner'],
+    connectionParams,
+  };
+}
