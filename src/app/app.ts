@@ -95,12 +95,12 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
 
   const servers = await createHttpServers({ ...deps, features, access, metrics });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
-  shutdown.onStop(() => features.photoServing.stop());
+  shutdown.onStop(() => features.photoHeartbeat.stop());
   // Stopped before the HTTP server: paid calls in flight are awaited, and the upstream may fetch photos from this
   // gateway before it responds.
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await servers.start()).url;
-  await features.photoServing.start();
+  await features.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups);
   return { url: deps.publicUrl(), sandbox };
 }

@@ -29,13 +29,13 @@ import { ModelService } from '../models/model.service';
 import { ModelSubscriptions } from '../models/model.subscription';
 import { OperatorResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
+import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoIntake } from '../photos/photo-intake';
-import { PhotoServing } from '../photos/photo-serving.service';
+import { PhotoServerHeartbeat } from '../photos/photo-server.service';
 import { PhotoUploadService } from '../photos/photo-upload.service';
 import { PhotoUrls } from '../photos/photo-urls';
 import { PhotoResolver } from '../photos/photo.resolver';
 import { PhotoService } from '../photos/photo.service';
-import { TrainingPhotoService } from '../photos/training-photo.service';
 import type { ErasureWork } from '../privacy/erasure.work';
 import type { ExportService } from '../privacy/export.service';
 import { MediaDeletion } from '../storage/media-deletion';
@@ -72,8 +72,8 @@ export interface Features {
   intake: PhotoIntake;
   uploads: PhotoUploadService;
   photos: PhotoService;
-  trainingPhotos: TrainingPhotoService;
-  photoServing: PhotoServing;
+  jobPhotos: JobPhotoService;
+  photoHeartbeat: PhotoServerHeartbeat;
   avatars: AvatarService;
   gate: ErasureGate;
   erasureWork: ErasureWork;
@@ -86,16 +86,16 @@ export interface Features {
 export function makeFeatures(deps: FeatureDeps): Features {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
   const photoFeatures = makePhotos(deps);
-  const { photos, trainingPhotos } = photoFeatures;
+  const { photos, jobPhotos } = photoFeatures;
   const jobs = new JobRepository(database, wakeups);
   const completion = new GenerationCompletion(jobs, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
-  const jobDeps = { database, jobs, photos: trainingPhotos, provider, quotas, consents };
+  const jobDeps = { database, jobs, photos: jobPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
-  const generationLifecycle = new GenerationLifecycle(trainingPhotos);
+  const generationLifecycle = new GenerationLifecycle(jobPhotos);
   const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
   const models = new ModelService(jobDeps);
-  const modelLifecycle = new ModelLifecycle(trainingPhotos, generationLifecycle);
+  const modelLifecycle = new ModelLifecycle(jobPhotos, generationLifecycle);
   const { personResolver, ...privacy } = makePrivacy(deps);
   const resolvers = [
     new ViewerResolver(quotas),
@@ -126,7 +126,7 @@ export function makeFeatures(deps: FeatureDeps): Features {
 
 type PhotoFeatures = Pick<
   Features,
-  'deletion' | 'intake' | 'uploads' | 'photos' | 'trainingPhotos' | 'photoServing'
+  'deletion' | 'intake' | 'uploads' | 'photos' | 'jobPhotos' | 'photoHeartbeat'
 >;
 
 function makePhotos({
@@ -147,20 +147,20 @@ function makePhotos({
   const intake = new PhotoIntake(database, media, imageProcessor);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
   const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
-  const photoServing = new PhotoServing({ sql: database, logger, publicUrl, isAccepting });
+  const photoHeartbeat = new PhotoServerHeartbeat({ sql: database, logger, publicUrl, isAccepting });
   return {
     deletion,
     intake,
-    photoServing,
+    photoHeartbeat,
     uploads: new PhotoUploadService({
       ...{ database, urls, intake, spool },
       maxBytes: maxPhotoBytes,
       limits: uploadLimits(config),
     }),
-    photos: new PhotoService({ database, store: media, deletion, urls, maxPhotoBytes }),
-    trainingPhotos: new TrainingPhotoService({
-      ...{ database, store: media, urls, checkUrl, retentionMs },
-      onUnrecordedFetch: () => photoServing.interrupt(),
+    photos: new PhotoService({ database, media, deletion, urls, maxPhotoBytes }),
+    jobPhotos: new JobPhotoService({
+      ...{ database, media, urls, checkUrl, retentionMs },
+      onUnrecordedFetch: () => photoHeartbeat.interrupt(),
     }),
   };
 }

@@ -72,7 +72,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     sockets: isApi ? sockets : null,
     origins,
     connections: makeConnections(deps),
-    onRefused: (path, reason) => features.trainingPhotos.recordRefusedFetch(path, reason),
+    onRefused: (path, reason) => features.jobPhotos.recordRefusedFetch(path, reason),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
     logger,
   });
@@ -117,7 +117,7 @@ function makeConnections({ config, logger, access, features }: HttpDeps): Connec
     );
   }
   return new Connections({
-    onRefused: () => features.photoServing.interrupt(),
+    onRefused: () => features.photoHeartbeat.interrupt(),
     limits: {
       max,
       maxPerAddress: perAddress ?? defaultMaxPerAddress,

@@ -12,7 +12,7 @@ const avatarCaching = 'private, max-age=3600, immutable';
 const noCaching = 'private, no-store';
 
 /** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. */
-export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads }: Features): Route[] {
+export function mediaRoutes({ avatars, exports, photos, jobPhotos, uploads }: Features): Route[] {
   return [
     uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
@@ -28,7 +28,7 @@ export function mediaRoutes({ avatars, exports, photos, trainingPhotos, uploads 
     }),
     mediaRoute('/upstream/photos/:job/:attempt/:file', ({ params, query }) => {
       const { photoId, ...call } = paidCallIn(params);
-      return photoFile(photoId, (range) => trainingPhotos.openForUpstream(photoId, call, query, range));
+      return photoFile(photoId, (range) => jobPhotos.openForUpstream(photoId, call, query, range));
     }),
     downloadRoute('/exports/:id', ({ params, query }, send) =>
       exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),

@@ -15,7 +15,6 @@ import { Settlement } from '../jobs/settlement';
 import { SubmissionWork } from '../jobs/submission.work';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelWork } from '../models/model.work';
-import { PhotoPurgeWork } from '../photos/photo-purge.work';
 import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
 import { createSchedule, type JobTaskDeps, type PictureTaskDeps } from '../poller/schedule';
@@ -75,18 +74,14 @@ export function makeWork(deps: WorkerDeps, features: Features): Work {
 }
 
 /** Creates the work that submits jobs and tracks them. */
-function makeJobWork(
-  deps: WorkerDeps,
-  { jobs, trainingPhotos }: Features,
-  onResume: () => void,
-): JobTaskDeps {
+function makeJobWork(deps: WorkerDeps, { jobs, jobPhotos }: Features, onResume: () => void): JobTaskDeps {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
   const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
   const kindDeps = {
     sql: database,
     jobs,
-    photos: trainingPhotos,
+    photos: jobPhotos,
     provider,
     durations: new LearnedDurations(),
     pollSpeed: config.POLL_SPEED,
@@ -170,7 +165,6 @@ function makePictureWork(
       maxPhotoBytes: config.MAX_PHOTO_BYTES,
       onReady: onPhotoReady,
     }),
-    purge: new PhotoPurgeWork(database),
     deletion,
   };
 }

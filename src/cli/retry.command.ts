@@ -10,8 +10,8 @@ import { JobLifecycle } from '../jobs/job.lifecycle';
 import { countUnfinished, JobRepository } from '../jobs/job.repository';
 import type { ModelEntity } from '../models/model.entity';
 import { ModelLifecycle } from '../models/model.lifecycle';
+import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoUrls } from '../photos/photo-urls';
-import { TrainingPhotoService } from '../photos/training-photo.service';
 import { signingSecrets } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
 import { createGuard } from '../upstream/guard';
@@ -50,9 +50,9 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
   const jobs = new JobRepository(database, wakeups);
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
-  const photos = new TrainingPhotoService({
+  const photos = new JobPhotoService({
     database,
-    store: new DiskStore(join(dataDir, 'media')),
+    media: new DiskStore(join(dataDir, 'media')),
     urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
     checkUrl: (url) => guard.checkUrl(url),
     // This process does not serve photos.

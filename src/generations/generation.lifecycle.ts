@@ -4,7 +4,7 @@ import type { Viewer } from '../core/viewer';
 import type { JobPatch } from '../jobs/job';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
 import { detachSubmissions } from '../jobs/submission.repository';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import { deleteAvatarsOf } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.job';
@@ -15,12 +15,12 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
   readonly kind = generationKind;
   readonly actions = { retry: 'retryGeneration', delete: 'deleteGeneration' } as const;
 
-  constructor(private readonly photos: TrainingPhotoService) {}
+  constructor(private readonly photos: JobPhotoService) {}
 
   /** Stored avatars stay. */
   async cancelled(sql: Sql, { id }: GenerationEntity): Promise<void> {
     await deleteAvatarsOf(sql, 'generation', [id], { onlyUnfinished: true });
-    await this.photos.releaseAfterTraining(sql, id);
+    await this.photos.release(sql, id);
   }
 
   async prepareRetry(sql: Sql, viewer: Viewer, { id, modelId }: GenerationEntity): Promise<JobPatch> {
@@ -35,7 +35,7 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
 
   async deleteDependents(sql: Sql, { id }: GenerationEntity): Promise<void> {
     await deleteAvatarsOf(sql, 'generation', [id]);
-    await this.photos.releaseAfterTraining(sql, id);
+    await this.photos.release(sql, id);
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
 import { assertConfigured } from '../jobs/job';
 import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
@@ -46,7 +46,7 @@ export interface InstantRequest {
 export interface GenerationServiceDeps {
   database: Transactions;
   jobs: JobRepository;
-  photos: TrainingPhotoService;
+  photos: JobPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
   consents: Pick<ConsentRule, 'check'>;
@@ -97,7 +97,7 @@ export class GenerationService {
     return this.once(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
       const { photoId: uploaded, photoUrl } = request;
-      if (uploaded !== null) await photos.holdForTraining(sql, viewer, [uploaded], () => 'input.photoId');
+      if (uploaded !== null) await photos.hold(sql, viewer, [uploaded], () => 'input.photoId');
       const photoId =
         uploaded ?? (await photos.addFromUrls(sql, viewer, [photoUrl!], () => 'input.photoUrl'))[0]!;
       const prompts = [

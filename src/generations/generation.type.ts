@@ -4,20 +4,14 @@ import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
 import { Avatar } from './avatar.type';
-import type { GenerationStatus } from './generation.state';
+import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** {@link GenerationStatus} as a GraphQL enum. */
-export const GenerationStatusEnum = {
-  QUEUED: 'QUEUED',
-  SUBMITTING: 'SUBMITTING',
-  UNCERTAIN: 'UNCERTAIN',
-  GENERATING: 'GENERATING',
-  STORING: 'STORING',
-  COMPLETED: 'COMPLETED',
-  PARTIAL: 'PARTIAL',
-  FAILED: 'FAILED',
-  CANCELLED: 'CANCELLED',
-} as const satisfies { [Status in GenerationStatus]: Status };
+export const GenerationStatusEnum = Object.fromEntries(
+  generationStatuses.map((status) => [status, status]),
+) as {
+  [Status in GenerationStatus]: Status;
+};
 
 registerEnumType(GenerationStatusEnum, {
   name: 'GenerationStatus',

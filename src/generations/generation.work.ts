@@ -4,8 +4,8 @@ import { failure, noFailure, type Failure } from '../jobs/failure';
 import type { LearnedDurations } from '../jobs/forecast';
 import type { JobSteps, Preparation } from '../jobs/job';
 import type { JobRepository } from '../jobs/job.repository';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind } from './generation.job';
@@ -26,7 +26,7 @@ const minFetchShare = 1 / 48;
 export interface GenerationWorkDeps {
   sql: Sql;
   jobs: JobRepository;
-  photos: TrainingPhotoService;
+  photos: JobPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
   deadlineMs: number;
@@ -122,7 +122,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   async ended(sql: Sql, row: GenerationEntity): Promise<void> {
-    await this.deps.photos.releaseAfterTraining(sql, row.id);
+    await this.deps.photos.release(sql, row.id);
   }
 
   private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
@@ -140,7 +140,7 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
 
   private async prepareInstant(row: GenerationEntity, attempt: number): Promise<Preparation> {
     const { photos, provider, sql } = this.deps;
-    const [photo] = await photos.trainingPhotos(sql, row.id);
+    const [photo] = await photos.list(sql, row.id);
     const problem = problemOf(photo);
     if (problem) return { go: 'fail', failure: problem };
     if (photo?.status !== 'READY') return { go: 'wait', ms: photoPendingMs };

@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
-import { readServing } from '../photos/photo-serving.service';
+import { readServing } from '../photos/photo-server.service';
 import { failure } from './failure';
 import type { JobRow, JobSteps } from './job';
 import { endJob, failing } from './job-end';

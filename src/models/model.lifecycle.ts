@@ -3,7 +3,7 @@ import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { JobPatch } from '../jobs/job';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
 
@@ -17,12 +17,12 @@ export class ModelLifecycle implements LifecycleSteps<ModelEntity> {
    * its generations
    */
   constructor(
-    private readonly photos: TrainingPhotoService,
+    private readonly photos: JobPhotoService,
     private readonly dependents: { scheduleDeletionOfModel(sql: Sql, modelId: string): Promise<void> },
   ) {}
 
   cancelled(sql: Sql, { id }: ModelEntity): Promise<void> {
-    return this.photos.releaseAfterTraining(sql, id);
+    return this.photos.release(sql, id);
   }
 
   async prepareRetry(sql: Sql, viewer: Viewer, { id, photoCount }: ModelEntity): Promise<JobPatch> {

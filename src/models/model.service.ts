@@ -9,7 +9,7 @@ import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
 import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
@@ -30,7 +30,7 @@ export interface TrainRequest {
 export interface ModelServiceDeps {
   database: Transactions;
   jobs: JobRepository;
-  photos: TrainingPhotoService;
+  photos: JobPhotoService;
   provider: AvatarProvider;
   quotas: Pick<QuotaService, 'reserve'>;
   consents: Pick<ConsentRule, 'check'>;
@@ -129,7 +129,7 @@ export class ModelService {
   private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const consent = consents.check(request.consent ?? null);
-    await photos.holdForTraining(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
+    await photos.hold(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
     const linked = await photos.addFromUrls(
       sql,
       viewer,

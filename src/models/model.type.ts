@@ -4,7 +4,7 @@ import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
 import type { AvatarType } from '../upstream/provider';
-import type { ModelStatus } from './model.state';
+import { modelStatuses, type ModelStatus } from './model.state';
 
 /** {@link AvatarType} as a GraphQL enum. */
 export const AvatarTypeEnum = {
@@ -30,15 +30,9 @@ registerEnumType(AvatarTypeEnum, {
 });
 
 /** {@link ModelStatus} as a GraphQL enum. */
-export const ModelStatusEnum = {
-  QUEUED: 'QUEUED',
-  SUBMITTING: 'SUBMITTING',
-  UNCERTAIN: 'UNCERTAIN',
-  TRAINING: 'TRAINING',
-  READY: 'READY',
-  FAILED: 'FAILED',
-  CANCELLED: 'CANCELLED',
-} as const satisfies { [Status in ModelStatus]: Status };
+export const ModelStatusEnum = Object.fromEntries(modelStatuses.map((status) => [status, status])) as {
+  [Status in ModelStatus]: Status;
+};
 
 registerEnumType(ModelStatusEnum, {
   name: 'ModelStatus',

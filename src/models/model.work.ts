@@ -3,8 +3,8 @@ import { failure, noFailure, type Failure } from '../jobs/failure';
 import type { LearnedDurations } from '../jobs/forecast';
 import type { JobSteps, Preparation } from '../jobs/job';
 import type { JobRepository } from '../jobs/job.repository';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { TrainingPhotoService } from '../photos/training-photo.service';
 import type { AvatarProvider, PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.job';
@@ -24,7 +24,7 @@ const urlSlackMs = 5 * 60_000;
 export interface ModelWorkDeps {
   sql: Sql;
   jobs: JobRepository;
-  photos: TrainingPhotoService;
+  photos: JobPhotoService;
   provider: AvatarProvider;
   durations: LearnedDurations;
   deadlineMs: number;
@@ -60,7 +60,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
 
   async prepare(row: ModelEntity, attempt: number): Promise<Preparation> {
     const { photos, provider, sql } = this.deps;
-    const found = await photos.trainingPhotos(sql, row.id);
+    const found = await photos.list(sql, row.id);
     const problem = problemOf(row, found);
     if (problem) return { go: 'fail', failure: problem };
     if (found.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
@@ -106,7 +106,7 @@ export class ModelWork implements JobSteps<ModelEntity> {
   }
 
   async ended(sql: Sql, row: ModelEntity): Promise<void> {
-    await this.deps.photos.releaseAfterTraining(sql, row.id);
+    await this.deps.photos.release(sql, row.id);
   }
 }
 

@@ -6,8 +6,8 @@ import type { PreparedPhoto } from '../images/photo-image';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
-import { type PhotoEntity, type PhotoProblemRow, photoKey } from './photo.entity';
-import { isGone, markFetchRejected, markReady, markUploadRejected } from './photo.repository';
+import { type PhotoEntity, photoKey } from './photo.entity';
+import { isGone, markReady } from './photo.repository';
 
 /** A received photo and the checked image made from it. */
 export interface CheckedPhoto {
@@ -23,7 +23,7 @@ export interface CheckedPhoto {
 export class PhotoIntake {
   constructor(
     private readonly database: Transactions,
-    private readonly store: MediaStore,
+    private readonly media: MediaStore,
     private readonly imageProcessor: Pick<ImageProcessor, 'prepare'>,
   ) {}
 
@@ -32,7 +32,10 @@ export class PhotoIntake {
    * @throws PictureProblem if it cannot be used; DomainError SERVICE_UNAVAILABLE if too many are being checked
    */
   async check(bytes: Buffer): Promise<CheckedPhoto> {
-    return { sha256: sha256Of(bytes), prepared: await this.imageProcessor.prepare(bytes) };
+    return {
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      prepared: await this.imageProcessor.prepare(bytes),
+    };
   }
 
   /**
@@ -55,7 +58,7 @@ export class PhotoIntake {
     lease: string | null,
   ): Promise<PhotoEntity | null> {
     const { jpeg, sourceWidth, sourceHeight } = prepared;
-    await this.store.put(photoKey(photoId), Readable.from([jpeg]), jpeg.length);
+    await this.media.put(photoKey(photoId), Readable.from([jpeg]), jpeg.length);
     const row = await markReady(this.database, {
       id: photoId,
       lease,
@@ -65,27 +68,8 @@ export class PhotoIntake {
       byteSize: jpeg.length,
     });
     if (row) return row;
-    await this.discardOrphan(photoId);
+    // The row may have been deleted or purged while the bytes were stored.
+    if (await isGone(this.database, photoId)) await scheduleDeletion(this.database, [photoKey(photoId)]);
     return null;
   }
-
-  /** Moves the row of a fetched photo to REJECTED; false if the lease has ended. */
-  rejectFetched(photoId: string, problem: PhotoProblemRow, lease: string): Promise<boolean> {
-    return markFetchRejected(this.database, photoId, problem, lease);
-  }
-
-  /** Moves the row of an uploaded photo to REJECTED, unless a valid one has been stored meanwhile. */
-  rejectUploaded(photoId: string, problem: PhotoProblemRow): Promise<void> {
-    return markUploadRejected(this.database, photoId, problem);
-  }
-
-  /** Schedules deletion of bytes that were stored after their row was deleted or purged. */
-  private async discardOrphan(photoId: string): Promise<void> {
-    if (await isGone(this.database, photoId)) await scheduleDeletion(this.database, [photoKey(photoId)]);
-  }
-}
-
-/** SHA-256 in lower-case hex. */
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

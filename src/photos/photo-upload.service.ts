@@ -7,8 +7,8 @@ import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { PhotoIntake } from './photo-intake';
 import type { PhotoUrls } from './photo-urls';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
-import { photoTooLarge, UploadConflict, uploadInProgress } from './photo.errors';
-import { announceBytes, findAvailable, storingMs } from './photo.repository';
+import { announceBytes, findAvailable, markUploadRejected, storingMs } from './photo.repository';
+import { photoTooLarge } from './photo.service';
 import type { PhotoStatus } from './photo.state';
 
 /** Maximum number of rejected uploads per slot; each costs a decoding. */
@@ -73,7 +73,7 @@ export class PhotoUploadService {
     body: AsyncIterable<Uint8Array>,
     byteSize?: number,
   ): Promise<UploadAnswer> {
-    const { maxBytes, intake } = this.deps;
+    const { database, maxBytes } = this.deps;
     const row = await this.openSlot(photoId, query);
     const { id } = row;
     if (this.receiving.has(id)) throw uploadInProgress(retryAfterSeconds);
@@ -84,7 +84,7 @@ export class PhotoUploadService {
     } catch (error) {
       const refusal = asRefusal(error);
       if (refusal === null) throw error;
-      await intake.rejectUploaded(id, refusal.problem);
+      await markUploadRejected(database, id, refusal.problem);
       throw refusal.error;
     } finally {
       this.receiving.delete(id);
@@ -205,4 +205,27 @@ function tooManyRejections(): DomainError {
     'UPLOAD_URL_EXPIRED',
     `${maxRejections} unusable photos were sent to this upload URL. Call createPhotoUploads for a new one.`,
   );
+}
+
+/** An upload to the same URL is still running. */
+function uploadInProgress(retryAfterSeconds: number): DomainError {
+  return new DomainError(
+    'UPLOAD_IN_PROGRESS',
+    'Another upload to this URL is in progress. Wait for its response, or send the photo again later.',
+    { details: { retryAfterSeconds } },
+  );
+}
+
+/** The photo already has other bytes and keeps them. Status 409. */
+class UploadConflict extends DomainError {
+  constructor() {
+    super(
+      'INVALID_INPUT',
+      'This photo has already been uploaded with other bytes. Call createPhotoUploads for a URL for each photo.',
+    );
+  }
+
+  override get httpStatus(): number {
+    return 409;
+  }
 }

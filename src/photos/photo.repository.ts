@@ -1,5 +1,5 @@
 import { isBeingErased } from '../accounts/erasure.repository';
-import type { Sql } from '../core/sql';
+import { groupsOf, type Sql } from '../core/sql';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 
 /**
@@ -71,9 +71,7 @@ export async function photosOfModels(sql: Sql, modelIds: readonly string[]): Pro
       WHERE model_photos.model_id = ANY($1) ORDER BY model_photos.position`,
     [modelIds],
   );
-  const photos = new Map<string, PhotoEntity[]>(modelIds.map((id) => [id, []]));
-  for (const row of rows) photos.get(row.modelId)!.push(row);
-  return [...photos.values()];
+  return groupsOf(modelIds, rows, ({ modelId }) => modelId);
 }
 
 /** The photo that a signed URL names; null if it is deleted or purged, or its owner's data are being erased. */

@@ -3,9 +3,8 @@ import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
 import type { PhotoEntity } from './photo.entity';
-import { CreatePhotoUploadsInput } from './photo.input';
 import type { PhotoService } from './photo.service';
-import { CreatePhotoUploadsPayload, Photo } from './photo.type';
+import { CreatePhotoUploadsPayload, Photo, CreatePhotoUploadsInput } from './photo.type';
 
 /** Queries and mutations of photos. */
 @Resolver(() => Photo)

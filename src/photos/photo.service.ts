@@ -7,7 +7,7 @@ import type { Viewer } from '../core/viewer';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { checkFiles, type PhotoFile } from './photo-file';
+import { jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
 import { type PhotoEntity, photoKey } from './photo.entity';
 import {
@@ -20,10 +20,22 @@ import {
   unusedPhotoMs,
   unusedSlotMs,
 } from './photo.repository';
-import { jobsOf, lockGenerationsOf, makeJobsDue } from './training-photo.repository';
 
 /** Maximum number of photos per owner that no training uses. */
 const maxUnused = 1_000;
+
+/** Maximum number of files per call: the maximum number of photos of a training. */
+const maxFiles = 30;
+
+const maxFilenameLength = 255;
+const contentTypes: readonly string[] = ['image/jpeg', 'image/png'];
+
+/** A photo to be uploaded, as described by the client. */
+export interface PhotoFile {
+  filename: string;
+  contentType: string;
+  byteSize: number;
+}
 
 /** An upload slot. */
 export interface PhotoUpload {
@@ -36,7 +48,7 @@ export interface PhotoUpload {
 
 export interface PhotoServiceDeps {
   database: Transactions;
-  store: MediaStore;
+  media: MediaStore;
   deletion: MediaDeletion;
   urls: PhotoUrls;
   /** Maximum size of an uploaded photo. */
@@ -104,7 +116,7 @@ export class PhotoService {
   async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
     const id = this.deps.urls.checkView(photoId, query);
     const photo = await findAvailable(this.deps.database, id);
-    const object = photo?.status === 'READY' ? await this.deps.store.open(photoKey(id), range) : null;
+    const object = photo?.status === 'READY' ? await this.deps.media.open(photoKey(id), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -138,10 +150,57 @@ export class PhotoService {
 async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[] | null> {
   // The deletion updates the photo's generations. They are locked first, as at the end of a generation, which locks
   // its row and then its photo's, to prevent deadlocks.
-  await lockGenerationsOf(sql, viewer.owner, id);
+  await lockGenerationsUsing(sql, viewer.owner, id);
   const jobs = await jobsOf(sql, id);
   if (!(await deletePhoto(sql, viewer.owner, id))) return null;
   await scheduleDeletion(sql, [photoKey(id)]);
   await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
   return jobs;
+}
+
+/**
+ * Validates the description of files. The actual type is checked when the bytes arrive.
+ * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED or PHOTO_TOO_LARGE, with the field of the first invalid
+ * file
+ */
+function checkFiles(files: readonly PhotoFile[], maxBytes: number): void {
+  if (files.length < 1 || files.length > maxFiles) {
+    throw new DomainError('INVALID_INPUT', `Send 1 to ${maxFiles} files; ${files.length} were given.`, {
+      field: 'input.files',
+      details: { given: files.length, minimum: 1, maximum: maxFiles },
+    });
+  }
+  files.forEach((file, index) => checkFile(file, `input.files[${index}]`, maxBytes));
+}
+
+function checkFile({ filename, contentType, byteSize }: PhotoFile, field: string, maxBytes: number): void {
+  if (filename === '' || filename.length > maxFilenameLength || /\p{Cc}/u.test(filename)) {
+    throw new DomainError(
+      'INVALID_INPUT',
+      `A filename must have 1 to ${maxFilenameLength} characters and no control characters.`,
+      { field: `${field}.filename` },
+    );
+  }
+  if (!contentTypes.includes(contentType)) {
+    throw new DomainError(
+      'PHOTO_TYPE_UNSUPPORTED',
+      `Photos must be ${contentTypes.join(' or ')}. Convert the photo to one of these types.`,
+      { field: `${field}.contentType`, details: { supported: contentTypes } },
+    );
+  }
+  if (!(byteSize >= 1)) {
+    throw new DomainError('INVALID_INPUT', 'A photo must have at least 1 byte.', {
+      field: `${field}.byteSize`,
+    });
+  }
+  if (byteSize > maxBytes) throw photoTooLarge(maxBytes, { field: `${field}.byteSize`, byteSize });
+}
+
+/** A photo exceeds the maximum size, by its announced or its actual bytes. */
+export function photoTooLarge(maxBytes: number, given?: { field: string; byteSize: number }): DomainError {
+  return new DomainError(
+    'PHOTO_TOO_LARGE',
+    `The photo is larger than ${Number((maxBytes / 1_000_000).toPrecision(3))} MB. Send a smaller copy of it.`,
+    { field: given?.field, details: { maximum: maxBytes, given: given?.byteSize } },
+  );
 }

@@ -1,16 +1,13 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
-import type { PhotoStatus } from './photo.state';
+import type { PhotoFile } from './photo.service';
+import { photoStatuses, type PhotoStatus } from './photo.state';
 
 /** {@link PhotoStatus} as a GraphQL enum. */
-const PhotoStatusEnum = {
-  AWAITING_UPLOAD: 'AWAITING_UPLOAD',
-  FETCHING: 'FETCHING',
-  READY: 'READY',
-  REJECTED: 'REJECTED',
-  PURGED: 'PURGED',
-} as const satisfies { [Status in PhotoStatus]: Status };
+const PhotoStatusEnum = Object.fromEntries(photoStatuses.map((status) => [status, status])) as {
+  [Status in PhotoStatus]: Status;
+};
 
 registerEnumType(PhotoStatusEnum, {
   name: 'PhotoStatus',
@@ -89,6 +86,28 @@ export class Photo implements Node {
 
   @Field(() => DateTimeScalar, { description: 'When its upload slot was created or its URL was received.' })
   createdAt: Date;
+}
+
+@InputType({ description: 'A file to upload.' })
+export class PhotoFileInput implements PhotoFile {
+  @Field(() => String, { description: 'The filename, 1 to 255 characters; returned with the photo.' })
+  filename: string;
+
+  @Field(() => String, {
+    description: '`image/jpeg` or `image/png`. The actual type is determined from the bytes.',
+  })
+  contentType: string;
+
+  @Field(() => Int, {
+    description: 'The size of the file in bytes: 1 to the limit of this server, 25 MB by default.',
+  })
+  byteSize: number;
+}
+
+@InputType({ description: 'The input of `createPhotoUploads`.' })
+export class CreatePhotoUploadsInput {
+  @Field(() => [PhotoFileInput], { description: '1 to 30 files.' })
+  files: PhotoFileInput[];
 }
 
 @ObjectType({ description: 'A header to send with an upload.' })

@@ -6,13 +6,13 @@ import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import { PictureProblem } from '../images/picture-file';
 import { DownloadError } from '../upstream/download';
-import type { Downloads } from '../upstream/downloads';
+import { type Downloads, SlowHosts } from '../upstream/downloads';
 import { DownloadDeferred } from '../upstream/name-resolution';
-import { PhotoDownload } from './photo-download';
+import { jobsOf, makeJobsDue } from './job-photo.repository';
 import type { PhotoIntake } from './photo-intake';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
-import { photoTooLarge } from './photo.errors';
-import { jobsOf, makeJobsDue } from './training-photo.repository';
+import { markFetchRejected } from './photo.repository';
+import { photoTooLarge } from './photo.service';
 
 /** Maximum concurrent fetches per process. */
 const maxFetches = 24;
@@ -22,6 +22,15 @@ const maxTries = 3;
 
 /** Maximum number of claims for any reason, such as a media store that is down or a photo that crashes the process. */
 const maxClaims = 20;
+
+/** Maximum duration of one download, in milliseconds, from DNS resolution to the last byte. */
+const downloadMs = 30_000;
+
+/** The memory for downloads, as a number of photos of maximum size. */
+const maxLargest = 12;
+
+/** A host that takes longer than `slowMs` for a photo gets at most `maxDownloads`. */
+const slowHosts = { slowMs: 5_000, maxDownloads: 4 };
 
 /** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
@@ -112,7 +121,7 @@ export class PhotoWork {
     } catch (error) {
       if (signal.aborted || error instanceof DownloadDeferred) return this.defer(photo, signal);
       const problem = this.problemOf(error, photo.tries);
-      if (problem) return intake.rejectFetched(photo.id, problem, photo.lease);
+      if (problem) return markFetchRejected(this.deps.database, photo.id, problem, photo.lease);
       await this.putBack(photo, error);
       return false;
     }
@@ -146,4 +155,56 @@ export class PhotoWork {
     const uncounted = isOutOfDescriptors(error) ? 'tries = tries - 1' : undefined;
     await this.rows.release(photo, backoffMs(tries, firstRetryMs, maxRetryDelayMs), uncounted);
   }
+}
+
+/**
+ * Downloads photos into memory. Memory is allocated as bytes arrive and, like the slots, shared fairly between
+ * owners. A photo that does not fit is aborted and its memory released, so that downloads never wait for each
+ * other.
+ */
+class PhotoDownload {
+  private readonly memory: OwnerShares;
+  private readonly hosts = new SlowHosts(slowHosts);
+
+  constructor(
+    private readonly downloads: Pick<Downloads, 'photo'>,
+    private readonly maxBytes: number,
+  ) {
+    this.memory = new OwnerShares(maxLargest * maxBytes);
+  }
+
+  /**
+   * Downloads the photo and passes its bytes to `use`. Their memory is released when `use` has ended.
+   * @throws DownloadError, DownloadDeferred, or what `use` throws
+   */
+  async run<Result>(
+    { owner, sourceUrl }: { owner: string; sourceUrl: string },
+    signal: AbortSignal,
+    use: (bytes: Buffer) => Promise<Result>,
+  ): Promise<Result> {
+    const end = this.hosts.begin(owner, sourceUrl);
+    if (!end) throw new DownloadDeferred('The host is slow and has reached its limit of downloads.');
+    const held: Uint8Array[] = [];
+    try {
+      await this.read(owner, sourceUrl, signal, held).finally(end);
+      return await use(Buffer.concat(held));
+    } finally {
+      this.memory.release(owner, sizeOf(held));
+    }
+  }
+
+  private async read(owner: string, url: string, signal: AbortSignal, held: Uint8Array[]): Promise<void> {
+    const limits = { maxBytes: this.maxBytes, timeoutMs: downloadMs, signal, owner };
+    const { bytes } = await this.downloads.photo(url, limits);
+    for await (const chunk of bytes) {
+      if (!this.memory.tryAcquire(owner, chunk.length)) {
+        throw new DownloadDeferred('The memory for downloads is in use.');
+      }
+      held.push(chunk);
+    }
+  }
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
 }

@@ -15,7 +15,7 @@ import type { Settlement } from '../jobs/settlement';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import type { ModelWork } from '../models/model.work';
-import type { PhotoPurgeWork } from '../photos/photo-purge.work';
+import { purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneServing } from '../photos/photo-server.repository';
 import type { PhotoWork } from '../photos/photo.work';
 import type { ErasureWork } from '../privacy/erasure.work';
@@ -44,7 +44,6 @@ export interface PictureTaskDeps {
   checksPerMinute: number;
   completion: GenerationCompletion;
   photos: PhotoWork;
-  purge: PhotoPurgeWork;
   deletion: MediaDeletion;
 }
 
@@ -99,10 +98,12 @@ function jobTasks({ submission, polls, overdue }: ScheduleDeps, steps: JobSteps)
   ];
 }
 
-function deletionTasks({ deletion, purge, erasures }: ScheduleDeps): PeriodicTask[] {
+function deletionTasks({ database, deletion, erasures }: ScheduleDeps): PeriodicTask[] {
   return [
     batchTask('delete media', idleMs, () => deletion.sweep(mediaDeletionBatch), { wakeable: true }),
-    batchTask('purge photos', sweepMs, () => purge.purgeDue(photoPurgeBatch)),
+    batchTask('purge photos', sweepMs, () =>
+      database.transaction((sql) => purgeDuePhotos(sql, photoPurgeBatch)),
+    ),
     batchTask('finish erasures', idleMs, (signal) => erasures.processBatch(signal)),
     task('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
   ];

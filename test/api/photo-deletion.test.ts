@@ -123,10 +123,10 @@ describe('a photo', () => {
       [id],
     );
     expect(hours).toEqual([{ hours: 24 }]);
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
 
     await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
-    expect(await environment.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purgeDue(10)).toBe(1);
     await environment.deletion.sweep(10);
 
     expect(await environment.photos.find(localViewer, id)).toMatchObject({
@@ -135,7 +135,7 @@ describe('a photo', () => {
       sourceSha256: null,
     });
     expect(await environment.store.has(`photos/${id}.jpg`)).toBe(false);
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
 
     // The row is kept for a month as evidence and then deleted.
     const days = await environment.database.rows(
@@ -144,7 +144,7 @@ describe('a photo', () => {
     );
     expect(days).toEqual([{ days: 30 }]);
     await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [id]);
-    await environment.purge.purgeDue(10);
+    await environment.purgeDue(10);
     expect(await environment.photos.find(localViewer, id)).toBeNull();
   });
 
@@ -154,7 +154,7 @@ describe('a photo', () => {
     ]);
     await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [upload!.photo.id]);
 
-    expect(await environment.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purgeDue(10)).toBe(1);
 
     expect(await environment.photos.find(localViewer, upload!.photo.id)).toBeNull();
     expect(await put(upload!.uploadUrl, await facePhoto(1))).toMatchObject({ status: 404 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { newId } from '../../src/core/ids';
+import { markFetchRejected, markUploadRejected } from '../../src/photos/photo.repository';
 import { photoMoves, photoStatuses, type PhotoStatus } from '../../src/photos/photo.state';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
@@ -30,9 +31,9 @@ const happenings: Record<string, (id: string) => Promise<unknown>> = {
     environment.intake.keep(id, await environment.intake.check(await facePhoto(1)), null),
   'a fetch': async (id) =>
     environment.intake.keep(id, await environment.intake.check(await facePhoto(1)), lease),
-  'a bad upload': (id) => environment.intake.rejectUploaded(id, problem),
-  'a bad fetch': (id) => environment.intake.rejectFetched(id, problem, lease),
-  'the purge': () => environment.purge.purgeDue(1),
+  'a bad upload': (id) => markUploadRejected(environment.database, id, problem),
+  'a bad fetch': (id) => markFetchRejected(environment.database, id, problem, lease),
+  'the purge': () => environment.purgeDue(1),
 };
 
 describe('a photo', () => {

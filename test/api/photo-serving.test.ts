@@ -3,7 +3,7 @@ import type { Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
 import { acceptsConnections } from '../../src/http/health';
 import { pruneServing } from '../../src/photos/photo-server.repository';
-import { PhotoServing } from '../../src/photos/photo-serving.service';
+import { PhotoServerHeartbeat } from '../../src/photos/photo-server.service';
 import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 
@@ -32,8 +32,8 @@ describe('the record that a process serves photos', () => {
 
   afterAll(() => testDatabase.drop());
 
-  const serve = (given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoServing =>
-    new PhotoServing({
+  const serve = (given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoServerHeartbeat =>
+    new PhotoServerHeartbeat({
       sql: database,
       logger: createLogger('silent'),
       publicUrl: () => 'https://avatars.example.com',

@@ -1,8 +1,8 @@
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
+import { JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
-import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel, insertSubmission, setStatus } from '../support/photo-jobs';
 import { facePhoto } from '../support/pictures';
@@ -34,21 +34,19 @@ async function readyPhotos(count: number): Promise<string[]> {
 }
 
 async function hold(ids: readonly string[], viewer: Viewer = localViewer): Promise<void> {
-  return environment.database.transaction((sql) =>
-    environment.training.holdForTraining(sql, viewer, ids, fieldAt),
-  );
+  return environment.database.transaction((sql) => environment.training.hold(sql, viewer, ids, fieldAt));
 }
 
 /** A model as `trainModel` creates it. */
 async function train(ids: string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
-    await environment.training.holdForTraining(sql, localViewer, ids, fieldAt);
+    await environment.training.hold(sql, localViewer, ids, fieldAt);
     return { modelId: await insertModel(sql, ids), ids };
   });
 }
 
 async function release(jobId: string): Promise<void> {
-  await environment.database.transaction((sql) => environment.training.releaseAfterTraining(sql, jobId));
+  await environment.database.transaction((sql) => environment.training.release(sql, jobId));
 }
 
 async function statuses(ids: readonly string[]): Promise<(string | undefined)[]> {
@@ -60,7 +58,7 @@ describe('photos for a training', () => {
     const [first, second, third] = await readyPhotos(3);
     const { modelId, ids } = await train([third!, first!, second!]);
 
-    const photos = await environment.training.trainingPhotos(environment.database, modelId);
+    const photos = await environment.training.list(environment.database, modelId);
 
     expect(photos.map(({ id }) => id)).toEqual(ids);
     const ofModels = await environment.photos.ofModels([newId(), modelId]);
@@ -92,13 +90,13 @@ describe('photos for a training', () => {
   it('are kept while the training lasts and purged after it', async () => {
     const { modelId, ids } = await train(await readyPhotos(2));
     await environment.database.rows('UPDATE photos SET purge_at = now() WHERE id = $1', [ids[0]]);
-    expect(await environment.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purgeDue(10)).toBe(1);
     expect(await statuses(ids)).toEqual(['READY', 'READY']);
 
     await setStatus(environment.database, 'models', modelId, 'READY');
     await release(modelId);
 
-    expect(await environment.purge.purgeDue(10)).toBe(2);
+    expect(await environment.purgeDue(10)).toBe(2);
     expect(await statuses(ids)).toEqual(['PURGED', 'PURGED']);
     await environment.deletion.sweep(10);
     expect(await environment.store.has(`photos/${ids[0]}.jpg`)).toBe(false);
@@ -113,15 +111,15 @@ describe('photos for a training', () => {
 
     await setStatus(environment.database, 'models', first.modelId, 'READY');
     await release(first.modelId);
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
 
     await setStatus(environment.database, 'models', second.modelId, 'READY');
     await release(second.modelId);
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
 
     await setStatus(environment.database, 'generations', generationId, 'STORING');
     await release(generationId);
-    expect(await environment.purge.purgeDue(10)).toBe(1);
+    expect(await environment.purgeDue(10)).toBe(1);
     expect(await statuses(first.ids)).toEqual(['PURGED']);
   });
 
@@ -131,7 +129,7 @@ describe('photos for a training', () => {
 
     expect(await environment.training.holdForRetry(environment.database, localViewer, modelId)).toBe(2);
 
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
   });
 
   it('are deleted with their model, except those of another model', async () => {
@@ -145,7 +143,7 @@ describe('photos for a training', () => {
     });
 
     expect(await statuses(first.ids)).toEqual([undefined, 'READY']);
-    expect(await environment.purge.purgeDue(10)).toBe(0);
+    expect(await environment.purgeDue(10)).toBe(0);
     await environment.deletion.sweep(10);
     expect(await environment.store.has(`photos/${first.ids[0]}.jpg`)).toBe(false);
     expect(await environment.store.has(`photos/${first.ids[1]}.jpg`)).toBe(true);
@@ -160,7 +158,7 @@ describe('photos for a training', () => {
     expect(
       await environment.database.rows('SELECT due_at <= now() AS due FROM models WHERE id = $1', [modelId]),
     ).toEqual([{ due: true }]);
-    expect(await environment.training.trainingPhotos(environment.database, modelId)).toHaveLength(1);
+    expect(await environment.training.list(environment.database, modelId)).toHaveLength(1);
   });
 });
 
@@ -208,7 +206,7 @@ describe('photos for the upstream', () => {
 
     expect(answer.status).toBe(200);
     expect(await evidence(generationId)).toBe(true);
-    const photos = await environment.training.trainingPhotos(environment.database, generationId);
+    const photos = await environment.training.list(environment.database, generationId);
     expect(photos.map(({ id }) => id)).toEqual(ids);
   });
 
@@ -246,9 +244,9 @@ describe('photos for the upstream', () => {
     const down = () => Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'The database is down.'));
     const opened: string[] = [];
     let unrecorded = 0;
-    const cutOff = new TrainingPhotoService({
+    const cutOff = new JobPhotoService({
       database: { rows: down, entities: down, transaction: down },
-      store: Object.assign(Object.create(environment.store) as typeof environment.store, {
+      media: Object.assign(Object.create(environment.store) as typeof environment.store, {
         open: (key: string) => {
           opened.push(key);
           return environment.store.open(key);

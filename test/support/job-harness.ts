@@ -17,8 +17,8 @@ import { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { modelKind } from '../../src/models/model.job';
 import { ModelLifecycle } from '../../src/models/model.lifecycle';
 import { ModelService } from '../../src/models/model.service';
+import { JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
-import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
@@ -67,7 +67,7 @@ export class JobHarness {
   worker!: JobProcess;
   database!: Database;
   media!: MediaStore;
-  private photos!: TrainingPhotoService;
+  private photos!: JobPhotoService;
   private folder!: string;
   private testDatabase!: TestDatabase;
 
@@ -83,9 +83,9 @@ export class JobHarness {
     this.folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
     this.database = await this.testDatabase.pool(12);
     this.media = new DiskStore(join(this.folder, 'media'));
-    this.photos = new TrainingPhotoService({
+    this.photos = new JobPhotoService({
       database: this.database,
-      store: this.media,
+      media: this.media,
       urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => publicUrl),
       checkUrl: (url) => new URL(url),
       onUnrecordedFetch: () => undefined,

@@ -20,7 +20,7 @@ import { Settlement } from '../../src/jobs/settlement';
 import { SubmissionWork } from '../../src/jobs/submission.work';
 import { UpstreamAccountWork } from '../../src/jobs/upstream-account.work';
 import { ModelWork } from '../../src/models/model.work';
-import type { TrainingPhotoService } from '../../src/photos/training-photo.service';
+import type { JobPhotoService } from '../../src/photos/job-photo.service';
 import type { MediaStore } from '../../src/storage/media-store';
 import { UpstreamBudget } from '../../src/upstream/budget.repository';
 import type { Download } from '../../src/upstream/download';
@@ -44,7 +44,7 @@ export const publicUrl = 'http://gateway.test';
 /** The dependencies that all processes share. */
 export interface ProcessContext {
   database: Transactions;
-  photos: TrainingPhotoService;
+  photos: JobPhotoService;
   provider: AvatarProvider;
   media: MediaStore;
   /** Downloads the pictures of the upstream. */

@@ -8,13 +8,13 @@ import { UrlSigner } from '../../src/core/signature';
 import type { TransferLimits } from '../../src/core/transfers';
 import type { Database } from '../../src/database/database';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
+import { purgeDuePhotos } from '../../src/photos/job-photo.repository';
+import { JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoIntake } from '../../src/photos/photo-intake';
-import { PhotoPurgeWork } from '../../src/photos/photo-purge.work';
 import { PhotoUploadService } from '../../src/photos/photo-upload.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { PhotoService } from '../../src/photos/photo.service';
 import { PhotoWork } from '../../src/photos/photo.work';
-import { TrainingPhotoService } from '../../src/photos/training-photo.service';
 import { DiskStore } from '../../src/storage/disk-store';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import type { MediaStore, OpenObject, RangeRequest, StoredObject } from '../../src/storage/media-store';
@@ -34,11 +34,12 @@ export interface PhotoEnvironment {
   store: WatchedStore;
   signer: UrlSigner;
   photos: PhotoService;
-  training: TrainingPhotoService;
+  training: JobPhotoService;
   intake: PhotoIntake;
   /** Runs one pass that fetches photos from URLs; returns how many it claimed. */
   fetchDue(signal: AbortSignal): Promise<number>;
-  purge: PhotoPurgeWork;
+  /** Purges due photos; returns how many were due. */
+  purgeDue(limit: number): Promise<number>;
   deletion: MediaDeletion;
   /** How often waiting jobs were announced as due. */
   wakes: () => number;
@@ -106,7 +107,7 @@ export async function openPhotoEnvironment(
   const spool = new UploadSpool(join(folder, '.uploads'));
   const base = (): string => gateway.url;
   const environment = build({ database, store, spool, base, retentionMs, limits, lookup });
-  const features = { ...environment, trainingPhotos: environment.training };
+  const features = { ...environment, jobPhotos: environment.training };
   // Only routes of photos are requested.
   const gateway = await startTinyGateway({ routes: mediaRoutes(features as unknown as Features) });
   const stop = async (): Promise<void> => {
@@ -154,7 +155,7 @@ function build({ database, store, spool, base, retentionMs, limits, lookup }: Bu
     maxPhotoBytes,
     onReady: () => (wakes += 1),
   });
-  const parts = { database, store, urls };
+  const parts = { database, media: store, urls };
   return {
     database,
     store,
@@ -162,7 +163,7 @@ function build({ database, store, spool, base, retentionMs, limits, lookup }: Bu
     deletion,
     intake,
     photos: new PhotoService({ ...parts, deletion, maxPhotoBytes }),
-    training: new TrainingPhotoService({
+    training: new JobPhotoService({
       ...parts,
       checkUrl: (url) => guard.checkUrl(url),
       onUnrecordedFetch: () => undefined,
@@ -173,7 +174,7 @@ function build({ database, store, spool, base, retentionMs, limits, lookup }: Bu
       maxBytes: maxPhotoBytes,
       limits: { ...generous, ...limits },
     }),
-    purge: new PhotoPurgeWork(database),
+    purgeDue: (limit) => database.transaction((sql) => purgeDuePhotos(sql, limit)),
     fetchDue: async (signal) => {
       const pass = await work.processBatch(signal);
       await pass.ended;

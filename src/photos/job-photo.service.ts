@@ -4,26 +4,26 @@ import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
-import { type PhotoEntity, photoKey } from './photo.entity';
-import { insertLinked } from './photo.repository';
-import type { PhotoStatus } from './photo.state';
 import {
   deleteUnshared,
   holdPhotos,
   lockPhotosOf,
   mayFetch,
-  photosOf,
+  listJobPhotos,
   recordFetch,
   releasePhotos,
-} from './training-photo.repository';
+} from './job-photo.repository';
+import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
+import { type PhotoEntity, photoKey } from './photo.entity';
+import { insertLinked } from './photo.repository';
+import type { PhotoStatus } from './photo.state';
 
 /** The field of the photo at an index of the input, for errors: `input.photoIds[3]`. */
 export type FieldAt = (index: number) => string;
 
-export interface TrainingPhotoServiceDeps {
+export interface JobPhotoServiceDeps {
   database: Transactions;
-  store: MediaStore;
+  media: MediaStore;
   urls: PhotoUrls;
   /** Throws if a URL is invalid without being fetched: not http(s), too long, or a private address. */
   checkUrl: (url: string) => URL;
@@ -37,8 +37,8 @@ export interface TrainingPhotoServiceDeps {
  * The photos of paid calls: those of a model's training, or the one of a generation without training. Both are
  * called a job here, identified by their UUID.
  */
-export class TrainingPhotoService {
-  constructor(private readonly deps: TrainingPhotoServiceDeps) {}
+export class JobPhotoService {
+  constructor(private readonly deps: JobPhotoServiceDeps) {}
 
   /**
    * Creates rows for photos to be fetched, for a job that is created in the same transaction.
@@ -55,23 +55,23 @@ export class TrainingPhotoService {
   }
 
   /**
-   * Keeps the viewer's photos for a new job until {@link releaseAfterTraining}. They are locked until the
+   * Keeps the viewer's photos for a new job until {@link release}. They are locked until the
    * transaction ends.
    * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate), PHOTO_NOT_READY or PHOTO_INVALID with the field of
    * the first photo that cannot be used; the transaction must be rolled back
    */
-  async holdForTraining(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
+  async hold(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
     refuseDoubles(ids, 'photo', fieldAt);
     const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
     ids.forEach((id, index) => assertUsable(photos.get(id), fieldAt(index)));
   }
 
   /**
-   * Keeps the photos of the viewer's job for a retry, until {@link releaseAfterTraining}.
+   * Keeps the photos of the viewer's job for a retry, until {@link release}.
    * @returns how many are kept; the others have been deleted or purged, and the transaction must be rolled back
    */
   async holdForRetry(sql: Sql, viewer: Viewer, jobId: string): Promise<number> {
-    const ids = (await photosOf(sql, jobId)).map(({ id }) => id);
+    const ids = (await listJobPhotos(sql, jobId)).map(({ id }) => id);
     const held = await holdPhotos(sql, viewer.owner, ids);
     return held.filter(({ status }) => status !== 'PURGED').length;
   }
@@ -80,7 +80,7 @@ export class TrainingPhotoService {
    * Releases the photos of a job, in the transaction that ends it (ready, failed, cancelled) and BEFORE its row is
    * deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
-  async releaseAfterTraining(sql: Sql, jobId: string): Promise<void> {
+  async release(sql: Sql, jobId: string): Promise<void> {
     await releasePhotos(sql, jobId, await lockPhotosOf(sql, jobId), this.deps.retentionMs);
   }
 
@@ -96,8 +96,8 @@ export class TrainingPhotoService {
   }
 
   /** The photos of a job, in the given order, without those that have been deleted. */
-  trainingPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
-    return photosOf(sql, jobId);
+  list(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
+    return listJobPhotos(sql, jobId);
   }
 
   /**
@@ -128,7 +128,7 @@ export class TrainingPhotoService {
     const isNeeded = await this.recordFetch(call);
     if (verdict === 'invalid') throw invalidSignature();
     const object =
-      isNeeded && verdict === 'valid' ? await this.deps.store.open(photoKey(photoId), range) : null;
+      isNeeded && verdict === 'valid' ? await this.deps.media.open(photoKey(photoId), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }

@@ -7,7 +7,7 @@ import { readRecords, recordServing, type ServingWindow } from './photo-server.r
 /** The interval between records, in milliseconds. */
 const recordMs = 5_000;
 
-export interface PhotoServingDeps {
+export interface PhotoServerHeartbeatDeps {
   sql: Sql;
   logger: Logger;
   /** The base of photo URLs of this process. */
@@ -24,14 +24,14 @@ export interface PhotoServingDeps {
  * It is renewed every 5 s while the HTTP server accepts connections, and each start of a process creates a new one.
  * A gap of more than 15 s, a refused fetch, and a fetch that could not be recorded count as interruptions.
  */
-export class PhotoServing {
+export class PhotoServerHeartbeat {
   private readonly id = randomUUID();
   private readonly stopping = new AbortController();
   private repeating: Promise<void> | null = null;
   private isInterrupted = false;
   private isFailing = false;
 
-  constructor(private readonly dependencies: PhotoServingDeps) {}
+  constructor(private readonly dependencies: PhotoServerHeartbeatDeps) {}
 
   /**
    * Makes the first record, and then one every 5 s. Call it when the HTTP server is listening, before any paid

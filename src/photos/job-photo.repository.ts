@@ -1,7 +1,8 @@
 import { isBeingErased } from '../accounts/erasure.repository';
 import type { Sql } from '../core/sql';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';
-import { PhotoEntity } from './photo.entity';
+import { PhotoEntity, photoKey } from './photo.entity';
 
 /** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
 const purgedRowMs = 30 * 86_400_000;
@@ -28,7 +29,7 @@ const isNeeded = (exceptJob: string): string =>
                   AND generations.status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING')))`;
 
 /** The photos of a job, in the given order, without those that have been deleted. */
-export function photosOf(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
+export function listJobPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
   return sql.entities(
     PhotoEntity,
     `SELECT photos.* FROM photos JOIN ${photosOfJob} AS used ON used.photo_id = photos.id ORDER BY used.position`,
@@ -92,21 +93,19 @@ export async function deleteUnshared(sql: Sql, modelId: string, ids: readonly st
   return deleted.map(({ id }) => id);
 }
 
-/** Locks up to `limit` photos whose retention has ended; returns their ids. */
-export async function lockExpired(sql: Sql, limit: number): Promise<string[]> {
-  const expired = await sql.rows<{ id: string }>(
+/**
+ * Purges due photos, in the caller's transaction: schedules deletion of their bytes, and clears personal data. Deletes
+ * unused slots, and after 30 days the rows of purged photos that no model or generation refers to. Photos that a job has
+ * started to use are kept. Safe to run concurrently in several processes.
+ * @returns the number of due photos; if it equals `limit`, more may be due
+ */
+export async function purgeDuePhotos(sql: Sql, limit: number): Promise<number> {
+  const due = await sql.rows<{ id: string }>(
     `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
     [limit],
   );
-  return expired.map(({ id }) => id);
-}
-
-/**
- * Purges photos that this transaction has locked: deletes unused slots, and purged rows that no job refers to, and
- * clears the personal data of the others. Photos that a job has started to use are kept.
- * @returns the ids of the photos whose bytes must be deleted
- */
-export async function purgePhotos(sql: Sql, ids: readonly string[]): Promise<string[]> {
+  if (due.length === 0) return 0;
+  const ids = due.map(({ id }) => id);
   // A job may have started to use a photo after its time was set. With the rows locked, no new job can.
   await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
   await sql.rows(
@@ -124,7 +123,11 @@ export async function purgePhotos(sql: Sql, ids: readonly string[]): Promise<str
      RETURNING id`,
     [ids, purgedRowMs],
   );
-  return purged.map(({ id }) => id);
+  await scheduleDeletion(
+    sql,
+    purged.map(({ id }) => photoKey(id)),
+  );
+  return ids.length;
 }
 
 /** Records that the upstream has fetched a photo of a paid call. */
@@ -152,7 +155,7 @@ export async function mayFetch(sql: Sql, { jobId, attempt }: PaidCall): Promise<
 }
 
 /** Locks the owner's generations that use a photo. */
-export async function lockGenerationsOf(sql: Sql, owner: string, photoId: string): Promise<void> {
+export async function lockGenerationsUsing(sql: Sql, owner: string, photoId: string): Promise<void> {
   await sql.rows('SELECT id FROM generations WHERE photo_id = $1 AND owner = $2 FOR UPDATE', [
     photoId,
     owner,
