@@ -26,20 +26,6 @@ export function isBeingErased(owner: string): string {
   return `EXISTS (SELECT FROM erasures WHERE erasures.owner = ${owner} AND erasures.completed_at IS NULL)`;
 }
 
-/** The owner's recorded erasures at a time of the database's clock. */
-async function readErasures(
-  sql: Sql,
-  owner: string,
-): Promise<{ at: string; isRunning: boolean; erasures: string[] }> {
-  const [row] = await sql.rows<{ at: string; isRunning: boolean; erasures: string[] }>(
-    `SELECT now()::text AS at, coalesce(bool_or(completed_at IS NULL), false) AS "isRunning",
-            coalesce(array_agg(id), '{}') AS erasures
-       FROM erasures WHERE owner = $1`,
-    [owner],
-  );
-  return row!;
-}
-
 /**
  * Whether an owner's data may be written in this transaction: the check of {@link transactionFor}, for transactions that
  * handle a refusal themselves. Must be the first statement.
@@ -71,21 +57,19 @@ const retryAfterSeconds = 5;
 /**
  * Refuses an owner's requests while its data are being erased. All data become inaccessible at once, although the rows
  * are deleted in batches.
+ * @returns the viewer with the admission that {@link transactionFor} checks
+ * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
  */
-export class ErasureGate {
-  constructor(private readonly sql: Sql) {}
-
-  /**
-   * @returns the viewer with the admission that {@link transactionFor} checks
-   * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
-   */
-  async admit(viewer: Viewer): Promise<Viewer> {
-    const { at, isRunning, erasures } = await readErasures(this.sql, viewer.owner);
-    if (isRunning) {
-      throw unavailable('Your data are being erased and cannot be read.');
-    }
-    return { ...viewer, admission: { at, erasures } };
-  }
+export async function admitRequest(sql: Sql, viewer: Viewer): Promise<Viewer> {
+  const [row] = await sql.rows<{ at: string; isRunning: boolean; erasures: string[] }>(
+    `SELECT now()::text AS at, coalesce(bool_or(completed_at IS NULL), false) AS "isRunning",
+            coalesce(array_agg(id), '{}') AS erasures
+       FROM erasures WHERE owner = $1`,
+    [viewer.owner],
+  );
+  const { at, isRunning, erasures } = row!;
+  if (isRunning) throw unavailable('Your data are being erased and cannot be read.');
+  return { ...viewer, admission: { at, erasures } };
 }
 
 /**

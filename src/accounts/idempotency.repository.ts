@@ -9,29 +9,6 @@ import type { Viewer } from '../core/viewer';
 import { transactionFor } from './erasure.repository';
 import { IdempotencyKeyEntity } from './idempotency-key.entity';
 
-/** A key of a mutation call, with what it must match in a repetition. */
-export type ClaimedKey = Omit<IdempotencyKeyEntity, 'createdAt'>;
-
-/** Inserts a key; waits for a concurrent insertion. Returns false if it exists. */
-async function insertKey(sql: Sql, row: ClaimedKey): Promise<boolean> {
-  const inserted = await sql.rows(
-    `INSERT INTO idempotency_keys (owner, key, operation, input_sha256, result_id) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (owner, key) DO NOTHING RETURNING key`,
-    [row.owner, row.key, row.operation, row.inputSha256, row.resultId],
-  );
-  return inserted.length > 0;
-}
-
-/** Reads an owner's key. */
-async function findKey(sql: Sql, owner: string, key: string): Promise<ClaimedKey | null> {
-  const [found] = await sql.entities(
-    IdempotencyKeyEntity,
-    'SELECT * FROM idempotency_keys WHERE owner = $1 AND key = $2',
-    [owner, key],
-  );
-  return found ?? null;
-}
-
 /**
  * Deletes keys older than the given age, which must be at least the 24 hours that the API guarantees.
  * @returns the number of deleted keys, at most 5,000 per call
@@ -127,28 +104,26 @@ export async function claimKey(sql: Sql, call: KeyedCall): Promise<string | null
     throw new DomainError(
       'INVALID_INPUT',
       'idempotencyKey must be 1 to 255 printable ASCII characters without spaces, for example a UUID.',
-      {
-        field: 'input.idempotencyKey',
-      },
+      { field: 'input.idempotencyKey' },
     );
   }
   const inputSha256 = createHash('sha256').update(canonicalJson(call.input)).digest('hex');
-  const row = {
-    owner: call.owner,
-    key: call.key,
-    operation: call.operation,
-    inputSha256,
-    resultId: call.resultId,
-  };
-  if (await insertKey(sql, row)) return null;
-  const first = await findKey(sql, call.owner, call.key);
+  const inserted = await sql.rows(
+    `INSERT INTO idempotency_keys (owner, key, operation, input_sha256, result_id) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (owner, key) DO NOTHING RETURNING key`,
+    [call.owner, call.key, call.operation, inputSha256, call.resultId],
+  );
+  if (inserted.length > 0) return null;
+  const [first] = await sql.entities(
+    IdempotencyKeyEntity,
+    'SELECT * FROM idempotency_keys WHERE owner = $1 AND key = $2',
+    [call.owner, call.key],
+  );
   if (first?.operation === call.operation && first.inputSha256 === inputSha256) return first.resultId;
   throw new DomainError(
     'IDEMPOTENCY_KEY_REUSED',
     'This idempotencyKey was used with a different input. Use a new key for a new request.',
-    {
-      field: 'input.idempotencyKey',
-    },
+    { field: 'input.idempotencyKey' },
   );
 }
 

@@ -15,13 +15,9 @@ export async function lockQuotas(sql: Sql, owner: string): Promise<void> {
 export async function insertReservation(
   sql: Sql,
   owner: string,
-  {
-    jobId,
-    afterAttempt,
-    trainings,
-    avatars,
-  }: Pick<QuotaReservationEntity, 'jobId' | 'afterAttempt' | 'trainings' | 'avatars'>,
+  reservation: Pick<QuotaReservationEntity, 'jobId' | 'afterAttempt' | 'trainings' | 'avatars'>,
 ): Promise<void> {
+  const { jobId, afterAttempt, trainings, avatars } = reservation;
   await sql.rows(
     `INSERT INTO quota_reservations (id, owner, day, job_id, after_attempt, trainings, avatars)
      VALUES ($1, $2, ${today}, $3, $4, $5, $6)`,

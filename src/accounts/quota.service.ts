@@ -84,19 +84,15 @@ export class QuotaService {
 
   private check(usage: QuotaUsage, requested: { trainings: number; avatars: number }): void {
     const { limits } = this;
+    const { trainings, avatars } = requested;
     const counts: Count[] = [
       {
         quota: 'TRAININGS_PER_DAY',
         limit: limits.trainingsPerDay,
         used: usage.trainingsToday,
-        requested: requested.trainings,
+        requested: trainings,
       },
-      {
-        quota: 'AVATARS_PER_DAY',
-        limit: limits.avatarsPerDay,
-        used: usage.avatarsToday,
-        requested: requested.avatars,
-      },
+      { quota: 'AVATARS_PER_DAY', limit: limits.avatarsPerDay, used: usage.avatarsToday, requested: avatars },
       { quota: 'RUNNING', limit: limits.running, used: usage.running, requested: 1 },
     ];
     const exhausted = counts.find(

@@ -1,5 +1,4 @@
 import { ConsentRule } from '../accounts/consent';
-import type { ErasureGate } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
 import type { Config } from '../config';
@@ -75,7 +74,6 @@ export interface Features {
   jobPhotos: JobPhotoService;
   photoHeartbeat: PhotoServerHeartbeat;
   avatars: AvatarService;
-  gate: ErasureGate;
   erasureWork: ErasureWork;
   exports: ExportService;
   /** One instance of each resolver class, for the schema. */

@@ -1,3 +1,4 @@
+import { admitRequest } from '../accounts/erasure.repository';
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { Database } from '../database/database';
@@ -89,10 +90,10 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   };
 }
 
-function makeOperations({ config, logger, features }: HttpDeps): Operations {
+function makeOperations({ config, database, logger, features }: HttpDeps): Operations {
   const path = config.PERSISTED_QUERIES;
   return new Operations({
-    schema: buildAppSchema(features.resolvers, ({ viewer }) => features.gate.admit(viewer)),
+    schema: buildAppSchema(features.resolvers, ({ viewer }) => admitRequest(database, viewer)),
     introspection: config.INTROSPECTION,
     logger,
     persisted: new PersistedQueries({

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import { countPauses, countUnfinished } from '../operator/overview.repository';
+import { countPauses, countJobsByState } from '../operator/overview.repository';
 
 /** The metrics registry and its counters. */
 export interface Metrics {
@@ -85,7 +85,7 @@ function gaugeOfJobs(sql: Sql, registry: Registry): void {
     labelNames: ['kind', 'status'],
     registers: [registry],
     async collect() {
-      const counts = await countUnfinished(sql);
+      const counts = await countJobsByState(sql);
       gauge.reset();
       for (const { kind, status, count } of counts) gauge.set({ kind, status }, count);
     },

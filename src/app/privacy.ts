@@ -1,4 +1,3 @@
-import { ErasureGate } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import type { Config } from '../config';
 import type { UrlSigner } from '../core/signature';
@@ -22,7 +21,6 @@ export interface PrivacyDeps {
 
 /** Erasure and export of personal data. */
 export interface Privacy {
-  gate: ErasureGate;
   erasureWork: ErasureWork;
   exports: ExportService;
   personResolver: PrivacyResolver;
@@ -42,7 +40,6 @@ export function makePrivacy(deps: PrivacyDeps): Privacy {
   };
   const exports = new ExportService({ database, media, signer, publicUrl, limits });
   return {
-    gate: new ErasureGate(database),
     erasureWork,
     exports,
     personResolver: new PrivacyResolver(erasures, exports),

@@ -14,6 +14,7 @@ import {
   touchKey,
   type ApiKeyMetadata,
   type FoundKey,
+  type KeyRow,
 } from './api-key.repository';
 import { revocationTopic, type Revocations } from './revocations';
 import { ownerOnBehalf, problemOfBehalf, problemOfBehalfOwner, problemOfSubject } from './subjects';
@@ -31,19 +32,6 @@ export interface KeyFields {
   readonly secret: string;
 }
 
-/** A new key: an id of 64 random bits and a secret of 256. */
-function newKey(): KeyFields {
-  return {
-    id: randomBytes(idBytes).toString('hex'),
-    secret: randomBytes(secretBytes).toString('base64url'),
-  };
-}
-
-/** The text form of a key: `lk_<id>_<secret>`. */
-function writeKey({ id, secret }: KeyFields): string {
-  return `${keyPrefix}${id}_${secret}`;
-}
-
 /** Parses the text form of a key; null if it is malformed. */
 export function readKey(text: string): KeyFields | null {
   const match = keyPattern.exec(text);
@@ -56,7 +44,7 @@ function hashSecret(secret: string): string {
 }
 
 /** Compared with if a key is unknown, so that the comparison takes the same time. */
-const dummyHash = hashSecret(newKey().secret);
+const dummyHash = hashSecret(randomBytes(secretBytes).toString('base64url'));
 
 /**
  * Whether the secret matches the key, in constant time. For an unknown key (null), takes the same time and returns
@@ -76,14 +64,8 @@ export interface ApiKeyServiceDeps {
 }
 
 /** The properties of a new key. */
-export interface NewKey {
-  owner: string;
+export interface NewKey extends Omit<KeyRow, 'id' | 'secretSha256' | 'scopes'> {
   scopes: readonly Scope[];
-  /** Whether the key may act for the owner's users. */
-  onBehalf: boolean;
-  name: string | null;
-  /** Null: the key does not expire. */
-  expiresInMs: number | null;
 }
 
 const maxNameLength = 100;
@@ -101,19 +83,17 @@ export class ApiKeyService {
    */
   async create(operator: Viewer, properties: NewKey): Promise<{ key: ApiKeyMetadata; text: string }> {
     validateNewKey(properties);
-    const fields = newKey();
+    const { owner, scopes, onBehalf } = properties;
+    const id = randomBytes(idBytes).toString('hex');
+    const secret = randomBytes(secretBytes).toString('base64url');
+    const row = { ...properties, id, secretSha256: hashSecret(secret), scopes: [...new Set(scopes)] };
     const key = await transactionFor(this.deps.database, properties, async (sql) => {
-      const { owner, name, onBehalf, expiresInMs } = properties;
-      const scopes = [...new Set(properties.scopes)];
-      const secretSha256 = hashSecret(fields.secret);
-      const row = { id: fields.id, secretSha256, owner, name, scopes, onBehalf, expiresInMs };
       const key = await insertKey(sql, row);
-      const details = { scopes: properties.scopes.join(' '), onBehalf: properties.onBehalf };
-      const subject = { ...operator, owner: properties.owner };
-      await audit(sql, subject, { action: 'createKey', subject: fields.id, details });
+      const details = { scopes: scopes.join(' '), onBehalf };
+      await audit(sql, { ...operator, owner }, { action: 'createKey', subject: id, details });
       return key;
     });
-    return { key, text: writeKey(fields) };
+    return { key, text: `${keyPrefix}${id}_${secret}` };
   }
 
   /** All keys, including expired and revoked ones, newest first; at most 1,000. */

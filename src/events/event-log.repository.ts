@@ -71,53 +71,31 @@ const appendStatement = `
 /** The deleted object in the payload of a DELETED event: `{ subject: 'MODEL' }`. */
 export type DeletedKind = 'MODEL' | 'GENERATION' | 'AVATAR';
 
-/** The deleted subject of a stream. */
-export interface DeletedSubject {
-  /** The stream's own id. */
-  subjectId: string;
-  /** Set if the subject is a generation without a model. */
-  generationId?: string | null;
-  /** @defaultValue GENERATION if the subject is the generation, else MODEL */
-  kind?: DeletedKind;
-}
-
 /** The part of a stream to erase: a generation with its avatars, or one avatar. */
 export type ErasedSubject = { generationId: string } | { avatarId: string };
 
 /**
- * Ends a stream whose subject is deleted: erases all events and appends one DELETED event without personal data, which
- * ends every subscription. Runs in the transaction of the deletion. Idempotent.
+ * Ends the streams of deleted models, or of deleted generations without model: erases all events and appends one DELETED
+ * event without personal data, which ends every subscription. Runs in the transaction of the deletion. Idempotent.
+ * @param streamIds - the ids of the subjects, which are those of their streams
  */
-export async function endStream(sql: Sql, streamId: string, deleted: DeletedSubject): Promise<void> {
-  if (!(await lockStream(sql, streamId))) return;
-  await endLocked(sql, [deletion(streamId, deleted)]);
-}
-
-/** {@link endStream} for several streams whose subjects are of the same kind and have the streams' ids. */
 export async function endStreams(
   sql: Sql,
   streamIds: readonly string[],
-  kind: Exclude<DeletedKind, 'AVATAR'>,
+  subject: Exclude<DeletedKind, 'AVATAR'>,
 ): Promise<void> {
+  // Locks in a separate statement, so that later statements see everything appended before the lock was acquired.
   const open = await sql.rows<{ id: string }>(
     'SELECT id FROM streams WHERE id = ANY($1) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE',
     [streamIds],
   );
-  await endLocked(
-    sql,
-    open.map(({ id }) => deletion(id, { subjectId: id, generationId: kind === 'GENERATION' ? id : null })),
-  );
-}
-
-function deletion(streamId: string, { subjectId, generationId = null, kind }: DeletedSubject): NewEvent {
-  const subject = kind ?? (generationId === subjectId ? 'GENERATION' : 'MODEL');
-  return { streamId, kind: 'DELETED', subjectId, generationId, payload: { subject } };
-}
-
-async function endLocked(sql: Sql, endings: readonly NewEvent[]): Promise<void> {
-  const ids = endings.map(({ streamId }) => streamId);
+  const ids = open.map(({ id }) => id);
   await sql.rows('DELETE FROM events WHERE stream_id = ANY($1)', [ids]);
-  await appendEvents(sql, endings);
+  const deletions = ids.map((id): NewEvent => ({
+    ...{ streamId: id, kind: 'DELETED', subjectId: id, payload: { subject } },
+    generationId: subject === 'GENERATION' ? id : null,
+  }));
+  await appendEvents(sql, deletions);
   await sql.rows('UPDATE streams SET ended_at = now() WHERE id = ANY($1)', [ids]);
 }
 
@@ -127,7 +105,10 @@ async function endLocked(sql: Sql, endings: readonly NewEvent[]): Promise<void> 
  * transaction of the deletion. Appends nothing if repeated or if the stream has ended.
  */
 export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubject): Promise<void> {
-  if (!(await lockStream(sql, streamId))) return;
+  const open = await sql.rows('SELECT 1 FROM streams WHERE id = $1 AND ended_at IS NULL FOR NO KEY UPDATE', [
+    streamId,
+  ]);
+  if (open.length === 0) return;
   const { subjectId, column, subject } = targetOf(erased);
   const existing = await sql.rows(
     `SELECT 1 FROM events WHERE stream_id = $1 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
@@ -147,14 +128,6 @@ export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubj
 function targetOf(erased: ErasedSubject): { subjectId: string; column: string; subject: DeletedKind } {
   if ('avatarId' in erased) return { subjectId: erased.avatarId, column: 'subject_id', subject: 'AVATAR' };
   return { subjectId: erased.generationId, column: 'generation_id', subject: 'GENERATION' };
-}
-
-/** Locks in a separate statement, so that later statements see everything appended before the lock was acquired. */
-async function lockStream(sql: Sql, streamId: string): Promise<boolean> {
-  const rows = await sql.rows('SELECT 1 FROM streams WHERE id = $1 AND ended_at IS NULL FOR NO KEY UPDATE', [
-    streamId,
-  ]);
-  return rows.length > 0;
 }
 
 /**

@@ -29,28 +29,18 @@ interface Tail {
   isWoken: boolean;
 }
 
-const defaultSweepMs = 5_000;
-
 /**
  * Delivers events to all subscriptions of a process. On a wake-up, each followed stream is read once regardless of its
  * number of subscriptions, and woken streams are read together. A subscription that starts at an earlier event reads its
  * own pages, at its own pace, until it has caught up with the shared reader.
  */
-export class EventFeed {
+export class EventFeed implements SubscriptionSource {
   private readonly tails = new Map<string, Tail>();
   private readonly pages: EventPages;
   private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
   private sweeping: Promise<void> | null = null;
   private isSweepDue = false;
   private isStopped = false;
-  private readonly source: SubscriptionSource = {
-    catchUp: (subscription) => {
-      this.catchUp(subscription);
-    },
-    forget: (subscription) => {
-      this.forget(subscription);
-    },
-  };
 
   constructor(private readonly options: EventFeedOptions) {
     this.pages = new EventPages(options.sql, options.logger);
@@ -66,10 +56,8 @@ export class EventFeed {
   /** Starts listening for wake-ups. Further calls have no effect. */
   start(): void {
     if (this.running || this.isStopped) return;
-    const { wakeups, sweepMs = defaultSweepMs } = this.options;
-    const unsubscribe = wakeups.onStreams((ids) => {
-      this.wake(ids);
-    });
+    const { wakeups, sweepMs = 5_000 } = this.options;
+    const unsubscribe = wakeups.onStreams((ids) => this.wake(ids));
     this.running = { unsubscribe, timer: setInterval(() => this.sweep(), sweepMs) };
   }
 
@@ -89,7 +77,7 @@ export class EventFeed {
    * @param afterSequence - the last event that the subscriber has received; 0 for all stored events
    */
   subscribe(streamId: string, afterSequence: number): EventSubscription {
-    const subscription = new Subscription(streamId, afterSequence, this.source);
+    const subscription = new Subscription(streamId, afterSequence, this);
     if (this.isStopped) {
       subscription.end();
       return subscription;
@@ -102,13 +90,15 @@ export class EventFeed {
     return subscription;
   }
 
-  private catchUp(subscription: Subscription): void {
+  /** {@inheritDoc SubscriptionSource.catchUp} */
+  catchUp(subscription: Subscription): void {
     const tail = this.tails.get(subscription.streamId);
     subscription.phase = 'catching-up';
     if (tail) void this.readForOne(tail, subscription);
   }
 
-  private forget(subscription: Subscription): void {
+  /** {@inheritDoc SubscriptionSource.forget} */
+  forget(subscription: Subscription): void {
     const tail = this.tails.get(subscription.streamId);
     if (!tail?.subscriptions.delete(subscription)) return;
     if (tail.subscriptions.size === 0) this.tails.delete(tail.streamId);

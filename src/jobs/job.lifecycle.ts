@@ -6,7 +6,7 @@ import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { endStream, eraseEvents } from '../events/event-log.repository';
+import { endStreams, eraseEvents } from '../events/event-log.repository';
 import { noFailure } from './failure';
 import {
   assertConfigured,
@@ -126,8 +126,7 @@ export class JobLifecycle<Row extends JobRow> {
     const { kind } = this.steps;
     const streamId = kind.streamOf(row);
     if (streamId !== row.id) return eraseEvents(sql, streamId, { generationId: row.id });
-    const generationId = kind.table === 'generations' ? row.id : null;
-    return endStream(sql, streamId, { subjectId: row.id, generationId });
+    return endStreams(sql, [row.id], kind.eventKind);
   }
 
   private async move(sql: Sql, { id, status }: Row, move: Pick<JobMove, 'set' | 'dueInMs'>): Promise<Row> {

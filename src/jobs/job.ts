@@ -1,6 +1,5 @@
 import { DomainError } from '../core/errors';
 import type { EntityClass, Sql } from '../core/sql';
-import type { EventKind } from '../events/event.entity';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { Failure } from './failure';
 import type { JobEntity } from './job.entity';
@@ -28,7 +27,7 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly unfinished: readonly string[];
   /** The state of a job that the upstream processes. */
   readonly running: 'TRAINING' | 'GENERATING';
-  readonly eventKind: EventKind;
+  readonly eventKind: 'MODEL' | 'GENERATION';
   /** The stream that the row's events belong to. */
   streamOf(row: Row): string;
   /** The amounts that an attempt of the row requests from the upstream. */

@@ -36,7 +36,7 @@ export interface AccountState {
 
 /** The state of the whole gateway, for its operator. */
 export interface Overview {
-  /** {@link countUnfinished} */
+  /** {@link countJobsByState} */
   jobs: JobCount[];
   /** How long the most overdue work has been due, in milliseconds; 0 if nothing is late. */
   lagMs: number;
@@ -59,7 +59,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
             (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,
   );
   return {
-    jobs: await countUnfinished(sql),
+    jobs: await countJobsByState(sql),
     lagMs: Math.round(figures!.lag_ms),
     uncertain: await oldestUncertain(sql),
     nextExpiry: figures!.next_expiry,
@@ -72,7 +72,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
  * Counts unfinished models, generations and avatars by state, and FAILED jobs that are still polled. Reads only their
  * index entries and rows, not those of finished ones.
  */
-export async function countUnfinished(sql: Sql): Promise<JobCount[]> {
+export async function countJobsByState(sql: Sql): Promise<JobCount[]> {
   return sql.rows<JobCount>(
     `SELECT 'model' AS kind, status, count(*)::int AS count FROM models WHERE due_at IS NOT NULL GROUP BY status
      UNION ALL

@@ -139,7 +139,7 @@ async function eraseJobs(
   const avatars = await deleteAvatarsOf(sql, kind.noun, ids);
   await detachSubmissions(sql, kind, ids);
   await deleteJobs(sql, kind, ids);
-  await endStreams(sql, ids, kind.noun === 'model' ? 'MODEL' : 'GENERATION');
+  await endStreams(sql, ids, kind.eventKind);
   return { isSome: true, counts: { [kind.table]: ids.length, avatars }, streams: ids };
 }
 

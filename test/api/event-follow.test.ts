@@ -1,6 +1,6 @@
 import { newId } from '../../src/core/ids';
 import { decodeEventCursor, encodeEventCursor } from '../../src/events/event';
-import { endStream, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
+import { endStreams, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import {
   follow,
   type Followed,
@@ -178,7 +178,7 @@ describe('following', () => {
       },
     });
     await Promise.all([quiet.opened, loud.opened]);
-    await process.database.transaction((sql) => endStream(sql, streamId, { subjectId: streamId }));
+    await process.database.transaction((sql) => endStreams(sql, [streamId], 'MODEL'));
     process.wakeups.announce({ streams: [streamId] });
     expect(itemsOf(await take(quiet, Infinity))).toEqual([1]);
     await expect(take(loud, Infinity)).rejects.toBe(notFound);

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { newId } from '../../src/core/ids';
-import { appendEvents, endStream, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
+import { appendEvents, endStreams, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range } from '../support/event-process';
 
@@ -54,7 +54,7 @@ describe('the event log', () => {
 
   it('skips unknown or ended streams, and appends the rest', async () => {
     const [living, ended] = [await process.openStream(), await process.openStream()];
-    await process.database.transaction((sql) => endStream(sql, ended, { subjectId: ended }));
+    await process.database.transaction((sql) => endStreams(sql, [ended], 'MODEL'));
     await appendEvents(process.database, [change(newId(), 1), change(ended, 2), change(living, 3)]);
     expect((await kept(living)).map((row) => row.payload)).toEqual([{ n: 3 }]);
     expect(await kept(ended)).toHaveLength(1);
@@ -101,7 +101,7 @@ describe('the event log', () => {
     const streamId = await process.openStream();
     await appendEvents(process.database, changes(streamId, 1, 5));
     for (let time = 0; time < 2; time += 1) {
-      await process.database.transaction((sql) => endStream(sql, streamId, { subjectId: streamId }));
+      await process.database.transaction((sql) => endStreams(sql, [streamId], 'MODEL'));
     }
     expect(await kept(streamId)).toEqual([
       {
@@ -164,7 +164,7 @@ describe('the event log', () => {
   it('removes a deleted stream once its last event is old, and keeps an idle one', async () => {
     const [ended, resting] = [await process.openStream(), await process.openStream()];
     await appendEvents(process.database, [change(resting, 1), change(ended, 1)]);
-    await process.database.transaction((sql) => endStream(sql, ended, { subjectId: ended }));
+    await process.database.transaction((sql) => endStreams(sql, [ended], 'MODEL'));
     await age(ended, 2);
     await age(resting, 1);
     await pruneEvents(process.database, hourMs);

@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import { appendEvents, endStream, pruneEvents } from '../../src/events/event-log.repository';
+import { appendEvents, endStreams, pruneEvents } from '../../src/events/event-log.repository';
 import type { EventSubscription } from '../../src/events/subscription';
 import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range, sequencesOf, take } from '../support/event-process';
@@ -250,7 +250,7 @@ describe('the event feed', () => {
     const streamId = await one.openStream();
     const early = await live(one, streamId);
     await one.publish(changes(streamId, 1, 3));
-    await other.database.transaction((sql) => endStream(sql, streamId, { subjectId: streamId }));
+    await other.database.transaction((sql) => endStreams(sql, [streamId], 'MODEL'));
     other.wakeups.announce({ streams: [streamId] });
     const late = other.feed.subscribe(streamId, 1);
     expect((await take(early, 9)).at(-1)).toMatchObject({ sequence: 5, kind: 'DELETED' });
