@@ -1,7 +1,7 @@
 import type { QuotaService } from '../accounts/quota.service';
 import type { Config } from '../config';
 import type { UrlSigner } from '../core/signature';
-import type { Database } from '../database/database';
+import type { Transactions } from '../core/sql';
 import type { Wakeups } from '../events/wakeups';
 import { ErasureService } from '../privacy/erasure.service';
 import { ErasureWork } from '../privacy/erasure.work';
@@ -10,7 +10,7 @@ import { PrivacyResolver } from '../privacy/privacy.resolver';
 import type { MediaStore } from '../storage/media-store';
 
 export interface PrivacyDeps {
-  database: Database;
+  database: Transactions;
   media: MediaStore;
   wakeups: Pick<Wakeups, 'announce'>;
   signer: UrlSigner;

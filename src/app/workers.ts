@@ -1,6 +1,6 @@
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
-import type { Database } from '../database/database';
+import type { Transactions } from '../core/sql';
 import { AvatarAttempts } from '../generations/avatar-attempt.repository';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
 import { AvatarWork } from '../generations/avatar.work';
@@ -37,10 +37,10 @@ const resultDeadlineShare = 1 / 288;
 export interface WorkerDeps {
   config: Config;
   logger: Logger;
-  database: Database;
+  database: Transactions;
   media: MediaStore;
   imageProcessor: ImageProcessor;
-  downloads: Downloads;
+  downloads: Pick<Downloads, 'photo' | 'result'>;
   provider: AvatarProvider;
   journal: Journal;
   publicUrl: () => string;
@@ -74,7 +74,11 @@ export function makeWork(deps: WorkerDeps, features: Features): Work {
 }
 
 /** Creates the work that submits jobs and tracks them. */
-function makeJobWork(deps: WorkerDeps, { jobs, jobPhotos }: Features, onResume: () => void): JobTaskDeps {
+export function makeJobWork(
+  deps: WorkerDeps,
+  { jobs, jobPhotos }: Features,
+  onResume: () => void,
+): JobTaskDeps {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
   const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
@@ -123,7 +127,7 @@ function makeBudget({ config, database, provider }: WorkerDeps): UpstreamBudget 
 }
 
 /** Creates the work that fetches, stores, checks and deletes images. */
-function makePictureWork(
+export function makePictureWork(
   deps: WorkerDeps,
   { completion, deletion, intake }: Features,
   onPhotoReady: () => void,

@@ -16,7 +16,7 @@ let answerLookups: () => void = () => undefined;
 beforeAll(async () => {
   let answered = Promise.resolve();
   answered = new Promise((resolve) => (answerLookups = resolve));
-  environment = await openPhotoEnvironment(0, {}, async (name) => {
+  environment = await openPhotoEnvironment(async (name) => {
     looked.push(name);
     await turn();
     if (name.startsWith('hangs')) await answered;

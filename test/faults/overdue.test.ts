@@ -1,5 +1,5 @@
 import { type Job, useJobHarness } from '../support/job-harness';
-import { deadlineMs, graceMs } from '../support/job-process';
+import { deadlineMs, graceMs, overdueMarginMs } from '../support/job-process';
 import { begin, outcomes, running as runningState, type JobType } from '../support/job-scenarios';
 import { done, isUnclear } from '../support/scripted-provider';
 
@@ -55,7 +55,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     const before = calls();
     await pass(job, deadlineMs + 1_000);
     expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
-    await pass(job, 60_000);
+    await pass(job, overdueMarginMs);
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
     expect((await statuses(job)).at(-1)).toBe('FAILED');
     expect(calls()).toBe(before);
@@ -78,7 +78,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     harness.provider.next(isUnclear());
     const uncertain = await submitted(jobType);
     const failed = await submitted(jobType);
-    await pass(failed, deadlineMs + 60_000);
+    await pass(failed, deadlineMs + overdueMarginMs);
     for (const job of [uncertain, failed]) {
       const before = await harness.row(job);
       await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
@@ -93,7 +93,7 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
 
   it('fails once, regardless of the number of processes', async () => {
     const job = await submitted(jobType);
-    await harness.age(job, deadlineMs + 60_000);
+    await harness.age(job, deadlineMs + overdueMarginMs);
     await Promise.all(
       [harness.worker, harness.process(), harness.process()].map((each) => each.endOverdue(job.table)),
     );
@@ -118,13 +118,13 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
   it('fails at its deadline while it runs, and completes late once the provider is configured again', async () => {
     const job = await submitted(jobType);
     await orphan(job);
-    await pass(job, deadlineMs + 60_000);
+    await pass(job, deadlineMs + overdueMarginMs);
     expect(await harness.row(job)).toMatchObject({
       status: 'FAILED',
       failureCode: 'PROVIDER_NOT_CONFIGURED',
     });
     await harness.untilDue(job);
-    await pass(job, 60_000);
+    await pass(job, overdueMarginMs);
     expect((await harness.row(job)).dueAt).not.toBeNull();
     await harness.database.rows(`UPDATE ${job.table} SET provider = 'scripted' WHERE id = $1`, [job.id]);
     harness.provider.says(job.ref, done(url));
@@ -136,7 +136,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
   it('leaves the late watch after the retention period', async () => {
     const job = await submitted(jobType);
     await orphan(job);
-    await pass(job, deadlineMs + 60_000);
+    await pass(job, deadlineMs + overdueMarginMs);
     const received = (await harness.events(job)).length;
     await pass(job, 31 * dayMs);
     await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 h' WHERE id = $1`, [
@@ -152,7 +152,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     const job = await submitted(jobType);
     await orphan(job);
     const before = calls();
-    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '15 min' WHERE id = $1`, [
       job.id,
     ]);
     await harness.worker.endOverdue(job.table);
@@ -166,7 +166,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await harness.worker.submit(job.table);
     await orphan(job);
     harness.worker = harness.successor(harness.worker);
-    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '15 min' WHERE id = $1`, [
       job.id,
     ]);
     await harness.worker.endOverdue(job.table);
@@ -174,7 +174,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     expect(row).toMatchObject({ status: 'UNCERTAIN' });
     expect(row.dueAt!.getTime() - Date.now()).toBeGreaterThanOrEqual(Math.max(graceMs, hourMs) - 5_000);
     expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
-    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '1 min' WHERE id = $1`, [
+    await harness.database.rows(`UPDATE ${job.table} SET due_at = now() - interval '15 min' WHERE id = $1`, [
       job.id,
     ]);
     await harness.worker.endOverdue(job.table);
@@ -183,7 +183,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
 
   it('cannot be retried', async () => {
     const job = await submitted(jobType);
-    await pass(job, deadlineMs + 60_000);
+    await pass(job, deadlineMs + overdueMarginMs);
     await orphan(job);
     await expect(harness.retry(job)).rejects.toMatchObject({
       code: 'PROVIDER_NOT_CONFIGURED',

@@ -1,31 +1,26 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConsentRule } from '../../src/accounts/consent';
-import { QuotaService } from '../../src/accounts/quota.service';
-import { newId } from '../../src/core/ids';
-import { UrlSigner } from '../../src/core/signature';
+import { graphql, type GraphQLSchema } from 'graphql';
+import { newId, readGlobalId, toGlobalId } from '../../src/core/ids';
 import { localViewer } from '../../src/core/viewer';
 import type { Database } from '../../src/database/database';
 import { generationKind } from '../../src/generations/generation.job';
-import { GenerationLifecycle } from '../../src/generations/generation.lifecycle';
-import { GenerationService } from '../../src/generations/generation.service';
+import { buildAppSchema } from '../../src/graphql/build-schema';
+import { LoaderCache } from '../../src/graphql/context';
 import type { JobRow } from '../../src/jobs/job';
-import { JobLifecycle } from '../../src/jobs/job.lifecycle';
-import { findJob, JobRepository } from '../../src/jobs/job.repository';
+import { findJob } from '../../src/jobs/job.repository';
 import { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { modelKind } from '../../src/models/model.job';
-import { ModelLifecycle } from '../../src/models/model.lifecycle';
-import { ModelService } from '../../src/models/model.service';
-import { JobPhotoService } from '../../src/photos/job-photo.service';
-import { PhotoUrls } from '../../src/photos/photo-urls';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
+import { Client, type Job as ApiJob } from './client';
 import { TestDatabase } from './database';
-import { armFailpoints, JobProcess, publicUrl, type JobTable } from './job-process';
+import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
 import { servePhotos } from './photo-servers';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
+import { composeServices, type Services } from './services';
 
 /** A training or a generation. */
 export interface Job {
@@ -40,7 +35,7 @@ export interface Job {
 /** Optional input of a training. */
 interface Training {
   owner?: string;
-  idempotencyKey?: string | null;
+  idempotencyKey?: string;
   photoIds?: string[];
 }
 
@@ -67,7 +62,8 @@ export class JobHarness {
   worker!: JobProcess;
   database!: Database;
   media!: MediaStore;
-  private photos!: JobPhotoService;
+  private services!: Services;
+  private schema!: GraphQLSchema;
   private folder!: string;
   private testDatabase!: TestDatabase;
 
@@ -83,23 +79,21 @@ export class JobHarness {
     this.folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
     this.database = await this.testDatabase.pool(12);
     this.media = new DiskStore(join(this.folder, 'media'));
-    this.photos = new JobPhotoService({
-      database: this.database,
-      media: this.media,
-      urls: new PhotoUrls(new UrlSigner(['a secret of the tests']), () => publicUrl),
-      checkUrl: (url) => new URL(url),
-      onUnrecordedFetch: () => undefined,
-      retentionMs: 86_400_000,
+    this.services = composeServices({
+      ...{ database: this.database, media: this.media, provider: this.provider, settings: jobSettings },
+      dataDir: this.folder,
+      publicUrl: () => publicUrl,
     });
+    this.schema = buildAppSchema(this.services.features.resolvers, ({ viewer }) => Promise.resolve(viewer));
     await servePhotos(this.database);
   }
 
   /** Creates another gateway process with its own journal directory. */
   process(): JobProcess {
-    const { database, photos, provider, media } = this;
+    const { database, provider, media } = this;
     const folder = join(this.folder, `journal-${(this.folders += 1)}`);
     const pictures = (url: string): Promise<Download> => this.pictures(url);
-    return this.keep(new JobProcess({ database, photos, provider, media, pictures }, folder));
+    return this.keep(new JobProcess({ database, provider, media, pictures }, folder));
   }
 
   /** Replaces a process, which is killed if it is running. */
@@ -118,22 +112,12 @@ export class JobHarness {
     return ids;
   }
 
-  /** Starts a training through the service. */
-  async train({ idempotencyKey = null, owner = localViewer.owner, ...given }: Training = {}): Promise<Job> {
+  /** Starts a training through the API. */
+  async train({ idempotencyKey, owner = localViewer.owner, ...given }: Training = {}): Promise<Job> {
     const photoIds = given.photoIds ?? (await this.addPhotos(2, owner));
-    const model = await this.models().train(
-      { ...localViewer, owner },
-      {
-        name: 'Ann',
-        type: 'WOMAN',
-        photoIds,
-        photoUrls: [],
-        provider: null,
-        idempotencyKey,
-        consent: null,
-      },
-    );
-    return { table: 'models', id: model.id, streamId: model.id };
+    const photos = photoIds.map((id) => toGlobalId('Photo', id));
+    const model = await this.client(owner).train({ name: 'Ann', photoIds: photos, idempotencyKey });
+    return jobOf(model);
   }
 
   /** Requests two avatars of a new READY model. */
@@ -151,39 +135,29 @@ export class JobHarness {
   /** Requests two avatars of a model. */
   async generateFrom(modelId: string, owner = localViewer.owner): Promise<Job> {
     const tag = newId();
-    const prompts = [{ style: 'realistic', prompt: tag, negativePrompt: null, count: 2 }];
-    const request = { modelId, prompts, idempotencyKey: null };
-    const { id } = await this.generations().generate({ ...localViewer, owner }, request);
-    return { table: 'generations', id, streamId: modelId, tag };
+    const prompts = [{ style: 'realistic', prompt: tag, count: 2 }];
+    const generation = await this.client(owner).generate(toGlobalId('AvatarModel', modelId), prompts);
+    return { ...jobOf(generation), streamId: modelId, tag };
   }
 
   /** Requests an avatar from one photo. */
   async generateInstant(): Promise<Job> {
     const [photoId] = await this.addPhotos(1);
     const tag = newId();
-    const request = {
-      photoId: photoId!,
-      photoUrl: null,
-      prompt: tag,
-      negativePrompt: null,
-      count: 1,
-      idempotencyKey: null,
-      consent: null,
-    };
-    const { id } = await this.generations().generateInstant(localViewer, request);
-    return { table: 'generations', id, streamId: id, tag };
+    const photo = toGlobalId('Photo', photoId!);
+    return { ...jobOf(await this.client().instant({ photoId: photo, prompt: tag })), tag };
   }
 
-  async cancel({ table, id }: Job): Promise<void> {
-    await this.lifecycle(table).cancel(localViewer, id);
+  async cancel(job: Job): Promise<void> {
+    await this.client().change(job.table === 'models' ? 'cancelModel' : 'cancelGeneration', globalIdOf(job));
   }
 
-  async retry({ table, id }: Job): Promise<void> {
-    await this.lifecycle(table).retry(localViewer, id);
+  async retry(job: Job): Promise<void> {
+    await this.client().change(job.table === 'models' ? 'retryModel' : 'retryGeneration', globalIdOf(job));
   }
 
-  async delete({ table, id }: Job): Promise<void> {
-    await this.lifecycle(table).delete(localViewer, id);
+  async delete(job: Job): Promise<void> {
+    await this.client().delete(job.table === 'models' ? 'deleteModel' : 'deleteGeneration', globalIdOf(job));
   }
 
   /** Fetches a photo of the call for the upstream. */
@@ -192,7 +166,8 @@ export class JobHarness {
     const [, jobId, attempt, photoId] = /photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/.exec(pathname)!;
     const paidCall = { jobId: jobId!, attempt: Number(attempt) };
     // The photo has no file, so nothing is served; only the request is recorded.
-    await this.photos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
+    const { jobPhotos } = this.services.features;
+    await jobPhotos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
   }
 
   /** The job's row; null once it is deleted. */
@@ -267,6 +242,7 @@ export class JobHarness {
   /** Removes all jobs and closes the database. */
   async stop(): Promise<void> {
     await this.clear();
+    this.services.journal.stop();
     await this.testDatabase.drop();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -276,34 +252,39 @@ export class JobHarness {
     return process;
   }
 
-  private parts(): ConstructorParameters<typeof ModelService>[0] {
-    const { database, photos, provider } = this;
-    const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
-    const quotas = new QuotaService({ sql: database, limits, countRunning: () => Promise.resolve(0) });
-    return {
-      database,
-      photos,
-      provider,
-      quotas,
-      consents: new ConsentRule(null),
-      jobs: new JobRepository(database, { announce: () => undefined }),
-    };
+  private client(owner?: string): LocalClient {
+    return new LocalClient(this.schema, owner);
+  }
+}
+
+/** A client that runs operations on the schema in this process. */
+class LocalClient extends Client {
+  constructor(
+    private readonly schema: GraphQLSchema,
+    private readonly owner = localViewer.owner,
+  ) {
+    super(() => publicUrl);
   }
 
-  private models(): ModelService {
-    return new ModelService(this.parts());
+  /** @throws DomainError if it is rejected */
+  override async request<T>(source: string, variableValues?: object): Promise<T> {
+    const viewer = { ...localViewer, owner: this.owner };
+    const contextValue = { viewer, requestId: 'test', loaders: new LoaderCache() };
+    const operation = { source, variableValues: variableValues as Record<string, unknown>, contextValue };
+    const { data, errors } = await graphql({ schema: this.schema, ...operation });
+    if (errors) throw errors[0]!.originalError ?? errors[0]!;
+    return data as T;
   }
+}
 
-  private generations(): GenerationService {
-    return new GenerationService(this.parts());
-  }
+/** The job that a mutation has created, with a stream of its own. */
+function jobOf({ id: globalId }: ApiJob): Job {
+  const { kind, id } = readGlobalId(globalId)!;
+  return { table: kind === 'AvatarModel' ? 'models' : 'generations', id, streamId: id };
+}
 
-  private lifecycle(table: JobTable): Pick<JobLifecycle<JobRow>, 'cancel' | 'retry' | 'delete'> {
-    const generations = new GenerationLifecycle(this.photos);
-    return table === 'models'
-      ? new JobLifecycle(this.parts(), new ModelLifecycle(this.photos, generations))
-      : new JobLifecycle(this.parts(), generations);
-  }
+function globalIdOf({ table, id }: Job): string {
+  return toGlobalId(table === 'models' ? 'AvatarModel' : 'Generation', id);
 }
 
 /** A harness for the tests of this block: without jobs and with a new worker before each test. */

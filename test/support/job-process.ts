@@ -4,27 +4,13 @@ import type { FailpointName } from '../../src/core/failpoint';
 import { joinBatches } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
-import { AvatarAttempts } from '../../src/generations/avatar-attempt.repository';
-import { AvatarWork } from '../../src/generations/avatar.work';
-import { GenerationCompletion } from '../../src/generations/generation-completion';
-import { GenerationWork } from '../../src/generations/generation.work';
-import { ResultUrls } from '../../src/generations/result-urls';
-import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
-import { LearnedDurations } from '../../src/jobs/forecast';
 import type { JobSteps } from '../../src/jobs/job';
-import { JobRepository } from '../../src/jobs/job.repository';
-import { Journal } from '../../src/jobs/journal';
-import { OverdueWork } from '../../src/jobs/overdue.work';
-import { PollWork } from '../../src/jobs/poll.work';
-import { Settlement } from '../../src/jobs/settlement';
-import { SubmissionWork } from '../../src/jobs/submission.work';
-import { UpstreamAccountWork } from '../../src/jobs/upstream-account.work';
-import { ModelWork } from '../../src/models/model.work';
-import type { JobPhotoService } from '../../src/photos/job-photo.service';
+import type { Journal } from '../../src/jobs/journal';
+import type { Settlement } from '../../src/jobs/settlement';
 import type { MediaStore } from '../../src/storage/media-store';
-import { UpstreamBudget } from '../../src/upstream/budget.repository';
 import type { Download } from '../../src/upstream/download';
 import type { AvatarProvider } from '../../src/upstream/provider';
+import { composeServices, type Services } from './services';
 
 /** The tables of jobs. */
 export type JobTable = 'models' | 'generations';
@@ -37,6 +23,18 @@ export const graceMs = 35 * 60_000;
 export const deadlineMs = 3_600_000;
 /** How long a generation waits for pictures that cannot be fetched. */
 export const resultDeadlineMs = 600_000;
+/** How long after its deadline a job is ended: a lease and the time limit of a poll. */
+export const overdueMarginMs = leaseMs + 10_000;
+
+/** The settings of every process. */
+export const jobSettings = {
+  LEASE: `${leaseMs / 1_000}s`,
+  UNCERTAIN_GRACE: `${graceMs / 1_000}s`,
+  TRAINING_DEADLINE: `${deadlineMs / 1_000}s`,
+  GENERATION_DEADLINE: `${deadlineMs / 1_000}s`,
+  RESULT_DEADLINE: `${resultDeadlineMs / 1_000}s`,
+  MAX_RESULT_BYTES: '1000000',
+};
 
 /** The prefix of photo URLs. */
 export const publicUrl = 'http://gateway.test';
@@ -44,15 +42,11 @@ export const publicUrl = 'http://gateway.test';
 /** The dependencies that all processes share. */
 export interface ProcessContext {
   database: Transactions;
-  photos: JobPhotoService;
   provider: AvatarProvider;
   media: MediaStore;
   /** Downloads the pictures of the upstream. */
   pictures: (url: string) => Promise<Download>;
 }
-
-/** No wake-ups in these tests. */
-const silence = { announce: () => undefined };
 
 const current = new AsyncLocalStorage<JobProcess>();
 const armed = Symbol.for('likeness.failpoint');
@@ -99,18 +93,12 @@ class ProcessDatabase implements Transactions {
  * It can be killed at every failpoint and while it waits; work in progress then stops.
  */
 export class JobProcess {
-  readonly settlement: Settlement;
-  readonly journal: Journal;
   /** The unknown status words that were reported. */
   readonly unknownWords: string[] = [];
   /** Metrics of finished pictures. */
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
-  private readonly submission: SubmissionWork;
-  private readonly polls: PollWork;
-  private readonly account: UpstreamAccountWork;
-  private readonly overdue: OverdueWork;
-  private readonly avatars: AvatarWork;
+  private readonly services: Services;
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
   private crashPoint: FailpointName | null = null;
@@ -121,51 +109,30 @@ export class JobProcess {
     private readonly context: ProcessContext,
     private readonly folder: string,
   ) {
-    const { photos, provider } = context;
-    const logger = createLogger('silent');
-    const database = (this.database = new ProcessDatabase(context.database));
-    const jobs = new JobRepository(database, silence);
-    this.journal = new Journal(folder);
-    this.journal.start();
-    this.settlement = new Settlement({ database, jobs, journal: this.journal, logger, graceMs });
-    const budget = new UpstreamBudget(database, provider, { probeIntervalMs: 30_000, maxCallMs: 30_000 });
-    const account = new UpstreamAccountWork({
-      ...{ sql: database, provider, budget, probeIntervalMs: 30_000, onResume: () => undefined },
-      logger,
-    });
-    this.account = account;
-    const common = { database, jobs, provider, budget, account, logger, leaseMs };
-    this.submission = new SubmissionWork({
-      ...common,
-      settlement: this.settlement,
+    this.database = new ProcessDatabase(context.database);
+    this.services = composeServices({
+      ...context,
+      database: this.database,
+      dataDir: folder,
       publicUrl: () => publicUrl,
-      submitTimeoutMs: 30_000,
-      graceMs,
-    });
-    this.polls = new PollWork({
-      ...common,
-      pollTimeoutMs: 10_000,
-      onUnknownWord: (word) => this.unknownWords.push(word),
-    });
-    this.overdue = new OverdueWork({ ...common, graceMs, marginMs: 30_000 });
-    const durations = new LearnedDurations();
-    const parts = { sql: database, jobs, photos, provider, durations, deadlineMs, pollSpeed: 1 };
-    const generations = new GenerationWork(parts);
-    this.steps = { models: new ModelWork(parts), generations };
-    this.avatars = new AvatarWork({
-      ...{ database, logger, leaseMs, media: context.media, downloads: { result: context.pictures } },
-      store: new AvatarAttempts(database, new GenerationCompletion(jobs, silence), resultDeadlineMs),
-      imageProcessor: new ImageProcessor(createImageSemaphore(2)),
-      urls: new ResultUrls({ sql: database, provider, budget, timeoutMs: 10_000 }),
-      maxBytes: 1_000_000,
-      downloadTimeoutMs: 60_000,
-      resultTtlMs: provider.facts.resultTtlMs,
-      count: {
-        late: () => this.counted.push('late'),
-        delayed: () => this.counted.push('delayed'),
-        lost: () => this.counted.push('lost'),
+      settings: jobSettings,
+      downloads: { result: context.pictures },
+      metrics: {
+        unknownWord: (word) => this.unknownWords.push(word),
+        lateResult: () => this.counted.push('late'),
+        delayedResult: () => this.counted.push('delayed'),
+        lostResult: () => this.counted.push('lost'),
       },
     });
+    this.steps = this.services;
+  }
+
+  get settlement(): Settlement {
+    return this.services.settlement;
+  }
+
+  get journal(): Journal {
+    return this.services.journal;
   }
 
   /** Whether its database is available. */
@@ -194,7 +161,7 @@ export class JobProcess {
 
   /** Runs one pass of submissions. */
   submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
-    return this.run(() => this.submission.processBatch(this.steps[table], signal));
+    return this.run(() => this.services.submission.processBatch(this.steps[table], signal));
   }
 
   /** Runs a function before each statement outside of transactions. */
@@ -206,26 +173,26 @@ export class JobProcess {
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
-      await endOf(await this.polls.processBatch(this.steps[table], signal));
-      await endOf(await this.polls.watch(this.steps[table], signal));
+      await endOf(await this.services.polls.processBatch(this.steps[table], signal));
+      await endOf(await this.services.polls.watch(this.steps[table], signal));
     });
   }
 
   /** Runs one pass over jobs whose deadline has passed. */
   endOverdue(table: JobTable): Promise<unknown> {
-    return this.run(() => this.overdue.processBatch(this.steps[table]));
+    return this.run(() => this.services.overdue.processBatch(this.steps[table]));
   }
 
   /** Runs one pass over finished pictures that are not stored yet. */
   storePictures(signal = new AbortController().signal): Promise<unknown> {
     return this.run(async () =>
-      joinBatches(await this.avatars.processBatch(signal), await this.avatars.processRetryBatch(signal)),
+      joinBatches(await this.services.avatars.processBatch(signal), await this.services.avatars.processRetryBatch(signal)),
     );
   }
 
   /** Checks the account if it is paused and a check is due. */
   probe(): Promise<unknown> {
-    return this.run(() => this.account.probe(new AbortController().signal));
+    return this.run(() => this.services.account.probe(new AbortController().signal));
   }
 
   /** Stores ids that only the journal holds. */

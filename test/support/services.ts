@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { QuotaService } from '../../src/accounts/quota.service';
+import { makeFeatures, type Features } from '../../src/app/features';
+import type { Metrics } from '../../src/app/metrics';
+import { makeJobWork, makePictureWork, type WorkerDeps } from '../../src/app/workers';
+import { readConfig } from '../../src/config';
+import { createLogger } from '../../src/core/logger';
+import { UrlSigner } from '../../src/core/signature';
+import { EventFeed } from '../../src/events/feed';
+import { Wakeups } from '../../src/events/wakeups';
+import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
+import { Journal } from '../../src/jobs/journal';
+import type { JobTaskDeps, PictureTaskDeps } from '../../src/poller/schedule';
+import { UploadSpool } from '../../src/storage/upload-spool';
+import { Downloads } from '../../src/upstream/downloads';
+import { createGuard } from '../../src/upstream/guard';
+import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
+import type { Settings } from './gateway';
+
+/** What a test provides; everything else is composed as in a gateway. */
+export interface ServiceOptions extends Pick<WorkerDeps, 'database' | 'media' | 'provider' | 'publicUrl'> {
+  /** Contains the journal and unfinished uploads. */
+  dataDir: string;
+  settings?: Settings;
+  /** @defaultValue downloads from the allowed hosts */
+  downloads?: Partial<WorkerDeps['downloads']>;
+  metrics?: Partial<Metrics>;
+  /** Resolves the host names of clients' URLs. */
+  lookup?: Resolve;
+  /** Called when jobs that waited have become due. */
+  onWake?: () => void;
+}
+
+/** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
+export interface Services extends JobTaskDeps, PictureTaskDeps {
+  features: Features;
+  journal: Journal;
+  signer: UrlSigner;
+}
+
+/** Composes the services of a process as the app does, without server, poller and wake-ups. */
+export function composeServices({ settings, lookup, onWake, ...given }: ServiceOptions): Services {
+  const { database, dataDir, provider } = given;
+  const config = readConfig({ ...settings, DATA_DIR: dataDir });
+  const logger = createLogger('silent');
+  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW, resolve: createResolver(lookup) });
+  const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
+  const journal = new Journal(join(dataDir, 'journal'));
+  journal.start();
+  const idle = new Wakeups({ url: '', logger });
+  const deps = {
+    ...given,
+    ...{ config, logger, guard, journal },
+    metrics: { unknownWord: ignore, ...given.metrics } as Metrics,
+    downloads: {
+      photo: downloads.photo.bind(downloads),
+      result: downloads.result.bind(downloads),
+      ...given.downloads,
+    },
+    imageProcessor: new ImageProcessor(createImageSemaphore(2)),
+    spool: new UploadSpool(join(dataDir, 'uploads')),
+    signer: new UrlSigner(['a secret of the tests']),
+    wakeups: { announce: ignore },
+    feed: new EventFeed({ sql: database, wakeups: idle, logger }),
+    quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),
+    localUrl: given.publicUrl,
+  };
+  const features = makeFeatures(deps);
+  const wake = onWake ?? ignore;
+  return {
+    ...makeJobWork(deps, features, wake),
+    ...makePictureWork(deps, features, wake),
+    ...{ features, journal, signer: deps.signer },
+  };
+}
+
+const ignore = (): void => undefined;
+const noLimits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
