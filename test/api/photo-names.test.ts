@@ -2,9 +2,9 @@ import { createServer, type Server } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import { localViewer } from '../../src/core/viewer';
 import { maxClientLookups } from '../../src/upstream/name-resolution';
-import { listening, stopped } from '../support/file-host';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
+import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
 
 let environment: PhotoEnvironment;

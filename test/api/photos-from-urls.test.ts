@@ -2,10 +2,10 @@ import { createServer, type Server } from 'node:http';
 import { localViewer } from '../../src/core/viewer';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { StorageUnavailableError } from '../../src/storage/media-store';
-import { listening, stopped } from '../support/file-host';
 import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel } from '../support/photo-jobs';
 import { face, facePhoto } from '../support/pictures';
+import { listening, stopped } from '../support/servers';
 import { cloudForms, hostOf } from '../unit/url-corpus';
 
 const fieldAt = (index: number): string => `input.photoUrls[${index}]`;

@@ -3,7 +3,8 @@ import { createServer as createTcpServer } from 'node:net';
 import { download, DownloadError, type DownloadOptions } from '../../src/upstream/download';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard, maxUrlLength } from '../../src/upstream/guard';
-import { listening, startFileHost, stopped, type FileHost } from '../support/file-host';
+import { listening, stopped } from '../support/servers';
+import { startFileHost, type FileHost } from './file-host';
 
 /** The content of a file, and its content type. */
 async function fetched(

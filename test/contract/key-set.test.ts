@@ -3,8 +3,8 @@ import { KeySet } from '../../src/auth/key-set';
 import { TokenVerifier } from '../../src/auth/token-verifier';
 import { createLogger } from '../../src/core/logger';
 import { HttpExchange } from '../../src/upstream/http-exchange';
-import { listening, stopped } from '../support/file-host';
 import { Issuer, signed } from '../support/issuer';
+import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
 
 const seconds = 1_000;

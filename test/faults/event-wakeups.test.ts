@@ -4,7 +4,7 @@ import { everyTopic } from '../../src/events/wake';
 import { Wakeups } from '../../src/events/wakeups';
 import { TestDatabase } from '../support/database';
 import { EventProcess, range } from '../support/event-process';
-import { TcpProxy } from '../support/tcp-proxy';
+import { TcpProxy } from '../support/servers';
 import { until } from '../support/until';
 
 /** The received wake-ups of a listener. */

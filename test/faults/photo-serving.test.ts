@@ -4,7 +4,7 @@ import { rowId, statesOf } from '../support/faults-audit';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { freePort, type GatewayProcess } from '../support/faults-process';
-import { TcpProxy } from '../support/tcp-proxy';
+import { TcpProxy } from '../support/servers';
 import { eventually } from '../support/until';
 
 jest.setTimeout(180_000);

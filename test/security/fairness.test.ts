@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { jwtSettings } from '../support/client';
-import { listening, stopped } from '../support/file-host';
 import { TestGateway } from '../support/gateway';
 import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
+import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
 
 const train = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id status } } }';

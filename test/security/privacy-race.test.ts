@@ -2,10 +2,10 @@ import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { jwtSettings } from '../support/client';
 import { likeness } from '../support/command-line';
-import { listening, stopped } from '../support/file-host';
 import { TestGateway } from '../support/gateway';
 import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
+import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
 
 const armed = Symbol.for('likeness.failpoint');

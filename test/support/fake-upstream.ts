@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { connectionsOf, listening, stopped } from './servers';
 
 /** A received HTTP request. */
 export interface SeenRequest {
@@ -23,8 +23,8 @@ export type Script = (socket: Socket, request: SeenRequest) => void;
 export class FakeUpstream {
   readonly requests: SeenRequest[] = [];
   private readonly scripts: Script[] = [];
-  private readonly sockets = new Set<Socket>();
   private connections = 0;
+  private port = 0;
 
   private constructor(private readonly server: Server) {
     server.on('connection', (socket) => {
@@ -34,13 +34,12 @@ export class FakeUpstream {
 
   static async start(): Promise<FakeUpstream> {
     const upstream = new FakeUpstream(createServer());
-    upstream.server.listen(0, '127.0.0.1');
-    await once(upstream.server, 'listening');
+    upstream.port = await listening(upstream.server);
     return upstream;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /** The number of connections since the start. */
@@ -50,7 +49,7 @@ export class FakeUpstream {
 
   /** The number of open connections. */
   get openCount(): number {
-    return this.sockets.size;
+    return connectionsOf(this.server).size;
   }
 
   /** The scripts of the next requests, in order. */
@@ -64,15 +63,11 @@ export class FakeUpstream {
     this.scripts.length = 0;
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    this.server.close();
-    await once(this.server, 'close');
+  stop(): Promise<void> {
+    return stopped(this.server);
   }
 
   private serve(socket: Socket, connection: number): void {
-    this.sockets.add(socket);
-    socket.on('close', () => this.sockets.delete(socket));
     socket.on('error', () => undefined);
     let read = Buffer.alloc(0);
     socket.on('data', (chunk) => {

@@ -1,5 +1,5 @@
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { listening, stopped } from './servers';
 
 /** A forwarded call. */
 export interface RecordedCall {
@@ -20,7 +20,6 @@ export class Recorder {
   /** The status with which a call is answered instead of being forwarded; null: it is forwarded. */
   statusFor: (path: string) => number | null = () => null;
   private server: Server;
-  private readonly sockets = new Set<Socket>();
   private port = 0;
 
   private constructor(private readonly target: string) {
@@ -30,7 +29,6 @@ export class Recorder {
   static async start(target: string): Promise<Recorder> {
     const recorder = new Recorder(target);
     await recorder.open();
-    recorder.port = (recorder.server.address() as AddressInfo).port;
     return recorder;
   }
 
@@ -57,25 +55,19 @@ export class Recorder {
   }
 
   /** Refuses connections until {@link open}. */
-  async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await new Promise((closed) => this.server.close(closed));
+  close(): Promise<void> {
+    return stopped(this.server);
   }
 
   async open(): Promise<void> {
     this.server = this.make();
-    await new Promise<void>((ready) => this.server.listen(this.port, '127.0.0.1', ready));
+    this.port = await listening(this.server, this.port);
   }
 
   private make(): Server {
-    const server = createServer((incoming, outgoing) => {
+    return createServer((incoming, outgoing) => {
       this.pass(incoming, outgoing);
     });
-    server.on('connection', (socket) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-    });
-    return server;
   }
 
   private pass(incoming: IncomingMessage, outgoing: ServerResponse): void {

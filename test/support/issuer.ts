@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
-import { listening, stopped } from './file-host';
+import { listening, stopped } from './servers';
 
 /** A key pair of the issuer. */
 interface IssuerKey {

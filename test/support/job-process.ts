@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { joinBatches } from '../../src/core/leased-rows';
-import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import type { JobSteps } from '../../src/jobs/job';
 import type { Journal } from '../../src/jobs/journal';
@@ -186,7 +185,10 @@ export class JobProcess {
   /** Runs one pass over finished pictures that are not stored yet. */
   storePictures(signal = new AbortController().signal): Promise<unknown> {
     return this.run(async () =>
-      joinBatches(await this.services.avatars.processBatch(signal), await this.services.avatars.processRetryBatch(signal)),
+      joinBatches(
+        await this.services.avatars.processBatch(signal),
+        await this.services.avatars.processRetryBatch(signal),
+      ),
     );
   }
 

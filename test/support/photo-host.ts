@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import sharp from 'sharp';
+import { facePhoto } from './pictures';
+import { listening, stopped } from './servers';
 
 /** The content of a path. */
 interface Page {
@@ -15,6 +14,7 @@ export class PhotoHost {
   /** The fetched paths in order. */
   readonly fetched: string[] = [];
   private readonly pages = new Map<string, Page>();
+  private port = 0;
 
   private constructor(private readonly server: Server) {
     server.on('request', (request, response) => {
@@ -26,15 +26,15 @@ export class PhotoHost {
   }
 
   static async start(): Promise<PhotoHost> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new PhotoHost(server);
+    const host = new PhotoHost(createServer());
+    host.port = await listening(host.server);
+    return host;
   }
 
   /** Serves content under a path and returns its URL. */
   put(path: string, body: Buffer | string, type = 'image/jpeg', status = 200): string {
     this.pages.set(path, { status, type, body: Buffer.from(body) });
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${path}`;
+    return `http://127.0.0.1:${this.port}${path}`;
   }
 
   /** URLs of so many photos of heads, with a background of the hue. */
@@ -46,26 +46,14 @@ export class PhotoHost {
     );
   }
 
-  async stop(): Promise<void> {
-    const closed = once(this.server, 'close');
-    this.server.close();
-    this.server.closeAllConnections();
-    await closed;
+  stop(): Promise<void> {
+    return stopped(this.server);
   }
 }
 
 const notThere: Page = { status: 404, type: 'text/plain', body: Buffer.from('not there') };
 
-/** A portrait-like photo: a head with eyes, at a different position in each photo. */
-export async function headPhoto(hue: number, index: number): Promise<Buffer> {
-  const x = 240 + (index % 5) * 8;
-  const y = 230 + (index % 3) * 10;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="512" height="512">
-    <rect width="512" height="512" fill="hsl(${hue},70%,45%)"/>
-    <ellipse cx="${x}" cy="512" rx="190" ry="130" fill="hsl(${hue},40%,20%)"/>
-    <ellipse cx="${x}" cy="${y}" rx="120" ry="155" fill="#e0b090"/>
-    <circle cx="${x - 45}" cy="${y - 25}" r="14" fill="#222"/><circle cx="${x + 45}" cy="${y - 25}" r="14" fill="#222"/>
-    <path d="M${x - 50} ${y + 70}Q${x} ${y + 105} ${x + 50} ${y + 70}" stroke="#822" stroke-width="10" fill="none"/>
-  </svg>`;
-  return sharp(Buffer.from(svg)).jpeg().toBuffer();
+/** A square photo of a face with a saturated background. */
+export function headPhoto(hue: number, index: number): Promise<Buffer> {
+  return facePhoto(index, { width: 512, height: 512, background: `hsl(${hue}, 70%, 45%)` });
 }

@@ -17,18 +17,20 @@ interface FaceOptions {
   height?: number;
   /** The centre of the face as fractions of width and height. */
   at?: { x: number; y: number };
+  /** The colour of the background. @defaultValue a pale one, different for each seed */
+  background?: string;
 }
 
 /** A drawn face, different for each seed, for tests that need a photo without committing one. */
-export function face(seed: number, { width = 800, height = 600, at }: FaceOptions = {}): Sharp {
+export function face(seed: number, { width = 800, height = 600, at, background }: FaceOptions = {}): Sharp {
   const random = numbersFrom(seed);
   const between = (low: number, high: number): number => low + random() * (high - low);
   const size = Math.min(width, height) / 600;
-  const x = width * (at?.x ?? between(0.4, 0.6));
-  const y = height * (at?.y ?? between(0.45, 0.55));
+  const { x: left, y: top } = at ?? { x: between(0.4, 0.6), y: between(0.45, 0.55) };
+  const [x, y] = [width * left, height * top];
   const hair = `hsl(${between(0, 50)}, 50%, ${between(10, 35)}%)`;
   const skin = `hsl(${between(18, 32)}, ${between(40, 60)}%, ${between(45, 75)}%)`;
-  const wall = `hsl(${between(180, 260)}, 20%, ${between(60, 85)}%)`;
+  const wall = background ?? `hsl(${between(180, 260)}, 20%, ${between(60, 85)}%)`;
   const shirt = `hsl(${between(0, 360)}, 45%, 40%)`;
   const eye = (side: number): string =>
     `<ellipse cx="${side * 45}" cy="-25" rx="20" ry="12" fill="#fff"/><circle cx="${side * 45}" cy="-25" r="9" fill="#321"/>`;

@@ -1,5 +1,4 @@
-import { connect, createServer, type Server } from 'node:net';
-import { listening } from './file-host';
+import { TcpProxy } from './servers';
 
 /**
  * A proxy between a gateway and PostgreSQL that records the statements as the database receives them,
@@ -7,35 +6,25 @@ import { listening } from './file-host';
  */
 export class StatementWatch {
   private statements: string[] = [];
-  private readonly sockets = new Set<{ destroy(): void }>();
+  private readonly proxy: TcpProxy;
 
-  private constructor(
-    private readonly server: Server,
-    /** The database URL through the proxy. */
-    readonly url: string,
-  ) {}
+  private constructor(databaseUrl: string) {
+    this.proxy = new TcpProxy(new URL(databaseUrl), () => {
+      const reader = new MessageReader((text) => this.statements.push(text));
+      return (chunk) => reader.read(chunk);
+    });
+  }
 
   /** @param databaseUrl - the target of the proxy */
   static async start(databaseUrl: string): Promise<StatementWatch> {
-    const target = new URL(databaseUrl);
-    const server = createServer();
-    const through = new URL(databaseUrl);
-    through.port = String(await listening(server));
-    const watch = new StatementWatch(server, through.href);
-    server.on('connection', (client) => {
-      const database = connect(Number(target.port), target.hostname);
-      for (const [one, other] of [
-        [client, database],
-        [database, client],
-      ] as const) {
-        watch.sockets.add(one);
-        one.on('close', () => other.destroy()).on('error', () => undefined);
-        one.pipe(other);
-      }
-      const reader = new MessageReader((text) => watch.statements.push(text));
-      client.on('data', (chunk: Buffer) => reader.read(chunk));
-    });
+    const watch = new StatementWatch(databaseUrl);
+    await watch.proxy.open();
     return watch;
+  }
+
+  /** The database URL through the proxy. */
+  get url(): string {
+    return this.proxy.url;
   }
 
   /** The statements during `work`, without those that a gateway repeats every few seconds. */
@@ -45,9 +34,8 @@ export class StatementWatch {
     return this.statements.filter((text) => text !== 'SELECT 1' && !text.includes('photo_servers'));
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await new Promise((closed) => this.server.close(closed));
+  stop(): Promise<void> {
+    return this.proxy.close();
   }
 }
 

@@ -1,18 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Server as TcpServer } from 'node:net';
-import { setImmediate as soon } from 'node:timers/promises';
-
-/** Starts a server on a free port of this machine. */
-export async function listening(server: Server | TcpServer): Promise<number> {
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  return (server.address() as AddressInfo).port;
-}
-
-/** Stops a server and its connections. */
-export async function stopped(server: Server | TcpServer): Promise<void> {
-  if ('closeAllConnections' in server) server.closeAllConnections();
-  await new Promise((closed) => server.close(closed));
-}
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connectionsOf, listening, stopped } from '../support/servers';
+import { until } from '../support/until';
 
 /** The responses of the host by path. */
 const answers: Record<string, (response: ServerResponse, request: IncomingMessage) => void> = {
@@ -80,20 +68,11 @@ export async function startFileHost(): Promise<FileHost> {
     else response.writeHead(404).end();
   });
   const host = `127.0.0.1:${await listening(server)}`;
-  const connections = (): Promise<number> =>
-    new Promise((settle, fail) => {
-      server.getConnections((error, count) => {
-        if (error) fail(error);
-        else settle(count);
-      });
-    });
   return {
     host,
     visits,
     redirectTo: (target) => `http://${host}/to?${encodeURIComponent(target)}`,
-    untilAlone: async () => {
-      while ((await connections()) > 0) await soon();
-    },
+    untilAlone: () => until(() => connectionsOf(server).size === 0),
     stop: () => stopped(server),
   };
 }
