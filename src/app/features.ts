@@ -8,16 +8,15 @@ import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfers';
 import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
-import { AvatarResolver, ModelAvatarsResolver } from '../generations/avatar.resolver';
+import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
 import { GenerationCompletion } from '../generations/generation-completion';
-import { GenerationListResolver } from '../generations/generation-list.resolver';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
 import { GenerationSubscriptions } from '../generations/generation.subscription';
+import { ModelFieldsResolver } from '../generations/model-fields.resolver';
 import { NodeResolver } from '../generations/node.resolver';
-import { StyleResolver } from '../generations/style.resolver';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
@@ -99,7 +98,6 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new ViewerResolver(quotas),
     personResolver,
     new OperatorResolver(() => readOverview(database)),
-    new StyleResolver(provider.facts.styles),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),
     new ModelResolver(
@@ -115,9 +113,8 @@ export function makeFeatures(deps: FeatureDeps): Features {
       avatars,
       models,
     }),
-    new GenerationListResolver(generations),
-    new AvatarResolver(avatars, generations),
-    new ModelAvatarsResolver(avatars),
+    new AvatarResolver(avatars, generations, provider.facts.styles),
+    new ModelFieldsResolver(generations, avatars),
   ];
   return { ...photoFeatures, ...privacy, jobs, completion, avatars, resolvers };
 }

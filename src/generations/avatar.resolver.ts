@@ -1,26 +1,52 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+} from 'type-graphql';
 import { fromGlobalId, toGlobalId } from '../core/ids';
-import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
 import { UrlScalar } from '../graphql/scalars';
-import type { ModelEntity } from '../models/model.entity';
-import { AvatarModel } from '../models/model.type';
-import type { AvatarEntity } from './avatar.entity';
+import type { ProviderStyle } from '../upstream/provider';
 import type { AvatarService, AvatarSize } from './avatar.service';
-import { Avatar, AvatarConnection, AvatarSizeEnum } from './avatar.type';
+import { Avatar, AvatarSizeEnum } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
-import type { AvatarPayload } from './generation.job';
+import type { AvatarEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
 
-/** The mutation and fields of avatars. */
+@ObjectType({ description: 'A style of avatars.' })
+class Style {
+  @Field(() => String, { description: 'The value for `style` in the prompts of `generateAvatars`.' })
+  id: string;
+
+  @Field(() => String, { description: 'The display name.' })
+  name: string;
+
+  @Field(() => String, { description: 'A description of the style.' })
+  description: string;
+}
+
+/** The styles, and the mutation and fields of avatars. */
 @Resolver(() => Avatar)
 export class AvatarResolver {
   constructor(
     private readonly service: AvatarService,
     private readonly generations: GenerationService,
+    private readonly offeredStyles: readonly ProviderStyle[],
   ) {}
+
+  @Query(() => [Style], { description: 'The styles of the configured avatar service.' })
+  styles(): readonly Style[] {
+    return this.offeredStyles;
+  }
 
   @Mutation(() => DeletedPayload, {
     description: 'Permanently deletes an avatar and its bytes. Idempotent.',
@@ -34,7 +60,7 @@ export class AvatarResolver {
   }
 
   @FieldResolver(() => ID)
-  id(@Root() avatar: AvatarPayload): string {
+  id(@Root() avatar: AvatarEventPayload): string {
     return toGlobalId('Avatar', avatar.id);
   }
 
@@ -43,7 +69,7 @@ export class AvatarResolver {
       'A signed URL of the picture, valid for one to two hours; query it again for a new one. Anyone with the URL can open the picture.',
   })
   url(
-    @Root() avatar: AvatarPayload,
+    @Root() avatar: AvatarEventPayload,
     @Arg('size', () => AvatarSizeEnum, {
       defaultValue: AvatarSizeEnum.ORIGINAL,
       description: 'The size of the picture.',
@@ -58,7 +84,7 @@ export class AvatarResolver {
     description: 'Its generation; null if that has just been deleted.',
   })
   generation(
-    @Root() avatar: AvatarPayload,
+    @Root() avatar: AvatarEventPayload,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<GenerationEntity | null> {
     return loaders
@@ -66,28 +92,5 @@ export class AvatarResolver {
         this.generations.findMany(viewer, ids),
       )
       .load(avatar.generationId);
-  }
-}
-
-/** `AvatarModel.avatars` is here because models do not import generations. */
-@Resolver(() => AvatarModel)
-export class ModelAvatarsResolver {
-  constructor(private readonly service: AvatarService) {}
-
-  @FieldResolver(() => AvatarConnection, {
-    description: 'The avatars made from this model by all its generations, newest first.',
-  })
-  async avatars(
-    @Root() model: ModelEntity,
-    @Args(() => PageArgs) args: PageArgs,
-    @Ctx() { viewer, loaders }: GraphQLContext,
-  ): Promise<Connection<AvatarEntity>> {
-    const page = readPage(args);
-    const request = { first: page.first, after: page.afterId };
-    const loader = loaders.get<string, AvatarEntity[]>(
-      `AvatarModel.avatars/${page.first}/${page.afterId}`,
-      (ids) => this.service.ofModels(viewer, ids, request),
-    );
-    return toConnection(await loader.load(model.id), page);
   }
 }

@@ -62,7 +62,7 @@ export class AvatarService {
   }
 
   /** For each model its newest stored avatars after the given id, up to `first` + 1; one statement. */
-  async ofModels(
+  async listOfModels(
     { owner }: Viewer,
     modelIds: readonly string[],
     page: { first: number; after: string | null },

@@ -24,7 +24,7 @@ export const avatarPayload = payloadCodec<AvatarEntity>()(
 );
 
 /** The payload of a stored avatar's event. */
-export type AvatarPayload = PayloadOf<typeof avatarPayload>;
+export type AvatarEventPayload = PayloadOf<typeof avatarPayload>;
 
 /** The stream of a generation's events: its model's, or its own if it has no model. */
 export function streamOfGeneration({ id, modelId }: { id: string; modelId: string | null }): string {

@@ -15,6 +15,7 @@ import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Followed } from '../events/follow';
 import { resolverOf } from '../graphql/build-schema';
+import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
 import { failureOf, Failure } from '../jobs/failure.type';
@@ -26,16 +27,7 @@ import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
-import {
-  AvatarCompletedArgs,
-  GenerateAvatarsInput,
-  GenerateInstantAvatarsInput,
-  GenerationProgressArgs,
-} from './generation.input';
-import type {
-  AvatarPayload as AvatarState,
-  GenerationEventPayload as GenerationState,
-} from './generation.job';
+import type { AvatarEventPayload, GenerationEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
 import type { GenerationSubscriptions } from './generation.subscription';
 import {
@@ -44,6 +36,12 @@ import {
   Generation,
   GenerationPayload,
   GenerationProgress,
+  AvatarCompletedArgs,
+  GenerateAvatarsInput,
+  GenerateInstantAvatarsInput,
+  GenerationConnection,
+  GenerationProgressArgs,
+  GenerationsArgs,
 } from './generation.type';
 
 const idDescription = 'The generation’s global id.';
@@ -71,6 +69,19 @@ export class GenerationResolver {
   ): Promise<Generation | null> {
     const read = readGlobalId(id);
     return read?.kind === 'Generation' ? this.deps.service.find(viewer, read.id) : null;
+  }
+
+  @Query(() => GenerationConnection, {
+    description: 'Your generations, newest first, both from models and without training.',
+  })
+  async generations(
+    @Args(() => GenerationsArgs) args: GenerationsArgs,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<Connection<GenerationEntity>> {
+    const page = readPage(args);
+    const { status = null } = args;
+    const request = { first: page.first, after: page.afterId, status };
+    return toConnection(await this.deps.service.list(viewer, request), page);
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
@@ -153,7 +164,7 @@ export class GenerationResolver {
       resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
   })
   generationProgress(
-    @Root() { item, cursor, isSnapshot }: Followed<GenerationState>,
+    @Root() { item, cursor, isSnapshot }: Followed<GenerationEventPayload>,
     @Args(() => GenerationProgressArgs) _args: GenerationProgressArgs,
   ): GenerationProgress {
     const { status, progress, estimatedReadyAt } = item;
@@ -178,7 +189,7 @@ export class GenerationResolver {
       ),
   })
   avatarCompleted(
-    @Root() { item, cursor, isSnapshot }: Followed<AvatarState>,
+    @Root() { item, cursor, isSnapshot }: Followed<AvatarEventPayload>,
     @Args(() => AvatarCompletedArgs) _args: AvatarCompletedArgs,
   ): AvatarCompleted {
     // Events exist only for STORED avatars, which have every field.
@@ -189,7 +200,7 @@ export class GenerationResolver {
   follow(
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
-  ): Promise<AsyncIterableIterator<Followed<GenerationState>>> {
+  ): Promise<AsyncIterableIterator<Followed<GenerationEventPayload>>> {
     return this.deps.subscriptions.generation(
       viewer,
       fromGlobalId('Generation', generationId, 'generationId'),
@@ -201,7 +212,7 @@ export class GenerationResolver {
   followAvatars(
     { generationId, modelId, after = null }: AvatarCompletedArgs,
     { viewer }: GraphQLContext,
-  ): Promise<AsyncIterableIterator<Followed<AvatarState>>> {
+  ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
     if (generationId && !modelId) {
       return this.deps.subscriptions.avatarsOfGeneration(
         viewer,
@@ -222,12 +233,12 @@ export class GenerationResolver {
   }
 
   @FieldResolver(() => ID)
-  id(@Root() generation: GenerationState): string {
+  id(@Root() generation: GenerationEventPayload): string {
     return toGlobalId('Generation', generation.id);
   }
 
   @FieldResolver(() => Failure, { nullable: true })
-  failure(@Root() generation: GenerationState): Failure | null {
+  failure(@Root() generation: GenerationEventPayload): Failure | null {
     return failureOf(generation);
   }
 
@@ -236,7 +247,7 @@ export class GenerationResolver {
     description: 'The model of the avatars; null for avatars from one photo.',
   })
   model(
-    @Root() { modelId }: GenerationState,
+    @Root() { modelId }: GenerationEventPayload,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<ModelEntity | null> | null {
     if (modelId === null) return null;
@@ -247,7 +258,7 @@ export class GenerationResolver {
 
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })
   avatars(
-    @Root() generation: GenerationState,
+    @Root() generation: GenerationEventPayload,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<AvatarEntity[]> {
     return loaders

@@ -11,7 +11,7 @@ import {
   avatarPayload,
   generationPayload,
   streamOfGeneration,
-  type AvatarPayload,
+  type AvatarEventPayload,
   type GenerationEventPayload,
 } from './generation.job';
 import { findAvatarsInStream, findGenerationInStream, type PresentAvatars } from './generation.repository';
@@ -21,7 +21,7 @@ const isEnd = (status: string): boolean =>
   !(unfinishedGenerationStates as readonly string[]).includes(status);
 
 /** An avatar, or the end of its generation. */
-type AvatarNews = AvatarPayload | 'ended';
+type AvatarNews = AvatarEventPayload | 'ended';
 
 /** The streams of `generationProgress` and `avatarCompleted`. */
 export class GenerationSubscriptions {
@@ -65,7 +65,7 @@ export class GenerationSubscriptions {
     viewer: Viewer,
     id: string,
     after: string | null,
-  ): Promise<AsyncIterableIterator<Followed<AvatarPayload>>> {
+  ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
     const found = await this.find(viewer, id);
     const following = follow<AvatarNews>(this.feed, {
       streamId: streamOfGeneration(found),
@@ -94,7 +94,7 @@ export class GenerationSubscriptions {
     viewer: Viewer,
     modelId: string,
     after: string | null,
-  ): Promise<AsyncIterableIterator<Followed<AvatarPayload>>> {
+  ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
     const following = follow<AvatarNews>(this.feed, {
       streamId: modelId,
       after,
@@ -120,7 +120,7 @@ export class GenerationSubscriptions {
   }
 }
 
-function avatarsOf({ avatars }: PresentAvatars): AvatarPayload[] {
+function avatarsOf({ avatars }: PresentAvatars): AvatarEventPayload[] {
   return avatars.map((avatar) => avatarPayload.read(avatar));
 }
 
@@ -135,6 +135,6 @@ function refuseDeleted(event: StoredEvent, what: 'generation' | 'model', id: str
 }
 
 /** The avatar in a message; undefined for the end marker, with which the iterator ends. */
-function avatarIn({ item, ...event }: Followed<AvatarNews>): Followed<AvatarPayload> | undefined {
+function avatarIn({ item, ...event }: Followed<AvatarNews>): Followed<AvatarEventPayload> | undefined {
   return item === 'ended' ? undefined : { ...event, item };
 }

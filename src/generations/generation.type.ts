@@ -1,8 +1,10 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { createConnectionType } from '../graphql/connection';
+import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { ConsentInput } from '../accounts/consent.input';
+import { createConnectionType, PageArgs } from '../graphql/connection';
 import { Node } from '../graphql/node';
-import { DateTimeScalar } from '../graphql/scalars';
+import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
+import { JobProgress, ResumeArgs } from '../models/model.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
@@ -135,7 +137,7 @@ export class GenerationPayload {
 }
 
 @ObjectType({ description: 'The state of a generation at a point in time.' })
-export class GenerationProgress {
+export class GenerationProgress extends JobProgress {
   @Field(() => Generation, {
     description: 'The generation at that point, with its current avatars.',
   })
@@ -144,29 +146,11 @@ export class GenerationProgress {
   @Field(() => GenerationStatusEnum, { description: 'The status at that point.' })
   status: GenerationStatus;
 
-  @Field(() => Int, { description: 'Percent, 0 to 100.' })
-  progress: number;
-
   @Field(() => DateTimeScalar, {
     nullable: true,
     description: 'When it was expected to end.',
   })
   estimatedReadyAt: Date | null;
-
-  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
-  failure: Failure | null;
-
-  @Field(() => String, {
-    description:
-      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later change exactly once.',
-  })
-  cursor: string;
-
-  @Field(() => Boolean, {
-    description:
-      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
-  })
-  isSnapshot: boolean;
 }
 
 @ObjectType({ description: 'A stored avatar.' })
@@ -185,4 +169,94 @@ export class AvatarCompleted {
       'True if it was stored before the subscription started, or if the cursor in `after` is too old to resume from. You may have received it before.',
   })
   isSnapshot: boolean;
+}
+
+const keyDescription =
+  'Makes retries of this mutation safe: a call with the same key and input returns the generation of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.';
+
+@InputType({ description: 'The avatars to generate in one style.' })
+export class PromptInput {
+  @Field(() => String, { defaultValue: 'realistic', description: 'One of `styles`.' })
+  style: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'A description of the avatars; at most 1,000 characters.',
+  })
+  prompt?: string | null;
+
+  @Field(() => Int, {
+    defaultValue: 1,
+    description: 'The number of avatars, at least 1. All prompts of a generation together: at most 100.',
+  })
+  count: number;
+}
+
+@InputType({ description: 'The input of `generateAvatars`.' })
+export class GenerateAvatarsInput {
+  @Field(() => ID, { description: 'The global id of a READY model.' })
+  modelId: string;
+
+  @Field(() => [PromptInput], { description: '1 to 20 prompts.' })
+  prompts: PromptInput[];
+
+  @Field(() => String, { nullable: true, description: keyDescription })
+  idempotencyKey?: string | null;
+}
+
+@InputType({
+  description: 'The input of `generateInstantAvatars`. Give exactly one of `photoId` and `photoUrl`.',
+})
+export class GenerateInstantAvatarsInput {
+  @Field(() => ID, { nullable: true, description: 'The global id of an uploaded photo that is READY.' })
+  photoId?: string | null;
+
+  @Field(() => UrlScalar, { nullable: true, description: 'The public URL of a JPEG or PNG photo.' })
+  photoUrl?: string | null;
+
+  @Field(() => String, { description: 'A description of the avatars; at most 1,000 characters.' })
+  prompt: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'What the avatars should not show; at most 1,000 characters.',
+  })
+  negativePrompt?: string | null;
+
+  @Field(() => Int, { defaultValue: 1, description: 'The number of avatars, 1 to 100.' })
+  count: number;
+
+  @Field(() => ConsentInput, {
+    nullable: true,
+    description: 'The consent of the person on the photo; stored with the generation.',
+  })
+  consent?: ConsentInput | null;
+
+  @Field(() => String, { nullable: true, description: keyDescription })
+  idempotencyKey?: string | null;
+}
+
+@ArgsType()
+export class GenerationsArgs extends PageArgs {
+  @Field(() => GenerationStatusEnum, { nullable: true, description: 'Only generations with this status.' })
+  status?: GenerationStatus | null;
+}
+
+@ArgsType()
+export class GenerationProgressArgs extends ResumeArgs {
+  @Field(() => ID, { description: 'The generation’s global id.' })
+  generationId: string;
+}
+
+@ArgsType()
+export class AvatarCompletedArgs extends ResumeArgs {
+  @Field(() => ID, { nullable: true, description: 'Send the avatars of this generation, until it ends.' })
+  generationId?: string | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'Send the avatars of all generations of this model: the newest 100 stored ones, then each new one, until you unsubscribe.',
+  })
+  modelId?: string | null;
 }

@@ -1,7 +1,6 @@
 import type { Sql } from '../core/sql';
 import { AvatarEntity } from './avatar.entity';
 import type { GenerationEntity } from './generation.entity';
-import type { RecordedResult } from './result-matching';
 
 const expiring = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
 
@@ -70,14 +69,13 @@ export async function findSource(
   return source ?? null;
 }
 
-/** A picture of the generation, and the number of entries in the answer that recorded it. */
-export interface CountedResult extends RecordedResult {
-  id: string;
+/** A recorded picture, and the number of entries in the answer that recorded it. */
+export type RecordedResult = Pick<AvatarEntity, 'id' | 'position' | 'resultRef' | 'sourceUrl'> & {
   count: number;
-}
+};
 
 /** The recorded pictures of a generation; none if it has been submitted again since and has another reference. */
-export function listResults(sql: Sql, generationId: string, providerRef: string): Promise<CountedResult[]> {
+export function listResults(sql: Sql, generationId: string, providerRef: string): Promise<RecordedResult[]> {
   return sql.rows(
     `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
             coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count

@@ -23,7 +23,6 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import type { ModelEntity } from './model.entity';
-import { ModelsArgs, TrainingProgressArgs, TrainModelInput } from './model.input';
 import type { ModelEventPayload } from './model.job';
 import type { ModelService } from './model.service';
 import type { ModelSubscriptions } from './model.subscription';
@@ -33,6 +32,9 @@ import {
   ModelPayload,
   TrainingProgress,
   TrainModelPayload,
+  ModelsArgs,
+  TrainingProgressArgs,
+  TrainModelInput,
 } from './model.type';
 
 const idDescription = 'The model’s global id.';

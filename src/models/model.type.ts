@@ -1,7 +1,8 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { createConnectionType } from '../graphql/connection';
+import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { ConsentInput } from '../accounts/consent.input';
+import { createConnectionType, PageArgs } from '../graphql/connection';
 import { Node } from '../graphql/node';
-import { DateTimeScalar } from '../graphql/scalars';
+import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
 import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
@@ -144,22 +145,11 @@ export class TrainModelPayload {
   model: AvatarModel;
 }
 
-@ObjectType({ description: 'The state of a model at a point in its training.' })
-export class TrainingProgress {
-  @Field(() => AvatarModel, { description: 'The model at that point.' })
-  model: AvatarModel;
-
-  @Field(() => ModelStatusEnum, { description: 'The status at that point.' })
-  status: ModelStatus;
-
+/** What the messages of `trainingProgress` and `generationProgress` have in common. */
+@ObjectType()
+export abstract class JobProgress {
   @Field(() => Int, { description: 'Percent, 0 to 100.' })
   progress: number;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When it was expected to be ready.',
-  })
-  estimatedReadyAt: Date | null;
 
   @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
   failure: Failure | null;
@@ -175,4 +165,87 @@ export class TrainingProgress {
       'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
   })
   isSnapshot: boolean;
+}
+
+@ObjectType({ description: 'The state of a model at a point in its training.' })
+export class TrainingProgress extends JobProgress {
+  @Field(() => AvatarModel, { description: 'The model at that point.' })
+  model: AvatarModel;
+
+  @Field(() => ModelStatusEnum, { description: 'The status at that point.' })
+  status: ModelStatus;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When it was expected to be ready.',
+  })
+  estimatedReadyAt: Date | null;
+}
+
+@InputType({
+  description: 'The input of `trainModel`: 5 to 30 photos in total, uploaded or linked.',
+})
+export class TrainModelInput {
+  @Field(() => String, { defaultValue: 'My model', description: 'A display name, 1 to 100 characters.' })
+  name: string;
+
+  @Field(() => AvatarTypeEnum, { description: 'The subject of the photos.' })
+  type: AvatarType;
+
+  @Field(() => [ID], {
+    defaultValue: [],
+    description: 'Global ids of READY photos, uploaded with `createPhotoUploads`.',
+  })
+  photoIds: string[];
+
+  @Field(() => [UrlScalar], {
+    defaultValue: [],
+    description:
+      'Public URLs of JPEG or PNG photos. They are fetched and checked after the mutation has returned.',
+  })
+  photoUrls: string[];
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The name of the avatar service. Default: the configured one.',
+  })
+  provider?: string | null;
+
+  @Field(() => ConsentInput, {
+    nullable: true,
+    description: 'The consent of the person on the photos; stored with the model.',
+  })
+  consent?: ConsentInput | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
+  })
+  idempotencyKey?: string | null;
+}
+
+@ArgsType()
+export class ModelsArgs extends PageArgs {
+  @Field(() => ModelStatusEnum, { nullable: true, description: 'Only models with this status.' })
+  status?: ModelStatus | null;
+
+  @Field(() => AvatarTypeEnum, { nullable: true, description: 'Only models of this type.' })
+  type?: AvatarType | null;
+}
+
+@ArgsType()
+export class ResumeArgs {
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Resume after this cursor, the last one received, instead of starting with the current state.',
+  })
+  after?: string | null;
+}
+
+@ArgsType()
+export class TrainingProgressArgs extends ResumeArgs {
+  @Field(() => ID, { description: 'The model’s global id.' })
+  modelId: string;
 }
