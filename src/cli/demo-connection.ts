@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { z } from 'zod';
 import { pause } from '../core/clock';
-import { parsed, readAnswer, Refusal, Unavailable, type DemoOperation } from './demo-answers';
+import type { DemoOperation } from './demo-operations';
 
 /** Options of {@link DemoConnection}. */
 export interface ConnectionOptions {
@@ -17,13 +16,37 @@ export interface ConnectionOptions {
   print: (line: string) => void;
 }
 
-const uploadAnswer = z.object({ message: z.string().optional() });
+/** A permanent error. */
+export class DemoError extends Error {
+  override readonly name = 'DemoError';
+
+  /** @param field - the path of the invalid input, if any: `input.files[2].byteSize` */
+  constructor(
+    message: string,
+    readonly field?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** An error of a GraphQL response. */
+interface ResponseError {
+  message: string;
+  extensions: { code: string; field?: string };
+}
+
+/** A temporary error: the request can be repeated. */
+class Unavailable extends Error {}
 
 const requestMs = 30_000;
 const uploadMs = 120_000;
 const retryDelayMs = 500;
 /** Close codes that refuse the client permanently. */
 const permanentCloseCodes: readonly unknown[] = [4400, 4401, 4403, 4406];
+/** Codes of temporary errors, for example of a server that is starting or stopping. */
+const temporaryCodes: readonly unknown[] = [
+  ...['SERVICE_UNAVAILABLE', 'TIMEOUT', 'RATE_LIMITED', 'SUBSCRIBER_TOO_SLOW', 'INTERNAL_SERVER_ERROR'],
+];
 
 /**
  * A client that survives restarts of the server: it repeats unanswered requests and resumes interrupted subscriptions.
@@ -49,7 +72,7 @@ export class DemoConnection {
 
   /**
    * Sends a query or mutation until it is answered.
-   * @throws Refusal on a permanent error; Unavailable after the time limit
+   * @throws DemoError on a permanent error; Unavailable after the time limit
    */
   request<Data>(operation: DemoOperation<Data>, variables: Record<string, unknown>): Promise<Data> {
     return this.retryUntilAnswered(async () => {
@@ -59,7 +82,7 @@ export class DemoConnection {
         body: JSON.stringify({ query: operation.query, variables }),
         signal: AbortSignal.timeout(requestMs),
       });
-      return readAnswer(operation, await jsonOf(response));
+      return dataOf(operation, await jsonOf(response));
     });
   }
 
@@ -71,14 +94,14 @@ export class DemoConnection {
     return this.retryUntilAnswered(async () => {
       const signal = AbortSignal.timeout(uploadMs);
       const response = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes), signal });
-      const { message } = parsed(uploadAnswer, await jsonOf(response));
+      const { message } = (await jsonOf(response)) as { message?: string };
       return response.ok ? null : (message ?? `HTTP status ${response.status}`);
     });
   }
 
   /**
    * Downloads an image.
-   * @throws Refusal if the content does not match its announced size and hash
+   * @throws DemoError if the content does not match its announced size and hash
    */
   download(url: string, { byteSize, sha256 }: { byteSize: number; sha256: string }): Promise<Buffer> {
     return this.retryUntilAnswered(async () => {
@@ -86,7 +109,7 @@ export class DemoConnection {
       if (!response.ok) throw new Unavailable(`HTTP status ${response.status}`);
       const bytes = await readUpTo(byteSize, response.body!);
       const isWhole = createHash('sha256').update(bytes).digest('hex') === sha256;
-      if (!isWhole) throw new Refusal('The content of an image does not match its sha256.');
+      if (!isWhole) throw new DemoError('The content of an image does not match its sha256.');
       return bytes;
     });
   }
@@ -95,7 +118,7 @@ export class DemoConnection {
    * Follows a subscription to its end. After a disconnect it resumes with the last cursor.
    * @param operation - takes `id` and `after`, and returns a `cursor` in `event`
    * @param signal - ends the subscription
-   * @throws Refusal, Unavailable
+   * @throws DemoError, Unavailable
    */
   async follow<Message extends { cursor: string }>(
     operation: DemoOperation<{ event: Message }>,
@@ -110,7 +133,7 @@ export class DemoConnection {
       signal.addEventListener('abort', leave);
       try {
         for await (const result of results) {
-          const { event } = readAnswer(operation, result);
+          const { event } = dataOf(operation, result);
           after = event.cursor;
           onMessage(event);
         }
@@ -160,13 +183,31 @@ export class DemoConnection {
   }
 }
 
+/**
+ * The data of a GraphQL response.
+ * @throws DemoError or Unavailable, depending on the code of the first error
+ */
+function dataOf<Data>(_operation: DemoOperation<Data>, response: unknown): Data {
+  const { data, errors } = response as { data?: Data | null; errors?: ResponseError[] };
+  const [error] = errors ?? [];
+  if (error) throw errorOf(error);
+  if (!data) throw new DemoError('This is not the response of a Likeness server.');
+  return data;
+}
+
+function errorOf({ message, extensions: { code, field } }: ResponseError): Error {
+  return temporaryCodes.includes(code)
+    ? new Unavailable(`${code}: ${message}`)
+    : new DemoError(message, field);
+}
+
 /** Converts an error to a permanent or a temporary one. */
 function asFault(error: unknown): Error {
-  if (error instanceof Refusal || error instanceof Unavailable) return error;
+  if (error instanceof DemoError || error instanceof Unavailable) return error;
   const { code, reason, message, cause } = error as Record<'code' | 'reason' | 'message' | 'cause', unknown>;
   // Close events, which graphql-ws passes on as errors, have a numeric code.
   if (permanentCloseCodes.includes(code)) {
-    return new Refusal(`The server refused the connection: ${String(reason)}.`);
+    return new DemoError(`The server refused the connection: ${String(reason)}.`);
   }
   if (typeof code === 'number') return new Unavailable(`socket closed with code ${code}`);
   return new Unavailable(String((cause as { code?: unknown } | undefined)?.code ?? message));
@@ -183,7 +224,7 @@ async function readUpTo(maxBytes: number, body: AsyncIterable<Uint8Array>): Prom
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxBytes) throw new Refusal('An image is larger than its byteSize.');
+    if (size > maxBytes) throw new DemoError('An image is larger than its byteSize.');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

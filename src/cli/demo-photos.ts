@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { Refusal } from './demo-answers';
-import type { DemoConnection } from './demo-connection';
+import { DemoError, type DemoConnection } from './demo-connection';
 import { createPhotoUploads, type DemoUploadSlot } from './demo-operations';
 
 /** Content types by file extension; the server checks the content. */
@@ -27,7 +26,7 @@ type Print = (line: string) => void;
 
 /**
  * Reads the photos of a folder, ordered by name.
- * @throws Refusal if there are none; a file system error if it cannot be read
+ * @throws DemoError if there are none; a file system error if it cannot be read
  */
 export async function readFolder(folder: string, print: Print): Promise<PhotoFile[]> {
   const entries = await readdir(folder, { withFileTypes: true });
@@ -35,7 +34,7 @@ export async function readFolder(folder: string, print: Print): Promise<PhotoFil
     .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
     .map(({ name }) => name)
     .sort();
-  if (names.length === 0) throw new Refusal(`There is no .jpg, .jpeg or .png in ${folder}.`);
+  if (names.length === 0) throw new DemoError(`There is no .jpg, .jpeg or .png in ${folder}.`);
   if (names.length > maxPhotos)
     print(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
   return Promise.all(
@@ -79,14 +78,14 @@ async function createSlots(
   } catch (error) {
     const refused = refusedFile(error, files);
     if (!refused || files.length === 1) throw error;
-    print(`  refused    ${refused.filename}: ${(error as Refusal).message}`);
+    print(`  refused    ${refused.filename}: ${(error as DemoError).message}`);
     const others = files.filter((file) => file !== refused);
     return createSlots(connection, others, print);
   }
 }
 
 function refusedFile(error: unknown, files: readonly PhotoFile[]): PhotoFile | undefined {
-  const place = error instanceof Refusal ? /^input\.files\[(\d+)\]/.exec(error.field ?? '') : null;
+  const place = error instanceof DemoError ? /^input\.files\[(\d+)\]/.exec(error.field ?? '') : null;
   return place ? files[Number(place[1])] : undefined;
 }
 

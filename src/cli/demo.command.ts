@@ -1,17 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Demo } from './demo';
-import { DemoConnection } from './demo-connection';
+import { DemoError, DemoConnection } from './demo-connection';
+import {
+  avatarCompleted,
+  finishedAvatars,
+  generateAvatars,
+  generation,
+  offeredStyles,
+  training,
+  trainModel,
+  type DemoAvatar,
+  type DemoJob,
+  type DemoJobKind,
+} from './demo-operations';
+import { readFolder, uploadPhotos } from './demo-photos';
 import type { Shell } from './shell';
 
 interface DemoOptions {
   url: string;
   token?: string;
+  /** The folder for the avatars. */
   out: string;
+  /** The subject of the photos: an `AvatarType`. */
   type: string;
-  styles?: string[];
+  /** Default: the first two styles of the server. */
+  styles?: readonly string[];
+  /** Number of avatars per style. */
   count: number;
+  /** The version of the consent text, if the server requires consent. */
   consent?: string;
+  /** Time limit of the training and of the generation, in minutes. */
   wait: number;
+  /** How long to retry while the server is unavailable, in seconds. */
   patience: number;
 }
 
@@ -41,11 +63,11 @@ export function demoCommand(shell: Shell): Command {
 }
 
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
-  const { url, token, wait, patience, ...choices } = options;
+  const { url, token, patience } = options;
   const print = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
   const connection = new DemoConnection({ url, token, maxUnavailableMs: patience * 1_000, print });
   try {
-    await new Demo(connection, { ...choices, folder, waitMs: wait * 60_000 }, print).run();
+    await new Demo(connection, options, print).run(folder);
   } finally {
     await connection.close();
   }
@@ -67,4 +89,132 @@ function readNumber(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a whole number, for example 2.');
+}
+
+const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
+
+/** Creates a folder of avatars from a folder of photos. */
+class Demo {
+  /** @param print - prints a line of progress */
+  constructor(
+    private readonly connection: DemoConnection,
+    private readonly options: DemoOptions,
+    private readonly print: (line: string) => void,
+  ) {}
+
+  /** @throws an error with a message for the user */
+  async run(folder: string): Promise<void> {
+    const files = await readFolder(folder, this.print);
+    // Checked first, so that an unknown style is reported before the training is paid.
+    const styles = await this.chooseStyles();
+    this.print(`Uploading the photos of ${folder}`);
+    const photoIds = await uploadPhotos(this.connection, files, this.print);
+    const modelId = await this.train(photoIds);
+    const avatars = await this.generate(modelId, styles);
+    await this.write(avatars);
+    this.print(`Done: ${avatars.length} avatars are in ${this.options.out}`);
+  }
+
+  private async chooseStyles(): Promise<readonly string[]> {
+    const { styles } = await this.connection.request(offeredStyles, {});
+    const offered = styles.map(({ id }) => id);
+    const wanted = this.options.styles ?? offered.slice(0, 2);
+    const unknown = wanted.find((style) => !offered.includes(style));
+    if (unknown === undefined) return wanted;
+    throw new DemoError(`Unknown style "${unknown}". The styles are ${offered.join(', ')}.`);
+  }
+
+  private async train(photoIds: readonly string[]): Promise<string> {
+    const { type, consent } = this.options;
+    // Created once, so that repeated requests train and pay for one model.
+    const idempotencyKey = randomUUID();
+    const agreed = consent === undefined ? undefined : { version: consent };
+    const name = `Demo of ${photoIds.length} photos`;
+    const input = { name, type, photoIds, consent: agreed, idempotencyKey };
+    const { payload } = await this.connection.request(trainModel, { input });
+    const { id } = payload.model;
+    this.print(`Training ${id} from ${photoIds.length} photos`);
+    await this.followJob(training, id);
+    return id;
+  }
+
+  private async generate(modelId: string, styles: readonly string[]): Promise<DemoAvatar[]> {
+    const { count } = this.options;
+    const prompts = styles.map((style) => ({ style, count }));
+    const input = { modelId, prompts, idempotencyKey: randomUUID() };
+    const { payload } = await this.connection.request(generateAvatars, { input });
+    const { id } = payload.generation;
+    this.print(`Generating ${id}: ${count} of each of ${styles.join(', ')}`);
+    const over = new AbortController();
+    try {
+      // Both subscriptions end with the generation; a failure of one ends the other.
+      await Promise.all([this.followJob(generation, id), this.followAvatars(id, over.signal)]);
+    } finally {
+      over.abort();
+    }
+    const { generation: finished } = await this.connection.request(finishedAvatars, { id });
+    return finished.avatars;
+  }
+
+  /** Prints each change of a job until it has succeeded. */
+  private async followJob({ noun, progress, now, success, retry }: DemoJobKind, id: string): Promise<void> {
+    const { wait } = this.options;
+    const run = (job: DemoJob): void => {
+      this.print(`  ${noun.padEnd(11)}${inWords(job)}`);
+      if (job.status === 'UNCERTAIN') this.print(uncertain(retry));
+    };
+    await this.connection.follow(progress, id, run, AbortSignal.timeout(wait * 60_000));
+    const { job } = await this.connection.request(now, { id });
+    if (job?.status === success) return;
+    if (!job) throw new DemoError(`The ${noun} was deleted meanwhile.`);
+    const hasEnded = ends.includes(job.status);
+    throw new DemoError(
+      hasEnded
+        ? `The ${noun} has ended as ${job.status}. ${job.failure?.message ?? ''}`
+        : `The ${noun} is still ${job.status} after ${wait} minutes. It continues without the demo; check ${id} later.`,
+    );
+  }
+
+  private async followAvatars(id: string, signal: AbortSignal): Promise<void> {
+    const size = ({ width, height }: { width: number; height: number }): string => `${width}×${height}`;
+    await this.connection.follow(
+      avatarCompleted,
+      id,
+      ({ avatar }) => this.print(`  avatar     ${avatar.style}, ${size(avatar)}: ${avatar.id}`),
+      signal,
+    );
+  }
+
+  /** Downloads the avatars to the output folder. */
+  private async write(avatars: readonly DemoAvatar[]): Promise<void> {
+    const { out } = this.options;
+    await mkdir(out, { recursive: true });
+    for (const [index, avatar] of avatars.entries()) {
+      const path = join(out, fileNameOf(avatar, index + 1));
+      const bytes = await this.connection.download(avatar.url, avatar);
+      await writeFile(path, bytes);
+      this.print(`  written    ${path}, ${Math.round(bytes.length / 1_000)} kB`);
+    }
+  }
+}
+
+function inWords({ status, progress, estimatedReadyAt }: DemoJob): string {
+  const words = `${String(progress).padStart(3)} %  ${status}`;
+  if (estimatedReadyAt === null) return words;
+  const seconds = Math.max(0, Math.round((Date.parse(estimatedReadyAt) - Date.now()) / 1_000));
+  return `${words}, about ${seconds} s left`;
+}
+
+/** Explains the status UNCERTAIN. */
+function uncertain(retry: string): string {
+  return `The paid call was interrupted and is not repeated automatically. Its outcome is determined within the grace period (UNCERTAIN_GRACE). To retry immediately, use ${retry}, which is paid again.`;
+}
+
+/** The file name of an avatar; the server's values must not lead to another folder. */
+function fileNameOf({ style, contentType }: DemoAvatar, number: number): string {
+  const extension = /^image\/([a-z]+)$/.exec(contentType)?.[1]?.replace('jpeg', 'jpg');
+  if (extension === undefined || !/^[\w-]+$/.test(style)) {
+    throw new DemoError(`The avatar "${style}" of type ${contentType} cannot be written.`);
+  }
+  return `${number}-${style}.${extension}`;
 }

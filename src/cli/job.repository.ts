@@ -1,5 +1,6 @@
 import { readGlobalId, toGlobalId } from '../core/ids';
 import { snakeName, type Sql } from '../core/sql';
+import type { JobKind } from '../jobs/job';
 import { SubmissionEntity } from '../jobs/submission.entity';
 import type { Cell } from './printout';
 import { CommandError } from './shell';
@@ -12,15 +13,6 @@ export interface JobListOptions {
   json?: boolean;
 }
 
-/** GraphQL type and noun of each table. */
-const kinds = {
-  models: { node: 'AvatarModel', noun: 'model' },
-  generations: { node: 'Generation', noun: 'generation' },
-} as const;
-
-/** A table of jobs. */
-export type JobTable = keyof typeof kinds;
-
 const maxListed = 1_000;
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -28,50 +20,48 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export type JobFacts = Record<string, Cell>;
 
 /** Lists jobs, newest first. Prompts and names are private to the owner and not read. */
-export async function listJobs(sql: Sql, table: JobTable, options: JobListOptions): Promise<JobFacts[]> {
+export async function listJobs(sql: Sql, kind: JobKind, options: JobListOptions): Promise<JobFacts[]> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > maxListed) {
     throw new CommandError(`--limit must be a whole number from 1 to ${maxListed}.`);
   }
   const rows = await sql.rows<JobFacts>(
-    `SELECT ${columns[table]} FROM ${table}
+    `SELECT ${columns[kind.table]} FROM ${kind.table}
       WHERE ($1::text IS NULL OR owner = $1) AND ($2::text IS NULL OR status = $2)
       ORDER BY id DESC LIMIT $3`,
     [options.owner ?? null, options.status?.toUpperCase() ?? null, limit],
   );
-  return rows.map((row) => factsOf(table, row));
+  return rows.map((row) => factsOf(kind, row));
 }
 
 /** Returns a job. */
-export async function findJob(sql: Sql, table: JobTable, givenId: string): Promise<JobFacts> {
-  const [row] = await sql.rows<JobFacts>(`SELECT ${columns[table]} FROM ${table} WHERE id = $1`, [
-    rowIdOf(table, givenId),
+export async function findJob(sql: Sql, kind: JobKind, givenId: string): Promise<JobFacts> {
+  const [row] = await sql.rows<JobFacts>(`SELECT ${columns[kind.table]} FROM ${kind.table} WHERE id = $1`, [
+    rowIdOf(kind, givenId),
   ]);
-  if (!row) throw new CommandError(`There is no ${kinds[table].noun} with this id.`);
-  return factsOf(table, row);
+  if (!row) throw new CommandError(`There is no ${kind.noun} with this id.`);
+  return factsOf(kind, row);
 }
 
 /** Returns the paid calls of a job, oldest first. */
-export async function submissionsOf(sql: Sql, table: JobTable, givenId: string): Promise<SubmissionEntity[]> {
+export async function submissionsOf(sql: Sql, kind: JobKind, givenId: string): Promise<SubmissionEntity[]> {
   return sql.entities(
     SubmissionEntity,
-    `SELECT * FROM submissions WHERE ${kinds[table].noun}_id = $1 ORDER BY attempt`,
-    [rowIdOf(table, givenId)],
+    `SELECT * FROM submissions WHERE ${kind.noun}_id = $1 ORDER BY attempt`,
+    [rowIdOf(kind, givenId)],
   );
 }
 
 /** The row's UUID for a global id or a UUID. */
-function rowIdOf(table: JobTable, givenId: string): string {
+function rowIdOf(kind: JobKind, givenId: string): string {
   const parsed = readGlobalId(givenId);
-  if (parsed?.kind === kinds[table].node) return parsed.id;
+  if (parsed?.kind === kind.node) return parsed.id;
   if (uuidPattern.test(givenId)) return givenId;
-  throw new CommandError(
-    `"${givenId}" is not the id of a ${kinds[table].noun} (example: ${kinds[table].noun}_0192…).`,
-  );
+  throw new CommandError(`"${givenId}" is not the id of a ${kind.noun} (example: ${kind.noun}_0192…).`);
 }
 
 /** SQL: why a queued job is not submitted, if submissions of its account are paused. */
-const waitsFor = (table: JobTable): string =>
+const waitsFor = (table: JobKind['table']): string =>
   `CASE WHEN status = 'QUEUED' THEN (SELECT 'submissions are paused: ' || string_agg(DISTINCT submit_pause_reason, ', ')
      FROM upstream_accounts a WHERE a.provider = ${table}.provider AND submit_pause_reason IS NOT NULL) END AS "waitsFor"`;
 
@@ -80,16 +70,8 @@ const columnsOf = (...properties: string[]): string =>
 
 const common = [
   ...['id', 'owner', 'provider', 'status', 'progress', 'attempt', 'polls', 'tries', 'failureCode'],
-  ...[
-    'failureMessage',
-    'lastError',
-    'providerRef',
-    'dueAt',
-    'deadlineAt',
-    'createdAt',
-    'submittedAt',
-    'updatedAt',
-  ],
+  ...['failureMessage', 'lastError', 'providerRef', 'dueAt', 'deadlineAt', 'createdAt', 'submittedAt'],
+  'updatedAt',
 ];
 
 const columns = {
@@ -99,11 +81,11 @@ const columns = {
     (SELECT count(*)::int FROM avatars WHERE generation_id = generations.id AND status = 'STORED') AS stored`,
 } as const;
 
-function factsOf(table: JobTable, facts: JobFacts): JobFacts {
+function factsOf(kind: JobKind, facts: JobFacts): JobFacts {
   const modelId = typeof facts.modelId === 'string' ? toGlobalId('AvatarModel', facts.modelId) : null;
   return {
     ...facts,
-    id: toGlobalId(kinds[table].node, facts.id as string),
-    ...(table === 'generations' && { modelId }),
+    id: toGlobalId(kind.node, facts.id as string),
+    ...(kind.node === 'Generation' && { modelId }),
   };
 }

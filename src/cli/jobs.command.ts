@@ -1,34 +1,37 @@
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { QuotaService } from '../accounts/quota.service';
+import { readGlobalId } from '../core/ids';
+import { UrlSigner } from '../core/signature';
+import type { GenerationEntity } from '../generations/generation.entity';
+import { jobKinds } from '../generations/generation.job';
+import { GenerationLifecycle } from '../generations/generation.lifecycle';
+import type { JobKind } from '../jobs/job';
+import { JobLifecycle } from '../jobs/job.lifecycle';
+import { countUnfinished, JobRepository } from '../jobs/job.repository';
 import type { SubmissionEntity } from '../jobs/submission.entity';
-import {
-  findJob,
-  listJobs,
-  submissionsOf,
-  type JobFacts,
-  type JobListOptions,
-  type JobTable,
-} from './job.repository';
-import { jsonOf, listOf, printable, tableOf } from './printout';
-import type { Shell } from './shell';
-import { withDatabase, type OperatorContext } from './with-database';
+import type { ModelEntity } from '../models/model.entity';
+import { ModelLifecycle } from '../models/model.lifecycle';
+import { JobPhotoService } from '../photos/job-photo.service';
+import { PhotoUrls } from '../photos/photo-urls';
 
-const columns: Record<JobTable, readonly string[]> = {
+import { signingSecrets } from '../storage/data-directory';
+import { DiskStore } from '../storage/disk-store';
+import { createGuard } from '../upstream/guard';
+import { findJob, listJobs, submissionsOf, type JobFacts, type JobListOptions } from './job.repository';
+import { jsonOf, listOf, printable, tableOf } from './printout';
+import { withDatabase, CommandError, operatorFor, type Shell, type OperatorContext } from './shell';
+
+const listed: Record<JobKind['table'], readonly string[]> = {
   models: ['id', 'owner', 'type', 'status', 'progress', 'photoCount', 'attempt', 'failureCode', 'createdAt'],
   generations: [
-    'id',
-    'owner',
-    'status',
-    'progress',
-    'wanted',
-    'stored',
-    'attempt',
-    'failureCode',
-    'createdAt',
+    ...['id', 'owner', 'status', 'progress', 'wanted', 'stored', 'attempt', 'failureCode', 'createdAt'],
   ],
 };
 
 /** `likeness models …` and `likeness generations …`: lists jobs and their paid calls. */
-export function jobsCommand(shell: Shell, table: JobTable): Command {
+export function jobsCommand(shell: Shell, kind: JobKind): Command {
+  const { table } = kind;
   const jobs = new Command(table).description(`${table}: list, show`);
   jobs
     .command('list')
@@ -38,7 +41,11 @@ export function jobsCommand(shell: Shell, table: JobTable): Command {
     .option('--limit <number>', 'maximum number of jobs', '50')
     .option('--json', 'print JSON')
     .action((options: JobListOptions) =>
-      withDatabase(shell, (context) => list(shell, context, table, options)),
+      withDatabase(shell, async ({ database }) => {
+        const found = await listJobs(database, kind, options);
+        const rows = found.map((job) => listed[table].map((name) => job[name] ?? null));
+        shell.print(options.json ? jsonOf(found) : tableOf(listed[table], rows));
+      }),
     );
   jobs
     .command('show')
@@ -47,32 +54,12 @@ export function jobsCommand(shell: Shell, table: JobTable): Command {
     .option('--json', 'print JSON')
     .action((id: string, { json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
-        const job = await findJob(database, table, id);
-        const submissions = await submissionsOf(database, table, id);
+        const job = await findJob(database, kind, id);
+        const submissions = await submissionsOf(database, kind, id);
         shell.print(json ? jsonOf({ ...job, submissions }) : describe(job, submissions));
       }),
     );
   return jobs;
-}
-
-async function list(
-  shell: Shell,
-  { database }: OperatorContext,
-  table: JobTable,
-  options: JobListOptions,
-): Promise<void> {
-  const jobs = await listJobs(database, table, options);
-  if (options.json) {
-    shell.print(jsonOf(jobs));
-    return;
-  }
-  const names = columns[table];
-  shell.print(
-    tableOf(
-      names,
-      jobs.map((job) => names.map((name) => job[name] ?? null)),
-    ),
-  );
 }
 
 function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): string {
@@ -94,4 +81,52 @@ function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): stri
     .map((one) => `\n\nAttempt ${one.attempt}, response:\n${printable(one.evidence!)}`);
   const paid = submissions.length > 0 ? calls : 'No paid calls.';
   return `${listOf(job)}\n\n${paid}${evidence.join('')}`;
+}
+
+/** `likeness retry <id>`: retries a failed or uncertain job, which is paid again. */
+export function retryCommand(shell: Shell): Command {
+  return new Command('retry')
+    .description('retry a failed or UNCERTAIN model or generation; this is paid again')
+    .argument('<id>', 'the global id, model_… or generation_…')
+    .action((id: string) => withDatabase(shell, (context) => retry(shell, context, id)));
+}
+
+async function retry(shell: Shell, context: OperatorContext, globalId: string): Promise<void> {
+  const read = readGlobalId(globalId);
+  const kind = jobKinds.find(({ node }) => node === read?.kind);
+  if (!read || !kind) throw new CommandError(`"${globalId}" is not the id of a model or generation.`);
+  const { owner } = await findJob(context.database, kind, globalId);
+  const queued = await makeLifecycles(context)[kind.table].retry(operatorFor(owner as string), read.id);
+  shell.print(`${globalId} is ${queued.status}.`);
+}
+
+/** Creates the gateway's services. Retries count for the owner's quotas but are not limited by them. */
+function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
+  models: JobLifecycle<ModelEntity>;
+  generations: JobLifecycle<GenerationEntity>;
+} {
+  const jobs = new JobRepository(database, wakeups);
+  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
+  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
+  const photos = new JobPhotoService({
+    database,
+    media: new DiskStore(join(dataDir, 'media')),
+    urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
+    checkUrl: (url) => guard.checkUrl(url),
+    // This process does not serve photos.
+    onUnrecordedFetch: () => undefined,
+    retentionMs: config.PHOTO_RETENTION,
+  });
+  const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
+  const parts = {
+    database,
+    jobs,
+    provider: { name: config.UPSTREAM },
+    quotas: new QuotaService({ sql: database, limits, countRunning: countUnfinished(jobKinds) }),
+  };
+  const generations = new GenerationLifecycle(photos);
+  return {
+    generations: new JobLifecycle(parts, generations),
+    models: new JobLifecycle(parts, new ModelLifecycle(photos, generations)),
+  };
 }

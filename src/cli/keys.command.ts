@@ -3,8 +3,14 @@ import type { ApiKeyMetadata } from '../auth/api-key.repository';
 import { readKey, ApiKeyService } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
 import { jsonOf, tableOf } from './printout';
-import { CommandError, operatorFor, readDuration, type Shell } from './shell';
-import { withDatabase, type OperatorContext } from './with-database';
+import {
+  CommandError,
+  operatorFor,
+  readDuration,
+  withDatabase,
+  type Shell,
+  type OperatorContext,
+} from './shell';
 
 interface CreateOptions {
   owner: string;

@@ -1,15 +1,13 @@
 import { Command, CommanderError } from 'commander';
+import { jobKinds } from '../generations/generation.job';
 import { demoCommand } from './demo.command';
-import { jobsCommand } from './jobs.command';
+import { jobsCommand, retryCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
-import { ledgerCommand } from './ledger.command';
-import { migrateCommand } from './migrate.command';
-import { retryCommand } from './retry.command';
 import { sandboxCommand } from './sandbox.command';
-import { schemaCommand } from './schema.command';
+import { migrateCommand, schemaCommand } from './schema.command';
 import type { Shell } from './shell';
 import { statusCommand } from './status.command';
-import { upstreamCommand } from './upstream.command';
+import { ledgerCommand, upstreamCommand } from './upstream.command';
 
 /**
  * Runs a command of the operator's command line.
@@ -20,8 +18,7 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
   const program = new Command('likeness').description('Operator commands for Likeness.');
   const commands = [
     keysCommand(shell),
-    jobsCommand(shell, 'models'),
-    jobsCommand(shell, 'generations'),
+    ...jobKinds.map((kind) => jobsCommand(shell, kind)),
     retryCommand(shell),
     statusCommand(shell),
     ledgerCommand(shell),

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { apiSchema } from '../app/api-schema';
+import { migrate } from '../database/migrate';
 import { printAppSchema } from '../graphql/build-schema';
-import type { Shell } from './shell';
+import { CommandError, type Shell } from './shell';
 
 /** `likeness schema`: writes the GraphQL schema. Needs neither database nor network. */
 export function schemaCommand(shell: Shell): Command {
@@ -17,5 +18,19 @@ export function schemaCommand(shell: Shell): Command {
       }
       await writeFile(out, text);
       shell.remark(`Wrote ${out}.`);
+    });
+}
+
+/** `likeness migrate`: migrates the database for gateways with MIGRATE=false, under a role that may change the schema. */
+export function migrateCommand(shell: Shell): Command {
+  return new Command('migrate')
+    .description('migrate the database at DATABASE_URL to the latest schema')
+    .action(async () => {
+      const { DATABASE_URL: url } = shell.environment;
+      if (!url) {
+        throw new CommandError('Set DATABASE_URL. The gateway migrates the embedded database itself.');
+      }
+      await migrate(url);
+      shell.remark('The database has the latest schema.');
     });
 }

@@ -1,4 +1,14 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readConfig, type Config } from '../config';
+import { createLogger, type Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
+import { createDataSource } from '../database/data-source';
+import { Database } from '../database/database';
+import { checkMigrated, migrate } from '../database/migrate';
+import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
+import { entities } from '../entities';
+import { Wakeups } from '../events/wakeups';
 
 /** The environment of a command. */
 export interface Shell {
@@ -29,4 +39,74 @@ export function readDuration(text: string): number {
   return (
     Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd']
   );
+}
+
+/** The gateway's settings and database for operator commands. The gateway may be stopped. */
+export interface OperatorContext {
+  config: Config;
+  logger: Logger;
+  dataDir: string;
+  database: Database;
+  /** Notifies running gateways of committed changes. */
+  wakeups: Wakeups;
+}
+
+/**
+ * Opens the configured database or the embedded one in DATA_DIR, which is started unless a gateway runs it. Closes it
+ * when `work` has ended.
+ * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup. Read-only commands
+ * must not change the database.
+ */
+export async function withDatabase<Result>(
+  shell: Shell,
+  work: (context: OperatorContext) => Promise<Result>,
+  isFirst = false,
+): Promise<Result> {
+  const config = readConfig(shell.environment);
+  const logger = createLogger('silent');
+  const dataDir = resolve(config.DATA_DIR);
+  const { url, close } = await findDatabase(config, dataDir, isFirst);
+  try {
+    if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
+    return await onDatabase(url, logger, (database, wakeups) =>
+      work({ config, logger, dataDir, database, wakeups }),
+    );
+  } finally {
+    await close();
+  }
+}
+
+async function findDatabase(
+  { DATABASE_URL: url }: Config,
+  dataDir: string,
+  isFirst: boolean,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  if (url !== undefined) return { url, close: () => Promise.resolve() };
+  const dir = join(dataDir, 'postgres');
+  if (!isFirst && !existsSync(dir)) {
+    throw new CommandError(
+      `There is no database in ${dataDir}. Set DATA_DIR or DATABASE_URL as for the gateway.`,
+    );
+  }
+  const server = await startEmbeddedPostgres({ dir, durable: true });
+  return { url: server.url, close: () => server.stop() };
+}
+
+async function onDatabase<Result>(
+  url: string,
+  logger: Logger,
+  work: (database: Database, wakeups: Wakeups) => Promise<Result>,
+): Promise<Result> {
+  const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
+  try {
+    const wakeups = new Wakeups({ url, logger });
+    await wakeups.start();
+    try {
+      return await work(new Database(source), wakeups);
+    } finally {
+      await wakeups.stop();
+    }
+  } finally {
+    await source.destroy();
+  }
 }

@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import { readOverview, type AccountState, type Overview } from '../operator/overview.repository';
 import { jsonOf, listOf, spanOf, tableOf } from './printout';
-import type { Shell } from './shell';
-import { withDatabase } from './with-database';
+import { withDatabase, type Shell } from './shell';
 
 /** `likeness status`: shows jobs, delays and upstream accounts. */
 export function statusCommand(shell: Shell): Command {
