@@ -14,13 +14,12 @@ import type { ModelEntity } from '../models/model.entity';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoUrls } from '../photos/photo-urls';
-
 import { signingSecrets } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
 import { createGuard } from '../upstream/guard';
 import { findJob, listJobs, submissionsOf, type JobFacts, type JobListOptions } from './job.repository';
 import { jsonOf, listOf, printable, tableOf } from './printout';
-import { withDatabase, CommandError, operatorFor, type Shell, type OperatorContext } from './shell';
+import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
 const listed: Record<JobKind['table'], readonly string[]> = {
   models: ['id', 'owner', 'type', 'status', 'progress', 'photoCount', 'attempt', 'failureCode', 'createdAt'],
