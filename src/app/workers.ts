@@ -17,7 +17,7 @@ import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelWork } from '../models/model.work';
 import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
-import { createSchedule, type JobTaskDeps, type PictureTaskDeps } from '../poller/schedule';
+import { createSchedule, type ScheduleDeps } from '../poller/schedule';
 import type { MediaStore } from '../storage/media-store';
 import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
@@ -27,9 +27,6 @@ import type { Metrics } from './metrics';
 
 /** The default grace period in relation to the upstream's time limit for photo fetches: 35 minutes for 30. */
 const graceRatio = 7 / 6;
-
-/** Maximum delay of a due account check, in milliseconds. */
-const maxProbeEveryMs = 5_000;
 
 /** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
@@ -54,21 +51,16 @@ export interface Work {
   replay: () => Promise<void>;
 }
 
+type PictureWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'deletion'>;
+
 /** Creates the background work. */
 export function makeWork(deps: WorkerDeps, features: Features): Work {
   const { config, logger, database } = deps;
   const jobWork = makeJobWork(deps, features, () => poller.wake());
   const { models, generations, settlement } = jobWork;
-  const tasks = createSchedule({
-    ...jobWork,
-    ...makePictureWork(deps, features, () => poller.wake()),
-    database,
-    eventRetentionMs: config.EVENT_RETENTION,
-    auditRetentionMs: config.AUDIT_RETENTION,
-    evidenceRetentionMs: config.EVIDENCE_RETENTION,
-    ledgerRetentionMs: config.LEDGER_RETENTION,
-    erasures: features.erasureWork,
-  });
+  const pictureWork = makePictureWork(deps, features, () => poller.wake());
+  const erasures = features.erasureWork;
+  const tasks = createSchedule({ database, config, ...jobWork, ...pictureWork, erasures });
   const poller: Poller = new Poller(tasks, logger);
   return { poller, replay: () => settlement.replay({ models, generations }) };
 }
@@ -78,7 +70,7 @@ export function makeJobWork(
   deps: WorkerDeps,
   { jobs, jobPhotos }: Features,
   onResume: () => void,
-): JobTaskDeps {
+): Omit<ScheduleDeps, keyof PictureWork | 'database' | 'config' | 'erasures'> {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
   const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
@@ -105,7 +97,6 @@ export function makeJobWork(
   return {
     settlement,
     account,
-    probeEveryMs: Math.min(maxProbeEveryMs, probeIntervalMs),
     models: new ModelWork({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
     generations: new GenerationWork({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
     submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
@@ -131,7 +122,7 @@ export function makePictureWork(
   deps: WorkerDeps,
   { completion, deletion, intake }: Features,
   onPhotoReady: () => void,
-): PictureTaskDeps {
+): PictureWork {
   const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
   const common = { database, downloads, logger, leaseMs: config.LEASE };
   const { resultTtlMs } = provider.facts;
@@ -161,7 +152,6 @@ export function makePictureWork(
       intervalMs: config.MEDIA_CHECK_INTERVAL,
       onDamaged: metrics.damagedPicture,
     }),
-    checksPerMinute: config.MEDIA_CHECKS_PER_MINUTE,
     completion,
     photos: new PhotoWork({
       ...common,

@@ -55,13 +55,18 @@ export const timedOut = failure(
   'If it finishes later, its result is still stored. A retry is charged again.',
 );
 
+/** What to do about a refusal of the account. */
+const accountAdvice = {
+  UPSTREAM_CREDITS: 'Contact the operator; retry after credits have been added.',
+  UPSTREAM_AUTH: 'Contact the operator; retry after the key has been corrected.',
+} as const;
+
 /** The failure that corresponds to a refusal by the upstream. */
 export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): Failure {
   switch (refusal) {
     case 'UPSTREAM_CREDITS':
-      return failure('UPSTREAM_CREDITS', 'Contact the operator; retry after credits have been added.');
     case 'UPSTREAM_AUTH':
-      return failure('UPSTREAM_AUTH', 'Contact the operator; retry after the key has been corrected.');
+      return failure(refusal, accountAdvice[refusal]);
     case 'PHOTO_UNREACHABLE':
       return failure(
         'PHOTO_UNREACHABLE',
@@ -79,21 +84,9 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
 /** The failure of a job whose queue deadline has passed. It was not submitted, so nothing was charged. */
 export function neverSubmittedFailure(pauseReason: PauseReason | null): Failure {
   const detail = 'Not submitted before the queue deadline. Nothing was charged.';
-  switch (pauseReason) {
-    case 'UPSTREAM_CREDITS':
-      return failure(
-        'UPSTREAM_CREDITS',
-        `${detail} Contact the operator; retry after credits have been added.`,
-      );
-    case 'UPSTREAM_AUTH':
-      return failure(
-        'UPSTREAM_AUTH',
-        `${detail} Contact the operator; retry after the key has been corrected.`,
-      );
-    case 'OPERATOR':
-    case null:
-      return failure('UPSTREAM_TIMEOUT', `${detail} Retry.`);
-  }
+  return pauseReason === null || pauseReason === 'OPERATOR'
+    ? failure('UPSTREAM_TIMEOUT', `${detail} Retry.`)
+    : failure(pauseReason, `${detail} ${accountAdvice[pauseReason]}`);
 }
 
 /** The reason that the upstream gave, as a sentence; empty if it gave none. */

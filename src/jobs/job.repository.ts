@@ -262,27 +262,22 @@ export interface OverdueLimits {
 
 const maxOverdue = 100;
 
-/** The ids of jobs whose deadline has passed, at most 100 per state. */
-export async function findOverdue(sql: Sql, kind: JobKind, limits: OverdueLimits): Promise<string[]> {
-  const states = overdueConditions(kind.running).map(
-    (where) => `(SELECT id FROM ${kind.table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxOverdue})`,
-  );
-  const rows = await sql.rows<{ id: string }>(states.join(' UNION ALL '), [limits.provider, limits.marginMs]);
-  return rows.map(({ id }) => id);
-}
-
-/** Locks those of the given jobs that are still overdue and not locked by another process. */
+/** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per state. */
 export function lockOverdue<Row extends JobRow>(
   sql: Sql,
   { entity, table, running }: JobKind<Row>,
   { provider, marginMs }: OverdueLimits,
-  ids: readonly string[],
 ): Promise<ReadJob<Row>[]> {
+  const conditions = overdueConditions(running);
+  const ids = conditions.map(
+    (where) => `(SELECT id FROM ${table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxOverdue})`,
+  );
   return sql.entities<Row, { readAt: Date }>(
     entity,
     `SELECT *, now() AS "readAt" FROM ${table}
-      WHERE id = ANY($3) AND due_at IS NOT NULL AND (${overdueConditions(running).join(' OR ')}) FOR UPDATE SKIP LOCKED`,
-    [provider, marginMs, ids],
+      WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
+        FOR UPDATE SKIP LOCKED`,
+    [provider, marginMs],
   );
 }
 

@@ -1,14 +1,13 @@
 import type { Logger } from '../core/logger';
-import type { Sql, Transactions } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import { failing, failingToWatch } from './job-end';
-import { findOverdue, lockOverdue, type JobRepository, type ReadJob } from './job.repository';
+import { lockOverdue, type JobRepository, type ReadJob } from './job.repository';
 import { closeAttempt } from './submission.repository';
 
 export interface OverdueWorkDeps {
-  database: Transactions;
   jobs: JobRepository;
   /** The configured provider. */
   provider: { readonly name: string };
@@ -39,13 +38,10 @@ export class OverdueWork {
    * @returns the number of changed rows
    */
   async processBatch(steps: JobSteps): Promise<number> {
-    const { database, jobs, provider, marginMs } = this.deps;
-    const { kind } = steps;
+    const { jobs, provider, marginMs } = this.deps;
     const limits = { provider: provider.name, marginMs };
-    const ids = await findOverdue(database, kind, limits);
-    if (ids.length === 0) return 0;
-    const changed = await jobs.change(kind, async (sql) =>
-      this.end(sql, steps, await lockOverdue(sql, kind, limits, ids)),
+    const changed = await jobs.change(steps.kind, async (sql) =>
+      this.end(sql, steps, await lockOverdue(sql, steps.kind, limits)),
     );
     return changed.length;
   }

@@ -12,8 +12,6 @@ export interface PeriodicTask {
   run: (signal: AbortSignal) => Promise<number | StartedBatch>;
   /** The pause after a run that found nothing, in milliseconds. */
   idleMs: number;
-  /** The number of concurrent runs. */
-  concurrency: number;
   /** Whether a wake-up ends the pause. */
   wakeable: boolean;
 }
@@ -39,9 +37,7 @@ export class Poller {
 
   start(): void {
     if (this.loops.length > 0) return;
-    this.loops = this.tasks.flatMap((task) =>
-      Array.from({ length: task.concurrency }, () => this.repeat(task)),
-    );
+    this.loops = this.tasks.map((task) => this.repeat(task));
   }
 
   /** Ends the pauses of all wakeable tasks, because work may be due. */

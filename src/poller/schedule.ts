@@ -1,6 +1,7 @@
 import { pruneAudit } from '../accounts/audit.repository';
 import { pruneKeys } from '../accounts/idempotency.repository';
 import { pruneReservations } from '../accounts/quota.repository';
+import type { Config } from '../config';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
@@ -23,43 +24,36 @@ import { pruneExports } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { PeriodicTask } from './poller';
 
-export interface JobTaskDeps {
+export interface ScheduleDeps {
+  database: Transactions;
+  config: Pick<
+    Config,
+    | 'EVENT_RETENTION'
+    | 'AUDIT_RETENTION'
+    | 'EVIDENCE_RETENTION'
+    | 'LEDGER_RETENTION'
+    | 'MEDIA_CHECKS_PER_MINUTE'
+    | 'ACCOUNT_PROBE_INTERVAL'
+  >;
   settlement: Settlement;
   submission: SubmissionWork;
   polls: PollWork;
   account: UpstreamAccountWork;
-  /** How often a paused account is checked, in milliseconds. */
-  probeEveryMs: number;
   overdue: OverdueWork;
   /** The age at which a paid call without an answer is closed as unanswered, in milliseconds. */
   unansweredMs: number;
   models: ModelWork;
   generations: GenerationWork;
-}
-
-export interface PictureTaskDeps {
   avatars: AvatarWork;
   avatarChecks: AvatarCheckWork;
-  /** How many stored images each process verifies against their hashes per minute. */
-  checksPerMinute: number;
   completion: GenerationCompletion;
   photos: PhotoWork;
   deletion: MediaDeletion;
-}
-
-export interface ScheduleDeps extends JobTaskDeps, PictureTaskDeps {
-  database: Transactions;
   erasures: ErasureWork;
-  /** How long events are kept, in milliseconds. */
-  eventRetentionMs: number;
-  /** How long the audit log is kept, in milliseconds. */
-  auditRetentionMs: number;
-  /** How long ambiguous upstream responses are kept, in milliseconds. */
-  evidenceRetentionMs: number;
-  /** How long the paid calls of deleted jobs are kept, in milliseconds. */
-  ledgerRetentionMs: number;
 }
 
+/** Maximum delay of a due account check, in milliseconds. */
+const maxProbeEveryMs = 5_000;
 /** How long idempotency keys are kept. The API guarantees at least 24 hours. */
 const keyRetentionMs = 48 * 3_600_000;
 const idleMs = 1_000;
@@ -109,27 +103,27 @@ function deletionTasks({ database, deletion, erasures }: ScheduleDeps): Periodic
   ];
 }
 
-function checkTasks(deps: ScheduleDeps): PeriodicTask[] {
-  const checks = Math.ceil((deps.checksPerMinute * sweepMs) / minuteMs);
+function checkTasks({ database, config, account, avatarChecks, completion }: ScheduleDeps): PeriodicTask[] {
+  const checks = Math.ceil((config.MEDIA_CHECKS_PER_MINUTE * sweepMs) / minuteMs);
+  const probeEveryMs = Math.min(maxProbeEveryMs, config.ACCOUNT_PROBE_INTERVAL);
   return [
-    batchTask('close generations', sweepMs, () => deps.completion.sweep(deps.database)),
-    task('check paused account', deps.probeEveryMs, (signal) => deps.account.probe(signal)),
-    task('check stored pictures', sweepMs, (signal) => deps.avatarChecks.processBatch(checks, signal)),
+    batchTask('close generations', sweepMs, () => completion.sweep(database)),
+    task('check paused account', probeEveryMs, (signal) => account.probe(signal)),
+    task('check stored pictures', sweepMs, (signal) => avatarChecks.processBatch(checks, signal)),
   ];
 }
 
-function pruningTasks(deps: ScheduleDeps): PeriodicTask[] {
-  const { database } = deps;
+function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): PeriodicTask[] {
   const prunings: Record<string, () => Promise<unknown>> = {
-    'prune events': () => pruneEvents(database, deps.eventRetentionMs),
+    'prune events': () => pruneEvents(database, config.EVENT_RETENTION),
     'forget keys': () => pruneKeys(database, keyRetentionMs),
     'forget quota reservations': () => pruneReservations(database),
-    'prune audit log': () => pruneAudit(database, deps.auditRetentionMs),
-    'forget evidence': () => forgetEvidence(database, deps.evidenceRetentionMs),
+    'prune audit log': () => pruneAudit(database, config.AUDIT_RETENTION),
+    'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
     'prune photo servers': () => pruneServing(database),
-    'close unanswered calls': () => closeUnanswered(database, deps.unansweredMs),
+    'close unanswered calls': () => closeUnanswered(database, unansweredMs),
     'detach unanswered calls': () => detachUnanswered(database),
-    'prune ledger': () => pruneLedger(database, deps.ledgerRetentionMs),
+    'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => pruneExports(database),
   };
   return Object.entries(prunings).map(([name, prune]) => task(name, minuteMs, prune));
@@ -142,7 +136,7 @@ function batchTask(
   run: PeriodicTask['run'],
   { wakeable = false } = {},
 ): PeriodicTask {
-  return { name, run, idleMs: intervalMs, concurrency: 1, wakeable };
+  return { name, run, idleMs: intervalMs, wakeable };
 }
 
 /** A task that runs once per interval. */

@@ -10,7 +10,7 @@ import { EventFeed } from '../../src/events/feed';
 import { Wakeups } from '../../src/events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { Journal } from '../../src/jobs/journal';
-import type { JobTaskDeps, PictureTaskDeps } from '../../src/poller/schedule';
+import type { ScheduleDeps } from '../../src/poller/schedule';
 import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
@@ -32,7 +32,7 @@ export interface ServiceOptions extends Pick<WorkerDeps, 'database' | 'media' | 
 }
 
 /** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
-export interface Services extends JobTaskDeps, PictureTaskDeps {
+export interface Services extends Omit<ScheduleDeps, 'database' | 'config' | 'erasures'> {
   features: Features;
   journal: Journal;
   signer: UrlSigner;

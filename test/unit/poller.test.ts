@@ -11,7 +11,6 @@ const task = (pass: PeriodicTask['run'], more: Partial<PeriodicTask> = {}): Peri
   name: 'test',
   run: pass,
   idleMs: 60_000,
-  concurrency: 1,
   wakeable: true,
   ...more,
 });
