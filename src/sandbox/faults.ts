@@ -1,93 +1,66 @@
 import { z } from 'zod';
-import type { Outcome } from './jobs';
+import { type Outcome, outcomes } from './jobs';
+
+const submissions = ['train', 'generate', 'instant'] as const;
+const polls = ['model', 'inference'] as const;
 
 /** The operations that a fault can apply to: paid calls, polls, the balance, and the download of a result. */
-export const operations = [
-  'train',
-  'generate',
-  'instant',
-  'model',
-  'inference',
-  'balance',
-  'result',
-] as const;
+export const operations = [...submissions, ...polls, 'balance', 'result'] as const;
 
 /** One of {@link operations}. Polls of instant avatars count as `inference`. */
 export type Operation = (typeof operations)[number];
 
-const common = {
-  on: z.enum(operations),
-  /** The number of calls it applies to. */
-  times: z.int().min(1).max(100_000).default(1),
-  /** Instead of `times`: applies to every call for this many milliseconds. */
-  forMs: z.int().min(1).max(86_400_000).optional(),
-};
-/** Whether a paid call is executed and counted although its response is faulty. */
-const maybeExecuted = z.boolean().optional();
-const anywhere = <K extends string>(...kinds: [K, ...K[]]) =>
-  z.strictObject({ ...common, kind: z.enum(kinds) });
+/** Whether an operation is a paid call. */
+export function isPaid(operation: Operation): boolean {
+  return submissions.some((one) => one === operation);
+}
 
-const faultSchema = z
-  .union([
-    z.strictObject({
-      ...common,
-      kind: z.literal('status'),
-      status: z.int().min(200).max(599),
-      headers: z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\x20-\x7e]*$/)).default({}),
-      body: z.union([z.string(), z.record(z.string(), z.unknown())]).default(''),
-      executed: maybeExecuted,
-    }),
-    z.strictObject({
-      ...common,
-      kind: z.literal('redirect'),
-      location: z.string().regex(/^[\x21-\x7e]+$/),
-      executed: maybeExecuted,
-    }),
-    z.strictObject({ ...common, kind: z.literal('slow'), everyMs: z.int().min(1).max(60_000).default(500) }),
-    z.strictObject({
-      ...common,
-      kind: z.literal('unknown-status'),
-      word: z.string().default('RECALIBRATING'),
-    }),
-    z.strictObject({ ...common, kind: z.literal('nested'), word: z.string().default('success') }),
-    z.strictObject({
-      ...common,
-      kind: z.enum(['hang', 'malformed', 'empty', 'html', 'huge', 'gzip-bomb']),
-      executed: maybeExecuted,
-    }),
-    anywhere('reset-before', 'reset-after', 'truncated'),
-    anywhere('no-id', 'duplicate-id'),
-    anywhere('status-back'),
-    anywhere('failed', 'image-not-valid', 'never-done'),
-    anywhere('fewer-results', 'no-results', 'long-url'),
-    anywhere('not-an-image', 'expired'),
-  ])
-  .superRefine((fault, context) => {
-    const allowed = allowedOperations[fault.kind];
-    if (!allowed || allowed.includes(fault.on)) return;
-    context.addIssue({
-      code: 'custom',
-      path: ['on'],
-      message: `${fault.kind} applies only to ${allowed.join(', ')}`,
+/** Faults with the same options, and the operations that they apply to. */
+const faults = <K extends string, O extends z.ZodRawShape>(
+  allowed: readonly Operation[],
+  kinds: readonly [K, ...K[]],
+  options: O,
+) =>
+  z
+    .strictObject({
+      kind: z.enum(kinds),
+      on: z.enum(operations),
+      /** The number of calls it applies to. */
+      times: z.int().min(1).max(100_000).default(1),
+      /** Instead of `times`: applies to every call for this many milliseconds. */
+      forMs: z.int().min(1).max(86_400_000).optional(),
+      ...options,
+    })
+    .superRefine((fault, context) => {
+      const { kind, on } = fault as unknown as { kind: K; on: Operation };
+      if (allowed.includes(on)) return;
+      const message = `${kind} applies only to ${allowed.join(', ')}`;
+      context.addIssue({ code: 'custom', path: ['on'], message });
     });
-  });
 
-/** The operations of kinds that do not apply to all of them. */
-const allowedOperations: Partial<Record<string, readonly Operation[]>> = {
-  'unknown-status': ['model', 'inference'],
-  'status-back': ['model', 'inference'],
-  nested: ['train', 'generate', 'instant', 'model', 'inference'],
-  'no-id': ['train', 'generate', 'instant'],
-  'duplicate-id': ['train', 'generate', 'instant'],
-  failed: ['train', 'generate', 'instant', 'model', 'inference'],
-  'image-not-valid': ['train', 'generate', 'instant', 'model', 'inference'],
-  'never-done': ['train', 'generate', 'instant', 'model', 'inference'],
-  'fewer-results': ['generate', 'instant', 'inference'],
-  'no-results': ['generate', 'instant', 'inference'],
-  'long-url': ['inference'],
-  'not-an-image': ['result'],
-  expired: ['result'],
-};
+/** Whether a paid call is executed and counted although its response is faulty. */
+const executed = z.boolean().optional();
+
+const faultSchema = z.union([
+  faults(operations, ['status'], {
+    status: z.int().min(200).max(599),
+    headers: z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\x20-\x7e]*$/)).default({}),
+    body: z.union([z.string(), z.record(z.string(), z.unknown())]).default(''),
+    executed,
+  }),
+  faults(operations, ['redirect'], { location: z.string().regex(/^[\x21-\x7e]+$/), executed }),
+  faults(operations, ['slow'], { everyMs: z.int().min(1).max(60_000).default(500) }),
+  faults(polls, ['unknown-status'], { word: z.string().default('RECALIBRATING') }),
+  faults([...submissions, ...polls], ['nested'], { word: z.string().default('success') }),
+  faults(operations, ['hang', 'malformed', 'empty', 'html', 'huge', 'gzip-bomb'], { executed }),
+  faults(operations, ['reset-before', 'reset-after', 'truncated'], {}),
+  faults(submissions, ['no-id', 'duplicate-id'], {}),
+  faults(polls, ['status-back'], {}),
+  faults([...submissions, ...polls], ['failed', 'image-not-valid', 'never-done'], {}),
+  faults(['generate', 'instant', 'inference'], ['fewer-results', 'no-results'], {}),
+  faults(['inference'], ['long-url'], {}),
+  faults(['result'], ['not-an-image', 'expired'], {}),
+]);
 
 /** A fault as requested in code or in the body of `POST /sandbox/faults`. */
 export type SandboxFault = z.input<typeof faultSchema>;
@@ -119,16 +92,7 @@ export function executes(fault: Fault): boolean {
 
 /** The outcome of a job that was submitted with this fault. */
 export function outcomeOf(fault: Fault | undefined): Outcome {
-  switch (fault?.kind) {
-    case 'failed':
-    case 'image-not-valid':
-    case 'never-done':
-    case 'fewer-results':
-    case 'no-results':
-      return fault.kind;
-    default:
-      return 'done';
-  }
+  return outcomes.find((outcome) => outcome === fault?.kind) ?? 'done';
 }
 
 /** The maximum number of pending faults. */

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** How a job ends. Outcomes other than `done` result from faults, and `image-not-valid` also from invalid photos. */
 export const outcomes = [
   'done',
@@ -11,42 +13,42 @@ export const outcomes = [
 /** One of {@link outcomes}. */
 export type Outcome = (typeof outcomes)[number];
 
-/** Start and end of a job in Unix milliseconds. Jobs progress with the wall clock, also while the sandbox is stopped. */
-export interface Times {
-  readonly startedAtMs: number;
-  readonly doneAtMs: number;
-}
+/** What trainings and generations have, in the saved state. */
+const job = {
+  id: z.string(),
+  outcome: z.enum(outcomes),
+  /** Names of the reduced photos from which avatars are made; empty for a generation from a model. */
+  pictures: z.array(z.string()),
+  /** Unix milliseconds. Jobs progress with the wall clock, also while the sandbox is stopped. */
+  startedAtMs: z.number(),
+  doneAtMs: z.number(),
+};
+
+/** A training, as it is saved. */
+export const modelSchema = z.object(job);
 
 /** A training. */
-export interface Model extends Times {
-  readonly id: string;
-  readonly outcome: Outcome;
-  /** Names of the reduced photos from which avatars are made. */
-  readonly pictures: readonly string[];
-}
+export type Model = z.infer<typeof modelSchema>;
+
+/** A generation, as it is saved. */
+export const generationSchema = z.object({
+  ...job,
+  /** Null for a generation from one photo, which has its own picture. */
+  modelId: z.string().nullable(),
+  /** A random part of the results' URLs. */
+  token: z.string(),
+  /** One entry per avatar, in the order of the prompts. */
+  avatars: z.array(z.object({ style: z.string(), prompt: z.string() })),
+  /** Pixels of a side. */
+  size: z.number(),
+  expiresAtMs: z.number(),
+});
 
 /** A generation, from a model or from one photo. */
-export interface Generation extends Times {
-  readonly id: string;
-  /** Null for a generation from one photo, which has its own picture. */
-  readonly modelId: string | null;
-  readonly outcome: Outcome;
-  readonly pictures: readonly string[];
-  /** A random part of the results' URLs. */
-  readonly token: string;
-  /** One entry per avatar, in the order of the prompts. */
-  readonly avatars: readonly { readonly style: string; readonly prompt: string }[];
-  /** Pixels of a side. */
-  readonly size: number;
-  readonly expiresAtMs: number;
-}
+export type Generation = z.infer<typeof generationSchema>;
 
 /** Durations at the speed of the sandbox. */
-export interface Tempo {
-  readonly trainingMs: number;
-  readonly generationMs: number;
-  readonly resultTtlMs: number;
-}
+export type Tempo = ReturnType<typeof tempoOf>;
 
 const minuteMs = 60_000;
 
@@ -54,7 +56,11 @@ const minuteMs = 60_000;
  * Picsart's durations divided by the speed of the sandbox. According to Picsart's guide a training takes 20 minutes and
  * results are available for 48 hours. The duration of a generation is not documented; one minute is assumed.
  */
-export function tempoOf(speed: number): Tempo {
+export function tempoOf(speed: number): {
+  trainingMs: number;
+  generationMs: number;
+  resultTtlMs: number;
+} {
   return {
     trainingMs: (20 * minuteMs) / speed,
     generationMs: minuteMs / speed,
@@ -73,7 +79,7 @@ const queuedPart = 0.1;
 
 /** The status at a time: ACCEPTED, then IN_PROGRESS, then the final status, as with the real service. */
 export function statusAt(
-  { startedAtMs, doneAtMs, outcome }: Times & { outcome: Outcome },
+  { startedAtMs, doneAtMs, outcome }: Pick<Model, 'startedAtMs' | 'doneAtMs' | 'outcome'>,
   nowMs: number,
 ): Status {
   const part = (nowMs - startedAtMs) / Math.max(1, doneAtMs - startedAtMs);

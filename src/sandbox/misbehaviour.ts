@@ -1,9 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import type { Fault } from './faults';
-import type { Reply } from './replies';
-
-type Headers = Readonly<Record<string, string>>;
+import { type Fault, isPaid } from './faults';
+import { begin, type Headers, type Reply, send } from './replies';
 
 /** The size of an oversized body. */
 const hugeBytes = 200_000_000;
@@ -13,18 +11,6 @@ const bombBytes = 100_000_000;
 
 /** Created at its first use. */
 let bomb: Buffer | undefined;
-
-/** Sends a reply without faults. */
-export function send(response: ServerResponse, reply: Reply, headers: Headers): void {
-  const bytes = bytesOf(reply);
-  response.writeHead(reply.status, {
-    ...headers,
-    ...typeOf(reply),
-    ...reply.headers,
-    'content-length': bytes.length,
-  });
-  response.end(bytes);
-}
 
 /**
  * Sends a reply as changed by the fault, a different response, or nothing.
@@ -38,65 +24,55 @@ export function misbehave(
   headers: Headers,
   duplicateId: string | undefined,
 ): void {
-  if (breakConnection(response, fault)) return;
-  if (sendUnrelated(response, fault, headers)) return;
-  const original = reply ?? { status: 202, body: {} };
-  if (fault.kind === 'truncated') sendHalf(response, original, headers);
-  else if (fault.kind === 'slow') drip(response, original, headers, fault.everyMs);
-  else send(response, original.status < 300 ? altered(fault, original, duplicateId) : original, headers);
-}
-
-/** Faults without a response. */
-function breakConnection(response: ServerResponse, fault: Fault): boolean {
-  if (fault.kind === 'reset-before' || fault.kind === 'reset-after') response.socket?.resetAndDestroy();
-  else if (fault.kind !== 'hang') return false;
-  return true;
-}
-
-/** Faults whose response does not depend on the call. */
-function sendUnrelated(response: ServerResponse, fault: Fault, headers: Headers): boolean {
-  const json = { ...headers, 'content-type': 'application/json' };
+  const original = unrelatedReply(fault) ?? reply ?? { status: 202, body: {} };
   switch (fault.kind) {
-    case 'status':
-      send(response, { status: fault.status, body: asBody(fault.body), headers: fault.headers }, headers);
-      return true;
+    case 'reset-before':
+    case 'reset-after':
+      response.socket?.resetAndDestroy();
+      break;
+    case 'hang':
+      break;
+    case 'huge':
+      flood(response.writeHead(200, { ...headers, 'content-type': 'application/json' }));
+      break;
+    case 'truncated':
+      sendHalf(response, original, headers);
+      break;
+    case 'slow':
+      drip(response, original, headers, fault.everyMs);
+      break;
+    default:
+      send(response, original.status < 300 ? altered(fault, original, duplicateId) : original, headers);
+  }
+}
+
+/** A reply that does not depend on the call; null for other faults. */
+function unrelatedReply(fault: Fault): Reply | null {
+  const json = { 'content-type': 'application/json' };
+  switch (fault.kind) {
+    case 'status': {
+      const { status, body, headers } = fault;
+      return { status, body: typeof body === 'string' ? Buffer.from(body) : body, headers };
+    }
     case 'redirect':
-      response.writeHead(307, { ...headers, location: fault.location }).end();
-      return true;
-    case 'html':
-      response
-        .writeHead(200, { ...headers, 'content-type': 'text/html' })
-        .end('<!doctype html><title>Please log in</title>');
-      return true;
+      return { status: 307, body: Buffer.alloc(0), headers: { location: fault.location } };
+    case 'html': {
+      const body = Buffer.from('<!doctype html><title>Please log in</title>');
+      return { status: 200, body, headers: { 'content-type': 'text/html' } };
+    }
     case 'empty':
-      response.writeHead(200, { ...json, 'content-length': 0 }).end();
-      return true;
+      return { status: 200, body: Buffer.alloc(0), headers: json };
     case 'malformed':
-      response.writeHead(200, json).end('{"status": "DONE", "data": [');
-      return true;
+      return { status: 200, body: Buffer.from('{"status": "DONE", "data": ['), headers: json };
     case 'gzip-bomb':
       bomb ??= gzipSync(Buffer.alloc(bombBytes, ' '));
-      response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(bomb);
-      return true;
-    case 'huge':
-      flood(response.writeHead(200, json));
-      return true;
+      return { status: 200, body: bomb, headers: { ...json, 'content-encoding': 'gzip' } };
     case 'not-an-image':
-      send(
-        response,
-        { status: 200, body: Buffer.from('not a picture'), headers: { 'content-type': 'image/jpeg' } },
-        headers,
-      );
-      return true;
+      return { status: 200, body: Buffer.from('not a picture'), headers: { 'content-type': 'image/jpeg' } };
     case 'expired':
-      send(
-        response,
-        { status: 404, body: { detail: 'The picture does not exist or has expired.' } },
-        headers,
-      );
-      return true;
+      return { status: 404, body: { detail: 'The picture does not exist or has expired.' } };
     default:
-      return false;
+      return null;
   }
 }
 
@@ -115,7 +91,7 @@ function altered(fault: Fault, reply: Reply, duplicateId: string | undefined): R
       return { ...reply, body: nested(fault.word, body) };
     case 'status-back':
     case 'never-done':
-      return isSubmission(fault)
+      return isPaid(fault.on)
         ? reply
         : { ...reply, body: { ...body, status: 'IN_PROGRESS', progress: 10, data: undefined } };
     default:
@@ -131,7 +107,7 @@ function nested(envelopeStatus: string, { data, ...body }: Record<string, unknow
 
 /** The fields that a fault changes in the reply to a poll. Replies to submissions stay unchanged. */
 function ending(fault: Fault, body: Record<string, unknown>): object {
-  if (isSubmission(fault)) return {};
+  if (isPaid(fault.on)) return {};
   switch (fault.kind) {
     case 'failed':
       return { status: 'FAILED', message: 'The job failed because of a configured fault.', data: undefined };
@@ -153,24 +129,18 @@ function withLongUrl(result: { url: string }, index: number): object {
   return index === 0 ? { ...result, url: `${result.url}?${'x'.repeat(4_096)}` } : result;
 }
 
-function isSubmission({ on }: Fault): boolean {
-  return on === 'train' || on === 'generate' || on === 'instant';
-}
-
 function idNameOf(body: Record<string, unknown>): string {
   return 'model_id' in body ? 'model_id' : 'inference_id';
 }
 
 function sendHalf(response: ServerResponse, reply: Reply, headers: Headers): void {
-  const bytes = bytesOf(reply);
-  response.writeHead(reply.status, { ...headers, ...typeOf(reply), 'content-length': bytes.length });
+  const bytes = begin(response, reply, headers);
   response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
 }
 
 /** Sends one byte at a time, so that idle timeouts do not fire. */
 function drip(response: ServerResponse, reply: Reply, headers: Headers, everyMs: number): void {
-  const bytes = bytesOf(reply);
-  response.writeHead(reply.status, { ...headers, ...typeOf(reply), 'content-length': bytes.length });
+  const bytes = begin(response, reply, headers);
   response.flushHeaders();
   let sent = 0;
   const timer = setInterval(() => {
@@ -195,19 +165,4 @@ function flood(response: ServerResponse): void {
   };
   response.on('drain', more);
   more();
-}
-
-function bytesOf({ body }: Reply): Buffer {
-  return Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-}
-
-function typeOf(reply: Reply): Headers {
-  return {
-    'content-type': Buffer.isBuffer(reply.body) ? 'application/octet-stream' : 'application/json',
-    ...reply.headers,
-  };
-}
-
-function asBody(body: string | Record<string, unknown>): object | Buffer {
-  return typeof body === 'string' ? Buffer.from(body) : body;
 }

@@ -1,75 +1,56 @@
 import type { IncomingMessage } from 'node:http';
-import type { Operation } from './faults';
+import { isPaid, type Operation } from './faults';
 import { Refusal, type Reply } from './replies';
 import type { FaultEffect, SandboxService } from './service';
 
 /** The maximum size of a request body. */
 const maxBodyBytes = 256_000;
 
+/** A request of an operation. */
+export interface Call {
+  /** The groups of the route's pattern. */
+  readonly ids: readonly string[];
+  /** The parsed body of a POST. */
+  readonly body: unknown;
+  /** The origin of the results' URLs. */
+  readonly origin: string;
+  readonly effect: FaultEffect;
+}
+
 /** An operation at a path. */
 export interface Route {
   readonly operation: Operation;
   readonly method: 'GET' | 'POST';
   readonly pattern: RegExp;
-  /** @param ids - the groups of the pattern */
-  readonly run: (
-    service: SandboxService,
-    request: IncomingMessage,
-    ids: readonly string[],
-    effect: FaultEffect,
-  ) => Reply | Promise<Reply>;
+  readonly run: (service: SandboxService, call: Call) => Reply | Promise<Reply>;
 }
+
+const route = (operation: Operation, pattern: RegExp, run: Route['run']): Route => {
+  return { operation, method: isPaid(operation) ? 'POST' : 'GET', pattern, run };
+};
 
 /** Picsart's avatar operations, the balance, and result pictures, which need no key. */
 const routes: readonly Route[] = [
-  {
-    operation: 'train',
-    method: 'POST',
-    pattern: /^\/v1\/avatars\/models$/,
-    run: async (service, request, _, effect) => service.train(await readJson(request), effect),
-  },
-  {
-    operation: 'model',
-    method: 'GET',
-    pattern: /^\/v1\/avatars\/models\/([^/]+)$/,
-    run: (service, _, [id = '']) => service.model(id),
-  },
-  {
-    operation: 'generate',
-    method: 'POST',
-    pattern: /^\/v1\/avatars\/models\/([^/]+)\/inferences$/,
-    run: async (service, request, [id = ''], effect) => service.generate(id, await readJson(request), effect),
-  },
-  {
-    operation: 'inference',
-    method: 'GET',
-    pattern: /^\/v1\/avatars\/models\/([^/]+)\/inferences\/([^/]+)$/,
-    run: (service, request, [modelId = '', id = '']) => service.inference(modelId, id, originOf(request)),
-  },
-  {
-    operation: 'instant',
-    method: 'POST',
-    pattern: /^\/v1\/avatars\/instant$/,
-    run: async (service, request, _, effect) => service.instant(await readJson(request), effect),
-  },
-  {
-    operation: 'inference',
-    method: 'GET',
-    pattern: /^\/v1\/avatars\/instant\/([^/]+)$/,
-    run: (service, request, [id = '']) => service.inference(null, id, originOf(request)),
-  },
-  {
-    operation: 'balance',
-    method: 'GET',
-    pattern: /^\/v1\/balance$/,
-    run: (service) => service.balance(),
-  },
-  {
-    operation: 'result',
-    method: 'GET',
-    pattern: /^\/results\/([\w-]+)\/(\d{1,4})\.jpg$/,
-    run: (service, _, [token = '', index = '']) => service.result(token, Number(index)),
-  },
+  route('train', /^\/v1\/avatars\/models$/, (service, { body, effect }) => service.train(body, effect)),
+  route('model', /^\/v1\/avatars\/models\/([^/]+)$/, (service, { ids: [id = ''] }) => service.model(id)),
+  route(
+    'generate',
+    /^\/v1\/avatars\/models\/([^/]+)\/inferences$/,
+    (service, { ids: [id = ''], body, effect }) => service.generate(id, body, effect),
+  ),
+  route(
+    'inference',
+    /^\/v1\/avatars\/models\/([^/]+)\/inferences\/([^/]+)$/,
+    (service, { ids: [modelId = '', id = ''], origin }) => service.inference(modelId, id, origin),
+  ),
+  route('instant', /^\/v1\/avatars\/instant$/, (service, { body, effect }) => service.instant(body, effect)),
+  route('inference', /^\/v1\/avatars\/instant\/([^/]+)$/, (service, { ids: [id = ''], origin }) =>
+    service.inference(null, id, origin),
+  ),
+  route('balance', /^\/v1\/balance$/, (service) => service.balance()),
+  route('result', /^\/results\/([\w-]+)\/(\d{1,4})\.jpg$/, (service, { ids: [token = '', index = ''] }) =>
+    service.result(token, Number(index)),
+  ),
 ];
 
 /**
@@ -77,11 +58,11 @@ const routes: readonly Route[] = [
  * @throws Refusal 404 or 405
  */
 export function routeOf(path: string, method: string | undefined): { route: Route; ids: readonly string[] } {
-  for (const route of routes) {
-    const match = route.pattern.exec(path);
+  for (const candidate of routes) {
+    const match = candidate.pattern.exec(path);
     if (!match) continue;
-    allow(method, route.method);
-    return { route, ids: match.slice(1) };
+    allow(method, candidate.method);
+    return { route: candidate, ids: match.slice(1) };
   }
   throw new Refusal(404, 'Not found.');
 }
@@ -116,7 +97,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /** Result URLs use the host name of the request, since the sandbox may be reachable under several names. */
-function originOf(request: IncomingMessage): string {
+export function originOf(request: IncomingMessage): string {
   const host = request.headers.host ?? '';
   const { localAddress = '127.0.0.1', localPort = 80 } = request.socket;
   return /^[\w.:[\]-]+$/.test(host) ? `http://${host}` : `http://${localAddress}:${localPort}`;

@@ -1,11 +1,20 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../core/logger';
-import { executes, FaultError, type FaultQueue, type Operation, outcomeOf, parseFault } from './faults';
-import { misbehave, send } from './misbehaviour';
-import { Refusal, type Reply } from './replies';
-import { allow, readJson, routeOf } from './routes';
-import type { SandboxService } from './service';
+import {
+  executes,
+  FaultError,
+  type FaultQueue,
+  isPaid,
+  type Operation,
+  operations,
+  outcomeOf,
+  parseFault,
+} from './faults';
+import { misbehave } from './misbehaviour';
+import { Refusal, type Reply, send } from './replies';
+import { allow, originOf, readJson, type Route, routeOf } from './routes';
+import type { FaultEffect, SandboxService } from './service';
 import type { SandboxCounts, SandboxStore } from './store';
 
 /** Executed paid calls, and calls received since the start. */
@@ -27,15 +36,10 @@ export interface ServerDeps {
 
 /** Handles HTTP requests: authentication, rate limit, routing, and faults. */
 export class SandboxServer {
-  private readonly calls = {
-    train: 0,
-    generate: 0,
-    instant: 0,
-    model: 0,
-    inference: 0,
-    balance: 0,
-    result: 0,
-  };
+  private readonly calls = Object.fromEntries(operations.map((operation) => [operation, 0])) as Record<
+    Operation,
+    number
+  >;
   private limited = 0;
 
   constructor(private readonly deps: ServerDeps) {}
@@ -83,18 +87,22 @@ export class SandboxServer {
       disconnected.abort();
     });
     const effect = { outcome: outcomeOf(fault), signal: disconnected.signal };
-    const isSkipped = fault !== undefined && route.method === 'POST' && !executes(fault);
-    const reply = isSkipped
-      ? null
-      : await this.replyOf(() => route.run(this.deps.service, request, ids, effect));
+    const isSkipped = fault !== undefined && isPaid(route.operation) && !executes(fault);
+    const reply = isSkipped ? null : await this.replyOf(route, request, ids, effect);
     headers['X-Picsart-Credit-Available'] = String(this.deps.store.credits);
     if (fault) misbehave(response, fault, reply, headers, earlierId);
     else if (reply) send(response, reply, headers);
   }
 
-  private async replyOf(run: () => Reply | Promise<Reply>): Promise<Reply> {
+  private async replyOf(
+    route: Route,
+    request: IncomingMessage,
+    ids: readonly string[],
+    effect: FaultEffect,
+  ): Promise<Reply> {
     try {
-      return await run();
+      const body = isPaid(route.operation) ? await readJson(request) : null;
+      return await route.run(this.deps.service, { ids, body, origin: originOf(request), effect });
     } catch (error) {
       return this.refusalOf(error).reply;
     }

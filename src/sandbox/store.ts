@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Generation, type Model, outcomes } from './jobs';
+import { type Generation, generationSchema, type Model, modelSchema } from './jobs';
 
 /** Executed paid calls, also of earlier runs with the same folder. A paid service would charge for these. */
 export interface SandboxCounts {
@@ -17,27 +17,9 @@ export interface SandboxCounts {
 const maxModels = 1_000;
 const maxGenerations = 5_000;
 
-const times = { startedAtMs: z.number(), doneAtMs: z.number() };
-const model = z.object({
-  id: z.string(),
-  outcome: z.enum(outcomes),
-  pictures: z.array(z.string()),
-  ...times,
-});
-const generation = z.object({
-  id: z.string(),
-  modelId: z.string().nullable(),
-  outcome: z.enum(outcomes),
-  pictures: z.array(z.string()),
-  token: z.string(),
-  avatars: z.array(z.object({ style: z.string(), prompt: z.string() })),
-  size: z.number(),
-  expiresAtMs: z.number(),
-  ...times,
-});
 const stateSchema = z.object({
-  models: z.array(model),
-  generations: z.array(generation),
+  models: z.array(modelSchema),
+  generations: z.array(generationSchema),
   counts: z.object({ trainings: z.number(), generations: z.number(), instants: z.number() }),
   credits: z.number(),
 });
