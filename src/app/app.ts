@@ -59,11 +59,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   );
 
   const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
-  const { media, spool } = await openMedia(dataDir);
-  const imageProcessor = new ImageProcessor(createImageSemaphore(availableParallelism(), config.MAX_UPLOADS));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
-  const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
-  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const metrics = createMetrics(database, logger);
   const access = createAuth({ config, logger, database, wakeups });
   shutdown.onStop(() => access.stop());
@@ -73,14 +69,14 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     config,
     logger,
     database,
-    media,
-    imageProcessor,
-    spool,
+    media: new DiskStore(join(dataDir, 'media')),
+    spool: await UploadSpool.open(join(dataDir, 'uploads')),
+    imageProcessor: new ImageProcessor(createImageSemaphore(availableParallelism(), config.MAX_UPLOADS)),
     wakeups,
     feed,
     provider,
     guard,
-    signer,
+    signer: new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir)),
     quotas: access.quotas,
     localUrl: () => listening,
     publicUrl: () => config.PUBLIC_URL ?? listening,
@@ -90,7 +86,10 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();
   shutdown.onStop(() => journal.stop());
-  const { poller, replay } = makeWork({ ...deps, downloads, journal, metrics }, features);
+  const { poller, replay } = makeWork(
+    { ...deps, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal, metrics },
+    features,
+  );
   await replay();
 
   const servers = await createHttpServers({ ...deps, features, access, metrics });
@@ -131,11 +130,6 @@ async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Pr
     const why = error instanceof Error ? error.message : 'no response';
     throw new Error(`the database at DATABASE_URL cannot be reached: ${why}`, { cause: error });
   }
-}
-
-async function openMedia(dataDir: string): Promise<{ media: DiskStore; spool: UploadSpool }> {
-  const spool = await UploadSpool.open(join(dataDir, 'uploads'));
-  return { media: new DiskStore(join(dataDir, 'media')), spool };
 }
 
 async function openEvents(

@@ -6,8 +6,6 @@ import { RateLimiter } from '../auth/rate-limiter';
 import { Revocations } from '../auth/revocations';
 import { TokenVerifier } from '../auth/token-verifier';
 import type { Config } from '../config';
-import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { Wakeups } from '../events/wakeups';
 import { jobKinds } from '../generations/generation.job';
@@ -15,11 +13,9 @@ import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
 import { countUnfinished } from '../jobs/job.repository';
 import { HttpExchange } from '../upstream/http-exchange';
+import type { FeatureDeps } from './features';
 
-export interface AuthDeps {
-  config: Config;
-  logger: Logger;
-  database: Transactions;
+export interface AuthDeps extends Pick<FeatureDeps, 'config' | 'logger' | 'database'> {
   wakeups: Pick<Wakeups, 'announce' | 'onTopic'>;
 }
 

@@ -34,14 +34,15 @@ import { PhotoUploadService } from '../photos/photo-upload.service';
 import { PhotoUrls } from '../photos/photo-urls';
 import { PhotoResolver } from '../photos/photo.resolver';
 import { PhotoService } from '../photos/photo.service';
-import type { ErasureWork } from '../privacy/erasure.work';
-import type { ExportService } from '../privacy/export.service';
+import { ErasureService } from '../privacy/erasure.service';
+import { ErasureWork } from '../privacy/erasure.work';
+import { ExportService } from '../privacy/export.service';
+import { PrivacyResolver } from '../privacy/privacy.resolver';
 import { MediaDeletion } from '../storage/media-deletion';
 import type { MediaStore } from '../storage/media-store';
 import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import type { AvatarProvider } from '../upstream/provider';
-import { makePrivacy } from './privacy';
 
 export interface FeatureDeps {
   config: Config;
@@ -93,10 +94,10 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
   const models = new ModelService(jobDeps);
   const modelLifecycle = new ModelLifecycle(jobPhotos, generationLifecycle);
-  const { personResolver, ...privacy } = makePrivacy(deps);
+  const { privacyResolver, ...privacy } = makePrivacy(deps);
   const resolvers = [
     new ViewerResolver(quotas),
-    personResolver,
+    privacyResolver,
     new OperatorResolver(() => readOverview(database)),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),
@@ -150,7 +151,7 @@ function makePhotos({
     uploads: new PhotoUploadService({
       ...{ database, urls, intake, spool },
       maxBytes: maxPhotoBytes,
-      limits: uploadLimits(config),
+      limits: transferLimits(config, config.MAX_UPLOADS, config.MAX_UPLOADS_PER_OWNER),
     }),
     photos: new PhotoService({ database, media, deletion, urls, maxPhotoBytes }),
     jobPhotos: new JobPhotoService({
@@ -160,11 +161,25 @@ function makePhotos({
   };
 }
 
-function uploadLimits(config: Config): TransferLimits {
-  return {
-    maxTransfers: config.MAX_UPLOADS,
-    maxPerOwner: config.MAX_UPLOADS_PER_OWNER,
-    minBytesPerSecond: config.MIN_TRANSFER_RATE,
-    graceMs: config.TRANSFER_GRACE,
-  };
+/** Creates the services for the erasure and export of personal data. */
+function makePrivacy({
+  config,
+  database,
+  media,
+  wakeups: announcer,
+  signer,
+  quotas,
+  publicUrl,
+}: FeatureDeps): Pick<Features, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
+  const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
+  const erasureWork = new ErasureWork({ database, announcer, keepsCounts });
+  const erasures = new ErasureService({ database, announcer, work: erasureWork });
+  const limits = transferLimits(config, config.MAX_EXPORTS, 1);
+  const exports = new ExportService({ database, media, signer, publicUrl, limits });
+  return { erasureWork, exports, privacyResolver: new PrivacyResolver(erasures, exports) };
+}
+
+function transferLimits(config: Config, maxTransfers: number, maxPerOwner: number): TransferLimits {
+  const { MIN_TRANSFER_RATE: minBytesPerSecond, TRANSFER_GRACE: graceMs } = config;
+  return { maxTransfers, maxPerOwner, minBytesPerSecond, graceMs };
 }

@@ -1,12 +1,8 @@
-import type { Config } from '../config';
-import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
 import { AvatarAttempts } from '../generations/avatar-attempt.repository';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
 import { AvatarWork } from '../generations/avatar.work';
 import { GenerationWork } from '../generations/generation.work';
 import { ResultUrls } from '../generations/result-urls';
-import type { ImageProcessor } from '../images/image-processor';
 import { LearnedDurations } from '../jobs/forecast';
 import type { Journal } from '../jobs/journal';
 import { OverdueWork } from '../jobs/overdue.work';
@@ -18,11 +14,9 @@ import { ModelWork } from '../models/model.work';
 import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
 import { createSchedule, type ScheduleDeps } from '../poller/schedule';
-import type { MediaStore } from '../storage/media-store';
 import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
-import type { AvatarProvider } from '../upstream/provider';
-import type { Features } from './features';
+import type { FeatureDeps, Features } from './features';
 import type { Metrics } from './metrics';
 
 /** The default grace period in relation to the upstream's time limit for photo fetches: 35 minutes for 30. */
@@ -31,16 +25,9 @@ const graceRatio = 7 / 6;
 /** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
 
-export interface WorkerDeps {
-  config: Config;
-  logger: Logger;
-  database: Transactions;
-  media: MediaStore;
-  imageProcessor: ImageProcessor;
+export interface WorkerDeps extends FeatureDeps {
   downloads: Pick<Downloads, 'photo' | 'result'>;
-  provider: AvatarProvider;
   journal: Journal;
-  publicUrl: () => string;
   metrics: Metrics;
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Features } from '../../src/app/features';
-import { mediaRoutes } from '../../src/app/media';
+import { fileRoutes } from '../../src/app/http';
 import type { Database } from '../../src/database/database';
 import { purgeDuePhotos } from '../../src/photos/job-photo.repository';
 import { DiskStore } from '../../src/storage/disk-store';
@@ -82,7 +82,7 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
     onWake: () => (wakes += 1),
   });
   const { features, photos: work, deletion, signer, journal } = services;
-  const gateway = await startTinyGateway({ routes: mediaRoutes(features) });
+  const gateway = await startTinyGateway({ routes: fileRoutes(features) });
   return {
     ...{ database, store, signer, deletion },
     intake: features.intake,
