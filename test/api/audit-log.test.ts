@@ -1,16 +1,15 @@
 import { pruneAudit } from '../../src/accounts/audit.repository';
 import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { GraphQLClient } from '../support/graphql-client';
-import { Person } from '../support/person';
 
 /** Photos that are never fetched, since there are no workers. */
 const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
 
-const trained = async (owner: Person, idempotencyKey?: string): Promise<string> =>
+const trained = async (owner: Client, idempotencyKey?: string): Promise<string> =>
   (await owner.train({ photoUrls, idempotencyKey })).id;
 
 describe('the audit log', () => {
@@ -31,7 +30,7 @@ describe('the audit log', () => {
     `mutation { ${mutation}(id: "${id}") { deletedId } }`;
 
   it('records each paid or deleting mutation once, without prompts, names or addresses', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     const modelId = await trained(owner, 'a-key');
     await trained(owner, 'a-key');
     const { id: generationId } = await owner.instant({
@@ -62,7 +61,7 @@ describe('the audit log', () => {
   });
 
   it("records no rejected mutation and none on another owner's data", async () => {
-    const [owner, otherOwner] = [await Person.of(gateway), await Person.of(gateway)];
+    const [owner, otherOwner] = [await Client.of(gateway), await Client.of(gateway)];
     const modelId = await trained(owner);
     await otherOwner.post(remove('deleteModel', modelId));
     await otherOwner.post('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
@@ -82,7 +81,7 @@ describe('the audit log', () => {
   });
 
   it('deletes entries after their retention period', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     await trained(owner);
     await trained(owner);
     await sql.rows(

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Client as Session } from 'pg';
 import { migrate } from '../../src/database/migrate';
-import { creations, jwtSettings } from '../support/client';
+import { creations, jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 
 /** A database after the migrations up to this one, with rows in every table. Made by that version's own programs. */
 const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sql'), 'utf8');
@@ -19,7 +18,7 @@ describe('a database of an earlier version', () => {
 
   beforeAll(async () => {
     gateway = await TestGateway.start(jwtSettings, async (url) => {
-      const client = new Client({ connectionString: url });
+      const client = new Session({ connectionString: url });
       await client.connect();
       const count = async (into: Map<string, number>): Promise<void> => {
         const { rows } = await client.query<{ table: string; rows: number }>(counts);
@@ -62,7 +61,7 @@ describe('a database of an earlier version', () => {
   });
 
   it('returns the model of a mutation that the earlier version executed with the same key and input', async () => {
-    const ana = await Person.of(gateway, 'ana');
+    const ana = await Client.of(gateway, 'ana');
     const { models } = await ana.request<{
       models: { nodes: { id: string; name: string; type: string; photos: { id: string }[] }[] };
     }>('{ models { nodes { id name type photos { id } } } }');
@@ -75,7 +74,7 @@ describe('a database of an earlier version', () => {
   });
 
   it('serves its models, generations and avatars', async () => {
-    const ana = await Person.of(gateway, 'ana');
+    const ana = await Client.of(gateway, 'ana');
     const data = await ana.request(`{
       models { nodes { name status generations { nodes { status avatars { style } } } } }
     }`);

@@ -5,27 +5,26 @@ import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
 import type { JobMove } from '../../src/jobs/job';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.job';
-import { creations, jwtSettings } from '../support/client';
+import { creations, jwtSettings, Client } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import type { HttpResult } from '../support/graphql-client';
-import { Person } from '../support/person';
 
 /** Photos that are never fetched, since there are no workers. */
 const photoUrls = [1, 2, 3, 4, 5].map((n) => `https://photos.example.com/${n}.jpg`);
 
-const requestTraining = (owner: Person, idempotencyKey?: string): Promise<HttpResult> =>
+const requestTraining = (owner: Client, idempotencyKey?: string): Promise<HttpResult> =>
   owner.post(creations.trainModel, { input: { type: 'WOMAN', photoUrls, idempotencyKey } });
 
-const trained = async (owner: Person, idempotencyKey?: string): Promise<string> =>
+const trained = async (owner: Client, idempotencyKey?: string): Promise<string> =>
   (await owner.train({ photoUrls, idempotencyKey })).id;
 
-const requestAvatars = (owner: Person, count: number): Promise<HttpResult> =>
+const requestAvatars = (owner: Client, count: number): Promise<HttpResult> =>
   owner.post(creations.generateInstantAvatars, {
     input: { photoUrl: photoUrls[0], prompt: 'a portrait', count },
   });
 
-const usage = async (owner: Person): Promise<{ trainingsToday: number }> => {
+const usage = async (owner: Client): Promise<{ trainingsToday: number }> => {
   const { viewer } = await owner.request<{ viewer: { usage: { trainingsToday: number } } }>(
     '{ viewer { usage { trainingsToday avatarsToday running } } }',
   );
@@ -70,10 +69,10 @@ describe('quotas', () => {
       [newId(), fromGlobalId('AvatarModel', globalId), outcome, globalId],
     );
   };
-  const trainings = async (owner: Person): Promise<number> => (await usage(owner)).trainingsToday;
+  const trainings = async (owner: Client): Promise<number> => (await usage(owner)).trainingsToday;
 
   it('admit one of fifty concurrent requests when one is left', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     await trained(owner);
     const answers = await Promise.all(Array.from({ length: 50 }, () => requestTraining(owner)));
     const refused = answers.filter(({ errors }) => errors?.[0]?.extensions.code === 'QUOTA_EXCEEDED');
@@ -89,7 +88,7 @@ describe('quotas', () => {
   });
 
   it('return the quota, its use and when it resets', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     await trained(owner);
     await trained(owner);
     const { errors } = await requestTraining(owner);
@@ -113,7 +112,7 @@ describe('quotas', () => {
   });
 
   it('count requested avatars, and admit requests that still fit', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     expect((await requestAvatars(owner, 8)).errors).toBeUndefined();
     expect((await requestAvatars(owner, 4)).errors).toMatchObject([
       { extensions: { quota: 'AVATARS_PER_DAY', limit: 10, used: 8, asked: 4 } },
@@ -123,7 +122,7 @@ describe('quotas', () => {
   });
 
   it('count running jobs of both kinds', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     await trained(owner);
     await requestAvatars(owner, 1);
     await requestAvatars(owner, 1);
@@ -133,13 +132,13 @@ describe('quotas', () => {
   });
 
   it('do not affect other owners', async () => {
-    const [one, other] = [await Person.of(gateway), await Person.of(gateway)];
+    const [one, other] = [await Client.of(gateway), await Client.of(gateway)];
     await trained(one);
     expect(await usage(other)).toEqual({ trainingsToday: 0, avatarsToday: 0, running: 0 });
   });
 
   it('count a repeated request once, and let a rejected idempotency key be reused', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     const ids = await Promise.all([1, 2, 3].map(() => trained(owner, 'same')));
     expect(new Set(ids).size).toBe(1);
     const second = await trained(owner, 'second');
@@ -157,7 +156,7 @@ describe('quotas', () => {
   ])(
     'count a training that failed after a call that was %s as %i, and one that succeeds late as 1',
     async (outcome, left) => {
-      const owner = await Person.of(gateway);
+      const owner = await Client.of(gateway);
       const id = await trained(owner);
       await called(id, outcome);
       await move(id, 'QUEUED', { ...training, providerRef: id });
@@ -169,7 +168,7 @@ describe('quotas', () => {
   );
 
   it('count a retry again', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     const retry = (id: string): Promise<HttpResult> =>
       owner.post('mutation ($id: ID!) { retryModel(id: $id) { model { status } } }', { id });
     const id = await trained(owner);
@@ -201,7 +200,7 @@ describe('quotas', () => {
     'release cancelled or deleted jobs only if they were surely not paid: %s',
     async (_when, outcome, left) => {
       for (const mutation of ['cancelModel', 'deleteModel']) {
-        const owner = await Person.of(gateway);
+        const owner = await Client.of(gateway);
         const id = await trained(owner);
         if (outcome) await called(id, outcome);
         const field = mutation === 'cancelModel' ? 'model { status }' : 'deletedId';
@@ -215,7 +214,7 @@ describe('quotas', () => {
   );
 
   it('of earlier days are deleted', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     await trained(owner);
     await trained(owner);
     await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
@@ -231,7 +230,7 @@ describe('quotas', () => {
   });
 
   it('apply to owners and not to retries by the operator', async () => {
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     const id = await trained(owner);
     await move(id, 'QUEUED', failed);
     await trained(owner);
@@ -246,7 +245,7 @@ describe('quotas', () => {
 describe('without quotas', () => {
   it('counts everything and rejects nothing', async () => {
     const gateway = await TestGateway.start({ ROLE: 'api', ...jwtSettings });
-    const owner = await Person.of(gateway);
+    const owner = await Client.of(gateway);
     for (let time = 0; time < 4; time += 1) await trained(owner);
     const { data } = await owner.post(
       '{ viewer { usage { trainingsToday running } limits { trainingsPerDay avatarsPerDay running } } }',

@@ -1,6 +1,6 @@
 import { DownloadError } from '../../src/upstream/download';
 import { resultDeadlineMs } from '../support/job-process';
-import { answers, fileOf, ResultHarness, type Delivery } from '../support/result-harness';
+import { answers, fileOf, useResultHarness, type Delivery } from '../support/result-harness';
 import { done, failed, isNotFound, timesOut } from '../support/scripted-provider';
 
 const hourMs = 3_600_000;
@@ -12,15 +12,7 @@ const html = fileOf(Buffer.from('<!doctype html><title>Please log in</title>'));
 const tooLarge: Delivery = () => Promise.reject(new DownloadError('TOO_LARGE', 'The picture is too large.'));
 
 describe('a finished picture', () => {
-  let harness: ResultHarness;
-
-  beforeAll(async () => {
-    harness = await ResultHarness.open();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.jobs.stop());
+  const harness = useResultHarness();
 
   it.each<[string, Delivery]>([
     ['500', answers(500)],
@@ -39,11 +31,11 @@ describe('a finished picture', () => {
     }
     expect(waits[0]).toBeLessThan(1_500);
     expect(waits.at(-1)).toBeGreaterThan(60_000);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'STORING' });
+    expect(await harness.row(job)).toMatchObject({ status: 'STORING' });
     expect(await harness.states(job)).toEqual(['PENDING', 'STORED']);
     harness.host.clear();
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
     expect(await harness.eventSequence(job)).toEqual(['STORING', 'AVATAR', 'STORING', 'AVATAR', 'COMPLETED']);
   });
 
@@ -56,7 +48,7 @@ describe('a finished picture', () => {
     expect(harness.asked).toBe(1);
     expect((await harness.avatars(job)).map(({ sourceUrl }) => sourceUrl)).toEqual(fresh);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is retried until its deadline, regardless of the number of failures', async () => {
@@ -72,7 +64,7 @@ describe('a finished picture', () => {
   it('causes no upstream call when the budget is exhausted', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
-    await harness.jobs.database.rows(`UPDATE upstream_accounts SET paused_until = now() + interval '1 h'`);
+    await harness.database.rows(`UPDATE upstream_accounts SET paused_until = now() + interval '1 h'`);
     await harness.tryAgain(3);
     expect(harness.asked).toBe(0);
     expect(await harness.states(job)).toEqual(['PENDING', 'PENDING']);
@@ -82,20 +74,20 @@ describe('a finished picture', () => {
     const job = await harness.finished(...first);
     harness.host.set(first[1]!, breaks);
     await harness.tryAgain();
-    await harness.jobs.age(job, resultDeadlineMs - 60_000);
+    await harness.age(job, resultDeadlineMs - 60_000);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'STORING' });
-    await harness.jobs.age(job, 61_000);
+    expect(await harness.row(job)).toMatchObject({ status: 'STORING' });
+    await harness.age(job, 61_000);
     await harness.tryAgain();
-    const partial = await harness.jobs.row(job);
+    const partial = await harness.row(job);
     expect(partial).toMatchObject({ status: 'PARTIAL', progress: 100, failureCode: null, dueAt: null });
     expect(harness.worker.counted).toEqual(['delayed']);
     expect(await harness.states(job)).toEqual(['STORED', 'DELAYED']);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL' });
     harness.host.clear();
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED', progress: 100 });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED', progress: 100 });
     expect((await harness.eventSequence(job)).slice(-3)).toEqual(['PARTIAL', 'AVATAR', 'COMPLETED']);
   });
 
@@ -106,16 +98,16 @@ describe('a finished picture', () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, delivery);
     await harness.tryAgain();
-    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.age(job, resultDeadlineMs + 1_000);
     await harness.tryAgain();
-    const row = await harness.jobs.row(job);
+    const row = await harness.row(job);
     expect(row).toMatchObject({ status: 'FAILED', failureCode: code, failureRetryable: true, dueAt: null });
     expect(row.failureMessage).toContain('retried until');
     const reservations = (): Promise<{ returned_at: Date | null }[]> =>
-      harness.jobs.database.rows('SELECT returned_at FROM quota_reservations WHERE job_id = $1', [job.id]);
+      harness.database.rows('SELECT returned_at FROM quota_reservations WHERE job_id = $1', [job.id]);
     harness.host.delete(first[0]!);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({
+    expect(await harness.row(job)).toMatchObject({
       status: 'PARTIAL',
       failureCode: null,
       progress: 100,
@@ -123,7 +115,7 @@ describe('a finished picture', () => {
     expect(await reservations()).toEqual([{ returned_at: null }]);
     harness.host.clear();
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
     const after = await harness.eventSequence(job);
     expect(after.slice(after.indexOf('FAILED'))).toEqual([
       'FAILED',
@@ -138,14 +130,14 @@ describe('a finished picture', () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
-    await harness.jobs.age(job, 48 * hourMs + 1_000);
+    await harness.age(job, 48 * hourMs + 1_000);
     harness.host.set(fresh[1]!, answers(404));
     await harness.says(job, done(...fresh));
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['DELAYED', 'DELAYED']);
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['STORED', 'LOST']);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL' });
     expect(harness.worker.counted.filter((what) => what === 'lost')).toHaveLength(1);
   });
 
@@ -153,17 +145,17 @@ describe('a finished picture', () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
-    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.age(job, resultDeadlineMs + 1_000);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ failureCode: 'RESULT_UNREACHABLE' });
-    await harness.jobs.age(job, 48 * hourMs);
+    expect(await harness.row(job)).toMatchObject({ failureCode: 'RESULT_UNREACHABLE' });
+    await harness.age(job, 48 * hourMs);
     await harness.says(job, timesOut());
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['DELAYED', 'DELAYED']);
     await harness.says(job, isNotFound());
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
-    expect(await harness.jobs.row(job)).toMatchObject({
+    expect(await harness.row(job)).toMatchObject({
       status: 'FAILED',
       failureCode: 'RESULT_EXPIRED',
       dueAt: null,
@@ -175,16 +167,16 @@ describe('a finished picture', () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, breaks);
     await harness.says(job, failed());
-    await harness.jobs.age(job, 96 * hourMs + 1_000);
+    await harness.age(job, 96 * hourMs + 1_000);
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
   });
 
   it('is stored after its deadline if the upstream still has it', async () => {
     const job = await harness.finished(...first);
-    await harness.jobs.age(job, 49 * hourMs);
+    await harness.age(job, 49 * hourMs);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('does not count an attempt that the shutdown of a process aborted', async () => {
@@ -196,7 +188,7 @@ describe('a finished picture', () => {
         return Promise.reject(stopping.signal.reason as Error);
       });
     }
-    await harness.untilDue();
+    await harness.untilPicturesDue();
     await harness.worker.storePictures(stopping.signal);
     const rows = await harness.avatars(job);
     expect(rows).toMatchObject([
@@ -205,50 +197,50 @@ describe('a finished picture', () => {
     ]);
     harness.host.clear();
     // Due at once, for any process.
-    await harness.jobs.process().storePictures();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    await harness.process().storePictures();
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is delayed while the media store cannot write, without an upstream failure', async () => {
     const job = await harness.finished(...first);
-    const { media } = harness.jobs;
+    const { media } = harness;
     const put = jest.spyOn(media, 'put').mockRejectedValue(new Error('the disk is full'));
     await harness.tryAgain();
-    await harness.jobs.age(job, 2 * resultDeadlineMs);
+    await harness.age(job, 2 * resultDeadlineMs);
     await harness.tryAgain();
     expect(await harness.avatars(job)).toMatchObject([{ status: 'PENDING', failingSince: null }, {}]);
     expect(harness.asked).toBe(0);
-    const [{ waits }] = (await harness.jobs.database.rows<{ waits: boolean }>(
+    const [{ waits }] = (await harness.database.rows<{ waits: boolean }>(
       `SELECT bool_and(due_at > now() + interval '1.2 s') AS waits FROM avatars`,
     )) as [{ waits: boolean }];
     expect(waits).toBe(true);
     put.mockRestore();
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('is replaced by a retry, which pays for new pictures', async () => {
     const job = await harness.finished(...first);
     for (const url of first) harness.host.set(url, answers(404));
     await harness.tryAgain();
-    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.age(job, resultDeadlineMs + 1_000);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'FAILED' });
-    await harness.jobs.retry(job);
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED' });
+    await harness.retry(job);
     expect(await harness.avatars(job)).toEqual([]);
     harness.host.clear();
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'QUEUED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'QUEUED' });
   });
 
   it('is fetched before pictures that expire later', async () => {
     const [later, sooner] = [await harness.finished(...first), await harness.finished(...fresh)];
-    await harness.jobs.age(sooner, hourMs);
-    await harness.jobs.database.rows(
+    await harness.age(sooner, hourMs);
+    await harness.database.rows(
       `UPDATE avatars SET due_at = now() - interval '1 h' WHERE generation_id = $1`,
       [later.id],
     );
-    await harness.jobs.database.rows(
+    await harness.database.rows(
       `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, source_url, expires_at, due_at)
        SELECT gen_random_uuid(), owner, generation_id, model_id, position + 10 * n, style, source_url, expires_at, due_at
          FROM avatars, generate_series(1, 5) AS n WHERE generation_id = $1`,

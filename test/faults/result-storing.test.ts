@@ -4,24 +4,16 @@ import { avatarKeys } from '../../src/generations/avatar.entity';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { MediaDeletion } from '../../src/storage/media-deletion';
-import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
+import { answers, fileOf, paint, useResultHarness, sha256Of } from '../support/result-harness';
 
 const url = 'https://pictures.example/1';
 
 describe('a picture that is being stored', () => {
-  let harness: ResultHarness;
-
-  beforeAll(async () => {
-    harness = await ResultHarness.open();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.jobs.stop());
+  const harness = useResultHarness();
 
   it('has the bytes of the lease holder when another worker was suspended', async () => {
     const job = await harness.finished(url);
-    const other = harness.jobs.process();
+    const other = harness.process();
     const bytes = await paint('#753');
     harness.worker.pauseAt('result:written', async () => {
       // The lease ends meanwhile, and another worker fetches different bytes.
@@ -39,7 +31,7 @@ describe('a picture that is being stored', () => {
 
   it('is not stored by a worker whose lease has ended, even if no other worker claimed it', async () => {
     const job = await harness.finished(url);
-    harness.worker.pauseAt('result:stored', () => harness.untilDue());
+    harness.worker.pauseAt('result:stored', () => harness.untilPicturesDue());
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['PENDING']);
     await harness.tryAgain();
@@ -49,7 +41,7 @@ describe('a picture that is being stored', () => {
   it('leaves no file when it is deleted meanwhile', async () => {
     const job = await harness.finished(url);
     const [row] = await harness.avatars(job);
-    harness.worker.pauseAt('result:written', () => harness.jobs.delete(job));
+    harness.worker.pauseAt('result:written', () => harness.delete(job));
     await harness.tryAgain();
     expect(await harness.keysOf([row!.id])).toEqual([]);
   });
@@ -62,9 +54,9 @@ describe('a picture that is being stored', () => {
       await harness.tryAgain();
       const [row] = await harness.avatars(job);
       expect(await harness.keysOf([row!.id])).toHaveLength(2);
-      harness.worker = harness.jobs.successor(harness.worker);
+      harness.worker = harness.successor(harness.worker);
       if (end === 'not available') harness.host.set(url, answers(503));
-      if (end === 'deleted') await harness.jobs.delete(job);
+      if (end === 'deleted') await harness.delete(job);
       else await harness.tryAgain();
       const [present] = await harness.avatars(job);
       expect(await harness.keysOf([row!.id])).toEqual(
@@ -76,11 +68,11 @@ describe('a picture that is being stored', () => {
   it('leaves only files that the orphan sweep deletes when a process is killed while it replaces a damaged picture', async () => {
     const job = await harness.finished(url);
     await harness.tryAgain();
-    const { database, media } = harness.jobs;
+    const { database, media } = harness;
     await database.rows('UPDATE avatars SET damaged_at = now(), due_at = now(), source_url = $1', [url]);
     harness.worker.crashAt('result:stored');
     await harness.tryAgain();
-    harness.worker = harness.jobs.successor(harness.worker);
+    harness.worker = harness.successor(harness.worker);
     await harness.tryAgain();
     const [row] = await harness.avatars(job);
     expect(row).toMatchObject({ status: 'STORED', damagedAt: null });
@@ -107,15 +99,15 @@ describe('a picture that is being stored', () => {
   it('is announced to subscribers when the sweep completes its generation', async () => {
     const job = await harness.finished(url);
     await harness.tryAgain();
-    await harness.jobs.database.rows(
+    await harness.database.rows(
       `UPDATE generations SET status = 'STORING', progress = 90, completed_at = NULL, due_at = now() WHERE id = $1`,
       [job.id],
     );
     const announced: Wake[] = [];
     const announcer = { announce: (wake: Wake) => announced.push(wake) };
-    const { database } = harness.jobs;
+    const { database } = harness;
     await new GenerationCompletion(new JobRepository(database, announcer), announcer).sweep(database);
-    expect((await harness.jobs.row(job)).status).not.toBe('STORING');
+    expect((await harness.row(job)).status).not.toBe('STORING');
     expect(announced).toEqual([{ streams: [job.streamId] }]);
   });
 });

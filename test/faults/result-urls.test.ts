@@ -1,7 +1,8 @@
 import { markDamaged } from '../../src/generations/avatar.repository';
 import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
+import type { Job } from '../support/job-harness';
 import { resultDeadlineMs } from '../support/job-process';
-import { answers, fileOf, paint, ResultHarness, sha256Of } from '../support/result-harness';
+import { answers, fileOf, paint, useResultHarness, sha256Of } from '../support/result-harness';
 import { done } from '../support/scripted-provider';
 
 const hourMs = 3_600_000;
@@ -22,18 +23,10 @@ const signed = (name: string, answer: number): UpstreamResult => ({
 const unusable = (name: string): UpstreamResult => ({ ...entry(name, 1), url: null });
 
 describe('the URL of a finished picture', () => {
-  let harness: ResultHarness;
-
-  beforeAll(async () => {
-    harness = await ResultHarness.open();
-  });
-
-  afterEach(() => harness.clear());
-
-  afterAll(() => harness.jobs.stop());
+  const harness = useResultHarness();
 
   /** A finished generation all of whose first URLs answer 404. */
-  const withoutUrls = async (...results: UpstreamResult[]): ReturnType<ResultHarness['finished']> => {
+  const withoutUrls = async (...results: UpstreamResult[]): Promise<Job> => {
     const job = await harness.finished(...results);
     for (const { url } of results) if (url !== null) harness.host.set(url, answers(404));
     return job;
@@ -53,7 +46,7 @@ describe('the URL of a finished picture', () => {
     expect(harness.asked).toBe(1);
     await harness.says(job, done(entry('a', 2), fresh));
     await harness.tryAgain(2);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
     expect(harness.fetched).toEqual([entry('a', 1).url, entry('b', 2).url]);
   });
 
@@ -62,14 +55,14 @@ describe('the URL of a finished picture', () => {
     await harness.tryAgain(8);
     const [, waiting] = await harness.avatars(job);
     expect(waiting!.dueAt!.getTime() - Date.now()).toBeGreaterThan(60_000);
-    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.age(job, resultDeadlineMs + 1_000);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL', failureCode: null });
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL', failureCode: null });
     expect(await harness.states(job)).toEqual(['STORED', 'DELAYED']);
-    await harness.jobs.age(job, 48 * hourMs);
+    await harness.age(job, 48 * hourMs);
     await harness.tryAgain();
     expect(await harness.avatars(job)).toMatchObject([{}, { status: 'LOST', failureCode: 'RESULT_EXPIRED' }]);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'PARTIAL' });
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL' });
   });
 
   it.each<[string, UpstreamResult[]]>([
@@ -90,7 +83,7 @@ describe('the URL of a finished picture', () => {
     expect(await urls(job)).toEqual([entry('a', 1).url, entry('b', 2).url, entry('c', 2).url]);
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['PENDING', 'STORED', 'STORED']);
-    await harness.jobs.age(job, 48 * hourMs + 1_000);
+    await harness.age(job, 48 * hourMs + 1_000);
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['LOST', 'STORED', 'STORED']);
   });
@@ -142,7 +135,7 @@ describe('the URL of a finished picture', () => {
     const job = await withoutUrls(...first);
     await harness.says(job, done(...fresh));
     await harness.tryAgain();
-    await harness.jobs.age(job, 49 * hourMs);
+    await harness.age(job, 49 * hourMs);
     await harness.tryAgain(2);
     expect(await urls(job)).toEqual(first.map(({ url }) => url));
     expect(await harness.states(job)).toEqual(['DELAYED', 'DELAYED']);
@@ -154,7 +147,7 @@ describe('the URL of a finished picture', () => {
   it('is matched by position in a complete answer without ids after one of the pictures was deleted', async () => {
     const job = await withoutUrls(bare('a', 1), bare('b', 1), bare('c', 1));
     const last = `DELETE FROM avatars WHERE generation_id = $1 AND position = 2`;
-    await harness.jobs.database.rows(last, [job.id]);
+    await harness.database.rows(last, [job.id]);
     await harness.says(job, done(bare('b', 2), bare('c', 2)));
     await harness.tryAgain();
     expect(await urls(job)).toEqual([bare('a', 1).url, bare('b', 1).url]);
@@ -190,7 +183,7 @@ describe('the URL of a finished picture', () => {
     expect(await harness.keysOf(ids)).toHaveLength(2);
     await harness.says(job, done(bare('a', 3), bare('b', 3)));
     await harness.tryAgain(3);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('does not store a picture twice when another one was stored from its fresh URL', async () => {
@@ -202,7 +195,7 @@ describe('the URL of a finished picture', () => {
     await harness.says(job, done(bare('b', 2), bare('a', 2)));
     await harness.tryAgain();
     // Not refreshed: its first URL is still the one that is tried.
-    await harness.jobs.database.rows(
+    await harness.database.rows(
       `UPDATE avatars SET source_url = $2, source_url_at = created_at WHERE generation_id = $1 AND position = 0`,
       [job.id, bare('a', 1).url],
     );
@@ -220,7 +213,7 @@ describe('the URL of a finished picture', () => {
     const picture = fileOf(await paint('#357'));
     for (const name of ['a', 'b']) harness.host.set(bare(name, 1).url!, picture);
     await harness.tryAgain();
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('stores equal pictures that the upstream delivered as two, from fresh URLs that are matched by id', async () => {
@@ -229,7 +222,7 @@ describe('the URL of a finished picture', () => {
     for (const name of ['a', 'b']) harness.host.set(entry(name, 2).url!, picture);
     await harness.says(job, done(entry('a', 2), entry('b', 2)));
     await harness.tryAgain(3);
-    expect(await harness.jobs.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('repairs a damaged picture from a fresh URL although another one is equal', async () => {
@@ -241,7 +234,7 @@ describe('the URL of a finished picture', () => {
     }
     await harness.tryAgain();
     const [damaged] = await harness.avatars(job);
-    await markDamaged(harness.jobs.database, damaged!);
+    await markDamaged(harness.database, damaged!);
     await harness.says(job, done(bare('a', 2), bare('b', 2)));
     await harness.tryAgain(3);
     expect(await harness.avatars(job)).toMatchObject([
@@ -261,24 +254,24 @@ describe('the URL of a finished picture', () => {
     const job = await withoutUrls(bare('a', 1), bare('b', 1));
     await harness.says(job, done(bare('a', 1), bare('b', 1)));
     await harness.tryAgain();
-    await harness.jobs.age(job, resultDeadlineMs + 1_000);
+    await harness.age(job, resultDeadlineMs + 1_000);
     await harness.tryAgain();
     const isAsked = new Promise<() => void>((asked) => {
-      jest.spyOn(harness.jobs.provider, 'generation').mockImplementationOnce(async () => {
+      jest.spyOn(harness.provider, 'generation').mockImplementationOnce(async () => {
         await new Promise<void>((release) => {
           asked(release);
         });
         return done(bare('a', 2), bare('b', 2)) as UpstreamState;
       });
     });
-    await harness.untilDue();
+    await harness.untilPicturesDue();
     const fetching = harness.worker.storePictures();
     const release = await isAsked;
-    await harness.jobs.retry(job);
-    const other = harness.jobs.process();
+    await harness.retry(job);
+    const other = harness.process();
     await other.submit('generations');
     await harness.says(job, done(bare('c', 1), bare('d', 1)));
-    await harness.jobs.untilDue(job);
+    await harness.untilDue(job);
     await other.poll('generations');
     release();
     await fetching;
@@ -286,7 +279,7 @@ describe('the URL of a finished picture', () => {
   });
 
   it('ends the pause of an upstream that failed when it is requested by the trial call and answered', async () => {
-    const { database } = harness.jobs;
+    const { database } = harness;
     const job = await withoutUrls(bare('a', 1));
     await database.rows(
       `UPDATE upstream_accounts SET reach_failing_since = now() - interval '1 min', reach_open_until = now() - interval '1 s',

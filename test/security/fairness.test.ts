@@ -1,7 +1,6 @@
 import { createServer, type Server } from 'node:http';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
@@ -29,7 +28,7 @@ describe('photos from URLs that hang', () => {
     await stopped(host);
   });
 
-  const trainFrom = async (person: Person, folder: string, count: number): Promise<string> => {
+  const trainFrom = async (person: Client, folder: string, count: number): Promise<string> => {
     const photoUrls = Array.from({ length: count }, (_, index) => `${base}/${folder}/${index}.jpg`);
     const input = { name: 'Me', type: 'WOMAN', photoUrls };
     const { trainModel } = await person.request<{ trainModel: { model: { id: string } } }>(train, {
@@ -38,7 +37,7 @@ describe('photos from URLs that hang', () => {
     return trainModel.model.id;
   };
 
-  const status = async (person: Person, id: string): Promise<string> =>
+  const status = async (person: Client, id: string): Promise<string> =>
     (
       await person.request<{ model: { status: string } }>('query ($id: ID!) { model(id: $id) { status } }', {
         id,
@@ -49,13 +48,13 @@ describe('photos from URLs that hang', () => {
     ['one owner', ['alice', 'alice']],
     ['two owners', ['carol', 'dave']],
   ])('of two trainings of %s do not delay the training of another owner', async (_, names) => {
-    const slow = await Promise.all(names.map((name) => Person.of(gateway, name)));
+    const slow = await Promise.all(names.map((name) => Client.of(gateway, name)));
     const before = hanging;
     const models = await Promise.all(
       slow.map((person, index) => trainFrom(person, `hangs/${names[0]}/${index}`, 30)),
     );
     await until(() => hanging > before);
-    const bob = await Person.of(gateway, `bob of ${names[0]}`);
+    const bob = await Client.of(gateway, `bob of ${names[0]}`);
     const bobs = await trainFrom(bob, `quick/${names[0]}`, 30);
     await until(async () => (await status(bob, bobs)) === 'READY', 25_000);
     // None of the hanging photos has ended, so the limit is still in use.

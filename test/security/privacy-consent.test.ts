@@ -1,6 +1,5 @@
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 
 const train = `mutation ($input: TrainModelInput!) {
   trainModel(input: $input) { model { id consentVersion consentAt } } }`;
@@ -15,7 +14,7 @@ interface Consented {
 
 describe('consent', () => {
   let gateway: TestGateway;
-  let anna: Person;
+  let anna: Client;
   let photoIds: string[];
 
   const trained = async (consent: object | undefined, rest: object = {}): Promise<Consented> => {
@@ -32,7 +31,7 @@ describe('consent', () => {
   describe('where required', () => {
     beforeAll(async () => {
       gateway = await TestGateway.start({ ...jwtSettings, REQUIRE_CONSENT: '2026-01' });
-      anna = await Person.of(gateway, 'anna');
+      anna = await Client.of(gateway, 'anna');
       photoIds = await anna.upload(5);
     });
     afterAll(() => gateway.stop());
@@ -102,7 +101,7 @@ describe('consent', () => {
   describe('where not required', () => {
     beforeAll(async () => {
       gateway = await TestGateway.start(jwtSettings);
-      anna = await Person.of(gateway, 'anna');
+      anna = await Client.of(gateway, 'anna');
       photoIds = await anna.upload(5);
     });
     afterAll(() => gateway.stop());

@@ -1,8 +1,7 @@
 import { fromGlobalId, toGlobalId } from '../../src/core/ids';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
-import { Person } from '../support/person';
 import type { Message } from '../support/raw-client';
 import { until } from '../support/until';
 
@@ -14,12 +13,12 @@ const collecting = 'subscription ($id: ID!) { avatarCompleted(modelId: $id) { cu
 const nothing = { photos: 0, models: 0, generations: 0, avatars: 0 };
 
 let gateway: TestGateway;
-let other: Person;
+let other: Client;
 let untouched: { modelId: string; generationId: string };
 
 beforeAll(async () => {
   gateway = await TestGateway.start(jwtSettings);
-  other = await Person.of(gateway, 'otto-the-other');
+  other = await Client.of(gateway, 'otto-the-other');
   untouched = await other.settle();
 });
 
@@ -31,7 +30,7 @@ interface StoredAvatar {
   preview: string;
 }
 
-async function avatarsOf(person: Person, generationId: string): Promise<StoredAvatar[]> {
+async function avatarsOf(person: Client, generationId: string): Promise<StoredAvatar[]> {
   const { generation } = await person.request<{ generation: { avatars: StoredAvatar[] } }>(
     'query ($id: ID!) { generation(id: $id) { avatars { id url preview: url(size: PREVIEW) } } }',
     { id: generationId },
@@ -61,7 +60,7 @@ async function passTime(receipt: string): Promise<void> {
 
 describe('deleteMyData', () => {
   it('erases all data of a person, and keeps an anonymous receipt', async () => {
-    const anna = await Person.of(gateway, 'anna-to-be-erased');
+    const anna = await Client.of(gateway, 'anna-to-be-erased');
     const { modelId, generationId, photoIds } = await anna.settle('anna on a red bicycle', 3);
     const avatars = await avatarsOf(anna, generationId);
     const ids = [...photoIds, ...avatars.map(({ id }) => id)];
@@ -120,7 +119,7 @@ describe('deleteMyData', () => {
   });
 
   it('succeeds a second time, and for a person without data', async () => {
-    const otherOwner = await Person.of(gateway, 'without-data');
+    const otherOwner = await Client.of(gateway, 'without-data');
     const first = await otherOwner.erase();
     const second = await otherOwner.erase();
     expect([first.counts, second.counts]).toEqual([nothing, nothing]);
@@ -130,7 +129,7 @@ describe('deleteMyData', () => {
   });
 
   it('lets the person start again, and does not touch new data', async () => {
-    const nora = await Person.of(gateway, 'nora');
+    const nora = await Client.of(gateway, 'nora');
     await nora.upload(1);
     const { receipt } = await nora.erase();
     const { modelId } = await nora.settle('after all');
@@ -140,7 +139,7 @@ describe('deleteMyData', () => {
   });
 
   it('erases late commits of requests admitted before it', async () => {
-    const lars = await Person.of(gateway, 'lars-the-late');
+    const lars = await Client.of(gateway, 'lars-the-late');
     const { receipt } = await lars.erase();
     await gateway.database.rows(
       `INSERT INTO photos (id, owner, status, width, height, byte_size, created_at)
@@ -154,7 +153,7 @@ describe('deleteMyData', () => {
   });
 
   it('ends running jobs, and notifies their subscribers', async () => {
-    const rita = await Person.of(gateway, 'rita');
+    const rita = await Client.of(gateway, 'rita');
     const { modelId, photoIds } = await rita.settle();
     const { id: trains } = await rita.train({ photoIds: photoIds.slice(0, 5), name: 'second' });
     const { id: generates } = await rita.generate(modelId, [{ count: 4 }]);
@@ -178,7 +177,7 @@ describe('deleteMyData', () => {
   });
 
   it('completes quickly for thousands of rows, and holds no lock for long', async () => {
-    const greta = await Person.of(gateway, 'greta');
+    const greta = await Client.of(gateway, 'greta');
     const model = await createManyRows(gateway, 'greta', {
       ...{ generations: 2_000, avatarsEach: 3, photos: 3_000, eventsEach: 10 },
     });

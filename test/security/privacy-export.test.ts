@@ -1,25 +1,24 @@
 import sharp from 'sharp';
 import { pause } from '../../src/core/clock';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { Person } from '../support/person';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
 let gateway: TestGateway;
-let anna: Person;
+let anna: Client;
 let settled: { modelId: string; generationId: string; photoIds: string[] };
 
 beforeAll(async () => {
   gateway = await TestGateway.start(jwtSettings);
-  anna = await Person.of(gateway, 'anna');
+  anna = await Client.of(gateway, 'anna');
   settled = await anna.settle('anna on a red bicycle', 2);
 });
 
 afterAll(() => gateway.stop());
 
-async function offer(person: Person): Promise<{ url: string; expiresAt: string }> {
+async function offer(person: Client): Promise<{ url: string; expiresAt: string }> {
   const { exportMyData } = await person.request<{ exportMyData: { url: string; expiresAt: string } }>(
     'mutation { exportMyData { url expiresAt } }',
   );
@@ -88,7 +87,7 @@ describe('exportMyData', () => {
 
   it('is readable with its own URL only, from which no other can be derived', async () => {
     const { url } = await offer(anna);
-    const bob = await Person.of(gateway, 'bob');
+    const bob = await Client.of(gateway, 'bob');
     const bobs = await offer(bob);
     const { data, files } = await exported(bobs.url);
     expect([...files.keys()]).toEqual(['README.txt', 'data.json']);
@@ -120,7 +119,7 @@ describe('exportMyData', () => {
   });
 
   it('expires, and is limited in number', async () => {
-    const carl = await Person.of(gateway, 'carl');
+    const carl = await Client.of(gateway, 'carl');
     const urls: string[] = [];
     for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
     const { errors } = await carl.execute('HTTP', { query: 'mutation { exportMyData { url } }' });
@@ -179,8 +178,8 @@ describe('exportMyData', () => {
 const pictureBytes = 60_000_000;
 
 /** A person with more picture data than any buffer holds. */
-async function rich(name: string): Promise<{ person: Person; url: string }> {
-  const person = await Person.of(gateway, name);
+async function rich(name: string): Promise<{ person: Client; url: string }> {
+  const person = await Client.of(gateway, name);
   await createManyRows(gateway, name, { generations: 2, avatarsEach: 2, photos: 0, eventsEach: 1 });
   await enlargeAvatars(gateway, name, pictureBytes);
   return { person, url: (await offer(person)).url };

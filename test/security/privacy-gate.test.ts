@@ -1,6 +1,5 @@
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 import { until } from '../support/until';
 
 const armed = Symbol.for('likeness.failpoint');
@@ -36,7 +35,7 @@ const refused = { extensions: { code: 'SERVICE_UNAVAILABLE', retryAfterSeconds: 
 
 describe('a person whose erasure has begun', () => {
   it('cannot read data through any transport after the first commit, and a worker finishes an interrupted erasure', async () => {
-    const mary = await Person.of(gateway, 'mary');
+    const mary = await Client.of(gateway, 'mary');
     const { modelId, generationId, photoIds } = await mary.settle();
     const shown = await mary.request<{
       generation: { avatars: { url: string }[] };
@@ -94,7 +93,7 @@ describe('a person whose erasure has begun', () => {
   });
 
   it('gets the same erasure when requesting it again', async () => {
-    const paul = await Person.of(gateway, 'paul');
+    const paul = await Client.of(gateway, 'paul');
     await paul.upload(2);
     blockNextErasure();
     const dying = paul.erase();

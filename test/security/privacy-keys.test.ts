@@ -1,6 +1,6 @@
+import { Client } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 import { until } from '../support/until';
 
 let gateway: TestGateway;
@@ -25,7 +25,7 @@ const who = { query: '{ viewer { owner } }' };
 
 describe('deleteMyData with an API key', () => {
   it('keeps the key, which belongs to the operator, so that the request can be repeated', async () => {
-    const anna = Person.with(gateway, 'anna-by-key', await keyFor('anna-by-key', '--name', 'annas phone'));
+    const anna = Client.with(gateway, 'anna-by-key', await keyFor('anna-by-key', '--name', 'annas phone'));
     await anna.upload(1);
     expect((await anna.erase()).counts.photos).toBe(1);
     expect((await anna.erase()).counts.photos).toBe(0);
@@ -33,8 +33,8 @@ describe('deleteMyData with an API key', () => {
   });
 
   it('revokes the keys of the owner on request, and closes their sockets', async () => {
-    const bert = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key', '--name', 'berts phone'));
-    const second = Person.with(gateway, 'bert-by-key', await keyFor('bert-by-key'));
+    const bert = Client.with(gateway, 'bert-by-key', await keyFor('bert-by-key', '--name', 'berts phone'));
+    const second = Client.with(gateway, 'bert-by-key', await keyFor('bert-by-key'));
     const socket = await second.connect();
     const { receipt } = await bert.erase(true);
     expect(receipt).toEqual(expect.any(String));
@@ -73,7 +73,7 @@ describe('deleteMyData with an API key', () => {
   });
 
   it("keeps today's quota after erasure", async () => {
-    const emma = Person.with(gateway, 'emma', await keyFor('emma'));
+    const emma = Client.with(gateway, 'emma', await keyFor('emma'));
     const photoIds = await emma.upload(5);
     const { id: modelId } = await emma.train({ photoIds });
     await emma.becomes('model', modelId, 'READY');
@@ -95,7 +95,7 @@ describe('deleteMyData with an API key', () => {
   });
 
   it('removes the name from the audit log, and records the erasure there', async () => {
-    const finn = Person.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
+    const finn = Client.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
     const [photoId] = await finn.upload(1);
     await finn.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
     const { receipt } = await finn.erase();

@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { listening, stopped } from '../support/servers';
 import { until } from '../support/until';
@@ -96,7 +95,7 @@ describe('a request that was admitted before an erasure', () => {
     ['createPhotoUploads', 'early-ella', (query: string) => query],
     ['exportMyData', 'early-emil', (query: string) => query.replace('f1:', 'f1: exportMyData { url } f3:')],
   ])('writes nothing once the erasure is complete: %s', async (_field, name, edit) => {
-    const early = await Person.of(gateway, name);
+    const early = await Client.of(gateway, name);
     const { reached, release } = stopAfterFirst();
     const { query, variables } = document(name, 3, 0);
     const answering = early.execute('HTTP', { query: edit(query), variables });
@@ -117,7 +116,7 @@ describe('a request that was admitted before an erasure', () => {
   });
 
   it('delays the erasure while it writes, and its rows are erased', async () => {
-    const slow = await Person.of(gateway, 'slow-sam');
+    const slow = await Client.of(gateway, 'slow-sam');
     const { query, variables } = document('slow-sam', 2, 1);
     const trained = await slow.request<{ f1: Model }>(query, variables);
     const [row] = await gateway.database.rows<{ id: string }>(
@@ -145,7 +144,7 @@ describe('a request that was admitted before an erasure', () => {
     const outcomes: boolean[] = [];
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       const name = `racer-${repetition}`;
-      const person = await Person.of(gateway, name);
+      const person = await Client.of(gateway, name);
       const answering = person.execute('HTTP', document(name, 20, repetition % 2 === 0 ? 19 : randomInt(20)));
       const others = [
         person.execute('WebSocket', document(`${name}-socket`, 5, 4)),
@@ -167,7 +166,7 @@ describe('a request that was admitted before an erasure', () => {
   it('leaves nothing behind while the upstream responds and pictures are stored', async () => {
     const names = Array.from({ length: 6 }, (_, repetition) => `maker-${repetition}`);
     for (const name of names) {
-      const person = await Person.of(gateway, name);
+      const person = await Client.of(gateway, name);
       const { modelId, photoIds } = await person.settle(`portrait of ${name}`);
       await person.generate(modelId, [{ prompt: `a picture of ${name}`, count: 8 }]);
       await person.train({ photoIds, name: `second model of ${name}` });
@@ -194,7 +193,7 @@ describe('a request that was admitted before an erasure', () => {
 
 describe('a job that waits while the erasure of its owner begins', () => {
   it('is not submitted to the upstream', async () => {
-    const hanna = await Person.of(gateway, 'held-hanna');
+    const hanna = await Client.of(gateway, 'held-hanna');
     const { query, variables } = document('held-hanna', 2, 1);
     const { f1 } = await hanna.request<{ f1: Model }>(query, variables);
     const mark = `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'held-hanna', now() + interval '1 hour')`;
@@ -203,7 +202,7 @@ describe('a job that waits while the erasure of its owner begins', () => {
     const ready = `SELECT 1 FROM photos WHERE owner = 'held-hanna' AND status = 'READY'`;
     await until(async () => (await gateway.database.rows(ready)).length === 5);
 
-    const later = await Person.of(gateway, 'later-lars');
+    const later = await Client.of(gateway, 'later-lars');
     const after = document('later-lars', 2, 1);
     const trained = await later.request<{ f1: Model }>(after.query, after.variables);
     await later.becomes('model', trained.f1.model.id, 'READY');

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway, type Settings } from '../support/gateway';
-import { Person } from '../support/person';
 import { until } from '../support/until';
 
 interface PhotoRow {
@@ -15,12 +14,12 @@ interface PhotoRow {
 class Home {
   private constructor(
     readonly gateway: TestGateway,
-    readonly anna: Person,
+    readonly anna: Client,
   ) {}
 
   static async open(settings: Settings): Promise<Home> {
     const gateway = await TestGateway.start({ ...jwtSettings, ...settings });
-    return new Home(gateway, await Person.of(gateway, 'anna'));
+    return new Home(gateway, await Client.of(gateway, 'anna'));
   }
 
   /** The file names of photos, without directories. */

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { jwtSettings } from '../support/client';
+import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { Person } from '../support/person';
 import { StatementWatch } from '../support/statements';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
@@ -26,7 +25,7 @@ afterAll(async () => {
 
 /** The URL of an archive with pictures of so many bytes. */
 async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
-  const person = await Person.of(gateway, name);
+  const person = await Client.of(gateway, name);
   const size = { generations: Math.ceil(avatars / 12), avatarsEach: 12, photos: 0, eventsEach: 12 };
   await createManyRows(gateway, name, size);
   await enlargeAvatars(gateway, name, pictureBytes);

@@ -2,9 +2,8 @@ import { mkdir, readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Slot, jwtSettings } from '../support/client';
+import { type Slot, jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { Person } from '../support/person';
 import { facePhoto } from '../support/pictures';
 import { RawConnection } from '../support/raw-client';
 import { until } from '../support/until';
@@ -73,7 +72,7 @@ function bufferedBytes(): number {
 
 describe('slow uploads', () => {
   it('of one owner leave capacity for others', async () => {
-    const [anna, bob] = await Promise.all([Person.of(gateway, 'anna'), Person.of(gateway, 'bob')]);
+    const [anna, bob] = await Promise.all([Client.of(gateway, 'anna'), Client.of(gateway, 'bob')]);
     const slots = await anna.slots(4);
     for (const slot of slots.slice(0, 3)) {
       expect((await begin(slot)).text).toMatch(/^HTTP\/1.1 100 Continue/);
@@ -83,7 +82,7 @@ describe('slow uploads', () => {
   });
 
   it('below the minimum rate end with TIMEOUT, and can be retried', async () => {
-    const carl = await Person.of(gateway, 'carl');
+    const carl = await Client.of(gateway, 'carl');
     const [slot] = await carl.slots(1);
     const connection = await begin(slot!);
     connection.socket.write(Buffer.alloc(10_000));
@@ -94,10 +93,10 @@ describe('slow uploads', () => {
   });
 
   it('give way to another owner at full capacity', async () => {
-    const [dora, emil] = await Promise.all([Person.of(gateway, 'dora'), Person.of(gateway, 'emil')]);
+    const [dora, emil] = await Promise.all([Client.of(gateway, 'dora'), Client.of(gateway, 'emil')]);
     const slow = [...(await dora.slots(3)), ...(await emil.slots(1))];
     for (const slot of slow) trickle(await begin(slot));
-    const frida = await Person.of(gateway, 'frida');
+    const frida = await Client.of(gateway, 'frida');
     const [slot] = await frida.slots(1);
     expect(await put(slot!)).toEqual({ status: 503, code: 'SERVICE_UNAVAILABLE' });
     await until(async () => (await put(slot!)).status === 201);
@@ -107,7 +106,7 @@ describe('slow uploads', () => {
   });
 
   it('block a second upload to the same URL until they end', async () => {
-    const gerd = await Person.of(gateway, 'gerd');
+    const gerd = await Client.of(gateway, 'gerd');
     const [slot] = await gerd.slots(1);
     const connection = await begin(slot!, photo.length);
     const refused = await fetch(slot!.uploadUrl, { method: 'PUT', body: new Uint8Array(photo) });
@@ -120,7 +119,7 @@ describe('slow uploads', () => {
   });
 
   it('use no memory and leave no named file on the disk', async () => {
-    const hanna = await Person.of(gateway, 'hanna');
+    const hanna = await Client.of(gateway, 'hanna');
     const slots = await hanna.slots(3);
     const piece = Buffer.alloc(1_000_000);
     const before = bufferedBytes();
@@ -140,7 +139,7 @@ describe('slow uploads', () => {
 
 describe('an upload slot', () => {
   it('accepts ten unusable photos, and then no more', async () => {
-    const ida = await Person.of(gateway, 'ida');
+    const ida = await Client.of(gateway, 'ida');
     const [slot] = await ida.slots(1);
     for (let tries = 0; tries < 10; tries += 1) {
       expect(await put(slot!, Buffer.from('no picture'))).toMatchObject({ status: 415 });

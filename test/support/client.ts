@@ -1,3 +1,4 @@
+import { newId } from '../../src/core/ids';
 import type { Feed, StreamTransport } from './feed';
 import { GraphQLClient } from './graphql-client';
 import { signed } from './issuer';
@@ -75,6 +76,16 @@ export interface Slot {
   headers: { name: string; value: string }[];
 }
 
+/** The response to an erasure. */
+export interface Receipt {
+  receipt: string;
+  erasedAt: string;
+  completedAt: string | null;
+  counts: { photos: number; models: number; generations: number; avatars: number };
+}
+
+const receiptFields = 'receipt erasedAt completedAt counts { photos models generations avatars }';
+
 const jobFields = 'id status progress attempt failure { code message retryable }';
 
 /** Mutations that change a job and return it. */
@@ -92,9 +103,17 @@ export function isOver(job: { status: string } | null): boolean {
 
 /** A client with the operations of the API. */
 export class Client extends GraphQLClient {
-  /** A client with a token for an owner. The gateway needs {@link jwtSettings}. */
-  static async of(gateway: { url: string }, owner: string): Promise<Client> {
-    return new Client(() => gateway.url, { token: await tokenOf(owner) });
+  /**
+   * A client with a token for an owner. The gateway needs {@link jwtSettings}.
+   * @param owner - by default a new one, so that tests do not share quotas
+   */
+  static async of(gateway: { url: string }, owner = `owner-${newId()}`): Promise<Client> {
+    return Client.with(gateway, owner, await tokenOf(owner));
+  }
+
+  /** @param token - or an API key */
+  static with(gateway: { url: string }, owner: string, token: string): Client {
+    return new Client(() => gateway.url, { owner, token });
   }
 
   /** Creates an upload slot for each photo; given a number, for photos of up to 1 MB. */
@@ -229,6 +248,32 @@ export class Client extends GraphQLClient {
   async delete(mutation: Deletion, id: string): Promise<string> {
     const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { deletedId } }`;
     return (await this.request<{ change: { deletedId: string } }>(query, { id })).change.deletedId;
+  }
+
+  /** Creates a READY model with a finished generation. */
+  async settle(
+    prompt = 'by the sea',
+    count = 2,
+  ): Promise<{ modelId: string; generationId: string; photoIds: string[] }> {
+    const photoIds = await this.upload();
+    const { id: modelId } = await this.train({ photoIds, name: `model of ${this.name}` });
+    await this.becomes('model', modelId, 'READY');
+    const { id: generationId } = await this.generate(modelId, [{ prompt, count }]);
+    await this.becomes('generation', generationId, 'COMPLETED');
+    return { modelId, generationId, photoIds };
+  }
+
+  /** Erases all data of the owner. */
+  async erase(revokeKeys = false): Promise<Receipt> {
+    const mutation = `mutation ($revokeKeys: Boolean!) {
+      change: deleteMyData(confirm: "DELETE", revokeKeys: $revokeKeys) { ${receiptFields} } }`;
+    return (await this.request<{ change: Receipt }>(mutation, { revokeKeys })).change;
+  }
+
+  /** The erasure of a receipt, which needs no authentication of its owner. */
+  async erasure(receipt: string): Promise<Receipt | null> {
+    const query = `query ($receipt: ID!) { erasure(receipt: $receipt) { ${receiptFields} } }`;
+    return (await this.request<{ erasure: Receipt | null }>(query, { receipt })).erasure;
   }
 
   /** Sends one of {@link creations}. */

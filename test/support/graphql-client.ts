@@ -64,6 +64,8 @@ export async function postOperation(
 
 /** Options of a {@link GraphQLClient}. */
 export interface ClientOptions {
+  /** The owner whose token it is. */
+  owner?: string;
   /** A JSON Web Token or an API key. @defaultValue no authentication */
   token?: string | null;
   /** Headers of each HTTP request. */
@@ -82,6 +84,11 @@ export class GraphQLClient {
     protected readonly url: () => string,
     private readonly settings: ClientOptions = {},
   ) {}
+
+  /** The name of the owner, if the client was created with it. */
+  get name(): string {
+    return this.settings.owner!;
+  }
 
   get token(): string | null {
     return this.settings.token ?? null;

@@ -288,8 +288,9 @@ function globalIdOf({ table, id }: Job): string {
 }
 
 /** A harness for the tests of this block: without jobs and with a new worker before each test. */
-export function useJobHarness(): JobHarness {
-  const harness = new JobHarness();
+export function useJobHarness<Harness extends JobHarness = JobHarness>(
+  harness = new JobHarness() as Harness,
+): Harness {
   beforeAll(() => harness.start());
   beforeEach(() => {
     harness.worker = harness.process();

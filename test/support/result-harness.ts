@@ -5,8 +5,7 @@ import { AvatarEntity } from '../../src/generations/avatar.entity';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { readObject } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
-import { JobHarness, type Job } from './job-harness';
-import type { JobProcess } from './job-process';
+import { JobHarness, useJobHarness, type Job } from './job-harness';
 import { done, type PollAnswer } from './scripted-provider';
 
 /** The content of a URL. */
@@ -42,62 +41,51 @@ export function paint(background: string): Promise<Buffer> {
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Generations that are finished upstream, with scripted picture downloads. */
-export class ResultHarness {
-  worker: JobProcess;
+class ResultHarness extends JobHarness {
   /** The content of each URL; by default a picture that differs for each path. */
   readonly host = new Map<string, Delivery>();
   readonly fetched: string[] = [];
-
-  private constructor(readonly jobs: JobHarness) {
-    this.worker = jobs.process();
-    jobs.pictures = async (url) => {
-      this.fetched.push(url);
-      const delivery = this.host.get(url);
-      return delivery ? delivery() : defaultPicture(url);
-    };
-  }
-
-  static async open(): Promise<ResultHarness> {
-    return new ResultHarness(await JobHarness.open());
-  }
+  override pictures = async (url: string): Promise<Download> => {
+    this.fetched.push(url);
+    return (this.host.get(url) ?? (() => defaultPicture(url)))();
+  };
 
   /** How often the upstream was polled for picture URLs. */
   get asked(): number {
-    return [...this.jobs.provider.polls.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.provider.polls.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  async clear(): Promise<void> {
-    await this.jobs.clear();
-    this.worker = this.jobs.process();
+  override async clear(): Promise<void> {
+    await super.clear();
     this.host.clear();
     this.fetched.length = 0;
   }
 
   /** Scripts the upstream state of a generation. */
   async says(job: Job, answer: PollAnswer): Promise<void> {
-    this.jobs.provider.says((await this.jobs.row(job)).providerRef!, answer);
+    this.provider.says((await this.row(job)).providerRef!, answer);
   }
 
   /** Creates a generation that is finished upstream, with these pictures. */
   async finished(...results: Parameters<typeof done>): Promise<Job> {
-    const job = await this.jobs.generate();
+    const job = await this.generate();
     await this.worker.submit('generations');
     await this.says(job, done(...results));
-    await this.jobs.untilDue(job);
+    await this.untilDue(job);
     await this.worker.poll('generations');
-    this.jobs.provider.polls.clear();
+    this.provider.polls.clear();
     return job;
   }
 
   /** Makes every picture due, and ends leases. */
-  async untilDue(): Promise<void> {
-    await this.jobs.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
+  async untilPicturesDue(): Promise<void> {
+    await this.database.rows('UPDATE avatars SET due_at = now() WHERE due_at IS NOT NULL');
   }
 
   /** Runs one more attempt for every picture. */
   async tryAgain(times = 1, by = this.worker): Promise<void> {
     for (let time = 0; time < times; time += 1) {
-      await this.untilDue();
+      await this.untilPicturesDue();
       await by.storePictures();
     }
   }
@@ -105,7 +93,7 @@ export class ResultHarness {
   /** The pictures of a generation in order. */
   async avatars({ id }: Job): Promise<AvatarEntity[]> {
     const text = 'SELECT * FROM avatars WHERE generation_id = $1 ORDER BY position';
-    return this.jobs.database.entities(AvatarEntity, text, [id]);
+    return this.database.entities(AvatarEntity, text, [id]);
   }
 
   async states(job: Job): Promise<string[]> {
@@ -114,14 +102,14 @@ export class ResultHarness {
 
   /** The states and avatars in the events, from STORING on. */
   async eventSequence(job: Job): Promise<string[]> {
-    const events = await this.jobs.events(job);
+    const events = await this.events(job);
     const words = events.map(({ kind, payload }) => (kind === 'AVATAR' ? kind : payload.status));
     return words.slice(words.indexOf('STORING'));
   }
 
   /** The stored keys of these avatars after all scheduled deletions. */
   async keysOf(avatarIds: readonly string[]): Promise<string[]> {
-    const { database, media } = this.jobs;
+    const { database, media } = this;
     await new MediaDeletion(database, media, createLogger('silent')).sweep(1_000);
     const keys: string[] = [];
     for await (const key of media.list('avatars/', 0)) keys.push(key);
@@ -130,6 +118,9 @@ export class ResultHarness {
 
   /** The bytes of a key. */
   async bytesOf(key: string): Promise<Buffer> {
-    return readObject((await this.jobs.media.open(key))!);
+    return readObject((await this.media.open(key))!);
   }
 }
+
+/** A {@link ResultHarness} for the tests of this block. */
+export const useResultHarness = (): ResultHarness => useJobHarness(new ResultHarness());
