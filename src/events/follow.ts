@@ -31,8 +31,7 @@ export interface FollowOptions<T> {
   /** The last cursor that the client received. */
   after?: string | null;
   /**
-   * Reads the current state; called once, immediately. Null: the subject does not exist, and the sequence ends. Its error
-   * rejects `opened` and `next()`.
+   * Reads the current state; called once. Null: the subject does not exist, and the sequence ends.
    */
   present: () => Promise<CurrentState<T> | null>;
   /**
@@ -59,57 +58,48 @@ export interface Followed<T> {
 
 /** An iterator of items. Call `next()` sequentially; `return()` releases all resources immediately, at any time. */
 export interface Following<T> extends AsyncIterableIterator<Followed<T>, undefined> {
-  /**
-   * Resolves when the current state has been read. Rejects with the error of `present` or DomainError INVALID_CURSOR. A
-   * caller that awaits it before returning the iterator can respond with an error instead of a broken stream.
-   */
-  readonly opened: Promise<void>;
   return(): Promise<IteratorReturnResult<undefined>>;
 }
 
 /**
- * Follows a stream from this call on. Without `after`: the current state, then every later event. With `after`: every
- * event since the cursor, in order, or the current state if those events have been pruned. No event is lost or repeated:
- * the subscription starts at the sequence at which the current state was read.
+ * Follows a stream. Without `after`: the current state, then every later event. With `after`: every event since the
+ * cursor, in order, or the current state if those events have been pruned. No event is lost or repeated: the
+ * subscription starts at the sequence at which the current state was read.
  *
  * Ends after the last item, after the deletion of the subject, or immediately if no event can follow.
- * @throws DomainError INVALID_CURSOR, field `after`, if it is malformed or belongs to another stream. A cursor beyond
- * the end of the stream is detected later and rejects `opened` and `next()`.
+ * @returns the iterator, when the current state has been read
+ * @throws the error of `present`; DomainError INVALID_CURSOR, field `after`, if the cursor is malformed, belongs to
+ * another stream or is beyond the end of the stream
  */
-export function follow<T>(feed: Pick<EventFeed, 'subscribe'>, options: FollowOptions<T>): Following<T> {
-  const place =
-    options.after == null ? incompleteSnapshot : decodeEventCursor(options.after, options.streamId);
-  return new Follower(feed, options, place);
+export async function follow<T>(
+  feed: Pick<EventFeed, 'subscribe'>,
+  options: FollowOptions<T>,
+): Promise<Following<T>> {
+  const { streamId, after, present } = options;
+  const place = after == null ? incompleteSnapshot : decodeEventCursor(after, streamId);
+  const current = await present();
+  if (current && place > current.sequence) throw invalidCursor();
+  return new Follower(feed, options, current, place);
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 class Follower<T> implements Following<T> {
-  readonly opened: Promise<void>;
   private subscription: EventSubscription | null = null;
   private snapshot: Followed<T>[] = [];
   /** The stream's last sequence when the current state was read. */
   private presentSequence = 0;
   private isStateFinal = false;
-  private isOpened = false;
-  private isOver = false;
-  private resolveOpened: () => void = () => undefined;
 
   constructor(
     private readonly feed: Pick<EventFeed, 'subscribe'>,
     private readonly options: FollowOptions<T>,
+    present: CurrentState<T> | null,
     place: number,
   ) {
-    this.opened = new Promise((resolve, reject) => {
-      this.resolveOpened = resolve;
-      this.open(place).then(resolve, reject);
-    });
-    // `next()` reports the error; this handler prevents an unhandled rejection if `opened` is not awaited.
-    this.opened.catch(() => undefined);
-  }
-
-  next(): Promise<IteratorResult<Followed<T>, undefined>> {
-    return this.isOpened ? this.take() : this.takeFirst();
+    if (!present) return;
+    if (place === incompleteSnapshot || place + 1 < present.oldest) this.beginWithState(present);
+    else this.beginAt(place, present);
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
@@ -122,19 +112,6 @@ class Follower<T> implements Following<T> {
     return this;
   }
 
-  private async open(place: number): Promise<void> {
-    const present = await this.options.present();
-    if (this.isOver) return;
-    if (!present) {
-      this.finish();
-      return;
-    }
-    if (place > present.sequence) throw invalidCursor();
-    if (place === incompleteSnapshot || place + 1 < present.oldest) this.beginWithState(present);
-    else this.beginAt(place, present);
-    this.isOpened = true;
-  }
-
   private beginWithState(present: CurrentState<T>): void {
     const last = present.items.at(-1);
     const ended = present.ended || (last !== undefined && this.options.isLast(last));
@@ -145,22 +122,11 @@ class Follower<T> implements Following<T> {
   private beginAt(place: number, { sequence, ended }: CurrentState<T>): void {
     this.presentSequence = sequence;
     this.isStateFinal = ended;
-    if (ended && place === sequence) this.finish();
-    else this.subscription = this.feed.subscribe(this.options.streamId, place);
+    if (ended && place === sequence) return;
+    this.subscription = this.feed.subscribe(this.options.streamId, place);
   }
 
-  private async takeFirst(): Promise<IteratorResult<Followed<T>, undefined>> {
-    if (this.isOver) return done;
-    try {
-      await this.opened;
-    } catch (error) {
-      this.finish();
-      throw error;
-    }
-    return this.take();
-  }
-
-  private async take(): Promise<IteratorResult<Followed<T>, undefined>> {
+  async next(): Promise<IteratorResult<Followed<T>, undefined>> {
     const first = this.snapshot.shift();
     if (first) return { value: first, done: false };
     try {
@@ -198,10 +164,8 @@ class Follower<T> implements Following<T> {
 
   /** Releases all resources except a snapshot that is not yet consumed. */
   private finish(): void {
-    this.isOver = this.snapshot.length === 0;
     void this.subscription?.return();
     this.subscription = null;
-    this.resolveOpened();
   }
 }
 

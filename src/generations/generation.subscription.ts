@@ -40,7 +40,7 @@ export class GenerationSubscriptions {
     after: string | null,
   ): Promise<AsyncIterableIterator<Followed<GenerationEventPayload>>> {
     const found = await this.find(viewer, id);
-    const following = follow<GenerationEventPayload>(this.feed, {
+    return follow<GenerationEventPayload>(this.feed, {
       streamId: streamOfGeneration(found),
       subjectId: id,
       after,
@@ -56,8 +56,6 @@ export class GenerationSubscriptions {
       },
       isLast: (generation) => isEnd(generation.status),
     });
-    await following.opened;
-    return following;
   }
 
   /** Sends each stored avatar of a generation: the existing ones, then new ones until the generation has ended. */
@@ -67,7 +65,7 @@ export class GenerationSubscriptions {
     after: string | null,
   ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
     const found = await this.find(viewer, id);
-    const following = follow<AvatarNews>(this.feed, {
+    const following = await follow<AvatarNews>(this.feed, {
       streamId: streamOfGeneration(found),
       subjectId: id,
       after,
@@ -85,7 +83,6 @@ export class GenerationSubscriptions {
       },
       isLast: (news) => news === 'ended',
     });
-    await following.opened;
     return mapIterator(following, avatarIn);
   }
 
@@ -95,7 +92,7 @@ export class GenerationSubscriptions {
     modelId: string,
     after: string | null,
   ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
-    const following = follow<AvatarNews>(this.feed, {
+    const following = await follow<AvatarNews>(this.feed, {
       streamId: modelId,
       after,
       present: async () => {
@@ -109,7 +106,6 @@ export class GenerationSubscriptions {
       },
       isLast: () => false,
     });
-    await following.opened;
     return mapIterator(following, avatarIn);
   }
 

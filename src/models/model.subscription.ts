@@ -22,7 +22,7 @@ export class ModelSubscriptions {
    * @throws DomainError NOT_FOUND, also when the model is deleted during the stream; INVALID_CURSOR
    */
   async training(viewer: Viewer, id: string, after: string | null): Promise<Following<ModelEventPayload>> {
-    const following = follow<ModelEventPayload>(this.feed, {
+    return follow<ModelEventPayload>(this.feed, {
       streamId: id,
       after,
       present: () => this.present(viewer, id),
@@ -32,8 +32,6 @@ export class ModelSubscriptions {
       },
       isLast: (model) => isEnd(model.status),
     });
-    await following.opened;
-    return following;
   }
 
   private async present(viewer: Viewer, id: string): Promise<CurrentState<ModelEventPayload>> {
