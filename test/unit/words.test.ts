@@ -16,11 +16,28 @@ const excluded = [
 
 const pattern = new RegExp(String.raw`(?<![\w-])(?:${excluded.join('|')})(?![\w-])`, 'gi');
 
-const files = ['src', 'test', 'docs', 'schema', '.ci', '.config']
+const files = [
+  'src',
+  'test',
+  'docs',
+  'schema',
+  '.ci',
+  '.config',
+  'bench/lib',
+  'bench/scenarios',
+  'bench/servers',
+]
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   )
-  .concat('README.md', 'CHANGELOG.md', 'package.json', join('.github', 'SECURITY.md'))
+  .concat(
+    'README.md',
+    'CHANGELOG.md',
+    'package.json',
+    'bench/README.md',
+    'bench/bench.mjs',
+    join('.github', 'SECURITY.md'),
+  )
   // Released migrations do not change.
   .filter((name) => !name.startsWith(join('src', 'database', 'migrations')))
   .filter((name) => !name.includes('node_modules') && !__filename.endsWith(name))

@@ -1,0 +1,152 @@
+// Starts servers as processes and reads their use of the processor and of memory from /proc (Linux).
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of this package, and that of the product. */
+export const benchFolder = fileURLToPath(new URL('..', import.meta.url));
+export const productFolder = join(benchFolder, '..');
+
+const startMs = 60_000;
+const stopMs = 15_000;
+
+/** A server under test: a Node program that listens on PORT and prints that it is ready. */
+export class Server {
+  static running = new Set();
+
+  constructor(id, child, logFile) {
+    this.id = id;
+    this.child = child;
+    this.logFile = logFile;
+    this.pid = child.pid;
+    this.exited = once(child, 'exit');
+  }
+
+  /** @param folder - receives the output, so that no process has to read a pipe during a measurement */
+  static async start(id, { program, env, folder }) {
+    const logFile = join(folder, `${id}-${Date.now()}.log`);
+    const log = openSync(logFile, 'w');
+    const port = await freePort();
+    const startedAt = Date.now();
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', '--require', join(benchFolder, 'lib/memory.cjs'), program],
+      {
+        cwd: folder,
+        env: { PATH: process.env.PATH, NODE_ENV: 'production', PORT: String(port), ...env },
+        stdio: ['ignore', log, log, 'ipc'],
+      },
+    );
+    closeSync(log);
+    const server = new Server(id, child, logFile);
+    Server.running.add(server);
+    server.url = `http://127.0.0.1:${port}`;
+    await server.ready(startedAt + startMs);
+    server.startMs = Date.now() - startedAt;
+    return server;
+  }
+
+  async ready(deadline) {
+    for (;;) {
+      const output = readFileSync(this.logFile, 'utf8');
+      if (/^(ready|Likeness is ready)/m.test(output)) return;
+      if (this.child.exitCode !== null || Date.now() > deadline) {
+        await this.stop();
+        throw new Error(`${this.id} did not start:\n${output.slice(-2000)}`);
+      }
+      await pause(20);
+    }
+  }
+
+  /** Sends a command to the process. @returns its answer */
+  ask(command) {
+    return new Promise((resolve, reject) => {
+      const onMessage = (answer) => {
+        if (answer.to !== command.type) return;
+        this.child.off('message', onMessage);
+        resolve(answer);
+      };
+      this.child.on('message', onMessage);
+      this.child.once('exit', () => reject(new Error(`${this.id} exited.`)));
+      this.child.send(command);
+    });
+  }
+
+  /** Bytes of memory after a garbage collection. */
+  async memory() {
+    return (await this.ask({ type: 'memory' })).rss;
+  }
+
+  async stop() {
+    Server.running.delete(this);
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    this.child.kill('SIGTERM');
+    await Promise.race([this.exited, pause(stopMs, undefined, { ref: false })]);
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  static async stopAll() {
+    await Promise.all([...Server.running].map((server) => server.stop()));
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Runs a program of this package as a child process with one job. @returns its result */
+export async function runChild(program, job) {
+  const child = fork(join(benchFolder, program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  child.send(job);
+  const failed = once(child, 'exit').then(([code]) => ({ error: `${program} exited with ${code}.` }));
+  const [message] = await Promise.race([once(child, 'message'), failed.then((error) => [error])]);
+  if (message.error) throw new Error(message.error);
+  return message.result;
+}
+
+/** Milliseconds of processor time that a process and its children have used; NaN where /proc is missing. */
+export function cpuMs(pid) {
+  return treeOf(pid).reduce((sum, each) => sum + ownCpuMs(each), 0);
+}
+
+/** Processor time of a server process. Its ended children count, so that PostgreSQL's closed sessions do. */
+function ownCpuMs(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // utime, stime, cutime, cstime, in ticks of 10 ms.
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
+  } catch {
+    return NaN;
+  }
+}
+
+function treeOf(pid) {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return [pid, ...(children ? children.split(' ').flatMap((child) => treeOf(Number(child))) : [])];
+  } catch {
+    return [pid];
+  }
+}
+
+/** Milliseconds of processor time that the whole machine has used; NaN where /proc is missing. */
+export function machineCpuMs() {
+  try {
+    const [line] = readFileSync('/proc/stat', 'utf8').split('\n');
+    const [user, nice, system, , , irq, softirq] = line.split(/\s+/).slice(1).map(Number);
+    return (user + nice + system + irq + softirq) * 10;
+  } catch {
+    return NaN;
+  }
+}
