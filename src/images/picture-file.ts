@@ -180,19 +180,7 @@ function markerIn(bytes: Buffer, from: number, to: number): number | null {
 }
 
 /** The chunks that affect rendering and cannot contain text (PNG, third edition, section 11). */
-const pngDrawing = new Set([
-  'IHDR',
-  'PLTE',
-  'IDAT',
-  'IEND',
-  'tRNS',
-  'sRGB',
-  'gAMA',
-  'cHRM',
-  'sBIT',
-  'bKGD',
-  'pHYs',
-]);
+const pngDrawing = new Set('IHDR PLTE IDAT IEND tRNS sRGB gAMA cHRM sBIT bKGD pHYs'.split(' '));
 
 function readPng(bytes: Buffer): PictureStructure {
   const found: PictureStructure = { frames: 1, bare: true, lossless: true };

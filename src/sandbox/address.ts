@@ -20,9 +20,9 @@ export function newApiKey(): string {
   return `sandbox-${randomBytes(24).toString('base64url')}`;
 }
 
-/** Reads the address of a folder; null if it has none yet. */
-export async function readAddress(folder: string): Promise<Address | null> {
-  const text = await readFileIfAny(fileIn(folder));
+/** Reads the address of a folder; null if there is no folder or it has none yet. */
+export async function readAddress(folder: string | undefined): Promise<Address | null> {
+  const text = folder === undefined ? null : await readFileIfAny(fileIn(folder));
   return text === null ? null : addressSchema.parse(JSON.parse(text));
 }
 

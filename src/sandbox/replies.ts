@@ -11,7 +11,7 @@ export interface Reply {
 }
 
 /** An error response in Picsart's format. Can be thrown anywhere while a request is handled. */
-export class Refusal extends Error {
+export class ErrorReply extends Error {
   constructor(
     readonly status: number,
     readonly detail: string,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isPaid, type Operation } from './faults';
-import { Refusal, type Reply } from './replies';
+import { ErrorReply, type Reply } from './replies';
 import type { FaultEffect, SandboxService } from './service';
 
 /** The maximum size of a request body. */
@@ -55,7 +55,7 @@ const routes: readonly Route[] = [
 
 /**
  * The route of a path and the groups of its pattern.
- * @throws Refusal 404 or 405
+ * @throws ErrorReply 404 or 405
  */
 export function routeOf(path: string, method: string | undefined): { route: Route; ids: readonly string[] } {
   for (const candidate of routes) {
@@ -64,21 +64,21 @@ export function routeOf(path: string, method: string | undefined): { route: Rout
     allow(method, candidate.method);
     return { route: candidate, ids: match.slice(1) };
   }
-  throw new Refusal(404, 'Not found.');
+  throw new ErrorReply(404, 'Not found.');
 }
 
-/** @throws Refusal 405 for a method that is not allowed */
+/** @throws ErrorReply 405 for a method that is not allowed */
 export function allow(method: string | undefined, allowed: string): void {
-  if (method !== allowed) throw new Refusal(405, `Only ${allowed} is allowed here.`, { allow: allowed });
+  if (method !== allowed) throw new ErrorReply(405, `Only ${allowed} is allowed here.`, { allow: allowed });
 }
 
 /**
  * Reads and parses the body of a request.
- * @throws Refusal 400, 413 or 415
+ * @throws ErrorReply 400, 413 or 415
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
-    throw new Refusal(415, 'Content-Type must be application/json.');
+    throw new ErrorReply(415, 'Content-Type must be application/json.');
   }
   const chunks: Buffer[] = [];
   let size = 0;
@@ -86,13 +86,13 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > maxBodyBytes)
-      throw new Refusal(413, `The body is larger than ${maxBodyBytes} bytes.`, { connection: 'close' });
+      throw new ErrorReply(413, `The body is larger than ${maxBodyBytes} bytes.`, { connection: 'close' });
     chunks.push(chunk);
   }
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    throw new Refusal(400, 'The body is not valid JSON.');
+    throw new ErrorReply(400, 'The body is not valid JSON.');
   }
 }
 

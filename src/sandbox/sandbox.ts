@@ -15,7 +15,7 @@ import {
 } from './address';
 import { FaultQueue, parseFault, type SandboxFault } from './faults';
 import { tempoOf } from './jobs';
-import { PhotoIntake } from './photo-intake';
+import { PhotoFetcher } from './photo-fetcher';
 import { RequestWindow, type SandboxReading, SandboxServer } from './server';
 import { type ExecutedCall, SandboxService } from './service';
 import { SandboxStore } from './store';
@@ -93,7 +93,7 @@ const maxIdentityTries = 6;
 class SandboxHost implements Sandbox {
   private address: Address = { port: 0, apiKey: '' };
   private server: Server | undefined;
-  private intake: PhotoIntake | undefined;
+  private photos: PhotoFetcher | undefined;
   private watch: NodeJS.Timeout | undefined;
   private stopping: Promise<void> | undefined;
   private readonly exchange = new HttpExchange(1);
@@ -116,7 +116,7 @@ class SandboxHost implements Sandbox {
   }
 
   async start(): Promise<void> {
-    const known = await this.known();
+    const known = await readAddress(this.options.dir);
     const wanted = this.options.port ?? known?.port ?? 0;
     const server = await listen(this.host, wanted, this.onRequest);
     if (server) await this.own(server, known);
@@ -154,39 +154,33 @@ class SandboxHost implements Sandbox {
     void this.ready.then(async (server) => server.serve(request, response));
   };
 
-  private async known(): Promise<Address | null> {
-    return this.options.dir === undefined ? null : readAddress(this.options.dir);
-  }
-
   private async own(server: Server, known: Address | null): Promise<void> {
-    const address = { port: portOf(server), apiKey: this.options.apiKey ?? known?.apiKey ?? newApiKey() };
-    if (await this.publish(address, known)) {
-      await this.serve(server, address);
-    } else {
+    const { dir, apiKey = known?.apiKey ?? newApiKey() } = this.options;
+    const address = { port: portOf(server), apiKey };
+    if (dir !== undefined && known !== null) {
+      await moveAddress(dir, address);
+    } else if (dir !== undefined && !(await claimAddress(dir, address))) {
+      // Another process has claimed the new folder.
       await close(server);
-      await this.start();
+      return this.start();
     }
-  }
-
-  /** Saves the address in the folder; returns false if another process has claimed a new folder. */
-  private async publish(address: Address, known: Address | null): Promise<boolean> {
-    const { dir } = this.options;
-    if (dir === undefined) return true;
-    if (known === null) return claimAddress(dir, address);
-    await moveAddress(dir, address);
-    return true;
+    await this.serve(server, address);
   }
 
   /** The port is the lock on the folder: called only by the process that listens on it. */
   private async serve(server: Server, address: Address): Promise<void> {
-    const { speed, rateLimit, logger, onExecuted = () => undefined } = this.options;
+    const { dir = null, speed, rateLimit, credits, forgetOnStart, logger } = this.options;
     this.address = address;
     this.server = server;
-    const store = await this.open();
-    this.intake = new PhotoIntake();
+    const store = await SandboxStore.open(dir, credits, forgetOnStart).catch(async (error: unknown) => {
+      await this.stop();
+      throw error;
+    });
+    this.photos = new PhotoFetcher();
+    const onExecuted = this.options.onExecuted ?? (() => undefined);
     this.setReady(
       new SandboxServer({
-        service: new SandboxService(store, this.intake, tempoOf(speed), onExecuted),
+        service: new SandboxService(store, this.photos, tempoOf(speed), onExecuted),
         store,
         faults: new FaultQueue(),
         window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),
@@ -194,16 +188,6 @@ class SandboxHost implements Sandbox {
         logger,
       }),
     );
-  }
-
-  private async open(): Promise<SandboxStore> {
-    const { dir = null, credits, forgetOnStart } = this.options;
-    try {
-      return await SandboxStore.open(dir, credits, forgetOnStart);
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
   }
 
   /** Waits while another process serves this folder. The operating system frees the port when that process exits. */
@@ -244,7 +228,7 @@ class SandboxHost implements Sandbox {
   private async end(): Promise<void> {
     clearInterval(this.watch);
     if (this.server) await close(this.server);
-    await this.intake?.stop();
+    await this.photos?.stop();
     await this.exchange.stop();
   }
 }

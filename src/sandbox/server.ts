@@ -12,7 +12,7 @@ import {
   parseFault,
 } from './faults';
 import { misbehave } from './misbehaviour';
-import { Refusal, type Reply, send } from './replies';
+import { ErrorReply, type Reply, send } from './replies';
 import { allow, originOf, readJson, type Route, routeOf } from './routes';
 import type { FaultEffect, SandboxService } from './service';
 import type { SandboxCounts, SandboxStore } from './store';
@@ -51,7 +51,7 @@ export class SandboxServer {
       await this.answer(request, response, headers);
     } catch (error) {
       if (response.headersSent || response.destroyed) response.destroy();
-      else send(response, this.refusalOf(error).reply, headers);
+      else send(response, this.errorReplyOf(error).reply, headers);
     }
   }
 
@@ -104,7 +104,7 @@ export class SandboxServer {
       const body = isPaid(route.operation) ? await readJson(request) : null;
       return await route.run(this.deps.service, { ids, body, origin: originOf(request), effect });
     } catch (error) {
-      return this.refusalOf(error).reply;
+      return this.errorReplyOf(error).reply;
     }
   }
 
@@ -116,10 +116,10 @@ export class SandboxServer {
     headers['X-Picsart-Credit-Available'] = String(this.deps.store.credits);
     if (reading.isOver) {
       this.limited += 1;
-      throw new Refusal(429, 'The rate limit is reached.');
+      throw new ErrorReply(429, 'The rate limit is reached.');
     }
     if (!/application\/(\*|json)|\*\/\*/i.test(request.headers.accept ?? '')) {
-      throw new Refusal(406, 'Accept must be application/json.');
+      throw new ErrorReply(406, 'Accept must be application/json.');
     }
   }
 
@@ -127,7 +127,7 @@ export class SandboxServer {
     const given = Buffer.from(String(request.headers['x-picsart-api-key'] ?? ''));
     const wanted = Buffer.from(this.deps.apiKey);
     if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
-    throw new Refusal(401, 'The API key is missing or wrong.');
+    throw new ErrorReply(401, 'The API key is missing or wrong.');
   }
 
   /** Reading counts needs no key; changing faults does. */
@@ -136,7 +136,7 @@ export class SandboxServer {
       allow(request.method, 'GET');
       return { status: 200, body: this.reading() };
     }
-    if (path !== '/sandbox/faults') throw new Refusal(404, 'Not found.');
+    if (path !== '/sandbox/faults') throw new ErrorReply(404, 'Not found.');
     this.checkKey(request);
     if (request.method === 'GET') return { status: 200, body: { ok: true } };
     if (request.method === 'DELETE') {
@@ -158,11 +158,11 @@ export class SandboxServer {
     return [...(operation === 'train' ? models : generations).keys()].at(-1);
   }
 
-  private refusalOf(error: unknown): Refusal {
-    if (error instanceof Refusal) return error;
-    if (error instanceof FaultError) return new Refusal(422, error.message);
+  private errorReplyOf(error: unknown): ErrorReply {
+    if (error instanceof ErrorReply) return error;
+    if (error instanceof FaultError) return new ErrorReply(422, error.message);
     this.deps.logger.error({ err: error }, 'sandbox request failed');
-    return new Refusal(500, 'Internal sandbox error.');
+    return new ErrorReply(500, 'Internal sandbox error.');
   }
 }
 

@@ -11,9 +11,9 @@ import {
   statusAt,
   type Tempo,
 } from './jobs';
-import { type PhotoIntake, PhotoRefusal } from './photo-intake';
+import type { PhotoFetcher } from './photo-fetcher';
 import { makePicture, styles } from './picture';
-import { Refusal, type Reply } from './replies';
+import { ErrorReply, type Reply } from './replies';
 import type { SandboxStore } from './store';
 
 /** Picsart's documented limits: 5 to 30 photos, five types. The limit on avatars is set by the sandbox. */
@@ -68,35 +68,34 @@ type GenerationSpec = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome
 
 /**
  * The operations of Picsart's service. No model is trained: avatars are made from the photos by image filters. Errors are
- * thrown as {@link Refusal}.
+ * thrown as {@link ErrorReply}.
  */
 export class SandboxService {
   private readonly drawing = new Semaphore(
     2,
     200,
-    () => new Refusal(503, 'Too many pictures are requested at once.'),
+    () => new ErrorReply(503, 'Too many pictures are requested at once.'),
   );
   /** Recent pictures, for retries and range requests. */
   private readonly drawn = new LRUCache<string, Promise<Buffer>>({ max: 32 });
 
   constructor(
     private readonly store: SandboxStore,
-    private readonly intake: PhotoIntake,
+    private readonly photos: PhotoFetcher,
     private readonly tempo: Tempo,
     private readonly onExecuted: (call: ExecutedCall) => void,
   ) {}
 
   async train(body: unknown, effect: FaultEffect): Promise<Reply> {
     const { images } = read(trainSchema, body);
-    const { pictures, invalid } = await this.copies(images, trainedSize, effect.signal);
+    const { pictures, invalid } = await this.photos.take(images, trainedSize, effect.signal);
     this.pay(trainingPrice);
     const nowMs = Date.now();
-    const isBad = invalid > 0 && effect.outcome === 'done';
     const model: Model = {
       id: randomUUID(),
       startedAtMs: nowMs,
       doneAtMs: nowMs + this.tempo.trainingMs,
-      outcome: isBad ? 'image-not-valid' : effect.outcome,
+      outcome: outcomeWith(invalid, effect),
       pictures: await this.store.keepPictures(pictures.slice(0, maxCopies)),
     };
     this.store.addModel(model);
@@ -113,7 +112,7 @@ export class SandboxService {
   async generate(modelId: string, body: unknown, effect: FaultEffect): Promise<Reply> {
     const model = this.modelOf(modelId);
     const { prompts } = read(generateSchema, body);
-    if (statusAt(model, Date.now()).status !== 'DONE') throw new Refusal(422, 'The model is not trained.');
+    if (statusAt(model, Date.now()).status !== 'DONE') throw new ErrorReply(422, 'The model is not trained.');
     const avatars = prompts.flatMap(({ count, ...wanted }) =>
       Array.from({ length: count }, () => ({ style: wanted.style, prompt: wanted.prompt ?? '' })),
     );
@@ -123,11 +122,11 @@ export class SandboxService {
 
   async instant(body: unknown, effect: FaultEffect): Promise<Reply> {
     const request = read(instantSchema, body);
-    const { pictures, invalid } = await this.copies(request.images, instantSourceSize, effect.signal);
+    const { pictures, invalid } = await this.photos.take(request.images, instantSourceSize, effect.signal);
     const words = request.prompt.toLowerCase();
     const named = [...styles.keys()].find((id) => words.includes(id)) ?? 'realistic';
     const avatars = Array.from({ length: request.count }, () => ({ style: named, prompt: request.prompt }));
-    const outcome = invalid > 0 && effect.outcome === 'done' ? 'image-not-valid' : effect.outcome;
+    const outcome = outcomeWith(invalid, effect);
     const spec = { modelId: null, avatars, pictures, size: instantSize, outcome };
     return this.start(spec, { operation: 'instant', body });
   }
@@ -135,7 +134,7 @@ export class SandboxService {
   /** @param origin - the origin of the results' URLs */
   inference(modelId: string | null, id: string, origin: string): Reply {
     const generation = this.store.generations.get(id);
-    if (generation?.modelId !== modelId) throw new Refusal(404, 'The inference does not exist.');
+    if (generation?.modelId !== modelId) throw new ErrorReply(404, 'The inference does not exist.');
     const status = statusAt(generation, Date.now());
     const names = { inference_id: id, ...(modelId !== null && { model_id: modelId }) };
     if (status.status !== 'DONE') return jobReply(names, status);
@@ -159,7 +158,7 @@ export class SandboxService {
     const isAvailable =
       generation && statusAt(generation, nowMs).status === 'DONE' && nowMs < generation.expiresAtMs;
     if (!isAvailable || index >= resultCount(generation))
-      throw new Refusal(404, 'The picture does not exist or has expired.');
+      throw new ErrorReply(404, 'The picture does not exist or has expired.');
     const key = `${token}/${index}`;
     const drawing = this.drawn.get(key) ?? this.drawing.run(() => this.draw(generation, index));
     this.drawn.set(key, drawing);
@@ -175,7 +174,7 @@ export class SandboxService {
     const model = generation.modelId === null ? undefined : this.store.models.get(generation.modelId);
     const names = model?.pictures ?? generation.pictures;
     const name = names[index % names.length];
-    if (name === undefined) throw new Refusal(404, 'The model has been deleted.');
+    if (name === undefined) throw new ErrorReply(404, 'The model has been deleted.');
     const { style, prompt } = generation.avatars[index]!;
     const source = await this.store.picture(name);
     // Generations of the same prompt differ.
@@ -185,7 +184,7 @@ export class SandboxService {
 
   private async start(job: GenerationSpec, call: ExecutedCall): Promise<Reply> {
     if (job.avatars.length > maxAvatars)
-      throw new Refusal(422, `prompts: at most ${maxAvatars} avatars at once`);
+      throw new ErrorReply(422, `prompts: at most ${maxAvatars} avatars at once`);
     this.pay(avatarPrice * job.avatars.length);
     const startedAtMs = Date.now();
     const doneAtMs = startedAtMs + this.tempo.generationMs;
@@ -206,25 +205,12 @@ export class SandboxService {
 
   private modelOf(id: string): Model {
     const model = this.store.models.get(id);
-    if (!model) throw new Refusal(404, 'The model does not exist.');
+    if (!model) throw new ErrorReply(404, 'The model does not exist.');
     return model;
   }
 
-  private async copies(
-    urls: readonly string[],
-    side: number,
-    signal: AbortSignal,
-  ): ReturnType<PhotoIntake['take']> {
-    try {
-      return await this.intake.take(urls, side, signal);
-    } catch (error) {
-      if (error instanceof PhotoRefusal) throw new Refusal(422, error.message);
-      throw error;
-    }
-  }
-
   private pay(price: number): void {
-    if (this.store.credits < price) throw new Refusal(402, 'Not enough credits.');
+    if (this.store.credits < price) throw new ErrorReply(402, 'Not enough credits.');
     this.store.credits -= price;
   }
 }
@@ -233,7 +219,11 @@ function read<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  throw new Refusal(422, `${path.join('.') || 'body'}: ${message}`);
+  throw new ErrorReply(422, `${path.join('.') || 'body'}: ${message}`);
+}
+
+function outcomeWith(invalidPhotos: number, { outcome }: FaultEffect): Outcome {
+  return invalidPhotos > 0 && outcome === 'done' ? 'image-not-valid' : outcome;
 }
 
 /** Responds with 202 while the job runs and 200 when it has ended, as related Picsart services do. */

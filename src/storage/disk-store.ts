@@ -6,8 +6,8 @@ import { Readable } from 'node:stream';
 import {
   type MediaStore,
   ObjectTooLargeError,
+  onDisk,
   type OpenObject,
-  parseMediaKey,
   partOf,
   type RangeRequest,
   readMediaKey,
@@ -115,8 +115,9 @@ export class DiskStore implements MediaStore {
   }
 
   private pathOf(key: string): string {
-    const { folder, id } = parseMediaKey(key);
-    return join(this.root, folder, id.slice(-2), key.slice(folder.length + 1));
+    const parts = readMediaKey(key);
+    if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
+    return join(this.root, parts.folder, parts.id.slice(-2), key.slice(parts.folder.length + 1));
   }
 
   /** Passes the path of a new draft in the same file system to `work`, and removes the draft afterwards. */
@@ -243,13 +244,5 @@ async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw error;
-  }
-}
-
-async function onDisk<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw new StorageUnavailableError(error);
   }
 }

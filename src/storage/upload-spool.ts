@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StorageUnavailableError } from './media-store';
+import { onDisk, StorageUnavailableError } from './media-store';
 
 /**
  * Stores uploads on disk while they arrive and wait for their check, so that many slow clients use no memory. Each
@@ -81,13 +81,5 @@ export class SpooledUpload {
       at += bytesRead;
     }
     return bytes;
-  }
-}
-
-async function onDisk<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw new StorageUnavailableError(error);
   }
 }

@@ -1,6 +1,6 @@
 import type { ExchangeAnswer, ExchangeError } from '../http-exchange';
 import { UpstreamError, type UpstreamNotice, type UpstreamRefusal } from '../provider';
-import { readObject, readReason } from './wire-format';
+import { parseBody, readReason } from './wire-format';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -79,7 +79,7 @@ export function refusedError(answer: ExchangeAnswer): UpstreamError {
   const { status } = answer;
   if (saysWhen(answer)) return laterError(answer);
   if (status < 400 || status >= 500 || status === 408) return unclearError(answer, `answered ${status}`);
-  const reason = answer.cut ? undefined : readReason(readObject(answer.body));
+  const reason = answer.cut ? undefined : readReason(parseBody(answer.body));
   return new UpstreamError('REFUSED', `The upstream answered ${status}${reason ? `: ${reason}` : '.'}`, {
     status,
     refusal: refusalOf(status, reason),

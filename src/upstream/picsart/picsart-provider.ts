@@ -25,7 +25,7 @@ import {
   instantBody,
   paths,
   readCredits,
-  readObject,
+  parseBody,
   readReference,
   trainBody,
 } from './wire-format';
@@ -109,7 +109,7 @@ export class PicsartProvider implements AvatarProvider {
     const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl.href.replace(/\/$/, ''));
     try {
       const answer = await this.answered('balance', () => this.get(new URL(url), signal));
-      const credits = readCredits(readObject(answer.body));
+      const credits = readCredits(parseBody(answer.body));
       return { acceptsKey: credits === null ? null : true, credits };
     } catch (error) {
       const status = error instanceof UpstreamError ? error.status : undefined;
@@ -137,7 +137,7 @@ export class PicsartProvider implements AvatarProvider {
         signal,
       }),
     );
-    const body = readObject(answer.body);
+    const body = parseBody(answer.body);
     const ref = body && readReference(body, submission.idName);
     if (!ref) throw unclearError(answer, 'accepted the call without a usable id');
     return { ref, notice: readNotice(answer.headers) };
@@ -150,7 +150,7 @@ export class PicsartProvider implements AvatarProvider {
     signal: AbortSignal,
   ): Promise<UpstreamState> {
     const answer = await this.answered(call, () => this.get(this.urlOf(path), signal));
-    const body = readObject(answer.body);
+    const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, readNotice(answer.headers));
   }

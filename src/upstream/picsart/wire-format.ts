@@ -65,7 +65,7 @@ export function instantBody(request: InstantRequest): object {
 export type Body = Record<string, unknown>;
 
 /** Parses a JSON object; null for everything else, such as HTML, truncated JSON or a list. */
-export function readObject(body: Buffer): Record<string, unknown> | null {
+export function parseBody(body: Buffer): Record<string, unknown> | null {
   try {
     const parsed: unknown = JSON.parse(body.toString('utf8'));
     return Array.isArray(parsed) ? null : (asObject(parsed) ?? null);

@@ -1,22 +1,20 @@
 import sharp from 'sharp';
 import { withSignal } from '../core/clock';
 import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../upstream/http-exchange';
+import { ErrorReply } from './replies';
 
 /** Limits per photo. */
 const fetchTimeoutMs = 5_000;
 /** The time limit for all photos of a request. */
-const intakeTimeoutMs = 60_000;
+const allPhotosTimeoutMs = 60_000;
 const maxPhotoBytes = 15_000_000;
 const maxPhotoPixels = 50_000_000;
 
 /** The number of photos that are fetched and decoded at once. Bounds memory. */
 const concurrency = 3;
 
-/** Thrown for a URL that does not return a photo. The caller receives a 422, as from Picsart. */
-export class PhotoRefusal extends Error {}
-
 /** The result of fetching the photos of a request. */
-export interface Intake {
+export interface FetchedPhotos {
   /** Reduced square JPEGs of the photos that could be decoded, in the order of the URLs. */
   readonly pictures: readonly Buffer[];
   /** The number of photos that could not be decoded. */
@@ -27,14 +25,14 @@ export interface Intake {
  * Fetches photos and reduces them; the originals are not kept. As a test double it fetches any http or https URL, with
  * limits on time and size, and does not follow redirects.
  */
-export class PhotoIntake {
+export class PhotoFetcher {
   private readonly exchange = new HttpExchange(concurrency);
 
   /**
    * @param side - the side of the reduced photos in pixels
-   * @throws PhotoRefusal if a URL does not return a picture; the other downloads are cancelled
+   * @throws ErrorReply 422, as from Picsart, if a URL does not return a picture; the other downloads are cancelled
    */
-  async take(urls: readonly string[], side: number, signal: AbortSignal): Promise<Intake> {
+  async take(urls: readonly string[], side: number, signal: AbortSignal): Promise<FetchedPhotos> {
     const copies: (Buffer | null)[] = [];
     let next = 0;
     const work = async (limited: AbortSignal): Promise<void> => {
@@ -43,7 +41,7 @@ export class PhotoIntake {
         copies[index] = await this.copyOf(urls[index]!, index + 1, side, limited);
       }
     };
-    await withSignal(signal, intakeTimeoutMs, (limited) =>
+    await withSignal(signal, allPhotosTimeoutMs, (limited) =>
       Promise.all(Array.from({ length: Math.min(concurrency, urls.length) }, () => work(limited))),
     );
     const pictures = copies.filter((copy) => copy !== null);
@@ -61,33 +59,26 @@ export class PhotoIntake {
     signal: AbortSignal,
   ): Promise<Buffer | null> {
     const bytes = await this.fetch(url, number, signal);
-    try {
-      return await smallCopy(bytes, side);
-    } catch {
-      return null;
-    }
+    return smallCopy(bytes, side).catch(() => null);
   }
 
-  private async fetch(url: string, number: number, signal: AbortSignal): Promise<Buffer> {
-    const address = URL.canParse(url) ? new URL(url) : null;
-    if (!address || !/^https?:$/.test(address.protocol))
-      throw new PhotoRefusal(`Image ${number} has no http or https URL.`);
-    const answer = await this.exchange
-      .get({
-        url: address,
-        headers: { accept: 'image/jpeg, image/png' },
-        timeoutMs: fetchTimeoutMs,
-        maxBytes: maxPhotoBytes,
-        signal,
-      })
-      .catch((error: unknown) => {
-        const problem = error instanceof ExchangeError ? error.message : 'could not be fetched';
-        throw new PhotoRefusal(`Failed to download image ${number}: its URL ${problem}.`, { cause: error });
-      });
+  private async fetch(text: string, number: number, signal: AbortSignal): Promise<Buffer> {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (!url || !/^https?:$/.test(url.protocol))
+      throw new ErrorReply(422, `Image ${number} has no http or https URL.`);
+    const headers = { accept: 'image/jpeg, image/png' };
+    const limits = { timeoutMs: fetchTimeoutMs, maxBytes: maxPhotoBytes, signal };
+    const answer = await this.exchange.get({ url, headers, ...limits }).catch((error: unknown) => {
+      throw notFetched(number, error instanceof ExchangeError ? error.message : 'could not be fetched');
+    });
     const problem = problemOf(answer);
-    if (problem) throw new PhotoRefusal(`Failed to download image ${number}: its URL ${problem}.`);
+    if (problem) throw notFetched(number, problem);
     return answer.body;
   }
+}
+
+function notFetched(number: number, problem: string): ErrorReply {
+  return new ErrorReply(422, `Failed to download image ${number}: its URL ${problem}.`);
 }
 
 function problemOf({ status, headers, cut }: ExchangeAnswer): string | null {
