@@ -9,9 +9,7 @@ import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** {@link GenerationStatus} as a GraphQL enum. */
-export const GenerationStatusEnum = Object.fromEntries(
-  generationStatuses.map((status) => [status, status]),
-) as {
+const GenerationStatusEnum = Object.fromEntries(generationStatuses.map((status) => [status, status])) as {
   [Status in GenerationStatus]: Status;
 };
 

@@ -1,4 +1,4 @@
-import { Column, PrimaryColumn } from 'typeorm';
+import { Check, Column, Index, PrimaryColumn } from 'typeorm';
 
 /**
  * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.
@@ -97,4 +97,62 @@ export abstract class JobEntity {
 
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;
+}
+
+/** How the states of a kind of jobs appear in its checks and indexes. */
+interface JobStates {
+  all: readonly string[];
+  unfinished: readonly string[];
+  /** The state of a job that the upstream processes. */
+  running: string;
+  /** The states of a job that the upstream has accepted. */
+  accepted: readonly string[];
+}
+
+/** The checks and indexes that the tables of trainings and of generations have in common. */
+export function JobTable(table: string, { all, unfinished, running, accepted }: JobStates): ClassDecorator {
+  const isDue = 'due_at IS NOT NULL';
+  const decorators = [
+    Check(`${table}_status_known`, `status IN (${list(all)})`),
+    Check(`${table}_progress_range`, 'progress BETWEEN 0 AND 100'),
+    Check(`${table}_failed_says_why`, "(status = 'FAILED') = (failure_code IS NOT NULL)"),
+    Check(
+      `${table}_failure_whole`,
+      '(failure_code IS NULL) = (failure_message IS NULL) AND (failure_code IS NULL) = (failure_retryable IS NULL)',
+    ),
+    Check(`${table}_running_has_ref`, `status NOT IN (${list(accepted)}) OR provider_ref IS NOT NULL`),
+    Check(
+      `${table}_waiting_is_due`,
+      `status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR ${isDue}`,
+    ),
+    Check(`${table}_consent_whole`, '(consent_version IS NULL) = (consent_at IS NULL)'),
+    Check(`${table}_attempted_in_flight`, "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0"),
+    Index(`${table}_due`, ['dueAt'], { where: isDue }),
+    Index(`${table}_unsettled_due`, ['dueAt'], {
+      where: `${isDue} AND status IN ('SUBMITTING', 'UNCERTAIN')`,
+    }),
+    ...indexesOf(`${table}_queued`, `${isDue} AND status = 'QUEUED'`, ['due', 'of_owner', 'deadline']),
+    ...indexesOf(`${table}_followed`, `${isDue} AND status = '${running}'`, ['due', 'of_owner', 'deadline']),
+    ...indexesOf(`${table}_watched`, `${isDue} AND status = 'FAILED'`, ['due', 'of_owner']),
+    Index(`${table}_of_owner`, ['owner', 'id']),
+    Index(`${table}_running_of_owner`, ['owner'], { where: `status IN (${list(unfinished)})` }),
+    Index(`${table}_ref_once`, ['provider', 'providerRef'], {
+      unique: true,
+      where: 'provider_ref IS NOT NULL',
+    }),
+  ];
+  return (target) => {
+    for (const decorate of decorators) decorate(target);
+  };
+}
+
+const indexedColumns = { due: ['dueAt'], of_owner: ['owner', 'dueAt'], deadline: ['deadlineAt'] };
+
+/** Indexes of the rows of one kind of work, for claims. */
+function indexesOf(name: string, where: string, orders: (keyof typeof indexedColumns)[]): ClassDecorator[] {
+  return orders.map((order) => Index(`${name}_${order}`, indexedColumns[order], { where }));
+}
+
+function list(states: readonly string[]): string {
+  return `'${states.join("', '")}'`;
 }

@@ -8,7 +8,7 @@ import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
 
 /** {@link AvatarType} as a GraphQL enum. */
-export const AvatarTypeEnum = {
+const AvatarTypeEnum = {
   MAN: 'MAN',
   WOMAN: 'WOMAN',
   COUPLE: 'COUPLE',
@@ -31,7 +31,7 @@ registerEnumType(AvatarTypeEnum, {
 });
 
 /** {@link ModelStatus} as a GraphQL enum. */
-export const ModelStatusEnum = Object.fromEntries(modelStatuses.map((status) => [status, status])) as {
+const ModelStatusEnum = Object.fromEntries(modelStatuses.map((status) => [status, status])) as {
   [Status in ModelStatus]: Status;
 };
 
