@@ -1,7 +1,7 @@
 import { AvatarAttempts } from '../generations/avatar-attempt.repository';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
 import { AvatarWork } from '../generations/avatar.work';
-import { GenerationWork } from '../generations/generation.work';
+import { GenerationSteps } from '../generations/generation-steps';
 import { ResultUrls } from '../generations/result-urls';
 import { LearnedDurations } from '../jobs/forecast';
 import type { Journal } from '../jobs/journal';
@@ -10,7 +10,7 @@ import { PollWork } from '../jobs/poll.work';
 import { Settlement } from '../jobs/settlement';
 import { SubmissionWork } from '../jobs/submission.work';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
-import { ModelWork } from '../models/model.work';
+import { ModelSteps } from '../models/model-steps';
 import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
 import { createSchedule, type ScheduleDeps } from '../poller/schedule';
@@ -84,8 +84,8 @@ export function makeJobWork(
   return {
     settlement,
     account,
-    models: new ModelWork({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
-    generations: new GenerationWork({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
+    models: new ModelSteps({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
+    generations: new GenerationSteps({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
     submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
     polls: new PollWork({
       ...common,

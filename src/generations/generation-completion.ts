@@ -3,10 +3,10 @@ import { failure, failureColumns, noFailure, type Failure } from '../jobs/failur
 import type { JobMove } from '../jobs/job';
 import { findJob, lockJob, type Announcer, type JobRepository } from '../jobs/job.repository';
 import { tallyOf, type Tally } from './avatar.repository';
+import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
 import { lockStoring } from './generation.repository';
-import { generatingShare } from './generation.work';
 
 /** How often a generation whose pictures are being fetched is checked without a change of its pictures. */
 const checkMs = 30_000;

@@ -1,16 +1,15 @@
-import { audit, type AuditedAction } from '../accounts/audit.repository';
-import type { Consent, ConsentColumns, ConsentRule } from '../accounts/consent';
-import { createOnce } from '../accounts/idempotency.repository';
-import type { QuotaService } from '../accounts/quota.service';
+import type { AuditedAction } from '../accounts/audit.repository';
+import type { Consent, ConsentColumns } from '../accounts/consent';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
-import { groupsOf, type Sql, type Transactions } from '../core/sql';
+import { groupsOf, type Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, openStream } from '../events/event-log.repository';
+import { openStream } from '../events/event-log.repository';
 import { assertConfigured } from '../jobs/job';
-import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
-import type { JobPhotoService } from '../photos/job-photo.service';
-import type { AvatarProvider, ProviderFacts } from '../upstream/provider';
+import { createJob, type JobCreation } from '../jobs/job.lifecycle';
+import { findJobs } from '../jobs/job.repository';
+import type { JobServiceDeps } from '../models/model.service';
+import type { ProviderFacts } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.job';
 import {
@@ -42,15 +41,6 @@ export interface InstantRequest {
   idempotencyKey: string | null;
 }
 
-export interface GenerationServiceDeps {
-  database: Transactions;
-  jobs: JobRepository;
-  photos: JobPhotoService;
-  provider: AvatarProvider;
-  quotas: Pick<QuotaService, 'reserve'>;
-  consents: Pick<ConsentRule, 'check'>;
-}
-
 const maxPrompts = 20;
 const maxPromptLength = 1_000;
 /** Characters that PostgreSQL's JSON cannot store: NUL and unpaired surrogates. */
@@ -60,12 +50,12 @@ const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
 /** Creates and reads generations. Makes no upstream calls; workers do. */
 export class GenerationService {
-  constructor(private readonly deps: GenerationServiceDeps) {}
+  constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
     const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
-    return this.once(viewer, 'generateAvatars', request, async (sql, id) => {
+    return this.create(viewer, 'generateAvatars', request, async (sql, id) => {
       const model = await holdModel(sql, viewer.owner, request.modelId);
       if (!model) throw notFound('model', 'input.modelId');
       if (model.status !== 'READY') {
@@ -98,7 +88,7 @@ export class GenerationService {
     checkInstant(request, provider.facts);
     // Inputs are compared with stored ones, which contain global ids.
     const input = { ...request, photoId: request.photoId && toGlobalId('Photo', request.photoId) };
-    return this.once(viewer, 'generateInstantAvatars', input, async (sql, id) => {
+    return this.create(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
       const { photoId: uploaded, photoUrl } = request;
       if (uploaded !== null) await photos.hold(sql, viewer, [uploaded], () => 'input.photoId');
@@ -154,36 +144,19 @@ export class GenerationService {
     return groupsOf(modelIds, rows, ({ modelId }) => modelId);
   }
 
-  private async once(
+  private create(
     viewer: Viewer,
     operation: AuditedAction,
-    request: { idempotencyKey: string | null; consent?: Consent | null },
-    create: (sql: Sql, id: string) => Promise<GenerationEntity>,
+    input: JobCreation<GenerationEntity>['input'],
+    insert: JobCreation<GenerationEntity>['insert'],
   ): Promise<GenerationEntity> {
-    // Consent is not part of the idempotent input: a retry may state it differently.
-    const { idempotencyKey: key, consent: _consent, ...input } = request;
-    const generation = await createOnce(this.deps.database, viewer, {
-      noun: 'generation',
-      key,
-      operation,
-      input,
-      create: async (sql, id) => {
-        const created = await create(sql, id);
-        const details = { avatars: created.wanted };
-        await audit(sql, viewer, { action: operation, subject: toGlobalId('Generation', id), details });
-        await this.deps.quotas.reserve(sql, viewer, { jobId: id, avatars: created.wanted });
-        return created;
-      },
-      find: (id) => this.find(viewer, id),
-    });
-    this.deps.jobs.wake(generationKind, [generation], true);
-    return generation;
+    const detailsOf = ({ wanted }: GenerationEntity): { avatars: number } => ({ avatars: wanted });
+    return createJob(this.deps, viewer, generationKind, { operation, input, insert, detailsOf });
   }
 
   private async insert(sql: Sql, row: NewGeneration): Promise<GenerationEntity> {
     const generation = await insertGeneration(sql, row);
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
-    await appendEvents(sql, [eventOf(generationKind, generation)]);
     return generation;
   }
 }

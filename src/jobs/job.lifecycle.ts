@@ -1,12 +1,14 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
+import type { Consent } from '../accounts/consent';
 import { transactionFor } from '../accounts/erasure.repository';
+import { createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { endStreams, eraseEvents } from '../events/event-log.repository';
+import { appendEvents, endStreams, eraseEvents } from '../events/event-log.repository';
 import { noFailure } from './failure';
 import {
   assertConfigured,
@@ -17,7 +19,7 @@ import {
   type JobPatch,
   type JobRow,
 } from './job';
-import { deleteJobs, lockJob, type JobRepository } from './job.repository';
+import { deleteJobs, eventOf, findJobs, lockJob, type JobRepository } from './job.repository';
 import { detachSubmissions } from './submission.repository';
 
 export interface JobLifecycleDeps {
@@ -156,4 +158,48 @@ function assertRetryable({ noun }: JobKind, { status, failureRetryable }: JobRow
     `The ${noun} is ${status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
     { field: 'id' },
   );
+}
+
+/** The creation of a job by a mutation. */
+export interface JobCreation<Row extends JobRow> {
+  operation: AuditedAction;
+  /** Consent is not part of the idempotent input: a repetition may state it differently. */
+  input: { idempotencyKey: string | null; consent?: Consent | null };
+  /** Inserts the row with the given id, and opens its stream. */
+  insert: (sql: Sql, id: string) => Promise<Row>;
+  /** The details for the audit log. */
+  detailsOf: (row: Row) => Record<string, number>;
+}
+
+/**
+ * Creates a job, or returns the one of an earlier call with the same idempotency key. All writes are in one transaction.
+ * @throws DomainError as {@link createOnce}; QUOTA_EXCEEDED
+ */
+export async function createJob<Row extends JobRow>(
+  { database, jobs, quotas }: Omit<JobLifecycleDeps, 'provider'>,
+  viewer: Viewer,
+  kind: JobKind<Row>,
+  { operation, input, insert, detailsOf }: JobCreation<Row>,
+): Promise<Row> {
+  const { idempotencyKey: key, consent: _consent, ...rest } = input;
+  const job = await createOnce(database, viewer, {
+    noun: kind.noun,
+    key,
+    operation,
+    input: rest,
+    create: async (sql, id) => {
+      const row = await insert(sql, id);
+      await appendEvents(sql, [eventOf(kind, row)]);
+      await audit(sql, viewer, {
+        action: operation,
+        subject: toGlobalId(kind.node, id),
+        details: detailsOf(row),
+      });
+      await quotas.reserve(sql, viewer, { jobId: id, ...kind.unitsOf(row) });
+      return row;
+    },
+    find: async (id) => (await findJobs(database, kind, viewer.owner, [id]))[0] ?? null,
+  });
+  jobs.wake(kind, [job], true);
+  return job;
 }

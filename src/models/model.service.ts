@@ -1,13 +1,12 @@
-import { audit } from '../accounts/audit.repository';
 import type { Consent, ConsentRule } from '../accounts/consent';
 import { transactionFor } from '../accounts/erasure.repository';
-import { createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { DomainError, notFound, excerpt } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
+import { createJob } from '../jobs/job.lifecycle';
 import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
@@ -27,7 +26,7 @@ export interface TrainRequest {
   idempotencyKey: string | null;
 }
 
-export interface ModelServiceDeps {
+export interface JobServiceDeps {
   database: Transactions;
   jobs: JobRepository;
   photos: JobPhotoService;
@@ -40,25 +39,19 @@ const maxNameLength = 100;
 
 /** Trains, reads and renames models. Makes no upstream calls; workers do. */
 export class ModelService {
-  constructor(private readonly deps: ModelServiceDeps) {}
+  constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request to train and returns. */
   async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
-    const { database, jobs } = this.deps;
     this.checkTraining(request);
-    // Consent is not part of the idempotent input: a retry may state it differently.
-    const { idempotencyKey: key, consent: _consent, ...rest } = request;
-    const model = await createOnce(database, viewer, {
-      noun: 'model',
-      key,
+    // Inputs are compared with stored ones, which contain global ids.
+    const input = { ...request, photoIds: request.photoIds.map((id) => toGlobalId('Photo', id)) };
+    return createJob(this.deps, viewer, modelKind, {
       operation: 'trainModel',
-      // Inputs are compared with stored ones, which contain global ids.
-      input: { ...rest, photoIds: rest.photoIds.map((id) => toGlobalId('Photo', id)) },
-      create: (sql, id) => this.create(sql, viewer, id, request),
-      find: (id) => this.find(viewer, id),
+      input,
+      insert: (sql, id) => this.insert(sql, viewer, id, request),
+      detailsOf: ({ photoCount }) => ({ photos: photoCount }),
     });
-    jobs.wake(modelKind, [model], true);
-    return model;
   }
 
   /** @returns null if it does not exist or belongs to another owner */
@@ -126,7 +119,7 @@ export class ModelService {
     }
   }
 
-  private async create(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
+  private async insert(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const consent = consents.check(request.consent ?? null);
     await photos.hold(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
@@ -140,13 +133,6 @@ export class ModelService {
     const row = { id, owner: viewer.owner, provider: provider.name, name: request.name.trim() };
     const model = await insertModel(sql, { ...row, type: request.type, ...consent }, photoIds);
     await openStream(sql, id, viewer.owner);
-    await appendEvents(sql, [eventOf(modelKind, model)]);
-    await audit(sql, viewer, {
-      action: 'trainModel',
-      subject: toGlobalId('AvatarModel', id),
-      details: { photos: photoIds.length },
-    });
-    await this.deps.quotas.reserve(sql, viewer, { jobId: id, trainings: 1 });
     return model;
   }
 }

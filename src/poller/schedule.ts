@@ -7,7 +7,7 @@ import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
-import type { GenerationWork } from '../generations/generation.work';
+import type { GenerationSteps } from '../generations/generation-steps';
 import type { JobSteps } from '../jobs/job';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
@@ -15,7 +15,7 @@ import type { PollWork } from '../jobs/poll.work';
 import type { Settlement } from '../jobs/settlement';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
-import type { ModelWork } from '../models/model.work';
+import type { ModelSteps } from '../models/model-steps';
 import { purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneServing } from '../photos/photo-server.repository';
 import type { PhotoWork } from '../photos/photo.work';
@@ -42,8 +42,8 @@ export interface ScheduleDeps {
   overdue: OverdueWork;
   /** The age at which a paid call without an answer is closed as unanswered, in milliseconds. */
   unansweredMs: number;
-  models: ModelWork;
-  generations: GenerationWork;
+  models: ModelSteps;
+  generations: GenerationSteps;
   avatars: AvatarWork;
   avatarChecks: AvatarCheckWork;
   completion: GenerationCompletion;

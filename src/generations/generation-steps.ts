@@ -1,10 +1,8 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { failure, noFailure, type Failure } from '../jobs/failure';
-import type { LearnedDurations } from '../jobs/forecast';
-import type { JobSteps, Preparation } from '../jobs/job';
-import type { JobRepository } from '../jobs/job.repository';
-import type { JobPhotoService } from '../photos/job-photo.service';
+import { failure, type Failure } from '../jobs/failure';
+import type { Preparation } from '../jobs/job';
+import { ProviderSteps } from '../jobs/provider-steps';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
@@ -14,47 +12,26 @@ import { expiryAfter, insertResults, type NewResult } from './result.repository'
 
 /** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
-const urlSlackMs = 5 * 60_000;
-/** The interval for checking a photo that is still being fetched. Normally its worker wakes the generation sooner. */
-const photoPendingMs = 5_000;
 /** A limit above the largest possible generation. */
 const maxResults = 1_000;
 
 /** The minimum time for fetching pictures, as a share of their retention upstream: an hour of 48. */
 const minFetchShare = 1 / 48;
 
-export interface GenerationWorkDeps {
-  sql: Sql;
-  jobs: JobRepository;
-  photos: JobPhotoService;
-  provider: AvatarProvider;
-  durations: LearnedDurations;
-  deadlineMs: number;
-  /** The divisor of polling intervals, from the settings. */
-  pollSpeed: number;
-}
-
 /** The progress of a generation when the upstream has finished; the rest is the storing of its pictures. */
 export const generatingShare = 0.8;
 
 /** The steps of a generation. */
-export class GenerationWork implements JobSteps<GenerationEntity> {
+export class GenerationSteps extends ProviderSteps<GenerationEntity> {
   readonly kind = generationKind;
   readonly shareOfUpstream = generatingShare;
 
-  constructor(private readonly deps: GenerationWorkDeps) {}
-
-  get deadlineMs(): number {
-    return this.deps.deadlineMs;
-  }
-
-  get pollPlan(): PollPlan {
-    const { firstMs, nextMs } = this.deps.provider.facts.generationPoll;
-    return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
-  }
-
   get retentionMs(): number {
     return this.deps.provider.facts.resultTtlMs;
+  }
+
+  protected get providerPlan(): PollPlan {
+    return this.deps.provider.facts.generationPoll;
   }
 
   async typicalMs(row: GenerationEntity): Promise<number> {
@@ -64,7 +41,19 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
   }
 
   async prepare(row: GenerationEntity, attempt: number): Promise<Preparation> {
-    return row.modelId === null ? this.prepareInstant(row, attempt) : this.prepareTrained(row, row.modelId);
+    const { provider, sql } = this.deps;
+    if (row.modelId === null) {
+      return this.prepareWithPhotos(row, attempt, problemOf, ([photoUrl], signal) =>
+        provider.generateInstant(instantRequest(row, photoUrl!), signal),
+      );
+    }
+    const modelRef = await modelRefOf(sql, row.modelId);
+    const prompts = row.prompts.map(({ style, prompt, count }) => ({
+      style,
+      prompt: prompt ?? undefined,
+      count,
+    }));
+    return { go: 'submit', call: (signal) => provider.generate({ modelRef: modelRef!, prompts }, signal) };
   }
 
   fetchesPhotos(row: GenerationEntity): boolean {
@@ -89,7 +78,6 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     row: GenerationEntity,
     results: readonly UpstreamResult[],
   ): Promise<GenerationEntity | null> {
-    const { jobs } = this.deps;
     const recorded = results.slice(0, maxResults);
     const expiresAt = await this.expiryOf(sql, row);
     const set = {
@@ -97,13 +85,8 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
       progress: Math.max(row.progress, 100 * generatingShare),
       resultsExpireAt: expiresAt,
       resultCount: recorded.length,
-      tries: 0,
-      lastError: null,
-      ...noFailure,
     };
-    const [storing] = await jobs.moveWithin(sql, generationKind, [
-      { id: row.id, from: [row.status], lease: row.lease!, set, dueInMs: storingCheckMs, appendsEvent: true },
-    ]);
+    const storing = await this.moveFinished(sql, row, set, storingCheckMs);
     if (!storing) return null;
     await insertResults(sql, row, pictures(row.prompts, recorded), expiresAt);
     // The photo of a FAILED job has been released already.
@@ -120,45 +103,18 @@ export class GenerationWork implements JobSteps<GenerationEntity> {
     const minMs = resultTtlMs * minFetchShare;
     return expiryAfter(sql, lastRunningAt ?? submittedAt, { ttlMs: resultTtlMs, minMs });
   }
+}
 
-  async ended(sql: Sql, row: GenerationEntity): Promise<void> {
-    await this.deps.photos.release(sql, row.id);
-  }
-
-  private async prepareTrained(row: GenerationEntity, modelId: string): Promise<Preparation> {
-    const modelRef = await modelRefOf(this.deps.sql, modelId);
-    const prompts = row.prompts.map(({ style, prompt, count }) => ({
-      style,
-      prompt: prompt ?? undefined,
-      count,
-    }));
-    return {
-      go: 'submit',
-      call: (signal) => this.deps.provider.generate({ modelRef: modelRef!, prompts }, signal),
-    };
-  }
-
-  private async prepareInstant(row: GenerationEntity, attempt: number): Promise<Preparation> {
-    const { photos, provider, sql } = this.deps;
-    const [photo] = await photos.list(sql, row.id);
-    const problem = problemOf(photo);
-    if (problem) return { go: 'fail', failure: problem };
-    if (photo?.status !== 'READY') return { go: 'wait', ms: photoPendingMs };
-    const expiresAtMs = Date.now() + Math.max(this.deps.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
-    const photoUrl = photos.upstreamUrl(photo.id, { jobId: row.id, attempt }, expiresAtMs);
-    const { prompt, negativePrompt } = row.prompts[0]!;
-    const request = {
-      photoUrl,
-      prompt: prompt ?? '',
-      negativePrompt: negativePrompt ?? undefined,
-      count: row.wanted,
-    };
-    return { go: 'submit', call: (signal) => provider.generateInstant(request, signal) };
-  }
+function instantRequest(
+  { prompts, wanted: count }: GenerationEntity,
+  photoUrl: string,
+): Parameters<AvatarProvider['generateInstant']>[0] {
+  const { prompt, negativePrompt } = prompts[0]!;
+  return { photoUrl, prompt: prompt ?? '', negativePrompt: negativePrompt ?? undefined, count };
 }
 
 /** Why a generation cannot be submitted with this photo; null if it can. Nothing has been charged at this point. */
-function problemOf(photo: PhotoEntity | undefined): Failure | null {
+function problemOf([photo]: readonly PhotoEntity[]): Failure | null {
   if (!photo || photo.status === 'PURGED') {
     return failure(
       'PHOTO_INVALID',

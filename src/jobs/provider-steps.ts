@@ -1,0 +1,90 @@
+import type { Sql } from '../core/sql';
+import type { JobPhotoService } from '../photos/job-photo.service';
+import type { PhotoEntity } from '../photos/photo.entity';
+import type { Accepted, AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import { noFailure, type Failure } from './failure';
+import type { LearnedDurations } from './forecast';
+import type { JobKind, JobPatch, JobRow, JobSteps, Preparation } from './job';
+import type { JobRepository } from './job.repository';
+
+/** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */
+const photosPendingMs = 5_000;
+
+/** How much longer photo URLs are valid than the job's deadline, to allow for clock differences with the upstream. */
+const urlSlackMs = 5 * 60_000;
+
+export interface ProviderStepsDeps {
+  sql: Sql;
+  jobs: JobRepository;
+  photos: JobPhotoService;
+  provider: AvatarProvider;
+  durations: LearnedDurations;
+  deadlineMs: number;
+  /** The divisor of polling intervals, from the settings. */
+  pollSpeed: number;
+}
+
+/** What the steps of trainings and of generations have in common. */
+export abstract class ProviderSteps<Row extends JobRow> implements JobSteps<Row> {
+  abstract readonly kind: JobKind<Row>;
+  abstract readonly shareOfUpstream: number;
+  abstract readonly retentionMs: number;
+  /** The provider's intervals between polls. */
+  protected abstract readonly providerPlan: PollPlan;
+
+  constructor(protected readonly deps: ProviderStepsDeps) {}
+
+  get deadlineMs(): number {
+    return this.deps.deadlineMs;
+  }
+
+  get pollPlan(): PollPlan {
+    const { firstMs, nextMs } = this.providerPlan;
+    return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
+  }
+
+  abstract typicalMs(row: Row): Promise<number>;
+  abstract prepare(row: Row, attempt: number): Promise<Preparation>;
+  abstract fetchesPhotos(row: Row): boolean;
+  abstract poll(row: Row, signal: AbortSignal): Promise<UpstreamState>;
+  abstract hasResult(results: readonly UpstreamResult[]): boolean;
+  abstract finish(sql: Sql, row: Row, results: readonly UpstreamResult[]): Promise<Row | null>;
+
+  async ended(sql: Sql, row: Row): Promise<void> {
+    await this.deps.photos.release(sql, row.id);
+  }
+
+  /**
+   * Prepares a call that makes the upstream fetch the job's photos.
+   * @param problemOf - why the job cannot be submitted with these photos; null if it can
+   * @param call - makes the paid call with the URLs of the photos
+   */
+  protected async prepareWithPhotos(
+    { id: jobId }: Row,
+    attempt: number,
+    problemOf: (photos: readonly PhotoEntity[]) => Failure | null,
+    call: (photoUrls: string[], signal: AbortSignal) => Promise<Accepted>,
+  ): Promise<Preparation> {
+    const { photos, provider, sql, deadlineMs } = this.deps;
+    const given = await photos.list(sql, jobId);
+    const problem = problemOf(given);
+    if (problem) return { go: 'fail', failure: problem };
+    if (given.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
+    const expiresAtMs = Date.now() + Math.max(deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const photoUrls = given.map(({ id }) => photos.upstreamUrl(id, { jobId, attempt }, expiresAtMs));
+    return { go: 'submit', call: (signal) => call(photoUrls, signal) };
+  }
+
+  /** Moves a row that the upstream has finished; null if its state had changed in the meantime. */
+  protected async moveFinished(
+    sql: Sql,
+    { id, status, lease }: Row,
+    set: JobPatch,
+    dueInMs: number | null,
+  ): Promise<Row | null> {
+    const whole = { ...set, tries: 0, lastError: null, ...noFailure };
+    const move = { id, from: [status], lease: lease!, set: whole, dueInMs, appendsEvent: true };
+    const [moved] = await this.deps.jobs.moveWithin(sql, this.kind, [move]);
+    return moved ?? null;
+  }
+}
