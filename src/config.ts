@@ -4,14 +4,26 @@ import { picsartFacts } from './upstream/picsart/facts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+/** A setting with a notation of its own. `read` returns undefined if the text is not valid. */
+const notation = <Value>(
+  read: (text: string) => Value | undefined,
+  problem: string,
+): z.ZodType<Value, string> =>
+  z.string().transform((text, context) => {
+    const value = read(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: problem });
+    return z.NEVER;
+  });
+
 /** `90s`, `20m`, `48h`, `500ms` or `0` in milliseconds. */
-const duration = z.string().transform((text, context) => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
-  if (text.trim() === '0') return 0;
-  if (match) return Number(match[1]) * units[match[2] as keyof typeof units];
-  context.addIssue({ code: 'custom', message: 'is not a duration (examples: 90s, 20m, 48h)' });
-  return z.NEVER;
-});
+function readDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  return match ? Number(match[1]) * units[match[2] as keyof typeof units] : undefined;
+}
+
+const duration = notation(readDuration, 'is not a duration (examples: 90s, 20m, 48h)');
 
 /** A time limit that Node's timers support. 0 is refused because it would expire immediately. */
 const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
@@ -19,27 +31,19 @@ const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
 });
 const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 24h (example: 10s)' });
 
-const bytes = z.string().transform((text, context) => {
-  const match = /^([1-9]\d*)(kB|MB)?$/.exec(text.trim());
-  if (match) return Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']!;
-  context.addIssue({ code: 'custom', message: 'is not a size (examples: 20MB, 500kB, 1000000)' });
-  return z.NEVER;
-});
+const bytes = notation((text) => {
+  const match = /^([1-9]\d*)(kB|MB)?$/.exec(text);
+  return match ? Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']! : undefined;
+}, 'is not a size (examples: 20MB, 500kB, 1000000)');
 
-const httpUrl = z.string().transform((text, context) => {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, '');
-  context.addIssue({
-    code: 'custom',
-    message: 'is not a URL (example: https://avatars.example.com)',
-  });
-  return z.NEVER;
-});
+const httpUrl = notation(
+  (text) =>
+    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text.replace(/\/+$/, '') : undefined,
+  'is not a URL (example: https://avatars.example.com)',
+);
 
-const port = z.coerce
-  .number('is not a port; use a number from 0 to 65535')
-  .int()
-  .min(0, 'is not a port; use a number from 0 to 65535')
-  .max(65_535, 'is not a port; use a number from 0 to 65535');
+const portProblem = 'is not a port; use a number from 0 to 65535';
+const port = z.coerce.number(portProblem).int().min(0, portProblem).max(65_535, portProblem);
 
 const positive = z.coerce
   .number('is not a number (examples: 1, 60)')
@@ -54,18 +58,13 @@ const list = z.string().transform((text) =>
 );
 
 /** A quota per window, such as `600/1m`; `off` disables the limit. */
-const rate = z.string().transform((text, context) => {
-  if (text.trim() === 'off') return null;
+const rate = notation((text) => {
+  if (text === 'off') return null;
   const [quota = '', window = ''] = text.split('/');
-  const windowMs = duration.safeParse(window).data ?? 0;
+  const windowMs = readDuration(window.trim()) ?? 0;
   const isValid = /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= units.s && windowMs <= units.d;
-  if (isValid) return { quota: Number(quota), windowMs };
-  context.addIssue({
-    code: 'custom',
-    message: 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off',
-  });
-  return z.NEVER;
-});
+  return isValid ? { quota: Number(quota), windowMs } : undefined;
+}, 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off');
 
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 const origins = list.refine(

@@ -81,15 +81,13 @@ export interface Connection<Node> {
 /**
  * Converts rows to a page.
  * @param rows - in the list's order, read with a limit of `page.first + 1`
- * @param keyOf - the UUID that orders the list. \@defaultValue the row's `id`
  */
 export function toConnection<Row extends { readonly id: string }>(
   rows: readonly Row[],
   page: Page,
-  keyOf: (row: Row) => string = (row) => row.id,
 ): Connection<Row> {
   const nodes = rows.slice(0, page.first);
-  const edges = nodes.map((node) => ({ cursor: encodeCursor(keyOf(node)), node }));
+  const edges = nodes.map((node) => ({ cursor: encodeCursor(node.id), node }));
   return {
     edges,
     nodes,

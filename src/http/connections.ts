@@ -37,31 +37,14 @@ const maxLingering = 32;
 /** How long a refused socket waits for the client to close, in milliseconds. */
 const lingerMs = 500;
 
-const refusals = {
-  descriptors: {
-    status: 503,
-    code: 'SERVICE_UNAVAILABLE',
-    message: 'The server has too many connections. Connect again in a few seconds.',
-  },
-  max: {
-    status: 503,
-    code: 'SERVICE_UNAVAILABLE',
-    message: 'The server has too many connections. Connect again in a few seconds.',
-  },
-  maxPerAddress: {
-    status: 429,
-    code: 'RATE_LIMITED',
-    message: 'Your address has too many connections. Close some.',
-  },
-} as const;
-
-type Cause = keyof typeof refusals;
-
-const causes: Record<Cause, string> = {
+/** Why connections are refused, for the log. */
+const causes = {
   descriptors: 'connections are refused: the limit of open files (ulimit -n) is reached',
   max: 'connections are refused: MAX_CONNECTIONS is reached',
   maxPerAddress: 'connections are refused: an address has MAX_CONNECTIONS_PER_ADDRESS',
-};
+} as const;
+
+type Cause = keyof typeof causes;
 
 /** Counts open connections and refuses those beyond a limit before reading from them. */
 export class Connections {
@@ -119,8 +102,13 @@ export class Connections {
     }
     this.lingering += 1;
     socket.once('close', () => (this.lingering -= 1));
-    const { status, code, message } = refusals[cause];
-    refuseSocket(socket, status, code, message, lingerMs);
+    if (cause === 'maxPerAddress') {
+      const message = 'Your address has too many connections. Close some.';
+      refuseSocket(socket, 429, 'RATE_LIMITED', message, lingerMs);
+    } else {
+      const message = 'The server has too many connections. Connect again in a few seconds.';
+      refuseSocket(socket, 503, 'SERVICE_UNAVAILABLE', message, lingerMs);
+    }
   }
 
   private log(cause: Cause): void {

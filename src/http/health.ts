@@ -1,4 +1,4 @@
-import { get } from 'node:http';
+import { get, type ServerResponse } from 'node:http';
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { loggableError, type Logger } from '../core/logger';
@@ -36,11 +36,16 @@ export interface HealthOptions {
  * - `/metrics`: metrics, only for direct loopback requests; 404 for all others
  */
 export function healthRoutes(options: HealthOptions): Route[] {
-  const readiness = new Readiness(options);
+  const checkReadiness = shared(() => runChecks(options));
   const methods = ['GET', 'HEAD'] as const;
   return [
     { methods, path: '/healthz', isQuiet: true, handle: answerAlive },
-    { methods, path: '/readyz', isQuiet: true, handle: (exchange) => readiness.answer(exchange) },
+    {
+      methods,
+      path: '/readyz',
+      isQuiet: true,
+      handle: async ({ response }) => answerReadiness(response, await checkReadiness()),
+    },
     {
       methods,
       path: '/metrics',
@@ -52,34 +57,33 @@ export function healthRoutes(options: HealthOptions): Route[] {
 
 type Verdict = 'ok' | 'failed';
 
-class Readiness {
-  private running: Promise<Record<string, Verdict>> | null = null;
+/** Concurrent calls share one run, so that frequent probes do not add load to the dependencies. */
+function shared<Result>(run: () => Promise<Result>): () => Promise<Result> {
+  let running: Promise<Result> | null = null;
+  return () => (running ??= run().finally(() => (running = null)));
+}
 
-  constructor(private readonly options: HealthOptions) {}
-
-  async answer({ response }: Exchange): Promise<void> {
-    // Concurrent requests share one run, so that frequent probes do not add load to the dependencies.
-    this.running ??= this.run().finally(() => (this.running = null));
-    const checks = await this.running;
-    const isReady = Object.values(checks).every((verdict) => verdict === 'ok');
-    answerJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', checks });
-  }
-
-  private async run(): Promise<Record<string, Verdict>> {
-    const verdicts = this.options.checks.map(async (check) => [check.name, await this.judge(check)] as const);
-    return Object.fromEntries(await Promise.all(verdicts));
-  }
-
-  private async judge(check: HealthCheck): Promise<Verdict> {
-    const late = (): Error => new Error('The check took too long.');
+async function runChecks({
+  checks,
+  logger,
+  timeoutMs = 2_000,
+}: HealthOptions): Promise<Record<string, Verdict>> {
+  const late = (): Error => new Error('The check took too long.');
+  const verdicts = checks.map(async (one): Promise<[string, Verdict]> => {
     try {
-      await withinMs(this.options.timeoutMs ?? 2_000, check.check(), late);
-      return 'ok';
+      await withinMs(timeoutMs, one.check(), late);
+      return [one.name, 'ok'];
     } catch (error) {
-      this.options.logger.warn({ check: check.name, error: loggableError(error) }, 'not ready');
-      return 'failed';
+      logger.warn({ check: one.name, error: loggableError(error) }, 'not ready');
+      return [one.name, 'failed'];
     }
-  }
+  });
+  return Object.fromEntries(await Promise.all(verdicts));
+}
+
+function answerReadiness(response: ServerResponse, checks: Record<string, Verdict>): void {
+  const isReady = Object.values(checks).every((verdict) => verdict === 'ok');
+  answerJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', checks });
 }
 
 /** Headers by which requests of a local proxy are distinguished from direct loopback requests. */

@@ -4,6 +4,8 @@ interface Tab {
   readonly variables?: string;
 }
 
+const json = (value: object): string => JSON.stringify(value, null, 2);
+
 /**
  * The steps from photos to avatars, in three tabs. The editor does not wrap lines: comments of up to 51 characters fit
  * into a window of 1280 pixels.
@@ -68,18 +70,14 @@ mutation TrainModel($input: TrainModelInput!) {
   }
 }
 `,
-    variables: JSON.stringify(
-      {
-        input: {
-          name: 'My model',
-          type: 'WOMAN',
-          idempotencyKey: 'my-first-model',
-          photoIds: Array<string>(5).fill('photo_…'),
-        },
+    variables: json({
+      input: {
+        name: 'My model',
+        type: 'WOMAN',
+        idempotencyKey: 'my-first-model',
+        photoIds: Array<string>(5).fill('photo_…'),
       },
-      null,
-      2,
-    ),
+    }),
   },
   {
     query: `# 3. Watch the training: put the id of your model,
@@ -109,7 +107,7 @@ subscription TrainingProgress($modelId: ID!) {
   }
 }
 `,
-    variables: JSON.stringify({ modelId: 'model_…' }, null, 2),
+    variables: json({ modelId: 'model_…' }),
   },
 ];
 
@@ -154,9 +152,9 @@ ${scripts.map((path) => `<script nonce="${nonce}" src="${path}"></script>`).join
 
 function pageScript(graphqlPath: string): string {
   // Prevents `</script>` in the embedded JSON.
-  const json = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
+  const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
   return `
-const path = ${json(graphqlPath)};
+const path = ${embedded(graphqlPath)};
 const sockets = new Map();
 const socketFor = (headers) => {
   const key = JSON.stringify(headers);
@@ -173,7 +171,7 @@ const fetcher = (parameters, options) => {
 ReactDOM.createRoot(document.getElementById('graphiql')).render(
   React.createElement(GraphiQL, {
     fetcher,
-    defaultTabs: ${json(exampleTabs)},
+    defaultTabs: ${embedded(exampleTabs)},
     defaultEditorToolsVisibility: true,
     shouldPersistHeaders: false,
   }),
