@@ -74,37 +74,26 @@ async function linkLibraries(native: string, linkFolder: string): Promise<string
   return `${linkFolder}:${join(native, 'lib')}`;
 }
 
-/** A symbolic link and its target, both absolute. */
-interface Link {
-  path: string;
-  target: string;
-}
-
-async function missingLinks(native: string): Promise<Link[]> {
-  const missing: Link[] = [];
-  for (const { source, target } of await listedLinks(native)) {
-    // Paths in the list are relative to the package: `native/lib/libpq.so.5`.
-    const path = join(native, '..', target);
-    const exists = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (!exists) missing.push({ path, target: join(native, '..', source) });
-  }
-  return missing;
-}
-
-async function listedLinks(native: string): Promise<{ source: string; target: string }[]> {
-  try {
-    // The format is defined by the package, whose version is pinned.
-    return JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as {
-      source: string;
-      target: string;
-    }[];
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
+/** The package's links that do not exist, each with its target, both absolute. */
+async function missingLinks(native: string): Promise<{ path: string; target: string }[]> {
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return '[]';
     throw error;
-  }
+  });
+  // The format is defined by the package, whose version is pinned. Paths are relative to it: `native/lib/libpq.so.5`.
+  const links = (JSON.parse(list) as { source: string; target: string }[]).map(({ source, target }) => ({
+    path: join(native, '..', target),
+    target: join(native, '..', source),
+  }));
+  const isMissing = await Promise.all(
+    links.map(({ path }) =>
+      stat(path).then(
+        () => false,
+        () => true,
+      ),
+    ),
+  );
+  return links.filter((_, index) => isMissing[index]);
 }
 
 /**

@@ -3,10 +3,7 @@
  * the operator: it contains paths of this machine, but never the password.
  */
 export class EmbeddedPostgresError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = 'EmbeddedPostgresError';
-  }
+  override readonly name = 'EmbeddedPostgresError';
 }
 
 /** Messages of PostgreSQL's programs (in English: they run with LC_ALL=C), and what to do about each. */

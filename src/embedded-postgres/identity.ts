@@ -48,15 +48,9 @@ export async function chooseIdentity(
   const candidates = isRoot ? await rootCandidates(dataOwner) : [inNamespace(await user('nobody')), asCaller];
   const refusals: string[] = [];
   for (const identity of candidates) {
-    const probe = [
-      '/bin/sh',
-      '-c',
-      'cd "$1" && exec "$2" --version',
-      'sh',
-      reach,
-      binaries.postgres,
-    ] as const;
-    const { isDone, output } = await run(withIdentity(identity, probe), binaries.env, probeTimeoutMs);
+    const script = 'cd "$1" && exec "$2" --version';
+    const probe = withIdentity(identity, ['/bin/sh', '-c', script, 'sh', reach, binaries.postgres]);
+    const { isDone, output } = await run(probe, binaries.env, probeTimeoutMs);
     if (isDone) return identity;
     refusals.push(`as ${identity.name}: ${output.slice(0, 200)}`);
   }
@@ -75,20 +69,16 @@ export function withIdentity(identity: Identity, command: Command): Command {
 
 async function rootCandidates(dataOwner: User | null): Promise<Identity[]> {
   if (dataOwner !== null && dataOwner.uid !== 0) {
-    return [
-      asUser('the owner of the data', dataOwner),
-      pastPrivateFolders('the owner of the data', dataOwner),
-    ];
+    const name = 'the owner of the data';
+    return [asUser(name, dataOwner), pastPrivateFolders(name, dataOwner)];
   }
-  const unprivileged = await user('nobody');
-  if (dataOwner !== null) return [inNamespace(unprivileged)];
+  const nobody = await user('nobody');
+  if (dataOwner !== null) return [inNamespace(nobody)];
   const postgres = await user('postgres');
   return [
-    inNamespace(unprivileged),
-    ...(postgres === null ? [] : [asUser('user postgres', postgres)]),
-    ...(unprivileged === null
-      ? []
-      : [asUser('user nobody', unprivileged), pastPrivateFolders('user nobody', unprivileged)]),
+    inNamespace(nobody),
+    ...(postgres ? [asUser('user postgres', postgres)] : []),
+    ...(nobody ? [asUser('user nobody', nobody), pastPrivateFolders('user nobody', nobody)] : []),
   ];
 }
 
@@ -101,25 +91,18 @@ function inNamespace(unprivileged: User | null): Identity {
   };
 }
 
-function asUser(name: string, owner: User): Identity {
-  return { name, prefix: ['setpriv', ...becoming(owner), '--'], owner };
+function asUser(name: string, owner: User, options: readonly string[] = []): Identity {
+  const { uid, gid } = owner;
+  const becoming = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  return { name, prefix: ['setpriv', ...becoming, ...options, '--'], owner };
 }
 
 function pastPrivateFolders(name: string, owner: User): Identity {
-  const capability = [
+  return asUser(`${name} with CAP_DAC_OVERRIDE`, owner, [
     '--securebits=+no_setuid_fixup',
     '--inh-caps=+dac_override',
     '--ambient-caps=+dac_override',
-  ];
-  return {
-    name: `${name} with CAP_DAC_OVERRIDE`,
-    prefix: ['setpriv', ...becoming(owner), ...capability, '--'],
-    owner,
-  };
-}
-
-function becoming({ uid, gid }: User): string[] {
-  return [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  ]);
 }
 
 async function user(name: string): Promise<User | null> {

@@ -31,7 +31,6 @@ const stateSchema = z.object({
 export class SandboxStore {
   readonly models = new Map<string, Model>();
   readonly generations = new Map<string, Generation>();
-  private readonly byToken = new Map<string, Generation>();
   private readonly pictures = new Map<string, Buffer>();
   private current: Promise<void> = Promise.resolve();
   private waiting: Promise<void> | undefined;
@@ -73,18 +72,16 @@ export class SandboxStore {
   /** Adds a generation. Call {@link save} afterwards. */
   addGeneration(added: Generation): void {
     this.generations.set(added.id, added);
-    this.byToken.set(added.token, added);
     this.counts[added.modelId === null ? 'instants' : 'generations'] += 1;
     for (const old of this.generations.values()) {
       if (this.generations.size <= maxGenerations) break;
       this.generations.delete(old.id);
-      this.byToken.delete(old.token);
       this.deletePictures(old.pictures);
     }
   }
 
   generationOfToken(token: string): Generation | undefined {
-    return this.byToken.get(token);
+    return [...this.generations.values()].find((one) => one.token === token);
   }
 
   /** Stores reduced photos and returns their names. */
@@ -136,10 +133,7 @@ export class SandboxStore {
     if (text === null) return;
     const state = stateSchema.parse(JSON.parse(text));
     for (const one of state.models) this.models.set(one.id, one);
-    for (const one of state.generations) {
-      this.generations.set(one.id, one);
-      this.byToken.set(one.token, one);
-    }
+    for (const one of state.generations) this.generations.set(one.id, one);
     Object.assign(this.counts, state.counts);
     this.credits = state.credits;
   }

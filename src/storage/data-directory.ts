@@ -11,10 +11,7 @@ const checkedFolders = ['journal', 'sandbox'];
 
 /** The data directory cannot be used. The message states the cause and what to do. */
 class DataDirectoryError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = 'DataDirectoryError';
-  }
+  override readonly name = 'DataDirectoryError';
 }
 
 /**

@@ -43,15 +43,17 @@ export class UpstreamAccountEntity {
   @Column('timestamptz', { nullable: true })
   pausedUntil: Date | null;
 
-  /** Jobs whose polls failed since the last successful answer to a poll; at most 20. */
+  /**
+   * Jobs whose polls failed since the last successful answer to a poll; at most 20. `…Since`: when the first of these
+   * failures occurred. `…OpenUntil`: until when the open circuit blocks calls: after a failure, or while a trial call is
+   * in flight.
+   */
   @Column('uuid', { array: true, default: '{}' })
   pollFailing: string[];
 
-  /** When the first of these failures occurred. */
   @Column('timestamptz', { nullable: true })
   pollFailingSince: Date | null;
 
-  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
   @Column('timestamptz', { nullable: true })
   pollOpenUntil: Date | null;
 
@@ -59,11 +61,9 @@ export class UpstreamAccountEntity {
   @Column('uuid', { array: true, default: '{}' })
   submitFailing: string[];
 
-  /** When the first of these failures occurred. */
   @Column('timestamptz', { nullable: true })
   submitFailingSince: Date | null;
 
-  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
   @Column('timestamptz', { nullable: true })
   submitOpenUntil: Date | null;
 
@@ -71,11 +71,9 @@ export class UpstreamAccountEntity {
   @Column('uuid', { array: true, default: '{}' })
   reachFailing: string[];
 
-  /** When the first of these failures occurred. */
   @Column('timestamptz', { nullable: true })
   reachFailingSince: Date | null;
 
-  /** Until when the open circuit blocks calls: after a failure, or while a trial call is in flight. */
   @Column('timestamptz', { nullable: true })
   reachOpenUntil: Date | null;
 

@@ -1,5 +1,5 @@
 import type { ExchangeAnswer, ExchangeError } from '../http-exchange';
-import { UpstreamError, type UpstreamNotice, type UpstreamRefusal } from '../provider';
+import { UpstreamError, type UpstreamNotice, type UpstreamOutcome, type UpstreamRefusal } from '../provider';
 import { parseBody, readReason } from './wire-format';
 
 type Headers = Readonly<Record<string, string>>;
@@ -76,16 +76,15 @@ export function unansweredError(error: ExchangeError): UpstreamError {
  * - everything else (3xx, 500, 502, 504, 503 without a time): unknown
  */
 export function refusedError(answer: ExchangeAnswer): UpstreamError {
-  const { status } = answer;
-  if (saysWhen(answer)) return laterError(answer);
+  const { status, headers } = answer;
+  if (saysWhen(answer)) {
+    const retryAfterMs = waitAfterLimitMs(headers, Date.now());
+    return errorOf(answer, 'LATER', `answered ${status}: retry later.`, { retryAfterMs });
+  }
   if (status < 400 || status >= 500 || status === 408) return unclearError(answer, `answered ${status}`);
   const reason = answer.cut ? undefined : readReason(parseBody(answer.body));
-  return new UpstreamError('REFUSED', `The upstream answered ${status}${reason ? `: ${reason}` : '.'}`, {
-    status,
-    refusal: refusalOf(status, reason),
-    evidence: evidenceOf(answer),
-    notice: readNotice(answer.headers),
-  });
+  const refusal = refusalOf(status, reason);
+  return errorOf(answer, 'REFUSED', `answered ${status}${reason ? `: ${reason}` : '.'}`, { refusal });
 }
 
 /** A 429 always has a time, since limits are per minute; a 503 must state it. */
@@ -95,17 +94,18 @@ function saysWhen({ status, headers }: ExchangeAnswer): boolean {
 
 /** The error of an answer that proves nothing. */
 export function unclearError(answer: ExchangeAnswer, problem: string): UpstreamError {
-  return new UpstreamError('UNKNOWN', `The upstream ${problem}.`, {
-    status: answer.status,
-    evidence: evidenceOf(answer),
-    notice: readNotice(answer.headers),
-  });
+  return errorOf(answer, 'UNKNOWN', `${problem}.`);
 }
 
-function laterError(answer: ExchangeAnswer): UpstreamError {
-  return new UpstreamError('LATER', `The upstream answered ${answer.status}: retry later.`, {
+function errorOf(
+  answer: ExchangeAnswer,
+  outcome: UpstreamOutcome,
+  problem: string,
+  facts: Pick<UpstreamError, 'refusal' | 'retryAfterMs'> = {},
+): UpstreamError {
+  return new UpstreamError(outcome, `The upstream ${problem}`, {
+    ...facts,
     status: answer.status,
-    retryAfterMs: waitAfterLimitMs(answer.headers, Date.now()),
     evidence: evidenceOf(answer),
     notice: readNotice(answer.headers),
   });

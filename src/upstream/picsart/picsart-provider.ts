@@ -61,17 +61,16 @@ export class PicsartProvider implements AvatarProvider {
   readonly name: string;
   readonly account: string;
   readonly facts: ProviderFacts;
-  private readonly baseUrl: URL;
+  /** Without a trailing slash. */
+  private readonly baseUrl: string;
   private readonly exchange = new HttpExchange(pollConnections);
   private readonly headers: Readonly<Record<string, string>>;
 
   constructor(private readonly options: PicsartProviderOptions) {
     this.name = options.name;
-    this.baseUrl = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
-    this.account = createHash('sha256')
-      .update(`${this.baseUrl.href}\n${options.apiKey}`)
-      .digest('hex')
-      .slice(0, 16);
+    const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
+    this.baseUrl = href.replace(/\/$/, '');
+    this.account = createHash('sha256').update(`${href}\n${options.apiKey}`).digest('hex').slice(0, 16);
     this.facts = picsartFacts(options.speed, options.styles ?? picsartStyles);
     this.headers = {
       [apiKeyHeader]: options.apiKey,
@@ -106,7 +105,7 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   async checkAccount(signal: AbortSignal): Promise<AccountCheck> {
-    const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl.href.replace(/\/$/, ''));
+    const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl);
     try {
       const answer = await this.answered('balance', () => this.get(new URL(url), signal));
       const credits = readCredits(parseBody(answer.body));
@@ -119,7 +118,7 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   trustsHost(hostname: string): boolean {
-    return withoutBrackets(hostname) === withoutBrackets(this.baseUrl.hostname);
+    return withoutBrackets(hostname) === withoutBrackets(new URL(this.baseUrl).hostname);
   }
 
   async stop(): Promise<void> {
@@ -129,7 +128,7 @@ export class PicsartProvider implements AvatarProvider {
   private async submit(call: string, submission: Submission, signal: AbortSignal): Promise<Accepted> {
     const answer = await this.answered(call, () =>
       this.exchange.postOnce({
-        url: this.urlOf(submission.path),
+        url: new URL(this.baseUrl + submission.path),
         headers: { ...this.headers, 'content-type': 'application/json' },
         body: JSON.stringify(submission.body),
         timeoutMs: this.options.submitTimeoutMs,
@@ -149,7 +148,7 @@ export class PicsartProvider implements AvatarProvider {
     read: ReadState,
     signal: AbortSignal,
   ): Promise<UpstreamState> {
-    const answer = await this.answered(call, () => this.get(this.urlOf(path), signal));
+    const answer = await this.answered(call, () => this.get(new URL(this.baseUrl + path), signal));
     const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, readNotice(answer.headers));
@@ -182,10 +181,6 @@ export class PicsartProvider implements AvatarProvider {
     if (status < 200 || status > 299) throw refusedError(answer);
     if (cut) throw unclearError(answer, `returned an incomplete answer (${cut})`);
     return answer;
-  }
-
-  private urlOf(path: string): URL {
-    return new URL(this.baseUrl.href.replace(/\/$/, '') + path);
   }
 }
 
