@@ -116,7 +116,7 @@ export function makePictureWork(
   return {
     avatars: new AvatarWork({
       ...common,
-      store: new AvatarAttempts(
+      attempts: new AvatarAttempts(
         database,
         completion,
         config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare,

@@ -10,7 +10,7 @@ import type { ImageProcessor } from '../images/image-processor';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { type Downloads, SlowHosts } from '../upstream/downloads';
-import type { Attempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
+import type { FetchAttempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
 import { type AvatarEntity, type ResultFailure, avatarKey, previewKey } from './avatar.entity';
 import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './result-failure';
 import type { ResultUrls } from './result-urls';
@@ -27,7 +27,7 @@ export interface ResultCounters {
 
 export interface AvatarWorkDeps {
   database: Transactions;
-  store: AvatarAttempts;
+  attempts: AvatarAttempts;
   media: MediaStore;
   imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
@@ -111,7 +111,7 @@ export class AvatarWork {
       );
       this.deps.count.late();
     }
-    const attempt: Attempt = { row, token: null };
+    const attempt: FetchAttempt = { row, token: null };
     try {
       await this.store(attempt, signal);
     } catch (error) {
@@ -119,9 +119,9 @@ export class AvatarWork {
     }
   }
 
-  private async store(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  private async store(attempt: FetchAttempt, signal: AbortSignal): Promise<void> {
     const { row } = attempt;
-    const { downloads, maxBytes, store } = this.deps;
+    const { attempts, downloads, maxBytes } = this.deps;
     // The answer had no usable URL, or the picture is damaged: its URL was removed when it was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
     const answer = await downloads.result(row.sourceUrl, {
@@ -132,14 +132,14 @@ export class AvatarWork {
     await failpoint('result:fetched');
     // Unique, so that no try can replace bytes of another.
     const token = randomBytes(8).toString('hex');
-    if (!(await store.begin(attempt, token))) {
+    if (!(await attempts.begin(attempt, token))) {
       await discardBody(answer.bytes);
       return;
     }
     attempt.token = token;
     const picture = await this.write({ id: row.id, mediaToken: token }, answer.bytes);
     await failpoint('result:stored');
-    await store.markStored(attempt, picture);
+    await attempts.markStored(attempt, picture);
     await failpoint('result:shown');
   }
 
@@ -177,9 +177,9 @@ export class AvatarWork {
     };
   }
 
-  private async handle(attempt: Attempt, failed: FailedFetch): Promise<void> {
+  private async handle(attempt: FetchAttempt, failed: FailedFetch): Promise<void> {
     try {
-      if (failed.signal.aborted) await this.deps.store.release(attempt);
+      if (failed.signal.aborted) await this.deps.attempts.release(attempt);
       else await this.conclude(attempt, failed);
     } catch (error) {
       failed.logger.warn(
@@ -189,7 +189,7 @@ export class AvatarWork {
     }
   }
 
-  private async conclude(attempt: Attempt, failed: FailedFetch): Promise<void> {
+  private async conclude(attempt: FetchAttempt, failed: FailedFetch): Promise<void> {
     const row = attempt.row as ClaimedAvatar;
     const code = failureOf(failed.error);
     if (code !== null) {
@@ -204,15 +204,15 @@ export class AvatarWork {
   }
 
   private async retryLater(
-    attempt: Attempt,
+    attempt: FetchAttempt,
     code: ResultFailure | null,
     { error, logger }: FailedFetch,
   ): Promise<void> {
-    const { count, resultTtlMs, store } = this.deps;
+    const { attempts, count, resultTtlMs } = this.deps;
     const tries = attempt.row.tries + 1;
     const message = error instanceof Error ? error.message : 'unknown';
     const retryInMs = backoffMs(tries, firstRetryMs, Math.max(firstRetryMs, resultTtlMs * maxRetryShare));
-    const status = await store.markFailed(attempt, { code, message, retryInMs });
+    const status = await attempts.markFailed(attempt, { code, message, retryInMs });
     if (status === 'DELAYED' && attempt.row.status === 'PENDING') {
       count.delayed();
       logger.error(
@@ -225,14 +225,14 @@ export class AvatarWork {
   }
 
   private async markLost(
-    attempt: Attempt,
+    attempt: FetchAttempt,
     code: ResultFailure,
     { error, logger }: FailedFetch,
   ): Promise<void> {
     const loss = code === 'RESULT_UNUSABLE' ? code : 'RESULT_EXPIRED';
     logger.error({ err: error, loss }, 'a finished picture is lost');
     this.deps.count.lost();
-    await this.deps.store.markLost(attempt, loss);
+    await this.deps.attempts.markLost(attempt, loss);
   }
 }
 

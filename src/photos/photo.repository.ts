@@ -47,17 +47,16 @@ export async function insertLinked(
   );
 }
 
-/** The photos with the given ids in their order, of any owner if `owner` is null. */
+/** The owner's photos with the given ids, in their order. */
 export async function findPhotos(
   sql: Sql,
-  owner: string | null,
+  owner: string,
   ids: readonly string[],
 ): Promise<(PhotoEntity | null)[]> {
-  const rows = await sql.entities(
-    PhotoEntity,
-    'SELECT * FROM photos WHERE id = ANY($1) AND ($2::text IS NULL OR owner = $2)',
-    [ids, owner],
-  );
+  const rows = await sql.entities(PhotoEntity, 'SELECT * FROM photos WHERE id = ANY($1) AND owner = $2', [
+    ids,
+    owner,
+  ]);
   const photos = new Map(rows.map((photo) => [photo.id, photo]));
   return ids.map((id) => photos.get(id) ?? null);
 }

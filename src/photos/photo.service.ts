@@ -93,12 +93,7 @@ export class PhotoService {
     return photo ?? null;
   }
 
-  /** Loads photos by UUID, of any owner, in the order of the ids. For loaders below a row whose owner was checked. */
-  byIds(ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
-    return findPhotos(this.deps.database, null, ids);
-  }
-
-  /** Loads the photos of each model by UUID, in the given order. For loaders, as above. */
+  /** The photos of each model, in the given order, of any owner. For loaders below a row whose owner was checked. */
   ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
     return photosOfModels(this.deps.database, modelIds);
   }

@@ -133,80 +133,47 @@ async function* uncompressed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<B
 }
 
 function blockHeader(length: number, isLast: boolean): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(isLast ? 1 : 0, 0);
-  head.writeUInt16LE(length, 1);
-  head.writeUInt16LE(~length & max16, 3);
-  return head;
+  return Buffer.concat([Buffer.of(isLast ? 1 : 0), u16(length, ~length & max16)]);
 }
 
 function localHeader(name: Buffer, modified: Buffer): Buffer {
-  const head = Buffer.alloc(30);
-  head.writeUInt32LE(0x04034b50, 0);
-  head.writeUInt16LE(deflateVersion, 4);
-  head.writeUInt16LE(flags, 6);
-  head.writeUInt16LE(deflate, 8);
-  modified.copy(head, 10);
-  head.writeUInt16LE(name.length, 26);
-  return Buffer.concat([head, name]);
+  const method = u16(deflateVersion, flags, deflate);
+  const noSums = u32(0, 0, 0);
+  return Buffer.concat([u32(0x04034b50), method, modified, noSums, u16(name.length, 0), name]);
 }
 
 function descriptor({ crc, compressedSize, size }: Sums): Buffer {
-  const tail = Buffer.alloc(16);
-  tail.writeUInt32LE(0x08074b50, 0);
-  tail.writeUInt32LE(crc, 4);
-  tail.writeUInt32LE(compressedSize, 8);
-  tail.writeUInt32LE(size, 12);
-  return tail;
+  return u32(0x08074b50, crc, compressedSize, size);
 }
 
 function directoryRecord({ name, modified, crc, compressedSize, size, offset }: DirectoryEntry): Buffer {
   const needsZip64 = offset >= max32;
-  const zip64Field = Buffer.alloc(needsZip64 ? 12 : 0);
-  if (needsZip64) {
-    zip64Field.writeUInt16LE(1, 0);
-    zip64Field.writeUInt16LE(8, 2);
-    zip64Field.writeBigUInt64LE(BigInt(offset), 4);
-  }
-  const record = Buffer.alloc(46);
-  record.writeUInt32LE(0x02014b50, 0);
-  record.writeUInt16LE(madeBy, 4);
-  record.writeUInt16LE(needsZip64 ? zip64Version : deflateVersion, 6);
-  record.writeUInt16LE(flags, 8);
-  record.writeUInt16LE(deflate, 10);
-  modified.copy(record, 12);
-  record.writeUInt32LE(crc, 16);
-  record.writeUInt32LE(compressedSize, 20);
-  record.writeUInt32LE(size, 24);
-  record.writeUInt16LE(name.length, 28);
-  record.writeUInt16LE(zip64Field.length, 30);
-  record.writeUInt32LE(fileMode * 0x1_0000, 38);
-  record.writeUInt32LE(needsZip64 ? max32 : offset, 42);
-  return Buffer.concat([record, name, zip64Field]);
+  const zip64Field = needsZip64 ? Buffer.concat([u16(1, 8), u64(offset)]) : Buffer.alloc(0);
+  return Buffer.concat([
+    u32(0x02014b50),
+    u16(madeBy, needsZip64 ? zip64Version : deflateVersion, flags, deflate),
+    modified,
+    u32(crc, compressedSize, size),
+    // No comment, the first disk, no internal attributes.
+    u16(name.length, zip64Field.length, 0, 0, 0),
+    u32(fileMode * 0x1_0000, needsZip64 ? max32 : offset),
+    name,
+    zip64Field,
+  ]);
 }
 
 /** The end of central directory record, preceded by the ZIP64 record and locator if a value does not fit. */
 function endOfDirectory({ count, size, offset }: { count: number; size: number; offset: number }): Buffer {
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(Math.min(count, max16), 8);
-  end.writeUInt16LE(Math.min(count, max16), 10);
-  end.writeUInt32LE(Math.min(size, max32), 12);
-  end.writeUInt32LE(Math.min(offset, max32), 16);
-  if (count < max16 && size < max32 && offset < max32) return end;
-  const wide = Buffer.alloc(56 + 20);
-  wide.writeUInt32LE(0x06064b50, 0);
-  wide.writeBigUInt64LE(44n, 4);
-  wide.writeUInt16LE(madeBy, 12);
-  wide.writeUInt16LE(zip64Version, 14);
-  wide.writeBigUInt64LE(BigInt(count), 24);
-  wide.writeBigUInt64LE(BigInt(count), 32);
-  wide.writeBigUInt64LE(BigInt(size), 40);
-  wide.writeBigUInt64LE(BigInt(offset), 48);
-  wide.writeUInt32LE(0x07064b50, 56);
-  wide.writeBigUInt64LE(BigInt(offset + size), 64);
-  wide.writeUInt32LE(1, 72);
-  return Buffer.concat([wide, end]);
+  const [count16, size32, offset32] = [
+    Math.min(count, max16),
+    Math.min(size, max32),
+    Math.min(offset, max32),
+  ];
+  const end = [u32(0x06054b50), u16(0, 0, count16, count16), u32(size32, offset32), u16(0)];
+  if (count < max16 && size < max32 && offset < max32) return Buffer.concat(end);
+  const record = [u16(madeBy, zip64Version), u32(0, 0), u64(count, count, size, offset)];
+  const locator = [u32(0x07064b50, 0), u64(offset + size), u32(1)];
+  return Buffer.concat([u32(0x06064b50), u64(44), ...record, ...locator, ...end]);
 }
 
 /** A DOS timestamp in UTC with a resolution of two seconds: time, then date. */
@@ -214,8 +181,19 @@ function dosTime(at: Date): Buffer {
   const year = Math.min(Math.max(at.getUTCFullYear(), 1980), 2107);
   const time = (at.getUTCHours() << 11) | (at.getUTCMinutes() << 5) | (at.getUTCSeconds() >> 1);
   const date = ((year - 1980) << 9) | ((at.getUTCMonth() + 1) << 5) | at.getUTCDate();
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt16LE(time, 0);
-  bytes.writeUInt16LE(date, 2);
-  return bytes;
+  return u16(time, date);
+}
+
+/** Fields of 16, 32 and 64 bits, in little-endian order. */
+const u16 = (...values: number[]): Buffer => fields(2, values);
+const u32 = (...values: number[]): Buffer => fields(4, values);
+const u64 = (...values: number[]): Buffer => fields(8, values);
+
+function fields(bytes: 2 | 4 | 8, values: readonly number[]): Buffer {
+  const buffer = Buffer.alloc(bytes * values.length);
+  values.forEach((value, index) => {
+    if (bytes === 8) buffer.writeBigUInt64LE(BigInt(value), index * bytes);
+    else buffer.writeUIntLE(value, index * bytes, bytes);
+  });
+  return buffer;
 }

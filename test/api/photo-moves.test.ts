@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { newId } from '../../src/core/ids';
-import { markFetchRejected, markUploadRejected } from '../../src/photos/photo.repository';
+import { findPhotos, markFetchRejected, markUploadRejected } from '../../src/photos/photo.repository';
 import { photoMoves, photoStatuses, type PhotoStatus } from '../../src/photos/photo.state';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { facePhoto } from '../support/pictures';
@@ -44,9 +44,9 @@ describe('a photo', () => {
       for (const happen of Object.values(happenings)) {
         await environment.database.rows('DELETE FROM photos');
         const id = await photoIn(from);
-        const before = JSON.stringify((await environment.photos.byIds([id]))[0]);
+        const before = JSON.stringify((await findPhotos(environment.database, 'local', [id]))[0]);
         await happen(id);
-        const [photo] = await environment.photos.byIds([id]);
+        const [photo] = await findPhotos(environment.database, 'local', [id]);
         if (photo && JSON.stringify(photo) !== before) reached.add(photo.status);
       }
       seen.set(from, reached);

@@ -3,6 +3,7 @@ import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
 import { JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
+import { findPhotos } from '../../src/photos/photo.repository';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel, insertSubmission, setStatus } from '../support/photo-jobs';
 import { facePhoto } from '../support/pictures';
@@ -50,7 +51,7 @@ async function release(jobId: string): Promise<void> {
 }
 
 async function statuses(ids: readonly string[]): Promise<(string | undefined)[]> {
-  return (await environment.photos.byIds(ids)).map((photo) => photo?.status);
+  return (await findPhotos(environment.database, 'local', ids)).map((photo) => photo?.status);
 }
 
 describe('photos for a training', () => {
@@ -189,7 +190,7 @@ describe('photos for the upstream', () => {
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toBe('image/jpeg');
       expect((await answer.arrayBuffer()).byteLength).toBe(
-        (await environment.photos.byIds(ids))[0]!.byteSize,
+        (await findPhotos(environment.database, 'local', ids))[0]!.byteSize,
       );
       expect(await evidence(modelId)).toBe(true);
     },
