@@ -119,9 +119,7 @@ describe('the record that a process serves photos', () => {
   it('is written by a gateway when it is ready, while its server accepts connections', async () => {
     const gateway = await TestGateway.start();
     try {
-      expect(await gateway.database.rows(query)).toMatchObject([
-        { public_url: gateway.url, interrupted: false },
-      ]);
+      expect(await gateway.rows(query)).toMatchObject([{ public_url: gateway.url, interrupted: false }]);
       expect(await acceptsConnections(gateway.url)).toBe(true);
       const { url } = gateway;
       await gateway.end();

@@ -29,7 +29,7 @@ const running = async (): Promise<string> => {
 const rowsLeft = async (): Promise<Record<string, number>> => {
   const tables = ['models', 'model_photos', 'generations', 'avatars', 'photos', 'media_deletions'];
   const counts = tables.map((table) => `(SELECT count(*)::int FROM ${table}) AS ${table}`).join(', ');
-  return (await gateway.database.rows<Record<string, number>>(`SELECT ${counts}`))[0]!;
+  return (await gateway.rows<Record<string, number>>(`SELECT ${counts}`))[0]!;
 };
 
 const statusOf = async (url: string): Promise<number> => {

@@ -231,7 +231,7 @@ describe('two owners, two gateways, and random faults of the upstream, the gatew
     });
   });
 
-  afterAll(() => environment.close());
+  afterAll(() => environment.stop());
 
   it('end every job, pay for each mutation and retry at most once, and preserve every invariant that clients see', async () => {
     process.stdout.write(`The combined drill runs with DRILL_SEED=${seed}.\n`);

@@ -23,7 +23,7 @@ describe('100 clients that disconnect and resume', () => {
 
   afterAll(async () => {
     await Promise.all(all.map((listener) => listener.stop()));
-    await environment.close();
+    await environment.stop();
   });
 
   it('receive every avatar once and in order although one of two gateways is killed', async () => {

@@ -29,7 +29,7 @@ describe('an export while another gateway erases the same data', () => {
     environment = await FaultsEnvironment.open({ gateways: 2, maxFollowed: 0 });
   });
 
-  afterAll(() => environment.close());
+  afterAll(() => environment.stop());
 
   const request = async (gateway: number, query: string): Promise<Record<string, unknown>> => {
     const { data, errors } = await postOperation(environment.gateways[gateway]!.url, { query });
@@ -38,9 +38,8 @@ describe('an export while another gateway erases the same data', () => {
   };
 
   const create = async (owner: string, size: RowCounts, pictureBytes: number): Promise<void> => {
-    const store = { database: environment, dataDir: environment.dataDir };
-    await createManyRows(store, owner, size);
-    await enlargeAvatars(store, owner, pictureBytes);
+    await createManyRows(environment, owner, size);
+    await enlargeAvatars(environment, owner, pictureBytes);
   };
 
   const offer = async (): Promise<string> => {

@@ -10,7 +10,7 @@ jest.setTimeout(180_000);
 
 let environment: FaultsEnvironment;
 
-afterEach(() => environment.close());
+afterEach(() => environment.stop());
 
 /**
  * Replaces a directory by a file: every write fails, also as root, for which no directory

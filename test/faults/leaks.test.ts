@@ -14,7 +14,7 @@ beforeAll(async () => {
   environment = await FaultsEnvironment.open({ maxFollowed: 0 });
   await prepareFixtures(environment);
 }, 120_000);
-afterAll(() => environment.close());
+afterAll(() => environment.stop());
 
 /** Ten subscriptions whose sockets are destroyed once they are connected. */
 async function subscribeAndCut(): Promise<void> {

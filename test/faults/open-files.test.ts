@@ -16,7 +16,7 @@ beforeEach(async () => {
   host = await PhotoHost.start();
 });
 afterEach(async () => {
-  await environment.close();
+  await environment.stop();
   await host.stop();
 });
 

@@ -28,7 +28,7 @@ describe('an upstream that accepts a training, does not answer, and fetches phot
   };
 
   afterEach(async () => {
-    await environment.close();
+    await environment.stop();
     await upstream.stop();
   });
 

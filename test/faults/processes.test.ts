@@ -17,7 +17,7 @@ async function open(options: EnvironmentOptions): Promise<void> {
   environment = await FaultsEnvironment.open({ maxFollowed: 20, ...options });
 }
 
-afterEach(() => environment.close());
+afterEach(() => environment.stop());
 
 const clientOf = (gateway: GatewayProcess): RecordingClient => environment.clientOf(() => gateway);
 

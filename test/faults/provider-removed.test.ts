@@ -8,7 +8,7 @@ jest.setTimeout(180_000);
 
 let environment: FaultsEnvironment;
 
-afterEach(() => environment.close());
+afterEach(() => environment.stop());
 
 const kinds: JobKind[] = ['training', 'generation'];
 

@@ -59,7 +59,7 @@ describe('fifty kills at random', () => {
     await prepareFixtures(environment);
   });
 
-  afterAll(() => environment.close());
+  afterAll(() => environment.stop());
 
   it('lose no job and pay for no job twice, regardless of the work in progress', async () => {
     const seed = Date.now() % 1_000_000;

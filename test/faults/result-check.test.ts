@@ -21,7 +21,7 @@ describe('a stored picture', () => {
     await prepareFixtures(environment);
   });
 
-  afterAll(() => environment.close());
+  afterAll(() => environment.stop());
 
   /** A stored avatar, and the paths of its file and its preview. */
   const stored = async (

@@ -16,7 +16,7 @@ async function open(options: EnvironmentOptions = {}): Promise<void> {
 }
 
 afterEach(async () => {
-  await environment.close();
+  await environment.stop();
   await recorder?.close();
   recorder = null;
 });

@@ -181,7 +181,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n${broken.join('\n')}\n`);
     if (broken.length > 0) process.exitCode = 1;
   } finally {
-    await soak.environment.close();
+    await soak.environment.stop();
   }
 }
 

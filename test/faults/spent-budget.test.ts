@@ -11,7 +11,7 @@ describe('a spent budget', () => {
     environment = await FaultsEnvironment.open({ gateways: 2 });
     await prepareFixtures(environment);
   });
-  afterAll(() => environment.close());
+  afterAll(() => environment.stop());
 
   /** The number of row versions so far. */
   const written = async (table: string): Promise<number> => {

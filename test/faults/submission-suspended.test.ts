@@ -16,7 +16,7 @@ describe('a gateway that is suspended during its paid call', () => {
   });
 
   afterEach(async () => {
-    await environment.close();
+    await environment.stop();
     await upstream.stop();
   });
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
   environment = await FaultsEnvironment.open();
 });
 
-afterAll(() => environment.close());
+afterAll(() => environment.stop());
 
 describe('a process with more hanging reads than default libuv threads', () => {
   it('serves other pictures and stores uploads', async () => {

@@ -31,7 +31,7 @@ describe('a trial call', () => {
       );
       expect(row!.seconds).toBeGreaterThan(300);
     } finally {
-      await environment.close();
+      await environment.stop();
       await upstream.stop();
     }
   });

@@ -32,7 +32,7 @@ async function openRecorded(
 }
 
 afterEach(async () => {
-  await Promise.all(environments.splice(0).map((environment) => environment.close()));
+  await Promise.all(environments.splice(0).map((environment) => environment.stop()));
   await Promise.all(recorders.splice(0).map((recorder) => recorder.close()));
 });
 

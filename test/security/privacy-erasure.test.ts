@@ -50,12 +50,12 @@ function uuidIn(globalId: string): string {
 
 /** Advances the time of an erasure, up to its last check. */
 async function passTime(receipt: string): Promise<void> {
-  await gateway.database.rows(
+  await gateway.rows(
     `UPDATE erasures SET completed_at = completed_at - interval '1 minute', due_at = now() WHERE id = $1`,
     [receipt],
   );
   const owned = 'SELECT 1 FROM erasures WHERE id = $1 AND owner IS NOT NULL';
-  await until(async () => (await gateway.database.rows(owned, [receipt])).length === 0);
+  await until(async () => (await gateway.rows(owned, [receipt])).length === 0);
 }
 
 describe('deleteMyData', () => {
@@ -68,7 +68,7 @@ describe('deleteMyData', () => {
     const others = (await avatarsOf(other, untouched.generationId)).map(({ id }) => id);
 
     const uuids = [fromGlobalId('AvatarModel', modelId), fromGlobalId('Generation', generationId)];
-    const calls = await gateway.database.rows<{ ref: string; correlation: string }>(
+    const calls = await gateway.rows<{ ref: string; correlation: string }>(
       `SELECT provider_ref AS ref, correlation_id AS correlation FROM submissions
         WHERE coalesce(model_id, generation_id) = ANY($1)`,
       [uuids],
@@ -141,7 +141,7 @@ describe('deleteMyData', () => {
   it('erases late commits of requests admitted before it', async () => {
     const lars = await Client.of(gateway, 'lars-the-late');
     const { receipt } = await lars.erase();
-    await gateway.database.rows(
+    await gateway.rows(
       `INSERT INTO photos (id, owner, status, width, height, byte_size, created_at)
        SELECT gen_random_uuid(), 'lars-the-late', 'READY', 1, 1, 1, erased_at - interval '5 seconds'
          FROM erasures WHERE id = $1`,
@@ -217,7 +217,7 @@ function watchTransactions(): () => Promise<number> {
   const end = new AbortController();
   const watching = (async () => {
     while (!end.signal.aborted) {
-      const [open] = await gateway.database.rows<{
+      const [open] = await gateway.rows<{
         ms: number | null;
       }>(`SELECT max(extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS ms FROM pg_stat_activity
           WHERE application_name = 'likeness' AND datname = current_database() AND state <> 'idle'`);

@@ -124,7 +124,7 @@ describe('exportMyData', () => {
     for (let count = 0; count < 10; count += 1) urls.push((await offer(carl)).url);
     const { errors } = await carl.execute('HTTP', { query: 'mutation { exportMyData { url } }' });
     expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED', maximum: 10 } }]);
-    await gateway.database.rows(`UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
+    await gateway.rows(`UPDATE exports SET expires_at = now() WHERE owner = 'carl'`);
     expect((await fetch(urls[0]!)).status).toBe(404);
     await offer(carl);
   });

@@ -102,7 +102,7 @@ describe('a person whose erasure has begun', () => {
     release();
     expect((await dying).receipt).toBe(again.receipt);
     expect(again.counts.photos).toBe(2);
-    expect(await gateway.database.rows(`SELECT 1 FROM erasures WHERE owner = 'paul'`)).toHaveLength(1);
+    expect(await gateway.rows(`SELECT 1 FROM erasures WHERE owner = 'paul'`)).toHaveLength(1);
   });
 });
 

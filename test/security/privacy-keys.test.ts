@@ -62,12 +62,10 @@ describe('deleteMyData with an API key', () => {
         }),
       });
     const photo = `INSERT INTO photos (id, owner, status) VALUES (gen_random_uuid(), $1, 'AWAITING_UPLOAD')`;
-    for (const owner of ['shop', '@shop/carl', '@shop/dora']) await gateway.database.rows(photo, [owner]);
+    for (const owner of ['shop', '@shop/carl', '@shop/dora']) await gateway.rows(photo, [owner]);
     const answer = await asUser('carl');
     expect(await answer.json()).toEqual({ data: { deleteMyData: { counts: { photos: 1 } } } });
-    const left = await gateway.database.rows(
-      `SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`,
-    );
+    const left = await gateway.rows(`SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`);
     expect(left).toEqual([{ owner: '@shop/dora' }, { owner: 'shop' }]);
     expect((await asUser('dora')).status).toBe(200);
   });
@@ -79,7 +77,7 @@ describe('deleteMyData with an API key', () => {
     await emma.becomes('model', modelId, 'READY');
     await emma.erase();
     const sums = `SELECT trainings, avatars, job_id = id AS is_sum FROM quota_reservations WHERE owner = 'emma'`;
-    expect(await gateway.database.rows(sums)).toEqual([{ trainings: 1, avatars: 0, is_sum: true }]);
+    expect(await gateway.rows(sums)).toEqual([{ trainings: 1, avatars: 0, is_sum: true }]);
 
     await emma.settle();
     const more = await emma.upload(5);
@@ -89,7 +87,7 @@ describe('deleteMyData with an API key', () => {
     });
     expect(errors).toMatchObject([{ extensions: { code: 'QUOTA_EXCEEDED', used: 2 } }]);
     await emma.erase();
-    const left = await gateway.database.rows<{ trainings: number }>(`${sums} ORDER BY trainings, avatars`);
+    const left = await gateway.rows<{ trainings: number }>(`${sums} ORDER BY trainings, avatars`);
     expect(left.reduce((sum, { trainings }) => sum + trainings, 0)).toBe(2);
     expect(left).toEqual(left.map((row) => ({ ...row, is_sum: true })));
   });
@@ -99,7 +97,7 @@ describe('deleteMyData with an API key', () => {
     const [photoId] = await finn.upload(1);
     await finn.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
     const { receipt } = await finn.erase();
-    const log = await gateway.database.rows<Record<string, unknown>>(
+    const log = await gateway.rows<Record<string, unknown>>(
       `SELECT owner, action, subject FROM audit_log WHERE owner = '@/erased' ORDER BY id DESC LIMIT 1`,
     );
     expect(log).toEqual([{ owner: '@/erased', action: 'deleteMyData', subject: receipt }]);

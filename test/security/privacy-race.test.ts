@@ -76,7 +76,7 @@ function stopAfterFirst(): { reached: () => boolean; release: () => void } {
 
 /** Whether a statement with these words waits for a lock. */
 async function isWaiting(words: string): Promise<boolean> {
-  const rows = await gateway.database.rows(
+  const rows = await gateway.rows(
     `SELECT 1 FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0`,
     [words],
@@ -86,7 +86,7 @@ async function isWaiting(words: string): Promise<boolean> {
 
 /** Whether all pending deletions are done. */
 async function isQuiet(): Promise<boolean> {
-  const rows = await gateway.database.rows('SELECT 1 FROM media_deletions LIMIT 1');
+  const rows = await gateway.rows('SELECT 1 FROM media_deletions LIMIT 1');
   return rows.length === 0 && (await gateway.mediaFiles()).length === 0;
 }
 
@@ -119,9 +119,7 @@ describe('a request that was admitted before an erasure', () => {
     const slow = await Client.of(gateway, 'slow-sam');
     const { query, variables } = document('slow-sam', 2, 1);
     const trained = await slow.request<{ f1: Model }>(query, variables);
-    const [row] = await gateway.database.rows<{ id: string }>(
-      `SELECT id FROM models WHERE owner = 'slow-sam'`,
-    );
+    const [row] = await gateway.rows<{ id: string }>(`SELECT id FROM models WHERE owner = 'slow-sam'`);
     const client = await gateway.database.session();
     await client.query('BEGIN');
     await client.query('SELECT 1 FROM models WHERE id = $1 FOR UPDATE', [row!.id]);
@@ -181,9 +179,7 @@ describe('a request that was admitted before an erasure', () => {
 
   it('writes nothing later than 30 seconds after its admission', async () => {
     const ask = (age: string): Promise<{ verdict: string }[]> =>
-      gateway.database.rows(`SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [
-        age,
-      ]);
+      gateway.rows(`SELECT admit_write('late-lea', now() - $1::interval, '{}', 30000) AS verdict`, [age]);
     expect([...(await ask('29 s')), ...(await ask('31 s'))]).toEqual([
       { verdict: 'ADMITTED' },
       { verdict: 'LATE' },
@@ -197,22 +193,22 @@ describe('a job that waits while the erasure of its owner begins', () => {
     const { query, variables } = document('held-hanna', 2, 1);
     const { f1 } = await hanna.request<{ f1: Model }>(query, variables);
     const mark = `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'held-hanna', now() + interval '1 hour')`;
-    await gateway.database.rows(mark);
+    await gateway.rows(mark);
     givePhotos();
     const ready = `SELECT 1 FROM photos WHERE owner = 'held-hanna' AND status = 'READY'`;
-    await until(async () => (await gateway.database.rows(ready)).length === 5);
+    await until(async () => (await gateway.rows(ready)).length === 5);
 
     const later = await Client.of(gateway, 'later-lars');
     const after = document('later-lars', 2, 1);
     const trained = await later.request<{ f1: Model }>(after.query, after.variables);
     await later.becomes('model', trained.f1.model.id, 'READY');
 
-    const [model] = await gateway.database.rows<{ id: string; status: string; attempt: number }>(
+    const [model] = await gateway.rows<{ id: string; status: string; attempt: number }>(
       `SELECT id, status, attempt FROM models WHERE owner = 'held-hanna'`,
     );
     expect(f1.model.id).toBe(`model_${model!.id.replaceAll('-', '')}`);
     expect(model).toMatchObject({ status: 'QUEUED', attempt: 0 });
-    await gateway.database.rows(`UPDATE erasures SET due_at = now() WHERE owner = 'held-hanna'`);
+    await gateway.rows(`UPDATE erasures SET due_at = now() WHERE owner = 'held-hanna'`);
     await until(async () => (await gateway.database.tablesWith('held-hanna')).join() === 'erasures');
   });
 });
@@ -224,19 +220,19 @@ describe('an operator during the erasure of the owner of a key', () => {
   it('can revoke the key without seeing the owner, and cannot create another', async () => {
     const key = (await operate('keys', 'create', '--owner', 'keyed-kim')).out;
     const [, id] = key.split('_');
-    await gateway.database.rows(
+    await gateway.rows(
       `INSERT INTO erasures (id, owner, due_at) VALUES (gen_random_uuid(), 'keyed-kim', now() + interval '1 hour')`,
     );
     const made = await operate('keys', 'create', '--owner', 'keyed-kim');
     expect(made).toMatchObject({ code: 1, out: '' });
     expect(await operate('keys', 'revoke', id!)).toMatchObject({ code: 0 });
-    const entries = await gateway.database.rows<{ owner: string }>(
+    const entries = await gateway.rows<{ owner: string }>(
       `SELECT owner FROM audit_log WHERE action = 'revokeKey' AND subject = $1`,
       [id],
     );
     expect(entries).toEqual([{ owner: '@/erased' }]);
-    expect(
-      await gateway.database.rows(`SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL`, [id]),
-    ).toEqual([]);
+    expect(await gateway.rows(`SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL`, [id])).toEqual(
+      [],
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { jwtSettings, Client } from '../support/client';
-import { TestGateway, type Settings } from '../support/gateway';
+import type { Settings } from '../support/environment';
+import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 
 interface PhotoRow {
@@ -28,7 +29,7 @@ class Home {
   }
 
   photos(): Promise<PhotoRow[]> {
-    return this.gateway.database.rows('SELECT status, filename, source_url, source_sha256 FROM photos');
+    return this.gateway.rows('SELECT status, filename, source_url, source_sha256 FROM photos');
   }
 
   /** Waits until the given number of photos is purged, including their personal data. */
@@ -95,7 +96,7 @@ describe('photos', () => {
       const { id: modelId } = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', modelId, 'READY');
       expect(await home.photoFiles()).toHaveLength(5);
-      const [kept] = await home.gateway.database.rows<{ seconds: number }>(
+      const [kept] = await home.gateway.rows<{ seconds: number }>(
         `SELECT extract(epoch FROM min(p.purge_at) - max(m.ready_at))::float8 AS seconds FROM photos p, models m`,
       );
       expect(kept!.seconds).toBeCloseTo(3, 0);
@@ -128,18 +129,16 @@ describe('photos', () => {
       });
       await anna.becomes('model', modelId, 'READY');
       await anna.request('mutation { exportMyData { url } }');
-      await gateway.database.rows(`UPDATE idempotency_keys SET created_at = ${old}`);
-      await gateway.database.rows(`UPDATE exports SET expires_at = ${old}`);
-      await gateway.database.rows(`UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
+      await gateway.rows(`UPDATE idempotency_keys SET created_at = ${old}`);
+      await gateway.rows(`UPDATE exports SET expires_at = ${old}`);
+      await gateway.rows(`UPDATE submissions SET evidence = 'quotes a prompt', called_at = ${old}`);
       // Rare cleanup runs at the start and every minute.
       await gateway.restart();
       for (const word of ['an-old-key', 'quotes a prompt']) {
         await until(async () => (await gateway.database.tablesWith(word)).length === 0);
       }
-      await until(async () => (await gateway.database.rows('SELECT 1 FROM exports')).length === 0);
-      const [paid] = await gateway.database.rows<{ outcome: string }>(
-        'SELECT outcome FROM submissions LIMIT 1',
-      );
+      await until(async () => (await gateway.rows('SELECT 1 FROM exports')).length === 0);
+      const [paid] = await gateway.rows<{ outcome: string }>('SELECT outcome FROM submissions LIMIT 1');
       expect(paid!.outcome).toBe('ACCEPTED');
     });
   });

@@ -83,9 +83,7 @@ describe('an archive', () => {
   it('continues after its URL expires once it has started', async () => {
     const url = await archiveOf('emil', 12, 20_000_000);
     const response = await stall(url);
-    await gateway.database.rows(
-      `UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`,
-    );
+    await gateway.rows(`UPDATE exports SET expires_at = now() - interval '1 minute' WHERE owner = 'emil'`);
     expect((await fetch(url)).status).toBe(404);
     let size = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) size += chunk.length;

@@ -55,7 +55,7 @@ export class TwoOwners {
   async snapshot(owner: string): Promise<string> {
     const tables = ['models', 'photos', 'generations', 'avatars', 'idempotency_keys', 'quota_reservations'];
     const rowsOf = (from: string): Promise<unknown[]> =>
-      this.gateway.database.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
+      this.gateway.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
     const parts: unknown[] = [];
     for (const table of tables) parts.push(table, await rowsOf(`${table} t WHERE owner = $1 ORDER BY 1`));
     const streams = `SELECT id FROM models WHERE owner = $1 UNION SELECT id FROM generations WHERE owner = $1`;
@@ -138,7 +138,7 @@ async function fail(gateway: TestGateway, all: Belongings[]): Promise<void> {
       ['models', failedModel],
       ['generations', failedGeneration],
     ] as const) {
-      await gateway.database.rows(
+      await gateway.rows(
         `UPDATE ${table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_FAILED',
            failure_message = 'It failed.', failure_retryable = true WHERE id = $1`,
         [id.replace(/^\w+_/, '')],

@@ -285,7 +285,7 @@ export class Client extends GraphQLClient {
 
 /** A token for an owner. */
 export function tokenOf(owner: string): Promise<string> {
-  return signed(jwtSecret, { subject: owner, endsInSeconds: 3_000 });
+  return signed(jwtSecret, { subject: owner, endsInSeconds: 3_600 });
 }
 
 /** The mutations that create a job; each takes `input`. */

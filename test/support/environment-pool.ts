@@ -44,7 +44,7 @@ export class EnvironmentPool<Cell> {
   /** Waits for all workers and closes the environments. */
   async close(): Promise<void> {
     await Promise.all(this.running);
-    await Promise.all([...this.environments].map((environment) => environment.close()));
+    await Promise.all([...this.environments].map((environment) => environment.stop()));
   }
 
   private async worker(waiting: Entry<Cell>[], options: EnvironmentOptions): Promise<void> {
@@ -71,6 +71,6 @@ export class EnvironmentPool<Cell> {
 
   private async drop(environment: FaultsEnvironment): Promise<void> {
     this.environments.delete(environment);
-    await environment.close();
+    await environment.stop();
   }
 }

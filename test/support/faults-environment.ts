@@ -1,15 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
+import { jwtSettings, tokenOf } from './client';
 import { TestDatabase } from './database';
+import { Environment, newDataDir } from './environment';
 import { HistoryChecker } from './faults-history';
 import { GatewayProcess } from './faults-process';
-import { signed } from './issuer';
 import { crashPostgres } from './processes';
 import { RecordingClient } from './recording-client';
-import { rowsAt } from './test-server';
 
 /** Options of an environment. */
 export interface EnvironmentOptions {
@@ -38,9 +36,6 @@ export interface EnvironmentOptions {
 /** The processes that are killed. */
 export type Crash = 'gateway' | 'postgres' | 'both';
 
-/** The prefix of environment directories, before the process id of the test. */
-export const folderPrefix = 'likeness-faults-';
-
 /** The maximum number of attempts to start a gateway. */
 const startTries = 5;
 
@@ -66,19 +61,8 @@ const baseSettings = {
   LOG_LEVEL: 'info',
 };
 
-/** Each owner has a token signed with this secret. */
-const tokenSettings = {
-  AUTH: 'jwt',
-  JWT_SECRET: 'a secret that the fault suite signs with',
-  JWT_AUDIENCE: 'likeness',
-};
-const tokenSeconds = 3_600;
-
-/**
- * A complete installation: PostgreSQL, an upstream that is never killed, a data directory, and
- * gateways as processes.
- */
-export class FaultsEnvironment {
+/** An environment with gateways as processes, and an upstream that is never killed. */
+export class FaultsEnvironment extends Environment {
   /** One client per owner. */
   readonly clients: readonly RecordingClient[];
   readonly gateways: GatewayProcess[] = [];
@@ -86,18 +70,19 @@ export class FaultsEnvironment {
   private shared: TestDatabase | null = null;
 
   private constructor(
-    readonly dataDir: string,
+    dataDir: string,
     readonly sandbox: Sandbox,
     private readonly options: EnvironmentOptions,
     readonly checker: HistoryChecker,
     private readonly tokens: ReadonlyMap<string, string | null>,
   ) {
+    super(dataDir);
     this.clients = [...tokens.keys()].map((owner) => this.clientOf(() => this.gateway, owner));
   }
 
   /** Creates an environment and starts its gateways. */
   static async open(options: EnvironmentOptions = {}): Promise<FaultsEnvironment> {
-    const dataDir = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid}-`));
+    const dataDir = await newDataDir();
     const checker = new HistoryChecker(options.maxFollowed);
     const sandbox = await startSandbox({
       onExecuted: checker.onExecuted,
@@ -120,9 +105,13 @@ export class FaultsEnvironment {
       while (environment.gateways.length < (options.gateways ?? 1)) await environment.addGateway();
       return environment;
     } catch (error) {
-      await environment.close();
+      await environment.stop();
       throw error;
     }
+  }
+
+  get url(): string {
+    return this.gateway.url;
   }
 
   /** The first gateway, which the client uses. */
@@ -153,14 +142,6 @@ export class FaultsEnvironment {
 
   get databaseUrl(): string {
     return this.own?.url ?? this.shared!.url;
-  }
-
-  get journalDir(): string {
-    return join(this.dataDir, 'journal');
-  }
-
-  get mediaDir(): string {
-    return join(this.dataDir, 'media');
   }
 
   /** Starts another gateway. */
@@ -196,11 +177,6 @@ export class FaultsEnvironment {
     this.own = await startEmbeddedPostgres({ dir: join(this.dataDir, 'postgres'), durable: true });
   }
 
-  /** Queries PostgreSQL directly. */
-  rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
-    return rowsAt<Row>(this.databaseUrl, text, parameters);
-  }
-
   /** The number of paid calls of all kinds that the upstream has executed. */
   async paid(): Promise<number> {
     const { trainings, generations, instants } = await this.sandbox.counts();
@@ -221,14 +197,12 @@ export class FaultsEnvironment {
     await fetch(new URL('/sandbox/faults', this.sandbox.url), { method: 'DELETE', headers });
   }
 
-  /** Stops and removes everything, in any state. */
-  async close(): Promise<void> {
+  protected async halt(): Promise<void> {
     await Promise.all(this.gateways.map(async (gateway) => gateway.isRunning && gateway.kill()));
     await this.checker.stop();
     await this.sandbox.stop();
     await this.own?.stop().catch(() => undefined);
     await this.shared?.drop();
-    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
   private follow({ options }: RecordingClient, subject: string, kind: 'progress' | 'avatars'): void {
@@ -245,7 +219,7 @@ export class FaultsEnvironment {
       DATABASE_URL: this.databaseUrl,
       // The built-in sandbox fetches photos for a minute, and the grace period must not be shorter.
       ...(this.options.settings?.UPSTREAM === 'sandbox' && { UNCERTAIN_GRACE: '60s' }),
-      ...(this.options.owners && tokenSettings),
+      ...(this.options.owners && { ...jwtSettings, JWT_ALLOW_ANY_AUDIENCE: 'true' }),
       ...this.options.settings,
       ...settings,
     };
@@ -256,10 +230,5 @@ export class FaultsEnvironment {
 /** A token for each owner; null for the single viewer without authentication. */
 async function tokensOf(owners: readonly string[] | undefined): Promise<Map<string, string | null>> {
   if (!owners) return new Map([['viewer', null]]);
-  const { JWT_SECRET, JWT_AUDIENCE: audience } = tokenSettings;
-  const entries = owners.map(async (subject) => {
-    const token = await signed(JWT_SECRET, { subject, audience, endsInSeconds: tokenSeconds });
-    return [subject, token] as const;
-  });
-  return new Map(await Promise.all(entries));
+  return new Map(await Promise.all(owners.map(async (owner) => [owner, await tokenOf(owner)] as const)));
 }

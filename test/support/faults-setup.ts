@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { isTaken } from '../../src/embedded-postgres/process';
-import { folderPrefix } from './faults-environment';
+import { folderPrefix } from './environment';
 import startTestServer from './global-setup';
 import { crashPostgres } from './processes';
 

@@ -1,14 +1,9 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { startApp, type App } from '../../src/app/app';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import type { Sandbox } from '../../src/sandbox/sandbox';
 import { TestDatabase } from './database';
-
-/** Settings as environment variables. */
-export type Settings = Readonly<Record<string, string | undefined>>;
+import { Environment, newDataDir, type Settings } from './environment';
 
 /**
  * At this speed a training takes 0.6 s, a generation 30 ms, and results are available for 86 s. A higher speed does not help:
@@ -16,8 +11,8 @@ export type Settings = Readonly<Record<string, string | undefined>>;
  */
 const sandboxSpeed = 2_000;
 
-/** A complete gateway in this process, with the sandbox as its upstream and its own database and data directory. */
-export class TestGateway {
+/** An environment with the gateway in this process. */
+export class TestGateway extends Environment {
   /** The log: warnings and errors, unless LOG_LEVEL is set. */
   readonly log: Record<string, unknown>[] = [];
   private app: App | null = null;
@@ -25,11 +20,12 @@ export class TestGateway {
 
   private constructor(
     readonly database: TestDatabase,
-    /** Contains the media, the journal and the memory of the sandbox. */
-    readonly dataDir: string,
+    dataDir: string,
     private readonly settings: Settings,
-    private readonly databaseUrl: string,
-  ) {}
+    private readonly proxiedUrl: string,
+  ) {
+    super(dataDir);
+  }
 
   /**
    * Starts a gateway on a free port.
@@ -40,8 +36,7 @@ export class TestGateway {
     proxyUrl: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
   ): Promise<TestGateway> {
     const database = await TestDatabase.create();
-    const dataDir = await mkdtemp(join(tmpdir(), 'likeness-gateway-'));
-    const gateway = new TestGateway(database, dataDir, settings, await proxyUrl(database.url));
+    const gateway = new TestGateway(database, await newDataDir(), settings, await proxyUrl(database.url));
     try {
       await gateway.begin();
       return gateway;
@@ -53,6 +48,10 @@ export class TestGateway {
 
   get url(): string {
     return this.running.url;
+  }
+
+  get databaseUrl(): string {
+    return this.database.url;
   }
 
   get sandbox(): Sandbox {
@@ -77,7 +76,7 @@ export class TestGateway {
     const config = readConfig({
       HOST: '127.0.0.1',
       PORT: this.port,
-      DATABASE_URL: this.databaseUrl,
+      DATABASE_URL: this.proxiedUrl,
       DATA_DIR: this.dataDir,
       SANDBOX_SPEED: String(sandboxSpeed),
       SHUTDOWN_GRACE: '2s',
@@ -92,17 +91,9 @@ export class TestGateway {
     this.port = new URL(this.app.url).port;
   }
 
-  /** The unordered names of all files in the media store. */
-  async mediaFiles(): Promise<string[]> {
-    const entries = await readdir(join(this.dataDir, 'media'), { withFileTypes: true, recursive: true });
-    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-  }
-
-  /** Stops the gateway and removes its data. */
-  async stop(): Promise<void> {
+  protected async halt(): Promise<void> {
     await this.end();
     await this.database.drop();
-    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 3 });
   }
 
   private get running(): App {

@@ -1,6 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Sql } from '../../src/core/sql';
+import type { Environment } from './environment';
 
 /** The amount of data of one owner. */
 export interface RowCounts {
@@ -10,26 +10,24 @@ export interface RowCounts {
   eventsEach: number;
 }
 
-/** The database and the media of an installation. */
-export interface Installation {
-  database: Pick<Sql, 'rows'>;
-  dataDir: string;
-}
-
 /**
  * Gives an owner a model with the given number of finished generations and all related rows, without files:
  * the data of years of use, created in a second.
  * @returns the model's UUID
  */
-export async function createManyRows(gateway: Installation, owner: string, size: RowCounts): Promise<string> {
-  const [model] = await gateway.database.rows<{ id: string }>(
+export async function createManyRows(
+  environment: Environment,
+  owner: string,
+  size: RowCounts,
+): Promise<string> {
+  const [model] = await environment.rows<{ id: string }>(
     `INSERT INTO models (id, owner, provider, name, type, photo_count, status, progress, provider_ref, ready_at)
      VALUES (gen_random_uuid(), $1, 'sandbox', 'years', 'CAT', 5, 'READY', 100, gen_random_uuid(), now()) RETURNING id`,
     [owner],
   );
   const { id } = model!;
   const run = (text: string, ...parameters: unknown[]): Promise<unknown> =>
-    gateway.database.rows(text, [id, owner, ...parameters]);
+    environment.rows(text, [id, owner, ...parameters]);
   await run('INSERT INTO streams (id, owner, sequence) VALUES ($1, $2, 0)');
   await run(
     `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
@@ -67,15 +65,13 @@ export async function createManyRows(gateway: Installation, owner: string, size:
  * @returns the number of avatars
  */
 export async function enlargeAvatars(
-  gateway: Installation,
+  environment: Environment,
   owner: string,
   byteSize: number,
 ): Promise<number> {
-  const rows = await gateway.database.rows<{ id: string }>('SELECT id FROM avatars WHERE owner = $1', [
-    owner,
-  ]);
+  const rows = await environment.rows<{ id: string }>('SELECT id FROM avatars WHERE owner = $1', [owner]);
   for (const { id } of rows) {
-    const folder = join(gateway.dataDir, 'media', 'avatars', id.slice(-2));
+    const folder = join(environment.mediaDir, 'avatars', id.slice(-2));
     await mkdir(folder, { recursive: true });
     const file = await open(join(folder, `${id}.picture`), 'w');
     await file.truncate(byteSize);

@@ -15,7 +15,7 @@ import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';
 import { createResolver, type Resolve } from '../../src/upstream/name-resolution';
-import type { Settings } from './gateway';
+import type { Settings } from './environment';
 
 /** What a test provides; everything else is composed as in a gateway. */
 export interface ServiceOptions extends Pick<WorkerDeps, 'database' | 'media' | 'provider' | 'publicUrl'> {
