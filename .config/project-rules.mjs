@@ -1,8 +1,8 @@
 /**
  * Rules of this project that no published plugin has.
  *
- * - `documented-exports`: every export has a TSDoc comment, except constructor dependencies (`…Deps`) and classes of the
- *   API's schema, which have a description.
+ * - `documented-exports`: every export has a TSDoc comment, except dependencies and options (`…Deps`, `…Options`) and
+ *   classes of the API's schema, which have a description.
  * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name without content.
  */
 
@@ -53,7 +53,7 @@ const documentedExports = {
 
 const isExempt = (node) => isOverload(node) || isDeps(node.declaration) || isSchemaClass(node.declaration);
 
-const isDeps = ({ type, id }) => type === 'TSInterfaceDeclaration' && id.name.endsWith('Deps');
+const isDeps = ({ type, id }) => type === 'TSInterfaceDeclaration' && /(Deps|Options)$/.test(id.name);
 
 const schemaDecorators = new Set(['ObjectType', 'InputType', 'ArgsType', 'InterfaceType']);
 const isSchemaClass = ({ decorators }) =>

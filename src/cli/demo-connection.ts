@@ -4,7 +4,6 @@ import { WebSocket } from 'ws';
 import { pause } from '../core/clock';
 import type { DemoOperation } from './demo-operations';
 
-/** Options of {@link DemoConnection}. */
 export interface ConnectionOptions {
   /** Without a trailing slash. */
   url: string;

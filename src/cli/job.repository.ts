@@ -5,7 +5,6 @@ import { SubmissionEntity } from '../jobs/submission.entity';
 import type { Cell } from './printout';
 import { CommandError } from './shell';
 
-/** Options of {@link listJobs}. */
 export interface JobListOptions {
   owner?: string;
   status?: string;

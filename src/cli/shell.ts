@@ -68,9 +68,15 @@ export async function withDatabase<Result>(
   const { url, close } = await findDatabase(config, dataDir, isFirst);
   try {
     if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
-    return await onDatabase(url, logger, (database, wakeups) =>
-      work({ config, logger, dataDir, database, wakeups }),
-    );
+    const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
+    const wakeups = new Wakeups({ url, logger });
+    try {
+      await wakeups.start();
+      return await work({ config, logger, dataDir, database: new Database(source), wakeups });
+    } finally {
+      await wakeups.stop();
+      await source.destroy();
+    }
   } finally {
     await close();
   }
@@ -90,23 +96,4 @@ async function findDatabase(
   }
   const server = await startEmbeddedPostgres({ dir, durable: true });
   return { url: server.url, close: () => server.stop() };
-}
-
-async function onDatabase<Result>(
-  url: string,
-  logger: Logger,
-  work: (database: Database, wakeups: Wakeups) => Promise<Result>,
-): Promise<Result> {
-  const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
-  try {
-    const wakeups = new Wakeups({ url, logger });
-    await wakeups.start();
-    try {
-      return await work(new Database(source), wakeups);
-    } finally {
-      await wakeups.stop();
-    }
-  } finally {
-    await source.destroy();
-  }
 }

@@ -43,7 +43,6 @@ interface ClaimColumns {
   lastProbed: string | null;
 }
 
-/** Options of {@link LeasedRows}. */
 export interface LeaseOptions {
   /** How long a lease lasts without renewal, in milliseconds. */
   leaseMs: number;

@@ -35,7 +35,6 @@ const migrations = [
   ResultPositions1764300000000,
 ];
 
-/** Options of {@link createDataSource}. */
 export interface DataSourceOptions {
   url: string;
   /** Maximum number of pooled connections. */

@@ -105,9 +105,7 @@ async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Resul
       throw new DomainError(
         'INVALID_INPUT',
         'A text contains the character U+0000, which cannot be stored.',
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
     if (!isUnavailable(error)) throw error;

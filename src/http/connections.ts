@@ -19,7 +19,6 @@ export interface ConnectionLimits {
   readonly maxDescriptor: number | null;
 }
 
-/** Options of {@link Connections}. */
 export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly addresses: Pick<ClientAddresses, 'isTrusted'>;

@@ -20,7 +20,6 @@ export interface Metrics {
   metrics(): Promise<string>;
 }
 
-/** Options of {@link healthRoutes}. */
 export interface HealthOptions {
   readonly checks: readonly HealthCheck[];
   readonly metrics: Metrics;

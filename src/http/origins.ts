@@ -6,7 +6,6 @@ import type { Headers } from './answers';
 /** The message for requests of a foreign origin. */
 export const foreignOriginMessage = 'Origin not allowed. Add it to CORS_ORIGINS.';
 
-/** Options of {@link Origins}. */
 export interface OriginsOptions {
   /** The public URL of the gateway if it differs from the one that it listens on. */
   readonly publicUrl?: string;

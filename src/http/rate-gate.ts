@@ -12,7 +12,6 @@ export interface RateRule {
   readonly countsLoopback: boolean;
 }
 
-/** Options of {@link RateGate}. */
 export interface RateGateOptions {
   readonly counter: Pick<RateLimiter, 'consume'>;
   readonly addresses: ClientAddresses;

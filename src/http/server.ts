@@ -14,7 +14,6 @@ export interface UpgradeHandler {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-/** Options of {@link HttpServer}. */
 export interface HttpServerOptions {
   readonly host: string;
   /** 0: a free port. */

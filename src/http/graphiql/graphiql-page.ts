@@ -117,7 +117,6 @@ const icon = `data:image/svg+xml,${encodeURIComponent(
     '<g fill="#fff" fill-opacity=".65"><circle cx="12" cy="16" r="7"/><circle cx="20" cy="16" r="7"/></g></svg>',
 )}`;
 
-/** Options of {@link graphiqlPage}. */
 export interface PageOptions {
   readonly scripts: readonly string[];
   readonly styles: readonly string[];

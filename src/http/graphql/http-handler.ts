@@ -26,7 +26,6 @@ import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } 
 import { isPrepared, type Prepared } from './operations';
 import { authenticateRequest, type TransportOptions } from './transport';
 
-/** Options of {@link GraphQLHttpHandler}. */
 export interface GraphQLHttpHandlerOptions extends TransportOptions {
   readonly logger: Logger;
   /** The path that browsers are redirected to. \@defaultValue no redirect: the response is an error */

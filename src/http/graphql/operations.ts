@@ -39,7 +39,6 @@ export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
   return 'args' in prepared;
 }
 
-/** Options of {@link Operations}. */
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
   /** Whether introspection is allowed. If not, suggestions are also removed from errors. */
@@ -103,7 +102,8 @@ export class Operations {
   findForbidden(all: readonly Prepared[]): GraphQLError | null {
     const operations = all.filter(isPrepared);
     if (operations.some(({ kind }) => kind === OperationTypeNode.SUBSCRIPTION)) {
-      return wrapped(subscriptionElsewhere());
+      const message = 'Subscriptions require WebSocket, or server-sent events at /graphql/stream.';
+      return wrapped(new DomainError('INVALID_INPUT', message));
     }
     const paid = operations.reduce((sum, { args }) => sum + paidCalls(this.schema, args.document), 0);
     return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
@@ -202,13 +202,6 @@ function parsed(query: string): DocumentNode {
   const tooLong = findLongName(document);
   if (tooLong) throw tooLong;
   return document;
-}
-
-function subscriptionElsewhere(): DomainError {
-  return new DomainError(
-    'INVALID_INPUT',
-    'Subscriptions require WebSocket, or server-sent events at /graphql/stream.',
-  );
 }
 
 function unknownOperation(name: string | null | undefined): GraphQLError {

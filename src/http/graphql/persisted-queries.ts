@@ -10,7 +10,6 @@ const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in he
 /** Maximum number of queries in the operator's list. */
 const maxListed = 10_000;
 
-/** Options of {@link PersistedQueries}. */
 export interface PersistedQueriesOptions {
   /** The operator's list, by SHA-256. \@defaultValue empty */
   readonly listed?: ReadonlyMap<string, string>;
@@ -63,18 +62,20 @@ export class PersistedQueries {
       throw new DomainError(
         'INVALID_INPUT',
         'The SHA-256 of the query does not match the hash in the request.',
-        {
-          field: 'query',
-        },
+        { field: 'query' },
       );
     }
-    if (this.isOnly && !this.listed.has(actual)) throw notAllowed();
+    if (this.isOnly && !this.listed.has(actual)) {
+      const message = 'Only queries in the operator’s list are allowed. Send the SHA-256 of one.';
+      throw new DomainError('QUERY_NOT_ALLOWED', message);
+    }
   }
 
   private find(hash: string): string {
     const query = this.listed.get(hash) ?? this.registered.get(hash);
-    if (query === undefined) throw unknown();
-    return query;
+    if (query !== undefined) return query;
+    // The message is defined by the protocol; some clients check it before they send the query.
+    throw new DomainError('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
   }
 }
 
@@ -111,16 +112,4 @@ function unusable(path: string, why: string, cause?: unknown): Error {
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function notAllowed(): DomainError {
-  return new DomainError(
-    'QUERY_NOT_ALLOWED',
-    'Only queries in the operator’s list are allowed. Send the SHA-256 of one.',
-  );
-}
-
-/** The message is defined by the protocol; some clients check it before they send the query. */
-function unknown(): DomainError {
-  return new DomainError('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
 }

@@ -99,7 +99,7 @@ export function checkLimits(
   for (const operation of document.definitions) {
     if (operation.kind !== Kind.OPERATION_DEFINITION) continue;
     const complexity = new Measurement(schema, document, variables).measure(operation);
-    const limit = (Object.keys(queryLimits) as Limit[]).find((name) => complexity[name] > queryLimits[name]);
+    const limit = measures.find((name) => complexity[name] > queryLimits[name]);
     if (limit) return tooComplex(limit, complexity[limit]);
   }
   return null;
@@ -111,18 +111,11 @@ export function paidCalls(schema: GraphQLSchema, document: DocumentNode): number
   return Math.max(0, ...operations.map((node) => new Measurement(schema, document, {}).measure(node).paid));
 }
 
-type Complexity = Record<Limit, number>;
+const nothing = { depth: 0, aliases: 0, directives: 0, rootFields: 0, cost: 0, paid: 0 };
+const measures = Object.keys(nothing) as Measure[];
 
-const nothing: Complexity = {
-  tokens: 0,
-  nameLength: 0,
-  depth: 0,
-  aliases: 0,
-  directives: 0,
-  rootFields: 0,
-  cost: 0,
-  paid: 0,
-};
+type Complexity = typeof nothing;
+type Measure = keyof Complexity;
 
 /** Upper bound of all values, because nested fragments grow exponentially. */
 const saturation = 1_000_000_000;
@@ -130,9 +123,7 @@ const saturation = 1_000_000_000;
 /** The complexity of two sibling selections. */
 function combine(one: Complexity, other: Complexity): Complexity {
   const sum = { ...nothing };
-  for (const limit of Object.keys(sum) as Limit[]) {
-    sum[limit] = Math.min(one[limit] + other[limit], saturation);
-  }
+  for (const name of measures) sum[name] = Math.min(one[name] + other[name], saturation);
   return { ...sum, depth: Math.max(one.depth, other.depth) };
 }
 

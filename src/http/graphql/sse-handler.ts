@@ -24,7 +24,6 @@ export interface SseLimits {
 /** Default limits. */
 const defaultLimits: SseLimits = { pingMs: 12_000, maxReadMs: 12_000 };
 
-/** Options of {@link SseHandler}. */
 export interface SseHandlerOptions extends TransportOptions {
   readonly sessions: Sessions;
   readonly limits?: Partial<SseLimits>;

@@ -34,7 +34,6 @@ const defaultLimits: WebSocketLimits = {
   maxBufferedBytes: 1_000_000,
 };
 
-/** Options of {@link WebSocketHandler}. */
 export interface WebSocketHandlerOptions extends TransportOptions {
   readonly sessions: Sessions;
   readonly logger: Logger;
