@@ -77,6 +77,7 @@ export function makeJobWork(
     budget,
     logger,
     probeIntervalMs,
+    pollTimeoutMs: config.POLL_TIMEOUT,
     onResume,
   });
   const common = { database, jobs, provider, budget, account, logger, leaseMs: config.LEASE };

@@ -52,7 +52,11 @@ const minSamples = 3;
 
 /** The median duration of past jobs of each kind; read at most once a minute per kind. */
 export class LearnedDurations {
-  private readonly medians = new LRUCache<string, Promise<number | null>>({ max: 200, ttl: freshMs });
+  private readonly medians = new LRUCache<string, { ms: number | null }, () => Promise<number[]>>({
+    ...{ max: 200, ttl: freshMs },
+    // A failed read is not cached: the database may be available a moment later.
+    fetchMethod: async (_kind, _stale, { context: read }) => ({ ms: medianOf(await read()) }),
+  });
 
   /**
    * @param kind - the cache key
@@ -60,14 +64,8 @@ export class LearnedDurations {
    * @param defaultMs - the result while there are too few jobs
    */
   async typicalMs(kind: string, read: () => Promise<number[]>, defaultMs: number): Promise<number> {
-    let median = this.medians.get(kind);
-    if (!median) {
-      median = read().then(medianOf);
-      this.medians.set(kind, median);
-      // Do not cache failures: the database may be available a moment later.
-      median.catch(() => this.medians.delete(kind));
-    }
-    return (await median) ?? defaultMs;
+    const median = await this.medians.fetch(kind, { context: read });
+    return median?.ms ?? defaultMs;
   }
 }
 

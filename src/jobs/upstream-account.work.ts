@@ -12,6 +12,8 @@ export interface UpstreamAccountWorkDeps {
   logger: Logger;
   /** The time until a paused account is first checked, in milliseconds. */
   probeIntervalMs: number;
+  /** Maximum duration of the call of a check, in milliseconds. */
+  pollTimeoutMs: number;
   /** Called when submissions are allowed again. */
   onResume: () => void;
 }
@@ -19,15 +21,18 @@ export interface UpstreamAccountWorkDeps {
 /** A job fails after this many refusals without a reason, as long as nothing indicates that the account is refused. */
 const maxForbiddenTries = 3;
 
+/** The time to store the result of a check before another process makes the check, in milliseconds. */
+const storingMs = 50_000;
+
 /** Pauses submissions while the upstream refuses the account, and resumes them when it accepts it again. */
 export class UpstreamAccountWork {
   constructor(private readonly deps: UpstreamAccountWorkDeps) {}
 
   /** Checks the account if it is paused and the check is due. */
   async probe(signal: AbortSignal): Promise<void> {
-    const { sql, provider, budget, probeIntervalMs: intervalMs, logger } = this.deps;
+    const { sql, provider, budget, probeIntervalMs: intervalMs, pollTimeoutMs, logger } = this.deps;
     await budget.open();
-    const probe = await claimProbe(sql, provider.account);
+    const probe = await claimProbe(sql, provider.account, pollTimeoutMs + storingMs);
     if (!probe) return;
     const { reason } = probe;
     const check = await provider.checkAccount(signal);

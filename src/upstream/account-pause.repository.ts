@@ -21,8 +21,6 @@ export type ProbeResult =
 
 /** Intervals between checks double up to this multiple of the first. */
 const maxIntervalFactor = 20;
-/** Maximum duration of a check before another process makes it. */
-const probeLeaseMs = 60_000;
 
 /*
  * The states of an account, by its columns:
@@ -92,17 +90,19 @@ export async function acceptKey(sql: Sql, account: string): Promise<void> {
 
 /**
  * Claims the due check of a paused account, so that no other process makes it.
+ * @param leaseMs - maximum duration of the check before another process makes it
  * @returns null if none is due
  */
 export async function claimProbe(
   sql: Sql,
   account: string,
+  leaseMs: number,
 ): Promise<{ reason: Exclude<PauseReason, 'OPERATOR'>; isAtMaxInterval: boolean } | null> {
   const [claimed] = await sql.rows<{ reason: Exclude<PauseReason, 'OPERATOR'>; probes: number }>(
     `UPDATE upstream_accounts SET probes = probes + 1, probe_at = clock_timestamp() + $2 * interval '1 ms'
       WHERE account = $1 AND submit_pause_reason <> 'OPERATOR' AND trial_at IS NULL AND probe_at <= clock_timestamp()
      RETURNING submit_pause_reason AS reason, probes`,
-    [account, probeLeaseMs],
+    [account, leaseMs],
   );
   if (!claimed) return null;
   return { reason: claimed.reason, isAtMaxInterval: 2 ** (claimed.probes - 1) >= maxIntervalFactor };
