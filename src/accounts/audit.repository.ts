@@ -1,5 +1,4 @@
 import { newId } from '../core/ids';
-import { inBatches } from '../core/iterators';
 import { erasedOwner, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -63,17 +62,6 @@ export async function pruneAudit(sql: Sql, olderThanMs: number): Promise<number>
     [olderThanMs],
   );
   return deleted.length;
-}
-
-/** The person's audit log entries, oldest first. */
-export function auditOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-  return inBatches<{ id: string }>((last, limit) =>
-    sql.rows(
-      `SELECT id, at, actor, action, subject, details FROM audit_log
-        WHERE owner = $1 AND at <= $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
-    ),
-  );
 }
 
 /** Removes the person from audit log entries, at most `limit`; returns their number. */

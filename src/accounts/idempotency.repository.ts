@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
-import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -21,17 +20,6 @@ export async function pruneKeys(sql: Sql, olderThanMs: number): Promise<number> 
     [olderThanMs],
   );
   return deleted.length;
-}
-
-/** The person's idempotency keys. */
-export function keysOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-  return inBatches<{ key: string }>((last, limit) =>
-    sql.rows(
-      `SELECT key, operation, created_at AS "createdAt" FROM idempotency_keys
-        WHERE owner = $1 AND created_at <= $2 AND ($3::text IS NULL OR key > $3) ORDER BY key LIMIT $4`,
-      [owner, until, last?.key ?? null, limit],
-    ),
-  );
 }
 
 /** Deletes a person's keys, at most `limit`; returns their number. */

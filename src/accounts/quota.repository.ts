@@ -1,5 +1,4 @@
 import { newId } from '../core/ids';
-import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { QuotaReservationEntity } from './quota-reservation.entity';
@@ -50,17 +49,6 @@ export async function pruneReservations(sql: Sql): Promise<number> {
      RETURNING id`,
   );
   return deleted.length;
-}
-
-/** The person's quota reservations since yesterday. */
-export function reservationsOf(sql: Sql, { owner }: Person): AsyncGenerator<object> {
-  return inBatches<{ id: string }>((last, limit) =>
-    sql.rows(
-      `SELECT id, day::text, trainings, avatars, returned_at AS "returnedAt" FROM quota_reservations
-        WHERE owner = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`,
-      [owner, last?.id ?? null, limit],
-    ),
-  );
 }
 
 /**

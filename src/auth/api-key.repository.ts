@@ -1,5 +1,4 @@
-import { inBatches } from '../core/iterators';
-import { erasedOwner, type Person } from '../core/person';
+import { erasedOwner } from '../core/person';
 import type { Sql } from '../core/sql';
 import { ApiKeyEntity } from './api-key.entity';
 
@@ -88,19 +87,6 @@ export async function revokedKeys(sql: Sql): Promise<string[]> {
     `SELECT id FROM api_keys WHERE revoked_at > now() - interval '${lookBack}'`,
   );
   return revoked.map(({ id }) => id);
-}
-
-/** The person's API keys, without secrets. */
-export function apiKeysOf(sql: Sql, { owner, until }: Person): AsyncGenerator<object> {
-  return inBatches<{ id: string }>((last, limit) =>
-    sql.rows(
-      `SELECT id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
-              last_used_at AS "lastUsedAt"
-         FROM api_keys
-        WHERE owner = $1 AND created_at <= $2 AND ($3::text IS NULL OR id > $3) ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
-    ),
-  );
 }
 
 function withoutSecret({ secretSha256: _secret, ...metadata }: ApiKeyEntity): ApiKeyMetadata {

@@ -1,7 +1,3 @@
-import { auditOf } from '../accounts/audit.repository';
-import { keysOf } from '../accounts/idempotency.repository';
-import { reservationsOf } from '../accounts/quota.repository';
-import { apiKeysOf } from '../auth/api-key.repository';
 import { mapIterator } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
@@ -19,7 +15,7 @@ import {
   photoFile,
   photoRecord,
 } from './export-records';
-import { avatarsOf, generationsOf, modelsOf, photosOf } from './export.repository';
+import { accountSections, avatarsOf, generationsOf, modelsOf, photosOf } from './export.repository';
 import type { ZipEntry } from './zip';
 
 export interface ArchiveDeps {
@@ -95,10 +91,7 @@ async function* dataOf({ sql, check }: ArchiveDeps, person: Person): AsyncGenera
     photos: mapIterator(photosOf(sql, person), photoRecord),
     paidCalls: attemptsOf(sql, jobKinds, person),
     events: eventsOf(sql, person),
-    booked: reservationsOf(sql, person),
-    audit: auditOf(sql, person),
-    idempotencyKeys: keysOf(sql, person),
-    apiKeys: apiKeysOf(sql, person),
+    ...accountSections(sql, person),
   };
   yield `{\n"format": ${JSON.stringify(format)},\n"owner": ${JSON.stringify(person.owner)},\n"until": ${JSON.stringify(person.until)}`;
   for (const [name, rows] of Object.entries(sections)) {

@@ -1,7 +1,7 @@
 import { isBeingErased } from '../accounts/erasure.repository';
 import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
-import type { EntityClass, Sql } from '../core/sql';
+import type { Sql } from '../core/sql';
 import { AvatarEntity } from '../generations/avatar.entity';
 import { GenerationEntity } from '../generations/generation.entity';
 import { ModelEntity } from '../models/model.entity';
@@ -77,35 +77,79 @@ export type ModelWithPhotos = ModelEntity & { photoIds: string[] };
 /** A person's models, oldest first. */
 export function modelsOf(sql: Sql, person: Person): AsyncGenerator<ModelWithPhotos> {
   const photoIds = `ARRAY(SELECT photo_id FROM model_photos WHERE model_id = models.id ORDER BY position)`;
-  return rowsOf<ModelEntity, { photoIds: string[] }>(
-    sql,
-    { entity: ModelEntity, table: 'models', more: `, ${photoIds} AS "photoIds"` },
-    person,
-  );
+  const read: ReadRows<ModelWithPhotos> = (...statement) =>
+    sql.entities<ModelEntity, { photoIds: string[] }>(ModelEntity, ...statement);
+  return rowsOf(read, { table: 'models', columns: `*, ${photoIds} AS "photoIds"` }, person);
 }
 
 /** A person's generations, oldest first. */
 export function generationsOf(sql: Sql, person: Person): AsyncGenerator<GenerationEntity> {
-  return rowsOf(sql, { entity: GenerationEntity, table: 'generations' }, person);
+  return rowsOf(
+    (...statement) => sql.entities(GenerationEntity, ...statement),
+    { table: 'generations' },
+    person,
+  );
 }
 
 /** A person's photos, oldest first. */
 export function photosOf(sql: Sql, person: Person): AsyncGenerator<PhotoEntity> {
-  return rowsOf(sql, { entity: PhotoEntity, table: 'photos' }, person);
+  return rowsOf((...statement) => sql.entities(PhotoEntity, ...statement), { table: 'photos' }, person);
 }
 
-/** @param more - SQL: columns in addition to those of the entity */
-function rowsOf<Entity extends { id: string }, Extra>(
-  sql: Sql,
-  { entity, table, more = '' }: { entity: EntityClass<Entity>; table: string; more?: string },
+/** The sections of `data.json` about a person's account, without secrets. */
+export function accountSections(sql: Sql, person: Person): Record<string, AsyncIterable<object>> {
+  const section = (table: ExportedTable): AsyncIterable<object> =>
+    rowsOf((...statement) => sql.rows<object>(...statement), table, person);
+  return {
+    booked: section({
+      table: 'quota_reservations',
+      columns: `id, day::text, trainings, avatars, returned_at AS "returnedAt"`,
+      // Reservations have no time of creation.
+      time: `timestamptz '-infinity'`,
+    }),
+    audit: section({
+      table: 'audit_log',
+      columns: 'id, at, actor, action, subject, details',
+      time: 'at',
+    }),
+    idempotencyKeys: section({
+      table: 'idempotency_keys',
+      columns: `key, operation, created_at AS "createdAt"`,
+      ...{ key: 'key', keyType: 'text' },
+    }),
+    apiKeys: section({
+      table: 'api_keys',
+      columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
+              last_used_at AS "lastUsedAt"`,
+      keyType: 'text',
+    }),
+  };
+}
+
+type ReadRows<Row> = (text: string, parameters: readonly unknown[]) => Promise<Row[]>;
+
+interface ExportedTable {
+  table: string;
+  /** @defaultValue all */
+  columns?: string;
+  /** SQL: when a row was created. @defaultValue created_at */
+  time?: string;
+  /** The unique column by which rows are ordered. @defaultValue id */
+  key?: string;
+  /** @defaultValue uuid */
+  keyType?: 'uuid' | 'text';
+}
+
+function rowsOf<Row extends object>(
+  read: ReadRows<Row>,
+  { table, columns = '*', time = 'created_at', key = 'id', keyType = 'uuid' }: ExportedTable,
   { owner, until }: Person,
-): AsyncGenerator<Entity & Extra> {
-  return inBatches<Entity & Extra>((last, limit) =>
-    sql.entities<Entity, Extra>(
-      entity,
-      `SELECT *${more} FROM ${table} WHERE owner = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4`,
-      [owner, until, last?.id ?? null, limit],
+): AsyncGenerator<Row> {
+  return inBatches<Row>((last, limit) =>
+    read(
+      `SELECT ${columns} FROM ${table} WHERE owner = $1 AND ${time} <= $2 AND ($3::${keyType} IS NULL OR ${key} > $3)
+        ORDER BY ${key} LIMIT $4`,
+      [owner, until, last?.[key as keyof Row] ?? null, limit],
     ),
   );
 }

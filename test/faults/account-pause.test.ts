@@ -196,6 +196,7 @@ describe('a paused upstream account', () => {
       await submit();
       await harness.database.rows(`UPDATE models SET deadline_at = now() WHERE status = 'QUEUED'`);
       await submit();
+      await harness.worker.endOverdue('models');
       for (const job of jobs) {
         const row = await harness.row(job);
         expect(row).toMatchObject({ status: 'FAILED', failureCode: refusal, failureRetryable: true });

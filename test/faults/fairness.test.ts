@@ -187,6 +187,7 @@ describe('one owner with very many jobs', () => {
       job.id,
     ]);
     await harness.worker.submit('generations');
+    await harness.worker.endOverdue('generations');
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
     expect(harness.provider.calls.map(({ kind }) => kind)).toEqual(['train']);
   });
