@@ -22,7 +22,7 @@ import {
 import type { GenerationStatus } from './generation.state';
 
 /** The input of {@link GenerationService.generate}. */
-export interface GenerateRequest {
+export interface GenerateAvatarsRequest {
   /** The UUID of the model. */
   modelId: string;
   prompts: readonly PromptRow[];
@@ -30,7 +30,7 @@ export interface GenerateRequest {
 }
 
 /** The input of {@link GenerationService.generateInstant}; exactly one of the photos is given. */
-export interface InstantRequest {
+export interface InstantAvatarsRequest {
   /** The UUID of an uploaded photo. */
   photoId: string | null;
   photoUrl: string | null;
@@ -53,7 +53,7 @@ export class GenerationService {
   constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request and returns; all writes are in one transaction. */
-  async generate(viewer: Viewer, request: GenerateRequest): Promise<GenerationEntity> {
+  async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<GenerationEntity> {
     const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
     return this.create(viewer, 'generateAvatars', request, async (sql, id) => {
       const model = await holdModel(sql, viewer.owner, request.modelId);
@@ -83,7 +83,7 @@ export class GenerationService {
   }
 
   /** Like {@link generate}, for avatars from one photo without training. */
-  async generateInstant(viewer: Viewer, request: InstantRequest): Promise<GenerationEntity> {
+  async generateInstant(viewer: Viewer, request: InstantAvatarsRequest): Promise<GenerationEntity> {
     const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
     // Inputs are compared with stored ones, which contain global ids.
@@ -191,7 +191,7 @@ function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts): numb
 }
 
 /** Checks the input of a generation without training. */
-function checkInstant(request: InstantRequest, facts: ProviderFacts): void {
+function checkInstant(request: InstantAvatarsRequest, facts: ProviderFacts): void {
   if (!facts.instant)
     throw invalid(
       'input',

@@ -15,7 +15,7 @@ import { modelKind } from './model.job';
 import { insertModel, listModels, renameModel, type ModelsRequest } from './model.repository';
 
 /** The input of {@link ModelService.train}. */
-export interface TrainRequest {
+export interface TrainModelRequest {
   name: string;
   type: AvatarType;
   /** The UUIDs of uploaded photos. */
@@ -42,7 +42,7 @@ export class ModelService {
   constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request to train and returns. */
-  async train(viewer: Viewer, request: TrainRequest): Promise<ModelEntity> {
+  async train(viewer: Viewer, request: TrainModelRequest): Promise<ModelEntity> {
     this.checkTraining(request);
     // Inputs are compared with stored ones, which contain global ids.
     const input = { ...request, photoIds: request.photoIds.map((id) => toGlobalId('Photo', id)) };
@@ -83,7 +83,7 @@ export class ModelService {
     return renamed;
   }
 
-  private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainRequest): void {
+  private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainModelRequest): void {
     const { facts, name: configured } = this.deps.provider;
     checkName(name, 'input.name');
     if (provider !== null && provider !== configured) {
@@ -119,7 +119,12 @@ export class ModelService {
     }
   }
 
-  private async insert(sql: Sql, viewer: Viewer, id: string, request: TrainRequest): Promise<ModelEntity> {
+  private async insert(
+    sql: Sql,
+    viewer: Viewer,
+    id: string,
+    request: TrainModelRequest,
+  ): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const consent = consents.check(request.consent ?? null);
     await photos.hold(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);

@@ -13,7 +13,7 @@ export interface PaidCall {
 }
 
 /**
- * Makes and verifies the signed URLs of photos. A signature is valid for one kind only:
+ * Makes and verifies the signed URLs of photos, given by the row's UUID. A signature is valid for one kind only:
  * - `PUT /uploads/<photo id>` uploads the bytes of one photo
  * - `GET /media/photos/<photo id>.jpg` returns it to its owner
  * - `GET /upstream/photos/<job>/<attempt>/<photo>.jpg` returns it to the upstream, and identifies the paid call
@@ -25,17 +25,14 @@ export class PhotoUrls {
     private readonly publicUrl: () => string,
   ) {}
 
-  /** @param photoId - the row's UUID */
   upload(photoId: string, expiresAtMs: number): string {
     return this.signed('photo-upload', uploadPath(toGlobalId('Photo', photoId)), expiresAtMs);
   }
 
-  /** @param photoId - the row's UUID */
   view(photoId: string, expiresAtMs: number): string {
     return this.signed('photo-view', viewPath(toGlobalId('Photo', photoId)), expiresAtMs);
   }
 
-  /** @param photoId - the row's UUID */
   upstream(photoId: string, call: PaidCall, expiresAtMs: number): string {
     return this.signed('photo-upstream', upstreamPath(photoId, call), expiresAtMs);
   }
