@@ -1,7 +1,8 @@
+import type { GraphQLSchema } from 'graphql';
 import { ConsentRule } from '../accounts/consent';
 import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
-import type { Config } from '../config';
+import { readConfig, type Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
@@ -17,6 +18,7 @@ import { GenerationService } from '../generations/generation.service';
 import { GenerationSubscriptions } from '../generations/generation.subscription';
 import { ModelFieldsResolver } from '../generations/model-fields.resolver';
 import { NodeResolver } from '../generations/node.resolver';
+import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
@@ -42,6 +44,7 @@ import { MediaDeletion } from '../storage/media-deletion';
 import type { MediaStore } from '../storage/media-store';
 import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
+import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
 
 export interface FeatureDeps {
@@ -182,4 +185,20 @@ function makePrivacy({
 function transferLimits(config: Config, maxTransfers: number, maxPerOwner: number): TransferLimits {
   const { MIN_TRANSFER_RATE: minBytesPerSecond, TRANSFER_GRACE: graceMs } = config;
   return { maxTransfers, maxPerOwner, minBytesPerSecond, graceMs };
+}
+
+/**
+ * The API schema, built from the gateway's resolvers without dependencies, which are used only when a field is resolved:
+ * it accesses neither database, network nor file system.
+ */
+export function apiSchema(): GraphQLSchema {
+  const unused = {} as never;
+  const { resolvers } = makeFeatures({
+    config: readConfig({}),
+    provider: { facts: picsartFacts(1, []) } as never,
+    quotas: { limits: {} } as never,
+    ...{ logger: unused, database: unused, wakeups: unused, media: unused, feed: unused, guard: unused },
+    ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
+  });
+  return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

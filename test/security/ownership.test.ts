@@ -1,13 +1,13 @@
-import { apiSchema } from '../../src/app/api-schema';
+import { apiSchema } from '../../src/app/features';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { encodeEventCursor } from '../../src/events/event';
 import { encodeCursor } from '../../src/graphql/connection';
 import type { Client } from '../support/client';
-import { type Operation, type Result, transports } from '../support/graphql-client';
+import { transports, type Operation, type Result } from '../support/graphql-client';
 import { send } from '../support/raw-client';
 import { idPlaces } from './id-places';
 import { cursorWalk, isSilent, walk } from './ownership-walk';
-import { type Belongings, TwoOwners } from './two-owners';
+import { TwoOwners, type Belongings } from './two-owners';
 
 const kindOf = (id: string): NodeKind =>
   (Object.keys(nodeKinds) as NodeKind[]).find((kind) => id.startsWith(`${nodeKinds[kind]}_`))!;

@@ -13,7 +13,7 @@ import {
   type GraphQLNamedType,
   type GraphQLSchema,
 } from 'graphql';
-import { apiSchema } from '../../src/app/api-schema';
+import { apiSchema } from '../../src/app/features';
 import { printAppSchema } from '../../src/graphql/build-schema';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 
