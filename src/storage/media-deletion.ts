@@ -9,7 +9,6 @@ import {
   postponeKeys,
   removeDeleted,
   scheduleOrphans,
-  type KeyPrefix,
   type PendingDeletion,
 } from './media-deletion.repository';
 import { type MediaStore, readMediaKey } from './media-store';
@@ -67,19 +66,15 @@ export class MediaDeletion {
     let pending = 0;
     for (const prefix of keyPrefixes) {
       for await (const keys of inBatches(this.store.list(prefix, orphanAgeMs))) {
-        pending += await this.scheduleOrphans(prefix, keys);
+        const named = keys.flatMap((key) => {
+          const read = readMediaKey(key);
+          return read ? [{ key, id: read.id }] : [];
+        });
+        pending += await scheduleOrphans(this.database, prefix, named);
         if (pending >= max || signal.aborted) return pending;
       }
     }
     return pending;
-  }
-
-  private async scheduleOrphans(prefix: KeyPrefix, keys: readonly string[]): Promise<number> {
-    const ours = keys.flatMap((key) => {
-      const read = readMediaKey(key);
-      return read ? [{ key, id: read.id }] : [];
-    });
-    return scheduleOrphans(this.database, prefix, ours);
   }
 
   private async remove(pending: readonly PendingDeletion[]): Promise<void> {
@@ -89,10 +84,8 @@ export class MediaDeletion {
     await failpoint('delete:bytes-gone');
     const gone = pending.filter(({ key }) => !failures.has(key));
     await removeDeleted(this.database, gone);
-    await this.postpone(
-      pending.filter(({ key }) => failures.has(key)),
-      failures,
-    );
+    const failed = pending.filter(({ key }) => failures.has(key));
+    await this.postpone(failed, failures);
   }
 
   /** Postpones failed deletions, each by its own number of tries. Writes one log entry for all. */
@@ -102,14 +95,12 @@ export class MediaDeletion {
   ): Promise<void> {
     const [first] = failed;
     if (!first) return;
-    const { key, tries } = first;
-    const facts = { err: errors.get(key), key, tries, count: failed.length };
+    const facts = { err: errors.get(first.key), key: first.key, tries: first.tries, count: failed.length };
     this.logger.warn(facts, 'bytes could not be deleted; retrying');
-    const waits = failed.map((item) => ({
-      key: item.key,
-      waitMs: backoffMs(item.tries, firstRetryMs, maxRetryDelayMs),
-    }));
-    await postponeKeys(this.database, waits);
+    const postponed = failed.map(({ key, tries }) => {
+      return { key, waitMs: backoffMs(tries, firstRetryMs, maxRetryDelayMs) };
+    });
+    await postponeKeys(this.database, postponed);
   }
 }
 

@@ -70,7 +70,7 @@ export class HttpExchange {
    * one
    */
   constructor(connections: number) {
-    this.pool = new Agent({ ...limits, connections, connect: connector(noRule) });
+    this.pool = new Agent({ ...limits, connections, connect: connector() });
   }
 
   /**
@@ -137,10 +137,8 @@ const lastReadMs = 1_000;
 /** The connection was not established. */
 class ConnectError extends Error {}
 
-const noRule = (): boolean => true;
-
 /** A connector that marks connection errors, to distinguish them from later ones. */
-function connector(mayUse: () => boolean): buildConnector.connector {
+function connector(mayUse: () => boolean = () => true): buildConnector.connector {
   const connect = buildConnector({ timeout: connectTimeoutMs });
   return (options, callback) => {
     connect(options, (error, socket) => {
