@@ -20,8 +20,8 @@ export const leaseMs = 600_000;
 export const graceMs = 35 * 60_000;
 /** The deadline of trainings and generations. */
 export const deadlineMs = 3_600_000;
-/** How long a generation waits for pictures that cannot be fetched. */
-export const resultDeadlineMs = 600_000;
+/** How long a generation waits for pictures that cannot be fetched; not the default, which is 10 minutes. */
+export const resultDeadlineMs = 720_000;
 /** How long after its deadline a job is ended: a lease and the time limit of a poll. */
 export const overdueMarginMs = leaseMs + 10_000;
 
