@@ -72,13 +72,15 @@ async function rootCandidates(dataOwner: User | null): Promise<Identity[]> {
     const name = 'the owner of the data';
     return [asUser(name, dataOwner), pastPrivateFolders(name, dataOwner)];
   }
-  const nobody = await user('nobody');
-  if (dataOwner !== null) return [inNamespace(nobody)];
+  const unprivileged = await user('nobody');
+  if (dataOwner !== null) return [inNamespace(unprivileged)];
   const postgres = await user('postgres');
   return [
-    inNamespace(nobody),
+    inNamespace(unprivileged),
     ...(postgres ? [asUser('user postgres', postgres)] : []),
-    ...(nobody ? [asUser('user nobody', nobody), pastPrivateFolders('user nobody', nobody)] : []),
+    ...(unprivileged
+      ? [asUser('user nobody', unprivileged), pastPrivateFolders('user nobody', unprivileged)]
+      : []),
   ];
 }
 
