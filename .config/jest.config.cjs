@@ -23,8 +23,8 @@ const suite = (displayName, extra = {}) => ({
   testEnvironment: 'node',
   testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`],
   setupFiles: ['reflect-metadata'],
-  transform: { '^.+\\.[cm]?tsx?$': swc, 'node_modules/jose/.+\\.js$': swc },
-  transformIgnorePatterns: ['node_modules/(?!jose/)'],
+  transform: { '^.+\\.[cm]?tsx?$': swc, 'node_modules/(jose|auto-bind)/.+\\.js$': swc },
+  transformIgnorePatterns: ['node_modules/(?!(jose|auto-bind)/)'],
   ...extra,
 });
 
@@ -51,5 +51,6 @@ module.exports = {
     suite('security', withDatabase),
     suite('faults', withProcesses),
     suite('browser', withDatabase),
+    suite('clients', withDatabase),
   ],
 };

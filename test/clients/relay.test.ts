@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const schemaPath = join(__dirname, '../../schema/schema.graphql');
+const run = promisify(execFile);
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'relay-'));
+  await cp(join(__dirname, 'relay'), folder, { recursive: true });
+  await cp(schemaPath, join(folder, 'schema.graphql'));
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Compiles all operations of the folder. Rejects with the compiler's messages. */
+async function compile(): Promise<void> {
+  const config = { src: '.', schema: './schema.graphql', language: 'javascript', eagerEsModules: true };
+  await writeFile(join(folder, 'relay.config.json'), JSON.stringify(config));
+  const { default: compiler } = (await import('relay-compiler')) as { default: string };
+  await run(compiler, ['relay.config.json'], { cwd: folder, env: { PATH: process.env.PATH } });
+}
+
+describe('the Relay compiler', () => {
+  it('accepts the schema with paginated, refetchable and live operations', async () => {
+    await compile();
+    expect((await readdir(join(folder, '__generated__'))).sort()).toEqual(
+      ['galleryModel', 'galleryModelQuery', 'galleryModels', 'galleryModelsQuery', 'galleryProgressSubscription']
+        .concat(['galleryQuery', 'galleryRemoveMutation', 'galleryTrainMutation'])
+        .map((name) => `${name}.graphql.js`),
+    );
+  });
+
+  it('rejects an operation that the schema lacks', async () => {
+    const unknown = 'graphql`query unknownQuery { viewer { favouriteColour } }`;\n';
+    await writeFile(join(folder, 'unknown.js'), unknown);
+    await expect(compile()).rejects.toThrow(/favouriteColour/);
+  });
+});
