@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const schemaPath = join(__dirname, '../../schema/schema.graphql');
 const run = promisify(execFile);
+/** The path of the program. */
+const compiler = createRequire(__filename)('relay-compiler') as string;
 
 let folder: string;
 
@@ -21,7 +24,6 @@ afterEach(() => rm(folder, { recursive: true }));
 async function compile(): Promise<void> {
   const config = { src: '.', schema: './schema.graphql', language: 'javascript', eagerEsModules: true };
   await writeFile(join(folder, 'relay.config.json'), JSON.stringify(config));
-  const { default: compiler } = (await import('relay-compiler')) as { default: string };
   await run(compiler, ['relay.config.json'], { cwd: folder, env: { PATH: process.env.PATH } });
 }
 
@@ -29,7 +31,13 @@ describe('the Relay compiler', () => {
   it('accepts the schema with paginated, refetchable and live operations', async () => {
     await compile();
     expect((await readdir(join(folder, '__generated__'))).sort()).toEqual(
-      ['galleryModel', 'galleryModelQuery', 'galleryModels', 'galleryModelsQuery', 'galleryProgressSubscription']
+      [
+        'galleryModel',
+        'galleryModelQuery',
+        'galleryModels',
+        'galleryModelsQuery',
+        'galleryProgressSubscription',
+      ]
         .concat(['galleryQuery', 'galleryRemoveMutation', 'galleryTrainMutation'])
         .map((name) => `${name}.graphql.js`),
     );

@@ -57,8 +57,8 @@ export const train = graphql`
 `;
 
 export const remove = graphql`
-  mutation galleryRemoveMutation($input: DeleteModelInput!, $connections: [ID!]!) {
-    deleteModel(input: $input) {
+  mutation galleryRemoveMutation($id: ID!, $connections: [ID!]!) {
+    deleteModel(id: $id) {
       deletedId @deleteEdge(connections: $connections) @deleteRecord
     }
   }
