@@ -58,10 +58,16 @@ const noModuleMocks = ['mock', 'doMock', 'unstable_mockModule'].map((property) =
 
 /** Names that the type checker knows in TypeScript files. */
 const nodeGlobals = Object.fromEntries(
-  ['AbortSignal', 'Buffer', 'clearTimeout', 'fetch', 'global', 'performance', 'setTimeout'].map((name) => [
-    name,
-    'readonly',
-  ]),
+  [
+    'AbortSignal',
+    'Buffer',
+    'clearTimeout',
+    'fetch',
+    'global',
+    'performance',
+    'setImmediate',
+    'setTimeout',
+  ].map((name) => [name, 'readonly']),
 );
 
 export default defineConfig(

@@ -11,9 +11,10 @@ import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
 import { list, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
+import { subscriptions } from './scenarios/subscriptions.mjs';
 import { uploads } from './scenarios/uploads.mjs';
 
-const scenarios = [list, listUrls, lookup, uploads];
+const scenarios = [list, listUrls, lookup, uploads, subscriptions];
 
 const { values } = parseArgs({
   options: {

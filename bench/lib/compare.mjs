@@ -1,5 +1,5 @@
 // Compares servers over HTTP: checks that they give the same answers, then measures them in alternating rounds.
-import { cpuMs, machineCpuMs, runChild } from './processes.mjs';
+import { ask, cpuMs, machineCpuMs, withChild } from './processes.mjs';
 import { AnswersDiffer, median } from './report.mjs';
 import { startPeer } from './servers.mjs';
 
@@ -89,7 +89,9 @@ async function measure({ database }, server, job) {
     machine: machineCpuMs(),
     at: Date.now(),
   };
-  const load = await runChild('lib/load-generator.mjs', { url: server.url, ...job });
+  const load = await withChild('lib/load-generator.mjs', (child) =>
+    ask(child, { type: 'load', url: server.url, ...job }),
+  );
   const [serverMs, databaseMs] = [cpuMs(server.pid) - before.server, cpuMs(database.pid) - before.database];
   if (load.errors > 0) throw new AnswersDiffer(`${server.id} answered ${load.errors} requests with errors.`);
   const othersMs = machineCpuMs() - before.machine - serverMs - databaseMs - load.cpuMs;

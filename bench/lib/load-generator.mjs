@@ -4,15 +4,12 @@
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { answerCommands } from './processes.mjs';
+import { quantile } from './report.mjs';
 
 const headEnd = Buffer.from('\r\n\r\n');
 
-process.once('message', (job) => {
-  runLoad(job).then(
-    (result) => process.send({ result }, () => process.exit()),
-    (error) => process.send({ error: error.message }, () => process.exit()),
-  );
-});
+answerCommands({ load: runLoad });
 
 async function runLoad({ url, requests, connections, seconds }) {
   const { hostname, port, host } = new URL(url);
@@ -30,12 +27,11 @@ async function runLoad({ url, requests, connections, seconds }) {
   }
   const elapsedMs = performance.now() - startedAt;
   const cpu = process.cpuUsage(cpuBefore);
-  const sorted = Float64Array.from(run.latencies).sort();
   return {
-    requests: sorted.length,
-    perSecond: (sorted.length / elapsedMs) * 1000,
-    p50: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
-    p99: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
+    requests: run.latencies.length,
+    perSecond: (run.latencies.length / elapsedMs) * 1000,
+    p50: quantile(run.latencies, 0.5),
+    p99: quantile(run.latencies, 0.99),
     errors: run.errors,
     cpuMs: (cpu.user + cpu.system) / 1000,
   };

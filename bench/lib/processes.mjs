@@ -62,23 +62,9 @@ export class Server {
     }
   }
 
-  /** Sends a command to the process. @returns its answer */
-  ask(command) {
-    return new Promise((resolve, reject) => {
-      const onMessage = (answer) => {
-        if (answer.to !== command.type) return;
-        this.child.off('message', onMessage);
-        resolve(answer);
-      };
-      this.child.on('message', onMessage);
-      this.child.once('exit', () => reject(new Error(`${this.id} exited.`)));
-      this.child.send(command);
-    });
-  }
-
   /** Bytes of memory after a garbage collection. */
   async memory() {
-    return (await this.ask({ type: 'memory' })).rss;
+    return (await ask(this.child, { type: 'memory' })).rss;
   }
 
   async stop() {
@@ -104,14 +90,44 @@ function freePort() {
   });
 }
 
-/** Runs a program of this package as a child process with one job. @returns its result */
-export async function runChild(program, job) {
+/** Runs `work` with a program of this package as a child process. */
+export async function withChild(program, work) {
   const child = fork(join(benchFolder, program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  child.send(job);
-  const failed = once(child, 'exit').then(([code]) => ({ error: `${program} exited with ${code}.` }));
-  const [message] = await Promise.race([once(child, 'message'), failed.then((error) => [error])]);
-  if (message.error) throw new Error(message.error);
-  return message.result;
+  try {
+    return await work(child);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** Sends a command to a child process. @returns its answer */
+export function ask(child, command) {
+  return new Promise((resolve, reject) => {
+    const settle = (error, answer) => {
+      child.off('message', onMessage).off('exit', onExit);
+      if (error) reject(error);
+      else resolve(answer);
+    };
+    const onMessage = (answer) => {
+      if (answer.to === command.type) settle(answer.error && new Error(answer.error), answer);
+    };
+    const onExit = () => settle(new Error(`A process ended before it answered "${command.type}".`));
+    child.on('message', onMessage).on('exit', onExit).send(command);
+  });
+}
+
+/** Answers commands in a child process. @param handlers - by type; each returns the answer or a promise of it */
+export function answerCommands(handlers) {
+  process.on('message', ({ type, ...input }) => {
+    if (!handlers[type]) return;
+    Promise.resolve(input)
+      .then(handlers[type])
+      .then(
+        (answer) => process.send({ to: type, ...answer }),
+        (error) => process.send({ to: type, error: error.message }),
+      );
+  });
+  process.on('disconnect', () => process.exit());
 }
 
 /** Milliseconds of processor time that a process and its children have used; NaN where /proc is missing. */

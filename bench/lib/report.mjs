@@ -13,7 +13,7 @@ export function median(values) {
   return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
 }
 
-/** A value of a sorted or unsorted list at a share from 0 to 1. */
+/** The value at a share from 0 to 1 of a list in any order. */
 export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;

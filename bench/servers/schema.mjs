@@ -17,6 +17,12 @@ export const typeDefs = `
   type Query { models(first: Int! = 20): AvatarModelConnection! model(id: ID!): AvatarModel }
 `;
 
+export const subscriptionTypeDefs = `
+  type TrainingProgress { isSnapshot: Boolean! status: String! progress: Int! estimatedReadyAt: String }
+  type Query { unused: Boolean }
+  type Subscription { trainingProgress(modelId: ID!): TrainingProgress! }
+`;
+
 /** A page of a list that was read with one additional row. */
 export function toConnection(rows, first) {
   const nodes = rows.slice(0, first);
