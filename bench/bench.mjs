@@ -9,12 +9,15 @@ import { productFolder, Server } from './lib/processes.mjs';
 import { AnswersDiffer, printTable, writeResult } from './lib/report.mjs';
 import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
+import { idle } from './scenarios/idle.mjs';
 import { list, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
+import { pollerFree, pollerSpent } from './scenarios/poller.mjs';
+import { scale } from './scenarios/scale.mjs';
 import { subscriptions } from './scenarios/subscriptions.mjs';
 import { uploads } from './scenarios/uploads.mjs';
 
-const scenarios = [list, listUrls, lookup, uploads, subscriptions];
+const scenarios = [list, listUrls, lookup, uploads, idle, scale, subscriptions, pollerSpent, pollerFree];
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +29,7 @@ const { values } = parseArgs({
     owners: { type: 'string' },
     subscribers: { type: 'string' },
     models: { type: 'string' },
+    jobs: { type: 'string' },
     setting: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -37,6 +41,7 @@ const full = {
   owners: 2_000,
   subscribers: 10_000,
   models: 100_000,
+  jobs: 100_000,
 };
 const quick = { ...full, rounds: 2, seconds: 1.2, connections: '32', owners: 200 };
 
@@ -54,6 +59,7 @@ function readOptions() {
     owners: number('owners'),
     subscribers: number('subscribers'),
     models: number('models'),
+    jobs: number('jobs'),
     settings: Object.fromEntries(values.setting.map((text) => /^(\w+)=(.*)$/s.exec(text).slice(1))),
   };
 }
@@ -73,20 +79,22 @@ async function main() {
   const options = readOptions();
   if (!existsSync(join(productFolder, 'dist/main.js'))) throw new Error('Run `npm run build` first.');
   const folder = mkdtempSync(join(tmpdir(), 'likeness-bench-'));
-  const result = { ...environment(), options, scenarios: {} };
-  let database;
-  try {
-    database = await openDatabase(folder);
-    result.postgres = database.version;
-    await seed(database, options);
-    const bench = { options, database, folder };
-    for (const scenario of chosen()) result.scenarios[scenario.name] = await runScenario(bench, scenario);
-    console.log(`\nResult: ${writeResult(result)}`);
-  } finally {
-    await Server.stopAll();
-    await database?.close();
-    rmSync(folder, { recursive: true, force: true });
+  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
+  const database = await openDatabase(folder);
+  cleanUps.push(database.close, Server.stopAll);
+  await seed(database, options);
+  const result = { ...environment(), postgres: database.version, options, scenarios: {} };
+  for (const scenario of chosen()) {
+    result.scenarios[scenario.name] = await runScenario({ options, database, folder }, scenario);
   }
+  console.log(`\nResult: ${writeResult(result)}`);
+}
+
+/** Run in reverse order at the end, also after an error or a signal. */
+const cleanUps = [];
+
+async function cleanUp() {
+  for (let next = cleanUps.pop(); next; next = cleanUps.pop()) await next();
 }
 
 async function seed({ rows }, { owners }) {
@@ -116,9 +124,11 @@ function environment() {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'])
-  process.once(signal, () => void Server.stopAll().then(() => process.exit(1)));
+  process.once(signal, () => void cleanUp().then(() => process.exit(1)));
 
-main().catch((error) => {
-  console.error(error instanceof AnswersDiffer ? `The answers differ: ${error.message}` : error);
-  process.exitCode = 1;
-});
+main()
+  .catch((error) => {
+    console.error(error instanceof AnswersDiffer ? `The answers differ: ${error.message}` : error);
+    process.exitCode = 1;
+  })
+  .finally(cleanUp);

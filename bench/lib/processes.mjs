@@ -34,7 +34,7 @@ export class Server {
     const startedAt = Date.now();
     const child = spawn(
       process.execPath,
-      ['--expose-gc', '--require', join(benchFolder, 'lib/memory.cjs'), program],
+      ['--expose-gc', '--require', join(benchFolder, 'lib/probe.cjs'), program],
       {
         cwd: folder,
         env: { PATH: process.env.PATH, NODE_ENV: 'production', PORT: String(port), ...env },
