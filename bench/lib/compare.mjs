@@ -82,7 +82,7 @@ export async function post({ url }, { body, headers }) {
 }
 
 /** Loads one server for some seconds. */
-async function measure({ database }, server, job) {
+export async function measure({ database }, server, job) {
   const before = {
     server: cpuMs(server.pid),
     database: cpuMs(database.pid),

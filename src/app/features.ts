@@ -23,6 +23,7 @@ import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
+import { JobResolver } from '../jobs/job.resolver';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
@@ -93,10 +94,11 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, jobs, photos: jobPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
-  const generationLifecycle = new GenerationLifecycle(jobPhotos);
+  const generationSteps = new GenerationLifecycle(jobPhotos);
+  const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
   const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
   const models = new ModelService(jobDeps);
-  const modelLifecycle = new ModelLifecycle(jobPhotos, generationLifecycle);
+  const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const resolvers = [
     new ViewerResolver(quotas),
@@ -104,15 +106,11 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new OperatorResolver(() => readOverview(database)),
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),
-    new ModelResolver(
-      models,
-      new JobLifecycle(jobDeps, modelLifecycle),
-      new ModelSubscriptions(database, feed),
-      photos,
-    ),
+    new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
+    new ModelResolver(models, modelLifecycle, new ModelSubscriptions(database, feed), photos),
     new GenerationResolver({
       service: generations,
-      lifecycle: new JobLifecycle(jobDeps, generationLifecycle),
+      lifecycle: generationLifecycle,
       subscriptions: new GenerationSubscriptions(database, feed),
       avatars,
       models,

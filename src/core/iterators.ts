@@ -1,6 +1,6 @@
 /**
- * Maps the items of a source, one at a time; items mapped to undefined are skipped. Not a generator function, because
- * its `return` would wait for the next item before releasing the source.
+ * Maps the items of a source, one at a time; items mapped to undefined are skipped. An error of `map` ends the source.
+ * Not a generator function, because its `return` would wait for the next item before releasing the source.
  */
 export function mapIterator<Item, Result>(
   source: AsyncIterable<Item>,
@@ -8,12 +8,20 @@ export function mapIterator<Item, Result>(
 ): AsyncIterableIterator<Result> {
   const items = source[Symbol.asyncIterator]();
   const done = { done: true, value: undefined } as const;
+  const mapped = async (item: Item): Promise<Result | undefined> => {
+    try {
+      return await map(item);
+    } catch (error) {
+      await items.return?.();
+      throw error;
+    }
+  };
   return {
     async next() {
       for (;;) {
         const item = await items.next();
         if (item.done) return done;
-        const value = await map(item.value);
+        const value = await mapped(item.value);
         if (value !== undefined) return { done: false, value };
       }
     },

@@ -15,10 +15,23 @@ export interface NewEvent {
   payload: object;
 }
 
-/** The position of a stream: its last sequence number, and the first one of which the event is still stored. */
-export interface StreamPosition {
+/** A row with the position of its stream, read in the same statement: it shows every event up to that position. */
+export interface Positioned {
+  /** The last sequence number of the stream. */
   sequence: number;
+}
+
+/** The position of a stream: its last sequence number, and the first one of which the event is still stored. */
+export interface StreamPosition extends Positioned {
   oldest: number;
+}
+
+/**
+ * SQL: the column of {@link Positioned}.
+ * @param streamId - SQL for the id of the stream
+ */
+export function sequenceColumn(streamId: string): string {
+  return `coalesce((SELECT s.sequence FROM streams s WHERE s.id = ${streamId}), 0)::float8 AS sequence`;
 }
 
 /** SQL: the columns of {@link StreamPosition} for the stream `s`. If no event is stored, the next one is the oldest. */

@@ -1,3 +1,4 @@
+import { mapIterator } from '../core/iterators';
 import {
   decodeEventCursor,
   encodeEventCursor,
@@ -54,6 +55,8 @@ export interface Followed<T> {
   cursor: string;
   /** Whether the item is part of the current state instead of a change. */
   isSnapshot: boolean;
+  /** When the change happened; null for the current state. */
+  occurredAt: Date | null;
 }
 
 /** An iterator of items. Call `next()` sequentially; `return()` releases all resources immediately, at any time. */
@@ -80,6 +83,36 @@ export async function follow<T>(
   const current = await present();
   if (current && place > current.sequence) throw invalidCursor();
   return new Follower(feed, options, current, place);
+}
+
+/** The state of an object after a change, and the object as it is now. */
+export interface Change<Past, Row> {
+  /** The state after the change; in the current state, the object itself. */
+  past: Past;
+  /** Null until it is read; see {@link withPresent}. */
+  row: Row | null;
+}
+
+/** A change with its object as it is when the change is sent. */
+export interface PresentChange<Past, Row> extends Omit<Followed<Past>, 'item'> {
+  past: Past;
+  /** Never older than the change. */
+  row: Row;
+}
+
+/**
+ * Adds to each change its object, which is read after the change was taken from the stream. The objects of the current
+ * state have been read already.
+ * @param find - reads the object; changes of an object that is undefined are skipped, and an error ends the stream
+ */
+export function withPresent<Past, Row>(
+  following: AsyncIterable<Followed<Change<Past, Row>>>,
+  find: (past: Past) => Promise<Row | undefined>,
+): AsyncIterableIterator<PresentChange<Past, Row>> {
+  return mapIterator(following, async ({ item: { past, row }, ...followed }) => {
+    const present = row ?? (await find(past));
+    return present === undefined ? undefined : { ...followed, past, row: present };
+  });
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
@@ -149,7 +182,12 @@ class Follower<T> implements Following<T> {
     const item = isTombstone(event) ? null : read(event);
     if (this.isEnd(event, item)) this.finish();
     if (item === null) return null;
-    return { item, cursor: encodeEventCursor(streamId, event.sequence), isSnapshot: false };
+    return {
+      item,
+      cursor: encodeEventCursor(streamId, event.sequence),
+      isSnapshot: false,
+      occurredAt: event.createdAt,
+    };
   }
 
   private isEnd(event: StoredEvent, item: T | null): boolean {
@@ -176,5 +214,6 @@ function snapshotOf<T>(streamId: string, { sequence, items }: CurrentState<T>): 
     item,
     cursor: index === items.length - 1 ? cursor : incomplete,
     isSnapshot: true,
+    occurredAt: null,
   }));
 }

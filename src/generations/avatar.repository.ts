@@ -1,5 +1,6 @@
 import { isBeingErased } from '../accounts/erasure.repository';
 import type { Sql } from '../core/sql';
+import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
@@ -12,6 +13,33 @@ export async function findAvatar(sql: Sql, owner: string, id: string): Promise<A
     [id, owner],
   );
   return avatar ?? null;
+}
+
+/** The stored avatars of several owners, in any order. */
+export function findOwnedAvatars(sql: Sql, keys: readonly OwnedKey[]): Promise<AvatarEntity[]> {
+  return sql.entities(
+    AvatarEntity,
+    `SELECT avatars.*
+       FROM unnest($1::uuid[], $2::text[]) AS k (id, owner) JOIN avatars ON avatars.id = k.id AND avatars.owner = k.owner
+      WHERE avatars.status = 'STORED'`,
+    [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
+  );
+}
+
+/** The newest stored avatar of each model that has one; one statement. */
+export function newestAvatarsOfModels(
+  sql: Sql,
+  owner: string,
+  modelIds: readonly string[],
+): Promise<AvatarEntity[]> {
+  return sql.entities(
+    AvatarEntity,
+    `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
+      CROSS JOIN LATERAL (SELECT * FROM avatars
+                           WHERE model_id = m.id AND owner = $2 AND status = 'STORED'
+                           ORDER BY id DESC LIMIT 1) a`,
+    [modelIds, owner],
+  );
 }
 
 /** The stored avatar, of any owner; null while its owner's data are being erased. */

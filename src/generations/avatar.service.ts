@@ -16,6 +16,7 @@ import {
   generationOf,
   listAvatarsOfGenerations,
   listAvatarsOfModels,
+  newestAvatarsOfModels,
   requestCheck,
 } from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
@@ -69,6 +70,13 @@ export class AvatarService {
   ): Promise<AvatarEntity[][]> {
     const avatars = await listAvatarsOfModels(this.deps.database, owner, modelIds, page);
     return groupsOf(modelIds, avatars, ({ modelId }) => modelId);
+  }
+
+  /** The newest stored avatar of each model, in the order of the models; one statement. */
+  async covers({ owner }: Viewer, modelIds: readonly string[]): Promise<(AvatarEntity | null)[]> {
+    const avatars = await newestAvatarsOfModels(this.deps.database, owner, modelIds);
+    const byModel = new Map(avatars.map((avatar) => [avatar.modelId, avatar]));
+    return modelIds.map((id) => byModel.get(id) ?? null);
   }
 
   /** A signed URL of the picture, valid for one to two hours for any holder. */

@@ -1,4 +1,5 @@
 import { payloadCodec, type PayloadOf } from '../events/event';
+import type { Positioned } from '../events/event-log.repository';
 import { jobPayload, type JobKind } from '../jobs/job';
 import { modelKind } from '../models/model.job';
 import type { AvatarEntity } from './avatar.entity';
@@ -13,6 +14,9 @@ export const generationPayload = payloadCodec<GenerationEntity>()(
 
 /** The payload of a generation's event: the row's public fields. */
 export type GenerationEventPayload = PayloadOf<typeof generationPayload>;
+
+/** A generation as its owner sees it. */
+export type PresentGeneration = GenerationEntity & Positioned;
 
 /** Converts the events of stored avatars. */
 export const avatarPayload = payloadCodec<AvatarEntity>()(
@@ -41,6 +45,7 @@ export const generationKind: JobKind<GenerationEntity> = {
   unfinished: unfinishedGenerationStates,
   running: 'GENERATING',
   eventKind: 'GENERATION',
+  streamColumn: 'coalesce(generations.model_id, generations.id)',
   streamOf: (row) => streamOfGeneration(row),
   unitsOf: (row) => ({ trainings: 0, avatars: row.wanted }),
   payloadOf: (row) => generationPayload.write(row),

@@ -33,6 +33,14 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     return { resultsExpireAt: null, resultCount: null };
   }
 
+  withPhotos(sql: Sql, viewer: Viewer, rows: readonly GenerationEntity[]): Promise<ReadonlySet<string>> {
+    return this.photos.withKept(
+      sql,
+      viewer,
+      rows.map(({ id, modelId }) => ({ id, needed: modelId === null ? 1 : 0 })),
+    );
+  }
+
   async deleteDependents(sql: Sql, { id }: GenerationEntity): Promise<void> {
     await deleteAvatarsOf(sql, 'generation', [id]);
     await this.photos.release(sql, id);

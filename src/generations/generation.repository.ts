@@ -1,9 +1,10 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { snakeName, type Sql } from '../core/sql';
-import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import { streamPosition, type Positioned, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
+import { jobColumns } from '../jobs/present-job.repository';
 import { GenerationEntity, type PromptRow } from './generation.entity';
-import { avatarPayload } from './generation.job';
+import { avatarPayload, generationKind, type PresentGeneration } from './generation.job';
 import type { GenerationStatus } from './generation.state';
 
 /** A new generation. */
@@ -57,10 +58,10 @@ export function listGenerations(
   sql: Sql,
   owner: string,
   { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
-): Promise<GenerationEntity[]> {
-  return sql.entities(
+): Promise<PresentGeneration[]> {
+  return sql.entities<GenerationEntity, Positioned>(
     GenerationEntity,
-    `SELECT * FROM generations
+    `SELECT ${jobColumns(generationKind)} FROM generations
       WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
       ORDER BY id DESC LIMIT $4`,
     [owner, after, status, first + 1],
@@ -73,11 +74,11 @@ export function listGenerationsOfModels(
   owner: string,
   modelIds: readonly string[],
   { first, after }: { first: number; after: string | null },
-): Promise<GenerationEntity[]> {
-  return sql.entities(
+): Promise<PresentGeneration[]> {
+  return sql.entities<GenerationEntity, Positioned>(
     GenerationEntity,
     `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
-      CROSS JOIN LATERAL (SELECT * FROM generations
+      CROSS JOIN LATERAL (SELECT ${jobColumns(generationKind)} FROM generations
                            WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
                            ORDER BY id DESC LIMIT $4) g`,
     [modelIds, owner, after, first + 1],

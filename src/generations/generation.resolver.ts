@@ -13,24 +13,21 @@ import {
 import { consentIn } from '../accounts/consent.input';
 import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
-import type { Followed } from '../events/follow';
 import { resolverOf } from '../graphql/build-schema';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
-import { failureOf, Failure } from '../jobs/failure.type';
+import { failureOf } from '../jobs/failure.type';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
-import { photoIn } from '../photos/photo-source.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
-import type { AvatarEventPayload, GenerationEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
-import type { GenerationSubscriptions } from './generation.subscription';
+import type { GenerationChange, GenerationSubscriptions, StoredAvatar } from './generation.subscription';
 import {
   AvatarCompleted,
   GenerateAvatarsPayload,
@@ -118,10 +115,10 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
-    const photo = photoIn(input);
+    const { photoUrl = null, negativePrompt = null, idempotencyKey = null, prompt, count } = input;
+    const photoId = input.photoId == null ? null : fromGlobalId('Photo', input.photoId, 'input.photoId');
     const consent = consentIn(input.consent);
-    const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
+    const request = { photoId, photoUrl, prompt, negativePrompt, count, consent, idempotencyKey };
     return { generation: await this.deps.service.generateInstant(viewer, request) };
   }
 
@@ -165,18 +162,13 @@ export class GenerationResolver {
       resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
   })
   generationProgress(
-    @Root() { item, cursor, isSnapshot }: Followed<GenerationEventPayload>,
+    @Root() { past, row: generation, cursor, isSnapshot, occurredAt }: GenerationChange,
     @Args(() => GenerationProgressArgs) _args: GenerationProgressArgs,
   ): GenerationProgress {
-    const { status, progress, estimatedReadyAt } = item;
+    const { status, progress, estimatedReadyAt } = past;
     return {
-      generation: item,
-      status,
-      progress,
-      estimatedReadyAt,
-      failure: failureOf(item),
-      cursor,
-      isSnapshot,
+      ...{ generation, status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
+      ...{ occurredAt: occurredAt ?? generation.updatedAt, isEstimate: false },
     };
   }
 
@@ -190,18 +182,19 @@ export class GenerationResolver {
       ),
   })
   avatarCompleted(
-    @Root() { item, cursor, isSnapshot }: Followed<AvatarEventPayload>,
+    @Root() { row, cursor, isSnapshot, occurredAt }: StoredAvatar,
     @Args(() => AvatarCompletedArgs) _args: AvatarCompletedArgs,
   ): AvatarCompleted {
-    // Events exist only for STORED avatars, which have every field.
-    return { avatar: item as unknown as Avatar, cursor, isSnapshot };
+    // STORED avatars have every field.
+    const avatar = row as unknown as Avatar;
+    return { avatar, cursor, isSnapshot, occurredAt: occurredAt ?? avatar.createdAt };
   }
 
   /** Opens the stream of `generationProgress`. */
   follow(
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
-  ): Promise<AsyncIterableIterator<Followed<GenerationEventPayload>>> {
+  ): Promise<AsyncIterableIterator<GenerationChange>> {
     return this.deps.subscriptions.generation(
       viewer,
       fromGlobalId('Generation', generationId, 'generationId'),
@@ -213,7 +206,7 @@ export class GenerationResolver {
   followAvatars(
     { generationId, modelId, after = null }: AvatarCompletedArgs,
     { viewer }: GraphQLContext,
-  ): Promise<AsyncIterableIterator<Followed<AvatarEventPayload>>> {
+  ): Promise<AsyncIterableIterator<StoredAvatar>> {
     if (generationId && !modelId) {
       return this.deps.subscriptions.avatarsOfGeneration(
         viewer,
@@ -234,13 +227,8 @@ export class GenerationResolver {
   }
 
   @FieldResolver(() => ID)
-  id(@Root() generation: GenerationEventPayload): string {
+  id(@Root() generation: GenerationEntity): string {
     return toGlobalId('Generation', generation.id);
-  }
-
-  @FieldResolver(() => Failure, { nullable: true })
-  failure(@Root() generation: GenerationEventPayload): Failure | null {
-    return failureOf(generation);
   }
 
   @FieldResolver(() => AvatarModel, {
@@ -248,7 +236,7 @@ export class GenerationResolver {
     description: 'The model of the avatars; null for avatars from one photo.',
   })
   model(
-    @Root() { modelId }: GenerationEventPayload,
+    @Root() { modelId }: GenerationEntity,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<ModelEntity | null> | null {
     if (modelId === null) return null;
@@ -259,7 +247,7 @@ export class GenerationResolver {
 
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })
   avatars(
-    @Root() generation: GenerationEventPayload,
+    @Root() generation: GenerationEntity,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<AvatarEntity[]> {
     return loaders

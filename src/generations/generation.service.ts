@@ -9,10 +9,9 @@ import { assertConfigured } from '../jobs/job';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
 import { findJobs } from '../jobs/job.repository';
 import type { JobServiceDeps } from '../models/model.service';
-import type { PhotoSource } from '../photos/job-photo.service';
 import type { ProviderFacts } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationKind, streamOfGeneration } from './generation.job';
+import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.job';
 import {
   holdModel,
   insertGeneration,
@@ -30,9 +29,11 @@ export interface GenerateAvatarsRequest {
   idempotencyKey: string | null;
 }
 
-/** The input of {@link GenerationService.generateInstant}. */
+/** The input of {@link GenerationService.generateInstant}; exactly one of the photos is given. */
 export interface InstantAvatarsRequest {
-  photo: PhotoSource;
+  /** The UUID of an uploaded photo. */
+  photoId: string | null;
+  photoUrl: string | null;
   prompt: string;
   negativePrompt: string | null;
   count: number;
@@ -52,7 +53,7 @@ export class GenerationService {
   constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request and returns; all writes are in one transaction. */
-  async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<GenerationEntity> {
+  async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
     const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
     return this.create(viewer, 'generateAvatars', request, async (sql, id) => {
       const model = await holdModel(sql, viewer.owner, request.modelId);
@@ -82,16 +83,17 @@ export class GenerationService {
   }
 
   /** Like {@link generate}, for avatars from one photo without training. */
-  async generateInstant(viewer: Viewer, request: InstantAvatarsRequest): Promise<GenerationEntity> {
+  async generateInstant(viewer: Viewer, request: InstantAvatarsRequest): Promise<PresentGeneration> {
     const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
-    const { photo, ...rest } = request;
-    // Inputs are compared with stored ones, which have this form.
-    const photoId = photo.photoId === undefined ? null : toGlobalId('Photo', photo.photoId);
-    const input = { ...rest, photoId, photoUrl: photo.url ?? null };
+    // Inputs are compared with stored ones, which contain global ids.
+    const input = { ...request, photoId: request.photoId && toGlobalId('Photo', request.photoId) };
     return this.create(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
-      const [acceptedId] = await photos.accept(sql, viewer, [photo]);
+      const { photoId: uploaded, photoUrl } = request;
+      if (uploaded !== null) await photos.hold(sql, viewer, [uploaded], () => 'input.photoId');
+      const photoId =
+        uploaded ?? (await photos.addFromUrls(sql, viewer, [photoUrl!], () => 'input.photoUrl'))[0]!;
       const prompts = [
         {
           style: 'instant',
@@ -105,7 +107,7 @@ export class GenerationService {
         owner: viewer.owner,
         provider: provider.name,
         modelId: null,
-        photoId: acceptedId!,
+        photoId,
         prompts,
         wanted: request.count,
         ...consent,
@@ -114,13 +116,13 @@ export class GenerationService {
   }
 
   /** @returns null if it does not exist or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<GenerationEntity | null> {
+  async find(viewer: Viewer, id: string): Promise<PresentGeneration | null> {
     const [found] = await this.findMany(viewer, [id]);
     return found ?? null;
   }
 
   /** The viewer's generations with the given ids, in the order of the ids. */
-  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(GenerationEntity | null)[]> {
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentGeneration | null)[]> {
     return findJobs(this.deps.database, generationKind, owner, ids);
   }
 
@@ -128,7 +130,7 @@ export class GenerationService {
   list(
     { owner }: Viewer,
     page: { first: number; after: string | null; status: GenerationStatus | null },
-  ): Promise<GenerationEntity[]> {
+  ): Promise<PresentGeneration[]> {
     return listGenerations(this.deps.database, owner, page);
   }
 
@@ -137,7 +139,7 @@ export class GenerationService {
     { owner }: Viewer,
     modelIds: readonly string[],
     page: { first: number; after: string | null },
-  ): Promise<GenerationEntity[][]> {
+  ): Promise<PresentGeneration[][]> {
     const rows = await listGenerationsOfModels(this.deps.database, owner, modelIds, page);
     return groupsOf(modelIds, rows, ({ modelId }) => modelId);
   }
@@ -147,7 +149,7 @@ export class GenerationService {
     operation: AuditedAction,
     input: JobCreation<GenerationEntity>['input'],
     insert: JobCreation<GenerationEntity>['insert'],
-  ): Promise<GenerationEntity> {
+  ): Promise<PresentGeneration> {
     const detailsOf = ({ wanted }: GenerationEntity): { avatars: number } => ({ avatars: wanted });
     return createJob(this.deps, viewer, generationKind, { operation, input, insert, detailsOf });
   }
@@ -195,6 +197,9 @@ function checkInstant(request: InstantAvatarsRequest, facts: ProviderFacts): voi
       'input',
       'The configured provider does not support avatars without training. Use trainModel.',
     );
+  if ((request.photoId === null) === (request.photoUrl === null)) {
+    throw invalid('input.photoId', 'Give exactly one of photoId and photoUrl.');
+  }
   checkText(request.prompt, 'input.prompt');
   if (request.prompt.trim() === '')
     throw invalid('input.prompt', 'Describe what the avatar should look like.');

@@ -1,11 +1,9 @@
 import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType, PageArgs } from '../graphql/connection';
-import { Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
-import { Failure } from '../jobs/failure.type';
+import { Job } from '../jobs/job.type';
 import { JobProgress, ResumeArgs } from '../models/model.type';
-import { PhotoSourceInput } from '../photos/photo-source.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
@@ -60,39 +58,19 @@ export class GenerationPrompt {
   count: number;
 }
 
-@ObjectType({ implements: Node, description: 'Avatars that were requested together.' })
-export class Generation implements Node {
+@ObjectType({ implements: Job, description: 'Avatars that were requested together.' })
+export class Generation extends Job {
   @Field(() => ID, { description: 'The global id, for `generationProgress` and `node(id)`.' })
-  id: string;
+  override id: string;
 
   @Field(() => GenerationStatusEnum, { description: 'The status.' })
   status: GenerationStatus;
 
-  @Field(() => Int, {
-    description: 'Percent, 0 to 100. Decreases only when a failed generation is retried.',
-  })
-  progress: number;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When it is expected to end; null before it has started and after it has ended.',
-  })
-  estimatedReadyAt: Date | null;
-
   @Field(() => [GenerationPrompt], { description: 'The prompts of the request.' })
   prompts: GenerationPrompt[];
 
-  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
-  failure?: Failure | null;
-
   @Field(() => String, { description: 'The name of the avatar service.' })
   provider: string;
-
-  @Field(() => Int, {
-    description:
-      'How many times the generation was submitted to the avatar service. Each submission may have been charged.',
-  })
-  attempt: number;
 
   @Field(() => String, {
     nullable: true,
@@ -103,9 +81,6 @@ export class Generation implements Node {
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
   consentAt?: Date | null;
-
-  @Field(() => DateTimeScalar, { description: 'When it was requested.' })
-  createdAt: Date;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service accepted it.' })
   submittedAt: Date | null;
@@ -135,27 +110,38 @@ export class GenerationPayload {
   generation: Generation;
 }
 
-@ObjectType({ description: 'The state of a generation at a point in time.' })
+@ObjectType({
+  description:
+    'A change of a generation. Status, progress, estimate and failure are those of that moment; `generation` is the generation as it is now.',
+})
 export class GenerationProgress extends JobProgress {
   @Field(() => Generation, {
-    description: 'The generation at that point, with its current avatars.',
+    description:
+      'The generation as it is now, never older than this change: safe for a normalized cache, also when past changes are sent again.',
   })
   generation: Generation;
 
-  @Field(() => GenerationStatusEnum, { description: 'The status at that point.' })
+  @Field(() => GenerationStatusEnum, { description: 'The status after this change.' })
   status: GenerationStatus;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it was expected to end.',
+    description: 'When it was expected to end; null if it was not running.',
   })
   estimatedReadyAt: Date | null;
 }
 
 @ObjectType({ description: 'A stored avatar.' })
 export class AvatarCompleted {
-  @Field(() => Avatar, { description: 'The avatar.' })
+  @Field(() => Avatar, {
+    description: 'The avatar as it is now. Avatars that have been deleted since are not sent.',
+  })
   avatar: Avatar;
+
+  @Field(() => DateTimeScalar, {
+    description: 'When it was stored. If `isSnapshot`, when the avatar service finished it.',
+  })
+  occurredAt: Date;
 
   @Field(() => String, {
     description:
@@ -204,27 +190,13 @@ export class GenerateAvatarsInput {
 }
 
 @InputType({
-  description: 'The input of `generateInstantAvatars`.',
+  description: 'The input of `generateInstantAvatars`. Give exactly one of `photoId` and `photoUrl`.',
 })
 export class GenerateInstantAvatarsInput {
-  @Field(() => PhotoSourceInput, {
-    nullable: true,
-    description: 'The photo. Required unless `photoId` or `photoUrl` is given.',
-  })
-  photo?: PhotoSourceInput | null;
-
-  @Field(() => ID, {
-    nullable: true,
-    description: 'The global id of an uploaded photo that is READY.',
-    deprecationReason: 'Use `photo`. Removed in 1.0.',
-  })
+  @Field(() => ID, { nullable: true, description: 'The global id of an uploaded photo that is READY.' })
   photoId?: string | null;
 
-  @Field(() => UrlScalar, {
-    nullable: true,
-    description: 'The public URL of a JPEG or PNG photo.',
-    deprecationReason: 'Use `photo`. Removed in 1.0.',
-  })
+  @Field(() => UrlScalar, { nullable: true, description: 'The public URL of a JPEG or PNG photo.' })
   photoUrl?: string | null;
 
   @Field(() => String, { description: 'A description of the avatars; at most 1,000 characters.' })

@@ -5,7 +5,7 @@ import type { ModelEntity } from '../models/model.entity';
 import { AvatarModel } from '../models/model.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
-import { AvatarConnection } from './avatar.type';
+import { Avatar, AvatarConnection } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationService } from './generation.service';
 import { GenerationConnection } from './generation.type';
@@ -42,6 +42,19 @@ export class ModelFieldsResolver {
     return pageOf('avatars', model, args, context, (ids, page) =>
       this.avatarService.listOfModels(context.viewer, ids, page),
     );
+  }
+
+  @FieldResolver(() => Avatar, {
+    nullable: true,
+    description: 'The newest of its avatars, to show the model by a picture; null if it has none.',
+  })
+  cover(
+    @Root() { id }: ModelEntity,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<AvatarEntity | null> {
+    return loaders
+      .get<string, AvatarEntity | null>('AvatarModel.cover', (ids) => this.avatarService.covers(viewer, ids))
+      .load(id);
   }
 }
 

@@ -8,7 +8,7 @@ import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, endStreams, eraseEvents } from '../events/event-log.repository';
+import { appendEvents, endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
 import { noFailure } from './failure';
 import {
   assertConfigured,
@@ -19,7 +19,7 @@ import {
   type JobPatch,
   type JobRow,
 } from './job';
-import { deleteJobs, eventOf, findJobs, lockJob, type JobRepository } from './job.repository';
+import { deleteJobs, eventOf, findJobs, lockJob, readJob, type JobRepository } from './job.repository';
 import { detachSubmissions } from './submission.repository';
 
 export interface JobLifecycleDeps {
@@ -42,6 +42,8 @@ export interface LifecycleSteps<Row extends JobRow> {
    * @throws DomainError NOT_RETRYABLE if its photos have been deleted
    */
   prepareRetry(sql: Sql, viewer: Viewer, row: Row): Promise<JobPatch>;
+  /** The UUIDs of those rows of the viewer whose photos, if {@link prepareRetry} needs them, are kept. */
+  withPhotos(sql: Sql, viewer: Viewer, rows: readonly Row[]): Promise<ReadonlySet<string>>;
   /** Deletes what depends on the row, with its bytes, before the row. */
   deleteDependents(sql: Sql, row: Row): Promise<void>;
 }
@@ -53,12 +55,16 @@ export class JobLifecycle<Row extends JobRow> {
     private readonly steps: LifecycleSteps<Row>,
   ) {}
 
+  get kind(): JobKind<Row> {
+    return this.steps.kind;
+  }
+
   /**
    * Stops a job that has not ended; avatars that are already stored stay. The upstream cannot be stopped, but its result
    * is ignored. Idempotent.
    * @throws DomainError NOT_FOUND, NOT_CANCELLABLE
    */
-  async cancel(viewer: Viewer, id: string): Promise<Row> {
+  async cancel(viewer: Viewer, id: string): Promise<Row & Positioned> {
     const { noun, unfinished } = this.steps.kind;
     return this.change(viewer, id, async (sql, row) => {
       if (row.status === 'CANCELLED') return row;
@@ -80,7 +86,7 @@ export class JobLifecycle<Row extends JobRow> {
    * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again.
    * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED
    */
-  async retry(viewer: Viewer, id: string): Promise<Row> {
+  async retry(viewer: Viewer, id: string): Promise<Row & Positioned> {
     const { kind, actions } = this.steps;
     return this.change(viewer, id, async (sql, row) => {
       assertRetryable(kind, row);
@@ -103,6 +109,19 @@ export class JobLifecycle<Row extends JobRow> {
       await this.deps.quotas.reserve(sql, viewer, reservation);
       return queued;
     });
+  }
+
+  /** Whether {@link cancel} would stop the job. */
+  canCancel(row: Row): boolean {
+    return this.steps.kind.unfinished.includes(row.status);
+  }
+
+  /** For each row of the viewer, whether {@link retry} would be accepted now if no quota refuses it. */
+  async canRetry(viewer: Viewer, rows: readonly Row[]): Promise<boolean[]> {
+    const { database, provider } = this.deps;
+    const candidates = rows.filter((row) => isRetryable(row) && row.provider === provider.name);
+    const retryable = await this.steps.withPhotos(database, viewer, candidates);
+    return rows.map(({ id }) => retryable.has(id));
   }
 
   /** Deletes the job with everything that depends on it, and all bytes. Idempotent. */
@@ -138,24 +157,32 @@ export class JobLifecycle<Row extends JobRow> {
   }
 
   /** Changes the viewer's job while its row is locked. */
-  private async change(viewer: Viewer, id: string, work: (sql: Sql, row: Row) => Promise<Row>): Promise<Row> {
+  private async change(
+    viewer: Viewer,
+    id: string,
+    work: (sql: Sql, row: Row) => Promise<Row>,
+  ): Promise<Row & Positioned> {
     const { database, jobs } = this.deps;
     const { kind } = this.steps;
     const changed = await transactionFor(database, viewer, async (sql) => {
       const row = await lockJob(sql, kind, id, viewer.owner);
       if (!row) throw notFound(kind.noun);
-      return work(sql, row);
+      return readJob(sql, kind, await work(sql, row));
     });
     jobs.wake(kind, [changed], changed.status === 'QUEUED');
     return changed;
   }
 }
 
-function assertRetryable({ noun }: JobKind, { status, failureRetryable }: JobRow): void {
-  if (status === 'UNCERTAIN' || (status === 'FAILED' && failureRetryable === true)) return;
+function isRetryable({ status, failureRetryable }: JobRow): boolean {
+  return status === 'UNCERTAIN' || (status === 'FAILED' && failureRetryable === true);
+}
+
+function assertRetryable({ noun }: JobKind, row: JobRow): void {
+  if (isRetryable(row)) return;
   throw new DomainError(
     'NOT_RETRYABLE',
-    `The ${noun} is ${status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
+    `The ${noun} is ${row.status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
     { field: 'id' },
   );
 }
@@ -180,7 +207,7 @@ export async function createJob<Row extends JobRow>(
   viewer: Viewer,
   kind: JobKind<Row>,
   { operation, input, insert, detailsOf }: JobCreation<Row>,
-): Promise<Row> {
+): Promise<Row & Positioned> {
   const { idempotencyKey: key, consent: _consent, ...rest } = input;
   const job = await createOnce(database, viewer, {
     noun: kind.noun,
@@ -196,7 +223,7 @@ export async function createJob<Row extends JobRow>(
         details: detailsOf(row),
       });
       await quotas.reserve(sql, viewer, { jobId: id, ...kind.unitsOf(row) });
-      return row;
+      return readJob(sql, kind, row);
     },
     find: async (id) => (await findJobs(database, kind, viewer.owner, [id]))[0] ?? null,
   });

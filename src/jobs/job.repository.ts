@@ -1,8 +1,10 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { snakeName, type Sql, type Transactions } from '../core/sql';
-import { appendEvents } from '../events/event-log.repository';
+import { appendEvents, type Positioned } from '../events/event-log.repository';
+import type { OwnedKey } from '../events/present-rows';
 import type { JobKind, JobMove, JobRow } from './job';
+import { jobColumns } from './present-job.repository';
 import { settleQuotas } from './submission.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
@@ -103,7 +105,7 @@ export class JobRepository {
           SET (${columns.join(', ')}) =
               (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
               due_at = now() + m.due_in_ms * interval '1 ms',
-              updated_at = now()
+              updated_at = ${laterThan('t.updated_at')}
          FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
         WHERE t.id = m.id AND m.from ? t.status
           AND (m.lease IS NULL OR t.lease = m.lease)
@@ -144,6 +146,14 @@ export class JobRepository {
     if (rows.length === 0) return;
     this.announcer.announce({ streams: [...new Set(rows.map((row) => kind.streamOf(row)))], work });
   }
+}
+
+/**
+ * SQL: the time of a change, at least a millisecond after the previous one. The transaction's time is not used, since a
+ * transaction that started earlier may change the row later.
+ */
+export function laterThan(updatedAt: string): string {
+  return `greatest(clock_timestamp(), ${updatedAt} + interval '1 ms')`;
 }
 
 /** The event with the row's current state. */
@@ -206,14 +216,24 @@ export async function findJob<Row extends JobRow>(
 /** The owner's jobs with the given ids, in the order of the ids; null for those that do not exist. */
 export async function findJobs<Row extends JobRow>(
   sql: Sql,
-  { entity, table }: JobKind<Row>,
+  kind: JobKind<Row>,
   owner: string,
   ids: readonly string[],
-): Promise<(Row | null)[]> {
-  const text = `SELECT * FROM ${table} WHERE id = ANY($1) AND owner = $2`;
-  const rows = await sql.entities(entity, text, [ids, owner]);
+): Promise<((Row & Positioned) | null)[]> {
+  const text = `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ANY($1) AND owner = $2`;
+  const rows = await sql.entities<Row, Positioned>(kind.entity, text, [ids, owner]);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => byId.get(id) ?? null);
+}
+
+/** The owner's job, which exists. */
+export async function readJob<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  { owner, id }: OwnedKey,
+): Promise<Row & Positioned> {
+  const [row] = await findJobs(sql, kind, owner, [id]);
+  return row!;
 }
 
 /** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */

@@ -28,6 +28,8 @@ export interface JobKind<Row extends JobRow = JobRow> {
   /** The state of a job that the upstream processes. */
   readonly running: 'TRAINING' | 'GENERATING';
   readonly eventKind: 'MODEL' | 'GENERATION';
+  /** SQL for {@link streamOf}, from the columns of the table. */
+  readonly streamColumn: string;
   /** The stream that the row's events belong to. */
   streamOf(row: Row): string;
   /** The amounts that an attempt of the row requests from the upstream. */

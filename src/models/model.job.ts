@@ -1,4 +1,5 @@
 import { payloadCodec, type PayloadOf } from '../events/event';
+import type { Positioned } from '../events/event-log.repository';
 import { jobPayload, type JobKind } from '../jobs/job';
 import { ModelEntity } from './model.entity';
 import { modelMoves, unfinishedModelStates } from './model.state';
@@ -12,6 +13,9 @@ export const modelPayload = payloadCodec<ModelEntity>()(
 /** The payload of a model's event: the row's public fields. */
 export type ModelEventPayload = PayloadOf<typeof modelPayload>;
 
+/** A model as its owner sees it. */
+export type PresentModel = ModelEntity & Positioned;
+
 /** The job kind of models. */
 export const modelKind: JobKind<ModelEntity> = {
   entity: ModelEntity,
@@ -22,6 +26,7 @@ export const modelKind: JobKind<ModelEntity> = {
   unfinished: unfinishedModelStates,
   running: 'TRAINING',
   eventKind: 'MODEL',
+  streamColumn: 'models.id',
   streamOf: (row) => row.id,
   unitsOf: () => ({ trainings: 1, avatars: 0 }),
   payloadOf: (row) => modelPayload.write(row),

@@ -32,6 +32,14 @@ export class ModelLifecycle implements LifecycleSteps<ModelEntity> {
     });
   }
 
+  withPhotos(sql: Sql, viewer: Viewer, rows: readonly ModelEntity[]): Promise<ReadonlySet<string>> {
+    return this.photos.withKept(
+      sql,
+      viewer,
+      rows.map(({ id, photoCount }) => ({ id, needed: photoCount })),
+    );
+  }
+
   /** Deletes its generations and avatars too, and the photos that no other model uses. */
   async deleteDependents(sql: Sql, { id }: ModelEntity): Promise<void> {
     await this.dependents.scheduleDeletionOfModel(sql, id);

@@ -1,8 +1,11 @@
 import type { ConsentColumns } from '../accounts/consent';
 import type { Sql } from '../core/sql';
-import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import { streamPosition, type Positioned, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
+import { laterThan } from '../jobs/job.repository';
+import { jobColumns } from '../jobs/present-job.repository';
 import { ModelEntity } from './model.entity';
+import { modelKind, type PresentModel } from './model.job';
 import type { ModelStatus } from './model.state';
 
 /** A page of an owner's models, newest first, after the one with id `after`. */
@@ -41,10 +44,10 @@ export function listModels(
   sql: Sql,
   owner: string,
   { first, after, status, type }: ModelsRequest,
-): Promise<ModelEntity[]> {
-  return sql.entities(
+): Promise<PresentModel[]> {
+  return sql.entities<ModelEntity, Positioned>(
     ModelEntity,
-    `SELECT * FROM models
+    `SELECT ${jobColumns(modelKind)} FROM models
       WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
       ORDER BY id DESC LIMIT $5`,
     [owner, after, status, type, first + 1],
@@ -60,7 +63,7 @@ export async function renameModel(
 ): Promise<ModelEntity | null> {
   const [model] = await sql.entities(
     ModelEntity,
-    'UPDATE models SET name = $3, updated_at = now() WHERE id = $1 AND owner = $2 RETURNING *',
+    `UPDATE models SET name = $3, updated_at = ${laterThan('updated_at')} WHERE id = $1 AND owner = $2 RETURNING *`,
     [id, owner, name],
   );
   return model ?? null;

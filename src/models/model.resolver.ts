@@ -12,21 +12,18 @@ import {
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
-import type { Followed, Following } from '../events/follow';
 import { resolverOf } from '../graphql/build-schema';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
-import { failureOf, Failure } from '../jobs/failure.type';
+import { failureOf } from '../jobs/failure.type';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
-import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import type { ModelEntity } from './model.entity';
-import type { ModelEventPayload } from './model.job';
 import type { ModelService } from './model.service';
-import type { ModelSubscriptions } from './model.subscription';
+import type { ModelChange, ModelSubscriptions } from './model.subscription';
 import {
   AvatarModel,
   AvatarModelConnection,
@@ -77,16 +74,17 @@ export class ModelResolver {
 
   @Mutation(() => TrainModelPayload, {
     description:
-      'Trains a model from 5 to 30 photos, uploaded or at public URLs. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
+      'Trains a model from 5 to 30 photos, given as ids of uploaded photos, public URLs, or both. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
   })
   async trainModel(
     @Arg('input', () => TrainModelInput, { description: 'The model and its photos.' })
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
-    const { name, type, provider = null, idempotencyKey = null } = input;
+    const { provider = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
-    const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input) };
+    const photoIds = input.photoIds.map((id, index) => fromGlobalId('Photo', id, `input.photoIds[${index}]`));
+    const request = { ...input, photoIds, provider, consent, idempotencyKey };
     return { model: await this.service.train(viewer, request) };
   }
 
@@ -140,33 +138,31 @@ export class ModelResolver {
       resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
   })
   trainingProgress(
-    @Root() { item, cursor, isSnapshot }: Followed<ModelEventPayload>,
+    @Root() { past, row: model, cursor, isSnapshot, occurredAt }: ModelChange,
     @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
   ): TrainingProgress {
-    const { status, progress, estimatedReadyAt } = item;
-    return { model: item, status, progress, estimatedReadyAt, failure: failureOf(item), cursor, isSnapshot };
+    const { status, progress, estimatedReadyAt } = past;
+    return {
+      ...{ model, status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
+      ...{ occurredAt: occurredAt ?? model.updatedAt, isEstimate: false },
+    };
   }
 
   /** Opens the stream of `trainingProgress`. */
   follow(
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
-  ): Promise<Following<ModelEventPayload>> {
+  ): Promise<AsyncIterableIterator<ModelChange>> {
     return this.subscriptions.training(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
   }
 
   @FieldResolver(() => ID)
-  id(@Root() model: ModelEventPayload): string {
+  id(@Root() model: ModelEntity): string {
     return toGlobalId('AvatarModel', model.id);
   }
 
-  @FieldResolver(() => Failure, { nullable: true })
-  failure(@Root() model: ModelEventPayload): Failure | null {
-    return failureOf(model);
-  }
-
   @FieldResolver(() => String, { nullable: true })
-  providerModelId(@Root() model: ModelEventPayload): string | null {
+  providerModelId(@Root() model: ModelEntity): string | null {
     return model.providerRef;
   }
 

@@ -6,21 +6,21 @@ import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
-import { createJob, type JobCreation } from '../jobs/job.lifecycle';
-import { eventOf, findJobs, type JobRepository } from '../jobs/job.repository';
-import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
+import { createJob } from '../jobs/job.lifecycle';
+import { eventOf, findJobs, readJob, type JobRepository } from '../jobs/job.repository';
+import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelKind } from './model.job';
+import { modelKind, type PresentModel } from './model.job';
 import { insertModel, listModels, renameModel, type ModelsRequest } from './model.repository';
 
 /** The input of {@link ModelService.train}. */
 export interface TrainModelRequest {
   name: string;
   type: AvatarType;
-  photos: readonly PhotoSource[];
-  /** The path of the photos in the input, for errors about their number. */
-  photosField: string;
+  /** The UUIDs of uploaded photos. */
+  photoIds: readonly string[];
+  photoUrls: readonly string[];
   provider: string | null;
   consent?: Consent | null;
   idempotencyKey: string | null;
@@ -42,46 +42,48 @@ export class ModelService {
   constructor(private readonly deps: JobServiceDeps) {}
 
   /** Stores the request to train and returns. */
-  async train(viewer: Viewer, request: TrainModelRequest): Promise<ModelEntity> {
+  async train(viewer: Viewer, request: TrainModelRequest): Promise<PresentModel> {
     this.checkTraining(request);
+    // Inputs are compared with stored ones, which contain global ids.
+    const input = { ...request, photoIds: request.photoIds.map((id) => toGlobalId('Photo', id)) };
     return createJob(this.deps, viewer, modelKind, {
       operation: 'trainModel',
-      input: comparedInput(request),
+      input,
       insert: (sql, id) => this.insert(sql, viewer, id, request),
       detailsOf: ({ photoCount }) => ({ photos: photoCount }),
     });
   }
 
   /** @returns null if it does not exist or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<ModelEntity | null> {
+  async find(viewer: Viewer, id: string): Promise<PresentModel | null> {
     const [found] = await this.findMany(viewer, [id]);
     return found ?? null;
   }
 
   /** The viewer's models with the given ids, in the order of the ids. */
-  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(ModelEntity | null)[]> {
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentModel | null)[]> {
     return findJobs(this.deps.database, modelKind, owner, ids);
   }
 
   /** Returns up to `first` + 1 models, so that the caller can detect another page. */
-  list({ owner }: Viewer, request: ModelsRequest): Promise<ModelEntity[]> {
+  list({ owner }: Viewer, request: ModelsRequest): Promise<PresentModel[]> {
     return listModels(this.deps.database, owner, request);
   }
 
-  async rename(viewer: Viewer, id: string, name: string): Promise<ModelEntity> {
+  async rename(viewer: Viewer, id: string, name: string): Promise<PresentModel> {
     const { database, jobs } = this.deps;
     checkName(name, 'name');
     const renamed = await transactionFor(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
       if (!model) throw notFound('model');
       await appendEvents(sql, [eventOf(modelKind, model)]);
-      return model;
+      return readJob(sql, modelKind, model);
     });
     jobs.wake(modelKind, [renamed]);
     return renamed;
   }
 
-  private checkTraining({ name, photos, photosField: field, provider, type }: TrainModelRequest): void {
+  private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainModelRequest): void {
     const { facts, name: configured } = this.deps.provider;
     checkName(name, 'input.name');
     if (provider !== null && provider !== configured) {
@@ -98,8 +100,9 @@ export class ModelService {
         { field: 'input.type' },
       );
     }
-    const given = photos.length;
+    const given = photoIds.length + photoUrls.length;
     const details = { given, minimum: facts.minPhotos, maximum: facts.maxPhotos };
+    const field = photoIds.length > 0 || photoUrls.length === 0 ? 'input.photoIds' : 'input.photoUrls';
     if (given < facts.minPhotos) {
       throw new DomainError(
         'TOO_FEW_PHOTOS',
@@ -124,31 +127,19 @@ export class ModelService {
   ): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const consent = consents.check(request.consent ?? null);
-    const photoIds = await photos.accept(sql, viewer, request.photos);
+    await photos.hold(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
+    const linked = await photos.addFromUrls(
+      sql,
+      viewer,
+      request.photoUrls,
+      (index) => `input.photoUrls[${index}]`,
+    );
+    const photoIds = [...request.photoIds, ...linked];
     const row = { id, owner: viewer.owner, provider: provider.name, name: request.name.trim() };
     const model = await insertModel(sql, { ...row, type: request.type, ...consent }, photoIds);
     await openStream(sql, id, viewer.owner);
     return model;
   }
-}
-
-/**
- * The input as it is compared with that of an earlier call with the same key: with global ids, and in the form of the
- * deprecated lists if the order of the photos allows it, so that both forms of a request are equal.
- */
-function comparedInput({
-  photos,
-  photosField: _photosField,
-  ...rest
-}: TrainModelRequest): JobCreation<ModelEntity>['input'] {
-  const photoIds = photos.flatMap(({ photoId }) => (photoId ? [toGlobalId('Photo', photoId)] : []));
-  const photoUrls = photos.flatMap(({ url }) => url ?? []);
-  const areIdsFirst = photos.slice(0, photoIds.length).every(({ photoId }) => photoId);
-  if (areIdsFirst) return { ...rest, ...{ photoIds, photoUrls } };
-  const sources = photos.map(({ photoId, url }) =>
-    photoId ? { photoId: toGlobalId('Photo', photoId) } : { url },
-  );
-  return { ...rest, ...{ photos: sources } };
 }
 
 function checkName(name: string, field: string): void {

@@ -1,10 +1,9 @@
 import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType, PageArgs } from '../graphql/connection';
-import { Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
-import { PhotoSourceInput } from '../photos/photo-source.type';
+import { Job } from '../jobs/job.type';
 import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
 
@@ -57,14 +56,14 @@ registerEnumType(ModelStatusEnum, {
 });
 
 @ObjectType('AvatarModel', {
-  implements: Node,
+  implements: Job,
   description: 'A model that is trained from photos. `generateAvatars` generates avatars from it.',
 })
-export class AvatarModel implements Node {
+export class AvatarModel extends Job {
   @Field(() => ID, {
     description: 'The global id, for `generateAvatars`, `trainingProgress` and `node(id)`.',
   })
-  id: string;
+  override id: string;
 
   @Field(() => String, { description: 'The name that you gave it.' })
   name: string;
@@ -75,21 +74,6 @@ export class AvatarModel implements Node {
   @Field(() => ModelStatusEnum, { description: 'The status.' })
   status: ModelStatus;
 
-  @Field(() => Int, {
-    description: 'Percent, 0 to 100. Decreases only when a failed training is retried.',
-  })
-  progress: number;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description:
-      'When it is expected to be ready; null before the training has started and after it has ended.',
-  })
-  estimatedReadyAt: Date | null;
-
-  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
-  failure?: Failure | null;
-
   @Field(() => String, {
     nullable: true,
     description:
@@ -99,12 +83,6 @@ export class AvatarModel implements Node {
 
   @Field(() => String, { description: 'The avatar service that trains it.' })
   provider: string;
-
-  @Field(() => Int, {
-    description:
-      'How many times the training was submitted to the avatar service. Each submission may have been charged.',
-  })
-  attempt: number;
 
   @Field(() => String, {
     nullable: true,
@@ -117,7 +95,7 @@ export class AvatarModel implements Node {
   consentAt?: Date | null;
 
   @Field(() => DateTimeScalar, { description: 'When `trainModel` was called.' })
-  createdAt: Date;
+  override createdAt: Date;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
@@ -149,11 +127,25 @@ export class TrainModelPayload {
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
 @ObjectType()
 export abstract class JobProgress {
-  @Field(() => Int, { description: 'Percent, 0 to 100.' })
+  @Field(() => Int, { description: 'The progress after this change. Percent, 0 to 100.' })
   progress: number;
 
-  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
+  @Field(() => Failure, {
+    nullable: true,
+    description: 'The reason if this change was to FAILED; null otherwise.',
+  })
   failure: Failure | null;
+
+  @Field(() => DateTimeScalar, {
+    description: 'When this change happened. If `isSnapshot`, when the job last changed.',
+  })
+  occurredAt: Date;
+
+  @Field(() => Boolean, {
+    description:
+      'True for estimated progress that is not stored; `cursor` is then that of the last stored change. Estimates are not sent yet: always false.',
+  })
+  isEstimate: boolean;
 
   @Field(() => String, {
     description:
@@ -168,23 +160,29 @@ export abstract class JobProgress {
   isSnapshot: boolean;
 }
 
-@ObjectType({ description: 'The state of a model at a point in its training.' })
+@ObjectType({
+  description:
+    'A change of a model during its training. Status, progress, estimate and failure are those of that moment; `model` is the model as it is now.',
+})
 export class TrainingProgress extends JobProgress {
-  @Field(() => AvatarModel, { description: 'The model at that point.' })
+  @Field(() => AvatarModel, {
+    description:
+      'The model as it is now, never older than this change: safe for a normalized cache, also when past changes are sent again.',
+  })
   model: AvatarModel;
 
-  @Field(() => ModelStatusEnum, { description: 'The status at that point.' })
+  @Field(() => ModelStatusEnum, { description: 'The status after this change.' })
   status: ModelStatus;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it was expected to be ready.',
+    description: 'When it was expected to be ready; null if it was not running.',
   })
   estimatedReadyAt: Date | null;
 }
 
 @InputType({
-  description: 'The input of `trainModel`.',
+  description: 'The input of `trainModel`: 5 to 30 photos in total, uploaded or linked.',
 })
 export class TrainModelInput {
   @Field(() => String, { defaultValue: 'My model', description: 'A display name, 1 to 100 characters.' })
@@ -193,27 +191,18 @@ export class TrainModelInput {
   @Field(() => AvatarTypeEnum, { description: 'The subject of the photos.' })
   type: AvatarType;
 
-  @Field(() => [PhotoSourceInput], {
-    nullable: true,
-    description:
-      'The photos, in your order: 5 to 30, uploaded or at public URLs; `capabilities` has the limits of this server. Required unless `photoIds` or `photoUrls` are given.',
-  })
-  photos?: PhotoSourceInput[] | null;
-
   @Field(() => [ID], {
-    nullable: true,
+    defaultValue: [],
     description: 'Global ids of READY photos, uploaded with `createPhotoUploads`.',
-    deprecationReason: 'Use `photos`. Removed in 1.0.',
   })
-  photoIds?: string[] | null;
+  photoIds: string[];
 
   @Field(() => [UrlScalar], {
-    nullable: true,
+    defaultValue: [],
     description:
       'Public URLs of JPEG or PNG photos. They are fetched and checked after the mutation has returned.',
-    deprecationReason: 'Use `photos`. Removed in 1.0.',
   })
-  photoUrls?: string[] | null;
+  photoUrls: string[];
 
   @Field(() => String, {
     nullable: true,

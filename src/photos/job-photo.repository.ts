@@ -53,6 +53,25 @@ export async function holdPhotos(sql: Sql, owner: string, ids: readonly string[]
   );
 }
 
+/** The number of photos of each job that are neither deleted nor purged; a job without such photos is missing. */
+export async function countKept(
+  sql: Sql,
+  owner: string,
+  jobIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await sql.rows<{ id: string; kept: number }>(
+    `SELECT used.job_id AS id, count(*)::int AS kept
+       FROM (SELECT model_id AS job_id, photo_id FROM model_photos WHERE model_id = ANY($1)
+             UNION ALL
+             SELECT id, photo_id FROM generations WHERE id = ANY($1) AND photo_id IS NOT NULL) AS used
+       JOIN photos ON photos.id = used.photo_id
+      WHERE photos.owner = $2 AND photos.status <> 'PURGED'
+      GROUP BY used.job_id`,
+    [jobIds, owner],
+  );
+  return new Map(rows.map(({ id, kept }) => [id, kept]));
+}
+
 /** Locks a job's photos in a fixed order, to prevent deadlocks; returns their ids. */
 export async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
   const locked = await sql.rows<{ id: string }>(

@@ -5,6 +5,7 @@ import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import {
+  countKept,
   deleteUnshared,
   holdPhotos,
   lockPhotosOf,
@@ -18,13 +19,8 @@ import { type PhotoEntity, photoKey } from './photo.entity';
 import { insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
-/** A photo for a new job: the UUID of an uploaded one, or a public URL; with its path in the input, for errors. */
-export type PhotoSource = { readonly field: string } & (
-  | { readonly photoId: string; readonly url?: undefined }
-  | { readonly url: string; readonly photoId?: undefined }
-);
-
-type SourceOf<Key extends 'photoId' | 'url'> = Extract<PhotoSource, Record<Key, string>>;
+/** The field of the photo at an index of the input, for errors: `input.photoIds[3]`. */
+export type FieldAt = (index: number) => string;
 
 export interface JobPhotoServiceDeps {
   database: Transactions;
@@ -46,44 +42,29 @@ export class JobPhotoService {
   constructor(private readonly deps: JobPhotoServiceDeps) {}
 
   /**
-   * Keeps the photos of a new job until {@link release}, in the transaction that creates it. Uploaded ones are locked
-   * until the transaction ends; for URLs, rows of photos to be fetched are created.
-   * @returns the UUIDs of the photos, in the given order
-   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate, or a URL that is not public), PHOTO_NOT_READY or
-   * PHOTO_INVALID with the field of the first photo that cannot be used; the transaction must be rolled back
+   * Creates rows for photos to be fetched, for a job that is created in the same transaction.
+   * @returns their UUIDs, in the order of the URLs
+   * @throws DomainError INVALID_INPUT with the field of the first invalid URL
    */
-  async accept(sql: Sql, viewer: Viewer, sources: readonly PhotoSource[]): Promise<string[]> {
-    await this.hold(
-      sql,
-      viewer,
-      sources.filter((source) => source.photoId !== undefined),
-    );
-    const linked = await this.addFromUrls(
-      sql,
-      viewer,
-      sources.filter((source) => source.url !== undefined),
-    );
-    return sources.map((source) => source.photoId ?? linked.get(source)!);
-  }
-
-  private async hold(sql: Sql, viewer: Viewer, sources: readonly SourceOf<'photoId'>[]): Promise<void> {
-    const ids = sources.map(({ photoId }) => photoId);
-    refuseDoubles(ids, 'photo', sources);
-    const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
-    for (const { photoId, field } of sources) assertUsable(photos.get(photoId), field);
-  }
-
-  private async addFromUrls(
-    sql: Sql,
-    viewer: Viewer,
-    sources: readonly SourceOf<'url'>[],
-  ): Promise<Map<PhotoSource, string>> {
-    const ids = new Map<PhotoSource, string>(sources.map((source) => [source, newId()]));
-    if (ids.size === 0) return ids;
-    const addresses = sources.map(({ url, field }) => this.checkAddress(url, field));
-    refuseDoubles(addresses, 'address', sources);
-    await insertLinked(sql, viewer.owner, [...ids.values()], addresses, addresses.map(filenameIn));
+  async addFromUrls(sql: Sql, viewer: Viewer, urls: readonly string[], fieldAt: FieldAt): Promise<string[]> {
+    if (urls.length === 0) return [];
+    const addresses = urls.map((url, index) => this.checkAddress(url, fieldAt(index)));
+    refuseDoubles(addresses, 'address', fieldAt);
+    const ids = addresses.map(() => newId());
+    await insertLinked(sql, viewer.owner, ids, addresses, addresses.map(filenameIn));
     return ids;
+  }
+
+  /**
+   * Keeps the viewer's photos for a new job until {@link release}. They are locked until the
+   * transaction ends.
+   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate), PHOTO_NOT_READY or PHOTO_INVALID with the field of
+   * the first photo that cannot be used; the transaction must be rolled back
+   */
+  async hold(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
+    refuseDoubles(ids, 'photo', fieldAt);
+    const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
+    ids.forEach((id, index) => assertUsable(photos.get(id), fieldAt(index)));
   }
 
   /**
@@ -94,6 +75,17 @@ export class JobPhotoService {
     const ids = (await listJobPhotos(sql, jobId)).map(({ id }) => id);
     const held = await holdPhotos(sql, viewer.owner, ids);
     return held.filter(({ status }) => status !== 'PURGED').length;
+  }
+
+  /** The UUIDs of those jobs of the viewer of which {@link holdForRetry} would keep the needed number of photos. */
+  async withKept(
+    sql: Sql,
+    { owner }: Viewer,
+    jobs: readonly { id: string; needed: number }[],
+  ): Promise<ReadonlySet<string>> {
+    const ids = jobs.filter(({ needed }) => needed > 0).map(({ id }) => id);
+    const kept = ids.length > 0 ? await countKept(sql, owner, ids) : new Map<string, number>();
+    return new Set(jobs.filter(({ id, needed }) => (kept.get(id) ?? 0) >= needed).map(({ id }) => id));
   }
 
   /**
@@ -197,11 +189,11 @@ export class JobPhotoService {
   }
 }
 
-function refuseDoubles(values: readonly string[], noun: string, sources: readonly PhotoSource[]): void {
+function refuseDoubles(values: readonly string[], noun: string, fieldAt: FieldAt): void {
   const second = values.findIndex((value, index) => values.indexOf(value) < index);
   if (second < 0) return;
   throw new DomainError('INVALID_INPUT', `This ${noun} is given twice. Remove the duplicate.`, {
-    field: sources[second]!.field,
+    field: fieldAt(second),
   });
 }
 

@@ -3,9 +3,11 @@ import { decodeEventCursor, encodeEventCursor } from '../../src/events/event';
 import { endStreams, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import {
   follow,
+  withPresent,
   type Followed,
   type Following,
   type FollowOptions,
+  type Change,
   type CurrentState,
 } from '../../src/events/follow';
 import { TestDatabase } from '../support/database';
@@ -130,7 +132,7 @@ describe('following', () => {
     const lost = await followed(streamId, { after: encodeEventCursor(streamId, 2) });
     expect(await take(kept, 3)).toMatchObject([4, 5, 6].map((item) => ({ item, isSnapshot: false })));
     expect(await take(lost, 1)).toEqual([
-      { item: 6, isSnapshot: true, cursor: encodeEventCursor(streamId, 6) },
+      { item: 6, isSnapshot: true, occurredAt: null, cursor: encodeEventCursor(streamId, 6) },
     ]);
     await process.publish([change(streamId, 7)]);
     expect(itemsOf([...(await take(kept, 1)), ...(await take(lost, 1))])).toEqual([7, 7]);
@@ -240,5 +242,43 @@ describe('following', () => {
     expect(process.feed.subscriberCount).toBe(0);
     for (const each of [...pending, ...left]) expect(await each).toEqual({ done: true, value: undefined });
     expect(await untouched.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('adds the present object to each change, and skips changes of a deleted one', async () => {
+    const streamId = await process.openStream();
+    await process.publish(changes(streamId, 1, 4));
+    const following = await follow<Change<number, string>>(process.feed, {
+      streamId,
+      after: encodeEventCursor(streamId, 0),
+      present: () => Promise.resolve({ sequence: 4, oldest: 1, items: [], ended: false }),
+      read: ({ payload }) => ({ past: Number(payload.n), row: null }),
+      isLast: () => false,
+    });
+    const sent = withPresent(following, (past) =>
+      Promise.resolve(past === 2 ? undefined : `object of ${past}`),
+    );
+    const received = await take(sent, 3);
+    expect(received).toMatchObject([1, 3, 4].map((past) => ({ past, row: `object of ${past}` })));
+    expect(received[1]).toMatchObject({
+      cursor: encodeEventCursor(streamId, 3),
+      occurredAt: expect.any(Date) as Date,
+    });
+    await sent.return!();
+  });
+
+  it('releases everything when the present object cannot be read', async () => {
+    const streamId = await process.openStream();
+    await process.publish([change(streamId, 1)]);
+    const following = await follow<Change<number, string>>(process.feed, {
+      streamId,
+      after: encodeEventCursor(streamId, 0),
+      present: () => Promise.resolve({ sequence: 1, oldest: 1, items: [], ended: false }),
+      read: ({ payload }) => ({ past: Number(payload.n), row: null }),
+      isLast: () => false,
+    });
+    const sent = withPresent(following, () => Promise.reject(notFound));
+    await expect(sent.next()).rejects.toBe(notFound);
+    expect(process.feed.subscriberCount).toBe(0);
+    expect(await sent.next()).toEqual({ done: true, value: undefined });
   });
 });

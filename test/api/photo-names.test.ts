@@ -37,10 +37,11 @@ afterAll(async () => {
 /** Photos of an owner that are to be fetched from these URLs. */
 const addPhotos = (owner: string, urls: readonly string[]): Promise<string[]> =>
   environment.database.transaction((sql) =>
-    environment.training.accept(
+    environment.training.addFromUrls(
       sql,
       { ...localViewer, owner },
-      urls.map((url) => ({ url, field: 'input.photos' })),
+      urls,
+      (index) => `input.photoUrls[${index}]`,
     ),
   );
 

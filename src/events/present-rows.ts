@@ -1,0 +1,60 @@
+import DataLoader from 'dataloader';
+import { backoffMs, pause } from '../core/clock';
+import { DomainError } from '../core/errors';
+
+/** A row and its owner. */
+export interface OwnedKey {
+  owner: string;
+  id: string;
+}
+
+const maxKeysPerStatement = 1_000;
+const maxRetries = 5;
+const firstPauseMs = 100;
+const maxPauseMs = 2_000;
+
+/**
+ * Reads the rows of events as they are now. Reads that are requested in the same turn of the event loop share a
+ * statement, also those of different operations. While the database is unavailable, a read is retried for a few seconds.
+ */
+export class PresentRows<Row extends OwnedKey> {
+  private readonly loader = new DataLoader<OwnedKey, Row | null>((keys) => this.readBatch(keys), {
+    cache: false,
+    maxBatchSize: maxKeysPerStatement,
+  });
+
+  /** @param read - returns the rows of the owners, in any order, by one statement */
+  constructor(private readonly read: (keys: readonly OwnedKey[]) => Promise<readonly Row[]>) {}
+
+  /**
+   * The row, read after this call; null if its owner has no such row.
+   * @throws DomainError SERVICE_UNAVAILABLE
+   */
+  find({ owner, id }: OwnedKey): Promise<Row | null> {
+    return this.loader.load({ owner, id });
+  }
+
+  private async readBatch(keys: readonly OwnedKey[]): Promise<(Row | null)[]> {
+    const distinct = new Map(keys.map((key) => [nameOf(key), key]));
+    const rows = await this.retry([...distinct.values()]);
+    const found = new Map(rows.map((row) => [nameOf(row), row]));
+    return keys.map((key) => found.get(nameOf(key)) ?? null);
+  }
+
+  private async retry(keys: readonly OwnedKey[]): Promise<readonly Row[]> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await this.read(keys);
+      } catch (error) {
+        const isTemporary = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
+        if (!isTemporary || failures > maxRetries) throw error;
+        await pause(backoffMs(failures, firstPauseMs, maxPauseMs));
+      }
+    }
+  }
+}
+
+/** Ids have no spaces. */
+function nameOf({ owner, id }: OwnedKey): string {
+  return `${id} ${owner}`;
+}

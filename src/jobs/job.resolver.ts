@@ -1,0 +1,49 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
+import { encodeEventCursor } from '../events/event';
+import type { Positioned } from '../events/event-log.repository';
+import type { GraphQLContext } from '../graphql/context';
+import { failureOf, Failure } from './failure.type';
+import type { JobKind, JobRow } from './job';
+import type { JobLifecycle } from './job.lifecycle';
+import { Job } from './job.type';
+
+/** The lifecycle of each type that implements `Job`. */
+export type JobLifecycles = Readonly<Record<JobKind['node'], JobLifecycle<JobRow>>>;
+
+/** The fields of `Job` that are not columns. */
+@Resolver(() => Job)
+export class JobResolver {
+  constructor(private readonly lifecycles: JobLifecycles) {}
+
+  @FieldResolver(() => Boolean)
+  canCancel(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): boolean {
+    return this.lifecycleOf(info).canCancel(job);
+  }
+
+  @FieldResolver(() => Boolean)
+  canRetry(
+    @Root() job: JobRow,
+    @Info() info: GraphQLResolveInfo,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<boolean> {
+    const lifecycle = this.lifecycleOf(info);
+    return loaders
+      .get<JobRow, boolean>(`${info.parentType.name}.canRetry`, (jobs) => lifecycle.canRetry(viewer, jobs))
+      .load(job);
+  }
+
+  @FieldResolver(() => String)
+  cursor(@Root() job: JobRow & Positioned, @Info() info: GraphQLResolveInfo): string {
+    return encodeEventCursor(this.lifecycleOf(info).kind.streamOf(job), job.sequence);
+  }
+
+  @FieldResolver(() => Failure, { nullable: true })
+  failure(@Root() job: JobRow): Failure | null {
+    return failureOf(job);
+  }
+
+  private lifecycleOf({ parentType }: GraphQLResolveInfo): JobLifecycle<JobRow> {
+    return this.lifecycles[parentType.name as JobKind['node']];
+  }
+}

@@ -1,0 +1,64 @@
+import { Field, ID, Int, InterfaceType } from 'type-graphql';
+import type { NodeKind } from '../core/ids';
+import { Node } from '../graphql/node';
+import { DateTimeScalar } from '../graphql/scalars';
+import { Failure } from './failure.type';
+
+/** What models and generations have in common. Its fields that are not columns are in `JobResolver`. */
+@InterfaceType({
+  implements: Node,
+  description: 'A model or a generation: work that is queued, paid for and followed.',
+  resolveType: (value: { __typename?: NodeKind }) => value.__typename,
+})
+export abstract class Job implements Node {
+  @Field(() => ID, { description: 'The global id.' })
+  id: string;
+
+  @Field(() => Int, {
+    description:
+      'How many attempts have been submitted to the avatar service; 0 before the first. Each may have been charged.',
+  })
+  attempt: number;
+
+  @Field(() => Boolean, {
+    description:
+      'Whether `cancelModel` or `cancelGeneration` would stop it now. False once it has ended, also if it is CANCELLED.',
+  })
+  canCancel?: boolean;
+
+  @Field(() => Boolean, {
+    description:
+      'Whether `retryModel` or `retryGeneration` would be accepted now: its status allows it, its photos have not been deleted, and its avatar service is configured. Your quotas are not considered, so that QUOTA_EXCEEDED is still possible.',
+  })
+  canRetry?: boolean;
+
+  @Field(() => DateTimeScalar, { description: 'When it was requested.' })
+  createdAt: Date;
+
+  @Field(() => String, {
+    description:
+      'The latest event of this job when it was read. Pass it as `after` to a subscription, which then sends every later change: nothing is missed between this answer and the subscription.',
+  })
+  cursor?: string;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When it is expected to end; null before it has been submitted and after it has ended.',
+  })
+  estimatedReadyAt: Date | null;
+
+  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
+  failure?: Failure | null;
+
+  @Field(() => Int, {
+    description:
+      'Percent, 0 to 100. Partly estimated while the job runs. Decreases only if the job is retried.',
+  })
+  progress: number;
+
+  @Field(() => DateTimeScalar, {
+    description:
+      'When it last changed. Increases with every change of its own fields, by at least a millisecond; of two copies, the one with the greater value is newer.',
+  })
+  updatedAt: Date;
+}

@@ -1,0 +1,175 @@
+import type { Client } from '../support/client';
+import type { TestGateway } from '../support/gateway';
+import { SettledGateway, uuidOf } from '../support/settled-gateway';
+
+let environment: SettledGateway;
+let gateway: TestGateway;
+let client: Client;
+let settled: SettledGateway['settled'];
+
+beforeAll(async () => {
+  environment = await SettledGateway.start();
+  ({ gateway, client, settled } = environment);
+});
+
+afterAll(() => environment.stop());
+
+interface Actions {
+  status: string;
+  canCancel: boolean;
+  canRetry: boolean;
+}
+
+const actionsOf = async (id: string): Promise<Actions> => {
+  const query = 'query ($id: ID!) { node(id: $id) { ... on Job { canCancel canRetry } } }';
+  return (await client.request<{ node: Actions }>(query, { id })).node;
+};
+
+describe('canCancel and canRetry', () => {
+  /** Whether the mutation is accepted; if it is, it changes the job. */
+  const accepts = async (mutation: 'retryModel' | 'retryGeneration', id: string): Promise<boolean> => {
+    const payload = mutation === 'retryModel' ? 'model' : 'generation';
+    const { errors } = await client.post(
+      `mutation ($id: ID!) { it: ${mutation}(id: $id) { ${payload} { id } } }`,
+      { id },
+    );
+    return errors === undefined;
+  };
+
+  it('say what an unfinished, a cancelled and an ended job accept', async () => {
+    const id = await environment.waiting();
+    expect(await actionsOf(id)).toEqual({ canCancel: true, canRetry: false });
+    await client.change('cancelModel', id);
+    expect(await actionsOf(id)).toEqual({ canCancel: false, canRetry: false });
+    expect(await actionsOf(settled.modelId)).toEqual({ canCancel: false, canRetry: false });
+    expect(await actionsOf(settled.generationId)).toEqual({ canCancel: false, canRetry: false });
+  });
+
+  it('allow a retry of a failure that is retryable, exactly as retryModel does', async () => {
+    const id = await environment.waiting();
+    await environment.fail('models', id, false);
+    expect([await actionsOf(id), await accepts('retryModel', id)]).toEqual([
+      { canCancel: false, canRetry: false },
+      false,
+    ]);
+    await environment.fail('models', id);
+    expect([await actionsOf(id), await accepts('retryModel', id)]).toEqual([
+      { canCancel: false, canRetry: true },
+      true,
+    ]);
+  });
+
+  it('allow to end an UNCERTAIN job', async () => {
+    const id = await environment.waiting();
+    await gateway.rows(`UPDATE models SET status = 'UNCERTAIN', attempt = 1 WHERE id = $1`, [uuidOf(id)]);
+    expect(await actionsOf(id)).toEqual({ canCancel: true, canRetry: true });
+  });
+
+  it('refuse a retry without the photos of the training', async () => {
+    const photoIds = await client.upload();
+    const [deleted, purged] = [(await client.train({ photoIds })).id, (await client.train({ photoIds })).id];
+    for (const id of [deleted, purged]) await environment.fail('models', id);
+    await gateway.rows('DELETE FROM model_photos WHERE model_id = $1 AND position = 4', [uuidOf(deleted)]);
+    expect([await actionsOf(deleted), await accepts('retryModel', deleted)]).toMatchObject([
+      { canRetry: false },
+      false,
+    ]);
+    expect(await actionsOf(purged)).toMatchObject({ canRetry: true });
+    await gateway.rows(`UPDATE photos SET status = 'PURGED', filename = NULL WHERE id = $1`, [
+      uuidOf(photoIds[0]!),
+    ]);
+    expect([await actionsOf(purged), await accepts('retryModel', purged)]).toMatchObject([
+      { canRetry: false },
+      false,
+    ]);
+  });
+
+  it('refuse a retry of avatars without training when their photo was deleted', async () => {
+    const [photoId] = await client.upload(1);
+    const { id } = await client.instant({ photoId: photoId!, prompt: 'as a king' });
+    await environment.fail('generations', id);
+    expect(await actionsOf(id)).toEqual({ canCancel: false, canRetry: true });
+    await client.delete('deletePhoto', photoId!);
+    expect([await actionsOf(id), await accepts('retryGeneration', id)]).toMatchObject([
+      { canRetry: false },
+      false,
+    ]);
+  });
+
+  it('allow a retry of a generation whose model has no photos', async () => {
+    const { id } = await client.generate(settled.modelId);
+    await environment.fail('generations', id);
+    expect(await actionsOf(id)).toMatchObject({ canRetry: true });
+  });
+
+  it('refuse a retry with a provider that is not configured', async () => {
+    const id = await environment.waiting();
+    await environment.fail('models', id);
+    await gateway.rows(`UPDATE models SET provider = 'other' WHERE id = $1`, [uuidOf(id)]);
+    expect([await actionsOf(id), await accepts('retryModel', id)]).toMatchObject([
+      { canRetry: false },
+      false,
+    ]);
+  });
+});
+
+describe('updatedAt', () => {
+  it('increases with every change', async () => {
+    const id = await environment.waiting();
+    const read = async (): Promise<number> => {
+      const query = 'query ($id: ID!) { model(id: $id) { updatedAt } }';
+      const { model } = await client.request<{ model: { updatedAt: string } }>(query, { id });
+      return Date.parse(model.updatedAt);
+    };
+    const times = [await read()];
+    for (const name of ['a', 'b', 'c', 'd']) {
+      await environment.rename(id, name);
+      times.push(await read());
+    }
+    await client.change('cancelModel', id);
+    times.push(await read());
+    expect(times.slice(1).every((time, index) => time > times[index]!)).toBe(true);
+    // As if another server's clock were ahead.
+    await gateway.rows(`UPDATE models SET updated_at = now() + interval '1 day' WHERE id = $1`, [uuidOf(id)]);
+    const ahead = await read();
+    await environment.rename(id, 'e');
+    expect(await read()).toBe(ahead + 1);
+  });
+});
+
+describe('the cover of a model', () => {
+  const coverOf = async (id: string): Promise<string | null> => {
+    const query = 'query ($id: ID!) { model(id: $id) { cover { id } avatars { nodes { id } } } }';
+    const { model } = await client.request<{
+      model: { cover: { id: string } | null; avatars: { nodes: { id: string }[] } };
+    }>(query, { id });
+    expect(model.cover?.id).toBe(model.avatars.nodes[0]?.id);
+    return model.cover?.id ?? null;
+  };
+
+  it('is its newest stored avatar', async () => {
+    expect(await coverOf(await environment.waiting())).toBeNull();
+    expect(await coverOf(settled.modelId)).toMatch(/^avatar_/);
+  });
+});
+
+describe('a list of jobs', () => {
+  it('reads cursors, covers and possible actions by one statement each at most', async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count += 1) ids.push(await environment.waiting());
+    for (const id of ids) await environment.fail('models', id);
+    let answer: { models: { nodes: (Actions & { cursor: string })[] } } | undefined;
+    const statements = await environment.watch.during(async () => {
+      const query =
+        '{ models(first: 20) { nodes { status cursor canCancel canRetry updatedAt cover { id } } } }';
+      answer = await client.request(query);
+    });
+    expect(answer!.models.nodes.length).toBeGreaterThan(5);
+    expect(answer!.models.nodes.filter(({ canRetry }) => canRetry).length).toBeGreaterThanOrEqual(3);
+    const count = (pattern: RegExp): number => statements.filter((text) => pattern.test(text)).length;
+    expect(count(/FROM avatars/)).toBe(1);
+    expect(count(/FROM model_photos/)).toBe(1);
+    expect(count(/FROM streams/)).toBe(1);
+    expect(count(/FROM models/)).toBe(1);
+  });
+});
