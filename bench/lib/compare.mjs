@@ -82,7 +82,7 @@ export async function post({ url }, { body, headers }) {
 }
 
 /** Loads one server for some seconds. */
-export async function measure({ database }, server, job) {
+async function measure({ database }, server, job) {
   const before = {
     server: cpuMs(server.pid),
     database: cpuMs(database.pid),

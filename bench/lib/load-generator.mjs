@@ -98,7 +98,7 @@ function isComplete(answer, chunk) {
   if (length === undefined) throw new Error('The load generator needs answers with Content-Length.');
   const start = end + headEnd.length;
   answer.isError =
-    head.slice(9, 12) !== '200' || answer.head.latin1Slice(start, start + 10).includes('errors');
+    head.slice(9, 12) !== '200' || answer.head.toString('latin1', start, start + 10).includes('errors');
   answer.missing = Number(length) - (answer.head.length - start);
   return answer.missing <= 0;
 }

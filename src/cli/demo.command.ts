@@ -130,7 +130,8 @@ class Demo {
     const idempotencyKey = randomUUID();
     const agreed = consent === undefined ? undefined : { version: consent };
     const name = `Demo of ${photoIds.length} photos`;
-    const input = { name, type, photoIds, consent: agreed, idempotencyKey };
+    const photos = photoIds.map((photoId) => ({ photoId }));
+    const input = { name, type, photos, consent: agreed, idempotencyKey };
     const { payload } = await this.connection.request(trainModel, { input });
     const { id } = payload.model;
     this.print(`Training ${id} from ${photoIds.length} photos`);

@@ -22,6 +22,7 @@ import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
+import { photoIn } from '../photos/photo-source.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
@@ -115,10 +116,10 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const { photoUrl = null, negativePrompt = null, idempotencyKey = null, prompt, count } = input;
-    const photoId = input.photoId == null ? null : fromGlobalId('Photo', input.photoId, 'input.photoId');
+    const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
+    const photo = photoIn(input);
     const consent = consentIn(input.consent);
-    const request = { photoId, photoUrl, prompt, negativePrompt, count, consent, idempotencyKey };
+    const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
     return { generation: await this.deps.service.generateInstant(viewer, request) };
   }
 

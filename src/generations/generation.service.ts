@@ -9,6 +9,7 @@ import { assertConfigured } from '../jobs/job';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
 import { findJobs } from '../jobs/job.repository';
 import type { JobServiceDeps } from '../models/model.service';
+import type { PhotoSource } from '../photos/job-photo.service';
 import type { ProviderFacts } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.job';
@@ -29,11 +30,9 @@ export interface GenerateAvatarsRequest {
   idempotencyKey: string | null;
 }
 
-/** The input of {@link GenerationService.generateInstant}; exactly one of the photos is given. */
+/** The input of {@link GenerationService.generateInstant}. */
 export interface InstantAvatarsRequest {
-  /** The UUID of an uploaded photo. */
-  photoId: string | null;
-  photoUrl: string | null;
+  photo: PhotoSource;
   prompt: string;
   negativePrompt: string | null;
   count: number;
@@ -86,14 +85,13 @@ export class GenerationService {
   async generateInstant(viewer: Viewer, request: InstantAvatarsRequest): Promise<PresentGeneration> {
     const { consents, photos, provider } = this.deps;
     checkInstant(request, provider.facts);
-    // Inputs are compared with stored ones, which contain global ids.
-    const input = { ...request, photoId: request.photoId && toGlobalId('Photo', request.photoId) };
+    const { photo, ...rest } = request;
+    // Inputs are compared with stored ones, which have this form.
+    const photoId = photo.photoId === undefined ? null : toGlobalId('Photo', photo.photoId);
+    const input = { ...rest, photoId, photoUrl: photo.url ?? null };
     return this.create(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const consent = consents.check(request.consent ?? null);
-      const { photoId: uploaded, photoUrl } = request;
-      if (uploaded !== null) await photos.hold(sql, viewer, [uploaded], () => 'input.photoId');
-      const photoId =
-        uploaded ?? (await photos.addFromUrls(sql, viewer, [photoUrl!], () => 'input.photoUrl'))[0]!;
+      const [acceptedId] = await photos.accept(sql, viewer, [photo]);
       const prompts = [
         {
           style: 'instant',
@@ -107,7 +105,7 @@ export class GenerationService {
         owner: viewer.owner,
         provider: provider.name,
         modelId: null,
-        photoId,
+        photoId: acceptedId!,
         prompts,
         wanted: request.count,
         ...consent,
@@ -197,9 +195,6 @@ function checkInstant(request: InstantAvatarsRequest, facts: ProviderFacts): voi
       'input',
       'The configured provider does not support avatars without training. Use trainModel.',
     );
-  if ((request.photoId === null) === (request.photoUrl === null)) {
-    throw invalid('input.photoId', 'Give exactly one of photoId and photoUrl.');
-  }
   checkText(request.prompt, 'input.prompt');
   if (request.prompt.trim() === '')
     throw invalid('input.prompt', 'Describe what the avatar should look like.');

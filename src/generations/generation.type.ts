@@ -4,6 +4,7 @@ import { createConnectionType, PageArgs } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Job } from '../jobs/job.type';
 import { JobProgress, ResumeArgs } from '../models/model.type';
+import { PhotoSourceInput } from '../photos/photo-source.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
@@ -190,13 +191,27 @@ export class GenerateAvatarsInput {
 }
 
 @InputType({
-  description: 'The input of `generateInstantAvatars`. Give exactly one of `photoId` and `photoUrl`.',
+  description: 'The input of `generateInstantAvatars`.',
 })
 export class GenerateInstantAvatarsInput {
-  @Field(() => ID, { nullable: true, description: 'The global id of an uploaded photo that is READY.' })
+  @Field(() => PhotoSourceInput, {
+    nullable: true,
+    description: 'The photo. Required unless `photoId` or `photoUrl` is given.',
+  })
+  photo?: PhotoSourceInput | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The global id of an uploaded photo that is READY.',
+    deprecationReason: 'Use `photo`. Removed in 1.0.',
+  })
   photoId?: string | null;
 
-  @Field(() => UrlScalar, { nullable: true, description: 'The public URL of a JPEG or PNG photo.' })
+  @Field(() => UrlScalar, {
+    nullable: true,
+    description: 'The public URL of a JPEG or PNG photo.',
+    deprecationReason: 'Use `photo`. Removed in 1.0.',
+  })
   photoUrl?: string | null;
 
   @Field(() => String, { description: 'A description of the avatars; at most 1,000 characters.' })

@@ -1,5 +1,11 @@
-import { lexicographicSortSchema, printSchema, type GraphQLSchema, type GraphQLResolveInfo } from 'graphql';
-import { buildSchemaSync, type NonEmptyArray, type PubSub } from 'type-graphql';
+import {
+  isInputObjectType,
+  lexicographicSortSchema,
+  printSchema,
+  type GraphQLSchema,
+  type GraphQLResolveInfo,
+} from 'graphql';
+import { buildSchemaSync, Extensions, type NonEmptyArray, type PubSub } from 'type-graphql';
 import { protectRootFields, type Admit } from './root-fields';
 import { DateTimeScalar } from './scalars';
 
@@ -13,6 +19,9 @@ const unusedPubSub: PubSub = {
 
 /** The extension of the schema that holds the resolver instances by their class. */
 const resolversKey = Symbol('resolvers');
+
+/** Makes an input type `@oneOf`: exactly one of its fields, all of which are nullable, must be given. */
+export const OneOf = (): ClassDecorator => Extensions({ isOneOf: true });
 
 /** Descriptions of the root types, which have no class. */
 const rootDescriptions = {
@@ -44,6 +53,9 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
   for (const [name, description] of Object.entries(rootDescriptions)) {
     const type = schema.getType(name);
     if (type) type.description = description;
+  }
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (isInputObjectType(type) && type.extensions.isOneOf === true) type.isOneOf = true;
   }
   protectRootFields(schema, admit);
   schema.extensions = { ...schema.extensions, [resolversKey]: instances };

@@ -18,6 +18,7 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeletedPayload } from '../graphql/node';
 import { failureOf } from '../jobs/failure.type';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
+import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
@@ -74,17 +75,16 @@ export class ModelResolver {
 
   @Mutation(() => TrainModelPayload, {
     description:
-      'Trains a model from 5 to 30 photos, given as ids of uploaded photos, public URLs, or both. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
+      'Trains a model from 5 to 30 photos, uploaded or at public URLs. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
   })
   async trainModel(
     @Arg('input', () => TrainModelInput, { description: 'The model and its photos.' })
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
-    const { provider = null, idempotencyKey = null } = input;
+    const { name, type, provider = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
-    const photoIds = input.photoIds.map((id, index) => fromGlobalId('Photo', id, `input.photoIds[${index}]`));
-    const request = { ...input, photoIds, provider, consent, idempotencyKey };
+    const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input) };
     return { model: await this.service.train(viewer, request) };
   }
 

@@ -6,9 +6,9 @@ import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
-import { createJob } from '../jobs/job.lifecycle';
+import { createJob, type JobCreation } from '../jobs/job.lifecycle';
 import { eventOf, findJobs, readJob, type JobRepository } from '../jobs/job.repository';
-import type { JobPhotoService } from '../photos/job-photo.service';
+import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.job';
@@ -18,9 +18,9 @@ import { insertModel, listModels, renameModel, type ModelsRequest } from './mode
 export interface TrainModelRequest {
   name: string;
   type: AvatarType;
-  /** The UUIDs of uploaded photos. */
-  photoIds: readonly string[];
-  photoUrls: readonly string[];
+  photos: readonly PhotoSource[];
+  /** The path of the photos in the input, for errors about their number. */
+  photosField: string;
   provider: string | null;
   consent?: Consent | null;
   idempotencyKey: string | null;
@@ -44,11 +44,9 @@ export class ModelService {
   /** Stores the request to train and returns. */
   async train(viewer: Viewer, request: TrainModelRequest): Promise<PresentModel> {
     this.checkTraining(request);
-    // Inputs are compared with stored ones, which contain global ids.
-    const input = { ...request, photoIds: request.photoIds.map((id) => toGlobalId('Photo', id)) };
     return createJob(this.deps, viewer, modelKind, {
       operation: 'trainModel',
-      input,
+      input: comparedInput(request),
       insert: (sql, id) => this.insert(sql, viewer, id, request),
       detailsOf: ({ photoCount }) => ({ photos: photoCount }),
     });
@@ -83,7 +81,7 @@ export class ModelService {
     return renamed;
   }
 
-  private checkTraining({ name, photoIds, photoUrls, provider, type }: TrainModelRequest): void {
+  private checkTraining({ name, photos, photosField: field, provider, type }: TrainModelRequest): void {
     const { facts, name: configured } = this.deps.provider;
     checkName(name, 'input.name');
     if (provider !== null && provider !== configured) {
@@ -100,9 +98,8 @@ export class ModelService {
         { field: 'input.type' },
       );
     }
-    const given = photoIds.length + photoUrls.length;
+    const given = photos.length;
     const details = { given, minimum: facts.minPhotos, maximum: facts.maxPhotos };
-    const field = photoIds.length > 0 || photoUrls.length === 0 ? 'input.photoIds' : 'input.photoUrls';
     if (given < facts.minPhotos) {
       throw new DomainError(
         'TOO_FEW_PHOTOS',
@@ -127,19 +124,31 @@ export class ModelService {
   ): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
     const consent = consents.check(request.consent ?? null);
-    await photos.hold(sql, viewer, request.photoIds, (index) => `input.photoIds[${index}]`);
-    const linked = await photos.addFromUrls(
-      sql,
-      viewer,
-      request.photoUrls,
-      (index) => `input.photoUrls[${index}]`,
-    );
-    const photoIds = [...request.photoIds, ...linked];
+    const photoIds = await photos.accept(sql, viewer, request.photos);
     const row = { id, owner: viewer.owner, provider: provider.name, name: request.name.trim() };
     const model = await insertModel(sql, { ...row, type: request.type, ...consent }, photoIds);
     await openStream(sql, id, viewer.owner);
     return model;
   }
+}
+
+/**
+ * The input as it is compared with that of an earlier call with the same key: with global ids, and in the form of the
+ * deprecated lists if the order of the photos allows it, so that both forms of a request are equal.
+ */
+function comparedInput({
+  photos,
+  photosField: _photosField,
+  ...rest
+}: TrainModelRequest): JobCreation<ModelEntity>['input'] {
+  const photoIds = photos.flatMap(({ photoId }) => (photoId ? [toGlobalId('Photo', photoId)] : []));
+  const photoUrls = photos.flatMap(({ url }) => url ?? []);
+  const areIdsFirst = photos.slice(0, photoIds.length).every(({ photoId }) => photoId);
+  if (areIdsFirst) return { ...rest, ...{ photoIds, photoUrls } };
+  const sources = photos.map(({ photoId, url }) =>
+    photoId ? { photoId: toGlobalId('Photo', photoId) } : { url },
+  );
+  return { ...rest, ...{ photos: sources } };
 }
 
 function checkName(name: string, field: string): void {

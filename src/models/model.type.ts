@@ -4,6 +4,7 @@ import { createConnectionType, PageArgs } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
 import { Job } from '../jobs/job.type';
+import { PhotoSourceInput } from '../photos/photo-source.type';
 import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
 
@@ -182,7 +183,7 @@ export class TrainingProgress extends JobProgress {
 }
 
 @InputType({
-  description: 'The input of `trainModel`: 5 to 30 photos in total, uploaded or linked.',
+  description: 'The input of `trainModel`.',
 })
 export class TrainModelInput {
   @Field(() => String, { defaultValue: 'My model', description: 'A display name, 1 to 100 characters.' })
@@ -191,18 +192,27 @@ export class TrainModelInput {
   @Field(() => AvatarTypeEnum, { description: 'The subject of the photos.' })
   type: AvatarType;
 
-  @Field(() => [ID], {
-    defaultValue: [],
-    description: 'Global ids of READY photos, uploaded with `createPhotoUploads`.',
+  @Field(() => [PhotoSourceInput], {
+    nullable: true,
+    description:
+      'The photos, in your order: 5 to 30, uploaded or at public URLs; `capabilities` has the limits of this server. Required unless `photoIds` or `photoUrls` are given.',
   })
-  photoIds: string[];
+  photos?: PhotoSourceInput[] | null;
+
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'Global ids of READY photos, uploaded with `createPhotoUploads`.',
+    deprecationReason: 'Use `photos`. Removed in 1.0.',
+  })
+  photoIds?: string[] | null;
 
   @Field(() => [UrlScalar], {
-    defaultValue: [],
+    nullable: true,
     description:
       'Public URLs of JPEG or PNG photos. They are fetched and checked after the mutation has returned.',
+    deprecationReason: 'Use `photos`. Removed in 1.0.',
   })
-  photoUrls: string[];
+  photoUrls?: string[] | null;
 
   @Field(() => String, {
     nullable: true,

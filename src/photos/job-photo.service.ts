@@ -19,8 +19,13 @@ import { type PhotoEntity, photoKey } from './photo.entity';
 import { insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
-/** The field of the photo at an index of the input, for errors: `input.photoIds[3]`. */
-export type FieldAt = (index: number) => string;
+/** A photo for a new job: the UUID of an uploaded one, or a public URL; with its path in the input, for errors. */
+export type PhotoSource = { readonly field: string } & (
+  | { readonly photoId: string; readonly url?: undefined }
+  | { readonly url: string; readonly photoId?: undefined }
+);
+
+type SourceOf<Key extends 'photoId' | 'url'> = Extract<PhotoSource, Record<Key, string>>;
 
 export interface JobPhotoServiceDeps {
   database: Transactions;
@@ -42,29 +47,44 @@ export class JobPhotoService {
   constructor(private readonly deps: JobPhotoServiceDeps) {}
 
   /**
-   * Creates rows for photos to be fetched, for a job that is created in the same transaction.
-   * @returns their UUIDs, in the order of the URLs
-   * @throws DomainError INVALID_INPUT with the field of the first invalid URL
+   * Keeps the photos of a new job until {@link release}, in the transaction that creates it. Uploaded ones are locked
+   * until the transaction ends; for URLs, rows of photos to be fetched are created.
+   * @returns the UUIDs of the photos, in the given order
+   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate, or a URL that is not public), PHOTO_NOT_READY or
+   * PHOTO_INVALID with the field of the first photo that cannot be used; the transaction must be rolled back
    */
-  async addFromUrls(sql: Sql, viewer: Viewer, urls: readonly string[], fieldAt: FieldAt): Promise<string[]> {
-    if (urls.length === 0) return [];
-    const addresses = urls.map((url, index) => this.checkAddress(url, fieldAt(index)));
-    refuseDoubles(addresses, 'address', fieldAt);
-    const ids = addresses.map(() => newId());
-    await insertLinked(sql, viewer.owner, ids, addresses, addresses.map(filenameIn));
-    return ids;
+  async accept(sql: Sql, viewer: Viewer, sources: readonly PhotoSource[]): Promise<string[]> {
+    await this.hold(
+      sql,
+      viewer,
+      sources.filter((source) => source.photoId !== undefined),
+    );
+    const linked = await this.addFromUrls(
+      sql,
+      viewer,
+      sources.filter((source) => source.url !== undefined),
+    );
+    return sources.map((source) => source.photoId ?? linked.get(source)!);
   }
 
-  /**
-   * Keeps the viewer's photos for a new job until {@link release}. They are locked until the
-   * transaction ends.
-   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate), PHOTO_NOT_READY or PHOTO_INVALID with the field of
-   * the first photo that cannot be used; the transaction must be rolled back
-   */
-  async hold(sql: Sql, viewer: Viewer, ids: readonly string[], fieldAt: FieldAt): Promise<void> {
-    refuseDoubles(ids, 'photo', fieldAt);
+  private async hold(sql: Sql, viewer: Viewer, sources: readonly SourceOf<'photoId'>[]): Promise<void> {
+    const ids = sources.map(({ photoId }) => photoId);
+    refuseDoubles(ids, 'photo', sources);
     const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
-    ids.forEach((id, index) => assertUsable(photos.get(id), fieldAt(index)));
+    for (const { photoId, field } of sources) assertUsable(photos.get(photoId), field);
+  }
+
+  private async addFromUrls(
+    sql: Sql,
+    viewer: Viewer,
+    sources: readonly SourceOf<'url'>[],
+  ): Promise<Map<PhotoSource, string>> {
+    const ids = new Map<PhotoSource, string>(sources.map((source) => [source, newId()]));
+    if (ids.size === 0) return ids;
+    const addresses = sources.map(({ url, field }) => this.checkAddress(url, field));
+    refuseDoubles(addresses, 'address', sources);
+    await insertLinked(sql, viewer.owner, [...ids.values()], addresses, addresses.map(filenameIn));
+    return ids;
   }
 
   /**
@@ -189,11 +209,11 @@ export class JobPhotoService {
   }
 }
 
-function refuseDoubles(values: readonly string[], noun: string, fieldAt: FieldAt): void {
+function refuseDoubles(values: readonly string[], noun: string, sources: readonly PhotoSource[]): void {
   const second = values.findIndex((value, index) => values.indexOf(value) < index);
   if (second < 0) return;
   throw new DomainError('INVALID_INPUT', `This ${noun} is given twice. Remove the duplicate.`, {
-    field: fieldAt(second),
+    field: sources[second]!.field,
   });
 }
 

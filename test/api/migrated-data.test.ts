@@ -71,6 +71,7 @@ describe('a database of an earlier version', () => {
     expect(await ana.request(creations.trainModel, { input })).toMatchObject({
       trainModel: { model: { id } },
     });
+    expect(await ana.train({ name, type, photoIds: input.photoIds, idempotencyKey })).toMatchObject({ id });
   });
 
   it('serves its models, generations and avatars', async () => {

@@ -37,11 +37,10 @@ afterAll(async () => {
 /** Photos of an owner that are to be fetched from these URLs. */
 const addPhotos = (owner: string, urls: readonly string[]): Promise<string[]> =>
   environment.database.transaction((sql) =>
-    environment.training.addFromUrls(
+    environment.training.accept(
       sql,
       { ...localViewer, owner },
-      urls,
-      (index) => `input.photoUrls[${index}]`,
+      urls.map((url) => ({ url, field: 'input.photos' })),
     ),
   );
 

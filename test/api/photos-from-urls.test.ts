@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { localViewer } from '../../src/core/viewer';
+import type { PhotoSource } from '../../src/photos/job-photo.service';
 import type { PhotoEntity } from '../../src/photos/photo.entity';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
@@ -8,7 +9,8 @@ import { face, facePhoto } from '../support/pictures';
 import { listening, stopped } from '../support/servers';
 import { cloudForms, hostOf } from '../unit/url-corpus';
 
-const fieldAt = (index: number): string => `input.photoUrls[${index}]`;
+const fieldAt = (index: number): string => `input.photos[${index}].url`;
+const sourceAt = (url: string, index: number): PhotoSource => ({ url, field: fieldAt(index) });
 
 let environment: PhotoEnvironment;
 let host: Server;
@@ -44,7 +46,7 @@ const never = new AbortController().signal;
 /** A model that waits for the photos of these URLs, as `trainModel` creates it. */
 async function trainFrom(urls: readonly string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
-    const ids = await environment.training.addFromUrls(sql, localViewer, urls, fieldAt);
+    const ids = await environment.training.accept(sql, localViewer, urls.map(sourceAt));
     return { modelId: await insertModel(sql, ids), ids };
   });
 }

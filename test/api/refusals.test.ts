@@ -16,62 +16,72 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 describe('an invalid training request', () => {
-  const manyIds = (count: number): string[] =>
-    Array.from({ length: count }, (_, index) => photoIds[index % 5]!);
-  const urls = (count: number): string[] =>
-    Array.from({ length: count }, (_, index) => `https://example.com/${index}.jpg`);
+  const manyIds = (count: number): object[] =>
+    Array.from({ length: count }, (_, index) => ({ photoId: photoIds[index % 5]! }));
+  const urls = (count: number): object[] =>
+    Array.from({ length: count }, (_, index) => ({ url: `https://example.com/${index}.jpg` }));
 
   it.each([
     [
       '4 photos',
-      () => ({ photoIds: manyIds(4) }),
-      { code: 'TOO_FEW_PHOTOS', field: 'input.photoIds', given: 4, minimum: 5, maximum: 30 },
+      () => ({ photos: manyIds(4) }),
+      { code: 'TOO_FEW_PHOTOS', field: 'input.photos', given: 4, minimum: 5, maximum: 30 },
     ],
     [
       '31 photos',
-      () => ({ photoIds: manyIds(5), photoUrls: urls(26) }),
-      { code: 'TOO_MANY_PHOTOS', field: 'input.photoIds', given: 31, minimum: 5, maximum: 30 },
+      () => ({ photos: [...manyIds(5), ...urls(26)] }),
+      { code: 'TOO_MANY_PHOTOS', field: 'input.photos', given: 31, minimum: 5, maximum: 30 },
     ],
-    ['31 addresses', () => ({ photoUrls: urls(31) }), { code: 'TOO_MANY_PHOTOS', field: 'input.photoUrls' }],
+    [
+      'a photo that has neither an id nor a URL',
+      () => ({ photos: [...manyIds(5), {}] }),
+      { code: 'INVALID_INPUT', field: 'input.photos[5]' },
+    ],
+    [
+      'a photo that has both an id and a URL',
+      () => ({ photos: [...manyIds(5), { ...manyIds(1)[0], ...urls(1)[0] }] }),
+      { code: 'INVALID_INPUT', field: 'input.photos[5]' },
+    ],
+    ['31 addresses', () => ({ photos: urls(31) }), { code: 'TOO_MANY_PHOTOS', field: 'input.photos' }],
     [
       'a photo twice',
-      () => ({ photoIds: [...manyIds(5), photoIds[1]!] }),
-      { code: 'INVALID_INPUT', field: 'input.photoIds[5]' },
+      () => ({ photos: [...manyIds(5), { photoId: photoIds[1]! }] }),
+      { code: 'INVALID_INPUT', field: 'input.photos[5].photoId' },
     ],
     [
       'an unknown photo',
-      () => ({ photoIds: [...manyIds(5), `photo_${'0'.repeat(32)}`] }),
-      { code: 'NOT_FOUND', field: 'input.photoIds[5]' },
+      () => ({ photos: [...manyIds(5), { photoId: `photo_${'0'.repeat(32)}` }] }),
+      { code: 'NOT_FOUND', field: 'input.photos[5].photoId' },
     ],
     [
       'a model’s id among the photos',
-      () => ({ photoIds: [unknownModel, ...manyIds(5)] }),
-      { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
+      () => ({ photos: [{ photoId: unknownModel }, ...manyIds(5)] }),
+      { code: 'NOT_FOUND', field: 'input.photos[0].photoId' },
     ],
     [
       'an invalid URL',
-      () => ({ photoUrls: [...urls(5), 'photo.jpg'] }),
-      { code: 'INVALID_INPUT', field: 'input.photoUrls[5]' },
+      () => ({ photos: [...urls(5), { url: 'photo.jpg' }] }),
+      { code: 'INVALID_INPUT', field: 'input.photos[5].url' },
     ],
     [
       'an address of a private network',
-      () => ({ photoUrls: [...urls(5), 'http://10.0.0.8/me.jpg'] }),
-      { code: 'INVALID_INPUT', field: 'input.photoUrls[5]' },
+      () => ({ photos: [...urls(5), { url: 'http://10.0.0.8/me.jpg' }] }),
+      { code: 'INVALID_INPUT', field: 'input.photos[5].url' },
     ],
     [
       'an unknown type',
-      () => ({ photoIds: manyIds(5), type: 'HAMSTER' }),
+      () => ({ photos: manyIds(5), type: 'HAMSTER' }),
       { code: 'INVALID_INPUT', field: 'input.type' },
     ],
     [
       'an unknown provider',
-      () => ({ photoIds: manyIds(5), provider: 'acme' }),
+      () => ({ photos: manyIds(5), provider: 'acme' }),
       { code: 'INVALID_INPUT', field: 'input.provider' },
     ],
-    ['no name', () => ({ photoIds: manyIds(5), name: ' ' }), { code: 'INVALID_INPUT', field: 'input.name' }],
+    ['no name', () => ({ photos: manyIds(5), name: ' ' }), { code: 'INVALID_INPUT', field: 'input.name' }],
     [
       'a key with spaces',
-      () => ({ photoIds: manyIds(5), idempotencyKey: 'my key' }),
+      () => ({ photos: manyIds(5), idempotencyKey: 'my key' }),
       { code: 'INVALID_INPUT', field: 'input.idempotencyKey' },
     ],
   ])('is rejected with %s', async (_, input, expected) => {
@@ -84,9 +94,9 @@ describe('an invalid training request', () => {
   it('is rejected while a photo is not uploaded', async () => {
     const [slot] = await client.slots([{ byteSize: 1 }]);
     const refusal = await client.refusal(creations.trainModel, {
-      input: { type: 'MAN', photoIds: [...photoIds, slot!.photo.id] },
+      input: { type: 'MAN', photos: [...manyIds(5), { photoId: slot!.photo.id }] },
     });
-    expect(refusal.extensions).toMatchObject({ code: 'PHOTO_NOT_READY', field: 'input.photoIds[5]' });
+    expect(refusal.extensions).toMatchObject({ code: 'PHOTO_NOT_READY', field: 'input.photos[5].photoId' });
   });
 });
 
@@ -144,12 +154,12 @@ describe('an invalid request for avatars', () => {
   it('is rejected with no photo, with two, and without a prompt', async () => {
     const instant =
       'mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { id } } }';
-    const photoUrl = 'https://example.com/me.jpg';
+    const photo = { photoId: photoIds[0] };
     const wrong = [
-      [{ prompt: 'a hat' }, 'input.photoId'],
-      [{ prompt: 'a hat', photoId: photoIds[0], photoUrl }, 'input.photoId'],
-      [{ prompt: ' ', photoId: photoIds[0] }, 'input.prompt'],
-      [{ prompt: 'a hat', photoId: photoIds[0], count: 1000 }, 'input.count'],
+      [{ prompt: 'a hat' }, 'input.photo'],
+      [{ prompt: 'a hat', photo: { ...photo, url: 'https://example.com/me.jpg' } }, 'input.photo'],
+      [{ prompt: ' ', photo }, 'input.prompt'],
+      [{ prompt: 'a hat', photo, count: 1000 }, 'input.count'],
     ] as const;
     for (const [input, field] of wrong) {
       const { extensions } = await client.refusal(instant, { input });

@@ -1,7 +1,7 @@
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
-import { JobPhotoService } from '../../src/photos/job-photo.service';
+import { type PhotoSource, JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { findPhotos } from '../../src/photos/photo.repository';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
@@ -9,7 +9,8 @@ import { insertInstantGeneration, insertModel, insertSubmission, setStatus } fro
 import { facePhoto } from '../support/pictures';
 import { put } from '../support/raw-client';
 
-const fieldAt = (index: number): string => `input.photoIds[${index}]`;
+const fieldAt = (index: number): string => `input.photos[${index}].photoId`;
+const sourceAt = (photoId: string, index: number): PhotoSource => ({ photoId, field: fieldAt(index) });
 
 let environment: PhotoEnvironment;
 beforeAll(async () => {
@@ -35,13 +36,15 @@ async function readyPhotos(count: number): Promise<string[]> {
 }
 
 async function hold(ids: readonly string[], viewer: Viewer = localViewer): Promise<void> {
-  return environment.database.transaction((sql) => environment.training.hold(sql, viewer, ids, fieldAt));
+  await environment.database.transaction((sql) =>
+    environment.training.accept(sql, viewer, ids.map(sourceAt)),
+  );
 }
 
 /** A model as `trainModel` creates it. */
 async function train(ids: string[]): Promise<{ modelId: string; ids: string[] }> {
   return environment.database.transaction(async (sql) => {
-    await environment.training.hold(sql, localViewer, ids, fieldAt);
+    await environment.training.accept(sql, localViewer, ids.map(sourceAt));
     return { modelId: await insertModel(sql, ids), ids };
   });
 }

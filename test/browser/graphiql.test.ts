@@ -68,7 +68,7 @@ describe('GraphiQL on the first visit', () => {
     expect(errors).toMatchObject([
       {
         message: 'There is no photo with this id. Check the id; the photo may have been deleted.',
-        extensions: { code: 'NOT_FOUND', field: 'input.photoIds[0]' },
+        extensions: { code: 'NOT_FOUND', field: 'input.photos[0].photoId' },
       },
     ]);
   });
@@ -76,7 +76,8 @@ describe('GraphiQL on the first visit', () => {
   it('runs the full flow: a training, its live progress, avatars, a picture', async () => {
     await explorer.openTab('TrainModel');
     const photoIds = await client.upload();
-    await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photoIds } });
+    const photos = photoIds.map((photoId) => ({ photoId }));
+    await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photos } });
     const training = await explorer.run<{ data: { trainModel: { model: { id: string } } } }>();
     const { id } = training.data.trainModel.model;
 

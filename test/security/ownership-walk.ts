@@ -63,6 +63,14 @@ export const walk: readonly Row[] = [
     own: 'readyModel',
   },
   {
+    place: 'Mutation.trainModel(input.photos.photoId)',
+    query: `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${modelFields} } } }`,
+    variables: (id, mine) => ({
+      input: { type: 'CAT', photos: [...mine.photos.slice(1), id].map((photoId) => ({ photoId })) },
+    }),
+    own: 'photo',
+  },
+  {
     place: 'Mutation.trainModel(input.photoIds)',
     query: `mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { ${modelFields} } } }`,
     variables: (id, mine) => ({ input: { type: 'CAT', photoIds: [...mine.photos.slice(1), id] } }),
@@ -73,6 +81,12 @@ export const walk: readonly Row[] = [
     query: `mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { ${generationFields} } } }`,
     variables: (id) => ({ input: { modelId: id, prompts: [{}] } }),
     own: 'readyModel',
+  },
+  {
+    place: 'Mutation.generateInstantAvatars(input.photo.photoId)',
+    query: `mutation ($input: GenerateInstantAvatarsInput!) { generateInstantAvatars(input: $input) { generation { ${generationFields} } } }`,
+    variables: (id) => ({ input: { photo: { photoId: id }, prompt: 'as a king' } }),
+    own: 'photo',
   },
   {
     place: 'Mutation.generateInstantAvatars(input.photoId)',

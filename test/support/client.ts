@@ -142,8 +142,9 @@ export class Client extends GraphQLClient {
   }
 
   /** Starts a training and returns the model. */
-  train(input: TrainInput): Promise<Job> {
-    return this.create('trainModel', { type: 'WOMAN', ...input });
+  train({ photoIds = [], photoUrls = [], ...input }: TrainInput): Promise<Job> {
+    const photos = [...photoIds.map((photoId) => ({ photoId })), ...photoUrls.map((url) => ({ url }))];
+    return this.create('trainModel', { type: 'WOMAN', photos, ...input });
   }
 
   /** Starts a training and waits until it is done. */
@@ -160,8 +161,8 @@ export class Client extends GraphQLClient {
   }
 
   /** Requests avatars from one photo. */
-  instant(input: InstantInput): Promise<Job> {
-    return this.create('generateInstantAvatars', input);
+  instant({ photoId, photoUrl: url, ...input }: InstantInput): Promise<Job> {
+    return this.create('generateInstantAvatars', { photo: photoId ? { photoId } : { url }, ...input });
   }
 
   /** A model, or null. */

@@ -56,8 +56,8 @@ query Overview {
 # below. To upload, createPhotoUploads gives each
 # photo an id, and a URL to PUT the file to:
 # docs/api.md has commands that do it. Photos that
-# are on the web need no upload: give photoUrls
-# instead of photoIds.
+# are on the web need no upload: give a url
+# instead of a photoId.
 #
 # With the same idempotencyKey nothing is trained,
 # or paid for, twice. A new training, a new key.
@@ -75,7 +75,7 @@ mutation TrainModel($input: TrainModelInput!) {
         name: 'My model',
         type: 'WOMAN',
         idempotencyKey: 'my-first-model',
-        photoIds: Array<string>(5).fill('photo_…'),
+        photos: Array<object>(5).fill({ photoId: 'photo_…' }),
       },
     }),
   },
