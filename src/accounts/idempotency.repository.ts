@@ -5,8 +5,8 @@ import { newId } from '../core/ids';
 import type { Person } from '../core/person';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { transactionFor } from './erasure.repository';
 import { IdempotencyKeyEntity } from './idempotency-key.entity';
+import { transactionFor } from './write-admission.repository';
 
 /**
  * Deletes keys older than the given age, which must be at least the 24 hours that the API guarantees.

@@ -1,4 +1,4 @@
-import { admitRequest } from '../accounts/erasure.repository';
+import { admitRequest } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import type { AvatarSize } from '../generations/avatar.service';
 import { buildAppSchema } from '../graphql/build-schema';

@@ -9,6 +9,7 @@ import { OverdueWork } from '../jobs/overdue.work';
 import { PollWork } from '../jobs/poll.work';
 import { Settlement } from '../jobs/settlement';
 import { SubmissionWork } from '../jobs/submission.work';
+import { defaultGraceMs } from '../jobs/uncertain-jobs';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
 import { PhotoWork } from '../photos/photo.work';
@@ -18,9 +19,6 @@ import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
 import type { FeatureDeps, Features } from './features';
 import type { Metrics } from './metrics';
-
-/** The default grace period in relation to the upstream's time limit for photo fetches: 35 minutes for 30. */
-const graceRatio = 7 / 6;
 
 /** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
@@ -59,7 +57,7 @@ export function makeJobWork(
   onResume: () => void,
 ): Omit<ScheduleDeps, keyof PictureWork | 'database' | 'config' | 'erasures'> {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
-  const graceMs = config.UNCERTAIN_GRACE ?? provider.facts.photoFetchMs * graceRatio;
+  const graceMs = config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts);
   const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
   const kindDeps = {
     sql: database,

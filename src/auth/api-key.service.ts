@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { audit } from '../accounts/audit.repository';
-import { transactionFor, admitWrite } from '../accounts/erasure.repository';
+import { transactionFor, admitWrite } from '../accounts/write-admission.repository';
 import { forbidden, unauthenticated, DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import { erasedOwner } from '../core/person';

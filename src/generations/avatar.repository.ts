@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure.repository';
+import { isBeingErased } from '../accounts/write-admission.repository';
 import type { Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job';

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/erasure.repository';
+import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { DomainError } from '../core/errors';
-import type { Transfer } from '../core/transfers';
+import type { Transfer } from '../core/transfer-limits';
 import type { ByteRange, OpenObject, RangeRequest } from '../storage/media-store';
 import { answerJson, errorBody, type Headers } from './answers';
 import { announcedSize, bodyChunks } from './body';

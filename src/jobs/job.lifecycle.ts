@@ -1,8 +1,8 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
 import type { Consent } from '../accounts/consent';
-import { transactionFor } from '../accounts/erasure.repository';
 import { createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
+import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';

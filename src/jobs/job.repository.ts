@@ -57,7 +57,7 @@ const jobWork = {
 export type JobWork = keyof typeof jobWork;
 
 /**
- * The only code that changes rows of `models` and `generations`: by leases, which assign a row to one worker, and
+ * The only code that changes the states of `models` and `generations`: by leases, which assign a row to one worker, and
  * by moves, which change a row conditionally and append the event in the same transaction.
  */
 export class JobRepository {

@@ -6,6 +6,7 @@ import type { JobMove, JobRow, JobSteps } from './job';
 import { failing, failingToWatch } from './job-end';
 import { lockOverdue, type JobRepository, type ReadJob } from './job.repository';
 import { closeAttempt } from './submission.repository';
+import { minForeignGraceMs } from './uncertain-jobs';
 
 export interface OverdueWorkDeps {
   jobs: JobRepository;
@@ -20,8 +21,6 @@ export interface OverdueWorkDeps {
 }
 
 const hourMs = 3_600_000;
-/** The minimum grace period for submissions of another provider, whose own grace period is unknown. */
-const minForeignGraceMs = hourMs;
 /** How long failed jobs of another provider stay under the late watch, in case it is configured again. */
 const foreignRetentionMs = 30 * 24 * hourMs;
 

@@ -1,4 +1,4 @@
-import { admitWrite } from '../accounts/erasure.repository';
+import { admitWrite } from '../accounts/write-admission.repository';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';

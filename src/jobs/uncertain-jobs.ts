@@ -1,6 +1,7 @@
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import { readServing } from '../photos/photo-server.service';
+import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
 import type { JobRow, JobSteps } from './job';
 import { endJob, failing } from './job-end';
@@ -14,6 +15,12 @@ export interface UncertainJobsDeps {
   /** How long the outcome of a submission may stay unknown, in milliseconds. */
   graceMs: number;
 }
+
+/** The default of `UNCERTAIN_GRACE`: 35 minutes if the upstream may fetch photos for 30. */
+export const defaultGraceMs = ({ photoFetchMs }: ProviderFacts): number => (photoFetchMs * 7) / 6;
+
+/** The minimum grace period for submissions of another provider, whose own grace period is unknown: an hour. */
+export const minForeignGraceMs = 3_600_000;
 
 /** Maximum automatic repetitions of a paid call, per mutation and per retry. */
 const maxResends = 1;

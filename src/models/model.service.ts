@@ -1,6 +1,6 @@
 import type { Consent, ConsentRule } from '../accounts/consent';
-import { transactionFor } from '../accounts/erasure.repository';
 import type { QuotaService } from '../accounts/quota.service';
+import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound, excerpt } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';

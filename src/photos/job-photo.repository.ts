@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure.repository';
+import { isBeingErased } from '../accounts/write-admission.repository';
 import type { Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';

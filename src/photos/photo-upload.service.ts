@@ -1,7 +1,12 @@
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import type { Transactions } from '../core/sql';
-import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
+import {
+  TransferSlots,
+  type Transfer,
+  type TransferErrors,
+  type TransferLimits,
+} from '../core/transfer-limits';
 import { PictureProblem } from '../images/picture-file';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { PhotoIntake } from './photo-intake';

@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure.repository';
+import { isBeingErased } from '../accounts/write-admission.repository';
 import { groupsOf, type Sql } from '../core/sql';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/erasure.repository';
+import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';

@@ -1,5 +1,5 @@
 import { ErasureEntity } from '../accounts/erasure.entity';
-import { admissionMs } from '../accounts/erasure.repository';
+import { admissionMs } from '../accounts/write-admission.repository';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job';

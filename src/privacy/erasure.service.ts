@@ -1,6 +1,6 @@
 import { audit } from '../accounts/audit.repository';
 import type { ErasureEntity } from '../accounts/erasure.entity';
-import { beginErasure } from '../accounts/erasure.repository';
+import { beginErasure } from '../accounts/write-admission.repository';
 import { revokeKeysOf } from '../auth/api-key.repository';
 import { revocationTopic } from '../auth/revocations';
 import { DomainError } from '../core/errors';

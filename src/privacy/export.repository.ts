@@ -1,4 +1,4 @@
-import { isBeingErased } from '../accounts/erasure.repository';
+import { isBeingErased } from '../accounts/write-admission.repository';
 import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';

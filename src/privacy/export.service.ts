@@ -1,10 +1,15 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/erasure.repository';
+import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
 import type { Sql, Transactions } from '../core/sql';
-import { TransferSlots, type Transfer, type TransferErrors, type TransferLimits } from '../core/transfers';
+import {
+  TransferSlots,
+  type Transfer,
+  type TransferErrors,
+  type TransferLimits,
+} from '../core/transfer-limits';
 import type { Viewer } from '../core/viewer';
 import type { MediaStore } from '../storage/media-store';
 import { archiveOf } from './archive';

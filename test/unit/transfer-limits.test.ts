@@ -1,4 +1,4 @@
-import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfers';
+import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfer-limits';
 
 const limits: TransferLimits = {
   maxTransfers: 4,

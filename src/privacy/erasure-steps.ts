@@ -1,0 +1,92 @@
+import { anonymizeAuditLog } from '../accounts/audit.repository';
+import { deleteKeysOf } from '../accounts/idempotency.repository';
+import { eraseReservations } from '../accounts/quota.repository';
+import { erasedOwner, type Person } from '../core/person';
+import type { Sql } from '../core/sql';
+import { disownEndedStreams, endStreams } from '../events/event-log.repository';
+import { deleteAvatarsOf } from '../generations/avatar.repository';
+import { generationKind } from '../generations/generation.job';
+import type { JobKind } from '../jobs/job';
+import { deleteJobs } from '../jobs/job.repository';
+import { detachSubmissions } from '../jobs/submission.repository';
+import { modelKind } from '../models/model.job';
+import { photoKey } from '../photos/photo.entity';
+import { scheduleDeletion } from '../storage/media-deletion.repository';
+import { deletePhotosOf, lockJobsOf, type ErasureCounts } from './erasure.repository';
+
+/** The result of one transaction. */
+export interface Batch {
+  /** Whether any rows were erased; if so, there may be more. */
+  isSome: boolean;
+  counts: Partial<ErasureCounts>;
+  /** Event streams that ended. */
+  streams: readonly string[];
+}
+
+/** Erases a batch of rows of one kind within the given transaction. */
+export type Step = (sql: Sql, person: Person) => Promise<Batch>;
+
+/**
+ * The maximum number of rows per transaction. A transaction holds locks that workers may wait for, so a batch is limited
+ * to what takes about 100 ms on a slow disk.
+ */
+const batchSizes = {
+  running: 20,
+  generations: 200,
+  models: 100,
+  photos: 500,
+  streams: 1_000,
+  account: 5_000,
+} as const;
+
+/**
+ * The steps of an erasure, in order; each is repeated until it erases nothing. Running jobs come first, so that nothing
+ * more is paid for; then dependent rows before the rows they refer to. Each step locks rows in the order that all other
+ * code uses: jobs, their avatars, photos, streams.
+ * @param keepsCounts - whether daily totals of trainings and avatars survive, see {@link ErasureWorkDeps}
+ */
+export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
+  (sql, person) => eraseJobs(sql, generationKind, person, { isUnderWay: true, limit: batchSizes.running }),
+  (sql, person) => eraseJobs(sql, modelKind, person, { isUnderWay: true, limit: batchSizes.running }),
+  (sql, person) =>
+    eraseJobs(sql, generationKind, person, { isUnderWay: false, limit: batchSizes.generations }),
+  (sql, person) => eraseJobs(sql, modelKind, person, { isUnderWay: false, limit: batchSizes.models }),
+  erasePhotos,
+  async (sql, person) => uncounted(await disownEndedStreams(sql, person, erasedOwner, batchSizes.streams)),
+  async (sql, person) => uncounted(await eraseAccount(sql, person, keepsCounts)),
+];
+
+/** Erases models or generations with their avatars, and ends their streams. */
+async function eraseJobs(
+  sql: Sql,
+  kind: JobKind,
+  person: Person,
+  which: { isUnderWay: boolean; limit: number },
+): Promise<Batch> {
+  const ids = await lockJobsOf(sql, kind, person, which);
+  if (ids.length === 0) return uncounted(0);
+  const avatars = await deleteAvatarsOf(sql, kind.noun, ids);
+  await detachSubmissions(sql, kind, ids);
+  await deleteJobs(sql, kind, ids);
+  await endStreams(sql, ids, kind.eventKind);
+  return { isSome: true, counts: { [kind.table]: ids.length, avatars }, streams: ids };
+}
+
+/** Erases photos, after the jobs that used them. */
+async function erasePhotos(sql: Sql, person: Person): Promise<Batch> {
+  const gone = await deletePhotosOf(sql, person, batchSizes.photos);
+  await scheduleDeletion(sql, gone.map(photoKey));
+  return { isSome: gone.length > 0, counts: { photos: gone.length }, streams: [] };
+}
+
+/** Erases idempotency keys and quota reservations, and anonymizes the audit log; returns the number of rows. */
+async function eraseAccount(sql: Sql, person: Person, keepsCounts: boolean): Promise<number> {
+  const keys = await deleteKeysOf(sql, person, batchSizes.account);
+  const reservations = await eraseReservations(sql, person, keepsCounts);
+  return keys + reservations + (await anonymizeAuditLog(sql, person, batchSizes.account));
+}
+
+/** A batch of rows that are not part of {@link ErasureCounts}. */
+function uncounted(count: number): Batch {
+  return { isSome: count > 0, counts: {}, streams: [] };
+}
