@@ -11,6 +11,7 @@ import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
+import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
@@ -24,6 +25,7 @@ import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
+import { ModelChangesResolver } from '../models/model-changes.resolver';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
@@ -107,14 +109,15 @@ export function makeFeatures(deps: FeatureDeps): Features {
     new NodeResolver(models, generations, avatars, photos),
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
-    new ModelResolver(models, modelLifecycle, new ModelSubscriptions(database, feed), photos),
+    new ModelResolver(models, new ModelSubscriptions(database, feed), photos),
+    new ModelChangesResolver(models, modelLifecycle),
     new GenerationResolver({
       service: generations,
-      lifecycle: generationLifecycle,
       subscriptions: new GenerationSubscriptions(database, feed),
       avatars,
       models,
     }),
+    new GenerationChangesResolver(generationLifecycle),
     new AvatarResolver(avatars, generations, provider.facts.styles),
     new ModelFieldsResolver(generations, avatars),
   ];

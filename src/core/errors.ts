@@ -65,6 +65,13 @@ export class DomainError extends Error {
     this.details = options.details;
   }
 
+  /** The same error with a field that is relative to a part of the input: `id` for `input.id`, within `input`. */
+  relativeTo(part: string): DomainError {
+    const { code, message, details, cause } = this;
+    const field = this.field?.startsWith(`${part}.`) ? this.field.slice(part.length + 1) : this.field;
+    return new DomainError(code, message, { field, details, cause });
+  }
+
   /** The HTTP status for routes that are not GraphQL. */
   get httpStatus(): number {
     return errorCodes[this.code];

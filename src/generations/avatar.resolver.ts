@@ -12,11 +12,11 @@ import {
 } from 'type-graphql';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/node';
+import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { UrlScalar } from '../graphql/scalars';
 import type { ProviderStyle } from '../upstream/provider';
 import type { AvatarService, AvatarSize } from './avatar.service';
-import { Avatar, AvatarSizeEnum } from './avatar.type';
+import { Avatar, AvatarSizeEnum, DeleteAvatarInput, DeleteAvatarPayload } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
 import type { AvatarEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
@@ -43,19 +43,22 @@ export class AvatarResolver {
     private readonly offeredStyles: readonly ProviderStyle[],
   ) {}
 
-  @Query(() => [Style], { description: 'The styles of the configured avatar service.' })
+  @Query(() => [Style], { nullable: true, description: 'The styles of the configured avatar service.' })
   styles(): readonly Style[] {
     return this.offeredStyles;
   }
 
-  @Mutation(() => DeletedPayload, {
-    description: 'Permanently deletes an avatar and its bytes. Idempotent.',
+  @DeprecatedArguments('id')
+  @Mutation(() => DeleteAvatarPayload, {
+    nullable: true,
+    description:
+      'Permanently deletes an avatar and its bytes. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of an avatar.',
   })
   async deleteAvatar(
-    @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,
+    @Arg('input', () => DeleteAvatarInput, { description: 'The avatar.' }) { id }: DeleteAvatarInput,
     @Ctx() { viewer }: GraphQLContext,
-  ): Promise<DeletedPayload> {
-    await this.service.delete(viewer, fromGlobalId('Avatar', id));
+  ): Promise<DeleteAvatarPayload> {
+    await this.service.delete(viewer, fromGlobalId('Avatar', id, 'input.id'));
     return { deletedId: id };
   }
 

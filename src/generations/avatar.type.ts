@@ -1,6 +1,6 @@
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { createConnectionType } from '../graphql/connection';
-import { Node } from '../graphql/node';
+import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import type { AvatarSize } from './avatar.service';
 
@@ -58,3 +58,12 @@ export class Avatar implements Node {
 
 /** A page of avatars. */
 export const AvatarConnection = createConnectionType('Avatar', () => Avatar);
+
+@InputType()
+export class DeleteAvatarInput {
+  @Field(() => ID, { description: 'The global id of the avatar.' })
+  id: string;
+}
+
+@ObjectType()
+export class DeleteAvatarPayload extends DeletionPayload {}

@@ -26,7 +26,7 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
   async prepareRetry(sql: Sql, viewer: Viewer, { id, modelId }: GenerationEntity): Promise<JobPatch> {
     if (modelId === null && (await this.photos.holdForRetry(sql, viewer, id)) === 0) {
       const message = 'Its photo has been deleted. Create a new generation.';
-      throw new DomainError('NOT_RETRYABLE', message, { field: 'id' });
+      throw new DomainError('NOT_RETRYABLE', message, { field: 'input.id' });
     }
     // Pictures of the previous attempt are no longer fetched.
     await deleteAvatarsOf(sql, 'generation', [id]);

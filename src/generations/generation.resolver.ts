@@ -16,9 +16,7 @@ import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import { resolverOf } from '../graphql/build-schema';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/node';
 import { failureOf } from '../jobs/failure.type';
-import type { JobLifecycle } from '../jobs/job.lifecycle';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
@@ -32,8 +30,8 @@ import type { GenerationChange, GenerationSubscriptions, StoredAvatar } from './
 import {
   AvatarCompleted,
   GenerateAvatarsPayload,
+  GenerateInstantAvatarsPayload,
   Generation,
-  GenerationPayload,
   GenerationProgress,
   AvatarCompletedArgs,
   GenerateAvatarsInput,
@@ -47,13 +45,12 @@ const idDescription = 'The generation’s global id.';
 
 export interface GenerationResolverDeps {
   service: GenerationService;
-  lifecycle: JobLifecycle<GenerationEntity>;
   subscriptions: GenerationSubscriptions;
   avatars: AvatarService;
   models: ModelService;
 }
 
-/** Queries, mutations and subscriptions of generations. */
+/** Queries and subscriptions of generations, and the mutations that create them. */
 @Resolver(() => Generation)
 export class GenerationResolver {
   constructor(private readonly deps: GenerationResolverDeps) {}
@@ -71,6 +68,7 @@ export class GenerationResolver {
   }
 
   @Query(() => GenerationConnection, {
+    nullable: true,
     description: 'Your generations, newest first, both from models and without training.',
   })
   async generations(
@@ -84,6 +82,7 @@ export class GenerationResolver {
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
+    nullable: true,
     description:
       'Generates avatars from a READY model. Returns immediately; follow the generation with `generationProgress` or `avatarCompleted`. The generation is paid for once, even if a process crashes.',
   })
@@ -108,52 +107,20 @@ export class GenerationResolver {
     };
   }
 
-  @Mutation(() => GenerateAvatarsPayload, {
+  @Mutation(() => GenerateInstantAvatarsPayload, {
+    nullable: true,
     description: 'Generates avatars from one photo, without training. Otherwise like `generateAvatars`.',
   })
   async generateInstantAvatars(
     @Arg('input', () => GenerateInstantAvatarsInput, { description: 'The photo and the prompt.' })
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
-  ): Promise<GenerateAvatarsPayload> {
+  ): Promise<GenerateInstantAvatarsPayload> {
     const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
     const photo = photoIn(input);
     const consent = consentIn(input.consent);
     const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
     return { generation: await this.deps.service.generateInstant(viewer, request) };
-  }
-
-  @Mutation(() => GenerationPayload, {
-    description:
-      'Cancels a generation; stored avatars stay. Fails with NOT_CANCELLABLE if the generation has ended. A generation that the avatar service has accepted is still charged. Idempotent.',
-  })
-  async cancelGeneration(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<GenerationPayload> {
-    return { generation: await this.deps.lifecycle.cancel(viewer, fromGlobalId('Generation', id)) };
-  }
-
-  @Mutation(() => GenerationPayload, {
-    description:
-      'Retries a generation that FAILED with `failure.retryable`, or that is UNCERTAIN. The new attempt is paid for again. A repeated call fails with NOT_RETRYABLE and charges nothing.',
-  })
-  async retryGeneration(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<GenerationPayload> {
-    return { generation: await this.deps.lifecycle.retry(viewer, fromGlobalId('Generation', id)) };
-  }
-
-  @Mutation(() => DeletedPayload, {
-    description: 'Permanently deletes a generation with its avatars. Cancels unfinished work. Idempotent.',
-  })
-  async deleteGeneration(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<DeletedPayload> {
-    await this.deps.lifecycle.delete(viewer, fromGlobalId('Generation', id));
-    return { deletedId: id };
   }
 
   @Subscription(() => GenerationProgress, {

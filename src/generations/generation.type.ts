@@ -105,11 +105,8 @@ export class GenerateAvatarsPayload {
   generation: Generation;
 }
 
-@ObjectType({ description: 'The generation after the change.' })
-export class GenerationPayload {
-  @Field(() => Generation, { description: 'The generation.' })
-  generation: Generation;
-}
+@ObjectType({ description: 'The new generation.' })
+export class GenerateInstantAvatarsPayload extends GenerateAvatarsPayload {}
 
 @ObjectType({
   description:

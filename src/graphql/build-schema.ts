@@ -1,11 +1,13 @@
 import {
   isInputObjectType,
+  isObjectType,
   lexicographicSortSchema,
   printSchema,
   type GraphQLSchema,
   type GraphQLResolveInfo,
 } from 'graphql';
 import { buildSchemaSync, Extensions, type NonEmptyArray, type PubSub } from 'type-graphql';
+import { addDeprecatedArguments } from './deprecated-arguments';
 import { protectRootFields, type Admit } from './root-fields';
 import { DateTimeScalar } from './scalars';
 
@@ -57,9 +59,22 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
   for (const type of Object.values(schema.getTypeMap())) {
     if (isInputObjectType(type) && type.extensions.isOneOf === true) type.isOneOf = true;
   }
+  describeInputsAndPayloads(schema);
+  addDeprecatedArguments(schema);
   protectRootFields(schema, admit);
   schema.extensions = { ...schema.extensions, [resolversKey]: instances };
   return schema;
+}
+
+/** Describes inputs and payloads of mutations that have no description of their own. */
+function describeInputsAndPayloads(schema: GraphQLSchema): void {
+  for (const { name } of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const typeName = name.charAt(0).toUpperCase() + name.slice(1);
+    const input = schema.getType(`${typeName}Input`);
+    if (isInputObjectType(input)) input.description ??= `What \`${name}\` takes.`;
+    const payload = schema.getType(`${typeName}Payload`);
+    if (isObjectType(payload)) payload.description ??= `What \`${name}\` returns.`;
+  }
 }
 
 /** Prints the schema with descriptions, sorted so that the output does not depend on the order of the code. */

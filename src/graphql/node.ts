@@ -17,9 +17,11 @@ export function asNode<Row extends object>(kind: NodeKind, row: Row): Row & { __
   return Object.assign(copy, row, { __typename: kind });
 }
 
-/** The payload of all deletion mutations. */
-@ObjectType({ description: 'The result of a deletion. Repeating a deletion returns the same result.' })
-export class DeletedPayload {
-  @Field(() => ID, { description: 'The id of the deleted object.' })
+/** What the payloads of deletions have in common. */
+@ObjectType()
+export abstract class DeletionPayload {
+  @Field(() => ID, {
+    description: 'The global id of the deleted object, also if it had been deleted before.',
+  })
   deletedId: string;
 }

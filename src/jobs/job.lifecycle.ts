@@ -1,6 +1,6 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
 import type { Consent } from '../accounts/consent';
-import { createOnce } from '../accounts/idempotency.repository';
+import { claimKey, createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
@@ -28,6 +28,13 @@ export interface JobLifecycleDeps {
   quotas: Pick<QuotaService, 'reserve'>;
   /** The configured provider. */
   provider: { readonly name: string };
+}
+
+/** What a client states about a retry, so that a repeated retry is not paid for again. */
+export interface RetryRequest {
+  /** The attempt that the client has seen: a retry is refused if there has been a later one. */
+  readonly attempt?: number | null;
+  readonly idempotencyKey?: string | null;
 }
 
 /** What differs between kinds of jobs. The steps run in the transaction of the change, while the job's row is locked. */
@@ -66,13 +73,13 @@ export class JobLifecycle<Row extends JobRow> {
    */
   async cancel(viewer: Viewer, id: string): Promise<Row & Positioned> {
     const { noun, unfinished } = this.steps.kind;
-    return this.change(viewer, id, async (sql, row) => {
+    return this.change(viewer, id, neverRepeated, async (sql, row) => {
       if (row.status === 'CANCELLED') return row;
       if (!unfinished.includes(row.status)) {
         throw new DomainError(
           'NOT_CANCELLABLE',
           `The ${noun} is ${row.status}. Only unfinished ${noun}s can be cancelled.`,
-          { field: 'id' },
+          { field: 'input.id' },
         );
       }
       const set = { status: 'CANCELLED', estimatedReadyAt: null };
@@ -83,14 +90,22 @@ export class JobLifecycle<Row extends JobRow> {
   }
 
   /**
-   * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again.
-   * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED
+   * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again. A repetition with
+   * the same key changes nothing and returns the job as it is now. The key is claimed in the transaction of the change,
+   * so a refused retry does not use it. Without a key, `attempt` excludes a second payment: each payment has a new number.
+   * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, INVALID_INPUT
    */
-  async retry(viewer: Viewer, id: string): Promise<Row & Positioned> {
+  async retry(viewer: Viewer, id: string, request: RetryRequest = {}): Promise<Row & Positioned> {
     const { kind, actions } = this.steps;
-    return this.change(viewer, id, async (sql, row) => {
+    const { attempt = null, idempotencyKey: key } = request;
+    const call = { owner: viewer.owner, key, operation: actions.retry, resultId: id };
+    const input = { id: toGlobalId(kind.node, id), attempt };
+    const isRepeated = async (sql: Sql): Promise<boolean> =>
+      (await claimKey(sql, { ...call, input })) !== null;
+    return this.change(viewer, id, isRepeated, async (sql, row) => {
+      assertAttempt(kind, row, attempt);
       assertRetryable(kind, row);
-      assertConfigured(row.provider, this.deps.provider, 'id');
+      assertConfigured(row.provider, this.deps.provider, 'input.id');
       const set = {
         status: 'QUEUED',
         progress: 0,
@@ -156,26 +171,47 @@ export class JobLifecycle<Row extends JobRow> {
     return moved!;
   }
 
-  /** Changes the viewer's job while its row is locked. */
+  /**
+   * Changes the viewer's job while its row is locked.
+   * @param isRepeated - whether an earlier call has made this change, so that the job is returned as it is
+   */
   private async change(
     viewer: Viewer,
     id: string,
+    isRepeated: (sql: Sql) => Promise<boolean>,
     work: (sql: Sql, row: Row) => Promise<Row>,
   ): Promise<Row & Positioned> {
     const { database, jobs } = this.deps;
     const { kind } = this.steps;
     const changed = await transactionFor(database, viewer, async (sql) => {
+      // Before the row is locked, so that a concurrent call with the same key waits without holding the row.
+      const repeated = await isRepeated(sql);
       const row = await lockJob(sql, kind, id, viewer.owner);
-      if (!row) throw notFound(kind.noun);
-      return readJob(sql, kind, await work(sql, row));
+      if (!row) throw notFound(kind.noun, 'input.id');
+      return readJob(sql, kind, repeated ? row : await work(sql, row));
     });
+    await failpoint('mutation:committed');
     jobs.wake(kind, [changed], changed.status === 'QUEUED');
     return changed;
   }
 }
 
+const neverRepeated = (): Promise<boolean> => Promise.resolve(false);
+
 function isRetryable({ status, failureRetryable }: JobRow): boolean {
   return status === 'UNCERTAIN' || (status === 'FAILED' && failureRetryable === true);
+}
+
+function assertAttempt({ noun }: JobKind, { attempt: latest }: JobRow, seen: number | null): void {
+  if (seen === null || seen === latest) return;
+  const field = 'input.attempt';
+  const details = { given: seen, latest };
+  if (seen < 0 || seen > latest) {
+    const message = `attempt is ${seen}, but the ${noun}'s latest attempt is ${latest}. Use the attempt of the ${noun}.`;
+    throw new DomainError('INVALID_INPUT', message, { field, details });
+  }
+  const message = `The ${noun} has been attempted again since attempt ${seen}; its latest attempt is ${latest}. Read its status before you retry attempt ${latest}.`;
+  throw new DomainError('NOT_RETRYABLE', message, { field, details });
 }
 
 function assertRetryable({ noun }: JobKind, row: JobRow): void {
@@ -183,7 +219,7 @@ function assertRetryable({ noun }: JobKind, row: JobRow): void {
   throw new DomainError(
     'NOT_RETRYABLE',
     `The ${noun} is ${row.status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
-    { field: 'id' },
+    { field: 'input.id' },
   );
 }
 

@@ -28,7 +28,7 @@ export class ModelLifecycle implements LifecycleSteps<ModelEntity> {
   async prepareRetry(sql: Sql, viewer: Viewer, { id, photoCount }: ModelEntity): Promise<JobPatch> {
     if ((await this.photos.holdForRetry(sql, viewer, id)) >= photoCount) return {};
     throw new DomainError('NOT_RETRYABLE', 'Its photos have been deleted. Train a new model.', {
-      field: 'id',
+      field: 'input.id',
     });
   }
 

@@ -15,9 +15,7 @@ import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import { resolverOf } from '../graphql/build-schema';
 import { readPage, toConnection, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/node';
 import { failureOf } from '../jobs/failure.type';
-import type { JobLifecycle } from '../jobs/job.lifecycle';
 import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
@@ -28,7 +26,6 @@ import type { ModelChange, ModelSubscriptions } from './model.subscription';
 import {
   AvatarModel,
   AvatarModelConnection,
-  ModelPayload,
   TrainingProgress,
   TrainModelPayload,
   ModelsArgs,
@@ -38,12 +35,11 @@ import {
 
 const idDescription = 'The model’s global id.';
 
-/** Queries, mutations and the subscription of models. */
+/** Queries and the subscription of models, and `trainModel`. */
 @Resolver(() => AvatarModel)
 export class ModelResolver {
   constructor(
     private readonly service: ModelService,
-    private readonly lifecycle: JobLifecycle<ModelEntity>,
     private readonly subscriptions: ModelSubscriptions,
     private readonly photoService: PhotoService,
   ) {}
@@ -60,7 +56,7 @@ export class ModelResolver {
     return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
   }
 
-  @Query(() => AvatarModelConnection, { description: 'Your models, newest first.' })
+  @Query(() => AvatarModelConnection, { nullable: true, description: 'Your models, newest first.' })
   async models(
     @Args(() => ModelsArgs) args: ModelsArgs,
     @Ctx() { viewer }: GraphQLContext,
@@ -74,6 +70,7 @@ export class ModelResolver {
   }
 
   @Mutation(() => TrainModelPayload, {
+    nullable: true,
     description:
       'Trains a model from 5 to 30 photos, uploaded or at public URLs. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
   })
@@ -86,49 +83,6 @@ export class ModelResolver {
     const consent = consentIn(input.consent);
     const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input) };
     return { model: await this.service.train(viewer, request) };
-  }
-
-  @Mutation(() => ModelPayload, { description: 'Renames a model.' })
-  async renameModel(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Arg('name', () => String, { description: '1 to 100 characters.' }) name: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<ModelPayload> {
-    return { model: await this.service.rename(viewer, fromGlobalId('AvatarModel', id), name) };
-  }
-
-  @Mutation(() => ModelPayload, {
-    description:
-      'Cancels a training. Fails with NOT_CANCELLABLE if the training has ended. A training that the avatar service has accepted is still charged. Idempotent.',
-  })
-  async cancelModel(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<ModelPayload> {
-    return { model: await this.lifecycle.cancel(viewer, fromGlobalId('AvatarModel', id)) };
-  }
-
-  @Mutation(() => ModelPayload, {
-    description:
-      'Retries a model that FAILED with `failure.retryable`, or that is UNCERTAIN. The new attempt is paid for again. A repeated call fails with NOT_RETRYABLE and charges nothing.',
-  })
-  async retryModel(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<ModelPayload> {
-    return { model: await this.lifecycle.retry(viewer, fromGlobalId('AvatarModel', id)) };
-  }
-
-  @Mutation(() => DeletedPayload, {
-    description:
-      'Permanently deletes a model with its generations, its avatars, and the photos that no other model uses. Cancels unfinished work. Idempotent.',
-  })
-  async deleteModel(
-    @Arg('id', () => ID, { description: idDescription }) id: string,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<DeletedPayload> {
-    await this.lifecycle.delete(viewer, fromGlobalId('AvatarModel', id));
-    return { deletedId: id };
   }
 
   @Subscription(() => TrainingProgress, {

@@ -70,10 +70,10 @@ export class ModelService {
 
   async rename(viewer: Viewer, id: string, name: string): Promise<PresentModel> {
     const { database, jobs } = this.deps;
-    checkName(name, 'name');
+    checkName(name, 'input.name');
     const renamed = await transactionFor(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
-      if (!model) throw notFound('model');
+      if (!model) throw notFound('model', 'input.id');
       await appendEvents(sql, [eventOf(modelKind, model)]);
       return readJob(sql, modelKind, model);
     });

@@ -111,12 +111,6 @@ export class AvatarModel extends Job {
 /** A page of models. */
 export const AvatarModelConnection = createConnectionType('AvatarModel', () => AvatarModel);
 
-@ObjectType({ description: 'The model after the change.' })
-export class ModelPayload {
-  @Field(() => AvatarModel, { description: 'The model.' })
-  model: AvatarModel;
-}
-
 @ObjectType({ description: 'The new model.' })
 export class TrainModelPayload {
   @Field(() => AvatarModel, {

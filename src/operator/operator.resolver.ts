@@ -114,7 +114,10 @@ export class OperatorResolver {
   constructor(private readonly overview: () => Promise<Overview>) {}
 
   @ForOperators()
-  @Query(() => Operator, { description: 'The state of the gateway. Requires the scope `admin`.' })
+  @Query(() => Operator, {
+    nullable: true,
+    description: 'The state of the gateway. Requires the scope `admin`.',
+  })
   operator(): Promise<Operator> {
     return this.overview();
   }

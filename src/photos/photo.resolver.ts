@@ -1,10 +1,16 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
-import { DeletedPayload } from '../graphql/node';
+import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import type { PhotoEntity } from './photo.entity';
 import type { PhotoService } from './photo.service';
-import { CreatePhotoUploadsPayload, Photo, CreatePhotoUploadsInput } from './photo.type';
+import {
+  CreatePhotoUploadsPayload,
+  DeletePhotoInput,
+  DeletePhotoPayload,
+  Photo,
+  CreatePhotoUploadsInput,
+} from './photo.type';
 
 /** Queries and mutations of photos. */
 @Resolver(() => Photo)
@@ -24,6 +30,7 @@ export class PhotoResolver {
   }
 
   @Mutation(() => CreatePhotoUploadsPayload, {
+    nullable: true,
     description:
       'Starts the upload of reference photos: creates a slot for each file, with the URL for a PUT of its bytes.',
   })
@@ -35,15 +42,17 @@ export class PhotoResolver {
     return { uploads: await this.photos.createUploads(viewer, input.files) };
   }
 
-  @Mutation(() => DeletedPayload, {
+  @DeprecatedArguments('id')
+  @Mutation(() => DeletePhotoPayload, {
+    nullable: true,
     description:
-      'Permanently deletes a photo and its bytes. A training that has not been submitted yet fails with TOO_FEW_PHOTOS, without a charge; submitted ones continue. Idempotent.',
+      'Permanently deletes a photo and its bytes. A training that has not been submitted yet fails with TOO_FEW_PHOTOS, without a charge; submitted ones continue. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of a photo.',
   })
   async deletePhoto(
-    @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
+    @Arg('input', () => DeletePhotoInput, { description: 'The photo.' }) { id }: DeletePhotoInput,
     @Ctx() { viewer }: GraphQLContext,
-  ): Promise<DeletedPayload> {
-    await this.photos.delete(viewer, fromGlobalId('Photo', id));
+  ): Promise<DeletePhotoPayload> {
+    await this.photos.delete(viewer, fromGlobalId('Photo', id, 'input.id'));
     return { deletedId: id };
   }
 

@@ -1,5 +1,5 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { Node } from '../graphql/node';
+import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { PhotoFile } from './photo.service';
 import { photoStatuses, type PhotoStatus } from './photo.state';
@@ -142,3 +142,12 @@ export class CreatePhotoUploadsPayload {
   @Field(() => [PhotoUpload], { description: 'One for each file, in the order of the files.' })
   uploads: PhotoUpload[];
 }
+
+@InputType()
+export class DeletePhotoInput {
+  @Field(() => ID, { description: 'The global id of the photo.' })
+  id: string;
+}
+
+@ObjectType()
+export class DeletePhotoPayload extends DeletionPayload {}

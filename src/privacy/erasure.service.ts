@@ -42,7 +42,7 @@ export class ErasureService {
         'INVALID_INPUT',
         `Nothing was erased. Set confirm to "${confirmation}" to erase all your data.`,
         {
-          field: 'confirm',
+          field: 'input.confirm',
         },
       );
     }

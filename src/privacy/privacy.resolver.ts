@@ -1,6 +1,20 @@
-import { Arg, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
+import {
+  Arg,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+} from 'type-graphql';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import type { GraphQLContext } from '../graphql/context';
+import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { WithoutAdmission } from '../graphql/root-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { ErasureService } from './erasure.service';
@@ -45,6 +59,25 @@ class Erasure {
   counts: ErasureCounts;
 }
 
+@InputType()
+class DeleteMyDataInput {
+  @Field(() => String, { description: 'Must be `DELETE`; any other value is refused with INVALID_INPUT.' })
+  confirm: string;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Also revokes the API keys that belong to you only, including the one used for this call. Keys that act for other owners stay valid.',
+  })
+  revokeKeys: boolean;
+}
+
+@ObjectType()
+class DeleteMyDataPayload {
+  @Field(() => Erasure, { description: 'The record of the erasure. Keep its receipt.' })
+  erasure: Erasure;
+}
+
 @ObjectType({ description: 'The download URL of an archive.' })
 class ExportMyDataPayload {
   @Field(() => UrlScalar, {
@@ -57,8 +90,14 @@ class ExportMyDataPayload {
   expiresAt: Date;
 }
 
+/** The fields of `DeleteMyDataPayload` from before it had the field `erasure`. */
+const movedToErasure = (field: keyof Erasure): { deprecationReason: string; description: string } => ({
+  deprecationReason: `Use \`erasure.${field}\`. Removed in 1.0.`,
+  description: `The same as \`erasure.${field}\`.`,
+});
+
 /** Erasure and export of the personal data of the viewer. */
-@Resolver()
+@Resolver(() => DeleteMyDataPayload)
 export class PrivacyResolver {
   constructor(
     private readonly erasures: Pick<ErasureService, 'erase' | 'find'>,
@@ -66,24 +105,18 @@ export class PrivacyResolver {
   ) {}
 
   @WithoutAdmission()
-  @Mutation(() => Erasure, {
+  @DeprecatedArguments('confirm', 'revokeKeys')
+  @Mutation(() => DeleteMyDataPayload, {
+    nullable: true,
     description:
-      'Permanently erases all your data: photos, models, generations, avatars and their events. Records that must be kept no longer contain your name. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Picture files are deleted shortly after their rows, some thousands per second. Calling it again succeeds.',
+      'Permanently erases all your data: photos, models, generations, avatars and their events. Records that must be kept no longer contain your name. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Picture files are deleted shortly after their rows, some thousands per second. Repeating it succeeds. Errors: INVALID_INPUT.',
   })
   async deleteMyData(
-    @Arg('confirm', () => String, {
-      description: 'Must be `DELETE`; any other value is refused with INVALID_INPUT.',
-    })
-    confirm: string,
-    @Arg('revokeKeys', () => Boolean, {
-      defaultValue: false,
-      description:
-        'Also revokes the API keys that belong to you only, including the one used for this call. Keys that act for other owners stay valid.',
-    })
-    revokeKeys: boolean,
+    @Arg('input', () => DeleteMyDataInput, { description: 'The confirmation.' })
+    { confirm, revokeKeys }: DeleteMyDataInput,
     @Ctx() { viewer }: GraphQLContext,
-  ): Promise<Erasure> {
-    return erasureOf(await this.erasures.erase(viewer, confirm, revokeKeys));
+  ): Promise<DeleteMyDataPayload> {
+    return { erasure: erasureOf(await this.erasures.erase(viewer, confirm, revokeKeys)) };
   }
 
   @WithoutAdmission()
@@ -99,11 +132,32 @@ export class PrivacyResolver {
   }
 
   @Mutation(() => ExportMyDataPayload, {
+    nullable: true,
     description:
       'Exports all data stored about you as one archive: all data as JSON, all avatars, and the photos that are not deleted yet.',
   })
   exportMyData(@Ctx() { viewer }: GraphQLContext): Promise<ExportMyDataPayload> {
     return this.exports.offer(viewer);
+  }
+
+  @FieldResolver(() => ID, movedToErasure('receipt'))
+  receipt(@Root() { erasure }: DeleteMyDataPayload): string {
+    return erasure.receipt;
+  }
+
+  @FieldResolver(() => DateTimeScalar, movedToErasure('erasedAt'))
+  erasedAt(@Root() { erasure }: DeleteMyDataPayload): Date {
+    return erasure.erasedAt;
+  }
+
+  @FieldResolver(() => DateTimeScalar, { nullable: true, ...movedToErasure('completedAt') })
+  completedAt(@Root() { erasure }: DeleteMyDataPayload): Date | null {
+    return erasure.completedAt;
+  }
+
+  @FieldResolver(() => ErasureCounts, movedToErasure('counts'))
+  counts(@Root() { erasure }: DeleteMyDataPayload): ErasureCounts {
+    return erasure.counts;
   }
 }
 

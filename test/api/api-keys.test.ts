@@ -90,7 +90,7 @@ describe('API keys', () => {
     const { data } = await ask(await newKey('--scopes', 'admin'), query);
     expect(data).toMatchObject({ operator: { pendingMediaDeletions: 0, doomedMedia: 0 } });
     expect(await ask(await newKey('--scopes', 'read,write'), query)).toMatchObject({
-      data: null,
+      data: { operator: null },
       errors: [{ extensions: { code: 'FORBIDDEN', needed: 'admin', given: ['read', 'write'] } }],
     });
   });

@@ -27,7 +27,7 @@ describe('the audit log', () => {
   const entriesOf = (owner: string): Promise<unknown[]> =>
     sql.rows('SELECT actor, action, subject, details FROM audit_log WHERE owner = $1 ORDER BY at', [owner]);
   const remove = (mutation: string, id: string): string =>
-    `mutation { ${mutation}(id: "${id}") { deletedId } }`;
+    `mutation { ${mutation}(input: { id: "${id}" }) { deletedId } }`;
 
   it('records each paid or deleting mutation once, without prompts, names or addresses', async () => {
     const owner = await Client.of(gateway);
@@ -64,7 +64,9 @@ describe('the audit log', () => {
     const [owner, otherOwner] = [await Client.of(gateway), await Client.of(gateway)];
     const modelId = await trained(owner);
     await otherOwner.post(remove('deleteModel', modelId));
-    await otherOwner.post('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', { id: modelId });
+    await otherOwner.post('mutation ($id: ID!) { retryModel(input: { id: $id }) { model { id } } }', {
+      id: modelId,
+    });
     expect(await entriesOf(otherOwner.name)).toEqual([]);
     expect(await entriesOf(owner.name)).toHaveLength(1);
   });

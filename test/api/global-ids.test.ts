@@ -14,11 +14,36 @@ afterAll(() => gateway.stop());
 
 /** Every mutation that takes a global id: the type of the id, the path of the argument, and the request. */
 const mutations: [NodeKind, string, string, (id: string) => object][] = [
-  ['AvatarModel', 'id', 'mutation ($id: ID!) { renameModel(id: $id, name: "Ann") { model { id } } }', byId],
-  ['AvatarModel', 'id', 'mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', byId],
-  ['AvatarModel', 'id', 'mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', byId],
-  ['Generation', 'id', 'mutation ($id: ID!) { cancelGeneration(id: $id) { generation { id } } }', byId],
-  ['Generation', 'id', 'mutation ($id: ID!) { retryGeneration(id: $id) { generation { id } } }', byId],
+  [
+    'AvatarModel',
+    'input.id',
+    'mutation ($id: ID!) { renameModel(input: { id: $id, name: "Ann" }) { model { id } } }',
+    byId,
+  ],
+  [
+    'AvatarModel',
+    'input.id',
+    'mutation ($id: ID!) { cancelModel(input: { id: $id }) { model { id } } }',
+    byId,
+  ],
+  [
+    'AvatarModel',
+    'input.id',
+    'mutation ($id: ID!) { retryModel(input: { id: $id }) { model { id } } }',
+    byId,
+  ],
+  [
+    'Generation',
+    'input.id',
+    'mutation ($id: ID!) { cancelGeneration(input: { id: $id }) { generation { id } } }',
+    byId,
+  ],
+  [
+    'Generation',
+    'input.id',
+    'mutation ($id: ID!) { retryGeneration(input: { id: $id }) { generation { id } } }',
+    byId,
+  ],
   [
     'AvatarModel',
     'input.modelId',
@@ -84,12 +109,12 @@ describe('a global id', () => {
   it.each(deletions)(
     'of an unknown %s is deleted by %s, one of another type or form is refused',
     async (kind, name) => {
-      const query = `mutation ($id: ID!) { ${name}(id: $id) { deletedId } }`;
+      const query = `mutation ($id: ID!) { ${name}(input: { id: $id }) { deletedId } }`;
       const id = toGlobalId(kind, newId());
       expect(await client.request(query, { id })).toEqual({ [name]: { deletedId: id } });
       for (const wrong of malformed(kind)) {
         expect(await client.refusal(query, { id: wrong })).toMatchObject({
-          extensions: { code: 'NOT_FOUND', field: 'id' },
+          extensions: { code: 'NOT_FOUND', field: 'input.id' },
         });
       }
     },

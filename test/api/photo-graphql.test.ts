@@ -37,7 +37,7 @@ const create = `mutation ($input: CreatePhotoUploadsInput!) {
   }
 }`;
 const photo = `query ($id: ID!) { photo(id: $id) { __typename id status width height byteSize problems { code } url } }`;
-const remove = `mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }`;
+const remove = `mutation ($id: ID!) { deletePhoto(input: { id: $id }) { deletedId } }`;
 
 interface Created {
   createPhotoUploads: { uploads: { photo: { id: string }; uploadUrl: string }[] };

@@ -170,7 +170,7 @@ describe('quotas', () => {
   it('count a retry again', async () => {
     const owner = await Client.of(gateway);
     const retry = (id: string): Promise<HttpResult> =>
-      owner.post('mutation ($id: ID!) { retryModel(id: $id) { model { status } } }', { id });
+      owner.post('mutation ($id: ID!) { retryModel(input: { id: $id }) { model { status } } }', { id });
     const id = await trained(owner);
     await sql.rows(`UPDATE photos SET purge_at = NULL WHERE owner = $1`, [owner.name]);
     await move(id, 'QUEUED', failed);
@@ -204,9 +204,12 @@ describe('quotas', () => {
         const id = await trained(owner);
         if (outcome) await called(id, outcome);
         const field = mutation === 'cancelModel' ? 'model { status }' : 'deletedId';
-        const { errors } = await owner.post(`mutation ($id: ID!) { ${mutation}(id: $id) { ${field} } }`, {
-          id,
-        });
+        const { errors } = await owner.post(
+          `mutation ($id: ID!) { ${mutation}(input: { id: $id }) { ${field} } }`,
+          {
+            id,
+          },
+        );
         expect(errors).toBeUndefined();
         expect(await usage(owner)).toEqual({ trainingsToday: left, avatarsToday: 0, running: 0 });
       }

@@ -178,10 +178,13 @@ describe('ids of other owners and unknown ids', () => {
       ),
     ).toEqual({ model: null, generation: null, photo: null, node: null });
     for (const mutation of ['cancelModel', 'retryModel']) {
-      const refusal = await client.refusal(`mutation ($id: ID!) { ${mutation}(id: $id) { model { id } } }`, {
-        id: unknownModel,
-      });
-      expect(refusal.extensions).toEqual({ code: 'NOT_FOUND', field: 'id' });
+      const refusal = await client.refusal(
+        `mutation ($id: ID!) { ${mutation}(input: { id: $id }) { model { id } } }`,
+        {
+          id: unknownModel,
+        },
+      );
+      expect(refusal.extensions).toEqual({ code: 'NOT_FOUND', field: 'input.id' });
     }
     expect(await client.delete('deleteModel', unknownModel)).toBe(unknownModel);
   });

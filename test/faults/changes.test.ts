@@ -52,10 +52,13 @@ describe('a model', () => {
     expect(await feed.ended()).toEqual({ how: 'complete' });
     expect(feed.messages.at(-1)!.status).toBe('CANCELLED');
 
-    const refusal = await client.refusal('mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', {
-      id: readyModelId,
-    });
-    expect(refusal.extensions).toMatchObject({ code: 'NOT_CANCELLABLE', field: 'id' });
+    const refusal = await client.refusal(
+      'mutation ($id: ID!) { cancelModel(input: { id: $id }) { model { id } } }',
+      {
+        id: readyModelId,
+      },
+    );
+    expect(refusal.extensions).toMatchObject({ code: 'NOT_CANCELLABLE', field: 'input.id' });
   });
 
   it('can be retried as a new attempt after it failed, but not once it is READY', async () => {
@@ -72,22 +75,25 @@ describe('a model', () => {
       failure: null,
     });
     expect(await client.modelEnd(id)).toMatchObject({ status: 'READY', attempt: 2 });
-    const refusal = await client.refusal('mutation ($id: ID!) { retryModel(id: $id) { model { id } } }', {
-      id,
-    });
-    expect(refusal.extensions).toMatchObject({ code: 'NOT_RETRYABLE', field: 'id' });
+    const refusal = await client.refusal(
+      'mutation ($id: ID!) { retryModel(input: { id: $id }) { model { id } } }',
+      {
+        id,
+      },
+    );
+    expect(refusal.extensions).toMatchObject({ code: 'NOT_RETRYABLE', field: 'input.id' });
   });
 
   it('can be renamed to a valid name only', async () => {
     const { id } = await client.train({ photoIds, name: 'Before' });
     const query =
-      'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { name } } }';
+      'mutation ($id: ID!, $name: String!) { renameModel(input: { id: $id, name: $name }) { model { name } } }';
     expect(await client.request(query, { id, name: '  After ' })).toEqual({
       renameModel: { model: { name: 'After' } },
     });
     for (const name of [' ', 'x'.repeat(101)]) {
       const refusal = await client.refusal(query, { id, name });
-      expect(refusal.extensions).toMatchObject({ code: 'INVALID_INPUT', field: 'name' });
+      expect(refusal.extensions).toMatchObject({ code: 'INVALID_INPUT', field: 'input.name' });
     }
     await client.modelEnd(id);
   });

@@ -62,8 +62,11 @@ describe('an export while another gateway erases the same data', () => {
   /** Erases the data through the second gateway, and waits until none are left. */
   const erase = async (): Promise<void> => {
     const fields = 'receipt completedAt';
-    const { deleteMyData } = await request(1, `mutation { deleteMyData(confirm: "DELETE") { ${fields} } }`);
-    const { receipt } = deleteMyData as { receipt: string };
+    const { deleteMyData } = await request(
+      1,
+      `mutation { deleteMyData(input: { confirm: "DELETE" }) { erasure { ${fields} } } }`,
+    );
+    const { receipt } = (deleteMyData as { erasure: { receipt: string } }).erasure;
     await until(async () => {
       const { erasure } = await request(1, `{ erasure(receipt: "${receipt}") { ${fields} } }`);
       return (erasure as { completedAt: string | null }).completedAt !== null;

@@ -138,7 +138,9 @@ describe.each(kinds)('the late watch of a $jobType', ({ jobType, isDone, doneAns
 
   it('ends with a retry, even if the first attempt is answered in the meantime', async () => {
     const job = await timedOut(jobType);
-    harness.worker.pauseAt('poll:answered', () => harness.retry(job));
+    harness.worker.pauseAt('poll:answered', async () => {
+      await harness.retry(job);
+    });
     await poll(job, doneAnswer);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', providerRef: null });
     await harness.worker.submit(job.table);

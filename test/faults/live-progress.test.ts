@@ -38,7 +38,7 @@ const noGeneration = refusal('generation');
 
 const rename = async (id: string, name: string): Promise<void> => {
   await client.request(
-    'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }',
+    'mutation ($id: ID!, $name: String!) { renameModel(input: { id: $id, name: $name }) { model { id } } }',
     {
       id,
       name,

@@ -187,7 +187,7 @@ describe.each(jobTypes)('a %s of a provider that is no longer configured', (jobT
     await orphan(job);
     await expect(harness.retry(job)).rejects.toMatchObject({
       code: 'PROVIDER_NOT_CONFIGURED',
-      field: 'id',
+      field: 'input.id',
       details: { provider: 'retired' },
     });
     expect(await harness.row(job)).toMatchObject({ status: 'FAILED', attempt: 1 });

@@ -55,12 +55,12 @@ const tooMuch: Row[] = [
   [
     'two paid calls',
     'QUERY_TOO_COMPLEX',
-    `mutation { a: retryModel(id: "${noModel}") { model { id } } b: retryModel(id: "${noModel}") { model { id } } }`,
+    `mutation { a: retryModel(input: { id: "${noModel}" }) { model { id } } b: retryModel(input: { id: "${noModel}" }) { model { id } } }`,
   ],
   [
     'paid calls by a fragment',
     'QUERY_TOO_COMPLEX',
-    `mutation { ...A ... { b: retryModel(id: "x") { model { id } } } } fragment A on Mutation { retryModel(id: "x") { model { id } } }`,
+    `mutation { ...A ... { b: retryModel(input: { id: "x" }) { model { id } } } } fragment A on Mutation { retryModel(input: { id: "x" }) { model { id } } }`,
   ],
   [
     'a list of photos without end',

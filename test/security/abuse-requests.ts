@@ -155,14 +155,14 @@ const sites: AbusiveRequest[] = [
   }),
   get({
     what: 'a mutation by GET',
-    path: () => '/graphql?query=mutation{deleteModel(id:"x"){deletedId}}',
+    path: () => '/graphql?query=mutation{deleteModel(input:{id:"x"}){deletedId}}',
     headers: withHeaders({ accept: 'application/json' }),
     status: 405,
     code: 'INVALID_INPUT',
   }),
   get({
     what: 'a mutation by GET, as a stream',
-    path: () => '/graphql/stream?query=mutation{deleteModel(id:"x"){deletedId}}',
+    path: () => '/graphql/stream?query=mutation{deleteModel(input:{id:"x"}){deletedId}}',
     headers: ({ token }) => ({ authorization: `Bearer ${token}` }),
     status: 405,
     code: 'INVALID_INPUT',

@@ -14,7 +14,7 @@ export const nested = (depth: number, inner: string): string =>
   'models { nodes { generations { nodes { model { '.repeat(depth) + inner + ' } } } } }'.repeat(depth);
 /** Takes `id` and `name`. */
 export const rename =
-  'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }';
+  'mutation ($id: ID!, $name: String!) { renameModel(input: { id: $id, name: $name }) { model { id } } }';
 /** Takes `input`. */
 export const train = 'mutation ($input: TrainModelInput!) { trainModel(input: $input) { model { id } } }';
 /** Takes `input`. */

@@ -58,7 +58,10 @@ export function hostileOperations(text: string): [where: string, operation: Host
     ['a content type', inputOf(slots, { files: [{ filename: 'a.jpg', contentType: text, byteSize: 1 }] })],
     ['a prompt', inputOf(instant, { photoId: noPhoto, prompt: text })],
     ['a style', inputOf(generate, { modelId: noModel, prompts: [{ style: text }] })],
-    ['a confirmation', of('mutation ($v: String!) { deleteMyData(confirm: $v) { __typename } }', text)],
+    [
+      'a confirmation',
+      of('mutation ($v: String!) { deleteMyData(input: { confirm: $v }) { __typename } }', text),
+    ],
     ['a stream', of('subscription ($v: ID!) { trainingProgress(modelId: $v) { cursor } }', text)],
   ];
 }

@@ -19,14 +19,27 @@ export interface Row {
   own: keyof Belongings | null;
 }
 
-const byId = (field: string, selection: string, own: keyof Belongings, kind = 'query'): Row => ({
-  place: `${{ query: 'Query', mutation: 'Mutation' }[kind]!}.${field}(id)`,
-  query: `${kind} ($id: ID!) { ${field}(id: $id) { ${selection} } }`,
+const byId = (field: string, selection: string, own: keyof Belongings): Row => ({
+  place: `Query.${field}(id)`,
+  query: `query ($id: ID!) { ${field}(id: $id) { ${selection} } }`,
   variables: (id) => ({ id }),
   own,
 });
-const changing = (field: string, selection: string, own: keyof Belongings): Row =>
-  byId(field, selection, own, 'mutation');
+const changing = (field: string, selection: string, own: keyof Belongings): Row => ({
+  place: `Mutation.${field}(input.id)`,
+  query: `mutation ($id: ID!) { ${field}(input: { id: $id }) { ${selection} } }`,
+  variables: (id) => ({ id }),
+  own,
+});
+const changingDeprecated = (field: string, selection: string, own: keyof Belongings): Row => ({
+  ...changing(field, selection, own),
+  place: `Mutation.${field}(id)`,
+  query: `mutation ($id: ID!) { ${field}(id: $id) { ${selection} } }`,
+});
+const changingInBothForms = (field: string, selection: string, own: keyof Belongings): Row[] => [
+  changing(field, selection, own),
+  changingDeprecated(field, selection, own),
+];
 
 /** Every place that takes an id. Deletions are last, since the owner performs them too. */
 export const walk: readonly Row[] = [
@@ -95,8 +108,14 @@ export const walk: readonly Row[] = [
     own: 'photo',
   },
   {
+    place: 'Mutation.renameModel(input.id)',
+    query: `mutation ($id: ID!) { renameModel(input: { id: $id, name: "Taken" }) { model { ${modelFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'readyModel',
+  },
+  {
     place: 'Mutation.renameModel(id)',
-    query: `mutation ($id: ID!) { renameModel(id: $id, name: "Taken") { model { ${modelFields} } } }`,
+    query: `mutation ($id: ID!) { renameModel(id: $id, name: "Taken too") { model { ${modelFields} } } }`,
     variables: (id) => ({ id }),
     own: 'readyModel',
   },
@@ -108,12 +127,14 @@ export const walk: readonly Row[] = [
   },
   changing('retryModel', `model { ${modelFields} }`, 'failedModel'),
   changing('retryGeneration', `generation { ${generationFields} }`, 'failedGeneration'),
-  changing('cancelModel', `model { ${modelFields} }`, 'waitingModel'),
-  changing('cancelGeneration', `generation { ${generationFields} }`, 'waitingGeneration'),
-  changing('deleteAvatar', 'deletedId', 'avatar'),
-  changing('deletePhoto', 'deletedId', 'photo'),
-  changing('deleteGeneration', 'deletedId', 'completedGeneration'),
-  changing('deleteModel', 'deletedId', 'readyModel'),
+  changingDeprecated('retryModel', `model { ${modelFields} }`, 'otherFailedModel'),
+  changingDeprecated('retryGeneration', `generation { ${generationFields} }`, 'otherFailedGeneration'),
+  ...changingInBothForms('cancelModel', `model { ${modelFields} }`, 'waitingModel'),
+  ...changingInBothForms('cancelGeneration', `generation { ${generationFields} }`, 'waitingGeneration'),
+  ...changingInBothForms('deleteAvatar', 'deletedId', 'avatar'),
+  ...changingInBothForms('deletePhoto', 'deletedId', 'photo'),
+  ...changingInBothForms('deleteGeneration', 'deletedId', 'completedGeneration'),
+  ...changingInBothForms('deleteModel', 'deletedId', 'readyModel'),
 ];
 
 /** Deletions return the same response in both cases: their effect is checked by reading. */

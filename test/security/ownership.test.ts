@@ -104,7 +104,9 @@ describe('data of another owner', () => {
     expect(ofBob).not.toBe(ofAlice);
     expect(await asked(alice, alices.readyModel)).toBe(ofAlice);
     expect(await asked(bob, bobs.readyModel)).toBe(ofBob);
-    await alice.request('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id: ofAlice });
+    await alice.request('mutation ($id: ID!) { deleteGeneration(input: { id: $id }) { deletedId } }', {
+      id: ofAlice,
+    });
     before = await owners.snapshot('alice');
   });
 

@@ -110,10 +110,11 @@ describe('deleteMyData', () => {
   });
 
   it('does nothing without the confirmation word', async () => {
-    const query = 'mutation ($word: String!) { deleteMyData(confirm: $word) { receipt } }';
+    const query =
+      'mutation ($word: String!) { deleteMyData(input: { confirm: $word }) { erasure { receipt } } }';
     for (const word of ['', 'delete', 'yes', ' DELETE']) {
       const { errors } = await other.execute('HTTP', { query, variables: { word } });
-      expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT', field: 'confirm' } }]);
+      expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT', field: 'input.confirm' } }]);
     }
     expect(await avatarsOf(other, untouched.generationId)).toHaveLength(2);
   });

@@ -66,7 +66,10 @@ describe('a person whose erasure has begun', () => {
       { query: '{ viewer { owner } }' },
       { query: '{ models { edges { cursor } } }' },
       { query: 'query ($id: ID!) { model(id: $id) { id } }', variables: { id: modelId } },
-      { query: 'mutation ($id: ID!) { deleteModel(id: $id) { deletedId } }', variables: { id: modelId } },
+      {
+        query: 'mutation ($id: ID!) { deleteModel(input: { id: $id }) { deletedId } }',
+        variables: { id: modelId },
+      },
       {
         query: 'mutation { createPhotoUploads(input: { files: [] }) { uploads { expiresAt } } }',
       },

@@ -58,13 +58,14 @@ describe('deleteMyData with an API key', () => {
           'x-likeness-owner': user,
         },
         body: JSON.stringify({
-          query: 'mutation { deleteMyData(confirm: "DELETE", revokeKeys: true) { counts { photos } } }',
+          query:
+            'mutation { deleteMyData(input: { confirm: "DELETE", revokeKeys: true }) { erasure { counts { photos } } } }',
         }),
       });
     const photo = `INSERT INTO photos (id, owner, status) VALUES (gen_random_uuid(), $1, 'AWAITING_UPLOAD')`;
     for (const owner of ['shop', '@shop/carl', '@shop/dora']) await gateway.rows(photo, [owner]);
     const answer = await asUser('carl');
-    expect(await answer.json()).toEqual({ data: { deleteMyData: { counts: { photos: 1 } } } });
+    expect(await answer.json()).toEqual({ data: { deleteMyData: { erasure: { counts: { photos: 1 } } } } });
     const left = await gateway.rows(`SELECT owner FROM photos WHERE owner LIKE '%shop%' ORDER BY owner`);
     expect(left).toEqual([{ owner: '@shop/dora' }, { owner: 'shop' }]);
     expect((await asUser('dora')).status).toBe(200);
@@ -95,7 +96,9 @@ describe('deleteMyData with an API key', () => {
   it('removes the name from the audit log, and records the erasure there', async () => {
     const finn = Client.with(gateway, 'finn-of-the-log', await keyFor('finn-of-the-log'));
     const [photoId] = await finn.upload(1);
-    await finn.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+    await finn.request('mutation ($id: ID!) { deletePhoto(input: { id: $id }) { deletedId } }', {
+      id: photoId,
+    });
     const { receipt } = await finn.erase();
     const log = await gateway.rows<Record<string, unknown>>(
       `SELECT owner, action, subject FROM audit_log WHERE owner = '@/erased' ORDER BY id DESC LIMIT 1`,

@@ -58,7 +58,7 @@ describe('photos', () => {
       const { id: failed } = await anna.train({ photoIds: await anna.upload(5) });
       await anna.becomes('model', failed, 'FAILED');
       const { id: cancelled } = await anna.train({ photoIds: await anna.upload(5) });
-      await anna.request('mutation ($id: ID!) { cancelModel(id: $id) { model { id } } }', {
+      await anna.request('mutation ($id: ID!) { cancelModel(input: { id: $id }) { model { id } } }', {
         id: cancelled,
       });
       const { id: ready } = await anna.train({ photoIds: await anna.upload(5) });
@@ -78,7 +78,9 @@ describe('photos', () => {
       // The model is not affected; the row of a photo is deleted with its last reference.
       const { id: more } = await anna.generate(ready, [{ count: 1 }]);
       await anna.becomes('generation', more, 'COMPLETED');
-      await anna.request('mutation ($id: ID!) { deleteGeneration(id: $id) { deletedId } }', { id });
+      await anna.request('mutation ($id: ID!) { deleteGeneration(input: { id: $id }) { deletedId } }', {
+        id,
+      });
       await until(async () => (await home.photos()).length === 15);
       expect(await gateway.database.tablesWith('as an astronaut')).toEqual([]);
     });
@@ -107,7 +109,9 @@ describe('photos', () => {
       const { anna } = home;
       const [photoId] = await anna.upload(1);
       expect(await home.photoFiles()).toHaveLength(1);
-      await anna.request('mutation ($id: ID!) { deletePhoto(id: $id) { deletedId } }', { id: photoId });
+      await anna.request('mutation ($id: ID!) { deletePhoto(input: { id: $id }) { deletedId } }', {
+        id: photoId,
+      });
       expect(await home.photoFiles()).toEqual([]);
     });
 
@@ -152,7 +156,7 @@ describe('data deleted by its owner', () => {
   afterAll(() => home.gateway.stop());
 
   const remove = (mutation: string, id: string): Promise<unknown> =>
-    home.anna.request(`mutation ($id: ID!) { ${mutation}(id: $id) { deletedId } }`, { id });
+    home.anna.request(`mutation ($id: ID!) { ${mutation}(input: { id: $id }) { deletedId } }`, { id });
 
   it.each(['deleteModel', 'deleteGeneration', 'deleteAvatar'])(
     'is gone within a minute, including its events: %s',

@@ -17,6 +17,9 @@ export interface Belongings {
   waitingGeneration: string;
   failedModel: string;
   failedGeneration: string;
+  /** Retried by the deprecated form. */
+  otherFailedModel: string;
+  otherFailedGeneration: string;
   /** Cursors: of a stream of the model, of one of the generation, and of a list. */
   modelCursor: string;
   generationCursor: string;
@@ -125,6 +128,8 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
     waitingGeneration,
     failedModel: await train(),
     failedGeneration: await generate('failed'),
+    otherFailedModel: await train(),
+    otherFailedGeneration: await generate('failed too'),
     modelCursor: cursors[0]!,
     generationCursor: cursors[1]!,
     listCursor: models.edges[0]!.cursor,
@@ -133,10 +138,12 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
 
 /** A retryable failure takes long to produce, so it is written directly to the database. */
 async function fail(gateway: TestGateway, all: Belongings[]): Promise<void> {
-  for (const { failedModel, failedGeneration } of all) {
+  for (const { failedModel, failedGeneration, otherFailedModel, otherFailedGeneration } of all) {
     for (const [table, id] of [
       ['models', failedModel],
       ['generations', failedGeneration],
+      ['models', otherFailedModel],
+      ['generations', otherFailedGeneration],
     ] as const) {
       await gateway.rows(
         `UPDATE ${table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_FAILED',

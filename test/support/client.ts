@@ -69,6 +69,12 @@ export interface InstantInput {
   idempotencyKey?: string;
 }
 
+/** Optional input of a retry. */
+export interface RetryInput {
+  attempt?: number;
+  idempotencyKey?: string;
+}
+
 /** An upload slot for a photo. */
 export interface Slot {
   photo: { id: string };
@@ -238,16 +244,20 @@ export class Client extends GraphQLClient {
     return this.subscribe(query, of, transport);
   }
 
-  /** Cancels or retries a job. */
-  async change(mutation: JobChange, id: string): Promise<Job> {
+  /**
+   * Cancels or retries a job.
+   * @param retry - further input of a retry
+   */
+  async change(mutation: JobChange, id: string, retry: RetryInput = {}): Promise<Job> {
     const kind = mutation.endsWith('Model') ? 'model' : 'generation';
-    const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { job: ${kind} { ${jobFields} } } }`;
-    return (await this.request<{ change: { job: Job } }>(query, { id })).change.job;
+    const input = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
+    const query = `mutation ($input: ${input}!) { change: ${mutation}(input: $input) { job: ${kind} { ${jobFields} } } }`;
+    return (await this.request<{ change: { job: Job } }>(query, { input: { id, ...retry } })).change.job;
   }
 
   /** Deletes and returns the deleted id. */
   async delete(mutation: Deletion, id: string): Promise<string> {
-    const query = `mutation ($id: ID!) { change: ${mutation}(id: $id) { deletedId } }`;
+    const query = `mutation ($id: ID!) { change: ${mutation}(input: { id: $id }) { deletedId } }`;
     return (await this.request<{ change: { deletedId: string } }>(query, { id })).change.deletedId;
   }
 
@@ -267,8 +277,8 @@ export class Client extends GraphQLClient {
   /** Erases all data of the owner. */
   async erase(revokeKeys = false): Promise<Receipt> {
     const mutation = `mutation ($revokeKeys: Boolean!) {
-      change: deleteMyData(confirm: "DELETE", revokeKeys: $revokeKeys) { ${receiptFields} } }`;
-    return (await this.request<{ change: Receipt }>(mutation, { revokeKeys })).change;
+      change: deleteMyData(input: { confirm: "DELETE", revokeKeys: $revokeKeys }) { erasure { ${receiptFields} } } }`;
+    return (await this.request<{ change: { erasure: Receipt } }>(mutation, { revokeKeys })).change.erasure;
   }
 
   /** The erasure of a receipt, which needs no authentication of its owner. */

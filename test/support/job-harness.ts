@@ -15,7 +15,7 @@ import { modelKind } from '../../src/models/model.job';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
-import { Client, type Job as ApiJob } from './client';
+import { Client, type Job as ApiJob, type RetryInput } from './client';
 import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
 import { servePhotos } from './photo-servers';
@@ -152,8 +152,9 @@ export class JobHarness {
     await this.client().change(job.table === 'models' ? 'cancelModel' : 'cancelGeneration', globalIdOf(job));
   }
 
-  async retry(job: Job): Promise<void> {
-    await this.client().change(job.table === 'models' ? 'retryModel' : 'retryGeneration', globalIdOf(job));
+  async retry(job: Job, input: RetryInput = {}): Promise<ApiJob> {
+    const mutation = job.table === 'models' ? 'retryModel' : 'retryGeneration';
+    return this.client().change(mutation, globalIdOf(job), input);
   }
 
   async delete(job: Job): Promise<void> {

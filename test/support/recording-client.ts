@@ -6,6 +6,7 @@ import {
   type Job,
   type JobChange,
   type Prompt,
+  type RetryInput,
   type TrainInput,
 } from './client';
 import { ApiError, type ClientOptions, type HttpResult } from './graphql-client';
@@ -63,8 +64,10 @@ export class RecordingClient extends Client {
     return this.read(id, () => super.generation(id));
   }
 
-  override change(mutation: JobChange, id: string): Promise<Job> {
-    return this.record({ name: mutation, label: randomUUID(), target: id }, () => super.change(mutation, id));
+  override change(mutation: JobChange, id: string, retry?: RetryInput): Promise<Job> {
+    return this.record({ name: mutation, label: randomUUID(), target: id }, () =>
+      super.change(mutation, id, retry),
+    );
   }
 
   override delete(mutation: Deletion, id: string): Promise<string> {

@@ -38,7 +38,7 @@ export class SettledGateway {
 
   rename(id: string, name: string): Promise<unknown> {
     const mutation =
-      'mutation ($id: ID!, $name: String!) { renameModel(id: $id, name: $name) { model { id } } }';
+      'mutation ($id: ID!, $name: String!) { renameModel(input: { id: $id, name: $name }) { model { id } } }';
     return this.client.request(mutation, { id, name });
   }
 

@@ -54,7 +54,7 @@ const promised: Record<string, string> = {
   ModelStatus: 'QUEUED SUBMITTING UNCERTAIN TRAINING READY FAILED CANCELLED',
   GenerationStatus: 'QUEUED SUBMITTING UNCERTAIN GENERATING STORING COMPLETED PARTIAL FAILED CANCELLED',
   Mutation:
-    'createPhotoUploads(input) trainModel(input) generateAvatars(input) generateInstantAvatars(input) renameModel(id,name) cancelModel(id) retryModel(id) cancelGeneration(id) retryGeneration(id) deletePhoto(id) deleteModel(id) deleteGeneration(id) deleteAvatar(id)',
+    'createPhotoUploads(input) trainModel(input) generateAvatars(input) generateInstantAvatars(input) renameModel(input,id,name) cancelModel(input,id) retryModel(input,id) cancelGeneration(input,id) retryGeneration(input,id) deletePhoto(input,id) deleteModel(input,id) deleteGeneration(input,id) deleteAvatar(input,id) deleteMyData(input,confirm,revokeKeys)',
   Query:
     'viewer node(id) model(id) models(first,after,status,type) generation(id) generations(first,after,status) photo(id) styles',
   Subscription:
@@ -70,7 +70,7 @@ const promised: Record<string, string> = {
   PromptInput: 'style prompt count',
   GenerateInstantAvatarsInput: 'photo photoId photoUrl prompt negativePrompt count idempotencyKey',
   GenerateAvatarsPayload: 'generation',
-  DeletedPayload: 'deletedId',
+  DeleteModelPayload: 'deletedId',
   TrainingProgress: 'model status progress estimatedReadyAt failure cursor occurredAt isEstimate isSnapshot',
   GenerationProgress:
     'generation status progress estimatedReadyAt failure cursor occurredAt isEstimate isSnapshot',

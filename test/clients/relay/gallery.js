@@ -58,7 +58,7 @@ export const train = graphql`
 
 export const remove = graphql`
   mutation galleryRemoveMutation($id: ID!, $connections: [ID!]!) {
-    deleteModel(id: $id) {
+    deleteModel(input: { id: $id }) {
       deletedId @deleteEdge(connections: $connections) @deleteRecord
     }
   }

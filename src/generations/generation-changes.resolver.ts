@@ -1,0 +1,66 @@
+import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
+import { fromGlobalId } from '../core/ids';
+import type { GraphQLContext } from '../graphql/context';
+import { DeprecatedArguments } from '../graphql/deprecated-arguments';
+import type { JobLifecycle } from '../jobs/job.lifecycle';
+import {
+  CancelGenerationInput,
+  CancelGenerationPayload,
+  DeleteGenerationInput,
+  DeleteGenerationPayload,
+  RetryGenerationInput,
+  RetryGenerationPayload,
+} from './generation-changes.type';
+import type { GenerationEntity } from './generation.entity';
+
+/** The UUID of the generation in the input of a mutation. */
+const generationIdOf = (globalId: string): string => fromGlobalId('Generation', globalId, 'input.id');
+
+/** The mutations that change or delete an existing generation. */
+@Resolver()
+export class GenerationChangesResolver {
+  constructor(private readonly lifecycle: JobLifecycle<GenerationEntity>) {}
+
+  @DeprecatedArguments('id')
+  @Mutation(() => CancelGenerationPayload, {
+    nullable: true,
+    description:
+      'Cancels a generation; stored avatars stay. A generation that the avatar service has accepted is still charged. Repeating it succeeds. Errors: NOT_FOUND; NOT_CANCELLABLE if the generation has ended.',
+  })
+  async cancelGeneration(
+    @Arg('input', () => CancelGenerationInput, { description: 'The generation.' })
+    { id }: CancelGenerationInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<CancelGenerationPayload> {
+    return { generation: await this.lifecycle.cancel(viewer, generationIdOf(id)) };
+  }
+
+  @DeprecatedArguments('id')
+  @Mutation(() => RetryGenerationPayload, {
+    nullable: true,
+    description:
+      'Repeats a generation that FAILED with `failure.retryable` or is UNCERTAIN. This is a new attempt and is charged again. Safe to repeat with the same `idempotencyKey`. Errors: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, PROVIDER_NOT_CONFIGURED, INVALID_INPUT.',
+  })
+  async retryGeneration(
+    @Arg('input', () => RetryGenerationInput, { description: 'The generation and the attempt to repeat.' })
+    { id, ...request }: RetryGenerationInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<RetryGenerationPayload> {
+    return { generation: await this.lifecycle.retry(viewer, generationIdOf(id), request) };
+  }
+
+  @DeprecatedArguments('id')
+  @Mutation(() => DeleteGenerationPayload, {
+    nullable: true,
+    description:
+      'Permanently deletes a generation with its avatars. Cancels unfinished work. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of a generation.',
+  })
+  async deleteGeneration(
+    @Arg('input', () => DeleteGenerationInput, { description: 'The generation.' })
+    { id }: DeleteGenerationInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<DeleteGenerationPayload> {
+    await this.lifecycle.delete(viewer, generationIdOf(id));
+    return { deletedId: id };
+  }
+}

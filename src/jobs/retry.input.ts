@@ -1,0 +1,19 @@
+import { Field, InputType, Int } from 'type-graphql';
+
+/** What the inputs of `retryModel` and `retryGeneration` have in common. */
+@InputType()
+export abstract class RetryInput {
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'The `attempt` you saw. If there has been a later one, the answer is NOT_RETRYABLE. Null: whatever the attempt is.',
+  })
+  attempt?: number | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Repeating the mutation with the same key never charges twice: it returns the job as it is now. A refused retry does not use the key. Up to 255 characters, preferably a UUID; valid for at least 24 hours. Null: the mutation is not deduplicated.',
+  })
+  idempotencyKey?: string | null;
+}
