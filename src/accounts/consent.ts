@@ -21,7 +21,7 @@ const versionPattern = /^[\x21-\x7e]{1,100}$/;
 /** Checks the consent that is required before photos of a person are used. */
 export class ConsentRule {
   /** @param required - the required version of the text; null: consent is optional and may have any version */
-  constructor(private readonly required: string | null) {}
+  constructor(readonly required: string | null) {}
 
   /**
    * Validates the consent and returns the columns to store with the job. They do not identify the person.

@@ -11,6 +11,7 @@ import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
+import { CapabilitiesResolver } from '../generations/capabilities.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
@@ -30,7 +31,7 @@ import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
 import { ModelSubscriptions } from '../models/model.subscription';
-import { OperatorResolver } from '../operator/operator.resolver';
+import { OperatorResolver, UncertainJobResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoIntake } from '../photos/photo-intake';
@@ -102,11 +103,13 @@ export function makeFeatures(deps: FeatureDeps): Features {
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const { privacyResolver, ...privacy } = makePrivacy(deps);
+  const nodes = new NodeResolver(models, generations, avatars, photos);
   const resolvers = [
     new ViewerResolver(quotas),
     privacyResolver,
     new OperatorResolver(() => readOverview(database)),
-    new NodeResolver(models, generations, avatars, photos),
+    new UncertainJobResolver((id, context) => nodes.node(id, context)),
+    nodes,
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
     new ModelResolver(models, new ModelSubscriptions(database, feed), photos),
@@ -118,7 +121,8 @@ export function makeFeatures(deps: FeatureDeps): Features {
       models,
     }),
     new GenerationChangesResolver(generationLifecycle),
-    new AvatarResolver(avatars, generations, provider.facts.styles),
+    new AvatarResolver(avatars, generations),
+    new CapabilitiesResolver({ photos, consents, provider }),
     new ModelFieldsResolver(generations, avatars),
   ];
   return { ...photoFeatures, ...privacy, jobs, completion, avatars, resolvers };

@@ -30,7 +30,7 @@ export interface DemoAvatar {
 }
 
 /** Variables: none. */
-export const offeredStyles: DemoOperation<{ styles: { id: string }[] }> = { query: '{ styles { id } }' };
+export const offeredStyles: DemoOperation<{ styles: { key: string }[] }> = { query: '{ styles { key } }' };
 
 /** Variables: `input`. */
 export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoUploadSlot[] } }> = {

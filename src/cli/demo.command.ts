@@ -117,7 +117,7 @@ class Demo {
 
   private async chooseStyles(): Promise<readonly string[]> {
     const { styles } = await this.connection.request(offeredStyles, {});
-    const offered = styles.map(({ id }) => id);
+    const offered = styles.map(({ key }) => key);
     const wanted = this.options.styles ?? offered.slice(0, 2);
     const unknown = wanted.find((style) => !offered.includes(style));
     if (unknown === undefined) return wanted;

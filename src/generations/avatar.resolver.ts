@@ -1,20 +1,8 @@
-import {
-  Arg,
-  Ctx,
-  Field,
-  FieldResolver,
-  ID,
-  Mutation,
-  ObjectType,
-  Query,
-  Resolver,
-  Root,
-} from 'type-graphql';
+import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { UrlScalar } from '../graphql/scalars';
-import type { ProviderStyle } from '../upstream/provider';
 import type { AvatarService, AvatarSize } from './avatar.service';
 import { Avatar, AvatarSizeEnum, DeleteAvatarInput, DeleteAvatarPayload } from './avatar.type';
 import type { GenerationEntity } from './generation.entity';
@@ -22,31 +10,13 @@ import type { AvatarEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
 
-@ObjectType({ description: 'A style of avatars.' })
-class Style {
-  @Field(() => String, { description: 'The value for `style` in the prompts of `generateAvatars`.' })
-  id: string;
-
-  @Field(() => String, { description: 'The display name.' })
-  name: string;
-
-  @Field(() => String, { description: 'A description of the style.' })
-  description: string;
-}
-
-/** The styles, and the mutation and fields of avatars. */
+/** The mutation and fields of avatars. */
 @Resolver(() => Avatar)
 export class AvatarResolver {
   constructor(
     private readonly service: AvatarService,
     private readonly generations: GenerationService,
-    private readonly offeredStyles: readonly ProviderStyle[],
   ) {}
-
-  @Query(() => [Style], { nullable: true, description: 'The styles of the configured avatar service.' })
-  styles(): readonly Style[] {
-    return this.offeredStyles;
-  }
 
   @DeprecatedArguments('id')
   @Mutation(() => DeleteAvatarPayload, {

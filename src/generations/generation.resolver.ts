@@ -92,7 +92,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
     const modelId = fromGlobalId('AvatarModel', input.modelId, 'input.modelId');
-    const prompts = input.prompts.map(({ style, prompt = null, count }) => ({
+    const prompts = input.prompts.map(({ style = null, prompt = null, count }) => ({
       style,
       prompt,
       negativePrompt: null,

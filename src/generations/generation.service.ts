@@ -26,7 +26,8 @@ import type { GenerationStatus } from './generation.state';
 export interface GenerateAvatarsRequest {
   /** The UUID of the model. */
   modelId: string;
-  prompts: readonly PromptRow[];
+  /** A prompt without a style has the default style of the provider. */
+  prompts: readonly (Omit<PromptRow, 'style'> & { style: string | null })[];
   idempotencyKey: string | null;
 }
 
@@ -40,8 +41,11 @@ export interface InstantAvatarsRequest {
   idempotencyKey: string | null;
 }
 
-const maxPrompts = 20;
-const maxPromptLength = 1_000;
+/** The maximum number of prompts of a generation, and the maximum length of their texts in characters. */
+export const promptRules = { maxPrompts: 20, maxLength: 1_000 } as const;
+
+const { maxPrompts, maxLength: maxPromptLength } = promptRules;
+
 /** Characters that PostgreSQL's JSON cannot store: NUL and unpaired surrogates. */
 const unstorable = /[\0\p{Surrogate}]/u;
 
@@ -53,8 +57,11 @@ export class GenerationService {
 
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
-    const wanted = checkPrompts(request.prompts, this.deps.provider.facts);
-    return this.create(viewer, 'generateAvatars', request, async (sql, id) => {
+    const { facts } = this.deps.provider;
+    const prompts = withStyles(request.prompts, facts);
+    const wanted = checkPrompts(prompts, facts);
+    const input = { ...request, prompts };
+    return this.create(viewer, 'generateAvatars', input, async (sql, id) => {
       const model = await holdModel(sql, viewer.owner, request.modelId);
       if (!model) throw notFound('model', 'input.modelId');
       if (model.status !== 'READY') {
@@ -73,7 +80,7 @@ export class GenerationService {
         provider: model.provider,
         modelId: request.modelId,
         photoId: null,
-        prompts: request.prompts,
+        prompts,
         wanted,
         // Consent was given for the training, if it was required.
         ...noConsent,
@@ -159,6 +166,19 @@ export class GenerationService {
   }
 }
 
+/** @throws DomainError INVALID_INPUT if a prompt has no style and the provider has no default style */
+function withStyles(prompts: GenerateAvatarsRequest['prompts'], facts: ProviderFacts): PromptRow[] {
+  return prompts.map((prompt, index) => {
+    const style = prompt.style ?? facts.defaultStyle;
+    if (style !== null) return { ...prompt, style };
+    throw invalid(`input.prompts[${index}].style`, `Choose a style. ${stylesOf(facts)}`);
+  });
+}
+
+function stylesOf({ styles }: ProviderFacts): string {
+  return `The styles are ${styles.map(({ id }) => id).join(', ')}.`;
+}
+
 /**
  * Checks prompts against the limits of the provider.
  * @returns the total number of avatars
@@ -170,10 +190,7 @@ function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts): numb
   prompts.forEach((prompt, index) => {
     const field = `input.prompts[${index}]`;
     if (!facts.styles.some(({ id }) => id === prompt.style)) {
-      throw invalid(
-        `${field}.style`,
-        `Unknown style "${prompt.style.slice(0, 50)}". The styles are ${facts.styles.map(({ id }) => id).join(', ')}.`,
-      );
+      throw invalid(`${field}.style`, `Unknown style "${prompt.style.slice(0, 50)}". ${stylesOf(facts)}`);
     }
     checkText(prompt.prompt, `${field}.prompt`);
     checkCount(prompt.count, `${field}.count`, facts);

@@ -43,7 +43,7 @@ registerEnumType(GenerationStatusEnum, {
 
 @ObjectType({ description: 'The requested avatars in one style.' })
 export class GenerationPrompt {
-  @Field(() => String, { description: 'The style’s id; `instant` for avatars without training.' })
+  @Field(() => String, { description: 'The style’s `key`; `instant` for avatars without training.' })
   style: string;
 
   @Field(() => String, { nullable: true, description: 'A description of the avatars.' })
@@ -159,8 +159,12 @@ const keyDescription =
 
 @InputType({ description: 'The avatars to generate in one style.' })
 export class PromptInput {
-  @Field(() => String, { defaultValue: 'realistic', description: 'One of `styles`.' })
-  style: string;
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The `key` of one of the `styles`. Default: the style with `isDefault`; if there is none, a style is required.',
+  })
+  style?: string | null;
 
   @Field(() => String, {
     nullable: true,

@@ -7,7 +7,10 @@ import type { NodeKind } from '../core/ids';
   resolveType: (value: { __typename?: NodeKind }) => value.__typename,
 })
 export abstract class Node {
-  @Field(() => ID, { description: 'The global id, unique across all types.' })
+  @Field(() => ID, {
+    description:
+      'The global id: opaque, at most 64 characters, unique across all types, and the same for the whole life of the object.',
+  })
   id: string;
 }
 

@@ -16,13 +16,13 @@ sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 
 /** Maximum number of pixels, checked in the header before decoding. */
-const maxPixels = 50_000_000;
+export const maxPixels = 50_000_000;
 
 /**
  * Maximum number of pixels for progressive JPEG and interlaced PNG: these are decoded in memory as a whole, with up
  * to 8 bytes per pixel, while others are decoded in stripes.
  */
-const maxPixelsInPasses = 25_000_000;
+export const maxPixelsInPasses = 25_000_000;
 
 /** Maximum duration of one decoding, in seconds; about ten times the measured maximum of allowed pictures. */
 export const defaultTimeLimitSeconds = 20;

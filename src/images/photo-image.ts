@@ -2,6 +2,8 @@ import sharp, { type Sharp } from 'sharp';
 import {
   decode,
   defaultTimeLimitSeconds,
+  maxPixels,
+  maxPixelsInPasses,
   type OpenedPicture,
   openPicture,
   type PictureSource,
@@ -13,6 +15,13 @@ const photoSide = 512;
 
 /** Minimum length of the shorter side of a photo, in pixels; smaller photos have too little detail of a face. */
 const minPhotoSide = 256;
+
+/** The limits of photos, in pixels. */
+export const pictureRules = {
+  minSide: minPhotoSide,
+  maxPixels,
+  maxProgressivePixels: maxPixelsInPasses,
+} as const;
 
 /** A photo as it is stored and sent to the upstream. */
 export interface PreparedPhoto {

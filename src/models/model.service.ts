@@ -35,7 +35,8 @@ export interface JobServiceDeps {
   consents: Pick<ConsentRule, 'check'>;
 }
 
-const maxNameLength = 100;
+/** Maximum length of the name of a model, in characters. */
+export const maxModelNameLength = 100;
 
 /** Trains, reads and renames models. Makes no upstream calls; workers do. */
 export class ModelService {
@@ -153,10 +154,10 @@ function comparedInput({
 
 function checkName(name: string, field: string): void {
   const length = name.trim().length;
-  if (length < 1 || length > maxNameLength) {
+  if (length < 1 || length > maxModelNameLength) {
     throw new DomainError(
       'INVALID_INPUT',
-      `A name must have 1 to ${maxNameLength} characters; this one has ${length}.`,
+      `A name must have 1 to ${maxModelNameLength} characters; this one has ${length}.`,
       { field },
     );
   }

@@ -9,7 +9,7 @@ import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
 
 /** {@link AvatarType} as a GraphQL enum. */
-const AvatarTypeEnum = {
+export const AvatarTypeEnum = {
   MAN: 'MAN',
   WOMAN: 'WOMAN',
   COUPLE: 'COUPLE',

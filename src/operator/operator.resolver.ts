@@ -1,4 +1,6 @@
-import { Field, FieldResolver, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql';
+import { Ctx, Field, FieldResolver, Float, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql';
+import type { GraphQLContext } from '../graphql/context';
+import { Node } from '../graphql/node';
 import { ForOperators } from '../graphql/root-fields';
 import type { Overview } from './overview.repository';
 
@@ -22,7 +24,13 @@ export class JobCountType {
   description: 'A job for which it is unknown whether the avatar service accepted it.',
 })
 export class UncertainJobType {
-  @Field(() => ID, { description: 'The model’s or generation’s global id.' })
+  @Field(() => ID, { description: 'The global id of the model or generation.' })
+  jobId: string;
+
+  @Field(() => ID, {
+    description: 'The global id of the model or generation.',
+    deprecationReason: 'Use `jobId`. Removed in 1.0.',
+  })
   id: string;
 
   @Field(() => Date, { description: 'When the request to the avatar service was made.' })
@@ -84,10 +92,10 @@ export class Operator {
   })
   jobs: JobCountType[];
 
-  @Field(() => Int, {
-    description: 'How long the most overdue work has been due, in milliseconds; 0 if nothing is late.',
+  @Field(() => Float, {
+    description: 'How long the most overdue work has been due, in seconds. 0 if nothing is late.',
   })
-  lagMs: number;
+  lagSeconds: number;
 
   @Field(() => UncertainJobType, {
     nullable: true,
@@ -108,6 +116,12 @@ export class Operator {
   pendingMediaDeletions: number;
 }
 
+/** Finds an object by its global id. */
+type FindNode = (id: string, context: GraphQLContext) => Promise<Node | null>;
+
+/** The maximum of GraphQL's Int. */
+const maxInt = 2 ** 31 - 1;
+
 /** Queries for operators. */
 @Resolver(() => Operator)
 export class OperatorResolver {
@@ -118,15 +132,44 @@ export class OperatorResolver {
     nullable: true,
     description: 'The state of the gateway. Requires the scope `admin`.',
   })
-  operator(): Promise<Operator> {
-    return this.overview();
+  async operator(): Promise<Operator> {
+    const { lagMs, uncertain, ...overview } = await this.overview();
+    return {
+      ...overview,
+      lagSeconds: lagMs / 1_000,
+      uncertain: uncertain && { ...uncertain, jobId: uncertain.id },
+    };
+  }
+
+  @FieldResolver(() => Int, {
+    description:
+      'How long the most overdue work has been due, in milliseconds, at most 2147483647. 0 if nothing is late.',
+    deprecationReason: 'Use `lagSeconds`. Removed in 1.0.',
+  })
+  lagMs(@Root() { lagSeconds }: Operator): number {
+    return Math.min(Math.round(lagSeconds * 1_000), maxInt);
   }
 
   @FieldResolver(() => Int, {
     description: 'Files that are scheduled for deletion and still exist.',
-    deprecationReason: 'Use pendingMediaDeletions.',
+    deprecationReason: 'Use `pendingMediaDeletions`. Removed in 1.0.',
   })
   doomedMedia(@Root() { pendingMediaDeletions }: Operator): number {
     return pendingMediaDeletions;
+  }
+}
+
+/** The job of an uncertain submission. */
+@Resolver(() => UncertainJobType)
+export class UncertainJobResolver {
+  /** @param findNode - the viewer's object with a global id; null if it does not exist or belongs to another owner */
+  constructor(private readonly findNode: FindNode) {}
+
+  @FieldResolver(() => Node, {
+    nullable: true,
+    description: 'The model or generation. Null if it belongs to another owner: use `jobId`.',
+  })
+  job(@Root() { jobId }: UncertainJobType, @Ctx() context: GraphQLContext): Promise<Node | null> {
+    return this.findNode(jobId, context);
   }
 }

@@ -4,6 +4,7 @@ import { DomainError, notFound } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { pictureRules } from '../images/photo-image';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
@@ -21,14 +22,18 @@ import {
   unusedSlotMs,
 } from './photo.repository';
 
-/** Maximum number of photos per owner that no training uses. */
-const maxUnused = 1_000;
+/** The limits of photos that are the same on all servers. */
+export const photoRules = {
+  ...pictureRules,
+  contentTypes: ['image/jpeg', 'image/png'] as readonly string[],
+  /** Maximum number of files per call: the maximum number of photos of a training. */
+  maxFiles: 30,
+  maxFilenameLength: 255,
+  /** Maximum number of photos per owner that no training uses. */
+  maxUnused: 1_000,
+} as const;
 
-/** Maximum number of files per call: the maximum number of photos of a training. */
-const maxFiles = 30;
-
-const maxFilenameLength = 255;
-const contentTypes: readonly string[] = ['image/jpeg', 'image/png'];
+const { contentTypes, maxFiles, maxFilenameLength, maxUnused } = photoRules;
 
 /** A photo to be uploaded, as described by the client. */
 export interface PhotoFile {
@@ -58,6 +63,11 @@ export interface PhotoServiceDeps {
 /** Operations on photos for their owners. Photos of other owners are treated as not existing. */
 export class PhotoService {
   constructor(private readonly deps: PhotoServiceDeps) {}
+
+  /** Maximum size of an uploaded photo, in bytes. */
+  get maxByteSize(): number {
+    return this.deps.maxPhotoBytes;
+  }
 
   /**
    * Creates an upload slot for each file, in the order of the files. Filenames are metadata only.

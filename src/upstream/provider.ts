@@ -10,6 +10,8 @@ export interface ProviderStyle {
   readonly id: string;
   readonly name: string;
   readonly description: string;
+  /** The URL of a picture in this style; absent if there is none. */
+  readonly exampleUrl?: string;
 }
 
 /** When to poll a job: milliseconds after submission, then between polls. */
@@ -20,8 +22,12 @@ export interface PollPlan {
 
 /** Limits and durations of a provider. Their sources are in the provider's folder. */
 export interface ProviderFacts {
+  /** The name that users see. */
+  readonly displayName: string;
   readonly types: readonly AvatarType[];
   readonly styles: readonly ProviderStyle[];
+  /** The style of prompts without one; null: each prompt must have a style. */
+  readonly defaultStyle: string | null;
   readonly minPhotos: number;
   readonly maxPhotos: number;
   /** Maximum number of avatars of one generation, over all its prompts. */

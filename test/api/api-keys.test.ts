@@ -86,7 +86,7 @@ describe('API keys', () => {
 
   it('give access to the status for operators only', async () => {
     const query =
-      '{ operator { jobs { kind status count } lagMs accounts { creditsAvailable } pendingMediaDeletions doomedMedia } }';
+      '{ operator { jobs { kind status count } lagSeconds lagMs accounts { creditsAvailable } pendingMediaDeletions doomedMedia } }';
     const { data } = await ask(await newKey('--scopes', 'admin'), query);
     expect(data).toMatchObject({ operator: { pendingMediaDeletions: 0, doomedMedia: 0 } });
     expect(await ask(await newKey('--scopes', 'read,write'), query)).toMatchObject({

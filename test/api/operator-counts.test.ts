@@ -61,7 +61,8 @@ const readers: [string, number, () => Promise<unknown>][] = [
   [
     'operator',
     3,
-    () => client.request('{ operator { jobs { kind status count } lagMs uncertain { id } nextExpiry } }'),
+    () =>
+      client.request('{ operator { jobs { kind status count } lagSeconds uncertain { jobId } nextExpiry } }'),
   ],
   ['/metrics', 1, async () => (await fetch(`${gateway.url}/metrics`)).text()],
   ['viewer.usage', 1, () => client.request('{ viewer { usage { running } } }')],
@@ -84,5 +85,29 @@ describe('numbers of jobs', () => {
     expect(metrics.match(/^likeness_jobs\{.*$/gm)).toEqual([
       'likeness_jobs{kind="model",status="UNCERTAIN"} 3',
     ]);
+  });
+});
+
+describe('the operator’s view', () => {
+  it('has a delay of a month in seconds, and the deprecated lagMs at its maximum', async () => {
+    await database.query(`UPDATE models SET due_at = now() - interval '30 days' WHERE status = 'UNCERTAIN'`);
+    const { operator } = await client.request<{ operator: { lagSeconds: number; lagMs: number } }>(
+      '{ operator { lagSeconds lagMs } }',
+    );
+    expect(operator.lagSeconds).toBeGreaterThanOrEqual(2_592_000);
+    expect(operator.lagSeconds).toBeLessThan(2_600_000);
+    expect(operator.lagMs).toBe(2_147_483_647);
+  });
+
+  it('has the uncertain job by its global id, and the job itself only for its owner', async () => {
+    const query = '{ operator { uncertain { id jobId job { id } } } }';
+    const uncertain = async (): Promise<{ id: string; jobId: string; job: { id: string } | null }> =>
+      (await client.request<{ operator: { uncertain: Awaited<ReturnType<typeof uncertain>> } }>(query))
+        .operator.uncertain;
+    const own = await uncertain();
+    expect(own.jobId).toMatch(/^model_/);
+    expect(own).toEqual({ id: own.jobId, jobId: own.jobId, job: { id: own.jobId } });
+    await database.query(`UPDATE models SET owner = 'ann' WHERE status = 'UNCERTAIN'`);
+    expect((await uncertain()).job).toBeNull();
   });
 });

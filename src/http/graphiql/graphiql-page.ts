@@ -42,7 +42,7 @@ query Overview {
     }
   }
   styles {
-    id
+    key
     description
   }
 }

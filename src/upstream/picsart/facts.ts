@@ -29,10 +29,17 @@ const minuteMs = 60 * secondMs;
  *
  * @param speed - divides every duration and multiplies the rate limit; 1 for the real service, more for a sandbox
  */
-export function picsartFacts(speed: number, styles: readonly ProviderStyle[]): ProviderFacts {
+export function picsartFacts(
+  speed: number,
+  styles: readonly ProviderStyle[],
+  displayName = 'Picsart',
+): ProviderFacts {
   return {
+    displayName,
     types: avatarTypes,
     styles,
+    // The one style that all customers and the sandbox have.
+    defaultStyle: 'realistic',
     minPhotos: 5,
     maxPhotos: 30,
     maxAvatars: 100,

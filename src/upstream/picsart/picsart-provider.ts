@@ -71,7 +71,8 @@ export class PicsartProvider implements AvatarProvider {
     const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
     this.baseUrl = href.replace(/\/$/, '');
     this.account = createHash('sha256').update(`${href}\n${options.apiKey}`).digest('hex').slice(0, 16);
-    this.facts = picsartFacts(options.speed, options.styles ?? picsartStyles);
+    const displayName = { picsart: 'Picsart', sandbox: 'Sandbox' }[options.name];
+    this.facts = picsartFacts(options.speed, options.styles ?? picsartStyles, displayName);
     this.headers = {
       [apiKeyHeader]: options.apiKey,
       // Without it Picsart answers 406.
