@@ -1,7 +1,8 @@
 import { Ctx, Field, FieldResolver, Float, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql';
 import type { GraphQLContext } from '../graphql/context';
-import { Node } from '../graphql/node';
+import type { Node } from '../graphql/node';
 import { ForOperators } from '../graphql/root-fields';
+import { Job } from '../jobs/job.type';
 import type { Overview } from './overview.repository';
 
 @ObjectType('JobCount', {
@@ -165,7 +166,7 @@ export class UncertainJobResolver {
   /** @param findNode - the viewer's object with a global id; null if it does not exist or belongs to another owner */
   constructor(private readonly findNode: FindNode) {}
 
-  @FieldResolver(() => Node, {
+  @FieldResolver(() => Job, {
     nullable: true,
     description: 'The model or generation. Null if it belongs to another owner: use `jobId`.',
   })
