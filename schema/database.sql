@@ -443,6 +443,10 @@ CREATE INDEX avatars_of_generation ON avatars USING btree (generation_id, id);
 
 CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 
+CREATE INDEX avatars_of_owner ON avatars USING btree (owner, id) WHERE (status = 'STORED'::text);
+
+CREATE INDEX avatars_of_owner_by_style ON avatars USING btree (owner, style, id) WHERE (status = 'STORED'::text);
+
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
@@ -466,6 +470,8 @@ CREATE INDEX generations_followed_of_owner ON generations USING btree (owner, du
 CREATE INDEX generations_of_model ON generations USING btree (model_id, id);
 
 CREATE INDEX generations_of_owner ON generations USING btree (owner, id);
+
+CREATE INDEX generations_of_owner_by_status ON generations USING btree (owner, status, id);
 
 CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
 
@@ -503,6 +509,10 @@ CREATE INDEX models_learned ON models USING btree (provider, type, ready_at) WHE
 
 CREATE INDEX models_of_owner ON models USING btree (owner, id);
 
+CREATE INDEX models_of_owner_by_name ON models USING btree (owner, lower((name COLLATE "C")), id);
+
+CREATE INDEX models_of_owner_by_status ON models USING btree (owner, status, type, id);
+
 CREATE INDEX models_queued_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
@@ -526,6 +536,10 @@ CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL
 CREATE INDEX photos_due_of_owner ON photos USING btree (owner, due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX photos_of_owner ON photos USING btree (owner, id);
+
+CREATE INDEX photos_of_owner_by_status ON photos USING btree (owner, status, id);
+
+CREATE INDEX photos_of_owner_to_purge ON photos USING btree (owner, id) WHERE (purge_at IS NOT NULL);
 
 CREATE INDEX photos_to_purge ON photos USING btree (purge_at) WHERE (purge_at IS NOT NULL);
 

@@ -13,6 +13,12 @@ export function newId(nowMs = Date.now()): string {
   return withDashes(bytes.toString('hex'));
 }
 
+/** The first id that {@link newId} could make at a time; times outside its range count as the nearest one within. */
+export function firstIdAt(ms: number): string {
+  const hex = Math.min(Math.max(Math.floor(ms), 0), 2 ** 48 - 1).toString(16);
+  return withDashes(`${hex.padStart(12, '0')}70008000000000000000`);
+}
+
 /** The types that have global ids, with their prefixes. The prefix lets `node(id)` find the type without a lookup. */
 export const nodeKinds = {
   AvatarModel: 'model',

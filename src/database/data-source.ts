@@ -15,6 +15,12 @@ import { WriteAdmission1764100009000 } from './migrations/1764100009000-write-ad
 import { UnansweredCalls1764100010000 } from './migrations/1764100010000-unanswered-calls';
 import { MediaDeletions1764200000000 } from './migrations/1764200000000-media-deletions';
 import { ResultPositions1764300000000 } from './migrations/1764300000000-result-positions';
+import {
+  AvatarLists1764400000002,
+  GenerationLists1764400000001,
+  ModelLists1764400000000,
+  PhotoLists1764400000003,
+} from './migrations/1764400000000-lists';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -33,6 +39,10 @@ const migrations = [
   UnansweredCalls1764100010000,
   MediaDeletions1764200000000,
   ResultPositions1764300000000,
+  ModelLists1764400000000,
+  GenerationLists1764400000001,
+  AvatarLists1764400000002,
+  PhotoLists1764400000003,
 ];
 
 export interface DataSourceOptions {

@@ -37,6 +37,8 @@ export type ResultFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_E
 @Index('avatars_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_check', ['checkAt'], { where: "status = 'STORED'" })
+@Index('avatars_of_owner', ['owner', 'id'], { where: "status = 'STORED'" })
+@Index('avatars_of_owner_by_style', ['owner', 'style', 'id'], { where: "status = 'STORED'" })
 @Index('avatars_of_generation', ['generationId', 'id'])
 @Index('avatars_of_model', ['modelId', 'id'])
 export class AvatarEntity {

@@ -1,18 +1,25 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
+import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
+import type { ListTable } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
 
-/** The owner's stored avatar; null if it does not exist or is not stored. */
-export async function findAvatar(sql: Sql, owner: string, id: string): Promise<AvatarEntity | null> {
-  const [avatar] = await sql.entities(
+/** The owner's stored avatars with the given ids, in their order; null for those that do not exist or are not stored. */
+export async function findAvatars(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+): Promise<(AvatarEntity | null)[]> {
+  const rows = await sql.entities(
     AvatarEntity,
-    `SELECT * FROM avatars WHERE id = $1 AND owner = $2 AND status = 'STORED'`,
-    [id, owner],
+    `SELECT * FROM avatars WHERE id = ANY($1) AND owner = $2 AND status = 'STORED'`,
+    [ids, owner],
   );
-  return avatar ?? null;
+  const avatars = new Map(rows.map((avatar) => [avatar.id, avatar]));
+  return ids.map((id) => avatars.get(id) ?? null);
 }
 
 /** The stored avatars of several owners, in any order. */
@@ -65,22 +72,29 @@ export function listAvatarsOfGenerations(
   );
 }
 
-/** Of each model the newest stored avatars after the given id, up to `first` + 1; one statement. */
-export function listAvatarsOfModels(
-  sql: Sql,
-  owner: string,
-  modelIds: readonly string[],
-  { first, after }: { first: number; after: string | null },
-): Promise<AvatarEntity[]> {
-  return sql.entities(
-    AvatarEntity,
-    `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
-      CROSS JOIN LATERAL (SELECT * FROM avatars
-                           WHERE model_id = m.id AND owner = $2 AND status = 'STORED' AND ($3::uuid IS NULL OR id < $3)
-                           ORDER BY id DESC LIMIT $4) a`,
-    [modelIds, owner, after, first + 1],
-  );
+/** Which avatars. All conditions hold; null or absent: any. */
+export interface AvatarFilter {
+  /** A global id. */
+  readonly modelId?: string | null;
+  /** A global id. */
+  readonly generationId?: string | null;
+  readonly styles?: readonly string[] | null;
+  readonly created?: CreatedRange | null;
 }
+
+/** The lists of stored avatars. */
+export const avatarTable: ListTable<AvatarEntity, AvatarFilter> = {
+  entity: AvatarEntity,
+  table: 'avatars',
+  visible: "status = 'STORED'",
+  indexed: { style: null },
+  conditionsOf: ({ modelId, generationId, styles, created }) => [
+    ...isNode('model_id', 'AvatarModel', modelId),
+    ...isNode('generation_id', 'Generation', generationId),
+    ...isAnyOf('style', styles, 'filter.styles'),
+    ...isCreatedIn(created),
+  ],
+};
 
 /** The generation of the owner's avatar, which must be locked before the avatar is changed. */
 export async function generationOf(sql: Sql, owner: string, id: string): Promise<string | null> {

@@ -1,10 +1,20 @@
-import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
-import { fromGlobalId, toGlobalId } from '../core/ids';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
+import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
+import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService, AvatarSize } from './avatar.service';
-import { Avatar, AvatarSizeEnum, DeleteAvatarInput, DeleteAvatarPayload } from './avatar.type';
+import {
+  Avatar,
+  AvatarConnection,
+  AvatarSizeEnum,
+  DeleteAvatarInput,
+  DeleteAvatarPayload,
+} from './avatar.type';
+import { AvatarsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import type { AvatarEventPayload } from './generation.job';
 import type { GenerationService } from './generation.service';
@@ -17,6 +27,30 @@ export class AvatarResolver {
     private readonly service: AvatarService,
     private readonly generations: GenerationService,
   ) {}
+
+  @Query(() => Avatar, {
+    nullable: true,
+    description: 'One of your avatars; null if you have none with this id.',
+  })
+  async avatar(
+    @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<AvatarEntity | null> {
+    const read = readGlobalId(id);
+    return read?.kind === 'Avatar' ? this.service.find(viewer, read.id) : null;
+  }
+
+  @Query(() => AvatarConnection, {
+    nullable: true,
+    description: 'Your avatars, both from models and without training.',
+  })
+  avatars(
+    @Args(() => AvatarsArgs) args: AvatarsArgs,
+    @Ctx() context: GraphQLContext,
+  ): Promise<Connection<AvatarEntity>> {
+    const query = { page: args, orderBy: args.orderBy, filter: { ...args.filter }, parent: null };
+    return connectionOf(this.service.list, query, context);
+  }
 
   @DeprecatedArguments('id')
   @Mutation(() => DeleteAvatarPayload, {

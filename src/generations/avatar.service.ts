@@ -3,6 +3,7 @@ import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';
+import { OwnedList } from '../core/owned-list';
 import type { UrlSigner } from '../core/signature';
 import { groupsOf, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -10,14 +11,15 @@ import { eraseEvents } from '../events/event-log.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import {
+  avatarTable,
   deleteAvatar,
-  findAvatar,
+  findAvatars,
   findServed,
   generationOf,
   listAvatarsOfGenerations,
-  listAvatarsOfModels,
   newestAvatarsOfModels,
   requestCheck,
+  type AvatarFilter,
 } from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
 
@@ -49,27 +51,28 @@ const urlMs = 3_600_000;
 
 /** Reads, serves and deletes stored avatars. Avatars in other states are not visible. */
 export class AvatarService {
-  constructor(private readonly deps: AvatarServiceDeps) {}
+  /** Lists of stored avatars. */
+  readonly list: OwnedList<AvatarEntity, AvatarFilter>;
+
+  constructor(private readonly deps: AvatarServiceDeps) {
+    this.list = new OwnedList(deps.database, avatarTable);
+  }
 
   /** @returns null if it does not exist, is not stored, or belongs to another owner */
-  find({ owner }: Viewer, id: string): Promise<AvatarEntity | null> {
-    return findAvatar(this.deps.database, owner, id);
+  async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
+    const [found] = await this.findMany(viewer, [id]);
+    return found ?? null;
+  }
+
+  /** The viewer's stored avatars with the given ids, in the order of the ids. */
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(AvatarEntity | null)[]> {
+    return findAvatars(this.deps.database, owner, ids);
   }
 
   /** The stored avatars of each generation, in the order of the request; one statement. */
   async ofGenerations({ owner }: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
     const avatars = await listAvatarsOfGenerations(this.deps.database, owner, generationIds);
     return groupsOf(generationIds, avatars, ({ generationId }) => generationId);
-  }
-
-  /** For each model its newest stored avatars after the given id, up to `first` + 1; one statement. */
-  async listOfModels(
-    { owner }: Viewer,
-    modelIds: readonly string[],
-    page: { first: number; after: string | null },
-  ): Promise<AvatarEntity[][]> {
-    const avatars = await listAvatarsOfModels(this.deps.database, owner, modelIds, page);
-    return groupsOf(modelIds, avatars, ({ modelId }) => modelId);
   }
 
   /** The newest stored avatar of each model, in the order of the models; one statement. */

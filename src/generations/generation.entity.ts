@@ -23,6 +23,7 @@ export interface PromptRow {
 })
 @Check('generations_wanted_range', 'wanted BETWEEN 1 AND 1000')
 @Check('generations_completed_is_whole', "(status IN ('COMPLETED', 'PARTIAL')) = (completed_at IS NOT NULL)")
+@Index('generations_of_owner_by_status', ['owner', 'status', 'id'])
 @Index('generations_of_model', ['modelId', 'id'])
 @Index('generations_of_photo', ['photoId'], { where: 'photo_id IS NOT NULL' })
 export class GenerationEntity extends JobEntity {

@@ -1,11 +1,13 @@
 import type { ConsentColumns } from '../accounts/consent';
+import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
+import type { ListTable } from '../core/owned-list';
 import { snakeName, type Sql } from '../core/sql';
-import { streamPosition, type Positioned, type StreamPosition } from '../events/event-log.repository';
+import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
 import { jobColumns } from '../jobs/present-job.repository';
 import { GenerationEntity, type PromptRow } from './generation.entity';
 import { avatarPayload, generationKind, type PresentGeneration } from './generation.job';
-import type { GenerationStatus } from './generation.state';
+import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** A new generation. */
 export type NewGeneration = ConsentColumns &
@@ -53,37 +55,36 @@ export async function modelRefOf(sql: Sql, modelId: string): Promise<string | nu
   return model?.ref ?? null;
 }
 
-/** An owner's generations, newest first, up to `first` + 1 after the one with id `after`. */
-export function listGenerations(
-  sql: Sql,
-  owner: string,
-  { first, after, status }: { first: number; after: string | null; status: GenerationStatus | null },
-): Promise<PresentGeneration[]> {
-  return sql.entities<GenerationEntity, Positioned>(
-    GenerationEntity,
-    `SELECT ${jobColumns(generationKind)} FROM generations
-      WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
-      ORDER BY id DESC LIMIT $4`,
-    [owner, after, status, first + 1],
-  );
+/** Which generations. All conditions hold; null or absent: any. */
+export interface GenerationFilter {
+  readonly statuses?: readonly GenerationStatus[] | null;
+  /** A global id. */
+  readonly modelId?: string | null;
+  /** Of at least one prompt. */
+  readonly styles?: readonly string[] | null;
+  readonly created?: CreatedRange | null;
 }
 
-/** Of each model the newest generations after the given id, up to `first` + 1; one statement. */
-export function listGenerationsOfModels(
-  sql: Sql,
-  owner: string,
-  modelIds: readonly string[],
-  { first, after }: { first: number; after: string | null },
-): Promise<PresentGeneration[]> {
-  return sql.entities<GenerationEntity, Positioned>(
-    GenerationEntity,
-    `SELECT g.* FROM unnest($1::uuid[]) AS m(id)
-      CROSS JOIN LATERAL (SELECT ${jobColumns(generationKind)} FROM generations
-                           WHERE model_id = m.id AND owner = $2 AND ($3::uuid IS NULL OR id < $3)
-                           ORDER BY id DESC LIMIT $4) g`,
-    [modelIds, owner, after, first + 1],
-  );
-}
+/** The lists of generations. */
+export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
+  entity: GenerationEntity,
+  table: 'generations',
+  columns: jobColumns(generationKind),
+  indexed: { status: generationStatuses },
+  conditionsOf: ({ statuses, modelId, styles, created }) => [
+    ...isAnyOf('status', statuses, 'filter.statuses'),
+    ...isNode('model_id', 'AvatarModel', modelId),
+    ...(styles
+      ? [
+          {
+            text: `EXISTS (SELECT FROM jsonb_array_elements(prompts) AS requested WHERE requested ->> 'style' = ANY(?::text[]))`,
+            value: checkedValues(styles, 'filter.styles'),
+          },
+        ]
+      : []),
+    ...isCreatedIn(created),
+  ],
+};
 
 /** The newest stored avatars and the position of their stream, read in one statement. */
 export interface PresentAvatars extends StreamPosition {

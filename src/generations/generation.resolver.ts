@@ -14,8 +14,9 @@ import { consentIn } from '../accounts/consent.input';
 import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import { resolverOf } from '../graphql/build-schema';
-import { readPage, toConnection, type Connection } from '../graphql/connection';
+import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
+import { connectionOf } from '../graphql/lists';
 import { failureOf } from '../jobs/failure.type';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
@@ -24,6 +25,7 @@ import { photoIn } from '../photos/photo-source.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar } from './avatar.type';
+import { generationFilterOf, GenerationsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationService } from './generation.service';
 import type { GenerationChange, GenerationSubscriptions, StoredAvatar } from './generation.subscription';
@@ -38,7 +40,6 @@ import {
   GenerateInstantAvatarsInput,
   GenerationConnection,
   GenerationProgressArgs,
-  GenerationsArgs,
 } from './generation.type';
 
 const idDescription = 'The generation’s global id.';
@@ -69,16 +70,14 @@ export class GenerationResolver {
 
   @Query(() => GenerationConnection, {
     nullable: true,
-    description: 'Your generations, newest first, both from models and without training.',
+    description: 'Your generations, both from models and without training.',
   })
-  async generations(
+  generations(
     @Args(() => GenerationsArgs) args: GenerationsArgs,
-    @Ctx() { viewer }: GraphQLContext,
+    @Ctx() context: GraphQLContext,
   ): Promise<Connection<GenerationEntity>> {
-    const page = readPage(args);
-    const { status = null } = args;
-    const request = { first: page.first, after: page.afterId, status };
-    return toConnection(await this.deps.service.list(viewer, request), page);
+    const query = { page: args, orderBy: args.orderBy, filter: generationFilterOf(args), parent: null };
+    return connectionOf(this.deps.service.list, query, context);
   }
 
   @Mutation(() => GenerateAvatarsPayload, {

@@ -2,7 +2,8 @@ import type { AuditedAction } from '../accounts/audit.repository';
 import type { Consent, ConsentColumns } from '../accounts/consent';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
-import { groupsOf, type Sql } from '../core/sql';
+import { OwnedList } from '../core/owned-list';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { openStream } from '../events/event-log.repository';
 import { assertConfigured } from '../jobs/job';
@@ -14,13 +15,12 @@ import type { ProviderFacts } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.job';
 import {
+  generationTable,
   holdModel,
   insertGeneration,
-  listGenerations,
-  listGenerationsOfModels,
+  type GenerationFilter,
   type NewGeneration,
 } from './generation.repository';
-import type { GenerationStatus } from './generation.state';
 
 /** The input of {@link GenerationService.generate}. */
 export interface GenerateAvatarsRequest {
@@ -53,7 +53,12 @@ const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
 /** Creates and reads generations. Makes no upstream calls; workers do. */
 export class GenerationService {
-  constructor(private readonly deps: JobServiceDeps) {}
+  /** Lists of generations. */
+  readonly list: OwnedList<PresentGeneration, GenerationFilter>;
+
+  constructor(private readonly deps: JobServiceDeps) {
+    this.list = new OwnedList(deps.database, generationTable);
+  }
 
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
@@ -129,24 +134,6 @@ export class GenerationService {
   /** The viewer's generations with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentGeneration | null)[]> {
     return findJobs(this.deps.database, generationKind, owner, ids);
-  }
-
-  /** The viewer's generations, newest first, up to `first` + 1. */
-  list(
-    { owner }: Viewer,
-    page: { first: number; after: string | null; status: GenerationStatus | null },
-  ): Promise<PresentGeneration[]> {
-    return listGenerations(this.deps.database, owner, page);
-  }
-
-  /** For each model its newest generations after the given id, up to `first` + 1; one statement. */
-  async listOfModels(
-    { owner }: Viewer,
-    modelIds: readonly string[],
-    page: { first: number; after: string | null },
-  ): Promise<PresentGeneration[][]> {
-    const rows = await listGenerationsOfModels(this.deps.database, owner, modelIds, page);
-    return groupsOf(modelIds, rows, ({ modelId }) => modelId);
   }
 
   private create(

@@ -1,6 +1,6 @@
 import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
-import { createConnectionType, PageArgs } from '../graphql/connection';
+import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Job } from '../jobs/job.type';
 import { JobProgress, ResumeArgs } from '../models/model.type';
@@ -9,7 +9,9 @@ import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** {@link GenerationStatus} as a GraphQL enum. */
-const GenerationStatusEnum = Object.fromEntries(generationStatuses.map((status) => [status, status])) as {
+export const GenerationStatusEnum = Object.fromEntries(
+  generationStatuses.map((status) => [status, status]),
+) as {
   [Status in GenerationStatus]: Status;
 };
 
@@ -235,12 +237,6 @@ export class GenerateInstantAvatarsInput {
 
   @Field(() => String, { nullable: true, description: keyDescription })
   idempotencyKey?: string | null;
-}
-
-@ArgsType()
-export class GenerationsArgs extends PageArgs {
-  @Field(() => GenerationStatusEnum, { nullable: true, description: 'Only generations with this status.' })
-  status?: GenerationStatus | null;
 }
 
 @ArgsType()

@@ -1,11 +1,13 @@
 import { Args, Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
-import { PageArgs, readPage, toConnection, type Connection } from '../graphql/connection';
+import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
+import { connectionOf, type ListQuery } from '../graphql/lists';
 import type { ModelEntity } from '../models/model.entity';
 import { AvatarModel } from '../models/model.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar, AvatarConnection } from './avatar.type';
+import { AvatarsArgs, GenerationListArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationService } from './generation.service';
 import { GenerationConnection } from './generation.type';
@@ -18,30 +20,24 @@ export class ModelFieldsResolver {
     private readonly avatarService: AvatarService,
   ) {}
 
-  @FieldResolver(() => GenerationConnection, {
-    description: 'The generations made from this model, newest first.',
-  })
+  @FieldResolver(() => GenerationConnection, { description: 'The generations made from this model.' })
   generations(
     @Root() model: ModelEntity,
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => GenerationListArgs) args: GenerationListArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<GenerationEntity>> {
-    return pageOf('generations', model, args, context, (ids, page) =>
-      this.generationService.listOfModels(context.viewer, ids, page),
-    );
+    return connectionOf(this.generationService.list, queryOf(model, args), context);
   }
 
   @FieldResolver(() => AvatarConnection, {
-    description: 'The avatars made from this model by all its generations, newest first.',
+    description: 'The avatars made from this model by all its generations.',
   })
   avatars(
     @Root() model: ModelEntity,
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => AvatarsArgs) args: AvatarsArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<AvatarEntity>> {
-    return pageOf('avatars', model, args, context, (ids, page) =>
-      this.avatarService.listOfModels(context.viewer, ids, page),
-    );
+    return connectionOf(this.avatarService.list, queryOf(model, args), context);
   }
 
   @FieldResolver(() => Avatar, {
@@ -58,18 +54,15 @@ export class ModelFieldsResolver {
   }
 }
 
-/** A page of a field. Models of one request that ask for the same page share a statement. */
-async function pageOf<Row extends { id: string }>(
-  field: string,
+/** The list of rows that belong to a model. */
+function queryOf<Filter extends object>(
   { id }: ModelEntity,
-  args: PageArgs,
-  { loaders }: GraphQLContext,
-  list: (modelIds: readonly string[], page: { first: number; after: string | null }) => Promise<Row[][]>,
-): Promise<Connection<Row>> {
-  const page = readPage(args);
-  const { first, afterId: after } = page;
-  const loader = loaders.get<string, Row[]>(`AvatarModel.${field}/${first}/${after}`, (ids) =>
-    list(ids, { first, after }),
-  );
-  return toConnection(await loader.load(id), page);
+  args: (AvatarsArgs | GenerationListArgs) & { filter?: Filter | null },
+): ListQuery<Partial<Filter>> {
+  return {
+    page: args,
+    orderBy: args.orderBy,
+    filter: { ...args.filter },
+    parent: { column: 'model_id', id },
+  };
 }

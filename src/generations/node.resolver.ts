@@ -1,11 +1,18 @@
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
-import { readGlobalId } from '../core/ids';
+import { DomainError } from '../core/errors';
+import { readGlobalId, toGlobalId, type NodeKind } from '../core/ids';
+import type { Viewer } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import { asNode, Node } from '../graphql/node';
 import type { ModelService } from '../models/model.service';
 import type { PhotoService } from '../photos/photo.service';
 import type { AvatarService } from './avatar.service';
 import type { GenerationService } from './generation.service';
+
+type FindMany = (viewer: Viewer, ids: readonly string[]) => Promise<({ id: string } | null)[]>;
+
+/** Maximum number of ids of `nodes`. */
+const maxNodes = 100;
 
 /** Finds any object by its global id. It is in the topmost feature because that may import all the others. */
 @Resolver()
@@ -26,15 +33,49 @@ export class NodeResolver {
     globalId: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Node | null> {
-    const read = readGlobalId(globalId);
-    if (!read) return null;
-    const find = {
-      AvatarModel: () => this.models.find(viewer, read.id),
-      Generation: () => this.generations.find(viewer, read.id),
-      Avatar: () => this.avatars.find(viewer, read.id),
-      Photo: () => this.photos.find(viewer, read.id),
-    }[read.kind];
-    const row = await find();
-    return row && asNode(read.kind, row);
+    const [found] = await this.find(viewer, [globalId]);
+    return found ?? null;
+  }
+
+  @Query(() => [Node], {
+    nullable: 'itemsAndList',
+    description: 'Several objects by their ids, in the same order; null where you have none. At most 100.',
+  })
+  async nodes(
+    @Arg('ids', () => [ID], { description: 'Global ids of models, generations, avatars and photos.' })
+    globalIds: string[],
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<(Node | null)[]> {
+    if (globalIds.length > maxNodes) {
+      throw new DomainError(
+        'INVALID_INPUT',
+        `Send at most ${maxNodes} ids; ${globalIds.length} were given.`,
+        {
+          field: 'ids',
+          details: { given: globalIds.length, maximum: maxNodes },
+        },
+      );
+    }
+    return this.find(viewer, globalIds);
+  }
+
+  /** The viewer's objects in the order of the ids; one statement for each type. */
+  private async find(viewer: Viewer, globalIds: readonly string[]): Promise<(Node | null)[]> {
+    const reads = globalIds.map(readGlobalId);
+    const finders: Record<NodeKind, { findMany: FindMany }> = {
+      AvatarModel: this.models,
+      Generation: this.generations,
+      Avatar: this.avatars,
+      Photo: this.photos,
+    };
+    const found = await Promise.all(
+      (Object.keys(finders) as NodeKind[]).map(async (kind) => {
+        const ids = [...new Set(reads.flatMap((read) => (read?.kind === kind ? [read.id] : [])))];
+        const rows = ids.length > 0 ? await finders[kind].findMany(viewer, ids) : [];
+        return rows.flatMap((row) => (row ? [[toGlobalId(kind, row.id), asNode(kind, row)] as const] : []));
+      }),
+    );
+    const nodes = new Map(found.flat());
+    return globalIds.map((id) => nodes.get(id) ?? null);
   }
 }

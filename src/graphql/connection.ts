@@ -1,68 +1,104 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
+import { positionOf, type ListOrder, type ListPage, type ListPosition } from '../core/owned-list';
 
 /** Nodes per page. */
-const pageSizes = { default: 20, max: 100 } as const;
+export const pageSizes = { default: 20, max: 100 } as const;
 
 /** Pagination arguments. Validated by {@link readPage}. */
 @ArgsType()
 export class PageArgs {
   @Field(() => Int, {
-    defaultValue: pageSizes.default,
-    description: `Number of nodes to return, 1 to ${pageSizes.max}.`,
+    nullable: true,
+    description: `How many nodes to return from the start of the list, or after \`after\`: 1 to ${pageSizes.max}. ${pageSizes.default} if neither \`first\` nor \`last\` is given.`,
   })
-  first: number = pageSizes.default;
+  first?: number | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Return the nodes after this cursor: `pageInfo.endCursor` of the previous page.',
+    description:
+      'Return the nodes after this cursor: `pageInfo.endCursor` of the previous page. Not with `last` or `before`.',
   })
   after?: string | null;
-}
 
-/** Validated pagination arguments. */
-export interface Page {
-  /** 1 to 100. Read one additional row to determine whether there is a next page. */
-  readonly first: number;
-  /** The UUID of the last row of the previous page; null for the first page. Lists start with the newest row. */
-  readonly afterId: string | null;
+  @Field(() => Int, {
+    nullable: true,
+    description: `How many nodes to return from the end of the list, or before \`before\`: 1 to ${pageSizes.max}. They keep the order of the list. Not with \`first\` or \`after\`.`,
+  })
+  last?: number | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Return the nodes before this cursor: `pageInfo.startCursor` of the next page. Not with `first` or `after`.',
+  })
+  before?: string | null;
 }
 
 /**
- * Validates pagination arguments.
- * @throws DomainError INVALID_INPUT (field `first`), INVALID_CURSOR (field `after`)
+ * Validates pagination arguments. Null is the same as absent.
+ * @throws DomainError INVALID_INPUT (field `first`, `last`, `after` or `before`), INVALID_CURSOR (field `after` or
+ * `before`)
  */
-export function readPage(args: PageArgs): Page {
-  const { first, after } = args;
-  if (first < 1 || first > pageSizes.max) {
-    throw new DomainError('INVALID_INPUT', `first must be 1 to ${pageSizes.max}; received ${first}.`, {
-      field: 'first',
-      details: { given: first, minimum: 1, maximum: pageSizes.max },
+export function readPage(args: PageArgs, order: ListOrder = 'NEWEST'): ListPage {
+  refuseBothDirections(args);
+  const isBackward = args.last != null || args.before != null;
+  const [sizeName, cursorName] = isBackward ? (['last', 'before'] as const) : (['first', 'after'] as const);
+  const size = args[sizeName] ?? pageSizes.default;
+  if (size < 1 || size > pageSizes.max) {
+    throw new DomainError('INVALID_INPUT', `${sizeName} must be 1 to ${pageSizes.max}; received ${size}.`, {
+      field: sizeName,
+      details: { given: size, minimum: 1, maximum: pageSizes.max },
     });
   }
-  return { first, afterId: after == null ? null : decodeCursor(after) };
+  const cursor = args[cursorName];
+  return { order, size, isBackward, from: cursor == null ? null : decodeCursor(cursor, order, cursorName) };
 }
 
-/** The cursor of a row: its UUID in base64url. Opaque to clients. */
-export function encodeCursor(id: string): string {
-  return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url');
+function refuseBothDirections(args: PageArgs): void {
+  const forward = (['first', 'after'] as const).find((name) => args[name] != null);
+  const backward = (['last', 'before'] as const).find((name) => args[name] != null);
+  if (!forward || !backward) return;
+  throw new DomainError(
+    'INVALID_INPUT',
+    `${forward} and ${backward} cannot be combined. Give first and after, or last and before.`,
+    { field: backward },
+  );
 }
+
+/** What a cursor of an order begins with. The newest first is the order that lists had before there were others. */
+const cursorPrefixes: Record<ListOrder, string> = { NEWEST: '', OLDEST: 'o', NAME: 'n' };
+
+/** The cursor of a row: its position in base64url, after a letter for the order. Opaque to clients. */
+export function encodeCursor({ id, key }: ListPosition, order: ListOrder = 'NEWEST'): string {
+  const bytes = Buffer.concat([Buffer.from(id.replaceAll('-', ''), 'hex'), Buffer.from(key ?? '')]);
+  return `${cursorPrefixes[order]}${bytes.toString('base64url')}`;
+}
+
+/** A UUID in base64url, and for lists by name the bytes of a name. */
+const cursorPatterns: Record<ListOrder, RegExp> = {
+  NEWEST: /^[\w-]{22}$/,
+  OLDEST: /^o[\w-]{22}$/,
+  NAME: /^n[\w-]{22,600}$/,
+};
 
 /**
- * Decodes a cursor to its UUID.
- * @throws DomainError INVALID_CURSOR (field `after`) if it was not made by {@link encodeCursor}
+ * Decodes a cursor to its position.
+ * @throws DomainError INVALID_CURSOR if it was not made by {@link encodeCursor} for this order
  */
-export function decodeCursor(cursor: string): string {
-  const bytes = /^[A-Za-z0-9_-]{22}$/.test(cursor) ? Buffer.from(cursor, 'base64url') : null;
-  // Base64 has several encodings of the same bytes; only the canonical one is accepted.
-  if (bytes?.toString('base64url') !== cursor) {
-    throw new DomainError(
-      'INVALID_CURSOR',
-      'after is not a cursor of this list. Use pageInfo.endCursor of the previous page, or omit after.',
-      { field: 'after' },
-    );
-  }
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+export function decodeCursor(cursor: string, order: ListOrder, field: string): ListPosition {
+  const bytes = Buffer.from(cursor.slice(cursorPrefixes[order].length), 'base64url');
+  const id = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const key = order === 'NAME' ? bytes.toString('utf8', 16) : null;
+  const position = { id, key };
+  // Other encodings of the same bytes, and bytes that are not text, are refused.
+  const isCursor = cursorPatterns[order].test(cursor) && encodeCursor(position, order) === cursor;
+  if (isCursor && !key?.includes('\0')) return position;
+  throw new DomainError(
+    'INVALID_CURSOR',
+    `${field} is not a cursor of this list in this order. Use pageInfo of a page with the same orderBy, or omit ${field}.`,
+    { field },
+  );
 }
 
 /** A node with its cursor. */
@@ -76,26 +112,48 @@ export interface Connection<Node> {
   readonly edges: readonly Edge<Node>[];
   readonly nodes: readonly Node[];
   readonly pageInfo: PageInfo;
+  readonly totalCount: number | Promise<number>;
+}
+
+/** What is read of a list only if a client selects it. */
+export interface ListFacts {
+  count(): Promise<number>;
+  /** Whether rows are on the other side of the cursor that was given. */
+  hasOthers(): Promise<boolean>;
 }
 
 /**
  * Converts rows to a page.
- * @param rows - in the list's order, read with a limit of `page.first + 1`
+ * @param rows - in reading direction, read with a limit of `page.size + 1`
  */
 export function toConnection<Row extends { readonly id: string }>(
   rows: readonly Row[],
-  page: Page,
+  page: ListPage,
+  facts: ListFacts,
 ): Connection<Row> {
-  const nodes = rows.slice(0, page.first);
-  const edges = nodes.map((node) => ({ cursor: encodeCursor(node.id), node }));
+  const nodes = rows.slice(0, page.size);
+  if (page.isBackward) nodes.reverse();
+  const edges = nodes.map((node) => ({
+    cursor: encodeCursor(positionOf(node, page.order), page.order),
+    node,
+  }));
+  const hasMore = rows.length > page.size;
+  const hasOthers = (): boolean | Promise<boolean> => page.from !== null && facts.hasOthers();
   return {
     edges,
     nodes,
     pageInfo: {
-      hasNextPage: rows.length > page.first,
-      hasPreviousPage: page.afterId !== null,
+      get hasNextPage() {
+        return page.isBackward ? hasOthers() : hasMore;
+      },
+      get hasPreviousPage() {
+        return page.isBackward ? hasMore : hasOthers();
+      },
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
+    },
+    get totalCount() {
+      return facts.count();
     },
   };
 }
@@ -103,23 +161,28 @@ export function toConnection<Row extends { readonly id: string }>(
 /** Relay page information. */
 @ObjectType({ description: 'The position of a page in its list.' })
 export class PageInfo {
-  @Field(() => Boolean, { description: 'Whether there is a next page. Request it with `after: endCursor`.' })
-  hasNextPage: boolean;
+  @Field(() => Boolean, {
+    description: 'Whether there are nodes after this page. Request them with `first` and `after: endCursor`.',
+  })
+  readonly hasNextPage: boolean | Promise<boolean>;
 
-  @Field(() => Boolean, { description: 'Whether this page was requested with `after`.' })
-  hasPreviousPage: boolean;
+  @Field(() => Boolean, {
+    description:
+      'Whether there are nodes before this page. Request them with `last` and `before: startCursor`.',
+  })
+  readonly hasPreviousPage: boolean | Promise<boolean>;
 
   @Field(() => String, {
     nullable: true,
     description: 'The cursor of the first node; null if the page is empty.',
   })
-  startCursor: string | null;
+  readonly startCursor: string | null;
 
   @Field(() => String, {
     nullable: true,
     description: 'The cursor of the last node; null if the page is empty.',
   })
-  endCursor: string | null;
+  readonly endCursor: string | null;
 }
 
 /**
@@ -132,14 +195,17 @@ export function createConnectionType<Node extends object>(
 ): ClassType<Connection<Node>> {
   @ObjectType(`${name}Edge`, { description: `A node of ${name}Connection with its cursor.` })
   class EdgeType implements Edge<Node> {
-    @Field(() => String, { description: 'The cursor of the node, for the argument `after`.' })
+    @Field(() => String, {
+      description:
+        'The cursor of the node, for `after` and `before` with the same `orderBy`. It is valid with any filter.',
+    })
     cursor: string;
 
     @Field(() => nodeType(), { description: 'The node.' })
     node: Node;
   }
 
-  @ObjectType(`${name}Connection`, { description: `A page of a list of ${name}s, newest first.` })
+  @ObjectType(`${name}Connection`, { description: `A page of a list of ${name}s.` })
   class ConnectionType implements Connection<Node> {
     @Field(() => [EdgeType], { description: 'The nodes of this page with their cursors.' })
     edges: Edge<Node>[];
@@ -149,6 +215,9 @@ export function createConnectionType<Node extends object>(
 
     @Field(() => PageInfo, { description: 'The position of this page in the list.' })
     pageInfo: PageInfo;
+
+    @Field(() => Int, { description: 'How many there are on all pages. Counted only if selected.' })
+    totalCount: number | Promise<number>;
   }
   return ConnectionType;
 }

@@ -1,20 +1,35 @@
 import type { ConsentColumns } from '../accounts/consent';
+import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
+import type { ListTable } from '../core/owned-list';
 import type { Sql } from '../core/sql';
-import { streamPosition, type Positioned, type StreamPosition } from '../events/event-log.repository';
+import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { queueDeadlineMs } from '../jobs/job';
 import { laterThan } from '../jobs/job.repository';
 import { jobColumns } from '../jobs/present-job.repository';
+import { avatarTypes, type AvatarType } from '../upstream/provider';
 import { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.job';
-import type { ModelStatus } from './model.state';
+import { modelStatuses, type ModelStatus } from './model.state';
 
-/** A page of an owner's models, newest first, after the one with id `after`. */
-export interface ModelsRequest {
-  first: number;
-  after: string | null;
-  status: ModelStatus | null;
-  type: ModelEntity['type'] | null;
+/** Which models. All conditions hold; null or absent: any. */
+export interface ModelFilter {
+  readonly statuses?: readonly ModelStatus[] | null;
+  readonly types?: readonly AvatarType[] | null;
+  readonly created?: CreatedRange | null;
 }
+
+/** The lists of models. */
+export const modelTable: ListTable<PresentModel, ModelFilter> = {
+  entity: ModelEntity,
+  table: 'models',
+  columns: jobColumns(modelKind),
+  indexed: { status: modelStatuses, type: avatarTypes },
+  conditionsOf: ({ statuses, types, created }) => [
+    ...isAnyOf('status', statuses, 'filter.statuses'),
+    ...isAnyOf('type', types, 'filter.types'),
+    ...isCreatedIn(created),
+  ],
+};
 
 /** Inserts a QUEUED model with its photos, in the given order. */
 export async function insertModel(
@@ -37,21 +52,6 @@ export async function insertModel(
     [row.id, photoIds],
   );
   return model!;
-}
-
-/** Returns up to `first` + 1 models, so that the caller can detect another page. */
-export function listModels(
-  sql: Sql,
-  owner: string,
-  { first, after, status, type }: ModelsRequest,
-): Promise<PresentModel[]> {
-  return sql.entities<ModelEntity, Positioned>(
-    ModelEntity,
-    `SELECT ${jobColumns(modelKind)} FROM models
-      WHERE owner = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR type = $4)
-      ORDER BY id DESC LIMIT $5`,
-    [owner, after, status, type, first + 1],
-  );
 }
 
 /** Renames the owner's model; returns null if it does not exist. */

@@ -13,13 +13,15 @@ import {
 import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import { resolverOf } from '../graphql/build-schema';
-import { readPage, toConnection, type Connection } from '../graphql/connection';
+import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
+import { connectionOf } from '../graphql/lists';
 import { failureOf } from '../jobs/failure.type';
 import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
+import { modelFilterOf, ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
 import type { ModelService } from './model.service';
 import type { ModelChange, ModelSubscriptions } from './model.subscription';
@@ -28,7 +30,6 @@ import {
   AvatarModelConnection,
   TrainingProgress,
   TrainModelPayload,
-  ModelsArgs,
   TrainingProgressArgs,
   TrainModelInput,
 } from './model.type';
@@ -56,17 +57,13 @@ export class ModelResolver {
     return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
   }
 
-  @Query(() => AvatarModelConnection, { nullable: true, description: 'Your models, newest first.' })
-  async models(
+  @Query(() => AvatarModelConnection, { nullable: true, description: 'Your models.' })
+  models(
     @Args(() => ModelsArgs) args: ModelsArgs,
-    @Ctx() { viewer }: GraphQLContext,
-  ): Promise<Connection<AvatarModel>> {
-    const page = readPage(args);
-    const { status = null, type = null } = args;
-    return toConnection(
-      await this.service.list(viewer, { first: page.first, after: page.afterId, status, type }),
-      page,
-    );
+    @Ctx() context: GraphQLContext,
+  ): Promise<Connection<ModelEntity>> {
+    const query = { page: args, orderBy: args.orderBy, filter: modelFilterOf(args), parent: null };
+    return connectionOf(this.service.list, query, context);
   }
 
   @Mutation(() => TrainModelPayload, {

@@ -3,6 +3,7 @@ import type { QuotaService } from '../accounts/quota.service';
 import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound, excerpt } from '../core/errors';
 import { toGlobalId } from '../core/ids';
+import { OwnedList } from '../core/owned-list';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
@@ -12,7 +13,7 @@ import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.job';
-import { insertModel, listModels, renameModel, type ModelsRequest } from './model.repository';
+import { insertModel, modelTable, renameModel, type ModelFilter } from './model.repository';
 
 /** The input of {@link ModelService.train}. */
 export interface TrainModelRequest {
@@ -40,7 +41,12 @@ export const maxModelNameLength = 100;
 
 /** Trains, reads and renames models. Makes no upstream calls; workers do. */
 export class ModelService {
-  constructor(private readonly deps: JobServiceDeps) {}
+  /** Lists of models. */
+  readonly list: OwnedList<PresentModel, ModelFilter>;
+
+  constructor(private readonly deps: JobServiceDeps) {
+    this.list = new OwnedList(deps.database, modelTable);
+  }
 
   /** Stores the request to train and returns. */
   async train(viewer: Viewer, request: TrainModelRequest): Promise<PresentModel> {
@@ -62,11 +68,6 @@ export class ModelService {
   /** The viewer's models with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentModel | null)[]> {
     return findJobs(this.deps.database, modelKind, owner, ids);
-  }
-
-  /** Returns up to `first` + 1 models, so that the caller can detect another page. */
-  list({ owner }: Viewer, request: ModelsRequest): Promise<PresentModel[]> {
-    return listModels(this.deps.database, owner, request);
   }
 
   async rename(viewer: Viewer, id: string, name: string): Promise<PresentModel> {

@@ -1,6 +1,6 @@
 import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
-import { createConnectionType, PageArgs } from '../graphql/connection';
+import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { Failure } from '../jobs/failure.type';
 import { Job } from '../jobs/job.type';
@@ -32,7 +32,7 @@ registerEnumType(AvatarTypeEnum, {
 });
 
 /** {@link ModelStatus} as a GraphQL enum. */
-const ModelStatusEnum = Object.fromEntries(modelStatuses.map((status) => [status, status])) as {
+export const ModelStatusEnum = Object.fromEntries(modelStatuses.map((status) => [status, status])) as {
   [Status in ModelStatus]: Status;
 };
 
@@ -226,15 +226,6 @@ export class TrainModelInput {
       'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
   })
   idempotencyKey?: string | null;
-}
-
-@ArgsType()
-export class ModelsArgs extends PageArgs {
-  @Field(() => ModelStatusEnum, { nullable: true, description: 'Only models with this status.' })
-  status?: ModelStatus | null;
-
-  @Field(() => AvatarTypeEnum, { nullable: true, description: 'Only models of this type.' })
-  type?: AvatarType | null;
 }
 
 @ArgsType()

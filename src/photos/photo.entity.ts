@@ -20,6 +20,8 @@ export interface PhotoProblemRow {
 @Index('photos_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('photos_to_purge', ['purgeAt'], { where: 'purge_at IS NOT NULL' })
 @Index('photos_of_owner', ['owner', 'id'])
+@Index('photos_of_owner_by_status', ['owner', 'status', 'id'])
+@Index('photos_of_owner_to_purge', ['owner', 'id'], { where: 'purge_at IS NOT NULL' })
 export class PhotoEntity {
   @PrimaryColumn('uuid')
   id: string;

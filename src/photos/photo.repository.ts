@@ -1,6 +1,9 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
+import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
+import type { ListTable } from '../core/owned-list';
 import { groupsOf, type Sql } from '../core/sql';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
+import { photoStatuses, type PhotoStatus } from './photo.state';
 
 /**
  * How long a photo that no training uses is kept after it was uploaded or rejected, in milliseconds. After a
@@ -13,6 +16,29 @@ export const unusedSlotMs = 2 * 3_600_000;
 
 /** How long bytes that are being stored block other bytes for the same photo, in milliseconds. */
 export const storingMs = 60_000;
+
+/** Which photos. All conditions hold; null or absent: any. */
+export interface PhotoFilter {
+  readonly statuses?: readonly PhotoStatus[] | null;
+  readonly isUnused?: boolean | null;
+  readonly created?: CreatedRange | null;
+}
+
+/** SQL: no model or generation uses the photo. Such a photo is always to be purged. */
+const isUnused = `(purge_at IS NOT NULL AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id)
+  AND NOT EXISTS (SELECT FROM generations WHERE photo_id = photos.id))`;
+
+/** The lists of photos. */
+export const photoTable: ListTable<PhotoEntity, PhotoFilter> = {
+  entity: PhotoEntity,
+  table: 'photos',
+  indexed: { status: photoStatuses },
+  conditionsOf: (filter) => [
+    ...isAnyOf('status', filter.statuses, 'filter.statuses'),
+    ...(filter.isUnused == null ? [] : [{ text: filter.isUnused ? isUnused : `NOT ${isUnused}` }]),
+    ...isCreatedIn(filter.created),
+  ],
+};
 
 /** Inserts rows for photos to be uploaded, in any order. */
 export function insertSlots(

@@ -1,7 +1,10 @@
-import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
+import { connectionOf } from '../graphql/lists';
+import { PhotosArgs } from './photo-list.input';
 import type { PhotoEntity } from './photo.entity';
 import type { PhotoService } from './photo.service';
 import {
@@ -9,13 +12,14 @@ import {
   DeletePhotoInput,
   DeletePhotoPayload,
   Photo,
+  PhotoConnection,
   CreatePhotoUploadsInput,
 } from './photo.type';
 
 /** Queries and mutations of photos. */
 @Resolver(() => Photo)
 export class PhotoResolver {
-  constructor(private readonly photos: PhotoService) {}
+  constructor(private readonly service: PhotoService) {}
 
   @Query(() => Photo, {
     nullable: true,
@@ -26,7 +30,16 @@ export class PhotoResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Photo | null> {
     const read = readGlobalId(id);
-    return read?.kind === 'Photo' ? this.photos.find(viewer, read.id) : null;
+    return read?.kind === 'Photo' ? this.service.find(viewer, read.id) : null;
+  }
+
+  @Query(() => PhotoConnection, { nullable: true, description: 'Your photos.' })
+  photos(
+    @Args(() => PhotosArgs) args: PhotosArgs,
+    @Ctx() context: GraphQLContext,
+  ): Promise<Connection<PhotoEntity>> {
+    const query = { page: args, orderBy: args.orderBy, filter: { ...args.filter }, parent: null };
+    return connectionOf(this.service.list, query, context);
   }
 
   @Mutation(() => CreatePhotoUploadsPayload, {
@@ -39,7 +52,7 @@ export class PhotoResolver {
     input: CreatePhotoUploadsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<CreatePhotoUploadsPayload> {
-    return { uploads: await this.photos.createUploads(viewer, input.files) };
+    return { uploads: await this.service.createUploads(viewer, input.files) };
   }
 
   @DeprecatedArguments('id')
@@ -52,7 +65,7 @@ export class PhotoResolver {
     @Arg('input', () => DeletePhotoInput, { description: 'The photo.' }) { id }: DeletePhotoInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeletePhotoPayload> {
-    await this.photos.delete(viewer, fromGlobalId('Photo', id, 'input.id'));
+    await this.service.delete(viewer, fromGlobalId('Photo', id, 'input.id'));
     return { deletedId: id };
   }
 
@@ -63,6 +76,6 @@ export class PhotoResolver {
 
   @FieldResolver(() => String, { nullable: true })
   url(@Root() photo: PhotoEntity): string | null {
-    return this.photos.viewUrl(photo);
+    return this.service.viewUrl(photo);
   }
 }

@@ -2,6 +2,7 @@ import { audit } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
+import { OwnedList } from '../core/owned-list';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { pictureRules } from '../images/photo-image';
@@ -17,7 +18,9 @@ import {
   findAvailable,
   findPhotos,
   insertSlots,
+  photoTable,
   photosOfModels,
+  type PhotoFilter,
   unusedPhotoMs,
   unusedSlotMs,
 } from './photo.repository';
@@ -62,7 +65,12 @@ export interface PhotoServiceDeps {
 
 /** Operations on photos for their owners. Photos of other owners are treated as not existing. */
 export class PhotoService {
-  constructor(private readonly deps: PhotoServiceDeps) {}
+  /** Lists of photos. */
+  readonly list: OwnedList<PhotoEntity, PhotoFilter>;
+
+  constructor(private readonly deps: PhotoServiceDeps) {
+    this.list = new OwnedList(deps.database, photoTable);
+  }
 
   /** Maximum size of an uploaded photo, in bytes. */
   get maxByteSize(): number {
@@ -99,8 +107,13 @@ export class PhotoService {
 
   /** @returns null if it does not exist or belongs to another owner */
   async find(viewer: Viewer, id: string): Promise<PhotoEntity | null> {
-    const [photo] = await findPhotos(this.deps.database, viewer.owner, [id]);
+    const [photo] = await this.findMany(viewer, [id]);
     return photo ?? null;
+  }
+
+  /** The viewer's photos with the given ids, in the order of the ids. */
+  findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
+    return findPhotos(this.deps.database, owner, ids);
   }
 
   /** The photos of each model, in the given order, of any owner. For loaders below a row whose owner was checked. */

@@ -1,11 +1,12 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { createConnectionType } from '../graphql/connection';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { PhotoFile } from './photo.service';
 import { photoStatuses, type PhotoStatus } from './photo.state';
 
 /** {@link PhotoStatus} as a GraphQL enum. */
-const PhotoStatusEnum = Object.fromEntries(photoStatuses.map((status) => [status, status])) as {
+export const PhotoStatusEnum = Object.fromEntries(photoStatuses.map((status) => [status, status])) as {
   [Status in PhotoStatus]: Status;
 };
 
@@ -136,6 +137,9 @@ export class PhotoUpload {
   @Field(() => DateTimeScalar, { description: 'When the URL expires.' })
   expiresAt: Date;
 }
+
+/** A page of photos. */
+export const PhotoConnection = createConnectionType('Photo', () => Photo);
 
 @ObjectType({ description: 'The new upload slots.' })
 export class CreatePhotoUploadsPayload {

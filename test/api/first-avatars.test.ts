@@ -114,7 +114,7 @@ describe('the flow from photos to avatars', () => {
     await Promise.all([client.generationEnd(first.id), client.generationEnd(second.id)]);
     const { models, node } = await client.request<{ models: { nodes: unknown[] }; node: unknown }>(
       `query ($id: ID!) {
-        models(first: 1, status: READY, type: WOMAN) { nodes {
+        models(first: 1, filter: { statuses: [READY], types: [WOMAN] }) { nodes {
           id generations { nodes { id avatars { style } } } avatars(first: 2) { nodes { style } pageInfo { hasNextPage } } } }
         node(id: $id) { __typename id ... on Generation { prompts { style prompt count } model { id } } } }`,
       { id: first.id },

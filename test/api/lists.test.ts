@@ -135,7 +135,7 @@ describe('lists', () => {
     });
   });
 
-  it('return matching items of the owner only', async () => {
+  it('return matching items of the owner only, also by the deprecated arguments status and type', async () => {
     const [, second] = globalIds(await addModels(2));
     await addModels(2, 'other-owner');
     await database.query(`UPDATE models SET type = 'CAT' WHERE id = $1`, [
@@ -156,7 +156,7 @@ describe('lists', () => {
     }
   });
 
-  it('include generations without a model', async () => {
+  it('include generations without a model, also by the deprecated argument status', async () => {
     await addModels(1);
     await addModels(1, 'other-owner');
     const instantId = newId(Date.now() + 1_000);

@@ -13,8 +13,8 @@ export interface Row {
   /** The variables for an id; `mine` are the ids of the caller. */
   variables: (id: string, mine: Belongings) => Record<string, unknown>;
   /**
-   * Which of an owner's own ids returns data there. Null for the receipt of an erasure,
-   * which anyone with the receipt can read, since the erased person has no account.
+   * Which of an owner's own ids returns data there. Null for the receipt of an erasure, which anyone with the receipt
+   * can read, since the erased person has no account, and for styles.
    */
   own: keyof Belongings | null;
 }
@@ -41,11 +41,49 @@ const changingInBothForms = (field: string, selection: string, own: keyof Belong
   changingDeprecated(field, selection, own),
 ];
 
+/** A filter of a list: of the caller, or of the caller's model. Styles are no ids of objects. */
+const filtering = (list: string, path: string, own: keyof Belongings | null): Row => {
+  const [type, field] = list.split('.') as ['Query' | 'AvatarModel', 'generations' | 'avatars'];
+  const condition = path.split('.')[1]!;
+  const fields = field === 'avatars' ? avatarFields : generationFields;
+  const selection = `${field}(filter: $filter) { totalCount nodes { ${fields} } }`;
+  const filter = field === 'avatars' ? 'AvatarFilter' : 'GenerationFilter';
+  const isNested = type === 'AvatarModel';
+  return {
+    place: `${list}(${path})`,
+    query: isNested
+      ? `query ($model: ID!, $filter: ${filter}) { model(id: $model) { ${selection} } }`
+      : `query ($filter: ${filter}) { ${selection} }`,
+    variables: (id, mine) => ({
+      filter: { [condition]: condition === 'styles' ? [id] : id },
+      ...(isNested && { model: mine.readyModel }),
+    }),
+    own,
+  };
+};
+
 /** Every place that takes an id. Deletions are last, since the owner performs them too. */
 export const walk: readonly Row[] = [
   byId('model', modelFields, 'readyModel'),
   byId('generation', generationFields, 'completedGeneration'),
   byId('photo', photoFields, 'photo'),
+  byId('avatar', avatarFields, 'avatar'),
+  {
+    place: 'Query.nodes(ids)',
+    query: `query ($id: ID!) { nodes(ids: [$id]) { __typename id ... on Photo { url filename } } }`,
+    variables: (id) => ({ id }),
+    own: 'photo',
+  },
+  filtering('Query.generations', 'filter.modelId', 'readyModel'),
+  filtering('Query.avatars', 'filter.modelId', 'readyModel'),
+  filtering('Query.avatars', 'filter.generationId', 'completedGeneration'),
+  filtering('AvatarModel.generations', 'filter.modelId', 'readyModel'),
+  filtering('AvatarModel.avatars', 'filter.modelId', 'readyModel'),
+  filtering('AvatarModel.avatars', 'filter.generationId', 'completedGeneration'),
+  ...['Query', 'AvatarModel'].flatMap((type) => [
+    filtering(`${type}.generations`, 'filter.styles', null),
+    filtering(`${type}.avatars`, 'filter.styles', null),
+  ]),
   byId(
     'node',
     `__typename id ... on AvatarModel { ${modelFields} } ... on Generation { prompts { prompt } pictures: avatars { url } } ... on Avatar { picture: url prompt } ... on Photo { photo: url filename }`,
@@ -150,23 +188,24 @@ export interface CursorRow {
 }
 
 export const cursorWalk: readonly CursorRow[] = [
-  {
-    place: 'Query.models(after)',
-    query: 'query ($after: String) { models(after: $after) { nodes { id name } pageInfo { endCursor } } }',
-    cursor: 'listCursor',
-  },
-  {
-    place: 'Query.generations(after)',
-    query:
-      'query ($after: String) { generations(after: $after) { nodes { id model { id name } prompts { prompt } } pageInfo { endCursor } } }',
-    cursor: 'listCursor',
-  },
-  ...(['generations', 'avatars'] as const).map((list): CursorRow => ({
-    place: `AvatarModel.${list}(after)`,
-    query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(after: $after) { nodes { id } } } }`,
-    own: 'readyModel',
-    cursor: 'listCursor',
-  })),
+  ...(['after', 'before'] as const).flatMap((argument) => [
+    ...[
+      ['models', 'id name'],
+      ['generations', 'id model { id name } prompts { prompt }'],
+      ['avatars', 'id url prompt'],
+      ['photos', 'id url filename'],
+    ].map(([list, fields]): CursorRow => ({
+      place: `Query.${list}(${argument})`,
+      query: `query ($after: String) { ${list}(${argument}: $after) { totalCount nodes { ${fields} } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }`,
+      cursor: 'listCursor',
+    })),
+    ...['generations', 'avatars'].map((list): CursorRow => ({
+      place: `AvatarModel.${list}(${argument})`,
+      query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(${argument}: $after) { totalCount nodes { id } } } }`,
+      own: 'readyModel',
+      cursor: 'listCursor',
+    })),
+  ]),
   {
     place: 'Subscription.trainingProgress(after)',
     query:

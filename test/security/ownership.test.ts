@@ -76,7 +76,8 @@ describe('data of another owner', () => {
 
     it.each(cursorWalk)('cannot be reached through their cursors: $place', async ({ query, own, cursor }) => {
       const { bob, alices, bobs } = owners;
-      const never = cursor === 'listCursor' ? encodeCursor(newId()) : encodeEventCursor(newId(), 1);
+      const never =
+        cursor === 'listCursor' ? encodeCursor({ id: newId(), key: null }) : encodeEventCursor(newId(), 1);
       const id = own && bobs[own];
       const [of, ofNothing] = await Promise.all(
         [alices[cursor], never].map((after) => bob.execute(transport, { query, variables: { id, after } })),

@@ -57,6 +57,16 @@ describe('the size of an operation', () => {
       `{ things(first: 100) { nodes { ${times(1, () => 'things(first: 100) { nodes { things(first: 3) { nodes { id } } } }')} } } }`,
       40_100,
     ],
+    [
+      'cost',
+      '{ things(last: 100) { nodes { things(last: 100, before: "x") { nodes { things(last: 3) { nodes { id } } } } } } }',
+      40_100,
+    ],
+    [
+      'cost',
+      '{ things(first: 1, last: 100) { nodes { things(first: 100) { totalCount nodes { things { nodes { id } } } } } } }',
+      260_100,
+    ],
     ['cost', '{ things(first: 2147483647) { nodes { id } } }', 1_000_000_000],
   ])('has a limit of %s: %#', async (limit, query, given) => {
     const { status, ms, errors } = await timed(query);

@@ -6,6 +6,7 @@ import {
   isObjectType,
   Kind,
   OperationTypeNode,
+  type ConstValueNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -19,6 +20,7 @@ import {
   type ValueNode,
 } from 'graphql';
 import { DomainError } from '../../core/errors';
+import { pageSizes } from '../../graphql/connection';
 
 /**
  * Limits per operation, for HTTP, WebSocket and SSE. Fragments count at each use.
@@ -27,7 +29,8 @@ import { DomainError } from '../../core/errors';
  * - `depth`: nesting of fields; graphql-js has its own limit for introspection
  * - `aliases`, `directives`: total number
  * - `rootFields`: fields of Query, Mutation or Subscription
- * - `cost`: maximum number of rows that pages may read; sizes of nested pages are multiplied
+ * - `cost`: maximum number of rows that pages and lists of ids may read; sizes of nested pages are multiplied, and a
+ *   count adds {@link countCost}
  * - `paid`: calls of mutations that cost money
  */
 export const queryLimits = {
@@ -40,6 +43,9 @@ export const queryLimits = {
   cost: 20_000,
   paid: 1,
 } as const;
+
+/** The rows that a `totalCount` counts as. */
+const countCost = 5;
 
 type Limit = keyof typeof queryLimits;
 
@@ -145,10 +151,7 @@ class Measurement {
   measure(operation: OperationDefinitionNode): Complexity {
     const definitions = operation.variableDefinitions ?? [];
     this.defaults = new Map(
-      definitions.map(({ variable, defaultValue }) => [
-        variable.name.value,
-        defaultValue?.kind === Kind.INT ? Number(defaultValue.value) : undefined,
-      ]),
+      definitions.map(({ variable, defaultValue }) => [variable.name.value, sizeIn(defaultValue)]),
     );
     const own = [operation, ...definitions].flatMap((node) => node.directives ?? []).length;
     const complexity = this.selections(operation.selectionSet, this.schema.getRootType(operation.operation));
@@ -192,27 +195,35 @@ class Measurement {
     const within = node.selectionSet
       ? this.selections(node.selectionSet, isCompositeType(type) ? type : null)
       : nothing;
-    const size = this.pageSize(node, definition);
+    const rows = this.rowsOf(node, definition);
     return {
       ...within,
       depth: name.startsWith('__') ? 1 : within.depth + 1,
       aliases: within.aliases + (node.alias ? 1 : 0),
       rootFields: 1,
-      cost: Math.min(size === null ? within.cost : size * (1 + within.cost), saturation),
+      cost: Math.min(costOf(name) + (rows === null ? within.cost : rows * (1 + within.cost)), saturation),
       paid: paidMutations.has(name) ? 1 : 0,
     };
   }
 
-  /** The page size of a field; null if the field is not a page. */
-  private pageSize(node: FieldNode, definition: GraphQLField<unknown, unknown> | undefined): number | null {
-    const declared = definition?.args.find((argument) => argument.name === 'first');
-    const given = node.arguments?.find((argument) => argument.name.value === 'first')?.value;
-    return declared || given ? sizeOf(given && this.number(given), declared?.defaultValue) : null;
+  /** The number of rows of a page, or of objects by their ids; null if the field is neither. */
+  private rowsOf(node: FieldNode, definition: GraphQLField<unknown, unknown> | undefined): number | null {
+    const declares = (name: string): boolean =>
+      definition?.args.some((argument) => argument.name === name) ?? false;
+    const given = (name: string): unknown => {
+      const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
+      return value && this.valueOf(value);
+    };
+    const sizes = [given('first'), given('last')].filter((size) => typeof size === 'number');
+    if (sizes.length > 0) return Math.min(Math.max(...sizes, 1), saturation);
+    if (declares('first')) return pageSizes.default;
+    if (!declares('ids')) return null;
+    const ids = given('ids');
+    return Array.isArray(ids) ? Math.max(ids.length, 1) : 1;
   }
 
-  private number(value: ValueNode): unknown {
-    if (value.kind === Kind.VARIABLE) return this.variable(value.name.value);
-    return value.kind === Kind.INT ? Number(value.value) : undefined;
+  private valueOf(value: ValueNode): unknown {
+    return value.kind === Kind.VARIABLE ? this.variable(value.name.value) : sizeIn(value);
   }
 
   private variable(name: string): unknown {
@@ -220,9 +231,15 @@ class Measurement {
   }
 }
 
-function sizeOf(given: unknown, defaultSize: unknown): number {
-  const size = given ?? defaultSize;
-  return typeof size === 'number' ? Math.min(Math.max(size, 1), saturation) : 1;
+/** The cost of a field itself. */
+function costOf(name: string): number {
+  return name === 'totalCount' ? countCost : 0;
+}
+
+/** A number, or a list of as many items as the literal has; undefined for others. */
+function sizeIn(value: ConstValueNode | ValueNode | undefined): unknown {
+  if (value?.kind === Kind.INT) return Number(value.value);
+  return value?.kind === Kind.LIST ? value.values : undefined;
 }
 
 function fieldOf(

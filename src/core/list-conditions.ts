@@ -1,0 +1,76 @@
+import { DomainError } from './errors';
+import { firstIdAt, readGlobalId, type NodeKind } from './ids';
+
+/** A condition on rows: a column with one of several values, or SQL in which `?` stands for the value. */
+export type ListCondition =
+  | { readonly column: string; readonly values: readonly string[] }
+  | { readonly text: string; readonly value?: unknown; readonly isNarrow?: boolean };
+
+/** The maximum number of values in a condition. */
+const maxValues = 100;
+
+/**
+ * The condition that a column has one of the values; an empty list matches no row. No condition without a list.
+ * @throws DomainError INVALID_INPUT (field `filter.…`) for more than 100 values
+ */
+export function isAnyOf(
+  column: string,
+  values: readonly string[] | null | undefined,
+  field: string,
+): ListCondition[] {
+  return values ? [{ column, values: checkedValues(values, field) }] : [];
+}
+
+/**
+ * The values without those that no text in the database can have.
+ * @throws DomainError INVALID_INPUT (field `filter.…`) for more than 100 values
+ */
+export function checkedValues(values: readonly string[], field: string): readonly string[] {
+  if (values.length > maxValues) {
+    throw new DomainError(
+      'INVALID_INPUT',
+      `${field} has ${values.length} values; at most ${maxValues} are allowed.`,
+      { field, details: { given: values.length, maximum: maxValues } },
+    );
+  }
+  return values.filter((value) => !value.includes('\0'));
+}
+
+/** The condition that a column has the UUID of a global id; an id of another type matches no row. */
+export function isNode(column: string, kind: NodeKind, globalId: string | null | undefined): ListCondition[] {
+  if (globalId == null) return [];
+  const read = readGlobalId(globalId);
+  return read?.kind === kind
+    ? [{ text: `${column} = ?`, value: read.id, isNarrow: true }]
+    : [{ text: 'false' }];
+}
+
+/** A span of time; null or absent: open. */
+export interface CreatedRange {
+  /** Inclusive. */
+  readonly from?: Date | null;
+  /** Exclusive. */
+  readonly before?: Date | null;
+}
+
+/** How far the time in an id, by a gateway's clock, may be from `created_at`, by the database's clock. */
+const maxSkewMs = 24 * 3_600_000;
+
+/** The conditions that rows were created in a span of time. That of the ids lets the list's index skip other rows. */
+export function isCreatedIn(range: CreatedRange | null | undefined): ListCondition[] {
+  const { from, before } = range ?? {};
+  return [
+    ...(from
+      ? [
+          { text: 'created_at >= ?', value: from },
+          { text: 'id >= ?', value: firstIdAt(from.getTime() - maxSkewMs) },
+        ]
+      : []),
+    ...(before
+      ? [
+          { text: 'created_at < ?', value: before },
+          { text: 'id < ?', value: firstIdAt(before.getTime() + maxSkewMs) },
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,101 @@
+import { ArgsType, Field, ID, InputType, registerEnumType } from 'type-graphql';
+import { PageArgs } from '../graphql/connection';
+import { DateTimeRangeInput, refuseBothForms, timeOrderDescriptions } from '../graphql/lists';
+import type { GenerationStatus } from './generation.state';
+import { GenerationStatusEnum } from './generation.type';
+
+const GenerationOrderEnum = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
+const AvatarOrderEnum = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
+
+registerEnumType(GenerationOrderEnum, {
+  name: 'GenerationOrder',
+  description: 'The order of generations.',
+  valuesConfig: timeOrderDescriptions,
+});
+registerEnumType(AvatarOrderEnum, {
+  name: 'AvatarOrder',
+  description: 'The order of avatars.',
+  valuesConfig: timeOrderDescriptions,
+});
+
+@InputType({
+  description:
+    'Which generations. All conditions must hold; several values in a list mean any of them, and an empty list matches nothing. A condition that is left out or null matches everything.',
+})
+export class GenerationFilter {
+  @Field(() => [GenerationStatusEnum], {
+    nullable: true,
+    description: 'With one of these statuses. At most 100.',
+  })
+  statuses?: GenerationStatus[] | null;
+
+  @Field(() => ID, { nullable: true, description: 'Made from this model, by its global id.' })
+  modelId?: string | null;
+
+  @Field(() => [ID], {
+    nullable: true,
+    description: 'With a prompt in one of these styles. At most 100.',
+  })
+  styles?: string[] | null;
+
+  @Field(() => DateTimeRangeInput, { nullable: true, description: 'By `createdAt`.' })
+  created?: DateTimeRangeInput | null;
+}
+
+@InputType({
+  description:
+    'Which avatars. All conditions must hold; several values in a list mean any of them, and an empty list matches nothing. A condition that is left out or null matches everything.',
+})
+export class AvatarFilter {
+  @Field(() => ID, { nullable: true, description: 'Made from this model, by its global id.' })
+  modelId?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Of this generation, by its global id.' })
+  generationId?: string | null;
+
+  @Field(() => [ID], { nullable: true, description: 'In one of these styles. At most 100.' })
+  styles?: string[] | null;
+
+  @Field(() => DateTimeRangeInput, { nullable: true, description: 'By `createdAt`.' })
+  created?: DateTimeRangeInput | null;
+}
+
+/** Arguments of the generations of a model. */
+@ArgsType()
+export class GenerationListArgs extends PageArgs {
+  @Field(() => GenerationFilter, { nullable: true, description: 'Which generations. Null: all of them.' })
+  filter?: GenerationFilter | null;
+
+  @Field(() => GenerationOrderEnum, { description: 'The order of the list.' })
+  orderBy: keyof typeof GenerationOrderEnum = 'NEWEST';
+}
+
+/** Arguments of all generations. */
+@ArgsType()
+export class GenerationsArgs extends GenerationListArgs {
+  @Field(() => GenerationStatusEnum, {
+    nullable: true,
+    description: 'Only generations with this status.',
+    deprecationReason: 'Use `filter.statuses`. Removed in 1.0.',
+  })
+  status?: GenerationStatus | null;
+}
+
+/** Arguments of avatars. */
+@ArgsType()
+export class AvatarsArgs extends PageArgs {
+  @Field(() => AvatarFilter, { nullable: true, description: 'Which avatars. Null: all of them.' })
+  filter?: AvatarFilter | null;
+
+  @Field(() => AvatarOrderEnum, { description: 'The order of the list.' })
+  orderBy: keyof typeof AvatarOrderEnum = 'NEWEST';
+}
+
+/**
+ * The filter, with the deprecated argument.
+ * @throws DomainError INVALID_INPUT (field `status`) if the status is given in both forms
+ */
+export function generationFilterOf({ filter, status }: GenerationsArgs): GenerationFilter {
+  refuseBothForms('status', status, 'filter.statuses', filter?.statuses);
+  return status ? { ...filter, statuses: [status] } : { ...filter };
+}

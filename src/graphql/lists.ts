@@ -1,0 +1,73 @@
+import { Field, InputType } from 'type-graphql';
+import { DomainError } from '../core/errors';
+import type { CreatedRange } from '../core/list-conditions';
+import type { ListOrder, ListParents, OwnedList } from '../core/owned-list';
+import { readPage, toConnection, type Connection, type PageArgs } from './connection';
+import type { GraphQLContext } from './context';
+import { DateTimeScalar } from './scalars';
+
+/** The order by time of creation, of every list. */
+export const TimeOrder = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
+
+/** Descriptions of the values of {@link TimeOrder}. */
+export const timeOrderDescriptions = {
+  NEWEST: { description: 'The newest first.' },
+  OLDEST: { description: 'The oldest first.' },
+} as const;
+
+@InputType({ description: 'Limits a list to a span of time. Leave one end out for an open span.' })
+export class DateTimeRangeInput implements CreatedRange {
+  @Field(() => DateTimeScalar, { nullable: true, description: 'From this moment on, inclusive.' })
+  from?: Date | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Up to this moment, exclusive.' })
+  before?: Date | null;
+}
+
+/**
+ * Refuses a condition that is given as a deprecated argument and in the filter.
+ * @throws DomainError INVALID_INPUT (field: the argument)
+ */
+export function refuseBothForms(argument: string, given: unknown, path: string, replacement: unknown): void {
+  if (given == null || replacement == null) return;
+  throw new DomainError('INVALID_INPUT', `Give ${path} or the deprecated ${argument}, not both.`, {
+    field: argument,
+  });
+}
+
+/** What a field of a list is asked for. */
+export interface ListQuery<Filter> {
+  page: PageArgs;
+  orderBy: ListOrder;
+  filter: Filter;
+  /** The row that the list belongs to; null for a list of all of the viewer's rows. */
+  parent: { column: ListParents['column']; id: string } | null;
+}
+
+/**
+ * Reads a page of the viewer's rows. The lists of several parents in one operation share a statement if they ask for
+ * the same page; so do their counts.
+ * @throws DomainError INVALID_INPUT, INVALID_CURSOR
+ */
+export async function connectionOf<Row extends { id: string }, Filter>(
+  list: OwnedList<Row, Filter>,
+  { page: args, orderBy, filter, parent }: ListQuery<Filter>,
+  { viewer: { owner }, loaders }: GraphQLContext,
+): Promise<Connection<Row>> {
+  const page = readPage(args, orderBy);
+  const scopeOf = (
+    ids: readonly string[],
+  ): { owner: string; filter: Filter; parents: ListParents | null } => ({
+    owner,
+    filter,
+    parents: parent && { column: parent.column, ids },
+  });
+  const load = <Value>(what: string, read: (ids: readonly string[]) => Promise<Value[]>): Promise<Value> =>
+    loaders.get<string, Value>(`${list.name}/${parent?.column}/${what}`, read).load(parent?.id ?? '');
+  const [filterKey, pageKey] = [JSON.stringify(filter), JSON.stringify(page)];
+  const rows = await load(`page ${pageKey} ${filterKey}`, (ids) => list.read(scopeOf(ids), page));
+  return toConnection(rows, page, {
+    count: () => load(`count ${filterKey}`, (ids) => list.count(scopeOf(ids))),
+    hasOthers: () => load(`others ${pageKey} ${filterKey}`, (ids) => list.hasOthers(scopeOf(ids), page)),
+  });
+}

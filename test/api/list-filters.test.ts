@@ -1,0 +1,120 @@
+import { ListEnvironment, type ListResult } from '../support/list-environment';
+
+let env: ListEnvironment;
+
+beforeAll(async () => {
+  env = await ListEnvironment.start();
+});
+
+afterAll(() => env.stop());
+
+afterEach(() => env.clear());
+
+describe('filters', () => {
+  it('select models by status and type; an empty list matches nothing', async () => {
+    const models: Record<string, string> = {};
+    for (const status of ['READY', 'FAILED', 'CANCELLED'])
+      for (const type of ['CAT', 'DOG'])
+        models[`${status} ${type}`] = (await env.addModel({ status, type })).id;
+    await env.addModel({ owner: 'other-owner', type: 'CAT' });
+    const idsOf = (filter: object): Promise<string[]> => env.idsIn('models', { filter, orderBy: 'OLDEST' });
+    const named = (...names: string[]): string[] => names.map((name) => models[name]!);
+    expect(await idsOf({ statuses: ['FAILED'] })).toEqual(named('FAILED CAT', 'FAILED DOG'));
+    expect(await idsOf({ types: ['CAT'] })).toEqual(named('READY CAT', 'FAILED CAT', 'CANCELLED CAT'));
+    expect(await idsOf({ types: ['CAT'], statuses: ['READY', 'CANCELLED', 'READY'] })).toEqual(
+      named('READY CAT', 'CANCELLED CAT'),
+    );
+    expect(await idsOf({ types: ['CAT', 'DOG'] })).toHaveLength(6);
+    expect(await idsOf({ statuses: [] })).toEqual([]);
+    expect(await idsOf({ types: [], statuses: ['READY'] })).toEqual([]);
+    expect(await idsOf({ statuses: null, types: null, created: null })).toHaveLength(6);
+    expect(await env.idsIn('models', { filter: { statuses: [] }, orderBy: 'NAME' })).toEqual([]);
+  });
+
+  it('select generations by status, model and style of a prompt', async () => {
+    const [model, other] = [await env.addModel(), await env.addModel()];
+    const noir = await env.addGeneration(model.uuid, { styles: ['noir'] });
+    const both = await env.addGeneration(other.uuid, { styles: ['noir', 'pop'], status: 'CANCELLED' });
+    const instant = await env.addGeneration(null, { styles: ['instant'] });
+    const strange = await env.addModel({ owner: 'other-owner' });
+    await env.addGeneration(strange.uuid, { owner: 'other-owner' });
+    const idsOf = (filter: object): Promise<string[]> =>
+      env.idsIn('generations', { filter, orderBy: 'OLDEST' });
+    expect(await idsOf({})).toEqual([noir.id, both.id, instant.id]);
+    expect(await idsOf({ modelId: model.id })).toEqual([noir.id]);
+    expect(await idsOf({ modelId: model.id, statuses: ['CANCELLED'] })).toEqual([]);
+    expect(await idsOf({ modelId: other.id, statuses: ['CANCELLED', 'COMPLETED'] })).toEqual([both.id]);
+    expect(await idsOf({ styles: ['noir'] })).toEqual([noir.id, both.id]);
+    expect(await idsOf({ styles: ['pop', 'instant'] })).toEqual([both.id, instant.id]);
+    expect(await idsOf({ styles: [] })).toEqual([]);
+    expect(await idsOf({ styles: ['a\0b', "'"] })).toEqual([]);
+    expect(await idsOf({ statuses: ['COMPLETED'] })).toEqual([noir.id, instant.id]);
+    for (const modelId of [strange.id, noir.id, 'nonsense', '']) expect(await idsOf({ modelId })).toEqual([]);
+  });
+
+  it('select stored avatars by model, generation and style', async () => {
+    const model = await env.addModel();
+    const [first, second] = [await env.addGeneration(model.uuid), await env.addGeneration(null)];
+    const noir = await env.addAvatar(first.uuid, model.uuid);
+    const pop = await env.addAvatar(first.uuid, model.uuid, { style: 'pop' });
+    const instant = await env.addAvatar(second.uuid, null, { style: 'instant' });
+    await env.addAvatar(second.uuid, null, { status: 'PENDING', style: 'pop' });
+    const strange = await env.addGeneration(null, { owner: 'other-owner' });
+    await env.addAvatar(strange.uuid, null, { owner: 'other-owner' });
+    const idsOf = (filter: object): Promise<string[]> => env.idsIn('avatars', { filter, orderBy: 'OLDEST' });
+    expect(await idsOf({})).toEqual([noir.id, pop.id, instant.id]);
+    expect(await idsOf({ modelId: model.id })).toEqual([noir.id, pop.id]);
+    expect(await idsOf({ generationId: second.id })).toEqual([instant.id]);
+    expect(await idsOf({ generationId: second.id, modelId: model.id })).toEqual([]);
+    expect(await idsOf({ styles: ['pop'] })).toEqual([pop.id]);
+    expect(await idsOf({ styles: ['pop', 'noir'], modelId: model.id })).toEqual([noir.id, pop.id]);
+    expect(await idsOf({ styles: [] })).toEqual([]);
+    expect(await idsOf({ styles: ['a\0b'] })).toEqual([]);
+    for (const generationId of [strange.id, model.id, 'x']) expect(await idsOf({ generationId })).toEqual([]);
+  });
+
+  it('select photos by status and whether a model or generation uses them', async () => {
+    const unused = await env.addPhoto({ status: 'READY' });
+    const rejected = await env.addPhoto();
+    const trained = await env.addPhoto({ status: 'PURGED' });
+    const instant = await env.addPhoto({ status: 'READY', purge_at: null });
+    await env.addPhoto({ owner: 'other-owner' });
+    const model = await env.addModel();
+    await env.database.query('INSERT INTO model_photos (model_id, photo_id, position) VALUES ($1, $2, 0)', [
+      model.uuid,
+      trained.uuid,
+    ]);
+    const generation = await env.addGeneration(null);
+    await env.database.query('UPDATE generations SET photo_id = $2 WHERE id = $1', [
+      generation.uuid,
+      instant.uuid,
+    ]);
+    const idsOf = (filter: object): Promise<string[]> => env.idsIn('photos', { filter, orderBy: 'OLDEST' });
+    expect(await idsOf({ isUnused: true })).toEqual([unused.id, rejected.id]);
+    expect(await idsOf({ isUnused: false })).toEqual([trained.id, instant.id]);
+    await env.database.query('UPDATE photos SET purge_at = now() WHERE id = $1', [instant.uuid]);
+    expect(await idsOf({ isUnused: false })).toEqual([trained.id, instant.id]);
+    expect(await idsOf({ isUnused: true, statuses: ['READY'] })).toEqual([unused.id]);
+    expect(await idsOf({ statuses: ['PURGED', 'REJECTED'] })).toEqual([rejected.id, trained.id]);
+    expect(await idsOf({ isUnused: null })).toHaveLength(4);
+  });
+
+  it.each([
+    ['models', 'status: FAILED', 'statuses: [READY]', 'status'],
+    ['models', 'type: CAT', 'types: []', 'type'],
+    ['generations', 'status: FAILED', 'statuses: [COMPLETED]', 'status'],
+  ])(
+    'accept a condition of %s in the deprecated form or in the new one, not both: %s',
+    async (list, old, filter, field) => {
+      await env.addModel({ status: 'FAILED', type: 'CAT' });
+      expect(
+        (await env.client.refusal(`{ ${list}(${old}, filter: { ${filter} }) { nodes { id } } }`)).extensions,
+      ).toMatchObject({ code: 'INVALID_INPUT', field });
+      const other = field === 'type' ? 'statuses: [FAILED]' : 'created: { from: "2020-01-01T00:00:00Z" }';
+      const page = await env.client.request<Record<string, ListResult>>(
+        `{ ${list}(${old}, filter: { ${other} }) { totalCount nodes { id } } }`,
+      );
+      expect(page[list]!.totalCount).toBe(list === 'models' ? 1 : 0);
+    },
+  );
+});
