@@ -26,7 +26,8 @@ export const operations = {
     uploads { uploadUrl expiresAt headers { name value } photo { id status filename } }
   }
 }`,
-  Filter: 'query Filter { models(first: 5, filter: { statuses: [FAILED] }) { edges { node { id name status progress } } } }',
+  Filter:
+    'query Filter { models(first: 5, filter: { statuses: [FAILED] }) { edges { node { id name status progress } } } }',
   Progress: `subscription Progress($id: ID!) {
   trainingProgress(modelId: $id) { isSnapshot status progress estimatedReadyAt }
 }`,
