@@ -92,7 +92,7 @@ export class JobLifecycle<Row extends JobRow> {
   /**
    * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again. A repetition with
    * the same key changes nothing and returns the job as it is now. The key is claimed in the transaction of the change,
-   * so a refused retry does not use it. Without a key, `attempt` excludes a second payment: each payment has a new number.
+   * so a refused retry does not use it. `attempt` alone also excludes a second payment, since each call has a new number.
    * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, INVALID_INPUT
    */
   async retry(viewer: Viewer, id: string, request: RetryRequest = {}): Promise<Row & Positioned> {

@@ -30,7 +30,7 @@ describe('canCancel and canRetry', () => {
   const accepts = async (mutation: 'retryModel' | 'retryGeneration', id: string): Promise<boolean> => {
     const payload = mutation === 'retryModel' ? 'model' : 'generation';
     const { errors } = await client.post(
-      `mutation ($id: ID!) { it: ${mutation}(id: $id) { ${payload} { id } } }`,
+      `mutation ($id: ID!) { it: ${mutation}(input: { id: $id }) { ${payload} { id } } }`,
       { id },
     );
     return errors === undefined;

@@ -169,8 +169,9 @@ describe('quotas', () => {
 
   it('count a retry again', async () => {
     const owner = await Client.of(gateway);
-    const retry = (id: string): Promise<HttpResult> =>
-      owner.post('mutation ($id: ID!) { retryModel(input: { id: $id }) { model { status } } }', { id });
+    const query =
+      'mutation ($id: ID!, $key: String) { retryModel(input: { id: $id, idempotencyKey: $key }) { model { status } } }';
+    const retry = (id: string, key?: string): Promise<HttpResult> => owner.post(query, { id, key });
     const id = await trained(owner);
     await sql.rows(`UPDATE photos SET purge_at = NULL WHERE owner = $1`, [owner.name]);
     await move(id, 'QUEUED', failed);
@@ -183,10 +184,18 @@ describe('quotas', () => {
     expect(await trainings(owner)).toBe(2);
     await move(id, 'QUEUED', { status: 'SUBMITTING', attempt: 2 });
     await move(id, 'SUBMITTING', { status: 'UNCERTAIN' });
-    expect((await retry(id)).errors).toMatchObject([{ extensions: { quota: 'TRAININGS_PER_DAY', used: 2 } }]);
+    expect((await retry(id, 'refused')).errors).toMatchObject([
+      { extensions: { quota: 'TRAININGS_PER_DAY', used: 2 } },
+    ]);
     expect((await owner.post('query ($id: ID!) { model(id: $id) { status } }', { id })).data).toEqual({
       model: { status: 'UNCERTAIN' },
     });
+    // The refused retry did not use its key.
+    await sql.rows('UPDATE quota_reservations SET day = day - 1 WHERE owner = $1', [owner.name]);
+    expect((await retry(id, 'refused')).data).toEqual({ retryModel: { model: { status: 'QUEUED' } } });
+    expect(await trainings(owner)).toBe(1);
+    expect((await retry(id, 'refused')).data).toEqual({ retryModel: { model: { status: 'QUEUED' } } });
+    expect(await trainings(owner)).toBe(1);
   });
 
   it.each([

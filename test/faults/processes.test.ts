@@ -1,5 +1,6 @@
 import { createLogger } from '../../src/core/logger';
 import { startSandbox } from '../../src/sandbox/sandbox';
+import type { Job } from '../support/client';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
@@ -37,6 +38,32 @@ describe('two gateways on one database', () => {
     const other = clients[1]!.train({ photoIds: [...photoIds].reverse(), idempotencyKey: 'the-same-key' });
     await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
     expect((await environment.sandbox.counts()).trainings).toBe(1);
+    expect(await findViolations(environment)).toEqual([]);
+  });
+
+  it('retry a job once for ten requests with one key sent to both, of which one process is killed before it answers', async () => {
+    await open({ gateways: 2 });
+    const photoIds = await environment.client.upload(5);
+    await environment.sandbox.fault({ on: 'train', kind: 'failed' });
+    const { id } = await environment.client.train({ photoIds });
+    expect(await ending(environment, 'training', id)).toMatchObject({ status: 'FAILED', attempt: 1 });
+    const request = { attempt: 1, idempotencyKey: 'the-same-retry' };
+    const [killed, other] = environment.gateways as [GatewayProcess, GatewayProcess];
+    const { reached } = await killed.arm('mutation:committed');
+    const lost = clientOf(killed)
+      .change('retryModel', id, request)
+      .catch(() => null);
+    await within('the commit', reached);
+    await killed.kill();
+    environment.gateways.shift();
+    expect(await lost).toBeNull();
+    const repeat = (): Promise<Job> => clientOf(other).change('retryModel', id, request);
+    const answers = await Promise.all(Array.from({ length: 10 }, repeat));
+    expect(new Set(answers.map((job) => job.id))).toEqual(new Set([id]));
+    const ready = await ending(environment, 'training', id, ({ status }) => status === 'READY');
+    expect(ready).toMatchObject({ attempt: 2 });
+    expect(await repeat()).toMatchObject({ status: 'READY', attempt: 2 });
+    expect((await environment.sandbox.counts()).trainings).toBe(2);
     expect(await findViolations(environment)).toEqual([]);
   });
 

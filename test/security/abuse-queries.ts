@@ -58,6 +58,11 @@ const tooMuch: Row[] = [
     `mutation { a: retryModel(input: { id: "${noModel}" }) { model { id } } b: retryModel(input: { id: "${noModel}" }) { model { id } } }`,
   ],
   [
+    'paid calls in the deprecated and the present form',
+    'QUERY_TOO_COMPLEX',
+    `mutation { a: retryModel(id: "${noModel}") { model { id } } b: retryGeneration(input: { id: "x", attempt: 1 }) { generation { id } } }`,
+  ],
+  [
     'paid calls by a fragment',
     'QUERY_TOO_COMPLEX',
     `mutation { ...A ... { b: retryModel(input: { id: "x" }) { model { id } } } } fragment A on Mutation { retryModel(input: { id: "x" }) { model { id } } }`,

@@ -85,6 +85,24 @@ describe('exportMyData', () => {
     expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
   });
 
+  it('contains the idempotency keys of retries, which deleteMyData erases', async () => {
+    const carla = await Client.of(gateway, 'carla');
+    const { modelId } = await carla.settle();
+    await gateway.rows(
+      `UPDATE models SET status = 'FAILED', ready_at = NULL, due_at = NULL, failure_code = 'UPSTREAM_FAILED', failure_message = 'It failed.',
+         failure_retryable = true WHERE owner = 'carla'`,
+    );
+    const idempotencyKey = 'the-retry-of-carla';
+    const retry = { attempt: 1, idempotencyKey };
+    expect(await carla.change('retryModel', modelId, retry)).toMatchObject({ status: 'QUEUED' });
+    const { data } = await exported((await offer(carla)).url);
+    expect(data.idempotencyKeys).toMatchObject([{ key: idempotencyKey, operation: 'retryModel' }]);
+    await carla.erase();
+    await until(
+      async () => !(await gateway.database.tablesWith(idempotencyKey)).includes('idempotency_keys'),
+    );
+  });
+
   it('is readable with its own URL only, from which no other can be derived', async () => {
     const { url } = await offer(anna);
     const bob = await Client.of(gateway, 'bob');

@@ -310,8 +310,9 @@ function sequenceOf(cursor: string): number {
   return Number(Buffer.from(cursor, 'base64url').readBigInt64BE(16));
 }
 
+/** Without the attempt, which is that of the job as it was when the event was read. */
 const lineOf = ({ cursor, id, state }: StreamEvent): string =>
-  [sequenceOf(cursor), id, state?.status, state?.progress, state?.attempt].join(' ').trim();
+  [sequenceOf(cursor), id, state?.status, state?.progress].join(' ').trim();
 
 /** Lists violations between two consecutive recorded changes. */
 export function stepProblems(from: JobState, to: JobState): string[] {
