@@ -153,6 +153,17 @@ describe('the cover of a model', () => {
   });
 });
 
+describe('the cost of a query', () => {
+  it('includes a row for each cover', async () => {
+    const query = (field: string): string =>
+      `{ models(first: 100) { nodes { generations(first: 100) { nodes { model { ${field} } } } } } }`;
+    expect((await client.post(query('id'))).errors).toBeUndefined();
+    expect(await client.refusal(query('cover { id }'))).toMatchObject({
+      extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', given: 20_100 },
+    });
+  });
+});
+
 describe('a list of jobs', () => {
   it('reads cursors, covers and possible actions by one statement each at most', async () => {
     const ids: string[] = [];

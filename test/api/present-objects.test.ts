@@ -79,6 +79,12 @@ describe('a replay of past changes', () => {
     await feed.ended();
     expect(feed.messages).toHaveLength(2);
     expect(feed.messages.find(({ avatar: { id } }) => id === avatar!.id)!.avatar.style).toBe('restored');
+    const other = feed.messages.find(({ avatar: { id } }) => id !== avatar!.id)!.avatar;
+    // As if it were deleted between the reading of its event and its own.
+    await gateway.rows('DELETE FROM avatars WHERE id = $1', [uuidOf(other.id)]);
+    const later = client.followAvatars({ generationId, after: startOf(uuidOf(settled.modelId)) });
+    await later.ended();
+    expect(later.messages.map(({ avatar: { id } }) => id)).toEqual([avatar!.id]);
   });
 
   it('reads the object again for each change', async () => {
@@ -108,6 +114,25 @@ describe('a replay of past changes', () => {
     });
     const late = client.subscribe<Change>(training, { id, after: cursor });
     expect(await late.ended()).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
+  });
+
+  it('ends with NOT_FOUND when the model was deleted after its event was read', async () => {
+    const id = await environment.waiting();
+    const feed = client.subscribe<Change>(training, { id });
+    await feed.until((messages) => messages.length === 1);
+    await gateway.rows(
+      `WITH deleted AS (DELETE FROM models WHERE id = $1),
+            counted AS (UPDATE streams SET sequence = sequence + 1 WHERE id = $1 RETURNING sequence),
+            appended AS (INSERT INTO events (stream_id, sequence, kind, subject_id, payload)
+                         SELECT stream_id, counted.sequence, kind, subject_id, payload FROM events, counted WHERE stream_id = $1)
+       SELECT pg_notify('likeness', json_build_object('from', 'test', 'streams', json_build_array($1::text))::text)`,
+      [uuidOf(id)],
+    );
+    expect(await feed.ended()).toMatchObject({
+      how: 'errors',
+      errors: [{ extensions: { code: 'NOT_FOUND', field: 'modelId' } }],
+    });
+    expect(feed.messages).toHaveLength(1);
   });
 
   it('says when a snapshot last changed', async () => {

@@ -1,7 +1,8 @@
 import type { Belongings } from './two-owners';
 
-const job = 'id status progress attempt failure { code message } providerModelId: provider';
-const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } }`;
+const job =
+  'id status progress attempt failure { code message } providerModelId: provider cursor updatedAt canCancel canRetry';
+const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } } cover { id url }`;
 const generationFields = `${job} prompts { prompt } model { id name } avatars { id url prompt }`;
 const avatarFields = 'id url style prompt generation { id }';
 const photoFields = 'id status url filename';
