@@ -42,7 +42,6 @@ export class ModelFieldsResolver {
 
   @FieldResolver(() => Avatar, {
     nullable: true,
-    complexity: 1,
     description: 'The newest of its avatars, to show the model by a picture; null if it has none.',
   })
   cover(
