@@ -1,4 +1,5 @@
 import { DomainError } from '../core/errors';
+import { checkAll } from '../core/input-problems';
 
 /** The consent of the person in the photos, as declared by the client. */
 export interface Consent {
@@ -46,11 +47,20 @@ export class ConsentRule {
 
 function columnsOf({ version, givenAt }: Consent, nowMs: number): ConsentColumns {
   const at = givenAt ?? new Date(nowMs);
-  if (!versionPattern.test(version)) {
-    throw invalid('version', 'version must be 1 to 100 printable ASCII characters without spaces.');
-  }
-  if (at.getTime() > nowMs + leewayMs) throw invalid('givenAt', 'givenAt must not be in the future.');
+  checkAll(
+    () => checkVersion(version),
+    () => checkTime(at, nowMs),
+  );
   return { consentVersion: version, consentAt: at };
+}
+
+function checkVersion(version: string): void {
+  if (versionPattern.test(version)) return;
+  throw invalid('version', 'version must be 1 to 100 printable ASCII characters without spaces.');
+}
+
+function checkTime(at: Date, nowMs: number): void {
+  if (at.getTime() > nowMs + leewayMs) throw invalid('givenAt', 'givenAt must not be in the future.');
 }
 
 function invalid(field: string, message: string): DomainError {

@@ -80,6 +80,16 @@ export async function createOnce<Row>(
 /** Up to 255 characters, as with Stripe; printable, so that it can be read in logs. */
 const keyPattern = /^[\x21-\x7e]{1,255}$/;
 
+/** @throws DomainError INVALID_INPUT if the key is malformed */
+export function checkKey(key: string | null): void {
+  if (key === null || keyPattern.test(key)) return;
+  throw new DomainError(
+    'INVALID_INPUT',
+    'idempotencyKey must be 1 to 255 printable ASCII characters without spaces, for example a UUID.',
+    { field: 'input.idempotencyKey' },
+  );
+}
+
 /**
  * Claims a key in the transaction that creates the row, so that both are committed atomically. Of concurrent calls, one
  * creates the row; the others wait here for its commit.
@@ -88,13 +98,7 @@ const keyPattern = /^[\x21-\x7e]{1,255}$/;
  */
 export async function claimKey(sql: Sql, call: KeyedCall): Promise<string | null> {
   if (call.key === null || call.key === undefined) return null;
-  if (!keyPattern.test(call.key)) {
-    throw new DomainError(
-      'INVALID_INPUT',
-      'idempotencyKey must be 1 to 255 printable ASCII characters without spaces, for example a UUID.',
-      { field: 'input.idempotencyKey' },
-    );
-  }
+  checkKey(call.key);
   const inputSha256 = createHash('sha256').update(canonicalJson(call.input)).digest('hex');
   const inserted = await sql.rows(
     `INSERT INTO idempotency_keys (owner, key, operation, input_sha256, result_id) VALUES ($1, $2, $3, $4, $5)

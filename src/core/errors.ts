@@ -1,48 +1,92 @@
 /**
- * Every value of `extensions.code`, with the HTTP status for routes other than GraphQL. A published code never changes
- * its meaning. docs/errors.md lists all codes.
+ * Every code of a {@link DomainError}: the HTTP status for routes other than GraphQL, and what it means, which is also
+ * its description in the schema. A published code never changes its meaning. docs/errors.md lists all codes.
  */
 export const errorCodes = {
-  INVALID_INPUT: 400,
-  TOO_FEW_PHOTOS: 400,
-  TOO_MANY_PHOTOS: 400,
-  PHOTO_INVALID: 422,
-  PHOTO_NOT_READY: 409,
-  PHOTO_TOO_LARGE: 413,
-  PHOTO_TYPE_UNSUPPORTED: 415,
-  NOT_FOUND: 404,
-  MODEL_NOT_READY: 409,
-  PROVIDER_NOT_CONFIGURED: 409,
-  NOT_CANCELLABLE: 409,
-  NOT_RETRYABLE: 409,
-  IDEMPOTENCY_KEY_REUSED: 409,
-  INVALID_CURSOR: 400,
-  CONSENT_REQUIRED: 400,
-  UPLOAD_URL_EXPIRED: 410,
-  UPLOAD_IN_PROGRESS: 409,
-  INVALID_SIGNATURE: 403,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  QUOTA_EXCEEDED: 429,
-  RATE_LIMITED: 429,
-  UPSTREAM_CREDITS: 402,
-  REQUEST_TOO_LARGE: 413,
-  QUERY_TOO_COMPLEX: 400,
-  PERSISTED_QUERY_NOT_FOUND: 404,
-  QUERY_NOT_ALLOWED: 403,
-  TIMEOUT: 503,
-  SERVICE_UNAVAILABLE: 503,
-  SUBSCRIBER_TOO_SLOW: 503,
-  INTERNAL_SERVER_ERROR: 500,
-} as const;
+  INVALID_INPUT: {
+    httpStatus: 400,
+    description: 'A value is missing, has the wrong type, or is out of range.',
+  },
+  TOO_FEW_PHOTOS: { httpStatus: 400, description: 'A training was requested with too few photos.' },
+  TOO_MANY_PHOTOS: { httpStatus: 400, description: 'A training was requested with too many photos.' },
+  PHOTO_INVALID: { httpStatus: 422, description: 'A photo cannot be used.' },
+  PHOTO_NOT_READY: {
+    httpStatus: 409,
+    description: 'A photo has not been uploaded yet, or is still being fetched.',
+  },
+  PHOTO_TOO_LARGE: { httpStatus: 413, description: 'A photo has too many bytes.' },
+  PHOTO_TYPE_UNSUPPORTED: { httpStatus: 415, description: 'A photo is neither JPEG nor PNG.' },
+  NOT_FOUND: { httpStatus: 404, description: 'No object has this id, or it belongs to another owner.' },
+  MODEL_NOT_READY: { httpStatus: 409, description: 'Avatars were requested from a model that is not READY.' },
+  PROVIDER_NOT_CONFIGURED: {
+    httpStatus: 409,
+    description: 'The avatar service of the model or generation is no longer configured on this server.',
+  },
+  NOT_CANCELLABLE: { httpStatus: 409, description: 'The model or generation has ended.' },
+  NOT_RETRYABLE: { httpStatus: 409, description: 'The model or generation cannot be retried now.' },
+  IDEMPOTENCY_KEY_REUSED: {
+    httpStatus: 409,
+    description: 'The `idempotencyKey` was used with another input.',
+  },
+  INVALID_CURSOR: {
+    httpStatus: 400,
+    description: 'The cursor does not belong to this list or subscription.',
+  },
+  CONSENT_REQUIRED: {
+    httpStatus: 400,
+    description: 'The server requires a consent, and none, or one for another text, was given.',
+  },
+  UPLOAD_URL_EXPIRED: { httpStatus: 410, description: 'The upload URL has expired.' },
+  UPLOAD_IN_PROGRESS: { httpStatus: 409, description: 'Another upload to the same URL is in progress.' },
+  INVALID_SIGNATURE: { httpStatus: 403, description: 'A signed URL was changed or has expired.' },
+  UNAUTHENTICATED: { httpStatus: 401, description: 'Credentials are missing, invalid or expired.' },
+  FORBIDDEN: { httpStatus: 403, description: 'The credentials or the origin do not permit the request.' },
+  QUOTA_EXCEEDED: { httpStatus: 429, description: 'A quota is used up.' },
+  RATE_LIMITED: {
+    httpStatus: 429,
+    description: 'There are too many requests at this time. Wait for `retryAfterSeconds`.',
+  },
+  UPSTREAM_CREDITS: { httpStatus: 402, description: 'The account at the avatar service has no credits.' },
+  REQUEST_TOO_LARGE: { httpStatus: 413, description: 'The request has too many bytes.' },
+  QUERY_TOO_COMPLEX: { httpStatus: 400, description: 'The query exceeds a limit.' },
+  PERSISTED_QUERY_NOT_FOUND: {
+    httpStatus: 404,
+    description: 'The server does not have the query with this hash. Send the hash with the query.',
+  },
+  QUERY_NOT_ALLOWED: { httpStatus: 403, description: 'The server accepts only the queries in its list.' },
+  TIMEOUT: { httpStatus: 503, description: 'The operation took too long. A mutation may still complete.' },
+  SERVICE_UNAVAILABLE: {
+    httpStatus: 503,
+    description: 'A part of the server is unavailable. Retry in a few seconds.',
+  },
+  SUBSCRIBER_TOO_SLOW: {
+    httpStatus: 503,
+    description: 'A subscription was read more slowly than its events arrived.',
+  },
+  INTERNAL_SERVER_ERROR: {
+    httpStatus: 500,
+    description: 'A bug. The message has the id of the request in the log of the server.',
+  },
+} as const satisfies Record<string, { httpStatus: number; description: string }>;
 
 /** A stable code of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
+
+/** A problem of one input value. */
+export interface InputProblem {
+  readonly code: ErrorCode;
+  /** The path of the value, such as `input.photoIds[3]`. */
+  readonly field: string;
+  /** The problem and the remedy, without the value. */
+  readonly message: string;
+}
 
 /** Optional properties of a {@link DomainError}. */
 export interface DomainErrorOptions {
   /** The path of the invalid input, such as `input.photoIds[3]`. */
   field?: string;
+  /** All problems of the input, the first of which the error describes. \@defaultValue the problem of `field` */
+  problems?: readonly InputProblem[];
   /** Machine-readable details as plain JSON, such as `{ given: 4, minimum: 5 }`. Must not contain secrets. */
   details?: Record<string, unknown>;
   cause?: unknown;
@@ -55,6 +99,8 @@ export interface DomainErrorOptions {
 export class DomainError extends Error {
   readonly code: ErrorCode;
   readonly field?: string;
+  /** Empty unless the error has a field. */
+  readonly problems: readonly InputProblem[];
   readonly details?: Record<string, unknown>;
 
   constructor(code: ErrorCode, message: string, options: DomainErrorOptions = {}) {
@@ -62,6 +108,8 @@ export class DomainError extends Error {
     this.name = 'DomainError';
     this.code = code;
     this.field = options.field;
+    this.problems =
+      options.problems ?? (options.field === undefined ? [] : [{ code, field: options.field, message }]);
     this.details = options.details;
   }
 
@@ -74,7 +122,7 @@ export class DomainError extends Error {
 
   /** The HTTP status for routes that are not GraphQL. */
   get httpStatus(): number {
-    return errorCodes[this.code];
+    return errorCodes[this.code].httpStatus;
   }
 }
 

@@ -5,7 +5,7 @@ import { maxModelNameLength } from '../models/model.service';
 import { AvatarTypeEnum } from '../models/model.type';
 import { photoRules, type PhotoService } from '../photos/photo.service';
 import type { AvatarProvider, AvatarType, ProviderStyle } from '../upstream/provider';
-import { promptRules } from './generation.service';
+import { promptRules } from './prompt-validation';
 
 @ObjectType({ description: 'A style of avatars.' })
 class Style {

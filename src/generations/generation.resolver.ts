@@ -13,6 +13,7 @@ import {
 import { consentIn } from '../accounts/consent.input';
 import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -90,7 +91,7 @@ export class GenerationResolver {
     input: GenerateAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const modelId = fromGlobalId('AvatarModel', input.modelId, 'input.modelId');
+    const { modelId } = input;
     const prompts = input.prompts.map(({ style = null, prompt = null, count }) => ({
       style,
       prompt,
@@ -116,10 +117,11 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateInstantAvatarsPayload> {
     const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
-    const photo = photoIn(input);
+    const problems = new ProblemCollector();
+    const photo = photoIn(input, problems) ?? null;
     const consent = consentIn(input.consent);
     const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
-    return { generation: await this.deps.service.generateInstant(viewer, request) };
+    return { generation: await this.deps.service.generateInstant(viewer, request, problems) };
   }
 
   @Subscription(() => GenerationProgress, {

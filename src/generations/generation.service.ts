@@ -1,7 +1,9 @@
 import type { AuditedAction } from '../accounts/audit.repository';
 import type { Consent, ConsentColumns } from '../accounts/consent';
+import { checkKey } from '../accounts/idempotency.repository';
 import { DomainError, notFound } from '../core/errors';
-import { toGlobalId } from '../core/ids';
+import { fromGlobalId, toGlobalId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -9,9 +11,9 @@ import { openStream } from '../events/event-log.repository';
 import { assertConfigured } from '../jobs/job';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
 import { findJobs } from '../jobs/job.repository';
+import { modelKind } from '../models/model.job';
 import type { JobServiceDeps } from '../models/model.service';
 import type { PhotoSource } from '../photos/job-photo.service';
-import type { ProviderFacts } from '../upstream/provider';
 import type { GenerationEntity, PromptRow } from './generation.entity';
 import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.job';
 import {
@@ -21,33 +23,27 @@ import {
   type GenerationFilter,
   type NewGeneration,
 } from './generation.repository';
+import { checkInstantForm, checkPrompts, countAvatars, type GivenPrompt } from './prompt-validation';
 
 /** The input of {@link GenerationService.generate}. */
 export interface GenerateAvatarsRequest {
-  /** The UUID of the model. */
+  /** The global id of the model. */
   modelId: string;
   /** A prompt without a style has the default style of the provider. */
-  prompts: readonly (Omit<PromptRow, 'style'> & { style: string | null })[];
+  prompts: readonly GivenPrompt[];
   idempotencyKey: string | null;
 }
 
 /** The input of {@link GenerationService.generateInstant}. */
 export interface InstantAvatarsRequest {
-  photo: PhotoSource;
+  /** Null if it is among the problems. */
+  photo: PhotoSource | null;
   prompt: string;
   negativePrompt: string | null;
   count: number;
   consent?: Consent | null;
   idempotencyKey: string | null;
 }
-
-/** The maximum number of prompts of a generation, and the maximum length of their texts in characters. */
-export const promptRules = { maxPrompts: 20, maxLength: 1_000 } as const;
-
-const { maxPrompts, maxLength: maxPromptLength } = promptRules;
-
-/** Characters that PostgreSQL's JSON cannot store: NUL and unpaired surrogates. */
-const unstorable = /[\0\p{Surrogate}]/u;
 
 const noConsent: ConsentColumns = { consentVersion: null, consentAt: null };
 
@@ -62,48 +58,46 @@ export class GenerationService {
 
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
-    const { facts } = this.deps.provider;
-    const prompts = withStyles(request.prompts, facts);
-    const wanted = checkPrompts(prompts, facts);
-    const input = { ...request, prompts };
+    const { modelId, prompts } = await this.checkGeneration(viewer, request);
+    // Stored inputs contain the UUID.
+    const input = { ...request, modelId, prompts };
     return this.create(viewer, 'generateAvatars', input, async (sql, id) => {
-      const model = await holdModel(sql, viewer.owner, request.modelId);
-      if (!model) throw notFound('model', 'input.modelId');
-      if (model.status !== 'READY') {
-        throw new DomainError(
-          'MODEL_NOT_READY',
-          `The model is ${model.status}. Avatars can be generated once it is READY; follow trainingProgress.`,
-          {
-            field: 'input.modelId',
-          },
-        );
-      }
-      assertConfigured(model.provider, this.deps.provider, 'input.modelId');
+      const model = this.checkModel(await holdModel(sql, viewer.owner, modelId));
       return this.insert(sql, {
         id,
         owner: viewer.owner,
         provider: model.provider,
-        modelId: request.modelId,
+        modelId,
         photoId: null,
         prompts,
-        wanted,
+        wanted: countAvatars(prompts),
         // Consent was given for the training, if it was required.
         ...noConsent,
       });
     });
   }
 
-  /** Like {@link generate}, for avatars from one photo without training. */
-  async generateInstant(viewer: Viewer, request: InstantAvatarsRequest): Promise<PresentGeneration> {
+  /**
+   * Like {@link generate}, for avatars from one photo without training.
+   * @param problems - the problems that were found in the input before
+   */
+  async generateInstant(
+    viewer: Viewer,
+    request: InstantAvatarsRequest,
+    problems = new ProblemCollector(),
+  ): Promise<PresentGeneration> {
     const { consents, photos, provider } = this.deps;
-    checkInstant(request, provider.facts);
-    const { photo, ...rest } = request;
+    await this.checkInstant(viewer, request, problems);
+    const { photo: given, ...rest } = request;
+    const photo = given!;
     // Inputs are compared with stored ones, which have this form.
     const photoId = photo.photoId === undefined ? null : toGlobalId('Photo', photo.photoId);
     const input = { ...rest, photoId, photoUrl: photo.url ?? null };
     return this.create(viewer, 'generateInstantAvatars', input, async (sql, id) => {
-      const consent = consents.check(request.consent ?? null);
-      const [acceptedId] = await photos.accept(sql, viewer, [photo]);
+      const problems = new ProblemCollector();
+      const consent = problems.check(() => consents.check(request.consent ?? null));
+      const accepted = await problems.checkLater(() => photos.accept(sql, viewer, [photo]));
+      problems.throwIfAny();
       const prompts = [
         {
           style: 'instant',
@@ -117,10 +111,10 @@ export class GenerationService {
         owner: viewer.owner,
         provider: provider.name,
         modelId: null,
-        photoId: acceptedId!,
+        photoId: accepted![0]!,
         prompts,
         wanted: request.count,
-        ...consent,
+        ...consent!,
       });
     });
   }
@@ -134,6 +128,57 @@ export class GenerationService {
   /** The viewer's generations with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentGeneration | null)[]> {
     return findJobs(this.deps.database, generationKind, owner, ids);
+  }
+
+  /**
+   * Checks the request; one error names all problems.
+   * @returns the UUID of the model, and the prompts with their styles
+   */
+  private async checkGeneration(
+    viewer: Viewer,
+    request: GenerateAvatarsRequest,
+  ): Promise<{ modelId: string; prompts: PromptRow[] }> {
+    const problems = new ProblemCollector();
+    const modelId = problems.check(() => fromGlobalId('AvatarModel', request.modelId, 'input.modelId'));
+    const prompts = problems.check(() => checkPrompts(request.prompts, this.deps.provider.facts));
+    problems.check(() => checkKey(request.idempotencyKey));
+    if (!problems.isEmpty && modelId !== undefined) {
+      // Refused in any case; the model, which is checked again when the generation is created, completes the list.
+      const [model = null] = await findJobs(this.deps.database, modelKind, viewer.owner, [modelId]);
+      problems.check(() => this.checkModel(model));
+    }
+    problems.throwIfAny();
+    return { modelId: modelId!, prompts: prompts! };
+  }
+
+  private checkModel<Model extends { status: string; provider: string }>(model: Model | null): Model {
+    const field = 'input.modelId';
+    if (!model) throw notFound('model', field);
+    if (model.status !== 'READY') {
+      throw new DomainError(
+        'MODEL_NOT_READY',
+        `The model is ${model.status}. Avatars can be generated once it is READY; follow trainingProgress.`,
+        { field },
+      );
+    }
+    assertConfigured(model.provider, this.deps.provider, field);
+    return model;
+  }
+
+  /** Checks the request for a generation without training; one error names all problems. */
+  private async checkInstant(
+    viewer: Viewer,
+    request: InstantAvatarsRequest,
+    problems: ProblemCollector,
+  ): Promise<void> {
+    const { consents, photos, provider } = this.deps;
+    problems.check(() => checkInstantForm(request, provider.facts));
+    problems.check(() => checkKey(request.idempotencyKey));
+    if (problems.isEmpty) return;
+    // Refused in any case; the other checks, which are made again at the creation, complete the list.
+    problems.check(() => consents.check(request.consent ?? null));
+    await problems.checkLater(() => photos.check(viewer, request.photo === null ? [] : [request.photo]));
+    problems.throwIfAny();
   }
 
   private create(
@@ -151,75 +196,4 @@ export class GenerationService {
     if (row.modelId === null) await openStream(sql, streamOfGeneration(row), row.owner);
     return generation;
   }
-}
-
-/** @throws DomainError INVALID_INPUT if a prompt has no style and the provider has no default style */
-function withStyles(prompts: GenerateAvatarsRequest['prompts'], facts: ProviderFacts): PromptRow[] {
-  return prompts.map((prompt, index) => {
-    const style = prompt.style ?? facts.defaultStyle;
-    if (style !== null) return { ...prompt, style };
-    throw invalid(`input.prompts[${index}].style`, `Choose a style. ${stylesOf(facts)}`);
-  });
-}
-
-function stylesOf({ styles }: ProviderFacts): string {
-  return `The styles are ${styles.map(({ id }) => id).join(', ')}.`;
-}
-
-/**
- * Checks prompts against the limits of the provider.
- * @returns the total number of avatars
- */
-function checkPrompts(prompts: readonly PromptRow[], facts: ProviderFacts): number {
-  if (prompts.length < 1 || prompts.length > maxPrompts) {
-    throw invalid('input.prompts', `Send 1 to ${maxPrompts} prompts; ${prompts.length} were given.`);
-  }
-  prompts.forEach((prompt, index) => {
-    const field = `input.prompts[${index}]`;
-    if (!facts.styles.some(({ id }) => id === prompt.style)) {
-      throw invalid(`${field}.style`, `Unknown style "${prompt.style.slice(0, 50)}". ${stylesOf(facts)}`);
-    }
-    checkText(prompt.prompt, `${field}.prompt`);
-    checkCount(prompt.count, `${field}.count`, facts);
-  });
-  const wanted = prompts.reduce((sum, { count }) => sum + count, 0);
-  if (wanted > facts.maxAvatars) {
-    throw invalid(
-      'input.prompts',
-      `The prompts request ${wanted} avatars; a generation makes at most ${facts.maxAvatars}.`,
-    );
-  }
-  return wanted;
-}
-
-/** Checks the input of a generation without training. */
-function checkInstant(request: InstantAvatarsRequest, facts: ProviderFacts): void {
-  if (!facts.instant)
-    throw invalid(
-      'input',
-      'The configured provider does not support avatars without training. Use trainModel.',
-    );
-  checkText(request.prompt, 'input.prompt');
-  if (request.prompt.trim() === '')
-    throw invalid('input.prompt', 'Describe what the avatar should look like.');
-  checkText(request.negativePrompt, 'input.negativePrompt');
-  checkCount(request.count, 'input.count', facts);
-}
-
-function checkCount(count: number, field: string, { maxAvatars }: ProviderFacts): void {
-  if (count < 1 || count > maxAvatars)
-    throw invalid(field, `count is ${count}; it must be from 1 to ${maxAvatars}.`);
-}
-
-function checkText(text: string | null, field: string): void {
-  if (text !== null && unstorable.test(text)) {
-    throw invalid(field, 'The text contains a null character or an unpaired surrogate. Remove it.');
-  }
-  if (text !== null && text.length > maxPromptLength) {
-    throw invalid(field, `The text has ${text.length} characters; the maximum is ${maxPromptLength}.`);
-  }
-}
-
-function invalid(field: string, message: string): DomainError {
-  return new DomainError('INVALID_INPUT', message, { field });
 }

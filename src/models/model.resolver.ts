@@ -12,6 +12,7 @@ import {
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -78,8 +79,9 @@ export class ModelResolver {
   ): Promise<TrainModelPayload> {
     const { name, type, provider = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
-    const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input) };
-    return { model: await this.service.train(viewer, request) };
+    const problems = new ProblemCollector();
+    const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input, problems) };
+    return { model: await this.service.train(viewer, request, problems) };
   }
 
   @Subscription(() => TrainingProgress, {

@@ -1,8 +1,10 @@
 import type { Consent, ConsentRule } from '../accounts/consent';
+import { checkKey } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { transactionFor } from '../accounts/write-admission.repository';
-import { DomainError, notFound, excerpt } from '../core/errors';
+import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -10,7 +12,7 @@ import { appendEvents, openStream } from '../events/event-log.repository';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
 import { eventOf, findJobs, readJob, type JobRepository } from '../jobs/job.repository';
 import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
-import type { AvatarProvider, AvatarType } from '../upstream/provider';
+import type { AvatarProvider, AvatarType, ProviderFacts } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.job';
 import { insertModel, modelTable, renameModel, type ModelFilter } from './model.repository';
@@ -20,6 +22,8 @@ export interface TrainModelRequest {
   name: string;
   type: AvatarType;
   photos: readonly PhotoSource[];
+  /** The number of photos in the input. */
+  photoCount: number;
   /** The path of the photos in the input, for errors about their number. */
   photosField: string;
   provider: string | null;
@@ -48,9 +52,16 @@ export class ModelService {
     this.list = new OwnedList(deps.database, modelTable);
   }
 
-  /** Stores the request to train and returns. */
-  async train(viewer: Viewer, request: TrainModelRequest): Promise<PresentModel> {
-    this.checkTraining(request);
+  /**
+   * Stores the request to train and returns.
+   * @param problems - the problems that were found in the input before
+   */
+  async train(
+    viewer: Viewer,
+    request: TrainModelRequest,
+    problems = new ProblemCollector(),
+  ): Promise<PresentModel> {
+    await this.checkTraining(viewer, request, problems);
     return createJob(this.deps, viewer, modelKind, {
       operation: 'trainModel',
       input: comparedInput(request),
@@ -83,39 +94,44 @@ export class ModelService {
     return renamed;
   }
 
-  private checkTraining({ name, photos, photosField: field, provider, type }: TrainModelRequest): void {
+  /** Checks the request; one error names all problems. */
+  private async checkTraining(
+    viewer: Viewer,
+    request: TrainModelRequest,
+    problems: ProblemCollector,
+  ): Promise<void> {
+    const { consents, photos, provider } = this.deps;
+    problems.check(() => checkName(request.name, 'input.name'));
+    problems.check(() => this.checkProvider(request.provider));
+    problems.check(() => this.checkType(request.type));
+    problems.check(() => checkPhotoCount(request, provider.facts));
+    problems.check(() => checkKey(request.idempotencyKey));
+    if (problems.isEmpty) return;
+    // Refused in any case; the other checks, which are made again when the model is created, complete the list.
+    problems.check(() => consents.check(request.consent ?? null));
+    if (request.photoCount <= provider.facts.maxPhotos)
+      await problems.checkLater(() => photos.check(viewer, request.photos));
+    problems.throwIfAny();
+  }
+
+  private checkProvider(provider: string | null): void {
+    const { name: configured } = this.deps.provider;
+    if (provider === null || provider === configured) return;
+    throw new DomainError(
+      'INVALID_INPUT',
+      `This provider is not configured on this server. Omit it, or use "${configured}".`,
+      { field: 'input.provider' },
+    );
+  }
+
+  private checkType(type: AvatarType): void {
     const { facts, name: configured } = this.deps.provider;
-    checkName(name, 'input.name');
-    if (provider !== null && provider !== configured) {
-      throw new DomainError(
-        'INVALID_INPUT',
-        `The provider "${excerpt(provider, 60)}" is not configured on this server. Omit it, or use "${configured}".`,
-        { field: 'input.provider' },
-      );
-    }
-    if (!facts.types.includes(type)) {
-      throw new DomainError(
-        'INVALID_INPUT',
-        `${configured} does not support ${type}. Supported types: ${facts.types.join(', ')}.`,
-        { field: 'input.type' },
-      );
-    }
-    const given = photos.length;
-    const details = { given, minimum: facts.minPhotos, maximum: facts.maxPhotos };
-    if (given < facts.minPhotos) {
-      throw new DomainError(
-        'TOO_FEW_PHOTOS',
-        `${given} photos were given; a training needs at least ${facts.minPhotos}.`,
-        { field, details },
-      );
-    }
-    if (given > facts.maxPhotos) {
-      throw new DomainError(
-        'TOO_MANY_PHOTOS',
-        `${given} photos were given; a training takes at most ${facts.maxPhotos}.`,
-        { field, details },
-      );
-    }
+    if (facts.types.includes(type)) return;
+    throw new DomainError(
+      'INVALID_INPUT',
+      `${configured} does not support ${type}. Supported types: ${facts.types.join(', ')}.`,
+      { field: 'input.type' },
+    );
   }
 
   private async insert(
@@ -125,10 +141,12 @@ export class ModelService {
     request: TrainModelRequest,
   ): Promise<ModelEntity> {
     const { consents, photos, provider } = this.deps;
-    const consent = consents.check(request.consent ?? null);
-    const photoIds = await photos.accept(sql, viewer, request.photos);
+    const problems = new ProblemCollector();
+    const consent = problems.check(() => consents.check(request.consent ?? null));
+    const photoIds = await problems.checkLater(() => photos.accept(sql, viewer, request.photos));
+    problems.throwIfAny();
     const row = { id, owner: viewer.owner, provider: provider.name, name: request.name.trim() };
-    const model = await insertModel(sql, { ...row, type: request.type, ...consent }, photoIds);
+    const model = await insertModel(sql, { ...row, type: request.type, ...consent! }, photoIds!);
     await openStream(sql, id, viewer.owner);
     return model;
   }
@@ -141,6 +159,7 @@ export class ModelService {
 function comparedInput({
   photos,
   photosField: _photosField,
+  photoCount: _photoCount,
   ...rest
 }: TrainModelRequest): JobCreation<ModelEntity>['input'] {
   const photoIds = photos.flatMap(({ photoId }) => (photoId ? [toGlobalId('Photo', photoId)] : []));
@@ -151,6 +170,27 @@ function comparedInput({
     photoId ? { photoId: toGlobalId('Photo', photoId) } : { url },
   );
   return { ...rest, ...{ photos: sources } };
+}
+
+function checkPhotoCount(
+  { photoCount: given, photosField: field }: TrainModelRequest,
+  facts: ProviderFacts,
+): void {
+  const details = { given, minimum: facts.minPhotos, maximum: facts.maxPhotos };
+  if (given < facts.minPhotos) {
+    throw new DomainError(
+      'TOO_FEW_PHOTOS',
+      `${given} photos were given; a training needs at least ${facts.minPhotos}.`,
+      { field, details },
+    );
+  }
+  if (given > facts.maxPhotos) {
+    throw new DomainError(
+      'TOO_MANY_PHOTOS',
+      `${given} photos were given; a training takes at most ${facts.maxPhotos}.`,
+      { field, details },
+    );
+  }
 }
 
 function checkName(name: string, field: string): void {

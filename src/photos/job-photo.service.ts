@@ -1,5 +1,6 @@
 import { DomainError, notFound, type ErrorCode } from '../core/errors';
 import { newId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
@@ -16,7 +17,7 @@ import {
 } from './job-photo.repository';
 import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
 import { type PhotoEntity, photoKey } from './photo.entity';
-import { insertLinked } from './photo.repository';
+import { findPhotos, insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
 /** A photo for a new job: the UUID of an uploaded one, or a public URL; with its path in the input, for errors. */
@@ -24,8 +25,6 @@ export type PhotoSource = { readonly field: string } & (
   | { readonly photoId: string; readonly url?: undefined }
   | { readonly url: string; readonly photoId?: undefined }
 );
-
-type SourceOf<Key extends 'photoId' | 'url'> = Extract<PhotoSource, Record<Key, string>>;
 
 export interface JobPhotoServiceDeps {
   database: Transactions;
@@ -50,41 +49,53 @@ export class JobPhotoService {
    * Keeps the photos of a new job until {@link release}, in the transaction that creates it. Uploaded ones are locked
    * until the transaction ends; for URLs, rows of photos to be fetched are created.
    * @returns the UUIDs of the photos, in the given order
-   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate, or a URL that is not public), PHOTO_NOT_READY or
-   * PHOTO_INVALID with the field of the first photo that cannot be used; the transaction must be rolled back
+   * @throws DomainError as {@link check}; the transaction must be rolled back
    */
   async accept(sql: Sql, viewer: Viewer, sources: readonly PhotoSource[]): Promise<string[]> {
-    await this.hold(
-      sql,
-      viewer,
-      sources.filter((source) => source.photoId !== undefined),
-    );
-    const linked = await this.addFromUrls(
-      sql,
-      viewer,
-      sources.filter((source) => source.url !== undefined),
-    );
+    const addresses = this.checkSources(sources, await holdPhotos(sql, viewer.owner, uploadedIn(sources)));
+    const linked = new Map([...addresses.keys()].map((source) => [source, newId()]));
+    const urls = [...addresses.values()];
+    if (urls.length > 0)
+      await insertLinked(sql, viewer.owner, [...linked.values()], urls, urls.map(filenameIn));
     return sources.map((source) => source.photoId ?? linked.get(source)!);
   }
 
-  private async hold(sql: Sql, viewer: Viewer, sources: readonly SourceOf<'photoId'>[]): Promise<void> {
-    const ids = sources.map(({ photoId }) => photoId);
-    refuseDoubles(ids, 'photo', sources);
-    const photos = new Map((await holdPhotos(sql, viewer.owner, ids)).map((photo) => [photo.id, photo]));
-    for (const { photoId, field } of sources) assertUsable(photos.get(photoId), field);
+  /**
+   * Checks, without keeping them, whether photos can be used for a new job.
+   * @throws DomainError NOT_FOUND, INVALID_INPUT (duplicate, or a URL that is not public), PHOTO_NOT_READY or
+   * PHOTO_INVALID with the field of each photo that cannot be used
+   */
+  async check(viewer: Viewer, sources: readonly PhotoSource[]): Promise<void> {
+    const photos = await findPhotos(this.deps.database, viewer.owner, uploadedIn(sources));
+    this.checkSources(
+      sources,
+      photos.filter((photo) => photo !== null),
+    );
   }
 
-  private async addFromUrls(
-    sql: Sql,
-    viewer: Viewer,
-    sources: readonly SourceOf<'url'>[],
-  ): Promise<Map<PhotoSource, string>> {
-    const ids = new Map<PhotoSource, string>(sources.map((source) => [source, newId()]));
-    if (ids.size === 0) return ids;
-    const addresses = sources.map(({ url, field }) => this.checkAddress(url, field));
-    refuseDoubles(addresses, 'address', sources);
-    await insertLinked(sql, viewer.owner, [...ids.values()], addresses, addresses.map(filenameIn));
-    return ids;
+  /**
+   * @param photos - the existing photos of the owner among the sources
+   * @returns the normalized URLs by source
+   */
+  private checkSources(
+    sources: readonly PhotoSource[],
+    photos: readonly PhotoEntity[],
+  ): Map<PhotoSource, string> {
+    const uploaded = new Map(photos.map((photo) => [photo.id, photo]));
+    const addresses = new Map<PhotoSource, string>();
+    const seen = new Set<string>();
+    const problems = new ProblemCollector();
+    for (const source of sources) {
+      problems.check(() => {
+        const key = source.photoId ?? this.checkAddress(source.url, source.field);
+        if (source.photoId !== undefined) assertUsable(uploaded.get(source.photoId), source.field);
+        else addresses.set(source, key);
+        if (seen.has(key)) throw duplicate(source);
+        seen.add(key);
+      });
+    }
+    problems.throwIfAny();
+    return addresses;
   }
 
   /**
@@ -209,12 +220,14 @@ export class JobPhotoService {
   }
 }
 
-function refuseDoubles(values: readonly string[], noun: string, sources: readonly PhotoSource[]): void {
-  const second = values.findIndex((value, index) => values.indexOf(value) < index);
-  if (second < 0) return;
-  throw new DomainError('INVALID_INPUT', `This ${noun} is given twice. Remove the duplicate.`, {
-    field: sources[second]!.field,
-  });
+/** The UUIDs of the uploaded photos. */
+function uploadedIn(sources: readonly PhotoSource[]): string[] {
+  return sources.flatMap(({ photoId }) => photoId ?? []);
+}
+
+function duplicate({ photoId, field }: PhotoSource): DomainError {
+  const noun = photoId === undefined ? 'address' : 'photo';
+  return new DomainError('INVALID_INPUT', `This ${noun} is given twice. Remove the duplicate.`, { field });
 }
 
 /** The error for each state in which a photo cannot be used. */
@@ -230,10 +243,7 @@ function assertUsable(photo: PhotoEntity | undefined, field: string): void {
   if (photo.status === 'READY') return;
   const [code, message] = unusable[photo.status];
   const { problems } = photo;
-  throw new DomainError(code, [message, ...problems.map((problem) => problem.message)].join(' '), {
-    field,
-    details: problems.length > 0 ? { problems } : undefined,
-  });
+  throw new DomainError(code, [message, ...problems.map((problem) => problem.message)].join(' '), { field });
 }
 
 /** The filename in the last segment of a URL, if it clearly is one. */

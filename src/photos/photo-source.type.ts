@@ -1,6 +1,7 @@
 import { Field, ID, InputType } from 'type-graphql';
 import { DomainError } from '../core/errors';
 import { fromGlobalId } from '../core/ids';
+import type { ProblemCollector } from '../core/input-problems';
 import { OneOf } from '../graphql/build-schema';
 import { UrlScalar } from '../graphql/scalars';
 import type { PhotoSource } from './job-photo.service';
@@ -33,48 +34,74 @@ interface PhotoInput {
   photoUrl?: string | null;
 }
 
+/** The photos of a training, as sent by the client. */
+export interface GivenPhotos {
+  /** Without those whose id has a wrong form, which are among the problems. */
+  photos: PhotoSource[];
+  /** The number of all given photos. */
+  photoCount: number;
+  /** The path of the photos in the input, for errors about their number. */
+  photosField: string;
+}
+
 /**
  * The photos of a training in the given order; of the deprecated lists, `photoIds` come first.
- * @returns the photos, and the field of an error about their number
- * @throws DomainError INVALID_INPUT if both forms are given; NOT_FOUND for an id of another type
+ * @param problems - receives INVALID_INPUT if both forms are given, and NOT_FOUND for each id of another type
  */
-export function photosIn({ photos, photoIds, photoUrls }: PhotosInput): {
-  photos: PhotoSource[];
-  photosField: string;
-} {
+export function photosIn(
+  { photos, photoIds, photoUrls }: PhotosInput,
+  problems: ProblemCollector,
+): GivenPhotos {
   const lists = [
-    (photoIds ?? []).map((photoId, index) => sourceOf({ photoId }, `input.photoIds[${index}]`)),
-    (photoUrls ?? []).map((url, index) => sourceOf({ url }, `input.photoUrls[${index}]`)),
-  ].flat();
-  if (photos && lists.length > 0) throw severalForms('Give photos without photoIds and photoUrls.', 'photos');
-  // The field of the first photo, without its index.
-  if (lists.length > 0) return { photos: lists, photosField: lists[0]!.field.replace('[0]', '') };
-  const sources = (photos ?? []).map((photo, index) => sourceOf(photo, `input.photos[${index}]`, true));
-  return { photos: sources, photosField: 'input.photos' };
+    ...(photoIds ?? []).map((photoId, index) => ({ photoId, field: `input.photoIds[${index}]` })),
+    ...(photoUrls ?? []).map((url, index) => ({ url, field: `input.photoUrls[${index}]` })),
+  ];
+  if (photos && lists.length > 0)
+    problems.add(severalForms('Give photos without photoIds and photoUrls.', 'photos'));
+  const given =
+    lists.length > 0 ? lists : (photos ?? []).map((photo, index) => nested(photo, `input.photos[${index}]`));
+  return {
+    photos: given.flatMap((photo) => problems.check(() => sourceOf(photo)) ?? []),
+    photoCount: given.length,
+    // The field of the first photo, without its index.
+    photosField: lists.length > 0 ? lists[0]!.field.replace('[0]', '') : 'input.photos',
+  };
 }
 
 /**
  * The photo of a generation without training.
- * @throws DomainError INVALID_INPUT unless exactly one is given; NOT_FOUND for an id of another type
+ * @param problems - receives INVALID_INPUT unless exactly one is given, and NOT_FOUND for an id of another type
  */
-export function photoIn({ photo, photoId, photoUrl }: PhotoInput): PhotoSource {
-  const given = [
-    ...(photo ? [sourceOf(photo, 'input.photo', true)] : []),
-    ...(photoId == null ? [] : [sourceOf({ photoId }, 'input.photoId')]),
-    ...(photoUrl == null ? [] : [sourceOf({ url: photoUrl }, 'input.photoUrl')]),
+export function photoIn(
+  { photo, photoId, photoUrl }: PhotoInput,
+  problems: ProblemCollector,
+): PhotoSource | undefined {
+  const given: GivenPhoto[] = [
+    ...(photo ? [nested(photo, 'input.photo')] : []),
+    ...(photoId == null ? [] : [{ photoId, field: 'input.photoId' }]),
+    ...(photoUrl == null ? [] : [{ url: photoUrl, field: 'input.photoUrl' }]),
   ];
-  if (given.length === 1) return given[0]!;
-  throw severalForms(
-    'Give photo: { photoId: "photo_…" } or photo: { url: "https://…" }, and nothing else.',
-    'photo',
-  );
+  return problems.check(() => {
+    if (given.length === 1) return sourceOf(given[0]!);
+    throw severalForms(
+      'Give photo: { photoId: "photo_…" } or photo: { url: "https://…" }, and nothing else.',
+      'photo',
+    );
+  });
 }
 
-/** @param isNested - whether the path of the field itself is appended to `field` */
-function sourceOf({ photoId, url }: PhotoSourceInput, field: string, isNested = false): PhotoSource {
-  const at = (name: string): string => (isNested ? `${field}.${name}` : field);
-  if (photoId == null) return { url: url!, field: at('url') };
-  return { photoId: fromGlobalId('Photo', photoId, at('photoId')), field: at('photoId') };
+/** A photo with its path. */
+interface GivenPhoto extends PhotoSourceInput {
+  readonly field: string;
+}
+
+function nested({ photoId, url }: PhotoSourceInput, field: string): GivenPhoto {
+  return { photoId, url, field: `${field}.${photoId == null ? 'url' : 'photoId'}` };
+}
+
+function sourceOf({ photoId, url, field }: GivenPhoto): PhotoSource {
+  if (photoId == null) return { url: url!, field };
+  return { photoId: fromGlobalId('Photo', photoId, field), field };
 }
 
 function severalForms(message: string, field: string): DomainError {

@@ -43,8 +43,8 @@ describe('consent', () => {
       ['one to another text', { version: '2025-12' }],
       ['one to something like the text', { version: '2026-01 ' }],
     ])('rejects a training and instant avatars with %s', async (_, consent) => {
-      expect(await refusalOf(train, { type: 'CAT', photoIds, consent })).toEqual(required);
-      expect(await refusalOf(instant, { photoId: photoIds[0], prompt: 'p', consent })).toEqual(required);
+      expect(await refusalOf(train, { type: 'CAT', photoIds, consent })).toMatchObject(required);
+      expect(await refusalOf(instant, { photoId: photoIds[0], prompt: 'p', consent })).toMatchObject(required);
     });
 
     it('stores version and time with the model, and returns them in every response', async () => {
@@ -94,7 +94,7 @@ describe('consent', () => {
       const givenAt = new Date(Date.now() + 86_400_000).toISOString();
       expect(
         await refusalOf(train, { type: 'CAT', photoIds, consent: { version: '2026-01', givenAt } }),
-      ).toEqual([{ code: 'INVALID_INPUT', field: 'input.consent.givenAt' }]);
+      ).toMatchObject([{ code: 'INVALID_INPUT', field: 'input.consent.givenAt' }]);
     });
   });
 
@@ -109,7 +109,7 @@ describe('consent', () => {
     it('is optional, and is stored if given', async () => {
       expect(await trained(undefined)).toMatchObject({ consentVersion: null, consentAt: null });
       expect(await trained({ version: 'ours-7' })).toMatchObject({ consentVersion: 'ours-7' });
-      expect(await refusalOf(train, { type: 'CAT', photoIds, consent: { version: 'two words' } })).toEqual([
+      expect(await refusalOf(train, { type: 'CAT', photoIds, consent: { version: 'two words' } })).toMatchObject([
         { code: 'INVALID_INPUT', field: 'input.consent.version' },
       ]);
     });

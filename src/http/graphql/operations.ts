@@ -2,6 +2,7 @@ import {
   createSourceEventStream,
   execute,
   getOperationAST,
+  getVariableValues,
   GraphQLError,
   NoSchemaIntrospectionCustomRule,
   parse,
@@ -13,14 +14,17 @@ import {
   type ExecutionResult,
   type FormattedExecutionResult,
   type GraphQLSchema,
+  type OperationDefinitionNode,
   type ValidationRule,
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
+import { maxProblems } from '../../core/input-problems';
 import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
+import { coercionProblemOf } from '../../graphql/coercion-problems';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
-import { formatError } from '../../graphql/errors';
+import { formatErrors } from '../../graphql/errors';
 import { readOperation, type OperationRequest } from './graphql-request';
 import { PersistedQueries } from './persisted-queries';
 import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
@@ -53,8 +57,8 @@ export interface OperationsOptions {
 /** Limits passed to graphql-js. */
 const graphqlLimits = {
   parse: { maxTokens: queryLimits.tokens },
-  validate: { maxErrors: 10 },
-  execute: { maxCoercionErrors: 10 },
+  validate: { maxErrors: maxProblems },
+  execute: { maxCoercionErrors: maxProblems },
 } as const;
 
 /**
@@ -149,7 +153,7 @@ export class Operations {
     requestId: string,
   ): NonNullable<FormattedExecutionResult['errors']> {
     const { logger, hideSuggestions } = this;
-    return errors.map((error) => formatError(error, { requestId, logger, hideSuggestions }));
+    return formatErrors(errors, { requestId, logger, hideSuggestions });
   }
 
   private validate(query: string, { operationName, variables }: OperationRequest): Prepared {
@@ -158,8 +162,13 @@ export class Operations {
     const excess = checkLimits(schema, document, variables ?? {});
     if (excess) return [excess];
     const problems = validate(schema, document, this.rules, graphqlLimits.validate);
-    if (problems.length > 0) return problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
     const operation = getOperationAST(document, operationName);
+    if (problems.length > 0) {
+      const refused = problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
+      // If only literals are wrong, the variables are checked too, so that one answer names all invalid values.
+      const isChecked = problems.every((problem) => coercionProblemOf(problem) !== null);
+      return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
+    }
     if (!operation) return [unknownOperation(operationName)];
     const args = {
       schema,
@@ -169,6 +178,16 @@ export class Operations {
       options: graphqlLimits.execute,
     };
     return { kind: operation.operation, args };
+  }
+
+  private variableErrors(
+    { variableDefinitions = [] }: OperationDefinitionNode,
+    variables: OperationRequest['variables'],
+  ): readonly GraphQLError[] {
+    const { errors } = getVariableValues(this.schema, variableDefinitions, variables ?? {}, {
+      maxErrors: maxProblems,
+    });
+    return errors ?? [];
   }
 
   /** Waits for `work` up to the time limit of an operation. */
