@@ -1,5 +1,4 @@
 import {
-  consent,
   generating,
   generations,
   instants,
