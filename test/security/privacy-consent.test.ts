@@ -44,7 +44,9 @@ describe('consent', () => {
       ['one to something like the text', { version: '2026-01 ' }],
     ])('rejects a training and instant avatars with %s', async (_, consent) => {
       expect(await refusalOf(train, { type: 'CAT', photoIds, consent })).toMatchObject(required);
-      expect(await refusalOf(instant, { photoId: photoIds[0], prompt: 'p', consent })).toMatchObject(required);
+      expect(await refusalOf(instant, { photoId: photoIds[0], prompt: 'p', consent })).toMatchObject(
+        required,
+      );
     });
 
     it('stores version and time with the model, and returns them in every response', async () => {
@@ -109,9 +111,9 @@ describe('consent', () => {
     it('is optional, and is stored if given', async () => {
       expect(await trained(undefined)).toMatchObject({ consentVersion: null, consentAt: null });
       expect(await trained({ version: 'ours-7' })).toMatchObject({ consentVersion: 'ours-7' });
-      expect(await refusalOf(train, { type: 'CAT', photoIds, consent: { version: 'two words' } })).toMatchObject([
-        { code: 'INVALID_INPUT', field: 'input.consent.version' },
-      ]);
+      expect(
+        await refusalOf(train, { type: 'CAT', photoIds, consent: { version: 'two words' } }),
+      ).toMatchObject([{ code: 'INVALID_INPUT', field: 'input.consent.version' }]);
     });
   });
 });
