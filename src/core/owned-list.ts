@@ -86,14 +86,18 @@ export class OwnedList<Row extends { id: string }, Filter> {
       ...conditions
         .filter((condition) => !('column' in condition && branched.has(condition.column)))
         .map(query.sqlOf),
-      ...branches.map(({ column }, index) => `${column} = branch${index}.value`),
+      ...withinBranch(branches.map(({ column }) => column)),
       ...beyond(page, query),
     ].join(' AND ');
     const limit = query.add(page.size + 1);
     const sources = [
       ...(parents ? [`unnest(${query.add(parents.ids)}::uuid[]) AS parent(id)`] : []),
       ...branches.map(({ values }, index) => `unnest(${query.add(values)}::text[]) AS branch${index}(value)`),
-      `LATERAL (SELECT * FROM ${table} WHERE ${where} ${orderBy(page)} LIMIT ${limit}) AS ${table}`,
+      `LATERAL (SELECT * FROM ${table} WHERE ${where} ${orderBy(
+        page,
+        '',
+        branches.map(({ column }) => column),
+      )} LIMIT ${limit}) AS ${table}`,
     ];
     const rows = await this.sql.entities<object, Row & { parentId?: string }>(
       entity,
@@ -190,10 +194,21 @@ function beyond({ order, isBackward, from }: ListPage, query: Parameters, others
   return [`(${key('')}, id) ${comparison} (${query.add(from.key)}::text, ${id})`];
 }
 
-function orderBy({ order, isBackward }: ListPage, row = ''): string {
+/**
+ * SQL: the columns have the values of the branch, written as a range. With equality the planner could take the columns
+ * as constant in the order, and scan all rows of the owner in the order of their ids.
+ */
+function withinBranch(columns: readonly string[]): string[] {
+  if (columns.length === 0) return [];
+  const values = columns.map((_, index) => `branch${index}.value`).join(', ');
+  return ['>=', '<='].map((comparison) => `(${columns.join(', ')}) ${comparison} (${values})`);
+}
+
+function orderBy({ order, isBackward }: ListPage, row = '', branch: readonly string[] = []): string {
   const { key, isDescending } = orders[order];
   const direction = isDescending === isBackward ? 'ASC' : 'DESC';
-  return `ORDER BY ${key ? `${key(row)} ${direction}, ` : ''}${row}id ${direction}`;
+  const columns = [...branch, ...(key ? [key(row)] : []), `${row}id`];
+  return `ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')}`;
 }
 
 /** The place of a row in an order. */
