@@ -1,3 +1,5 @@
+import { readGlobalId } from '../../src/core/ids';
+import { decodeEventCursor } from '../../src/events/event';
 import { Client } from '../support/client';
 import type { StreamTransport } from '../support/feed';
 import { TestGateway } from '../support/gateway';
@@ -46,9 +48,18 @@ const rename = async (id: string, name: string): Promise<void> => {
   );
 };
 
-/** The received names, without consecutive duplicates. */
-const changesOf = (received: readonly { model: { name: string } }[]): string[] =>
-  received.map(({ model }) => model.name).filter((name, index, names) => name !== names[index - 1]);
+/** The names that the model had after the received changes, without consecutive duplicates. */
+const changesOf = async (id: string, received: readonly { cursor: string }[]): Promise<string[]> => {
+  const streamId = readGlobalId(id)!.id;
+  const events = await gateway.rows<{ sequence: string; name: string }>(
+    `SELECT sequence, payload->>'name' AS name FROM events WHERE stream_id = $1`,
+    [streamId],
+  );
+  const names = new Map(events.map(({ sequence, name }) => [Number(sequence), name]));
+  return received
+    .map(({ cursor }) => names.get(decodeEventCursor(cursor, streamId))!)
+    .filter((name, index, all) => name !== all[index - 1]);
+};
 
 const transports: StreamTransport[] = ['WebSocket', 'SSE'];
 
@@ -63,8 +74,9 @@ describe.each(transports)('live progress over %s', (transport) => {
       model: { name: 'first' },
     });
     for (const name of ['a', 'b', 'c']) await rename(id, name);
-    const seen = await first.until((received) => received.at(-1)!.model.name === 'c');
+    await first.until((received) => received.at(-1)!.model.name === 'c');
     first.drop();
+    const seen = [...first.messages];
 
     for (const name of ['d', 'e']) await rename(id, name);
     const second = client.followTraining(id, seen.at(-1)!.cursor, transport);
@@ -74,7 +86,10 @@ describe.each(transports)('live progress over %s', (transport) => {
     expect(await second.ended()).toEqual({ how: 'complete' });
 
     const received = [...seen, ...second.messages];
-    expect(changesOf(received)).toEqual(['first', 'a', 'b', 'c', 'd', 'e', 'f']);
+    const changes = ['first', 'a', 'b', 'c', 'd', 'e', 'f'];
+    expect(await changesOf(id, received)).toEqual(changes);
+    const ages = received.map(({ model }) => changes.indexOf(model.name));
+    expect(ages).toEqual([...ages].sort((a, b) => a - b));
     expect(received.map(({ isSnapshot }) => isSnapshot)).toEqual([
       true,
       ...received.slice(1).map(() => false),
