@@ -113,11 +113,14 @@ export class DomainError extends Error {
     this.details = options.details;
   }
 
-  /** The same error with a field that is relative to a part of the input: `id` for `input.id`, within `input`. */
+  /** The same error with fields that are relative to a part of the input: `id` for `input.id`, within `input`. */
   relativeTo(part: string): DomainError {
     const { code, message, details, cause } = this;
-    const field = this.field?.startsWith(`${part}.`) ? this.field.slice(part.length + 1) : this.field;
-    return new DomainError(code, message, { field, details, cause });
+    const within = (field: string): string =>
+      field.startsWith(`${part}.`) ? field.slice(part.length + 1) : field;
+    const problems = this.problems.map((problem) => ({ ...problem, field: within(problem.field) }));
+    const field = this.field === undefined ? undefined : within(this.field);
+    return new DomainError(code, message, { field, problems, details, cause });
   }
 
   /** The HTTP status for routes that are not GraphQL. */

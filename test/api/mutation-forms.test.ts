@@ -112,10 +112,10 @@ describe('a mutation with several deprecated arguments', () => {
       },
     ]);
     expect((await rename(`id: "${modelId}", name: " "`)).errors).toMatchObject([
-      { extensions: { code: 'INVALID_INPUT', field: 'name' } },
+      { extensions: { code: 'INVALID_INPUT', field: 'name', problems: [{ path: ['name'] }] } },
     ]);
     expect((await rename(`input: { id: "${modelId}", name: " " }`)).errors).toMatchObject([
-      { extensions: { code: 'INVALID_INPUT', field: 'input.name' } },
+      { extensions: { code: 'INVALID_INPUT', field: 'input.name', problems: [{ path: ['input', 'name'] }] } },
     ]);
   });
 
