@@ -83,12 +83,13 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   };
 }
 
-function makeOperations({ config, database, logger, features }: HttpDeps): Operations {
+function makeOperations({ config, database, logger, features, metrics }: HttpDeps): Operations {
   const path = config.PERSISTED_QUERIES;
   return new Operations({
     schema: buildAppSchema(features.resolvers, ({ viewer }) => admitRequest(database, viewer)),
     introspection: config.INTROSPECTION,
     logger,
+    onDeprecatedUse: (element) => metrics.deprecatedUse(element),
     persisted: new PersistedQueries({
       listed: path === undefined ? undefined : loadListedQueries(path),
       isOnly: config.PERSISTED_QUERIES_ONLY,

@@ -8,6 +8,8 @@ export interface Metrics {
   registry: Registry;
   /** The upstream returned an unknown status. */
   unknownWord: (word: string) => void;
+  /** An operation used a deprecated element of the schema, such as `Operator.lagMs`. */
+  deprecatedUse: (element: string) => void;
   /** An attempt to fetch a result with less than a quarter of its retention left. */
   lateResult: () => void;
   /** A generation stopped waiting for a result that could not be fetched for too long. */
@@ -45,6 +47,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       known.add(word);
       logger.warn({ word }, 'unknown upstream status; the job is treated as running');
     },
+    deprecatedUse: countDeprecatedUses(registry),
     lateResult: counter(
       'likeness_results_late_total',
       'Attempts to fetch results with less than a quarter of their retention left.',
@@ -62,6 +65,16 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       'Stored images that were found missing or changed.',
     ),
   };
+}
+
+function countDeprecatedUses(registry: Registry): (element: string) => void {
+  const counter = new Counter({
+    name: 'likeness_deprecated_uses_total',
+    help: 'Operations that use a deprecated element of the schema.',
+    labelNames: ['element'],
+    registers: [registry],
+  });
+  return (element) => counter.inc({ element });
 }
 
 function gaugeOfPauses(sql: Sql, registry: Registry): void {

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  getNamedType,
   isEnumType,
+  isInterfaceType,
   isIntrospectionType,
+  isNonNullType,
+  isObjectType,
   isScalarType,
   isSpecifiedScalarType,
   isUnionType,
@@ -113,5 +117,126 @@ describe('the schema', () => {
   it('takes the operations that GraphiQL shows', () => {
     expect(exampleTabs).toHaveLength(3);
     for (const { query } of exampleTabs) expect(validate(schema, parse(query))).toEqual([]);
+  });
+});
+
+/** Fields and arguments of a schema by their path, and values of enums, with their deprecation. */
+function deprecations(): [path: string, reason: string][] {
+  const of = (
+    path: string,
+    { deprecationReason }: { deprecationReason?: string | null },
+  ): [string, string][] => (deprecationReason == null ? [] : [[path, deprecationReason]]);
+  return Object.values(schema.getTypeMap())
+    .filter((type) => !isIntrospectionType(type))
+    .flatMap((type) => {
+      if (isEnumType(type))
+        return type.getValues().flatMap((value) => of(`${type.name}.${value.name}`, value));
+      if (isScalarType(type) || isUnionType(type)) return [];
+      return Object.values(type.getFields()).flatMap(
+        (field: GraphQLField<unknown, unknown> | GraphQLInputField) => [
+          ...of(`${type.name}.${field.name}`, field),
+          ...('args' in field ? field.args : []).flatMap((argument) =>
+            of(`${type.name}.${field.name}(${argument.name})`, argument),
+          ),
+        ],
+      );
+    });
+}
+
+const outputFields = (): [string, GraphQLField<unknown, unknown>][] =>
+  Object.values(schema.getTypeMap())
+    .filter((type) => !isIntrospectionType(type))
+    .flatMap((type) =>
+      isObjectType(type) || isInterfaceType(type)
+        ? Object.values(type.getFields()).map((field): [string, typeof field] => [
+            `${type.name}.${field.name}`,
+            field,
+          ])
+        : [],
+    );
+
+const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`;
+
+describe('the conventions of the schema', () => {
+  const mutations = (): GraphQLField<unknown, unknown>[] =>
+    Object.values(schema.getMutationType()!.getFields());
+
+  it('give each mutation one argument `input` of its own type, besides deprecated ones', () => {
+    const wrong = mutations().filter(({ name, args }) => {
+      const present = args.filter(({ deprecationReason }) => deprecationReason == null);
+      if (present.length === 0) return args.length > 0;
+      const [{ name: argument, type }] = present as [(typeof present)[number]];
+      return (
+        present.length > 1 || argument !== 'input' || getNamedType(type).name !== `${capitalized(name)}Input`
+      );
+    });
+    expect(wrong.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('give each mutation a nullable payload of its own type, which is used once', () => {
+    const wrong = mutations().filter(({ name, type }) => String(type) !== `${capitalized(name)}Payload`);
+    expect(wrong.map(({ name }) => name)).toEqual([]);
+    const payloads = outputFields().filter(([, { type }]) => getNamedType(type).name.endsWith('Payload'));
+    expect(payloads).toHaveLength(mutations().length);
+  });
+
+  it('make root fields nullable, except `viewer` and lists of nullable items', () => {
+    const roots = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
+      Object.values(type.getFields()).filter(({ type: returned }) => isNonNullType(returned)),
+    );
+    expect(roots.map(({ name }) => name).filter((name) => name !== 'nodes')).toEqual(['viewer']);
+  });
+
+  it('name the replacement and the version of removal in each deprecation', () => {
+    expect(deprecations().length).toBeGreaterThan(5);
+    const wrong = deprecations().filter(
+      ([, reason]) => !/^Use `[\w.]+`[^.]*\. Removed in \d+\.\d+\.$/.test(reason),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('use the type ID for global ids only, and say so', () => {
+    const ids = outputFields().filter(([path]) => /\.(id|[a-z]\w*Ids?)$/.test(path));
+    const wrong = ids.filter(([path, { type, description, deprecationReason }]) => {
+      if (path === 'AvatarModel.providerModelId' || deprecationReason != null) return false;
+      return getNamedType(type).name !== 'ID' || !/global id|id of the deleted/i.test(description ?? '');
+    });
+    expect(wrong.map(([path]) => path)).toEqual([]);
+  });
+
+  it('name the unit in fields that hold a duration, and describe it', () => {
+    const durations = elements().filter(([path]) =>
+      /(Ms|Seconds|Minutes|Bytes|ByteSize|byteSize)\)?$/.test(path),
+    );
+    const units = /millisecond|second|minute|byte/i;
+    expect(durations.length).toBeGreaterThan(3);
+    expect(durations.filter(([, description]) => !units.test(description ?? ''))).toEqual([]);
+    const unnamed = elements().filter(([path]) =>
+      /\b(duration|timeout|delay|lag|size)$/i.test(path.replace(/\)$/, '')),
+    );
+    expect(unnamed.map(([path]) => path).filter((path) => path !== 'Avatar.url(size)')).toEqual([]);
+  });
+
+  it('announce further values of each enum that may grow', () => {
+    const closed = [
+      'AvatarSize',
+      'AvatarType',
+      'Scope',
+      'JobCountKind',
+      'PhotoStatus',
+      'ModelStatus',
+      'GenerationStatus',
+    ];
+    const open = Object.values(schema.getTypeMap()).filter(
+      (type) =>
+        isEnumType(type) &&
+        !isIntrospectionType(type) &&
+        !closed.includes(type.name) &&
+        !type.name.endsWith("Order"),
+    );
+    const wrong = open.filter(
+      ({ description }) => !/[Mm]ore (values )?(may|will) be added/.test(description ?? ''),
+    );
+    expect(wrong.map(({ name }) => name)).toEqual([]);
   });
 });

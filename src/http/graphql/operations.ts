@@ -25,6 +25,7 @@ import type { Logger } from '../../core/logger';
 import { coercionProblemOf } from '../../graphql/coercion-problems';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
+import { deprecatedUses } from './deprecated-uses';
 import { readOperation, type OperationRequest } from './graphql-request';
 import { PersistedQueries } from './persisted-queries';
 import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
@@ -50,6 +51,8 @@ export interface OperationsOptions {
   readonly logger: Logger;
   /** Time limit of an operation or of the response to one event. \@defaultValue 10_000 milliseconds */
   readonly deadlineMs?: number;
+  /** Called once for each deprecated element of the schema that an operation uses. */
+  readonly onDeprecatedUse?: (element: string) => void;
   /** \@defaultValue automatic persisted queries, up to 10 MB */
   readonly persisted?: PersistedQueries;
 }
@@ -71,9 +74,11 @@ export class Operations {
   private readonly logger: Logger;
   private readonly rules: readonly ValidationRule[];
   private readonly persisted: PersistedQueries;
+  private readonly onDeprecatedUse: ((element: string) => void) | undefined;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
+    this.onDeprecatedUse = options.onDeprecatedUse;
     this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
     this.hideSuggestions = !options.introspection;
     this.deadlineMs = options.deadlineMs ?? 10_000;
@@ -170,6 +175,7 @@ export class Operations {
       return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
     }
     if (!operation) return [unknownOperation(operationName)];
+    if (this.onDeprecatedUse) deprecatedUses(schema, document, variables ?? {}).forEach(this.onDeprecatedUse);
     const args = {
       schema,
       document,
