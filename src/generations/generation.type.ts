@@ -164,7 +164,7 @@ export class PromptInput {
   @Field(() => String, {
     nullable: true,
     description:
-      'The `key` of one of the `styles`. Default: the style with `isDefault`; if there is none, a style is required.',
+      'The `key` of one of the `styles`. Default: the style with `isDefault`; required if no style has it.',
   })
   style?: string | null;
 

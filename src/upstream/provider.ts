@@ -10,7 +10,7 @@ export interface ProviderStyle {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** The URL of a picture in this style; absent if there is none. */
+  /** The URL of a picture in this style; absent if the provider has no such picture. */
   readonly exampleUrl?: string;
 }
 

@@ -27,6 +27,10 @@ describe('ids', () => {
     const ids = Array.from({ length: 20_000 }, () => newId(1_000));
     expect(new Set(ids).size).toBe(ids.length);
   });
+
+  it.each(kinds)('have at most 64 characters as global ids: %s', (kind) => {
+    expect(toGlobalId(kind, newId()).length).toBeLessThanOrEqual(64);
+  });
 });
 
 describe('global ids', () => {
