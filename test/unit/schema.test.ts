@@ -232,7 +232,7 @@ describe('the conventions of the schema', () => {
         isEnumType(type) &&
         !isIntrospectionType(type) &&
         !closed.includes(type.name) &&
-        !type.name.endsWith("Order"),
+        !type.name.endsWith('Order'),
     );
     const wrong = open.filter(
       ({ description }) => !/[Mm]ore (values )?(may|will) be added/.test(description ?? ''),
