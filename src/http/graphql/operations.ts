@@ -175,7 +175,7 @@ export class Operations {
       return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
     }
     if (!operation) return [unknownOperation(operationName)];
-    if (this.onDeprecatedUse) deprecatedUses(schema, document, variables ?? {}).forEach(this.onDeprecatedUse);
+    this.countDeprecatedUses(document, variables);
     const args = {
       schema,
       document,
@@ -194,6 +194,12 @@ export class Operations {
       maxErrors: maxProblems,
     });
     return errors ?? [];
+  }
+
+  private countDeprecatedUses(document: DocumentNode, variables: OperationRequest['variables']): void {
+    const { schema, onDeprecatedUse } = this;
+    if (onDeprecatedUse)
+      deprecatedUses(schema, document, variables ?? {}).forEach((use) => onDeprecatedUse(use));
   }
 
   /** Waits for `work` up to the time limit of an operation. */
