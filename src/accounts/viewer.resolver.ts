@@ -1,6 +1,23 @@
-import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType } from 'type-graphql';
+import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType, registerEnumType } from 'type-graphql';
+import type { Scope } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import type { QuotaService } from './quota.service';
+
+/** {@link Scope} as a GraphQL enum. */
+const ScopeEnum = { READ: 'read', WRITE: 'write', ADMIN: 'admin' } as const satisfies Record<
+  Uppercase<Scope>,
+  Scope
+>;
+
+registerEnumType(ScopeEnum, {
+  name: 'Scope',
+  description: 'What a caller may do. More values will be added.',
+  valuesConfig: {
+    READ: { description: 'Queries and subscriptions.' },
+    WRITE: { description: 'Mutations.' },
+    ADMIN: { description: 'The field `operator`.' },
+  },
+});
 
 /** GraphQL type of an owner's usage. */
 @ObjectType({ description: 'Your usage. Failed requests do not count.' })
@@ -42,9 +59,12 @@ export class ViewerType {
   })
   owner: string;
 
+  @Field(() => [ScopeEnum], { description: 'What you may do.' })
+  grantedScopes: Scope[];
+
   @Field(() => [String], {
-    description:
-      'Your permissions: `read` (queries, subscriptions), `write` (mutations), `admin` (`operator`).',
+    description: 'What you may do, as text: `read`, `write`, `admin`.',
+    deprecationReason: 'Use `grantedScopes`. Removed in 1.0.',
   })
   scopes: string[];
 }
@@ -56,7 +76,8 @@ export class ViewerResolver {
 
   @Query(() => ViewerType, { description: 'The authenticated viewer with scopes, usage and quotas.' })
   viewer(@Ctx() { viewer }: GraphQLContext): ViewerType {
-    return { owner: viewer.owner, scopes: [...viewer.scopes] };
+    const scopes = [...viewer.scopes];
+    return { owner: viewer.owner, grantedScopes: scopes, scopes };
   }
 
   @FieldResolver(() => ViewerUsage, { description: 'Your usage.' })

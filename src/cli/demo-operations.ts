@@ -16,6 +16,7 @@ export interface DemoJob {
 /** An upload slot of a photo. */
 export interface DemoUploadSlot {
   photo: { id: string };
+  problems: { message: string }[];
   uploadUrl: string;
   headers: { name: string; value: string }[];
 }
@@ -36,7 +37,7 @@ export const offeredStyles: DemoOperation<{ styles: { key: string }[] }> = { que
 export const createPhotoUploads: DemoOperation<{ payload: { uploads: DemoUploadSlot[] } }> = {
   query: `mutation CreatePhotoUploads($input: CreatePhotoUploadsInput!) {
     payload: createPhotoUploads(input: $input) {
-      uploads { photo { id } uploadUrl headers { name value } }
+      uploads { photo { id } problems { message } uploadUrl headers { name value } }
     }
   }`,
 };

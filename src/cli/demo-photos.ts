@@ -65,28 +65,22 @@ export async function uploadPhotos(
   return ids.filter((id) => id !== null);
 }
 
-/** Creates upload slots. If a file is refused, for example for its size, retries without it. */
+/** Creates upload slots, without those of files that are refused, for example for their size. */
 async function createSlots(
   connection: DemoConnection,
   files: readonly PhotoFile[],
   print: Print,
 ): Promise<{ slots: DemoUploadSlot[]; accepted: readonly PhotoFile[] }> {
   const announced = files.map(({ bytes, ...file }) => ({ ...file, byteSize: bytes.length }));
-  try {
-    const { payload } = await connection.request(createPhotoUploads, { input: { files: announced } });
-    return { slots: payload.uploads, accepted: files };
-  } catch (error) {
-    const refused = refusedFile(error, files);
-    if (!refused || files.length === 1) throw error;
-    print(`  refused    ${refused.filename}: ${(error as DemoError).message}`);
-    const others = files.filter((file) => file !== refused);
-    return createSlots(connection, others, print);
-  }
-}
-
-function refusedFile(error: unknown, files: readonly PhotoFile[]): PhotoFile | undefined {
-  const place = error instanceof DemoError ? /^input\.files\[(\d+)\]/.exec(error.field ?? '') : null;
-  return place ? files[Number(place[1])] : undefined;
+  const { payload } = await connection.request(createPhotoUploads, { input: { files: announced } });
+  payload.uploads.forEach(({ problems: [problem] }, index) => {
+    if (problem) print(`  refused    ${files[index]!.filename}: ${problem.message}`);
+  });
+  const isAccepted = (index: number): boolean => payload.uploads[index]!.problems.length === 0;
+  return {
+    slots: payload.uploads.filter((_, index) => isAccepted(index)),
+    accepted: files.filter((_, index) => isAccepted(index)),
+  };
 }
 
 async function send(

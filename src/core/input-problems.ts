@@ -11,6 +11,10 @@ export class ProblemCollector {
   private first: DomainError | null = null;
   private readonly problems: InputProblem[] = [];
 
+  get all(): readonly InputProblem[] {
+    return this.problems;
+  }
+
   get isEmpty(): boolean {
     return this.first === null;
   }

@@ -1,12 +1,13 @@
 import { Field, ObjectType } from 'type-graphql';
+import { createCodeEnum } from '../graphql/code-enum';
+import { failureCodes } from './failure';
+
+const FailureCode = createCodeEnum('FailureCode', 'Why a model or generation failed.', failureCodes);
 
 /** Why a model or generation failed, as clients see it. */
 @ObjectType({ description: 'Why a model or generation failed, and what can be done.' })
 export class Failure {
-  @Field(() => String, {
-    description:
-      'Stable, for your program: PHOTO_UNREACHABLE, PHOTO_INVALID, TOO_FEW_PHOTOS, UPSTREAM_REJECTED, UPSTREAM_FAILED, UPSTREAM_CREDITS, UPSTREAM_AUTH, UPSTREAM_TIMEOUT, SUBMISSION_UNKNOWN, RESULT_UNREACHABLE, RESULT_EXPIRED, RESULT_UNUSABLE, MODEL_LOST_UPSTREAM or PROVIDER_NOT_CONFIGURED.',
-  })
+  @Field(() => FailureCode.type, { description: 'A stable code, for your program.' })
   code: string;
 
   @Field(() => String, { description: 'For your user: what happened and what to do.' })
@@ -27,7 +28,7 @@ export function failureOf(row: {
 }): Failure | null {
   if (row.failureCode === null) return null;
   return {
-    code: row.failureCode,
+    code: FailureCode.read(row.failureCode),
     message: row.failureMessage ?? '',
     retryable: row.failureRetryable ?? false,
   };

@@ -1,18 +1,43 @@
-import { Ctx, Field, FieldResolver, Float, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql';
+import {
+  Ctx,
+  Field,
+  FieldResolver,
+  Float,
+  ID,
+  Int,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  registerEnumType,
+} from 'type-graphql';
 import type { GraphQLContext } from '../graphql/context';
 import type { Node } from '../graphql/node';
 import { ForOperators } from '../graphql/root-fields';
 import { Job } from '../jobs/job.type';
 import type { Overview } from './overview.repository';
 
+/** The values equal those of earlier versions, in which the field was a string. */
+const JobCountKindEnum = { model: 'model', generation: 'generation', avatar: 'avatar' } as const;
+
+type JobCountKind = keyof typeof JobCountKindEnum;
+
+registerEnumType(JobCountKindEnum, {
+  name: 'JobCountKind',
+  description: 'What a number of the operator counts. More values will be added.',
+  valuesConfig: {
+    model: { description: 'Models.' },
+    generation: { description: 'Generations.' },
+    avatar: { description: 'Avatars.' },
+  },
+});
+
 @ObjectType('JobCount', {
   description: 'How many models, generations or avatars are in a state.',
 })
 export class JobCountType {
-  @Field(() => String, {
-    description: '`model`, `generation` or `avatar`.',
-  })
-  kind: string;
+  @Field(() => JobCountKindEnum, { description: 'What is counted.' })
+  kind: JobCountKind;
 
   @Field(() => String, { description: 'The state.' })
   status: string;

@@ -40,20 +40,29 @@ export const photoTable: ListTable<PhotoEntity, PhotoFilter> = {
   ],
 };
 
+/** A photo to be uploaded. It is REJECTED if it has problems. */
+export interface NewSlot {
+  readonly id: string;
+  readonly filename: string | null;
+  readonly problems: readonly PhotoProblemRow[];
+}
+
 /** Inserts rows for photos to be uploaded, in any order. */
-export function insertSlots(
-  sql: Sql,
-  owner: string,
-  ids: readonly string[],
-  filenames: readonly string[],
-): Promise<PhotoEntity[]> {
+export function insertSlots(sql: Sql, owner: string, slots: readonly NewSlot[]): Promise<PhotoEntity[]> {
   return sql.entities(
     PhotoEntity,
-    `INSERT INTO photos (id, owner, status, filename, purge_at)
-     SELECT slot.id, $1, 'AWAITING_UPLOAD', slot.filename, now() + $4 * interval '1 ms'
-       FROM unnest($2::uuid[], $3::text[]) AS slot (id, filename)
+    `INSERT INTO photos (id, owner, status, filename, problems, purge_at)
+     SELECT slot.id, $1, CASE WHEN slot.problems = '[]' THEN 'AWAITING_UPLOAD' ELSE 'REJECTED' END,
+            slot.filename, slot.problems::jsonb, now() + $5 * interval '1 ms'
+       FROM unnest($2::uuid[], $3::text[], $4::text[]) AS slot (id, filename, problems)
      RETURNING *`,
-    [owner, ids, filenames, unusedSlotMs],
+    [
+      owner,
+      slots.map(({ id }) => id),
+      slots.map(({ filename }) => filename),
+      slots.map(({ problems }) => JSON.stringify(problems)),
+      unusedSlotMs,
+    ],
   );
 }
 

@@ -14,6 +14,8 @@ import {
   Photo,
   PhotoConnection,
   CreatePhotoUploadsInput,
+  PhotoProblem,
+  PhotoProblemCode,
 } from './photo.type';
 
 /** Queries and mutations of photos. */
@@ -45,7 +47,7 @@ export class PhotoResolver {
   @Mutation(() => CreatePhotoUploadsPayload, {
     nullable: true,
     description:
-      'Starts the upload of reference photos: creates a slot for each file, with the URL for a PUT of its bytes.',
+      'Starts the upload of reference photos: creates a slot for each file, with the URL for a PUT of its bytes. A file that is described as one that cannot be used has a REJECTED photo and `problems`; the others are accepted. Errors: INVALID_INPUT for no file or more than 30, QUOTA_EXCEEDED.',
   })
   async createPhotoUploads(
     @Arg('input', () => CreatePhotoUploadsInput, { description: 'The files to upload.' })
@@ -72,6 +74,11 @@ export class PhotoResolver {
   @FieldResolver(() => ID)
   id(@Root() photo: PhotoEntity): string {
     return toGlobalId('Photo', photo.id);
+  }
+
+  @FieldResolver(() => [PhotoProblem])
+  problems(@Root() photo: PhotoEntity): PhotoProblem[] {
+    return photo.problems.map(({ code, message }) => ({ code: PhotoProblemCode.read(code), message }));
   }
 
   @FieldResolver(() => String, { nullable: true })

@@ -1,7 +1,8 @@
 import { audit } from '../accounts/audit.repository';
 import { transactionFor } from '../accounts/write-admission.repository';
-import { DomainError, notFound } from '../core/errors';
+import { DomainError, notFound, type ErrorCode, type InputProblem } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -10,6 +11,7 @@ import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
+import type { PhotoProblemCode } from './photo-problem';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
 import { type PhotoEntity, photoKey } from './photo.entity';
 import {
@@ -20,6 +22,7 @@ import {
   insertSlots,
   photoTable,
   photosOfModels,
+  type NewSlot,
   type PhotoFilter,
   unusedPhotoMs,
   unusedSlotMs,
@@ -48,6 +51,8 @@ export interface PhotoFile {
 /** An upload slot. */
 export interface PhotoUpload {
   photo: PhotoEntity;
+  /** What is wrong with the description of the file. */
+  problems: readonly InputProblem[];
   /** The URL for a PUT of the bytes. */
   uploadUrl: string;
   headers: { name: string; value: string }[];
@@ -78,29 +83,29 @@ export class PhotoService {
   }
 
   /**
-   * Creates an upload slot for each file, in the order of the files. Filenames are metadata only.
-   * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED, PHOTO_TOO_LARGE with the file's field;
-   * QUOTA_EXCEEDED
+   * Creates an upload slot for each file, in the order of the files. A file whose description is invalid has a REJECTED
+   * photo; another file may be sent to its URL. Filenames are metadata only.
+   * @throws DomainError INVALID_INPUT for the number of files; QUOTA_EXCEEDED
    */
   async createUploads(viewer: Viewer, files: readonly PhotoFile[]): Promise<PhotoUpload[]> {
     const { database, urls, maxPhotoBytes } = this.deps;
-    checkFiles(files, maxPhotoBytes);
+    checkFileCount(files);
     await this.checkUnused(viewer, files.length);
-    const ids = files.map(() => newId());
-    const rows = await transactionFor(database, viewer, (sql) =>
-      insertSlots(
-        sql,
-        viewer.owner,
-        ids,
-        files.map(({ filename }) => filename),
-      ),
-    );
+    const described = files.map((file, index) => {
+      const field = `input.files[${index}]`;
+      const problems = problemsOf(file, field, maxPhotoBytes);
+      return { contentType: file.contentType, problems, slot: slotOf(file, problems, field) };
+    });
+    const slots = described.map(({ slot }) => slot);
+    const rows = await transactionFor(database, viewer, (sql) => insertSlots(sql, viewer.owner, slots));
     const photos = new Map(rows.map((photo) => [photo.id, photo]));
     const expiresAt = new Date(Date.now() + photoUrlMs);
-    return ids.map((id, index) => ({
+    return described.map(({ contentType, problems, slot: { id } }) => ({
       photo: photos.get(id)!,
+      problems,
       uploadUrl: urls.upload(id, expiresAt.getTime()),
-      headers: [{ name: 'Content-Type', value: files[index]!.contentType }],
+      // The type of another file for a rejected photo is not known.
+      headers: contentTypes.includes(contentType) ? [{ name: 'Content-Type', value: contentType }] : [],
       expiresAt,
     }));
   }
@@ -176,42 +181,63 @@ async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[]
   return jobs;
 }
 
-/**
- * Validates the description of files. The actual type is checked when the bytes arrive.
- * @throws DomainError INVALID_INPUT, PHOTO_TYPE_UNSUPPORTED or PHOTO_TOO_LARGE, with the field of the first invalid
- * file
- */
-function checkFiles(files: readonly PhotoFile[], maxBytes: number): void {
-  if (files.length < 1 || files.length > maxFiles) {
-    throw new DomainError('INVALID_INPUT', `Send 1 to ${maxFiles} files; ${files.length} were given.`, {
-      field: 'input.files',
-      details: { given: files.length, minimum: 1, maximum: maxFiles },
-    });
-  }
-  files.forEach((file, index) => checkFile(file, `input.files[${index}]`, maxBytes));
+function checkFileCount({ length: given }: readonly PhotoFile[]): void {
+  if (given >= 1 && given <= maxFiles) return;
+  throw new DomainError('INVALID_INPUT', `Send 1 to ${maxFiles} files; ${given} were given.`, {
+    field: 'input.files',
+    details: { given, minimum: 1, maximum: maxFiles },
+  });
 }
 
-function checkFile({ filename, contentType, byteSize }: PhotoFile, field: string, maxBytes: number): void {
-  if (filename === '' || filename.length > maxFilenameLength || /\p{Cc}/u.test(filename)) {
-    throw new DomainError(
-      'INVALID_INPUT',
-      `A filename must have 1 to ${maxFilenameLength} characters and no control characters.`,
-      { field: `${field}.filename` },
-    );
-  }
-  if (!contentTypes.includes(contentType)) {
-    throw new DomainError(
-      'PHOTO_TYPE_UNSUPPORTED',
-      `Photos must be ${contentTypes.join(' or ')}. Convert the photo to one of these types.`,
-      { field: `${field}.contentType`, details: { supported: contentTypes } },
-    );
-  }
-  if (!(byteSize >= 1)) {
-    throw new DomainError('INVALID_INPUT', 'A photo must have at least 1 byte.', {
-      field: `${field}.byteSize`,
-    });
-  }
-  if (byteSize > maxBytes) throw photoTooLarge(maxBytes, { field: `${field}.byteSize`, byteSize });
+/** What is wrong with the description of a file; the actual type is checked when the bytes arrive. */
+function problemsOf(
+  { filename, contentType, byteSize }: PhotoFile,
+  field: string,
+  maxBytes: number,
+): readonly InputProblem[] {
+  const problems = new ProblemCollector();
+  problems.check(() => checkFilename(filename, `${field}.filename`));
+  problems.check(() => checkContentType(contentType, `${field}.contentType`));
+  problems.check(() => checkByteSize(byteSize, `${field}.byteSize`, maxBytes));
+  return problems.all;
+}
+
+function checkFilename(filename: string, field: string): void {
+  if (filename !== '' && filename.length <= maxFilenameLength && !/\p{Cc}/u.test(filename)) return;
+  throw new DomainError(
+    'INVALID_INPUT',
+    `A filename must have 1 to ${maxFilenameLength} characters and no control characters.`,
+    { field },
+  );
+}
+
+function checkContentType(contentType: string, field: string): void {
+  if (contentTypes.includes(contentType)) return;
+  throw new DomainError(
+    'PHOTO_TYPE_UNSUPPORTED',
+    `Photos must be ${contentTypes.join(' or ')}. Convert the photo to one of these types.`,
+    { field },
+  );
+}
+
+function checkByteSize(byteSize: number, field: string, maxBytes: number): void {
+  if (!(byteSize >= 1))
+    throw new DomainError('INVALID_INPUT', 'A photo must have at least 1 byte.', { field });
+  if (byteSize > maxBytes) throw photoTooLarge(maxBytes, { field, byteSize });
+}
+
+/** The code in `Photo.problems` for the code of an error about the description of a file. */
+const photoCodes: Partial<Record<ErrorCode, PhotoProblemCode>> = {
+  PHOTO_TYPE_UNSUPPORTED: 'UNSUPPORTED_TYPE',
+  PHOTO_TOO_LARGE: 'PHOTO_TOO_LARGE',
+};
+
+function slotOf({ filename }: PhotoFile, problems: readonly InputProblem[], field: string): NewSlot {
+  return {
+    id: newId(),
+    filename: problems.some((problem) => problem.field === `${field}.filename`) ? null : filename,
+    problems: problems.map(({ code, message }) => ({ code: photoCodes[code] ?? 'INVALID_FILE', message })),
+  };
 }
 
 /** A photo exceeds the maximum size, by its announced or its actual bytes. */

@@ -1,7 +1,10 @@
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { createCodeEnum } from '../graphql/code-enum';
 import { createConnectionType } from '../graphql/connection';
+import { ErrorCode } from '../graphql/error-code.type';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
+import { photoProblemCodes } from './photo-problem';
 import type { PhotoFile } from './photo.service';
 import { photoStatuses, type PhotoStatus } from './photo.state';
 
@@ -25,12 +28,16 @@ registerEnumType(PhotoStatusEnum, {
   },
 });
 
+/** The codes of a photo's problems as a GraphQL enum. */
+export const PhotoProblemCode = createCodeEnum(
+  'PhotoProblemCode',
+  'Why a photo cannot be used.',
+  photoProblemCodes,
+);
+
 @ObjectType({ description: 'Why a photo cannot be used.' })
 export class PhotoProblem {
-  @Field(() => String, {
-    description:
-      'A stable code: UNSUPPORTED_TYPE (neither JPEG nor PNG), UNREADABLE (damaged or cut off), TOO_SMALL, TOO_MANY_PIXELS, ANIMATED, PHOTO_TOO_LARGE (too many bytes) or PHOTO_UNREACHABLE (its URL did not return a photo).',
-  })
+  @Field(() => PhotoProblemCode.type, { description: 'A stable code, for your program.' })
   code: string;
 
   @Field(() => String, { description: 'A message for the user: what is wrong and what to do.' })
@@ -120,10 +127,31 @@ export class UploadHeader {
   value: string;
 }
 
+@ObjectType({ description: 'A value of an input that cannot be used.' })
+export class InputProblem {
+  @Field(() => ErrorCode, { description: 'A stable code, for your program.' })
+  code: keyof typeof ErrorCode;
+
+  @Field(() => String, { description: 'The path of the value, such as `input.files[2].byteSize`.' })
+  field: string;
+
+  @Field(() => String, { description: 'A message for the user: what is wrong and what to do.' })
+  message: string;
+}
+
 @ObjectType({ description: 'Where to send the bytes of one photo.' })
 export class PhotoUpload {
-  @Field(() => Photo, { description: 'The photo, initially AWAITING_UPLOAD.' })
+  @Field(() => Photo, {
+    description:
+      'The photo, initially AWAITING_UPLOAD; REJECTED if the file is described as one that cannot be used.',
+  })
   photo: Photo;
+
+  @Field(() => [InputProblem], {
+    description:
+      'Why the photo is REJECTED: what is wrong with the description of the file. Empty if it is accepted. Another file may be sent to `uploadUrl`.',
+  })
+  problems: readonly InputProblem[];
 
   @Field(() => UrlScalar, {
     description:

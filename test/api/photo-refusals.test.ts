@@ -71,12 +71,12 @@ describe('an unusable photo', () => {
 
   it('is rejected at 60 MB, when announced and when uploaded', async () => {
     const files = [{ filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 60_000_000 }];
-    expect((await client.refusal(createUploads, { files })).extensions).toMatchObject({
-      code: 'PHOTO_TOO_LARGE',
-      field: 'input.files[0].byteSize',
-      maximum: 25_000_000,
-      given: 60_000_000,
-    });
+    expect(await uploadsFor(files)).toMatchObject([
+      {
+        photo: { status: 'REJECTED', problems: [{ code: 'PHOTO_TOO_LARGE' }] },
+        problems: [{ code: 'PHOTO_TOO_LARGE', field: 'input.files[0].byteSize' }],
+      },
+    ]);
     const [slot] = await client.slots([{ byteSize: 1_000 }]);
     const answer = await put(slot!.uploadUrl, Buffer.alloc(60_000_000));
     expect(answer).toMatchObject({ status: 413, body: { code: 'PHOTO_TOO_LARGE' } });
@@ -98,26 +98,88 @@ describe('an unusable photo', () => {
     });
   });
 
-  it.each([
-    ['no files', [], { code: 'INVALID_INPUT', field: 'input.files' }],
-    [
-      'another type',
-      [{ contentType: 'image/gif' }],
-      { code: 'PHOTO_TYPE_UNSUPPORTED', field: 'input.files[0].contentType' },
-    ],
-    ['no bytes', [{}, { byteSize: 0 }], { code: 'INVALID_INPUT', field: 'input.files[1].byteSize' }],
-    [
-      'a name without letters',
-      [{ filename: '' }],
-      { code: 'INVALID_INPUT', field: 'input.files[0].filename' },
-    ],
-  ])('gets no upload slot with %s', async (_, wrong, expected) => {
-    const files = wrong.map((file) => ({
-      filename: 'me.jpg',
-      contentType: 'image/jpeg',
-      byteSize: 1,
-      ...file,
-    }));
-    expect((await client.refusal(createUploads, { files })).extensions).toMatchObject(expected);
+  it.each([0, 31])('gets no upload slot with %i files', async (count) => {
+    const files = Array.from({ length: count }, () => goodFile);
+    expect((await client.refusal(createUploads, { files })).extensions).toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'input.files',
+      problems: [{ path: ['input', 'files'] }],
+    });
+  });
+
+  it('gets a slot with the problems of its description; the other files are accepted', async () => {
+    const uploads = await uploadsFor([
+      goodFile,
+      { ...goodFile, contentType: 'image/gif\r\nX: SECRET' },
+      { ...goodFile, byteSize: 0 },
+      { filename: 'a\0b', contentType: 'SECRET', byteSize: -1 },
+      { ...goodFile, filename: '' },
+      goodFile,
+    ]);
+    const problem = (code: string, file: number, name: string): object => ({
+      code,
+      field: `input.files[${file}].${name}`,
+      message: expect.stringMatching(/\w{4,}.*\.$/) as string,
+    });
+    expect(uploads.map(({ problems }) => problems)).toEqual([
+      [],
+      [problem('PHOTO_TYPE_UNSUPPORTED', 1, 'contentType')],
+      [problem('INVALID_INPUT', 2, 'byteSize')],
+      [
+        problem('INVALID_INPUT', 3, 'filename'),
+        problem('PHOTO_TYPE_UNSUPPORTED', 3, 'contentType'),
+        problem('INVALID_INPUT', 3, 'byteSize'),
+      ],
+      [problem('INVALID_INPUT', 4, 'filename')],
+      [],
+    ]);
+    expect(
+      uploads.map(({ photo }) => [photo.status, photo.filename, photo.problems.map(({ code }) => code)]),
+    ).toEqual([
+      ['AWAITING_UPLOAD', 'me.jpg', []],
+      ['REJECTED', 'me.jpg', ['UNSUPPORTED_TYPE']],
+      ['REJECTED', 'me.jpg', ['INVALID_FILE']],
+      ['REJECTED', null, ['INVALID_FILE', 'UNSUPPORTED_TYPE', 'INVALID_FILE']],
+      ['REJECTED', null, ['INVALID_FILE']],
+      ['AWAITING_UPLOAD', 'me.jpg', []],
+    ]);
+    expect(JSON.stringify(uploads)).not.toContain('SECRET');
+    const photo = await facePhoto(4);
+    for (const { uploadUrl } of uploads)
+      expect(await put(uploadUrl, photo)).toMatchObject({ status: 201, body: { status: 'READY' } });
+  });
+
+  it('has the code UNKNOWN if another version of the server stored one that this version does not have', async () => {
+    const [slot] = await client.slots([{ byteSize: 1 }]);
+    await gateway.rows(
+      `UPDATE photos SET status = 'REJECTED', problems = '[{"code": "FUTURE", "message": "New."}]' WHERE id = (SELECT max(id::text)::uuid FROM photos)`,
+    );
+    const query = 'query ($id: ID!) { photo(id: $id) { status problems { code message } } }';
+    expect(await client.request(query, { id: slot!.photo.id })).toEqual({
+      photo: { status: 'REJECTED', problems: [{ code: 'UNKNOWN', message: 'New.' }] },
+    });
   });
 });
+
+const goodFile = { filename: 'me.jpg', contentType: 'image/jpeg', byteSize: 1 };
+
+interface Problem {
+  code: string;
+  field?: string;
+  message: string;
+}
+
+interface Upload {
+  photo: { status: string; filename: string | null; problems: Problem[] };
+  problems: Problem[];
+  uploadUrl: string;
+}
+
+async function uploadsFor(files: object[]): Promise<Upload[]> {
+  const { createPhotoUploads } = await client.request<{ createPhotoUploads: { uploads: Upload[] } }>(
+    `mutation ($files: [PhotoFileInput!]!) { createPhotoUploads(input: { files: $files }) { uploads {
+      photo { status filename problems { code message } } problems { code field message } uploadUrl headers { name value } } } }`,
+    { files },
+  );
+  return createPhotoUploads.uploads;
+}

@@ -19,7 +19,8 @@ export default [
           InputValueDefinition: 'camelCase',
           Argument: 'camelCase',
           DirectiveDefinition: 'camelCase',
-          EnumValueDefinition: 'UPPER_CASE',
+          // JobCountKind has the values that its field had as a string.
+          'EnumValueDefinition[parent.name.value!=JobCountKind]': 'UPPER_CASE',
           'FieldDefinition[parent.name.value=Query]': {
             forbiddenPrefixes: ['query', 'get', 'list'],
             forbiddenSuffixes: ['Query'],

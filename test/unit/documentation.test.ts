@@ -3,7 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import ts from 'typescript';
 import { settingNames } from '../../src/config';
 import { errorCodes } from '../../src/core/errors';
+import { graphqlCodes } from '../../src/graphql/error-code.type';
 import { failureCodes } from '../../src/jobs/failure';
+import { photoProblemCodes } from '../../src/photos/photo-problem';
 
 const root = resolve(__dirname, '../..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
@@ -70,6 +72,11 @@ describe('the documentation', () => {
     expect(sorted(explained('docs/errors.md'))).toEqual(
       sorted([...Object.keys(errorCodes), ...Object.keys(failureCodes)]),
     );
+  });
+
+  it('documents the error codes of GraphQL and the problem codes of photos', () => {
+    const listed = [...read('docs/errors.md').matchAll(/^- ([A-Z][A-Z_]+):/gm)].map((match) => match[1]!);
+    expect(sorted(listed)).toEqual(sorted([...Object.keys(graphqlCodes), ...Object.keys(photoProblemCodes)]));
   });
 
   it('documents exactly the existing settings', () => {

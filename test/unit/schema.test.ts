@@ -12,14 +12,19 @@ import {
   isUnionType,
   parse,
   validate,
+  type GraphQLEnumType,
   type GraphQLField,
   type GraphQLInputField,
   type GraphQLNamedType,
   type GraphQLSchema,
 } from 'graphql';
 import { apiSchema } from '../../src/app/features';
+import { errorCodes } from '../../src/core/errors';
 import { printAppSchema } from '../../src/graphql/build-schema';
+import { graphqlCodes } from '../../src/graphql/error-code.type';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
+import { failureCodes } from '../../src/jobs/failure';
+import { photoProblemCodes } from '../../src/photos/photo-problem';
 
 let schema: GraphQLSchema;
 
@@ -112,6 +117,18 @@ describe('the schema', () => {
   it.each(Object.entries(promised))('keeps the public names of %s', (name, names) => {
     const paths = new Set(elements().map(([path]) => path));
     expect(spread(names).filter((element) => !paths.has(`${name}.${element}`))).toEqual([]);
+  });
+
+  it.each([
+    ['ErrorCode', [...Object.keys(errorCodes), ...Object.keys(graphqlCodes)]],
+    ['FailureCode', [...Object.keys(failureCodes), 'UNKNOWN']],
+    ['PhotoProblemCode', [...Object.keys(photoProblemCodes), 'UNKNOWN']],
+    ['JobCountKind', ['model', 'generation', 'avatar']],
+    ['Scope', ['READ', 'WRITE', 'ADMIN']],
+  ])('has every code as a value of the open enum %s', (name, codes) => {
+    const type = schema.getType(name) as GraphQLEnumType;
+    expect(type.getValues().map((value) => value.name)).toEqual(codes);
+    expect(type.description).toContain('More values will be added');
   });
 
   it('takes the operations that GraphiQL shows', () => {
