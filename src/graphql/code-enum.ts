@@ -26,5 +26,8 @@ export function createCodeEnum<Code extends string>(
       Object.entries(all).map(([code, text]) => [code, { description: text }]),
     ),
   });
-  return { type: type as CodeEnum<Code>['type'], read: (code) => (Object.hasOwn(all, code) ? (code as Code) : 'UNKNOWN') };
+  return {
+    type: type as CodeEnum<Code>['type'],
+    read: (code) => (Object.hasOwn(all, code) ? (code as Code) : 'UNKNOWN'),
+  };
 }
