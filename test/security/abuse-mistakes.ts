@@ -8,7 +8,6 @@ import {
   noModel,
   rename,
   type Row,
-  slots,
   times,
   train,
 } from './abuse-words';
@@ -94,12 +93,6 @@ export const mistakes: Row[] = [
     { input: { type: 'CAT', photoUrls: ['javascript:alert(1)'] } },
   ],
   ['a null byte in a name', 'INVALID_INPUT', rename, { id: myModel, name: 'a\u0000b' }],
-  [
-    'a null byte in a filename',
-    'INVALID_INPUT',
-    slots,
-    { input: { files: [{ filename: 'a\u0000.jpg', contentType: 'image/jpeg', byteSize: 1 }] } },
-  ],
   [
     'a null byte in a prompt',
     'INVALID_INPUT',

@@ -7,7 +7,7 @@ export const owned = { photoIds: [] as string[], modelId: '', readyId: '' };
 /** A title, an input, and the paths of its mistakes. */
 export type Case = [mistakes: string, input: () => object, ...paths: [string, string, string]];
 
-export const consent = { version: '2026-01' };
+const consent = { version: '2026-01' };
 const noPhoto = `photo_${'0'.repeat(32)}`;
 const noModel = `model_${'0'.repeat(32)}`;
 export const long = secret.repeat(200);
