@@ -7,7 +7,7 @@ import type { GraphQLContext } from './context';
 import { DateTimeScalar } from './scalars';
 
 /** The order by time of creation, of every list. */
-export const TimeOrder = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
+const TimeOrder = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
 
 /** Descriptions of the values of {@link TimeOrder}. */
 export const timeOrderDescriptions = {
