@@ -6,10 +6,7 @@ import { readPage, toConnection, type Connection, type PageArgs } from './connec
 import type { GraphQLContext } from './context';
 import { DateTimeScalar } from './scalars';
 
-/** The order by time of creation, of every list. */
-const TimeOrder = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
-
-/** Descriptions of the values of {@link TimeOrder}. */
+/** Descriptions of the values of an order by time of creation. */
 export const timeOrderDescriptions = {
   NEWEST: { description: 'The newest first.' },
   OLDEST: { description: 'The oldest first.' },
