@@ -26,7 +26,7 @@ export class Avatar implements Node {
   @Field(() => ID, { description: 'The global id, for `deleteAvatar` and `node(id)`.' })
   id: string;
 
-  @Field(() => String, { description: 'The style.' })
+  @Field(() => String, { description: 'The `key` of its style; `instant` for avatars without training.' })
   style: string;
 
   @Field(() => String, { nullable: true, description: 'The text of its prompt.' })
@@ -52,7 +52,7 @@ export class Avatar implements Node {
   @Field(() => String, { description: 'The SHA-256 of the original’s bytes, in lower-case hexadecimal.' })
   sha256: string;
 
-  @Field(() => DateTimeScalar, { description: 'When the avatar service finished it.' })
+  @Field(() => DateTimeScalar, { description: 'When the gateway learned that it is finished.' })
   createdAt: Date;
 }
 

@@ -34,7 +34,7 @@ registerEnumType(GenerationStatusEnum, {
     COMPLETED: { description: 'Every requested avatar is stored.' },
     PARTIAL: {
       description:
-        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive within 48 hours.',
+        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
     },
     FAILED: {
       description: '`failure` has the reason, and whether it can be retried. A late success is still stored.',
@@ -72,7 +72,7 @@ export class Generation extends Job {
   @Field(() => [GenerationPrompt], { description: 'The prompts of the request.' })
   prompts: GenerationPrompt[];
 
-  @Field(() => String, { description: 'The name of the avatar service.' })
+  @Field(() => String, { description: 'The `key` of the avatar service, see `providers`.' })
   provider: string;
 
   @Field(() => String, {
@@ -82,7 +82,10 @@ export class Generation extends Job {
   })
   consentVersion?: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the person agreed; null if no consent was given.',
+  })
   consentAt?: Date | null;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service accepted it.' })
@@ -181,7 +184,7 @@ export class PromptInput {
   count: number;
 }
 
-@InputType({ description: 'The input of `generateAvatars`.' })
+@InputType({ description: 'What `generateAvatars` takes.' })
 export class GenerateAvatarsInput {
   @Field(() => ID, { description: 'The global id of a READY model.' })
   modelId: string;
@@ -194,7 +197,7 @@ export class GenerateAvatarsInput {
 }
 
 @InputType({
-  description: 'The input of `generateInstantAvatars`.',
+  description: 'What `generateInstantAvatars` takes.',
 })
 export class GenerateInstantAvatarsInput {
   @Field(() => PhotoSourceInput, {

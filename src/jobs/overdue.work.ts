@@ -4,7 +4,8 @@ import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
 import type { JobMove, JobRow, JobSteps } from './job';
 import { failing, failingToWatch } from './job-end';
-import { lockOverdue, type JobRepository, type ReadJob } from './job.repository';
+import type { JobRepository, ReadJob } from './job.repository';
+import { lockOverdue } from './overdue.repository';
 import { closeAttempt } from './submission.repository';
 import { minForeignGraceMs } from './uncertain-jobs';
 

@@ -82,7 +82,7 @@ export class AvatarModel extends Job {
   })
   providerModelId?: string | null;
 
-  @Field(() => String, { description: 'The avatar service that trains it.' })
+  @Field(() => String, { description: 'The `key` of the avatar service that trains it, see `providers`.' })
   provider: string;
 
   @Field(() => String, {
@@ -92,7 +92,10 @@ export class AvatarModel extends Job {
   })
   consentVersion?: string | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the person agreed.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the person agreed; null if no consent was given.',
+  })
   consentAt?: Date | null;
 
   @Field(() => DateTimeScalar, { description: 'When `trainModel` was called.' })
@@ -104,7 +107,7 @@ export class AvatarModel extends Job {
   })
   submittedAt: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it became READY.' })
+  @Field(() => DateTimeScalar, { nullable: true, description: 'When it became READY; null unless READY.' })
   readyAt: Date | null;
 }
 
@@ -177,7 +180,7 @@ export class TrainingProgress extends JobProgress {
 }
 
 @InputType({
-  description: 'The input of `trainModel`.',
+  description: 'What `trainModel` takes.',
 })
 export class TrainModelInput {
   @Field(() => String, { defaultValue: 'My model', description: 'A display name, 1 to 100 characters.' })
@@ -210,7 +213,7 @@ export class TrainModelInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'The name of the avatar service. Default: the configured one.',
+    description: 'The `key` of the avatar service, see `providers`. Default: the configured one.',
   })
   provider?: string | null;
 

@@ -24,7 +24,7 @@ registerEnumType(PhotoStatusEnum, {
       description:
         'It cannot be used; `problems` has the reason. Another file may be sent while its `uploadUrl` is valid.',
     },
-    PURGED: { description: 'Its bytes were deleted because no training needs them.' },
+    PURGED: { description: 'Its bytes were deleted because no unfinished or retryable work needs them.' },
   },
 });
 
@@ -47,7 +47,7 @@ export class PhotoProblem {
 @ObjectType({
   implements: Node,
   description:
-    'A reference photo. It is checked, rotated upright, cropped to 512×512 pixels around its subject and stored without metadata; the original file is not stored. A photo that no model uses is deleted within a day.',
+    'A reference photo. It is checked, rotated upright, cropped to 512×512 pixels around its subject and stored without metadata; the original file is not stored. A photo that no model or generation uses is deleted within a day; others, some time after the work that they are for has ended.',
 })
 export class Photo implements Node {
   @Field(() => ID, {
@@ -112,7 +112,7 @@ export class PhotoFileInput implements PhotoFile {
   byteSize: number;
 }
 
-@InputType({ description: 'The input of `createPhotoUploads`.' })
+@InputType({ description: 'What `createPhotoUploads` takes.' })
 export class CreatePhotoUploadsInput {
   @Field(() => [PhotoFileInput], { description: '1 to 30 files.' })
   files: PhotoFileInput[];
