@@ -26,7 +26,10 @@ export interface Reservation {
   readonly jobId: string;
   readonly trainings?: number;
   readonly avatars?: number;
-  /** For a retry of a job: its last attempt. \@defaultValue 0 */
+  /**
+   * For a retry of a job: its last attempt.
+   * @defaultValue 0
+   */
   readonly afterAttempt?: number;
 }
 

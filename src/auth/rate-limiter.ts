@@ -24,7 +24,10 @@ export interface RateReading {
 export interface RateLimiterDeps {
   readonly sql: Pick<Sql, 'rows'>;
   readonly logger: Logger;
-  /** How often counts are exchanged with the other processes. \@defaultValue 500 milliseconds */
+  /**
+   * How often counts are exchanged with the other processes.
+   * @defaultValue 500 milliseconds
+   */
   readonly flushMs?: number;
 }
 

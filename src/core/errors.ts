@@ -85,7 +85,10 @@ export interface InputProblem {
 export interface DomainErrorOptions {
   /** The path of the invalid input, such as `input.photoIds[3]`. */
   field?: string;
-  /** All problems of the input, the first of which the error describes. \@defaultValue the problem of `field` */
+  /**
+   * All problems of the input, the first of which the error describes.
+   * @defaultValue the problem of `field`
+   */
   problems?: readonly InputProblem[];
   /** Machine-readable details as plain JSON, such as `{ given: 4, minimum: 5 }`. Must not contain secrets. */
   details?: Record<string, unknown>;

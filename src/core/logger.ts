@@ -20,7 +20,8 @@ const secretKeys = [
 /**
  * The process's logger: one JSON object per line. Child loggers carry the ids of their subject: `requestId`, `modelId`,
  * `generationId`, `attempt`.
- * @param destination - receives the lines. \@defaultValue standard output
+ * @param destination - receives the lines.
+ * @defaultValue standard output
  */
 export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
   const options = {

@@ -34,8 +34,10 @@ export interface ListPage {
 export interface ListTable<Row, Filter> {
   readonly entity: EntityClass<Partial<Row>>;
   readonly table: string;
-  /** SQL: the columns of a row.
-   *  @defaultValue those of the table */
+  /**
+   * SQL: the columns of a row.
+   * @defaultValue those of the table
+   */
   readonly columns?: string;
   /** SQL: the condition of the rows that the list has. */
   readonly visible?: string;

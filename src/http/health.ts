@@ -24,7 +24,10 @@ export interface HealthOptions {
   readonly checks: readonly HealthCheck[];
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Time limit of a check. \@defaultValue 2_000 milliseconds */
+  /**
+   * Time limit of a check.
+   * @defaultValue 2_000 milliseconds
+   */
   readonly timeoutMs?: number;
 }
 

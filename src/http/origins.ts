@@ -11,7 +11,10 @@ export interface OriginsOptions {
   readonly publicUrl?: string;
   /** With AUTH=none: accept only loopback host names and the host of `publicUrl`. */
   readonly isLocalOnly: boolean;
-  /** Allowed cross-origin callers, such as `https://app.example.com`. \@defaultValue none: same origin only */
+  /**
+   * Allowed cross-origin callers, such as `https://app.example.com`.
+   * @defaultValue none: same origin only
+   */
   readonly allowed?: readonly string[];
 }
 

@@ -28,9 +28,15 @@ import { authenticateRequest, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {
   readonly logger: Logger;
-  /** The path that browsers are redirected to. \@defaultValue no redirect: the response is an error */
+  /**
+   * The path that browsers are redirected to.
+   * @defaultValue no redirect: the response is an error
+   */
   readonly explorerPath?: string;
-  /** Whether a request may contain several operations. \@defaultValue false */
+  /**
+   * Whether a request may contain several operations.
+   * @defaultValue false
+   */
   readonly batching?: boolean;
 }
 

@@ -49,11 +49,14 @@ export interface OperationsOptions {
   /** Whether introspection is allowed. If not, suggestions are also removed from errors. */
   readonly introspection: boolean;
   readonly logger: Logger;
-  /** Time limit of an operation or of the response to one event. \@defaultValue 10_000 milliseconds */
+  /**
+   * Time limit of an operation or of the response to one event.
+   * @defaultValue 10_000 milliseconds
+   */
   readonly deadlineMs?: number;
   /** Called once for each deprecated element of the schema that an operation uses. */
   readonly onDeprecatedUse?: (element: string) => void;
-  /** \@defaultValue automatic persisted queries, up to 10 MB */
+  /** @defaultValue automatic persisted queries, up to 10 MB */
   readonly persisted?: PersistedQueries;
 }
 

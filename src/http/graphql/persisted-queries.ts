@@ -11,9 +11,15 @@ const file = z.record(z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in he
 const maxListed = 10_000;
 
 export interface PersistedQueriesOptions {
-  /** The operator's list, by SHA-256. \@defaultValue empty */
+  /**
+   * The operator's list, by SHA-256.
+   * @defaultValue empty
+   */
   readonly listed?: ReadonlyMap<string, string>;
-  /** Whether all other queries are refused and clients cannot register queries. \@defaultValue false */
+  /**
+   * Whether all other queries are refused and clients cannot register queries.
+   * @defaultValue false
+   */
   readonly isOnly?: boolean;
   /** Maximum memory for registered queries in bytes; least recently used ones are evicted. */
   readonly maxBytes: number;
