@@ -25,7 +25,8 @@ describe('finished pictures', () => {
   it('keep the bytes of the lease holder when another gateway was suspended while it stored them', async () => {
     await open();
     const sleeper = environment.gateway;
-    await environment.sandbox.fault({ on: 'result', kind: 'html' });
+    // Both pictures: whichever is written first is the unusable one.
+    await environment.sandbox.fault({ on: 'result', kind: 'html', times: 2 });
     const { reached } = await sleeper.arm('result:written');
     const { id } = await order(environment, 'generation');
     await within('the written file', reached);
