@@ -93,7 +93,7 @@ const kinds = [
     { path: FEATURES, pathNot: '^src/privacy/' },
     {
       path: FEATURES,
-      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|job)[.]ts$'],
+      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|kind)[.]ts$'],
     },
   ),
   rule(

@@ -41,7 +41,7 @@ const globalsThatCallOut = ['fetch', 'WebSocket', 'EventSource'].map((name) => (
 
 const noBareTransaction = {
   selector: 'CallExpression[callee.property.name="transaction"]',
-  message: 'Writes for an owner use transactionFor of accounts/write-admission.repository.ts.',
+  message: 'Writes for an owner use writeTransaction of accounts/write-admission.repository.ts.',
 };
 
 const noSignalAny = {

@@ -6,7 +6,7 @@ import type { Person } from '../core/person';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { IdempotencyKeyEntity } from './idempotency-key.entity';
-import { transactionFor } from './write-admission.repository';
+import { writeTransaction } from './write-admission.repository';
 
 /**
  * Deletes keys older than the given age, which must be at least the 24 hours that the API guarantees.
@@ -66,7 +66,7 @@ export async function createOnce<Row>(
   creation: Creation<Row>,
 ): Promise<Row> {
   const id = newId();
-  const { first, created } = await transactionFor(database, viewer, async (sql) => {
+  const { first, created } = await writeTransaction(database, viewer, async (sql) => {
     const first = await claimKey(sql, { ...creation, owner: viewer.owner, resultId: id });
     return { first, created: first === null ? await creation.create(sql, id) : null };
   });

@@ -27,7 +27,7 @@ export function isBeingErased(owner: string): string {
 }
 
 /**
- * Whether an owner's data may be written in this transaction: the check of {@link transactionFor}, for transactions that
+ * Whether an owner's data may be written in this transaction: the check of {@link writeTransaction}, for transactions that
  * handle a refusal themselves. Must be the first statement.
  */
 export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promise<WriteVerdict> {
@@ -41,7 +41,7 @@ export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promis
 }
 
 /**
- * Waits until the owner's transactions in {@link transactionFor} have ended, and blocks new ones until this transaction
+ * Waits until the owner's transactions in {@link writeTransaction} have ended, and blocks new ones until this transaction
  * ends. Must be the first statement of the transaction that starts an erasure.
  * @returns the start time of the erasure in the database's notation; no data of the owner are created after it
  */
@@ -57,7 +57,7 @@ const retryAfterSeconds = 5;
 /**
  * Refuses an owner's requests while its data are being erased. All data become inaccessible at once, although the rows
  * are deleted in batches.
- * @returns the viewer with the admission that {@link transactionFor} checks
+ * @returns the viewer with the admission that {@link writeTransaction} checks
  * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
  */
 export async function admitRequest(sql: Sql, viewer: Viewer): Promise<Viewer> {
@@ -79,7 +79,7 @@ export async function admitRequest(sql: Sql, viewer: Viewer): Promise<Viewer> {
  * statement. Background work does not need it, because it writes only existing rows or under their locks.
  * @throws DomainError SERVICE_UNAVAILABLE, TIMEOUT; the transaction was rolled back
  */
-export function transactionFor<Result>(
+export function writeTransaction<Result>(
   database: Transactions,
   viewer: Writer,
   work: (sql: Sql) => Promise<Result>,

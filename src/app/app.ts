@@ -21,11 +21,11 @@ import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
-import { makeFeatures } from './features';
 import { createHttpServers } from './http';
 import { createMetrics } from './metrics';
+import { createServices } from './services';
 import { openUpstream } from './upstream';
-import { makeWork } from './workers';
+import { createWork } from './workers';
 
 /** A running gateway. */
 export interface App {
@@ -81,25 +81,25 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     localUrl: () => listening,
     publicUrl: () => config.PUBLIC_URL ?? listening,
   };
-  const features = makeFeatures(deps);
+  const services = createServices(deps);
 
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();
   shutdown.onStop(() => journal.stop());
-  const { poller, replay } = makeWork(
+  const { poller, replay } = createWork(
     { ...deps, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal, metrics },
-    features,
+    services,
   );
   await replay();
 
-  const servers = await createHttpServers({ ...deps, features, access, metrics });
+  const servers = await createHttpServers({ ...deps, services, access, metrics });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
-  shutdown.onStop(() => features.photoHeartbeat.stop());
+  shutdown.onStop(() => services.photoHeartbeat.stop());
   // Stopped before the HTTP server: paid calls in flight are awaited, and the upstream may fetch photos from this
   // gateway before it responds.
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await servers.start()).url;
-  await features.photoHeartbeat.start();
+  await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups);
   return { url: deps.publicUrl(), sandbox };
 }

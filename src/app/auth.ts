@@ -8,14 +8,14 @@ import { TokenVerifier } from '../auth/token-verifier';
 import type { Config } from '../config';
 import type { Viewer } from '../core/viewer';
 import type { Wakeups } from '../events/wakeups';
-import { jobKinds } from '../generations/generation.job';
+import { jobKinds } from '../generations/generation.kind';
 import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
 import { countUnfinished } from '../jobs/job.repository';
 import { HttpExchange } from '../upstream/http-exchange';
-import type { FeatureDeps } from './features';
+import type { Infrastructure } from './services';
 
-export interface AuthDeps extends Pick<FeatureDeps, 'config' | 'logger' | 'database'> {
+export interface AuthDeps extends Pick<Infrastructure, 'config' | 'logger' | 'database'> {
   wakeups: Pick<Wakeups, 'announce' | 'onTopic'>;
 }
 

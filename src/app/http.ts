@@ -16,12 +16,12 @@ import type { Route } from '../http/router';
 import { HttpServer } from '../http/server';
 import { Sessions } from '../http/sessions';
 import type { Auth } from './auth';
-import type { FeatureDeps, Features } from './features';
 import type { Metrics } from './metrics';
+import type { Infrastructure, Services } from './services';
 
-export interface HttpDeps extends FeatureDeps {
+export interface HttpDeps extends Infrastructure {
   metrics: Metrics;
-  features: Features;
+  services: Services;
   access: Auth;
 }
 
@@ -34,7 +34,7 @@ export interface HttpServers {
 
 /** Creates the HTTP server with its routes and transports. */
 export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
-  const { config, logger, features, access } = deps;
+  const { config, logger, services, access } = deps;
   const origins = new Origins({
     publicUrl: config.PUBLIC_URL,
     isLocalOnly: config.AUTH.includes('none'),
@@ -59,14 +59,14 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     port: config.PORT,
     routes: [
       ...healthRoutes({ checks: checksOf(deps), metrics: deps.metrics.registry, logger }),
-      ...fileRoutes(features),
+      ...fileRoutes(services),
       ...(isApi ? [graphql.route, events.route] : []),
       ...(showsGraphiql ? await loadGraphiql('/graphql') : []),
     ],
     sockets: isApi ? sockets : null,
     origins,
     connections: makeConnections(deps),
-    onRefused: (path, reason) => features.jobPhotos.recordRefusedFetch(path, reason),
+    onRefused: (path, reason) => services.jobPhotos.recordRefusedFetch(path, reason),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
     logger,
   });
@@ -83,10 +83,10 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   };
 }
 
-function makeOperations({ config, database, logger, features, metrics }: HttpDeps): Operations {
+function makeOperations({ config, database, logger, services, metrics }: HttpDeps): Operations {
   const path = config.PERSISTED_QUERIES;
   return new Operations({
-    schema: buildAppSchema(features.resolvers, ({ viewer }) => admitRequest(database, viewer)),
+    schema: buildAppSchema(services.resolvers, ({ viewer }) => admitRequest(database, viewer)),
     introspection: config.INTROSPECTION,
     logger,
     onDeprecatedUse: (element) => metrics.deprecatedUse(element),
@@ -101,7 +101,7 @@ function makeOperations({ config, database, logger, features, metrics }: HttpDep
 /** The default limit of connections per address. Like the default rate limit, it does not count loopback connections. */
 const defaultMaxPerAddress = 200;
 
-function makeConnections({ config, logger, access, features }: HttpDeps): Connections {
+function makeConnections({ config, logger, access, services }: HttpDeps): Connections {
   const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
   const limit = readDescriptorLimit();
   const maxDescriptor = limit === null ? null : limit - descriptorReserve(limit, config.DATABASE_POOL);
@@ -112,7 +112,7 @@ function makeConnections({ config, logger, access, features }: HttpDeps): Connec
     );
   }
   return new Connections({
-    onRefused: () => features.photoHeartbeat.interrupt(),
+    onRefused: () => services.photoHeartbeat.interrupt(),
     limits: {
       max,
       maxPerAddress: perAddress ?? defaultMaxPerAddress,
@@ -139,7 +139,7 @@ const avatarCaching = 'private, max-age=3600, immutable';
 const noCaching = 'private, no-store';
 
 /** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. */
-export function fileRoutes({ avatars, exports, photos, jobPhotos, uploads }: Features): Route[] {
+export function fileRoutes({ avatars, exports, photos, jobPhotos, uploads }: Services): Route[] {
   return [
     uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);

@@ -11,13 +11,13 @@ export interface Metrics {
   /** An operation used a deprecated element of the schema, such as `Operator.lagMs`. */
   deprecatedUse: (element: string) => void;
   /** An attempt to fetch a result with less than a quarter of its retention left. */
-  lateResult: () => void;
+  lateAvatar: () => void;
   /** A generation stopped waiting for a result that could not be fetched for too long. */
-  delayedResult: () => void;
+  delayedAvatar: () => void;
   /** A result could not be fetched before the upstream deleted it. */
-  lostResult: () => void;
+  lostAvatar: () => void;
   /** A stored image is missing or changed. */
-  damagedPicture: () => void;
+  damagedAvatar: () => void;
 }
 
 /** Creates the metrics of this process and the gauges that are read from the database on each scrape. */
@@ -48,19 +48,19 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       logger.warn({ word }, 'unknown upstream status; the job is treated as running');
     },
     deprecatedUse: countDeprecatedUses(registry),
-    lateResult: counter(
+    lateAvatar: counter(
       'likeness_results_late_total',
       'Attempts to fetch results with less than a quarter of their retention left.',
     ),
-    delayedResult: counter(
+    delayedAvatar: counter(
       'likeness_results_delayed_total',
       'Results that their generations no longer wait for.',
     ),
-    lostResult: counter(
+    lostAvatar: counter(
       'likeness_results_lost_total',
       'Results that could not be fetched before the upstream deleted them.',
     ),
-    damagedPicture: counter(
+    damagedAvatar: counter(
       'likeness_pictures_damaged_total',
       'Stored images that were found missing or changed.',
     ),

@@ -6,8 +6,8 @@ import { ResultUrls } from '../generations/result-urls';
 import { LearnedDurations } from '../jobs/forecast';
 import type { Journal } from '../jobs/journal';
 import { OverdueWork } from '../jobs/overdue.work';
+import { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import { PollWork } from '../jobs/poll.work';
-import { Settlement } from '../jobs/settlement';
 import { SubmissionWork } from '../jobs/submission.work';
 import { defaultGraceMs } from '../jobs/uncertain-jobs';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
@@ -17,13 +17,13 @@ import { Poller } from '../poller/poller';
 import { createSchedule, type ScheduleDeps } from '../poller/schedule';
 import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
-import type { FeatureDeps, Features } from './features';
 import type { Metrics } from './metrics';
+import type { Infrastructure, Services } from './services';
 
 /** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
 
-export interface WorkerDeps extends FeatureDeps {
+export interface WorkDeps extends Infrastructure {
   downloads: Pick<Downloads, 'photo' | 'result'>;
   journal: Journal;
   metrics: Metrics;
@@ -36,29 +36,29 @@ export interface Work {
   replay: () => Promise<void>;
 }
 
-type PictureWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'deletion'>;
+type MediaWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'deletion'>;
 
 /** Creates the background work. */
-export function makeWork(deps: WorkerDeps, features: Features): Work {
+export function createWork(deps: WorkDeps, services: Services): Work {
   const { config, logger, database } = deps;
-  const jobWork = makeJobWork(deps, features, () => poller.wake());
-  const { models, generations, settlement } = jobWork;
-  const pictureWork = makePictureWork(deps, features, () => poller.wake());
-  const erasures = features.erasureWork;
-  const tasks = createSchedule({ database, config, ...jobWork, ...pictureWork, erasures });
+  const jobWork = createJobWork(deps, services, () => poller.wake());
+  const { models, generations, recorder } = jobWork;
+  const mediaWork = createMediaWork(deps, services, () => poller.wake());
+  const erasures = services.erasureWork;
+  const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures });
   const poller: Poller = new Poller(tasks, logger);
-  return { poller, replay: () => settlement.replay({ models, generations }) };
+  return { poller, replay: () => recorder.replay({ models, generations }) };
 }
 
 /** Creates the work that submits jobs and tracks them. */
-export function makeJobWork(
-  deps: WorkerDeps,
-  { jobs, jobPhotos }: Features,
+export function createJobWork(
+  deps: WorkDeps,
+  { jobs, jobPhotos }: Services,
   onResume: () => void,
-): Omit<ScheduleDeps, keyof PictureWork | 'database' | 'config' | 'erasures'> {
+): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures'> {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
   const graceMs = config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts);
-  const settlement = new Settlement({ database, jobs, journal, logger, graceMs });
+  const recorder = new PaidCallRecorder({ database, jobs, journal, logger, graceMs });
   const kindDeps = {
     sql: database,
     jobs,
@@ -81,11 +81,11 @@ export function makeJobWork(
   const common = { database, jobs, provider, budget, account, logger, leaseMs: config.LEASE };
   const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
   return {
-    settlement,
+    recorder,
     account,
     models: new ModelSteps({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
     generations: new GenerationSteps({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
-    submission: new SubmissionWork({ ...common, ...times, settlement, publicUrl }),
+    submission: new SubmissionWork({ ...common, ...times, recorder, publicUrl }),
     polls: new PollWork({
       ...common,
       pollTimeoutMs: config.POLL_TIMEOUT,
@@ -96,7 +96,7 @@ export function makeJobWork(
   };
 }
 
-function makeBudget({ config, database, provider }: WorkerDeps): UpstreamBudget {
+function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {
   return new UpstreamBudget(database, provider, {
     probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
     maxCallMs: Math.max(config.SUBMIT_TIMEOUT, config.POLL_TIMEOUT),
@@ -104,11 +104,11 @@ function makeBudget({ config, database, provider }: WorkerDeps): UpstreamBudget 
 }
 
 /** Creates the work that fetches, stores, checks and deletes images. */
-export function makePictureWork(
-  deps: WorkerDeps,
-  { completion, deletion, intake }: Features,
+export function createMediaWork(
+  deps: WorkDeps,
+  { completion, deletion, intake }: Services,
   onPhotoReady: () => void,
-): PictureWork {
+): MediaWork {
   const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
   const common = { database, downloads, logger, leaseMs: config.LEASE };
   const { resultTtlMs } = provider.facts;
@@ -131,12 +131,12 @@ export function makePictureWork(
       maxBytes: config.MAX_RESULT_BYTES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,
       resultTtlMs,
-      count: { late: metrics.lateResult, delayed: metrics.delayedResult, lost: metrics.lostResult },
+      count: { late: metrics.lateAvatar, delayed: metrics.delayedAvatar, lost: metrics.lostAvatar },
     }),
     avatarChecks: new AvatarCheckWork({
       ...{ database, media, imageProcessor, logger },
       intervalMs: config.MEDIA_CHECK_INTERVAL,
-      onDamaged: metrics.damagedPicture,
+      onDamaged: metrics.damagedAvatar,
     }),
     completion,
     photos: new PhotoWork({

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { audit } from '../accounts/audit.repository';
-import { transactionFor, admitWrite } from '../accounts/write-admission.repository';
+import { writeTransaction, admitWrite } from '../accounts/write-admission.repository';
 import { forbidden, unauthenticated, DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import { erasedOwner } from '../core/person';
@@ -87,7 +87,7 @@ export class ApiKeyService {
     const id = randomBytes(idBytes).toString('hex');
     const secret = randomBytes(secretBytes).toString('base64url');
     const row = { ...properties, id, secretSha256: hashSecret(secret), scopes: [...new Set(scopes)] };
-    const key = await transactionFor(this.deps.database, properties, async (sql) => {
+    const key = await writeTransaction(this.deps.database, properties, async (sql) => {
       const key = await insertKey(sql, row);
       const details = { scopes: scopes.join(' '), onBehalf };
       await audit(sql, { ...operator, owner }, { action: 'createKey', subject: id, details });

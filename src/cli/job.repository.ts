@@ -1,6 +1,6 @@
 import { readGlobalId, toGlobalId } from '../core/ids';
 import { snakeName, type Sql } from '../core/sql';
-import type { JobKind } from '../jobs/job';
+import type { JobKind } from '../jobs/job.kind';
 import { SubmissionEntity } from '../jobs/submission.entity';
 import type { Cell } from './printout';
 import { CommandError } from './shell';
@@ -34,7 +34,7 @@ export async function listJobs(sql: Sql, kind: JobKind, options: JobListOptions)
 }
 
 /** Returns a job. */
-export async function findJob(sql: Sql, kind: JobKind, givenId: string): Promise<JobFacts> {
+export async function readJobFacts(sql: Sql, kind: JobKind, givenId: string): Promise<JobFacts> {
   const [row] = await sql.rows<JobFacts>(`SELECT ${columns[kind.table]} FROM ${kind.table} WHERE id = $1`, [
     rowIdOf(kind, givenId),
   ]);

@@ -4,9 +4,9 @@ import { QuotaService } from '../accounts/quota.service';
 import { readGlobalId } from '../core/ids';
 import { UrlSigner } from '../core/signature';
 import type { GenerationEntity } from '../generations/generation.entity';
-import { jobKinds } from '../generations/generation.job';
+import { jobKinds } from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
-import type { JobKind } from '../jobs/job';
+import type { JobKind } from '../jobs/job.kind';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { countUnfinished, JobRepository } from '../jobs/job.repository';
 import type { SubmissionEntity } from '../jobs/submission.entity';
@@ -17,7 +17,7 @@ import { PhotoUrls } from '../photos/photo-urls';
 import { signingSecrets } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
 import { createGuard } from '../upstream/guard';
-import { findJob, listJobs, submissionsOf, type JobFacts, type JobListOptions } from './job.repository';
+import { readJobFacts, listJobs, submissionsOf, type JobFacts, type JobListOptions } from './job.repository';
 import { jsonOf, listOf, printable, tableOf } from './printout';
 import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
@@ -53,7 +53,7 @@ export function jobsCommand(shell: Shell, kind: JobKind): Command {
     .option('--json', 'print JSON')
     .action((id: string, { json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
-        const job = await findJob(database, kind, id);
+        const job = await readJobFacts(database, kind, id);
         const submissions = await submissionsOf(database, kind, id);
         shell.print(json ? jsonOf({ ...job, submissions }) : describe(job, submissions));
       }),
@@ -94,7 +94,7 @@ async function retry(shell: Shell, context: OperatorContext, globalId: string): 
   const read = readGlobalId(globalId);
   const kind = jobKinds.find(({ node }) => node === read?.kind);
   if (!read || !kind) throw new CommandError(`"${globalId}" is not the id of a model or generation.`);
-  const { owner } = await findJob(context.database, kind, globalId);
+  const { owner } = await readJobFacts(context.database, kind, globalId);
   const queued = await makeLifecycles(context)[kind.table].retry(operatorFor(owner as string), read.id);
   shell.print(`${globalId} is ${queued.status}.`);
 }

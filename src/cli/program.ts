@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { jobKinds } from '../generations/generation.job';
+import { jobKinds } from '../generations/generation.kind';
 import { demoCommand } from './demo.command';
 import { jobsCommand, retryCommand } from './jobs.command';
 import { keysCommand } from './keys.command';

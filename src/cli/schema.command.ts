@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { apiSchema } from '../app/features';
+import { apiSchema } from '../app/services';
 import { migrate } from '../database/migrate';
 import { printAppSchema } from '../graphql/build-schema';
 import { CommandError, type Shell } from './shell';

@@ -1,9 +1,9 @@
 import type { Sql, Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { AvatarEntity, type AvatarStatus, type ResultFailure, avatarKeys } from './avatar.entity';
+import { AvatarEntity, type AvatarStatus, type AvatarFailure, avatarKeys } from './avatar.entity';
 import type { GenerationCompletion } from './generation-completion';
-import { avatarPayload } from './generation.job';
+import { avatarPayload } from './generation.kind';
 
 /** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
 export interface FetchAttempt {
@@ -20,7 +20,7 @@ export type StoredPicture = Pick<
 /** The failure of a try. */
 export interface FailedTry {
   /** The failure code; null for a local error, which does not make the picture DELAYED or LOST. */
-  code: ResultFailure | null;
+  code: AvatarFailure | null;
   message: string;
   retryInMs: number;
 }
@@ -155,7 +155,7 @@ export class AvatarAttempts {
   }
 
   /** Marks the picture as LOST. A damaged one keeps its state: its bytes may be restored from a backup. */
-  async markLost(attempt: FetchAttempt, code: ResultFailure): Promise<void> {
+  async markLost(attempt: FetchAttempt, code: AvatarFailure): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
       await this.completion.lock(sql, row.generationId);

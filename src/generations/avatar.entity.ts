@@ -12,7 +12,7 @@ import { GenerationEntity } from './generation.entity';
 export type AvatarStatus = 'PENDING' | 'DELAYED' | 'STORED' | 'LOST';
 
 /** Why a picture could not be fetched: a code of `failureCodes`. */
-export type ResultFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
+export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
 
 /** One picture of a generation. Clients see it when it is STORED; its bytes are durable before that. */
 @Entity('avatars')
@@ -99,7 +99,7 @@ export class AvatarEntity {
 
   /** The failure of the last try, or the reason for the loss. */
   @Column('text', { nullable: true })
-  failureCode: ResultFailure | null;
+  failureCode: AvatarFailure | null;
 
   @Column('text', { nullable: true })
   lastError: string | null;

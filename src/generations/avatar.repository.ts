@@ -3,7 +3,7 @@ import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-co
 import type { ListTable } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
-import type { JobKind } from '../jobs/job';
+import type { JobKind } from '../jobs/job.kind';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
 

@@ -16,7 +16,7 @@ import {
 } from './avatar.type';
 import { AvatarsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
-import type { AvatarEventPayload } from './generation.job';
+import type { AvatarEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
 

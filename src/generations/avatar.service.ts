@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/write-admission.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { fromGlobalId, toGlobalId } from '../core/ids';
@@ -129,7 +129,7 @@ export class AvatarService {
   /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, completion } = this.deps;
-    const removed = await transactionFor(database, viewer, async (sql) => {
+    const removed = await writeTransaction(database, viewer, async (sql) => {
       const generationId = await generationOf(sql, viewer.owner, id);
       if (generationId === null) return null;
       await completion.lock(sql, generationId);

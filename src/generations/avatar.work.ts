@@ -11,13 +11,13 @@ import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { type Downloads, SlowHosts } from '../upstream/downloads';
 import type { FetchAttempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
-import { type AvatarEntity, type ResultFailure, avatarKey, previewKey } from './avatar.entity';
-import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './result-failure';
+import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './avatar-failure';
+import { dueAvatars } from './avatar-source.repository';
+import { type AvatarEntity, type AvatarFailure, avatarKey, previewKey } from './avatar.entity';
 import type { ResultUrls } from './result-urls';
-import { dueResults } from './result.repository';
 
 /** Counters of pictures, for metrics. */
-export interface ResultCounters {
+export interface AvatarCounters {
   /** Counts a picture that is not stored and has less than a quarter of its time left. */
   late: () => void;
   /** Counts a picture whose fetching has failed for so long that its generation no longer waits for it. */
@@ -38,7 +38,7 @@ export interface AvatarWorkDeps {
   downloadTimeoutMs: number;
   /** How long the upstream keeps a result, in milliseconds. */
   resultTtlMs: number;
-  count: ResultCounters;
+  count: AvatarCounters;
 }
 
 /** Maximum concurrent fetches per process: of pictures that have not failed, and of those that have. */
@@ -76,8 +76,8 @@ export class AvatarWork {
       rows: new LeasedRows(deps.database, due, deps),
       slots: new OwnerShares(slots),
     });
-    this.fresh = source(dueResults.fresh, maxFetches);
-    this.failing = source(dueResults.failing, maxRetries);
+    this.fresh = source(dueAvatars.fresh, maxFetches);
+    this.failing = source(dueAvatars.failing, maxRetries);
   }
 
   /** Starts fetching due pictures that have not failed yet, round-robin between owners. */
@@ -205,7 +205,7 @@ export class AvatarWork {
 
   private async retryLater(
     attempt: FetchAttempt,
-    code: ResultFailure | null,
+    code: AvatarFailure | null,
     { error, logger }: FailedFetch,
   ): Promise<void> {
     const { attempts, count, resultTtlMs } = this.deps;
@@ -226,7 +226,7 @@ export class AvatarWork {
 
   private async markLost(
     attempt: FetchAttempt,
-    code: ResultFailure,
+    code: AvatarFailure,
     { error, logger }: FailedFetch,
   ): Promise<void> {
     const loss = code === 'RESULT_UNUSABLE' ? code : 'RESULT_EXPIRED';

@@ -1,11 +1,11 @@
 import type { Sql, Transactions } from '../core/sql';
-import { failure, failureColumns, noFailure, type Failure } from '../jobs/failure';
-import type { JobMove } from '../jobs/job';
+import { failure, failureColumns, noFailure, type JobFailure } from '../jobs/failure';
+import type { JobMove } from '../jobs/job.kind';
 import { findJob, lockJob, type Announcer, type JobRepository } from '../jobs/job.repository';
 import { tallyOf, type Tally } from './avatar.repository';
 import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';
-import { generationKind, streamOfGeneration } from './generation.job';
+import { generationKind, streamOfGeneration } from './generation.kind';
 import { lockStoring } from './generation.repository';
 
 /** How often a generation whose pictures are being fetched is checked without a change of its pictures. */
@@ -98,7 +98,7 @@ function success({ wanted }: GenerationEntity, stored: number): Step {
   };
 }
 
-function lossOf({ delayed, expired, unreachable, all }: Tally): Failure {
+function lossOf({ delayed, expired, unreachable, all }: Tally): JobFailure {
   if (delayed > 0) {
     return failure(
       unreachable > 0 ? 'RESULT_UNREACHABLE' : 'RESULT_UNUSABLE',

@@ -1,14 +1,14 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { failure, type Failure } from '../jobs/failure';
-import type { Preparation } from '../jobs/job';
+import { failure, type JobFailure } from '../jobs/failure';
+import type { Preparation } from '../jobs/job.kind';
 import { ProviderSteps } from '../jobs/provider-steps';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import { expiryAfter, insertAvatars, type NewAvatar } from './avatar-source.repository';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationKind } from './generation.job';
+import { generationKind } from './generation.kind';
 import { generationDurations, modelRefOf } from './generation.repository';
-import { expiryAfter, insertResults, type NewResult } from './result.repository';
 
 /** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -88,7 +88,7 @@ export class GenerationSteps extends ProviderSteps<GenerationEntity> {
     };
     const storing = await this.moveFinished(sql, row, set, storingCheckMs);
     if (!storing) return null;
-    await insertResults(sql, row, pictures(row.prompts, recorded), expiresAt);
+    await insertAvatars(sql, row, avatarsFrom(row.prompts, recorded), expiresAt);
     // The photo of a FAILED job has been released already.
     if (row.status !== 'FAILED') await this.ended(sql, storing);
     return storing;
@@ -114,7 +114,7 @@ function instantRequest(
 }
 
 /** Why a generation cannot be submitted with this photo; null if it can. Nothing has been charged at this point. */
-function problemOf([photo]: readonly PhotoEntity[]): Failure | null {
+function problemOf([photo]: readonly PhotoEntity[]): JobFailure | null {
   if (!photo || photo.status === 'PURGED') {
     return failure(
       'PHOTO_INVALID',
@@ -128,7 +128,7 @@ function problemOf([photo]: readonly PhotoEntity[]): Failure | null {
 }
 
 /** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
-function pictures(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): NewResult[] {
+function avatarsFrom(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): NewAvatar[] {
   const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
   const ids = results.map(({ id }) => id);
   return results.map(({ id, url }, position) => {

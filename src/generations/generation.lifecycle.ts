@@ -1,13 +1,13 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { JobPatch } from '../jobs/job';
+import type { JobPatch } from '../jobs/job.kind';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
 import { detachSubmissions } from '../jobs/submission.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import { deleteAvatarsOf } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
-import { generationKind } from './generation.job';
+import { generationKind } from './generation.kind';
 import { idsOfModel } from './generation.repository';
 
 /** What cancelling, retrying and deleting involve for generations. */

@@ -8,14 +8,14 @@ import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { openStream } from '../events/event-log.repository';
-import { assertConfigured } from '../jobs/job';
+import { assertConfigured } from '../jobs/job.kind';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
-import { findJobs } from '../jobs/job.repository';
-import { modelKind } from '../models/model.job';
+import { findJobsOf } from '../jobs/job.repository';
+import { modelKind } from '../models/model.kind';
 import type { JobServiceDeps } from '../models/model.service';
 import type { PhotoSource } from '../photos/job-photo.service';
 import type { GenerationEntity, PromptRow } from './generation.entity';
-import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.job';
+import { generationKind, streamOfGeneration, type PresentGeneration } from './generation.kind';
 import {
   generationTable,
   holdModel,
@@ -127,7 +127,7 @@ export class GenerationService {
 
   /** The viewer's generations with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentGeneration | null)[]> {
-    return findJobs(this.deps.database, generationKind, owner, ids);
+    return findJobsOf(this.deps.database, generationKind, owner, ids);
   }
 
   /**
@@ -144,7 +144,7 @@ export class GenerationService {
     problems.check(() => checkKey(request.idempotencyKey));
     if (!problems.isEmpty && modelId !== undefined) {
       // Refused in any case; the model, which is checked again when the generation is created, completes the list.
-      const [model = null] = await findJobs(this.deps.database, modelKind, viewer.owner, [modelId]);
+      const [model = null] = await findJobsOf(this.deps.database, modelKind, viewer.owner, [modelId]);
       problems.check(() => this.checkModel(model));
     }
     problems.throwIfAny();

@@ -25,7 +25,7 @@ import {
   type AvatarEventPayload,
   type GenerationEventPayload,
   type PresentGeneration,
-} from './generation.job';
+} from './generation.kind';
 import { findAvatarsInStream, findGenerationInStream, type PresentAvatars } from './generation.repository';
 import { unfinishedGenerationStates } from './generation.state';
 

@@ -6,8 +6,8 @@ import {
   type GenerationRef,
   type UpstreamResult,
 } from '../upstream/provider';
+import { findSource, listRecordedAvatars, storeUrls, type RecordedAvatar } from './avatar-source.repository';
 import type { AvatarEntity } from './avatar.entity';
-import { findSource, listResults, storeUrls, type RecordedResult } from './result.repository';
 
 export interface ResultUrlsDeps {
   sql: Sql;
@@ -29,7 +29,7 @@ export type UrlAnswer = 'fresh' | 'gone' | 'unknown';
 type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
 
 /** A claimed picture whose URL does not work. */
-export type FailedPicture = Pick<AvatarEntity, 'id' | 'generationId' | 'sourceUrlAt'>;
+export type FailedAvatar = Pick<AvatarEntity, 'id' | 'generationId' | 'sourceUrlAt'>;
 
 /** Requests fresh URLs of finished pictures, with one call for all pictures of a generation. */
 export class ResultUrls {
@@ -39,7 +39,7 @@ export class ResultUrls {
   constructor(private readonly deps: ResultUrlsDeps) {}
 
   /** Requests a newer URL for a picture, and for all unfinished pictures of its generation. */
-  async refresh(picture: FailedPicture): Promise<UrlAnswer> {
+  async refresh(picture: FailedAvatar): Promise<UrlAnswer> {
     const { id, generationId } = picture;
     const call =
       this.calls.get(generationId) ?? this.request(picture).finally(() => this.calls.delete(generationId));
@@ -48,7 +48,7 @@ export class ResultUrls {
     return typeof answers === 'string' ? answers : (answers.get(id) ?? 'unknown');
   }
 
-  private async request(picture: FailedPicture): Promise<Answers> {
+  private async request(picture: FailedAvatar): Promise<Answers> {
     const { budget, provider, sql } = this.deps;
     const source = await findSource(sql, picture);
     if (source?.isNewer) return 'fresh';
@@ -82,7 +82,7 @@ export class ResultUrls {
     results: readonly UpstreamResult[],
   ): Promise<Answers> {
     const { sql } = this.deps;
-    const rows = await listResults(sql, generationId, ref);
+    const rows = await listRecordedAvatars(sql, generationId, ref);
     const urls = matchResults(rows, results, rows[0]?.count ?? 0);
     const fresh = rows.flatMap(({ id }, index) => (urls[index] ? [{ id, url: urls[index] }] : []));
     await storeUrls(sql, fresh);
@@ -110,18 +110,18 @@ function answerOf(url: string | null | undefined): UrlAnswer {
  * does not show which entry is the picture's
  */
 function matchResults(
-  pictures: readonly RecordedResult[],
+  pictures: readonly RecordedAvatar[],
   results: readonly UpstreamResult[],
   count: number,
 ): (string | null | undefined)[] {
   const refs = pictures.map(({ resultRef }) => resultRef);
   const ids = results.map(({ id }) => id ?? null);
   const byId = pair(refs, ids);
-  const byAddress = pair(
-    pictures.map(({ sourceUrl }) => addressOf(sourceUrl)),
-    results.map(({ url }) => addressOf(url)),
+  const byUrl = pair(
+    pictures.map(({ sourceUrl }) => withoutQuery(sourceUrl)),
+    results.map(({ url }) => withoutQuery(url)),
   );
-  const identified = pictures.map((_, row) => byId[row] ?? byAddress[row]);
+  const identified = pictures.map((_, row) => byId[row] ?? byUrl[row]);
   const isInOrder =
     results.length === count &&
     pictures.every(({ position }, row) => (identified[row] ?? position) === position);
@@ -133,8 +133,8 @@ function matchResults(
   return pictures.map(({ position, resultRef }, row) => {
     const index = identified[row] ?? (isInOrder ? position : results.length);
     const result = results[index];
-    const isSameAddress = byAddress[row] === index;
-    const isOwn = result && isIdOf(result.id, { ref: resultRef, refs, isSameAddress });
+    const isSameUrl = byUrl[row] === index;
+    const isOwn = result && isIdOf(result.id, { ref: resultRef, refs, isSameUrl });
     return isOwn ? result.url : absent(resultRef);
   });
 }
@@ -145,10 +145,10 @@ function matchResults(
  */
 function isIdOf(
   id: string | undefined,
-  known: { ref: string | null; refs: readonly (string | null)[]; isSameAddress: boolean },
+  known: { ref: string | null; refs: readonly (string | null)[]; isSameUrl: boolean },
 ): boolean {
   if (known.ref === null) return id === undefined || !known.refs.includes(id);
-  return id === undefined ? known.isSameAddress : id === known.ref;
+  return id === undefined ? known.isSameUrl : id === known.ref;
 }
 
 /** For each key of a picture the index of the result with this key, if no other picture and no other result has it. */
@@ -173,7 +173,7 @@ function indexOnce(keys: readonly (string | null)[]): Map<string, number> {
   return indexes;
 }
 
-function addressOf(url: string | null): string | null {
+function withoutQuery(url: string | null): string | null {
   if (url === null || !URL.canParse(url)) return null;
   const { origin, pathname } = new URL(url);
   return origin + pathname;

@@ -7,7 +7,7 @@ import {
 } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
 import type { CallKind, UpstreamBudget } from '../upstream/budget.repository';
-import type { JobKind, JobRow } from './job';
+import type { JobKind, JobRow } from './job.kind';
 import type { JobRepository } from './job.repository';
 
 export interface BudgetedRowsDeps extends LeaseOptions {

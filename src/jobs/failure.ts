@@ -38,14 +38,14 @@ const retryable: ReadonlySet<FailureCode> = new Set<FailureCode>([
 ]);
 
 /** The failure of a row: a stable code and a message that states what to do. */
-export interface Failure {
+export interface JobFailure {
   code: FailureCode;
   message: string;
   retryable: boolean;
 }
 
 /** A failure whose message is the sentence of its code followed by a detail. */
-export function failure(code: FailureCode, detail: string): Failure {
+export function failure(code: FailureCode, detail: string): JobFailure {
   return { code, message: `${failureCodes[code]} ${detail}`.trim(), retryable: retryable.has(code) };
 }
 
@@ -62,7 +62,7 @@ const accountAdvice = {
 } as const;
 
 /** The failure that corresponds to a refusal by the upstream. */
-export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): Failure {
+export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: string): JobFailure {
   switch (refusal) {
     case 'UPSTREAM_CREDITS':
     case 'UPSTREAM_AUTH':
@@ -82,7 +82,7 @@ export function refusedFailure(refusal: UpstreamRefusal | undefined, reason: str
 }
 
 /** The failure of a job whose queue deadline has passed. It was not submitted, so nothing was charged. */
-export function neverSubmittedFailure(pauseReason: PauseReason | null): Failure {
+export function neverSubmittedFailure(pauseReason: PauseReason | null): JobFailure {
   const detail = 'Not submitted before the queue deadline. Nothing was charged.';
   return pauseReason === null || pauseReason === 'OPERATOR'
     ? failure('UPSTREAM_TIMEOUT', `${detail} Retry.`)
@@ -95,7 +95,7 @@ export function quote(reason: string): string {
 }
 
 /** The columns of a failed row. */
-export function failureColumns(why: Failure): {
+export function failureColumns(why: JobFailure): {
   failureCode: string;
   failureMessage: string;
   failureRetryable: boolean;

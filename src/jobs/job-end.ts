@@ -1,6 +1,6 @@
 import { type UpstreamError, type PollPlan } from '../upstream/provider';
-import { failureColumns, type Failure } from './failure';
-import type { JobMove, JobRow, JobSteps } from './job';
+import { failureColumns, type JobFailure } from './failure';
+import type { JobMove, JobRow, JobSteps } from './job.kind';
 import type { JobRepository } from './job.repository';
 import { closeAttempt } from './submission.repository';
 
@@ -13,7 +13,7 @@ export interface EndedCall {
 /** The move by which a job fails. */
 export function failing(
   hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
-  why: Failure,
+  why: JobFailure,
 ): Omit<JobMove, 'id'> {
   const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
   return { ...hold, set, dueInMs: null, appendsEvent: true };
@@ -53,7 +53,7 @@ export function nextWatchMs(
 }
 
 /** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
-export function failingToWatch(plan: WatchPlan, row: JobRow, why: Failure, now: Date): JobMove {
+export function failingToWatch(plan: WatchPlan, row: JobRow, why: JobFailure, now: Date): JobMove {
   const deadlineAt = new Date(now.getTime() + plan.retentionMs);
   const set = {
     status: 'FAILED',

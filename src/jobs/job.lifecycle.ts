@@ -2,7 +2,7 @@ import { audit, type AuditedAction } from '../accounts/audit.repository';
 import type { Consent } from '../accounts/consent';
 import { claimKey, createOnce } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
-import { transactionFor } from '../accounts/write-admission.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
@@ -18,8 +18,8 @@ import {
   type JobMove,
   type JobPatch,
   type JobRow,
-} from './job';
-import { deleteJobs, eventOf, findJobs, lockJob, readJob, type JobRepository } from './job.repository';
+} from './job.kind';
+import { deleteJobs, eventOf, findJobsOf, lockJob, readJob, type JobRepository } from './job.repository';
 import { detachSubmissions } from './submission.repository';
 
 export interface JobLifecycleDeps {
@@ -143,7 +143,7 @@ export class JobLifecycle<Row extends JobRow> {
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, jobs } = this.deps;
     const { kind, actions } = this.steps;
-    const deleted = await transactionFor(database, viewer, async (sql) => {
+    const deleted = await writeTransaction(database, viewer, async (sql) => {
       const row = await lockJob(sql, kind, id, viewer.owner);
       if (!row) return null;
       await detachSubmissions(sql, kind, [id]);
@@ -183,7 +183,7 @@ export class JobLifecycle<Row extends JobRow> {
   ): Promise<Row & Positioned> {
     const { database, jobs } = this.deps;
     const { kind } = this.steps;
-    const changed = await transactionFor(database, viewer, async (sql) => {
+    const changed = await writeTransaction(database, viewer, async (sql) => {
       // Before the row is locked, so that a concurrent call with the same key waits without holding the row.
       const repeated = await isRepeated(sql);
       const row = await lockJob(sql, kind, id, viewer.owner);
@@ -261,7 +261,7 @@ export async function createJob<Row extends JobRow>(
       await quotas.reserve(sql, viewer, { jobId: id, ...kind.unitsOf(row) });
       return readJob(sql, kind, row);
     },
-    find: async (id) => (await findJobs(database, kind, viewer.owner, [id]))[0] ?? null,
+    find: async (id) => (await findJobsOf(database, kind, viewer.owner, [id]))[0] ?? null,
   });
   jobs.wake(kind, [job], true);
   return job;

@@ -3,7 +3,7 @@ import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-
 import { snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents, type Positioned } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import type { JobKind, JobMove, JobRow } from './job';
+import type { JobKind, JobMove, JobRow } from './job.kind';
 import { jobColumns } from './present-job.repository';
 import { settleQuotas } from './submission.repository';
 
@@ -214,7 +214,7 @@ export async function findJob<Row extends JobRow>(
 }
 
 /** The owner's jobs with the given ids, in the order of the ids; null for those that do not exist. */
-export async function findJobs<Row extends JobRow>(
+export async function findJobsOf<Row extends JobRow>(
   sql: Sql,
   kind: JobKind<Row>,
   owner: string,
@@ -232,7 +232,7 @@ export async function readJob<Row extends JobRow>(
   kind: JobKind<Row>,
   { owner, id }: OwnedKey,
 ): Promise<Row & Positioned> {
-  const [row] = await findJobs(sql, kind, owner, [id]);
+  const [row] = await findJobsOf(sql, kind, owner, [id]);
   return row!;
 }
 

@@ -4,7 +4,7 @@ import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import type { GraphQLContext } from '../graphql/context';
 import { failureOf, Failure } from './failure.type';
-import type { JobKind, JobRow } from './job';
+import type { JobKind, JobRow } from './job.kind';
 import type { JobLifecycle } from './job.lifecycle';
 import { Job } from './job.type';
 

@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import type { JobKind, JobRow } from './job';
+import type { JobKind, JobRow } from './job.kind';
 import type { ReadJob } from './job.repository';
 
 /** Whose deadline counts as overdue: the configured provider, and the time that a poll in flight may take. */

@@ -1,9 +1,9 @@
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
-import { failure, neverSubmittedFailure, timedOut, type Failure } from './failure';
-import type { JobMove, JobRow, JobSteps } from './job';
+import { failure, neverSubmittedFailure, timedOut, type JobFailure } from './failure';
 import { failing, failingToWatch } from './job-end';
+import type { JobMove, JobRow, JobSteps } from './job.kind';
 import type { JobRepository, ReadJob } from './job.repository';
 import { lockOverdue } from './overdue.repository';
 import { closeAttempt } from './submission.repository';
@@ -65,7 +65,7 @@ export class OverdueWork {
     return moved;
   }
 
-  private moveOf(steps: JobSteps, row: ReadJob, neverSubmitted: Failure): JobMove {
+  private moveOf(steps: JobSteps, row: ReadJob, neverSubmitted: JobFailure): JobMove {
     switch (row.status) {
       case 'QUEUED':
         return this.endQueued(row, neverSubmitted);
@@ -84,7 +84,7 @@ export class OverdueWork {
     return provider !== this.deps.provider.name;
   }
 
-  private endQueued(row: ReadJob, neverSubmitted: Failure): JobMove {
+  private endQueued(row: ReadJob, neverSubmitted: JobFailure): JobMove {
     const why = this.isForeign(row) ? notConfigured(row, 'Nothing was charged.') : neverSubmitted;
     return { id: row.id, ...failing({ from: ['QUEUED'] }, why) };
   }
@@ -116,6 +116,6 @@ function postponeWatch(row: ReadJob): JobMove {
   return { id: row.id, from: ['FAILED'], set: {}, dueInMs, appendsEvent: false };
 }
 
-function notConfigured({ provider }: JobRow, advice: string): Failure {
+function notConfigured({ provider }: JobRow, advice: string): JobFailure {
   return failure('PROVIDER_NOT_CONFIGURED', `It is "${provider}". ${advice} Contact the operator.`);
 }

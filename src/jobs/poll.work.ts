@@ -9,9 +9,9 @@ import {
   type UpstreamState,
 } from '../upstream/provider';
 import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
-import type { JobMove, JobRow, JobSteps } from './job';
 import { endJob, failingToWatch } from './job-end';
-import { outcomeOf, type PollAnswer } from './poll-outcome';
+import type { JobMove, JobRow, JobSteps } from './job.kind';
+import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
 export interface PollWorkDeps extends BudgetedRowsDeps {
@@ -137,7 +137,7 @@ export class PollWork {
     const { lostAfterMs } = this.deps.provider.facts;
     const typicalMs = await steps.typicalMs(row);
     const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, typicalMs };
-    const outcome = outcomeOf(row, answer, rules);
+    const outcome = effectOf(row, answer, rules);
     if (outcome.then === 'stay') {
       const { set, dueInMs, appendsEvent } = outcome;
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];

@@ -1,7 +1,7 @@
 import type { Sql } from '../core/sql';
 import { sequenceColumn, type Positioned } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import type { JobKind, JobRow } from './job';
+import type { JobKind, JobRow } from './job.kind';
 
 /** SQL: the columns of a job as its owner sees it: those of its row, and {@link Positioned}. */
 export function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColumn'>): string {

@@ -2,9 +2,9 @@ import type { Sql } from '../core/sql';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
-import { noFailure, type Failure } from './failure';
+import { noFailure, type JobFailure } from './failure';
 import type { LearnedDurations } from './forecast';
-import type { JobKind, JobPatch, JobRow, JobSteps, Preparation } from './job';
+import type { JobKind, JobPatch, JobRow, JobSteps, Preparation } from './job.kind';
 import type { JobRepository } from './job.repository';
 
 /** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */
@@ -62,7 +62,7 @@ export abstract class ProviderSteps<Row extends JobRow> implements JobSteps<Row>
   protected async prepareWithPhotos(
     { id: jobId }: Row,
     attempt: number,
-    problemOf: (photos: readonly PhotoEntity[]) => Failure | null,
+    problemOf: (photos: readonly PhotoEntity[]) => JobFailure | null,
     call: (photoUrls: string[], signal: AbortSignal) => Promise<Accepted>,
   ): Promise<Preparation> {
     const { photos, provider, sql, deadlineMs } = this.deps;

@@ -3,7 +3,7 @@ import { inBatches } from '../core/iterators';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
-import { type JobKind, type JobRow, type JobMove } from './job';
+import { type JobKind, type JobRow, type JobMove } from './job.kind';
 import type { SubmissionOutcome } from './submission.entity';
 
 /** An attempt as recorded in the ledger. */

@@ -4,8 +4,8 @@ import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
 import { neverSubmittedFailure } from './failure';
-import type { JobKind, JobRow, JobSteps, Preparation } from './job';
 import { endJob, failing } from './job-end';
+import type { JobKind, JobRow, JobSteps, Preparation } from './job.kind';
 import { openAttempt } from './submission.repository';
 import {
   beforeDeadline,
@@ -59,7 +59,7 @@ export class SubmissionWork {
     const settling = await unsettled.start(queued.slots, { only }, (row) =>
       this.attempt(steps, row, () => this.settle(steps, row)),
     );
-    if (this.deps.settlement.isBehind) return settling;
+    if (this.deps.recorder.isBehind) return settling;
     const submitting = await queued.start((row) =>
       this.attempt(steps, row, () => this.submit(steps, row, row.claimedAt, signal)),
     );
@@ -91,7 +91,7 @@ export class SubmissionWork {
 
   private settle(steps: JobSteps, row: JobRow): Promise<void> {
     // The lease of the call has ended: its process died or hangs between the start of the call and its answer.
-    if (row.status === 'SUBMITTING') return this.deps.settlement.unknown(steps, row);
+    if (row.status === 'SUBMITTING') return this.deps.recorder.unknown(steps, row);
     return this.uncertain.settle(steps, row);
   }
 
@@ -127,7 +127,7 @@ export class SubmissionWork {
     if (signal.aborted) return { go: 'wait', ms: 0 };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };
-    if (this.deps.settlement.isBehind) return { go: 'wait', ms: backlogDelayMs };
+    if (this.deps.recorder.isBehind) return { go: 'wait', ms: backlogDelayMs };
     return steps.prepare(row, row.attempt + 1);
   }
 
@@ -174,7 +174,7 @@ export class SubmissionWork {
   private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
     const { id, attempt, provider } = row;
     const { correlationId, creditsAvailable } = notice;
-    await this.deps.settlement.accepted(steps, row, {
+    await this.deps.recorder.accepted(steps, row, {
       table: steps.kind.table,
       id,
       attempt,

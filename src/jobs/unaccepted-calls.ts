@@ -4,15 +4,15 @@ import type { Logger } from '../core/logger';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError } from '../upstream/provider';
 import { refusedFailure } from './failure';
-import { queueDeadlineMs, type JobMove, type JobRow, type JobSteps } from './job';
 import { endJob, failing, type EndedCall } from './job-end';
+import { queueDeadlineMs, type JobMove, type JobRow, type JobSteps } from './job.kind';
 import type { JobRepository } from './job.repository';
-import type { Settlement } from './settlement';
+import type { PaidCallRecorder } from './paid-call-recorder';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
 export interface UnacceptedCallsDeps {
   jobs: JobRepository;
-  settlement: Settlement;
+  recorder: PaidCallRecorder;
   budget: UpstreamBudget;
   account: UpstreamAccountWork;
   logger: Logger;
@@ -61,7 +61,7 @@ export class UnacceptedCalls {
       case 'REFUSED':
         return this.refused(steps, row, claimedAt, error);
       case 'UNKNOWN':
-        return retryWhileUnavailable(() => this.deps.settlement.unknown(steps, row, error));
+        return retryWhileUnavailable(() => this.deps.recorder.unknown(steps, row, error));
     }
   }
 

@@ -3,8 +3,8 @@ import type { Sql, Transactions } from '../core/sql';
 import { readServing } from '../photos/photo-server.service';
 import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
-import type { JobRow, JobSteps } from './job';
 import { endJob, failing } from './job-end';
+import type { JobRow, JobSteps } from './job.kind';
 import { lockJob, type JobRepository } from './job.repository';
 import { closeUnfetched, readAttempt, type Attempt } from './submission.repository';
 

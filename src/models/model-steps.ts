@@ -1,11 +1,11 @@
 import type { Sql } from '../core/sql';
-import { failure, type Failure } from '../jobs/failure';
-import type { Preparation } from '../jobs/job';
+import { failure, type JobFailure } from '../jobs/failure';
+import type { Preparation } from '../jobs/job.kind';
 import { ProviderSteps } from '../jobs/provider-steps';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelKind } from './model.job';
+import { modelKind } from './model.kind';
 import { trainingDurations } from './model.repository';
 
 /** The steps of a training. */
@@ -58,7 +58,7 @@ export class ModelSteps extends ProviderSteps<ModelEntity> {
 }
 
 /** Why a training cannot be submitted with these photos; null if it can. Nothing has been charged at this point. */
-function problemOf(row: ModelEntity, photos: readonly PhotoEntity[]): Failure | null {
+function problemOf(row: ModelEntity, photos: readonly PhotoEntity[]): JobFailure | null {
   if (photos.length < row.photoCount || photos.some(({ status }) => status === 'PURGED')) {
     return failure(
       'TOO_FEW_PHOTOS',

@@ -1,11 +1,11 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { JobPatch } from '../jobs/job';
+import type { JobPatch } from '../jobs/job.kind';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { ModelEntity } from './model.entity';
-import { modelKind } from './model.job';
+import { modelKind } from './model.kind';
 
 /** What cancelling, retrying and deleting involve for models. */
 export class ModelLifecycle implements LifecycleSteps<ModelEntity> {

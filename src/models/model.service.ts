@@ -1,7 +1,7 @@
 import type { Consent, ConsentRule } from '../accounts/consent';
 import { checkKey } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
-import { transactionFor } from '../accounts/write-admission.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
@@ -10,11 +10,11 @@ import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
 import { createJob, type JobCreation } from '../jobs/job.lifecycle';
-import { eventOf, findJobs, readJob, type JobRepository } from '../jobs/job.repository';
+import { eventOf, findJobsOf, readJob, type JobRepository } from '../jobs/job.repository';
 import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
 import type { AvatarProvider, AvatarType, ProviderFacts } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
-import { modelKind, type PresentModel } from './model.job';
+import { modelKind, type PresentModel } from './model.kind';
 import { insertModel, modelTable, renameModel, type ModelFilter } from './model.repository';
 
 /** The input of {@link ModelService.train}. */
@@ -78,13 +78,13 @@ export class ModelService {
 
   /** The viewer's models with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PresentModel | null)[]> {
-    return findJobs(this.deps.database, modelKind, owner, ids);
+    return findJobsOf(this.deps.database, modelKind, owner, ids);
   }
 
   async rename(viewer: Viewer, id: string, name: string): Promise<PresentModel> {
     const { database, jobs } = this.deps;
     checkName(name, 'input.name');
-    const renamed = await transactionFor(database, viewer, async (sql) => {
+    const renamed = await writeTransaction(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
       if (!model) throw notFound('model', 'input.id');
       await appendEvents(sql, [eventOf(modelKind, model)]);

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/write-admission.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound, type ErrorCode, type InputProblem } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
@@ -97,7 +97,7 @@ export class PhotoService {
       return { contentType: file.contentType, problems, slot: slotOf(file, problems, field) };
     });
     const slots = described.map(({ slot }) => slot);
-    const rows = await transactionFor(database, viewer, (sql) => insertSlots(sql, viewer.owner, slots));
+    const rows = await writeTransaction(database, viewer, (sql) => insertSlots(sql, viewer.owner, slots));
     const photos = new Map(rows.map((photo) => [photo.id, photo]));
     const expiresAt = new Date(Date.now() + photoUrlMs);
     return described.map(({ contentType, problems, slot: { id } }) => ({
@@ -150,7 +150,7 @@ export class PhotoService {
    */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, deletion } = this.deps;
-    const waiting = await transactionFor(database, viewer, (sql) => deleteRow(sql, viewer, id));
+    const waiting = await writeTransaction(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (waiting === null) return;
     await deletion.deleteNow([photoKey(id)]);
     await makeJobsDue(database, waiting);

@@ -8,11 +8,11 @@ import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import type { GenerationSteps } from '../generations/generation-steps';
-import type { JobSteps } from '../jobs/job';
+import type { JobSteps } from '../jobs/job.kind';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
+import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import type { PollWork } from '../jobs/poll.work';
-import type { Settlement } from '../jobs/settlement';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import type { ModelSteps } from '../models/model-steps';
@@ -35,7 +35,7 @@ export interface ScheduleDeps {
     | 'MEDIA_CHECKS_PER_MINUTE'
     | 'ACCOUNT_PROBE_INTERVAL'
   >;
-  settlement: Settlement;
+  recorder: PaidCallRecorder;
   submission: SubmissionWork;
   polls: PollWork;
   account: UpstreamAccountWork;
@@ -67,10 +67,10 @@ const orphanSweepMs = 15 * minuteMs;
 
 /** Creates all periodic tasks. */
 export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
-  const { settlement, models, generations, photos, avatars } = deps;
+  const { recorder, models, generations, photos, avatars } = deps;
   return [
     ...[models, generations].flatMap((steps) => jobTasks(deps, steps)),
-    task('settle answered ids', idleMs, () => settlement.replay({ models, generations })),
+    task('settle answered ids', idleMs, () => recorder.replay({ models, generations })),
     batchTask('fetch photos', idleMs, (signal) => photos.processBatch(signal), { wakeable: true }),
     batchTask('store avatars', idleMs, (signal) => avatars.processBatch(signal), { wakeable: true }),
     batchTask('retry avatars', idleMs, (signal) => avatars.processRetryBatch(signal)),

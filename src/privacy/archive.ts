@@ -3,7 +3,7 @@ import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/event-page.repository';
 import { avatarKey } from '../generations/avatar.entity';
-import { jobKinds } from '../generations/generation.job';
+import { jobKinds } from '../generations/generation.kind';
 import { attemptsOf } from '../jobs/submission.repository';
 import { photoKey } from '../photos/photo.entity';
 import type { MediaStore } from '../storage/media-store';

@@ -2,7 +2,7 @@ import { ErasureEntity } from '../accounts/erasure.entity';
 import { admissionMs } from '../accounts/write-admission.repository';
 import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
-import type { JobKind } from '../jobs/job';
+import type { JobKind } from '../jobs/job.kind';
 
 /**
  * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure

@@ -1,5 +1,5 @@
 import { audit } from '../accounts/audit.repository';
-import { transactionFor } from '../accounts/write-admission.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
@@ -55,7 +55,7 @@ export class ExportService {
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
-    const expiresAt = await transactionFor(this.deps.database, viewer, async (sql) => {
+    const expiresAt = await writeTransaction(this.deps.database, viewer, async (sql) => {
       await checkOffers(sql, viewer);
       const expiry = await insertExport(sql, { id, owner: viewer.owner }, urlMs);
       await audit(sql, viewer, { action: 'exportMyData', subject: id });

@@ -91,7 +91,7 @@ export function executes(fault: Fault): boolean {
 }
 
 /** The outcome of a job that was submitted with this fault. */
-export function outcomeOf(fault: Fault | undefined): Outcome {
+export function effectOf(fault: Fault | undefined): Outcome {
   return outcomes.find((outcome) => outcome === fault?.kind) ?? 'done';
 }
 

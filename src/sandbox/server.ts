@@ -8,7 +8,7 @@ import {
   isPaid,
   type Operation,
   operations,
-  outcomeOf,
+  effectOf,
   parseFault,
 } from './faults';
 import { misbehave } from './misbehaviour';
@@ -86,7 +86,7 @@ export class SandboxServer {
     response.on('close', () => {
       disconnected.abort();
     });
-    const effect = { outcome: outcomeOf(fault), signal: disconnected.signal };
+    const effect = { outcome: effectOf(fault), signal: disconnected.signal };
     const isSkipped = fault !== undefined && isPaid(route.operation) && !executes(fault);
     const reply = isSkipped ? null : await this.replyOf(route, request, ids, effect);
     headers['X-Picsart-Credit-Available'] = String(this.deps.store.credits);

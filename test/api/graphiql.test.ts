@@ -1,5 +1,5 @@
 import { getOperationAST, getVariableValues, parse, validate } from 'graphql';
-import { apiSchema } from '../../src/app/features';
+import { apiSchema } from '../../src/app/services';
 import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 import { send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';

@@ -1,9 +1,9 @@
 import type { Claimed } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
-import type { JobRow } from '../../src/jobs/job';
+import type { JobRow } from '../../src/jobs/job.kind';
 import { JobRepository, type JobWork } from '../../src/jobs/job.repository';
 import { UncertainJobs } from '../../src/jobs/uncertain-jobs';
-import { modelKind } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.kind';
 import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { outcomes } from '../support/job-scenarios';

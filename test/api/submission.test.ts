@@ -209,7 +209,7 @@ describe('a submission', () => {
         'ACCEPTED',
         'UNKNOWN',
       ]);
-      expect(harness.worker.settlement.isBehind).toBe(false);
+      expect(harness.worker.recorder.isBehind).toBe(false);
       expect(harness.provider.calls).toHaveLength(2);
     });
   });

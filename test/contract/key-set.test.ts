@@ -21,7 +21,7 @@ describe('the keys of an issuer', () => {
     keys = new KeySet({ url, exchange, logger: createLogger('silent'), now: () => clock, checkMs });
     return new TokenVerifier({ keys, secret: null, issuer: undefined, audience: undefined });
   };
-  const outcomeOf = async (verifier: TokenVerifier, token: string): Promise<string> =>
+  const effectOf = async (verifier: TokenVerifier, token: string): Promise<string> =>
     verifier.verify(token).then(
       (viewer) => viewer.owner,
       (error: unknown) => (error as { code: string }).code,
@@ -53,12 +53,12 @@ describe('the keys of an issuer', () => {
   it('are fetched again in the background, so that one that is withdrawn is refused at its first use', async () => {
     await issuer.add('second', 'ES256');
     const verifier = verifierFor(issuer.jwksUrl, 10);
-    expect(await outcomeOf(verifier, await issuer.token())).toBe('alice');
+    expect(await effectOf(verifier, await issuer.token())).toBe('alice');
     issuer.withdraw('first');
     clock += 6 * minutes;
     await until(() => issuer.visits === 2);
-    await until(async () => (await outcomeOf(verifier, await issuer.token({ kid: 'second' }))) === 'alice');
-    expect(await outcomeOf(verifier, await issuer.token())).toBe('UNAUTHENTICATED');
+    await until(async () => (await effectOf(verifier, await issuer.token({ kid: 'second' }))) === 'alice');
+    expect(await effectOf(verifier, await issuer.token())).toBe('UNAUTHENTICATED');
     expect(issuer.visits).toBe(2);
   });
 
@@ -71,12 +71,12 @@ describe('the keys of an issuer', () => {
     issuer.isHanging = true;
     for (const round of [1, 2, 3, 4]) {
       clock += 10 * minutes;
-      const unknown = Promise.all(Array.from({ length: 5 }, () => outcomeOf(verifier, unknownToken)));
+      const unknown = Promise.all(Array.from({ length: 5 }, () => effectOf(verifier, unknownToken)));
       let isWaiting = true;
       void unknown.then(() => (isWaiting = false));
-      for (let time = 0; time < 20; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+      for (let time = 0; time < 20; time += 1) expect(await effectOf(verifier, token)).toBe('alice');
       await until(() => issuer.visits === 1 + round);
-      for (let time = 0; time < 20; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+      for (let time = 0; time < 20; time += 1) expect(await effectOf(verifier, token)).toBe('alice');
       expect(isWaiting).toBe(true);
       issuer.hangUp();
       expect(new Set(await unknown)).toEqual(new Set(['SERVICE_UNAVAILABLE']));
@@ -89,11 +89,11 @@ describe('the keys of an issuer', () => {
     await verifier.verify(await issuer.token());
     await issuer.add('second', 'ES256', false);
     const token = await issuer.token({ kid: 'second' });
-    for (let time = 0; time < 5; time += 1) expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+    for (let time = 0; time < 5; time += 1) expect(await effectOf(verifier, token)).toBe('UNAUTHENTICATED');
     expect(issuer.visits).toBe(1);
     issuer.publish('second');
     clock += 31 * seconds;
-    expect(await outcomeOf(verifier, token)).toBe('alice');
+    expect(await effectOf(verifier, token)).toBe('alice');
     expect(issuer.visits).toBe(2);
   });
 
@@ -103,14 +103,14 @@ describe('the keys of an issuer', () => {
     await verifier.verify(token);
     issuer.broken = { status: 503, body: '' };
     clock += 50 * minutes;
-    for (let time = 0; time < 5; time += 1) expect(await outcomeOf(verifier, token)).toBe('alice');
+    for (let time = 0; time < 5; time += 1) expect(await effectOf(verifier, token)).toBe('alice');
     await until(() => issuer.visits === 2);
     expect(issuer.visits).toBe(2);
     clock += 11 * minutes;
-    expect(await outcomeOf(verifier, token)).toBe('SERVICE_UNAVAILABLE');
+    expect(await effectOf(verifier, token)).toBe('SERVICE_UNAVAILABLE');
     issuer.broken = null;
     clock += 4 * seconds;
-    expect(await outcomeOf(verifier, token)).toBe('alice');
+    expect(await effectOf(verifier, token)).toBe('alice');
   });
 
   it('that cannot be fetched cause SERVICE_UNAVAILABLE for a token with an unknown key', async () => {
@@ -119,8 +119,8 @@ describe('the keys of an issuer', () => {
     await issuer.add('second', 'ES256');
     issuer.broken = { status: 503, body: '' };
     clock += 1 * minutes;
-    expect(await outcomeOf(verifier, await issuer.token({ kid: 'second' }))).toBe('SERVICE_UNAVAILABLE');
-    expect(await outcomeOf(verifier, await issuer.token())).toBe('alice');
+    expect(await effectOf(verifier, await issuer.token({ kid: 'second' }))).toBe('SERVICE_UNAVAILABLE');
+    expect(await effectOf(verifier, await issuer.token())).toBe('alice');
   });
 
   const bad: [what: string, answer: (response: ServerResponse) => void][] = [
@@ -140,7 +140,7 @@ describe('the keys of an issuer', () => {
   it.each(bad)('cannot be read from %s', async (_what, answer) => {
     const server = createServer((_request, response) => answer(response));
     const verifier = verifierFor(`http://127.0.0.1:${await listening(server)}/jwks`);
-    expect(await outcomeOf(verifier, await issuer.token())).toBe('SERVICE_UNAVAILABLE');
+    expect(await effectOf(verifier, await issuer.token())).toBe('SERVICE_UNAVAILABLE');
     await stopped(server);
   });
 
@@ -150,7 +150,7 @@ describe('the keys of an issuer', () => {
     const server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));
     const verifier = verifierFor(`http://127.0.0.1:${await listening(server)}/jwks`);
     const token = await signed(secret.toString(), { kid: 'first', subject: 'eve' });
-    expect(await outcomeOf(verifier, token)).toBe('UNAUTHENTICATED');
+    expect(await effectOf(verifier, token)).toBe('UNAUTHENTICATED');
     await stopped(server);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { apiSchema } from '../../src/app/features';
+import { apiSchema } from '../../src/app/services';
 import { toGlobalId, newId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { printAppSchema } from '../../src/graphql/build-schema';

@@ -1,6 +1,6 @@
 import { closeUnanswered, detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/ledger.repository';
 import { acceptAttempt } from '../../src/jobs/submission.repository';
-import { modelKind } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.kind';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { begin, jobTypes } from '../support/job-scenarios';

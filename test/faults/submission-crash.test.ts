@@ -39,7 +39,7 @@ describe('a submission during a crash', () => {
         const next = harness.successor(harness.worker);
         await next.replay();
         expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
-        expect(next.settlement.isBehind).toBe(false);
+        expect(next.recorder.isBehind).toBe(false);
         await runAllWork(harness, job, next);
         expect(harness.provider.calls).toHaveLength(1);
       },
@@ -83,13 +83,13 @@ describe('a submission during a crash', () => {
       harness.worker.isCutOff = true;
       call.answer(accepts('ref-1'));
       await submitting;
-      expect(harness.worker.settlement.isBehind).toBe(true);
+      expect(harness.worker.recorder.isBehind).toBe(true);
       await runAllWork(harness, job, harness.process());
       expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
       harness.worker.isCutOff = false;
       await harness.worker.replay();
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
-      expect(harness.worker.settlement.isBehind).toBe(false);
+      expect(harness.worker.recorder.isBehind).toBe(false);
       expect(harness.provider.calls).toHaveLength(1);
     });
 

@@ -67,7 +67,7 @@ describe('a submission that is interrupted', () => {
         await submitting;
         await runAllWork(harness, job, harness.worker);
         expect(await harness.find(job)).toBeNull();
-        expect(harness.worker.settlement.isBehind).toBe(false);
+        expect(harness.worker.recorder.isBehind).toBe(false);
         expect(harness.provider.calls).toHaveLength(1);
         expect((await harness.events(job)).at(-1)).toMatchObject({ kind: 'DELETED' });
       },

@@ -60,7 +60,7 @@ describe('a submission whose outcome is unknown', () => {
         attempt: 2,
       });
       expect((await harness.ledger(job)).map(({ providerRef }) => providerRef)).toEqual(['ref-1', 'ref-2']);
-      expect(harness.worker.settlement.isBehind).toBe(false);
+      expect(harness.worker.recorder.isBehind).toBe(false);
     });
 
     it('is not reverted by a journal entry that is read again after a retry', async () => {

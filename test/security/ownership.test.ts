@@ -1,4 +1,4 @@
-import { apiSchema } from '../../src/app/features';
+import { apiSchema } from '../../src/app/services';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { encodeEventCursor } from '../../src/events/event';
 import { encodeCursor } from '../../src/graphql/connection';

@@ -5,13 +5,13 @@ import { graphql, type GraphQLSchema } from 'graphql';
 import { newId, readGlobalId, toGlobalId } from '../../src/core/ids';
 import { localViewer } from '../../src/core/viewer';
 import type { Database } from '../../src/database/database';
-import { generationKind } from '../../src/generations/generation.job';
+import { generationKind } from '../../src/generations/generation.kind';
 import { buildAppSchema } from '../../src/graphql/build-schema';
 import { LoaderCache } from '../../src/graphql/context';
-import type { JobRow } from '../../src/jobs/job';
+import type { JobRow } from '../../src/jobs/job.kind';
 import { findJob } from '../../src/jobs/job.repository';
 import { SubmissionEntity } from '../../src/jobs/submission.entity';
-import { modelKind } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.kind';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
@@ -20,7 +20,7 @@ import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
 import { servePhotos } from './photo-servers';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
-import { composeServices, type Services } from './services';
+import { composeServices, type Composition } from './services';
 
 /** A training or a generation. */
 export interface Job {
@@ -62,7 +62,7 @@ export class JobHarness {
   worker!: JobProcess;
   database!: Database;
   media!: MediaStore;
-  private services!: Services;
+  private composition!: Composition;
   private schema!: GraphQLSchema;
   private folder!: string;
   private testDatabase!: TestDatabase;
@@ -79,12 +79,14 @@ export class JobHarness {
     this.folder = await mkdtemp(join(tmpdir(), 'likeness-jobs-'));
     this.database = await this.testDatabase.pool(12);
     this.media = new DiskStore(join(this.folder, 'media'));
-    this.services = composeServices({
+    this.composition = composeServices({
       ...{ database: this.database, media: this.media, provider: this.provider, settings: jobSettings },
       dataDir: this.folder,
       publicUrl: () => publicUrl,
     });
-    this.schema = buildAppSchema(this.services.features.resolvers, ({ viewer }) => Promise.resolve(viewer));
+    this.schema = buildAppSchema(this.composition.services.resolvers, ({ viewer }) =>
+      Promise.resolve(viewer),
+    );
     await servePhotos(this.database);
   }
 
@@ -167,7 +169,7 @@ export class JobHarness {
     const [, jobId, attempt, photoId] = /photos\/([^/]+)\/(\d+)\/([^/]+)\.jpg$/.exec(pathname)!;
     const paidCall = { jobId: jobId!, attempt: Number(attempt) };
     // The photo has no file, so nothing is served; only the request is recorded.
-    const { jobPhotos } = this.services.features;
+    const { jobPhotos } = this.composition.services;
     await jobPhotos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
   }
 
@@ -243,7 +245,7 @@ export class JobHarness {
   /** Removes all jobs and closes the database. */
   async stop(): Promise<void> {
     await this.clear();
-    this.services.journal.stop();
+    this.composition.journal.stop();
     await this.testDatabase.drop();
     await rm(this.folder, { recursive: true, force: true });
   }

@@ -3,13 +3,13 @@ import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { joinBatches } from '../../src/core/leased-rows';
 import type { Sql, Transactions } from '../../src/core/sql';
-import type { JobSteps } from '../../src/jobs/job';
+import type { JobSteps } from '../../src/jobs/job.kind';
 import type { Journal } from '../../src/jobs/journal';
-import type { Settlement } from '../../src/jobs/settlement';
+import type { PaidCallRecorder } from '../../src/jobs/paid-call-recorder';
 import type { MediaStore } from '../../src/storage/media-store';
 import type { Download } from '../../src/upstream/download';
 import type { AvatarProvider } from '../../src/upstream/provider';
-import { composeServices, type Services } from './services';
+import { composeServices, type Composition } from './services';
 
 /** The tables of jobs. */
 export type JobTable = 'models' | 'generations';
@@ -97,7 +97,7 @@ export class JobProcess {
   /** Metrics of finished pictures. */
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
-  private readonly services: Services;
+  private readonly composition: Composition;
   private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
   private crashPoint: FailpointName | null = null;
@@ -109,7 +109,7 @@ export class JobProcess {
     private readonly folder: string,
   ) {
     this.database = new ProcessDatabase(context.database);
-    this.services = composeServices({
+    this.composition = composeServices({
       ...context,
       database: this.database,
       dataDir: folder,
@@ -118,20 +118,20 @@ export class JobProcess {
       downloads: { result: context.pictures },
       metrics: {
         unknownWord: (word) => this.unknownWords.push(word),
-        lateResult: () => this.counted.push('late'),
-        delayedResult: () => this.counted.push('delayed'),
-        lostResult: () => this.counted.push('lost'),
+        lateAvatar: () => this.counted.push('late'),
+        delayedAvatar: () => this.counted.push('delayed'),
+        lostAvatar: () => this.counted.push('lost'),
       },
     });
-    this.steps = this.services;
+    this.steps = this.composition;
   }
 
-  get settlement(): Settlement {
-    return this.services.settlement;
+  get recorder(): PaidCallRecorder {
+    return this.composition.recorder;
   }
 
   get journal(): Journal {
-    return this.services.journal;
+    return this.composition.journal;
   }
 
   /** Whether its database is available. */
@@ -160,7 +160,7 @@ export class JobProcess {
 
   /** Runs one pass of submissions. */
   submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
-    return this.run(() => this.services.submission.processBatch(this.steps[table], signal));
+    return this.run(() => this.composition.submission.processBatch(this.steps[table], signal));
   }
 
   /** Runs a function before each statement outside of transactions. */
@@ -172,34 +172,34 @@ export class JobProcess {
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
-      await endOf(await this.services.polls.processBatch(this.steps[table], signal));
-      await endOf(await this.services.polls.watch(this.steps[table], signal));
+      await endOf(await this.composition.polls.processBatch(this.steps[table], signal));
+      await endOf(await this.composition.polls.watch(this.steps[table], signal));
     });
   }
 
   /** Runs one pass over jobs whose deadline has passed. */
   endOverdue(table: JobTable): Promise<unknown> {
-    return this.run(() => this.services.overdue.processBatch(this.steps[table]));
+    return this.run(() => this.composition.overdue.processBatch(this.steps[table]));
   }
 
   /** Runs one pass over finished pictures that are not stored yet. */
   storePictures(signal = new AbortController().signal): Promise<unknown> {
     return this.run(async () =>
       joinBatches(
-        await this.services.avatars.processBatch(signal),
-        await this.services.avatars.processRetryBatch(signal),
+        await this.composition.avatars.processBatch(signal),
+        await this.composition.avatars.processRetryBatch(signal),
       ),
     );
   }
 
   /** Checks the account if it is paused and a check is due. */
   probe(): Promise<unknown> {
-    return this.run(() => this.services.account.probe(new AbortController().signal));
+    return this.run(() => this.composition.account.probe(new AbortController().signal));
   }
 
   /** Stores ids that only the journal holds. */
   replay(): Promise<unknown> {
-    return this.run(() => this.settlement.replay(this.steps));
+    return this.run(() => this.recorder.replay(this.steps));
   }
 
   /** The workers of one kind of job. */

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Features } from '../../src/app/features';
 import { fileRoutes } from '../../src/app/http';
+import type { Services } from '../../src/app/services';
 import type { Database } from '../../src/database/database';
 import { purgeDuePhotos } from '../../src/photos/job-photo.repository';
 import { DiskStore } from '../../src/storage/disk-store';
@@ -10,7 +10,7 @@ import type { StoredObject } from '../../src/storage/media-store';
 import type { Resolve } from '../../src/upstream/name-resolution';
 import { TestDatabase } from './database';
 import { ScriptedProvider } from './scripted-provider';
-import { composeServices, type Services } from './services';
+import { composeServices, type Composition } from './services';
 import { startTinyGateway } from './tiny-gateway';
 
 /** The limit on one photo in these tests, in bytes. */
@@ -20,15 +20,15 @@ export const maxPhotoBytes = 3_000_000;
 export interface PhotoEnvironment {
   database: Database;
   store: WatchedStore;
-  signer: Services['signer'];
-  photos: Features['photos'];
-  training: Features['jobPhotos'];
-  intake: Features['intake'];
+  signer: Composition['signer'];
+  photos: Services['photos'];
+  training: Services['jobPhotos'];
+  intake: Services['intake'];
   /** Runs one pass that fetches photos from URLs; returns how many it claimed. */
   fetchDue(signal: AbortSignal): Promise<number>;
   /** Purges due photos; returns how many were due. */
   purgeDue(limit: number): Promise<number>;
-  deletion: Features['deletion'];
+  deletion: Services['deletion'];
   /** How often waiting jobs were announced as due. */
   wakes: () => number;
   stop(): Promise<void>;
@@ -71,7 +71,7 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
   const database = await testDatabase.pool(10);
   const store = new WatchedStore(join(folder, 'media'));
   let wakes = 0;
-  const services = composeServices({
+  const composition = composeServices({
     ...{ database, media: store, dataDir: folder, provider: new ScriptedProvider(), lookup },
     publicUrl: () => gateway.url,
     settings: {
@@ -81,13 +81,13 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
     },
     onWake: () => (wakes += 1),
   });
-  const { features, photos: work, deletion, signer, journal } = services;
-  const gateway = await startTinyGateway({ routes: fileRoutes(features) });
+  const { services, photos: work, deletion, signer, journal } = composition;
+  const gateway = await startTinyGateway({ routes: fileRoutes(services) });
   return {
     ...{ database, store, signer, deletion },
-    intake: features.intake,
-    photos: features.photos,
-    training: features.jobPhotos,
+    intake: services.intake,
+    photos: services.photos,
+    training: services.jobPhotos,
     fetchDue: async (signal) => {
       const pass = await work.processBatch(signal);
       await pass.ended;

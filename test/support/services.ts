@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { QuotaService } from '../../src/accounts/quota.service';
-import { makeFeatures, type Features } from '../../src/app/features';
 import type { Metrics } from '../../src/app/metrics';
-import { makeJobWork, makePictureWork, type WorkerDeps } from '../../src/app/workers';
+import { createServices, type Services } from '../../src/app/services';
+import { createJobWork, createMediaWork, type WorkDeps } from '../../src/app/workers';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
@@ -18,12 +18,12 @@ import { createResolver, type Resolve } from '../../src/upstream/name-resolution
 import type { Settings } from './environment';
 
 /** What a test provides; everything else is composed as in a gateway. */
-export interface ServiceOptions extends Pick<WorkerDeps, 'database' | 'media' | 'provider' | 'publicUrl'> {
+export interface ServiceOptions extends Pick<WorkDeps, 'database' | 'media' | 'provider' | 'publicUrl'> {
   /** Contains the journal and unfinished uploads. */
   dataDir: string;
   settings?: Settings;
   /** @defaultValue downloads from the allowed hosts */
-  downloads?: Partial<WorkerDeps['downloads']>;
+  downloads?: Partial<WorkDeps['downloads']>;
   metrics?: Partial<Metrics>;
   /** Resolves the host names of clients' URLs. */
   lookup?: Resolve;
@@ -32,14 +32,14 @@ export interface ServiceOptions extends Pick<WorkerDeps, 'database' | 'media' | 
 }
 
 /** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
-export interface Services extends Omit<ScheduleDeps, 'database' | 'config' | 'erasures'> {
-  features: Features;
+export interface Composition extends Omit<ScheduleDeps, 'database' | 'config' | 'erasures'> {
+  services: Services;
   journal: Journal;
   signer: UrlSigner;
 }
 
 /** Composes the services of a process as the app does, without server, poller and wake-ups. */
-export function composeServices({ settings, lookup, onWake, ...given }: ServiceOptions): Services {
+export function composeServices({ settings, lookup, onWake, ...given }: ServiceOptions): Composition {
   const { database, dataDir, provider } = given;
   const config = readConfig({ ...settings, DATA_DIR: dataDir });
   const logger = createLogger('silent');
@@ -65,12 +65,12 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),
     localUrl: given.publicUrl,
   };
-  const features = makeFeatures(deps);
+  const services = createServices(deps);
   const wake = onWake ?? ignore;
   return {
-    ...makeJobWork(deps, features, wake),
-    ...makePictureWork(deps, features, wake),
-    ...{ features, journal, signer: deps.signer },
+    ...createJobWork(deps, services, wake),
+    ...createMediaWork(deps, services, wake),
+    ...{ services, journal, signer: deps.signer },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Transactions } from '../../src/core/sql';
-import type { JobPatch } from '../../src/jobs/job';
+import type { JobPatch } from '../../src/jobs/job.kind';
 import { JobRepository } from '../../src/jobs/job.repository';
-import { modelKind } from '../../src/models/model.job';
+import { modelKind } from '../../src/models/model.kind';
 
 describe('a move of a job', () => {
   const statements: string[] = [];

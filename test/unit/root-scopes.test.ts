@@ -1,5 +1,5 @@
 import { isObjectType, type GraphQLField } from 'graphql';
-import { apiSchema } from '../../src/app/features';
+import { apiSchema } from '../../src/app/services';
 import type { Scope } from '../../src/core/viewer';
 
 const schema = apiSchema();

@@ -18,7 +18,7 @@ import {
   type GraphQLNamedType,
   type GraphQLSchema,
 } from 'graphql';
-import { apiSchema } from '../../src/app/features';
+import { apiSchema } from '../../src/app/services';
 import { errorCodes } from '../../src/core/errors';
 import { printAppSchema } from '../../src/graphql/build-schema';
 import { graphqlCodes } from '../../src/graphql/error-code.type';

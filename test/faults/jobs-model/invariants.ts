@@ -1,5 +1,5 @@
 import { generationMoves } from '../../../src/generations/generation.state';
-import type { JobRow } from '../../../src/jobs/job';
+import type { JobRow } from '../../../src/jobs/job.kind';
 import type { SubmissionEntity } from '../../../src/jobs/submission.entity';
 import { modelMoves } from '../../../src/models/model.state';
 import type { JobEvent } from '../../support/job-harness';
@@ -53,7 +53,7 @@ export async function unsettled(simulation: JobSimulation): Promise<string[]> {
     if (row && !ends.has(row.status)) broken.push(`it still is ${row.status}`);
   }
   for (const process of simulation.processes)
-    if (process.settlement.isBehind) broken.push('an id is still in the journal alone');
+    if (process.recorder.isBehind) broken.push('an id is still in the journal alone');
   return broken;
 }
 

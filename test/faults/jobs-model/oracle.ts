@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import type { JobRow } from '../../../src/jobs/job';
+import type { JobRow } from '../../../src/jobs/job.kind';
 import type { SubmissionEntity } from '../../../src/jobs/submission.entity';
 import { DownloadError, type Download } from '../../../src/upstream/download';
 import type { Job } from '../../support/job-harness';

@@ -5,22 +5,22 @@ import type { GenerationEntity } from './generation.entity';
 const expiring = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
 
 /** Finished pictures to be fetched, in the order of their expiry: those that have not failed, and those that have. */
-export const dueResults = {
+export const dueAvatars = {
   fresh: { ...expiring, rows: 'due_at IS NOT NULL AND failing_since IS NULL' },
   failing: { ...expiring, rows: 'due_at IS NOT NULL AND failing_since IS NOT NULL' },
 } as const;
 
 /** A picture of the upstream's answer. */
-export type NewResult = Pick<AvatarEntity, 'id' | 'position' | 'style' | 'prompt'> & {
+export type NewAvatar = Pick<AvatarEntity, 'id' | 'position' | 'style' | 'prompt'> & {
   ref: string | undefined;
   url: string | null;
 };
 
 /** Records the pictures of a finished generation. Pictures that are already recorded stay as they are. */
-export async function insertResults(
+export async function insertAvatars(
   sql: Sql,
   generation: Pick<GenerationEntity, 'id' | 'owner' | 'modelId'>,
-  results: readonly NewResult[],
+  results: readonly NewAvatar[],
   expiresAt: Date,
 ): Promise<void> {
   await sql.rows(
@@ -46,7 +46,7 @@ export async function expiryAfter(
 }
 
 /** What a request for the fresh URL of a picture needs. */
-export interface ResultSource {
+export interface AvatarSource {
   provider: string;
   providerRef: string | null;
   modelRef: string | null;
@@ -58,8 +58,8 @@ export interface ResultSource {
 export async function findSource(
   sql: Sql,
   { id, sourceUrlAt }: Pick<AvatarEntity, 'id' | 'sourceUrlAt'>,
-): Promise<ResultSource | null> {
-  const [source] = await sql.rows<ResultSource>(
+): Promise<AvatarSource | null> {
+  const [source] = await sql.rows<AvatarSource>(
     `SELECT g.provider, g.provider_ref AS "providerRef", m.provider_ref AS "modelRef",
             a.source_url IS NOT NULL AND date_trunc('milliseconds', a.source_url_at) > $2 AS "isNewer"
        FROM avatars a JOIN generations g ON g.id = a.generation_id LEFT JOIN models m ON m.id = g.model_id
@@ -70,12 +70,16 @@ export async function findSource(
 }
 
 /** A recorded picture, and the number of entries in the answer that recorded it. */
-export type RecordedResult = Pick<AvatarEntity, 'id' | 'position' | 'resultRef' | 'sourceUrl'> & {
+export type RecordedAvatar = Pick<AvatarEntity, 'id' | 'position' | 'resultRef' | 'sourceUrl'> & {
   count: number;
 };
 
 /** The recorded pictures of a generation; none if it has been submitted again since and has another reference. */
-export function listResults(sql: Sql, generationId: string, providerRef: string): Promise<RecordedResult[]> {
+export function listRecordedAvatars(
+  sql: Sql,
+  generationId: string,
+  providerRef: string,
+): Promise<RecordedAvatar[]> {
   return sql.rows(
     `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
             coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count

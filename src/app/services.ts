@@ -51,7 +51,8 @@ import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
 
-export interface FeatureDeps {
+/** What the services are built on. */
+export interface Infrastructure {
   config: Config;
   logger: Logger;
   database: Transactions;
@@ -71,7 +72,7 @@ export interface FeatureDeps {
 }
 
 /** The services that the HTTP server and the background work use. */
-export interface Features {
+export interface Services {
   jobs: JobRepository;
   completion: GenerationCompletion;
   deletion: MediaDeletion;
@@ -88,7 +89,7 @@ export interface Features {
 }
 
 /** Creates all services in the order of their dependencies. */
-export function makeFeatures(deps: FeatureDeps): Features {
+export function createServices(deps: Infrastructure): Services {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
   const photoFeatures = makePhotos(deps);
   const { photos, jobPhotos } = photoFeatures;
@@ -129,7 +130,7 @@ export function makeFeatures(deps: FeatureDeps): Features {
 }
 
 type PhotoFeatures = Pick<
-  Features,
+  Services,
   'deletion' | 'intake' | 'uploads' | 'photos' | 'jobPhotos' | 'photoHeartbeat'
 >;
 
@@ -144,7 +145,7 @@ function makePhotos({
   spool,
   publicUrl,
   localUrl,
-}: FeatureDeps): PhotoFeatures {
+}: Infrastructure): PhotoFeatures {
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
   const deletion = new MediaDeletion(database, media, logger);
   const urls = new PhotoUrls(signer, publicUrl);
@@ -178,7 +179,7 @@ function makePrivacy({
   signer,
   quotas,
   publicUrl,
-}: FeatureDeps): Pick<Features, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
+}: Infrastructure): Pick<Services, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
   const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
   const erasureWork = new ErasureWork({ database, announcer, keepsCounts });
   const erasures = new ErasureService({ database, announcer, work: erasureWork });
@@ -198,7 +199,7 @@ function transferLimits(config: Config, maxTransfers: number, maxPerOwner: numbe
  */
 export function apiSchema(): GraphQLSchema {
   const unused = {} as never;
-  const { resolvers } = makeFeatures({
+  const { resolvers } = createServices({
     config: readConfig({}),
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {} } as never,

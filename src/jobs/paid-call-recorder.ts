@@ -4,12 +4,12 @@ import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
-import { notPolled, type JobMove, type JobPatch, type JobRow, type JobSteps } from './job';
+import { notPolled, type JobMove, type JobPatch, type JobRow, type JobSteps } from './job.kind';
 import { findJob, lockJob, type JobRepository, type ReadJob } from './job.repository';
 import type { Journal, JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.repository';
 
-export interface SettlementDeps {
+export interface PaidCallRecorderDeps {
   database: Transactions;
   jobs: JobRepository;
   journal: Journal;
@@ -21,12 +21,12 @@ export interface SettlementDeps {
 const uniqueViolation = '23505';
 
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
-export class Settlement {
+export class PaidCallRecorder {
   private mayAdopt = true;
   /** Entries that are in the journal and are being written to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
-  constructor(private readonly deps: SettlementDeps) {}
+  constructor(private readonly deps: PaidCallRecorderDeps) {}
 
   /**
    * Whether the journal or the database failed to store an accepted id. No new paid call starts until both have

@@ -1,7 +1,7 @@
 import { DomainError } from '../core/errors';
 import type { EntityClass, Sql } from '../core/sql';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
-import type { Failure } from './failure';
+import type { JobFailure } from './failure';
 import type { JobEntity } from './job.entity';
 
 /** How long a job may wait to be submitted, in milliseconds. */
@@ -76,7 +76,7 @@ export type Preparation =
   /** `call` makes the paid call. Everything that can fail locally has been done before. */
   | { go: 'submit'; call: (signal: AbortSignal) => Promise<Accepted> }
   | { go: 'wait'; ms: number }
-  | { go: 'fail'; failure: Failure };
+  | { go: 'fail'; failure: JobFailure };
 
 /** The steps of a job that differ between the features. Their order is the same for both kinds. */
 export interface JobSteps<Row extends JobRow = JobRow> {

@@ -3,7 +3,7 @@ import { PictureProblem } from '../images/picture-file';
 import { ObjectTooLargeError } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { DuplicatePicture } from './avatar-attempt.repository';
-import type { AvatarEntity, ResultFailure } from './avatar.entity';
+import type { AvatarEntity, AvatarFailure } from './avatar.entity';
 import type { UrlAnswer } from './result-urls';
 
 /** A claimed picture. */
@@ -27,7 +27,7 @@ export function isLate({ claimedAt, createdAt, expiresAt, damagedAt }: ClaimedAv
  * The failure of the picture that an error means; null for local errors: of the media store, the database, or
  * overload.
  */
-export function failureOf(error: unknown): ResultFailure | null {
+export function failureOf(error: unknown): AvatarFailure | null {
   if (unusable.some((kind) => error instanceof kind)) return 'RESULT_UNUSABLE';
   if (!(error instanceof DownloadError)) return null;
   return error.kind === 'TOO_LARGE' ? 'RESULT_UNUSABLE' : 'RESULT_UNREACHABLE';

@@ -1,7 +1,7 @@
 import { payloadCodec, type PayloadOf } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
-import { jobPayload, type JobKind } from '../jobs/job';
-import { modelKind } from '../models/model.job';
+import { jobPayload, type JobKind } from '../jobs/job.kind';
+import { modelKind } from '../models/model.kind';
 import type { AvatarEntity } from './avatar.entity';
 import { GenerationEntity } from './generation.entity';
 import { generationMoves, unfinishedGenerationStates } from './generation.state';

@@ -1,11 +1,11 @@
 import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
-import { failure, quote, timedOut, type Failure } from './failure';
+import { failure, quote, timedOut, type JobFailure } from './failure';
 import { forecast } from './forecast';
-import type { JobPatch, JobRow } from './job';
 import { nextWatchMs } from './job-end';
+import type { JobPatch, JobRow } from './job.kind';
 
-/** Parameters of {@link outcomeOf}; times in milliseconds. */
+/** Parameters of {@link effectOf}; times in milliseconds. */
 export interface PollRules {
   readonly now: Date;
   readonly pollPlan: PollPlan;
@@ -19,8 +19,8 @@ export interface PollRules {
 }
 
 /** The consequence of a poll for a job. */
-export type PollOutcome =
-  | { then: 'fail'; why: Failure }
+export type PollEffect =
+  | { then: 'fail'; why: JobFailure }
   /** The job keeps its state; `appendsEvent`: its progress has changed. */
   | { then: 'stay'; set: JobPatch; dueInMs: number | null; appendsEvent: boolean };
 
@@ -45,7 +45,7 @@ const noNotFound = { notFoundSince: null, notFoundCount: 0 } as const;
  * Evaluates an answer for a job that is running or, after it failed, under the late watch. A job that is DONE with
  * a result is not handled here; DONE without a result is a failure.
  */
-export function outcomeOf(row: JobRow, answer: PollAnswer, rules: PollRules): PollOutcome {
+export function effectOf(row: JobRow, answer: PollAnswer, rules: PollRules): PollEffect {
   const reading = { ...readingOf(row, answer, rules.now), polls: row.polls + 1 };
   if (row.status === 'FAILED') {
     return { then: 'stay', set: reading, dueInMs: nextWatchMs(row, rules.now, rules), appendsEvent: false };
@@ -79,7 +79,7 @@ function readingOf(row: JobRow, answer: PollAnswer, now: Date): Reading {
   return { tries, lastError, lastRunningAt, ...(endsCount ? noNotFound : { notFoundSince, notFoundCount }) };
 }
 
-function failureOf(row: JobRow, answer: PollAnswer, reading: Reading, rules: PollRules): Failure | null {
+function failureOf(row: JobRow, answer: PollAnswer, reading: Reading, rules: PollRules): JobFailure | null {
   if (!(answer instanceof UpstreamError)) {
     if (answer.state === 'FAILED') return failure(answer.code, quote(answer.reason));
     if (answer.state === 'DONE') return failure('UPSTREAM_FAILED', 'It returned no picture.');

@@ -1,6 +1,6 @@
-import type { JobRow } from '../../src/jobs/job';
 import { nextWatchMs } from '../../src/jobs/job-end';
-import { outcomeOf, type PollAnswer, type PollOutcome } from '../../src/jobs/poll-outcome';
+import type { JobRow } from '../../src/jobs/job.kind';
+import { effectOf, type PollAnswer, type PollEffect } from '../../src/jobs/poll-effect';
 import { picsartFacts } from '../../src/upstream/picsart/facts';
 import {
   failed,
@@ -36,12 +36,12 @@ class PolledJob {
   constructor(private readonly speed = 1) {}
 
   /** Polls so many times, each after the given time, and returns the last outcome. */
-  poll(answer: PollAnswer, times = 1, afterMs = 0): PollOutcome {
+  poll(answer: PollAnswer, times = 1, afterMs = 0): PollEffect {
     const { trainingPoll, lostAfterMs, modelRetentionMs } = picsartFacts(this.speed, []);
-    let outcome: PollOutcome | undefined;
+    let outcome: PollEffect | undefined;
     for (let time = 0; time < times; time += 1) {
       this.nowMs += afterMs;
-      outcome = outcomeOf(this.row, answer, {
+      outcome = effectOf(this.row, answer, {
         now: new Date(this.nowMs),
         pollPlan: trainingPoll,
         retentionMs: modelRetentionMs,

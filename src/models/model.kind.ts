@@ -1,6 +1,6 @@
 import { payloadCodec, type PayloadOf } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
-import { jobPayload, type JobKind } from '../jobs/job';
+import { jobPayload, type JobKind } from '../jobs/job.kind';
 import { ModelEntity } from './model.entity';
 import { modelMoves, unfinishedModelStates } from './model.state';
 
