@@ -11,7 +11,7 @@ import type { Wakeups } from '../events/wakeups';
 import { jobKinds } from '../generations/generation.kind';
 import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
-import { countUnfinished } from '../jobs/job.repository';
+import { countUnfinished } from '../jobs/job-row.repository';
 import { HttpExchange } from '../upstream/http-exchange';
 import type { Infrastructure } from './services';
 

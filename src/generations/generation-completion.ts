@@ -1,7 +1,8 @@
 import type { Sql, Transactions } from '../core/sql';
 import { failure, failureColumns, noFailure, type JobFailure } from '../jobs/failure';
-import type { JobMove } from '../jobs/job.kind';
-import { findJob, lockJob, type Announcer, type JobRepository } from '../jobs/job.repository';
+import type { JobMove } from '../jobs/job-move';
+import { findJob, lockJob } from '../jobs/job-row.repository';
+import type { Announcer, JobRepository } from '../jobs/job.repository';
 import { tallyOf, type Tally } from './avatar.repository';
 import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';

@@ -1,8 +1,7 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
-import type { Preparation } from '../jobs/job.kind';
-import { ProviderSteps } from '../jobs/provider-steps';
+import { JobSteps, type Preparation } from '../jobs/job-steps';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { expiryAfter, insertAvatars, type NewAvatar } from './avatar-source.repository';
@@ -22,7 +21,7 @@ const minFetchShare = 1 / 48;
 export const generatingShare = 0.8;
 
 /** The steps of a generation. */
-export class GenerationSteps extends ProviderSteps<GenerationEntity> {
+export class GenerationSteps extends JobSteps<GenerationEntity> {
   readonly kind = generationKind;
   readonly shareOfUpstream = generatingShare;
 

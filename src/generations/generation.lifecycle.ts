@@ -1,9 +1,9 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { JobPatch } from '../jobs/job.kind';
+import type { JobPatch } from '../jobs/job-move';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
-import { detachSubmissions } from '../jobs/submission.repository';
+import { detachSubmissions } from '../jobs/ledger.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import { deleteAvatarsOf } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';

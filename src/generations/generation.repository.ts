@@ -3,8 +3,8 @@ import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '
 import type { ListTable } from '../core/owned-list';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
-import { jobColumns } from '../jobs/present-job.repository';
 import { GenerationEntity, type PromptRow } from './generation.entity';
 import { avatarPayload, generationKind, type PresentGeneration } from './generation.kind';
 import { generationStatuses, type GenerationStatus } from './generation.state';

@@ -13,7 +13,7 @@ import {
   type PresentChange,
 } from '../events/follow';
 import { PresentRows } from '../events/present-rows';
-import { findOwnedJobs } from '../jobs/present-job.repository';
+import { findOwnedJobs } from '../jobs/job-row.repository';
 import type { AvatarEntity } from './avatar.entity';
 import { findOwnedAvatars } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';

@@ -2,8 +2,8 @@ import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } fro
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
+import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job } from '../jobs/job.type';
-import { JobProgress, ResumeArgs } from '../models/model.type';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';

@@ -1,6 +1,7 @@
-import { type UpstreamError, type PollPlan } from '../upstream/provider';
-import { failureColumns, type JobFailure } from './failure';
-import type { JobMove, JobRow, JobSteps } from './job.kind';
+import type { UpstreamError } from '../upstream/provider';
+import type { JobMove } from './job-move';
+import type { JobSteps } from './job-steps';
+import type { JobRow } from './job.kind';
 import type { JobRepository } from './job.repository';
 import { closeAttempt } from './submission.repository';
 
@@ -8,64 +9,6 @@ import { closeAttempt } from './submission.repository';
 export interface EndedCall {
   outcome: 'NOT_EXECUTED' | 'REFUSED';
   error: UpstreamError;
-}
-
-/** The move by which a job fails. */
-export function failing(
-  hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
-  why: JobFailure,
-): Omit<JobMove, 'id'> {
-  const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
-  return { ...hold, set, dueInMs: null, appendsEvent: true };
-}
-
-/** The interval between polls of the late watch, as a share of the job's age. */
-const shareOfAge = 1 / 8;
-/** The minimum interval, in poll intervals of a running job. */
-const minPolls = 5;
-/** The maximum interval, as a share of the upstream's retention: 6 hours for a model, 24 minutes for a generation. */
-const shareOfRetention = 1 / 120;
-
-/** Parameters of the late watch for a kind of job, in milliseconds. */
-export interface WatchPlan {
-  readonly pollPlan: PollPlan;
-  /** How long the upstream keeps the result of a finished job. */
-  readonly retentionMs: number;
-}
-
-/**
- * When a failed job is polled next, in milliseconds from now; null: never. A submitted job that failed here may
- * still succeed upstream, so it is polled at growing intervals until `deadlineAt`, for the last time at that time.
- */
-export function nextWatchMs(
-  row: Pick<JobRow, 'submittedAt' | 'deadlineAt'>,
-  now: Date,
-  { pollPlan, retentionMs }: WatchPlan,
-  random = Math.random,
-): number | null {
-  const leftMs = (row.deadlineAt?.getTime() ?? 0) - now.getTime();
-  if (leftMs <= 0) return null;
-  const ageMs = now.getTime() - (row.submittedAt?.getTime() ?? now.getTime());
-  const maxMs = retentionMs * shareOfRetention;
-  const fullMs = Math.min(maxMs, Math.max(pollPlan.nextMs * minPolls, ageMs * shareOfAge));
-  // Jitter, so that jobs that failed together are not polled together.
-  return Math.min(leftMs, Math.round(fullMs * (1 - random() / 4)));
-}
-
-/** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
-export function failingToWatch(plan: WatchPlan, row: JobRow, why: JobFailure, now: Date): JobMove {
-  const deadlineAt = new Date(now.getTime() + plan.retentionMs);
-  const set = {
-    status: 'FAILED',
-    estimatedReadyAt: null,
-    deadlineAt,
-    tries: 0,
-    notFoundSince: null,
-    notFoundCount: 0,
-    ...failureColumns(why),
-  };
-  const dueInMs = nextWatchMs({ ...row, deadlineAt }, now, plan);
-  return { id: row.id, from: [row.status], set, dueInMs, appendsEvent: true };
 }
 
 /**

@@ -1,6 +1,5 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
-import type { Consent } from '../accounts/consent';
-import { claimKey, createOnce } from '../accounts/idempotency.repository';
+import { claimKey } from '../accounts/idempotency.repository';
 import type { QuotaService } from '../accounts/quota.service';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
@@ -8,19 +7,13 @@ import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { appendEvents, endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
+import { endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
 import { noFailure } from './failure';
-import {
-  assertConfigured,
-  notPolled,
-  queueDeadlineMs,
-  type JobKind,
-  type JobMove,
-  type JobPatch,
-  type JobRow,
-} from './job.kind';
-import { deleteJobs, eventOf, findJobsOf, lockJob, readJob, type JobRepository } from './job.repository';
-import { detachSubmissions } from './submission.repository';
+import { notPolled, type JobMove, type JobPatch } from './job-move';
+import { deleteJobs, lockJob, readJob } from './job-row.repository';
+import { assertConfigured, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
+import type { JobRepository } from './job.repository';
+import { detachSubmissions } from './ledger.repository';
 
 export interface JobLifecycleDeps {
   database: Transactions;
@@ -221,48 +214,4 @@ function assertRetryable({ noun }: JobKind, row: JobRow): void {
     `The ${noun} is ${row.status}. Only ${noun}s that are UNCERTAIN, or FAILED with failure.retryable, can be retried.`,
     { field: 'input.id' },
   );
-}
-
-/** The creation of a job by a mutation. */
-export interface JobCreation<Row extends JobRow> {
-  operation: AuditedAction;
-  /** Consent is not part of the idempotent input: a repetition may state it differently. */
-  input: { idempotencyKey: string | null; consent?: Consent | null };
-  /** Inserts the row with the given id, and opens its stream. */
-  insert: (sql: Sql, id: string) => Promise<Row>;
-  /** The details for the audit log. */
-  detailsOf: (row: Row) => Record<string, number>;
-}
-
-/**
- * Creates a job, or returns the one of an earlier call with the same idempotency key. All writes are in one transaction.
- * @throws DomainError as {@link createOnce}; QUOTA_EXCEEDED
- */
-export async function createJob<Row extends JobRow>(
-  { database, jobs, quotas }: Omit<JobLifecycleDeps, 'provider'>,
-  viewer: Viewer,
-  kind: JobKind<Row>,
-  { operation, input, insert, detailsOf }: JobCreation<Row>,
-): Promise<Row & Positioned> {
-  const { idempotencyKey: key, consent: _consent, ...rest } = input;
-  const job = await createOnce(database, viewer, {
-    noun: kind.noun,
-    key,
-    operation,
-    input: rest,
-    create: async (sql, id) => {
-      const row = await insert(sql, id);
-      await appendEvents(sql, [eventOf(kind, row)]);
-      await audit(sql, viewer, {
-        action: operation,
-        subject: toGlobalId(kind.node, id),
-        details: detailsOf(row),
-      });
-      await quotas.reserve(sql, viewer, { jobId: id, ...kind.unitsOf(row) });
-      return readJob(sql, kind, row);
-    },
-    find: async (id) => (await findJobsOf(database, kind, viewer.owner, [id]))[0] ?? null,
-  });
-  jobs.wake(kind, [job], true);
-  return job;
 }

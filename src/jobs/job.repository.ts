@@ -1,11 +1,10 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { snakeName, type Sql, type Transactions } from '../core/sql';
-import { appendEvents, type Positioned } from '../events/event-log.repository';
-import type { OwnedKey } from '../events/present-rows';
-import type { JobKind, JobMove, JobRow } from './job.kind';
-import { jobColumns } from './present-job.repository';
-import { settleQuotas } from './submission.repository';
+import { appendEvents } from '../events/event-log.repository';
+import type { JobMove } from './job-move';
+import type { JobKind, JobRow } from './job.kind';
+import { settleQuotas } from './quota-settlement.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
@@ -32,9 +31,6 @@ const movable = {
     'last_error',
   ],
 } as const;
-
-/** A row with the database's time of the read. */
-export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
 
 /** Notifies waiting subscribers and workers of a commit. */
 export interface Announcer {
@@ -201,75 +197,4 @@ function assertLegal(kind: JobKind, columns: readonly string[], { from, set }: J
   if (to === undefined) return;
   const illegal = from.find((state) => state !== to && !kind.moves[state]?.includes(to));
   if (illegal !== undefined) throw new Error(`A ${kind.noun} cannot go from ${illegal} to ${to}.`);
-}
-
-/** Returns a job; null if it does not exist. */
-export async function findJob<Row extends JobRow>(
-  sql: Sql,
-  { entity, table }: JobKind<Row>,
-  id: string,
-): Promise<Row | null> {
-  const [row] = await sql.entities(entity, `SELECT * FROM ${table} WHERE id = $1`, [id]);
-  return row ?? null;
-}
-
-/** The owner's jobs with the given ids, in the order of the ids; null for those that do not exist. */
-export async function findJobsOf<Row extends JobRow>(
-  sql: Sql,
-  kind: JobKind<Row>,
-  owner: string,
-  ids: readonly string[],
-): Promise<((Row & Positioned) | null)[]> {
-  const text = `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ANY($1) AND owner = $2`;
-  const rows = await sql.entities<Row, Positioned>(kind.entity, text, [ids, owner]);
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id) ?? null);
-}
-
-/** The owner's job, which exists. */
-export async function readJob<Row extends JobRow>(
-  sql: Sql,
-  kind: JobKind<Row>,
-  { owner, id }: OwnedKey,
-): Promise<Row & Positioned> {
-  const [row] = await findJobsOf(sql, kind, owner, [id]);
-  return row!;
-}
-
-/** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */
-export async function lockJob<Row extends JobRow>(
-  sql: Sql,
-  { entity, table }: JobKind<Row>,
-  id: string,
-  owner: string | null = null,
-): Promise<ReadJob<Row> | null> {
-  const [row] = await sql.entities<Row, { readAt: Date }>(
-    entity,
-    `SELECT *, now() AS "readAt" FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE`,
-    [id, owner],
-  );
-  return row ?? null;
-}
-
-/** Deletes jobs whose rows this transaction has locked. */
-export async function deleteJobs(sql: Sql, { table }: JobKind, ids: readonly string[]): Promise<void> {
-  await sql.rows(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
-}
-
-/** Returns a function that counts an owner's unfinished jobs of the given kinds, except the given job. */
-export function countUnfinished(
-  kinds: readonly JobKind[],
-): (sql: Sql, owner: string, exceptId: string | null) => Promise<number> {
-  const counts = kinds.map(
-    ({ table, unfinished }) =>
-      `(SELECT count(*) FROM ${table}
-         WHERE owner = $1 AND status IN ('${unfinished.join("', '")}') AND id IS DISTINCT FROM $2)`,
-  );
-  return async (sql, owner, exceptId) => {
-    const [counted] = await sql.rows<{ unfinished: number }>(
-      `SELECT (${counts.join(' + ')})::int AS unfinished`,
-      [owner, exceptId],
-    );
-    return counted!.unfinished;
-  };
 }

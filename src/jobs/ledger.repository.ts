@@ -1,8 +1,51 @@
+import { inBatches } from '../core/iterators';
+import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
+import type { JobKind } from './job.kind';
+import { settleReservations } from './quota-settlement.repository';
 import { anonymous } from './submission.repository';
 
 /** How long to wait for the outcome of a call in flight after its job was deleted. */
 const inFlight = "interval '1 hour'";
+
+/**
+ * Anonymizes the paid calls of jobs that are about to be deleted, and releases the quota reservations of unpaid
+ * ones. A call in flight is detached by {@link detachAnswered}. Call it in the transaction that deletes the jobs,
+ * BEFORE the rows are deleted.
+ */
+export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
+  await settleReservations(sql, kind, jobIds, { isDeleted: true });
+  await sql.rows(
+    `UPDATE submissions SET job_deleted_at = now() WHERE ${kind.noun}_id = ANY($1) AND outcome = 'CALLING'`,
+    [jobIds],
+  );
+  await sql.rows(
+    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
+    [jobIds],
+  );
+}
+
+/** The paid calls for a person, by job UUID, without the upstream's answers. */
+export function attemptsOf(
+  sql: Sql,
+  kinds: readonly JobKind[],
+  { owner, until }: Person,
+): AsyncGenerator<object> {
+  const calls = kinds.map(
+    ({ table, noun }) =>
+      `SELECT s.${noun}_id AS job, '${noun}' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
+              s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
+         FROM ${table} j JOIN submissions s ON s.${noun}_id = j.id WHERE j.owner = $1`,
+  );
+  return inBatches<{ job: string; attempt: number }>((last, limit) =>
+    sql.rows(
+      `SELECT * FROM (${calls.join(' UNION ALL ')}) AS calls
+        WHERE "calledAt" <= $2 AND ($3::uuid IS NULL OR (job, attempt) > ($3, $4::integer))
+        ORDER BY job, attempt LIMIT $5`,
+      [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
+    ),
+  );
+}
 
 /**
  * Deletes stored answers without a certain outcome, which may quote the request and the addresses of photos. The

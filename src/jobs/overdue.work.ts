@@ -2,10 +2,12 @@ import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type JobFailure } from './failure';
-import { failing, failingToWatch } from './job-end';
-import type { JobMove, JobRow, JobSteps } from './job.kind';
-import type { JobRepository, ReadJob } from './job.repository';
-import { lockOverdue } from './overdue.repository';
+import { failureMove, type JobMove } from './job-move';
+import { lockOverdue, type ReadJob } from './job-row.repository';
+import type { JobSteps } from './job-steps';
+import type { JobRow } from './job.kind';
+import type { JobRepository } from './job.repository';
+import { watchedFailureMove } from './late-watch';
 import { closeAttempt } from './submission.repository';
 import { minForeignGraceMs } from './uncertain-jobs';
 
@@ -86,14 +88,14 @@ export class OverdueWork {
 
   private endQueued(row: ReadJob, neverSubmitted: JobFailure): JobMove {
     const why = this.isForeign(row) ? notConfigured(row, 'Nothing was charged.') : neverSubmitted;
-    return { id: row.id, ...failing({ from: ['QUEUED'] }, why) };
+    return { id: row.id, ...failureMove({ from: ['QUEUED'] }, why) };
   }
 
   private endRunning(steps: JobSteps, row: ReadJob): JobMove {
-    if (!this.isForeign(row)) return failingToWatch(steps, row, timedOut, row.readAt);
+    if (!this.isForeign(row)) return watchedFailureMove(steps, row, timedOut, row.readAt);
     const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
     const why = notConfigured(row, 'If it is configured again, a late success is still taken.');
-    return failingToWatch({ pollPlan: steps.pollPlan, retentionMs }, row, why, row.readAt);
+    return watchedFailureMove({ pollPlan: steps.pollPlan, retentionMs }, row, why, row.readAt);
   }
 
   private makeUncertain(row: ReadJob): JobMove {
@@ -106,7 +108,7 @@ export class OverdueWork {
 /** Evidence is not evaluated: nothing is submitted again for a provider that is not configured. */
 function endUncertain(row: ReadJob): JobMove {
   const why = failure('SUBMISSION_UNKNOWN', 'It may have been charged. Contact the operator.');
-  return { id: row.id, ...failing({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
+  return { id: row.id, ...failureMove({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
 }
 
 /** A failed job of another provider cannot be polled; it stays under the late watch until its deadline. */

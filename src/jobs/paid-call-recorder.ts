@@ -4,8 +4,11 @@ import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
-import { notPolled, type JobMove, type JobPatch, type JobRow, type JobSteps } from './job.kind';
-import { findJob, lockJob, type JobRepository, type ReadJob } from './job.repository';
+import { notPolled, type JobMove, type JobPatch } from './job-move';
+import { findJob, lockJob, type ReadJob } from './job-row.repository';
+import type { JobSteps } from './job-steps';
+import type { JobRow } from './job.kind';
+import type { JobRepository } from './job.repository';
 import type { Journal, JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.repository';
 

@@ -2,8 +2,9 @@ import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
 import { failure, quote, timedOut, type JobFailure } from './failure';
 import { forecast } from './forecast';
-import { nextWatchMs } from './job-end';
-import type { JobPatch, JobRow } from './job.kind';
+import type { JobPatch } from './job-move';
+import type { JobRow } from './job.kind';
+import { nextWatchMs } from './late-watch';
 
 /** Parameters of {@link effectOf}; times in milliseconds. */
 export interface PollRules {

@@ -9,8 +9,11 @@ import {
   type UpstreamState,
 } from '../upstream/provider';
 import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
-import { endJob, failingToWatch } from './job-end';
-import type { JobMove, JobRow, JobSteps } from './job.kind';
+import { endJob } from './job-end';
+import type { JobMove } from './job-move';
+import type { JobSteps } from './job-steps';
+import type { JobRow } from './job.kind';
+import { watchedFailureMove } from './late-watch';
 import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
@@ -142,7 +145,7 @@ export class PollWork {
       const { set, dueInMs, appendsEvent } = outcome;
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
-    const move = failingToWatch(steps, row, outcome.why, now);
+    const move = watchedFailureMove(steps, row, outcome.why, now);
     await endJob(this.deps.jobs, steps, row, { ...move, lease: row.lease! });
     return [];
   }

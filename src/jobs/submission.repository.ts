@@ -1,9 +1,8 @@
 import { newId } from '../core/ids';
-import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
-import { type JobKind, type JobRow, type JobMove } from './job.kind';
+import type { JobKind, JobRow } from './job.kind';
+import { settleReservations } from './quota-settlement.repository';
 import type { SubmissionOutcome } from './submission.entity';
 
 /** An attempt as recorded in the ledger. */
@@ -110,23 +109,6 @@ export async function readAttempt(sql: Sql, kind: JobKind, row: JobRow): Promise
 export const anonymous = `model_id = NULL, generation_id = NULL, provider_ref = NULL, correlation_id = NULL, evidence = NULL,
                    job_deleted_at = NULL`;
 
-/**
- * Anonymizes the paid calls of jobs that are about to be deleted, and releases the quota reservations of unpaid
- * ones. A call in flight is detached by {@link detachAnswered}. Call it in the transaction that deletes the jobs,
- * BEFORE the rows are deleted.
- */
-export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
-  await settleReservations(sql, kind, jobIds, { isDeleted: true });
-  await sql.rows(
-    `UPDATE submissions SET job_deleted_at = now() WHERE ${kind.noun}_id = ANY($1) AND outcome = 'CALLING'`,
-    [jobIds],
-  );
-  await sql.rows(
-    `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = ANY($1) AND outcome <> 'CALLING'`,
-    [jobIds],
-  );
-}
-
 /** Settles the quota reservation of a call that has been answered, and detaches the call if its job was deleted. */
 async function detachAnswered(
   sql: Sql,
@@ -138,88 +120,4 @@ async function detachAnswered(
     `UPDATE submissions SET ${anonymous} WHERE ${kind.noun}_id = $1 AND attempt = $2 AND job_deleted_at IS NOT NULL`,
     [id, attempt],
   );
-}
-
-/**
- * Derives the state of quota reservations from the ledger. A reservation is released when its job has ended without
- * success (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
- * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
- * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
- */
-async function settleReservations(
-  sql: Sql,
-  kind: JobKind,
-  jobIds: readonly string[],
-  only: { attempt?: number; isDeleted?: boolean } = {},
-): Promise<void> {
-  await sql.rows(
-    `WITH spans AS (
-       SELECT id, job_id, after_attempt, lead(after_attempt) OVER (PARTITION BY job_id ORDER BY after_attempt, id) AS to_attempt
-         FROM quota_reservations WHERE job_id = ANY($1)),
-     settled AS (
-       SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'CANCELLED'))
-              AND NOT EXISTS (SELECT FROM submissions s
-                               WHERE s.${kind.noun}_id = r.job_id AND s.attempt > r.after_attempt
-                                 AND s.attempt <= coalesce(r.to_attempt, s.attempt)
-                                 AND s.outcome NOT IN ('REFUSED', 'NOT_EXECUTED')) AS is_returned
-         FROM spans r LEFT JOIN ${kind.table} j ON j.id = r.job_id
-        WHERE $3::integer IS NULL OR $3 > r.after_attempt AND $3 <= coalesce(r.to_attempt, $3))
-     UPDATE quota_reservations q SET returned_at = CASE WHEN is_returned THEN now() END
-       FROM settled WHERE q.id = settled.id AND (q.returned_at IS NOT NULL) <> is_returned`,
-    [jobIds, only.isDeleted ?? false, only.attempt ?? null],
-  );
-}
-
-/** The paid calls for a person, by job UUID, without the upstream's answers. */
-export function attemptsOf(
-  sql: Sql,
-  kinds: readonly JobKind[],
-  { owner, until }: Person,
-): AsyncGenerator<object> {
-  const calls = kinds.map(
-    ({ table, noun }) =>
-      `SELECT s.${noun}_id AS job, '${noun}' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
-              s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
-         FROM ${table} j JOIN submissions s ON s.${noun}_id = j.id WHERE j.owner = $1`,
-  );
-  return inBatches<{ job: string; attempt: number }>((last, limit) =>
-    sql.rows(
-      `SELECT * FROM (${calls.join(' UNION ALL ')}) AS calls
-        WHERE "calledAt" <= $2 AND ($3::uuid IS NULL OR (job, attempt) > ($3, $4::integer))
-        ORDER BY job, attempt LIMIT $5`,
-      [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
-    ),
-  );
-}
-
-/** States in which a job ends without success. */
-const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
-
-/**
- * Settles the quota reservations of rows that moved into or out of FAILED or CANCELLED, in the transaction of the
- * moves.
- * @param moved - the changed rows, after the moves
- */
-export async function settleQuotas(
-  sql: Sql,
-  kind: JobKind,
-  moves: readonly JobMove[],
-  moved: readonly JobRow[],
-): Promise<void> {
-  const changed = new Map(moves.filter(({ set }) => set.status !== undefined).map((move) => [move.id, move]));
-  const concerned = moved.filter(({ id, status }) => {
-    const move = changed.get(id);
-    // A retry makes its own reservation; the previous one stays as it is.
-    return (
-      move &&
-      status !== 'QUEUED' &&
-      (failedStates.has(status) || move.from.some((state) => failedStates.has(state)))
-    );
-  });
-  if (concerned.length > 0)
-    await settleReservations(
-      sql,
-      kind,
-      concerned.map(({ id }) => id),
-    );
 }

@@ -4,8 +4,10 @@ import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../
 import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
 import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
 import { neverSubmittedFailure } from './failure';
-import { endJob, failing } from './job-end';
-import type { JobKind, JobRow, JobSteps, Preparation } from './job.kind';
+import { endJob } from './job-end';
+import { failureMove } from './job-move';
+import type { JobSteps, Preparation } from './job-steps';
+import type { JobKind, JobRow } from './job.kind';
 import { openAttempt } from './submission.repository';
 import {
   beforeDeadline,
@@ -101,7 +103,7 @@ export class SubmissionWork {
     const preparation = await this.prepare(steps, row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
     if (preparation.go === 'fail')
-      return endJob(this.deps.jobs, steps, row, failing(hold, preparation.failure));
+      return endJob(this.deps.jobs, steps, row, failureMove(hold, preparation.failure));
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
       await this.deps.jobs.move(steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);

@@ -4,8 +4,10 @@ import type { Logger } from '../core/logger';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError } from '../upstream/provider';
 import { refusedFailure } from './failure';
-import { endJob, failing, type EndedCall } from './job-end';
-import { queueDeadlineMs, type JobMove, type JobRow, type JobSteps } from './job.kind';
+import { endJob, type EndedCall } from './job-end';
+import { failureMove, type JobMove } from './job-move';
+import type { JobSteps } from './job-steps';
+import { queueDeadlineMs, type JobRow } from './job.kind';
 import type { JobRepository } from './job.repository';
 import type { PaidCallRecorder } from './paid-call-recorder';
 import type { UpstreamAccountWork } from './upstream-account.work';
@@ -92,7 +94,7 @@ export class UnacceptedCalls {
     }
     await bestEffort(this.deps.logger, () => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.end(steps, row, failing(hold, why), { outcome: 'REFUSED', error });
+    return this.end(steps, row, failureMove(hold, why), { outcome: 'REFUSED', error });
   }
 
   private end(steps: JobSteps, row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {

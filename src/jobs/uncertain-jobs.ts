@@ -3,9 +3,12 @@ import type { Sql, Transactions } from '../core/sql';
 import { readServing } from '../photos/photo-server.service';
 import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
-import { endJob, failing } from './job-end';
-import type { JobRow, JobSteps } from './job.kind';
-import { lockJob, type JobRepository } from './job.repository';
+import { endJob } from './job-end';
+import { failureMove } from './job-move';
+import { lockJob } from './job-row.repository';
+import type { JobSteps } from './job-steps';
+import type { JobRow } from './job.kind';
+import type { JobRepository } from './job.repository';
 import { closeUnfetched, readAttempt, type Attempt } from './submission.repository';
 
 export interface UncertainJobsDeps {
@@ -41,7 +44,7 @@ export class UncertainJobs {
     if (verdict === 'pending') return this.wait(steps, row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
-    return endJob(this.deps.jobs, steps, row, failing(hold, failure('SUBMISSION_UNKNOWN', advice)));
+    return endJob(this.deps.jobs, steps, row, failureMove(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**

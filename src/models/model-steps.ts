@@ -1,7 +1,6 @@
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
-import type { Preparation } from '../jobs/job.kind';
-import { ProviderSteps } from '../jobs/provider-steps';
+import { JobSteps, type Preparation } from '../jobs/job-steps';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
@@ -9,7 +8,7 @@ import { modelKind } from './model.kind';
 import { trainingDurations } from './model.repository';
 
 /** The steps of a training. */
-export class ModelSteps extends ProviderSteps<ModelEntity> {
+export class ModelSteps extends JobSteps<ModelEntity> {
   readonly kind = modelKind;
   readonly shareOfUpstream = 1;
 

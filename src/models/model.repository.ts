@@ -3,9 +3,9 @@ import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions
 import type { ListTable } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
-import { jobColumns } from '../jobs/present-job.repository';
 import { avatarTypes, type AvatarType } from '../upstream/provider';
 import { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.kind';

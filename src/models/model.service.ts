@@ -1,18 +1,18 @@
-import type { Consent, ConsentRule } from '../accounts/consent';
+import type { Consent } from '../accounts/consent';
 import { checkKey } from '../accounts/idempotency.repository';
-import type { QuotaService } from '../accounts/quota.service';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
-import type { Sql, Transactions } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
-import { createJob, type JobCreation } from '../jobs/job.lifecycle';
-import { eventOf, findJobsOf, readJob, type JobRepository } from '../jobs/job.repository';
-import type { JobPhotoService, PhotoSource } from '../photos/job-photo.service';
-import type { AvatarProvider, AvatarType, ProviderFacts } from '../upstream/provider';
+import { createJob, type JobCreation, type JobServiceDeps } from '../jobs/job-creation';
+import { findJobsOf, readJob } from '../jobs/job-row.repository';
+import { eventOf } from '../jobs/job.repository';
+import type { PhotoSource } from '../photos/job-photo.service';
+import type { AvatarType, ProviderFacts } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.kind';
 import { insertModel, modelTable, renameModel, type ModelFilter } from './model.repository';
@@ -29,15 +29,6 @@ export interface TrainModelRequest {
   provider: string | null;
   consent?: Consent | null;
   idempotencyKey: string | null;
-}
-
-export interface JobServiceDeps {
-  database: Transactions;
-  jobs: JobRepository;
-  photos: JobPhotoService;
-  provider: AvatarProvider;
-  quotas: Pick<QuotaService, 'reserve'>;
-  consents: Pick<ConsentRule, 'check'>;
 }
 
 /** Maximum length of the name of a model, in characters. */

@@ -4,7 +4,7 @@ import type { Viewer } from '../core/viewer';
 import type { EventFeed } from '../events/feed';
 import { follow, withPresent, type Change, type CurrentState, type PresentChange } from '../events/follow';
 import { PresentRows } from '../events/present-rows';
-import { findOwnedJobs } from '../jobs/present-job.repository';
+import { findOwnedJobs } from '../jobs/job-row.repository';
 import { modelKind, modelPayload, type ModelEventPayload, type PresentModel } from './model.kind';
 import { findModelInStream } from './model.repository';
 import { unfinishedModelStates } from './model.state';

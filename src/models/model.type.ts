@@ -1,8 +1,8 @@
-import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { ArgsType, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
-import { Failure } from '../jobs/failure.type';
+import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job } from '../jobs/job.type';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import type { AvatarType } from '../upstream/provider';
@@ -122,42 +122,6 @@ export class TrainModelPayload {
   model: AvatarModel;
 }
 
-/** What the messages of `trainingProgress` and `generationProgress` have in common. */
-@ObjectType()
-export abstract class JobProgress {
-  @Field(() => Int, { description: 'The progress after this change. Percent, 0 to 100.' })
-  progress: number;
-
-  @Field(() => Failure, {
-    nullable: true,
-    description: 'The reason if this change was to FAILED; null otherwise.',
-  })
-  failure: Failure | null;
-
-  @Field(() => DateTimeScalar, {
-    description: 'When this change happened. If `isSnapshot`, when the job last changed.',
-  })
-  occurredAt: Date;
-
-  @Field(() => Boolean, {
-    description:
-      'True for estimated progress that is not stored; `cursor` is then that of the last stored change. Estimates are not sent yet: always false.',
-  })
-  isEstimate: boolean;
-
-  @Field(() => String, {
-    description:
-      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later change exactly once.',
-  })
-  cursor: string;
-
-  @Field(() => Boolean, {
-    description:
-      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
-  })
-  isSnapshot: boolean;
-}
-
 @ObjectType({
   description:
     'A change of a model during its training. Status, progress, estimate and failure are those of that moment; `model` is the model as it is now.',
@@ -229,16 +193,6 @@ export class TrainModelInput {
       'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
   })
   idempotencyKey?: string | null;
-}
-
-@ArgsType()
-export class ResumeArgs {
-  @Field(() => String, {
-    nullable: true,
-    description:
-      'Resume after this cursor, the last one received, instead of starting with the current state.',
-  })
-  after?: string | null;
 }
 
 @ArgsType()

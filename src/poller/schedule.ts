@@ -8,7 +8,7 @@ import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import type { GenerationSteps } from '../generations/generation-steps';
-import type { JobSteps } from '../jobs/job.kind';
+import type { JobSteps } from '../jobs/job-steps';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
 import type { PaidCallRecorder } from '../jobs/paid-call-recorder';

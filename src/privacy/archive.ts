@@ -4,7 +4,7 @@ import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/event-page.repository';
 import { avatarKey } from '../generations/avatar.entity';
 import { jobKinds } from '../generations/generation.kind';
-import { attemptsOf } from '../jobs/submission.repository';
+import { attemptsOf } from '../jobs/ledger.repository';
 import { photoKey } from '../photos/photo.entity';
 import type { MediaStore } from '../storage/media-store';
 import {

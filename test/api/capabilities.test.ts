@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { GenerationService } from '../../src/generations/generation.service';
-import type { JobServiceDeps } from '../../src/models/model.service';
+import type { JobServiceDeps } from '../../src/jobs/job-creation';
 import { picsartFacts, picsartStyles } from '../../src/upstream/picsart/facts';
 import { Client, creations } from '../support/client';
 import { TestGateway } from '../support/gateway';

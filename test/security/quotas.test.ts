@@ -2,7 +2,7 @@ import { pruneReservations } from '../../src/accounts/quota.repository';
 import { newId, fromGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { failure, failureColumns, noFailure } from '../../src/jobs/failure';
-import type { JobMove } from '../../src/jobs/job.kind';
+import type { JobMove } from '../../src/jobs/job-move';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.kind';
 import { creations, jwtSettings, Client } from '../support/client';

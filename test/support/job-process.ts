@@ -3,7 +3,7 @@ import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { joinBatches } from '../../src/core/leased-rows';
 import type { Sql, Transactions } from '../../src/core/sql';
-import type { JobSteps } from '../../src/jobs/job.kind';
+import type { JobSteps } from '../../src/jobs/job-steps';
 import type { Journal } from '../../src/jobs/journal';
 import type { PaidCallRecorder } from '../../src/jobs/paid-call-recorder';
 import type { MediaStore } from '../../src/storage/media-store';

@@ -1,5 +1,5 @@
-import { nextWatchMs } from '../../src/jobs/job-end';
 import type { JobRow } from '../../src/jobs/job.kind';
+import { nextWatchMs } from '../../src/jobs/late-watch';
 import { effectOf, type PollAnswer, type PollEffect } from '../../src/jobs/poll-effect';
 import { picsartFacts } from '../../src/upstream/picsart/facts';
 import {

@@ -4,8 +4,16 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { noFailure, type JobFailure } from './failure';
 import type { LearnedDurations } from './forecast';
-import type { JobKind, JobPatch, JobRow, JobSteps, Preparation } from './job.kind';
+import type { JobPatch } from './job-move';
+import type { JobKind, JobRow } from './job.kind';
 import type { JobRepository } from './job.repository';
+
+/** Whether a QUEUED row can be submitted now. */
+export type Preparation =
+  /** `call` makes the paid call. Everything that can fail locally has been done before. */
+  | { go: 'submit'; call: (signal: AbortSignal) => Promise<Accepted> }
+  | { go: 'wait'; ms: number }
+  | { go: 'fail'; failure: JobFailure };
 
 /** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */
 const photosPendingMs = 5_000;
@@ -13,7 +21,7 @@ const photosPendingMs = 5_000;
 /** How much longer photo URLs are valid than the job's deadline, to allow for clock differences with the upstream. */
 const urlSlackMs = 5 * 60_000;
 
-export interface ProviderStepsDeps {
+export interface JobStepsDeps {
   sql: Sql;
   jobs: JobRepository;
   photos: JobPhotoService;
@@ -24,16 +32,19 @@ export interface ProviderStepsDeps {
   pollSpeed: number;
 }
 
-/** What the steps of trainings and of generations have in common. */
-export abstract class ProviderSteps<Row extends JobRow> implements JobSteps<Row> {
+/** The steps of a job: what differs between the kinds, and what all kinds share. Their order is the same for all kinds. */
+export abstract class JobSteps<Row extends JobRow = JobRow> {
   abstract readonly kind: JobKind<Row>;
+  /** The share of the whole job that the upstream's progress, or elapsed time, covers. */
   abstract readonly shareOfUpstream: number;
+  /** How long the upstream keeps the result of a finished job, in milliseconds. */
   abstract readonly retentionMs: number;
   /** The provider's intervals between polls. */
   protected abstract readonly providerPlan: PollPlan;
 
-  constructor(protected readonly deps: ProviderStepsDeps) {}
+  constructor(protected readonly deps: JobStepsDeps) {}
 
+  /** How long a job may run upstream, in milliseconds. */
   get deadlineMs(): number {
     return this.deps.deadlineMs;
   }
@@ -43,13 +54,27 @@ export abstract class ProviderSteps<Row extends JobRow> implements JobSteps<Row>
     return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
   }
 
+  /** How long such a job typically takes, in milliseconds: measured, or else the provider's figure. */
   abstract typicalMs(row: Row): Promise<number>;
+
+  /** Prepares the paid call of a QUEUED row, whose next attempt has the given number. */
   abstract prepare(row: Row, attempt: number): Promise<Preparation>;
+
+  /** Whether a submission makes the upstream fetch photos from this gateway, which proves that the call arrived. */
   abstract fetchesPhotos(row: Row): boolean;
+
   abstract poll(row: Row, signal: AbortSignal): Promise<UpstreamState>;
+
+  /** Whether a finished job with these results is a success. */
   abstract hasResult(results: readonly UpstreamResult[]): boolean;
+
+  /**
+   * Moves the row when the upstream has finished, within the transaction.
+   * @returns the row if it moved, null if its state had changed in the meantime
+   */
   abstract finish(sql: Sql, row: Row, results: readonly UpstreamResult[]): Promise<Row | null>;
 
+  /** Called when the row no longer needs its photos, in the transaction of that move. */
   async ended(sql: Sql, row: Row): Promise<void> {
     await this.deps.photos.release(sql, row.id);
   }

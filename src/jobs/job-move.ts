@@ -1,0 +1,44 @@
+import { failureColumns, type JobFailure } from './failure';
+import type { JobRow } from './job.kind';
+
+/** Columns that a move may set; times as Date, or `'now'` for the database's time. */
+export type JobPatch = Partial<
+  Omit<JobRow, 'id' | 'owner' | 'dueAt' | 'submittedAt' | 'createdAt' | 'updatedAt'> & {
+    submittedAt: Date | 'now' | null;
+  }
+> &
+  Record<string, unknown>;
+
+/** The columns of an attempt that has not been polled yet. */
+export const notPolled = {
+  polls: 0,
+  tries: 0,
+  notFoundSince: null,
+  notFoundCount: 0,
+  lastRunningAt: null,
+} as const satisfies JobPatch;
+
+/** A conditional change of one row, with an event if `appendsEvent`. */
+export interface JobMove {
+  id: string;
+  /** The states from which the row may move. In any other state nothing is changed. */
+  from: readonly string[];
+  /** The fencing token that the row must still have. */
+  lease?: string;
+  /** The attempt number that the row must still have. */
+  attempt?: number;
+  set: JobPatch;
+  /** When the row is due next, in milliseconds from now by the database's clock; null: never. */
+  dueInMs: number | null;
+  /** Whether the change appends an event. */
+  appendsEvent: boolean;
+}
+
+/** The move by which a job fails. */
+export function failureMove(
+  hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
+  why: JobFailure,
+): Omit<JobMove, 'id'> {
+  const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
+  return { ...hold, set, dueInMs: null, appendsEvent: true };
+}

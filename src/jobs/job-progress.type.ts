@@ -1,0 +1,49 @@
+import { ArgsType, Field, Int, ObjectType } from 'type-graphql';
+import { DateTimeScalar } from '../graphql/scalars';
+import { Failure } from './failure.type';
+
+/** What the messages of `trainingProgress` and `generationProgress` have in common. */
+@ObjectType()
+export abstract class JobProgress {
+  @Field(() => Int, { description: 'The progress after this change. Percent, 0 to 100.' })
+  progress: number;
+
+  @Field(() => Failure, {
+    nullable: true,
+    description: 'The reason if this change was to FAILED; null otherwise.',
+  })
+  failure: Failure | null;
+
+  @Field(() => DateTimeScalar, {
+    description: 'When this change happened. If `isSnapshot`, when the job last changed.',
+  })
+  occurredAt: Date;
+
+  @Field(() => Boolean, {
+    description:
+      'True for estimated progress that is not stored; `cursor` is then that of the last stored change. Estimates are not sent yet: always false.',
+  })
+  isEstimate: boolean;
+
+  @Field(() => String, {
+    description:
+      'The position in the stream. After a lost connection, subscribe again with `after: cursor` to receive every later change exactly once.',
+  })
+  cursor: string;
+
+  @Field(() => Boolean, {
+    description:
+      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
+  })
+  isSnapshot: boolean;
+}
+
+@ArgsType()
+export class ResumeArgs {
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Resume after this cursor, the last one received, instead of starting with the current state.',
+  })
+  after?: string | null;
+}

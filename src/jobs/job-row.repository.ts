@@ -1,0 +1,139 @@
+import type { Sql } from '../core/sql';
+import { sequenceColumn, type Positioned } from '../events/event-log.repository';
+import type { OwnedKey } from '../events/present-rows';
+import type { JobKind, JobRow } from './job.kind';
+
+/** A row with the database's time of the read. */
+export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
+
+/** SQL: the columns of a job as its owner sees it: those of its row, and {@link Positioned}. */
+export function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColumn'>): string {
+  return `${table}.*, ${sequenceColumn(streamColumn)}`;
+}
+
+/** Returns a job; null if it does not exist. */
+export async function findJob<Row extends JobRow>(
+  sql: Sql,
+  { entity, table }: JobKind<Row>,
+  id: string,
+): Promise<Row | null> {
+  const [row] = await sql.entities(entity, `SELECT * FROM ${table} WHERE id = $1`, [id]);
+  return row ?? null;
+}
+
+/** The owner's jobs with the given ids, in the order of the ids; null for those that do not exist. */
+export async function findJobsOf<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  owner: string,
+  ids: readonly string[],
+): Promise<((Row & Positioned) | null)[]> {
+  const text = `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ANY($1) AND owner = $2`;
+  const rows = await sql.entities<Row, Positioned>(kind.entity, text, [ids, owner]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
+}
+
+/** The owner's job, which exists. */
+export async function readJob<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  { owner, id }: OwnedKey,
+): Promise<Row & Positioned> {
+  const [row] = await findJobsOf(sql, kind, owner, [id]);
+  return row!;
+}
+
+/** The jobs of several owners, in any order. */
+export function findOwnedJobs<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  keys: readonly OwnedKey[],
+): Promise<(Row & Positioned)[]> {
+  const { entity, table } = kind;
+  return sql.entities<Row, Positioned>(
+    entity,
+    `SELECT ${jobColumns(kind)}
+       FROM unnest($1::uuid[], $2::text[]) AS k (id, owner) JOIN ${table} ON ${table}.id = k.id AND ${table}.owner = k.owner`,
+    [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
+  );
+}
+
+/** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */
+export async function lockJob<Row extends JobRow>(
+  sql: Sql,
+  { entity, table }: JobKind<Row>,
+  id: string,
+  owner: string | null = null,
+): Promise<ReadJob<Row> | null> {
+  const [row] = await sql.entities<Row, { readAt: Date }>(
+    entity,
+    `SELECT *, now() AS "readAt" FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE`,
+    [id, owner],
+  );
+  return row ?? null;
+}
+
+/** Deletes jobs whose rows this transaction has locked. */
+export async function deleteJobs(sql: Sql, { table }: JobKind, ids: readonly string[]): Promise<void> {
+  await sql.rows(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
+}
+
+/** Returns a function that counts an owner's unfinished jobs of the given kinds, except the given job. */
+export function countUnfinished(
+  kinds: readonly JobKind[],
+): (sql: Sql, owner: string, exceptId: string | null) => Promise<number> {
+  const counts = kinds.map(
+    ({ table, unfinished }) =>
+      `(SELECT count(*) FROM ${table}
+         WHERE owner = $1 AND status IN ('${unfinished.join("', '")}') AND id IS DISTINCT FROM $2)`,
+  );
+  return async (sql, owner, exceptId) => {
+    const [counted] = await sql.rows<{ unfinished: number }>(
+      `SELECT (${counts.join(' + ')})::int AS unfinished`,
+      [owner, exceptId],
+    );
+    return counted!.unfinished;
+  };
+}
+
+/** Whose deadline counts as overdue: the configured provider, and the time that a poll in flight may take. */
+export interface OverdueLimits {
+  provider: string;
+  marginMs: number;
+}
+
+const maxOverdue = 100;
+
+/** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per state. */
+export function lockOverdue<Row extends JobRow>(
+  sql: Sql,
+  { entity, table, running }: JobKind<Row>,
+  { provider, marginMs }: OverdueLimits,
+): Promise<ReadJob<Row>[]> {
+  const conditions = overdueConditions(running);
+  const ids = conditions.map(
+    (where) => `(SELECT id FROM ${table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxOverdue})`,
+  );
+  return sql.entities<Row, { readAt: Date }>(
+    entity,
+    `SELECT *, now() AS "readAt" FROM ${table}
+      WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
+        FOR UPDATE SKIP LOCKED`,
+    [provider, marginMs],
+  );
+}
+
+/**
+ * SQL conditions for overdue rows; $1 is the configured provider, $2 the margin. Rows of other providers are
+ * included once they are due, since no other worker handles them.
+ */
+function overdueConditions(running: string): string[] {
+  const margin = `$2 * interval '1 ms'`;
+  const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
+  return [
+    `status = 'QUEUED' AND deadline_at <= now()`,
+    `status = '${running}' AND deadline_at <= now() - ${margin}`,
+    ...['SUBMITTING', 'UNCERTAIN', 'FAILED'].map((status) => `status = '${status}' AND ${isForeign}`),
+  ];
+}
