@@ -100,7 +100,7 @@ export function createServices(deps: Infrastructure): Services {
   const generations = new GenerationService(jobDeps);
   const generationSteps = new GenerationLifecycle(jobPhotos);
   const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
-  const avatars = new AvatarService({ database, media, signer, publicUrl, completion });
+  const avatars = new AvatarService(database, media, signer, completion, publicUrl);
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const { privacyResolver, ...privacy } = makePrivacy(deps);
@@ -115,15 +115,10 @@ export function createServices(deps: Infrastructure): Services {
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
     new ModelResolver(models, new ModelSubscriptions(database, feed), photos),
     new ModelChangesResolver(models, modelLifecycle),
-    new GenerationResolver({
-      service: generations,
-      subscriptions: new GenerationSubscriptions(database, feed),
-      avatars,
-      models,
-    }),
+    new GenerationResolver(generations, new GenerationSubscriptions(database, feed), avatars, models),
     new GenerationChangesResolver(generationLifecycle),
     new AvatarResolver(avatars, generations),
-    new CapabilitiesResolver({ photos, consents, provider }),
+    new CapabilitiesResolver(photos, consents, provider),
     new ModelFieldsResolver(generations, avatars),
   ];
   return { ...photoFeatures, ...privacy, jobs, completion, avatars, resolvers };

@@ -4,6 +4,7 @@ import { AvatarWork } from '../generations/avatar.work';
 import { GenerationSteps } from '../generations/generation-steps';
 import { ResultUrls } from '../generations/result-urls';
 import { LearnedDurations } from '../jobs/forecast';
+import type { JobContext } from '../jobs/job-context';
 import type { Journal } from '../jobs/journal';
 import { OverdueWork } from '../jobs/overdue.work';
 import { PaidCallRecorder } from '../jobs/paid-call-recorder';
@@ -57,42 +58,29 @@ export function createJobWork(
   onResume: () => void,
 ): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures'> {
   const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
-  const graceMs = config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts);
-  const recorder = new PaidCallRecorder({ database, jobs, journal, logger, graceMs });
-  const kindDeps = {
-    sql: database,
-    jobs,
-    photos: jobPhotos,
-    provider,
+  const context: JobContext = {
+    ...{ database, jobs, photos: jobPhotos, provider, budget: makeBudget(deps), journal, logger, publicUrl },
     durations: new LearnedDurations(),
-    pollSpeed: config.POLL_SPEED,
-  };
-  const probeIntervalMs = config.ACCOUNT_PROBE_INTERVAL;
-  const budget = makeBudget(deps);
-  const account = new UpstreamAccountWork({
-    sql: database,
-    provider,
-    budget,
-    logger,
-    probeIntervalMs,
+    leaseMs: config.LEASE,
+    graceMs: config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts),
+    submitTimeoutMs: config.SUBMIT_TIMEOUT,
     pollTimeoutMs: config.POLL_TIMEOUT,
+    probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
+    pollSpeed: config.POLL_SPEED,
+    onUnknownWord: metrics.unknownWord,
     onResume,
-  });
-  const common = { database, jobs, provider, budget, account, logger, leaseMs: config.LEASE };
-  const times = { submitTimeoutMs: config.SUBMIT_TIMEOUT, graceMs };
+  };
+  const recorder = new PaidCallRecorder(context);
+  const account = new UpstreamAccountWork(context);
+  const calls = { ...context, recorder, account };
   return {
-    recorder,
-    account,
-    models: new ModelSteps({ ...kindDeps, deadlineMs: config.TRAINING_DEADLINE }),
-    generations: new GenerationSteps({ ...kindDeps, deadlineMs: config.GENERATION_DEADLINE }),
-    submission: new SubmissionWork({ ...common, ...times, recorder, publicUrl }),
-    polls: new PollWork({
-      ...common,
-      pollTimeoutMs: config.POLL_TIMEOUT,
-      onUnknownWord: metrics.unknownWord,
-    }),
-    unansweredMs: times.submitTimeoutMs + graceMs,
-    overdue: new OverdueWork({ ...common, graceMs, marginMs: config.POLL_TIMEOUT + config.LEASE }),
+    ...{ recorder, account },
+    models: new ModelSteps(context, config.TRAINING_DEADLINE),
+    generations: new GenerationSteps(context, config.GENERATION_DEADLINE),
+    submission: new SubmissionWork(calls),
+    polls: new PollWork(calls),
+    unansweredMs: context.submitTimeoutMs + context.graceMs,
+    overdue: new OverdueWork(context),
   };
 }
 
@@ -110,34 +98,20 @@ export function createMediaWork(
   onPhotoReady: () => void,
 ): MediaWork {
   const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
-  const common = { database, downloads, logger, leaseMs: config.LEASE };
   const { resultTtlMs } = provider.facts;
+  const deadlineMs = config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare;
+  const common = { database, media, imageProcessor, downloads, logger, leaseMs: config.LEASE };
   return {
     avatars: new AvatarWork({
       ...common,
-      attempts: new AvatarAttempts(
-        database,
-        completion,
-        config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare,
-      ),
-      media,
-      imageProcessor,
-      urls: new ResultUrls({
-        sql: database,
-        provider,
-        budget: makeBudget(deps),
-        timeoutMs: config.POLL_TIMEOUT,
-      }),
+      attempts: new AvatarAttempts(database, completion, deadlineMs),
+      urls: new ResultUrls(database, provider, makeBudget(deps), config.POLL_TIMEOUT),
       maxBytes: config.MAX_RESULT_BYTES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,
       resultTtlMs,
       count: { late: metrics.lateAvatar, delayed: metrics.delayedAvatar, lost: metrics.lostAvatar },
     }),
-    avatarChecks: new AvatarCheckWork({
-      ...{ database, media, imageProcessor, logger },
-      intervalMs: config.MEDIA_CHECK_INTERVAL,
-      onDamaged: metrics.damagedAvatar,
-    }),
+    avatarChecks: new AvatarCheckWork(common, config.MEDIA_CHECK_INTERVAL, metrics.damagedAvatar),
     completion,
     photos: new PhotoWork({
       ...common,

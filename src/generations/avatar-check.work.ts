@@ -1,23 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Logger } from '../core/logger';
-import type { Transactions } from '../core/sql';
-import type { ImageProcessor } from '../images/image-processor';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { readObject, type MediaStore } from '../storage/media-store';
+import { readObject } from '../storage/media-store';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import { claimChecks, markDamaged, markIntact, replacePreview } from './avatar.repository';
-
-export interface AvatarCheckDeps {
-  database: Transactions;
-  media: MediaStore;
-  imageProcessor: Pick<ImageProcessor, 'verify'>;
-  logger: Logger;
-  /** The maximum time between two checks of a picture, in milliseconds. */
-  intervalMs: number;
-  /** Counts a picture whose bytes are missing or changed. */
-  onDamaged: () => void;
-}
+import type { AvatarWorkDeps } from './avatar.work';
 
 /**
  * The minimum time between two checks, in milliseconds. It grows with a picture's age; damaged ones keep the
@@ -31,7 +18,15 @@ const minIntervalMs = 3_600_000;
  * regenerated.
  */
 export class AvatarCheckWork {
-  constructor(private readonly deps: AvatarCheckDeps) {}
+  /**
+   * @param intervalMs - the maximum time between two checks of a picture
+   * @param onDamaged - counts a picture whose bytes are missing or changed
+   */
+  constructor(
+    private readonly deps: Pick<AvatarWorkDeps, 'database' | 'media' | 'imageProcessor' | 'logger'>,
+    private readonly intervalMs: number,
+    private readonly onDamaged: () => void,
+  ) {}
 
   /**
    * Checks due pictures sequentially.
@@ -53,14 +48,13 @@ export class AvatarCheckWork {
       return;
     }
     await this.checkPreview(avatar);
-    const { database, intervalMs } = this.deps;
-    await markIntact(database, avatar, { minMs: minIntervalMs, maxMs: intervalMs });
+    await markIntact(this.deps.database, avatar, { minMs: minIntervalMs, maxMs: this.intervalMs });
   }
 
   private async markDamaged(avatar: AvatarEntity, problem: 'missing' | 'changed'): Promise<void> {
     const isRepaired = await markDamaged(this.deps.database, avatar);
     if (isRepaired === null) return;
-    this.deps.onDamaged();
+    this.onDamaged();
     this.deps.logger.error(
       { avatarId: avatar.id, generationId: avatar.generationId, problem },
       isRepaired

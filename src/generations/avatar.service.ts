@@ -35,14 +35,6 @@ export interface AvatarMedia {
   open(range?: RangeRequest): Promise<OpenObject>;
 }
 
-export interface AvatarServiceDeps {
-  database: Transactions;
-  media: MediaStore;
-  signer: UrlSigner;
-  publicUrl: () => string;
-  completion: GenerationCompletion;
-}
-
 /**
  * The minimum validity of an avatar's URL. It is rounded up to the full hour, so that browsers can cache the
  * picture.
@@ -54,8 +46,14 @@ export class AvatarService {
   /** Lists of stored avatars. */
   readonly list: OwnedList<AvatarEntity, AvatarFilter>;
 
-  constructor(private readonly deps: AvatarServiceDeps) {
-    this.list = new OwnedList(deps.database, avatarTable);
+  constructor(
+    private readonly database: Transactions,
+    private readonly media: MediaStore,
+    private readonly signer: UrlSigner,
+    private readonly completion: GenerationCompletion,
+    private readonly publicUrl: () => string,
+  ) {
+    this.list = new OwnedList(database, avatarTable);
   }
 
   /** @returns null if it does not exist, is not stored, or belongs to another owner */
@@ -66,18 +64,18 @@ export class AvatarService {
 
   /** The viewer's stored avatars with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(AvatarEntity | null)[]> {
-    return findAvatars(this.deps.database, owner, ids);
+    return findAvatars(this.database, owner, ids);
   }
 
   /** The stored avatars of each generation, in the order of the request; one statement. */
   async ofGenerations({ owner }: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
-    const avatars = await listAvatarsOfGenerations(this.deps.database, owner, generationIds);
+    const avatars = await listAvatarsOfGenerations(this.database, owner, generationIds);
     return groupsOf(generationIds, avatars, ({ generationId }) => generationId);
   }
 
   /** The newest stored avatar of each model, in the order of the models; one statement. */
   async covers({ owner }: Viewer, modelIds: readonly string[]): Promise<(AvatarEntity | null)[]> {
-    const avatars = await newestAvatarsOfModels(this.deps.database, owner, modelIds);
+    const avatars = await newestAvatarsOfModels(this.database, owner, modelIds);
     const byModel = new Map(avatars.map((avatar) => [avatar.modelId, avatar]));
     return modelIds.map((id) => byModel.get(id) ?? null);
   }
@@ -86,7 +84,7 @@ export class AvatarService {
   url(id: string, size: AvatarSize, nowMs = Date.now()): string {
     const path = pathOf(toGlobalId('Avatar', id), size);
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
-    return `${this.deps.publicUrl()}${path}?${this.deps.signer.sign('avatar-view', path, expiresAtMs)}`;
+    return `${this.publicUrl()}${path}?${this.signer.sign('avatar-view', path, expiresAtMs)}`;
   }
 
   /**
@@ -94,14 +92,14 @@ export class AvatarService {
    * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND if it has been deleted
    */
   async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
-    if (this.deps.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
+    if (this.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',
         'This URL is invalid or has expired. Query the avatar again for a new URL.',
       );
     }
     const id = fromGlobalId('Avatar', globalId);
-    const avatar = await findServed(this.deps.database, id);
+    const avatar = await findServed(this.database, id);
     if (!avatar) throw deleted();
     if (avatar.damagedAt !== null) throw damaged(avatar.dueAt !== null);
     const isPreview = size === 'PREVIEW';
@@ -119,7 +117,7 @@ export class AvatarService {
    * case {@link AvatarCheckWork} checks the avatar next.
    */
   private async open(avatar: AvatarEntity, size: AvatarSize, range?: RangeRequest): Promise<OpenObject> {
-    const { database, media } = this.deps;
+    const { database, media } = this;
     const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
     if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;
     object?.stream.destroy();
@@ -128,7 +126,7 @@ export class AvatarService {
 
   /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, completion } = this.deps;
+    const { database, completion } = this;
     const removed = await writeTransaction(database, viewer, async (sql) => {
       const generationId = await generationOf(sql, viewer.owner, id);
       if (generationId === null) return null;

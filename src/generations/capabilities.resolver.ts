@@ -154,26 +154,24 @@ class Capabilities {
   providers: Provider[];
 }
 
-export interface CapabilitiesResolverDeps {
-  photos: PhotoService;
-  consents: ConsentRule;
-  provider: Pick<AvatarProvider, 'name' | 'facts'>;
-}
-
 /** The limits that the services enforce, and the styles. */
 @Resolver()
 export class CapabilitiesResolver {
-  constructor(private readonly deps: CapabilitiesResolverDeps) {}
+  constructor(
+    private readonly photoService: PhotoService,
+    private readonly consents: ConsentRule,
+    private readonly provider: Pick<AvatarProvider, 'name' | 'facts'>,
+  ) {}
 
   @Query(() => Capabilities, {
     nullable: true,
     description: 'What this server accepts: limits of photos and prompts, avatar types, styles, and consent.',
   })
   capabilities(): Capabilities {
-    const { photos, consents, provider } = this.deps;
+    const { photoService, consents, provider } = this;
     const { types, minPhotos, maxPhotos, maxAvatars, instant } = provider.facts;
     return {
-      photos: { ...photoRules, maxByteSize: Math.min(photos.maxByteSize, maxInt) },
+      photos: { ...photoRules, maxByteSize: Math.min(photoService.maxByteSize, maxInt) },
       avatarTypes: types.map((type) => ({ type, minPhotos, maxPhotos })),
       prompts: { ...promptRules, maxAvatars },
       maxModelNameLength,
@@ -188,7 +186,7 @@ export class CapabilitiesResolver {
     description: 'The avatar services that can be chosen, and what each accepts.',
   })
   providers(): Provider[] {
-    const { name: key, facts } = this.deps.provider;
+    const { name: key, facts } = this.provider;
     const { displayName: name, minPhotos, maxPhotos, maxAvatars } = facts;
     return [{ key, name, isDefault: true, minPhotos, maxPhotos, maxAvatars, styles: this.styles() }];
   }
@@ -198,7 +196,7 @@ export class CapabilitiesResolver {
     description: 'The styles of the avatar service that is used when `provider` is left out.',
   })
   styles(): Style[] {
-    const { styles, defaultStyle } = this.deps.provider.facts;
+    const { styles, defaultStyle } = this.provider.facts;
     return styles.map((style) => styleOf(style, defaultStyle));
   }
 }

@@ -34,19 +34,23 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
   }
 
   async typicalMs(row: GenerationEntity): Promise<number> {
-    const { durations, provider, sql } = this.deps;
+    const { durations, provider, database } = this.deps;
     const kind = `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`;
-    return durations.typicalMs(kind, () => generationDurations(sql, row), provider.facts.typicalGenerationMs);
+    return durations.typicalMs(
+      kind,
+      () => generationDurations(database, row),
+      provider.facts.typicalGenerationMs,
+    );
   }
 
   async prepare(row: GenerationEntity, attempt: number): Promise<Preparation> {
-    const { provider, sql } = this.deps;
+    const { provider, database } = this.deps;
     if (row.modelId === null) {
       return this.prepareWithPhotos(row, attempt, problemOf, ([photoUrl], signal) =>
         provider.generateInstant(instantRequest(row, photoUrl!), signal),
       );
     }
-    const modelRef = await modelRefOf(sql, row.modelId);
+    const modelRef = await modelRefOf(database, row.modelId);
     const prompts = row.prompts.map(({ style, prompt, count }) => ({
       style,
       prompt: prompt ?? undefined,
@@ -60,7 +64,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
   }
 
   async poll(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
-    const modelRef = row.modelId === null ? null : await modelRefOf(this.deps.sql, row.modelId);
+    const modelRef = row.modelId === null ? null : await modelRefOf(this.deps.database, row.modelId);
     return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal);
   }
 

@@ -45,17 +45,15 @@ import {
 
 const idDescription = 'The generation’s global id.';
 
-export interface GenerationResolverDeps {
-  service: GenerationService;
-  subscriptions: GenerationSubscriptions;
-  avatars: AvatarService;
-  models: ModelService;
-}
-
 /** Queries and subscriptions of generations, and the mutations that create them. */
 @Resolver(() => Generation)
 export class GenerationResolver {
-  constructor(private readonly deps: GenerationResolverDeps) {}
+  constructor(
+    private readonly service: GenerationService,
+    private readonly subscriptions: GenerationSubscriptions,
+    private readonly avatarService: AvatarService,
+    private readonly modelService: ModelService,
+  ) {}
 
   @Query(() => Generation, {
     nullable: true,
@@ -66,7 +64,7 @@ export class GenerationResolver {
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Generation | null> {
     const read = readGlobalId(id);
-    return read?.kind === 'Generation' ? this.deps.service.find(viewer, read.id) : null;
+    return read?.kind === 'Generation' ? this.service.find(viewer, read.id) : null;
   }
 
   @Query(() => GenerationConnection, {
@@ -78,7 +76,7 @@ export class GenerationResolver {
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<GenerationEntity>> {
     const query = { page: args, orderBy: args.orderBy, filter: generationFilterOf(args), parent: null };
-    return connectionOf(this.deps.service.list, query, context);
+    return connectionOf(this.service.list, query, context);
   }
 
   @Mutation(() => GenerateAvatarsPayload, {
@@ -99,7 +97,7 @@ export class GenerationResolver {
       count,
     }));
     return {
-      generation: await this.deps.service.generate(viewer, {
+      generation: await this.service.generate(viewer, {
         modelId,
         prompts,
         idempotencyKey: input.idempotencyKey ?? null,
@@ -121,7 +119,7 @@ export class GenerationResolver {
     const photo = photoIn(input, problems) ?? null;
     const consent = consentIn(input.consent);
     const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
-    return { generation: await this.deps.service.generateInstant(viewer, request, problems) };
+    return { generation: await this.service.generateInstant(viewer, request, problems) };
   }
 
   @Subscription(() => GenerationProgress, {
@@ -164,7 +162,7 @@ export class GenerationResolver {
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<GenerationChange>> {
-    return this.deps.subscriptions.generation(
+    return this.subscriptions.generation(
       viewer,
       fromGlobalId('Generation', generationId, 'generationId'),
       after,
@@ -177,14 +175,14 @@ export class GenerationResolver {
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
     if (generationId && !modelId) {
-      return this.deps.subscriptions.avatarsOfGeneration(
+      return this.subscriptions.avatarsOfGeneration(
         viewer,
         fromGlobalId('Generation', generationId, 'generationId'),
         after,
       );
     }
     if (modelId && !generationId) {
-      return this.deps.subscriptions.avatarsOfModel(
+      return this.subscriptions.avatarsOfModel(
         viewer,
         fromGlobalId('AvatarModel', modelId, 'modelId'),
         after,
@@ -210,7 +208,7 @@ export class GenerationResolver {
   ): Promise<ModelEntity | null> | null {
     if (modelId === null) return null;
     return loaders
-      .get<string, ModelEntity | null>('Generation.model', (ids) => this.deps.models.findMany(viewer, ids))
+      .get<string, ModelEntity | null>('Generation.model', (ids) => this.modelService.findMany(viewer, ids))
       .load(modelId);
   }
 
@@ -221,7 +219,7 @@ export class GenerationResolver {
   ): Promise<AvatarEntity[]> {
     return loaders
       .get<string, AvatarEntity[]>('Generation.avatars', (ids) =>
-        this.deps.avatars.ofGenerations(viewer, ids),
+        this.avatarService.ofGenerations(viewer, ids),
       )
       .load(generation.id);
   }

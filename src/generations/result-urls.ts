@@ -9,13 +9,6 @@ import {
 import { findSource, listRecordedAvatars, storeUrls, type RecordedAvatar } from './avatar-source.repository';
 import type { AvatarEntity } from './avatar.entity';
 
-export interface ResultUrlsDeps {
-  sql: Sql;
-  provider: AvatarProvider;
-  budget: Pick<UpstreamBudget, 'take' | 'pause' | 'answered' | 'failed'>;
-  timeoutMs: number;
-}
-
 /**
  * The result of {@link ResultUrls.refresh}.
  * - `fresh`: the row has a URL that is newer than the caller's
@@ -36,7 +29,12 @@ export class ResultUrls {
   /** Calls in progress, by generation: pictures that fail concurrently share a call. */
   private readonly calls = new Map<string, Promise<Answers>>();
 
-  constructor(private readonly deps: ResultUrlsDeps) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly provider: AvatarProvider,
+    private readonly budget: Pick<UpstreamBudget, 'take' | 'pause' | 'answered' | 'failed'>,
+    private readonly timeoutMs: number,
+  ) {}
 
   /** Requests a newer URL for a picture, and for all unfinished pictures of its generation. */
   async refresh(picture: FailedAvatar): Promise<UrlAnswer> {
@@ -49,7 +47,7 @@ export class ResultUrls {
   }
 
   private async request(picture: FailedAvatar): Promise<Answers> {
-    const { budget, provider, sql } = this.deps;
+    const { budget, provider, sql } = this;
     const source = await findSource(sql, picture);
     if (source?.isNewer) return 'fresh';
     if (source?.providerRef == null || source.provider !== provider.name) return 'gone';
@@ -61,7 +59,7 @@ export class ResultUrls {
   }
 
   private async resultsOf(jobId: string, ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
-    const { budget, provider, timeoutMs } = this.deps;
+    const { budget, provider, timeoutMs } = this;
     try {
       const answer = await provider.generation(ref, AbortSignal.timeout(timeoutMs));
       await budget.answered('poll', answer.notice);
@@ -81,7 +79,7 @@ export class ResultUrls {
     { ref }: GenerationRef,
     results: readonly UpstreamResult[],
   ): Promise<Answers> {
-    const { sql } = this.deps;
+    const { sql } = this;
     const rows = await listRecordedAvatars(sql, generationId, ref);
     const urls = matchResults(rows, results, rows[0]?.count ?? 0);
     const fresh = rows.flatMap(({ id }, index) => (urls[index] ? [{ id, url: urls[index] }] : []));

@@ -1,20 +1,8 @@
-import {
-  emptyBatch,
-  type Claimed,
-  type LeasedRows,
-  type LeaseOptions,
-  type StartedBatch,
-} from '../core/leased-rows';
+import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
-import type { CallKind, UpstreamBudget } from '../upstream/budget.repository';
+import type { CallKind } from '../upstream/budget.repository';
+import type { JobContext } from './job-context';
 import type { JobKind, JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
-
-export interface BudgetedRowsDeps extends LeaseOptions {
-  jobs: JobRepository;
-  provider: { readonly name: string };
-  budget: UpstreamBudget;
-}
 
 /** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
@@ -30,7 +18,7 @@ export class BudgetedRows {
 
   /** @param maxCalls - maximum concurrent calls of this process */
   constructor(
-    private readonly deps: BudgetedRowsDeps,
+    private readonly deps: Pick<JobContext, 'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger'>,
     kind: JobKind,
     private readonly call: CallKind,
     maxCalls: number,

@@ -1,12 +1,10 @@
 import type { Sql } from '../core/sql';
-import type { JobPhotoService } from '../photos/job-photo.service';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { Accepted, AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { noFailure, type JobFailure } from './failure';
-import type { LearnedDurations } from './forecast';
+import type { JobContext } from './job-context';
 import type { JobPatch } from './job-move';
 import type { JobKind, JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
 
 /** Whether a QUEUED row can be submitted now. */
 export type Preparation =
@@ -21,17 +19,6 @@ const photosPendingMs = 5_000;
 /** How much longer photo URLs are valid than the job's deadline, to allow for clock differences with the upstream. */
 const urlSlackMs = 5 * 60_000;
 
-export interface JobStepsDeps {
-  sql: Sql;
-  jobs: JobRepository;
-  photos: JobPhotoService;
-  provider: AvatarProvider;
-  durations: LearnedDurations;
-  deadlineMs: number;
-  /** The divisor of polling intervals, from the settings. */
-  pollSpeed: number;
-}
-
 /** The steps of a job: what differs between the kinds, and what all kinds share. Their order is the same for all kinds. */
 export abstract class JobSteps<Row extends JobRow = JobRow> {
   abstract readonly kind: JobKind<Row>;
@@ -42,12 +29,14 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
   /** The provider's intervals between polls. */
   protected abstract readonly providerPlan: PollPlan;
 
-  constructor(protected readonly deps: JobStepsDeps) {}
-
-  /** How long a job may run upstream, in milliseconds. */
-  get deadlineMs(): number {
-    return this.deps.deadlineMs;
-  }
+  /** @param deadlineMs - how long a job may run upstream, in milliseconds */
+  constructor(
+    protected readonly deps: Pick<
+      JobContext,
+      'database' | 'jobs' | 'photos' | 'provider' | 'durations' | 'pollSpeed'
+    >,
+    readonly deadlineMs: number,
+  ) {}
 
   get pollPlan(): PollPlan {
     const { firstMs, nextMs } = this.providerPlan;
@@ -90,12 +79,12 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     problemOf: (photos: readonly PhotoEntity[]) => JobFailure | null,
     call: (photoUrls: string[], signal: AbortSignal) => Promise<Accepted>,
   ): Promise<Preparation> {
-    const { photos, provider, sql, deadlineMs } = this.deps;
-    const given = await photos.list(sql, jobId);
+    const { photos, provider, database } = this.deps;
+    const given = await photos.list(database, jobId);
     const problem = problemOf(given);
     if (problem) return { go: 'fail', failure: problem };
     if (given.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
-    const expiresAtMs = Date.now() + Math.max(deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
+    const expiresAtMs = Date.now() + Math.max(this.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrls = given.map(({ id }) => photos.upstreamUrl(id, { jobId, attempt }, expiresAtMs));
     return { go: 'submit', call: (signal) => call(photoUrls, signal) };
   }

@@ -1,27 +1,18 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
 import { claimKey } from '../accounts/idempotency.repository';
-import type { QuotaService } from '../accounts/quota.service';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
-import type { Sql, Transactions } from '../core/sql';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
 import { noFailure } from './failure';
+import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove, type JobPatch } from './job-move';
 import { deleteJobs, lockJob, readJob } from './job-row.repository';
 import { assertConfigured, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
 import { detachSubmissions } from './ledger.repository';
-
-export interface JobLifecycleDeps {
-  database: Transactions;
-  jobs: JobRepository;
-  quotas: Pick<QuotaService, 'reserve'>;
-  /** The configured provider. */
-  provider: { readonly name: string };
-}
 
 /** What a client states about a retry, so that a repeated retry is not paid for again. */
 export interface RetryRequest {
@@ -51,7 +42,9 @@ export interface LifecycleSteps<Row extends JobRow> {
 /** Cancels, retries and deletes jobs of one kind. */
 export class JobLifecycle<Row extends JobRow> {
   constructor(
-    private readonly deps: JobLifecycleDeps,
+    private readonly deps: Pick<JobServiceDeps, 'database' | 'jobs' | 'quotas'> & {
+      provider: { readonly name: string };
+    },
     private readonly steps: LifecycleSteps<Row>,
   ) {}
 

@@ -1,27 +1,13 @@
-import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import type { UpstreamBudget } from '../upstream/budget.repository';
 import { failure, neverSubmittedFailure, timedOut, type JobFailure } from './failure';
+import type { JobContext } from './job-context';
 import { failureMove, type JobMove } from './job-move';
 import { lockOverdue, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
 import { watchedFailureMove } from './late-watch';
 import { closeAttempt } from './submission.repository';
 import { minForeignGraceMs } from './uncertain-jobs';
-
-export interface OverdueWorkDeps {
-  jobs: JobRepository;
-  /** The configured provider. */
-  provider: { readonly name: string };
-  /** How long after its deadline a job is ended, in milliseconds; leaves time for a poll that is in flight. */
-  marginMs: number;
-  /** How long the outcome of a submission may stay unknown, in milliseconds. */
-  graceMs: number;
-  budget: Pick<UpstreamBudget, 'pauseReason'>;
-  logger: Logger;
-}
 
 const hourMs = 3_600_000;
 /** How long failed jobs of another provider stay under the late watch, in case it is configured again. */
@@ -33,15 +19,21 @@ const foreignRetentionMs = 30 * 24 * hourMs;
  * under the late watch.
  */
 export class OverdueWork {
-  constructor(private readonly deps: OverdueWorkDeps) {}
+  constructor(
+    private readonly deps: Pick<
+      JobContext,
+      'jobs' | 'provider' | 'budget' | 'logger' | 'graceMs' | 'pollTimeoutMs' | 'leaseMs'
+    >,
+  ) {}
 
   /**
    * Ends the overdue jobs of one kind.
    * @returns the number of changed rows
    */
   async processBatch(steps: JobSteps): Promise<number> {
-    const { jobs, provider, marginMs } = this.deps;
-    const limits = { provider: provider.name, marginMs };
+    const { jobs, provider, pollTimeoutMs, leaseMs } = this.deps;
+    // Leaves time for a poll that is in flight.
+    const limits = { provider: provider.name, marginMs: pollTimeoutMs + leaseMs };
     const changed = await jobs.change(steps.kind, async (sql) =>
       this.end(sql, steps, await lockOverdue(sql, steps.kind, limits)),
     );

@@ -1,25 +1,15 @@
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import type { Logger } from '../core/logger';
-import type { Sql, Transactions } from '../core/sql';
+import type { Sql } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
+import type { JobContext } from './job-context';
 import { notPolled, type JobMove, type JobPatch } from './job-move';
 import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
-import type { Journal, JournalEntry } from './journal';
+import type { JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.repository';
-
-export interface PaidCallRecorderDeps {
-  database: Transactions;
-  jobs: JobRepository;
-  journal: Journal;
-  logger: Logger;
-  /** How long the outcome of a submission may stay unknown, in milliseconds. */
-  graceMs: number;
-}
 
 const uniqueViolation = '23505';
 
@@ -29,7 +19,9 @@ export class PaidCallRecorder {
   /** Entries that are in the journal and are being written to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
-  constructor(private readonly deps: PaidCallRecorderDeps) {}
+  constructor(
+    private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'journal' | 'logger' | 'graceMs'>,
+  ) {}
 
   /**
    * Whether the journal or the database failed to store an accepted id. No new paid call starts until both have

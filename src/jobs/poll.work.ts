@@ -2,13 +2,9 @@ import { Batcher } from '../core/batcher';
 import { withSignal } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
-import {
-  UpstreamError,
-  type AvatarProvider,
-  type UpstreamResult,
-  type UpstreamState,
-} from '../upstream/provider';
-import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
+import { UpstreamError, type UpstreamResult, type UpstreamState } from '../upstream/provider';
+import { BudgetedRows } from './budgeted-rows';
+import type { JobContext } from './job-context';
 import { endJob } from './job-end';
 import type { JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
@@ -16,14 +12,6 @@ import type { JobRow } from './job.kind';
 import { watchedFailureMove } from './late-watch';
 import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
-
-export interface PollWorkDeps extends BudgetedRowsDeps {
-  provider: AvatarProvider;
-  account: UpstreamAccountWork;
-  pollTimeoutMs: number;
-  /** Called for each status word that is not in the table of known words. */
-  onUnknownWord: (word: string) => void;
-}
 
 /** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
 const maxPolls = 128;
@@ -50,7 +38,7 @@ export class PollWork {
   private readonly running = new Map<JobSteps, Polling>();
   private readonly watched = new Map<JobSteps, Polling>();
 
-  constructor(private readonly deps: PollWorkDeps) {}
+  constructor(private readonly deps: JobContext & { account: UpstreamAccountWork }) {}
 
   /** Starts the due polls of running jobs. */
   async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {

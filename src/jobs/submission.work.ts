@@ -1,8 +1,8 @@
 import { admitWrite } from '../accounts/write-admission.repository';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
-import { UpstreamError, type Accepted, type AvatarProvider } from '../upstream/provider';
-import { BudgetedRows, type BudgetedRowsDeps } from './budgeted-rows';
+import { UpstreamError, type Accepted } from '../upstream/provider';
+import { BudgetedRows } from './budgeted-rows';
 import { neverSubmittedFailure } from './failure';
 import { endJob } from './job-end';
 import { failureMove } from './job-move';
@@ -14,22 +14,15 @@ import {
   bestEffort,
   CallNotMade,
   UnacceptedCalls,
-  type UnacceptedCallsDeps,
+  type CallContext,
 } from './unaccepted-calls';
-import { UncertainJobs, type UncertainJobsDeps } from './uncertain-jobs';
-
-export interface SubmissionWorkDeps extends UnacceptedCallsDeps, UncertainJobsDeps, BudgetedRowsDeps {
-  provider: AvatarProvider;
-  /** The base of photo URLs of this process. */
-  publicUrl: () => string;
-  /** Maximum duration of one paid call, in milliseconds. */
-  submitTimeoutMs: number;
-}
+import { UncertainJobs } from './uncertain-jobs';
 
 /** Maximum concurrent paid calls per process and kind of job. */
 const maxCalls = 16;
 /** The delay before a new paid call while the id of an earlier one is not yet in the database. */
 const backlogDelayMs = 2_000;
+
 /**
  * The submission protocol, the only code that makes paid calls, for trainings and generations: intent, attempt,
  * commit, call, store.
@@ -44,7 +37,7 @@ export class SubmissionWork {
   private readonly unaccepted: UnacceptedCalls;
   private readonly queues = new Map<JobKind, { queued: BudgetedRows; unsettled: LeasedRows<JobRow> }>();
 
-  constructor(private readonly deps: SubmissionWorkDeps) {
+  constructor(private readonly deps: CallContext) {
     this.uncertain = new UncertainJobs(deps);
     this.unaccepted = new UnacceptedCalls(deps);
   }

@@ -1,23 +1,20 @@
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
-import type { UpstreamBudget } from '../upstream/budget.repository';
 import { UpstreamError } from '../upstream/provider';
 import { refusedFailure } from './failure';
+import type { JobContext } from './job-context';
 import { endJob, type EndedCall } from './job-end';
 import { failureMove, type JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
 import { queueDeadlineMs, type JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
 import type { PaidCallRecorder } from './paid-call-recorder';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
-export interface UnacceptedCallsDeps {
-  jobs: JobRepository;
+/** What the work on paid calls uses in addition, to record their answers. */
+export interface CallContext extends JobContext {
   recorder: PaidCallRecorder;
-  budget: UpstreamBudget;
   account: UpstreamAccountWork;
-  logger: Logger;
 }
 
 /**
@@ -32,7 +29,9 @@ export class CallNotMade extends UpstreamError {}
 
 /** What follows from a paid call that was refused, postponed, not sent, or whose outcome is unknown. */
 export class UnacceptedCalls {
-  constructor(private readonly deps: UnacceptedCallsDeps) {}
+  constructor(
+    private readonly deps: Pick<CallContext, 'jobs' | 'budget' | 'logger' | 'recorder' | 'account'>,
+  ) {}
 
   /** Handles an answer that does not accept the call of a SUBMITTING row. */
   async handle(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {

@@ -1,23 +1,14 @@
-import type { Logger } from '../core/logger';
-import type { Sql, Transactions } from '../core/sql';
+import type { Sql } from '../core/sql';
 import { readServing } from '../photos/photo-server.service';
 import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
+import type { JobContext } from './job-context';
 import { endJob } from './job-end';
 import { failureMove } from './job-move';
 import { lockJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
-import type { JobRepository } from './job.repository';
 import { closeUnfetched, readAttempt, type Attempt } from './submission.repository';
-
-export interface UncertainJobsDeps {
-  database: Transactions;
-  jobs: JobRepository;
-  logger: Logger;
-  /** How long the outcome of a submission may stay unknown, in milliseconds. */
-  graceMs: number;
-}
 
 /** The default of `UNCERTAIN_GRACE`: 35 minutes if the upstream may fetch photos for 30. */
 export const defaultGraceMs = ({ photoFetchMs }: ProviderFacts): number => (photoFetchMs * 7) / 6;
@@ -32,7 +23,7 @@ const pendingMs = 1_000;
 
 /** Settles UNCERTAIN jobs at the end of the grace period. */
 export class UncertainJobs {
-  constructor(private readonly deps: UncertainJobsDeps) {}
+  constructor(private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs'>) {}
 
   /** Settles a row whose grace period has ended; otherwise postpones it to the end. */
   async settle(steps: JobSteps, row: JobRow): Promise<void> {

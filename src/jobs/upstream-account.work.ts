@@ -1,22 +1,7 @@
-import type { Logger } from '../core/logger';
-import type { Sql } from '../core/sql';
 import { claimProbe, finishProbe, type ProbeResult } from '../upstream/account-pause.repository';
 import type { PauseReason } from '../upstream/account.entity';
-import type { UpstreamBudget } from '../upstream/budget.repository';
-import type { AccountCheck, AvatarProvider, UpstreamError } from '../upstream/provider';
-
-export interface UpstreamAccountWorkDeps {
-  sql: Sql;
-  provider: AvatarProvider;
-  budget: UpstreamBudget;
-  logger: Logger;
-  /** The time until a paused account is first checked, in milliseconds. */
-  probeIntervalMs: number;
-  /** Maximum duration of the call of a check, in milliseconds. */
-  pollTimeoutMs: number;
-  /** Called when submissions are allowed again. */
-  onResume: () => void;
-}
+import type { AccountCheck, UpstreamError } from '../upstream/provider';
+import type { JobContext } from './job-context';
 
 /** A job fails after this many refusals without a reason, as long as nothing indicates that the account is refused. */
 const maxForbiddenTries = 3;
@@ -26,13 +11,18 @@ const storingMs = 50_000;
 
 /** Pauses submissions while the upstream refuses the account, and resumes them when it accepts it again. */
 export class UpstreamAccountWork {
-  constructor(private readonly deps: UpstreamAccountWorkDeps) {}
+  constructor(
+    private readonly deps: Pick<
+      JobContext,
+      'database' | 'provider' | 'budget' | 'logger' | 'probeIntervalMs' | 'pollTimeoutMs' | 'onResume'
+    >,
+  ) {}
 
   /** Checks the account if it is paused and the check is due. */
   async probe(signal: AbortSignal): Promise<void> {
-    const { sql, provider, budget, probeIntervalMs: intervalMs, pollTimeoutMs, logger } = this.deps;
+    const { database, provider, budget, probeIntervalMs: intervalMs, pollTimeoutMs, logger } = this.deps;
     await budget.open();
-    const probe = await claimProbe(sql, provider.account, pollTimeoutMs + storingMs);
+    const probe = await claimProbe(database, provider.account, pollTimeoutMs + storingMs);
     if (!probe) return;
     const { reason } = probe;
     const check = await provider.checkAccount(signal);
@@ -41,7 +31,7 @@ export class UpstreamAccountWork {
     // The balance comes from a separate service: a wrong answer must not keep submissions paused indefinitely.
     const result = checked === 'REFUSED' && probe.isAtMaxInterval ? 'UNKNOWN' : checked;
     logger.info({ reason, ...check, result }, 'the paused account was checked');
-    await finishProbe(sql, provider.account, reason, { result, intervalMs });
+    await finishProbe(database, provider.account, reason, { result, intervalMs });
     if (result !== 'REFUSED') this.deps.onResume();
   }
 

@@ -21,9 +21,13 @@ export class ModelSteps extends JobSteps<ModelEntity> {
   }
 
   async typicalMs(row: ModelEntity): Promise<number> {
-    const { durations, provider, sql } = this.deps;
+    const { durations, provider, database } = this.deps;
     const kind = `training/${row.provider}/${row.type}`;
-    return durations.typicalMs(kind, () => trainingDurations(sql, row), provider.facts.typicalTrainingMs);
+    return durations.typicalMs(
+      kind,
+      () => trainingDurations(database, row),
+      provider.facts.typicalTrainingMs,
+    );
   }
 
   prepare(row: ModelEntity, attempt: number): Promise<Preparation> {

@@ -1,18 +1,18 @@
 import { createLogger } from '../../src/core/logger';
-import type { Sql } from '../../src/core/sql';
+import type { Transactions } from '../../src/core/sql';
 import { UpstreamAccountWork } from '../../src/jobs/upstream-account.work';
 
 describe('the check of a paused account', () => {
   it('is leased for longer than its call may take', async () => {
     const leases: unknown[] = [];
-    const sql = {
+    const database = {
       rows: (_: string, parameters: readonly unknown[]) => {
         leases.push(parameters[1]);
         return Promise.resolve([]);
       },
-    } as unknown as Sql;
+    } as unknown as Transactions;
     const deps = {
-      ...{ sql, logger: createLogger('silent'), probeIntervalMs: 30_000, onResume: () => undefined },
+      ...{ database, logger: createLogger('silent'), probeIntervalMs: 30_000, onResume: () => undefined },
       provider: { account: 'account' },
       budget: { open: () => Promise.resolve() },
     } as unknown as ConstructorParameters<typeof UpstreamAccountWork>[0];

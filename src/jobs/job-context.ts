@@ -1,0 +1,36 @@
+import type { LeaseOptions } from '../core/leased-rows';
+import type { Transactions } from '../core/sql';
+import type { JobPhotoService } from '../photos/job-photo.service';
+import type { UpstreamBudget } from '../upstream/budget.repository';
+import type { AvatarProvider } from '../upstream/provider';
+import type { LearnedDurations } from './forecast';
+import type { JobRepository } from './job.repository';
+import type { Journal } from './journal';
+
+/** What the work on jobs uses. Each class names the part that it takes. */
+export interface JobContext extends LeaseOptions {
+  database: Transactions;
+  jobs: JobRepository;
+  photos: JobPhotoService;
+  /** The configured provider. */
+  provider: AvatarProvider;
+  budget: UpstreamBudget;
+  journal: Journal;
+  durations: LearnedDurations;
+  /** The base of photo URLs of this process. */
+  publicUrl: () => string;
+  /** How long the outcome of a submission may stay unknown, in milliseconds. */
+  graceMs: number;
+  /** Maximum duration of one paid call, in milliseconds. */
+  submitTimeoutMs: number;
+  /** Maximum duration of one poll, or of one check of the account, in milliseconds. */
+  pollTimeoutMs: number;
+  /** The time until a paused account is first checked, in milliseconds. */
+  probeIntervalMs: number;
+  /** The divisor of polling intervals, from the settings. */
+  pollSpeed: number;
+  /** Called for each status word that is not in the table of known words. */
+  onUnknownWord: (word: string) => void;
+  /** Called when submissions are allowed again. */
+  onResume: () => void;
+}
