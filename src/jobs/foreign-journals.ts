@@ -1,25 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A file of another process that has been unchanged for this long is orphaned. Milliseconds. */
 const defaultOrphanedMs = 10_000;
-/**
- * Files of version 0.1.0, whose processes do not renew them, are removed when unchanged for this long.
- * Milliseconds.
- */
-const staleMs = 86_400_000;
 
-const ownName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
-/** `submissions-<host>-<pid>.ndjson` */
-const legacyName = /^submissions-.+-\d+\.ndjson$/;
+const journalName = /^submissions\.[0-9a-f-]{36}\.ndjson$/;
 
 /** A file of another process, as last observed. */
 interface ForeignFile {
   version: string;
   /** By this process's monotonic clock, in milliseconds. */
   sinceMs: number;
-  isRead: boolean;
 }
 
 /** The journal files of other processes in a folder. A file that its process no longer renews is orphaned. */
@@ -36,25 +28,19 @@ export class ForeignJournals {
     return this.names(ownPath).map((name) => join(this.folder, name));
   }
 
-  /**
-   * Renames orphaned files, so that their processes find them missing, and returns their new paths. Files of version
-   * 0.1.0 are not renamed; each version of one is returned once.
-   */
-  adopt(ownPath: string): { adopted: string[]; legacy: string[] } {
+  /** Renames orphaned files, so that their processes find them missing, and returns their new paths. */
+  adopt(ownPath: string): string[] {
     const orphaned = this.names(ownPath).filter((name) => this.isOrphaned(name));
-    return {
-      adopted: orphaned.filter((name) => ownName.test(name)).flatMap((name) => this.rename(name)),
-      legacy: orphaned.filter((name) => legacyName.test(name)).map((name) => join(this.folder, name)),
-    };
+    return orphaned.flatMap((name) => this.rename(name));
   }
 
   private names(ownPath: string): string[] {
     return readdirSync(this.folder).filter(
-      (name) => (ownName.test(name) || legacyName.test(name)) && join(this.folder, name) !== ownPath,
+      (name) => journalName.test(name) && join(this.folder, name) !== ownPath,
     );
   }
 
-  /** Whether a file has been unchanged for long enough and has not been read since. */
+  /** Whether a file has been unchanged for long enough. */
   private isOrphaned(name: string): boolean {
     const stat = statSync(join(this.folder, name), { throwIfNoEntry: false });
     if (!stat) return false;
@@ -62,12 +48,10 @@ export class ForeignJournals {
     const seen = this.seen.get(name);
     const nowMs = performance.now();
     if (seen?.version !== version) {
-      this.seen.set(name, { version, sinceMs: nowMs, isRead: false });
+      this.seen.set(name, { version, sinceMs: nowMs });
       return false;
     }
-    if (seen.isRead || nowMs - seen.sinceMs < this.orphanedMs) return false;
-    seen.isRead = legacyName.test(name);
-    return true;
+    return nowMs - seen.sinceMs >= this.orphanedMs;
   }
 
   /** Returns no path if another process renamed the file first. */
@@ -82,10 +66,4 @@ export class ForeignJournals {
       throw error;
     }
   }
-}
-
-/** Removes a file of version 0.1.0 that has been unchanged for a day. */
-export function removeStale(path: string): void {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat && Date.now() - stat.mtimeMs > staleMs) rmSync(path, { force: true });
 }

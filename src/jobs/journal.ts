@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ForeignJournals, removeStale } from './foreign-journals';
+import { ForeignJournals } from './foreign-journals';
 
 const journalEntry = z.object({
   table: z.enum(['models', 'generations']),
@@ -102,12 +102,10 @@ export class Journal {
    */
   adopt(): void {
     if (this.file === null) return;
-    const { adopted, legacy } = this.foreign.adopt(this.path);
-    const orphaned = [...adopted, ...legacy];
-    for (const path of orphaned) this.read(path);
-    if (orphaned.length > 0 && this.open.size > 0) this.replace();
+    const adopted = this.foreign.adopt(this.path);
+    for (const path of adopted) this.read(path);
+    if (adopted.length > 0 && this.open.size > 0) this.replace();
     for (const path of adopted) rmSync(path, { force: true });
-    for (const path of legacy) removeStale(path);
   }
 
   /** Returns when the entry is synced to disk. Throws if it cannot be written. */

@@ -7,7 +7,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Journal, type JournalEntry } from '../../src/jobs/journal';
 
@@ -61,9 +61,9 @@ export class JournalFolder {
     return readFileSync(this.fileOf(journal), 'utf8');
   }
 
-  /** A file with the naming of version 0.1.0. */
-  legacyFile(host = hostname(), pid = 4242): string {
-    return join(this.path, `submissions-${host}-${pid}.ndjson`);
+  /** The path of an earlier process's file. */
+  foreignFile(): string {
+    return join(this.path, 'submissions.00000000-0000-4000-8000-000000000000.ndjson');
   }
 
   /** Entries of an earlier process. */

@@ -136,7 +136,7 @@ describe('a journal file', () => {
       fsyncSync(descriptor);
     });
     try {
-      journals.leave(journals.legacyFile(), line(third));
+      journals.leave(journals.foreignFile(), line(third));
       const journal = start();
       expect(synced).toEqual([expect.stringContaining(third.ref), 'folder']);
       journal.append(first);
@@ -173,36 +173,5 @@ describe('a journal file', () => {
     spy.mockRestore();
     journal.stop();
     expect(start().unsettled).toEqual([first]);
-  });
-
-  describe('of version 0.1.0', () => {
-    it('is read at the start and not removed, since its process may be running', () => {
-      journals.leave(journals.legacyFile(), line(first) + line(second) + line(settled(first)));
-      const text = readFileSync(journals.legacyFile(), 'utf8');
-      expect(start().unsettled).toEqual([second]);
-      expect(readFileSync(journals.legacyFile(), 'utf8')).toBe(text);
-    });
-
-    it('is read again after a new line once no more follow', () => {
-      journals.leave(journals.legacyFile(), line(first));
-      const journal = start();
-      journal.settle(first);
-      appendFileSync(journals.legacyFile(), line(second));
-      journal.adopt();
-      journal.adopt();
-      expect(journal.unsettled).toContainEqual(second);
-      expect(existsSync(journals.legacyFile())).toBe(true);
-    });
-
-    it('is removed after a day without a line', () => {
-      journals.leave(journals.legacyFile('another-machine', 1), line(first));
-      const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
-      utimesSync(journals.legacyFile('another-machine', 1), twoDaysAgo, twoDaysAgo);
-      const journal = start();
-      journal.adopt();
-      journal.adopt();
-      expect(existsSync(journals.legacyFile('another-machine', 1))).toBe(false);
-      expect(start().unsettled).toEqual([first]);
-    });
   });
 });

@@ -54,7 +54,7 @@ describe('the journal', () => {
       ),
     );
     for (let length = 0; length <= whole.length; length += 1) {
-      journals.leave(journals.legacyFile(), whole.subarray(0, length));
+      journals.leave(journals.foreignFile(), whole.subarray(0, length));
       const journal = new Journal(journals.path);
       journal.start();
       const isWhole = ends.map((end) => length >= end);
@@ -66,7 +66,7 @@ describe('the journal', () => {
   });
 
   it('keeps entries that are appended after a truncated line', () => {
-    journals.leave(journals.legacyFile(), line(first) + line(second).slice(0, -20));
+    journals.leave(journals.foreignFile(), line(first) + line(second).slice(0, -20));
     start().append(third);
     expect(start().unsettled).toEqual([first, third]);
   });
@@ -74,7 +74,7 @@ describe('the journal', () => {
   it.each(['nonsense', '{}', 'null', '5', '"text"', '[]', '{"table":"owners","id":"x"}', '\0\0\0\0'])(
     'ignores an invalid line: %j',
     (text) => {
-      journals.leave(journals.legacyFile(), `${line(first)}${text}\n${line(second)}`);
+      journals.leave(journals.foreignFile(), `${line(first)}${text}\n${line(second)}`);
       expect(start().unsettled).toEqual([first, second]);
     },
   );
