@@ -11,13 +11,14 @@ import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
+import { AvatarSubscriptions } from '../generations/avatar.subscription';
 import { CapabilitiesResolver } from '../generations/capabilities.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
+import { generationKind, generationPayload } from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
-import { GenerationSubscriptions } from '../generations/generation.subscription';
 import { ModelFieldsResolver } from '../generations/model-fields.resolver';
 import { NodeResolver } from '../generations/node.resolver';
 import { buildAppSchema } from '../graphql/build-schema';
@@ -26,11 +27,12 @@ import type { ImageProcessor } from '../images/image-processor';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
+import { JobSubscriptions } from '../jobs/job.subscription';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
+import { modelKind, modelPayload } from '../models/model.kind';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
-import { ModelSubscriptions } from '../models/model.subscription';
 import { OperatorResolver, UncertainJobResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
@@ -113,9 +115,15 @@ export function createServices(deps: Infrastructure): Services {
     nodes,
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
-    new ModelResolver(models, new ModelSubscriptions(database, feed), photos),
+    new ModelResolver(models, new JobSubscriptions(database, feed, modelKind, modelPayload), photos),
     new ModelChangesResolver(models, modelLifecycle),
-    new GenerationResolver(generations, new GenerationSubscriptions(database, feed), avatars, models),
+    new GenerationResolver(
+      generations,
+      new JobSubscriptions(database, feed, generationKind, generationPayload),
+      new AvatarSubscriptions(database, feed),
+      avatars,
+      models,
+    ),
     new GenerationChangesResolver(generationLifecycle),
     new AvatarResolver(avatars, generations),
     new CapabilitiesResolver(photos, consents, provider),

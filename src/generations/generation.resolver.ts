@@ -18,18 +18,20 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
-import { failureOf } from '../jobs/failure.type';
+import { progressOf } from '../jobs/job-progress.type';
+import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
 import { photoIn } from '../photos/photo-source.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
+import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
 import { Avatar } from './avatar.type';
 import { generationFilterOf, GenerationsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
+import type { GenerationEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
-import type { GenerationChange, GenerationSubscriptions, StoredAvatar } from './generation.subscription';
 import {
   AvatarCompleted,
   GenerateAvatarsPayload,
@@ -43,6 +45,9 @@ import {
   GenerationProgressArgs,
 } from './generation.type';
 
+/** A change of a generation. */
+type GenerationChange = JobChange<GenerationEventPayload, GenerationEntity>;
+
 const idDescription = 'The generation’s global id.';
 
 /** Queries and subscriptions of generations, and the mutations that create them. */
@@ -50,7 +55,8 @@ const idDescription = 'The generation’s global id.';
 export class GenerationResolver {
   constructor(
     private readonly service: GenerationService,
-    private readonly subscriptions: GenerationSubscriptions,
+    private readonly subscriptions: JobSubscriptions<GenerationEventPayload, GenerationEntity>,
+    private readonly avatarSubscriptions: AvatarSubscriptions,
     private readonly avatarService: AvatarService,
     private readonly modelService: ModelService,
   ) {}
@@ -129,14 +135,10 @@ export class GenerationResolver {
       resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
   })
   generationProgress(
-    @Root() { past, row: generation, cursor, isSnapshot, occurredAt }: GenerationChange,
+    @Root() change: GenerationChange,
     @Args(() => GenerationProgressArgs) _args: GenerationProgressArgs,
   ): GenerationProgress {
-    const { status, progress, estimatedReadyAt } = past;
-    return {
-      ...{ generation, status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
-      ...{ occurredAt: occurredAt ?? generation.updatedAt, isEstimate: false },
-    };
+    return { generation: change.row, ...progressOf(change) };
   }
 
   @Subscription(() => AvatarCompleted, {
@@ -162,11 +164,7 @@ export class GenerationResolver {
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<GenerationChange>> {
-    return this.subscriptions.generation(
-      viewer,
-      fromGlobalId('Generation', generationId, 'generationId'),
-      after,
-    );
+    return this.subscriptions.follow(viewer, fromGlobalId('Generation', generationId, 'generationId'), after);
   }
 
   /** Opens the stream of `avatarCompleted`. */
@@ -175,18 +173,14 @@ export class GenerationResolver {
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
     if (generationId && !modelId) {
-      return this.subscriptions.avatarsOfGeneration(
+      return this.avatarSubscriptions.ofGeneration(
         viewer,
         fromGlobalId('Generation', generationId, 'generationId'),
         after,
       );
     }
     if (modelId && !generationId) {
-      return this.subscriptions.avatarsOfModel(
-        viewer,
-        fromGlobalId('AvatarModel', modelId, 'modelId'),
-        after,
-      );
+      return this.avatarSubscriptions.ofModel(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
     }
     throw new DomainError('INVALID_INPUT', 'Give exactly one of generationId and modelId.', {
       field: 'generationId',

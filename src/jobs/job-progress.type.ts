@@ -1,6 +1,8 @@
 import { ArgsType, Field, Int, ObjectType } from 'type-graphql';
+import type { PresentChange } from '../events/follow';
 import { DateTimeScalar } from '../graphql/scalars';
-import { Failure } from './failure.type';
+import { Failure, failureOf } from './failure.type';
+import type { JobRow } from './job.kind';
 
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
 @ObjectType()
@@ -46,4 +48,26 @@ export class ResumeArgs {
       'Resume after this cursor, the last one received, instead of starting with the current state.',
   })
   after?: string | null;
+}
+
+/** The columns of a job that its progress shows. */
+type ProgressColumns<Status> = { status: Status } & Pick<
+  JobRow,
+  'progress' | 'estimatedReadyAt' | 'failureCode' | 'failureMessage' | 'failureRetryable'
+>;
+
+/** What a change of a job shows, for either kind. */
+export function progressOf<Status>({
+  past,
+  row,
+  cursor,
+  isSnapshot,
+  occurredAt,
+}: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'>>): JobProgress &
+  Pick<ProgressColumns<Status>, 'status' | 'estimatedReadyAt'> {
+  const { status, progress, estimatedReadyAt } = past;
+  return {
+    ...{ status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
+    ...{ occurredAt: occurredAt ?? row.updatedAt, isEstimate: false },
+  };
 }

@@ -1,5 +1,10 @@
 import type { Sql } from '../core/sql';
-import { sequenceColumn, type Positioned } from '../events/event-log.repository';
+import {
+  sequenceColumn,
+  streamPosition,
+  type Positioned,
+  type StreamPosition,
+} from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind, JobRow } from './job.kind';
 
@@ -42,6 +47,22 @@ export async function readJob<Row extends JobRow>(
 ): Promise<Row & Positioned> {
   const [row] = await findJobsOf(sql, kind, owner, [id]);
   return row!;
+}
+
+/** The owner's job and the position of its stream, read in one statement; null if it does not exist. */
+export async function findJobInStream<Row extends JobRow>(
+  sql: Sql,
+  { entity, table, streamColumn }: JobKind<Row>,
+  owner: string,
+  id: string,
+): Promise<(Row & StreamPosition) | null> {
+  const [row] = await sql.entities<Row, StreamPosition>(
+    entity,
+    `SELECT ${table}.*, ${streamPosition} FROM ${table} JOIN streams s ON s.id = ${streamColumn}
+      WHERE ${table}.id = $1 AND ${table}.owner = $2`,
+    [id, owner],
+  );
+  return row ?? null;
 }
 
 /** The jobs of several owners, in any order. */

@@ -2,7 +2,6 @@ import type { ConsentColumns } from '../accounts/consent';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/owned-list';
 import type { Sql } from '../core/sql';
-import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
@@ -67,20 +66,6 @@ export async function renameModel(
     [id, owner, name],
   );
   return model ?? null;
-}
-
-/** The owner's model and the position of its stream, read in one statement. */
-export async function findModelInStream(
-  sql: Sql,
-  owner: string,
-  id: string,
-): Promise<(ModelEntity & StreamPosition) | null> {
-  const [row] = await sql.entities<ModelEntity, StreamPosition>(
-    ModelEntity,
-    `SELECT m.*, ${streamPosition} FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
-    [id, owner],
-  );
-  return row ?? null;
 }
 
 /** The durations of the last fifty trainings of the same type, in milliseconds. */

@@ -17,15 +17,16 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
-import { failureOf } from '../jobs/failure.type';
+import { progressOf } from '../jobs/job-progress.type';
+import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import { modelFilterOf, ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
+import type { ModelEventPayload } from './model.kind';
 import type { ModelService } from './model.service';
-import type { ModelChange, ModelSubscriptions } from './model.subscription';
 import {
   AvatarModel,
   AvatarModelConnection,
@@ -35,6 +36,9 @@ import {
   TrainModelInput,
 } from './model.type';
 
+/** A change of a model. */
+type ModelChange = JobChange<ModelEventPayload, ModelEntity>;
+
 const idDescription = 'The model’s global id.';
 
 /** Queries and the subscription of models, and `trainModel`. */
@@ -42,7 +46,7 @@ const idDescription = 'The model’s global id.';
 export class ModelResolver {
   constructor(
     private readonly service: ModelService,
-    private readonly subscriptions: ModelSubscriptions,
+    private readonly subscriptions: JobSubscriptions<ModelEventPayload, ModelEntity>,
     private readonly photoService: PhotoService,
   ) {}
 
@@ -91,14 +95,10 @@ export class ModelResolver {
       resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
   })
   trainingProgress(
-    @Root() { past, row: model, cursor, isSnapshot, occurredAt }: ModelChange,
+    @Root() change: ModelChange,
     @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
   ): TrainingProgress {
-    const { status, progress, estimatedReadyAt } = past;
-    return {
-      ...{ model, status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
-      ...{ occurredAt: occurredAt ?? model.updatedAt, isEstimate: false },
-    };
+    return { model: change.row, ...progressOf(change) };
   }
 
   /** Opens the stream of `trainingProgress`. */
@@ -106,7 +106,7 @@ export class ModelResolver {
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<ModelChange>> {
-    return this.subscriptions.training(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
+    return this.subscriptions.follow(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
   }
 
   @FieldResolver(() => ID)

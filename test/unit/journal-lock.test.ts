@@ -1,12 +1,4 @@
-import fs, {
-  appendFileSync,
-  existsSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import fs, { existsSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Journal, JournalEntry } from '../../src/jobs/journal';

@@ -1,0 +1,125 @@
+import type { Sql } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import type { StoredEvent } from '../events/event';
+import type { EventFeed } from '../events/feed';
+import {
+  follow,
+  withPresent,
+  type Change,
+  type CurrentState,
+  type Followed,
+  type PresentChange,
+} from '../events/follow';
+import { PresentRows } from '../events/present-rows';
+import { deletedJob, hasEnded, refuseDeleted } from '../jobs/job.subscription';
+import type { AvatarEntity } from './avatar.entity';
+import { findOwnedAvatars } from './avatar.repository';
+import {
+  avatarPayload,
+  generationKind,
+  generationPayload,
+  streamOfGeneration,
+  type AvatarEventPayload,
+} from './generation.kind';
+import { findAvatarsInStream, findGenerationInStream, type PresentAvatars } from './generation.repository';
+
+/** A stored avatar, as it is when it is sent. */
+export type StoredAvatar = PresentChange<AvatarEventPayload, AvatarEventPayload>;
+
+/** A stored avatar; null for the end of its generation, which is not sent. */
+type AvatarChange = Change<AvatarEventPayload | null, AvatarEventPayload>;
+
+const ended: AvatarChange = { past: null, row: null };
+
+/** The streams of `avatarCompleted`. */
+export class AvatarSubscriptions {
+  private readonly avatars: PresentRows<AvatarEntity>;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly feed: EventFeed,
+  ) {
+    this.avatars = new PresentRows((keys) => findOwnedAvatars(sql, keys));
+  }
+
+  /**
+   * Sends each stored avatar of a generation: the existing ones, then new ones until the generation has ended.
+   * @throws DomainError NOT_FOUND, also when the generation is deleted during the stream; INVALID_CURSOR
+   */
+  async ofGeneration(
+    viewer: Viewer,
+    id: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<StoredAvatar>> {
+    const found = await findGenerationInStream(this.sql, viewer.owner, id);
+    if (!found) throw deletedJob('generation');
+    const following = await follow<AvatarChange>(this.feed, {
+      streamId: streamOfGeneration(found),
+      subjectId: id,
+      after,
+      present: () => Promise.resolve(presentOf(found, hasEnded(generationKind, found.status))),
+      read: (event) => {
+        refuseDeleted(event, 'generation', id);
+        if (event.generationId !== id) return null;
+        if (event.kind === 'AVATAR') return storedIn(event);
+        const isEnd =
+          event.kind === 'GENERATION' &&
+          hasEnded(generationKind, generationPayload.read(event.payload).status);
+        return isEnd ? ended : null;
+      },
+      isLast: (change) => change === ended,
+    });
+    return this.withAvatars(viewer, following);
+  }
+
+  /**
+   * Sends each stored avatar of a model: the newest existing ones, then new ones until the model is deleted.
+   * @throws DomainError NOT_FOUND, also when the model is deleted during the stream; INVALID_CURSOR
+   */
+  async ofModel(
+    viewer: Viewer,
+    modelId: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<StoredAvatar>> {
+    const following = await follow<AvatarChange>(this.feed, {
+      streamId: modelId,
+      after,
+      present: async () => {
+        const found = await findAvatarsInStream(this.sql, viewer.owner, modelId);
+        if (!found) throw deletedJob('model');
+        return presentOf(found, false);
+      },
+      read: (event) => {
+        refuseDeleted(event, 'model', modelId);
+        return event.kind === 'AVATAR' ? storedIn(event) : null;
+      },
+      isLast: () => false,
+    });
+    return this.withAvatars(viewer, following);
+  }
+
+  /** Avatars that have been deleted since are skipped. */
+  private withAvatars(
+    { owner }: Viewer,
+    following: AsyncIterable<Followed<AvatarChange>>,
+  ): AsyncIterableIterator<StoredAvatar> {
+    return withPresent(following, async (past) =>
+      past === null ? undefined : ((await this.avatars.find({ owner, id: past.id })) ?? undefined),
+    ) as AsyncIterableIterator<StoredAvatar>;
+  }
+}
+
+function presentOf(
+  { sequence, oldest, avatars }: PresentAvatars,
+  hasEnded: boolean,
+): CurrentState<AvatarChange> {
+  const items = avatars.map((payload) => {
+    const avatar = avatarPayload.read(payload);
+    return { past: avatar, row: avatar };
+  });
+  return { sequence, oldest, items, ended: hasEnded };
+}
+
+function storedIn({ payload }: StoredEvent): AvatarChange {
+  return { past: avatarPayload.read(payload), row: null };
+}

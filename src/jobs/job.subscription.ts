@@ -1,0 +1,82 @@
+import { notFound, type DomainError } from '../core/errors';
+import type { Sql } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import type { PayloadCodec, StoredEvent } from '../events/event';
+import type { Positioned } from '../events/event-log.repository';
+import type { EventFeed } from '../events/feed';
+import { follow, withPresent, type Change, type PresentChange } from '../events/follow';
+import { PresentRows } from '../events/present-rows';
+import { findJobInStream, findOwnedJobs } from './job-row.repository';
+import type { JobKind, JobRow } from './job.kind';
+
+/** A change of a job, with the job as it is when the change is sent. */
+export type JobChange<Payload, Row> = PresentChange<Payload, Row & Positioned>;
+
+/** The streams of `trainingProgress` and `generationProgress`. */
+export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
+  private readonly rows: PresentRows<Row & Positioned>;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly feed: EventFeed,
+    private readonly kind: JobKind<Row>,
+    private readonly codec: PayloadCodec<Payload>,
+  ) {
+    this.rows = new PresentRows((keys) => findOwnedJobs(sql, kind, keys));
+  }
+
+  /**
+   * Sends the job's current state, then every change until it has ended.
+   * @param after - the last cursor received; the stream then resumes after it, without the current state
+   * @throws DomainError NOT_FOUND, also when the job is deleted during the stream; INVALID_CURSOR
+   */
+  async follow(
+    { owner }: Viewer,
+    id: string,
+    after: string | null,
+  ): Promise<AsyncIterableIterator<JobChange<Payload, Row>>> {
+    const { kind, codec } = this;
+    const found = await findJobInStream(this.sql, kind, owner, id);
+    if (!found) throw deletedJob(kind.noun);
+    const following = await follow<Change<Payload, Row & Positioned>>(this.feed, {
+      streamId: kind.streamOf(found),
+      subjectId: id,
+      after,
+      present: () =>
+        Promise.resolve({
+          sequence: found.sequence,
+          oldest: found.oldest,
+          items: [{ past: found, row: found }],
+          ended: hasEnded(kind, found.status),
+        }),
+      read: (event) => {
+        refuseDeleted(event, kind.noun, id);
+        return event.kind === kind.eventKind && event.subjectId === id
+          ? { past: codec.read(event.payload), row: null }
+          : null;
+      },
+      isLast: ({ past }) => hasEnded(kind, past.status),
+    });
+    return withPresent(following, async () => {
+      const job = await this.rows.find({ owner, id });
+      if (!job) throw deletedJob(kind.noun);
+      return job;
+    });
+  }
+}
+
+/** Whether a job in this state moves only by a request or a late result. */
+export function hasEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: string): boolean {
+  return !unfinished.includes(status);
+}
+
+/** Ends a stream when its job is deleted, or the model of its generation. */
+export function refuseDeleted(event: StoredEvent, noun: JobKind['noun'], id: string): void {
+  const isWhole = event.subjectId === event.streamId || event.subjectId === id;
+  if (event.kind === 'DELETED' && isWhole) throw deletedJob(noun);
+}
+
+/** The error of a subscription to a job that does not exist. */
+export function deletedJob(noun: JobKind['noun']): DomainError {
+  return notFound(noun, `${noun}Id`);
+}
