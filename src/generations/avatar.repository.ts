@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/owned-list';
+import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job.kind';

@@ -1,6 +1,6 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/owned-list';
+import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { jobColumns } from '../jobs/job-row.repository';

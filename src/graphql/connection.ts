@@ -1,6 +1,6 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
-import { positionOf, type ListOrder, type ListPage, type ListPosition } from '../core/owned-list';
+import { positionOf, type ListOrder, type ListPage, type ListPosition } from '../core/list-statements';
 
 /** Nodes per page. */
 export const pageSizes = { default: 20, max: 100 } as const;

@@ -1,7 +1,8 @@
 import { Field, InputType } from 'type-graphql';
 import { DomainError } from '../core/errors';
 import type { CreatedRange } from '../core/list-conditions';
-import type { ListOrder, ListParents, OwnedList } from '../core/owned-list';
+import type { ListOrder } from '../core/list-statements';
+import type { ListParents, OwnedList } from '../core/owned-list';
 import { readPage, toConnection, type Connection, type PageArgs } from './connection';
 import type { GraphQLContext } from './context';
 import { DateTimeScalar } from './scalars';

@@ -1,6 +1,6 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/owned-list';
+import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
 import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';

@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/owned-list';
+import type { ListTable } from '../core/list-statements';
 import { groupsOf, type Sql } from '../core/sql';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { photoStatuses, type PhotoStatus } from './photo.state';

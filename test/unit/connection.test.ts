@@ -2,7 +2,7 @@ import { graphql, printSchema } from 'graphql';
 import { Args, Field, ID, ObjectType, Query, Resolver } from 'type-graphql';
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
-import type { ListOrder, ListPage } from '../../src/core/owned-list';
+import type { ListOrder, ListPage } from '../../src/core/list-statements';
 import { localViewer } from '../../src/core/viewer';
 import { buildAppSchema } from '../../src/graphql/build-schema';
 import {
