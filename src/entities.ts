@@ -9,7 +9,8 @@ import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
-import { PhotoEntity, PhotoServerEntity } from './photos/photo.entity';
+import { PhotoAvailabilityEntity } from './photos/photo-availability.entity';
+import { PhotoEntity } from './photos/photo.entity';
 import { ExportEntity } from './privacy/export.entity';
 import { MediaDeletionEntity } from './storage/media-deletion.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
@@ -17,7 +18,7 @@ import { UpstreamAccountEntity } from './upstream/account.entity';
 /** The entities of all tables, for the data source. */
 export const entities = [
   PhotoEntity,
-  PhotoServerEntity,
+  PhotoAvailabilityEntity,
   ModelEntity,
   ModelPhotoEntity,
   GenerationEntity,

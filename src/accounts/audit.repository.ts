@@ -1,5 +1,5 @@
+import { erasedOwner, type DataSubject } from '../core/data-subject';
 import { newId } from '../core/ids';
-import { erasedOwner, type Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
@@ -65,7 +65,11 @@ export async function pruneAudit(sql: Sql, olderThanMs: number): Promise<number>
 }
 
 /** Removes the person from audit log entries, at most `limit`; returns their number. */
-export async function anonymizeAuditLog(sql: Sql, { owner, until }: Person, limit: number): Promise<number> {
+export async function anonymizeAuditLog(
+  sql: Sql,
+  { owner, until }: DataSubject,
+  limit: number,
+): Promise<number> {
   const updated = await sql.rows(
     `UPDATE audit_log SET owner = $3, actor = CASE WHEN actor = owner THEN $3 ELSE actor END, subject = NULL
       WHERE id IN (SELECT id FROM audit_log WHERE owner = $1 AND at <= $2 LIMIT $4)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { DataSubject } from '../core/data-subject';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
-import type { Person } from '../core/person';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { IdempotencyKeyEntity } from './idempotency-key.entity';
@@ -23,7 +23,7 @@ export async function pruneKeys(sql: Sql, olderThanMs: number): Promise<number> 
 }
 
 /** Deletes a person's keys, at most `limit`; returns their number. */
-export async function deleteKeysOf(sql: Sql, { owner, until }: Person, limit: number): Promise<number> {
+export async function deleteKeysOf(sql: Sql, { owner, until }: DataSubject, limit: number): Promise<number> {
   const deleted = await sql.rows(
     `DELETE FROM idempotency_keys WHERE (owner, key) IN
        (SELECT owner, key FROM idempotency_keys WHERE owner = $1 AND created_at <= $2 LIMIT $3)

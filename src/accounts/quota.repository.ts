@@ -1,5 +1,5 @@
+import type { DataSubject } from '../core/data-subject';
 import { newId } from '../core/ids';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { QuotaReservationEntity } from './quota-reservation.entity';
 
@@ -55,7 +55,11 @@ export async function pruneReservations(sql: Sql): Promise<number> {
  * Replaces the reservations of deleted jobs by one total per day, because a reservation and its job id reveal what was
  * requested and when. A total has no job and contains its own id as job id.
  */
-export async function eraseReservations(sql: Sql, { owner }: Person, keepsCounts: boolean): Promise<number> {
+export async function eraseReservations(
+  sql: Sql,
+  { owner }: DataSubject,
+  keepsCounts: boolean,
+): Promise<number> {
   const [result] = await sql.rows<{ count: number }>(
     `WITH gone AS (
        DELETE FROM quota_reservations

@@ -3,7 +3,7 @@ import { DomainError, notFound } from '../core/errors';
 import type { AvatarSize } from '../generations/avatar.service';
 import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connections';
-import { downloadRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';
+import { generatedFileRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';
 import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler } from '../http/graphql/http-handler';
 import { Operations } from '../http/graphql/operations';
@@ -157,7 +157,7 @@ export function fileRoutes({ avatars, exports, photos, jobPhotos, uploads }: Ser
       const { photoId, ...call } = paidCallIn(params);
       return photoFile(photoId, (range) => jobPhotos.openForUpstream(photoId, call, query, range));
     }),
-    downloadRoute('/exports/:id', ({ params, query }, send) =>
+    generatedFileRoute('/exports/:id', ({ params, query }, send) =>
       exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
     ),
   ];

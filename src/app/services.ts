@@ -36,8 +36,8 @@ import { ModelService } from '../models/model.service';
 import { OperatorResolver, UncertainJobResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
+import { PhotoAvailabilityHeartbeat } from '../photos/photo-availability.service';
 import { PhotoIntake } from '../photos/photo-intake';
-import { PhotoServerHeartbeat } from '../photos/photo-server.service';
 import { PhotoUploadService } from '../photos/photo-upload.service';
 import { PhotoUrls } from '../photos/photo-urls';
 import { PhotoResolver } from '../photos/photo.resolver';
@@ -82,7 +82,7 @@ export interface Services {
   uploads: PhotoUploadService;
   photos: PhotoService;
   jobPhotos: JobPhotoService;
-  photoHeartbeat: PhotoServerHeartbeat;
+  photoHeartbeat: PhotoAvailabilityHeartbeat;
   avatars: AvatarService;
   erasureWork: ErasureWork;
   exports: ExportService;
@@ -155,7 +155,7 @@ function makePhotos({
   const intake = new PhotoIntake(database, media, imageProcessor);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
   const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
-  const photoHeartbeat = new PhotoServerHeartbeat({ sql: database, logger, publicUrl, isAccepting });
+  const photoHeartbeat = new PhotoAvailabilityHeartbeat({ sql: database, logger, publicUrl, isAccepting });
   return {
     deletion,
     intake,

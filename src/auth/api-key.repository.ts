@@ -1,4 +1,4 @@
-import { erasedOwner } from '../core/person';
+import { erasedOwner } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import { ApiKeyEntity } from './api-key.entity';
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction, admitWrite } from '../accounts/write-admission.repository';
+import { erasedOwner } from '../core/data-subject';
 import { forbidden, unauthenticated, DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
-import { erasedOwner } from '../core/person';
 import type { Transactions } from '../core/sql';
 import type { Scope, Viewer } from '../core/viewer';
 import {

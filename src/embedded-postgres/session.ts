@@ -6,13 +6,13 @@ import { codeOf, EmbeddedPostgresError } from './errors';
 const lockKey = 36_233_333;
 
 /** The port and password of a server. */
-export interface Address {
+export interface PostgresEndpoint {
   port: number;
   password: string;
 }
 
 /** The URL of a database. The password needs no escapes. */
-export function urlOf({ port, password }: Address, database = 'likeness'): string {
+export function urlOf({ port, password }: PostgresEndpoint, database = 'likeness'): string {
   return `postgres://likeness:${password}@127.0.0.1:${port}/${database}`;
 }
 
@@ -27,7 +27,7 @@ export class UseSession {
 
   private constructor(
     private readonly client: Client,
-    private readonly address: Address,
+    private readonly address: PostgresEndpoint,
   ) {
     client.on('end', () => {
       this.isLost = true;
@@ -39,7 +39,7 @@ export class UseSession {
    * @returns null if the server does not accept sessions now: it is starting, stopping or has ended
    * @throws EmbeddedPostgresError if it rejects the password
    */
-  static async open(address: Address): Promise<UseSession | null> {
+  static async open(address: PostgresEndpoint): Promise<UseSession | null> {
     const client = new Client({
       connectionString: urlOf(address, 'postgres'),
       application_name: 'likeness keeper',

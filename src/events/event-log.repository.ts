@@ -1,4 +1,4 @@
-import type { Person } from '../core/person';
+import type { DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import type { EventKind } from './event.entity';
 
@@ -151,7 +151,7 @@ function targetOf(erased: ErasedSubject): { subjectId: string; column: string; s
  */
 export async function disownEndedStreams(
   sql: Sql,
-  { owner }: Person,
+  { owner }: DataSubject,
   newOwner: string,
   limit: number,
 ): Promise<number> {

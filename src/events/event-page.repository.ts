@@ -1,5 +1,5 @@
+import type { DataSubject } from '../core/data-subject';
 import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { StoredEvent } from './event';
 import type { EventKind } from './event.entity';
@@ -88,7 +88,7 @@ export interface ExportedEvent {
 }
 
 /** All stored events of a person, ordered by stream and sequence. */
-export function eventsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<ExportedEvent> {
+export function eventsOf(sql: Sql, { owner, until }: DataSubject): AsyncGenerator<ExportedEvent> {
   return inBatches<ExportedEvent>((last, limit) =>
     sql.rows(
       `SELECT e.stream_id AS "streamId", e.sequence, e.kind, e.payload, e.created_at AS "createdAt"

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
-import { refuseSocket } from './answers';
 import { callerOf, plainAddress, type ClientAddresses } from './client-address';
+import { refuseSocket } from './responses';
 
 /** Limits of the connections of this process. */
 export interface ConnectionLimits {

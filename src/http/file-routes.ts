@@ -3,8 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import { DomainError } from '../core/errors';
 import type { Transfer } from '../core/transfer-limits';
 import type { ByteRange, OpenObject, RangeRequest } from '../storage/media-store';
-import { answerJson, errorBody, type Headers } from './answers';
 import { announcedSize, bodyChunks } from './body';
+import { sendJson, errorBody, type Headers } from './responses';
 import type { Exchange, Route } from './router';
 
 /** The request for a file. */
@@ -55,7 +55,7 @@ async function sendMedia(exchange: Exchange, find: FindMedia): Promise<void> {
       response.writeHead(304, headersOf(file)).end();
     } else if (range && !object.part) {
       const error = new DomainError('INVALID_INPUT', `The image has ${object.byteSize} bytes.`);
-      answerJson(response, 416, errorBody(error), { 'content-range': `bytes */${object.byteSize}` });
+      sendJson(response, 416, errorBody(error), { 'content-range': `bytes */${object.byteSize}` });
     } else {
       await sendObject(exchange, file, object, range && object.part);
     }
@@ -118,7 +118,7 @@ function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
 }
 
 /** A file that is generated while it is sent, so that its size is not known in advance. */
-export interface Download {
+export interface GeneratedFile {
   readonly contentType: string;
   /** The file name for saving: letters, digits, dots, hyphens. */
   readonly fileName: string;
@@ -132,23 +132,23 @@ export interface Download {
  * Passes a file to `send`, which resolves when the client has received it completely.
  * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
  */
-export type ServeDownload = (
+export type ServeGeneratedFile = (
   request: FileRequest,
-  send: (download: Download) => Promise<void>,
+  send: (file: GeneratedFile) => Promise<void>,
 ) => Promise<void>;
 
 /** Sends generated files under a path like `/exports/:id`. Responses are not cacheable. */
-export function downloadRoute(path: string, serve: ServeDownload): Route {
+export function generatedFileRoute(path: string, serve: ServeGeneratedFile): Route {
   const handle = (exchange: Exchange): Promise<void> => {
     const { params, query } = exchange;
-    return serve({ params, query }, (download) => sendDownload(exchange, download));
+    return serve({ params, query }, (file) => sendGeneratedFile(exchange, file));
   };
   return { methods: ['GET'], path, handle };
 }
 
-async function sendDownload(
+async function sendGeneratedFile(
   exchange: Exchange,
-  { contentType, fileName, bytes, transfer }: Download,
+  { contentType, fileName, bytes, transfer }: GeneratedFile,
 ): Promise<void> {
   exchange.response.writeHead(200, {
     'content-type': contentType,
@@ -226,7 +226,7 @@ export function uploadRoute(receive: ReceiveUpload): Route {
       contentType: request.headers['content-type'] ?? null,
       bytes: bodyChunks(exchange),
     });
-    answerJson(response, status, photo);
+    sendJson(response, status, photo);
   };
   return { methods: ['PUT'], path: '/uploads/:photoId', handle };
 }

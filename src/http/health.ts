@@ -3,7 +3,7 @@ import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { loggableError, type Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
-import { answerJson, answerText } from './answers';
+import { sendJson, sendText } from './responses';
 import type { Exchange, Route } from './router';
 
 /** A dependency that must work for the process to be ready. */
@@ -85,14 +85,14 @@ async function runChecks({
 
 function answerReadiness(response: ServerResponse, checks: Record<string, Verdict>): void {
   const isReady = Object.values(checks).every((verdict) => verdict === 'ok');
-  answerJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', checks });
+  sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', checks });
 }
 
 /** Headers by which requests of a local proxy are distinguished from direct loopback requests. */
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
 function answerAlive({ response }: Exchange): void {
-  answerJson(response, 200, { status: 'alive' });
+  sendJson(response, 200, { status: 'alive' });
 }
 
 async function answerMetrics({ request, response }: Exchange, metrics: Metrics): Promise<void> {
@@ -100,7 +100,7 @@ async function answerMetrics({ request, response }: Exchange, metrics: Metrics):
   if (isProxied || !isLoopback(request.socket.remoteAddress ?? '')) {
     throw new DomainError('NOT_FOUND', 'Not found.');
   }
-  answerText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });
+  sendText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });
 }
 
 /** Longer than the delay of a busy event loop, and longer than clients wait for a photo. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '../core/errors';
 import { isLoopback } from '../core/networks';
-import type { Headers } from './answers';
+import type { Headers } from './responses';
 
 /** The message for requests of a foreign origin. */
 export const foreignOriginMessage = 'Origin not allowed. Add it to CORS_ORIGINS.';

@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
-import { answerError, answerJson, refuseSocket, type Headers } from './answers';
 import type { Connections } from './connections';
 import type { Origins } from './origins';
+import { sendError, sendJson, refuseSocket, type Headers } from './responses';
 import { Router, type Exchange, type Route } from './router';
 
 /** Handles HTTP upgrade requests. */
@@ -144,7 +144,7 @@ export class HttpServer {
     try {
       await this.answer(exchange);
     } catch (error) {
-      answerError(exchange, error);
+      sendError(exchange, error);
     }
   }
 
@@ -190,7 +190,7 @@ export class HttpServer {
     } else {
       await this.options.onRefused?.(path, 'path');
       const message = `Method ${method} not allowed. Use ${match.allowed.join(' or ')}.`;
-      answerJson(response, 405, { code: 'INVALID_INPUT', message }, { allow: match.allowed.join(', ') });
+      sendJson(response, 405, { code: 'INVALID_INPUT', message }, { allow: match.allowed.join(', ') });
     }
   }
 

@@ -1,5 +1,5 @@
+import type { DataSubject } from '../core/data-subject';
 import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import type { JobKind } from './job.kind';
 import { settleReservations } from './quota-settlement.repository';
@@ -29,7 +29,7 @@ export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonl
 export function attemptsOf(
   sql: Sql,
   kinds: readonly JobKind[],
-  { owner, until }: Person,
+  { owner, until }: DataSubject,
 ): AsyncGenerator<object> {
   const calls = kinds.map(
     ({ table, noun }) =>

@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import { readServing } from '../photos/photo-server.service';
+import { readAvailability } from '../photos/photo-availability.service';
 import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
 import type { JobContext } from './job-context';
@@ -52,7 +52,7 @@ export class UncertainJobs {
     const about = { id: row.id, attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const held = await lockJob(sql, kind, row.id);
-      const serving = await this.readServing(sql, attempt);
+      const serving = await this.readAvailability(sql, attempt);
       const mayResend = held?.lease === row.lease && serving === 'unbroken';
       if (!mayResend || !(await closeUnfetched(sql, kind, row))) return { serving, moved: [] };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
@@ -78,13 +78,13 @@ export class UncertainJobs {
     return 'resent';
   }
 
-  private async readServing(
+  private async readAvailability(
     sql: Sql,
     { photoUrl, calledAt }: Attempt,
   ): Promise<'unbroken' | 'pending' | 'broken' | 'none'> {
     if (photoUrl === null) return 'none';
     const until = new Date(calledAt.getTime() + this.deps.graceMs);
-    return readServing(sql, { publicUrl: photoUrl, from: calledAt, until });
+    return readAvailability(sql, { publicUrl: photoUrl, from: calledAt, until });
   }
 
   private async wait({ kind }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {

@@ -17,7 +17,7 @@ import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import type { ModelSteps } from '../models/model-steps';
 import { purgeDuePhotos } from '../photos/job-photo.repository';
-import { pruneServing } from '../photos/photo-server.repository';
+import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
 import type { ErasureWork } from '../privacy/erasure.work';
 import { pruneExports } from '../privacy/export.repository';
@@ -120,7 +120,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget quota reservations': () => pruneReservations(database),
     'prune audit log': () => pruneAudit(database, config.AUDIT_RETENTION),
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
-    'prune photo servers': () => pruneServing(database),
+    'prune photo servers': () => pruneAvailability(database),
     'close unanswered calls': () => closeUnanswered(database, unansweredMs),
     'detach unanswered calls': () => detachUnanswered(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),

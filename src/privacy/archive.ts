@@ -1,5 +1,5 @@
+import type { DataSubject } from '../core/data-subject';
 import { mapIterator } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/event-page.repository';
 import { avatarKey } from '../generations/avatar.entity';
@@ -39,21 +39,21 @@ const checkIntervalMs = 1_000;
  * comes last, so each avatar or photo in it was still present after its file was written. An archive that ends without
  * an error was read before any erasure.
  */
-export async function* archiveOf(source: ArchiveDeps, person: Person): AsyncGenerator<ZipEntry> {
+export async function* archiveOf(source: ArchiveDeps, subject: DataSubject): AsyncGenerator<ZipEntry> {
   const parts = { ...source, check: throttled(source.check) };
   const { sql, check } = parts;
   const at = { modifiedAt: new Date() };
   yield { ...at, path: 'README.txt', isCompressible: true, bytes: text([readme]) };
-  for await (const photo of watched(photosOf(sql, person), check)) {
+  for await (const photo of watched(photosOf(sql, subject), check)) {
     const path = photoFile(photo);
     if (path !== null) yield* picture(parts, photoKey(photo.id), { path, modifiedAt: photo.createdAt });
   }
-  for await (const avatar of watched(avatarsOf(sql, person), check)) {
+  for await (const avatar of watched(avatarsOf(sql, subject), check)) {
     if (avatar.damagedAt !== null) continue;
     const file = { path: avatarFile(avatar), modifiedAt: avatar.createdAt };
     yield* picture(parts, avatarKey(avatar), file);
   }
-  yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, person)) };
+  yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, subject)) };
   // The last check may be a second old. Rows that were erased since are missing, and the archive must not end as complete.
   await source.check();
 }
@@ -83,17 +83,17 @@ avatars/   your avatars
 `;
 
 /** All data as JSON, one row per line. */
-async function* dataOf({ sql, check }: ArchiveDeps, person: Person): AsyncGenerator<string> {
+async function* dataOf({ sql, check }: ArchiveDeps, subject: DataSubject): AsyncGenerator<string> {
   const sections: Record<string, AsyncIterable<object>> = {
-    models: mapIterator(modelsOf(sql, person), modelRecord),
-    generations: mapIterator(generationsOf(sql, person), generationRecord),
-    avatars: mapIterator(avatarsOf(sql, person), avatarRecord),
-    photos: mapIterator(photosOf(sql, person), photoRecord),
-    paidCalls: attemptsOf(sql, jobKinds, person),
-    events: eventsOf(sql, person),
-    ...accountSections(sql, person),
+    models: mapIterator(modelsOf(sql, subject), modelRecord),
+    generations: mapIterator(generationsOf(sql, subject), generationRecord),
+    avatars: mapIterator(avatarsOf(sql, subject), avatarRecord),
+    photos: mapIterator(photosOf(sql, subject), photoRecord),
+    paidCalls: attemptsOf(sql, jobKinds, subject),
+    events: eventsOf(sql, subject),
+    ...accountSections(sql, subject),
   };
-  yield `{\n"format": ${JSON.stringify(format)},\n"owner": ${JSON.stringify(person.owner)},\n"until": ${JSON.stringify(person.until)}`;
+  yield `{\n"format": ${JSON.stringify(format)},\n"owner": ${JSON.stringify(subject.owner)},\n"until": ${JSON.stringify(subject.until)}`;
   for (const [name, rows] of Object.entries(sections)) {
     yield `,\n${JSON.stringify(name)}: [`;
     let separator = '\n';

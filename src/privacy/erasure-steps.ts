@@ -1,7 +1,7 @@
 import { anonymizeAuditLog } from '../accounts/audit.repository';
 import { deleteKeysOf } from '../accounts/idempotency.repository';
 import { eraseReservations } from '../accounts/quota.repository';
-import { erasedOwner, type Person } from '../core/person';
+import { erasedOwner, type DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import { disownEndedStreams, endStreams } from '../events/event-log.repository';
 import { deleteAvatarsOf } from '../generations/avatar.repository';
@@ -24,7 +24,7 @@ export interface Batch {
 }
 
 /** Erases a batch of rows of one kind within the given transaction. */
-export type Step = (sql: Sql, person: Person) => Promise<Batch>;
+export type Step = (sql: Sql, subject: DataSubject) => Promise<Batch>;
 
 /**
  * The maximum number of rows per transaction. A transaction holds locks that workers may wait for, so a batch is limited
@@ -46,24 +46,24 @@ const batchSizes = {
  * @param keepsCounts - whether daily totals of trainings and avatars survive, see {@link ErasureWorkDeps}
  */
 export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
-  (sql, person) => eraseJobs(sql, generationKind, person, { isUnderWay: true, limit: batchSizes.running }),
-  (sql, person) => eraseJobs(sql, modelKind, person, { isUnderWay: true, limit: batchSizes.running }),
-  (sql, person) =>
-    eraseJobs(sql, generationKind, person, { isUnderWay: false, limit: batchSizes.generations }),
-  (sql, person) => eraseJobs(sql, modelKind, person, { isUnderWay: false, limit: batchSizes.models }),
+  (sql, subject) => eraseJobs(sql, generationKind, subject, { isUnderWay: true, limit: batchSizes.running }),
+  (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: true, limit: batchSizes.running }),
+  (sql, subject) =>
+    eraseJobs(sql, generationKind, subject, { isUnderWay: false, limit: batchSizes.generations }),
+  (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: false, limit: batchSizes.models }),
   erasePhotos,
-  async (sql, person) => uncounted(await disownEndedStreams(sql, person, erasedOwner, batchSizes.streams)),
-  async (sql, person) => uncounted(await eraseAccount(sql, person, keepsCounts)),
+  async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
+  async (sql, subject) => uncounted(await eraseAccount(sql, subject, keepsCounts)),
 ];
 
 /** Erases models or generations with their avatars, and ends their streams. */
 async function eraseJobs(
   sql: Sql,
   kind: JobKind,
-  person: Person,
+  subject: DataSubject,
   which: { isUnderWay: boolean; limit: number },
 ): Promise<Batch> {
-  const ids = await lockJobsOf(sql, kind, person, which);
+  const ids = await lockJobsOf(sql, kind, subject, which);
   if (ids.length === 0) return uncounted(0);
   const avatars = await deleteAvatarsOf(sql, kind.noun, ids);
   await detachSubmissions(sql, kind, ids);
@@ -73,17 +73,17 @@ async function eraseJobs(
 }
 
 /** Erases photos, after the jobs that used them. */
-async function erasePhotos(sql: Sql, person: Person): Promise<Batch> {
-  const gone = await deletePhotosOf(sql, person, batchSizes.photos);
+async function erasePhotos(sql: Sql, subject: DataSubject): Promise<Batch> {
+  const gone = await deletePhotosOf(sql, subject, batchSizes.photos);
   await scheduleDeletion(sql, gone.map(photoKey));
   return { isSome: gone.length > 0, counts: { photos: gone.length }, streams: [] };
 }
 
 /** Erases idempotency keys and quota reservations, and anonymizes the audit log; returns the number of rows. */
-async function eraseAccount(sql: Sql, person: Person, keepsCounts: boolean): Promise<number> {
-  const keys = await deleteKeysOf(sql, person, batchSizes.account);
-  const reservations = await eraseReservations(sql, person, keepsCounts);
-  return keys + reservations + (await anonymizeAuditLog(sql, person, batchSizes.account));
+async function eraseAccount(sql: Sql, subject: DataSubject, keepsCounts: boolean): Promise<number> {
+  const keys = await deleteKeysOf(sql, subject, batchSizes.account);
+  const reservations = await eraseReservations(sql, subject, keepsCounts);
+  return keys + reservations + (await anonymizeAuditLog(sql, subject, batchSizes.account));
 }
 
 /** A batch of rows that are not part of {@link ErasureCounts}. */

@@ -1,6 +1,6 @@
 import { ErasureEntity } from '../accounts/erasure.entity';
 import { admissionMs } from '../accounts/write-admission.repository';
-import type { Person } from '../core/person';
+import type { DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job.kind';
 
@@ -115,7 +115,7 @@ export async function closeErasure(sql: Sql, { id, completedAt }: Erasing): Prom
 export async function lockJobsOf(
   sql: Sql,
   { table }: JobKind,
-  { owner, until }: Person,
+  { owner, until }: DataSubject,
   { isUnderWay, limit }: { isUnderWay: boolean; limit: number },
 ): Promise<string[]> {
   const avatars = table === 'generations' ? 'wanted' : '0';
@@ -134,7 +134,11 @@ export async function lockJobsOf(
 }
 
 /** Deletes a person's photos, at most `limit`; returns their UUIDs. */
-export async function deletePhotosOf(sql: Sql, { owner, until }: Person, limit: number): Promise<string[]> {
+export async function deletePhotosOf(
+  sql: Sql,
+  { owner, until }: DataSubject,
+  limit: number,
+): Promise<string[]> {
   const deleted = await sql.rows<{ id: string }>(
     `DELETE FROM photos
       WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)

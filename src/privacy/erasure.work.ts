@@ -1,4 +1,4 @@
-import type { Person } from '../core/person';
+import type { DataSubject } from '../core/data-subject';
 import type { Sql, Transactions } from '../core/sql';
 import { erasureSteps, type Batch, type Step } from './erasure-steps';
 import { claimErasure, closeErasure, countErased, lockErasure } from './erasure.repository';
@@ -62,9 +62,9 @@ export class ErasureWork {
     return batch !== null;
   }
 
-  private async eraseNext(sql: Sql, person: Person): Promise<Batch | null> {
+  private async eraseNext(sql: Sql, subject: DataSubject): Promise<Batch | null> {
     for (const step of this.steps) {
-      const batch = await step(sql, person);
+      const batch = await step(sql, subject);
       if (batch.isSome) return batch;
     }
     return null;

@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
+import type { DataSubject } from '../core/data-subject';
 import { inBatches } from '../core/iterators';
-import type { Person } from '../core/person';
 import type { Sql } from '../core/sql';
 import { AvatarEntity } from '../generations/avatar.entity';
 import { GenerationEntity } from '../generations/generation.entity';
@@ -34,13 +34,13 @@ export async function countOffers(sql: Sql, owner: string): Promise<{ count: num
 }
 
 /** The owner of a valid download URL, and the time up to which data are exported. */
-export async function findPerson(sql: Sql, id: string): Promise<Person | null> {
-  const [person] = await sql.rows<Person>(
+export async function findDataSubject(sql: Sql, id: string): Promise<DataSubject | null> {
+  const [subject] = await sql.rows<DataSubject>(
     `SELECT owner, now()::text AS until FROM exports
       WHERE id::text = $1 AND expires_at > now() AND NOT ${isBeingErased('exports.owner')}`,
     [id],
   );
-  return person ?? null;
+  return subject ?? null;
 }
 
 /** Whether the owner's data are kept. Does not check the expiry of the URL, since a download may outlast it. */
@@ -75,31 +75,31 @@ export async function pruneExports(sql: Sql): Promise<number> {
 export type ModelWithPhotos = ModelEntity & { photoIds: string[] };
 
 /** A person's models, oldest first. */
-export function modelsOf(sql: Sql, person: Person): AsyncGenerator<ModelWithPhotos> {
+export function modelsOf(sql: Sql, subject: DataSubject): AsyncGenerator<ModelWithPhotos> {
   const photoIds = `ARRAY(SELECT photo_id FROM model_photos WHERE model_id = models.id ORDER BY position)`;
   const read: ReadRows<ModelWithPhotos> = (...statement) =>
     sql.entities<ModelEntity, { photoIds: string[] }>(ModelEntity, ...statement);
-  return rowsOf(read, { table: 'models', columns: `*, ${photoIds} AS "photoIds"` }, person);
+  return rowsOf(read, { table: 'models', columns: `*, ${photoIds} AS "photoIds"` }, subject);
 }
 
 /** A person's generations, oldest first. */
-export function generationsOf(sql: Sql, person: Person): AsyncGenerator<GenerationEntity> {
+export function generationsOf(sql: Sql, subject: DataSubject): AsyncGenerator<GenerationEntity> {
   return rowsOf(
     (...statement) => sql.entities(GenerationEntity, ...statement),
     { table: 'generations' },
-    person,
+    subject,
   );
 }
 
 /** A person's photos, oldest first. */
-export function photosOf(sql: Sql, person: Person): AsyncGenerator<PhotoEntity> {
-  return rowsOf((...statement) => sql.entities(PhotoEntity, ...statement), { table: 'photos' }, person);
+export function photosOf(sql: Sql, subject: DataSubject): AsyncGenerator<PhotoEntity> {
+  return rowsOf((...statement) => sql.entities(PhotoEntity, ...statement), { table: 'photos' }, subject);
 }
 
 /** The sections of `data.json` about a person's account, without secrets. */
-export function accountSections(sql: Sql, person: Person): Record<string, AsyncIterable<object>> {
+export function accountSections(sql: Sql, subject: DataSubject): Record<string, AsyncIterable<object>> {
   const section = (table: ExportedTable): AsyncIterable<object> =>
-    rowsOf((...statement) => sql.rows<object>(...statement), table, person);
+    rowsOf((...statement) => sql.rows<object>(...statement), table, subject);
   return {
     booked: section({
       table: 'quota_reservations',
@@ -143,7 +143,7 @@ interface ExportedTable {
 function rowsOf<Row extends object>(
   read: ReadRows<Row>,
   { table, columns = '*', time = 'created_at', key = 'id', keyType = 'uuid' }: ExportedTable,
-  { owner, until }: Person,
+  { owner, until }: DataSubject,
 ): AsyncGenerator<Row> {
   return inBatches<Row>((last, limit) =>
     read(
@@ -155,7 +155,7 @@ function rowsOf<Row extends object>(
 }
 
 /** A person's stored avatars, by generation and position. Each batch continues both indexes at the end of the previous one. */
-export function avatarsOf(sql: Sql, { owner, until }: Person): AsyncGenerator<AvatarEntity> {
+export function avatarsOf(sql: Sql, { owner, until }: DataSubject): AsyncGenerator<AvatarEntity> {
   return inBatches<AvatarEntity>((last, limit) =>
     sql.entities(
       AvatarEntity,

@@ -13,7 +13,7 @@ import {
 import type { Viewer } from '../core/viewer';
 import type { MediaStore } from '../storage/media-store';
 import { archiveOf } from './archive';
-import { countOffers, findPerson, insertExport, isExportKept } from './export.repository';
+import { countOffers, findDataSubject, insertExport, isExportKept } from './export.repository';
 import { zip } from './zip';
 
 export interface ExportServiceDeps {
@@ -80,15 +80,15 @@ export class ExportService {
         'This URL is invalid or has expired. Call exportMyData for a new one.',
       );
     }
-    const person = await findPerson(database, id);
-    if (!person) throw notFound('archive');
+    const subject = await findDataSubject(database, id);
+    if (!subject) throw notFound('archive');
     const check = async (): Promise<void> => {
       if (!(await isExportKept(database, id))) throw notFound('archive');
     };
     const deps = { sql: database, media, check };
-    const fileName = `likeness-export-${person.until.slice(0, 10)}.zip`;
-    await this.transfers.run(person.owner, (transfer) =>
-      send({ fileName, transfer, bytes: zip(archiveOf(deps, person)) }),
+    const fileName = `likeness-export-${subject.until.slice(0, 10)}.zip`;
+    await this.transfers.run(subject.owner, (transfer) =>
+      send({ fileName, transfer, bytes: zip(archiveOf(deps, subject)) }),
     );
   }
 }

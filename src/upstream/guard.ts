@@ -57,7 +57,7 @@ export interface Guard {
 
 /** An entry of the list of exceptions. */
 interface Allowed {
-  matches(hostname: string, address: Address | null): boolean;
+  matches(hostname: string, address: IpAddress | null): boolean;
   port: number | null;
 }
 
@@ -67,7 +67,7 @@ interface Allowed {
  */
 export function createGuard({ allow, ports = [80, 443], resolve = createResolver() }: GuardOptions): Guard {
   const allowed = allow.map(readAllowed);
-  const lets = (url: URL, hostname: string, address: Address | null): boolean =>
+  const lets = (url: URL, hostname: string, address: IpAddress | null): boolean =>
     allowed.some((entry) => [null, portOf(url)].includes(entry.port) && entry.matches(hostname, address));
 
   const checkUrl = (text: string, trust?: Trust): URL => {
@@ -161,7 +161,7 @@ function readAllowed(entry: string): Allowed {
   return { port, matches: (hostname) => hostname === host.toLowerCase() };
 }
 
-type Network = [Address, number];
+type Network = [IpAddress, number];
 
 function readNetwork(text: string): Network | null {
   if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text);
@@ -169,19 +169,19 @@ function readNetwork(text: string): Network | null {
   return address && [address, address.kind() === 'ipv4' ? 32 : 128];
 }
 
-function isWithin(address: Address, [network, bits]: Network): boolean {
+function isWithin(address: IpAddress, [network, bits]: Network): boolean {
   return address.kind() === network.kind() && address.match(network, bits);
 }
 
 /** An IPv4 or IPv6 address. */
-type Address = ipaddr.IPv4 | ipaddr.IPv6;
+type IpAddress = ipaddr.IPv4 | ipaddr.IPv6;
 
 /**
  * Parses an address in the form that the system's resolver and the URL parser produce: four decimals without
  * leading zeros, or any form of IPv6, with or without brackets. Returns null for everything else, including
  * `0x7f.1` and `2130706433`.
  */
-function readAddress(text: string): Address | null {
+function readAddress(text: string): IpAddress | null {
   const plain = text.replace(/^\[(.*)\]$/, '$1');
   if (ipaddr.IPv4.isValidFourPartDecimal(plain)) return ipaddr.IPv4.parse(plain);
   return ipaddr.IPv6.isValid(plain) ? ipaddr.IPv6.parse(plain) : null;
@@ -212,7 +212,7 @@ const metadataAddresses = new Set(
  * IPv4 address (mapped, compatible, translated, NAT64, 6to4, Teredo) are refused. ipaddr.js is also based on IANA's
  * special-purpose registries.
  */
-function isPublicAddress(address: Address): boolean {
+function isPublicAddress(address: IpAddress): boolean {
   if (address.range() !== 'unicast') return false;
   if (address instanceof ipaddr.IPv4) return !providerNetworks.some((network) => address.match(network));
   const isAllocated = (address.parts[0]! & 0xe000) === 0x2000;

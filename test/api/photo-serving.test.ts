@@ -2,8 +2,8 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
 import { acceptsConnections } from '../../src/http/health';
-import { pruneServing } from '../../src/photos/photo-server.repository';
-import { PhotoServerHeartbeat } from '../../src/photos/photo-server.service';
+import { pruneAvailability } from '../../src/photos/photo-availability.repository';
+import { PhotoAvailabilityHeartbeat } from '../../src/photos/photo-availability.service';
 import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
 
@@ -32,8 +32,10 @@ describe('the record that a process serves photos', () => {
 
   afterAll(() => testDatabase.drop());
 
-  const serve = (given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoServerHeartbeat =>
-    new PhotoServerHeartbeat({
+  const serve = (
+    given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {},
+  ): PhotoAvailabilityHeartbeat =>
+    new PhotoAvailabilityHeartbeat({
       sql: database,
       logger: createLogger('silent'),
       publicUrl: () => 'https://avatars.example.com',
@@ -109,10 +111,10 @@ describe('the record that a process serves photos', () => {
   it('is removed a month after the process has ended', async () => {
     await serve().record();
     await age(29 * 86_400);
-    await pruneServing(database);
+    await pruneAvailability(database);
     expect(await row()).toBeDefined();
     await age(31 * 86_400);
-    await pruneServing(database);
+    await pruneAvailability(database);
     expect(await row()).toBeUndefined();
   });
 

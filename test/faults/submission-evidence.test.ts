@@ -1,7 +1,7 @@
 import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs, type JobProcess } from '../support/job-process';
 import { begin, jobTypesWithPhotos, outcomes, running } from '../support/job-scenarios';
-import { servePhotos } from '../support/photo-servers';
+import { servePhotos } from '../support/photo-availability';
 import { accepts, isUnclear, isUnreachable, saysLater } from '../support/scripted-provider';
 
 const unknown = { status: 'FAILED', failureCode: 'SUBMISSION_UNKNOWN', failureRetryable: true };

@@ -18,7 +18,7 @@ import { DownloadError, type Download } from '../../src/upstream/download';
 import { Client, type Job as ApiJob, type RetryInput } from './client';
 import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
-import { servePhotos } from './photo-servers';
+import { servePhotos } from './photo-availability';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
 import { composeServices, type Composition } from './services';
 

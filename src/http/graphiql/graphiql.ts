@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
-import { answerText } from '../answers';
+import { sendText } from '../responses';
 import type { Exchange, Route } from '../router';
 import { graphiqlPage } from './graphiql-page';
 
@@ -80,7 +80,7 @@ function answerPage({ response }: Exchange, assets: readonly Asset[], graphqlPat
     "form-action 'none'",
     "frame-ancestors 'none'",
   ];
-  answerText(response, 200, page, {
+  sendText(response, 200, page, {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': policy.join('; '),
   });

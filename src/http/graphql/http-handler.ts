@@ -19,8 +19,8 @@ import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
 import { createContext, type GraphQLContext } from '../../graphql/context';
 import { domainErrorIn } from '../../graphql/errors';
-import { answerText, errorHeaders, type Headers } from '../answers';
 import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
+import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
 import { isPrepared, type Prepared } from './operations';
@@ -140,7 +140,7 @@ export class GraphQLHttpHandler {
     });
     const { status, headers, body } = await operations.inTime(executing);
     if (body.kind !== 'complete') throw new Error('Incremental delivery is not supported.');
-    answerText(response, status ?? 200, body.string, {
+    sendText(response, status ?? 200, body.string, {
       ...Object.fromEntries(headers),
       'content-type': mediaType,
     });
@@ -191,7 +191,7 @@ export class GraphQLHttpHandler {
   ): void {
     const domain = domainErrorIn(errors[0]);
     const text = JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
-    answerText(response, status, text, {
+    sendText(response, status, text, {
       'content-type': mediaType,
       ...(domain && errorHeaders(domain)),
       ...headers,

@@ -5,8 +5,8 @@ import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
 import type { Viewer } from '../../core/viewer';
 import { createContext } from '../../graphql/context';
-import { answerJson, errorBody } from '../answers';
 import { names } from '../media-types';
+import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
@@ -63,7 +63,7 @@ export class SseHandler {
     const prepared = operations.prepare(await readOperationJson(exchange));
     const isMutation = isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
     if (request.method === 'GET' && isMutation) {
-      answerJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
+      sendJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
       return;
     }
     const stream = new EventStream(response, this.limits);

@@ -15,7 +15,7 @@ import {
   type UpstreamNotice,
   type UpstreamState,
 } from '../provider';
-import { readNotice, refusedError, unansweredError, unclearError } from './answers';
+import { readNotice, refusedError, unansweredError, unclearError } from './answer-errors';
 import { picsartFacts, picsartStyles } from './facts';
 import { readGeneration, readTraining } from './job-state';
 import {

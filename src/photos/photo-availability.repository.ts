@@ -6,16 +6,16 @@ const maxGapMs = 15_000;
 const retention = '30 days';
 
 /** The record of a process that serves photos. */
-export interface ServingRecord {
+export interface AvailabilityRecord {
   id: string;
   publicUrl: string;
   isInterrupted: boolean;
 }
 
 /** Renews a record, by the database's clock. A gap of more than 15 s counts as an interruption and a new start. */
-export async function recordServing(
+export async function recordAvailability(
   sql: Sql,
-  { id, publicUrl, isInterrupted }: ServingRecord,
+  { id, publicUrl, isInterrupted }: AvailabilityRecord,
 ): Promise<void> {
   await sql.rows(
     `INSERT INTO photo_servers AS s (id, public_url, serving_since, last_seen_at, interrupted_at)
@@ -30,7 +30,7 @@ export async function recordServing(
 }
 
 /** A period in which photos had to be available under a base URL, so that missing fetches are evidence. */
-export interface ServingWindow {
+export interface AvailabilityWindow {
   publicUrl: string;
   from: Date;
   until: Date;
@@ -40,7 +40,10 @@ export interface ServingWindow {
 type Findings = Record<'isPending' | 'hasEnded' | 'isCovered' | 'isInterrupted', boolean | null>;
 
 /** Reads the records of the processes with the window's base URL. */
-export async function readRecords(sql: Sql, { publicUrl, from, until }: ServingWindow): Promise<Findings> {
+export async function readRecords(
+  sql: Sql,
+  { publicUrl, from, until }: AvailabilityWindow,
+): Promise<Findings> {
   const maxGap = `$4 * interval '1 ms'`;
   const [records] = await sql.rows<Findings>(
     // A process that ended soon after the beginning made its last record before the beginning.
@@ -55,6 +58,6 @@ export async function readRecords(sql: Sql, { publicUrl, from, until }: ServingW
 }
 
 /** Deletes old records of processes that have ended. */
-export async function pruneServing(sql: Sql): Promise<void> {
+export async function pruneAvailability(sql: Sql): Promise<void> {
   await sql.rows(`DELETE FROM photo_servers WHERE last_seen_at < now() - interval '${retention}'`);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
-import { readRecords, recordServing, type ServingWindow } from './photo-server.repository';
+import { readRecords, recordAvailability, type AvailabilityWindow } from './photo-availability.repository';
 
 /** The interval between records, in milliseconds. */
 const recordMs = 5_000;
@@ -24,7 +24,7 @@ export interface PhotoServerHeartbeatDeps {
  * It is renewed every 5 s while the HTTP server accepts connections, and each start of a process creates a new one.
  * A gap of more than 15 s, a refused fetch, and a fetch that could not be recorded count as interruptions.
  */
-export class PhotoServerHeartbeat {
+export class PhotoAvailabilityHeartbeat {
   private readonly id = randomUUID();
   private readonly stopping = new AbortController();
   private repeating: Promise<void> | null = null;
@@ -64,7 +64,7 @@ export class PhotoServerHeartbeat {
     const wasInterrupted = this.isInterrupted;
     this.isInterrupted = false;
     try {
-      await recordServing(sql, { id: this.id, publicUrl: publicUrl(), isInterrupted: wasInterrupted });
+      await recordAvailability(sql, { id: this.id, publicUrl: publicUrl(), isInterrupted: wasInterrupted });
     } catch (error) {
       this.isInterrupted ||= wasInterrupted;
       throw error;
@@ -100,9 +100,9 @@ export class PhotoServerHeartbeat {
  * - `pending`: a serving process has not yet made a record after the end of the period
  * - `broken`: otherwise
  */
-export async function readServing(
+export async function readAvailability(
   sql: Sql,
-  window: ServingWindow,
+  window: AvailabilityWindow,
 ): Promise<'unbroken' | 'pending' | 'broken'> {
   const { isCovered, isInterrupted, hasEnded, isPending } = await readRecords(sql, window);
   if (!isCovered || isInterrupted || hasEnded) return 'broken';

@@ -10,20 +10,20 @@ import type { Exchange } from './router';
 export type Headers = Readonly<Record<string, string | number>>;
 
 /** Sends JSON that must not be cached. */
-export function answerJson(
+export function sendJson(
   response: ServerResponse,
   status: number,
   body: unknown,
   headers: Headers = {},
 ): void {
-  answerText(response, status, JSON.stringify(body), {
+  sendText(response, status, JSON.stringify(body), {
     'content-type': 'application/json; charset=utf-8',
     ...headers,
   });
 }
 
 /** Sends text, by default not cacheable. May be called while the client is still sending its request. */
-export function answerText(response: ServerResponse, status: number, text: string, headers: Headers): void {
+export function sendText(response: ServerResponse, status: number, text: string, headers: Headers): void {
   const bytes = Buffer.from(text);
   response.writeHead(status, { 'cache-control': 'no-store', 'content-length': bytes.length, ...headers });
   response.write(bytes);
@@ -53,7 +53,7 @@ export function errorHeaders(error: DomainError): Headers {
  * Responds to an error of a route: a DomainError unchanged, any other error masked and logged. A response that has been
  * started is aborted, so that the client detects that it is incomplete.
  */
-export function answerError(exchange: Exchange, thrown: unknown): void {
+export function sendError(exchange: Exchange, thrown: unknown): void {
   const { response, logger, requestId } = exchange;
   if (response.destroyed) return;
   const error = knownError(thrown);
@@ -63,9 +63,9 @@ export function answerError(exchange: Exchange, thrown: unknown): void {
     return;
   }
   if (error instanceof DomainError) {
-    answerJson(response, error.httpStatus, errorBody(error), errorHeaders(error));
+    sendJson(response, error.httpStatus, errorBody(error), errorHeaders(error));
   } else {
-    answerJson(response, 500, { code: 'INTERNAL_SERVER_ERROR', message: maskedMessage(requestId) });
+    sendJson(response, 500, { code: 'INTERNAL_SERVER_ERROR', message: maskedMessage(requestId) });
   }
 }
 

@@ -1,5 +1,5 @@
 /** A data subject: everything that belonged to an owner at a point in time. */
-export interface Person {
+export interface DataSubject {
   readonly owner: string;
   /** The point in time in the database's notation, to the microsecond. Data created later are not included. */
   readonly until: string;
