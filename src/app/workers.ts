@@ -5,6 +5,7 @@ import { GenerationSteps } from '../generations/generation-steps';
 import { ResultUrls } from '../generations/result-urls';
 import { LearnedDurations } from '../jobs/forecast';
 import type { JobContext } from '../jobs/job-context';
+import type { JobSteps } from '../jobs/job-steps';
 import type { Journal } from '../jobs/journal';
 import { OverdueWork } from '../jobs/overdue.work';
 import { PaidCallRecorder } from '../jobs/paid-call-recorder';
@@ -15,7 +16,7 @@ import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
 import { PhotoWork } from '../photos/photo.work';
 import { Poller } from '../poller/poller';
-import { createSchedule, type ScheduleDeps } from '../poller/schedule';
+import { createSchedule, type JobKindWork, type ScheduleDeps } from '../poller/schedule';
 import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
 import type { Metrics } from './metrics';
@@ -43,12 +44,11 @@ type MediaWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 
 export function createWork(deps: WorkDeps, services: Services): Work {
   const { config, logger, database } = deps;
   const jobWork = createJobWork(deps, services, () => poller.wake());
-  const { models, generations, recorder } = jobWork;
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures });
   const poller: Poller = new Poller(tasks, logger);
-  return { poller, replay: () => recorder.replay({ models, generations }) };
+  return { poller, replay: () => jobWork.recorder.replay() };
 }
 
 /** Creates the work that submits jobs and tracks them. */
@@ -70,18 +70,18 @@ export function createJobWork(
     onUnknownWord: metrics.unknownWord,
     onResume,
   };
-  const recorder = new PaidCallRecorder(context);
+  const models = new ModelSteps(context, config.TRAINING_DEADLINE);
+  const generations = new GenerationSteps(context, config.GENERATION_DEADLINE);
+  const recorder = new PaidCallRecorder(context, { models, generations });
   const account = new UpstreamAccountWork(context);
-  const calls = { ...context, recorder, account };
-  return {
-    ...{ recorder, account },
-    models: new ModelSteps(context, config.TRAINING_DEADLINE),
-    generations: new GenerationSteps(context, config.GENERATION_DEADLINE),
-    submission: new SubmissionWork(calls),
-    polls: new PollWork(calls),
-    unansweredMs: context.submitTimeoutMs + context.graceMs,
-    overdue: new OverdueWork(context),
-  };
+  const workOn = (steps: JobSteps): JobKindWork => ({
+    steps,
+    submission: new SubmissionWork({ ...context, recorder, account }, steps),
+    polls: new PollWork({ ...context, account }, steps),
+    overdue: new OverdueWork(context, steps),
+  });
+  const unansweredMs = context.submitTimeoutMs + context.graceMs;
+  return { recorder, account, models: workOn(models), generations: workOn(generations), unansweredMs };
 }
 
 function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {

@@ -24,33 +24,35 @@ export class OverdueWork {
       JobContext,
       'jobs' | 'provider' | 'budget' | 'logger' | 'graceMs' | 'pollTimeoutMs' | 'leaseMs'
     >,
+    private readonly steps: JobSteps,
   ) {}
 
   /**
-   * Ends the overdue jobs of one kind.
+   * Ends the overdue jobs.
    * @returns the number of changed rows
    */
-  async processBatch(steps: JobSteps): Promise<number> {
+  async processBatch(): Promise<number> {
     const { jobs, provider, pollTimeoutMs, leaseMs } = this.deps;
     // Leaves time for a poll that is in flight.
     const limits = { provider: provider.name, marginMs: pollTimeoutMs + leaseMs };
-    const changed = await jobs.change(steps.kind, async (sql) =>
-      this.end(sql, steps, await lockOverdue(sql, steps.kind, limits)),
+    const { kind } = this.steps;
+    const changed = await jobs.change(kind, async (sql) =>
+      this.end(sql, await lockOverdue(sql, kind, limits)),
     );
     return changed.length;
   }
 
-  private async end(sql: Sql, steps: JobSteps, rows: readonly ReadJob[]): Promise<JobRow[]> {
+  private async end(sql: Sql, rows: readonly ReadJob[]): Promise<JobRow[]> {
     const { jobs, logger } = this.deps;
-    const { kind } = steps;
+    const { kind } = this.steps;
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
     const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
-    const moves = rows.map((row) => this.moveOf(steps, row, neverSubmitted));
+    const moves = rows.map((row) => this.moveOf(row, neverSubmitted));
     const moved = moves.length > 0 ? await jobs.moveWithin(sql, kind, moves) : [];
     const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));
     for (const row of moved.filter(({ id }) => isEnded.has(id))) {
       if (row.status === 'UNCERTAIN') await closeAttempt(sql, kind, row, 'UNKNOWN');
-      else await steps.ended(sql, row);
+      else await this.steps.ended(sql, row);
       logger.warn(
         { id: row.id, provider: row.provider, status: row.status },
         `an overdue ${kind.noun} was moved to its next state`,
@@ -59,7 +61,7 @@ export class OverdueWork {
     return moved;
   }
 
-  private moveOf(steps: JobSteps, row: ReadJob, neverSubmitted: JobFailure): JobMove {
+  private moveOf(row: ReadJob, neverSubmitted: JobFailure): JobMove {
     switch (row.status) {
       case 'QUEUED':
         return this.endQueued(row, neverSubmitted);
@@ -70,7 +72,7 @@ export class OverdueWork {
       case 'FAILED':
         return postponeWatch(row);
       default:
-        return this.endRunning(steps, row);
+        return this.endRunning(row);
     }
   }
 
@@ -83,7 +85,8 @@ export class OverdueWork {
     return { id: row.id, ...failureMove({ from: ['QUEUED'] }, why) };
   }
 
-  private endRunning(steps: JobSteps, row: ReadJob): JobMove {
+  private endRunning(row: ReadJob): JobMove {
+    const { steps } = this;
     if (!this.isForeign(row)) return watchedFailureMove(steps, row, timedOut, row.readAt);
     const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
     const why = notConfigured(row, 'If it is configured again, a late success is still taken.');

@@ -21,6 +21,7 @@ export class PaidCallRecorder {
 
   constructor(
     private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'journal' | 'logger' | 'graceMs'>,
+    private readonly stepsOf: Readonly<Record<JournalEntry['table'], JobSteps>>,
   ) {}
 
   /**
@@ -35,7 +36,7 @@ export class PaidCallRecorder {
    * Stores the id of an accepted call: first in the journal, then in the database.
    * @param row - the job as it was when the call was made
    */
-  async accepted(steps: JobSteps, row: JobRow, entry: JournalEntry): Promise<void> {
+  async accepted(row: JobRow, entry: JournalEntry): Promise<void> {
     try {
       this.deps.journal.append(entry);
       this.storing.add(entry);
@@ -47,7 +48,7 @@ export class PaidCallRecorder {
     }
     try {
       await failpoint('submission:journaled');
-      await this.store(steps, entry, row);
+      await this.store(entry, row);
     } finally {
       this.storing.delete(entry);
     }
@@ -57,11 +58,11 @@ export class PaidCallRecorder {
    * Writes ids that only a journal has to the database, including those of exited processes. Called at startup
    * before any row is claimed, and then periodically.
    */
-  async replay(stepsOf: Record<JournalEntry['table'], JobSteps>): Promise<void> {
+  async replay(): Promise<void> {
     this.retryWrites();
     this.adopt();
     const waiting = this.deps.journal.unsettled.filter((entry) => !this.storing.has(entry));
-    for (const entry of waiting) await this.store(stepsOf[entry.table], entry);
+    for (const entry of waiting) await this.store(entry);
   }
 
   private retryWrites(): void {
@@ -103,7 +104,8 @@ export class PaidCallRecorder {
   }
 
   /** If the database is unavailable, the entry stays in the journal for {@link replay}. */
-  private async store(steps: JobSteps, entry: JournalEntry, row?: JobRow): Promise<void> {
+  private async store(entry: JournalEntry, row?: JobRow): Promise<void> {
+    const steps = this.stepsOf[entry.table];
     const { database, jobs, logger } = this.deps;
     try {
       const job = row ?? (await findJob(database, steps.kind, entry.id));

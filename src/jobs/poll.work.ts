@@ -35,51 +35,51 @@ interface Polling {
 
 /** Polls submitted jobs that are due. */
 export class PollWork {
-  private readonly running = new Map<JobSteps, Polling>();
-  private readonly watched = new Map<JobSteps, Polling>();
+  private readonly running: Polling;
+  private readonly watched: Polling;
 
-  constructor(private readonly deps: JobContext & { account: UpstreamAccountWork }) {}
+  constructor(
+    private readonly deps: JobContext & { account: UpstreamAccountWork },
+    private readonly steps: JobSteps,
+  ) {
+    this.running = this.pollingOf('poll', maxPolls);
+    this.watched = this.pollingOf('watch', maxWatched);
+  }
 
   /** Starts the due polls of running jobs. */
-  async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    let polling = this.running.get(steps);
-    if (!polling) this.running.set(steps, (polling = this.pollingOf(steps, 'poll', maxPolls)));
-    return this.start(steps, polling, signal);
+  async processBatch(signal: AbortSignal): Promise<StartedBatch> {
+    return this.start(this.running, signal);
   }
 
   /**
    * Starts the due polls of jobs under the late watch: failed ones that the upstream may still finish. They have a
    * small separate share of the budget, so that running jobs are polled on time.
    */
-  async watch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    let polling = this.watched.get(steps);
-    if (!polling) this.watched.set(steps, (polling = this.pollingOf(steps, 'watch', maxWatched)));
-    const batch = await this.start(steps, polling, signal);
+  async watch(signal: AbortSignal): Promise<StartedBatch> {
+    const batch = await this.start(this.watched, signal);
     return batch.restMs === undefined ? batch : { ...batch, restMs: Math.max(minWatchRestMs, batch.restMs) };
   }
 
-  private async start(
-    steps: JobSteps,
-    { rows, answers }: Polling,
-    signal: AbortSignal,
-  ): Promise<StartedBatch> {
+  private async start({ rows, answers }: Polling, signal: AbortSignal): Promise<StartedBatch> {
     await rows.slots.whenFree(signal);
     if (signal.aborted) return emptyBatch;
     return rows.start(async (row) => {
-      const result = await this.poll(steps, row, signal);
+      const result = await this.poll(row, signal);
       await failpoint('poll:answered');
       await answers.add(result);
     });
   }
 
-  private pollingOf(steps: JobSteps, call: 'poll' | 'watch', maxCalls: number): Polling {
-    const answers = new Batcher<PollResult>((results) => this.writeBack(steps, results));
-    return { rows: new BudgetedRows(this.deps, steps.kind, call, maxCalls), answers };
+  private pollingOf(call: 'poll' | 'watch', maxCalls: number): Polling {
+    const answers = new Batcher<PollResult>((results) => this.writeBack(results));
+    return { rows: new BudgetedRows(this.deps, this.steps.kind, call, maxCalls), answers };
   }
 
-  private async poll(steps: JobSteps, row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
+  private async poll(row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
     try {
-      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) => steps.poll(row, limited));
+      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) =>
+        this.steps.poll(row, limited),
+      );
       return { row, answer };
     } catch (error) {
       if (error instanceof UpstreamError) return { row, answer: error };
@@ -92,63 +92,63 @@ export class PollWork {
     }
   }
 
-  private async writeBack(steps: JobSteps, results: readonly PollResult[]): Promise<void> {
+  private async writeBack(results: readonly PollResult[]): Promise<void> {
     const moves: JobMove[] = [];
-    for (const result of results) moves.push(...(await this.evaluate(steps, result, result.row.claimedAt)));
-    await this.deps.jobs.move(steps.kind, moves);
+    for (const result of results) moves.push(...(await this.evaluate(result, result.row.claimedAt)));
+    await this.deps.jobs.move(this.steps.kind, moves);
     await this.recordUpstreamHealth(results);
   }
 
   /** Evaluates one answer. A row that cannot be written does not block the other rows of the batch. */
-  private async evaluate(steps: JobSteps, { row, answer }: PollResult, now: Date): Promise<JobMove[]> {
+  private async evaluate({ row, answer }: PollResult, now: Date): Promise<JobMove[]> {
     try {
-      this.report(steps, row, answer);
-      if (isDone(answer) && steps.hasResult(answer.results)) await this.finish(steps, row, answer.results);
-      else return await this.settle(steps, row, answer, now);
+      this.report(row, answer);
+      if (isDone(answer) && this.steps.hasResult(answer.results)) await this.finish(row, answer.results);
+      else return await this.settle(row, answer, now);
     } catch (error) {
       this.deps.logger.warn(
         { err: error, id: row.id },
-        `a ${steps.kind.noun} could not be updated; it is retried when its lease ends`,
+        `a ${this.steps.kind.noun} could not be updated; it is retried when its lease ends`,
       );
     }
     return [];
   }
 
-  private report(steps: JobSteps, row: JobRow, answer: PollAnswer): void {
+  private report(row: JobRow, answer: PollAnswer): void {
     if (answer instanceof UpstreamError) {
       this.deps.logger.info(
         { id: row.id, status: answer.status, correlationId: answer.notice.correlationId },
-        `a ${steps.kind.noun} could not be polled`,
+        `a ${this.steps.kind.noun} could not be polled`,
       );
     } else if ('known' in answer && !answer.known) this.deps.onUnknownWord(answer.word);
   }
 
-  private async settle(steps: JobSteps, row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
-    const { pollPlan, retentionMs, shareOfUpstream } = steps;
+  private async settle(row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
+    const { pollPlan, retentionMs, shareOfUpstream } = this.steps;
     const { lostAfterMs } = this.deps.provider.facts;
-    const typicalMs = await steps.typicalMs(row);
+    const typicalMs = await this.steps.typicalMs(row);
     const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, typicalMs };
     const outcome = effectOf(row, answer, rules);
     if (outcome.then === 'stay') {
       const { set, dueInMs, appendsEvent } = outcome;
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
-    const move = watchedFailureMove(steps, row, outcome.why, now);
-    await endJob(this.deps.jobs, steps, row, { ...move, lease: row.lease! });
+    const move = watchedFailureMove(this.steps, row, outcome.why, now);
+    await endJob(this.deps.jobs, this.steps, row, { ...move, lease: row.lease! });
     return [];
   }
 
-  private async finish(steps: JobSteps, row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
+  private async finish(row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
     const [finished] = await this.deps.jobs.change(
-      steps.kind,
+      this.steps.kind,
       async (sql) => {
-        const moved = await steps.finish(sql, row, results);
+        const moved = await this.steps.finish(sql, row, results);
         return moved ? [moved] : [];
       },
       { wakesWorkers: true },
     );
     if (finished && row.status === 'FAILED')
-      this.deps.logger.info({ id: row.id }, `a failed ${steps.kind.noun} succeeded late`);
+      this.deps.logger.info({ id: row.id }, `a failed ${this.steps.kind.noun} succeeded late`);
   }
 
   private async recordUpstreamHealth(results: readonly PollResult[]): Promise<void> {

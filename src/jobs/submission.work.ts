@@ -7,7 +7,7 @@ import { neverSubmittedFailure } from './failure';
 import { endJob } from './job-end';
 import { failureMove } from './job-move';
 import type { JobSteps, Preparation } from './job-steps';
-import type { JobKind, JobRow } from './job.kind';
+import type { JobRow } from './job.kind';
 import { openAttempt } from './submission.repository';
 import {
   beforeDeadline,
@@ -35,95 +35,87 @@ const backlogDelayMs = 2_000;
 export class SubmissionWork {
   private readonly uncertain: UncertainJobs;
   private readonly unaccepted: UnacceptedCalls;
-  private readonly queues = new Map<JobKind, { queued: BudgetedRows; unsettled: LeasedRows<JobRow> }>();
+  /** Rows that wait for their call. */
+  private readonly queued: BudgetedRows;
+  /** Rows whose call has no known outcome. */
+  private readonly unsettled: LeasedRows<JobRow>;
 
-  constructor(private readonly deps: CallContext) {
-    this.uncertain = new UncertainJobs(deps);
-    this.unaccepted = new UnacceptedCalls(deps);
+  constructor(
+    private readonly deps: CallContext,
+    private readonly steps: JobSteps,
+  ) {
+    this.uncertain = new UncertainJobs(deps, steps);
+    this.unaccepted = new UnacceptedCalls(deps, steps);
+    this.queued = new BudgetedRows(deps, steps.kind, 'submit', maxCalls);
+    this.unsettled = deps.jobs.rowsFor(steps.kind, 'settle', deps);
   }
 
   /**
    * Claims rows that are due before or during their paid call and advances them by one step, within slots and
    * budget. Jobs that get no call from the budget until their queue deadline are ended by {@link OverdueWork}.
    */
-  async processBatch(steps: JobSteps, signal: AbortSignal): Promise<StartedBatch> {
-    const { queued, unsettled } = this.queueOf(steps.kind);
+  async processBatch(signal: AbortSignal): Promise<StartedBatch> {
+    const { queued, unsettled } = this;
     await queued.slots.whenFree(signal);
     if (signal.aborted) return emptyBatch;
     const only = { provider: this.deps.provider.name };
     const settling = await unsettled.start(queued.slots, { only }, (row) =>
-      this.attempt(steps, row, () => this.settle(steps, row)),
+      this.attempt(row, () => this.settle(row)),
     );
     if (this.deps.recorder.isBehind) return settling;
     const submitting = await queued.start((row) =>
-      this.attempt(steps, row, () => this.submit(steps, row, row.claimedAt, signal)),
+      this.attempt(row, () => this.submit(row, row.claimedAt, signal)),
     );
     return joinBatches(settling, submitting);
   }
 
-  private queueOf(kind: JobKind): { queued: BudgetedRows; unsettled: LeasedRows<JobRow> } {
-    let queue = this.queues.get(kind);
-    if (!queue) {
-      const unsettled = this.deps.jobs.rowsFor(kind, 'settle', this.deps);
-      queue = { queued: new BudgetedRows(this.deps, kind, 'submit', maxCalls), unsettled };
-      this.queues.set(kind, queue);
-    }
-    return queue;
-  }
-
-  private async attempt(steps: JobSteps, row: JobRow, work: () => Promise<void>): Promise<void> {
-    const logger = this.deps.logger.child({ [`${steps.kind.noun}Id`]: row.id, attempt: row.attempt });
+  private async attempt(row: JobRow, work: () => Promise<void>): Promise<void> {
+    const { noun } = this.steps.kind;
+    const logger = this.deps.logger.child({ [`${noun}Id`]: row.id, attempt: row.attempt });
     try {
       await work();
     } catch (error) {
       // When the lease ends, a worker, possibly in this process, continues from the stored state.
-      logger.warn(
-        { err: error },
-        `${steps.kind.noun} could not be updated; it is retried when its lease ends`,
-      );
+      logger.warn({ err: error }, `${noun} could not be updated; it is retried when its lease ends`);
     }
   }
 
-  private settle(steps: JobSteps, row: JobRow): Promise<void> {
+  private settle(row: JobRow): Promise<void> {
     // The lease of the call has ended: its process died or hangs between the start of the call and its answer.
-    if (row.status === 'SUBMITTING') return this.deps.recorder.unknown(steps, row);
-    return this.uncertain.settle(steps, row);
+    if (row.status === 'SUBMITTING') return this.deps.recorder.unknown(this.steps, row);
+    return this.uncertain.settle(row);
   }
 
-  private async submit(steps: JobSteps, row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
+  private async submit(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
+    const { jobs } = this.deps;
     const hold = { from: ['QUEUED'], lease: row.lease! };
     const attempt = row.attempt + 1;
-    const preparation = await this.prepare(steps, row, claimedAt, signal);
+    const preparation = await this.prepare(row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
     if (preparation.go === 'fail')
-      return endJob(this.deps.jobs, steps, row, failureMove(hold, preparation.failure));
+      return endJob(jobs, this.steps, row, failureMove(hold, preparation.failure));
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      await this.deps.jobs.move(steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
+      await jobs.move(this.steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
       return;
     }
     const beganMs = Date.now();
-    const calling = await this.begin(steps, row, attempt);
+    const calling = await this.begin(row, attempt);
     if (!calling) return this.returnCall();
     await failpoint('submission:before-call');
     const answer = await this.call(preparation.call, beganMs);
     await failpoint('submission:answered');
-    if (answer instanceof UpstreamError) await this.unaccepted.handle(steps, calling, claimedAt, answer);
-    else await this.accepted(steps, calling, answer);
+    if (answer instanceof UpstreamError) await this.unaccepted.handle(calling, claimedAt, answer);
+    else await this.accepted(calling, answer);
   }
 
   /** Whether the row can be submitted now. One call has been taken from the budget for it. */
-  private async prepare(
-    steps: JobSteps,
-    row: JobRow,
-    claimedAt: Date,
-    signal: AbortSignal,
-  ): Promise<Preparation> {
+  private async prepare(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<Preparation> {
     if (signal.aborted) return { go: 'wait', ms: 0 };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };
     if (this.deps.recorder.isBehind) return { go: 'wait', ms: backlogDelayMs };
-    return steps.prepare(row, row.attempt + 1);
+    return this.steps.prepare(row, row.attempt + 1);
   }
 
   private returnCall(): Promise<void> {
@@ -134,8 +126,9 @@ export class SubmissionWork {
    * Commits that the call is about to be made. From here on the row becomes QUEUED again only if the call was not
    * executed.
    */
-  private async begin(steps: JobSteps, row: JobRow, attempt: number): Promise<JobRow | null> {
+  private async begin(row: JobRow, attempt: number): Promise<JobRow | null> {
     const { jobs, provider, leaseMs } = this.deps;
+    const { steps } = this;
     const [moved] = await jobs.change(steps.kind, async (sql) => {
       // No paid call is made and no photo is served for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return [];
@@ -166,11 +159,11 @@ export class SubmissionWork {
     }
   }
 
-  private async accepted(steps: JobSteps, row: JobRow, { ref, notice }: Accepted): Promise<void> {
+  private async accepted(row: JobRow, { ref, notice }: Accepted): Promise<void> {
     const { id, attempt, provider } = row;
     const { correlationId, creditsAvailable } = notice;
-    await this.deps.recorder.accepted(steps, row, {
-      table: steps.kind.table,
+    await this.deps.recorder.accepted(row, {
+      table: this.steps.kind.table,
       id,
       attempt,
       provider,

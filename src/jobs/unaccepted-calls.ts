@@ -31,10 +31,11 @@ export class CallNotMade extends UpstreamError {}
 export class UnacceptedCalls {
   constructor(
     private readonly deps: Pick<CallContext, 'jobs' | 'budget' | 'logger' | 'recorder' | 'account'>,
+    private readonly steps: JobSteps,
   ) {}
 
   /** Handles an answer that does not accept the call of a SUBMITTING row. */
-  async handle(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+  async handle(row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
     if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
     this.deps.logger.warn(
       {
@@ -46,7 +47,7 @@ export class UnacceptedCalls {
       },
       error instanceof CallNotMade
         ? 'a paid call was not made, since the process was suspended before it'
-        : `the upstream did not accept a ${steps.kind.noun}`,
+        : `the upstream did not accept a ${this.steps.kind.noun}`,
     );
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     switch (error.outcome) {
@@ -57,12 +58,12 @@ export class UnacceptedCalls {
         const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
-        return this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error });
+        return this.end(row, move, { outcome: 'NOT_EXECUTED', error });
       }
       case 'REFUSED':
-        return this.refused(steps, row, claimedAt, error);
+        return this.refused(row, claimedAt, error);
       case 'UNKNOWN':
-        return retryWhileUnavailable(() => this.deps.recorder.unknown(steps, row, error));
+        return retryWhileUnavailable(() => this.deps.recorder.unknown(this.steps, row, error));
     }
   }
 
@@ -82,22 +83,22 @@ export class UnacceptedCalls {
    * A refusal of the account pauses submissions and requeues the job at its position; any other refusal fails the
    * job.
    */
-  private async refused(steps: JobSteps, row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+  private async refused(row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
     const { account, budget } = this.deps;
     const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
     await bestEffort(this.deps.logger, () => budget.answered('submit', error.notice));
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
       const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
-      return this.end(steps, row, move, { outcome: 'NOT_EXECUTED', error });
+      return this.end(row, move, { outcome: 'NOT_EXECUTED', error });
     }
     await bestEffort(this.deps.logger, () => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.end(steps, row, failureMove(hold, why), { outcome: 'REFUSED', error });
+    return this.end(row, failureMove(hold, why), { outcome: 'REFUSED', error });
   }
 
-  private end(steps: JobSteps, row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {
-    return retryWhileUnavailable(() => endJob(this.deps.jobs, steps, row, move, call));
+  private end(row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {
+    return retryWhileUnavailable(() => endJob(this.deps.jobs, this.steps, row, move, call));
   }
 }
 

@@ -23,32 +23,31 @@ const pendingMs = 1_000;
 
 /** Settles UNCERTAIN jobs at the end of the grace period. */
 export class UncertainJobs {
-  constructor(private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs'>) {}
+  constructor(
+    private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs'>,
+    private readonly steps: JobSteps,
+  ) {}
 
   /** Settles a row whose grace period has ended; otherwise postpones it to the end. */
-  async settle(steps: JobSteps, row: JobRow): Promise<void> {
-    const attempt = await readAttempt(this.deps.database, steps.kind, row);
+  async settle(row: JobRow): Promise<void> {
+    const attempt = await readAttempt(this.deps.database, this.steps.kind, row);
     const leftMs = this.deps.graceMs - (attempt?.ageMs ?? Infinity);
-    if (leftMs > 0) return this.wait(steps, row, leftMs);
-    const verdict = attempt && row.resends < maxResends ? await this.resend(steps, row, attempt) : 'unproven';
+    if (leftMs > 0) return this.wait(row, leftMs);
+    const verdict = attempt && row.resends < maxResends ? await this.resend(row, attempt) : 'unproven';
     if (verdict === 'resent') return;
-    if (verdict === 'pending') return this.wait(steps, row, pendingMs);
+    if (verdict === 'pending') return this.wait(row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
-    return endJob(this.deps.jobs, steps, row, failureMove(hold, failure('SUBMISSION_UNKNOWN', advice)));
+    return endJob(this.deps.jobs, this.steps, row, failureMove(hold, failure('SUBMISSION_UNKNOWN', advice)));
   }
 
   /**
    * Requeues a submission if it is proven that it did not arrive: photos could be fetched during the whole grace
    * period, and none was. A concurrent fetch is either recorded here, or refused because the attempt has ended.
    */
-  private async resend(
-    steps: JobSteps,
-    row: JobRow,
-    attempt: Attempt,
-  ): Promise<'resent' | 'pending' | 'unproven'> {
+  private async resend(row: JobRow, attempt: Attempt): Promise<'resent' | 'pending' | 'unproven'> {
     const { database, jobs, logger } = this.deps;
-    const { kind } = steps;
+    const { kind } = this.steps;
     const about = { id: row.id, attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const held = await lockJob(sql, kind, row.id);
@@ -87,8 +86,8 @@ export class UncertainJobs {
     return readAvailability(sql, { publicUrl: photoUrl, from: calledAt, until });
   }
 
-  private async wait({ kind }: JobSteps, { id, lease }: JobRow, ms: number): Promise<void> {
-    await this.deps.jobs.move(kind, [
+  private async wait({ id, lease }: JobRow, ms: number): Promise<void> {
+    await this.deps.jobs.move(this.steps.kind, [
       { id, from: ['UNCERTAIN'], lease: lease!, set: {}, dueInMs: ms, appendsEvent: false },
     ]);
   }

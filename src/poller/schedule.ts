@@ -7,7 +7,6 @@ import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
-import type { GenerationSteps } from '../generations/generation-steps';
 import type { JobSteps } from '../jobs/job-steps';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
@@ -15,7 +14,6 @@ import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import type { PollWork } from '../jobs/poll.work';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
-import type { ModelSteps } from '../models/model-steps';
 import { purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
@@ -24,26 +22,23 @@ import { pruneExports } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
 import type { PeriodicTask } from './poller';
 
-export interface ScheduleDeps {
-  database: Transactions;
-  config: Pick<
-    Config,
-    | 'EVENT_RETENTION'
-    | 'AUDIT_RETENTION'
-    | 'EVIDENCE_RETENTION'
-    | 'LEDGER_RETENTION'
-    | 'MEDIA_CHECKS_PER_MINUTE'
-    | 'ACCOUNT_PROBE_INTERVAL'
-  >;
-  recorder: PaidCallRecorder;
+/** The work on one kind of job. */
+export interface JobKindWork {
+  steps: JobSteps;
   submission: SubmissionWork;
   polls: PollWork;
-  account: UpstreamAccountWork;
   overdue: OverdueWork;
+}
+
+export interface ScheduleDeps {
+  database: Transactions;
+  config: Config;
+  recorder: PaidCallRecorder;
+  account: UpstreamAccountWork;
+  models: JobKindWork;
+  generations: JobKindWork;
   /** The age at which a paid call without an answer is closed as unanswered, in milliseconds. */
   unansweredMs: number;
-  models: ModelSteps;
-  generations: GenerationSteps;
   avatars: AvatarWork;
   avatarChecks: AvatarCheckWork;
   completion: GenerationCompletion;
@@ -69,8 +64,8 @@ const orphanSweepMs = 15 * minuteMs;
 export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   const { recorder, models, generations, photos, avatars } = deps;
   return [
-    ...[models, generations].flatMap((steps) => jobTasks(deps, steps)),
-    task('settle answered ids', idleMs, () => recorder.replay({ models, generations })),
+    ...[models, generations].flatMap(jobTasks),
+    task('settle answered ids', idleMs, () => recorder.replay()),
     batchTask('fetch photos', idleMs, (signal) => photos.processBatch(signal), { wakeable: true }),
     batchTask('store avatars', idleMs, (signal) => avatars.processBatch(signal), { wakeable: true }),
     batchTask('retry avatars', idleMs, (signal) => avatars.processRetryBatch(signal)),
@@ -80,15 +75,15 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   ];
 }
 
-function jobTasks({ submission, polls, overdue }: ScheduleDeps, steps: JobSteps): PeriodicTask[] {
+function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicTask[] {
   const { table } = steps.kind;
   return [
-    batchTask(`submit ${table}`, idleMs, (signal) => submission.processBatch(steps, signal), {
+    batchTask(`submit ${table}`, idleMs, (signal) => submission.processBatch(signal), {
       wakeable: true,
     }),
-    batchTask(`follow ${table}`, 500, (signal) => polls.processBatch(steps, signal), { wakeable: true }),
-    batchTask(`watch failed ${table}`, idleMs, (signal) => polls.watch(steps, signal)),
-    batchTask(`end overdue ${table}`, overdueMs, () => overdue.processBatch(steps)),
+    batchTask(`follow ${table}`, 500, (signal) => polls.processBatch(signal), { wakeable: true }),
+    batchTask(`watch failed ${table}`, idleMs, (signal) => polls.watch(signal)),
+    batchTask(`end overdue ${table}`, overdueMs, () => overdue.processBatch()),
   ];
 }
 

@@ -73,11 +73,12 @@ describe('a worker whose lease was taken over', () => {
     await harness.age(job, graceMs + 1_000);
     const late = await claim(job, 'settle');
     const present = await claim(job, 'settle');
-    const uncertain = new UncertainJobs({ database: harness.database, jobs: store, logger, graceMs });
-    await uncertain.settle(worker.stepsOf(job.table), late);
+    const parts = { database: harness.database, jobs: store, logger, graceMs };
+    const uncertain = new UncertainJobs(parts, worker.stepsOf(job.table));
+    await uncertain.settle(late);
     expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', lease: present.lease });
     expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
-    await uncertain.settle(worker.stepsOf(job.table), present);
+    await uncertain.settle(present);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', resends: 1 });
   });
 });

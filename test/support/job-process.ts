@@ -98,7 +98,6 @@ export class JobProcess {
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
   private readonly composition: Composition;
-  private readonly steps: Record<JobTable, JobSteps>;
   private readonly passes = new Set<Promise<unknown>>();
   private crashPoint: FailpointName | null = null;
   private interlude: { point: FailpointName; happens: () => Promise<void> } | null = null;
@@ -123,7 +122,6 @@ export class JobProcess {
         lostAvatar: () => this.counted.push('lost'),
       },
     });
-    this.steps = this.composition;
   }
 
   get recorder(): PaidCallRecorder {
@@ -160,7 +158,7 @@ export class JobProcess {
 
   /** Runs one pass of submissions. */
   submit(table: JobTable, signal = new AbortController().signal): Promise<unknown> {
-    return this.run(() => this.composition.submission.processBatch(this.steps[table], signal));
+    return this.run(() => this.composition[table].submission.processBatch(signal));
   }
 
   /** Runs a function before each statement outside of transactions. */
@@ -172,14 +170,15 @@ export class JobProcess {
   poll(table: JobTable): Promise<unknown> {
     const { signal } = new AbortController();
     return this.run(async () => {
-      await endOf(await this.composition.polls.processBatch(this.steps[table], signal));
-      await endOf(await this.composition.polls.watch(this.steps[table], signal));
+      const { polls } = this.composition[table];
+      await endOf(await polls.processBatch(signal));
+      await endOf(await polls.watch(signal));
     });
   }
 
   /** Runs one pass over jobs whose deadline has passed. */
   endOverdue(table: JobTable): Promise<unknown> {
-    return this.run(() => this.composition.overdue.processBatch(this.steps[table]));
+    return this.run(() => this.composition[table].overdue.processBatch());
   }
 
   /** Runs one pass over finished pictures that are not stored yet. */
@@ -199,12 +198,12 @@ export class JobProcess {
 
   /** Stores ids that only the journal holds. */
   replay(): Promise<unknown> {
-    return this.run(() => this.recorder.replay(this.steps));
+    return this.run(() => this.recorder.replay());
   }
 
   /** The workers of one kind of job. */
   stepsOf(table: JobTable): JobSteps {
-    return this.steps[table];
+    return this.composition[table].steps;
   }
 
   /** Kills the process. */
