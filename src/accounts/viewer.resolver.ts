@@ -20,15 +20,20 @@ registerEnumType(ScopeEnum, {
 });
 
 /** GraphQL type of an owner's usage. */
-@ObjectType({ description: 'Your usage. Failed requests do not count.' })
+@ObjectType({
+  description:
+    'What counts against your quotas. A job counts when it is accepted, and again with each retry. It no longer counts if the avatar service certainly did not charge for it; a job that the service accepted counts even if it then fails.',
+})
 export class ViewerUsage {
-  @Field(() => Int, { description: 'Trainings requested since 00:00 UTC, including retries.' })
+  @Field(() => Int, { description: 'The number of trainings since 00:00 UTC, including retries.' })
   trainingsToday: number;
 
-  @Field(() => Int, { description: 'Avatars requested since 00:00 UTC, including retries.' })
+  @Field(() => Int, { description: 'The number of avatars requested since 00:00 UTC, including retries.' })
   avatarsToday: number;
 
-  @Field(() => Int, { description: 'Unfinished trainings and generations.' })
+  @Field(() => Int, {
+    description: 'The number of unfinished trainings and generations now, including UNCERTAIN ones.',
+  })
   running: number;
 
   @Field(() => Date, { description: 'When the daily counts are reset: the next 00:00 UTC.' })
@@ -37,16 +42,25 @@ export class ViewerUsage {
 
 /** GraphQL type of an owner's quotas. */
 @ObjectType({
-  description: 'Your quotas; null: unlimited. Requests beyond a quota fail with QUOTA_EXCEEDED.',
+  description: 'Your quotas. A mutation that would exceed one fails with QUOTA_EXCEEDED, and is not charged.',
 })
 export class ViewerLimits {
-  @Field(() => Int, { nullable: true, description: 'Trainings per UTC day.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The maximum number of trainings per UTC day, including retries. Null: unlimited.',
+  })
   trainingsPerDay: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Avatars per UTC day.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The maximum number of avatars per UTC day, including retries. Null: unlimited.',
+  })
   avatarsPerDay: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Concurrent trainings and generations.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The maximum number of unfinished trainings and generations together. Null: unlimited.',
+  })
   running: number | null;
 }
 
@@ -59,7 +73,7 @@ export class ViewerType {
   })
   owner: string;
 
-  @Field(() => [ScopeEnum], { description: 'What you may do.' })
+  @Field(() => [ScopeEnum], { description: 'What you may do: READ, WRITE and ADMIN.' })
   grantedScopes: Scope[];
 
   @Field(() => [String], {
@@ -74,13 +88,13 @@ export class ViewerType {
 export class ViewerResolver {
   constructor(private readonly quotas: Pick<QuotaService, 'usage' | 'limits'>) {}
 
-  @Query(() => ViewerType, { description: 'The authenticated viewer with scopes, usage and quotas.' })
+  @Query(() => ViewerType, { description: 'You, the authenticated caller, with scopes, usage and quotas.' })
   viewer(@Ctx() { viewer }: GraphQLContext): ViewerType {
     const scopes = [...viewer.scopes];
     return { owner: viewer.owner, grantedScopes: scopes, scopes };
   }
 
-  @FieldResolver(() => ViewerUsage, { description: 'Your usage.' })
+  @FieldResolver(() => ViewerUsage, { description: 'What you have used of your quotas.' })
   usage(@Ctx() { viewer }: GraphQLContext): Promise<ViewerUsage> {
     return this.quotas.usage(viewer);
   }

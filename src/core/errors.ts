@@ -48,7 +48,11 @@ export const errorCodes = {
   },
   UPSTREAM_CREDITS: { httpStatus: 402, description: 'The account at the avatar service has no credits.' },
   REQUEST_TOO_LARGE: { httpStatus: 413, description: 'The request has too many bytes.' },
-  QUERY_TOO_COMPLEX: { httpStatus: 400, description: 'The query exceeds a limit.' },
+  QUERY_TOO_COMPLEX: {
+    httpStatus: 400,
+    description:
+      'The query exceeds a limit of the server: `extensions` has its name as `limit`, its value as `maximum`, and the value of the query as `given`; the message says what to change.',
+  },
   PERSISTED_QUERY_NOT_FOUND: {
     httpStatus: 404,
     description: 'The server does not have the query with this hash. Send the hash with the query.',

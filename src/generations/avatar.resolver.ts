@@ -42,7 +42,7 @@ export class AvatarResolver {
 
   @Query(() => AvatarConnection, {
     nullable: true,
-    description: 'Your avatars, both from models and without training.',
+    description: 'Your avatars, both from models and without training. Null only with an error.',
   })
   avatars(
     @Args(() => AvatarsArgs) args: AvatarsArgs,

@@ -29,7 +29,10 @@ export class Avatar implements Node {
   @Field(() => String, { description: 'The `key` of its style; `instant` for avatars without training.' })
   style: string;
 
-  @Field(() => String, { nullable: true, description: 'The text of its prompt.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The text of its prompt; null if the prompt had none.',
+  })
   prompt: string | null;
 
   @Field(() => String, { description: 'A blur hash (blurha.sh) to show while the picture loads.' })

@@ -29,7 +29,8 @@ class Style {
 
   @Field(() => UrlScalar, {
     nullable: true,
-    description: 'The URL of a picture in this style. Null if the avatar service has none.',
+    description:
+      'The URL of a picture in this style. Null if the avatar service publishes none, as Picsart and the sandbox do: show a picture of your own.',
   })
   exampleUrl: string | null;
 }
@@ -165,7 +166,8 @@ export class CapabilitiesResolver {
 
   @Query(() => Capabilities, {
     nullable: true,
-    description: 'What this server accepts: limits of photos and prompts, avatar types, styles, and consent.',
+    description:
+      'What this server accepts: limits of photos and prompts, avatar types, styles, and consent. Null only with an error.',
   })
   capabilities(): Capabilities {
     const { photoService, consents, provider } = this;
@@ -183,7 +185,7 @@ export class CapabilitiesResolver {
 
   @Query(() => [Provider], {
     nullable: true,
-    description: 'The avatar services that can be chosen, and what each accepts.',
+    description: 'The avatar services that can be chosen, and what each accepts. Null only with an error.',
   })
   providers(): Provider[] {
     const { name: key, facts } = this.provider;
@@ -193,7 +195,8 @@ export class CapabilitiesResolver {
 
   @Query(() => [Style], {
     nullable: true,
-    description: 'The styles of the avatar service that is used when `provider` is left out.',
+    description:
+      'The styles of the avatar service that is used when `provider` is left out. Null only with an error.',
   })
   styles(): Style[] {
     const { styles, defaultStyle } = this.provider.facts;

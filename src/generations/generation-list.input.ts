@@ -32,9 +32,9 @@ export class GenerationFilter {
   @Field(() => ID, { nullable: true, description: 'Made from this model, by its global id.' })
   modelId?: string | null;
 
-  @Field(() => [ID], {
+  @Field(() => [String], {
     nullable: true,
-    description: 'With a prompt in one of these styles. At most 100.',
+    description: 'With a prompt in one of these styles, by their `key`. At most 100.',
   })
   styles?: string[] | null;
 
@@ -53,7 +53,10 @@ export class AvatarFilter {
   @Field(() => ID, { nullable: true, description: 'Of this generation, by its global id.' })
   generationId?: string | null;
 
-  @Field(() => [ID], { nullable: true, description: 'In one of these styles. At most 100.' })
+  @Field(() => [String], {
+    nullable: true,
+    description: 'In one of these styles, by their `key`. At most 100.',
+  })
   styles?: string[] | null;
 
   @Field(() => DateTimeRangeInput, { nullable: true, description: 'By `createdAt`.' })

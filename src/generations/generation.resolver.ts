@@ -75,7 +75,7 @@ export class GenerationResolver {
 
   @Query(() => GenerationConnection, {
     nullable: true,
-    description: 'Your generations, both from models and without training.',
+    description: 'Your generations, both from models and without training. Null only with an error.',
   })
   generations(
     @Args(() => GenerationsArgs) args: GenerationsArgs,
@@ -88,7 +88,7 @@ export class GenerationResolver {
   @Mutation(() => GenerateAvatarsPayload, {
     nullable: true,
     description:
-      'Generates avatars from a READY model. Returns immediately; follow the generation with `generationProgress` or `avatarCompleted`. The generation is paid for once, even if a process crashes.',
+      'Generates avatars from a READY model. Returns immediately; follow the generation with `generationProgress` or `avatarCompleted`. The generation is charged once, even if a process crashes. Errors: INVALID_INPUT; NOT_FOUND if the model does not exist, or if the generation of a repeated `idempotencyKey` has been deleted; MODEL_NOT_READY; PROVIDER_NOT_CONFIGURED; IDEMPOTENCY_KEY_REUSED; QUOTA_EXCEEDED.',
   })
   async generateAvatars(
     @Arg('input', () => GenerateAvatarsInput, { description: 'The model and the prompts.' })
@@ -113,7 +113,8 @@ export class GenerationResolver {
 
   @Mutation(() => GenerateInstantAvatarsPayload, {
     nullable: true,
-    description: 'Generates avatars from one photo, without training. Otherwise like `generateAvatars`.',
+    description:
+      'Generates avatars from one photo, without training. Otherwise like `generateAvatars`. Errors: INVALID_INPUT, also if `capabilities.hasInstantAvatars` is false; NOT_FOUND if the photo does not exist, or if the generation of a repeated `idempotencyKey` has been deleted; PHOTO_NOT_READY, PHOTO_INVALID; CONSENT_REQUIRED; IDEMPOTENCY_KEY_REUSED; QUOTA_EXCEEDED.',
   })
   async generateInstantAvatars(
     @Arg('input', () => GenerateInstantAvatarsInput, { description: 'The photo and the prompt.' })
@@ -130,7 +131,7 @@ export class GenerationResolver {
 
   @Subscription(() => GenerationProgress, {
     description:
-      'Sends the generation’s current state, then every change, including its avatars, until it has ended. If the generation is deleted, the subscription ends with the error NOT_FOUND.',
+      'Sends the generation as it is now, then every change, including its avatars, until it has ended. If the generation is deleted, the subscription ends with the error NOT_FOUND. Errors: NOT_FOUND, INVALID_CURSOR.',
     subscribe: ({ args, context, info }) =>
       resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
   })
@@ -143,7 +144,7 @@ export class GenerationResolver {
 
   @Subscription(() => AvatarCompleted, {
     description:
-      'Sends each avatar of a generation, or of all generations of a model, as soon as it is stored and its URL works. Give exactly one of `generationId` and `modelId`.',
+      'Sends each avatar of a generation, or of all generations of a model, as soon as it is stored and its URL works. Give exactly one of `generationId` and `modelId`. Errors: NOT_FOUND, INVALID_CURSOR, INVALID_INPUT.',
     subscribe: ({ args, context, info }) =>
       resolverOf(GenerationResolver, info).followAvatars(
         args as AvatarCompletedArgs,

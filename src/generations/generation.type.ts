@@ -24,7 +24,7 @@ registerEnumType(GenerationStatusEnum, {
     SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
       description:
-        'It is unknown whether the avatar service accepted the request. The request is not repeated without proof that it did not arrive. The status changes within the grace period, or by `retryGeneration`, which may pay twice.',
+        'It is unknown whether the avatar service accepted the request, because its answer was lost. The request may have been charged once; it is not sent again without proof that it did not arrive. Show it as “taking longer than usual”. It leaves this status by itself within the grace period, which the operator sets (35 minutes for Picsart): it continues if it was accepted, is sent again if it certainly was not, and otherwise becomes FAILED with SUBMISSION_UNKNOWN. `retryGeneration` ends it at once, and may be charged a second time.',
     },
     GENERATING: { description: 'The avatar service is generating the avatars.' },
     STORING: {
@@ -48,12 +48,16 @@ export class GenerationPrompt {
   @Field(() => String, { description: 'The style’s `key`; `instant` for avatars without training.' })
   style: string;
 
-  @Field(() => String, { nullable: true, description: 'A description of the avatars.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The description of the avatars that was given; null if none was.',
+  })
   prompt: string | null;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What the avatars should not show; only for avatars without training.',
+    description:
+      'What the avatars should not show, as given to `generateInstantAvatars`; null if not given, and for avatars of a model.',
   })
   negativePrompt: string | null;
 
@@ -78,7 +82,7 @@ export class Generation extends Job {
   @Field(() => String, {
     nullable: true,
     description:
-      'The version of the consent text that the person on the photo agreed to, as given to `generateInstantAvatars`; null if not given, and for avatars of a model.',
+      'The version of the consent text that the person in the photo agreed to, as given to `generateInstantAvatars`; null if not given, and for avatars of a model.',
   })
   consentVersion?: string | null;
 
@@ -88,12 +92,15 @@ export class Generation extends Job {
   })
   consentAt?: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the avatar service accepted it.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the avatar service accepted it, in its latest attempt; null until then.',
+  })
   submittedAt: Date | null;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it reached its current status, COMPLETED or PARTIAL.',
+    description: 'When it became COMPLETED or PARTIAL, whichever it is now; null in every other status.',
   })
   completedAt: Date | null;
 }
@@ -160,7 +167,7 @@ export class AvatarCompleted {
 }
 
 const keyDescription =
-  'Makes retries of this mutation safe: a call with the same key and input returns the generation of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.';
+  'Makes retries of this mutation safe: a call with the same key and input returns the generation of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours. Null: each call makes, and is charged for, another generation.';
 
 @InputType({ description: 'The avatars to generate in one style.' })
 export class PromptInput {
@@ -173,7 +180,7 @@ export class PromptInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'A description of the avatars; at most 1,000 characters.',
+    description: 'A description of the avatars; at most 1,000 characters. Null: the style alone.',
   })
   prompt?: string | null;
 
@@ -202,7 +209,7 @@ export class GenerateAvatarsInput {
 export class GenerateInstantAvatarsInput {
   @Field(() => PhotoSourceInput, {
     nullable: true,
-    description: 'The photo. Required unless `photoId` or `photoUrl` is given.',
+    description: 'The photo. Required; null only if the deprecated `photoId` or `photoUrl` is given.',
   })
   photo?: PhotoSourceInput | null;
 
@@ -220,12 +227,14 @@ export class GenerateInstantAvatarsInput {
   })
   photoUrl?: string | null;
 
-  @Field(() => String, { description: 'A description of the avatars; at most 1,000 characters.' })
+  @Field(() => String, {
+    description: 'A description of the avatars; at most 1,000 characters. Null: the style alone.',
+  })
   prompt: string;
 
   @Field(() => String, {
     nullable: true,
-    description: 'What the avatars should not show; at most 1,000 characters.',
+    description: 'What the avatars should not show; at most 1,000 characters. Null: no restriction.',
   })
   negativePrompt?: string | null;
 
@@ -234,7 +243,8 @@ export class GenerateInstantAvatarsInput {
 
   @Field(() => ConsentInput, {
     nullable: true,
-    description: 'The consent of the person on the photo; stored with the generation.',
+    description:
+      'The consent of the person in the photo; stored with the generation. Null: none; refused with CONSENT_REQUIRED if `capabilities.consentVersion` is not null.',
   })
   consent?: ConsentInput | null;
 
@@ -250,13 +260,17 @@ export class GenerationProgressArgs extends ResumeArgs {
 
 @ArgsType()
 export class AvatarCompletedArgs extends ResumeArgs {
-  @Field(() => ID, { nullable: true, description: 'Send the avatars of this generation, until it ends.' })
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'The global id of a generation: send its avatars, until it ends. Null if `modelId` is given.',
+  })
   generationId?: string | null;
 
   @Field(() => ID, {
     nullable: true,
     description:
-      'Send the avatars of all generations of this model: the newest 100 stored ones, then each new one, until you unsubscribe.',
+      'The global id of a model: send the avatars of all its generations, first the newest 100 stored ones, then each new one, until you unsubscribe. Null if `generationId` is given.',
   })
   modelId?: string | null;
 }

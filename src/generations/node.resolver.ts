@@ -39,7 +39,8 @@ export class NodeResolver {
 
   @Query(() => [Node], {
     nullable: 'itemsAndList',
-    description: 'Several objects by their ids, in the same order; null where you have none. At most 100.',
+    description:
+      'Your objects with these global ids, in the same order. An item is null where you have no object with the id; the list is null only with an error, such as INVALID_INPUT for more than 100 ids.',
   })
   async nodes(
     @Arg('ids', () => [ID], { description: 'Global ids of models, generations, avatars and photos.' })

@@ -28,9 +28,9 @@ export const OneOf = (): ClassDecorator => Extensions({ isOneOf: true });
 /** Descriptions of the root types, which have no class. */
 const rootDescriptions = {
   Query:
-    'Read operations. They return only data of the authenticated owner; data of other owners are treated as not existing.',
+    'Read operations. They return only data of the authenticated owner; data of other owners are treated as not existing. A field that fails is null and has an error with its `path`; the other fields keep their results.',
   Mutation:
-    'Write operations. An expected error has a stable `extensions.code`, and for invalid input the path of the field in `extensions.field`.',
+    'Write operations. A mutation that fails is null and has an error with a stable `extensions.code`, and for invalid input every wrong value in `extensions.problems`; the other mutations of the request keep their results. Each mutation lists its own errors. Each can also fail with UNAUTHENTICATED, FORBIDDEN without the scope WRITE, INVALID_INPUT for a malformed input, RATE_LIMITED, QUERY_TOO_COMPLEX, TIMEOUT, SERVICE_UNAVAILABLE (also while your data are being erased) and INTERNAL_SERVER_ERROR. A request may contain one mutation that is charged.',
   Subscription:
     'Live updates, over WebSocket (protocol graphql-transport-ws) on the same path as queries, or as server-sent events (graphql-sse) under `/graphql/stream`.',
 } as const;

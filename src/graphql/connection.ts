@@ -10,27 +10,27 @@ export const pageSizes = { default: 20, max: 100 } as const;
 export class PageArgs {
   @Field(() => Int, {
     nullable: true,
-    description: `How many nodes to return from the start of the list, or after \`after\`: 1 to ${pageSizes.max}. ${pageSizes.default} if neither \`first\` nor \`last\` is given.`,
+    description: `How many nodes to return from the start of the list, or after \`after\`: 1 to ${pageSizes.max}. Null: ${pageSizes.default}, unless \`last\` or \`before\` is given. Not with \`last\` or \`before\`.`,
   })
   first?: number | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'Return the nodes after this cursor: `pageInfo.endCursor` of the previous page. Not with `last` or `before`.',
+      'Return the nodes after this cursor: `pageInfo.endCursor` of the previous page. Null: from the start of the list. Not with `last` or `before`.',
   })
   after?: string | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: `How many nodes to return from the end of the list, or before \`before\`: 1 to ${pageSizes.max}. They keep the order of the list. Not with \`first\` or \`after\`.`,
+    description: `How many nodes to return from the end of the list, or before \`before\`: 1 to ${pageSizes.max}. They keep the order of the list. Null: ${pageSizes.default} if \`before\` is given. Not with \`first\` or \`after\`.`,
   })
   last?: number | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'Return the nodes before this cursor: `pageInfo.startCursor` of the next page. Not with `first` or `after`.',
+      'Return the nodes before this cursor: `pageInfo.startCursor` of the next page. Null: up to the end of the list. Not with `first` or `after`.',
   })
   before?: string | null;
 }
@@ -216,7 +216,7 @@ export function createConnectionType<Node extends object>(
     @Field(() => PageInfo, { description: 'The position of this page in the list.' })
     pageInfo: PageInfo;
 
-    @Field(() => Int, { description: 'How many there are on all pages. Counted only if selected.' })
+    @Field(() => Int, { description: 'The number of nodes on all pages. Counted only if selected.' })
     totalCount: number | Promise<number>;
   }
   return ConnectionType;

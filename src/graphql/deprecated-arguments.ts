@@ -32,6 +32,7 @@ function acceptEitherForm(field: GraphQLField<unknown, unknown>, names: readonly
   const input = field.args.find(({ name }) => name === 'input')!;
   const type = getNullableType(input.type) as GraphQLInputObjectType;
   input.type = type;
+  input.description = `${input.description} Required; null only if the deprecated arguments are given.`;
   field.args = [input, ...names.map((name) => deprecatedArgument(type, name))];
   const { resolve = defaultFieldResolver } = field;
   field.resolve = async (source, args: Values, context, info) => {

@@ -13,12 +13,18 @@ export const timeOrderDescriptions = {
   OLDEST: { description: 'The oldest first.' },
 } as const;
 
-@InputType({ description: 'Limits a list to a span of time. Leave one end out for an open span.' })
+@InputType({ description: 'Limits a list to a span of time.' })
 export class DateTimeRangeInput implements CreatedRange {
-  @Field(() => DateTimeScalar, { nullable: true, description: 'From this moment on, inclusive.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'From this moment on, inclusive. Null: no earliest moment.',
+  })
   from?: Date | null;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'Up to this moment, exclusive.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Up to this moment, exclusive. Null: no latest moment.',
+  })
   before?: Date | null;
 }
 

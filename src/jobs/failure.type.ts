@@ -10,12 +10,12 @@ export class Failure {
   @Field(() => FailureCode.type, { description: 'A stable code, for your program.' })
   code: string;
 
-  @Field(() => String, { description: 'For your user: what happened and what to do.' })
+  @Field(() => String, { description: 'A message for your user: what happened and what to do.' })
   message: string;
 
   @Field(() => Boolean, {
     description:
-      'Whether `retryModel` or `retryGeneration` may help. A retry is a new attempt and is paid for again.',
+      'Whether `retryModel` or `retryGeneration` may help. A retry is a new attempt and is charged again.',
   })
   retryable: boolean;
 }

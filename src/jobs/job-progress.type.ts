@@ -35,7 +35,7 @@ export abstract class JobProgress {
 
   @Field(() => Boolean, {
     description:
-      'True if this is the current state instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
+      'True if this shows the job as it is instead of a recorded change: at the start, or when the cursor in `after` is too old to resume from.',
   })
   isSnapshot: boolean;
 }
@@ -45,7 +45,7 @@ export class ResumeArgs {
   @Field(() => String, {
     nullable: true,
     description:
-      'Resume after this cursor, the last one received, instead of starting with the current state.',
+      'Resume after this cursor: the last one received, or that of a query. Null: start with the present.',
   })
   after?: string | null;
 }

@@ -16,7 +16,7 @@ export abstract class Job implements Node {
 
   @Field(() => Int, {
     description:
-      'How many attempts have been submitted to the avatar service; 0 before the first. Each may have been charged.',
+      'The number of attempts that have been submitted to the avatar service; 0 before the first. Each may have been charged.',
   })
   attempt: number;
 
@@ -52,7 +52,7 @@ export abstract class Job implements Node {
 
   @Field(() => Int, {
     description:
-      'Percent, 0 to 100. Partly estimated while the job runs. Decreases only if the job is retried.',
+      'The progress in percent, 0 to 100. Partly estimated while the job runs. Decreases only if the job is retried.',
   })
   progress: number;
 

@@ -6,7 +6,7 @@ export abstract class RetryInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'The `attempt` you saw. If there has been a later one, the answer is NOT_RETRYABLE. Null: whatever the attempt is.',
+      'The `attempt` you saw. If there has been a later one, the answer is NOT_RETRYABLE. Null: the retry is made in any case.',
   })
   attempt?: number | null;
 

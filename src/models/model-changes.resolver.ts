@@ -30,7 +30,7 @@ export class ModelChangesResolver {
   @DeprecatedArguments('id', 'name')
   @Mutation(() => RenameModelPayload, {
     nullable: true,
-    description: 'Renames a model. Errors: NOT_FOUND, INVALID_INPUT.',
+    description: 'Renames a model. Errors: NOT_FOUND; INVALID_INPUT if the name is empty or too long.',
   })
   async renameModel(
     @Arg('input', () => RenameModelInput, { description: 'The model and its new name.' })

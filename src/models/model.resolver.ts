@@ -62,7 +62,10 @@ export class ModelResolver {
     return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
   }
 
-  @Query(() => AvatarModelConnection, { nullable: true, description: 'Your models.' })
+  @Query(() => AvatarModelConnection, {
+    nullable: true,
+    description: 'Your models, in any status. Null only with an error.',
+  })
   models(
     @Args(() => ModelsArgs) args: ModelsArgs,
     @Ctx() context: GraphQLContext,
@@ -74,7 +77,7 @@ export class ModelResolver {
   @Mutation(() => TrainModelPayload, {
     nullable: true,
     description:
-      'Trains a model from 5 to 30 photos, uploaded or at public URLs. Returns immediately; follow the training with `trainingProgress`. The training is paid for once, even if a process crashes.',
+      'Trains a model from 5 to 30 photos, uploaded or at public URLs. Returns immediately; follow the training with `trainingProgress`. The training is charged once, even if a process crashes. Errors: INVALID_INPUT; TOO_FEW_PHOTOS, TOO_MANY_PHOTOS; NOT_FOUND if a photo does not exist, or if the model of a repeated `idempotencyKey` has been deleted; PHOTO_NOT_READY, PHOTO_INVALID; CONSENT_REQUIRED; IDEMPOTENCY_KEY_REUSED; QUOTA_EXCEEDED.',
   })
   async trainModel(
     @Arg('input', () => TrainModelInput, { description: 'The model and its photos.' })
@@ -90,7 +93,7 @@ export class ModelResolver {
 
   @Subscription(() => TrainingProgress, {
     description:
-      'Sends the model’s current state, then every change until its training has ended. If the model is deleted, the subscription ends with the error NOT_FOUND.',
+      'Sends the model as it is now, then every change until its training has ended. If the model is deleted, the subscription ends with the error NOT_FOUND. Errors: NOT_FOUND, INVALID_CURSOR.',
     subscribe: ({ args, context, info }) =>
       resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
   })

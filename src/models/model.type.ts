@@ -47,7 +47,7 @@ registerEnumType(ModelStatusEnum, {
     SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
       description:
-        'It is unknown whether the avatar service accepted the training. The request is not repeated without proof that it did not arrive. The status changes within the grace period, or by `retryModel`, which may pay twice.',
+        'It is unknown whether the avatar service accepted the training, because its answer was lost. The training may have been charged once; it is not sent again without proof that it did not arrive. Show it as “taking longer than usual”. It leaves this status by itself within the grace period, which the operator sets (35 minutes for Picsart): it continues if it was accepted, is sent again if it certainly was not, and otherwise becomes FAILED with SUBMISSION_UNKNOWN. `retryModel` ends it at once, and may be charged a second time.',
     },
     TRAINING: { description: 'The avatar service is training it.' },
     READY: { description: 'Avatars can be generated from it.' },
@@ -88,7 +88,7 @@ export class AvatarModel extends Job {
   @Field(() => String, {
     nullable: true,
     description:
-      'The version of the consent text that the person on the photos agreed to, as given to `trainModel`; null if not given.',
+      'The version of the consent text that the person in the photos agreed to, as given to `trainModel`; null if not given.',
   })
   consentVersion?: string | null;
 
@@ -103,7 +103,7 @@ export class AvatarModel extends Job {
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When the avatar service accepted the training.',
+    description: 'When the avatar service accepted the training, in its latest attempt; null until then.',
   })
   submittedAt: Date | null;
 
@@ -156,7 +156,7 @@ export class TrainModelInput {
   @Field(() => [PhotoSourceInput], {
     nullable: true,
     description:
-      'The photos, in your order: 5 to 30, uploaded or at public URLs; `capabilities` has the limits of this server. Required unless `photoIds` or `photoUrls` are given.',
+      'The photos, in your order: 5 to 30, uploaded or at public URLs; `capabilities` has the limits of this server. Required; null only if the deprecated `photoIds` or `photoUrls` are given.',
   })
   photos?: PhotoSourceInput[] | null;
 
@@ -183,14 +183,15 @@ export class TrainModelInput {
 
   @Field(() => ConsentInput, {
     nullable: true,
-    description: 'The consent of the person on the photos; stored with the model.',
+    description:
+      'The consent of the person in the photos; stored with the model. Null: none; refused with CONSENT_REQUIRED if `capabilities.consentVersion` is not null.',
   })
   consent?: ConsentInput | null;
 
   @Field(() => String, {
     nullable: true,
     description:
-      'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
+      'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours. Null: each call trains, and is charged for, another model.',
   })
   idempotencyKey?: string | null;
 }

@@ -33,13 +33,16 @@ registerEnumType(JobCountKindEnum, {
 });
 
 @ObjectType('JobCount', {
-  description: 'How many models, generations or avatars are in a state.',
+  description: 'The number of models, generations or avatars with a status.',
 })
 export class JobCountType {
   @Field(() => JobCountKindEnum, { description: 'What is counted.' })
   kind: JobCountKind;
 
-  @Field(() => String, { description: 'The state.' })
+  @Field(() => String, {
+    description:
+      'The status: a value of `ModelStatus` or `GenerationStatus`; for avatars PENDING or DELAYED.',
+  })
   status: string;
 
   @Field(() => Int, { description: 'The number, for all owners.' })
@@ -87,25 +90,32 @@ export class UpstreamAccountType {
   @Field(() => String, {
     nullable: true,
     description:
-      'Why no paid calls are made: UPSTREAM_CREDITS, UPSTREAM_AUTH, or OPERATOR (`likeness upstream pause`).',
+      'Why no paid calls are made: UPSTREAM_CREDITS, UPSTREAM_AUTH, or OPERATOR (`likeness upstream pause`). Null: paid calls are made.',
   })
   submissionsPauseReason: string | null;
 
   @Field(() => Date, {
     nullable: true,
-    description: 'When the gateway next checks whether the service accepts the account again.',
+    description:
+      'When the gateway next checks whether the service accepts the account again; null while paid calls are made, and if the operator has paused them.',
   })
   nextCheckAt: Date | null;
 
   @Field(() => Int, {
-    description: 'Number of different jobs whose calls failed since the last successful answer.',
+    description: 'The number of different jobs whose calls failed since the last successful answer.',
   })
   failures: number;
 
-  @Field(() => Int, { nullable: true, description: 'Remaining credits, as last reported by the service.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Remaining credits, as last reported by the service; null if it has not reported any.',
+  })
   creditsAvailable: number | null;
 
-  @Field(() => Date, { nullable: true, description: 'When they were reported.' })
+  @Field(() => Date, {
+    nullable: true,
+    description: 'When `creditsAvailable` was reported; null if it has not been.',
+  })
   creditsSeenAt: Date | null;
 }
 
@@ -114,24 +124,26 @@ export class UpstreamAccountType {
 })
 export class Operator {
   @Field(() => [JobCountType], {
-    description: 'Numbers of unfinished jobs and avatars by state, and of FAILED jobs that are still polled.',
+    description:
+      'The numbers of unfinished jobs and avatars by status, and of FAILED jobs that are still polled.',
   })
   jobs: JobCountType[];
 
   @Field(() => Float, {
-    description: 'How long the most overdue work has been due, in seconds. 0 if nothing is late.',
+    description: 'The time for which the most overdue work has been due, in seconds. 0 if nothing is late.',
   })
   lagSeconds: number;
 
   @Field(() => UncertainJobType, {
     nullable: true,
-    description: 'The oldest job whose submission has an unknown outcome.',
+    description: 'The UNCERTAIN job that has waited longest. Null if no job is UNCERTAIN.',
   })
   uncertain: UncertainJobType | null;
 
   @Field(() => Date, {
     nullable: true,
-    description: 'The earliest time at which the upstream deletes a picture that is not stored yet.',
+    description:
+      'The earliest time at which an avatar service deletes a finished picture that is not stored yet. Null if every finished picture is stored.',
   })
   nextExpiry: Date | null;
 
@@ -156,7 +168,8 @@ export class OperatorResolver {
   @ForOperators()
   @Query(() => Operator, {
     nullable: true,
-    description: 'The state of the gateway. Requires the scope `admin`.',
+    description:
+      'The state of the gateway, for all owners. Requires the scope ADMIN: without it, it is null with the error FORBIDDEN.',
   })
   async operator(): Promise<Operator> {
     const { lagMs, uncertain, ...overview } = await this.overview();

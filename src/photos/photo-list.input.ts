@@ -23,7 +23,7 @@ export class PhotoFilter {
   @Field(() => Boolean, {
     nullable: true,
     description:
-      'True: photos that no model and no generation uses; they are deleted within a day. False: all others.',
+      'True: photos that no model and no generation uses; they are deleted within a day. False: photos that one uses. Null: both.',
   })
   isUnused?: boolean | null;
 

@@ -27,7 +27,11 @@ interface UploadedPhoto {
   id: string;
   status: PhotoStatus;
   /** Dimensions of the uploaded photo, upright, in pixels. */
+  originalWidth: number | null;
+  originalHeight: number | null;
+  /** The same as `originalWidth`, until 1.0. */
   width: number | null;
+  /** The same as `originalHeight`, until 1.0. */
   height: number | null;
   /** The size of the stored photo. */
   byteSize: number | null;
@@ -136,7 +140,8 @@ function repeated(row: PhotoEntity, sha256: string): UploadAnswer {
 }
 
 function uploadedPhoto({ id, status, width, height, byteSize, problems }: PhotoEntity): UploadedPhoto {
-  return { id: toGlobalId('Photo', id), status, width, height, byteSize, problems };
+  const original = { originalWidth: width, originalHeight: height };
+  return { id: toGlobalId('Photo', id), status, ...original, width, height, byteSize, problems };
 }
 
 /** Writes the body to the spool, with backpressure: the client is read only as fast as the disk writes. */

@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -18,6 +18,12 @@ import {
   PhotoProblemCode,
 } from './photo.type';
 
+/** The description and deprecation of a field that has another name now. */
+const renamedTo = (field: keyof Photo): { description: string; deprecationReason: string } => ({
+  description: `The same as \`${field}\`.`,
+  deprecationReason: `Use \`${field}\`. Removed in 1.0.`,
+});
+
 /** Queries and mutations of photos. */
 @Resolver(() => Photo)
 export class PhotoResolver {
@@ -35,7 +41,10 @@ export class PhotoResolver {
     return read?.kind === 'Photo' ? this.service.find(viewer, read.id) : null;
   }
 
-  @Query(() => PhotoConnection, { nullable: true, description: 'Your photos.' })
+  @Query(() => PhotoConnection, {
+    nullable: true,
+    description: 'Your photos, in any status. Null only with an error.',
+  })
   photos(
     @Args(() => PhotosArgs) args: PhotosArgs,
     @Ctx() context: GraphQLContext,
@@ -79,6 +88,26 @@ export class PhotoResolver {
   @FieldResolver(() => [PhotoProblem])
   problems(@Root() photo: PhotoEntity): PhotoProblem[] {
     return photo.problems.map(({ code, message }) => ({ code: PhotoProblemCode.read(code), message }));
+  }
+
+  @FieldResolver(() => Int, { nullable: true })
+  originalWidth(@Root() photo: PhotoEntity): number | null {
+    return photo.width;
+  }
+
+  @FieldResolver(() => Int, { nullable: true })
+  originalHeight(@Root() photo: PhotoEntity): number | null {
+    return photo.height;
+  }
+
+  @FieldResolver(() => Int, { nullable: true, ...renamedTo('originalWidth') })
+  width(@Root() photo: PhotoEntity): number | null {
+    return photo.width;
+  }
+
+  @FieldResolver(() => Int, { nullable: true, ...renamedTo('originalHeight') })
+  height(@Root() photo: PhotoEntity): number | null {
+    return photo.height;
   }
 
   @FieldResolver(() => String, { nullable: true })

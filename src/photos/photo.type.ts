@@ -66,19 +66,19 @@ export class Photo implements Node {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The width of the original photo, upright, in pixels; null until it is READY.',
+    description: 'The width of the photo as it was sent, upright, in pixels; null until it is READY.',
   })
-  width: number | null;
+  originalWidth?: number | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The height of the original photo, upright, in pixels; null until it is READY.',
+    description: 'The height of the photo as it was sent, upright, in pixels; null until it is READY.',
   })
-  height: number | null;
+  originalHeight?: number | null;
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The size of the stored photo in bytes; null until it is READY.',
+    description: 'The size of the stored photo, which `url` returns, in bytes; null until it is READY.',
   })
   byteSize: number | null;
 
@@ -88,7 +88,7 @@ export class Photo implements Node {
   @Field(() => UrlScalar, {
     nullable: true,
     description:
-      'A signed URL of the stored photo, a JPEG, valid for an hour; query it again for a new one. Null unless READY.',
+      'A signed URL of the stored photo, a JPEG of 512×512 pixels, valid for an hour; query it again for a new one. Null unless READY.',
   })
   url?: string | null;
 
@@ -155,7 +155,7 @@ export class PhotoUpload {
 
   @Field(() => UrlScalar, {
     description:
-      'Send the bytes here by PUT, with exactly these `headers`: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The response is 201 and the photo as JSON (200 if the same bytes had been uploaded before), or an error as `{ "code", "message" }`: 413 if it is too large, 415 if it is neither JPEG nor PNG, 422 if it cannot be used, 409 if the photo already has other bytes. Anyone with the URL can use it, so keep it secret.',
+      'Send the bytes here by PUT, with exactly these `headers`: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The response is 201 and the photo as JSON, with `id`, `status`, `originalWidth`, `originalHeight`, `byteSize` and `problems` (200 if the same bytes had been uploaded before), or an error as `{ "code", "message" }`: 413 if it is too large, 415 if it is neither JPEG nor PNG, 422 if it cannot be used, 409 if the photo already has other bytes. Anyone with the URL can use it, so keep it secret.',
   })
   uploadUrl: string;
 

@@ -20,9 +20,9 @@ import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { ErasureService } from './erasure.service';
 import type { ExportService } from './export.service';
 
-@ObjectType({ description: 'Numbers of erased objects.' })
+@ObjectType({ description: 'The numbers of erased objects.' })
 class ErasureCounts {
-  @Field(() => Int, { description: 'Photos, including their files.' })
+  @Field(() => Int, { description: 'The number of photos, including their files.' })
   photos: number;
 
   @Field(() => Int, { description: 'Models.' })
@@ -31,7 +31,7 @@ class ErasureCounts {
   @Field(() => Int, { description: 'Generations.' })
   generations: number;
 
-  @Field(() => Int, { description: 'Avatars, with their pictures and previews.' })
+  @Field(() => Int, { description: 'The number of avatars, with their pictures and previews.' })
   avatars: number;
 }
 
@@ -55,7 +55,7 @@ class Erasure {
   })
   completedAt: Date | null;
 
-  @Field(() => ErasureCounts, { description: 'Numbers of objects erased so far.' })
+  @Field(() => ErasureCounts, { description: 'The numbers of objects erased so far.' })
   counts: ErasureCounts;
 }
 
@@ -67,7 +67,7 @@ class DeleteMyDataInput {
   @Field(() => Boolean, {
     defaultValue: false,
     description:
-      'Also revokes the API keys that belong to you only, including the one used for this call. Keys that act for other owners stay valid.',
+      'Also revokes your API keys and removes your name from them, including the one used for this call. Keys that act for other owners stay valid.',
   })
   revokeKeys: boolean;
 }
@@ -109,7 +109,7 @@ export class PrivacyResolver {
   @Mutation(() => DeleteMyDataPayload, {
     nullable: true,
     description:
-      'Permanently erases all your data: photos, models, generations, avatars and their events. Records that must be kept no longer contain your name. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Picture files are deleted shortly after their rows, some thousands per second. Repeating it succeeds. Errors: INVALID_INPUT.',
+      'Permanently erases all your data: photos, models, generations and avatars with their files, their events, idempotency keys, quota records and export URLs. Kept are the audit log and the amounts, times and outcomes of paid calls, both without your name and without ids; if the server has daily quotas, today’s two totals, for two days; and your API keys, unless `revokeKeys` is true. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Files are deleted shortly after their rows, some thousands per second. Repeating it succeeds. Errors: INVALID_INPUT if `confirm` is not `DELETE`.',
   })
   async deleteMyData(
     @Arg('input', () => DeleteMyDataInput, { description: 'The confirmation.' })
@@ -134,7 +134,7 @@ export class PrivacyResolver {
   @Mutation(() => ExportMyDataPayload, {
     nullable: true,
     description:
-      'Exports all data stored about you as one archive: all data as JSON, all avatars, and the photos that are not deleted yet.',
+      'Returns a URL that downloads all data stored about you as one archive: all data as JSON, all avatars, and the photos that are not deleted yet. Errors: RATE_LIMITED if you have too many valid URLs.',
   })
   exportMyData(@Ctx() { viewer }: GraphQLContext): Promise<ExportMyDataPayload> {
     return this.exports.offer(viewer);

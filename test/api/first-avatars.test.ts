@@ -66,7 +66,7 @@ describe('the flow from photos to avatars', () => {
     const { model } = await client.request<{ model: Record<string, unknown> & { photos: unknown[] } }>(
       `query ($id: ID!) { model(id: $id) {
         name type status progress estimatedReadyAt failure { code } provider providerModelId attempt
-        createdAt submittedAt readyAt photos { id status width height } } }`,
+        createdAt submittedAt readyAt photos { id status originalWidth originalHeight } } }`,
       { id },
     );
     expect(model).toMatchObject({ name: 'Me', type: 'WOMAN', status: 'READY', progress: 100, attempt: 1 });
@@ -76,7 +76,7 @@ describe('the flow from photos to avatars', () => {
       Date.parse(model.submittedAt as string),
     );
     expect(model.photos).toEqual(
-      photoIds.map((photoId) => ({ id: photoId, status: 'READY', width: 640, height: 600 })),
+      photoIds.map((photoId) => ({ id: photoId, status: 'READY', originalWidth: 640, originalHeight: 600 })),
     );
   });
 

@@ -33,10 +33,10 @@ async function ask(
 
 const create = `mutation ($input: CreatePhotoUploadsInput!) {
   createPhotoUploads(input: $input) {
-    uploads { photo { id status filename width problems { code message } url createdAt } uploadUrl headers { name value } expiresAt }
+    uploads { photo { id status filename originalWidth problems { code message } url createdAt } uploadUrl headers { name value } expiresAt }
   }
 }`;
-const photo = `query ($id: ID!) { photo(id: $id) { __typename id status width height byteSize problems { code } url } }`;
+const photo = `query ($id: ID!) { photo(id: $id) { __typename id status originalWidth originalHeight width height byteSize problems { code } url } }`;
 const remove = `mutation ($id: ID!) { deletePhoto(input: { id: $id }) { deletedId } }`;
 
 interface Created {
@@ -54,7 +54,7 @@ describe('photos in GraphQL', () => {
         id,
         status: 'AWAITING_UPLOAD',
         filename: 'me.jpg',
-        width: null,
+        originalWidth: null,
         problems: [],
         url: null,
         createdAt: expect.any(String) as string,
@@ -67,7 +67,9 @@ describe('photos in GraphQL', () => {
     const sent = await put(upload!.uploadUrl, await facePhoto(1));
 
     const { id: photoId } = upload!.photo;
-    const ready = { id: photoId, status: 'READY', width: 800, height: 600, problems: [] };
+    // `width` and `height` are deprecated.
+    const size = { originalWidth: 800, originalHeight: 600, width: 800, height: 600 };
+    const ready = { id: photoId, status: 'READY', ...size, problems: [] };
     expect(sent.body).toMatchObject(ready);
     const read = (await ask(photo, { id: photoId })) as { photo: { url: string } };
     expect(read.photo).toMatchObject({ __typename: 'Photo', ...ready });

@@ -136,7 +136,7 @@ describe('GraphiQL with authentication', () => {
     await explorer.give('Headers', headers);
     expect((await explorer.run<Overview>()).data.viewer.owner).toBe('grace');
     await explorer.fetchDocs();
-    expect(await explorer.readDocs('Query', 'viewer')).toContain('The authenticated viewer');
+    expect(await explorer.readDocs('Query', 'viewer')).toContain('You, the authenticated caller');
     await explorer.closeDocs();
 
     await explorer.openTab('TrainingProgress');
