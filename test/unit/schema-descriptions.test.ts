@@ -140,7 +140,8 @@ describe('the descriptions of the schema', () => {
   it('say how long the grace period is', () => {
     expect(
       violations(
-        ({ description }) => description.includes('grace period') && !/\d+ minutes|UNCERTAIN/.test(description),
+        ({ description }) =>
+          description.includes('grace period') && !/\d+ minutes|UNCERTAIN/.test(description),
       ),
     ).toEqual([]);
   });
