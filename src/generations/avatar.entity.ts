@@ -1,4 +1,5 @@
-import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, Index, JoinColumn, ManyToOne, Unique } from 'typeorm';
+import { LeasedEntity } from '../core/leased.entity';
 import { ModelEntity } from '../models/model.entity';
 import { GenerationEntity } from './generation.entity';
 
@@ -41,13 +42,7 @@ export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_E
 @Index('avatars_of_owner_by_style', ['owner', 'style', 'id'], { where: "status = 'STORED'" })
 @Index('avatars_of_generation', ['generationId', 'id'])
 @Index('avatars_of_model', ['modelId', 'id'])
-export class AvatarEntity {
-  @PrimaryColumn('uuid')
-  id: string;
-
-  @Column('text')
-  owner: string;
-
+export class AvatarEntity extends LeasedEntity {
   @Column('uuid')
   generationId: string;
 
@@ -83,15 +78,6 @@ export class AvatarEntity {
   /** When the upstream deletes the picture. */
   @Column('timestamptz', { nullable: true })
   expiresAt: Date | null;
-
-  @Column('timestamptz', { nullable: true })
-  dueAt: Date | null;
-
-  @Column('uuid', { nullable: true })
-  lease: string | null;
-
-  @Column('integer', { default: 0 })
-  tries: number;
 
   /** When fetching first failed because of the upstream; null if it has not failed. */
   @Column('timestamptz', { nullable: true })
@@ -142,9 +128,6 @@ export class AvatarEntity {
   /** A blur hash (blurha.sh) of 4 × 3 components. */
   @Column('text', { nullable: true })
   placeholder: string | null;
-
-  @Column('timestamptz', { default: () => 'now()' })
-  createdAt: Date;
 
   @ManyToOne(() => GenerationEntity, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'generation_id', foreignKeyConstraintName: 'avatars_generation' })

@@ -1,17 +1,11 @@
-import { Check, Column, Index, PrimaryColumn } from 'typeorm';
+import { Check, Column, Index } from 'typeorm';
+import { LeasedEntity } from '../core/leased.entity';
 
 /**
  * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.
  * Written only by the moves of `job.repository.ts`, so that no state changes without its event.
  */
-export abstract class JobEntity {
-  @PrimaryColumn('uuid')
-  id: string;
-
-  /** The owner: the subject that the caller was authenticated as. */
-  @Column('text')
-  owner: string;
-
+export abstract class JobEntity extends LeasedEntity {
   /** The provider of the job; it never changes. */
   @Column('text')
   provider: string;
@@ -48,21 +42,9 @@ export abstract class JobEntity {
   @Column('timestamptz', { nullable: true })
   deadlineAt: Date | null;
 
-  /** When a worker must process the row next; while it is leased, when the lease ends. Null: never. */
-  @Column('timestamptz', { nullable: true })
-  dueAt: Date | null;
-
-  /** The fencing token of the worker that leases the row; a worker writes only while this is its token. */
-  @Column('uuid', { nullable: true })
-  lease: string | null;
-
   /** The number of polls of the running attempt. */
   @Column('integer', { default: 0 })
   polls: number;
-
-  /** Consecutive failures of the current step, for the backoff. */
-  @Column('integer', { default: 0 })
-  tries: number;
 
   /** Since when all definite answers to polls of the running attempt have been 404. */
   @Column('timestamptz', { nullable: true })
@@ -91,9 +73,6 @@ export abstract class JobEntity {
   /** When that person agreed. */
   @Column('timestamptz', { nullable: true })
   consentAt: Date | null;
-
-  @Column('timestamptz', { default: () => 'now()' })
-  createdAt: Date;
 
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;

@@ -1,4 +1,5 @@
-import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, Index } from 'typeorm';
+import { LeasedEntity } from '../core/leased.entity';
 import type { PhotoStatus } from './photo.state';
 
 /** Why a photo cannot be used, and what to do about it. */
@@ -22,13 +23,7 @@ export interface PhotoProblemRow {
 @Index('photos_of_owner', ['owner', 'id'])
 @Index('photos_of_owner_by_status', ['owner', 'status', 'id'])
 @Index('photos_of_owner_to_purge', ['owner', 'id'], { where: 'purge_at IS NOT NULL' })
-export class PhotoEntity {
-  @PrimaryColumn('uuid')
-  id: string;
-
-  @Column('text')
-  owner: string;
-
+export class PhotoEntity extends LeasedEntity {
   @Column('text')
   status: PhotoStatus;
 
@@ -58,21 +53,9 @@ export class PhotoEntity {
   @Column('jsonb', { default: [] })
   problems: PhotoProblemRow[];
 
-  @Column('timestamptz', { nullable: true })
-  dueAt: Date | null;
-
-  @Column('uuid', { nullable: true })
-  lease: string | null;
-
-  @Column('integer', { default: 0 })
-  tries: number;
-
   /** When the bytes are purged. Null while a training needs them. */
   @Column('timestamptz', { nullable: true })
   purgeAt: Date | null;
-
-  @Column('timestamptz', { default: () => 'now()' })
-  createdAt: Date;
 
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;
