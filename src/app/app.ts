@@ -24,7 +24,7 @@ import { createAuth } from './auth';
 import { createHttpServers } from './http';
 import { createMetrics } from './metrics';
 import { createServices } from './services';
-import { openUpstream } from './upstream';
+import { openUpstream, type Startup } from './upstream';
 import { createWork } from './workers';
 
 /** A running gateway. */
@@ -53,12 +53,13 @@ export async function startApp(
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
   await prepareDataDirectory(dataDir);
+  const startup = { config, dataDir, logger, shutdown };
   const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(
-    openDatabase(config, dataDir, logger, shutdown),
-    openUpstream(config, dataDir, logger, shutdown),
+    openDatabase(startup),
+    openUpstream(startup),
   );
 
-  const { wakeups, feed } = await openEvents(databaseUrl, database, logger, shutdown);
+  const { wakeups, feed } = await openEvents(databaseUrl, database, startup);
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const metrics = createMetrics(database, logger);
   const access = createAuth({ config, logger, database, wakeups });
@@ -109,13 +110,9 @@ function startWork(poller: Poller, wakeups: Wakeups): void {
   poller.start();
 }
 
-async function openDatabase(
-  config: Config,
-  dataDir: string,
-  logger: Logger,
-  shutdown: Shutdown,
-): Promise<{ url: string; database: Database }> {
-  const url = config.DATABASE_URL ?? (await startDatabase(dataDir, logger, shutdown));
+async function openDatabase(startup: Startup): Promise<{ url: string; database: Database }> {
+  const { config, shutdown } = startup;
+  const url = config.DATABASE_URL ?? (await startDatabase(startup));
   await prepareSchema(config, url);
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   shutdown.onStop(() => source.destroy());
@@ -135,8 +132,7 @@ async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Pr
 async function openEvents(
   url: string,
   database: Database,
-  logger: Logger,
-  shutdown: Shutdown,
+  { logger, shutdown }: Startup,
 ): Promise<{ wakeups: Wakeups; feed: EventFeed }> {
   const wakeups = new Wakeups({ url, logger });
   shutdown.onStop(() => wakeups.stop());
@@ -147,7 +143,7 @@ async function openEvents(
   return { wakeups, feed };
 }
 
-async function startDatabase(dataDir: string, logger: Logger, shutdown: Shutdown): Promise<string> {
+async function startDatabase({ dataDir, logger, shutdown }: Startup): Promise<string> {
   const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
   // After a crash the database keeps running and is reused at the next start; a regular stop ends it.
   shutdown.onStop(() => keeper.stop(), true);

@@ -93,8 +93,8 @@ export interface Services {
 /** Creates all services in the order of their dependencies. */
 export function createServices(deps: Infrastructure): Services {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
-  const photoFeatures = makePhotos(deps);
-  const { photos, jobPhotos } = photoFeatures;
+  const photoServices = makePhotos(deps);
+  const { photos, jobPhotos } = photoServices;
   const jobs = new JobRepository(database, wakeups);
   const completion = new GenerationCompletion(jobs, wakeups);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
@@ -129,26 +129,16 @@ export function createServices(deps: Infrastructure): Services {
     new CapabilitiesResolver(photos, consents, provider),
     new ModelFieldsResolver(generations, avatars),
   ];
-  return { ...photoFeatures, ...privacy, jobs, completion, avatars, resolvers };
+  return { ...photoServices, ...privacy, jobs, completion, avatars, resolvers };
 }
 
-type PhotoFeatures = Pick<
+type PhotoServices = Pick<
   Services,
   'deletion' | 'intake' | 'uploads' | 'photos' | 'jobPhotos' | 'photoHeartbeat'
 >;
 
-function makePhotos({
-  config,
-  logger,
-  database,
-  media,
-  guard,
-  signer,
-  imageProcessor,
-  spool,
-  publicUrl,
-  localUrl,
-}: Infrastructure): PhotoFeatures {
+function makePhotos(deps: Infrastructure): PhotoServices {
+  const { config, logger, database, media, guard, signer, imageProcessor, spool, publicUrl, localUrl } = deps;
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
   const deletion = new MediaDeletion(database, media, logger);
   const urls = new PhotoUrls(signer, publicUrl);
@@ -174,15 +164,10 @@ function makePhotos({
 }
 
 /** Creates the services for the erasure and export of personal data. */
-function makePrivacy({
-  config,
-  database,
-  media,
-  wakeups: announcer,
-  signer,
-  quotas,
-  publicUrl,
-}: Infrastructure): Pick<Services, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
+function makePrivacy(
+  deps: Infrastructure,
+): Pick<Services, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
+  const { config, database, media, wakeups: announcer, signer, quotas, publicUrl } = deps;
   const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
   const erasureWork = new ErasureWork({ database, announcer, keepsCounts });
   const erasures = new ErasureService({ database, announcer, work: erasureWork });

@@ -7,26 +7,31 @@ import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import type { AvatarProvider } from '../upstream/provider';
 import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
 
+/** What every part of a gateway needs at its start. */
+export interface Startup {
+  config: Config;
+  /** The directory of all files; it exists. */
+  dataDir: string;
+  logger: Logger;
+  /** Stops what has been started. */
+  shutdown: Shutdown;
+}
+
 /** Constructs the provider that `UPSTREAM` names, and starts the sandbox if that is the upstream. */
-export async function openUpstream(
-  config: Config,
-  dataDir: string,
-  logger: Logger,
-  shutdown: Shutdown,
-): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
+export async function openUpstream({
+  config,
+  dataDir,
+  logger,
+  shutdown,
+}: Startup): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
   const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
   if (config.UPSTREAM === 'picsart') {
-    const {
-      PICSART_BASE_URL: baseUrl,
-      PICSART_BALANCE_URL: balanceUrl,
-      PICSART_API_KEY: apiKey = '',
-    } = config;
     const provider = new PicsartProvider({
       ...limits,
       name: 'picsart',
-      baseUrl,
-      balanceUrl,
-      apiKey,
+      baseUrl: config.PICSART_BASE_URL,
+      balanceUrl: config.PICSART_BALANCE_URL,
+      apiKey: config.PICSART_API_KEY ?? '',
       speed: 1,
     });
     shutdown.onStop(() => provider.stop());

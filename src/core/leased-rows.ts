@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { pause } from './clock';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
 import type { EntityClass, Sql } from './sql';
+
+/** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
+const deferredMs = 3_000;
+const deferredSlotMs = 1_000;
 
 /**
  * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
@@ -187,6 +192,16 @@ export class LeasedRows<Row extends LeasedRow> {
         WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL`,
       [id, lease, dueInMs],
     );
+  }
+
+  /**
+   * Returns a row whose work must wait for its share of a resource, without having processed it.
+   * @param set - SQL: additional assignments
+   */
+  async defer(row: Pick<Claimed<Row>, 'id' | 'lease'>, signal: AbortSignal, set?: string): Promise<void> {
+    await this.release(row, signal.aborted ? 0 : deferredMs, set);
+    // Keeps the slot for a while; otherwise all of the owner's rows would be claimed at once.
+    await pause(deferredSlotMs, signal);
   }
 
   private async renewHeld(): Promise<void> {

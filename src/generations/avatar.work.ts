@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { backoffMs, pause } from '../core/clock';
+import { backoffMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, emptyBatch, type LeasedTable, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -46,9 +46,6 @@ const maxFetches = 24;
 const maxRetries = 8;
 /** A host that takes longer than `slowMs` for a picture, including its storing, gets at most `maxDownloads`. */
 const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
-/** The delay of a picture from a slow host, in milliseconds. */
-const deferredMs = 3_000;
-const deferredSlotMs = 1_000;
 const firstRetryMs = 1_000;
 /** The maximum delay between two tries, as a share of the upstream's retention: 15 minutes of 48 hours. */
 const maxRetryShare = 1 / 192;
@@ -93,12 +90,10 @@ export class AvatarWork {
   private async start({ rows, slots }: ClaimSource, signal: AbortSignal): Promise<StartedBatch> {
     await slots.whenFree(signal);
     if (signal.aborted) return emptyBatch;
-    return rows.start(slots, {}, async (row) => {
+    return rows.start(slots, {}, (row) => {
       const end = this.hosts.begin(row.owner, row.sourceUrl ?? '');
       if (end) return this.fetch(row, signal).finally(end);
-      await rows.release(row, deferredMs);
-      // Keeps the slot for a while; otherwise all of the owner's pictures would be claimed at once.
-      return pause(deferredSlotMs, signal);
+      return rows.defer(row, signal);
     });
   }
 

@@ -1,8 +1,9 @@
 import type { Sql, Transactions } from '../core/sql';
+import type { Wakeups } from '../events/wakeups';
 import { failure, failureColumns, noFailure, type JobFailure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job-move';
 import { findJob, lockJob } from '../jobs/job-row.repository';
-import type { Announcer, JobRepository } from '../jobs/job.repository';
+import type { JobRepository } from '../jobs/job.repository';
 import { tallyOf, type Tally } from './avatar.repository';
 import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';
@@ -22,7 +23,7 @@ type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
 export class GenerationCompletion {
   constructor(
     private readonly jobs: JobRepository,
-    private readonly announcer: Announcer,
+    private readonly announcer: Pick<Wakeups, 'announce'>,
   ) {}
 
   /** Locks the generation's row. Required before any change of one of its pictures. */

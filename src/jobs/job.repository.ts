@@ -2,6 +2,7 @@ import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
 import { snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
+import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
@@ -32,11 +33,6 @@ const movable = {
   ],
 } as const;
 
-/** Notifies waiting subscribers and workers of a commit. */
-export interface Announcer {
-  announce(wake: { streams?: readonly string[]; work?: boolean }): void;
-}
-
 /** The kinds of work on jobs, each with the condition for its rows. */
 const jobWork = {
   /** Waiting for their paid call. */
@@ -59,7 +55,7 @@ export type JobWork = keyof typeof jobWork;
 export class JobRepository {
   constructor(
     private readonly database: Transactions,
-    private readonly announcer: Announcer,
+    private readonly announcer: Pick<Wakeups, 'announce'>,
   ) {}
 
   /** The rows for one kind of work. Leases that it grants belong to the caller. */

@@ -1,4 +1,4 @@
-import { backoffMs, pause } from '../core/clock';
+import { backoffMs } from '../core/clock';
 import { isOutOfDescriptors } from '../core/errors';
 import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -35,10 +35,6 @@ const slowHosts = { slowMs: 5_000, maxDownloads: 4 };
 /** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
 const maxRetryDelayMs = 300_000;
-
-/** The delay of a photo that exceeds the share of its owner or host, in milliseconds. */
-const deferredMs = 3_000;
-const deferredSlotMs = 1_000;
 
 /** One message for all network failures, so that it reveals nothing about private networks. */
 const unreachable: PhotoProblemRow = {
@@ -119,20 +115,16 @@ export class PhotoWork {
       );
       return (await intake.keep(photo.id, checked, photo.lease)) !== null;
     } catch (error) {
-      if (signal.aborted || error instanceof DownloadDeferred) return this.defer(photo, signal);
+      if (signal.aborted || error instanceof DownloadDeferred) {
+        // Not fetched, so it does not count as a try.
+        await this.rows.defer(photo, signal, 'tries = tries - 1');
+        return false;
+      }
       const problem = this.problemOf(error, photo.tries);
       if (problem) return markFetchRejected(this.deps.database, photo.id, problem, photo.lease);
       await this.putBack(photo, error);
       return false;
     }
-  }
-
-  /** Returns a photo that was not fetched, without counting a try. */
-  private async defer(photo: ClaimedPhoto, signal: AbortSignal): Promise<false> {
-    await this.rows.release(photo, signal.aborted ? 0 : deferredMs, 'tries = tries - 1');
-    // Keeps the slot for a while; otherwise all of the owner's photos would be claimed at once.
-    await pause(deferredSlotMs, signal);
-    return false;
   }
 
   /** The reason to reject the photo; null to retry. */
