@@ -47,8 +47,8 @@ export const generationSchema = z.object({
 /** A generation, from a model or from one photo. */
 export type Generation = z.infer<typeof generationSchema>;
 
-/** Durations at the speed of the sandbox. */
-export type Tempo = ReturnType<typeof tempoOf>;
+/** Durations at the speed of the sandbox, in milliseconds. */
+export type Tempo = Readonly<Record<'trainingMs' | 'generationMs' | 'resultTtlMs', number>>;
 
 const minuteMs = 60_000;
 
@@ -56,11 +56,7 @@ const minuteMs = 60_000;
  * Picsart's durations divided by the speed of the sandbox. According to Picsart's guide a training takes 20 minutes and
  * results are available for 48 hours. The duration of a generation is not documented; one minute is assumed.
  */
-export function tempoOf(speed: number): {
-  trainingMs: number;
-  generationMs: number;
-  resultTtlMs: number;
-} {
+export function tempoOf(speed: number): Tempo {
   return {
     trainingMs: (20 * minuteMs) / speed,
     generationMs: minuteMs / speed,
@@ -73,6 +69,12 @@ export interface Status {
   readonly status: 'ACCEPTED' | 'IN_PROGRESS' | 'DONE' | 'FAILED' | 'IMAGE_NOT_VALID';
   readonly progress?: number;
 }
+
+/** The messages of jobs that failed. */
+export const failureMessages: Readonly<Partial<Record<Status['status'], string>>> = {
+  FAILED: 'The job failed because of a configured fault.',
+  IMAGE_NOT_VALID: 'At least one image is not valid.',
+};
 
 /** The part of a job's duration in which it is queued. */
 const queuedPart = 0.1;

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { type Fault, isPaid } from './faults';
+import { failureMessages } from './jobs';
 import { begin, type Headers, type Reply, send } from './replies';
 
 /** The size of an oversized body. */
@@ -110,9 +111,9 @@ function ending(fault: Fault, body: Record<string, unknown>): object {
   if (isPaid(fault.on)) return {};
   switch (fault.kind) {
     case 'failed':
-      return { status: 'FAILED', message: 'The job failed because of a configured fault.', data: undefined };
+      return { status: 'FAILED', message: failureMessages.FAILED, data: undefined };
     case 'image-not-valid':
-      return { status: 'IMAGE_NOT_VALID', message: 'At least one image is not valid.', data: undefined };
+      return { status: 'IMAGE_NOT_VALID', message: failureMessages.IMAGE_NOT_VALID, data: undefined };
     case 'no-results':
       return { status: 'DONE', data: [] };
     case 'fewer-results':

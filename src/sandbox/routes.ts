@@ -18,19 +18,19 @@ export interface Call {
 }
 
 /** An operation at a path. */
-export interface Route {
+export interface OperationRoute {
   readonly operation: Operation;
   readonly method: 'GET' | 'POST';
   readonly pattern: RegExp;
   readonly run: (service: SandboxService, call: Call) => Reply | Promise<Reply>;
 }
 
-const route = (operation: Operation, pattern: RegExp, run: Route['run']): Route => {
+const route = (operation: Operation, pattern: RegExp, run: OperationRoute['run']): OperationRoute => {
   return { operation, method: isPaid(operation) ? 'POST' : 'GET', pattern, run };
 };
 
 /** Picsart's avatar operations, the balance, and result pictures, which need no key. */
-const routes: readonly Route[] = [
+const routes: readonly OperationRoute[] = [
   route('train', /^\/v1\/avatars\/models$/, (service, { body, effect }) => service.train(body, effect)),
   route('model', /^\/v1\/avatars\/models\/([^/]+)$/, (service, { ids: [id = ''] }) => service.model(id)),
   route(
@@ -57,7 +57,10 @@ const routes: readonly Route[] = [
  * The route of a path and the groups of its pattern.
  * @throws ErrorReply 404 or 405
  */
-export function routeOf(path: string, method: string | undefined): { route: Route; ids: readonly string[] } {
+export function routeOf(
+  path: string,
+  method: string | undefined,
+): { route: OperationRoute; ids: readonly string[] } {
   for (const candidate of routes) {
     const match = candidate.pattern.exec(path);
     if (!match) continue;

@@ -1,24 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createLogger, type Logger } from '../core/logger';
 import { HttpExchange } from '../upstream/http-exchange';
 import { apiKeyHeader } from '../upstream/picsart/wire-format';
-import {
-  type Address,
-  claimAddress,
-  close,
-  listen,
-  moveAddress,
-  newApiKey,
-  portOf,
-  readAddress,
-  urlOf,
-} from './address';
 import { FaultQueue, parseFault, type SandboxFault } from './faults';
 import { tempoOf } from './jobs';
 import { PhotoFetcher } from './photo-fetcher';
-import { RequestWindow, type SandboxReading, SandboxServer } from './server';
+import { RequestWindow } from './request-window';
+import { close, listen, portOf, type SandboxReading, SandboxServer, urlOf } from './server';
 import { type ExecutedCall, SandboxService } from './service';
-import { SandboxStore } from './store';
+import { claimEndpoint, moveEndpoint, readEndpoint, type SandboxEndpoint, SandboxStore } from './store';
 
 /*
  * A test double of Picsart AI Avatar that can also be used alone: an HTTP server with the same wire format, validation,
@@ -71,9 +62,7 @@ export interface Sandbox {
  * @throws Error if the requested port is in use
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { speed = 60, forgetOnStart = false, credits = 1_000_000, logger = createLogger('warn') } = options;
-  const { rateLimit = { requests: 500, windowMs: 60_000 / speed } } = options;
-  const host = new SandboxHost({ ...options, speed, forgetOnStart, credits, logger, rateLimit });
+  const host = new SandboxHost(options);
   await host.start();
   return host;
 }
@@ -84,39 +73,38 @@ const takeOverIntervalMs = 500;
 /** Limits of calls by {@link SandboxHost} to its own server. */
 const callLimits = { timeoutMs: 5_000, maxBytes: 100_000, signal: new AbortController().signal };
 
-type ResolvedOptions = SandboxOptions &
-  Required<Pick<SandboxOptions, 'speed' | 'forgetOnStart' | 'rateLimit' | 'credits' | 'logger'>>;
-
 /** How often the program on a folder's port is asked whether it is the folder's sandbox, 5 s each time. */
 const maxIdentityTries = 6;
 
 class SandboxHost implements Sandbox {
-  private address: Address = { port: 0, apiKey: '' };
+  private endpoint: SandboxEndpoint = { port: 0, apiKey: '' };
   private server: Server | undefined;
   private photos: PhotoFetcher | undefined;
   private watch: NodeJS.Timeout | undefined;
   private stopping: Promise<void> | undefined;
   private readonly exchange = new HttpExchange(1);
   private readonly host: string;
+  private readonly logger: Logger;
   /** Requests wait for it until the saved state is loaded. */
   private readonly ready: Promise<SandboxServer>;
   private setReady: (server: SandboxServer) => void = () => undefined;
 
-  constructor(private readonly options: ResolvedOptions) {
+  constructor(private readonly options: SandboxOptions) {
     this.host = options.host ?? '127.0.0.1';
+    this.logger = options.logger ?? createLogger('warn');
     this.ready = new Promise((resolve) => (this.setReady = resolve));
   }
 
   get url(): string {
-    return urlOf(this.host, this.address.port);
+    return urlOf(this.host, this.endpoint.port);
   }
 
   get apiKey(): string {
-    return this.address.apiKey;
+    return this.endpoint.apiKey;
   }
 
   async start(): Promise<void> {
-    const known = await readAddress(this.options.dir);
+    const known = await readEndpoint(this.options.dir);
     const wanted = this.options.port ?? known?.port ?? 0;
     const server = await listen(this.host, wanted, this.onRequest);
     if (server) await this.own(server, known);
@@ -154,59 +142,60 @@ class SandboxHost implements Sandbox {
     void this.ready.then(async (server) => server.serve(request, response));
   };
 
-  private async own(server: Server, known: Address | null): Promise<void> {
-    const { dir, apiKey = known?.apiKey ?? newApiKey() } = this.options;
-    const address = { port: portOf(server), apiKey };
+  private async own(server: Server, known: SandboxEndpoint | null): Promise<void> {
+    const { dir, apiKey = known?.apiKey ?? `sandbox-${randomBytes(24).toString('base64url')}` } =
+      this.options;
+    const endpoint = { port: portOf(server), apiKey };
     if (dir !== undefined && known !== null) {
-      await moveAddress(dir, address);
-    } else if (dir !== undefined && !(await claimAddress(dir, address))) {
+      await moveEndpoint(dir, endpoint);
+    } else if (dir !== undefined && !(await claimEndpoint(dir, endpoint))) {
       // Another process has claimed the new folder.
       await close(server);
       return this.start();
     }
-    await this.serve(server, address);
+    await this.serve(server, endpoint);
   }
 
   /** The port is the lock on the folder: called only by the process that listens on it. */
-  private async serve(server: Server, address: Address): Promise<void> {
-    const { dir = null, speed, rateLimit, credits, forgetOnStart, logger } = this.options;
-    this.address = address;
+  private async serve(server: Server, endpoint: SandboxEndpoint): Promise<void> {
+    const { dir = null, speed = 60, credits = 1_000_000, forgetOnStart = false } = this.options;
+    const { rateLimit = { requests: 500, windowMs: 60_000 / speed }, onExecuted } = this.options;
+    this.endpoint = endpoint;
     this.server = server;
     const store = await SandboxStore.open(dir, credits, forgetOnStart).catch(async (error: unknown) => {
       await this.stop();
       throw error;
     });
     this.photos = new PhotoFetcher();
-    const onExecuted = this.options.onExecuted ?? (() => undefined);
     this.setReady(
       new SandboxServer({
         service: new SandboxService(store, this.photos, tempoOf(speed), onExecuted),
         store,
         faults: new FaultQueue(),
         window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),
-        apiKey: address.apiKey,
-        logger,
+        apiKey: endpoint.apiKey,
+        logger: this.logger,
       }),
     );
   }
 
   /** Waits while another process serves this folder. The operating system frees the port when that process exits. */
-  private follow(address: Address): void {
-    this.address = address;
+  private follow(endpoint: SandboxEndpoint): void {
+    this.endpoint = endpoint;
     this.watch = setInterval(() => {
-      this.takeOver(address).catch((error: unknown) => {
-        this.options.logger.error({ err: error }, 'taking over the sandbox failed');
+      this.takeOver(endpoint).catch((error: unknown) => {
+        this.logger.error({ err: error }, 'taking over the sandbox failed');
       });
     }, takeOverIntervalMs);
     this.watch.unref();
   }
 
-  private async takeOver(address: Address): Promise<void> {
-    const server = await listen(this.host, address.port, this.onRequest).catch(() => null);
+  private async takeOver(endpoint: SandboxEndpoint): Promise<void> {
+    const server = await listen(this.host, endpoint.port, this.onRequest).catch(() => null);
     if (!server) return;
     clearInterval(this.watch);
     if (this.stopping) await close(server);
-    else await this.serve(server, address);
+    else await this.serve(server, endpoint);
   }
 
   /**
@@ -214,7 +203,7 @@ class SandboxHost implements Sandbox {
    * from faults and limits, and a missing answer is asked for again, so that a busy sandbox does not get a second one
    * beside it.
    */
-  private async isSandbox({ port, apiKey }: Address): Promise<boolean> {
+  private async isSandbox({ port, apiKey }: SandboxEndpoint): Promise<boolean> {
     const url = new URL('/sandbox/faults', urlOf(this.host, port));
     for (let tries = 1; tries <= maxIdentityTries; tries += 1) {
       const answer = await this.exchange

@@ -1,5 +1,13 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import type { Logger } from '../core/logger';
 import {
   executes,
@@ -13,7 +21,8 @@ import {
 } from './faults';
 import { misbehave } from './misbehaviour';
 import { ErrorReply, type Reply, send } from './replies';
-import { allow, originOf, readJson, type Route, routeOf } from './routes';
+import type { RequestWindow, WindowReading } from './request-window';
+import { allow, originOf, readJson, type OperationRoute, routeOf } from './routes';
 import type { FaultEffect, SandboxService } from './service';
 import type { SandboxCounts, SandboxStore } from './store';
 
@@ -25,7 +34,7 @@ export interface SandboxReading extends SandboxCounts {
   limited: number;
 }
 
-export interface ServerDeps {
+interface SandboxServerDeps {
   readonly service: SandboxService;
   readonly store: SandboxStore;
   readonly faults: FaultQueue;
@@ -42,7 +51,7 @@ export class SandboxServer {
   >;
   private limited = 0;
 
-  constructor(private readonly deps: ServerDeps) {}
+  constructor(private readonly deps: SandboxServerDeps) {}
 
   /** Answers one request; never throws. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -95,7 +104,7 @@ export class SandboxServer {
   }
 
   private async replyOf(
-    route: Route,
+    route: OperationRoute,
     request: IncomingMessage,
     ids: readonly string[],
     effect: FaultEffect,
@@ -181,38 +190,42 @@ function limitHeaders({ limit, available, resetSeconds }: WindowReading): Record
   };
 }
 
-/** The state of the window after a call. */
-export interface WindowReading {
-  readonly isOver: boolean;
-  readonly limit: number;
-  readonly available: number;
-  /** Whole seconds until the next window, at least one. */
-  readonly resetSeconds: number;
+/**
+ * Creates a server that listens.
+ * @param port - 0 for any free port
+ * @returns null if the port is taken
+ */
+export async function listen(host: string, port: number, onRequest: RequestListener): Promise<Server | null> {
+  const server = createServer(onRequest);
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+    return server;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+    throw error;
+  }
 }
 
-/** Counts calls in windows of fixed length, as Picsart's quota does. */
-export class RequestWindow {
-  private startedAtMs = -Infinity;
-  private used = 0;
+/** The port on which a server listens. */
+export function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
 
-  constructor(
-    private readonly limit: number,
-    private readonly windowMs: number,
-  ) {}
+/** The URL of a server for callers on this machine. */
+export function urlOf(host: string, port: number): string {
+  const everywhere = new Map([
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '::1'],
+  ]);
+  const name = everywhere.get(host) ?? host;
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
+}
 
-  /** Counts one call. */
-  take(nowMs: number): WindowReading {
-    if (nowMs - this.startedAtMs >= this.windowMs) {
-      this.startedAtMs = nowMs;
-      this.used = 0;
-    }
-    const isOver = this.used >= this.limit;
-    if (!isOver) this.used += 1;
-    return {
-      isOver,
-      limit: this.limit,
-      available: this.limit - this.used,
-      resetSeconds: Math.max(1, Math.ceil((this.startedAtMs + this.windowMs - nowMs) / 1_000)),
-    };
-  }
+/** Closes a server and all its connections, including those with unanswered requests. */
+export async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
 }

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { Semaphore } from '../core/semaphore';
 import {
+  failureMessages,
   type Generation,
   type Model,
   type Outcome,
@@ -83,7 +84,7 @@ export class SandboxService {
     private readonly store: SandboxStore,
     private readonly photos: PhotoFetcher,
     private readonly tempo: Tempo,
-    private readonly onExecuted: (call: ExecutedCall) => void,
+    private readonly onExecuted?: (call: ExecutedCall) => void,
   ) {}
 
   async train(body: unknown, effect: FaultEffect): Promise<Reply> {
@@ -99,7 +100,7 @@ export class SandboxService {
       pictures: await this.store.keepPictures(pictures.slice(0, maxCopies)),
     };
     this.store.addModel(model);
-    this.onExecuted({ operation: 'train', body });
+    this.onExecuted?.({ operation: 'train', body });
     await this.store.save();
     return { status: 202, body: { model_id: model.id, status: 'ACCEPTED' } };
   }
@@ -198,7 +199,7 @@ export class SandboxService {
       expiresAtMs: doneAtMs + this.tempo.resultTtlMs,
     };
     this.store.addGeneration(generation);
-    this.onExecuted(call);
+    this.onExecuted?.(call);
     await this.store.save();
     return { status: 202, body: { inference_id: generation.id, status: 'ACCEPTED' } };
   }
@@ -229,10 +230,8 @@ function outcomeWith(invalidPhotos: number, { outcome }: FaultEffect): Outcome {
 /** Responds with 202 while the job runs and 200 when it has ended, as related Picsart services do. */
 function jobReply(names: object, { status, progress }: Status): Reply {
   const isOver = status !== 'ACCEPTED' && status !== 'IN_PROGRESS';
-  return { status: isOver ? 200 : 202, body: { ...names, status, progress, message: reasons.get(status) } };
+  return {
+    status: isOver ? 200 : 202,
+    body: { ...names, status, progress, message: failureMessages[status] },
+  };
 }
-
-const reasons: ReadonlyMap<Status['status'], string> = new Map([
-  ['FAILED', 'The job failed because of a configured fault.'],
-  ['IMAGE_NOT_VALID', 'At least one image is not valid.'],
-]);

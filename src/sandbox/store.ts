@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Generation, generationSchema, type Model, modelSchema } from './jobs';
@@ -60,22 +60,21 @@ export class SandboxStore {
 
   /** Adds a model. Call {@link save} afterwards. */
   addModel(added: Model): void {
-    this.models.set(added.id, added);
     this.counts.trainings += 1;
-    for (const old of this.models.values()) {
-      if (this.models.size <= maxModels) break;
-      this.models.delete(old.id);
-      this.deletePictures(old.pictures);
-    }
+    this.add(this.models, added, maxModels);
   }
 
   /** Adds a generation. Call {@link save} afterwards. */
   addGeneration(added: Generation): void {
-    this.generations.set(added.id, added);
     this.counts[added.modelId === null ? 'instants' : 'generations'] += 1;
-    for (const old of this.generations.values()) {
-      if (this.generations.size <= maxGenerations) break;
-      this.generations.delete(old.id);
+    this.add(this.generations, added, maxGenerations);
+  }
+
+  private add<J extends Pick<Model, 'id' | 'pictures'>>(jobs: Map<string, J>, added: J, max: number): void {
+    jobs.set(added.id, added);
+    for (const old of jobs.values()) {
+      if (jobs.size <= max) break;
+      jobs.delete(old.id);
       this.deletePictures(old.pictures);
     }
   }
@@ -119,13 +118,8 @@ export class SandboxStore {
 
   private async write(file: string): Promise<void> {
     const { counts, credits } = this;
-    const state = {
-      models: [...this.models.values()],
-      generations: [...this.generations.values()],
-      counts,
-      credits,
-    };
-    await replaceFile(file, JSON.stringify(state));
+    const [models, generations] = [[...this.models.values()], [...this.generations.values()]];
+    await replaceFile(file, JSON.stringify({ models, generations, counts, credits }));
   }
 
   private async load(file: string): Promise<void> {
@@ -155,7 +149,7 @@ export class SandboxStore {
 }
 
 /** The text of a file, or null if it does not exist. */
-export async function readFileIfAny(file: string): Promise<string | null> {
+async function readFileIfAny(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -165,8 +159,45 @@ export async function readFileIfAny(file: string): Promise<string | null> {
 }
 
 /** Replaces a file atomically. */
-export async function replaceFile(file: string, text: string): Promise<void> {
+async function replaceFile(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomUUID()}.new`;
   await writeFile(aside, text, { mode: 0o600 });
   await rename(aside, file);
 }
+
+/** The port and the key of a sandbox with a folder. They survive a crash, so that callers can continue. */
+export interface SandboxEndpoint {
+  readonly port: number;
+  readonly apiKey: string;
+}
+
+const endpointSchema = z.object({ port: z.int().min(1).max(65_535), apiKey: z.string().min(1) });
+
+/** Reads the endpoint of a folder; null if there is no folder or it has none yet. */
+export async function readEndpoint(folder: string | undefined): Promise<SandboxEndpoint | null> {
+  const text = folder === undefined ? null : await readFileIfAny(fileIn(folder));
+  return text === null ? null : endpointSchema.parse(JSON.parse(text));
+}
+
+/** Writes the first endpoint of a folder; returns false if another process has written one. */
+export async function claimEndpoint(folder: string, endpoint: SandboxEndpoint): Promise<boolean> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const aside = join(folder, `${randomUUID()}.new`);
+  await writeFile(aside, JSON.stringify(endpoint), { mode: 0o600 });
+  try {
+    await link(aside, fileIn(folder));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** Replaces an endpoint whose port another program has taken. */
+export async function moveEndpoint(folder: string, endpoint: SandboxEndpoint): Promise<void> {
+  await replaceFile(fileIn(folder), JSON.stringify(endpoint));
+}
+
+const fileIn = (folder: string): string => join(folder, 'address.json');

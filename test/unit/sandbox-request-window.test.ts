@@ -1,4 +1,4 @@
-import { RequestWindow } from '../../src/sandbox/server';
+import { RequestWindow } from '../../src/sandbox/request-window';
 
 describe('request window', () => {
   it('admits requests up to the limit, rejects others, and resets at its end', () => {
