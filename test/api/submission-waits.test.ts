@@ -10,6 +10,26 @@ describe('a submission that waits', () => {
     await harness.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
   };
 
+  it('returns the request that was taken from the budget for a job that another process has claimed', async () => {
+    const job = await harness.train();
+    await harness.worker.probe();
+    const full = await requestsLeft();
+    await harness.database.transaction(async (sql) => {
+      await sql.rows('SELECT id FROM models WHERE id = $1 FOR UPDATE', [job.id]);
+      await harness.worker.submit(job.table);
+    });
+    expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', attempt: 0 });
+    expect(await requestsLeft()).toBe(full);
+  });
+
+  /** The requests for submissions that the budget has left. */
+  async function requestsLeft(): Promise<number | undefined> {
+    const [account] = await harness.database.rows<{ left: number }>(
+      'SELECT submit_tokens AS left FROM upstream_accounts',
+    );
+    return account?.left;
+  }
+
   describe.each(jobTypes)('of a %s', (jobType) => {
     const start = (): Promise<Job> => begin(harness, jobType);
 

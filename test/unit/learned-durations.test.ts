@@ -29,6 +29,27 @@ describe('learned durations', () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
+  it('are read again after a minute', async () => {
+    const startedMs = performance.now();
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(startedMs);
+    jest.useFakeTimers({ doNotFake: ['performance'] });
+    const afterSeconds = (seconds: number): void => {
+      clock.mockReturnValue(startedMs + seconds * 1_000);
+      jest.runAllTimers();
+    };
+    try {
+      const learned = new LearnedDurations();
+      await learned.typicalMs('training/MAN', past(1, 1, 1), defaultMs);
+      afterSeconds(59);
+      await expect(learned.typicalMs('training/MAN', past(2, 2, 2), defaultMs)).resolves.toBe(1);
+      afterSeconds(61);
+      await expect(learned.typicalMs('training/MAN', past(3, 3, 3), defaultMs)).resolves.toBe(3);
+    } finally {
+      jest.useRealTimers();
+      clock.mockRestore();
+    }
+  });
+
   it('do not cache a database outage', async () => {
     const learned = new LearnedDurations();
     const away = (): Promise<number[]> => Promise.reject(new Error('The database is away.'));
