@@ -33,13 +33,6 @@ export interface Reservation {
   readonly afterAttempt?: number;
 }
 
-export interface QuotaServiceDeps {
-  sql: Sql;
-  limits: QuotaLimits;
-  /** Counts the owner's unfinished jobs except the given one. Injected because accounts must not depend on jobs. */
-  countRunning: (sql: Sql, owner: string, exceptJobId: string | null) => Promise<number>;
-}
-
 /**
  * Quotas per owner.
  *
@@ -49,11 +42,12 @@ export interface QuotaServiceDeps {
  * retry of a job does.
  */
 export class QuotaService {
-  constructor(private readonly deps: QuotaServiceDeps) {}
-
-  get limits(): QuotaLimits {
-    return this.deps.limits;
-  }
+  constructor(
+    private readonly sql: Sql,
+    readonly limits: QuotaLimits,
+    /** Counts the owner's unfinished jobs except the given one. Injected because accounts must not depend on jobs. */
+    private readonly countRunning: (sql: Sql, owner: string, exceptJobId: string | null) => Promise<number>,
+  ) {}
 
   /**
    * Reserves quota in the transaction that creates the job. Holds a lock per owner until the commit, so that concurrent
@@ -72,7 +66,7 @@ export class QuotaService {
 
   /** The viewer's usage. */
   async usage(viewer: Viewer): Promise<QuotaUsage> {
-    return this.usageWithin(this.deps.sql, viewer.owner, null);
+    return this.usageWithin(this.sql, viewer.owner, null);
   }
 
   private async usageWithin(sql: Sql, owner: string, exceptJobId: string | null): Promise<QuotaUsage> {
@@ -80,7 +74,7 @@ export class QuotaService {
     return {
       trainingsToday: day.trainings,
       avatarsToday: day.avatars,
-      running: await this.deps.countRunning(sql, owner, exceptJobId),
+      running: await this.countRunning(sql, owner, exceptJobId),
       resetsAt: day.resetsAt,
     };
   }

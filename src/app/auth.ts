@@ -33,22 +33,18 @@ export interface Auth {
 
 /** Creates the services and starts listening for revoked keys. */
 export function createAuth({ config, logger, database, wakeups }: AuthDeps): Auth {
-  const revocations = new Revocations({ sql: database, wakeups, logger });
-  const keys = new ApiKeyService({ database, announcer: wakeups, revocations, logger });
+  const revocations = new Revocations(database, wakeups, logger);
+  const keys = new ApiKeyService(database, wakeups, revocations, logger);
   const exchange = new HttpExchange(1);
   const { AUTH, JWT_JWKS_URL: url } = config;
-  const keySet = url === undefined ? null : new KeySet({ url, exchange, logger });
+  const keySet = url === undefined ? null : new KeySet(url, exchange, logger);
   const { authenticate } = new Authentication({
     isOpen: AUTH.includes('none'),
     keys: AUTH.includes('keys') ? keys : null,
     tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
-  const quotas = new QuotaService({
-    sql: database,
-    limits: limitsOf(config),
-    countRunning: countUnfinished(jobKinds),
-  });
-  const limiter = new RateLimiter({ sql: database, logger });
+  const quotas = new QuotaService(database, limitsOf(config), countUnfinished(jobKinds));
+  const limiter = new RateLimiter(database, logger);
   const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const rates = new RateGate({
     counter: limiter,

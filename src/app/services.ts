@@ -145,7 +145,7 @@ function makePhotos(deps: Infrastructure): PhotoServices {
   const intake = new PhotoIntake(database, media, imageProcessor);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
   const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
-  const photoHeartbeat = new PhotoAvailabilityHeartbeat({ sql: database, logger, publicUrl, isAccepting });
+  const photoHeartbeat = new PhotoAvailabilityHeartbeat(database, logger, publicUrl, isAccepting);
   return {
     deletion,
     intake,
@@ -155,7 +155,7 @@ function makePhotos(deps: Infrastructure): PhotoServices {
       maxBytes: maxPhotoBytes,
       limits: transferLimits(config, config.MAX_UPLOADS, config.MAX_UPLOADS_PER_OWNER),
     }),
-    photos: new PhotoService({ database, media, deletion, urls, maxPhotoBytes }),
+    photos: new PhotoService(database, media, deletion, urls, maxPhotoBytes),
     jobPhotos: new JobPhotoService({
       ...{ database, media, urls, checkUrl, retentionMs },
       onUnrecordedFetch: () => photoHeartbeat.interrupt(),
@@ -169,10 +169,10 @@ function makePrivacy(
 ): Pick<Services, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
   const { config, database, media, wakeups: announcer, signer, quotas, publicUrl } = deps;
   const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
-  const erasureWork = new ErasureWork({ database, announcer, keepsCounts });
-  const erasures = new ErasureService({ database, announcer, work: erasureWork });
+  const erasureWork = new ErasureWork(database, announcer, keepsCounts);
+  const erasures = new ErasureService(database, announcer, erasureWork);
   const limits = transferLimits(config, config.MAX_EXPORTS, 1);
-  const exports = new ExportService({ database, media, signer, publicUrl, limits });
+  const exports = new ExportService(database, media, signer, publicUrl, limits);
   return { erasureWork, exports, privacyResolver: new PrivacyResolver(erasures, exports) };
 }
 

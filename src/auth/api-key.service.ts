@@ -56,13 +56,6 @@ function verifySecret(secret: string, key: { secretSha256: string } | null): boo
   return isSame && key !== null;
 }
 
-export interface ApiKeyServiceDeps {
-  database: Transactions;
-  announcer: { announce(wake: { topics: readonly string[] }): void };
-  revocations: Pick<Revocations, 'has'>;
-  logger: Logger;
-}
-
 /** The properties of a new key. */
 export interface NewKey extends Omit<KeyRow, 'id' | 'secretSha256' | 'scopes'> {
   scopes: readonly Scope[];
@@ -73,7 +66,12 @@ const refusal = 'The API key is not valid: it is unknown, has expired or was rev
 
 /** API keys: created and revoked by operators, used by backends. */
 export class ApiKeyService {
-  constructor(private readonly deps: ApiKeyServiceDeps) {}
+  constructor(
+    private readonly database: Transactions,
+    private readonly announcer: { announce(wake: { topics: readonly string[] }): void },
+    private readonly revocations: Pick<Revocations, 'has'>,
+    private readonly logger: Logger,
+  ) {}
 
   /**
    * Creates a key.
@@ -87,7 +85,7 @@ export class ApiKeyService {
     const id = randomBytes(idBytes).toString('hex');
     const secret = randomBytes(secretBytes).toString('base64url');
     const row = { ...properties, id, secretSha256: hashSecret(secret), scopes: [...new Set(scopes)] };
-    const key = await writeTransaction(this.deps.database, properties, async (sql) => {
+    const key = await writeTransaction(this.database, properties, async (sql) => {
       const key = await insertKey(sql, row);
       const details = { scopes: scopes.join(' '), onBehalf };
       await audit(sql, { ...operator, owner }, { action: 'createKey', subject: id, details });
@@ -98,7 +96,7 @@ export class ApiKeyService {
 
   /** All keys, including expired and revoked ones, newest first; at most 1,000. */
   list(): Promise<ApiKeyMetadata[]> {
-    return listKeys(this.deps.database);
+    return listKeys(this.database);
   }
 
   /**
@@ -106,7 +104,7 @@ export class ApiKeyService {
    * @returns false if the key does not exist
    */
   async revoke(operator: Viewer, id: string): Promise<boolean> {
-    const { database, announcer } = this.deps;
+    const { database, announcer } = this;
     const known = await findKey(database, id);
     if (!known) return false;
     await database.transaction(async (sql) => {
@@ -139,22 +137,22 @@ export class ApiKeyService {
   private async verify(text: string): Promise<FoundKey> {
     const fields = readKey(text);
     if (!fields) throw unauthenticated('Malformed API key. The format is lk_<id>_<secret>.');
-    const key = await findKey(this.deps.database, fields.id);
+    const key = await findKey(this.database, fields.id);
     const isVerified = verifySecret(fields.secret, key);
     if (!key?.isActive || !isVerified) throw unauthenticated(refusal);
     if (key.isTouchDue) await this.touch(key.id);
     // Covers a revocation during the lookup, whose notification was processed before this request opens a socket.
-    if (this.deps.revocations.has(key.id)) throw unauthenticated(refusal);
+    if (this.revocations.has(key.id)) throw unauthenticated(refusal);
     return key;
   }
 
   /** A write failure is only logged, so that authentication works while the database is read-only. */
   private async touch(id: string): Promise<void> {
     try {
-      await touchKey(this.deps.database, id);
+      await touchKey(this.database, id);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      this.deps.logger.warn({ err: error, keyId: id }, 'last use of an API key could not be recorded');
+      this.logger.warn({ err: error, keyId: id }, 'last use of an API key could not be recorded');
     }
   }
 }

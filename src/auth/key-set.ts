@@ -10,24 +10,6 @@ import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
 import type { ExchangeAnswer, ExchangeRequest } from '../upstream/http-exchange';
 
-export interface KeySetDeps {
-  /** The issuer's JWKS URL. */
-  url: string;
-  /** HTTP client with limits on time and size. */
-  exchange: { get(request: ExchangeRequest): Promise<ExchangeAnswer> };
-  logger: Logger;
-  /**
-   * The current time in Unix milliseconds.
-   * @defaultValue Date.now
-   */
-  now?: () => number;
-  /**
-   * How often the age of the keys is checked, in milliseconds.
-   * @defaultValue 30 seconds
-   */
-  checkMs?: number;
-}
-
 /** Timeout of one call to the issuer, well below the 10 s limit of an operation. */
 const timeoutMs = 5_000;
 /** Maximum size of the JWKS document, which typically has one or two kilobytes. */
@@ -55,11 +37,18 @@ export class KeySet {
   private loading: Promise<boolean> | null = null;
   private failedAtMs = -Infinity;
   private timer: NodeJS.Timeout | null = null;
-  private readonly now: () => number;
 
-  constructor(private readonly deps: KeySetDeps) {
-    this.now = deps.now ?? Date.now;
-  }
+  constructor(
+    /** The issuer's JWKS URL. */
+    private readonly url: string,
+    /** HTTP client with limits on time and size. */
+    private readonly exchange: { get(request: ExchangeRequest): Promise<ExchangeAnswer> },
+    private readonly logger: Logger,
+    /** The current time in Unix milliseconds. */
+    private readonly now: () => number = Date.now,
+    /** How often the age of the keys is checked, in milliseconds. */
+    private readonly checkMs = 30_000,
+  ) {}
 
   /**
    * The public key for the key id in a token's header.
@@ -89,7 +78,7 @@ export class KeySet {
   }
 
   private keepFresh(): void {
-    this.timer ??= setInterval(() => this.refresh(), this.deps.checkMs ?? 30_000).unref();
+    this.timer ??= setInterval(() => this.refresh(), this.checkMs).unref();
     this.refresh();
   }
 
@@ -110,7 +99,7 @@ export class KeySet {
   }
 
   private async fetch(): Promise<boolean> {
-    const { exchange, url, logger } = this.deps;
+    const { exchange, url, logger } = this;
     try {
       const answer = await exchange.get({
         url: new URL(url),

@@ -21,16 +21,6 @@ export interface RateReading {
   readonly resetsInMs: number;
 }
 
-export interface RateLimiterDeps {
-  readonly sql: Pick<Sql, 'rows'>;
-  readonly logger: Logger;
-  /**
-   * How often counts are exchanged with the other processes.
-   * @defaultValue 500 milliseconds
-   */
-  readonly flushMs?: number;
-}
-
 /** Maximum counters per process, maximum counters per statement, and how often expired rows are deleted. */
 const limits = { maxSubjects: 20_000, maxPerStatement: 1_000, sweepMs: 60_000 } as const;
 
@@ -55,7 +45,12 @@ export class RateLimiter {
   private isFailing = false;
   private isStopped = false;
 
-  constructor(private readonly deps: RateLimiterDeps) {}
+  constructor(
+    private readonly sql: Pick<Sql, 'rows'>,
+    private readonly logger: Logger,
+    /** How often counts are exchanged with the other processes, in milliseconds. */
+    private readonly flushMs = 500,
+  ) {}
 
   /**
    * Counts a request if the quota allows it. Refused requests are not counted.
@@ -108,7 +103,7 @@ export class RateLimiter {
     this.timer = setTimeout(() => {
       this.timer = null;
       void this.flush();
-    }, this.deps.flushMs ?? 500);
+    }, this.flushMs);
     this.timer.unref();
   }
 
@@ -122,10 +117,7 @@ export class RateLimiter {
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) {
-        this.deps.logger.warn(
-          { err: error },
-          'rate limits apply per process until the database is available',
-        );
+        this.logger.warn({ err: error }, 'rate limits apply per process until the database is available');
       }
       this.isFailing = true;
       this.schedule();
@@ -140,7 +132,7 @@ export class RateLimiter {
       endsAt: new Date(endsAtMs),
       count: pending,
     }));
-    const counted = await addCounts(this.deps.sql, sent);
+    const counted = await addCounts(this.sql, sent);
     rows.forEach(([, count], index) => (count.pending -= sent[index]!.count));
     for (const row of counted) {
       const count = this.counts.get(row.subject);
@@ -153,7 +145,7 @@ export class RateLimiter {
     if (now - this.sweptAtMs < limits.sweepMs) return;
     this.sweptAtMs = now;
     for (const [key, { endsAtMs }] of this.counts) if (endsAtMs <= now) this.counts.delete(key);
-    await deleteEndedWindows(this.deps.sql);
+    await deleteEndedWindows(this.sql);
   }
 }
 

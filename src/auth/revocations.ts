@@ -4,17 +4,6 @@ import type { Sql } from '../core/sql';
 import { everyTopic } from '../events/wake';
 import { revokedKeys } from './api-key.repository';
 
-export interface RevocationsDeps {
-  sql: Sql;
-  wakeups: { onTopic(listener: (topic: string) => void): () => void };
-  logger: Logger;
-  /**
-   * How often the database is polled in case notifications were lost, in milliseconds.
-   * @defaultValue 30 seconds
-   */
-  sweepMs?: number;
-}
-
 const topicPrefix = 'revoked:';
 
 /** The notification topic for a revoked key. Announce it after the commit. */
@@ -31,14 +20,19 @@ export class Revocations {
   private readonly listeners = new Set<(keyId: string) => void>();
   private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
 
-  constructor(private readonly deps: RevocationsDeps) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly wakeups: { onTopic(listener: (topic: string) => void): () => void },
+    private readonly logger: Logger,
+    /** How often the database is polled in case notifications were lost, in milliseconds. */
+    private readonly sweepMs = 30_000,
+  ) {}
 
   /** Starts listening. Further calls have no effect. */
   start(): void {
-    const { wakeups, sweepMs = 30_000 } = this.deps;
     this.running ??= {
-      unsubscribe: wakeups.onTopic((topic) => this.onTopic(topic)),
-      timer: setInterval(() => void this.sweep(), sweepMs).unref(),
+      unsubscribe: this.wakeups.onTopic((topic) => this.onTopic(topic)),
+      timer: setInterval(() => void this.sweep(), this.sweepMs).unref(),
     };
   }
 
@@ -72,9 +66,9 @@ export class Revocations {
   /** Reads revocations from the database, because notifications may have been lost. */
   private async sweep(): Promise<void> {
     try {
-      for (const id of await revokedKeys(this.deps.sql)) this.markRevoked(id);
+      for (const id of await revokedKeys(this.sql)) this.markRevoked(id);
     } catch (error) {
-      this.deps.logger.debug({ err: error }, 'revoked keys could not be read; will retry');
+      this.logger.debug({ err: error }, 'revoked keys could not be read; will retry');
     }
   }
 

@@ -122,7 +122,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     database,
     jobs,
     provider: { name: config.UPSTREAM },
-    quotas: new QuotaService({ sql: database, limits, countRunning: countUnfinished(jobKinds) }),
+    quotas: new QuotaService(database, limits, countUnfinished(jobKinds)),
   };
   const generations = new GenerationLifecycle(photos);
   return {

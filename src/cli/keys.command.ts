@@ -98,7 +98,7 @@ async function revoke(shell: Shell, context: OperatorContext, given: string): Pr
 }
 
 function service({ database, wakeups, logger }: OperatorContext): ApiKeyService {
-  return new ApiKeyService({ database, announcer: wakeups, revocations: { has: () => false }, logger });
+  return new ApiKeyService(database, wakeups, { has: () => false }, logger);
 }
 
 function stateOf({ revokedAt, expiresAt }: ApiKeyMetadata): string {

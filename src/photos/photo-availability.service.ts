@@ -7,15 +7,6 @@ import { readRecords, recordAvailability, type AvailabilityWindow } from './phot
 /** The interval between records, in milliseconds. */
 const recordMs = 5_000;
 
-export interface PhotoServerHeartbeatDeps {
-  sql: Sql;
-  logger: Logger;
-  /** The base of photo URLs of this process. */
-  publicUrl: () => string;
-  /** Whether the HTTP server of this process is accepting connections. */
-  isAccepting: () => Promise<boolean>;
-}
-
 /**
  * Records in the database, by the database's clock, that this process serves photos to upstreams.
  *
@@ -31,7 +22,14 @@ export class PhotoAvailabilityHeartbeat {
   private isInterrupted = false;
   private isFailing = false;
 
-  constructor(private readonly dependencies: PhotoServerHeartbeatDeps) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly logger: Logger,
+    /** The base of photo URLs of this process. */
+    private readonly publicUrl: () => string,
+    /** Whether the HTTP server of this process is accepting connections. */
+    private readonly isAccepting: () => Promise<boolean>,
+  ) {}
 
   /**
    * Makes the first record, and then one every 5 s. Call it when the HTTP server is listening, before any paid
@@ -56,7 +54,7 @@ export class PhotoAvailabilityHeartbeat {
 
   /** Makes one record. Throws if the database is unavailable. */
   async record(): Promise<void> {
-    const { sql, publicUrl, isAccepting } = this.dependencies;
+    const { sql, publicUrl, isAccepting } = this;
     if (!(await isAccepting())) {
       this.interrupt();
       throw new Error('The HTTP server of this process does not accept connections.');
@@ -81,7 +79,7 @@ export class PhotoAvailabilityHeartbeat {
   }
 
   private async tryRecord(): Promise<void> {
-    const { logger } = this.dependencies;
+    const { logger } = this;
     try {
       await this.record();
       if (this.isFailing) logger.info('the record of serving photos is written again');

@@ -59,27 +59,20 @@ export interface PhotoUpload {
   expiresAt: Date;
 }
 
-export interface PhotoServiceDeps {
-  database: Transactions;
-  media: MediaStore;
-  deletion: MediaDeletion;
-  urls: PhotoUrls;
-  /** Maximum size of an uploaded photo. */
-  maxPhotoBytes: number;
-}
-
 /** Operations on photos for their owners. Photos of other owners are treated as not existing. */
 export class PhotoService {
   /** Lists of photos. */
   readonly list: OwnedList<PhotoEntity, PhotoFilter>;
 
-  constructor(private readonly deps: PhotoServiceDeps) {
-    this.list = new OwnedList(deps.database, photoTable);
-  }
-
-  /** Maximum size of an uploaded photo, in bytes. */
-  get maxByteSize(): number {
-    return this.deps.maxPhotoBytes;
+  constructor(
+    private readonly database: Transactions,
+    private readonly media: MediaStore,
+    private readonly deletion: MediaDeletion,
+    private readonly urls: PhotoUrls,
+    /** Maximum size of an uploaded photo, in bytes. */
+    readonly maxByteSize: number,
+  ) {
+    this.list = new OwnedList(database, photoTable);
   }
 
   /**
@@ -88,12 +81,12 @@ export class PhotoService {
    * @throws DomainError INVALID_INPUT for the number of files; QUOTA_EXCEEDED
    */
   async createUploads(viewer: Viewer, files: readonly PhotoFile[]): Promise<PhotoUpload[]> {
-    const { database, urls, maxPhotoBytes } = this.deps;
+    const { database, urls, maxByteSize } = this;
     checkFileCount(files);
     await this.checkUnused(viewer, files.length);
     const described = files.map((file, index) => {
       const field = `input.files[${index}]`;
-      const problems = problemsOf(file, field, maxPhotoBytes);
+      const problems = problemsOf(file, field, maxByteSize);
       return { contentType: file.contentType, problems, slot: slotOf(file, problems, field) };
     });
     const slots = described.map(({ slot }) => slot);
@@ -118,17 +111,17 @@ export class PhotoService {
 
   /** The viewer's photos with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(PhotoEntity | null)[]> {
-    return findPhotos(this.deps.database, owner, ids);
+    return findPhotos(this.database, owner, ids);
   }
 
   /** The photos of each model, in the given order, of any owner. For loaders below a row whose owner was checked. */
   ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
-    return photosOfModels(this.deps.database, modelIds);
+    return photosOfModels(this.database, modelIds);
   }
 
   /** A signed URL of the photo for its owner, valid for an hour; null unless the photo is READY. */
   viewUrl(photo: Pick<PhotoEntity, 'id' | 'status'>): string | null {
-    return photo.status === 'READY' ? this.deps.urls.view(photo.id, Date.now() + photoUrlMs) : null;
+    return photo.status === 'READY' ? this.urls.view(photo.id, Date.now() + photoUrlMs) : null;
   }
 
   /**
@@ -137,9 +130,9 @@ export class PhotoService {
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if the photo is deleted or purged
    */
   async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
-    const id = this.deps.urls.checkView(photoId, query);
-    const photo = await findAvailable(this.deps.database, id);
-    const object = photo?.status === 'READY' ? await this.deps.media.open(photoKey(id), range) : null;
+    const id = this.urls.checkView(photoId, query);
+    const photo = await findAvailable(this.database, id);
+    const object = photo?.status === 'READY' ? await this.media.open(photoKey(id), range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -149,7 +142,7 @@ export class PhotoService {
    * answer for a deleted photo and for another owner's.
    */
   async delete(viewer: Viewer, id: string): Promise<void> {
-    const { database, deletion } = this.deps;
+    const { database, deletion } = this;
     const waiting = await writeTransaction(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (waiting === null) return;
     await deletion.deleteNow([photoKey(id)]);
@@ -159,7 +152,7 @@ export class PhotoService {
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {
     // UUIDs are ordered by time, so that older photos, which are purged, are not scanned.
     const oldest = newId(Date.now() - unusedPhotoMs - unusedSlotMs);
-    const given = await countUnused(this.deps.database, viewer.owner, oldest);
+    const given = await countUnused(this.database, viewer.owner, oldest);
     if (given + more <= maxUnused) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',

@@ -13,12 +13,6 @@ import { findErasure, findRunning, insertErasure } from './erasure.repository';
 import type { Announcer, ErasureWork } from './erasure.work';
 import { deleteExports } from './export.repository';
 
-export interface ErasureServiceDeps {
-  database: Transactions;
-  announcer: Announcer;
-  work: Pick<ErasureWork, 'carryOut'>;
-}
-
 /** The required value of `confirm`. It prevents erasures by a query that an editor completed automatically. */
 const confirmation = 'DELETE';
 
@@ -27,7 +21,11 @@ const maxWaitMs = 5_000;
 
 /** Erases all data of an owner. */
 export class ErasureService {
-  constructor(private readonly deps: ErasureServiceDeps) {}
+  constructor(
+    private readonly database: Transactions,
+    private readonly announcer: Announcer,
+    private readonly work: Pick<ErasureWork, 'carryOut'>,
+  ) {}
 
   /**
    * Erases all data of the viewer. After the first commit none of it can be read; if the process exits, a worker
@@ -46,7 +44,7 @@ export class ErasureService {
         },
       );
     }
-    const { database, announcer, work } = this.deps;
+    const { database, announcer, work } = this;
     const { id, keyIds } = await database.transaction(async (sql) => ({
       id: await mark(sql, viewer),
       keyIds: revokesKeys ? await revokeKeysOf(sql, viewer.owner) : [],
@@ -59,7 +57,7 @@ export class ErasureService {
 
   /** Finds an erasure by its receipt. The row contains no personal data, so the receipt is the only authorization. */
   async find(receipt: string): Promise<ErasureEntity | null> {
-    return findErasure(this.deps.database, receipt);
+    return findErasure(this.database, receipt);
   }
 }
 

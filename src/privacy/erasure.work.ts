@@ -8,22 +8,20 @@ export interface Announcer {
   announce(wake: { streams?: readonly string[]; work?: boolean; topics?: readonly string[] }): void;
 }
 
-export interface ErasureWorkDeps {
-  database: Transactions;
-  announcer: Announcer;
-  /**
-   * Whether daily totals of trainings and avatars since yesterday survive an erasure. Needed if quotas are set, because
-   * an erasure could otherwise reset them.
-   */
-  keepsCounts: boolean;
-}
-
 /** Carries out erasures batch by batch, independent of the process that started them. */
 export class ErasureWork {
   private readonly steps: readonly Step[];
 
-  constructor(private readonly deps: ErasureWorkDeps) {
-    this.steps = erasureSteps(deps.keepsCounts);
+  constructor(
+    private readonly database: Transactions,
+    private readonly announcer: Announcer,
+    /**
+     * Whether daily totals of trainings and avatars since yesterday survive an erasure. Needed if quotas are set, because
+     * an erasure could otherwise reset them.
+     */
+    keepsCounts: boolean,
+  ) {
+    this.steps = erasureSteps(keepsCounts);
   }
 
   /**
@@ -31,7 +29,7 @@ export class ErasureWork {
    * @returns the number of erasures processed
    */
   async processBatch(signal: AbortSignal): Promise<number> {
-    const id = await claimErasure(this.deps.database);
+    const id = await claimErasure(this.database);
     if (id === null) return 0;
     while (!signal.aborted && (await this.eraseBatch(id)));
     return 1;
@@ -48,7 +46,7 @@ export class ErasureWork {
 
   /** @returns whether more rows may remain */
   private async eraseBatch(id: string): Promise<boolean> {
-    const { database, announcer } = this.deps;
+    const { database, announcer } = this;
     const batch = await database.transaction(async (sql) => {
       const erasing = await lockErasure(sql, id);
       if (!erasing) return null;

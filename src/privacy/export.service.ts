@@ -16,14 +16,6 @@ import { archiveOf } from './archive';
 import { countOffers, findDataSubject, insertExport, isExportKept } from './export.repository';
 import { zip } from './zip';
 
-export interface ExportServiceDeps {
-  database: Transactions;
-  media: Pick<MediaStore, 'open'>;
-  signer: UrlSigner;
-  publicUrl: () => string;
-  limits: TransferLimits;
-}
-
 /** An archive during its download. */
 export interface Archive {
   fileName: string;
@@ -45,8 +37,14 @@ const busySeconds = 30;
 export class ExportService {
   private readonly transfers: TransferSlots;
 
-  constructor(private readonly deps: ExportServiceDeps) {
-    this.transfers = new TransferSlots(deps.limits, transferErrors);
+  constructor(
+    private readonly database: Transactions,
+    private readonly media: Pick<MediaStore, 'open'>,
+    private readonly signer: UrlSigner,
+    private readonly publicUrl: () => string,
+    limits: TransferLimits,
+  ) {
+    this.transfers = new TransferSlots(limits, transferErrors);
   }
 
   /**
@@ -55,15 +53,15 @@ export class ExportService {
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
-    const expiresAt = await writeTransaction(this.deps.database, viewer, async (sql) => {
+    const expiresAt = await writeTransaction(this.database, viewer, async (sql) => {
       await checkOffers(sql, viewer);
       const expiry = await insertExport(sql, { id, owner: viewer.owner }, urlMs);
       await audit(sql, viewer, { action: 'exportMyData', subject: id });
       return expiry;
     });
     const path = pathOf(id);
-    const query = this.deps.signer.sign('export', path, expiresAt.getTime());
-    return { url: `${this.deps.publicUrl()}${path}?${query}`, expiresAt };
+    const query = this.signer.sign('export', path, expiresAt.getTime());
+    return { url: `${this.publicUrl()}${path}?${query}`, expiresAt };
   }
 
   /**
@@ -73,7 +71,7 @@ export class ExportService {
    * SERVICE_UNAVAILABLE while this owner, or too many others, download an archive; TIMEOUT if the client reads too slowly
    */
   async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
-    const { database, media, signer } = this.deps;
+    const { database, media, signer } = this;
     if (signer.verify('export', pathOf(id), query) !== 'valid') {
       throw new DomainError(
         'INVALID_SIGNATURE',

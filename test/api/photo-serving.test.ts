@@ -32,16 +32,16 @@ describe('the record that a process serves photos', () => {
 
   afterAll(() => testDatabase.drop());
 
-  const serve = (
-    given: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {},
-  ): PhotoAvailabilityHeartbeat =>
-    new PhotoAvailabilityHeartbeat({
-      sql: database,
-      logger: createLogger('silent'),
-      publicUrl: () => 'https://avatars.example.com',
-      isAccepting: () => Promise.resolve(true),
-      ...given,
-    });
+  const serve = ({
+    sql = database,
+    isAccepting = () => Promise.resolve(true),
+  }: { sql?: Sql; isAccepting?: () => Promise<boolean> } = {}): PhotoAvailabilityHeartbeat =>
+    new PhotoAvailabilityHeartbeat(
+      sql,
+      createLogger('silent'),
+      () => 'https://avatars.example.com',
+      isAccepting,
+    );
 
   const row = async (): Promise<ServerRow | undefined> => (await database.rows<ServerRow>(query))[0];
 

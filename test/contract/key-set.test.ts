@@ -18,7 +18,7 @@ describe('the keys of an issuer', () => {
   let keys: KeySet;
 
   const verifierFor = (url: string, checkMs?: number): TokenVerifier => {
-    keys = new KeySet({ url, exchange, logger: createLogger('silent'), now: () => clock, checkMs });
+    keys = new KeySet(url, exchange, createLogger('silent'), () => clock, checkMs);
     return new TokenVerifier({ keys, secret: null, issuer: undefined, audience: undefined });
   };
   const effectOf = async (verifier: TokenVerifier, token: string): Promise<string> =>

@@ -103,7 +103,7 @@ describe('rate limits', () => {
     const policy = { name: 'owner', quota: 10, windowMs: 86_400_000 };
     const limiters: RateLimiter[] = [];
     const limiter = (sql: Pick<Sql, 'rows'>): RateLimiter => {
-      const made = new RateLimiter({ sql, logger, flushMs: 3_600_000 });
+      const made = new RateLimiter(sql, logger, 3_600_000);
       limiters.push(made);
       return made;
     };

@@ -62,7 +62,7 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     signer: new UrlSigner(['a secret of the tests']),
     wakeups: { announce: ignore },
     feed: new EventFeed({ sql: database, wakeups: idle, logger }),
-    quotas: new QuotaService({ sql: database, limits: noLimits, countRunning: () => Promise.resolve(0) }),
+    quotas: new QuotaService(database, noLimits, () => Promise.resolve(0)),
     localUrl: given.publicUrl,
   };
   const services = createServices(deps);
