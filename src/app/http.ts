@@ -5,15 +5,15 @@ import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connections';
 import { generatedFileRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';
 import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
-import { GraphQLHttpHandler } from '../http/graphql/http-handler';
+import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
 import { Operations } from '../http/graphql/operations';
 import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
-import { SseHandler } from '../http/graphql/sse-handler';
-import { WebSocketHandler } from '../http/graphql/websocket-handler';
+import { SseHandler, type SseLimits } from '../http/graphql/sse-handler';
+import { WebSocketHandler, type WebSocketLimits } from '../http/graphql/websocket-handler';
 import { healthRoutes } from '../http/health';
 import { Origins } from '../http/origins';
 import type { Route } from '../http/router';
-import { HttpServer } from '../http/server';
+import { HttpServer, type HttpServerOptions } from '../http/server';
 import { Sessions } from '../http/sessions';
 import type { Auth } from './auth';
 import type { Metrics } from './metrics';
@@ -27,7 +27,7 @@ export interface HttpDeps extends Infrastructure {
 
 /** The HTTP server with all transports. */
 export interface HttpServers {
-  start(): Promise<{ url: string }>;
+  start(): Promise<{ port: number; url: string }>;
   /** Waits for running requests, at most `graceMs`, then closes all connections. */
   stop(graceMs: number): Promise<void>;
 }
@@ -41,34 +41,51 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     allowed: config.CORS_ORIGINS,
   });
   const sessions = new Sessions();
-  const isApi = config.ROLE !== 'worker';
-  const showsGraphiql = config.GRAPHIQL && isApi;
   access.revocations.onRevoked((keyId) => sessions.endRevoked(keyId));
   const { authenticate, rates } = access;
-  const shared = { operations: makeOperations(deps), authenticate, rates, origins, sessions, logger };
-  const sockets = new WebSocketHandler({ ...shared, path: '/graphql' });
-  const events = new SseHandler({ ...shared, path: '/graphql/stream' });
-  const graphql = new GraphQLHttpHandler({
-    ...shared,
-    path: '/graphql',
-    batching: config.BATCHING,
-    explorerPath: showsGraphiql ? graphiqlPath : undefined,
-  });
-  const server = new HttpServer({
+  const isApi = config.ROLE !== 'worker';
+  const showsGraphiql = config.GRAPHIQL && isApi;
+  return assembleServers({
+    ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql },
     host: config.HOST,
     port: config.PORT,
+    operations: makeOperations(deps),
+    batching: config.BATCHING,
     routes: [
       ...healthRoutes({ checks: checksOf(deps), metrics: deps.metrics.registry, logger }),
       ...fileRoutes(services),
-      ...(isApi ? [graphql.route, events.route] : []),
-      ...(showsGraphiql ? await loadGraphiql('/graphql') : []),
     ],
-    sockets: isApi ? sockets : null,
-    origins,
     connections: makeConnections(deps),
     onRefused: (path, reason) => services.jobPhotos.recordRefusedFetch(path, reason),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
-    logger,
+  });
+}
+
+/** What {@link assembleServers} connects. */
+export interface HttpParts
+  extends Omit<HttpServerOptions, 'sockets'>, Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'> {
+  readonly sessions: Sessions;
+  /** Whether the GraphQL transports are served, and not only the other routes. */
+  readonly isApi: boolean;
+  readonly showsGraphiql: boolean;
+  readonly socketLimits?: Partial<WebSocketLimits>;
+  readonly streamLimits?: Partial<SseLimits>;
+}
+
+/** Adds the GraphQL transports to the routes, and starts and stops all of them in order. */
+export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
+  const sockets = new WebSocketHandler({ ...parts, path: '/graphql', limits: parts.socketLimits });
+  const events = new SseHandler({ ...parts, path: '/graphql/stream', limits: parts.streamLimits });
+  const explorerPath = parts.showsGraphiql ? graphiqlPath : undefined;
+  const graphql = new GraphQLHttpHandler({ ...parts, path: '/graphql', explorerPath });
+  const server = new HttpServer({
+    ...parts,
+    routes: [
+      ...parts.routes,
+      ...(parts.isApi ? [graphql.route, events.route] : []),
+      ...(parts.showsGraphiql ? await loadGraphiql('/graphql') : []),
+    ],
+    sockets: parts.isApi ? sockets : null,
   });
   return {
     start: async () => {

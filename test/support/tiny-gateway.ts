@@ -1,20 +1,17 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { assembleServers } from '../../src/app/http';
 import { DomainError } from '../../src/core/errors';
-import type { Logger } from '../../src/core/logger';
 import { localViewer } from '../../src/core/viewer';
 import { ClientAddresses } from '../../src/http/client-address';
 import { Connections, type ConnectionLimits } from '../../src/http/connections';
-import { graphiqlPath, loadGraphiql } from '../../src/http/graphiql/graphiql';
-import { GraphQLHttpHandler } from '../../src/http/graphql/http-handler';
 import { Operations } from '../../src/http/graphql/operations';
-import { SseHandler, type SseLimits } from '../../src/http/graphql/sse-handler';
+import type { SseLimits } from '../../src/http/graphql/sse-handler';
 import type { Authenticate } from '../../src/http/graphql/transport';
-import { WebSocketHandler, type WebSocketLimits } from '../../src/http/graphql/websocket-handler';
+import type { WebSocketLimits } from '../../src/http/graphql/websocket-handler';
 import { healthRoutes, type HealthCheck } from '../../src/http/health';
 import { Origins } from '../../src/http/origins';
 import type { Route } from '../../src/http/router';
-import { HttpServer } from '../../src/http/server';
 import { Sessions } from '../../src/http/sessions';
 import { postOperation, type HttpResult } from './graphql-client';
 import { tinySchema, type Witness } from './tiny-schema';
@@ -57,60 +54,30 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
     { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) },
   );
   const { introspection = true, publicUrl, isLocalOnly = true, allowedOrigins: allowed } = options;
-  const operations = new Operations({ schema, introspection, logger, deadlineMs: options.operationMs });
-  const origins = new Origins({ publicUrl, isLocalOnly, allowed });
-  const { authenticate = () => Promise.resolve(localViewer) } = options;
-  const shared = { operations, authenticate, origins, sessions: new Sessions(), logger };
-  const sockets = new WebSocketHandler({ ...shared, path: '/graphql', limits: options.sockets });
-  const events = new SseHandler({ ...shared, path: '/graphql/stream', limits: options.streams });
-  const explorerPath = options.graphiql ? graphiqlPath : undefined;
-  const graphql = new GraphQLHttpHandler({ ...shared, path: '/graphql', explorerPath });
-  const routes = [graphql.route, events.route, ...(await otherRoutes(options, logger))];
-  const isHttps = publicUrl?.startsWith('https:') === true;
-  const connections = new Connections({
-    onRefused: () => undefined,
-    limits: {
-      max: 10_000,
-      maxPerAddress: 200,
-      countsLoopback: false,
-      maxDescriptor: null,
-      ...options.connections,
-    },
-    addresses: new ClientAddresses([]),
-    logger,
+  const { authenticate = () => Promise.resolve(localViewer), checks = [], routes = [] } = options;
+  const sessions = new Sessions();
+  const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
+  const addresses = new ClientAddresses([]);
+  const servers = await assembleServers({
+    ...{ host: '127.0.0.1', port: 0, isApi: true, showsGraphiql: Boolean(options.graphiql) },
+    ...{ authenticate, sessions, logger },
+    operations: new Operations({ schema, introspection, logger, deadlineMs: options.operationMs }),
+    origins: new Origins({ publicUrl, isLocalOnly, allowed }),
+    routes: [...healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 }), ...routes],
+    connections: new Connections({
+      ...{ onRefused: () => undefined, addresses, logger },
+      limits: { ...limits, ...options.connections },
+    }),
+    socketLimits: options.sockets,
+    streamLimits: options.streams,
+    isHttps: publicUrl?.startsWith('https:') === true,
   });
-  const server = new HttpServer({
-    host: '127.0.0.1',
-    port: 0,
-    routes,
-    sockets,
-    origins,
-    connections,
-    isHttps,
-    logger,
-  });
-  await graphql.start();
-  const { port, url } = await server.start();
+  const { port, url } = await servers.start();
   return {
-    url,
-    port,
-    sessions: shared.sessions,
-    witness,
-    log,
+    ...{ url, port, sessions, witness, log },
     post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
-    stop: async (graceMs = 2_000) => {
-      const drained = server.stop(graceMs);
-      events.stop();
-      await Promise.all([drained, sockets.stop(graceMs)]);
-      await graphql.stop();
-    },
+    stop: (graceMs = 2_000) => servers.stop(graceMs),
   };
-}
-
-async function otherRoutes(options: TinyOptions, logger: Logger): Promise<Route[]> {
-  const { checks = [], routes = [], graphiql = false } = options;
-  const health = healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 });
-  return [...health, ...(graphiql ? await loadGraphiql('/graphql') : []), ...routes];
 }
 
 /** Test authentication: `Bearer good-1` is accepted, others are not; over WebSocket `{ token }`. */
