@@ -84,6 +84,23 @@ describe('claims', () => {
     expect(served).toEqual(['alice', 'bob', 'carol', 'alice', 'bob', 'carol', 'alice']);
   });
 
+  it.each([
+    ['three seconds later', false, `due_at >= $1::timestamptz + interval '3 s'`],
+    ['at once when the process stops', true, `due_at BETWEEN $1::timestamptz AND clock_timestamp()`],
+  ])('return a row that is deferred: it is due %s', async (_, isStopping, isDue) => {
+    await add('alice', 1);
+    const claimer = worker();
+    const [row] = await claimer.claim({ limit: 1 });
+    const [before] = await database.rows<{ at: string }>('SELECT clock_timestamp()::text AS at');
+    const stopping = new AbortController();
+    if (isStopping) stopping.abort();
+    const deferred = claimer.defer(row!, stopping.signal);
+    await until(async () => (await database.rows('SELECT FROM work WHERE lease IS NULL')).length === 1);
+    expect(await database.rows(`SELECT FROM work WHERE ${isDue}`, [before!.at])).toHaveLength(1);
+    stopping.abort();
+    await deferred;
+  });
+
   it('find an owner among thousands of others whose rows are not due', async () => {
     await add('alice', 1_000, 60_000);
     await database.rows(

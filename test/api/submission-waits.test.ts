@@ -10,6 +10,17 @@ describe('a submission that waits', () => {
     await harness.database.rows(`UPDATE ${table} SET due_at = now() + interval '1 h' WHERE id = $1`, [id]);
   };
 
+  it('gives the upstream URLs of photos that are valid until the deadline of the job', async () => {
+    const job = await harness.train();
+    await harness.worker.submit(job.table);
+    const { deadlineAt } = await harness.row(job);
+    const expiries = harness.provider.calls[0]!.photoUrls.map((url) =>
+      Number(new URL(url).searchParams.get('expires')),
+    );
+    expect(expiries).toHaveLength(2);
+    expect(Math.min(...expiries) * 1_000).toBeGreaterThan(deadlineAt!.getTime());
+  });
+
   it('returns the request that was taken from the budget for a job that another process has claimed', async () => {
     const job = await harness.train();
     await harness.worker.probe();

@@ -81,6 +81,26 @@ describe('a stored picture', () => {
     expect(await findViolations(environment)).toEqual([]);
   });
 
+  it('is checked less often the older it is, up to MEDIA_CHECK_INTERVAL', async () => {
+    const { avatar } = await stored();
+    const daysUntilCheck = async (ageDays: number): Promise<number> => {
+      await environment.rows(
+        `UPDATE avatars SET created_at = now() - $2 * interval '1 day', check_at = now() WHERE id = $1`,
+        [rowId(avatar.id), ageDays],
+      );
+      const days = `extract(epoch FROM check_at - now())::float8 / 86400 AS days`;
+      const [row] = await eventually(
+        'the next check',
+        () =>
+          environment.rows<{ days: number }>(`SELECT ${days} FROM avatars WHERE id = $1`, [rowId(avatar.id)]),
+        ([found]) => found!.days > 0.5,
+      );
+      return row!.days;
+    };
+    expect(Math.round(await daysUntilCheck(3))).toBe(3);
+    expect(Math.round(await daysUntilCheck(400))).toBe(7);
+  });
+
   it('is not served when it cannot be fetched again, until its file is restored', async () => {
     const { avatar, path } = await stored();
     const bytes = Buffer.from(await (await fetch(avatar.url)).arrayBuffer());

@@ -23,11 +23,12 @@ export const deadlineMs = 3_600_000;
 /** How long a generation waits for pictures that cannot be fetched; not the default, which is 10 minutes. */
 export const resultDeadlineMs = 720_000;
 /** How long after its deadline a job is ended: a lease and the time limit of a poll. */
-export const overdueMarginMs = leaseMs + 10_000;
+export const overdueMarginMs = leaseMs + 60_000;
 
 /** The settings of every process. */
 export const jobSettings = {
   LEASE: `${leaseMs / 1_000}s`,
+  POLL_TIMEOUT: '60s',
   UNCERTAIN_GRACE: `${graceMs / 1_000}s`,
   TRAINING_DEADLINE: `${deadlineMs / 1_000}s`,
   GENERATION_DEADLINE: `${deadlineMs / 1_000}s`,
