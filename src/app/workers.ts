@@ -15,6 +15,7 @@ import { defaultGraceMs } from '../jobs/uncertain-jobs';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
 import { PhotoWork } from '../photos/photo.work';
+import { Agenda } from '../poller/agenda';
 import { Poller } from '../poller/poller';
 import { createSchedule, type JobKindWork, type ScheduleDeps } from '../poller/schedule';
 import { UpstreamBudget } from '../upstream/budget.repository';
@@ -47,7 +48,7 @@ export function createWork(deps: WorkDeps, services: Services): Work {
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures });
-  const poller: Poller = new Poller(tasks, logger);
+  const poller: Poller = new Poller(tasks, new Agenda(database), logger);
   return { poller, replay: () => jobWork.recorder.replay() };
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pause } from './clock';
+import type { DueQuery } from './due';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
 import type { EntityClass, Sql } from './sql';
@@ -66,23 +67,20 @@ export interface ClaimOptions {
 
 /** The work that one run of a periodic task has started. */
 export interface StartedBatch {
-  /** The number of claimed rows; above 0 the next run may follow immediately. */
-  started: number;
-  /** Settles when the work on these rows has ended, which may be after later runs. */
-  ended: Promise<unknown>;
+  /** The work on each claimed row; it may end after later runs. If there is any, the next run may follow immediately. */
+  work: readonly Promise<unknown>[];
   /** Minimum pause before the next run, in milliseconds. Wake-ups do not shorten it. */
   restMs?: number;
 }
 
 /** The result of a run without due work. */
-export const emptyBatch: StartedBatch = { started: 0, ended: Promise.resolve() };
+export const emptyBatch: StartedBatch = { work: [] };
 
-/** Combines batches: the result has ended when all of them have. */
+/** Combines batches. */
 export function joinBatches(...batches: readonly StartedBatch[]): StartedBatch {
   const rests = batches.flatMap(({ restMs }) => (restMs === undefined ? [] : [restMs]));
   return {
-    started: batches.reduce((sum, { started }) => sum + started, 0),
-    ended: Promise.all(batches.map(({ ended }) => ended)),
+    work: batches.flatMap(({ work }) => work),
     ...(rests.length > 0 && { restMs: Math.min(...rests) }),
   };
 }
@@ -112,6 +110,16 @@ export class LeasedRows<Row extends LeasedRow> {
     private readonly spec: LeasedTable<Row>,
     private readonly options: LeaseOptions,
   ) {}
+
+  /** When the next row is due; a leased row, when its lease ends. */
+  due(only: NonNullable<ClaimOptions['only']> = {}): DueQuery {
+    const { table, rows } = this.spec;
+    return {
+      sql: (first) =>
+        `(SELECT due_at FROM ${table} t WHERE ${rows} ${equals(only, first)} ORDER BY due_at LIMIT 1)`,
+      parameters: Object.values(only),
+    };
+  }
 
   /** The number of due rows, at most `limit`. */
   async countDue(limit: number, only: ClaimOptions['only'] = {}): Promise<number> {
@@ -143,7 +151,6 @@ export class LeasedRows<Row extends LeasedRow> {
 
   /**
    * Claims rows for the free slots and starts `work` on each. The lease of a row is renewed until its work has ended.
-   * @param work - its first error rejects {@link StartedBatch.ended}
    */
   async start(
     slots: OwnerShares,
@@ -151,7 +158,6 @@ export class LeasedRows<Row extends LeasedRow> {
     work: (row: Claimed<Row>) => Promise<unknown>,
   ): Promise<StartedBatch> {
     const rows = await this.claim({ limit: Math.min(limit, slots.free), only, slots });
-    if (rows.length === 0) return emptyBatch;
     const running = rows.map(async (row) => {
       slots.acquire(row.owner, 1);
       try {
@@ -160,7 +166,9 @@ export class LeasedRows<Row extends LeasedRow> {
         slots.release(row.owner, 1);
       }
     });
-    return { started: rows.length, ended: allEnded(running) };
+    // Callers that await the work get its errors; until then they are not unhandled.
+    for (const each of running) each.catch(() => undefined);
+    return { work: running };
   }
 
   /**
@@ -281,12 +289,6 @@ SELECT claimed.*, now() AS "claimedAt", last.owner AS "lastProbed"
   FROM (SELECT owner FROM turn ORDER BY probes DESC LIMIT 1) last FULL JOIN claimed ON true LEFT JOIN placed USING (id)
  ORDER BY placed.place`;
   }
-}
-
-/** Waits for all promises, then throws the first error. */
-async function allEnded(running: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** SQL: the columns equal the parameters that start at number `first`. */

@@ -12,11 +12,11 @@ export interface ListenSessionOptions {
 
 const connectTimeoutMs = 2_000;
 const statementTimeoutMs = 3_000;
-const heartbeatMs = 2_000;
+const heartbeatMs = 10_000;
 const closeTimeoutMs = 500;
 
 /**
- * A connection that listens on a channel and notifies it. A statement every 2 s, with a timeout of 3 s, detects dead
+ * A connection that listens on a channel and notifies it. A statement every 10 s, with a timeout of 3 s, detects dead
  * connections.
  */
 export class ListenSession {

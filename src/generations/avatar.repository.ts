@@ -1,4 +1,5 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
+import { dueAt } from '../core/due';
 import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
@@ -160,6 +161,9 @@ export async function tallyOf(sql: Sql, generationId: string): Promise<Tally> {
   );
   return tally!;
 }
+
+/** When the next check of a stored picture is due. */
+export const checkDue = dueAt("(SELECT min(check_at) FROM avatars WHERE status = 'STORED')");
 
 /** Claims stored avatars whose bytes are due for a check; they are due again after `intervalMs`. */
 export function claimChecks(sql: Sql, limit: number, intervalMs: number): Promise<AvatarEntity[]> {

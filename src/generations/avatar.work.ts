@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { backoffMs } from '../core/clock';
+import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, emptyBatch, type LeasedTable, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -75,6 +76,16 @@ export class AvatarWork {
     });
     this.fresh = source(dueAvatars.fresh, maxFetches);
     this.failing = source(dueAvatars.failing, maxRetries);
+  }
+
+  /** When the next fetch of {@link processBatch} is due. */
+  get due(): DueQuery {
+    return this.fresh.rows.due();
+  }
+
+  /** When the next fetch of {@link processRetryBatch} is due. */
+  get retryDue(): DueQuery {
+    return this.failing.rows.due();
   }
 
   /** Starts fetching due pictures that have not failed yet, round-robin between owners. */

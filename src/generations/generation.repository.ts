@@ -1,4 +1,5 @@
 import type { ConsentColumns } from '../accounts/consent';
+import { dueAt } from '../core/due';
 import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
@@ -129,6 +130,9 @@ export async function findAvatarsInStream(
   );
   return row ?? null;
 }
+
+/** When the next generation whose pictures are being fetched is due. */
+export const storingDue = dueAt("(SELECT min(due_at) FROM generations WHERE status = 'STORING')");
 
 /** Locks generations whose pictures may all be settled, at most 50. */
 export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'modelId'>[]> {

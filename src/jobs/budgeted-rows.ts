@@ -1,3 +1,4 @@
+import type { DueQuery } from '../core/due';
 import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
 import type { CallKind } from '../upstream/budget.repository';
@@ -15,6 +16,8 @@ const maxRestMs = 2_000;
 export class BudgetedRows {
   readonly slots: OwnerShares;
   private readonly rows: LeasedRows<JobRow>;
+  /** The jobs of the configured provider. */
+  private readonly only: { provider: string };
 
   /** @param maxCalls - maximum concurrent calls of this process */
   constructor(
@@ -25,18 +28,23 @@ export class BudgetedRows {
   ) {
     this.slots = new OwnerShares(maxCalls);
     this.rows = deps.jobs.rowsFor(kind, call, deps);
+    this.only = { provider: deps.provider.name };
+  }
+
+  /** When the next job is due. */
+  get due(): DueQuery {
+    return this.rows.due(this.only);
   }
 
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */
   async start(work: (row: Claimed<JobRow>) => Promise<unknown>): Promise<StartedBatch> {
-    const { rows, slots, call } = this;
-    const { budget, provider } = this.deps;
-    const only = { provider: provider.name };
+    const { rows, slots, call, only } = this;
+    const { budget } = this.deps;
     const due = await rows.countDue(slots.free, only);
     if (due === 0) return emptyBatch;
     const { granted, waitMs } = await budget.take(call, due);
     const batch = await rows.start(slots, { limit: granted, only }, work);
-    const unused = granted - batch.started;
+    const unused = granted - batch.work.length;
     if (unused > 0) await budget.release(call, unused);
     return granted === due ? batch : { ...batch, restMs: Math.min(waitMs, maxRestMs) };
   }

@@ -1,3 +1,4 @@
+import { dueAt, type DueQuery } from '../core/due';
 import type { Sql } from '../core/sql';
 import {
   sequenceColumn,
@@ -125,6 +126,11 @@ export interface OverdueLimits {
 }
 
 const maxOverdue = 100;
+
+/** The present time if a job may become overdue. */
+export function overdueDue({ table }: JobKind): DueQuery {
+  return dueAt(`(SELECT now() FROM ${table} WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)`);
+}
 
 /** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per state. */
 export function lockOverdue<Row extends JobRow>(

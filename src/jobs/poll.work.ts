@@ -1,5 +1,6 @@
 import { Batcher } from '../core/batcher';
 import { withSignal } from '../core/clock';
+import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import { UpstreamError, type UpstreamResult, type UpstreamState } from '../upstream/provider';
@@ -46,9 +47,19 @@ export class PollWork {
     this.watched = this.pollingOf('watch', maxWatched);
   }
 
+  /** When the next poll of a running job is due. */
+  get due(): DueQuery {
+    return this.running.rows.due;
+  }
+
   /** Starts the due polls of running jobs. */
   async processBatch(signal: AbortSignal): Promise<StartedBatch> {
     return this.start(this.running, signal);
+  }
+
+  /** When the next poll of a job under the late watch is due. */
+  get watchDue(): DueQuery {
+    return this.watched.rows.due;
   }
 
   /**

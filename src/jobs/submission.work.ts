@@ -1,4 +1,5 @@
 import { admitWrite } from '../accounts/write-admission.repository';
+import { earliestDue, type DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { UpstreamError, type Accepted } from '../upstream/provider';
@@ -67,6 +68,11 @@ export class SubmissionWork {
       this.attempt(row, () => this.submit(row, row.claimedAt, signal)),
     );
     return joinBatches(settling, submitting);
+  }
+
+  /** When the next job is due to be submitted or settled. */
+  get due(): DueQuery {
+    return earliestDue(this.queued.due, this.unsettled.due({ provider: this.deps.provider.name }));
   }
 
   private async attempt(row: JobRow, work: () => Promise<void>): Promise<void> {

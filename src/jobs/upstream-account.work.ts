@@ -1,4 +1,5 @@
-import { claimProbe, finishProbe, type ProbeResult } from '../upstream/account-pause.repository';
+import type { DueQuery } from '../core/due';
+import { claimProbe, finishProbe, probeDue, type ProbeResult } from '../upstream/account-pause.repository';
 import type { PauseReason } from '../upstream/account.entity';
 import type { AccountCheck, UpstreamError } from '../upstream/provider';
 import type { JobContext } from './job-context';
@@ -17,6 +18,11 @@ export class UpstreamAccountWork {
       'database' | 'provider' | 'budget' | 'logger' | 'probeIntervalMs' | 'pollTimeoutMs' | 'onResume'
     >,
   ) {}
+
+  /** When the next check of the account is due. */
+  get due(): DueQuery {
+    return probeDue(this.deps.provider.account);
+  }
 
   /** Checks the account if it is paused and the check is due. */
   async probe(signal: AbortSignal): Promise<void> {

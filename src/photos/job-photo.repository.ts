@@ -1,4 +1,5 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
+import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';
@@ -111,6 +112,9 @@ export async function deleteUnshared(sql: Sql, modelId: string, ids: readonly st
   );
   return deleted.map(({ id }) => id);
 }
+
+/** When the next photo is to be purged. */
+export const photoPurgeDue = dueAt('(SELECT min(purge_at) FROM photos)');
 
 /**
  * Purges due photos, in the caller's transaction: schedules deletion of their bytes, and clears personal data. Deletes

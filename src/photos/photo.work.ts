@@ -1,4 +1,5 @@
 import { backoffMs } from '../core/clock';
+import type { DueQuery } from '../core/due';
 import { isOutOfDescriptors } from '../core/errors';
 import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
@@ -79,6 +80,11 @@ export class PhotoWork {
   constructor(private readonly deps: PhotoWorkDeps) {
     this.rows = new LeasedRows(deps.database, fetchingPhotos, deps);
     this.download = new PhotoDownload(deps.downloads, deps.maxPhotoBytes);
+  }
+
+  /** When the next fetch is due. */
+  get due(): DueQuery {
+    return this.rows.due();
   }
 
   /**

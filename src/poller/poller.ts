@@ -1,6 +1,8 @@
 import { pause } from '../core/clock';
-import { emptyBatch, type StartedBatch } from '../core/leased-rows';
+import type { DueQuery } from '../core/due';
+import type { StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import type { Agenda } from './agenda';
 
 /** A task that runs repeatedly; each run processes what is due. */
 export interface PeriodicTask {
@@ -10,16 +12,29 @@ export interface PeriodicTask {
    * processed or started, the next run follows immediately.
    */
   run: (signal: AbortSignal) => Promise<number | StartedBatch>;
-  /** The pause after a run that found nothing, in milliseconds. */
+  /**
+   * The pause after a run that found nothing, in milliseconds; for a task with {@link due}, although work seemed due.
+   */
   idleMs: number;
-  /** Whether a wake-up ends the pause. */
-  wakeable: boolean;
+  /** When the next work is due: the task sleeps until then. Without it the task runs after every pause. */
+  due?: DueQuery;
 }
 
 /** The pause after a failed run, in milliseconds. */
 const failedMs = 1_000;
 
-/** Repeats every periodic task until it is stopped. A failed run is logged and repeated after a pause. */
+/** What follows a run. */
+interface RunEnd {
+  /** The pause before the next run, in milliseconds. */
+  ms: number;
+  /** Whether the run found nothing to do, so that a wake-up ends the pause and the task may sleep until work is due. */
+  isIdle: boolean;
+}
+
+/**
+ * Repeats every periodic task until it is stopped. Tasks sleep until their work is due, by the {@link Agenda}. A failed
+ * run is logged and repeated after a pause.
+ */
 export class Poller {
   private readonly stopping = new AbortController();
   /** Work started by runs that has not ended. */
@@ -32,6 +47,7 @@ export class Poller {
 
   constructor(
     private readonly tasks: readonly PeriodicTask[],
+    private readonly agenda: Agenda,
     private readonly logger: Logger,
   ) {}
 
@@ -40,9 +56,10 @@ export class Poller {
     this.loops = this.tasks.map((task) => this.repeat(task));
   }
 
-  /** Ends the pauses of all wakeable tasks, because work may be due. */
+  /** Runs the tasks whose work is due now, because rows may have changed. */
   wake(): void {
     this.wakeCount += 1;
+    this.agenda.refresh();
     for (const [wait, isWakeable] of this.pauses) if (isWakeable) wait.abort();
   }
 
@@ -52,6 +69,7 @@ export class Poller {
    */
   async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
+    this.agenda.stop();
     for (const wait of this.pauses.keys()) wait.abort();
     const ended = this.ended().then(() => true);
     const timer = new AbortController();
@@ -73,37 +91,50 @@ export class Poller {
 
   private async repeat(task: PeriodicTask): Promise<void> {
     const { signal } = this.stopping;
+    let seemedDue = false;
     while (!signal.aborted) {
       const wakeCount = this.wakeCount;
-      const { ms, isWakeable } = await this.once(task, signal);
-      // A wake-up during the run may concern work that the run did not see.
-      const isWoken = isWakeable && this.wakeCount !== wakeCount;
-      if (ms > 0 && !isWoken) await this.rest(ms, isWakeable);
+      const { ms, isIdle } = await this.once(task, signal);
+      if (isIdle && task.due) {
+        // A wake-up during the run may concern work that the run did not see.
+        if (seemedDue && this.wakeCount === wakeCount) await this.rest(ms, true);
+        await this.agenda.whenDue(task.due);
+        seemedDue = true;
+      } else {
+        await this.rest(ms, false);
+        seemedDue = false;
+      }
     }
   }
 
-  /** @returns the pause before the next run */
-  private async once(task: PeriodicTask, signal: AbortSignal): Promise<{ ms: number; isWakeable: boolean }> {
+  private async once(task: PeriodicTask, signal: AbortSignal): Promise<RunEnd> {
     try {
       const result = await task.run(signal);
-      const run = typeof result === 'number' ? { ...emptyBatch, started: result } : result;
-      if (run.started > 0) this.follow(task, run.ended);
+      const found = typeof result === 'number' ? result : result.work.length;
+      if (typeof result !== 'number') this.follow(task, result.work);
       if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'periodic task recovered');
-      if (run.restMs !== undefined) return { ms: run.restMs, isWakeable: false };
-      return { ms: run.started > 0 ? 0 : task.idleMs, isWakeable: task.wakeable };
+      if (typeof result !== 'number' && result.restMs !== undefined)
+        return { ms: result.restMs, isIdle: false };
+      return { ms: found > 0 ? 0 : task.idleMs, isIdle: found === 0 };
     } catch (error) {
       this.logFailure(task, error);
-      return { ms: failedMs, isWakeable: task.wakeable };
+      return { ms: failedMs, isIdle: false };
     }
   }
 
-  private follow(task: PeriodicTask, ended: Promise<unknown>): void {
-    const followed = ended
-      .catch((error: unknown) => {
-        this.logFailure(task, error);
-      })
-      .finally(() => this.running.delete(followed));
-    this.running.add(followed);
+  private follow(task: PeriodicTask, work: readonly Promise<unknown>[]): void {
+    for (const each of work) {
+      const followed = each
+        .catch((error: unknown) => {
+          this.logFailure(task, error);
+        })
+        .finally(() => {
+          this.running.delete(followed);
+          // Its row may have a new due time.
+          this.agenda.refresh();
+        });
+      this.running.add(followed);
+    }
   }
 
   private logFailure(task: PeriodicTask, error: unknown): void {
@@ -114,7 +145,7 @@ export class Poller {
   }
 
   private async rest(ms: number, isWakeable: boolean): Promise<void> {
-    if (this.stopping.signal.aborted) return;
+    if (ms === 0 || this.stopping.signal.aborted) return;
     const wait = new AbortController();
     this.pauses.set(wait, isWakeable);
     await pause(ms, wait.signal);

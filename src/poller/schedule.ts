@@ -2,11 +2,15 @@ import { pruneAudit } from '../accounts/audit.repository';
 import { pruneKeys } from '../accounts/idempotency.repository';
 import { pruneReservations } from '../accounts/quota.repository';
 import type { Config } from '../config';
+import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
+import { checkDue } from '../generations/avatar.repository';
 import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
+import { storingDue } from '../generations/generation.repository';
+import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
@@ -14,12 +18,14 @@ import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import type { PollWork } from '../jobs/poll.work';
 import type { SubmissionWork } from '../jobs/submission.work';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
-import { purgeDuePhotos } from '../photos/job-photo.repository';
+import { photoPurgeDue, purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
+import { erasureDue } from '../privacy/erasure.repository';
 import type { ErasureWork } from '../privacy/erasure.work';
 import { pruneExports } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
+import { deletionDue } from '../storage/media-deletion.repository';
 import type { PeriodicTask } from './poller';
 
 /** The work on one kind of job. */
@@ -49,15 +55,17 @@ export interface ScheduleDeps {
 
 /** Maximum delay of a due account check, in milliseconds. */
 const maxProbeEveryMs = 5_000;
+/** The pause after a run that found nothing although work seemed due, for example because another process took it. */
+const idleMs = 1_000;
 /** How long idempotency keys are kept. The API guarantees at least 24 hours. */
 const keyRetentionMs = 48 * 3_600_000;
-const idleMs = 1_000;
 const photoPurgeBatch = 100;
 /** Each batch syncs up to 256 directories once; batches of 100 delete only a third as many files per second. */
 const mediaDeletionBatch = 2_000;
 const sweepMs = 5_000;
 const overdueMs = 10_000;
 const minuteMs = 60_000;
+const pruningMs = 10 * minuteMs;
 const orphanSweepMs = 15 * minuteMs;
 
 /** Creates all periodic tasks. */
@@ -66,9 +74,9 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   return [
     ...[models, generations].flatMap(jobTasks),
     task('settle answered ids', idleMs, () => recorder.replay()),
-    batchTask('fetch photos', idleMs, (signal) => photos.processBatch(signal), { wakeable: true }),
-    batchTask('store avatars', idleMs, (signal) => avatars.processBatch(signal), { wakeable: true }),
-    batchTask('retry avatars', idleMs, (signal) => avatars.processRetryBatch(signal)),
+    dueTask('fetch photos', photos.due, idleMs, (signal) => photos.processBatch(signal)),
+    dueTask('store avatars', avatars.due, idleMs, (signal) => avatars.processBatch(signal)),
+    dueTask('retry avatars', avatars.retryDue, idleMs, (signal) => avatars.processRetryBatch(signal)),
     ...deletionTasks(deps),
     ...checkTasks(deps),
     ...pruningTasks(deps),
@@ -78,22 +86,20 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
 function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicTask[] {
   const { table } = steps.kind;
   return [
-    batchTask(`submit ${table}`, idleMs, (signal) => submission.processBatch(signal), {
-      wakeable: true,
-    }),
-    batchTask(`follow ${table}`, 500, (signal) => polls.processBatch(signal), { wakeable: true }),
-    batchTask(`watch failed ${table}`, idleMs, (signal) => polls.watch(signal)),
-    batchTask(`end overdue ${table}`, overdueMs, () => overdue.processBatch()),
+    dueTask(`submit ${table}`, submission.due, idleMs, (signal) => submission.processBatch(signal)),
+    dueTask(`follow ${table}`, polls.due, idleMs, (signal) => polls.processBatch(signal)),
+    dueTask(`watch failed ${table}`, polls.watchDue, idleMs, (signal) => polls.watch(signal)),
+    dueTask(`end overdue ${table}`, overdueDue(steps.kind), overdueMs, () => overdue.processBatch()),
   ];
 }
 
 function deletionTasks({ database, deletion, erasures }: ScheduleDeps): PeriodicTask[] {
   return [
-    batchTask('delete media', idleMs, () => deletion.sweep(mediaDeletionBatch), { wakeable: true }),
-    batchTask('purge photos', sweepMs, () =>
+    dueTask('delete media', deletionDue, idleMs, () => deletion.sweep(mediaDeletionBatch)),
+    dueTask('purge photos', photoPurgeDue, sweepMs, () =>
       database.transaction((sql) => purgeDuePhotos(sql, photoPurgeBatch)),
     ),
-    batchTask('finish erasures', idleMs, (signal) => erasures.processBatch(signal)),
+    dueTask('finish erasures', erasureDue, idleMs, (signal) => erasures.processBatch(signal)),
     task('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),
   ];
 }
@@ -102,9 +108,19 @@ function checkTasks({ database, config, account, avatarChecks, completion }: Sch
   const checks = Math.ceil((config.MEDIA_CHECKS_PER_MINUTE * sweepMs) / minuteMs);
   const probeEveryMs = Math.min(maxProbeEveryMs, config.ACCOUNT_PROBE_INTERVAL);
   return [
-    batchTask('close generations', sweepMs, () => completion.sweep(database)),
-    task('check paused account', probeEveryMs, (signal) => account.probe(signal)),
-    task('check stored pictures', sweepMs, (signal) => avatarChecks.processBatch(checks, signal)),
+    dueTask('close generations', storingDue, sweepMs, () => completion.sweep(database)),
+    dueTask(
+      'check paused account',
+      account.due,
+      probeEveryMs,
+      once((signal) => account.probe(signal)),
+    ),
+    dueTask(
+      'check stored pictures',
+      checkDue,
+      sweepMs,
+      once((signal) => avatarChecks.processBatch(checks, signal)),
+    ),
   ];
 }
 
@@ -121,17 +137,16 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => pruneExports(database),
   };
-  return Object.entries(prunings).map(([name, prune]) => task(name, minuteMs, prune));
+  return [
+    ...Object.entries(prunings).map(([name, prune]) => task(name, pruningMs, prune)),
+    task('close unanswered calls', minuteMs, () => closeUnanswered(database, unansweredMs)),
+    task('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
+  ];
 }
 
-/** A task that runs again immediately while its batches find rows. */
-function batchTask(
-  name: string,
-  intervalMs: number,
-  run: PeriodicTask['run'],
-  { wakeable = false } = {},
-): PeriodicTask {
-  return { name, run, idleMs: intervalMs, wakeable };
+/** A task that runs when its work is due, and again immediately while its batches find rows. */
+function dueTask(name: string, due: DueQuery, idleMs: number, run: PeriodicTask['run']): PeriodicTask {
+  return { name, run, idleMs, due };
 }
 
 /** A task that runs once per interval. */
@@ -140,8 +155,13 @@ function task(
   intervalMs: number,
   work: (signal: AbortSignal) => Promise<unknown>,
 ): PeriodicTask {
-  return batchTask(name, intervalMs, async (signal) => {
+  return { name, run: once(work), idleMs: intervalMs };
+}
+
+/** Work that is not repeated before the pause, regardless of what it found. */
+function once(work: (signal: AbortSignal) => Promise<unknown>): PeriodicTask['run'] {
+  return async (signal) => {
     await work(signal);
     return 0;
-  });
+  };
 }

@@ -1,6 +1,7 @@
 import { ErasureEntity } from '../accounts/erasure.entity';
 import { admissionMs } from '../accounts/write-admission.repository';
 import type { DataSubject } from '../core/data-subject';
+import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job.kind';
 
@@ -63,6 +64,9 @@ export async function findRunning(sql: Sql, owner: string): Promise<string | nul
   );
   return erasure?.id ?? null;
 }
+
+/** When the next erasure is to be continued. */
+export const erasureDue = dueAt('(SELECT min(due_at) FROM erasures)');
 
 /** Claims an erasure whose lease has expired, or whose final check is due. */
 export async function claimErasure(sql: Sql): Promise<string | null> {

@@ -1,3 +1,4 @@
+import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 
 /**
@@ -66,6 +67,9 @@ export async function scheduleOrphans(
 export function claimKeys(sql: Sql, keys: readonly string[]): Promise<PendingDeletion[]> {
   return claim(sql, 'key = ANY($1)', keys);
 }
+
+/** When the next deletion is due. */
+export const deletionDue = dueAt('(SELECT min(due_at) FROM media_deletions)');
 
 /**
  * Leases up to `limit` due keys. Half of them are the keys that have been due longest, half the most recent ones, so

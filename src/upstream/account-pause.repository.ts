@@ -1,3 +1,4 @@
+import type { DueQuery } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { PauseReason } from './account.entity';
 
@@ -86,6 +87,16 @@ export async function acceptKey(sql: Sql, account: string): Promise<void> {
       WHERE account = $1 AND trial_at IS NOT NULL AND submit_pause_reason = 'UPSTREAM_AUTH'`,
     [account],
   );
+}
+
+/** When the next check of a paused account is due. */
+export function probeDue(account: string): DueQuery {
+  return {
+    sql: (first) =>
+      `(SELECT probe_at FROM upstream_accounts
+         WHERE account = $${first} AND submit_pause_reason <> 'OPERATOR' AND trial_at IS NULL)`,
+    parameters: [account],
+  };
 }
 
 /**

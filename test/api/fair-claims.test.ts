@@ -161,7 +161,7 @@ describe('claims', () => {
       [lost],
     );
     stop();
-    await pass.ended;
+    await Promise.all(pass.work);
     await until(async () => (await claimer.countDue(10)) === 3);
   });
 

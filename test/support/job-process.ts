@@ -254,7 +254,11 @@ export class JobProcess {
 
 /** Waits for the work that a pass has started. */
 async function endOf(result: unknown): Promise<void> {
-  if (typeof result === 'object' && result !== null && 'ended' in result) await result.ended;
+  if (typeof result !== 'object' || result === null || !('work' in result)) return;
+  const failed = (await Promise.allSettled(result.work as unknown[])).find(
+    ({ status }) => status === 'rejected',
+  );
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** Enables failpoints for the processes of this test file. */

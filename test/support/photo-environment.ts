@@ -90,8 +90,8 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
     training: services.jobPhotos,
     fetchDue: async (signal) => {
       const pass = await work.processBatch(signal);
-      await pass.ended;
-      return pass.started;
+      await Promise.all(pass.work);
+      return pass.work.length;
     },
     purgeDue: (limit) => database.transaction((sql) => purgeDuePhotos(sql, limit)),
     wakes: () => wakes,
