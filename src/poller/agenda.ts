@@ -2,8 +2,6 @@ import type { DueQuery } from '../core/due';
 import type { Sql } from '../core/sql';
 import { readDueTimes } from './due.repository';
 
-/** The maximum time between two reads while tasks wait, in milliseconds: other processes may have left work. */
-const maxAgeMs = 10_000;
 /**
  * The minimum time between two reads, in milliseconds; requests in between are answered by one read. Slow reads are
  * less frequent, so that the search in a long backlog costs at most a tenth of a connection's time.
@@ -32,7 +30,14 @@ export class Agenda {
   private isRefreshDue = false;
   private isStopped = false;
 
-  constructor(private readonly sql: Sql) {}
+  /**
+   * @param maxAgeMs - the maximum time between two reads while tasks wait, in milliseconds: rows may become due without a
+   * wake-up
+   */
+  constructor(
+    private readonly sql: Sql,
+    private readonly maxAgeMs = 10_000,
+  ) {}
 
   /** Resolves when the work is due, or when the agenda is stopped. */
   async whenDue(due: DueQuery): Promise<void> {
@@ -67,7 +72,7 @@ export class Agenda {
     this.timer = null;
     if (this.waiting.size === 0) return;
     const dueMs = [...this.waiting].flatMap(({ dueAtMs }) => dueAtMs ?? []);
-    const readMs = this.lastReadMs + (this.isRefreshDue ? this.minAgeMs : maxAgeMs);
+    const readMs = this.lastReadMs + (this.isRefreshDue ? this.minAgeMs : this.maxAgeMs);
     const nextMs = Math.min(readMs, ...dueMs) - performance.now();
     this.timer = setTimeout(() => this.advance(), Math.max(0, Math.ceil(nextMs)));
   }
@@ -77,7 +82,8 @@ export class Agenda {
     for (const waiter of this.waiting)
       if (waiter.dueAtMs !== null && waiter.dueAtMs <= nowMs) this.end(waiter);
     const ageMs = nowMs - this.lastReadMs;
-    if (this.waiting.size > 0 && ageMs >= (this.isRefreshDue ? this.minAgeMs : maxAgeMs)) void this.read();
+    if (this.waiting.size > 0 && ageMs >= (this.isRefreshDue ? this.minAgeMs : this.maxAgeMs))
+      void this.read();
     else this.schedule();
   }
 

@@ -34,7 +34,7 @@ const task = (pass: PeriodicTask['run'], more: Partial<PeriodicTask> = {}): Peri
 });
 
 const started = (...tasks: PeriodicTask[]): Poller => {
-  const poller = new Poller(tasks, new Agenda(database), createLogger('silent'));
+  const poller = new Poller(tasks, new Agenda(database, 60_000), createLogger('silent'));
   poller.start();
   return poller;
 };
