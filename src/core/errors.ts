@@ -193,3 +193,8 @@ export function unauthenticated(why: string, cause?: unknown): DomainError {
 export function forbidden(why: string, details?: Record<string, unknown>): DomainError {
   return new DomainError('FORBIDDEN', why, { details });
 }
+
+/** The code of a system call's error (`ENOENT`) or of a PostgreSQL error (`28P01`). */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
+}

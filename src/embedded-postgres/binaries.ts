@@ -1,6 +1,7 @@
 import { mkdir, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { codeOf, EmbeddedPostgresError, explainFileError } from './errors';
+import { codeOf } from '../core/errors';
+import { EmbeddedPostgresError, explainFileError } from './errors';
 
 /** PostgreSQL's programs and their environment. */
 export interface Binaries {

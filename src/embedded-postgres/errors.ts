@@ -50,8 +50,3 @@ export function explain(what: string, output: string): EmbeddedPostgresError {
 export function explainFileError(what: string, error: unknown): EmbeddedPostgresError {
   return explain(what, error instanceof Error ? error.message : String(error));
 }
-
-/** The code of a system call's error (`ENOENT`) or of a PostgreSQL error (`28P01`). */
-export function codeOf(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
-}

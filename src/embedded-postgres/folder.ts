@@ -12,8 +12,9 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { codeOf } from '../core/errors';
 import type { Binaries } from './binaries';
-import { codeOf, EmbeddedPostgresError, explain, explainFileError } from './errors';
+import { EmbeddedPostgresError, explain, explainFileError } from './errors';
 import { withIdentity, type Identity, type User } from './identity';
 import { hasServer, isServerOf, isTaken, run, type StartLimit } from './process';
 

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { pause } from '../core/clock';
-import { codeOf, EmbeddedPostgresError } from './errors';
+import { codeOf } from '../core/errors';
+import { EmbeddedPostgresError } from './errors';
 
 /** Maximum duration of a start, in milliseconds; replaying a gigabyte of WAL after a crash takes about 30 s. */
 const startLimitMs = 120_000;

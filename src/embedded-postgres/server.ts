@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
+import { codeOf } from '../core/errors';
 import type { Binaries } from './binaries';
-import { codeOf } from './errors';
 import { lastPort, readServerNote, removeStaleNote, type ServerFolder } from './folder';
 import { withIdentity, type Identity } from './identity';
 import { hasEnded, run, type Command, type StartLimit } from './process';
@@ -194,16 +194,11 @@ async function readFrom(path: string, startsAt: number): Promise<string> {
   return bytes.subarray(startsAt).toString('utf8');
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => {
-        resolve(port);
-      });
-    });
-  });
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { Client } from 'pg';
-import { codeOf, EmbeddedPostgresError } from './errors';
+import { codeOf } from '../core/errors';
+import { EmbeddedPostgresError } from './errors';
 
 /** The key of the advisory lock in the database `postgres`: an arbitrary number ('embedded' on a telephone keypad). */
 const lockKey = 36_233_333;

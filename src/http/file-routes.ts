@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { DomainError } from '../core/errors';
+import { codeOf, DomainError } from '../core/errors';
 import type { Transfer } from '../core/transfer-limits';
 import type { ByteRange, OpenObject, RangeRequest } from '../storage/media-store';
 import { announcedSize, bodyChunks } from './body';
@@ -189,7 +189,7 @@ async function sendStream(
     await pipeline(bytes, response, { signal });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    if (codeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     logger.debug(disconnectMessage);
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../core/errors';
 
 /** A file of another process that has been unchanged for this long is orphaned. Milliseconds. */
 const defaultOrphanedMs = 10_000;
@@ -62,7 +63,7 @@ export class ForeignJournals {
       renameSync(join(this.folder, name), path);
       return [path];
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      if (codeOf(error) === 'ENOENT') return [];
       throw error;
     }
   }

@@ -8,6 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import { codeOf } from '../core/errors';
 import type { Logger } from '../core/logger';
 import {
   executes,
@@ -202,7 +203,7 @@ export async function listen(host: string, port: number, onRequest: RequestListe
     await once(server, 'listening');
     return server;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+    if (codeOf(error) === 'EADDRINUSE') return null;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { codeOf } from '../core/errors';
 import { type Generation, generationSchema, type Model, modelSchema } from './jobs';
 
 /** Executed paid calls, also of earlier runs with the same folder. A paid service would charge for these. */
@@ -153,7 +154,7 @@ async function readFileIfAny(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (codeOf(error) === 'ENOENT') return null;
     throw error;
   }
 }
@@ -188,7 +189,7 @@ export async function claimEndpoint(folder: string, endpoint: SandboxEndpoint): 
     await link(aside, fileIn(folder));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     await rm(aside, { force: true });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { access, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../core/errors';
 
 /** PostgreSQL limits the path of a file to 1,024 bytes; its own part is below 200. */
 const maxPathBytes = 800;
@@ -51,7 +52,7 @@ async function checkAccess(dataDir: string, path: string): Promise<void> {
     const search = stats.isDirectory() ? constants.X_OK : 0;
     await access(path, constants.R_OK | constants.W_OK | search);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = codeOf(error);
     // Another gateway that shares the folder has just removed it.
     if (code === 'ENOENT') return;
     throw new DataDirectoryError(
@@ -78,7 +79,7 @@ async function cureOf(dataDir: string, path: string, code: string | undefined): 
 }
 
 function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  const code = codeOf(error) ?? 'unknown error';
   const reasons: Record<string, string> = {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
@@ -106,7 +107,7 @@ export function signingSecrets(given: readonly string[], dataDir: string): [stri
   try {
     linkSync(draft, path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
     rmSync(draft, { force: true });
   }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
+import { codeOf } from '../core/errors';
 
 /** An HTTP call. */
 export interface ExchangeRequest {
@@ -275,7 +276,7 @@ async function inflated(
   try {
     return { body: await inflater(raw, { maxOutputLength: maxBytes }), cut: null };
   } catch (error) {
-    const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const isTooLarge = codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
     return { body: raw, cut: isTooLarge ? 'too-large' : 'encoding' };
   }
 }
