@@ -71,30 +71,25 @@ export class Explorer {
     await this.page.locator('.graphiql-tab-button').getByText(name, { exact: true }).click();
   }
 
-  /** Opens an empty tab and writes an operation into it. */
-  async write(operation: string): Promise<void> {
-    await this.page.getByRole('button', { name: 'New tab' }).click();
-    await this.replace(this.page.locator('.graphiql-query-editor'), operation);
-  }
-
   /** Overwrites the variables, or the headers, of this tab. */
   async give(what: 'Variables' | 'Headers', value: object): Promise<void> {
     await this.page.getByRole('button', { name: what, exact: true }).click();
     await this.replace(this.page.locator(`section[aria-label="${what}"]`), JSON.stringify(value));
   }
 
-  /** Runs the operation of the tab and waits for a new text in the response pane. */
-  async run<T>(): Promise<T> {
+  /** Runs an operation of the tab and waits for a new text in the response pane. */
+  async run<T>(operation: string): Promise<T> {
     const before = (await this.answers()).length;
-    await this.start();
+    await this.start(operation);
     await until(async () => (await this.answers()).length > before);
     return (await this.answers<T>()).at(-1)!;
   }
 
-  /** Runs the operation of the tab once the editor has read it. */
-  async start(): Promise<void> {
+  /** Runs one of the operations of the tab, chosen from the menu of the button, once the editor has read them. */
+  async start(operation: string): Promise<void> {
     await until(() => this.page.evaluate<boolean>(hasRead));
     await this.page.locator('.graphiql-execute-button').click();
+    await this.page.getByRole('menuitem', { name: operation, exact: true }).click();
   }
 
   /** All texts of the response pane, in order. */

@@ -1,12 +1,13 @@
 import type { Browser } from 'playwright-core';
-import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
 import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { signed } from '../support/issuer';
+import { facePhoto } from '../support/pictures';
+import { put } from '../support/raw-client';
 import { startBrowser } from './chromium';
 import { Explorer } from './explorer';
 
-/** The result of the first example. */
+/** The result of the example LookAround. */
 interface Overview {
   data: {
     viewer: { owner: string };
@@ -16,7 +17,11 @@ interface Overview {
   };
 }
 
-/** The results of the third example. */
+interface Uploads {
+  data: { createPhotoUploads: { uploads: { photo: { id: string }; uploadUrl: string }[] } };
+}
+
+/** The results of the example TrainingProgress. */
 interface Progress {
   data: { trainingProgress: { status: string; progress: number } };
 }
@@ -43,9 +48,11 @@ describe('GraphiQL on the first visit', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('is served at the address of the server, with three examples in tabs', async () => {
+  it('is served at the address of the server, with a tab for each task', async () => {
     expect(explorer.address).toBe(`${gateway.url}/graphiql`);
-    expect(await explorer.tabNames()).toEqual(['Overview', 'TrainModel', 'TrainingProgress']);
+    expect(await explorer.tabNames()).toEqual([
+      ...['LookAround', 'UploadPhotos', 'TrainModel', 'GenerateAvatars', 'Gallery', 'Manage', 'MyAccount'],
+    ]);
   });
 
   it('explains every part of the API in its documentation', async () => {
@@ -57,14 +64,16 @@ describe('GraphiQL on the first visit', () => {
   });
 
   it('returns the viewer in the first tab', async () => {
-    const { data } = await explorer.run<Overview>();
+    const { data } = await explorer.run<Overview>('LookAround');
     expect(data).toMatchObject({ viewer: { owner: 'local' }, models: { nodes: [] } });
     await explorer.expectAnswer('"local"');
   });
 
   it('reports what is missing when an unedited example is run', async () => {
     await explorer.openTab('TrainModel');
-    const { errors } = await explorer.run<{ errors: { message: string; extensions: object }[] }>();
+    const { errors } = await explorer.run<{ errors: { message: string; extensions: object }[] }>(
+      'TrainModel',
+    );
     expect(errors).toMatchObject([
       {
         message: expect.stringContaining('There is no photo with this id. Check the id;'),
@@ -73,17 +82,19 @@ describe('GraphiQL on the first visit', () => {
     ]);
   });
 
-  it('runs the full flow: a training, its live progress, avatars, a picture', async () => {
-    await explorer.openTab('TrainModel');
-    const photoIds = await client.upload();
-    const photos = photoIds.map((photoId) => ({ photoId }));
-    await explorer.give('Variables', { input: { name: 'Grace', type: 'WOMAN', photos } });
-    const training = await explorer.run<{ data: { trainModel: { model: { id: string } } } }>();
-    const { id } = training.data.trainModel.model;
+  it('runs the full flow with the examples: uploads, a training, its live progress, avatars, a picture', async () => {
+    await explorer.openTab('UploadPhotos');
+    const { uploads } = (await explorer.run<Uploads>('UploadPhotos')).data.createPhotoUploads;
+    for (const [index, { uploadUrl }] of uploads.entries()) await put(uploadUrl, await facePhoto(index));
 
-    await explorer.openTab('TrainingProgress');
-    await explorer.give('Variables', { modelId: id });
-    await explorer.start();
+    await explorer.openTab('TrainModel');
+    const photos = uploads.map(({ photo }) => ({ photoId: photo.id }));
+    const input = { name: 'Grace', type: 'WOMAN', photos };
+    await explorer.give('Variables', { input });
+    const training = await explorer.run<{ data: { trainModel: { model: { id: string } } } }>('TrainModel');
+    const { id: modelId } = training.data.trainModel.model;
+    await explorer.give('Variables', { input, modelId });
+    await explorer.start('TrainingProgress');
     await explorer.expectAnswer('"READY"');
     const answers = (await explorer.answers<Partial<Progress>>()).map(({ data }) => data?.trainingProgress);
     const progress = answers
@@ -93,12 +104,16 @@ describe('GraphiQL on the first visit', () => {
     expect(progress).toEqual([...progress].sort((one, other) => one - other));
     expect(answers.at(-1)).toMatchObject({ status: 'READY', progress: 100 });
 
-    await explorer.write(commentedMutation().replace('model_…', id));
-    const asked = await explorer.run<{ data: { generateAvatars: { generation: { id: string } } } }>();
+    await explorer.openTab('GenerateAvatars');
+    const prompts = [{ style: 'watercolor', count: 2 }];
+    await explorer.give('Variables', { input: { modelId, prompts } });
+    const asked = await explorer.run<{ data: { generateAvatars: { generation: { id: string } } } }>(
+      'GenerateAvatars',
+    );
     await client.generationEnd(asked.data.generateAvatars.generation.id);
 
-    await explorer.openTab('Overview');
-    const [model] = (await explorer.run<Overview>()).data.models.nodes;
+    await explorer.openTab('LookAround');
+    const [model] = (await explorer.run<Overview>('LookAround')).data.models.nodes;
     expect(model).toMatchObject({ name: 'Grace', status: 'READY' });
     const avatars = model!.avatars.nodes;
     expect(avatars.map(({ style }) => style)).toEqual(['watercolor', 'watercolor']);
@@ -129,27 +144,20 @@ describe('GraphiQL with authentication', () => {
   afterAll(() => gateway.stop());
 
   it('sends the token of the headers editor with requests and sockets', async () => {
-    await explorer.run();
+    await explorer.run('LookAround');
     await explorer.expectAnswer('"UNAUTHENTICATED"');
 
     const headers = { Authorization: `Bearer ${await signed(secret, { subject: 'grace' })}` };
     await explorer.give('Headers', headers);
-    expect((await explorer.run<Overview>()).data.viewer.owner).toBe('grace');
+    expect((await explorer.run<Overview>('LookAround')).data.viewer.owner).toBe('grace');
     await explorer.fetchDocs();
     expect(await explorer.readDocs('Query', 'viewer')).toContain('You, the authenticated caller');
     await explorer.closeDocs();
 
-    await explorer.openTab('TrainingProgress');
+    await explorer.openTab('TrainModel');
     await explorer.give('Headers', headers);
-    await explorer.run();
+    await explorer.run('TrainingProgress');
     await explorer.expectAnswer('"NOT_FOUND"');
     expect(explorer.frames[0]).toEqual({ type: 'connection_init', payload: headers });
   });
 });
-
-/** The mutation that the comment of the third example suggests next. */
-function commentedMutation(): string {
-  const [mutation] = /^# mutation \{\n(# .*\n)+?# \}$/m.exec(exampleTabs[2]!.query) ?? [];
-  if (mutation === undefined) throw new Error('The third example says no longer how avatars are made.');
-  return mutation.replaceAll(/^# /gm, '');
-}

@@ -4,7 +4,8 @@ import { codegen } from '@graphql-codegen/core';
 import * as operationsPlugin from '@graphql-codegen/typescript-operations';
 import { parse, type DocumentNode } from 'graphql';
 import ts from 'typescript';
-import { exampleTabs } from '../../src/http/graphiql/graphiql-page';
+import { readExamples } from '../../src/http/graphiql/examples';
+import { exampleOperations } from '../support/examples';
 
 const schema = parse(readFileSync(join(__dirname, '../../schema/schema.graphql'), 'utf8'));
 const scalars = { DateTime: 'string', URL: 'string' };
@@ -42,18 +43,19 @@ function typeErrors(source: string): string[] {
 }
 
 describe('GraphQL Code Generator', () => {
-  it('generates types that compile for every example operation of GraphiQL', async () => {
-    const generated = await generate(exampleTabs.map(({ query }) => parse(query)));
+  it('generates types that compile for every example', async () => {
+    const generated = await generate((await readExamples()).map(({ query }) => parse(query)));
     expect(generated).toMatch(/TrainModelMutation =/);
+    expect(generated).toMatch(/AvatarCompletedSubscription =/);
     expect(typeErrors(generated)).toEqual([]);
   }, 60_000);
 
   it('types the URL of an avatar as a string', async () => {
-    const document = parse('query Own { model(id: "a") { avatars(first: 1) { nodes { url } } } }');
-    const generated = await generate([document]);
+    const { query } = (await exampleOperations()).find(({ name }) => name === 'Avatar')!;
+    const generated = await generate([parse(query)]);
     const use = (expression: string): string =>
-      `${generated}\nexport const use = (own: OwnQuery) => { const value: ${expression}; return value; };`;
-    expect(typeErrors(use('string | undefined = own.model?.avatars.nodes[0]?.url'))).toEqual([]);
-    expect(typeErrors(use('number | undefined = own.model?.avatars.nodes[0]?.url'))).not.toEqual([]);
+      `${generated}\nexport const use = (data: AvatarQuery) => { const value: ${expression}; return value; };`;
+    expect(typeErrors(use('string | undefined = data.avatar?.url'))).toEqual([]);
+    expect(typeErrors(use('number | undefined = data.avatar?.url'))).not.toEqual([]);
   }, 60_000);
 });

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { exampleOperations } from '../support/examples';
 
 const schemaPath = join(__dirname, '../../schema/schema.graphql');
 const run = promisify(execFile);
@@ -41,6 +42,21 @@ describe('the Relay compiler', () => {
         .concat(['galleryQuery', 'galleryRemoveMutation', 'galleryTrainMutation'])
         .map((name) => `${name}.graphql.js`),
     );
+  });
+
+  it('accepts every example', async () => {
+    const examples = await exampleOperations();
+    for (const { name, type, query } of examples) {
+      // The compiler demands names of this form, from the name of the module.
+      const suffix = type.charAt(0).toUpperCase() + type.slice(1);
+      const renamed = query.replace(`${type} ${name}`, `${type} example${name}${suffix}`);
+      await writeFile(join(folder, `example${name}.js`), `graphql\`${renamed}\`;\n`);
+    }
+    await compile();
+    const compiled = (await readdir(join(folder, '__generated__'))).filter((name) =>
+      name.startsWith('example'),
+    );
+    expect(compiled).toHaveLength(examples.length);
   });
 
   it('rejects an operation that the schema lacks', async () => {

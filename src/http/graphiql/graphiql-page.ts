@@ -1,115 +1,4 @@
-/** An example operation in a tab of GraphiQL. */
-interface Tab {
-  readonly query: string;
-  readonly variables?: string;
-}
-
-const json = (value: object): string => JSON.stringify(value, null, 2);
-
-/**
- * The steps from photos to avatars, in three tabs. The editor does not wrap lines: comments of up to 51 characters fit
- * into a window of 1280 pixels.
- */
-export const exampleTabs: readonly Tab[] = [
-  {
-    query: `# 1. Look around: who you are, your models with
-# their avatars, and the styles that there are.
-# Run it with Ctrl-Enter, or the button with ▶.
-#
-# Refused as UNAUTHENTICATED? Write your token or
-# key under Headers, in each tab:
-# { "Authorization": "Bearer …" }
-# Re-fetch (at the left) then loads the docs.
-query Overview {
-  viewer {
-    owner
-  }
-  models(first: 10) {
-    nodes {
-      id
-      name
-      type
-      status
-      progress
-      estimatedReadyAt
-      # A url opens in the browser.
-      avatars(first: 4) {
-        nodes {
-          style
-          url
-        }
-      }
-    }
-  }
-  styles {
-    key
-    description
-  }
-}
-`,
-  },
-  {
-    query: `# 2. Train a model from 5 to 30 photos of a person,
-# a couple or an animal.
-#
-# Put the ids of uploaded photos into the variables
-# below. To upload, createPhotoUploads gives each
-# photo an id, and a URL to PUT the file to:
-# docs/api.md has commands that do it. Photos that
-# are on the web need no upload: give a url
-# instead of a photoId.
-#
-# With the same idempotencyKey nothing is trained,
-# or paid for, twice. A new training, a new key.
-mutation TrainModel($input: TrainModelInput!) {
-  trainModel(input: $input) {
-    model {
-      id
-      status
-    }
-  }
-}
-`,
-    variables: json({
-      input: {
-        name: 'My model',
-        type: 'WOMAN',
-        idempotencyKey: 'my-first-model',
-        photos: Array<object>(5).fill({ photoId: 'photo_…' }),
-      },
-    }),
-  },
-  {
-    query: `# 3. Watch the training: put the id of your model,
-# which tab 2 answered, into the variables below.
-# Each change is shown as it comes, until it is
-# READY or FAILED.
-#
-# READY? Then make avatars, in a new tab (+). When
-# they are done, tab 1 shows their URLs.
-# mutation {
-#   generateAvatars(input: {
-#     modelId: "model_…"
-#     prompts: [{ style: "watercolor", count: 2 }]
-#   }) { generation { id } }
-# }
-subscription TrainingProgress($modelId: ID!) {
-  trainingProgress(modelId: $modelId) {
-    status
-    progress
-    estimatedReadyAt
-    failure {
-      code
-      message
-    }
-    # What \`after\` takes, to go on from here.
-    cursor
-  }
-}
-`,
-    variables: json({ modelId: 'model_…' }),
-  },
-];
+import type { ExampleTab } from './examples';
 
 /** Inline, because browsers otherwise request /favicon.ico and report an error. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
@@ -121,6 +10,8 @@ export interface PageOptions {
   readonly scripts: readonly string[];
   readonly styles: readonly string[];
   readonly graphqlPath: string;
+  /** The tabs of the first visit. */
+  readonly tabs: readonly ExampleTab[];
   /** The CSP nonce of the page's own scripts. */
   readonly nonce: string;
 }
@@ -129,7 +20,7 @@ export interface PageOptions {
  * The HTML page. Headers from the headers editor are sent as HTTP headers, and as the payload of `connection_init` for
  * WebSockets, where browsers cannot send headers.
  */
-export function graphiqlPage({ scripts, styles, graphqlPath, nonce }: PageOptions): string {
+export function graphiqlPage({ scripts, styles, graphqlPath, tabs, nonce }: PageOptions): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -143,13 +34,13 @@ ${styles.map((path) => `<link rel="stylesheet" href="${path}">`).join('\n')}
 <body>
 <div id="graphiql">Loading…</div>
 ${scripts.map((path) => `<script nonce="${nonce}" src="${path}"></script>`).join('\n')}
-<script nonce="${nonce}">${pageScript(graphqlPath)}</script>
+<script nonce="${nonce}">${pageScript(graphqlPath, tabs)}</script>
 </body>
 </html>
 `;
 }
 
-function pageScript(graphqlPath: string): string {
+function pageScript(graphqlPath: string, tabs: readonly ExampleTab[]): string {
   // Prevents `</script>` in the embedded JSON.
   const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
   return `
@@ -170,7 +61,7 @@ const fetcher = (parameters, options) => {
 ReactDOM.createRoot(document.getElementById('graphiql')).render(
   React.createElement(GraphiQL, {
     fetcher,
-    defaultTabs: ${embedded(exampleTabs)},
+    defaultTabs: ${embedded(tabs)},
     defaultEditorToolsVisibility: true,
     shouldPersistHeaders: false,
   }),

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { sendText } from '../responses';
 import type { Exchange, Route } from '../router';
+import { readExamples, type ExampleTab } from './examples';
 import { graphiqlPage } from './graphiql-page';
 
 /** The path of the page. */
@@ -36,13 +37,18 @@ interface Asset {
  */
 export async function loadGraphiql(graphqlPath: string): Promise<Route[]> {
   const assets = await Promise.all(files.map(([name, file]) => loadAsset(name, file)));
+  const tabs = await readExamples();
   const methods = ['GET', 'HEAD'] as const;
   const visit: Route['handle'] = ({ response }) => {
     response.writeHead(302, { location: graphiqlPath, 'content-length': 0 }).end();
   };
   return [
     { methods, path: '/', handle: visit },
-    { methods, path: graphiqlPath, handle: (exchange) => answerPage(exchange, assets, graphqlPath) },
+    {
+      methods,
+      path: graphiqlPath,
+      handle: (exchange) => answerPage(exchange, assets, { graphqlPath, tabs }),
+    },
     ...assets.map((asset): Route => ({
       methods,
       path: asset.path,
@@ -63,11 +69,15 @@ async function loadAsset(name: string, file: string): Promise<Asset> {
   };
 }
 
-function answerPage({ response }: Exchange, assets: readonly Asset[], graphqlPath: string): void {
+function answerPage(
+  { response }: Exchange,
+  assets: readonly Asset[],
+  content: { graphqlPath: string; tabs: readonly ExampleTab[] },
+): void {
   const nonce = randomBytes(16).toString('base64');
   const paths = (extension: string): string[] =>
     assets.map(({ path }) => path).filter((path) => path.endsWith(extension));
-  const page = graphiqlPage({ scripts: paths('.js'), styles: paths('.css'), graphqlPath, nonce });
+  const page = graphiqlPage({ scripts: paths('.js'), styles: paths('.css'), ...content, nonce });
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,

@@ -1,0 +1,326 @@
+import {
+  getVariableValues,
+  NoDeprecatedCustomRule,
+  parse,
+  specifiedRules,
+  validate,
+  type GraphQLObjectType,
+} from 'graphql';
+import { apiSchema } from '../../src/app/services';
+import { Client } from '../support/client';
+import { exampleOperations, type Example } from '../support/examples';
+import type { Feed } from '../support/feed';
+import { TestGateway } from '../support/gateway';
+import { facePhoto } from '../support/pictures';
+import { put } from '../support/raw-client';
+
+const schema = apiSchema();
+
+let gateway: TestGateway;
+let client: Client;
+let examples: Example[];
+/** The values in place of the placeholders of the variables, such as `model_…`. */
+const ids: Record<string, string[]> = {};
+
+beforeAll(async () => {
+  examples = await exampleOperations();
+  gateway = await TestGateway.start();
+  client = new Client(() => gateway.url);
+});
+afterAll(() => gateway.stop());
+
+/** The variables of an example, with the ids of this test in place of the placeholders. */
+function variablesOf({ variables }: Example): Record<string, unknown> {
+  const used: Record<string, number> = {};
+  const filled = variables.replaceAll(/"(\w+)_…"/g, (placeholder, kind: string) => {
+    const known = ids[kind];
+    if (!known) return placeholder;
+    const index = (used[kind] = (used[kind] ?? -1) + 1);
+    return JSON.stringify(known[index % known.length]);
+  });
+  return JSON.parse(filled) as Record<string, unknown>;
+}
+
+/** The names of the examples that have been run. */
+const ran = new Set<string>();
+
+/** The example with this name, which is to be run, and its variables. */
+function prepare(name: string, changes: object): Example & { values: Record<string, unknown> } {
+  const example = examples.find((each) => each.name === name);
+  if (!example) throw new Error(`There is no example ${name}.`);
+  ran.add(name);
+  return { ...example, values: { ...variablesOf(example), ...changes } };
+}
+
+/** Runs a query or mutation, and returns its data. */
+function request<T>(name: string, changes: object = {}): Promise<T> {
+  const { query, values } = prepare(name, changes);
+  return client.request<T>(query, values);
+}
+
+/** Runs a query or mutation, and returns the value of its root field. */
+async function run<T>(name: string, changes: object = {}): Promise<T> {
+  return Object.values(await request<Record<string, T>>(name, changes))[0]!;
+}
+
+/** Starts a subscription. */
+function follow<T>(name: string): Feed<T> {
+  const { query, values } = prepare(name, {});
+  return client.subscribe<T>(query, values);
+}
+
+/** Runs a subscription to its end, and returns all values. */
+async function runToEnd<T>(name: string): Promise<T[]> {
+  const feed = follow<T>(name);
+  if ((await feed.ended()).how !== 'complete') throw new Error(`${name} did not complete.`);
+  return feed.messages;
+}
+
+const anId = (kind: string): unknown => expect.stringMatching(new RegExp(`^${kind}_`));
+const aUrl: unknown = expect.stringMatching(/^http/);
+const aTime: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
+
+interface Job {
+  id: string;
+}
+
+describe('the examples, from an empty account to its erasure', () => {
+  it('LookAround shows who you are, and that there are no models yet', async () => {
+    expect(await request('LookAround')).toEqual({
+      viewer: { owner: 'local', grantedScopes: expect.arrayContaining(['READ', 'WRITE']) as unknown },
+      models: { totalCount: 0, nodes: [] },
+    });
+  });
+
+  it('Capabilities returns the limits of the server', async () => {
+    expect(await run('Capabilities')).toMatchObject({ photos: { minSide: 256 }, hasInstantAvatars: true });
+  });
+
+  it('Styles returns the styles', async () => {
+    const styles = await run<{ key: string }[]>('Styles');
+    expect(styles.map(({ key }) => key)).toEqual(expect.arrayContaining(['watercolor', 'noir']));
+  });
+
+  it('Providers returns the sandbox', async () => {
+    expect(await run('Providers')).toMatchObject([{ key: 'sandbox', isDefault: true, minPhotos: 5 }]);
+  });
+
+  it('UploadPhotos returns a URL for each file, which takes the photo', async () => {
+    const { uploads } = await run<{
+      uploads: { photo: Job; uploadUrl: string; problems: unknown[]; headers: { name: string }[] }[];
+    }>('UploadPhotos');
+    expect(uploads).toHaveLength(5);
+    ids.photo = uploads.map(({ photo }) => photo.id);
+    for (const [index, { uploadUrl, problems, headers }] of uploads.entries()) {
+      expect([problems, headers.map(({ name }) => name)]).toEqual([[], ['Content-Type']]);
+      expect((await put(uploadUrl, await facePhoto(index, { width: 640 }))).status).toBe(201);
+    }
+  });
+
+  it('Photo returns the stored photo', async () => {
+    expect(await run('Photo')).toMatchObject({ status: 'READY', originalWidth: 640, url: aUrl });
+  });
+
+  it('UnusedPhotos counts the uploaded photos', async () => {
+    expect(await run('UnusedPhotos')).toMatchObject({ totalCount: 5 });
+  });
+
+  it('TrainModel queues a training with the uploaded photos', async () => {
+    const { model } = await run<{ model: Job & { status: string } }>('TrainModel');
+    expect(model).toMatchObject({ id: anId('model'), status: 'QUEUED' });
+    ids.model = [model.id];
+  });
+
+  it('TrainingProgress follows the training until the model is READY', async () => {
+    const changes = await runToEnd('TrainingProgress');
+    expect(changes.at(-1)).toMatchObject({ status: 'READY', progress: 100, failure: null });
+  });
+
+  it('Model returns the READY model with its photos', async () => {
+    const photos = ids.photo!.map((id) => ({ id, url: aUrl }));
+    expect(await run('Model')).toMatchObject({ name: 'My model', status: 'READY', photos });
+  });
+
+  it('GenerateAvatars queues a generation of the model', async () => {
+    const { generation } = await run<{ generation: Job }>('GenerateAvatars');
+    expect(generation).toMatchObject({ id: anId('generation'), status: 'QUEUED' });
+    ids.generation = [generation.id];
+  });
+
+  it('AvatarCompleted sends each avatar of the generation', async () => {
+    const sent = await runToEnd<{ avatar: Job & { style: string } }>('AvatarCompleted');
+    expect(sent.map(({ avatar }) => avatar.style).sort()).toEqual(['noir', 'watercolor', 'watercolor']);
+    ids.avatar = [sent.find(({ avatar }) => avatar.style === 'watercolor')!.avatar.id];
+  });
+
+  it('AvatarsOfModel sends the avatars of all generations', async () => {
+    const feed = follow<{ avatar: Job }>('AvatarsOfModel');
+    await feed.until((received) => received.length === 3);
+    feed.drop();
+    expect(feed.messages[0]).toMatchObject({ avatar: { id: anId('avatar'), url: aUrl }, isSnapshot: true });
+  });
+
+  it('GenerationProgress ends with the COMPLETED generation', async () => {
+    expect((await runToEnd('GenerationProgress')).at(-1)).toMatchObject({
+      status: 'COMPLETED',
+      progress: 100,
+    });
+  });
+
+  it('Generation returns the prompts and avatars', async () => {
+    const generation = await run<{ prompts: object[]; avatars: object[] }>('Generation');
+    expect(generation).toMatchObject({ status: 'COMPLETED', failure: null });
+    expect([generation.prompts, generation.avatars].map((list) => list.length)).toEqual([2, 3]);
+  });
+
+  it('GenerateInstantAvatars queues a generation from one photo', async () => {
+    expect(await run('GenerateInstantAvatars')).toEqual({
+      generation: { id: anId('generation'), status: 'QUEUED' },
+    });
+  });
+
+  it('Gallery returns the model with its cover', async () => {
+    const model = { id: ids.model![0], cover: { url: aUrl } };
+    expect(await run('Gallery')).toMatchObject({ totalCount: 1, nodes: [model] });
+  });
+
+  it('Avatars returns the avatars in one style', async () => {
+    expect(await run('Avatars')).toMatchObject({ totalCount: 2, nodes: [{ prompt: 'in a garden' }, {}] });
+  });
+
+  it('Avatar returns a URL of the original picture', async () => {
+    const avatar = await run<{ url: string; byteSize: number }>('Avatar');
+    expect(avatar).toMatchObject({ style: 'watercolor', generation: { id: ids.generation![0] } });
+    expect((await (await fetch(avatar.url)).arrayBuffer()).byteLength).toBe(avatar.byteSize);
+  });
+
+  it('Generations returns the generations of both kinds', async () => {
+    const nodes = [{ model: null }, { id: ids.generation![0], model: { name: 'My model' } }];
+    expect(await run('Generations')).toMatchObject({ nodes });
+  });
+
+  it('Node returns the model by its id', async () => {
+    expect(await run('Node')).toEqual({ __typename: 'AvatarModel', id: ids.model![0], name: 'My model' });
+  });
+
+  it('Nodes returns a model and an avatar by their ids', async () => {
+    expect(await run('Nodes')).toMatchObject([
+      { __typename: 'AvatarModel', id: ids.model![0] },
+      { __typename: 'Avatar', id: ids.avatar![0], url: aUrl },
+    ]);
+  });
+
+  it('Manage shows what can be cancelled and retried', async () => {
+    expect(await request('Manage')).toMatchObject({
+      models: { nodes: [{ id: ids.model![0], attempt: 1, canCancel: false, canRetry: false }] },
+      generations: { nodes: [{}, { id: ids.generation![0], status: 'COMPLETED' }] },
+    });
+  });
+
+  it('RenameModel changes the name', async () => {
+    expect(await run('RenameModel')).toMatchObject({ model: { name: 'A new name' } });
+  });
+
+  it('RetryModel queues a FAILED model again', async () => {
+    await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
+    const { id: modelId } = await client.train({ photoIds: ids.photo });
+    expect(await client.modelEnd(modelId)).toMatchObject({ status: 'FAILED' });
+    expect(await run('RetryModel', { modelId })).toEqual({ model: { id: modelId, status: 'QUEUED' } });
+  });
+
+  it('RetryGeneration queues a FAILED generation again', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'failed' });
+    const { id: generationId } = await client.generate(ids.model![0]!);
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'FAILED' });
+    const { generation } = await run<{ generation: Job }>('RetryGeneration', { generationId });
+    expect(generation).toEqual({ id: generationId, status: 'QUEUED' });
+  });
+
+  it('CancelModel ends a training', async () => {
+    await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
+    const { id: modelId } = await client.train({ photoIds: ids.photo });
+    expect(await run('CancelModel', { modelId })).toEqual({ model: { id: modelId, status: 'CANCELLED' } });
+  });
+
+  it('CancelGeneration ends a generation', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+    const { id: generationId } = await client.generate(ids.model![0]!);
+    expect(await run('CancelGeneration', { generationId })).toEqual({
+      generation: { id: generationId, status: 'CANCELLED' },
+    });
+  });
+
+  it('DeleteAvatar deletes the avatar', async () => {
+    expect(await run('DeleteAvatar')).toEqual({ deletedId: ids.avatar![0] });
+    expect(await run('Avatar')).toBeNull();
+  });
+
+  it('DeleteGeneration deletes the generation', async () => {
+    expect(await run('DeleteGeneration')).toEqual({ deletedId: ids.generation![0] });
+    expect(await run('Generation')).toBeNull();
+  });
+
+  it('DeletePhoto deletes the photo', async () => {
+    expect(await run('DeletePhoto')).toEqual({ deletedId: ids.photo![0] });
+    expect(await run('Photo')).toBeNull();
+  });
+
+  it('DeleteModel deletes the model', async () => {
+    expect(await run('DeleteModel')).toEqual({ deletedId: ids.model![0] });
+    expect(await run('Model')).toBeNull();
+  });
+
+  it('MyAccount counts the trainings of today', async () => {
+    const account = await run<{ usage: { trainingsToday: number } }>('MyAccount');
+    expect(account).toMatchObject({ owner: 'local', usage: { resetsAt: aTime }, limits: { running: null } });
+    // Two trainings, one of them twice, and possibly the cancelled one.
+    expect(account.usage.trainingsToday).toBeGreaterThanOrEqual(3);
+  });
+
+  it('ExportMyData returns the URL of an archive', async () => {
+    const { url } = await run<{ url: string }>('ExportMyData');
+    expect((await fetch(url)).headers.get('content-type')).toBe('application/zip');
+  });
+
+  it('Operator returns the state of the server', async () => {
+    expect(await run('Operator')).toMatchObject({ accounts: [{ provider: 'sandbox' }], uncertain: null });
+  });
+
+  it('DeleteMyData erases everything once it is confirmed', async () => {
+    await expect(run('DeleteMyData')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    const { erasure } = await run<{ erasure: { receipt: string } }>('DeleteMyData', { confirm: 'DELETE' });
+    expect(erasure).toMatchObject({ erasedAt: aTime, counts: { photos: 4 } });
+    ids.receipt = [erasure.receipt];
+  });
+
+  it('Erasure returns the erasure by its receipt', async () => {
+    expect(await run('Erasure', { receipt: ids.receipt![0] })).toMatchObject({ erasedAt: aTime });
+  });
+
+  it('have different names, and are all run above', () => {
+    expect(examples.map(({ name }) => name).sort()).toEqual([...ran].sort());
+  });
+
+  it('include each root field that is not deprecated', () => {
+    const used = examples.flatMap(({ type, definition }) =>
+      definition.selectionSet.selections.map((field) => `${type} ${'name' in field ? field.name.value : ''}`),
+    );
+    const roots = { query: 'Query', mutation: 'Mutation', subscription: 'Subscription' };
+    const fields = Object.entries(roots).flatMap(([type, name]) =>
+      Object.values((schema.getType(name) as GraphQLObjectType).getFields())
+        .filter(({ deprecationReason }) => deprecationReason == null)
+        .map((field) => `${type} ${field.name}`),
+    );
+    expect(fields.filter((field) => !used.includes(field))).toEqual([]);
+  });
+
+  it('use no deprecated element, and variables of their types', () => {
+    for (const { name, query, variables, definition } of examples) {
+      const rules = [...specifiedRules, NoDeprecatedCustomRule];
+      expect([name, validate(schema, parse(query), rules)]).toEqual([name, []]);
+      const given = JSON.parse(variables) as Record<string, unknown>;
+      const { errors } = getVariableValues(schema, definition.variableDefinitions ?? [], given);
+      expect([name, errors]).toEqual([name, undefined]);
+    }
+  });
+});
