@@ -3,7 +3,7 @@ import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
-import { Job } from '../jobs/job.type';
+import { Job, SubmittedJob } from '../jobs/job.type';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
@@ -66,7 +66,7 @@ export class GenerationPrompt {
 }
 
 @ObjectType({ implements: Job, description: 'Avatars that were requested together.' })
-export class Generation extends Job {
+export class Generation extends SubmittedJob {
   @Field(() => ID, { description: 'The global id, for `generationProgress` and `node(id)`.' })
   override id: string;
 
@@ -76,27 +76,12 @@ export class Generation extends Job {
   @Field(() => [GenerationPrompt], { description: 'The prompts of the request.' })
   prompts: GenerationPrompt[];
 
-  @Field(() => String, { description: 'The `key` of the avatar service, see `providers`.' })
-  provider: string;
-
   @Field(() => String, {
     nullable: true,
     description:
       'The version of the consent text that the person in the photo agreed to, as given to `generateInstantAvatars`; null if not given, and for avatars of a model.',
   })
   consentVersion?: string | null;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the person agreed; null if no consent was given.',
-  })
-  consentAt?: Date | null;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the avatar service accepted it, in its latest attempt; null until then.',
-  })
-  submittedAt: Date | null;
 
   @Field(() => DateTimeScalar, {
     nullable: true,
@@ -133,12 +118,6 @@ export class GenerationProgress extends JobProgress {
 
   @Field(() => GenerationStatusEnum, { description: 'The status after this change.' })
   status: GenerationStatus;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When it was expected to end; null if it was not running.',
-  })
-  estimatedReadyAt: Date | null;
 }
 
 @ObjectType({ description: 'A stored avatar.' })

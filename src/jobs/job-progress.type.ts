@@ -10,6 +10,12 @@ export abstract class JobProgress {
   @Field(() => Int, { description: 'The progress after this change. Percent, 0 to 100.' })
   progress: number;
 
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When it was expected to end; null if it was not running.',
+  })
+  estimatedReadyAt: Date | null;
+
   @Field(() => Failure, {
     nullable: true,
     description: 'The reason if this change was to FAILED; null otherwise.',
@@ -63,8 +69,7 @@ export function progressOf<Status>({
   cursor,
   isSnapshot,
   occurredAt,
-}: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'>>): JobProgress &
-  Pick<ProgressColumns<Status>, 'status' | 'estimatedReadyAt'> {
+}: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'>>): JobProgress & { status: Status } {
   const { status, progress, estimatedReadyAt } = past;
   return {
     ...{ status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },

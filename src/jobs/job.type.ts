@@ -1,4 +1,4 @@
-import { Field, ID, Int, InterfaceType } from 'type-graphql';
+import { Field, ID, Int, InterfaceType, ObjectType } from 'type-graphql';
 import type { NodeKind } from '../core/ids';
 import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
@@ -61,4 +61,23 @@ export abstract class Job implements Node {
       'When it last changed. Increases with every change of its own fields, by at least a millisecond; of two copies, the one with the greater value is newer.',
   })
   updatedAt: Date;
+}
+
+/** The fields of models and generations that are not part of the interface `Job`. */
+@ObjectType()
+export abstract class SubmittedJob extends Job {
+  @Field(() => String, { description: 'The `key` of its avatar service, see `providers`.' })
+  provider: string;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the person agreed; null if no consent was given.',
+  })
+  consentAt?: Date | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the avatar service accepted it, in its latest attempt; null until then.',
+  })
+  submittedAt: Date | null;
 }

@@ -3,7 +3,7 @@ import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
-import { Job } from '../jobs/job.type';
+import { Job, SubmittedJob } from '../jobs/job.type';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
@@ -60,7 +60,7 @@ registerEnumType(ModelStatusEnum, {
   implements: Job,
   description: 'A model that is trained from photos. `generateAvatars` generates avatars from it.',
 })
-export class AvatarModel extends Job {
+export class AvatarModel extends SubmittedJob {
   @Field(() => ID, {
     description: 'The global id, for `generateAvatars`, `trainingProgress` and `node(id)`.',
   })
@@ -82,9 +82,6 @@ export class AvatarModel extends Job {
   })
   providerModelId?: string | null;
 
-  @Field(() => String, { description: 'The `key` of the avatar service that trains it, see `providers`.' })
-  provider: string;
-
   @Field(() => String, {
     nullable: true,
     description:
@@ -92,20 +89,8 @@ export class AvatarModel extends Job {
   })
   consentVersion?: string | null;
 
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the person agreed; null if no consent was given.',
-  })
-  consentAt?: Date | null;
-
   @Field(() => DateTimeScalar, { description: 'When `trainModel` was called.' })
   override createdAt: Date;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the avatar service accepted the training, in its latest attempt; null until then.',
-  })
-  submittedAt: Date | null;
 
   @Field(() => DateTimeScalar, { nullable: true, description: 'When it became READY; null unless READY.' })
   readyAt: Date | null;
@@ -135,12 +120,6 @@ export class TrainingProgress extends JobProgress {
 
   @Field(() => ModelStatusEnum, { description: 'The status after this change.' })
   status: ModelStatus;
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When it was expected to be ready; null if it was not running.',
-  })
-  estimatedReadyAt: Date | null;
 }
 
 @InputType({
