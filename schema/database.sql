@@ -71,9 +71,12 @@ CREATE TABLE avatars (
     check_at timestamp with time zone DEFAULT now() NOT NULL,
     damaged_at timestamp with time zone,
     result_ref text,
+    provider_ref text,
+    answer_index smallint,
+    answer_count smallint,
     CONSTRAINT avatars_damaged_was_stored CHECK (((damaged_at IS NULL) OR (status = 'STORED'::text))),
     CONSTRAINT avatars_delayed_is_failing CHECK (((status <> 'DELAYED'::text) OR (failing_since IS NOT NULL))),
-    CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text])))),
+    CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text, 'UPSTREAM_FAILED'::text])))),
     CONSTRAINT avatars_finished_is_not_due CHECK (((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text])) OR (damaged_at IS NOT NULL) OR ((due_at IS NULL) AND (source_url IS NULL)))),
     CONSTRAINT avatars_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELAYED'::text, 'STORED'::text, 'LOST'::text]))),
     CONSTRAINT avatars_stored_is_whole CHECK (((status <> 'STORED'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL) AND (content_type IS NOT NULL) AND (sha256 IS NOT NULL) AND (placeholder IS NOT NULL)))),
@@ -159,14 +162,15 @@ CREATE TABLE generations (
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
-    result_count smallint,
+    ordered_positions smallint[],
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
-    CONSTRAINT generations_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT generations_ended_has_ref CHECK (((status <> ALL (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) OR (provider_ref IS NOT NULL) OR (ordered_positions IS NOT NULL))),
+    CONSTRAINT generations_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = ANY (ARRAY['PARTIAL'::text, 'FAILED'::text]))))),
     CONSTRAINT generations_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT generations_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
-    CONSTRAINT generations_running_has_ref CHECK (((status <> ALL (ARRAY['GENERATING'::text, 'STORING'::text, 'COMPLETED'::text, 'PARTIAL'::text])) OR (provider_ref IS NOT NULL))),
+    CONSTRAINT generations_running_has_ref CHECK (((status <> ALL (ARRAY['GENERATING'::text, 'STORING'::text])) OR (provider_ref IS NOT NULL))),
     CONSTRAINT generations_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text]))),
     CONSTRAINT generations_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL))),
     CONSTRAINT generations_wanted_range CHECK (((wanted >= 1) AND (wanted <= 1000)))
@@ -236,7 +240,7 @@ CREATE TABLE models (
     last_running_at timestamp with time zone,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
-    CONSTRAINT models_failed_says_why CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT models_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = 'FAILED'::text)))),
     CONSTRAINT models_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT models_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
     CONSTRAINT models_ready_is_whole CHECK (((status = 'READY'::text) = (ready_at IS NOT NULL))),
@@ -487,9 +491,9 @@ CREATE INDEX generations_running_of_owner ON generations USING btree (owner) WHE
 
 CREATE INDEX generations_unsettled_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
 
-CREATE INDEX generations_watched_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+CREATE INDEX generations_watched_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'FAILED'::text])));
 
-CREATE INDEX generations_watched_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+CREATE INDEX generations_watched_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'FAILED'::text])));
 
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
 

@@ -21,6 +21,7 @@ import {
   ModelLists1764400000000,
   PhotoLists1764400000003,
 } from './migrations/1764400000000-lists';
+import { MissingAvatars1764600000000 } from './migrations/1764600000000-missing-avatars';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -43,6 +44,7 @@ const migrations = [
   GenerationLists1764400000001,
   AvatarLists1764400000002,
   PhotoLists1764400000003,
+  MissingAvatars1764600000000,
 ];
 
 export interface DataSourceOptions {

@@ -195,6 +195,7 @@ export class AvatarAttempts {
     const [duplicate] = await sql.rows(
       `SELECT other.id FROM avatars a JOIN avatars other ON other.generation_id = a.generation_id AND other.id <> a.id
         WHERE a.id = $1 AND other.status = 'STORED' AND other.sha256 = a.sha256
+          AND other.provider_ref IS NOT DISTINCT FROM a.provider_ref
           AND (a.source_url_at > a.created_at OR other.source_url_at > other.created_at)`,
       [id],
     );

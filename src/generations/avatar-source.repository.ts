@@ -1,5 +1,5 @@
 import type { Sql } from '../core/sql';
-import { AvatarEntity } from './avatar.entity';
+import { AvatarEntity, notDelivered } from './avatar.entity';
 import type { GenerationEntity } from './generation.entity';
 
 const expiring = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
@@ -12,24 +12,51 @@ export const dueAvatars = {
 
 /** A picture of the upstream's answer. */
 export type NewAvatar = Pick<AvatarEntity, 'id' | 'position' | 'style' | 'prompt'> & {
+  /** The index in the answer; null if the answer lacks the picture. */
+  index: number | null;
   ref: string | undefined;
   url: string | null;
 };
 
-/** Records the pictures of a finished generation. Pictures that are already recorded stay as they are. */
+/**
+ * Records the pictures of a finished attempt. Pictures that are already recorded stay as they are, except that lost ones
+ * are replaced.
+ * @param answer - the number of entries of the upstream's answer, and when it deletes the pictures
+ */
 export async function insertAvatars(
   sql: Sql,
-  generation: Pick<GenerationEntity, 'id' | 'owner' | 'modelId'>,
-  results: readonly NewAvatar[],
-  expiresAt: Date,
+  generation: Pick<GenerationEntity, 'id' | 'owner' | 'modelId' | 'providerRef'>,
+  avatars: readonly NewAvatar[],
+  answer: { count: number; expiresAt: Date },
 ): Promise<void> {
+  const { id, owner, modelId, providerRef } = generation;
+  const delivered = avatars.filter(({ index }) => index !== null).map(({ position }) => position);
+  await sql.rows(`DELETE FROM avatars WHERE generation_id = $1 AND status = 'LOST' AND position = ANY($2)`, [
+    id,
+    delivered,
+  ]);
   await sql.rows(
-    `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, result_ref, source_url, expires_at, due_at)
-     SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, a.ref, a.url, $5, now()
-       FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, ref text, url text)
+    `INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, provider_ref, answer_index, answer_count,
+                          result_ref, source_url, status, due_at, expires_at, failure_code)
+     SELECT a.id, $2, $3, $4, a.position, a.style, a.prompt, $5, a.index, $6, a.ref, a.url,
+            CASE WHEN a.index IS NULL THEN 'LOST' ELSE 'PENDING' END, CASE WHEN a.index IS NOT NULL THEN now() END,
+            $7, CASE WHEN a.index IS NULL THEN '${notDelivered}' END
+       FROM jsonb_to_recordset($1) AS a(id uuid, position int, style text, prompt text, index int, ref text, url text)
      ON CONFLICT (generation_id, position) DO NOTHING`,
-    [JSON.stringify(results), generation.owner, generation.id, generation.modelId, expiresAt],
+    [JSON.stringify(avatars), owner, id, modelId, providerRef, answer.count, answer.expiresAt],
   );
+}
+
+/** The first position of a generation after its requested and its recorded pictures. */
+export async function findFreePosition(
+  sql: Sql,
+  { id, wanted }: Pick<GenerationEntity, 'id' | 'wanted'>,
+): Promise<number> {
+  const [row] = await sql.rows<{ free: number }>(
+    'SELECT greatest($2, coalesce(max(position) + 1, 0))::int AS free FROM avatars WHERE generation_id = $1',
+    [id, wanted],
+  );
+  return row!.free;
 }
 
 /** The later of `ttlMs` after the given time (null: now) and `minMs` from now, by the database's clock. */
@@ -60,7 +87,7 @@ export async function findSource(
   { id, sourceUrlAt }: Pick<AvatarEntity, 'id' | 'sourceUrlAt'>,
 ): Promise<AvatarSource | null> {
   const [source] = await sql.rows<AvatarSource>(
-    `SELECT g.provider, g.provider_ref AS "providerRef", m.provider_ref AS "modelRef",
+    `SELECT g.provider, a.provider_ref AS "providerRef", m.provider_ref AS "modelRef",
             a.source_url IS NOT NULL AND date_trunc('milliseconds', a.source_url_at) > $2 AS "isNewer"
        FROM avatars a JOIN generations g ON g.id = a.generation_id LEFT JOIN models m ON m.id = g.model_id
       WHERE a.id = $1`,
@@ -69,21 +96,21 @@ export async function findSource(
   return source ?? null;
 }
 
-/** A recorded picture, and the number of entries in the answer that recorded it. */
-export type RecordedAvatar = Pick<AvatarEntity, 'id' | 'position' | 'resultRef' | 'sourceUrl'> & {
+/** A picture of an answer, its index there, and the number of entries of that answer. */
+export type RecordedAvatar = Pick<AvatarEntity, 'id' | 'resultRef' | 'sourceUrl'> & {
+  index: number;
   count: number;
 };
 
-/** The recorded pictures of a generation; none if it has been submitted again since and has another reference. */
+/** The recorded pictures of the upstream's generation. */
 export function listRecordedAvatars(
   sql: Sql,
   generationId: string,
   providerRef: string,
 ): Promise<RecordedAvatar[]> {
   return sql.rows(
-    `SELECT a.id, a.position, a.result_ref AS "resultRef", a.source_url AS "sourceUrl",
-            coalesce(g.result_count, max(a.position) OVER () + 1)::int AS count
-       FROM avatars a JOIN generations g ON g.id = a.generation_id WHERE g.id = $1 AND g.provider_ref = $2`,
+    `SELECT id, answer_index AS index, answer_count AS count, result_ref AS "resultRef", source_url AS "sourceUrl"
+       FROM avatars WHERE generation_id = $1 AND provider_ref = $2 AND answer_index IS NOT NULL`,
     [generationId, providerRef],
   );
 }

@@ -8,12 +8,16 @@ import { GenerationEntity } from './generation.entity';
  * - DELAYED: fetching it has failed for longer than `RESULT_DEADLINE`. The generation no longer waits for it, but
  *   it is retried until the upstream's retention ends.
  * - STORED: its bytes are durable, under keys made from `mediaToken`. Final.
- * - LOST: the upstream's retention has ended, and a fresh URL has failed too. Final.
+ * - LOST: the upstream's retention has ended and a fresh URL has failed too, or its answer lacks the picture. Final;
+ *   a retry of the missing pictures replaces the row.
  */
 export type AvatarStatus = 'PENDING' | 'DELAYED' | 'STORED' | 'LOST';
 
 /** Why a picture could not be fetched: a code of `failureCodes`. */
 export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
+
+/** The failure of a requested picture that the upstream's answer lacks. */
+export const notDelivered = 'UPSTREAM_FAILED';
 
 /** One picture of a generation. Clients see it when it is STORED; its bytes are durable before that. */
 @Entity('avatars')
@@ -28,7 +32,7 @@ export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_E
 @Check('avatars_damaged_was_stored', "damaged_at IS NULL OR status = 'STORED'")
 @Check(
   'avatars_failure_known',
-  "failure_code IS NULL OR failure_code IN ('RESULT_UNREACHABLE', 'RESULT_UNUSABLE', 'RESULT_EXPIRED')",
+  "failure_code IS NULL OR failure_code IN ('RESULT_UNREACHABLE', 'RESULT_UNUSABLE', 'RESULT_EXPIRED', 'UPSTREAM_FAILED')",
 )
 @Check(
   'avatars_stored_is_whole',
@@ -50,7 +54,7 @@ export class AvatarEntity extends LeasedEntity {
   @Column('uuid', { nullable: true })
   modelId: string | null;
 
-  /** The index in the upstream's answer, from 0. Unique within the generation, so that no picture is stored twice. */
+  /** The index among the requested pictures, from 0. Unique within the generation, so that no picture is stored twice. */
   @Column('smallint')
   position: number;
 
@@ -62,6 +66,18 @@ export class AvatarEntity extends LeasedEntity {
 
   @Column('text', { nullable: true })
   prompt: string | null;
+
+  /** The upstream's id of the generation that made the picture; null if it is not fetched again. */
+  @Column('text', { nullable: true })
+  providerRef: string | null;
+
+  /** The index in the upstream's answer, from 0; null if the answer lacks the picture. */
+  @Column('smallint', { nullable: true })
+  answerIndex: number | null;
+
+  /** The number of entries in that answer. */
+  @Column('smallint', { nullable: true })
+  answerCount: number | null;
 
   /** The upstream's id of the picture; null if the answer had none. */
   @Column('text', { nullable: true })
@@ -85,7 +101,7 @@ export class AvatarEntity extends LeasedEntity {
 
   /** The failure of the last try, or the reason for the loss. */
   @Column('text', { nullable: true })
-  failureCode: AvatarFailure | null;
+  failureCode: AvatarFailure | typeof notDelivered | null;
 
   @Column('text', { nullable: true })
   lastError: string | null;

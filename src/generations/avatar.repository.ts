@@ -73,6 +73,25 @@ export function listAvatarsOfGenerations(
   );
 }
 
+/** A requested picture that is not stored. */
+export type MissingAvatar = Pick<AvatarEntity, 'generationId' | 'position' | 'status' | 'failureCode'>;
+
+/** The requested pictures of generations that are lost, or for which they no longer wait. */
+export function listMissing(
+  sql: Sql,
+  owner: string,
+  generationIds: readonly string[],
+): Promise<MissingAvatar[]> {
+  if (generationIds.length === 0) return Promise.resolve([]);
+  return sql.rows(
+    `SELECT a.generation_id AS "generationId", a.position, a.status, a.failure_code AS "failureCode"
+       FROM avatars a JOIN generations g ON g.id = a.generation_id
+      WHERE a.generation_id = ANY($1) AND a.owner = $2 AND a.status IN ('LOST', 'DELAYED') AND a.position < g.wanted
+      ORDER BY a.generation_id, a.position`,
+    [generationIds, owner],
+  );
+}
+
 /** Which avatars. All conditions hold; null or absent: any. */
 export interface AvatarFilter {
   /** A global id. */

@@ -17,11 +17,14 @@ import {
   findServed,
   generationOf,
   listAvatarsOfGenerations,
+  listMissing,
   newestAvatarsOfModels,
   requestCheck,
   type AvatarFilter,
 } from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
+import type { GenerationEntity } from './generation.entity';
+import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
 
 /** The original picture, or a JPEG of at most 256 pixels. */
 export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
@@ -71,6 +74,18 @@ export class AvatarService {
   async ofGenerations({ owner }: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
     const avatars = await listAvatarsOfGenerations(this.database, owner, generationIds);
     return groupsOf(generationIds, avatars, ({ generationId }) => generationId);
+  }
+
+  /** The missing avatars of each generation, in the order of the generations; at most one statement. */
+  async missing({ owner }: Viewer, generations: readonly GenerationEntity[]): Promise<MissingGroup[][]> {
+    const ids = generations.filter(hasMissing).map(({ id }) => id);
+    const pictures = await listMissing(this.database, owner, ids);
+    const byGeneration = groupsOf(
+      generations.map(({ id }) => id),
+      pictures,
+      ({ generationId }) => generationId,
+    );
+    return generations.map((row, index) => (hasMissing(row) ? groupMissing(row, byGeneration[index]!) : []));
   }
 
   /** The newest stored avatar of each model, in the order of the models; one statement. */

@@ -27,6 +27,13 @@ export class CancelGenerationPayload extends GenerationPayload {}
 export class RetryGenerationInput extends RetryInput {
   @Field(() => ID, { description: 'The global id of the generation.' })
   id: string;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Required to be true for a PARTIAL generation: its avatars stay, and only those that are missing are ordered and charged, except those that may still arrive. Of a FAILED or UNCERTAIN generation all avatars are missing; with true it is refused with NOT_RETRYABLE if some may still arrive.',
+  })
+  missingOnly: boolean;
 }
 
 @ObjectType()

@@ -8,13 +8,13 @@ import { tallyOf, type Tally } from './avatar.repository';
 import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.kind';
-import { lockStoring } from './generation.repository';
+import { lockStoring, touchGeneration } from './generation.repository';
 
 /** How often a generation whose pictures are being fetched is checked without a change of its pictures. */
 const checkMs = 30_000;
 
-/** The states in which the pictures of a generation decide on its next state. */
-const moving: ReadonlySet<string> = new Set(['STORING', 'PARTIAL', 'FAILED']);
+/** The states in which late pictures change nothing. */
+const final: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELLED']);
 
 /** The next move of a generation; null for none. */
 type Step = Pick<JobMove, 'set' | 'dueInMs' | 'appendsEvent'> | null;
@@ -32,19 +32,17 @@ export class GenerationCompletion {
   }
 
   /**
-   * Counts the pictures and moves the generation: to its end, or from one end to another after a late picture.
+   * Counts the pictures and moves the generation: to its end, or from one end to another after a late picture. If it
+   * does not move, its `updatedAt` changes.
    * Requires {@link lock} in the same transaction.
    */
   async updateProgress(sql: Sql, generationId: string): Promise<void> {
     const generation = await findJob(sql, generationKind, generationId);
-    if (!generation || !moving.has(generation.status)) return;
-    const tally = await tallyOf(sql, generationId);
-    const step = generation.status === 'STORING' ? next(generation, tally) : late(generation, tally);
-    if (step) {
-      await this.jobs.moveWithin(sql, generationKind, [
-        { id: generationId, from: [generation.status], ...step },
-      ]);
-    }
+    if (!generation || final.has(generation.status)) return;
+    const step = await stepOf(sql, generation);
+    if (!step) return touchGeneration(sql, generationId);
+    const move = { id: generationId, from: [generation.status], ...step };
+    await this.jobs.moveWithin(sql, generationKind, [move]);
   }
 
   /** Wakes subscribers. Call it after the commit. */
@@ -64,6 +62,19 @@ export class GenerationCompletion {
   }
 }
 
+/** What follows from the generation's pictures; nothing while a retry of the missing ones is queued or running. */
+async function stepOf(sql: Sql, generation: GenerationEntity): Promise<Step> {
+  switch (generation.status) {
+    case 'STORING':
+      return next(generation, await tallyOf(sql, generation.id));
+    case 'PARTIAL':
+    case 'FAILED':
+      return late(generation, await tallyOf(sql, generation.id));
+    default:
+      return null;
+  }
+}
+
 function next(generation: GenerationEntity, tally: Tally): Step {
   const { pending, stored, all } = tally;
   if (pending > 0) {
@@ -71,7 +82,8 @@ function next(generation: GenerationEntity, tally: Tally): Step {
     const shown = Math.max(generation.progress, Math.min(99, progress));
     return { set: { progress: shown }, dueInMs: checkMs, appendsEvent: shown !== generation.progress };
   }
-  if (stored > 0) return success(generation, stored);
+  // A retry of missing pictures never discards the result of the attempts before.
+  if (stored > 0 || generation.orderedPositions !== null) return success(generation, stored);
   return {
     set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
     dueInMs: null,

@@ -1,11 +1,12 @@
-import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
 import { JobSteps, type Preparation } from '../jobs/job-steps';
+import { isWatched } from '../jobs/late-watch';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
-import { expiryAfter, insertAvatars, type NewAvatar } from './avatar-source.repository';
-import type { GenerationEntity, PromptRow } from './generation.entity';
+import { avatarsFrom, orderOf, orderedPrompts } from './avatar-order';
+import { expiryAfter, findFreePosition, insertAvatars } from './avatar-source.repository';
+import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
 import { generationDurations, modelRefOf } from './generation.repository';
 
@@ -51,7 +52,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
       );
     }
     const modelRef = await modelRefOf(database, row.modelId);
-    const prompts = row.prompts.map(({ style, prompt, count }) => ({
+    const prompts = orderedPrompts(row).map(({ style, prompt, count }) => ({
       style,
       prompt: prompt ?? undefined,
       count,
@@ -87,13 +88,18 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
       status: 'STORING',
       progress: Math.max(row.progress, 100 * generatingShare),
       resultsExpireAt: expiresAt,
-      resultCount: recorded.length,
+      ...this.kind.notEnded,
     };
     const storing = await this.moveFinished(sql, row, set, storingCheckMs);
     if (!storing) return null;
-    await insertAvatars(sql, row, avatarsFrom(row.prompts, recorded), expiresAt);
-    // The photo of a FAILED job has been released already.
-    if (row.status !== 'FAILED') await this.ended(sql, storing);
+    const isSurplus = recorded.length > orderOf(row).length;
+    const freePosition = isSurplus ? await findFreePosition(sql, row) : row.wanted;
+    await insertAvatars(sql, row, avatarsFrom(row, recorded, freePosition), {
+      count: recorded.length,
+      expiresAt,
+    });
+    // The photo of a failed attempt has been released already.
+    if (!isWatched(row)) await this.ended(sql, storing);
     return storing;
   }
 
@@ -109,10 +115,10 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
 }
 
 function instantRequest(
-  { prompts, wanted: count }: GenerationEntity,
+  row: GenerationEntity,
   photoUrl: string,
 ): Parameters<AvatarProvider['generateInstant']>[0] {
-  const { prompt, negativePrompt } = prompts[0]!;
+  const { prompt, negativePrompt, count } = orderedPrompts(row)[0]!;
   return { photoUrl, prompt: prompt ?? '', negativePrompt: negativePrompt ?? undefined, count };
 }
 
@@ -128,16 +134,4 @@ function problemOf([photo]: readonly PhotoEntity[]): JobFailure | null {
   const [problem] = photo.problems;
   const code = problem?.code === 'PHOTO_UNREACHABLE' ? 'PHOTO_UNREACHABLE' : 'PHOTO_INVALID';
   return failure(code, problem?.message ?? '');
-}
-
-/** Assigns results to prompts: the upstream returns them in the order of the request. Surplus results are kept. */
-function avatarsFrom(prompts: readonly PromptRow[], results: readonly UpstreamResult[]): NewAvatar[] {
-  const wanted = prompts.flatMap((prompt) => Array.from({ length: prompt.count }, () => prompt));
-  const ids = results.map(({ id }) => id);
-  return results.map(({ id, url }, position) => {
-    // An id that several entries share identifies none of them.
-    const ref = ids.indexOf(id) === ids.lastIndexOf(id) ? id : undefined;
-    const { style = 'unknown', prompt = null } = wanted[position] ?? wanted.at(-1) ?? {};
-    return { id: newId(), position, style, prompt, ref, url };
-  });
 }

@@ -19,9 +19,13 @@ export interface PromptRow {
   all: generationStatuses,
   unfinished: unfinishedGenerationStates,
   running: 'GENERATING',
-  accepted: ['GENERATING', 'STORING', 'COMPLETED', 'PARTIAL'],
+  accepted: ['GENERATING', 'STORING'],
 })
 @Check('generations_wanted_range', 'wanted BETWEEN 1 AND 1000')
+@Check(
+  'generations_ended_has_ref',
+  "status NOT IN ('COMPLETED', 'PARTIAL') OR provider_ref IS NOT NULL OR ordered_positions IS NOT NULL",
+)
 @Check('generations_completed_is_whole', "(status IN ('COMPLETED', 'PARTIAL')) = (completed_at IS NOT NULL)")
 @Index('generations_of_owner_by_status', ['owner', 'status', 'id'])
 @Index('generations_of_model', ['modelId', 'id'])
@@ -48,9 +52,12 @@ export class GenerationEntity extends JobEntity {
   @Column('timestamptz', { nullable: true })
   resultsExpireAt: Date | null;
 
-  /** The number of entries in the upstream's answer with the finished pictures; null before it. */
-  @Column('smallint', { nullable: true })
-  resultCount: number | null;
+  /**
+   * The positions of the pictures that the latest attempt orders, if it is a retry of missing pictures; null: all. The
+   * attempt's results are assigned to them in this order.
+   */
+  @Column('smallint', { array: true, nullable: true })
+  orderedPositions: number[] | null;
 
   @Column('timestamptz', { nullable: true })
   completedAt: Date | null;

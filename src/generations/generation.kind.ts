@@ -47,7 +47,13 @@ export const generationKind: JobKind<GenerationEntity> = {
   eventKind: 'GENERATION',
   streamColumn: 'coalesce(generations.model_id, generations.id)',
   streamOf: (row) => streamOfGeneration(row),
-  unitsOf: (row) => ({ trainings: 0, avatars: row.wanted }),
+  notEnded: { completedAt: null },
+  // The pictures of earlier attempts stay.
+  failedState: ({ orderedPositions }) =>
+    orderedPositions === null
+      ? { status: 'FAILED' }
+      : { status: 'PARTIAL', progress: 100, completedAt: 'now' },
+  unitsOf: (row) => ({ trainings: 0, avatars: row.orderedPositions?.length ?? row.wanted }),
   payloadOf: (row) => generationPayload.write(row),
 };
 

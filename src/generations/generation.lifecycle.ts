@@ -2,10 +2,10 @@ import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { JobPatch } from '../jobs/job-move';
-import type { LifecycleSteps } from '../jobs/job.lifecycle';
+import type { LifecycleSteps, RetryRequest } from '../jobs/job.lifecycle';
 import { detachSubmissions } from '../jobs/ledger.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
-import { deleteAvatarsOf } from './avatar.repository';
+import { deleteAvatarsOf, listMissing, type MissingAvatar } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
 import { idsOfModel } from './generation.repository';
@@ -23,22 +23,53 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     await this.photos.release(sql, id);
   }
 
-  async prepareRetry(sql: Sql, viewer: Viewer, { id, modelId }: GenerationEntity): Promise<JobPatch> {
+  async prepareRetry(
+    sql: Sql,
+    viewer: Viewer,
+    row: GenerationEntity,
+    { missingOnly = false }: RetryRequest,
+  ): Promise<JobPatch> {
+    const { id, modelId } = row;
+    const orderedPositions = await this.positionsToOrder(sql, row, missingOnly);
     if (modelId === null && (await this.photos.holdForRetry(sql, viewer, id)) === 0) {
-      const message = 'Its photo has been deleted. Create a new generation.';
-      throw new DomainError('NOT_RETRYABLE', message, { field: 'input.id' });
+      throw notRetryable('Its photo has been deleted. Create a new generation.', 'input.id');
     }
-    // Pictures of the previous attempt are no longer fetched.
-    await deleteAvatarsOf(sql, 'generation', [id]);
-    return { resultsExpireAt: null, resultCount: null };
+    // Without stored pictures, those of the previous attempt are no longer fetched.
+    if (orderedPositions === null) await deleteAvatarsOf(sql, 'generation', [id]);
+    return { resultsExpireAt: null, orderedPositions };
   }
 
-  withPhotos(sql: Sql, viewer: Viewer, rows: readonly GenerationEntity[]): Promise<ReadonlySet<string>> {
+  async retryable(sql: Sql, viewer: Viewer, rows: readonly GenerationEntity[]): Promise<ReadonlySet<string>> {
+    const partial = rows.filter(({ status }) => status === 'PARTIAL').map(({ id }) => id);
+    const missing = await listMissing(sql, viewer.owner, partial);
+    const lacking = new Set(missing.filter(isLost).map(({ generationId }) => generationId));
     return this.photos.withKept(
       sql,
       viewer,
-      rows.map(({ id, modelId }) => ({ id, needed: modelId === null ? 1 : 0 })),
+      rows
+        .filter(({ id, status }) => status !== 'PARTIAL' || lacking.has(id))
+        .map(({ id, modelId }) => ({ id, needed: modelId === null ? 1 : 0 })),
     );
+  }
+
+  /** The positions of the pictures that a retry orders; null for all. Stored pictures are never ordered again. */
+  private async positionsToOrder(
+    sql: Sql,
+    row: GenerationEntity,
+    missingOnly: boolean,
+  ): Promise<number[] | null> {
+    if (row.status === 'PARTIAL' && !missingOnly) throw notRetryable(needsMissingOnly, 'input.missingOnly');
+    // An id of the previous attempt may still arrive, and its results are assigned to the positions of this one.
+    if (row.orderedPositions !== null && row.providerRef === null) return row.orderedPositions;
+    const missing = await listMissing(sql, row.owner, [row.id]);
+    if (row.status === 'PARTIAL') {
+      const lost = missing.filter(isLost).map(({ position }) => position);
+      if (lost.length === 0) throw notRetryable(nothingMissing, 'input.id');
+      return lost.sort((one, other) => one - other);
+    }
+    if (missingOnly && missing.some((picture) => !isLost(picture)))
+      throw notRetryable(mayArrive, 'input.missingOnly');
+    return null;
   }
 
   async deleteDependents(sql: Sql, { id }: GenerationEntity): Promise<void> {
@@ -54,4 +85,19 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     await detachSubmissions(sql, generationKind, await idsOfModel(sql, modelId));
     await deleteAvatarsOf(sql, 'model', [modelId]);
   }
+}
+
+const needsMissingOnly =
+  'The generation is PARTIAL. To keep its avatars and order those that are missing, retry with missingOnly: true.';
+const nothingMissing = 'No picture is missing that can be ordered. Those in `missing` may still arrive.';
+const mayArrive =
+  'Pictures of the generation may still arrive. Wait, or retry without missingOnly, which orders all again.';
+
+function notRetryable(message: string, field: string): DomainError {
+  return new DomainError('NOT_RETRYABLE', message, { field });
+}
+
+/** Whether a missing picture can no longer arrive. */
+function isLost({ status }: MissingAvatar): boolean {
+  return status === 'LOST';
 }

@@ -6,6 +6,7 @@ import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
+import { laterThan } from '../jobs/job.repository';
 import { GenerationEntity, type PromptRow } from './generation.entity';
 import { avatarPayload, generationKind, type PresentGeneration } from './generation.kind';
 import { generationStatuses, type GenerationStatus } from './generation.state';
@@ -133,6 +134,11 @@ export async function findAvatarsInStream(
 
 /** When the next generation whose pictures are being fetched is due. */
 export const storingDue = dueAt("(SELECT min(due_at) FROM generations WHERE status = 'STORING')");
+
+/** Records that the pictures of a generation have changed. */
+export async function touchGeneration(sql: Sql, id: string): Promise<void> {
+  await sql.rows(`UPDATE generations SET updated_at = ${laterThan('updated_at')} WHERE id = $1`, [id]);
+}
 
 /** Locks generations whose pictures may all be settled, at most 50. */
 export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'modelId'>[]> {

@@ -44,6 +44,8 @@ import {
   GenerationConnection,
   GenerationProgressArgs,
 } from './generation.type';
+import type { MissingGroup } from './missing-avatars';
+import { MissingAvatars } from './missing-avatars.type';
 
 /** A change of a generation. */
 type GenerationChange = JobChange<GenerationEventPayload, GenerationEntity>;
@@ -205,6 +207,21 @@ export class GenerationResolver {
     return loaders
       .get<string, ModelEntity | null>('Generation.model', (ids) => this.modelService.findMany(viewer, ids))
       .load(modelId);
+  }
+
+  @FieldResolver(() => [MissingAvatars], {
+    description:
+      'The requested avatars that a PARTIAL or FAILED generation lacks, by prompt and reason; empty in other states. Avatars that you have deleted are not among them.',
+  })
+  missing(
+    @Root() generation: GenerationEntity,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<MissingGroup[]> {
+    return loaders
+      .get<GenerationEntity, MissingGroup[]>('Generation.missing', (generations) =>
+        this.avatarService.missing(viewer, generations),
+      )
+      .load(generation);
   }
 
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })

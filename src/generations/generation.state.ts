@@ -13,19 +13,21 @@
  *   failed for longer than `RESULT_DEADLINE` (avatar.entity.ts: DELAYED).
  * - COMPLETED: every requested picture is stored. Final.
  * - PARTIAL: some are stored, others could not be fetched. Next: COMPLETED if the last of those arrives late;
- *   DELAYED pictures are retried until the upstream's retention ends.
+ *   DELAYED pictures are retried until the upstream's retention ends. QUEUED if `retryGeneration` orders the missing
+ *   pictures; if that attempt fails, PARTIAL again, with the failure, and GENERATING or STORING by an id or a success
+ *   of it that arrives late.
  * - FAILED: `failure` has the reason. If it was submitted, it or its pictures are polled until the upstream's
  *   retention ends. Next: by `retryGeneration`, or by an id, a success or a picture that arrives late.
  * - CANCELLED: its owner cancelled it. Final.
  */
 export const generationMoves = {
-  QUEUED: ['SUBMITTING', 'GENERATING', 'FAILED', 'CANCELLED'],
-  SUBMITTING: ['GENERATING', 'QUEUED', 'UNCERTAIN', 'FAILED', 'CANCELLED'],
-  UNCERTAIN: ['GENERATING', 'QUEUED', 'FAILED', 'CANCELLED'],
-  GENERATING: ['STORING', 'FAILED', 'CANCELLED'],
+  QUEUED: ['SUBMITTING', 'GENERATING', 'PARTIAL', 'FAILED', 'CANCELLED'],
+  SUBMITTING: ['GENERATING', 'QUEUED', 'UNCERTAIN', 'PARTIAL', 'FAILED', 'CANCELLED'],
+  UNCERTAIN: ['GENERATING', 'QUEUED', 'PARTIAL', 'FAILED', 'CANCELLED'],
+  GENERATING: ['STORING', 'PARTIAL', 'FAILED', 'CANCELLED'],
   STORING: ['COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'],
   COMPLETED: [],
-  PARTIAL: ['COMPLETED'],
+  PARTIAL: ['QUEUED', 'GENERATING', 'STORING', 'COMPLETED'],
   FAILED: ['QUEUED', 'GENERATING', 'STORING', 'PARTIAL', 'COMPLETED'],
   CANCELLED: [],
 } as const satisfies Record<string, readonly string[]>;

@@ -18,7 +18,7 @@ export const GenerationStatusEnum = Object.fromEntries(
 registerEnumType(GenerationStatusEnum, {
   name: 'GenerationStatus',
   description:
-    'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a late result may change PARTIAL and FAILED, and a retry FAILED.',
+    'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a late result or a retry may change PARTIAL and FAILED.',
   valuesConfig: {
     QUEUED: { description: 'Accepted; nothing has been charged.' },
     SUBMITTING: { description: 'The request to the avatar service is being made.' },
@@ -34,7 +34,7 @@ registerEnumType(GenerationStatusEnum, {
     COMPLETED: { description: 'Every requested avatar is stored.' },
     PARTIAL: {
       description:
-        'Some avatars are stored; the others could not be fetched. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
+        'Some avatars are stored; `missing` lists the others. They can be ordered again by `retryGeneration` with `missingOnly`. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
     },
     FAILED: {
       description: '`failure` has the reason, and whether it can be retried. A late success is still stored.',

@@ -22,11 +22,11 @@ export type UrlAnswer = 'fresh' | 'gone' | 'unknown';
 type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
 
 /** A claimed picture whose URL does not work. */
-export type FailedAvatar = Pick<AvatarEntity, 'id' | 'generationId' | 'sourceUrlAt'>;
+export type FailedAvatar = Pick<AvatarEntity, 'id' | 'generationId' | 'providerRef' | 'sourceUrlAt'>;
 
-/** Requests fresh URLs of finished pictures, with one call for all pictures of a generation. */
+/** Requests fresh URLs of finished pictures, with one call for all pictures of an attempt. */
 export class ResultUrls {
-  /** Calls in progress, by generation: pictures that fail concurrently share a call. */
+  /** Calls in progress, by generation and attempt: pictures that fail concurrently share a call. */
   private readonly calls = new Map<string, Promise<Answers>>();
 
   constructor(
@@ -36,14 +36,13 @@ export class ResultUrls {
     private readonly timeoutMs: number,
   ) {}
 
-  /** Requests a newer URL for a picture, and for all unfinished pictures of its generation. */
+  /** Requests a newer URL for a picture, and for all unfinished pictures of its attempt. */
   async refresh(picture: FailedAvatar): Promise<UrlAnswer> {
-    const { id, generationId } = picture;
-    const call =
-      this.calls.get(generationId) ?? this.request(picture).finally(() => this.calls.delete(generationId));
-    this.calls.set(generationId, call);
+    const key = `${picture.generationId} ${picture.providerRef ?? ''}`;
+    const call = this.calls.get(key) ?? this.request(picture).finally(() => this.calls.delete(key));
+    this.calls.set(key, call);
     const answers = await call;
-    return typeof answers === 'string' ? answers : (answers.get(id) ?? 'unknown');
+    return typeof answers === 'string' ? answers : (answers.get(picture.id) ?? 'unknown');
   }
 
   private async request(picture: FailedAvatar): Promise<Answers> {
@@ -97,10 +96,10 @@ function answerOf(url: string | null | undefined): UrlAnswer {
  * Finds the entry of each recorded picture in a later answer of the upstream. An entry is a picture's own
  * - if it has the picture's id, or, where one of them has no id,
  * - if its URL differs from the picture's only in the query, or
- * - if it has the picture's position in an answer with as many entries as the first one, in which no id and no URL
- *   is at another position.
+ * - if it has the picture's index in an answer with as many entries as the first one, in which no id and no URL
+ *   is at another index.
  *
- * An answer with fewer or more entries does not show by position which ones it lacks: it may have dropped any entry,
+ * An answer with fewer or more entries does not show by index which ones it lacks: it may have dropped any entry,
  * and a picture would be stored twice and another one never. Its entries are used only by id and URL.
  *
  * @param count - the number of entries of the first answer; deleted pictures are not in `pictures`
@@ -121,17 +120,16 @@ function matchResults(
   );
   const identified = pictures.map((_, row) => byId[row] ?? byUrl[row]);
   const isInOrder =
-    results.length === count &&
-    pictures.every(({ position }, row) => (identified[row] ?? position) === position);
+    results.length === count && pictures.every(({ index }, row) => (identified[row] ?? index) === index);
   // A picture that is missing although the answer has ids, or is empty, does not exist upstream.
   const absent = (ref: string | null): null | undefined =>
     ids.every((id) => id !== null) && (ref === null ? results.length === 0 : !ids.includes(ref))
       ? null
       : undefined;
-  return pictures.map(({ position, resultRef }, row) => {
-    const index = identified[row] ?? (isInOrder ? position : results.length);
-    const result = results[index];
-    const isSameUrl = byUrl[row] === index;
+  return pictures.map(({ index, resultRef }, row) => {
+    const entry = identified[row] ?? (isInOrder ? index : results.length);
+    const result = results[entry];
+    const isSameUrl = byUrl[row] === entry;
     const isOwn = result && isIdOf(result.id, { ref: resultRef, refs, isSameUrl });
     return isOwn ? result.url : absent(resultRef);
   });

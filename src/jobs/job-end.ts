@@ -25,7 +25,8 @@ export async function endJob(
   await jobs.change(steps.kind, async (sql) => {
     const moved = await jobs.moveWithin(sql, steps.kind, [{ id: row.id, ...move }]);
     if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call.error);
-    if (move.set.status === 'FAILED') for (const failed of moved) await steps.ended(sql, failed);
+    const { unfinished } = steps.kind;
+    for (const ended of moved) if (!unfinished.includes(ended.status)) await steps.ended(sql, ended);
     return moved;
   });
 }

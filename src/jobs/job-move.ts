@@ -1,5 +1,5 @@
 import { failureColumns, type JobFailure } from './failure';
-import type { JobRow } from './job.kind';
+import type { JobKind, JobRow } from './job.kind';
 
 /** Columns that a move may set; times as Date, or `'now'` for the database's time. */
 export type JobPatch = Partial<
@@ -34,11 +34,13 @@ export interface JobMove {
   appendsEvent: boolean;
 }
 
-/** The move by which a job fails. */
+/** The move by which an attempt of a job fails. */
 export function failureMove(
+  kind: JobKind,
+  row: JobRow,
   hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
   why: JobFailure,
-): Omit<JobMove, 'id'> {
-  const set = { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(why) };
-  return { ...hold, set, dueInMs: null, appendsEvent: true };
+): JobMove {
+  const set = { ...kind.failedState(row), estimatedReadyAt: null, ...failureColumns(why) };
+  return { id: row.id, ...hold, set, dueInMs: null, appendsEvent: true };
 }

@@ -78,13 +78,25 @@ export abstract class JobEntity extends LeasedEntity {
   updatedAt: Date;
 }
 
+/**
+ * The states in which a job has failed but may still succeed upstream, so that it is polled rarely while it is due:
+ * FAILED, and PARTIAL if the retry of its missing pictures has failed.
+ */
+export const watchedStates: readonly string[] = ['FAILED', 'PARTIAL'];
+
+/** SQL: whether a row is in one of the {@link watchedStates} of its kind. */
+export function isWatchedIn(states: readonly string[]): string {
+  const watched = states.filter((state) => watchedStates.includes(state));
+  return watched.length === 1 ? `status = '${watched[0]}'` : `status IN (${list(watched)})`;
+}
+
 /** How the states of a kind of jobs appear in its checks and indexes. */
 interface JobStates {
   all: readonly string[];
   unfinished: readonly string[];
   /** The state of a job that the upstream processes. */
   running: string;
-  /** The states of a job that the upstream has accepted. */
+  /** The states of a job whose latest attempt the upstream has accepted. */
   accepted: readonly string[];
 }
 
@@ -94,7 +106,10 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
   const decorators = [
     Check(`${table}_status_known`, `status IN (${list(all)})`),
     Check(`${table}_progress_range`, 'progress BETWEEN 0 AND 100'),
-    Check(`${table}_failed_says_why`, "(status = 'FAILED') = (failure_code IS NOT NULL)"),
+    Check(
+      `${table}_failed_says_why`,
+      `(status <> 'FAILED' OR failure_code IS NOT NULL) AND (failure_code IS NULL OR ${isWatchedIn(all)})`,
+    ),
     Check(
       `${table}_failure_whole`,
       '(failure_code IS NULL) = (failure_message IS NULL) AND (failure_code IS NULL) = (failure_retryable IS NULL)',
@@ -112,7 +127,7 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
     }),
     ...indexesOf(`${table}_queued`, `${isDue} AND status = 'QUEUED'`, ['due', 'of_owner', 'deadline']),
     ...indexesOf(`${table}_followed`, `${isDue} AND status = '${running}'`, ['due', 'of_owner', 'deadline']),
-    ...indexesOf(`${table}_watched`, `${isDue} AND status = 'FAILED'`, ['due', 'of_owner']),
+    ...indexesOf(`${table}_watched`, `${isDue} AND ${isWatchedIn(all)}`, ['due', 'of_owner']),
     Index(`${table}_of_owner`, ['owner', 'id']),
     Index(`${table}_running_of_owner`, ['owner'], { where: `status IN (${list(unfinished)})` }),
     Index(`${table}_ref_once`, ['provider', 'providerRef'], {

@@ -1,6 +1,7 @@
 import { DomainError } from '../core/errors';
 import type { EntityClass } from '../core/sql';
 import type { JobEntity } from './job.entity';
+import type { JobPatch } from './job-move';
 
 /** How long a job may wait to be submitted, in milliseconds. */
 export const queueDeadlineMs = 86_400_000;
@@ -30,6 +31,10 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly streamColumn: string;
   /** The stream that the row's events belong to. */
   streamOf(row: Row): string;
+  /** Columns that only a job that has ended has; they are reset when it runs again. */
+  readonly notEnded: JobPatch;
+  /** The state of a row whose attempt has failed. */
+  failedState(row: Row): JobPatch & { status: string };
   /** The amounts that an attempt of the row requests from the upstream. */
   unitsOf(row: Row): { trainings: number; avatars: number };
   /** The row as its subscribers receive it. */

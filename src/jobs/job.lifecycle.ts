@@ -19,6 +19,8 @@ export interface RetryRequest {
   /** The attempt that the client has seen: a retry is refused if there has been a later one. */
   readonly attempt?: number | null;
   readonly idempotencyKey?: string | null;
+  /** Only for generations: keep the stored pictures, and order those that are missing. */
+  readonly missingOnly?: boolean;
 }
 
 /** What differs between kinds of jobs. The steps run in the transaction of the change, while the job's row is locked. */
@@ -30,11 +32,11 @@ export interface LifecycleSteps<Row extends JobRow> {
   /**
    * Prepares a new attempt.
    * @returns columns to reset in addition to those of every job
-   * @throws DomainError NOT_RETRYABLE if its photos have been deleted
+   * @throws DomainError NOT_RETRYABLE, for example if its photos have been deleted
    */
-  prepareRetry(sql: Sql, viewer: Viewer, row: Row): Promise<JobPatch>;
-  /** The UUIDs of those rows of the viewer whose photos, if {@link prepareRetry} needs them, are kept. */
-  withPhotos(sql: Sql, viewer: Viewer, rows: readonly Row[]): Promise<ReadonlySet<string>>;
+  prepareRetry(sql: Sql, viewer: Viewer, row: Row, request: RetryRequest): Promise<JobPatch>;
+  /** The UUIDs of those rows of the viewer that {@link prepareRetry} would accept. */
+  retryable(sql: Sql, viewer: Viewer, rows: readonly Row[]): Promise<ReadonlySet<string>>;
   /** Deletes what depends on the row, with its bytes, before the row. */
   deleteDependents(sql: Sql, row: Row): Promise<void>;
 }
@@ -76,16 +78,16 @@ export class JobLifecycle<Row extends JobRow> {
   }
 
   /**
-   * Retries a job that is UNCERTAIN, or FAILED and retryable: a new attempt, which is paid for again. A repetition with
+   * Retries a job that is UNCERTAIN, FAILED and retryable, or PARTIAL: a new attempt, which is paid for again. A repetition with
    * the same key changes nothing and returns the job as it is now. The key is claimed in the transaction of the change,
    * so a refused retry does not use it. `attempt` alone also excludes a second payment, since each call has a new number.
    * @throws DomainError NOT_FOUND, NOT_RETRYABLE, PROVIDER_NOT_CONFIGURED, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, INVALID_INPUT
    */
   async retry(viewer: Viewer, id: string, request: RetryRequest = {}): Promise<Row & Positioned> {
     const { kind, actions } = this.steps;
-    const { attempt = null, idempotencyKey: key } = request;
+    const { attempt = null, idempotencyKey: key, missingOnly = false } = request;
     const call = { owner: viewer.owner, key, operation: actions.retry, resultId: id };
-    const input = { id: toGlobalId(kind.node, id), attempt };
+    const input = { id: toGlobalId(kind.node, id), attempt, ...(missingOnly && { missingOnly }) };
     const isRepeated = async (sql: Sql): Promise<boolean> =>
       (await claimKey(sql, { ...call, input })) !== null;
     return this.change(viewer, id, isRepeated, async (sql, row) => {
@@ -102,11 +104,12 @@ export class JobLifecycle<Row extends JobRow> {
         ...notPolled,
         resends: 0,
         ...noFailure,
-        ...(await this.steps.prepareRetry(sql, viewer, row)),
+        ...kind.notEnded,
+        ...(await this.steps.prepareRetry(sql, viewer, row, request)),
       };
       const queued = await this.move(sql, row, { set, dueInMs: 0 });
       await audit(sql, viewer, { action: actions.retry, subject: toGlobalId(kind.node, id) });
-      const reservation = { jobId: id, ...kind.unitsOf(row), afterAttempt: row.attempt };
+      const reservation = { jobId: id, ...kind.unitsOf(queued), afterAttempt: row.attempt };
       await this.deps.quotas.reserve(sql, viewer, reservation);
       return queued;
     });
@@ -121,7 +124,7 @@ export class JobLifecycle<Row extends JobRow> {
   async canRetry(viewer: Viewer, rows: readonly Row[]): Promise<boolean[]> {
     const { database, provider } = this.deps;
     const candidates = rows.filter((row) => isRetryable(row) && row.provider === provider.name);
-    const retryable = await this.steps.withPhotos(database, viewer, candidates);
+    const retryable = await this.steps.retryable(database, viewer, candidates);
     return rows.map(({ id }) => retryable.has(id));
   }
 
@@ -185,7 +188,7 @@ export class JobLifecycle<Row extends JobRow> {
 const neverRepeated = (): Promise<boolean> => Promise.resolve(false);
 
 function isRetryable({ status, failureRetryable }: JobRow): boolean {
-  return status === 'UNCERTAIN' || (status === 'FAILED' && failureRetryable === true);
+  return status === 'UNCERTAIN' || status === 'PARTIAL' || (status === 'FAILED' && failureRetryable === true);
 }
 
 function assertAttempt({ noun }: JobKind, { attempt: latest }: JobRow, seen: number | null): void {

@@ -4,13 +4,14 @@ import { snakeName, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
+import { isWatchedIn } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
   models: ['ready_at'],
-  generations: ['results_expire_at', 'result_count', 'completed_at'],
+  generations: ['results_expire_at', 'ordered_positions', 'completed_at'],
   both: [
     'status',
     'progress',
@@ -42,7 +43,7 @@ const jobWork = {
   /** Running upstream, polled. */
   poll: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Failed, but the upstream may still finish them; polled rarely. */
-  watch: () => ({ rows: `status = 'FAILED'` }),
+  watch: ({ moves }) => ({ rows: isWatchedIn(Object.keys(moves)) }),
 } as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable<JobRow>, 'entity' | 'table'>>;
 
 /** A key of {@link jobWork}. */

@@ -28,7 +28,7 @@ export abstract class Job implements Node {
 
   @Field(() => Boolean, {
     description:
-      'Whether `retryModel` or `retryGeneration` would be accepted now: its status allows it, its photos have not been deleted, and its avatar service is configured. Your quotas are not considered, so that QUOTA_EXCEEDED is still possible.',
+      'Whether `retryModel` or `retryGeneration` would be accepted now: its status allows it (of a PARTIAL generation with `missingOnly`), its photos have not been deleted, and its avatar service is configured. Your quotas are not considered, so that QUOTA_EXCEEDED is still possible.',
   })
   canRetry?: boolean;
 
@@ -47,7 +47,11 @@ export abstract class Job implements Node {
   })
   estimatedReadyAt: Date | null;
 
-  @Field(() => Failure, { nullable: true, description: 'The reason if it FAILED; null otherwise.' })
+  @Field(() => Failure, {
+    nullable: true,
+    description:
+      'The reason if it FAILED; of a PARTIAL generation, the reason if a retry of its missing avatars has failed. Null otherwise.',
+  })
   failure?: Failure | null;
 
   @Field(() => Int, {

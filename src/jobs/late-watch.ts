@@ -1,7 +1,8 @@
 import type { PollPlan } from '../upstream/provider';
 import { failureColumns, type JobFailure } from './failure';
 import type { JobMove } from './job-move';
-import type { JobRow } from './job.kind';
+import { watchedStates } from './job.entity';
+import type { JobKind, JobRow } from './job.kind';
 
 /** The interval between polls of the late watch, as a share of the job's age. */
 const shareOfAge = 1 / 8;
@@ -9,6 +10,11 @@ const shareOfAge = 1 / 8;
 const minPolls = 5;
 /** The maximum interval, as a share of the upstream's retention: 6 hours for a model, 24 minutes for a generation. */
 const shareOfRetention = 1 / 120;
+
+/** Whether the latest attempt of a job that is polled has failed. */
+export function isWatched({ status }: JobRow): boolean {
+  return watchedStates.includes(status);
+}
 
 /** Parameters of the late watch for a kind of job, in milliseconds. */
 export interface WatchPlan {
@@ -37,10 +43,15 @@ export function nextWatchMs(
 }
 
 /** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
-export function watchedFailureMove(plan: WatchPlan, row: JobRow, why: JobFailure, now: Date): JobMove {
+export function watchedFailureMove(
+  plan: WatchPlan & { kind: JobKind },
+  row: JobRow,
+  why: JobFailure,
+  now: Date,
+): JobMove {
   const deadlineAt = new Date(now.getTime() + plan.retentionMs);
   const set = {
-    status: 'FAILED',
+    ...plan.kind.failedState(row),
     estimatedReadyAt: null,
     deadlineAt,
     tries: 0,

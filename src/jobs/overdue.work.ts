@@ -4,7 +4,7 @@ import type { JobContext } from './job-context';
 import { failureMove, type JobMove } from './job-move';
 import { lockOverdue, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
-import type { JobRow } from './job.kind';
+import type { JobKind, JobRow } from './job.kind';
 import { watchedFailureMove } from './late-watch';
 import { closeAttempt } from './submission.repository';
 import { minForeignGraceMs } from './uncertain-jobs';
@@ -64,12 +64,13 @@ export class OverdueWork {
   private moveOf(row: ReadJob, neverSubmitted: JobFailure): JobMove {
     switch (row.status) {
       case 'QUEUED':
-        return this.endQueued(row, neverSubmitted);
+        return this.endQueued(this.steps.kind, row, neverSubmitted);
       case 'SUBMITTING':
         return this.makeUncertain(row);
       case 'UNCERTAIN':
-        return endUncertain(row);
+        return endUncertain(this.steps.kind, row);
       case 'FAILED':
+      case 'PARTIAL':
         return postponeWatch(row);
       default:
         return this.endRunning(row);
@@ -80,9 +81,9 @@ export class OverdueWork {
     return provider !== this.deps.provider.name;
   }
 
-  private endQueued(row: ReadJob, neverSubmitted: JobFailure): JobMove {
+  private endQueued(kind: JobKind, row: ReadJob, neverSubmitted: JobFailure): JobMove {
     const why = this.isForeign(row) ? notConfigured(row, 'Nothing was charged.') : neverSubmitted;
-    return { id: row.id, ...failureMove({ from: ['QUEUED'] }, why) };
+    return failureMove(kind, row, { from: ['QUEUED'] }, why);
   }
 
   private endRunning(row: ReadJob): JobMove {
@@ -90,7 +91,12 @@ export class OverdueWork {
     if (!this.isForeign(row)) return watchedFailureMove(steps, row, timedOut, row.readAt);
     const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
     const why = notConfigured(row, 'If it is configured again, a late success is still taken.');
-    return watchedFailureMove({ pollPlan: steps.pollPlan, retentionMs }, row, why, row.readAt);
+    return watchedFailureMove(
+      { kind: steps.kind, pollPlan: steps.pollPlan, retentionMs },
+      row,
+      why,
+      row.readAt,
+    );
   }
 
   private makeUncertain(row: ReadJob): JobMove {
@@ -101,16 +107,16 @@ export class OverdueWork {
 }
 
 /** Evidence is not evaluated: nothing is submitted again for a provider that is not configured. */
-function endUncertain(row: ReadJob): JobMove {
+function endUncertain(kind: JobKind, row: ReadJob): JobMove {
   const why = failure('SUBMISSION_UNKNOWN', 'It may have been charged. Contact the operator.');
-  return { id: row.id, ...failureMove({ from: ['UNCERTAIN'], attempt: row.attempt }, why) };
+  return failureMove(kind, row, { from: ['UNCERTAIN'], attempt: row.attempt }, why);
 }
 
 /** A failed job of another provider cannot be polled; it stays under the late watch until its deadline. */
 function postponeWatch(row: ReadJob): JobMove {
   const leftMs = (row.deadlineAt?.getTime() ?? 0) - row.readAt.getTime();
   const dueInMs = leftMs > 0 ? Math.min(leftMs, hourMs) : null;
-  return { id: row.id, from: ['FAILED'], set: {}, dueInMs, appendsEvent: false };
+  return { id: row.id, from: [row.status], set: {}, dueInMs, appendsEvent: false };
 }
 
 function notConfigured({ provider }: JobRow, advice: string): JobFailure {

@@ -196,7 +196,8 @@ function acceptingMove(row: ReadJob, entry: JournalEntry, steps: JobSteps, typic
     const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
     return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
   }
-  const set = { ...accepted, status: steps.kind.running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
+  const { notEnded, running } = steps.kind;
+  const set = { ...accepted, ...notEnded, status: running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
   return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: true };
 }
 

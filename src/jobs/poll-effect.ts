@@ -4,7 +4,7 @@ import { failure, quote, timedOut, type JobFailure } from './failure';
 import { forecast } from './forecast';
 import type { JobPatch } from './job-move';
 import type { JobRow } from './job.kind';
-import { nextWatchMs } from './late-watch';
+import { isWatched, nextWatchMs } from './late-watch';
 
 /** Parameters of {@link effectOf}; times in milliseconds. */
 export interface PollRules {
@@ -48,7 +48,7 @@ const noNotFound = { notFoundSince: null, notFoundCount: 0 } as const;
  */
 export function effectOf(row: JobRow, answer: PollAnswer, rules: PollRules): PollEffect {
   const reading = { ...readingOf(row, answer, rules.now), polls: row.polls + 1 };
-  if (row.status === 'FAILED') {
+  if (isWatched(row)) {
     return { then: 'stay', set: reading, dueInMs: nextWatchMs(row, rules.now, rules), appendsEvent: false };
   }
   const why = failureOf(row, answer, reading, rules);

@@ -10,7 +10,7 @@ import { endJob } from './job-end';
 import type { JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
-import { watchedFailureMove } from './late-watch';
+import { isWatched, watchedFailureMove } from './late-watch';
 import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
@@ -158,7 +158,7 @@ export class PollWork {
       },
       { wakesWorkers: true },
     );
-    if (finished && row.status === 'FAILED')
+    if (finished && isWatched(row))
       this.deps.logger.info({ id: row.id }, `a failed ${this.steps.kind.noun} succeeded late`);
   }
 
@@ -177,7 +177,7 @@ export class PollWork {
     if (answered) return budget.answered('poll', answered.answer.notice);
     // The upstream may have deleted a failed job: errors of its polls are not evidence of a failing upstream.
     const failures = results.flatMap(({ row, answer }) =>
-      row.status !== 'FAILED' && answer instanceof UpstreamError && answer.outcome !== 'LATER'
+      !isWatched(row) && answer instanceof UpstreamError && answer.outcome !== 'LATER'
         ? [{ jobId: row.id, isUnreachable: answer.status === undefined }]
         : [],
     );

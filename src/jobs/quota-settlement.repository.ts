@@ -4,7 +4,7 @@ import type { JobKind, JobRow } from './job.kind';
 
 /**
  * Derives the state of quota reservations from the ledger. A reservation is released when its job has ended without
- * success (FAILED, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
+ * success of its latest attempt (FAILED, PARTIAL, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
  * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
  * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
  */
@@ -19,7 +19,7 @@ export async function settleReservations(
        SELECT id, job_id, after_attempt, lead(after_attempt) OVER (PARTITION BY job_id ORDER BY after_attempt, id) AS to_attempt
          FROM quota_reservations WHERE job_id = ANY($1)),
      settled AS (
-       SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'CANCELLED'))
+       SELECT r.id, ($2 OR r.to_attempt IS NOT NULL OR j.id IS NULL OR j.status IN ('FAILED', 'PARTIAL', 'CANCELLED'))
               AND NOT EXISTS (SELECT FROM submissions s
                                WHERE s.${kind.noun}_id = r.job_id AND s.attempt > r.after_attempt
                                  AND s.attempt <= coalesce(r.to_attempt, s.attempt)
@@ -32,11 +32,11 @@ export async function settleReservations(
   );
 }
 
-/** States in which a job ends without success. */
-const failedStates: ReadonlySet<string> = new Set(['FAILED', 'CANCELLED']);
+/** States in which a job ends although an attempt of it may not have been paid. */
+const failedStates: ReadonlySet<string> = new Set(['FAILED', 'PARTIAL', 'CANCELLED']);
 
 /**
- * Settles the quota reservations of rows that moved into or out of FAILED or CANCELLED, in the transaction of the
+ * Settles the quota reservations of rows that moved into or out of FAILED, PARTIAL or CANCELLED, in the transaction of the
  * moves.
  * @param moved - the changed rows, after the moves
  */

@@ -99,7 +99,7 @@ export class SubmissionWork {
     const preparation = await this.prepare(row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
     if (preparation.go === 'fail')
-      return endJob(jobs, this.steps, row, failureMove(hold, preparation.failure));
+      return endJob(jobs, this.steps, row, failureMove(this.steps.kind, row, hold, preparation.failure));
     if (preparation.go === 'wait') {
       const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
       await jobs.move(this.steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);

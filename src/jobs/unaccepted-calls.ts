@@ -94,7 +94,7 @@ export class UnacceptedCalls {
     }
     await bestEffort(this.deps.logger, () => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.end(row, failureMove(hold, why), { outcome: 'REFUSED', error });
+    return this.end(row, failureMove(this.steps.kind, row, hold, why), { outcome: 'REFUSED', error });
   }
 
   private end(row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {

@@ -38,7 +38,8 @@ export class UncertainJobs {
     if (verdict === 'pending') return this.wait(row, pendingMs);
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
-    return endJob(this.deps.jobs, this.steps, row, failureMove(hold, failure('SUBMISSION_UNKNOWN', advice)));
+    const why = failure('SUBMISSION_UNKNOWN', advice);
+    return endJob(this.deps.jobs, this.steps, row, failureMove(this.steps.kind, row, hold, why));
   }
 
   /**

@@ -28,6 +28,8 @@ export const modelKind: JobKind<ModelEntity> = {
   eventKind: 'MODEL',
   streamColumn: 'models.id',
   streamOf: (row) => row.id,
+  notEnded: {},
+  failedState: () => ({ status: 'FAILED' }),
   unitsOf: () => ({ trainings: 1, avatars: 0 }),
   payloadOf: (row) => modelPayload.write(row),
 };

@@ -32,7 +32,7 @@ export class ModelLifecycle implements LifecycleSteps<ModelEntity> {
     });
   }
 
-  withPhotos(sql: Sql, viewer: Viewer, rows: readonly ModelEntity[]): Promise<ReadonlySet<string>> {
+  retryable(sql: Sql, viewer: Viewer, rows: readonly ModelEntity[]): Promise<ReadonlySet<string>> {
     return this.photos.withKept(
       sql,
       viewer,

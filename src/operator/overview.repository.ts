@@ -53,7 +53,7 @@ export async function readOverview(sql: Sql): Promise<Overview> {
   const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
     `SELECT greatest(0, extract(epoch FROM now() - least(
               (SELECT min(due_at) FROM models WHERE due_at IS NOT NULL AND status <> 'FAILED'),
-              (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status <> 'FAILED'),
+              (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status NOT IN ('FAILED', 'PARTIAL')),
               (SELECT min(due_at) FROM avatars WHERE due_at IS NOT NULL))) * 1000)::float8 AS lag_ms,
             (SELECT min(expires_at) FROM avatars WHERE due_at IS NOT NULL) AS next_expiry,
             (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,

@@ -287,7 +287,8 @@ describe('the URL of a finished picture', () => {
     );
     await harness.says(job, done(bare('a', 2)));
     await harness.tryAgain();
-    expect(await urls(job)).toEqual([bare('a', 2).url]);
+    // The second picture was not delivered.
+    expect(await urls(job)).toEqual([bare('a', 2).url, null]);
     expect(await database.rows('SELECT reach_failing AS failing FROM upstream_accounts')).toEqual([
       { failing: [] },
     ]);

@@ -73,6 +73,7 @@ export interface InstantInput {
 export interface RetryInput {
   attempt?: number;
   idempotencyKey?: string;
+  missingOnly?: boolean;
 }
 
 /** An upload slot for a photo. */

@@ -123,7 +123,7 @@ export class JobHarness {
   }
 
   /** Requests two avatars of a new READY model. */
-  async generate(owner = localViewer.owner): Promise<Job> {
+  async generate(owner = localViewer.owner, counts: readonly number[] = [2]): Promise<Job> {
     const modelId = newId();
     await this.database.rows(
       `INSERT INTO models (id, owner, provider, name, type, photo_count, status, attempt, provider_ref, submitted_at, ready_at)
@@ -131,13 +131,21 @@ export class JobHarness {
       [modelId, owner, this.provider.name, `model-${modelId}`],
     );
     await this.database.rows('INSERT INTO streams (id, owner) VALUES ($1, $2)', [modelId, owner]);
-    return this.generateFrom(modelId, owner);
+    return this.generateFrom(modelId, owner, counts);
   }
 
-  /** Requests two avatars of a model. */
-  async generateFrom(modelId: string, owner = localViewer.owner): Promise<Job> {
+  /** Requests avatars of a model: by default two, of one prompt. */
+  async generateFrom(
+    modelId: string,
+    owner = localViewer.owner,
+    counts: readonly number[] = [2],
+  ): Promise<Job> {
     const tag = newId();
-    const prompts = [{ style: 'realistic', prompt: tag, count: 2 }];
+    const prompts = counts.map((count, index) => ({
+      style: 'realistic',
+      prompt: index === 0 ? tag : `${tag} ${index}`,
+      count,
+    }));
     const generation = await this.client(owner).generate(toGlobalId('AvatarModel', modelId), prompts);
     return { ...jobOf(generation), streamId: modelId, tag };
   }
@@ -171,6 +179,12 @@ export class JobHarness {
     // The photo has no file, so nothing is served; only the request is recorded.
     const { jobPhotos } = this.composition.services;
     await jobPhotos.openForUpstream(photoId!, paidCall, searchParams).catch(() => undefined);
+  }
+
+  /** Reads fields of a generation through the API. */
+  async readGeneration<T>(job: Job, fields: string): Promise<T> {
+    const query = `query ($id: ID!) { generation(id: $id) { ${fields} } }`;
+    return (await this.client().request<{ generation: T }>(query, { id: globalIdOf(job) })).generation;
   }
 
   /** The job's row; null once it is deleted. */

@@ -25,6 +25,8 @@ export interface PaidCall {
   photoUrls: readonly string[];
   /** The prompt, if any. */
   prompt: string | undefined;
+  /** The number of pictures by prompt. */
+  counts: readonly number[];
   signal: AbortSignal;
 }
 
@@ -223,15 +225,16 @@ export class ScriptedProvider implements AvatarProvider {
   }
 
   train({ photoUrls }: TrainRequest, signal: AbortSignal): Promise<Accepted> {
-    return this.paid({ kind: 'train', photoUrls, prompt: undefined, signal });
+    return this.paid({ kind: 'train', photoUrls, prompt: undefined, counts: [], signal });
   }
 
   generate({ prompts }: GenerateRequest, signal: AbortSignal): Promise<Accepted> {
-    return this.paid({ kind: 'generate', photoUrls: [], prompt: prompts[0]?.prompt, signal });
+    const counts = prompts.map(({ count }) => count);
+    return this.paid({ kind: 'generate', photoUrls: [], prompt: prompts[0]?.prompt, counts, signal });
   }
 
-  generateInstant({ photoUrl, prompt }: InstantRequest, signal: AbortSignal): Promise<Accepted> {
-    return this.paid({ kind: 'instant', photoUrls: [photoUrl], prompt, signal });
+  generateInstant({ photoUrl, prompt, count }: InstantRequest, signal: AbortSignal): Promise<Accepted> {
+    return this.paid({ kind: 'instant', photoUrls: [photoUrl], prompt, counts: [count], signal });
   }
 
   training(ref: string): Promise<UpstreamState> {

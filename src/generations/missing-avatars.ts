@@ -1,0 +1,63 @@
+import { failure, type FailureCode } from '../jobs/failure';
+import { failureOf, type Failure } from '../jobs/failure.type';
+import { orderOf, promptIndexes } from './avatar-order';
+import { notDelivered } from './avatar.entity';
+import type { MissingAvatar } from './avatar.repository';
+import type { GenerationEntity, PromptRow } from './generation.entity';
+
+/** Avatars of one prompt that are missing for the same reason. */
+export interface MissingGroup {
+  promptIndex: number;
+  prompt: PromptRow;
+  count: number;
+  mayArrive: boolean;
+  failure: Failure;
+}
+
+const advice = {
+  arriving:
+    'They are retried until the avatar service deletes them, and stored if they arrive, free of charge.',
+  lost: 'Retry with missingOnly to order them again, which is charged.',
+};
+
+/** Whether the API shows which avatars of a generation are missing: only after it has ended without them. */
+export function hasMissing({ status }: GenerationEntity): boolean {
+  return status === 'PARTIAL' || status === 'FAILED';
+}
+
+/** The missing avatars of a PARTIAL or FAILED generation, by prompt and reason. */
+export function groupMissing(row: GenerationEntity, pictures: readonly MissingAvatar[]): MissingGroup[] {
+  const indexes = promptIndexes(row.prompts);
+  const groups = new Map<string, MissingGroup>();
+  for (const { position, mayArrive, why } of reasonsOf(row, pictures)) {
+    const promptIndex = indexes[position]!;
+    const key = `${promptIndex} ${why.code} ${mayArrive}`;
+    const group = groups.get(key);
+    if (group) group.count += 1;
+    else
+      groups.set(key, { promptIndex, prompt: row.prompts[promptIndex]!, count: 1, mayArrive, failure: why });
+  }
+  return [...groups.values()].sort((one, other) => one.promptIndex - other.promptIndex);
+}
+
+interface Reason {
+  position: number;
+  mayArrive: boolean;
+  why: Failure;
+}
+
+/** The failure of the latest attempt is the reason for the pictures that it ordered. */
+function reasonsOf(row: GenerationEntity, pictures: readonly MissingAvatar[]): Reason[] {
+  const ofAttempt = failureOf(row);
+  // It failed before the upstream made pictures.
+  if (pictures.length === 0 && row.status === 'FAILED' && ofAttempt)
+    return orderOf(row).map((position) => ({ position, mayArrive: false, why: ofAttempt }));
+  const ordered = new Set(orderOf(row));
+  return pictures.map(({ position, status, failureCode }) => {
+    const mayArrive = status === 'DELAYED';
+    const code = (failureCode ?? notDelivered) as FailureCode;
+    const own = failure(code, mayArrive ? advice.arriving : advice.lost);
+    const isOfAttempt = row.status === 'PARTIAL' && !mayArrive && ordered.has(position);
+    return { position, mayArrive, why: (isOfAttempt && ofAttempt) || own };
+  });
+}
