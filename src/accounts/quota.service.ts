@@ -37,9 +37,9 @@ export interface Reservation {
  * Quotas per owner.
  *
  * Every paid request is recorded, even without quotas, so that a new quota applies immediately. Quotas count what was
- * or may have been paid: a reservation is released when its job has ended (FAILED, CANCELLED, deleted) and none of its
- * calls can have been executed. PARTIAL counts in full. A repetition with the same idempotency key uses no quota; a
- * retry of a job does.
+ * or may have been paid: a reservation is released when its job has ended (FAILED, PARTIAL, CANCELLED, deleted) and none
+ * of its calls can have been executed. A generation that was paid counts in full, also if it is PARTIAL. A repetition
+ * with the same idempotency key uses no quota; a retry of a job does.
  */
 export class QuotaService {
   constructor(

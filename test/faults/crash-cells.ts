@@ -5,6 +5,7 @@ import type { Crash, FaultsEnvironment } from '../support/faults-environment';
 import {
   ending,
   prepareFixtures,
+  prepareMissing,
   operations,
   order,
   retryAndPay,
@@ -43,6 +44,7 @@ let cells = 0;
  */
 export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCell): Promise<void> {
   await prepareFixtures(environment);
+  if (cell.kind === 'missing') await prepareMissing(environment);
   const paidBefore = await environment.paid();
   const key = `cell-${(cells += 1)}`;
   const ask = (): Promise<Job> => order(environment, cell.kind, key);
@@ -58,7 +60,7 @@ export async function runWithCrash(environment: FaultsEnvironment, cell: CrashCe
   if (firstAnswer && firstAnswer.id !== job.id) throw new Error('The same key created two jobs.');
   const ended = await ending(environment, cell.kind, job.id);
   await checkOutcome(environment, cell, ended, (await environment.paid()) - paidBefore);
-  if (ended.status === 'FAILED') await retryAndPay(environment, cell.kind, ended);
+  if (ended.failure) await retryAndPay(environment, cell.kind, ended);
   const violations = await findViolations(environment);
   if (violations.length > 0) throw new Error(violations.join('\n'));
 }
@@ -123,14 +125,22 @@ interface Facts {
   isUnsure: boolean;
 }
 
+/** The number of the attempt that the cell interrupts. */
+const firstAttempt = ({ kind }: CrashCell): number => (kind === 'missing' ? 2 : 1);
+
 const isDone = (cell: CrashCell, job: Job, { paid }: Facts): boolean =>
   job.status === successes[cell.kind] && paid === cell.paid;
 
 const endsAs: Record<End, (cell: CrashCell, job: Job, facts: Facts) => boolean> = {
-  done: (cell, job, facts) => isDone(cell, job, facts) && job.attempt === 1,
-  resubmitted: (cell, job, facts) => isDone(cell, job, facts) && facts.isUnsure && job.attempt === 2,
+  done: (cell, job, facts) => isDone(cell, job, facts) && job.attempt === firstAttempt(cell),
+  resubmitted: (cell, job, facts) =>
+    isDone(cell, job, facts) && facts.isUnsure && job.attempt === firstAttempt(cell) + 1,
   unknown: (cell, job, { paid, isUnsure }) =>
-    job.failure?.code === 'SUBMISSION_UNKNOWN' && isUnsure && job.attempt === 1 && paid === cell.paid,
+    job.failure?.code === 'SUBMISSION_UNKNOWN' &&
+    job.status === (cell.kind === 'missing' ? 'PARTIAL' : 'FAILED') &&
+    isUnsure &&
+    job.attempt === firstAttempt(cell) &&
+    paid === cell.paid,
   'done or refused': (cell, job, facts) =>
     isDone(cell, job, facts) || (job.failure?.code === 'PHOTO_UNREACHABLE' && facts.paid === 0),
 };
@@ -146,6 +156,7 @@ async function checkEvidence(
       WHERE coalesce(model_id, generation_id) = $1 AND attempt = 1`,
     [rowId(job.id)],
   );
-  const expected = kind !== 'generation' && end !== 'resubmitted' && paid > 0;
+  const fetchesPhotos = kind === 'training' || kind === 'instant';
+  const expected = fetchesPhotos && end !== 'resubmitted' && paid > 0;
   if (first?.fetched !== expected) throw new Error(`The evidence says fetched: ${String(first?.fetched)}.`);
 }

@@ -40,6 +40,25 @@ const instantWay: readonly Row[] = [
   ['submission:answered', 1, 'unknown', 'done'],
 ];
 
+/** A retry of the missing picture of a PARTIAL generation. */
+const missingWay: readonly Row[] = [
+  // The retry is being stored, then the intent to call.
+  ['move:before-commit', 1, 'done', 'done'],
+  ['mutation:committed', 1, 'done', 'done'],
+  ['move:before-commit', 2, 'done', 'done'],
+  ['submission:before-call', 1, 'unknown', 'done or refused', 0],
+  ['call:written', 1, 'unknown', 'done'],
+  ['submission:answered', 1, 'unknown', 'done'],
+  ['submission:journaled', 1, 'done', 'done'],
+  // The id, the completion and the picture are being stored.
+  ['move:before-commit', 3, 'done', 'done'],
+  ['poll:answered', 1, 'done', 'done'],
+  ['move:before-commit', 4, 'done', 'done'],
+  ['result:fetched', 1, 'done', 'done'],
+  ['move:before-commit', 5, 'done', 'done'],
+  ['result:shown', 1, 'done', 'done'],
+];
+
 function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
   return rows.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => [
     { kind, point, nth, crash: 'gateway', end: gateway, paid },
@@ -48,7 +67,11 @@ function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
   ]);
 }
 
-const cells = [...cellsOf('generation', way), ...cellsOf('instant', instantWay)];
+const cells = [
+  ...cellsOf('generation', way),
+  ...cellsOf('instant', instantWay),
+  ...cellsOf('missing', missingWay),
+];
 
 describe('a crash during a generation', () => {
   const pool = new EnvironmentPool(cells, runWithCrash);

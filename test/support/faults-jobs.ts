@@ -2,29 +2,38 @@ import { isOver, type Job, type JobChange } from './client';
 import type { FaultsEnvironment } from './faults-environment';
 import { eventually } from './until';
 
-/** The kinds of jobs under test. */
-export type JobKind = 'training' | 'generation' | 'instant';
+/** The kinds of jobs under test; `missing`: a retry of the missing picture of a PARTIAL generation. */
+export type JobKind = 'training' | 'generation' | 'instant' | 'missing';
 
 /** The state of each kind after success. */
 export const successes: Record<JobKind, string> = {
   training: 'READY',
   generation: 'COMPLETED',
   instant: 'COMPLETED',
+  missing: 'COMPLETED',
 };
 
 /** The paid operation of the upstream. */
-export const operations = { training: 'train', generation: 'generate', instant: 'instant' } as const;
+export const operations = {
+  training: 'train',
+  generation: 'generate',
+  instant: 'instant',
+  missing: 'generate',
+} as const;
 
 const retries: Record<JobKind, JobChange> = {
   training: 'retryModel',
   generation: 'retryGeneration',
   instant: 'retryGeneration',
+  missing: 'retryGeneration',
 };
 
 /** The data that the jobs of an environment share: its photos and its model. */
 interface Fixtures {
   photoIds: string[];
   modelId: string;
+  /** The PARTIAL generation whose missing picture is ordered next. */
+  partialId?: string;
 }
 
 const fixtures = new WeakMap<FaultsEnvironment, Fixtures>();
@@ -48,9 +57,22 @@ async function prepare({ client }: FaultsEnvironment): Promise<Fixtures> {
   return { photoIds, modelId };
 }
 
+/** Creates a generation that lacks one of its two pictures. */
+export async function prepareMissing(environment: FaultsEnvironment): Promise<void> {
+  await environment.sandbox.fault({ on: 'generate', kind: 'fewer-results' });
+  const { id } = await order(environment, 'generation');
+  const { status } = await ending(environment, 'generation', id);
+  if (status !== 'PARTIAL') throw new Error(`The generation without a picture is ${status}.`);
+  fixtures.get(environment)!.partialId = id;
+}
+
 /** Creates a job in a prepared environment; a generation has two pictures. */
 export function order(environment: FaultsEnvironment, kind: JobKind, key?: string): Promise<Job> {
-  const { photoIds, modelId } = fixtures.get(environment)!;
+  const { photoIds, modelId, partialId } = fixtures.get(environment)!;
+  if (kind === 'missing') {
+    const retry = { attempt: 1, idempotencyKey: key, missingOnly: true };
+    return environment.client.change('retryGeneration', partialId!, retry);
+  }
   if (kind === 'training') return environment.client.train({ photoIds, idempotencyKey: key });
   if (kind === 'generation') return environment.client.generate(modelId, [{ count: 2 }], key);
   return environment.client.instant({ photoId: photoIds[0]!, prompt: '', idempotencyKey: key });
@@ -82,7 +104,7 @@ export async function retryAndPay(environment: FaultsEnvironment, kind: JobKind,
   await environment.freshBudget();
   const before = await environment.paid();
   if (!job.failure?.retryable) throw new Error('It cannot be retried.');
-  await environment.client.change(retries[kind], job.id);
+  await environment.client.change(retries[kind], job.id, kind === 'missing' ? { missingOnly: true } : {});
   const again = await ending(environment, kind, job.id);
   const paid = (await environment.paid()) - before;
   if (again.status !== successes[kind] || again.attempt !== job.attempt + 1 || paid !== 1) {
