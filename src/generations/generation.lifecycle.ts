@@ -62,13 +62,8 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     // An id of the previous attempt may still arrive, and its results are assigned to the positions of this one.
     if (row.orderedPositions !== null && row.providerRef === null) return row.orderedPositions;
     const missing = await listMissing(sql, row.owner, [row.id]);
-    if (row.status === 'PARTIAL') {
-      const lost = missing.filter(isLost).map(({ position }) => position);
-      if (lost.length === 0) throw notRetryable(nothingMissing, 'input.id');
-      return lost.sort((one, other) => one - other);
-    }
-    if (missingOnly && missing.some((picture) => !isLost(picture)))
-      throw notRetryable(mayArrive, 'input.missingOnly');
+    if (row.status === 'PARTIAL') return lostPositions(missing);
+    if (missingOnly && !missing.every(isLost)) throw notRetryable(mayArrive, 'input.missingOnly');
     return null;
   }
 
@@ -100,4 +95,11 @@ function notRetryable(message: string, field: string): DomainError {
 /** Whether a missing picture can no longer arrive. */
 function isLost({ status }: MissingAvatar): boolean {
   return status === 'LOST';
+}
+
+/** @throws DomainError NOT_RETRYABLE if no picture is lost */
+function lostPositions(missing: readonly MissingAvatar[]): number[] {
+  const lost = missing.filter(isLost).map(({ position }) => position);
+  if (lost.length === 0) throw notRetryable(nothingMissing, 'input.id');
+  return lost;
 }

@@ -58,6 +58,6 @@ function reasonsOf(row: GenerationEntity, pictures: readonly MissingAvatar[]): R
     const code = (failureCode ?? notDelivered) as FailureCode;
     const own = failure(code, mayArrive ? advice.arriving : advice.lost);
     const isOfAttempt = row.status === 'PARTIAL' && !mayArrive && ordered.has(position);
-    return { position, mayArrive, why: (isOfAttempt && ofAttempt) || own };
+    return { position, mayArrive, why: isOfAttempt ? (ofAttempt ?? own) : own };
   });
 }

@@ -1,66 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from '../support/job-harness';
-import { deadlineMs, graceMs, resultDeadlineMs } from '../support/job-process';
+import { resultDeadlineMs } from '../support/job-process';
 import { outcomes } from '../support/job-scenarios';
+import { missingAvatarsIn, url } from '../support/missing-avatars';
 import { answers, useResultHarness } from '../support/result-harness';
-import {
-  accepts,
-  done,
-  failed,
-  isUnclear,
-  refuses,
-  running,
-  saysLater,
-  timesOut,
-} from '../support/scripted-provider';
+import { accepts, done, isUnclear, refuses, running } from '../support/scripted-provider';
 
 const dayMs = 86_400_000;
-const url = (name: number | string): string => `https://pictures.example/${name}`;
-
-interface Missing {
-  promptIndex: number;
-  count: number;
-  mayArrive: boolean;
-  failure: { code: string; message: string; retryable: boolean };
-}
 
 describe('a retry of the missing avatars of a PARTIAL generation', () => {
   const harness = useResultHarness();
 
-  const missingOf = async (job: Job): Promise<Missing[]> => {
-    const fields = 'missing { promptIndex count mayArrive failure { code message retryable } }';
-    return (await harness.readGeneration<{ missing: Missing[] }>(job, fields)).missing;
-  };
-  const canRetry = async (job: Job): Promise<boolean> =>
-    (await harness.readGeneration<{ canRetry: boolean }>(job, 'canRetry')).canRetry;
-  const reserved = (job: Job): Promise<unknown[]> =>
-    harness.database.rows(
-      'SELECT avatars, returned_at IS NOT NULL AS returned FROM quota_reservations WHERE job_id = $1 ORDER BY id',
-      [job.id],
-    );
-  const retry = (job: Job): Promise<unknown> => harness.retry(job, { missingOnly: true });
-  /** Starts a generation, which the upstream finishes with these pictures, and fetches them. */
-  const deliver = async (counts: number[], ...results: Parameters<typeof done>): Promise<Job> => {
-    const job = await harness.generate(undefined, counts);
-    await harness.worker.submit('generations');
-    await finish(job, ...results);
-    return job;
-  };
-  /** The upstream finishes the latest attempt with these pictures, which are fetched. */
-  const finish = async (job: Job, ...results: Parameters<typeof done>): Promise<void> => {
-    await harness.says(job, done(...results));
-    await harness.untilDue(job);
-    await harness.worker.poll('generations');
-    await harness.tryAgain();
-  };
-  const submit = async (job: Job): Promise<void> => {
-    await harness.untilDue(job);
-    await harness.worker.submit('generations');
-  };
-  const stored = async (job: Job): Promise<[number, string][]> =>
-    (await harness.avatars(job))
-      .filter(({ status }) => status === 'STORED')
-      .map(({ position, id }) => [position, id]);
+  const { canRetry, deliver, finish, missingOf, reserved, retry, stored, submit } = missingAvatarsIn(harness);
 
   it('orders only those, in the places where they are missing, and pays once', async () => {
     // Of five pictures in three prompts the last two are not delivered.
@@ -217,118 +168,6 @@ describe('a retry of the missing avatars of a PARTIAL generation', () => {
     const late = await harness.row(job);
     expect(late).toMatchObject({ status: 'PARTIAL' });
     expect(late.updatedAt.getTime()).toBeGreaterThan(updatedAt.getTime());
-  });
-
-  describe('that fails', () => {
-    const ends: Record<string, { code: string; isPaid: boolean; run: (job: Job) => Promise<void> }> = {
-      'because the upstream refuses it': {
-        code: 'UPSTREAM_REJECTED',
-        isPaid: false,
-        run: async (job) => {
-          harness.provider.next(refuses());
-          await submit(job);
-        },
-      },
-      'because it is not submitted for a day': {
-        code: 'UPSTREAM_TIMEOUT',
-        isPaid: false,
-        run: async (job) => {
-          harness.provider.next(saysLater(1));
-          await submit(job);
-          await harness.age(job, dayMs + 1_000);
-          await harness.worker.submit('generations');
-        },
-      },
-      'because its outcome stays unknown': {
-        code: 'SUBMISSION_UNKNOWN',
-        isPaid: true,
-        run: async (job) => {
-          harness.provider.next(isUnclear());
-          await submit(job);
-          expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
-          await harness.age(job, graceMs + 1_000);
-          await harness.worker.submit('generations');
-        },
-      },
-      'because the upstream fails': {
-        code: 'UPSTREAM_FAILED',
-        isPaid: true,
-        run: async (job) => {
-          await submit(job);
-          await harness.says(job, failed());
-          await harness.untilDue(job);
-          await harness.worker.poll('generations');
-        },
-      },
-      'because the upstream does not finish': {
-        code: 'UPSTREAM_TIMEOUT',
-        isPaid: true,
-        run: async (job) => {
-          await submit(job);
-          await harness.says(job, timesOut());
-          await harness.age(job, deadlineMs + 1_000);
-          await harness.worker.poll('generations');
-        },
-      },
-    };
-
-    it.each(Object.keys(ends))('%s leaves it PARTIAL, with its avatars and the reason', async (name) => {
-      const { code, isPaid, run } = ends[name]!;
-      const job = await deliver([3], url(1), url(2));
-      const before = await stored(job);
-      await retry(job);
-      await run(job);
-      expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL', progress: 100, failureCode: code });
-      expect(await stored(job)).toEqual(before);
-      expect(await missingOf(job)).toMatchObject([{ count: 1, mayArrive: false, failure: { code } }]);
-      expect(await reserved(job)).toEqual([
-        { avatars: 3, returned: false },
-        { avatars: 1, returned: !isPaid },
-      ]);
-      // It can be ordered again, once.
-      await retry(job);
-      await submit(job);
-      await finish(job, url('a'));
-      expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
-      expect((await stored(job)).slice(0, 2)).toEqual(before);
-    });
-
-    it('takes the id of a call of unknown outcome that arrives after the failure', async () => {
-      const job = await deliver([3], url(1), url(2));
-      await retry(job);
-      const call = harness.provider.hold();
-      const submitting = submit(job);
-      await call.arrived;
-      await harness.database.rows(`UPDATE generations SET status = 'UNCERTAIN', lease = NULL WHERE id = $1`, [
-        job.id,
-      ]);
-      await harness.age(job, graceMs + 1_000);
-      await harness.process().submit('generations');
-      expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL', failureCode: 'SUBMISSION_UNKNOWN' });
-      call.answer(accepts('late'));
-      await submitting;
-      expect(await harness.row(job)).toMatchObject({
-        status: 'GENERATING',
-        providerRef: 'late',
-        completedAt: null,
-      });
-      await finish(job, url('a'));
-      expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
-      expect(harness.provider.calls).toHaveLength(2);
-    });
-
-    it('takes the pictures of an attempt that finishes after its deadline', async () => {
-      const job = await deliver([3], url(1), url(2));
-      await retry(job);
-      await ends['because the upstream does not finish']!.run(job);
-      await harness.says(job, done(url('a')));
-      await harness.untilDue(job);
-      await harness.worker.poll('generations');
-      expect(await harness.row(job)).toMatchObject({ status: 'STORING', progress: 100 });
-      await harness.tryAgain();
-      expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED', failureCode: null });
-      expect(harness.provider.calls).toHaveLength(2);
-    });
   });
 
   it('keeps its order when the owner repeats it while its outcome is unknown', async () => {
