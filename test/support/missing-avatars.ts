@@ -18,14 +18,14 @@ type Results = Parameters<typeof done>;
 
 /** Steps of generations that lack avatars, and what is known of them. */
 export interface MissingAvatarsSteps {
-  missingOf(job: Job): Promise<Missing[]>;
-  canRetry(job: Job): Promise<boolean>;
-  reserved(job: Job): Promise<unknown[]>;
-  retry(job: Job): Promise<unknown>;
-  deliver(counts: number[], ...results: Results): Promise<Job>;
-  finish(job: Job, ...results: Results): Promise<void>;
-  submit(job: Job): Promise<void>;
-  stored(job: Job): Promise<[number, string][]>;
+  readonly missingOf: (job: Job) => Promise<Missing[]>;
+  readonly canRetry: (job: Job) => Promise<boolean>;
+  readonly reserved: (job: Job) => Promise<unknown[]>;
+  readonly retry: (job: Job) => Promise<unknown>;
+  readonly deliver: (counts: number[], ...results: Results) => Promise<Job>;
+  readonly finish: (job: Job, ...results: Results) => Promise<void>;
+  readonly submit: (job: Job) => Promise<void>;
+  readonly stored: (job: Job) => Promise<[number, string][]>;
 }
 
 /** The steps on a harness. */
