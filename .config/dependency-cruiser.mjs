@@ -7,7 +7,7 @@
  * Imports of types count like imports of values unless a rule excludes them.
  */
 const CORE = '^src/core/';
-const VOCABULARY = '^src/graphql/';
+const VOCABULARY = '^src/(graphql|reads)/';
 const EDGES = '^src/(upstream|storage|events|database|embedded-postgres|images)/';
 const SANDBOX = '^src/sandbox/';
 const ENTRY_POINTS = '^src/(http|poller|cli)/';
@@ -93,16 +93,16 @@ const kinds = [
     { path: FEATURES, pathNot: '^src/privacy/' },
     {
       path: FEATURES,
-      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|kind)[.]ts$'],
+      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|kind|read)[.]ts$'],
     },
   ),
   rule(
     'graphql-stays-in-resolvers',
     'Services are also called by the poller and the command line, which do not use GraphQL.',
-    { path: [CORE, EDGES, FEATURES, '^src/poller/'], pathNot: '[.](resolver|type|input)[.]ts$' },
+    { path: [CORE, EDGES, FEATURES, '^src/poller/'], pathNot: '[.](resolver|type|input|read)[.]ts$' },
     paths(
       VOCABULARY,
-      '[.](resolver|type|input)[.]ts$',
+      '[.](resolver|type|input|read)[.]ts$',
       packages('type-graphql', 'graphql', 'graphql-scalars', 'graphql-ws', 'graphql-sse', '@apollo'),
     ),
   ),

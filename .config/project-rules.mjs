@@ -10,7 +10,7 @@ const shapeless = /(^|[-.])(utils?|helpers?|managers?|common|misc|shared)([-.]|$
 
 /** What may stand between the dots of a file's name; docs/CONTRIBUTING.md says what each is. */
 const kinds = new Set(
-  'entity state type input resolver service work lifecycle subscription kind command repository test'.split(
+  'entity state type input resolver read service work lifecycle subscription kind command repository test'.split(
     ' ',
   ),
 );

@@ -101,6 +101,7 @@ const settings = z.object({
     )
     .optional(),
   DATABASE_POOL: whole.default(10),
+  PLANNED_READS: flag.default(true),
   MIGRATE: flag.default(true),
   DATA_DIR: z.string().min(1).default('.likeness'),
   ROLE: z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'),

@@ -1,5 +1,6 @@
 import { admitRequest } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
+import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarSize } from '../generations/avatar.service';
 import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connections';
@@ -17,9 +18,11 @@ import { HttpServer, type HttpServerOptions } from '../http/server';
 import { Sessions } from '../http/sessions';
 import type { Auth } from './auth';
 import type { Metrics } from './metrics';
+import { createPlannedReads } from './reads';
 import type { Infrastructure, Services } from './services';
 
 export interface HttpDeps extends Infrastructure {
+  database: Transactions & PreparedStatements;
   metrics: Metrics;
   services: Services;
   access: Auth;
@@ -102,8 +105,12 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
 
 function makeOperations({ config, database, logger, services, metrics }: HttpDeps): Operations {
   const path = config.PERSISTED_QUERIES;
+  const schema = buildAppSchema(services.resolvers, ({ viewer }) => admitRequest(database, viewer));
   return new Operations({
-    schema: buildAppSchema(services.resolvers, ({ viewer }) => admitRequest(database, viewer)),
+    schema,
+    reads: config.PLANNED_READS
+      ? createPlannedReads(schema, database, services, { logger, metrics })
+      : undefined,
     introspection: config.INTROSPECTION,
     logger,
     onDeprecatedUse: (element) => metrics.deprecatedUse(element),

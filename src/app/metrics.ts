@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import { countPauses, countJobsByState } from '../operator/overview.repository';
+import type { ReadOutcome } from '../reads/planned-reads';
 
 /** The metrics registry and its counters. */
 export interface Metrics {
@@ -10,6 +11,8 @@ export interface Metrics {
   unknownWord: (word: string) => void;
   /** An operation used a deprecated element of the schema, such as `Operator.lagMs`. */
   deprecatedUse: (element: string) => void;
+  /** A query was answered by a planned read, or left to the resolvers for a reason. */
+  read: (outcome: ReadOutcome) => void;
   /** An attempt to fetch a result with less than a quarter of its retention left. */
   lateAvatar: () => void;
   /** A generation stopped waiting for a result that could not be fetched for too long. */
@@ -48,6 +51,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       logger.warn({ word }, 'unknown upstream status; the job is treated as running');
     },
     deprecatedUse: countDeprecatedUses(registry),
+    read: countReads(registry),
     lateAvatar: counter(
       'likeness_results_late_total',
       'Attempts to fetch results with less than a quarter of their retention left.',
@@ -65,6 +69,16 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       'Stored images that were found missing or changed.',
     ),
   };
+}
+
+function countReads(registry: Registry): (outcome: ReadOutcome) => void {
+  const counter = new Counter({
+    name: 'likeness_reads_total',
+    help: 'Queries by how they were answered: planned, or why they were left to the resolvers.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  return (outcome) => counter.inc({ outcome });
 }
 
 function countDeprecatedUses(registry: Registry): (element: string) => void {

@@ -37,6 +37,11 @@ export function toGlobalId(kind: NodeKind, id: string): string {
   return `${nodeKinds[kind]}_${id.replaceAll('-', '')}`;
 }
 
+/** SQL of {@link toGlobalId}, for the SQL of a UUID. */
+export function globalIdSql(kind: NodeKind, id: string): string {
+  return `'${nodeKinds[kind]}_' || replace(${id}::text, '-', '')`;
+}
+
 /** The type and UUID of a global id; null if the text is not a global id. */
 export function readGlobalId(globalId: string): { kind: NodeKind; id: string } | null {
   const match = globalIdPattern.exec(globalId);

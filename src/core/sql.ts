@@ -30,6 +30,12 @@ export interface Transactions extends Sql {
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
+/** Statements that are repeated with other parameters. PostgreSQL keeps those that are used often prepared. */
+export interface PreparedStatements {
+  /** Runs a statement that returns one row with one text. */
+  text(statement: string, parameters: readonly unknown[]): Promise<string | null>;
+}
+
 /** Converts a property name to a column name: `providerRef` becomes `provider_ref`. */
 export function snakeName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

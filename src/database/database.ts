@@ -1,16 +1,24 @@
+import type { Pool } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { DomainError } from '../core/errors';
-import type { Sql, Transactions, EntityClass } from '../core/sql';
+import type { EntityClass, PreparedStatements, Sql, Transactions } from '../core/sql';
+import { NamedStatements } from './prepared-statements';
 
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
  * SERVICE_UNAVAILABLE.
  */
-export class Database implements Transactions {
+export class Database implements Transactions, PreparedStatements {
   readonly entities: Sql['entities'];
+  private readonly statements: NamedStatements;
 
   constructor(private readonly source: DataSource) {
     this.entities = entitiesBy(source, this.rows.bind(this));
+    this.statements = new NamedStatements(() => (source.driver as unknown as { master: Pool }).master);
+  }
+
+  text(statement: string, parameters: readonly unknown[]): Promise<string | null> {
+    return asUnavailable(() => this.statements.text(statement, parameters));
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {

@@ -8,17 +8,30 @@ import type { JobKind } from '../jobs/job.kind';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
 
+/** SQL that selects an owner's stored avatar by its id, or several by `ANY`. */
+export function selectAvatar(id: string, owner: string): string {
+  return `SELECT * FROM avatars WHERE id = ${id} AND owner = ${owner} AND status = 'STORED'`;
+}
+
+/** SQL that selects the stored avatars of a generation by position, or those of several by `ANY`. */
+export function selectAvatarsOfGeneration(generationId: string, owner: string): string {
+  return `SELECT * FROM avatars WHERE generation_id = ${generationId} AND owner = ${owner} AND status = 'STORED'
+           ORDER BY generation_id, position`;
+}
+
+/** SQL that selects the newest stored avatar of a model. */
+export function selectNewestAvatarOfModel(modelId: string, owner: string): string {
+  return `SELECT * FROM avatars WHERE model_id = ${modelId} AND owner = ${owner} AND status = 'STORED'
+           ORDER BY id DESC LIMIT 1`;
+}
+
 /** The owner's stored avatars with the given ids, in their order; null for those that do not exist or are not stored. */
 export async function findAvatars(
   sql: Sql,
   owner: string,
   ids: readonly string[],
 ): Promise<(AvatarEntity | null)[]> {
-  const rows = await sql.entities(
-    AvatarEntity,
-    `SELECT * FROM avatars WHERE id = ANY($1) AND owner = $2 AND status = 'STORED'`,
-    [ids, owner],
-  );
+  const rows = await sql.entities(AvatarEntity, selectAvatar('ANY($1)', '$2'), [ids, owner]);
   const avatars = new Map(rows.map((avatar) => [avatar.id, avatar]));
   return ids.map((id) => avatars.get(id) ?? null);
 }
@@ -43,9 +56,7 @@ export function newestAvatarsOfModels(
   return sql.entities(
     AvatarEntity,
     `SELECT a.* FROM unnest($1::uuid[]) AS m(id)
-      CROSS JOIN LATERAL (SELECT * FROM avatars
-                           WHERE model_id = m.id AND owner = $2 AND status = 'STORED'
-                           ORDER BY id DESC LIMIT 1) a`,
+      CROSS JOIN LATERAL (${selectNewestAvatarOfModel('m.id', '$2')}) a`,
     [modelIds, owner],
   );
 }
@@ -66,11 +77,7 @@ export function listAvatarsOfGenerations(
   owner: string,
   generationIds: readonly string[],
 ): Promise<AvatarEntity[]> {
-  return sql.entities(
-    AvatarEntity,
-    `SELECT * FROM avatars WHERE generation_id = ANY($1) AND owner = $2 AND status = 'STORED' ORDER BY generation_id, position`,
-    [generationIds, owner],
-  );
+  return sql.entities(AvatarEntity, selectAvatarsOfGeneration('ANY($1)', '$2'), [generationIds, owner]);
 }
 
 /** A requested picture that is not stored. */

@@ -67,7 +67,7 @@ function refuseBothDirections(args: PageArgs): void {
 }
 
 /** What a cursor of an order begins with. The newest first is the order that lists had before there were others. */
-const cursorPrefixes: Record<ListOrder, string> = { NEWEST: '', OLDEST: 'o', NAME: 'n' };
+export const cursorPrefixes: Record<ListOrder, string> = { NEWEST: '', OLDEST: 'o', NAME: 'n' };
 
 /** The cursor of a row: its position in base64url, after a letter for the order. Opaque to clients. */
 export function encodeCursor({ id, key }: ListPosition, order: ListOrder = 'NEWEST'): string {

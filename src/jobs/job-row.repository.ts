@@ -18,6 +18,11 @@ export function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'str
   return `${table}.*, ${sequenceColumn(streamColumn)}`;
 }
 
+/** SQL that selects an owner's job by its id, or several by `ANY`. */
+export function selectJob(kind: Pick<JobKind, 'table' | 'streamColumn'>, id: string, owner: string): string {
+  return `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ${id} AND owner = ${owner}`;
+}
+
 /** Returns a job; null if it does not exist. */
 export async function findJob<Row extends JobRow>(
   sql: Sql,
@@ -35,7 +40,7 @@ export async function findJobsOf<Row extends JobRow>(
   owner: string,
   ids: readonly string[],
 ): Promise<((Row & Positioned) | null)[]> {
-  const text = `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ANY($1) AND owner = $2`;
+  const text = selectJob(kind, 'ANY($1)', '$2');
   const rows = await sql.entities<Row, Positioned>(kind.entity, text, [ids, owner]);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => byId.get(id) ?? null);

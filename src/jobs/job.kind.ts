@@ -41,6 +41,14 @@ export interface JobKind<Row extends JobRow = JobRow> {
   payloadOf(row: Row): object;
 }
 
+/** Whether a job still moves by itself, and so can be cancelled. */
+export function isUnfinished(
+  { unfinished }: Pick<JobKind, 'unfinished'>,
+  { status }: { status: string },
+): boolean {
+  return unfinished.includes(status);
+}
+
 /** The properties of every job that its events contain: those that JSON represents, and times. */
 export const jobPayload = {
   values: [

@@ -11,7 +11,7 @@ import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove, type JobPatch } from './job-move';
 import { deleteJobs, lockJob, readJob } from './job-row.repository';
-import { assertConfigured, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
+import { assertConfigured, isUnfinished, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
 import { detachSubmissions } from './ledger.repository';
 
 /** What a client states about a retry, so that a repeated retry is not paid for again. */
@@ -117,7 +117,7 @@ export class JobLifecycle<Row extends JobRow> {
 
   /** Whether {@link cancel} would stop the job. */
   canCancel(row: Row): boolean {
-    return this.steps.kind.unfinished.includes(row.status);
+    return isUnfinished(this.steps.kind, row);
   }
 
   /** For each row of the viewer, whether {@link retry} would be accepted now if no quota refuses it. */

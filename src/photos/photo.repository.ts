@@ -82,16 +82,25 @@ export async function insertLinked(
   );
 }
 
+/** SQL that selects an owner's photo by its id, or several by `ANY`. */
+export function selectPhoto(id: string, owner: string): string {
+  return `SELECT * FROM photos WHERE id = ${id} AND owner = ${owner}`;
+}
+
+/** SQL that selects the photos of a model in the given order, or those of several by `ANY`. */
+export function selectPhotosOfModel(modelId: string): string {
+  return `SELECT photos.*, model_photos.model_id AS "modelId"
+            FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
+           WHERE model_photos.model_id = ${modelId} ORDER BY model_photos.position`;
+}
+
 /** The owner's photos with the given ids, in their order. */
 export async function findPhotos(
   sql: Sql,
   owner: string,
   ids: readonly string[],
 ): Promise<(PhotoEntity | null)[]> {
-  const rows = await sql.entities(PhotoEntity, 'SELECT * FROM photos WHERE id = ANY($1) AND owner = $2', [
-    ids,
-    owner,
-  ]);
+  const rows = await sql.entities(PhotoEntity, selectPhoto('ANY($1)', '$2'), [ids, owner]);
   const photos = new Map(rows.map((photo) => [photo.id, photo]));
   return ids.map((id) => photos.get(id) ?? null);
 }
@@ -100,9 +109,7 @@ export async function findPhotos(
 export async function photosOfModels(sql: Sql, modelIds: readonly string[]): Promise<PhotoEntity[][]> {
   const rows = await sql.entities<PhotoEntity, { modelId: string }>(
     PhotoEntity,
-    `SELECT photos.*, model_photos.model_id AS "modelId"
-       FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
-      WHERE model_photos.model_id = ANY($1) ORDER BY model_photos.position`,
+    selectPhotosOfModel('ANY($1)'),
     [modelIds],
   );
   return groupsOf(modelIds, rows, ({ modelId }) => modelId);

@@ -15,7 +15,7 @@ import {
   PhotoConnection,
   CreatePhotoUploadsInput,
   PhotoProblem,
-  PhotoProblemCode,
+  problemsOf,
 } from './photo.type';
 
 /** The description and deprecation of a field that has another name now. */
@@ -87,7 +87,7 @@ export class PhotoResolver {
 
   @FieldResolver(() => [PhotoProblem])
   problems(@Root() photo: PhotoEntity): PhotoProblem[] {
-    return photo.problems.map(({ code, message }) => ({ code: PhotoProblemCode.read(code), message }));
+    return problemsOf(photo);
   }
 
   @FieldResolver(() => Int, { nullable: true })

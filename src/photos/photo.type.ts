@@ -5,6 +5,7 @@ import { ErrorCode } from '../graphql/error-code.type';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { photoProblemCodes } from './photo-problem';
+import type { PhotoEntity } from './photo.entity';
 import type { PhotoFile } from './photo.service';
 import { photoStatuses, type PhotoStatus } from './photo.state';
 
@@ -42,6 +43,11 @@ export class PhotoProblem {
 
   @Field(() => String, { description: 'A message for the user: what is wrong and what to do.' })
   message: string;
+}
+
+/** The problems of a row, as clients see them. */
+export function problemsOf({ problems }: Pick<PhotoEntity, 'problems'>): PhotoProblem[] {
+  return problems.map(({ code, message }) => ({ code: PhotoProblemCode.read(code), message }));
 }
 
 @ObjectType({

@@ -142,8 +142,7 @@ describe('a list', () => {
       env.watch.during(() =>
         env.client.request(`query ($after: String) { models(after: $after) { ${fields} } }`, { after }),
       );
-    const readsIn = (statements: string[]): number =>
-      statements.filter((text) => text.includes('FROM models')).length;
+    const readsIn = (statements: string[]): number => statements.join().split('FROM models').length - 1;
     expect(readsIn(await ask('nodes { id } edges { cursor } pageInfo { hasNextPage endCursor }'))).toBe(1);
     expect(readsIn(await ask('nodes { id } totalCount pageInfo { hasPreviousPage }'))).toBe(3);
   });

@@ -43,6 +43,7 @@ export class StatementWatch {
 class MessageReader {
   private rest = Buffer.alloc(0);
   private isFirst = true;
+  private readonly parsed = new Map<string, string>();
 
   constructor(private readonly onStatement: (text: string) => void) {}
 
@@ -60,11 +61,12 @@ class MessageReader {
     }
   }
 
-  /** Q is a simple query; P parses a statement with parameters, after its name. */
+  /** Q is a simple query; P parses a statement, after its name; B runs it, by its name after that of a portal. */
   private take(message: Buffer): void {
     const letter = String.fromCharCode(message[0]!);
     const [first = '', second = ''] = message.toString('utf8', 5).split('\0');
     if (letter === 'Q') this.onStatement(first);
-    if (letter === 'P') this.onStatement(second);
+    if (letter === 'P') this.parsed.set(first, second);
+    if (letter === 'B') this.onStatement(this.parsed.get(second) ?? '');
   }
 }

@@ -28,6 +28,7 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   RATE_LIMIT_ADDRESS: { values: ['many'], problem: /\(example: 600\/1m\), or off/ },
   TRUSTED_PROXIES: { values: ['proxy.internal', '10.0.0.0/33', '10.0.0.0/8,x'], problem: /10\.0\.0\.0\/8/ },
   BATCHING: { values: ['yes'], problem: /true or false/ },
+  PLANNED_READS: { values: ['1'], problem: /true or false/ },
   MIGRATE: { values: ['no'], problem: /true or false/ },
   PORT: {
     values: ['abc', '-1', '65536', '80.5', 'Infinity'],

@@ -5,7 +5,7 @@ const src = resolve(__dirname, '../../src');
 
 /** In the order of dependencies: SQL of a folder names its own tables and those of the folders before it. */
 const order = [
-  ...[['core', 'database', 'embedded-postgres', 'events', 'storage', 'upstream', 'images']],
+  ...[['core', 'database', 'embedded-postgres', 'events', 'reads', 'storage', 'upstream', 'images']],
   ...[['accounts'], ['auth'], ['photos'], ['jobs'], ['models'], ['generations'], ['privacy'], ['operator']],
   ...[['http', 'poller', 'cli'], ['app']],
 ];
@@ -16,6 +16,7 @@ const otherFiles = [
   /^core\/leased-rows[.]ts$/, // leases of any table
   /^core\/(owned-list|list-statements)[.]ts$/, // lists of any table
   /^(database|embedded-postgres)\//, // migrations and the server itself
+  /^reads\//, // planned reads of any table
   /^events\/listen-session[.]ts$/, // the check of the connection that listens
 ];
 

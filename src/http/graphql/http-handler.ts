@@ -13,7 +13,13 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { OperationTypeNode, parse, type DocumentNode, type GraphQLError } from 'graphql';
+import {
+  OperationTypeNode,
+  parse,
+  type DocumentNode,
+  type FormattedExecutionResult,
+  type GraphQLError,
+} from 'graphql';
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
@@ -23,7 +29,7 @@ import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { isPrepared, type Prepared } from './operations';
+import { isPrepared, ResponseText, type Prepared } from './operations';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {
@@ -70,6 +76,7 @@ export class GraphQLHttpHandler {
       csrfPrevention: true,
       allowBatchedHttpRequests: options.batching ?? false,
       persistedQueries: false,
+      stringifyResult: stringify,
       includeStacktraceInErrorResponses: false,
       stopOnTerminationSignals: false,
       logger: logger.child({ part: 'apollo' }),
@@ -213,11 +220,11 @@ export class GraphQLHttpHandler {
         const prepared = this.preparedOf(running);
         const { contextValue, request } = running;
         const result = isPrepared(prepared)
-          ? await operations.execute({ ...prepared.args, contextValue })
+          ? await operations.respond(prepared.args, contextValue)
           : { errors: prepared };
         const mediaType = negotiate(request.http?.headers.get('accept')) ?? mediaTypes.json;
-        const status = 'data' in result ? 200 : statusOf(result.errors ?? [], mediaType);
-        const singleResult = operations.format(result, contextValue.requestId);
+        const status = result.errors && !('data' in result) ? statusOf(result.errors, mediaType) : 200;
+        const singleResult = forApollo(operations.format(result, contextValue.requestId));
         return { http: { status, headers: new HeaderMap() }, body: { kind: 'single', singleResult } };
       },
     };
@@ -227,6 +234,18 @@ export class GraphQLHttpHandler {
   private preparedOf({ request }: GraphQLRequestContext<GraphQLContext>): Prepared {
     return this.prepared.get(request.http!.body as object)!;
   }
+}
+
+/** Apollo passes `data` to {@link stringify} as it is. */
+function forApollo(result: FormattedExecutionResult): FormattedExecutionResult<Record<string, unknown>> {
+  return result instanceof ResponseText
+    ? { data: result as unknown as Record<string, unknown> }
+    : (result);
+}
+
+function stringify(result: FormattedExecutionResult): string {
+  const { data }: { data?: unknown } = result;
+  return `${data instanceof ResponseText ? data.text : JSON.stringify(result)}\n`;
 }
 
 /** The placeholder query that Apollo receives. */

@@ -25,6 +25,7 @@ import type { Logger } from '../../core/logger';
 import { coercionProblemOf } from '../../graphql/coercion-problems';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
+import type { PlannedReads } from '../../reads/planned-reads';
 import { deprecatedUses } from './deprecated-uses';
 import { readOperation, type OperationRequest } from './graphql-request';
 import { PersistedQueries } from './persisted-queries';
@@ -56,8 +57,22 @@ export interface OperationsOptions {
   readonly deadlineMs?: number;
   /** Called once for each deprecated element of the schema that an operation uses. */
   readonly onDeprecatedUse?: (element: string) => void;
+  /** @defaultValue none: the resolvers answer all queries */
+  readonly reads?: Pick<PlannedReads, 'read'>;
   /** @defaultValue automatic persisted queries, up to 10 MB */
   readonly persisted?: PersistedQueries;
+}
+
+/** A result without errors, as the text of its response. */
+export class ResponseText implements ExecutionResult {
+  readonly errors = undefined;
+
+  constructor(readonly text: string) {}
+
+  /** For a message that contains the response. */
+  toJSON(): unknown {
+    return JSON.parse(this.text);
+  }
 }
 
 /** Limits passed to graphql-js. */
@@ -77,6 +92,7 @@ export class Operations {
   private readonly logger: Logger;
   private readonly rules: readonly ValidationRule[];
   private readonly persisted: PersistedQueries;
+  private readonly reads: Pick<PlannedReads, 'read'> | undefined;
   private readonly onDeprecatedUse: ((element: string) => void) | undefined;
 
   constructor(options: OperationsOptions) {
@@ -86,6 +102,7 @@ export class Operations {
     this.hideSuggestions = !options.introspection;
     this.deadlineMs = options.deadlineMs ?? 10_000;
     this.logger = options.logger;
+    this.reads = options.reads;
     this.persisted = options.persisted ?? new PersistedQueries({ maxBytes: 10_000_000 });
   }
 
@@ -121,13 +138,27 @@ export class Operations {
     return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
-  /** Executes a query, a mutation, or a subscription's response to one event. Never rejects. */
-  async execute(args: ExecutionArgs): Promise<ExecutionResult> {
+  /** Executes a query, a mutation, or a subscription's response to one event, by resolvers. Never rejects. */
+  private async execute(args: ExecutionArgs): Promise<ExecutionResult> {
     try {
       return await this.inTime(Promise.resolve(execute(args)));
     } catch (error) {
       return { errors: [wrapped(error)] };
     }
+  }
+
+  /**
+   * Responds to a query or a mutation. Never rejects.
+   * @returns a {@link ResponseText} if a planned read answered it
+   */
+  async respond(args: ExecutionArgs, context: GraphQLContext): Promise<ExecutionResult> {
+    try {
+      const text = this.reads && (await this.inTime(this.reads.read(args, context.viewer)));
+      if (text != null) return new ResponseText(text);
+    } catch (error) {
+      return { errors: [wrapped(error)] };
+    }
+    return this.execute({ ...args, contextValue: context });
   }
 
   /** Starts a subscription. Each event is resolved with a new context, so that cached data are not stale. */
@@ -151,6 +182,7 @@ export class Operations {
 
   /** Formats a result for the client. */
   format(result: ExecutionResult, requestId: string): FormattedExecutionResult {
+    if (result instanceof ResponseText) return result;
     const { errors, ...rest } = result;
     return errors ? { errors: this.formatErrors(errors, requestId), ...rest } : rest;
   }

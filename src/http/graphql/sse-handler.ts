@@ -10,7 +10,7 @@ import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
-import { isPrepared, type PreparedOperation } from './operations';
+import { isPrepared, ResponseText, type PreparedOperation } from './operations';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 /** Limits of a stream, in milliseconds. */
@@ -89,7 +89,7 @@ export class SseHandler {
     const send = (result: ExecutionResult): Promise<void> =>
       stream.next(operations.format(result, requestId));
     if (kind !== OperationTypeNode.SUBSCRIPTION) {
-      await send(await operations.execute({ ...args, contextValue: context }));
+      await send(await operations.respond(args, context));
       return;
     }
     const results = await operations.subscribe(args, context);
@@ -149,8 +149,9 @@ class EventStream {
     this.onEnd(() => clearInterval(this.ping));
   }
 
-  next(result: unknown): Promise<void> {
-    return this.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
+  next(result: object): Promise<void> {
+    const text = result instanceof ResponseText ? result.text : JSON.stringify(result);
+    return this.write(`event: next\ndata: ${text}\n\n`);
   }
 
   complete(): Promise<void> {

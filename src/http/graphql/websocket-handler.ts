@@ -78,7 +78,7 @@ export class WebSocketHandler {
       connectionInitWaitTimeout: this.limits.initWaitMs,
       onConnect: (context) => this.admit(context),
       onSubscribe: (context, _id, payload) => this.prepare(context, payload),
-      execute: (args) => options.operations.execute(args),
+      execute: (args) => options.operations.respond(args, (args as OperationArgs).contextValue),
       subscribe: (args) => options.operations.subscribe(args, (args as OperationArgs).contextValue),
       onNext: (_context, _id, _payload, args, result) =>
         options.operations.format(result, (args as OperationArgs).contextValue.requestId),

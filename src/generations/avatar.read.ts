@@ -1,0 +1,33 @@
+import { columns, computed, connection, type FieldSource, type TypeSource } from '../reads/source';
+import type { AvatarEntity } from './avatar.entity';
+import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
+import type { AvatarService, AvatarSize } from './avatar.service';
+import type { AvatarsArgs } from './generation-list.input';
+import { generationsOfModel } from './generation.read';
+
+/** What avatars are read from. */
+export function avatarSource(service: Pick<AvatarService, 'url'>): TypeSource {
+  return {
+    type: 'Avatar',
+    select: selectAvatar,
+    fields: {
+      ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
+      ...columns('byteSize', 'contentType', 'sha256', 'createdAt'),
+      id: { kind: 'id' },
+      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size }) => service.url(id, size as AvatarSize)),
+      generation: { kind: 'reference', type: 'Generation', key: 'generationId' },
+    },
+  };
+}
+
+const filterOf = ({ filter }: AvatarsArgs): AvatarFilter => ({ ...filter });
+
+/** `Query.avatars`. */
+export const avatarsSource = connection('Avatar', avatarTable, null, filterOf);
+
+/** The fields of `AvatarModel` that are here because models do not import generations. */
+export const modelFields: Readonly<Record<string, FieldSource>> = {
+  generations: generationsOfModel,
+  avatars: connection('Avatar', avatarTable, 'model_id', filterOf),
+  cover: { kind: 'rows', type: 'Avatar', select: selectNewestAvatarOfModel },
+};

@@ -1,0 +1,32 @@
+import { selectJob } from '../jobs/job-row.repository';
+import { jobFields } from '../jobs/job.read';
+import { columns, computed, connection, type TypeSource } from '../reads/source';
+import { selectAvatarsOfGeneration } from './avatar.repository';
+import { generationFilterOf, type GenerationListArgs } from './generation-list.input';
+import type { GenerationEntity } from './generation.entity';
+import { generationKind } from './generation.kind';
+import { generationTable, type GenerationFilter } from './generation.repository';
+
+/** What generations are read from. */
+export const generationSource: TypeSource = {
+  type: 'Generation',
+  select: (id, owner) => selectJob(generationKind, id, owner),
+  fields: {
+    ...jobFields(generationKind, ['id', 'modelId']),
+    ...columns('completedAt'),
+    prompts: computed<GenerationEntity, 'prompts'>(['prompts'], ({ prompts }) => prompts),
+    model: { kind: 'reference', type: 'AvatarModel', key: 'modelId' },
+    avatars: { kind: 'rows', type: 'Avatar', select: selectAvatarsOfGeneration },
+  },
+};
+
+/** `Query.generations`. */
+export const generationsSource = connection('Generation', generationTable, null, generationFilterOf);
+
+/** `AvatarModel.generations`. */
+export const generationsOfModel = connection(
+  'Generation',
+  generationTable,
+  'model_id',
+  ({ filter }: GenerationListArgs): GenerationFilter => ({ ...filter }),
+);

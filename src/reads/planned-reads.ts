@@ -1,0 +1,185 @@
+import {
+  getOperationAST,
+  GraphQLError,
+  getVariableValues,
+  Kind,
+  OperationTypeNode,
+  visit,
+  type DocumentNode,
+  type ExecutionArgs,
+  type FragmentDefinitionNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { DomainError } from '../core/errors';
+import type { PreparedStatements } from '../core/sql';
+import type { Viewer } from '../core/viewer';
+import { NotPlannable, type Plan, type PlanRefusal } from './plan';
+import { planOperation } from './planner';
+import type { ReadSources } from './source';
+import { InvalidValue, literal, Statement } from './statement';
+
+/**
+ * How a query was answered: `planned`, or why it was left to the resolvers.
+ * - {@link PlanRefusal}: it cannot be planned
+ * - `scope`: the viewer may not read
+ * - `input`: a variable or an argument is invalid
+ * - `erasure`: the owner's data are being erased
+ * - `value`: a row has a value that the schema does not allow
+ * - `error`: the statement failed
+ */
+export type ReadOutcome = 'planned' | PlanRefusal | 'scope' | 'input' | 'erasure' | 'value' | 'error';
+
+export interface PlannedReadsOptions {
+  readonly schema: GraphQLSchema;
+  readonly sources: ReadSources;
+  readonly sql: PreparedStatements;
+  /**
+   * Returns the SQL condition that the owner's data are being erased.
+   * @param owner - SQL of the owner
+   */
+  readonly isBeingErased: (owner: string) => string;
+  /** Called once for each query. */
+  readonly onRead: (outcome: ReadOutcome) => void;
+  /** Called with an error that is not the client's. The resolvers answer instead. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** An operation of a document with its plans. */
+interface KnownOperation {
+  readonly definition: OperationDefinitionNode;
+  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  /** The names of the variables that directives use. */
+  readonly flags: readonly string[];
+  /** By the values of the flags. */
+  readonly plans: LRUCache<string, { readonly plan: Plan } | { readonly refusal: PlanRefusal }>;
+}
+
+/** Maximum memory for documents with plans, in bytes; and plans of an operation. */
+const limits = { bytes: 10_000_000, plans: 32 } as const;
+
+/**
+ * Answers queries by one SQL statement that makes the text of the response. The text is byte for byte the one of the
+ * resolvers. What this class cannot answer, errors included, is left to them.
+ */
+export class PlannedReads {
+  private readonly operations = new LRUCache<string, KnownOperation>({
+    maxSize: limits.bytes,
+    // Syntax trees take about twenty times the memory of their text.
+    sizeCalculation: (_operation, text) => 20 * text.length + 1_000,
+  });
+
+  constructor(private readonly options: PlannedReadsOptions) {}
+
+  /**
+   * Answers a valid operation.
+   * @returns the text of the response, or null if it is left to the resolvers
+   */
+  async read(args: ExecutionArgs, viewer: Viewer): Promise<string | null> {
+    const operation = this.operationOf(args);
+    if (operation?.definition.operation !== OperationTypeNode.QUERY) return null;
+    try {
+      const text = await this.answer(operation, args.variableValues ?? {}, viewer);
+      this.options.onRead('planned');
+      return text;
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome === 'error') this.options.onError(error);
+      this.options.onRead(outcome);
+      return null;
+    }
+  }
+
+  private async answer(
+    operation: KnownOperation,
+    given: Readonly<Record<string, unknown>>,
+    viewer: Viewer,
+  ): Promise<string> {
+    const { schema, sql, isBeingErased } = this.options;
+    if (!viewer.scopes.has('read')) throw new Refused('scope');
+    const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
+    if (!coerced) throw new Refused('input');
+    const plan = this.planOf(operation, coerced);
+    const statement = new Statement(viewer.owner, coerced);
+    const data = plan(statement);
+    const text = await sql.text(
+      `SELECT CASE WHEN ${isBeingErased(statement.owner)} THEN NULL ELSE ${literal('{"data":')} || ${data} || '}' END`,
+      statement.values,
+    );
+    if (text === null) throw new Refused('erasure');
+    return statement.fill(text);
+  }
+
+  private planOf(operation: KnownOperation, variables: Readonly<Record<string, unknown>>): Plan {
+    const key = operation.flags.map((name) => String(variables[name])).join();
+    let known = operation.plans.get(key);
+    if (!known) {
+      known = this.plan(operation, variables);
+      operation.plans.set(key, known);
+    }
+    if ('refusal' in known) throw new NotPlannable(known.refusal);
+    return known.plan;
+  }
+
+  private plan(
+    { definition, fragments }: KnownOperation,
+    flags: Readonly<Record<string, unknown>>,
+  ): { readonly plan: Plan } | { readonly refusal: PlanRefusal } {
+    const { schema, sources } = this.options;
+    try {
+      return { plan: planOperation({ schema, sources, operation: definition, fragments, flags }) };
+    } catch (error) {
+      if (error instanceof NotPlannable) return { refusal: error.reason };
+      throw error;
+    }
+  }
+
+  private operationOf({ document, operationName }: ExecutionArgs): KnownOperation | null {
+    const key = `${operationName ?? ''} ${document.loc?.source.body}`;
+    const known = this.operations.get(key);
+    if (known) return known;
+    const definition = getOperationAST(document, operationName);
+    if (!definition) return null;
+    const operation = {
+      definition,
+      fragments: fragmentsOf(document),
+      flags: flagsOf(document),
+      plans: new LRUCache<string, { plan: Plan } | { refusal: PlanRefusal }>({ max: limits.plans }),
+    };
+    this.operations.set(key, operation);
+    return operation;
+  }
+}
+
+/** A query that is left to the resolvers, which answer with an error. */
+class Refused extends Error {
+  constructor(readonly reason: 'scope' | 'input' | 'erasure') {
+    super(reason);
+  }
+}
+
+/** Codes of invalid arguments. */
+const inputCodes: readonly string[] = ['INVALID_INPUT', 'INVALID_CURSOR'];
+
+function outcomeOf(error: unknown): Exclude<ReadOutcome, 'planned'> {
+  if (error instanceof NotPlannable || error instanceof Refused) return error.reason;
+  if (error instanceof InvalidValue) return 'value';
+  if (error instanceof GraphQLError) return 'input';
+  return error instanceof DomainError && inputCodes.includes(error.code) ? 'input' : 'error';
+}
+
+function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
+  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
+  return Object.fromEntries(fragments.map((node) => [node.name.value, node]));
+}
+
+function flagsOf(document: DocumentNode): string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Directive: ({ arguments: given = [] }) => {
+      for (const { value } of given) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+    },
+  });
+  return [...names];
+}

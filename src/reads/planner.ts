@@ -1,0 +1,222 @@
+import {
+  getArgumentValues,
+  isListType,
+  isNonNullType,
+  getNullableType,
+  Kind,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+  type ValueNode,
+} from 'graphql';
+// The executor of graphql-js selects fields by these functions. They are not part of its index.
+import { collectFields, collectSubfields } from 'graphql/execution/collectFields';
+import { globalIdSql, readGlobalId, type NodeKind } from '../core/ids';
+import { snakeName } from '../core/sql';
+import { planConnection } from './connection-plan';
+import { columnText, valueWriter, type Collect } from './leaf-text';
+import {
+  NotPlannable,
+  type Definition,
+  type Plan,
+  type RowScope,
+  type SelectionPlanner,
+  type TextIn,
+} from './plan';
+import type {
+  ComputedSource,
+  FieldArguments,
+  FieldSource,
+  LookupSource,
+  ReadSources,
+  RowsSource,
+  TypeSource,
+} from './source';
+import { literal, objectText, orNull, type JsonSql, type Statement } from './statement';
+
+/** What a plan is made from. */
+export interface PlanInput {
+  readonly schema: GraphQLSchema;
+  readonly sources: ReadSources;
+  readonly operation: OperationDefinitionNode;
+  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  /** The variables that directives use. Another combination of their values has another plan. */
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Plans a valid query.
+ * @throws NotPlannable
+ */
+export function planOperation(input: PlanInput): Plan {
+  return new Planner(input).plan();
+}
+
+/** Plans one operation. */
+class Planner implements SelectionPlanner {
+  private readonly types: ReadonlyMap<string, TypeSource>;
+
+  constructor(private readonly input: PlanInput) {
+    this.types = new Map(input.sources.types.map((source) => [source.type, source]));
+  }
+
+  plan(): Plan {
+    const { schema, operation, fragments, flags } = this.input;
+    const query = schema.getQueryType()!;
+    const selected = [...collectFields(schema, fragments, flags, query, operation.selectionSet)];
+    if (selected.every(([, [node]]) => node!.name.value === '__typename')) throw new NotPlannable('empty');
+    const members = selected.map(([key, nodes]) => [key, this.root(query, nodes)] as const);
+    return (statement) => objectText(members.map(([key, textOf]) => [key, textOf({ statement, row: '' })]));
+  }
+
+  /** The selected fields of an object, by response key, as the executor merges them. */
+  readonly collect: Collect = (type, nodes) => {
+    const { schema, fragments, flags } = this.input;
+    return collectSubfields(schema, fragments, flags, type, nodes);
+  };
+
+  object(kind: NodeKind, nodes: readonly FieldNode[]): TextIn<RowScope> {
+    const source = this.types.get(kind);
+    if (!source) throw new NotPlannable('field');
+    const type = this.input.schema.getType(kind) as GraphQLObjectType;
+    return this.members<RowScope>(type, nodes, (name, fieldNodes) =>
+      Object.hasOwn(source.fields, name) ? this.field(type, source.fields[name]!, fieldNodes) : null,
+    );
+  }
+
+  members<Scope>(
+    type: GraphQLObjectType,
+    nodes: readonly FieldNode[],
+    plan: (name: string, nodes: readonly FieldNode[]) => TextIn<Scope> | null,
+  ): TextIn<Scope> {
+    const members = [...this.collect(type, nodes)].map(([key, fieldNodes]) => {
+      const name = fieldNodes[0]!.name.value;
+      const textOf = name === '__typename' ? () => literal(`"${type.name}"`) : plan(name, fieldNodes);
+      if (!textOf) throw new NotPlannable('field');
+      return [key, textOf] as const;
+    });
+    return (scope) => objectText(members.map(([key, textOf]) => [key, textOf(scope)]));
+  }
+
+  /** Arguments without variables are coerced once. */
+  argumentsOf(definition: Definition, node: FieldNode): (statement: Statement) => FieldArguments {
+    const coerce = (variables: FieldArguments): FieldArguments =>
+      getArgumentValues(definition, node, variables);
+    if (node.arguments?.some(({ value }) => hasVariable(value))) return ({ variables }) => coerce(variables);
+    const constant = coerce({});
+    return () => constant;
+  }
+
+  private root(query: GraphQLObjectType, nodes: readonly FieldNode[]): TextIn<RowScope> {
+    const name = nodes[0]!.name.value;
+    if (name === '__typename') return () => literal(`"${query.name}"`);
+    if (name.startsWith('__')) throw new NotPlannable('introspection');
+    const { roots } = this.input.sources;
+    const source = Object.hasOwn(roots, name) ? roots[name]! : null;
+    if (!source) throw new NotPlannable('field');
+    const definition = query.getFields()[name]!;
+    return source.kind === 'connection'
+      ? planConnection(this, source, definition, nodes)
+      : this.lookup(source, definition, nodes);
+  }
+
+  private field(type: GraphQLObjectType, source: FieldSource, nodes: readonly FieldNode[]): TextIn<RowScope> {
+    const definition = type.getFields()[nodes[0]!.name.value]!;
+    switch (source.kind) {
+      case 'column':
+        return this.column(snakeName(source.property), definition);
+      case 'id':
+        return ({ row }) => `'"' || ${globalIdSql(type.name as NodeKind, `${row}.id`)} || '"'`;
+      case 'computed':
+        return this.computed(source, definition, nodes);
+      case 'reference': {
+        const [key, { select }] = [snakeName(source.key), this.types.get(source.type)!];
+        const textOf = this.single(source.type, definition, nodes);
+        return ({ statement, row }) => textOf(statement, select(`${row}.${key}`, statement.owner));
+      }
+      case 'rows':
+        return this.rows(source, definition, nodes);
+      case 'connection':
+        return planConnection(this, source, definition, nodes);
+    }
+  }
+
+  private column(name: string, { type }: Definition): TextIn<RowScope> {
+    if (columnText(type, name) === null) throw new NotPlannable('field');
+    return ({ row }) => columnText(type, `${row}.${name}`)!;
+  }
+
+  private computed(
+    { needs, compute }: ComputedSource,
+    definition: Definition,
+    nodes: readonly FieldNode[],
+  ): TextIn<RowScope> {
+    const argumentsOf = this.argumentsOf(definition, nodes[0]!);
+    const write = valueWriter(definition.type, nodes, this.collect);
+    return ({ statement, row }) => {
+      const args = argumentsOf(statement);
+      const columns = needs.map((property) => `${row}.${snakeName(property)}`);
+      return statement.hole(`json_build_array(${columns.join(', ')})::text`, (values) => {
+        const properties = needs.map((property, index) => [property, (values as unknown[])[index]]);
+        return write(compute(Object.fromEntries(properties) as never, args));
+      });
+    };
+  }
+
+  private rows(
+    { type, select }: RowsSource,
+    definition: Definition,
+    nodes: readonly FieldNode[],
+  ): TextIn<RowScope> {
+    if (!isListType(getNullableType(definition.type))) {
+      const textOf = this.single(type, definition, nodes);
+      return ({ statement, row }) => textOf(statement, select(`${row}.id`, statement.owner));
+    }
+    const object = this.object(type, nodes);
+    return ({ statement, row }) => {
+      const each = statement.alias();
+      const texts = `string_agg(${object({ statement, row: each })}, ',')`;
+      return `(SELECT '[' || coalesce(${texts}, '') || ']' FROM (${select(`${row}.id`, statement.owner)}) AS ${each})`;
+    };
+  }
+
+  private lookup(
+    { types }: LookupSource,
+    definition: Definition,
+    nodes: readonly FieldNode[],
+  ): TextIn<RowScope> {
+    const argumentsOf = this.argumentsOf(definition, nodes[0]!);
+    const objects = new Map(types.map((kind) => [kind, this.single(kind, definition, nodes)]));
+    return ({ statement }) => {
+      const read = readGlobalId(String(argumentsOf(statement).id));
+      const textOf = read && objects.get(read.kind);
+      if (!textOf) return literal('null');
+      const { select } = this.types.get(read.kind)!;
+      return textOf(statement, select(`${statement.add(read.id)}::uuid`, statement.owner));
+    };
+  }
+
+  /** The only row of a select, or null. */
+  private single(
+    kind: NodeKind,
+    { type }: Definition,
+    nodes: readonly FieldNode[],
+  ): (statement: Statement, select: string) => JsonSql {
+    const object = this.object(kind, nodes);
+    return (statement, select) => {
+      const row = statement.alias();
+      return orNull(
+        `(SELECT ${object({ statement, row })} FROM (${select}) AS ${row})`,
+        !isNonNullType(type),
+      );
+    };
+  }
+}
+
+function hasVariable(value: ValueNode): boolean {
+  if (value.kind === Kind.VARIABLE) return true;
+  if (value.kind === Kind.LIST) return value.values.some(hasVariable);
+  return value.kind === Kind.OBJECT && value.fields.some((field) => hasVariable(field.value));
+}

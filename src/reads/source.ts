@@ -1,0 +1,119 @@
+import type { NodeKind } from '../core/ids';
+import type { ListCondition } from '../core/list-conditions';
+import type { ListOrder, ListTable } from '../core/list-statements';
+import type { PageArgs } from '../graphql/connection';
+
+/** The arguments of a field, coerced by its definition in the schema. */
+export type FieldArguments = Readonly<Record<string, unknown>>;
+
+/** A column, by the name of its property in the entity. The GraphQL type of the field determines its notation. */
+export interface ColumnSource {
+  readonly kind: 'column';
+  readonly property: string;
+}
+
+/** The global id, from the row's UUID. */
+export interface IdSource {
+  readonly kind: 'id';
+}
+
+/** A value that is computed in this process, by the function that the field's resolver calls. */
+export interface ComputedSource {
+  readonly kind: 'computed';
+  /** The properties of the row that `compute` receives, with values as in JSON: times are text. */
+  readonly needs: readonly string[];
+  readonly compute: (row: never, args: FieldArguments) => unknown;
+}
+
+/** The object whose UUID is in a column; null if the owner has none with this UUID. */
+export interface ReferenceSource {
+  readonly kind: 'reference';
+  readonly type: NodeKind;
+  /** The property of the row that has the UUID. */
+  readonly key: string;
+}
+
+/** Objects that belong to the row, in order: all of them for a field of a list type, otherwise at most one. */
+export interface RowsSource {
+  readonly kind: 'rows';
+  readonly type: NodeKind;
+  /** SQL that selects the rows. Both parameters are SQL: the UUID of the parent and the owner. */
+  readonly select: (parentId: string, owner: string) => string;
+}
+
+/** Which rows a connection has, and in which order. */
+export interface ConnectionQuery {
+  readonly page: PageArgs;
+  readonly orderBy: ListOrder;
+  readonly conditions: readonly ListCondition[];
+}
+
+/** Pages of a list of the owner's rows, or of those that belong to the row. */
+export interface ConnectionSource {
+  readonly kind: 'connection';
+  readonly type: NodeKind;
+  readonly table: Pick<ListTable<never, never>, 'table' | 'columns' | 'visible' | 'indexed'>;
+  /** The column that has the UUID of the row that the list belongs to; null: all rows of the owner. */
+  readonly parentColumn: string | null;
+  /** @throws DomainError as the field's resolver */
+  readonly queryOf: (args: never) => ConnectionQuery;
+}
+
+/** The object with the global id in the argument `id`; null if the owner has none. */
+export interface LookupSource {
+  readonly kind: 'lookup';
+  /** The types that the field returns. */
+  readonly types: readonly NodeKind[];
+}
+
+/** What a field of an object is read from. */
+export type FieldSource =
+  ColumnSource | IdSource | ComputedSource | ReferenceSource | RowsSource | ConnectionSource;
+
+/** What an object type is made of. */
+export interface TypeSource {
+  readonly type: NodeKind;
+  /** SQL that selects the row with a UUID if it belongs to the owner. Both parameters are SQL. */
+  readonly select: (id: string, owner: string) => string;
+  /** Fields without a source are left to the resolvers. */
+  readonly fields: Readonly<Record<string, FieldSource>>;
+}
+
+/** What is read by planned statements: types, and fields of `Query`. */
+export interface ReadSources {
+  readonly types: readonly TypeSource[];
+  readonly roots: Readonly<Record<string, ConnectionSource | LookupSource>>;
+}
+
+/** Sources of fields that are columns of the same name. */
+export function columns<Name extends string>(...names: Name[]): Record<Name, ColumnSource> {
+  const sources = names.map((property) => [property, { kind: 'column', property }]);
+  return Object.fromEntries(sources) as Record<Name, ColumnSource>;
+}
+
+/**
+ * The source of pages of a table.
+ * @param parentColumn - see {@link ConnectionSource}
+ * @param filterOf - the filter in the arguments, as the field's resolver reads it
+ */
+export function connection<Row, Filter>(
+  type: NodeKind,
+  table: ListTable<Row, Filter>,
+  parentColumn: string | null,
+  filterOf: (args: never) => Filter,
+): ConnectionSource {
+  const queryOf = (args: never): ConnectionQuery => ({
+    page: args,
+    orderBy: (args as { readonly orderBy: ListOrder }).orderBy,
+    conditions: table.conditionsOf(filterOf(args)),
+  });
+  return { kind: 'connection', type, table, parentColumn, queryOf };
+}
+
+/** The source of a field that is computed from properties of the row. */
+export function computed<Row, Property extends keyof Row & string>(
+  needs: readonly Property[],
+  compute: (row: Pick<Row, Property>, args: FieldArguments) => unknown,
+): ComputedSource {
+  return { kind: 'computed', needs, compute };
+}

@@ -1,0 +1,89 @@
+import { Parameters } from '../core/list-statements';
+
+/**
+ * The SQL of a JSON text, which is never null. In this text a computed value is represented by a hole: its number, a
+ * colon and the JSON of the columns that it needs, between two {@link holeMark}s. No JSON contains the marks themselves,
+ * since JSON escapes control characters.
+ */
+export type JsonSql = string;
+
+const holeMark = '\u0001';
+
+/** Stands for a value that the schema does not allow. The resolvers then answer, with the error. */
+const invalidMark = '\u0002';
+
+/** Computes the JSON text of a hole from the JSON of its columns. */
+type Fill = (columns: unknown) => string;
+
+/** A value of a row that the schema does not allow. */
+export class InvalidValue extends Error {}
+
+/** One statement of one request: its parameters, the aliases of its rows and its computed values. */
+export class Statement extends Parameters {
+  /** SQL: the owner, whose rows only are read. */
+  readonly owner: string;
+  private aliases = 0;
+  private readonly fills: Fill[] = [];
+
+  /** @param variables - those of the operation, coerced */
+  constructor(
+    owner: string,
+    readonly variables: Readonly<Record<string, unknown>>,
+  ) {
+    super();
+    this.owner = `${this.add(owner)}::text`;
+  }
+
+  /** A new alias of rows. */
+  alias(): string {
+    this.aliases += 1;
+    return `r${this.aliases}`;
+  }
+
+  /** SQL: the hole of a computed value. */
+  hole(columns: JsonSql, fill: Fill): JsonSql {
+    this.fills.push(fill);
+    return `${literal(`${holeMark}${this.fills.length - 1}:`)} || ${columns} || ${literal(holeMark)}`;
+  }
+
+  /**
+   * The text with its holes filled.
+   * @throws InvalidValue
+   */
+  fill(text: string): string {
+    if (text.includes(invalidMark)) throw new InvalidValue();
+    if (this.fills.length === 0) return text;
+    return text
+      .split(holeMark)
+      .map((part, index) => (index % 2 === 0 ? part : this.filled(part)))
+      .join('');
+  }
+
+  private filled(hole: string): string {
+    const colon = hole.indexOf(':');
+    const fill = this.fills[Number(hole.slice(0, colon))]!;
+    return fill(JSON.parse(hole.slice(colon + 1)));
+  }
+}
+
+/** SQL: a text constant. Callers pass names of the schema and of the document's grammar, and punctuation. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** SQL: the JSON text, or `null` where the schema allows it. */
+export function orNull(sql: string, isNullable: boolean): JsonSql {
+  return `coalesce(${sql}, ${literal(isNullable ? 'null' : invalidMark)})`;
+}
+
+/** SQL: the mark of a value that the schema does not allow. */
+export const invalidValue: JsonSql = literal(invalidMark);
+
+/** SQL: a JSON object of the given members. */
+export function objectText(members: readonly (readonly [key: string, value: JsonSql])[]): JsonSql {
+  const parts = members.map(([key, value], index) => {
+    const start = `${index === 0 ? '{' : ','}"${key}":`;
+    return `${literal(start)} || ${value}`;
+  });
+  return `(${[...parts, literal(members.length === 0 ? '{}' : '}')].join(' || ')})`;
+}

@@ -1,0 +1,88 @@
+import { jwtSecret, jwtSettings } from './client';
+import { TestGateway } from './gateway';
+import { signed } from './issuer';
+import { ReadRows } from './read-rows';
+import { StatementWatch } from './statements';
+
+const settings = {
+  ...jwtSettings,
+  ROLE: 'api',
+  SIGNING_SECRETS: 'a secret of the tests of planned reads',
+  RATE_LIMIT_OWNER: 'off',
+};
+
+/** Two gateways on one database: one plans reads, the other leaves them to the resolvers. */
+export class ReadEnvironment {
+  private readonly tokens = new Map<string, string>();
+
+  private constructor(
+    private readonly planned: TestGateway,
+    private readonly resolved: TestGateway,
+    private readonly watch: StatementWatch,
+    readonly rows: ReadRows,
+  ) {}
+
+  /** With random rows of `alice` and `bob`, and an owner `erased`, whose data are being erased. */
+  static async start(seed: number): Promise<ReadEnvironment> {
+    let watch: StatementWatch;
+    const planned = await TestGateway.start(settings, async (url) => {
+      watch = await StatementWatch.start(url);
+      return watch.url;
+    });
+    const DATABASE_URL = planned.databaseUrl;
+    const resolved = await TestGateway.start({ ...settings, PLANNED_READS: 'false', DATABASE_URL });
+    const database = await planned.database.session();
+    const rows = new ReadRows(database, seed);
+    for (const owner of ['alice', 'bob']) await rows.add(owner);
+    await database.query(`INSERT INTO erasures (id, owner) VALUES (gen_random_uuid(), 'erased')`);
+    return new ReadEnvironment(planned, resolved, watch!, rows);
+  }
+
+  async stop(): Promise<void> {
+    await this.resolved.stop();
+    await this.planned.stop();
+    await this.watch.stop();
+  }
+
+  /** Asks both gateways. Returns both answers with their status, and the statements of the planned one. */
+  async compare(
+    operation: object,
+    owner = 'alice',
+    scope?: string,
+  ): Promise<{ planned: string; resolved: string; statements: string[] }> {
+    const token =
+      this.tokens.get(owner) ??
+      (await signed(jwtSecret, { subject: owner, endsInSeconds: 900, claims: { scope } }));
+    this.tokens.set(owner, token);
+    let planned = '';
+    const statements = await this.watch.during(
+      async () => (planned = await ask(this.planned, operation, token)),
+    );
+    return { planned, resolved: await ask(this.resolved, operation, token), statements };
+  }
+
+  /** The outcomes that are counted during `work`. */
+  async outcomes(work: () => Promise<unknown>): Promise<string[]> {
+    const before = await this.counts();
+    await work();
+    const after = await this.counts();
+    return [...after.keys()].filter((outcome) => after.get(outcome) !== (before.get(outcome) ?? 0));
+  }
+
+  private async counts(): Promise<Map<string, number>> {
+    const text = await (await fetch(`${this.planned.url}/metrics`)).text();
+    const matches = text.matchAll(/^likeness_reads_total\{outcome="(\w+)"\} (\d+)$/gm);
+    return new Map([...matches].map(([, outcome, count]) => [outcome!, Number(count)]));
+  }
+}
+
+async function ask(gateway: TestGateway, operation: object, token: string): Promise<string> {
+  const response = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify(operation),
+  });
+  const text = (await response.text()).replaceAll(gateway.url, '');
+  // URLs of photos expire an hour after the request.
+  return `${response.status} ${text.replace(/(photo_\w+\.jpg)\?expires=\d+&signature=[\w-]+/g, '$1')}`;
+}

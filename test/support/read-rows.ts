@@ -1,0 +1,159 @@
+import type { Client as Session } from 'pg';
+import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
+import { positionOf } from '../../src/core/list-statements';
+import { encodeCursor } from '../../src/graphql/connection';
+import { numbersFrom } from './random';
+
+/** Texts that JSON escapes, or that could be taken for something else. */
+const texts = [
+  'Zoë',
+  'a "quote" \\ and a tab\t',
+  'line\nbreak \u0001 \u001f \u007f',
+  '\u2028 😀',
+  "it's $1",
+  'ZZZ',
+  '',
+  'aaa',
+];
+
+const modelStatuses = ['QUEUED', 'TRAINING', 'READY', 'FAILED', 'CANCELLED'];
+const generationStatuses = ['QUEUED', 'GENERATING', 'COMPLETED', 'PARTIAL', 'FAILED'];
+
+/** Inserts random rows of owners, for queries that must not mix them. */
+export class ReadRows {
+  /** The global ids of all rows by owner. */
+  readonly ids = new Map<string, string[]>();
+  readonly cursors: string[] = [];
+  private readonly random: () => number;
+
+  constructor(
+    private readonly database: Session,
+    seed: number,
+  ) {
+    this.random = numbersFrom(seed);
+  }
+
+  /** Inserts rows of an owner. Each of its texts contains the name of the owner. */
+  async add(owner: string): Promise<void> {
+    const photos = await this.repeat(6, () => this.photo(owner));
+    const models = await this.repeat(5, () => this.model(owner, photos));
+    for (const modelId of [...models, ...models, null, null, null]) {
+      const generationId = await this.generation(owner, modelId, this.among(photos));
+      await this.repeat(3, (position) => this.avatar(owner, generationId, modelId, position));
+    }
+  }
+
+  private async model(owner: string, photos: readonly string[]): Promise<string> {
+    const status = this.among(modelStatuses);
+    const name = this.text(owner);
+    const id = await this.insert('AvatarModel', 'models', {
+      ...this.job(owner, status),
+      ...{ name, type: this.among(['DOG', 'CAT', 'MAN']), photo_count: 5 },
+      ...{ ready_at: status === 'READY' ? this.time() : null },
+    });
+    for (const [position, photo] of photos.slice(0, this.among([0, 2, 4])).entries())
+      await this.database.query('INSERT INTO model_photos VALUES ($1, $2, $3)', [id, photo, position]);
+    for (const order of ['NEWEST', 'OLDEST', 'NAME'] as const)
+      this.cursors.push(encodeCursor(positionOf({ id, name }, order), order));
+    if (this.happens()) await this.database.query('INSERT INTO streams VALUES ($1, $2, $3)', [id, owner, 7]);
+    return id;
+  }
+
+  private generation(owner: string, modelId: string | null, photoId: string): Promise<string> {
+    const status = this.among(generationStatuses);
+    const prompt = { style: 'noir', prompt: this.among([null, this.text(owner)]), count: 3 };
+    return this.insert('Generation', 'generations', {
+      ...this.job(owner, status),
+      ...{ model_id: modelId, photo_id: this.among([null, photoId]), wanted: 3 },
+      prompts: JSON.stringify([prompt, { ...prompt, negativePrompt: this.text(owner), style: 'pop' }]),
+      completed_at: ['COMPLETED', 'PARTIAL'].includes(status) ? this.time() : null,
+    });
+  }
+
+  private avatar(
+    owner: string,
+    generationId: string,
+    modelId: string | null,
+    position: number,
+  ): Promise<string> {
+    const isStored = this.random() < 0.7;
+    return this.insert('Avatar', 'avatars', {
+      ...{
+        owner,
+        generation_id: generationId,
+        model_id: modelId,
+        position,
+        style: this.among(['noir', 'pop']),
+      },
+      ...{ prompt: this.among([null, this.text(owner)]), status: isStored ? 'STORED' : 'PENDING' },
+      ...{ width: 512, height: 640, byte_size: 1234, content_type: 'image/jpeg', placeholder: `L0"${owner}` },
+      ...{ sha256: '0'.repeat(64), due_at: isStored ? null : this.time(), created_at: this.time() },
+    });
+  }
+
+  private photo(owner: string): Promise<string> {
+    const problem = { code: this.among(['TOO_SMALL', 'NEW_CODE']), message: this.text(owner) };
+    const isRejected = this.happens();
+    return this.insert('Photo', 'photos', {
+      ...{ owner, status: isRejected ? 'REJECTED' : 'READY', filename: this.among([null, this.text(owner)]) },
+      ...{ problems: JSON.stringify(isRejected ? [problem] : []), purge_at: this.among([null, this.time()]) },
+      ...{ width: 900, height: 700, byte_size: 99, source_sha256: '0'.repeat(64), created_at: this.time() },
+    });
+  }
+
+  private job(owner: string, status: string): Record<string, unknown> {
+    const isFailed = status === 'FAILED';
+    const consented = this.happens();
+    return {
+      ...{ owner, status, provider: 'sandbox', progress: this.among([0, 50, 100]), provider_ref: newId() },
+      ...{ failure_code: isFailed ? this.among(['UPSTREAM_FAILED', 'NEW_CODE']) : null },
+      ...{
+        failure_message: isFailed ? this.text(owner) : null,
+        failure_retryable: isFailed ? this.happens() : null,
+      },
+      ...{ consent_version: consented ? this.text(owner) : null, consent_at: consented ? this.time() : null },
+      ...{
+        estimated_ready_at: this.among([null, this.time()]),
+        due_at: this.time(),
+        attempt: this.among([0, 1, 2]),
+      },
+      ...{ created_at: this.time(), updated_at: this.time(), submitted_at: this.among([null, this.time()]) },
+    };
+  }
+
+  private async insert(kind: NodeKind, table: string, columns: Record<string, unknown>): Promise<string> {
+    const id = newId(Date.UTC(2026, 0, 1) + Math.floor(this.random() * 5 * 86_400_000));
+    const names = ['id', ...Object.keys(columns)];
+    const places = names.map((_, index) => `$${index + 1}`);
+    const text = `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')})`;
+    await this.database.query(text, [id, ...Object.values(columns)]);
+    const owner = String(columns.owner);
+    this.ids.set(owner, [...(this.ids.get(owner) ?? []), toGlobalId(kind, id)]);
+    this.cursors.push(encodeCursor({ id, key: null }), encodeCursor({ id, key: null }, 'OLDEST'));
+    return id;
+  }
+
+  private text(owner: string): string {
+    return `${this.among(texts)}${owner}`;
+  }
+
+  /** With microseconds, which JavaScript does not have. */
+  private time(): string {
+    const fraction = String(Math.floor(this.random() * 1_000_000)).padStart(6, '0');
+    return `2026-01-0${1 + Math.floor(this.random() * 5)} 23:59:58.${fraction}+00`;
+  }
+
+  private happens(): boolean {
+    return this.random() < 0.5;
+  }
+
+  private among<Value>(values: readonly Value[]): Value {
+    return values[Math.floor(this.random() * values.length)]!;
+  }
+
+  private async repeat<Value>(count: number, work: (index: number) => Promise<Value>): Promise<Value[]> {
+    const results: Value[] = [];
+    for (let index = 0; index < count; index += 1) results.push(await work(index));
+    return results;
+  }
+}
