@@ -30,7 +30,7 @@ registerEnumType(PhotoStatusEnum, {
 });
 
 /** The codes of a photo's problems as a GraphQL enum. */
-export const PhotoProblemCode = createCodeEnum(
+const PhotoProblemCode = createCodeEnum(
   'PhotoProblemCode',
   'Why a photo cannot be used.',
   photoProblemCodes,
