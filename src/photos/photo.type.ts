@@ -30,11 +30,7 @@ registerEnumType(PhotoStatusEnum, {
 });
 
 /** The codes of a photo's problems as a GraphQL enum. */
-const PhotoProblemCode = createCodeEnum(
-  'PhotoProblemCode',
-  'Why a photo cannot be used.',
-  photoProblemCodes,
-);
+const PhotoProblemCode = createCodeEnum('PhotoProblemCode', 'Why a photo cannot be used.', photoProblemCodes);
 
 @ObjectType({ description: 'Why a photo cannot be used.' })
 export class PhotoProblem {
