@@ -93,7 +93,11 @@ const kinds = [
     { path: FEATURES, pathNot: '^src/privacy/' },
     {
       path: FEATURES,
-      pathNot: ['^src/$1/', '^src/(accounts|auth|jobs)/', '[.](service|entity|type|state|loader|kind|read)[.]ts$'],
+      pathNot: [
+        '^src/$1/',
+        '^src/(accounts|auth|jobs)/',
+        '[.](service|entity|type|state|loader|kind|read)[.]ts$',
+      ],
     },
   ),
   rule(

@@ -238,9 +238,7 @@ export class GraphQLHttpHandler {
 
 /** Apollo passes `data` to {@link stringify} as it is. */
 function forApollo(result: FormattedExecutionResult): FormattedExecutionResult<Record<string, unknown>> {
-  return result instanceof ResponseText
-    ? { data: result as unknown as Record<string, unknown> }
-    : (result);
+  return result instanceof ResponseText ? { data: result as unknown as Record<string, unknown> } : result;
 }
 
 function stringify(result: FormattedExecutionResult): string {
