@@ -122,7 +122,7 @@ export class CreatePhotoUploadsInput {
 
 @ObjectType({ description: 'A header to send with an upload.' })
 export class UploadHeader {
-  @Field(() => String, { description: 'For example `Content-Type`.' })
+  @Field(() => String, { description: 'The name of the header, for example `Content-Type`.' })
   name: string;
 
   @Field(() => String, { description: 'The value, to be sent unchanged.' })
@@ -161,10 +161,10 @@ export class PhotoUpload {
   })
   uploadUrl: string;
 
-  @Field(() => [UploadHeader], { description: 'The headers to send.' })
+  @Field(() => [UploadHeader], { description: 'The headers to send with the bytes.' })
   headers: UploadHeader[];
 
-  @Field(() => DateTimeScalar, { description: 'When the URL expires.' })
+  @Field(() => DateTimeScalar, { description: 'When the URL expires: an hour after the mutation.' })
   expiresAt: Date;
 }
 

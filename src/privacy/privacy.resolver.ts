@@ -86,7 +86,7 @@ class ExportMyDataPayload {
   })
   url: string;
 
-  @Field(() => DateTimeScalar, { description: 'The URL is valid until this time.' })
+  @Field(() => DateTimeScalar, { description: 'When the URL expires: an hour after the mutation.' })
   expiresAt: Date;
 }
 

@@ -169,7 +169,7 @@ describe('the examples, from an empty account to its erasure', () => {
 
   it('Generation returns the prompts and avatars', async () => {
     const generation = await run<{ prompts: object[]; avatars: object[] }>('Generation');
-    expect(generation).toMatchObject({ status: 'COMPLETED', failure: null });
+    expect(generation).toMatchObject({ status: 'COMPLETED', missing: [], failure: null });
     expect([generation.prompts, generation.avatars].map((list) => list.length)).toEqual([2, 3]);
   });
 
