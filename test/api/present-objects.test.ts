@@ -87,6 +87,14 @@ describe('a replay of past changes', () => {
     expect(later.messages.map(({ avatar: { id } }) => id)).toEqual([avatar!.id]);
   });
 
+  it('contains no avatar of another generation of the model', async () => {
+    const { id: generationId } = await client.generate(settled.modelId);
+    await client.change('cancelGeneration', generationId);
+    const feed = client.followAvatars({ generationId, after: startOf(uuidOf(settled.modelId)) });
+    expect(await feed.ended()).toEqual({ how: 'complete' });
+    expect(feed.messages).toEqual([]);
+  });
+
   it('reads the object again for each change', async () => {
     const id = await environment.waiting();
     const feed = client.subscribe<Change>(training, { id });
