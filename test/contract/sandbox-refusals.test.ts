@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import sharp from 'sharp';
+import { startSandbox } from '../../src/sandbox/sandbox';
 import type { UpstreamError } from '../../src/upstream/provider';
 import { headPhoto, PhotoHost } from '../support/photo-host';
 import { SandboxCalls } from '../support/sandbox-calls';
@@ -212,6 +213,18 @@ describe('sandbox refusals', () => {
         'x-picsart-ratelimit-reset-time': expect.stringMatching(/^\d+$/) as string,
         'x-picsart-credit-available': expect.stringMatching(/^\d+$/) as string,
       });
+    }
+  });
+
+  it('allows 500 calls in a minute divided by the speed, if nothing else is configured', async () => {
+    const plain = await startSandbox({ speed: 6 });
+    try {
+      const headers = { accept: 'application/json', 'x-picsart-api-key': plain.apiKey };
+      const answer = await fetch(`${plain.url}/v1/balance`, { headers });
+      expect(answer.headers.get('x-picsart-ratelimit-limit')).toBe('500');
+      expect(answer.headers.get('x-picsart-ratelimit-reset-time')).toBe('10');
+    } finally {
+      await plain.stop();
     }
   });
 
