@@ -13,13 +13,7 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import {
-  OperationTypeNode,
-  parse,
-  type DocumentNode,
-  type FormattedExecutionResult,
-  type GraphQLError,
-} from 'graphql';
+import { parse, type DocumentNode, type FormattedExecutionResult, type GraphQLError } from 'graphql';
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
@@ -29,7 +23,7 @@ import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { isPrepared, ResponseText, type Prepared } from './operations';
+import { isMutation, isPrepared, ResponseText, type Prepared } from './operations';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {
@@ -260,10 +254,6 @@ function headersOf({ request }: Exchange): HeaderMap {
   const isNamed = types.some((type) => names(request.headers.accept, type));
   if (request.method === 'GET' && isNamed) map.set('apollo-require-preflight', 'true');
   return map;
-}
-
-function isMutation(prepared: Prepared): boolean {
-  return isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
 }
 
 /** The first error that refuses the whole request: malformed operation, limits, persisted queries. */

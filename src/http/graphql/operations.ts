@@ -45,6 +45,11 @@ export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
   return 'args' in prepared;
 }
 
+/** Whether an operation is a valid mutation. */
+export function isMutation(prepared: Prepared): boolean {
+  return isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
+}
+
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
   /** Whether introspection is allowed. If not, suggestions are also removed from errors. */

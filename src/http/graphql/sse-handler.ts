@@ -10,7 +10,7 @@ import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
-import { isPrepared, ResponseText, type PreparedOperation } from './operations';
+import { isMutation, isPrepared, ResponseText, type PreparedOperation } from './operations';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 /** Limits of a stream, in milliseconds. */
@@ -61,8 +61,7 @@ export class SseHandler {
     checkAccept(request.headers);
     const viewer = await authenticateRequest(exchange, this.options);
     const prepared = operations.prepare(await readOperationJson(exchange));
-    const isMutation = isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
-    if (request.method === 'GET' && isMutation) {
+    if (request.method === 'GET' && isMutation(prepared)) {
       sendJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
       return;
     }
