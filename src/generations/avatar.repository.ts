@@ -1,7 +1,7 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { dueAt } from '../core/due';
 import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/list-statements';
+import { isOwnedBy, type ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job.kind';
@@ -15,13 +15,13 @@ export function selectAvatar(id: string, owner: string): string {
 
 /** SQL that selects the stored avatars of a generation by position, or those of several by `ANY`. */
 export function selectAvatarsOfGeneration(generationId: string, owner: string): string {
-  return `SELECT * FROM avatars WHERE generation_id = ${generationId} AND owner = ${owner} AND status = 'STORED'
+  return `SELECT * FROM avatars WHERE generation_id = ${generationId} AND ${isOwnedBy(owner)} AND status = 'STORED'
            ORDER BY generation_id, position`;
 }
 
 /** SQL that selects the newest stored avatar of a model. */
 export function selectNewestAvatarOfModel(modelId: string, owner: string): string {
-  return `SELECT * FROM avatars WHERE model_id = ${modelId} AND owner = ${owner} AND status = 'STORED'
+  return `SELECT * FROM avatars WHERE model_id = ${modelId} AND ${isOwnedBy(owner)} AND status = 'STORED'
            ORDER BY id DESC LIMIT 1`;
 }
 

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError } from '../core/errors';
@@ -44,10 +45,15 @@ export interface AvatarMedia {
  */
 const urlMs = 3_600_000;
 
+/** Maximum number of signed paths that are kept, of about 400 bytes each. */
+const maxSignedPaths = 20_000;
+
 /** Reads, serves and deletes stored avatars. Avatars in other states are not visible. */
 export class AvatarService {
   /** Lists of stored avatars. */
   readonly list: OwnedList<AvatarEntity, AvatarFilter>;
+  /** Signed paths of pictures, which stay the same for an hour. */
+  private readonly signedPaths = new LRUCache<string, string>({ max: maxSignedPaths });
 
   constructor(
     private readonly database: Transactions,
@@ -97,9 +103,16 @@ export class AvatarService {
 
   /** A signed URL of the picture, valid for one to two hours for any holder. */
   url(id: string, size: AvatarSize, nowMs = Date.now()): string {
-    const path = pathOf(toGlobalId('Avatar', id), size);
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
-    return `${this.publicUrl()}${path}?${this.signer.sign('avatar-view', path, expiresAtMs)}`;
+    const key = `${expiresAtMs} ${size} ${id}`;
+    const known = this.signedPaths.get(key) ?? this.sign(id, size, expiresAtMs);
+    this.signedPaths.set(key, known);
+    return `${this.publicUrl()}${known}`;
+  }
+
+  private sign(id: string, size: AvatarSize, expiresAtMs: number): string {
+    const path = pathOf(toGlobalId('Avatar', id), size);
+    return `${path}?${this.signer.sign('avatar-view', path, expiresAtMs)}`;
   }
 
   /**

@@ -32,7 +32,7 @@ export class PageScope {
   /** SQL: whether there are more rows in reading direction. */
   hasMore(): string {
     this.readsOneMore = true;
-    return `${this.aggregate(() => 'count(*)')} > ${this.statement.add(this.page.size)}::int`;
+    return `${this.aggregate(() => 'count(*)')} > ${this.page.size}`;
   }
 
   /** SQL: whether there are rows on the other side of the cursor that was given. */
@@ -50,9 +50,7 @@ export class PageScope {
     const { aggregates, page, row, statement, totals } = this;
     if (aggregates.length === 0) return text;
     const limit = page.size + (this.readsOneMore ? 1 : 0);
-    const filter = this.readsOneMore
-      ? ` FILTER (WHERE ${row}.place <= ${statement.add(page.size)}::int)`
-      : '';
+    const filter = this.readsOneMore ? ` FILTER (WHERE ${row}.place <= ${page.size})` : '';
     // Rows are read, and so aggregated, in reading direction, which is the opposite of the list's for `last`.
     const order = page.isBackward ? ` ORDER BY ${row}.place DESC` : '';
     const read = selectPage(this.rows, page, limit, statement);

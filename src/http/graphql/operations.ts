@@ -26,10 +26,10 @@ import { coercionProblemOf } from '../../graphql/coercion-problems';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
 import type { PlannedReads } from '../../reads/planned-reads';
-import { deprecatedUses } from './deprecated-uses';
 import { readOperation, type OperationRequest } from './graphql-request';
 import { PersistedQueries } from './persisted-queries';
 import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
+import { ValidDocuments } from './valid-documents';
 
 /** A validated operation. */
 export interface PreparedOperation {
@@ -97,11 +97,13 @@ export class Operations {
   private readonly logger: Logger;
   private readonly rules: readonly ValidationRule[];
   private readonly persisted: PersistedQueries;
+  private readonly documents: ValidDocuments;
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
   private readonly onDeprecatedUse: ((element: string) => void) | undefined;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
+    this.documents = new ValidDocuments(options.schema);
     this.onDeprecatedUse = options.onDeprecatedUse;
     this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
     this.hideSuggestions = !options.introspection;
@@ -139,7 +141,8 @@ export class Operations {
       const message = 'Subscriptions require WebSocket, or server-sent events at /graphql/stream.';
       return wrapped(new DomainError('INVALID_INPUT', message));
     }
-    const paid = operations.reduce((sum, { args }) => sum + paidCalls(this.schema, args.document), 0);
+    const mutations = operations.filter(({ kind }) => kind === OperationTypeNode.MUTATION);
+    const paid = mutations.reduce((sum, { args }) => sum + paidCalls(this.schema, args.document), 0);
     return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
@@ -201,29 +204,48 @@ export class Operations {
     return formatErrors(errors, { requestId, logger, hideSuggestions });
   }
 
-  private validate(query: string, { operationName, variables }: OperationRequest): Prepared {
-    const { schema } = this;
+  private validate(query: string, request: OperationRequest): Prepared {
+    const variables = request.variables ?? {};
+    const known = this.documents.find(query, variables);
+    const operation = known && getOperationAST(known, request.operationName);
+    if (operation) return this.prepared(query, known, operation, request);
     const document = parsed(query);
-    const excess = checkLimits(schema, document, variables ?? {});
+    const excess = checkLimits(this.schema, document, variables);
     if (excess) return [excess];
-    const problems = validate(schema, document, this.rules, graphqlLimits.validate);
+    const refused = this.refusalOf(document, request);
+    if (refused) return refused;
+    this.documents.add(query, document, variables);
+    const selected = getOperationAST(document, request.operationName);
+    return selected
+      ? this.prepared(query, document, selected, request)
+      : [unknownOperation(request.operationName)];
+  }
+
+  /** The errors of validation; null for a valid document. */
+  private refusalOf(
+    document: DocumentNode,
+    { operationName, variables }: OperationRequest,
+  ): readonly GraphQLError[] | null {
+    const problems = validate(this.schema, document, this.rules, graphqlLimits.validate);
+    if (problems.length === 0) return null;
+    const refused = problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
     const operation = getOperationAST(document, operationName);
-    if (problems.length > 0) {
-      const refused = problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
-      // If only literals are wrong, the variables are checked too, so that one answer names all invalid values.
-      const isChecked = problems.every((problem) => coercionProblemOf(problem) !== null);
-      return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
-    }
-    if (!operation) return [unknownOperation(operationName)];
-    this.countDeprecatedUses(document, variables);
-    const args = {
-      schema,
-      document,
-      operationName,
-      variableValues: variables,
-      options: graphqlLimits.execute,
-    };
-    return { kind: operation.operation, args };
+    // If only literals are wrong, the variables are checked too, so that one answer names all invalid values.
+    const isChecked = problems.every((problem) => coercionProblemOf(problem) !== null);
+    return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
+  }
+
+  private prepared(
+    query: string,
+    document: DocumentNode,
+    { operation: kind }: OperationDefinitionNode,
+    { operationName, variables }: Pick<OperationRequest, 'operationName' | 'variables'>,
+  ): PreparedOperation {
+    const { schema, documents, onDeprecatedUse } = this;
+    if (onDeprecatedUse)
+      documents.deprecatedUses(query, document, variables ?? {}).forEach((use) => onDeprecatedUse(use));
+    const { execute: options } = graphqlLimits;
+    return { kind, args: { schema, document, operationName, variableValues: variables, options } };
   }
 
   private variableErrors(
@@ -234,12 +256,6 @@ export class Operations {
       maxErrors: maxProblems,
     });
     return errors ?? [];
-  }
-
-  private countDeprecatedUses(document: DocumentNode, variables: OperationRequest['variables']): void {
-    const { schema, onDeprecatedUse } = this;
-    if (onDeprecatedUse)
-      deprecatedUses(schema, document, variables ?? {}).forEach((use) => onDeprecatedUse(use));
   }
 
   /** Waits for `work` up to the time limit of an operation. */
