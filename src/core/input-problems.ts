@@ -1,4 +1,5 @@
-import { DomainError, type InputProblem } from './errors';
+import { DomainError, notFound, type InputProblem } from './errors';
+import { fromGlobalId, nodeKinds, type NodeKind } from './ids';
 
 /** Maximum number of problems in one error. */
 export const maxProblems = 50;
@@ -65,6 +66,28 @@ export function checkAll(...checks: (() => void)[]): void {
   const problems = new ProblemCollector();
   for (const check of checks) problems.check(check);
   problems.throwIfAny();
+}
+
+/**
+ * Checks the input of a change of one object.
+ * @param find - reads the object; called only if a check has failed, to complete the problems
+ * @param target - the object's global id, at `input.id`
+ * @returns its UUID
+ * @throws DomainError with all problems
+ */
+export async function checkChange(
+  find: (id: string) => Promise<unknown>,
+  { kind, globalId }: { kind: NodeKind; globalId: string },
+  ...checks: (() => void)[]
+): Promise<string> {
+  const field = 'input.id';
+  const problems = new ProblemCollector();
+  const id = problems.check(() => fromGlobalId(kind, globalId, field));
+  for (const check of checks) problems.check(check);
+  if (id !== undefined && !problems.isEmpty && !(await find(id)))
+    problems.add(notFound(nodeKinds[kind], field));
+  problems.throwIfAny();
+  return id!;
 }
 
 /** The message of the first problem with the number of the others. */

@@ -2,38 +2,41 @@ import { DomainError } from './errors';
 import { firstIdAt, readGlobalId, type NodeKind } from './ids';
 
 /** A condition on rows: a column with one of several values, or SQL in which `?` stands for the value. */
-export type ListCondition =
+export type ListCondition = {
+  /** Why the condition is refused; null or absent: it is valid. */
+  readonly problem?: DomainError | null;
+} & (
   | { readonly column: string; readonly values: readonly string[] }
-  | { readonly text: string; readonly value?: unknown; readonly isNarrow?: boolean };
+  | { readonly text: string; readonly value?: unknown; readonly isNarrow?: boolean }
+);
 
 /** The maximum number of values in a condition. */
 const maxValues = 100;
 
 /**
  * The condition that a column has one of the values; an empty list matches no row. No condition without a list.
- * @throws DomainError INVALID_INPUT (field `filter.…`) for more than 100 values
  */
 export function isAnyOf(
   column: string,
   values: readonly string[] | null | undefined,
   field: string,
 ): ListCondition[] {
-  return values ? [{ column, values: checkedValues(values, field) }] : [];
+  return values ? [{ column, ...checkedValues(values, field) }] : [];
 }
 
 /**
  * The values without those that no text in the database can have.
- * @throws DomainError INVALID_INPUT (field `filter.…`) for more than 100 values
+ * @returns with `problem` INVALID_INPUT (field `filter.…`) for more than 100 values
  */
-export function checkedValues(values: readonly string[], field: string): readonly string[] {
-  if (values.length > maxValues) {
-    throw new DomainError(
-      'INVALID_INPUT',
-      `${field} has ${values.length} values; at most ${maxValues} are allowed.`,
-      { field, details: { given: values.length, maximum: maxValues } },
-    );
-  }
-  return values.filter((value) => !value.includes('\0'));
+export function checkedValues(
+  given: readonly string[],
+  field: string,
+): { values: readonly string[]; problem: DomainError | null } {
+  const values = given.filter((value) => !value.includes('\0'));
+  if (given.length <= maxValues) return { values, problem: null };
+  const message = `${field} has ${given.length} values; at most ${maxValues} are allowed.`;
+  const details = { given: given.length, maximum: maxValues };
+  return { values, problem: new DomainError('INVALID_INPUT', message, { field, details }) };
 }
 
 /** The condition that a column has the UUID of a global id; an id of another type matches no row. */

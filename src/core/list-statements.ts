@@ -46,7 +46,6 @@ export interface ListTable<Row, Filter> {
    * by a filter on the column. Each combination of values is read by a scan of its own, in the order of the list.
    */
   readonly indexed: Readonly<Record<string, readonly string[] | null>>;
-  /** @throws DomainError INVALID_INPUT */
   readonly conditionsOf: (filter: Filter) => ListCondition[];
 }
 

@@ -1,3 +1,4 @@
+import type { ProblemCollector } from './input-problems';
 import {
   countRows,
   existOthers,
@@ -33,6 +34,11 @@ export class OwnedList<Row extends { id: string }, Filter> {
   /** The table, which identifies the list. */
   get name(): string {
     return this.definition.table;
+  }
+
+  /** Collects the problems of a filter. Required before its rows are read. */
+  check(filter: Filter, problems: ProblemCollector): void {
+    for (const { problem } of this.definition.conditionsOf(filter)) if (problem) problems.add(problem);
   }
 
   /** Reads up to `size` + 1 rows of each list, in reading direction, so that the caller can detect more rows. */

@@ -46,7 +46,8 @@ export class GenerationChangesResolver {
     { id, ...request }: RetryGenerationInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RetryGenerationPayload> {
-    return { generation: await this.lifecycle.retry(viewer, generationIdOf(id), request) };
+    const generationId = await this.lifecycle.checkRetry(viewer, id, request);
+    return { generation: await this.lifecycle.retry(viewer, generationId, request) };
   }
 
   @DeprecatedArguments('id')

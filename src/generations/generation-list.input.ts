@@ -1,6 +1,7 @@
 import { ArgsType, Field, ID, InputType, registerEnumType } from 'type-graphql';
+import type { DomainError } from '../core/errors';
 import { PageArgs } from '../graphql/connection';
-import { DateTimeRangeInput, refuseBothForms, timeOrderDescriptions } from '../graphql/lists';
+import { DateTimeRangeInput, bothForms, timeOrderDescriptions } from '../graphql/lists';
 import type { GenerationStatus } from './generation.state';
 import { GenerationStatusEnum } from './generation.type';
 
@@ -96,9 +97,12 @@ export class AvatarsArgs extends PageArgs {
 
 /**
  * The filter, with the deprecated argument.
- * @throws DomainError INVALID_INPUT (field `status`) if the status is given in both forms
+ * @returns with `problems` (field `status`) if the status is given in both forms
  */
-export function generationFilterOf({ filter, status }: GenerationsArgs): GenerationFilter {
-  refuseBothForms('status', status, 'filter.statuses', filter?.statuses);
-  return status ? { ...filter, statuses: [status] } : { ...filter };
+export function generationFilterOf({ filter, status }: GenerationsArgs): {
+  filter: GenerationFilter;
+  problems: DomainError[];
+} {
+  const problems = bothForms('status', status, 'filter.statuses', filter?.statuses);
+  return { filter: status ? { ...filter, statuses: [status] } : { ...filter }, problems };
 }

@@ -80,7 +80,8 @@ export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
       ? [
           {
             text: `EXISTS (SELECT FROM jsonb_array_elements(prompts) AS requested WHERE requested ->> 'style' = ANY(?::text[]))`,
-            value: checkedValues(styles, 'filter.styles'),
+            value: checkedValues(styles, 'filter.styles').values,
+            problem: checkedValues(styles, 'filter.styles').problem,
           },
         ]
       : []),

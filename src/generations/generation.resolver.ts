@@ -83,7 +83,7 @@ export class GenerationResolver {
     @Args(() => GenerationsArgs) args: GenerationsArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<GenerationEntity>> {
-    const query = { page: args, orderBy: args.orderBy, filter: generationFilterOf(args), parent: null };
+    const query = { page: args, orderBy: args.orderBy, ...generationFilterOf(args), parent: null };
     return connectionOf(this.service.list, query, context);
   }
 

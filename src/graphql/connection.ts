@@ -1,5 +1,6 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { DomainError } from '../core/errors';
+import { ProblemCollector } from '../core/input-problems';
 import { positionOf, type ListOrder, type ListPage, type ListPosition } from '../core/list-statements';
 
 /** Nodes per page. */
@@ -38,21 +39,31 @@ export class PageArgs {
 /**
  * Validates pagination arguments. Null is the same as absent.
  * @throws DomainError INVALID_INPUT (field `first`, `last`, `after` or `before`), INVALID_CURSOR (field `after` or
- * `before`)
+ * `before`), with all problems
  */
 export function readPage(args: PageArgs, order: ListOrder = 'NEWEST'): ListPage {
-  refuseBothDirections(args);
+  const problems = new ProblemCollector();
+  problems.check(() => refuseBothDirections(args));
+  for (const name of ['first', 'last'] as const) problems.check(() => checkSize(args[name], name));
+  const [after, before] = (['after', 'before'] as const).map((name) =>
+    problems.check(() => cursorIn(args[name], order, name)),
+  );
+  problems.throwIfAny();
   const isBackward = args.last != null || args.before != null;
-  const [sizeName, cursorName] = isBackward ? (['last', 'before'] as const) : (['first', 'after'] as const);
-  const size = args[sizeName] ?? pageSizes.default;
-  if (size < 1 || size > pageSizes.max) {
-    throw new DomainError('INVALID_INPUT', `${sizeName} must be 1 to ${pageSizes.max}; received ${size}.`, {
-      field: sizeName,
-      details: { given: size, minimum: 1, maximum: pageSizes.max },
-    });
-  }
-  const cursor = args[cursorName];
-  return { order, size, isBackward, from: cursor == null ? null : decodeCursor(cursor, order, cursorName) };
+  const size = (isBackward ? args.last : args.first) ?? pageSizes.default;
+  return { order, size, isBackward, from: (isBackward ? before : after) ?? null };
+}
+
+function checkSize(size: number | null | undefined, field: 'first' | 'last'): void {
+  if (size == null || (size >= 1 && size <= pageSizes.max)) return;
+  throw new DomainError('INVALID_INPUT', `${field} must be 1 to ${pageSizes.max}; received ${size}.`, {
+    field,
+    details: { given: size, minimum: 1, maximum: pageSizes.max },
+  });
+}
+
+function cursorIn(cursor: string | null | undefined, order: ListOrder, field: string): ListPosition | null {
+  return cursor == null ? null : decodeCursor(cursor, order, field);
 }
 
 function refuseBothDirections(args: PageArgs): void {

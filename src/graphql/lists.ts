@@ -1,7 +1,8 @@
 import { Field, InputType } from 'type-graphql';
 import { DomainError } from '../core/errors';
+import { ProblemCollector } from '../core/input-problems';
 import type { CreatedRange } from '../core/list-conditions';
-import type { ListOrder } from '../core/list-statements';
+import type { ListOrder, ListPage } from '../core/list-statements';
 import type { ListParents, OwnedList } from '../core/owned-list';
 import { readPage, toConnection, type Connection, type PageArgs } from './connection';
 import type { GraphQLContext } from './context';
@@ -29,14 +30,18 @@ export class DateTimeRangeInput implements CreatedRange {
 }
 
 /**
- * Refuses a condition that is given as a deprecated argument and in the filter.
- * @throws DomainError INVALID_INPUT (field: the argument)
+ * The problem of a condition that is given as a deprecated argument and in the filter: INVALID_INPUT (field: the
+ * argument). None otherwise.
  */
-export function refuseBothForms(argument: string, given: unknown, path: string, replacement: unknown): void {
-  if (given == null || replacement == null) return;
-  throw new DomainError('INVALID_INPUT', `Give ${path} or the deprecated ${argument}, not both.`, {
-    field: argument,
-  });
+export function bothForms(
+  argument: string,
+  given: unknown,
+  path: string,
+  replacement: unknown,
+): DomainError[] {
+  if (given == null || replacement == null) return [];
+  const message = `Give ${path} or the deprecated ${argument}, not both.`;
+  return [new DomainError('INVALID_INPUT', message, { field: argument })];
 }
 
 /** What a field of a list is asked for. */
@@ -46,19 +51,34 @@ export interface ListQuery<Filter> {
   filter: Filter;
   /** The row that the list belongs to; null for a list of all of the viewer's rows. */
   parent: { column: ListParents['column']; id: string } | null;
+  /** The problems of deprecated arguments. */
+  problems?: readonly DomainError[];
 }
 
 /**
  * Reads a page of the viewer's rows. The lists of several parents in one operation share a statement if they ask for
  * the same page; so do their counts.
- * @throws DomainError INVALID_INPUT, INVALID_CURSOR
+ * @throws DomainError INVALID_INPUT, INVALID_CURSOR, with all problems of the arguments
  */
 export async function connectionOf<Row extends { id: string }, Filter>(
   list: OwnedList<Row, Filter>,
-  { page: args, orderBy, filter, parent }: ListQuery<Filter>,
+  { page: args, orderBy, filter, parent, problems: earlier = [] }: ListQuery<Filter>,
   { viewer: { owner }, loaders }: GraphQLContext,
 ): Promise<Connection<Row>> {
-  const page = readPage(args, orderBy);
+  const problems = new ProblemCollector();
+  for (const problem of earlier) problems.add(problem);
+  const page = problems.check(() => readPage(args, orderBy));
+  list.check(filter, problems);
+  problems.throwIfAny();
+  // Without problems there is a page.
+  return readConnection(list, { page: page!, filter, parent }, { owner, loaders });
+}
+
+async function readConnection<Row extends { id: string }, Filter>(
+  list: OwnedList<Row, Filter>,
+  { page, filter, parent }: Pick<ListQuery<Filter>, 'filter' | 'parent'> & { page: ListPage },
+  { owner, loaders }: Pick<GraphQLContext, 'loaders'> & { owner: string },
+): Promise<Connection<Row>> {
   const scopeOf = (
     ids: readonly string[],
   ): { owner: string; filter: Filter; parents: ListParents | null } => ({

@@ -18,7 +18,8 @@ export abstract class JobProgress {
 
   @Field(() => Failure, {
     nullable: true,
-    description: 'The reason if this change was to FAILED; null otherwise.',
+    description:
+      'The reason if this change was to FAILED, or to PARTIAL because a retry of missing avatars has failed; null otherwise.',
   })
   failure: Failure | null;
 

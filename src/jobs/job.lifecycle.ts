@@ -1,16 +1,17 @@
 import { audit, type AuditedAction } from '../accounts/audit.repository';
-import { claimKey } from '../accounts/idempotency.repository';
+import { checkKey, claimKey } from '../accounts/idempotency.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
+import { checkChange } from '../core/input-problems';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove, type JobPatch } from './job-move';
-import { deleteJobs, lockJob, readJob } from './job-row.repository';
+import { deleteJobs, findJobsOf, lockJob, readJob } from './job-row.repository';
 import { assertConfigured, isUnfinished, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
 import { detachSubmissions } from './ledger.repository';
 
@@ -115,6 +116,30 @@ export class JobLifecycle<Row extends JobRow> {
     });
   }
 
+  /**
+   * Checks the input of a retry.
+   * @returns the UUID of the job
+   * @throws DomainError NOT_FOUND or INVALID_INPUT, with all problems
+   */
+  checkRetry(viewer: Viewer, globalId: string, request: RetryRequest): Promise<string> {
+    const { kind } = this.steps;
+    const find = async (id: string): Promise<Row | null> => {
+      const [row = null] = await findJobsOf(this.deps.database, kind, viewer.owner, [id]);
+      return row;
+    };
+    const { attempt, idempotencyKey = null } = request;
+    return checkChange(
+      find,
+      { kind: kind.node, globalId },
+      () => {
+        if (attempt != null && attempt < 0) throw attemptProblem(kind, attempt);
+      },
+      () => {
+        checkKey(idempotencyKey);
+      },
+    );
+  }
+
   /** Whether {@link cancel} would stop the job. */
   canCancel(row: Row): boolean {
     return isUnfinished(this.steps.kind, row);
@@ -191,11 +216,16 @@ function isRetryable({ status, failureRetryable }: JobRow): boolean {
   return status === 'UNCERTAIN' || status === 'PARTIAL' || (status === 'FAILED' && failureRetryable === true);
 }
 
+function attemptProblem({ noun }: JobKind, given: number): DomainError {
+  const message = `attempt must be 0 or more; received ${given}. Use the attempt of the ${noun}.`;
+  return new DomainError('INVALID_INPUT', message, { field: 'input.attempt', details: { given } });
+}
+
 function assertAttempt({ noun }: JobKind, { attempt: latest }: JobRow, seen: number | null): void {
   if (seen === null || seen === latest) return;
   const field = 'input.attempt';
   const details = { given: seen, latest };
-  if (seen < 0 || seen > latest) {
+  if (seen > latest) {
     const message = `attempt is ${seen}, but the ${noun}'s latest attempt is ${latest}. Use the attempt of the ${noun}.`;
     throw new DomainError('INVALID_INPUT', message, { field, details });
   }

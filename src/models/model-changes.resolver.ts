@@ -37,7 +37,7 @@ export class ModelChangesResolver {
     { id, name }: RenameModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RenameModelPayload> {
-    return { model: await this.service.rename(viewer, modelIdOf(id), name) };
+    return { model: await this.service.rename(viewer, id, name) };
   }
 
   @DeprecatedArguments('id')
@@ -64,7 +64,8 @@ export class ModelChangesResolver {
     { id, ...request }: RetryModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RetryModelPayload> {
-    return { model: await this.lifecycle.retry(viewer, modelIdOf(id), request) };
+    const modelId = await this.lifecycle.checkRetry(viewer, id, request);
+    return { model: await this.lifecycle.retry(viewer, modelId, request) };
   }
 
   @DeprecatedArguments('id')

@@ -1,6 +1,7 @@
 import { ArgsType, Field, InputType, registerEnumType } from 'type-graphql';
+import type { DomainError } from '../core/errors';
 import { PageArgs } from '../graphql/connection';
-import { DateTimeRangeInput, refuseBothForms, timeOrderDescriptions } from '../graphql/lists';
+import { DateTimeRangeInput, bothForms, timeOrderDescriptions } from '../graphql/lists';
 import type { AvatarType } from '../upstream/provider';
 import type { ModelStatus } from './model.state';
 import { AvatarTypeEnum, ModelStatusEnum } from './model.type';
@@ -59,11 +60,17 @@ export class ModelsArgs extends PageArgs {
 
 /**
  * The filter, with the deprecated arguments.
- * @throws DomainError INVALID_INPUT (field `status` or `type`) if the same condition is given in both forms
+ * @returns with `problems` (field `status` or `type`) if the same condition is given in both forms
  */
-export function modelFilterOf({ filter, status, type }: ModelsArgs): AvatarModelFilter {
+export function modelFilterOf({ filter, status, type }: ModelsArgs): {
+  filter: AvatarModelFilter;
+  problems: DomainError[];
+} {
   const { statuses, types, created } = filter ?? {};
-  refuseBothForms('status', status, 'filter.statuses', statuses);
-  refuseBothForms('type', type, 'filter.types', types);
-  return { statuses: status ? [status] : statuses, types: type ? [type] : types, created };
+  const problems = [
+    ...bothForms('status', status, 'filter.statuses', statuses),
+    ...bothForms('type', type, 'filter.types', types),
+  ];
+  const merged = { statuses: status ? [status] : statuses, types: type ? [type] : types, created };
+  return { filter: merged, problems };
 }

@@ -70,7 +70,7 @@ export class ModelResolver {
     @Args(() => ModelsArgs) args: ModelsArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<ModelEntity>> {
-    const query = { page: args, orderBy: args.orderBy, filter: modelFilterOf(args), parent: null };
+    const query = { page: args, orderBy: args.orderBy, ...modelFilterOf(args), parent: null };
     return connectionOf(this.service.list, query, context);
   }
 

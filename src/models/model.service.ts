@@ -3,7 +3,7 @@ import { checkKey } from '../accounts/idempotency.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
-import { ProblemCollector } from '../core/input-problems';
+import { checkChange, ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -72,9 +72,16 @@ export class ModelService {
     return findJobsOf(this.deps.database, modelKind, owner, ids);
   }
 
-  async rename(viewer: Viewer, id: string, name: string): Promise<PresentModel> {
+  /** @param globalId - the model's global id */
+  async rename(viewer: Viewer, globalId: string, name: string): Promise<PresentModel> {
     const { database, jobs } = this.deps;
-    checkName(name, 'input.name');
+    const id = await checkChange(
+      (uuid) => this.find(viewer, uuid),
+      { kind: 'AvatarModel', globalId },
+      () => {
+        checkName(name, 'input.name');
+      },
+    );
     const renamed = await writeTransaction(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
       if (!model) throw notFound('model', 'input.id');

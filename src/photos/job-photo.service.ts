@@ -242,8 +242,13 @@ function assertUsable(photo: PhotoEntity | undefined, field: string): void {
   if (!photo) throw notFound('photo', field);
   if (photo.status === 'READY') return;
   const [code, message] = unusable[photo.status];
-  const { problems } = photo;
-  throw new DomainError(code, [message, ...problems.map((problem) => problem.message)].join(' '), { field });
+  if (photo.problems.length === 0) throw new DomainError(code, message, { field });
+  const problems = photo.problems.map((problem) => ({
+    code,
+    field,
+    message: `${message} ${problem.message}`,
+  }));
+  throw new DomainError(code, problems[0]!.message, { field, problems });
 }
 
 /** The filename in the last segment of a URL, if it clearly is one. */

@@ -164,6 +164,15 @@ describe('the cost of a query', () => {
   });
 });
 
+describe('the cost of the avatars of a generation', () => {
+  it('is that of a page', async () => {
+    const query = '{ models(first: 100) { nodes { generations(first: 10) { nodes { avatars { id } } } } } }';
+    expect(await client.refusal(query)).toMatchObject({
+      extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', given: 21_100 },
+    });
+  });
+});
+
 describe('a list of jobs', () => {
   it('reads cursors, covers and possible actions by one statement each at most', async () => {
     const ids: string[] = [];

@@ -47,6 +47,12 @@ export const queryLimits = {
 /** The rows that a `totalCount` counts as. */
 const countCost = 5;
 
+/** The rows that a list without an argument for its size counts as. */
+const listRows: Readonly<Record<string, number>> = {
+  'Generation.avatars': pageSizes.default,
+  'Generation.missing': 1,
+};
+
 type Limit = keyof typeof queryLimits;
 
 /** Mutations that cost money. A request may contain one, so that it cannot be partially paid. */
@@ -195,7 +201,7 @@ class Measurement {
     const within = node.selectionSet
       ? this.selections(node.selectionSet, isCompositeType(type) ? type : null)
       : nothing;
-    const rows = this.rowsOf(node, definition);
+    const rows = this.rowsOf(node, definition, parent);
     return {
       ...within,
       depth: name.startsWith('__') ? 1 : within.depth + 1,
@@ -207,7 +213,11 @@ class Measurement {
   }
 
   /** The number of rows of a page, or of objects by their ids; null if the field is neither. */
-  private rowsOf(node: FieldNode, definition: GraphQLField<unknown, unknown> | undefined): number | null {
+  private rowsOf(
+    node: FieldNode,
+    definition: GraphQLField<unknown, unknown> | undefined,
+    parent: GraphQLNamedType | null | undefined,
+  ): number | null {
     const declares = (name: string): boolean =>
       definition?.args.some((argument) => argument.name === name) ?? false;
     const given = (name: string): unknown => {
@@ -217,7 +227,7 @@ class Measurement {
     const sizes = [given('first'), given('last')].filter((size) => typeof size === 'number');
     if (sizes.length > 0) return Math.min(Math.max(...sizes, 1), saturation);
     if (declares('first')) return pageSizes.default;
-    if (!declares('ids')) return null;
+    if (!declares('ids')) return rowsOfList(parent, node.name.value);
     const ids = given('ids');
     return Array.isArray(ids) ? Math.max(ids.length, 1) : 1;
   }
@@ -229,6 +239,11 @@ class Measurement {
   private variable(name: string): unknown {
     return Object.hasOwn(this.variables, name) ? this.variables[name] : this.defaults.get(name);
   }
+}
+
+/** The rows of a list without an argument for its size; null if the field is not one. */
+function rowsOfList(parent: GraphQLNamedType | null | undefined, name: string): number | null {
+  return listRows[`${parent?.name}.${name}`] ?? null;
 }
 
 /** The cost of a field itself: `cover` reads a row of its own. */
