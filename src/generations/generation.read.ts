@@ -1,8 +1,9 @@
+import { validFilter } from '../graphql/lists';
 import { selectJob } from '../jobs/job-row.repository';
 import { jobFields } from '../jobs/job.read';
 import { columns, computed, connection, type TypeSource } from '../reads/source';
 import { selectAvatarsOfGeneration } from './avatar.repository';
-import { generationFilterOf, type GenerationListArgs } from './generation-list.input';
+import { generationFilterOf, type GenerationListArgs, type GenerationsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
 import { generationTable, type GenerationFilter } from './generation.repository';
@@ -21,7 +22,9 @@ export const generationSource: TypeSource = {
 };
 
 /** `Query.generations`. */
-export const generationsSource = connection('Generation', generationTable, null, generationFilterOf);
+export const generationsSource = connection('Generation', generationTable, null, (args: GenerationsArgs) =>
+  validFilter(generationFilterOf(args)),
+);
 
 /** `AvatarModel.generations`. */
 export const generationsOfModel = connection(

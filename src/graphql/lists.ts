@@ -44,6 +44,13 @@ export function bothForms(
   return [new DomainError('INVALID_INPUT', message, { field: argument })];
 }
 
+/** @throws the first problem of a filter, if any */
+export function validFilter<Filter>(read: { filter: Filter; problems: readonly DomainError[] }): Filter {
+  const [problem] = read.problems;
+  if (problem) throw problem;
+  return read.filter;
+}
+
 /** What a field of a list is asked for. */
 export interface ListQuery<Filter> {
   page: PageArgs;

@@ -1,8 +1,9 @@
+import { validFilter } from '../graphql/lists';
 import { selectJob } from '../jobs/job-row.repository';
 import { jobFields } from '../jobs/job.read';
 import { photosOfModelSource } from '../photos/photo.read';
 import { columns, connection, type TypeSource } from '../reads/source';
-import { modelFilterOf } from './model-list.input';
+import { modelFilterOf, type ModelsArgs } from './model-list.input';
 import { modelKind } from './model.kind';
 import { modelTable } from './model.repository';
 
@@ -19,4 +20,6 @@ export const modelSource: TypeSource = {
 };
 
 /** `Query.models`. */
-export const modelsSource = connection('AvatarModel', modelTable, null, modelFilterOf);
+export const modelsSource = connection('AvatarModel', modelTable, null, (args: ModelsArgs) =>
+  validFilter(modelFilterOf(args)),
+);

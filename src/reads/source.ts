@@ -105,9 +105,15 @@ export function connection<Row, Filter>(
   const queryOf = (args: never): ConnectionQuery => ({
     page: args,
     orderBy: (args as { readonly orderBy: ListOrder }).orderBy,
-    conditions: table.conditionsOf(filterOf(args)),
+    conditions: checkConditions(table.conditionsOf(filterOf(args))),
   });
   return { kind: 'connection', type, table, parentColumn, queryOf };
+}
+
+/** @throws the problem of the first condition that is refused */
+function checkConditions(conditions: ListCondition[]): ListCondition[] {
+  for (const { problem } of conditions) if (problem) throw problem;
+  return conditions;
 }
 
 /** The source of a field that is computed from properties of the row. */
