@@ -18,6 +18,7 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
+import { failureOf } from '../jobs/failure.type';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import type { ModelEntity } from '../models/model.entity';
@@ -213,15 +214,16 @@ export class GenerationResolver {
     description:
       'The requested avatars that a PARTIAL or FAILED generation lacks, by prompt and reason; empty in other states. Avatars that you have deleted are not among them.',
   })
-  missing(
+  async missing(
     @Root() generation: GenerationEntity,
     @Ctx() { viewer, loaders }: GraphQLContext,
-  ): Promise<MissingGroup[]> {
-    return loaders
+  ): Promise<MissingAvatars[]> {
+    const groups = await loaders
       .get<GenerationEntity, MissingGroup[]>('Generation.missing', (generations) =>
         this.avatarService.missing(viewer, generations),
       )
       .load(generation);
+    return groups.map(({ why, ...group }) => ({ ...group, failure: failureOf(why)! }));
   }
 
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })

@@ -1,5 +1,4 @@
-import { failure, type FailureCode } from '../jobs/failure';
-import { failureOf, type Failure } from '../jobs/failure.type';
+import { failure, failureColumns, type FailureCode } from '../jobs/failure';
 import { orderOf, promptIndexes } from './avatar-order';
 import { notDelivered } from './avatar.entity';
 import type { MissingAvatar } from './avatar.repository';
@@ -11,8 +10,11 @@ export interface MissingGroup {
   prompt: PromptRow;
   count: number;
   mayArrive: boolean;
-  failure: Failure;
+  why: FailureColumns;
 }
+
+/** The failure of a row, with its code as it is stored. */
+type FailureColumns = Pick<GenerationEntity, 'failureCode' | 'failureMessage' | 'failureRetryable'>;
 
 const advice = {
   arriving:
@@ -31,11 +33,10 @@ export function groupMissing(row: GenerationEntity, pictures: readonly MissingAv
   const groups = new Map<string, MissingGroup>();
   for (const { position, mayArrive, why } of reasonsOf(row, pictures)) {
     const promptIndex = indexes[position]!;
-    const key = `${promptIndex} ${why.code} ${mayArrive}`;
+    const key = `${promptIndex} ${why.failureCode} ${mayArrive}`;
     const group = groups.get(key);
     if (group) group.count += 1;
-    else
-      groups.set(key, { promptIndex, prompt: row.prompts[promptIndex]!, count: 1, mayArrive, failure: why });
+    else groups.set(key, { promptIndex, prompt: row.prompts[promptIndex]!, count: 1, mayArrive, why });
   }
   return [...groups.values()].sort((one, other) => one.promptIndex - other.promptIndex);
 }
@@ -43,12 +44,13 @@ export function groupMissing(row: GenerationEntity, pictures: readonly MissingAv
 interface Reason {
   position: number;
   mayArrive: boolean;
-  why: Failure;
+  why: FailureColumns;
 }
 
 /** The failure of the latest attempt is the reason for the pictures that it ordered. */
 function reasonsOf(row: GenerationEntity, pictures: readonly MissingAvatar[]): Reason[] {
-  const ofAttempt = failureOf(row);
+  const { failureCode: code, failureMessage, failureRetryable } = row;
+  const ofAttempt = code === null ? null : { failureCode: code, failureMessage, failureRetryable };
   // It failed before the upstream made pictures.
   if (pictures.length === 0 && row.status === 'FAILED' && ofAttempt)
     return orderOf(row).map((position) => ({ position, mayArrive: false, why: ofAttempt }));
@@ -56,7 +58,7 @@ function reasonsOf(row: GenerationEntity, pictures: readonly MissingAvatar[]): R
   return pictures.map(({ position, status, failureCode }) => {
     const mayArrive = status === 'DELAYED';
     const code = (failureCode ?? notDelivered) as FailureCode;
-    const own = failure(code, mayArrive ? advice.arriving : advice.lost);
+    const own = failureColumns(failure(code, mayArrive ? advice.arriving : advice.lost));
     const isOfAttempt = row.status === 'PARTIAL' && !mayArrive && ordered.has(position);
     return { position, mayArrive, why: isOfAttempt ? (ofAttempt ?? own) : own };
   });

@@ -1,13 +1,5 @@
 import { failureColumns, type JobFailure } from './failure';
-import type { JobKind, JobRow } from './job.kind';
-
-/** Columns that a move may set; times as Date, or `'now'` for the database's time. */
-export type JobPatch = Partial<
-  Omit<JobRow, 'id' | 'owner' | 'dueAt' | 'submittedAt' | 'createdAt' | 'updatedAt'> & {
-    submittedAt: Date | 'now' | null;
-  }
-> &
-  Record<string, unknown>;
+import type { JobKind, JobRow, JobPatch } from './job.kind';
 
 /** The columns of an attempt that has not been polled yet. */
 export const notPolled = {

@@ -3,8 +3,7 @@ import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { noFailure, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
-import type { JobPatch } from './job-move';
-import type { JobKind, JobRow } from './job.kind';
+import type { JobKind, JobRow, JobPatch } from './job.kind';
 
 /** Whether a QUEUED row can be submitted now. */
 export type Preparation =

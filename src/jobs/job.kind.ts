@@ -1,13 +1,20 @@
 import { DomainError } from '../core/errors';
 import type { EntityClass } from '../core/sql';
 import type { JobEntity } from './job.entity';
-import type { JobPatch } from './job-move';
 
 /** How long a job may wait to be submitted, in milliseconds. */
 export const queueDeadlineMs = 86_400_000;
 
 /** A row of `models` or `generations`, as code for both kinds reads it. */
 export type JobRow = JobEntity & { status: string };
+
+/** Columns that a move may set; times as Date, or `'now'` for the database's time. */
+export type JobPatch = Partial<
+  Omit<JobRow, 'id' | 'owner' | 'dueAt' | 'submittedAt' | 'createdAt' | 'updatedAt'> & {
+    submittedAt: Date | 'now' | null;
+  }
+> &
+  Record<string, unknown>;
 
 /**
  * The differences between a training and a generation, as data. Claiming, submitting and following are implemented

@@ -10,9 +10,16 @@ import type { Viewer } from '../core/viewer';
 import { endStreams, eraseEvents, type Positioned } from '../events/event-log.repository';
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
-import { notPolled, type JobMove, type JobPatch } from './job-move';
+import { notPolled, type JobMove } from './job-move';
 import { deleteJobs, findJobsOf, lockJob, readJob } from './job-row.repository';
-import { assertConfigured, isUnfinished, queueDeadlineMs, type JobKind, type JobRow } from './job.kind';
+import {
+  assertConfigured,
+  isUnfinished,
+  queueDeadlineMs,
+  type JobKind,
+  type JobRow,
+  type JobPatch,
+} from './job.kind';
 import { detachSubmissions } from './ledger.repository';
 
 /** What a client states about a retry, so that a repeated retry is not paid for again. */

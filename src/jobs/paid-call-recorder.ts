@@ -4,10 +4,10 @@ import type { Sql } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
 import { noFailure } from './failure';
 import type { JobContext } from './job-context';
-import { notPolled, type JobMove, type JobPatch } from './job-move';
+import { notPolled, type JobMove } from './job-move';
 import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
-import type { JobRow } from './job.kind';
+import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
 import { acceptAttempt, closeAttempt } from './submission.repository';
 

@@ -2,8 +2,7 @@ import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
 import { failure, quote, timedOut, type JobFailure } from './failure';
 import { forecast } from './forecast';
-import type { JobPatch } from './job-move';
-import type { JobRow } from './job.kind';
+import type { JobRow, JobPatch } from './job.kind';
 import { isWatched, nextWatchMs } from './late-watch';
 
 /** Parameters of {@link effectOf}; times in milliseconds. */

@@ -1,7 +1,7 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { JobPatch } from '../jobs/job-move';
+import type { JobPatch } from '../jobs/job.kind';
 import type { LifecycleSteps } from '../jobs/job.lifecycle';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { ModelEntity } from './model.entity';

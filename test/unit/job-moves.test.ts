@@ -1,5 +1,5 @@
 import type { Transactions } from '../../src/core/sql';
-import type { JobPatch } from '../../src/jobs/job-move';
+import type { JobPatch } from '../../src/jobs/job.kind';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.kind';
 
