@@ -161,7 +161,7 @@ const outside = [
       path: '^src/',
       pathNot: [
         '^src/(storage|sandbox|embedded-postgres|cli)/',
-        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|connections)|config|main)',
+        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|connection-limits)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),

@@ -3,7 +3,7 @@ import { DomainError, notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarSize } from '../generations/avatar.service';
 import { buildAppSchema } from '../graphql/build-schema';
-import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connections';
+import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';
 import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';

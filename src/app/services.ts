@@ -6,7 +6,7 @@ import { readConfig, type Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
-import type { TransferLimits } from '../core/transfer-limits';
+import type { TransferLimits } from '../core/transfer-slots';
 import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarResolver } from '../generations/avatar.resolver';

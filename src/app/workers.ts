@@ -1,6 +1,6 @@
-import { AvatarAttempts } from '../generations/avatar-attempt.repository';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
-import { AvatarWork } from '../generations/avatar.work';
+import { AvatarFetches } from '../generations/avatar-fetch.repository';
+import { AvatarWork } from '../generations/avatar-fetch.work';
 import { GenerationSteps } from '../generations/generation-steps';
 import { ResultUrls } from '../generations/result-urls';
 import { LearnedDurations } from '../jobs/forecast';
@@ -105,7 +105,7 @@ export function createMediaWork(
   return {
     avatars: new AvatarWork({
       ...common,
-      attempts: new AvatarAttempts(database, completion, deadlineMs),
+      attempts: new AvatarFetches(database, completion, deadlineMs),
       urls: new ResultUrls(database, provider, makeBudget(deps), config.POLL_TIMEOUT),
       maxBytes: config.MAX_RESULT_BYTES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,

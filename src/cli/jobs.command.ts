@@ -18,7 +18,13 @@ import { PhotoUrls } from '../photos/photo-urls';
 import { signingSecrets } from '../storage/data-directory';
 import { DiskStore } from '../storage/disk-store';
 import { createGuard } from '../upstream/guard';
-import { readJobFacts, listJobs, submissionsOf, type JobFacts, type JobListOptions } from './job.repository';
+import {
+  readJobFacts,
+  listJobs,
+  submissionsOf,
+  type JobFacts,
+  type JobListOptions,
+} from './job-listing.repository';
 import { jsonOf, listOf, printable, tableOf } from './printout';
 import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject } from '../storage/media-store';
+import type { AvatarWorkDeps } from './avatar-fetch.work';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import { claimChecks, markDamaged, markIntact, replacePreview } from './avatar.repository';
-import type { AvatarWorkDeps } from './avatar.work';
 
 /**
  * The minimum time between two checks, in milliseconds. It grows with a picture's age; damaged ones keep the

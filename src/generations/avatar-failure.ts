@@ -2,7 +2,7 @@ import type { Claimed } from '../core/leased-rows';
 import { PictureProblem } from '../images/picture-file';
 import { ObjectTooLargeError } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
-import { DuplicatePicture } from './avatar-attempt.repository';
+import { DuplicatePicture } from './avatar-fetch.repository';
 import type { AvatarEntity, AvatarFailure } from './avatar.entity';
 import type { UrlAnswer } from './result-urls';
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { codeOf, DomainError } from '../core/errors';
-import type { Transfer } from '../core/transfer-limits';
+import type { Transfer } from '../core/transfer-slots';
 import type { ByteRange, OpenObject, RangeRequest } from '../storage/media-store';
 import { announcedSize, bodyChunks } from './body';
 import { sendJson, errorBody, type Headers } from './responses';

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
-import type { Connections } from './connections';
+import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
 import { sendError, sendJson, refuseSocket, type Headers } from './responses';
 import { Router, type Exchange, type Route } from './router';

@@ -6,7 +6,7 @@ import {
   type Transfer,
   type TransferErrors,
   type TransferLimits,
-} from '../core/transfer-limits';
+} from '../core/transfer-slots';
 import { PictureProblem } from '../images/picture-file';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { PhotoIntake } from './photo-intake';

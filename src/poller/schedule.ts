@@ -6,8 +6,8 @@ import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
+import type { AvatarWork } from '../generations/avatar-fetch.work';
 import { checkDue } from '../generations/avatar.repository';
-import type { AvatarWork } from '../generations/avatar.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import { storingDue } from '../generations/generation.repository';
 import { overdueDue } from '../jobs/job-row.repository';
@@ -73,7 +73,7 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
   const { recorder, models, generations, photos, avatars } = deps;
   return [
     ...[models, generations].flatMap(jobTasks),
-    task('settle answered ids', idleMs, () => recorder.replay()),
+    task('replay journal', idleMs, () => recorder.replay()),
     dueTask('fetch photos', photos.due, idleMs, (signal) => photos.processBatch(signal)),
     dueTask('store avatars', avatars.due, idleMs, (signal) => avatars.processBatch(signal)),
     dueTask('retry avatars', avatars.retryDue, idleMs, (signal) => avatars.processRetryBatch(signal)),
@@ -132,8 +132,6 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune audit log': () => pruneAudit(database, config.AUDIT_RETENTION),
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
     'prune photo servers': () => pruneAvailability(database),
-    'close unanswered calls': () => closeUnanswered(database, unansweredMs),
-    'detach unanswered calls': () => detachUnanswered(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => pruneExports(database),
   };

@@ -9,7 +9,7 @@ import {
   type Transfer,
   type TransferErrors,
   type TransferLimits,
-} from '../core/transfer-limits';
+} from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
 import type { MediaStore } from '../storage/media-store';
 import { archiveOf } from './archive';

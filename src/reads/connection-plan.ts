@@ -2,7 +2,13 @@ import type { FieldNode } from 'graphql';
 import { orderKey, type ListOrder, type ListPage } from '../core/list-statements';
 import { cursorPrefixes, readPage } from '../graphql/connection';
 import { PageScope } from './page-scope';
-import { objectTypeOf, type Definition, type RowScope, type SelectionPlanner, type TextIn } from './plan';
+import {
+  objectTypeOf,
+  type Definition,
+  type RowScope,
+  type SelectionPlanner,
+  type TextIn,
+} from './plan-types';
 import type { ConnectionSource } from './source';
 import { literal, orNull, type JsonSql } from './statement';
 

@@ -15,7 +15,7 @@ import { LRUCache } from 'lru-cache';
 import { DomainError } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { NotPlannable, type Plan, type PlanRefusal } from './plan';
+import { NotPlannable, type Plan, type PlanRefusal } from './plan-types';
 import { planOperation } from './planner';
 import type { ReadSources } from './source';
 import { InvalidValue, literal, Statement } from './statement';

@@ -24,7 +24,7 @@ import {
   type RowScope,
   type SelectionPlanner,
   type TextIn,
-} from './plan';
+} from './plan-types';
 import type {
   ComputedSource,
   FieldArguments,

@@ -4,7 +4,7 @@ import { assembleServers } from '../../src/app/http';
 import { DomainError } from '../../src/core/errors';
 import { localViewer } from '../../src/core/viewer';
 import { ClientAddresses } from '../../src/http/client-address';
-import { Connections, type ConnectionLimits } from '../../src/http/connections';
+import { Connections, type ConnectionLimits } from '../../src/http/connection-limits';
 import { Operations } from '../../src/http/graphql/operations';
 import type { SseLimits } from '../../src/http/graphql/sse-handler';
 import type { Authenticate } from '../../src/http/graphql/transport';

@@ -6,7 +6,7 @@ import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload } from './generation.kind';
 
 /** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
-export interface FetchAttempt {
+export interface FetchTry {
   readonly row: AvatarEntity;
   token: string | null;
 }
@@ -38,7 +38,7 @@ const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)
  * The statements that end a try. Each changes the row only while the caller's lease is valid, and deletes the bytes
  * of the try unless the row refers to them.
  */
-export class AvatarAttempts {
+export class AvatarFetches {
   /** @param deadlineMs - how long fetching a picture may fail before its generation stops waiting for it */
   constructor(
     private readonly database: Transactions,
@@ -51,7 +51,7 @@ export class AvatarAttempts {
    * try even after a crash. Deletes the bytes of an earlier unfinished try.
    * @returns whether the lease is still valid
    */
-  async begin({ row }: FetchAttempt, token: string): Promise<boolean> {
+  async begin({ row }: FetchTry, token: string): Promise<boolean> {
     // The token of a damaged picture is kept until the picture is replaced, since its bytes may be restored from a
     // backup.
     if (row.damagedAt !== null) return true;
@@ -71,7 +71,7 @@ export class AvatarAttempts {
    * @returns false if the lease has ended or the row is deleted; the bytes are then deleted
    * @throws DuplicatePicture
    */
-  async markStored(attempt: FetchAttempt, picture: StoredPicture): Promise<boolean> {
+  async markStored(attempt: FetchTry, picture: StoredPicture): Promise<boolean> {
     const { row, token } = attempt;
     const isStored = await this.database.transaction(async (sql) => {
       // Lock order: the generation's row first, so that of two workers storing the last two pictures one sees the
@@ -108,10 +108,7 @@ export class AvatarAttempts {
    * Records a failed try that will be repeated. A picture that has failed for too long becomes DELAYED.
    * @returns the row's new state; null if the lease has ended or the row is deleted
    */
-  async markFailed(
-    attempt: FetchAttempt,
-    { code, message, retryInMs }: FailedTry,
-  ): Promise<AvatarStatus | null> {
+  async markFailed(attempt: FetchTry, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
     const { row } = attempt;
     const status = await this.database.transaction(async (sql) => {
       await this.completion.lock(sql, row.generationId);
@@ -141,7 +138,7 @@ export class AvatarAttempts {
   }
 
   /** Returns the row at shutdown without counting a failure, so that another process retries immediately. */
-  async release(attempt: FetchAttempt): Promise<void> {
+  async release(attempt: FetchTry): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
       await sql.rows(
@@ -155,7 +152,7 @@ export class AvatarAttempts {
   }
 
   /** Marks the picture as LOST. A damaged one keeps its state: its bytes may be restored from a backup. */
-  async markLost(attempt: FetchAttempt, code: AvatarFailure): Promise<void> {
+  async markLost(attempt: FetchTry, code: AvatarFailure): Promise<void> {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
       await this.completion.lock(sql, row.generationId);
@@ -176,7 +173,7 @@ export class AvatarAttempts {
    * Deletes the bytes of a try, and those of an earlier try whose process died, unless the row refers to them: a commit
    * may have succeeded although its answer was lost.
    */
-  private async discard(sql: Sql, { row, token }: FetchAttempt): Promise<void> {
+  private async discard(sql: Sql, { row, token }: FetchTry): Promise<void> {
     for (const mediaToken of new Set([row.mediaToken, token])) {
       if (mediaToken === null) continue;
       const named = await sql.rows('SELECT id FROM avatars WHERE id = $1 AND media_token = $2', [

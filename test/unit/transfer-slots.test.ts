@@ -1,4 +1,4 @@
-import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfer-limits';
+import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfer-slots';
 
 const limits: TransferLimits = {
   maxTransfers: 4,

@@ -11,8 +11,8 @@ import type { ImageProcessor } from '../images/image-processor';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { type Downloads, SlowHosts } from '../upstream/downloads';
-import type { FetchAttempt, AvatarAttempts, StoredPicture } from './avatar-attempt.repository';
 import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './avatar-failure';
+import type { FetchTry, AvatarFetches, StoredPicture } from './avatar-fetch.repository';
 import { dueAvatars } from './avatar-source.repository';
 import { type AvatarEntity, type AvatarFailure, avatarKey, previewKey } from './avatar.entity';
 import type { ResultUrls } from './result-urls';
@@ -28,7 +28,7 @@ export interface AvatarCounters {
 
 export interface AvatarWorkDeps {
   database: Transactions;
-  attempts: AvatarAttempts;
+  attempts: AvatarFetches;
   media: MediaStore;
   imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
@@ -117,7 +117,7 @@ export class AvatarWork {
       );
       this.deps.count.late();
     }
-    const attempt: FetchAttempt = { row, token: null };
+    const attempt: FetchTry = { row, token: null };
     try {
       await this.store(attempt, signal);
     } catch (error) {
@@ -125,7 +125,7 @@ export class AvatarWork {
     }
   }
 
-  private async store(attempt: FetchAttempt, signal: AbortSignal): Promise<void> {
+  private async store(attempt: FetchTry, signal: AbortSignal): Promise<void> {
     const { row } = attempt;
     const { attempts, downloads, maxBytes } = this.deps;
     // The answer had no usable URL, or the picture is damaged: its URL was removed when it was stored.
@@ -183,7 +183,7 @@ export class AvatarWork {
     };
   }
 
-  private async handle(attempt: FetchAttempt, failed: FailedFetch): Promise<void> {
+  private async handle(attempt: FetchTry, failed: FailedFetch): Promise<void> {
     try {
       if (failed.signal.aborted) await this.deps.attempts.release(attempt);
       else await this.conclude(attempt, failed);
@@ -195,7 +195,7 @@ export class AvatarWork {
     }
   }
 
-  private async conclude(attempt: FetchAttempt, failed: FailedFetch): Promise<void> {
+  private async conclude(attempt: FetchTry, failed: FailedFetch): Promise<void> {
     const row = attempt.row as ClaimedAvatar;
     const code = failureOf(failed.error);
     if (code !== null) {
@@ -210,7 +210,7 @@ export class AvatarWork {
   }
 
   private async retryLater(
-    attempt: FetchAttempt,
+    attempt: FetchTry,
     code: AvatarFailure | null,
     { error, logger }: FailedFetch,
   ): Promise<void> {
@@ -231,7 +231,7 @@ export class AvatarWork {
   }
 
   private async markLost(
-    attempt: FetchAttempt,
+    attempt: FetchTry,
     code: AvatarFailure,
     { error, logger }: FailedFetch,
   ): Promise<void> {
