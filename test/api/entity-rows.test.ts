@@ -50,7 +50,7 @@ describe('rows of entities', () => {
 
   it('are refused if a column of the entity is missing', async () => {
     await expect(database.entities(ModelEntity, 'SELECT id, owner FROM models')).rejects.toThrow(
-      'does not return the column provider',
+      'does not return the column due_at',
     );
   });
 });
