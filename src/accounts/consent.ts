@@ -15,6 +15,9 @@ export interface ConsentColumns {
   readonly consentAt: Date | null;
 }
 
+/** Consents to this processing are not older. */
+const earliestConsent = new Date('2000-01-01T00:00:00Z');
+
 /** How far a client's clock may be ahead, in milliseconds. */
 const leewayMs = 300_000;
 const versionPattern = /^[\x21-\x7e]{1,100}$/;
@@ -61,6 +64,7 @@ function checkVersion(version: string): void {
 
 function checkTime(at: Date, nowMs: number): void {
   if (at.getTime() > nowMs + leewayMs) throw invalid('givenAt', 'givenAt must not be in the future.');
+  if (at < earliestConsent) throw invalid('givenAt', 'givenAt must not be before the year 2000.');
 }
 
 function invalid(field: string, message: string): DomainError {

@@ -198,3 +198,8 @@ export function forbidden(why: string, details?: Record<string, unknown>): Domai
 export function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
 }
+
+/** Whether the error is a DomainError SERVICE_UNAVAILABLE. */
+export function isServiceUnavailable(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
+}

@@ -2,8 +2,11 @@ import { LRUCache } from 'lru-cache';
 import type { Pool, PoolClient } from 'pg';
 import type { PreparedStatements } from '../core/sql';
 
-/** Maximum number of statements that have a name, and of names that a connection has prepared before it is closed. */
-const maxNames = 300;
+/**
+ * Limits of prepared statements, as the length of their SQL. PostgreSQL uses about fifty times that memory, in each
+ * connection: 50 MB at most.
+ */
+const maxLength = { ofStatement: 64_000, ofConnection: 1_000_000 } as const;
 
 /** A statement that was run at least once. */
 interface Known {
@@ -13,11 +16,16 @@ interface Known {
 
 /**
  * Runs statements that PostgreSQL keeps prepared per connection, from their second use. PostgreSQL's memory is bounded: a
- * connection that has prepared too many, because clients send ever new queries, is closed and replaced.
+ * connection that has prepared too much, because clients send ever new queries, is closed and replaced. Very long
+ * statements are not prepared.
  */
 export class NamedStatements implements PreparedStatements {
-  private readonly known = new LRUCache<string, Known>({ max: maxNames });
-  private readonly preparedBy = new WeakMap<PoolClient, Set<string>>();
+  private readonly known = new LRUCache<string, Known>({
+    maxSize: maxLength.ofConnection,
+    sizeCalculation: (_known, text) => text.length,
+  });
+  /** The names that each connection has prepared, with the lengths of their statements. */
+  private readonly preparedBy = new WeakMap<PoolClient, Map<string, number>>();
   private names = 0;
 
   /** @param pool - returns the pool of an initialized data source */
@@ -26,6 +34,8 @@ export class NamedStatements implements PreparedStatements {
   async text(text: string, parameters: readonly unknown[]): Promise<string | null> {
     const name = this.nameOf(text);
     const client = await this.pool().connect();
+    // A lost connection rejects the query, and also emits an event, which would end the process without a listener.
+    client.on('error', ignoreError);
     let isUsable = false;
     try {
       const values = [...parameters];
@@ -33,14 +43,16 @@ export class NamedStatements implements PreparedStatements {
         ...(name !== null && { name }),
         ...{ text, values, rowMode: 'array' },
       });
-      isUsable = name === null || this.note(client, name) <= maxNames;
+      isUsable = name === null || this.note(client, name, text.length) <= maxLength.ofConnection;
       return rows[0]![0];
     } finally {
+      client.off('error', ignoreError);
       client.release(!isUsable);
     }
   }
 
   private nameOf(text: string): string | null {
+    if (text.length > maxLength.ofStatement) return null;
     const known = this.known.get(text);
     if (!known) {
       this.known.set(text, { name: null });
@@ -53,10 +65,14 @@ export class NamedStatements implements PreparedStatements {
     return known.name;
   }
 
-  /** Returns the number of names that the connection has prepared. */
-  private note(client: PoolClient, name: string): number {
-    const prepared = this.preparedBy.get(client) ?? new Set();
-    this.preparedBy.set(client, prepared.add(name));
-    return prepared.size;
+  /** Returns the length of all statements that the connection has prepared. */
+  private note(client: PoolClient, name: string, length: number): number {
+    const prepared = this.preparedBy.get(client) ?? new Map<string, number>();
+    this.preparedBy.set(client, prepared.set(name, length));
+    return [...prepared.values()].reduce((sum, each) => sum + each, 0);
   }
+}
+
+function ignoreError(): void {
+  // The query reports it.
 }

@@ -5,6 +5,8 @@ import type { Viewer } from '../core/viewer';
 export interface GraphQLContext {
   /** Replaced once by the admitted viewer, see `protectRootFields`. */
   viewer: Viewer;
+  /** Why the database cannot be asked, if that is known already: root fields fail with it. */
+  unavailable?: Error;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   readonly loaders: LoaderCache;

@@ -65,6 +65,7 @@ function withScope(scope: Scope, resolve: Resolve): Resolve {
 function withAdmission(admit: Admit, resolve: Resolve): Resolve {
   return async (source, args, context, info) => {
     const operation = context as GraphQLContext;
+    if (operation.unavailable) throw operation.unavailable;
     operation.viewer = await admit(operation);
     return resolve(source, args, context, info);
   };

@@ -1,5 +1,5 @@
 import { backoffMs, pause } from '../core/clock';
-import { DomainError } from '../core/errors';
+import { isServiceUnavailable } from '../core/errors';
 import type { Logger } from '../core/logger';
 import { UpstreamError } from '../upstream/provider';
 import { refusedFailure } from './failure';
@@ -135,7 +135,7 @@ async function retryWhileUnavailable(write: () => Promise<void>): Promise<void> 
       await write();
       return;
     } catch (error) {
-      const isUnavailable = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
+      const isUnavailable = isServiceUnavailable(error);
       if (!isUnavailable || tries === maxTries) throw error;
       await pause(backoffMs(tries, 200, 5_000));
     }

@@ -8,8 +8,9 @@ import type { JsonSql, Statement } from './statement';
  * - `field`: a selected field has no source
  * - `introspection`: it asks for the schema
  * - `empty`: no selected field reads a row
+ * - `size`: it would be a statement that PostgreSQL plans more slowly than the resolvers answer
  */
-export type PlanRefusal = 'field' | 'introspection' | 'empty';
+export type PlanRefusal = 'field' | 'introspection' | 'empty' | 'size';
 
 /** An operation that is left to the resolvers. */
 export class NotPlannable extends Error {

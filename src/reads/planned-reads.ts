@@ -12,7 +12,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { DomainError } from '../core/errors';
+import { DomainError, isServiceUnavailable } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { NotPlannable, type Plan, type PlanRefusal } from './plan-types';
@@ -27,9 +27,11 @@ import { InvalidValue, literal, Statement } from './statement';
  * - `input`: a variable or an argument is invalid
  * - `erasure`: the owner's data are being erased
  * - `value`: a row has a value that the schema does not allow
+ * - `unavailable`: the database is unavailable, which the resolvers report without asking it again
  * - `error`: the statement failed
  */
-export type ReadOutcome = 'planned' | PlanRefusal | 'scope' | 'input' | 'erasure' | 'value' | 'error';
+export type ReadOutcome =
+  'planned' | PlanRefusal | 'scope' | 'input' | 'erasure' | 'value' | 'unavailable' | 'error';
 
 export interface PlannedReadsOptions {
   readonly schema: GraphQLSchema;
@@ -48,16 +50,21 @@ export interface PlannedReadsOptions {
 
 /** An operation of a document with its plans. */
 interface KnownOperation {
+  /** The operation's name and the document. */
+  readonly key: string;
   readonly definition: OperationDefinitionNode;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** The names of the variables that directives use. */
   readonly flags: readonly string[];
-  /** By the values of the flags. */
-  readonly plans: LRUCache<string, { readonly plan: Plan } | { readonly refusal: PlanRefusal }>;
 }
 
-/** Maximum memory for documents with plans, in bytes; and plans of an operation. */
-const limits = { bytes: 10_000_000, plans: 32 } as const;
+/** A plan with its size, or why there is none. */
+type PlanOrRefusal = { readonly plan: Plan; readonly size: number } | { readonly refusal: PlanRefusal };
+
+/** Maximum memory for documents, and for plans, in bytes. */
+const maxBytes = 10_000_000;
+/** The memory of a member of a plan, in bytes, at most. */
+const bytesPerMember = 2_000;
 
 /**
  * Answers queries by one SQL statement that makes the text of the response. The text is byte for byte the one of the
@@ -65,9 +72,14 @@ const limits = { bytes: 10_000_000, plans: 32 } as const;
  */
 export class PlannedReads {
   private readonly operations = new LRUCache<string, KnownOperation>({
-    maxSize: limits.bytes,
+    maxSize: maxBytes,
     // Syntax trees take about twenty times the memory of their text.
     sizeCalculation: (_operation, text) => 20 * text.length + 1_000,
+  });
+  /** By document and the values of the flags. */
+  private readonly plans = new LRUCache<string, PlanOrRefusal>({
+    maxSize: maxBytes,
+    sizeCalculation: (known, key) => 2 * key.length + bytesPerMember * ('plan' in known ? known.size : 1),
   });
 
   constructor(private readonly options: PlannedReadsOptions) {}
@@ -75,6 +87,7 @@ export class PlannedReads {
   /**
    * Answers a valid operation.
    * @returns the text of the response, or null if it is left to the resolvers
+   * @throws DomainError SERVICE_UNAVAILABLE if the database is unavailable
    */
   async read(args: ExecutionArgs, viewer: Viewer): Promise<string | null> {
     const operation = this.operationOf(args);
@@ -87,6 +100,7 @@ export class PlannedReads {
       const outcome = outcomeOf(error);
       if (outcome === 'error') this.options.onError(error);
       this.options.onRead(outcome);
+      if (outcome === 'unavailable') throw error;
       return null;
     }
   }
@@ -112,11 +126,11 @@ export class PlannedReads {
   }
 
   private planOf(operation: KnownOperation, variables: Readonly<Record<string, unknown>>): Plan {
-    const key = operation.flags.map((name) => String(variables[name])).join();
-    let known = operation.plans.get(key);
+    const key = `${operation.flags.map((name) => String(variables[name])).join()} ${operation.key}`;
+    let known = this.plans.get(key);
     if (!known) {
       known = this.plan(operation, variables);
-      operation.plans.set(key, known);
+      this.plans.set(key, known);
     }
     if ('refusal' in known) throw new NotPlannable(known.refusal);
     return known.plan;
@@ -125,10 +139,10 @@ export class PlannedReads {
   private plan(
     { definition, fragments }: KnownOperation,
     flags: Readonly<Record<string, unknown>>,
-  ): { readonly plan: Plan } | { readonly refusal: PlanRefusal } {
+  ): PlanOrRefusal {
     const { schema, sources } = this.options;
     try {
-      return { plan: planOperation({ schema, sources, operation: definition, fragments, flags }) };
+      return planOperation({ schema, sources, operation: definition, fragments, flags });
     } catch (error) {
       if (error instanceof NotPlannable) return { refusal: error.reason };
       throw error;
@@ -142,10 +156,10 @@ export class PlannedReads {
     const definition = getOperationAST(document, operationName);
     if (!definition) return null;
     const operation = {
+      key,
       definition,
       fragments: fragmentsOf(document),
       flags: flagsOf(document),
-      plans: new LRUCache<string, { plan: Plan } | { refusal: PlanRefusal }>({ max: limits.plans }),
     };
     this.operations.set(key, operation);
     return operation;
@@ -166,7 +180,9 @@ function outcomeOf(error: unknown): Exclude<ReadOutcome, 'planned'> {
   if (error instanceof NotPlannable || error instanceof Refused) return error.reason;
   if (error instanceof InvalidValue) return 'value';
   if (error instanceof GraphQLError) return 'input';
-  return error instanceof DomainError && inputCodes.includes(error.code) ? 'input' : 'error';
+  if (!(error instanceof DomainError)) return 'error';
+  if (isServiceUnavailable(error)) return 'unavailable';
+  return inputCodes.includes(error.code) ? 'input' : 'error';
 }
 
 function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {

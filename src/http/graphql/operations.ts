@@ -18,7 +18,7 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { withinMs } from '../../core/clock';
-import { DomainError } from '../../core/errors';
+import { DomainError, isServiceUnavailable } from '../../core/errors';
 import { maxProblems } from '../../core/input-problems';
 import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
@@ -164,7 +164,9 @@ export class Operations {
       const text = this.reads && (await this.inTime(this.reads.read(args, context.viewer)));
       if (text != null) return new ResponseText(text);
     } catch (error) {
-      return { errors: [wrapped(error)] };
+      if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
+      // The resolvers make the response, without waiting for the database a second time.
+      context.unavailable = error;
     }
     return this.execute({ ...args, contextValue: context });
   }
