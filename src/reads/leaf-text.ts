@@ -8,6 +8,7 @@ import {
   isObjectType,
   type FieldNode,
   type GraphQLEnumType,
+  type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
 } from 'graphql';
@@ -55,7 +56,7 @@ type Write = (value: unknown) => string;
 
 /**
  * Returns the function that writes values of a type as graphql-js does, with the selected fields of objects.
- * It throws InvalidValue or the type's own error for a value that the type does not have.
+ * It throws InvalidValue for a value that the type does not have.
  */
 export function valueWriter(type: GraphQLOutputType, nodes: readonly FieldNode[], collect: Collect): Write {
   const nullable = getNullableType(type);
@@ -74,12 +75,20 @@ function nullableWriter(type: GraphQLOutputType, nodes: readonly FieldNode[], co
     return (values) => `[${(values as readonly unknown[]).map(write).join(',')}]`;
   }
   const named = getNamedType(type);
-  if (isLeafType(named)) return (value) => JSON.stringify(named.serialize(value));
+  if (isLeafType(named)) return (value) => leafText(named, value);
   if (!isObjectType(named)) throw new InvalidValue();
   const members = [...collect(named, nodes)].map(([key, fields]) =>
     memberWriter(named, key, fields, collect),
   );
   return (value) => `{${members.map((write) => write(value)).join(',')}}`;
+}
+
+function leafText(type: GraphQLLeafType, value: unknown): string {
+  try {
+    return JSON.stringify(type.serialize(value));
+  } catch {
+    throw new InvalidValue();
+  }
 }
 
 function memberWriter(

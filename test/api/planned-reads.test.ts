@@ -17,6 +17,8 @@ describe('a query', () => {
 
   it.each([
     ['planned', '{ models { nodes { id } } }'],
+    // Rows have codes that this version does not know.
+    ['planned', '{ photos { nodes { problems { code } } } models { nodes { failure { code } } } }'],
     ['field', '{ models { nodes { canRetry } } }'],
     ['field', '{ models { nodes { id } } viewer { owner } }'],
     ['introspection', '{ models { nodes { id } } __type(name: "Query") { name } }'],
@@ -29,6 +31,15 @@ describe('a query', () => {
     ],
   ])('has the outcome %s: %s', async (outcome, query) => {
     expect(await outcomeOf(query)).toEqual([outcome]);
+  });
+
+  it('is planned for each value of the variables in its directives', async () => {
+    const query =
+      'query ($on: Boolean!) { models { totalCount @include(if: $on) nodes { id @skip(if: $on) name } } }';
+    for (const on of [true, false, true]) {
+      const { planned, resolved } = await env.compare({ query, variables: { on } });
+      expect(planned).toBe(resolved);
+    }
   });
 
   it('is refused while the data of its owner are being erased', async () => {
