@@ -200,6 +200,6 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** Whether the error is a DomainError SERVICE_UNAVAILABLE. */
-export function isServiceUnavailable(error: unknown): error is DomainError {
+export function isServiceUnavailable(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
 }

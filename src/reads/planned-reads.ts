@@ -179,10 +179,9 @@ const inputCodes: readonly string[] = ['INVALID_INPUT', 'INVALID_CURSOR'];
 function outcomeOf(error: unknown): Exclude<ReadOutcome, 'planned'> {
   if (error instanceof NotPlannable || error instanceof Refused) return error.reason;
   if (error instanceof InvalidValue) return 'value';
-  if (error instanceof GraphQLError) return 'input';
-  if (!(error instanceof DomainError)) return 'error';
   if (isServiceUnavailable(error)) return 'unavailable';
-  return inputCodes.includes(error.code) ? 'input' : 'error';
+  const isInput = error instanceof DomainError && inputCodes.includes(error.code);
+  return isInput || error instanceof GraphQLError ? 'input' : 'error';
 }
 
 function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {

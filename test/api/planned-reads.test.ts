@@ -23,6 +23,12 @@ describe('a query', () => {
     ['field', '{ models { nodes { id } } viewer { owner } }'],
     ['introspection', '{ models { nodes { id } } __type(name: "Query") { name } }'],
     ['empty', '{ __typename }'],
+    [
+      'size',
+      `{ ${[...'abcdefgh'].map((key) => `${key}: models(first: 1) { nodes { ...M } }`).join(' ')} }
+       fragment M on AvatarModel { generations(first: 1) { nodes { ...G model { generations(first: 1) { nodes { ...G } } } } } }
+       fragment G on Generation { model { id } avatars { id generation { id } } }`,
+    ],
     ['input', '{ models(first: 0) { nodes { id } } }'],
     ['input', '{ models(after: "x") { nodes { id } } }'],
     [
@@ -44,6 +50,13 @@ describe('a query', () => {
 
   it('is refused while the data of its owner are being erased', async () => {
     expect(await outcomeOf('{ models { nodes { id } } }', 'erased')).toEqual(['erasure']);
+  });
+
+  it('fails with an error if its connection is lost, and the next one is answered', async () => {
+    const query = '{ models { nodes { id } } }';
+    expect(await env.interrupted({ query })).toContain('SERVICE_UNAVAILABLE');
+    const { planned, resolved } = await env.compare({ query });
+    expect(planned).toBe(resolved);
   });
 
   it('is refused without the scope read', async () => {

@@ -2,7 +2,16 @@ import type { Job } from '../support/job-harness';
 import { deadlineMs, graceMs } from '../support/job-process';
 import { missingAvatarsIn, url } from '../support/missing-avatars';
 import { useResultHarness } from '../support/result-harness';
-import { accepts, done, failed, isUnclear, refuses, saysLater, timesOut } from '../support/scripted-provider';
+import {
+  accepts,
+  done,
+  failed,
+  isUnclear,
+  refuses,
+  running,
+  saysLater,
+  timesOut,
+} from '../support/scripted-provider';
 
 const dayMs = 86_400_000;
 
@@ -119,6 +128,13 @@ describe('a retry of missing avatars', () => {
       const job = await deliver([3], url(1), url(2));
       await retry(job);
       await ends.at(-1)!.run(job);
+      const events = await harness.events(job);
+      for (const answer of [failed(), running(50)]) {
+        await harness.says(job, answer);
+        await harness.untilDue(job);
+        await harness.worker.poll('generations');
+      }
+      expect(await harness.events(job)).toEqual(events);
       await harness.says(job, done(url('a')));
       await harness.untilDue(job);
       await harness.worker.poll('generations');

@@ -3,6 +3,7 @@ import { TestGateway } from './gateway';
 import { signed } from './issuer';
 import { ReadRows } from './read-rows';
 import { StatementWatch } from './statements';
+import { until } from './until';
 
 const settings = {
   ...jwtSettings,
@@ -50,15 +51,33 @@ export class ReadEnvironment {
     owner = 'alice',
     scope?: string,
   ): Promise<{ planned: string; resolved: string; statements: string[] }> {
-    const token =
-      this.tokens.get(owner) ??
-      (await signed(jwtSecret, { subject: owner, endsInSeconds: 900, claims: { scope } }));
-    this.tokens.set(owner, token);
+    const token = await this.tokenOf(owner, scope);
     let planned = '';
     const statements = await this.watch.during(
       async () => (planned = await ask(this.planned, operation, token)),
     );
     return { planned, resolved: await ask(this.resolved, operation, token), statements };
+  }
+
+  /** Asks the gateway that plans reads, and closes its connections while the database works on the answer. */
+  async interrupted(operation: object): Promise<string> {
+    const [blocker, observer] = [
+      await this.planned.database.session(),
+      await this.planned.database.session(),
+    ];
+    await blocker.query('BEGIN; LOCK TABLE models');
+    const answer = ask(this.planned, operation, await this.tokenOf('alice'));
+    await until(async () => (await observer.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
+    await this.watch.disconnect();
+    await blocker.query('ROLLBACK');
+    return answer;
+  }
+
+  private async tokenOf(owner: string, scope?: string): Promise<string> {
+    const claims = { subject: owner, endsInSeconds: 900, claims: { scope } };
+    const token = this.tokens.get(owner) ?? (await signed(jwtSecret, claims));
+    this.tokens.set(owner, token);
+    return token;
   }
 
   /** The outcomes that are counted during `work`. */

@@ -34,6 +34,12 @@ export class StatementWatch {
     return this.statements.filter((text) => text !== 'SELECT 1' && !text.includes('photo_servers'));
   }
 
+  /** Closes all connections of the gateway; new ones work. */
+  async disconnect(): Promise<void> {
+    await this.proxy.close();
+    await this.proxy.open();
+  }
+
   stop(): Promise<void> {
     return this.proxy.close();
   }

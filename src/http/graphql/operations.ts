@@ -166,7 +166,7 @@ export class Operations {
     } catch (error) {
       if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
       // The resolvers make the response, without waiting for the database a second time.
-      context.unavailable = error;
+      context.unavailable = error as Error;
     }
     return this.execute({ ...args, contextValue: context });
   }
