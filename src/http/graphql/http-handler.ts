@@ -23,7 +23,8 @@ import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { isMutation, isPrepared, ResponseText, type Prepared } from './operations';
+import { ResponseText } from './operations';
+import { isMutation, isPrepared, type Prepared } from './prepared-operation';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {

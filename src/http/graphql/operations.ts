@@ -1,71 +1,38 @@
 import {
   createSourceEventStream,
   execute,
-  getOperationAST,
-  getVariableValues,
-  GraphQLError,
-  NoSchemaIntrospectionCustomRule,
-  parse,
-  specifiedRules,
-  validate,
+  type GraphQLError,
   OperationTypeNode,
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   type FormattedExecutionResult,
   type GraphQLSchema,
-  type OperationDefinitionNode,
-  type ValidationRule,
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError, isServiceUnavailable } from '../../core/errors';
-import { maxProblems } from '../../core/input-problems';
 import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
-import { coercionProblemOf } from '../../graphql/coercion-problems';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
 import type { PlannedReads } from '../../reads/planned-reads';
-import { readOperation, type OperationRequest } from './graphql-request';
-import { PersistedQueries } from './persisted-queries';
-import { checkLimits, findLongName, paidCalls, queryLimits, tooComplex } from './query-complexity';
-import { ValidDocuments } from './valid-documents';
+import {
+  isPrepared,
+  PreparedDocuments,
+  wrapped,
+  type PreparationOptions,
+  type Prepared,
+} from './prepared-operation';
+import { paidCalls, queryLimits, tooComplex } from './query-complexity';
 
-/** A validated operation. */
-export interface PreparedOperation {
-  readonly kind: OperationTypeNode;
-  readonly args: ExecutionArgs & { readonly document: DocumentNode };
-}
-
-/** A validated operation, or the errors that refuse it. */
-export type Prepared = PreparedOperation | readonly GraphQLError[];
-
-/** Whether an operation is valid. */
-export function isPrepared(prepared: Prepared): prepared is PreparedOperation {
-  return 'args' in prepared;
-}
-
-/** Whether an operation is a valid mutation. */
-export function isMutation(prepared: Prepared): boolean {
-  return isPrepared(prepared) && prepared.kind === OperationTypeNode.MUTATION;
-}
-
-export interface OperationsOptions {
-  readonly schema: GraphQLSchema;
-  /** Whether introspection is allowed. If not, suggestions are also removed from errors. */
-  readonly introspection: boolean;
+export interface OperationsOptions extends PreparationOptions {
   readonly logger: Logger;
   /**
    * Time limit of an operation or of the response to one event.
    * @defaultValue 10_000 milliseconds
    */
   readonly deadlineMs?: number;
-  /** Called once for each deprecated element of the schema that an operation uses. */
-  readonly onDeprecatedUse?: (element: string) => void;
   /** @defaultValue none: the resolvers answer all queries */
   readonly reads?: Pick<PlannedReads, 'read'>;
-  /** @defaultValue automatic persisted queries, up to 10 MB */
-  readonly persisted?: PersistedQueries;
 }
 
 /** A result without errors, as the text of its response. */
@@ -80,37 +47,24 @@ export class ResponseText implements ExecutionResult {
   }
 }
 
-/** Limits passed to graphql-js. */
-const graphqlLimits = {
-  parse: { maxTokens: queryLimits.tokens },
-  validate: { maxErrors: maxProblems },
-  execute: { maxCoercionErrors: maxProblems },
-} as const;
-
 /**
- * Parses, validates, executes and formats operations. Shared by all transports, so that the same checks apply.
+ * Prepares, executes and formats operations. Shared by all transports, so that the same checks apply.
  */
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly deadlineMs: number;
   private readonly hideSuggestions: boolean;
   private readonly logger: Logger;
-  private readonly rules: readonly ValidationRule[];
-  private readonly persisted: PersistedQueries;
-  private readonly documents: ValidDocuments;
+  private readonly documents: PreparedDocuments;
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
-  private readonly onDeprecatedUse: ((element: string) => void) | undefined;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
-    this.documents = new ValidDocuments(options.schema);
-    this.onDeprecatedUse = options.onDeprecatedUse;
-    this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
+    this.documents = new PreparedDocuments(options);
     this.hideSuggestions = !options.introspection;
     this.deadlineMs = options.deadlineMs ?? 10_000;
     this.logger = options.logger;
     this.reads = options.reads;
-    this.persisted = options.persisted ?? new PersistedQueries({ maxBytes: 10_000_000 });
   }
 
   /**
@@ -118,16 +72,7 @@ export class Operations {
    * @param given - the operation as sent by the client, unchecked
    */
   prepare(given: unknown): Prepared {
-    try {
-      const request = readOperation(given);
-      const query = this.persisted.queryOf(request);
-      const prepared = this.validate(query, request);
-      if (isPrepared(prepared) && request.hash !== null) this.persisted.register(request.hash, query);
-      return prepared;
-    } catch (error) {
-      if (error instanceof GraphQLError) return [error];
-      return [wrapped(error)];
-    }
+    return this.documents.prepare(given);
   }
 
   /**
@@ -206,60 +151,6 @@ export class Operations {
     return formatErrors(errors, { requestId, logger, hideSuggestions });
   }
 
-  private validate(query: string, request: OperationRequest): Prepared {
-    const variables = request.variables ?? {};
-    const known = this.documents.find(query, variables);
-    const operation = known && getOperationAST(known, request.operationName);
-    if (operation) return this.prepared(query, known, operation, request);
-    const document = parsed(query);
-    const excess = checkLimits(this.schema, document, variables);
-    if (excess) return [excess];
-    const refused = this.refusalOf(document, request);
-    if (refused) return refused;
-    this.documents.add(query, document, variables);
-    const selected = getOperationAST(document, request.operationName);
-    return selected
-      ? this.prepared(query, document, selected, request)
-      : [unknownOperation(request.operationName)];
-  }
-
-  /** The errors of validation; null for a valid document. */
-  private refusalOf(
-    document: DocumentNode,
-    { operationName, variables }: OperationRequest,
-  ): readonly GraphQLError[] | null {
-    const problems = validate(this.schema, document, this.rules, graphqlLimits.validate);
-    if (problems.length === 0) return null;
-    const refused = problems.map((problem) => withCode(problem, 'GRAPHQL_VALIDATION_FAILED'));
-    const operation = getOperationAST(document, operationName);
-    // If only literals are wrong, the variables are checked too, so that one answer names all invalid values.
-    const isChecked = problems.every((problem) => coercionProblemOf(problem) !== null);
-    return isChecked && operation ? [...refused, ...this.variableErrors(operation, variables)] : refused;
-  }
-
-  private prepared(
-    query: string,
-    document: DocumentNode,
-    { operation: kind }: OperationDefinitionNode,
-    { operationName, variables }: Pick<OperationRequest, 'operationName' | 'variables'>,
-  ): PreparedOperation {
-    const { schema, documents, onDeprecatedUse } = this;
-    if (onDeprecatedUse)
-      documents.deprecatedUses(query, document, variables ?? {}).forEach((use) => onDeprecatedUse(use));
-    const { execute: options } = graphqlLimits;
-    return { kind, args: { schema, document, operationName, variableValues: variables, options } };
-  }
-
-  private variableErrors(
-    { variableDefinitions = [] }: OperationDefinitionNode,
-    variables: OperationRequest['variables'],
-  ): readonly GraphQLError[] {
-    const { errors } = getVariableValues(this.schema, variableDefinitions, variables ?? {}, {
-      maxErrors: maxProblems,
-    });
-    return errors ?? [];
-  }
-
   /** Waits for `work` up to the time limit of an operation. */
   inTime<Result>(work: Promise<Result>): Promise<Result> {
     const seconds = this.deadlineMs / 1_000;
@@ -273,42 +164,6 @@ export class Operations {
         ),
     );
   }
-}
-
-/** @throws GraphQLError if the query has a syntax error or exceeds a limit */
-function parsed(query: string): DocumentNode {
-  let document: DocumentNode;
-  try {
-    document = parse(query, graphqlLimits.parse);
-  } catch (error) {
-    // The nesting exceeds the parser's call stack.
-    if (error instanceof RangeError) throw tooComplex('depth');
-    if (!(error instanceof GraphQLError)) throw error;
-    // graphql-js has no code for this error, so its message is matched.
-    if (error.message.includes(`${queryLimits.tokens} tokens`)) throw tooComplex('tokens');
-    throw withCode(error, 'GRAPHQL_PARSE_FAILED');
-  }
-  const tooLong = findLongName(document);
-  if (tooLong) throw tooLong;
-  return document;
-}
-
-function unknownOperation(name: string | null | undefined): GraphQLError {
-  const message =
-    name == null
-      ? 'The query has several operations. Select one with operationName.'
-      : 'The query has no operation with this operationName.';
-  return new GraphQLError(message, { extensions: { code: 'OPERATION_RESOLUTION_FAILURE' } });
-}
-
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  error.extensions.code ??= code;
-  return error;
-}
-
-function wrapped(error: unknown): GraphQLError {
-  const originalError = error instanceof Error ? error : new Error('Non-Error value thrown.');
-  return new GraphQLError(originalError.message, { originalError });
 }
 
 function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {

@@ -10,7 +10,8 @@ import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
-import { isMutation, isPrepared, ResponseText, type PreparedOperation } from './operations';
+import { ResponseText } from './operations';
+import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 /** Limits of a stream, in milliseconds. */

@@ -12,7 +12,7 @@ import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
 import type { Sessions } from '../sessions';
 import { givenIn, BoundedSocket, type SocketLimits } from './bounded-socket';
-import { isPrepared } from './operations';
+import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
 
 /** Limits of WebSockets. */
