@@ -46,7 +46,11 @@ export const errorCodes = {
     httpStatus: 429,
     description: 'There are too many requests at this time. Wait for `retryAfterSeconds`.',
   },
-  UPSTREAM_CREDITS: { httpStatus: 402, description: 'The account at the avatar service has no credits.' },
+  UPSTREAM_CREDITS: {
+    httpStatus: 402,
+    description:
+      'The account at the avatar service has no credits. No request fails with it: jobs wait, and their `failure` may have it.',
+  },
   REQUEST_TOO_LARGE: { httpStatus: 413, description: 'The request has too many bytes.' },
   QUERY_TOO_COMPLEX: {
     httpStatus: 400,

@@ -56,7 +56,7 @@ export class AvatarResolver {
   @Mutation(() => DeleteAvatarPayload, {
     nullable: true,
     description:
-      'Permanently deletes an avatar and its bytes. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of an avatar.',
+      'Permanently deletes an avatar and its bytes. Repeating it succeeds, and so does an unknown id. Errors: NOT_FOUND if the id has the form or the type of something else than an avatar.',
   })
   async deleteAvatar(
     @Arg('input', () => DeleteAvatarInput, { description: 'The avatar.' }) { id }: DeleteAvatarInput,

@@ -20,7 +20,7 @@ registerEnumType(AvatarSizeEnum, {
 
 @ObjectType({
   implements: Node,
-  description: 'A stored picture. Avatars are visible once their URL works.',
+  description: 'A generated picture. It is part of the API once it is stored, so that its URL works.',
 })
 export class Avatar implements Node {
   @Field(() => ID, { description: 'The global id, for `deleteAvatar` and `node(id)`.' })
@@ -55,7 +55,9 @@ export class Avatar implements Node {
   @Field(() => String, { description: 'The SHA-256 of the original’s bytes, in lower-case hexadecimal.' })
   sha256: string;
 
-  @Field(() => DateTimeScalar, { description: 'When the gateway learned that it is finished.' })
+  @Field(() => DateTimeScalar, {
+    description: 'When the server learned that the avatar service had finished it.',
+  })
   createdAt: Date;
 }
 

@@ -54,7 +54,7 @@ export class GenerationChangesResolver {
   @Mutation(() => DeleteGenerationPayload, {
     nullable: true,
     description:
-      'Permanently deletes a generation with its avatars. Cancels unfinished work. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of a generation.',
+      'Permanently deletes a generation with its avatars. Cancels unfinished work. Repeating it succeeds, and so does an unknown id. Errors: NOT_FOUND if the id has the form or the type of something else than a generation.',
   })
   async deleteGeneration(
     @Arg('input', () => DeleteGenerationInput, { description: 'The generation.' })

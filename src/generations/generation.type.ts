@@ -20,7 +20,7 @@ registerEnumType(GenerationStatusEnum, {
   description:
     'The status of a generation. COMPLETED, PARTIAL, FAILED and CANCELLED are final, except that a late result or a retry may change PARTIAL and FAILED.',
   valuesConfig: {
-    QUEUED: { description: 'Accepted; nothing has been charged.' },
+    QUEUED: { description: 'Waiting to be sent to the avatar service; this attempt has not been charged.' },
     SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
       description:
@@ -34,10 +34,10 @@ registerEnumType(GenerationStatusEnum, {
     COMPLETED: { description: 'Every requested avatar is stored.' },
     PARTIAL: {
       description:
-        'Some avatars are stored; `missing` lists the others. They can be ordered again by `retryGeneration` with `missingOnly`. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
+        'Some avatars are stored; `missing` lists the others. Those that can no longer arrive can be ordered again by `retryGeneration` with `missingOnly`. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
     },
     FAILED: {
-      description: '`failure` has the reason, and whether it can be retried. A late success is still stored.',
+      description: 'It has no avatars; `failure` has the reason. A late success is still stored.',
     },
     CANCELLED: { description: 'Cancelled by its owner.' },
   },
@@ -70,7 +70,7 @@ export class Generation extends SubmittedJob {
   @Field(() => ID, { description: 'The global id, for `generationProgress` and `node(id)`.' })
   override id: string;
 
-  @Field(() => GenerationStatusEnum, { description: 'The status.' })
+  @Field(() => GenerationStatusEnum, { description: 'How far the generation is.' })
   status: GenerationStatus;
 
   @Field(() => [GenerationPrompt], { description: 'The prompts of the request.' })
@@ -207,7 +207,7 @@ export class GenerateInstantAvatarsInput {
   photoUrl?: string | null;
 
   @Field(() => String, {
-    description: 'A description of the avatars; at most 1,000 characters. Null: the style alone.',
+    description: 'A description of the avatars: 1 to 1,000 characters.',
   })
   prompt: string;
 

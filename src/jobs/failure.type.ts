@@ -15,7 +15,7 @@ export class Failure {
 
   @Field(() => Boolean, {
     description:
-      'Whether `retryModel` or `retryGeneration` may help. A retry is a new attempt and is charged again.',
+      'Whether `retryModel` or `retryGeneration` may help; `canRetry` says whether one is possible now. A retry is a new attempt and is charged again.',
   })
   retryable: boolean;
 }

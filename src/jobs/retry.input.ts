@@ -6,7 +6,7 @@ export abstract class RetryInput {
   @Field(() => Int, {
     nullable: true,
     description:
-      'The `attempt` you saw. If there has been a later one, the answer is NOT_RETRYABLE. Null: the retry is made in any case.',
+      'The `attempt` you saw. If there has been a later one, the answer is NOT_RETRYABLE. A greater number than the latest is INVALID_INPUT. Null: later attempts are not checked.',
   })
   attempt?: number | null;
 

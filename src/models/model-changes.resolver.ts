@@ -72,7 +72,7 @@ export class ModelChangesResolver {
   @Mutation(() => DeleteModelPayload, {
     nullable: true,
     description:
-      'Permanently deletes a model with its generations, its avatars, and the photos that no other model uses. Cancels unfinished work. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of a model.',
+      'Permanently deletes a model with its generations, its avatars, and the photos that no other model uses. Cancels unfinished work. Repeating it succeeds, and so does an unknown id. Errors: NOT_FOUND if the id has the form or the type of something else than a model.',
   })
   async deleteModel(
     @Arg('input', () => DeleteModelInput, { description: 'The model.' }) { id }: DeleteModelInput,

@@ -42,7 +42,8 @@ registerEnumType(ModelStatusEnum, {
     'The status of a model. READY, FAILED and CANCELLED are final, except that a FAILED one may be retried or succeed late.',
   valuesConfig: {
     QUEUED: {
-      description: 'Accepted. Its photos may still be fetched and checked; nothing has been charged.',
+      description:
+        'Waiting to be sent to the avatar service; its photos may still be fetched and checked. This attempt has not been charged.',
     },
     SUBMITTING: { description: 'The request to the avatar service is being made.' },
     UNCERTAIN: {
@@ -51,7 +52,7 @@ registerEnumType(ModelStatusEnum, {
     },
     TRAINING: { description: 'The avatar service is training it.' },
     READY: { description: 'Avatars can be generated from it.' },
-    FAILED: { description: '`failure` has the reason, and whether it can be retried.' },
+    FAILED: { description: 'It could not be trained; `failure` has the reason.' },
     CANCELLED: { description: 'Cancelled by its owner.' },
   },
 });
@@ -72,7 +73,7 @@ export class AvatarModel extends SubmittedJob {
   @Field(() => AvatarTypeEnum, { description: 'The subject of its photos.' })
   type: AvatarType;
 
-  @Field(() => ModelStatusEnum, { description: 'The status.' })
+  @Field(() => ModelStatusEnum, { description: 'How far the training is.' })
   status: ModelStatus;
 
   @Field(() => String, {

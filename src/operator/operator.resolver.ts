@@ -41,7 +41,7 @@ export class JobCountType {
 
   @Field(() => String, {
     description:
-      'The status: a value of `ModelStatus` or `GenerationStatus`; for avatars PENDING or DELAYED.',
+      'The status: a value of `ModelStatus` or `GenerationStatus`; for avatars PENDING (not stored yet) or DELAYED (its generation no longer waits for it, but it is still tried).',
   })
   status: string;
 

@@ -70,7 +70,7 @@ export class PhotoResolver {
   @Mutation(() => DeletePhotoPayload, {
     nullable: true,
     description:
-      'Permanently deletes a photo and its bytes. A training that has not been submitted yet fails with TOO_FEW_PHOTOS, without a charge; submitted ones continue. Repeating it succeeds. Errors: NOT_FOUND if the id is not the id of a photo.',
+      'Permanently deletes a photo and its bytes. A training that has not been submitted yet fails with TOO_FEW_PHOTOS, without a charge; submitted ones continue. Repeating it succeeds, and so does an unknown id. Errors: NOT_FOUND if the id has the form or the type of something else than a photo.',
   })
   async deletePhoto(
     @Arg('input', () => DeletePhotoInput, { description: 'The photo.' }) { id }: DeletePhotoInput,

@@ -57,7 +57,7 @@ export class Photo implements Node {
   })
   id: string;
 
-  @Field(() => PhotoStatusEnum, { description: 'The status.' })
+  @Field(() => PhotoStatusEnum, { description: 'Whether it can be used.' })
   status: PhotoStatus;
 
   @Field(() => String, {

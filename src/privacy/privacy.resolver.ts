@@ -25,10 +25,10 @@ class ErasureCounts {
   @Field(() => Int, { description: 'The number of photos, including their files.' })
   photos: number;
 
-  @Field(() => Int, { description: 'Models.' })
+  @Field(() => Int, { description: 'The number of models.' })
   models: number;
 
-  @Field(() => Int, { description: 'Generations.' })
+  @Field(() => Int, { description: 'The number of generations.' })
   generations: number;
 
   @Field(() => Int, { description: 'The number of avatars, with their pictures and previews.' })

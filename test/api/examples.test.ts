@@ -234,6 +234,16 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(await client.generationEnd(generationId)).toMatchObject({ status: 'FAILED' });
     const { generation } = await run<{ generation: Job }>('RetryGeneration', { generationId });
     expect(generation).toEqual({ id: generationId, status: 'QUEUED' });
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'COMPLETED' });
+  });
+
+  it('RetryMissingAvatars orders what a PARTIAL generation lacks', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'fewer-results' });
+    const { id: generationId } = await client.generate(ids.model![0]!, [{ prompt: 'on a beach', count: 2 }]);
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'PARTIAL' });
+    const { generation } = await run<{ generation: Job }>('RetryMissingAvatars', { generationId });
+    expect(generation).toEqual({ id: generationId, status: 'QUEUED', missing: [] });
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'COMPLETED' });
   });
 
   it('CancelModel ends a training', async () => {
