@@ -1,8 +1,7 @@
 import { z } from 'zod';
+import { durationUnits, readDuration } from './core/clock';
 import { isLoopback, isNetwork } from './core/networks';
 import { picsartFacts } from './upstream/picsart/facts';
-
-const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** A setting with a notation of its own. `read` returns undefined if the text is not valid. */
 const notation = <Value>(
@@ -16,20 +15,13 @@ const notation = <Value>(
     return z.NEVER;
   });
 
-/** `90s`, `20m`, `48h`, `500ms` or `0` in milliseconds. */
-function readDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  return match ? Number(match[1]) * units[match[2] as keyof typeof units] : undefined;
-}
-
 const duration = notation(readDuration, 'is not a duration (examples: 90s, 20m, 48h)');
 
 /** A time limit that Node's timers support. 0 is refused because it would expire immediately. */
-const timeLimit = duration.refine((ms) => ms >= 1 && ms <= units.d, {
+const timeLimit = duration.refine((ms) => ms >= 1 && ms <= durationUnits.d, {
   error: 'must be more than 0 and at most 24h (example: 30s)',
 });
-const grace = duration.refine((ms) => ms <= units.d, { error: 'must be at most 24h (example: 10s)' });
+const grace = duration.refine((ms) => ms <= durationUnits.d, { error: 'must be at most 24h (example: 10s)' });
 
 const bytes = notation((text) => {
   const match = /^([1-9]\d*)(kB|MB)?$/.exec(text);
@@ -62,7 +54,8 @@ const rate = notation((text) => {
   if (text === 'off') return null;
   const [quota = '', window = ''] = text.split('/');
   const windowMs = readDuration(window.trim()) ?? 0;
-  const isValid = /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= units.s && windowMs <= units.d;
+  const isValid =
+    /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= durationUnits.s && windowMs <= durationUnits.d;
   return isValid ? { quota: Number(quota), windowMs } : undefined;
 }, 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off');
 
@@ -113,8 +106,8 @@ const settings = z.object({
   POLL_SPEED: positive.default(1),
   SUBMIT_TIMEOUT: timeLimit.default(30_000),
   POLL_TIMEOUT: timeLimit.default(10_000),
-  TRAINING_DEADLINE: duration.default(60 * units.m),
-  GENERATION_DEADLINE: duration.default(30 * units.m),
+  TRAINING_DEADLINE: duration.default(60 * durationUnits.m),
+  GENERATION_DEADLINE: duration.default(30 * durationUnits.m),
   RESULT_TIMEOUT: timeLimit.default(60_000),
   RESULT_DEADLINE: duration.optional(),
   UNCERTAIN_GRACE: duration.optional(),
@@ -128,12 +121,12 @@ const settings = z.object({
   MAX_EXPORTS: whole.default(20),
   MIN_TRANSFER_RATE: bytes.default(16_000),
   TRANSFER_GRACE: timeLimit.default(15_000),
-  MEDIA_CHECK_INTERVAL: duration.default(7 * units.d),
+  MEDIA_CHECK_INTERVAL: duration.default(7 * durationUnits.d),
   MEDIA_CHECKS_PER_MINUTE: whole.default(120),
-  PHOTO_RETENTION: duration.default(24 * units.h),
-  EVENT_RETENTION: duration.default(7 * units.d),
-  EVIDENCE_RETENTION: duration.default(30 * units.d),
-  LEDGER_RETENTION: duration.default(400 * units.d),
+  PHOTO_RETENTION: duration.default(24 * durationUnits.h),
+  EVENT_RETENTION: duration.default(7 * durationUnits.d),
+  EVIDENCE_RETENTION: duration.default(30 * durationUnits.d),
+  LEDGER_RETENTION: duration.default(400 * durationUnits.d),
   PHOTO_URL_ALLOW: list.default([]),
   SIGNING_SECRETS: list.refine((secrets) => secrets.every(isLongSecret), secretProblem).default([]),
   AUTH: list.pipe(z.array(authMode).min(1, authProblem)).default(['none']),
@@ -145,7 +138,7 @@ const settings = z.object({
   QUOTA_TRAININGS_PER_DAY: whole.optional(),
   QUOTA_AVATARS_PER_DAY: whole.optional(),
   QUOTA_RUNNING: whole.optional(),
-  AUDIT_RETENTION: duration.default(365 * units.d),
+  AUDIT_RETENTION: duration.default(365 * durationUnits.d),
   REQUIRE_CONSENT: consentVersion.optional(),
   RATE_LIMIT_OWNER: rate.optional(),
   RATE_LIMIT_ADDRESS: rate.optional(),

@@ -6,7 +6,7 @@ import { jsonOf, tableOf } from './printout';
 import {
   CommandError,
   operatorFor,
-  readDuration,
+  readLifetime,
   withDatabase,
   type Shell,
   type OperatorContext,
@@ -60,7 +60,7 @@ async function create(shell: Shell, context: OperatorContext, options: CreateOpt
     scopes: readScopes(options.scopes),
     onBehalf: options.onBehalf === true,
     name: options.name ?? null,
-    expiresInMs: options.expires === undefined ? null : readDuration(options.expires),
+    expiresInMs: options.expires === undefined ? null : readLifetime(options.expires),
   });
   if (options.json) {
     shell.print(jsonOf({ ...key, key: text }));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readConfig, type Config } from '../config';
+import { durationUnits, readDuration } from '../core/clock';
 import { createLogger, type Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
 import { createDataSource } from '../database/data-source';
@@ -32,13 +33,17 @@ export function operatorFor(owner: string): Viewer {
   return { owner, scopes: new Set(['read', 'write', 'admin']), actor: 'operator' };
 }
 
-/** Parses a duration such as `90d`, `12h` or `30m` to milliseconds. */
-export function readDuration(text: string): number {
-  const match = /^([1-9]\d{0,5})([smhd])$/.exec(text.trim());
-  if (!match) throw new CommandError(`"${text}" is not a duration (examples: 90d, 12h, 30m).`);
-  return (
-    Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd']
-  );
+/** The longest lifetime of a key, in days; so that its end is a valid date. */
+const maxLifetimeDays = 999_999;
+
+/**
+ * Reads how long something is valid, such as `90d`, `12h` or `30m`, in milliseconds.
+ * @throws CommandError
+ */
+export function readLifetime(text: string): number {
+  const ms = readDuration(text.trim());
+  if (ms !== undefined && ms >= durationUnits.s && ms <= maxLifetimeDays * durationUnits.d) return ms;
+  throw new CommandError(`"${text}" is not a duration (examples: 90d, 12h, 30m).`);
 }
 
 /** The gateway's settings and database for operator commands. The gateway may be stopped. */

@@ -58,7 +58,7 @@ interface KnownOperation {
   readonly flags: readonly string[];
 }
 
-/** A plan with its size, or why there is none. */
+/** A plan with its size, or why the operation has no plan. */
 type PlanOrRefusal = { readonly plan: Plan; readonly size: number } | { readonly refusal: PlanRefusal };
 
 /** Maximum memory for documents, and for plans, in bytes. */

@@ -65,7 +65,7 @@ export class MediaDeletion {
   async sweepOrphans(signal: AbortSignal, max = 1_000): Promise<number> {
     let pending = 0;
     for (const prefix of keyPrefixes) {
-      for await (const keys of inBatches(this.store.list(prefix, orphanAgeMs))) {
+      for await (const keys of batchesOf(this.store.list(prefix, orphanAgeMs))) {
         const named = keys.flatMap((key) => {
           const read = readMediaKey(key);
           return read ? [{ key, id: read.id }] : [];
@@ -104,7 +104,7 @@ export class MediaDeletion {
   }
 }
 
-async function* inBatches(keys: AsyncIterable<string>): AsyncGenerator<string[]> {
+async function* batchesOf(keys: AsyncIterable<string>): AsyncGenerator<string[]> {
   let batch: string[] = [];
   for await (const key of keys) {
     batch.push(key);

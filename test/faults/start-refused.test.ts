@@ -116,7 +116,7 @@ describe('a project', () => {
   const copyTo = async (name: string, more: string[] = []): Promise<string> => {
     const copy = join(folder, name);
     await mkdir(copy, { recursive: true });
-    for (const part of ['package.json', 'tsconfig.json', '.config', 'src', 'schema', ...more])
+    for (const part of ['package.json', 'tsconfig.json', '.config', 'src', 'schema', 'examples', ...more])
       await cp(join(project, part), join(copy, part), { recursive: true });
     return copy;
   };

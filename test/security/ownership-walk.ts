@@ -81,10 +81,6 @@ export const walk: readonly Row[] = [
   filtering('AvatarModel.generations', 'filter.modelId', 'readyModel'),
   filtering('AvatarModel.avatars', 'filter.modelId', 'readyModel'),
   filtering('AvatarModel.avatars', 'filter.generationId', 'completedGeneration'),
-  ...['Query', 'AvatarModel'].flatMap((type) => [
-    filtering(`${type}.generations`, 'filter.styles', null),
-    filtering(`${type}.avatars`, 'filter.styles', null),
-  ]),
   byId(
     'node',
     `__typename id ... on AvatarModel { ${modelFields} } ... on Generation { prompts { prompt } pictures: avatars { url } } ... on Avatar { picture: url prompt } ... on Photo { photo: url filename }`,

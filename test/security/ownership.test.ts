@@ -40,7 +40,7 @@ describe('data of another owner', () => {
   ];
   /** Values that no response to Bob may contain. */
   const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];
-  const expectNothingToldOf = (answer: unknown, except: string): void => {
+  const expectNothingAbout = (answer: unknown, except: string): void => {
     const text = JSON.stringify(answer).replaceAll(except, '');
     expect(secrets().filter((secret) => text.includes(secret))).toEqual([]);
   };
@@ -69,7 +69,7 @@ describe('data of another owner', () => {
             ),
           );
           expect(of).toEqual(never);
-          expectNothingToldOf(of, id);
+          expectNothingAbout(of, id);
         }
       },
     );
@@ -83,7 +83,7 @@ describe('data of another owner', () => {
         [alices[cursor], never].map((after) => bob.execute(transport, { query, variables: { id, after } })),
       );
       // A list cursor is a position in time, valid for every owner: it returns Bob's own items or fewer.
-      expectNothingToldOf(of, alices[cursor]);
+      expectNothingAbout(of, alices[cursor]);
       expect(of!.errors).toEqual(ofNothing!.errors);
       const refusal = transport === 'HTTP' ? 'INVALID_INPUT' : 'INVALID_CURSOR';
       expect(codeOf(of!)).toBe(cursor === 'listCursor' ? undefined : refusal);

@@ -55,7 +55,8 @@ describe('a person whose erasure has begun', () => {
     // The rows are locked so that they cannot be deleted yet: only the erasure mark hides them.
     blockNextErasure();
     const held = await holdRows('mary');
-    const dying = mary.erase();
+    // It may exceed the time limit of an operation while the rows are locked.
+    const dying = mary.erase().catch(() => null);
     await until(async () => isReached);
 
     expect(await gateway.database.tablesWith('mary')).toContain('avatars');
@@ -92,7 +93,10 @@ describe('a person whose erasure has begun', () => {
     expect(await gateway.database.tablesWith('mary')).toEqual(['erasures']);
     await until(async () => (await gateway.mediaFiles()).length === 0);
     release();
-    expect((await dying).counts).toEqual({ photos: 6, models: 1, generations: 1, avatars: 2 });
+    await dying;
+    expect(await gateway.rows('SELECT photos, models, generations, avatars FROM erasures')).toEqual([
+      { photos: 6, models: 1, generations: 1, avatars: 2 },
+    ]);
   });
 
   it('gets the same erasure when requesting it again', async () => {

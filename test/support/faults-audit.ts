@@ -163,7 +163,7 @@ interface AvatarRow {
 /** Pictures with status STORED are complete files on the disk and decode. */
 async function pictures(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<AvatarRow>(
-    'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AS is_early FROM avatars',
+    'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AND answer_index IS NOT NULL AS is_early FROM avatars',
   );
   const files = await media(environment);
   const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));

@@ -19,9 +19,9 @@ describe('back-off', () => {
     });
     fc.assert(
       fc.property(facts, ({ tries, firstMs, factor, random }) => {
-        const mostMs = firstMs * factor;
-        const full = Math.min(mostMs, firstMs * 2 ** (tries - 1));
-        const wait = backoffMs(tries, firstMs, mostMs, () => random);
+        const maxMs = firstMs * factor;
+        const full = Math.min(maxMs, firstMs * 2 ** (tries - 1));
+        const wait = backoffMs(tries, firstMs, maxMs, () => random);
         expect(wait).toBeLessThanOrEqual(full);
         expect(wait).toBeGreaterThanOrEqual(Math.floor(full * 0.75));
       }),

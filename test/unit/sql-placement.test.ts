@@ -22,8 +22,8 @@ const otherFiles = [
 
 /** Tables of later folders that a folder names. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
-  // A person's account is exported and erased with its keys, while no job of the person is left.
-  accounts: ['api_keys', 'models', 'generations'],
+  // Reservations are kept while their job exists.
+  accounts: ['models', 'generations'],
   // Bytes are deleted unless a row refers to them.
   storage: ['photos', 'avatars'],
   // Photos are kept for the jobs that use them, by the rows of these.
