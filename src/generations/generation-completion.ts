@@ -76,14 +76,14 @@ async function stepOf(sql: Sql, generation: GenerationEntity): Promise<Step> {
 }
 
 function next(generation: GenerationEntity, tally: Tally): Step {
-  const { pending, stored, all } = tally;
+  const { pending, stored, requested, all } = tally;
   if (pending > 0) {
     const progress = Math.floor(100 * (generatingShare + ((1 - generatingShare) * (all - pending)) / all));
     const shown = Math.max(generation.progress, Math.min(99, progress));
     return { set: { progress: shown }, dueInMs: checkMs, appendsEvent: shown !== generation.progress };
   }
   // A retry of missing pictures never discards the result of the attempts before.
-  if (stored > 0 || generation.orderedPositions !== null) return success(generation, stored);
+  if (stored > 0 || generation.orderedPositions !== null) return success(generation, requested);
   return {
     set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
     dueInMs: null,
@@ -94,17 +94,17 @@ function next(generation: GenerationEntity, tally: Tally): Step {
 /** The move for a picture that was stored or lost after its generation had ended. */
 function late(generation: GenerationEntity, tally: Tally): Step {
   if (generation.status === 'PARTIAL') {
-    return tally.stored >= generation.wanted ? success(generation, tally.stored) : null;
+    return tally.requested >= generation.wanted ? success(generation, tally.requested) : null;
   }
-  if (tally.stored > 0) return success(generation, tally.stored);
+  if (tally.stored > 0) return success(generation, tally.requested);
   const loss = failureColumns(lossOf(tally));
   const isSame =
     loss.failureCode === generation.failureCode && loss.failureRetryable === generation.failureRetryable;
   return isSame || tally.all === 0 ? null : { set: loss, dueInMs: null, appendsEvent: true };
 }
 
-function success({ wanted }: GenerationEntity, stored: number): Step {
-  const status = stored >= wanted ? 'COMPLETED' : 'PARTIAL';
+function success({ wanted }: GenerationEntity, requested: number): Step {
+  const status = requested >= wanted ? 'COMPLETED' : 'PARTIAL';
   return {
     set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null, ...noFailure },
     dueInMs: null,

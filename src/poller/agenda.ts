@@ -1,3 +1,4 @@
+import { withinMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import type { Sql } from '../core/sql';
 import { readDueTimes } from './due.repository';
@@ -7,6 +8,9 @@ import { readDueTimes } from './due.repository';
  * less frequent, so that the search in a long backlog costs at most a tenth of a connection's time.
  */
 const minAge = { ms: 10, perReadMs: 10, maxMs: 250 } as const;
+
+/** The maximum time of a read, in milliseconds: its connection may be dead. */
+const maxReadMs = 20_000;
 
 /** A task that waits for due work. */
 interface Waiter {
@@ -93,9 +97,12 @@ export class Agenda {
     const waiters = [...this.waiting];
     const beganMs = performance.now();
     try {
-      const dueInMs = await readDueTimes(
-        this.sql,
-        waiters.map(({ due }) => due),
+      const queries = waiters.map(({ due }) => due);
+      const reading = readDueTimes(this.sql, queries);
+      const dueInMs = await withinMs(
+        maxReadMs,
+        reading,
+        () => new Error('The due times were not read in time.'),
       );
       const nowMs = performance.now();
       waiters.forEach((waiter, index) => {

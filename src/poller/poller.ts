@@ -16,6 +16,8 @@ export interface PeriodicTask {
    * The pause after a run that found nothing, in milliseconds; for a task with {@link due}, although work seemed due.
    */
   idleMs: number;
+  /** Whether wake-ups never shorten the pause, so that the work has a maximum rate. */
+  isPaced?: boolean;
   /** When the next work is due: the task sleeps until then. Without it the task runs after every pause. */
   due?: DueQuery;
 }
@@ -97,7 +99,8 @@ export class Poller {
       const { ms, isIdle } = await this.once(task, signal);
       if (isIdle && task.due) {
         // A wake-up during the run may concern work that the run did not see.
-        if (seemedDue && this.wakeCount === wakeCount) await this.rest(ms, true);
+        const isWoken = this.wakeCount !== wakeCount && !task.isPaced;
+        if (seemedDue && !isWoken) await this.rest(ms, !task.isPaced);
         await this.agenda.whenDue(task.due);
         seemedDue = true;
       } else {

@@ -89,7 +89,7 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
     dueTask(`submit ${table}`, submission.due, idleMs, (signal) => submission.processBatch(signal)),
     dueTask(`follow ${table}`, polls.due, idleMs, (signal) => polls.processBatch(signal)),
     dueTask(`watch failed ${table}`, polls.watchDue, idleMs, (signal) => polls.watch(signal)),
-    dueTask(`end overdue ${table}`, overdueDue(steps.kind), overdueMs, () => overdue.processBatch()),
+    paced(dueTask(`end overdue ${table}`, overdueDue(steps.kind), overdueMs, () => overdue.processBatch())),
   ];
 }
 
@@ -115,11 +115,13 @@ function checkTasks({ database, config, account, avatarChecks, completion }: Sch
       probeEveryMs,
       once((signal) => account.probe(signal)),
     ),
-    dueTask(
-      'check stored pictures',
-      checkDue,
-      sweepMs,
-      once((signal) => avatarChecks.processBatch(checks, signal)),
+    paced(
+      dueTask(
+        'check stored pictures',
+        checkDue,
+        sweepMs,
+        once((signal) => avatarChecks.processBatch(checks, signal)),
+      ),
     ),
   ];
 }
@@ -145,6 +147,11 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
 /** A task that runs when its work is due, and again immediately while its batches find rows. */
 function dueTask(name: string, due: DueQuery, idleMs: number, run: PeriodicTask['run']): PeriodicTask {
   return { name, run, idleMs, due };
+}
+
+/** The task, with a maximum rate. */
+function paced(task: PeriodicTask): PeriodicTask {
+  return { ...task, isPaced: true };
 }
 
 /** A task that runs once per interval. */

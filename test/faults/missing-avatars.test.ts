@@ -91,6 +91,18 @@ describe('a retry of the missing avatars of a PARTIAL generation', () => {
     expect(await reserved(job)).toHaveLength(1);
   });
 
+  it('leaves it PARTIAL while a requested avatar is missing, even if the upstream sent another one', async () => {
+    const job = await deliver([3], url(1), url(2));
+    await retry(job);
+    await submit(job);
+    harness.host.set(url('gone'), answers(500));
+    await finish(job, url('gone'), url('surplus'));
+    await harness.age(job, resultDeadlineMs + 60_000);
+    await harness.tryAgain();
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL' });
+    expect(await stored(job)).toHaveLength(3);
+  });
+
   describe('with a picture that is delayed', () => {
     /** Three pictures: the first is stored, the second is delayed, the third was not delivered. */
     const delayed = async (): Promise<Job> => {

@@ -94,6 +94,20 @@ describe('poller', () => {
     await poller.stop(1_000);
   });
 
+  it('does not shorten the pause of a paced task at a wake-up', async () => {
+    const passes = { paced: 0, other: 0 };
+    dueInMs = -1;
+    const poller = started(
+      task(async () => ((passes.paced += 1), 0), { due, isPaced: true }),
+      task(async () => ((passes.other += 1), 0), { due }),
+    );
+    await until(() => passes.paced === 2 && passes.other === 2);
+    poller.wake();
+    await until(() => passes.other === 3);
+    expect(passes.paced).toBe(2);
+    await poller.stop(1_000);
+  });
+
   it('reads again when work that a pass has started ends, because it may have a new due time', async () => {
     let end: () => void = () => undefined;
     const work = [new Promise<void>((resolve) => (end = resolve))];
