@@ -24,8 +24,8 @@ export class NamedStatements implements PreparedStatements {
     maxSize: maxLength.ofConnection,
     sizeCalculation: (_known, text) => text.length,
   });
-  /** The names that each connection has prepared, with the lengths of their statements. */
-  private readonly preparedBy = new WeakMap<PoolClient, Map<string, number>>();
+  /** The names that each connection has prepared, and the length of their statements in all. */
+  private readonly preparedBy = new WeakMap<PoolClient, { names: Set<string>; length: number }>();
   private names = 0;
 
   /** @param pool - returns the pool of an initialized data source */
@@ -67,9 +67,11 @@ export class NamedStatements implements PreparedStatements {
 
   /** Returns the length of all statements that the connection has prepared. */
   private note(client: PoolClient, name: string, length: number): number {
-    const prepared = this.preparedBy.get(client) ?? new Map<string, number>();
-    this.preparedBy.set(client, prepared.set(name, length));
-    return [...prepared.values()].reduce((sum, each) => sum + each, 0);
+    const prepared = this.preparedBy.get(client) ?? { names: new Set(), length: 0 };
+    this.preparedBy.set(client, prepared);
+    if (!prepared.names.has(name)) prepared.length += length;
+    prepared.names.add(name);
+    return prepared.length;
   }
 }
 

@@ -50,8 +50,8 @@ export interface PlannedReadsOptions {
 
 /** An operation of a document with its plans. */
 interface KnownOperation {
-  /** The operation's name and the document. */
-  readonly key: string;
+  /** Identifies the operation in this process. */
+  readonly number: number;
   readonly definition: OperationDefinitionNode;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** The names of the variables that directives use. */
@@ -61,22 +61,20 @@ interface KnownOperation {
 /** A plan with its size, or why the operation has no plan. */
 type PlanOrRefusal = { readonly plan: Plan; readonly size: number } | { readonly refusal: PlanRefusal };
 
-/** Maximum memory for documents, and for plans, in bytes. */
+/** Maximum memory for plans, in bytes. */
 const maxBytes = 10_000_000;
-/** The memory of a member of a plan, in bytes, at most. */
-const bytesPerMember = 2_000;
+/** The memory of a member of a plan, in bytes. */
+const bytesPerMember = 200;
 
 /**
  * Answers queries by one SQL statement that makes the text of the response. The text is byte for byte the one of the
  * resolvers. What this class cannot answer, errors included, is left to them.
  */
 export class PlannedReads {
-  private readonly operations = new LRUCache<string, KnownOperation>({
-    maxSize: maxBytes,
-    // Syntax trees take about twenty times the memory of their text.
-    sizeCalculation: (_operation, text) => 20 * text.length + 1_000,
-  });
-  /** By document and the values of the flags. */
+  /** Lives as long as the document, which the caller keeps for the next request with the same text. */
+  private readonly operations = new WeakMap<OperationDefinitionNode, KnownOperation>();
+  private operationCount = 0;
+  /** By operation and the values of the flags. */
   private readonly plans = new LRUCache<string, PlanOrRefusal>({
     maxSize: maxBytes,
     sizeCalculation: (known, key) => 2 * key.length + bytesPerMember * ('plan' in known ? known.size : 1),
@@ -126,7 +124,7 @@ export class PlannedReads {
   }
 
   private planOf(operation: KnownOperation, variables: Readonly<Record<string, unknown>>): Plan {
-    const key = `${operation.flags.map((name) => String(variables[name])).join()} ${operation.key}`;
+    const key = `${operation.flags.map((name) => String(variables[name])).join()} ${operation.number}`;
     let known = this.plans.get(key);
     if (!known) {
       known = this.plan(operation, variables);
@@ -150,18 +148,18 @@ export class PlannedReads {
   }
 
   private operationOf({ document, operationName }: ExecutionArgs): KnownOperation | null {
-    const key = `${operationName ?? ''} ${document.loc?.source.body}`;
-    const known = this.operations.get(key);
-    if (known) return known;
     const definition = getOperationAST(document, operationName);
     if (!definition) return null;
+    const known = this.operations.get(definition);
+    if (known) return known;
+    this.operationCount += 1;
     const operation = {
-      key,
+      number: this.operationCount,
       definition,
       fragments: fragmentsOf(document),
       flags: flagsOf(document),
     };
-    this.operations.set(key, operation);
+    this.operations.set(definition, operation);
     return operation;
   }
 }
