@@ -143,18 +143,21 @@ export async function deleteAvatar(sql: Sql, owner: string, id: string): Promise
 
 /**
  * Deletes avatars of generations or models with their bytes, including those of unfinished tries.
+ * @param unfinishedOf - only avatars of this upstream generation that are not stored
  * @returns the number of avatars
  */
 export async function deleteAvatarsOf(
   sql: Sql,
   noun: JobKind['noun'],
   ids: readonly string[],
-  { onlyUnfinished = false } = {},
+  unfinishedOf?: { readonly providerRef: string | null },
 ): Promise<number> {
   const gone = await sql.rows<AvatarBytes>(
-    `DELETE FROM avatars WHERE ${noun}_id = ANY($1) ${onlyUnfinished ? "AND status IN ('PENDING', 'DELAYED')" : ''}
+    `DELETE FROM avatars
+      WHERE ${noun}_id = ANY($1)
+        AND (NOT $2 OR (status IN ('PENDING', 'DELAYED') AND provider_ref IS NOT DISTINCT FROM $3))
      RETURNING id, media_token AS "mediaToken"`,
-    [ids],
+    [ids, unfinishedOf !== undefined, unfinishedOf?.providerRef ?? null],
   );
   await scheduleDeletion(
     sql,

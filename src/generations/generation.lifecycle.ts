@@ -17,9 +17,9 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
 
   constructor(private readonly photos: JobPhotoService) {}
 
-  /** Stored avatars stay. */
-  async cancelled(sql: Sql, { id }: GenerationEntity): Promise<void> {
-    await deleteAvatarsOf(sql, 'generation', [id], { onlyUnfinished: true });
+  /** Stored avatars stay, and so do delayed ones of attempts before this one, which may still arrive. */
+  async cancelled(sql: Sql, { id, providerRef }: GenerationEntity): Promise<void> {
+    await deleteAvatarsOf(sql, 'generation', [id], { providerRef });
     await this.photos.release(sql, id);
   }
 

@@ -3,7 +3,7 @@ import type { Job } from '../support/job-harness';
 import { resultDeadlineMs } from '../support/job-process';
 import { outcomes } from '../support/job-scenarios';
 import { missingAvatarsIn, url } from '../support/missing-avatars';
-import { answers, useResultHarness } from '../support/result-harness';
+import { answers, fileOf, paint, useResultHarness } from '../support/result-harness';
 import { accepts, done, isUnclear, refuses, running } from '../support/scripted-provider';
 
 const dayMs = 86_400_000;
@@ -113,6 +113,17 @@ describe('a retry of the missing avatars of a PARTIAL generation', () => {
       expect(await harness.states(job)).toEqual(['STORED', 'DELAYED', 'LOST']);
       return job;
     };
+
+    it('still stores it free of charge when the retry is cancelled', async () => {
+      const job = await delayed();
+      await retry(job);
+      await harness.cancel(job);
+      expect(await harness.states(job)).toContain('DELAYED');
+      harness.host.set(url(2), fileOf(await paint('#357')));
+      await harness.tryAgain();
+      expect(await stored(job)).toHaveLength(2);
+      expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED' });
+    });
 
     it('does not order it, and stores it free of charge while the retry runs', async () => {
       const job = await delayed();
