@@ -36,6 +36,17 @@ describe('the HTTP handler accepts', () => {
     expect(answer.text).toContain(`"code":"${code}"`);
   });
 
+  it('no variables with more than 2000 fields', async () => {
+    const statusWith = async (fields: number): Promise<number> => {
+      const a = [Object.fromEntries(Array.from({ length: fields - 1 }, (_, index) => [`k${index}`, index]))];
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ query: '{ greeting }', variables: { a } });
+      return (await send(`${gateway.url}/graphql`, { method: 'POST', headers }, body)).status;
+    };
+    expect(await statusWith(2_000)).toBe(200);
+    expect(await statusWith(2_001)).toBe(400);
+  });
+
   it('no chunked body over the limit, and responds at once', async () => {
     const connection = await RawConnection.open(gateway.port);
     connection.socket.write(

@@ -16,10 +16,14 @@ new MutationObserver(() => {
 addEventListener('securitypolicyviolation', (event) => console.error('forbidden: ' + event.violatedDirective));
 `;
 
-/** Whether GraphiQL has read the content of its editor; before that it would run the earlier content. */
+/**
+ * Whether GraphiQL has read the content of its editor and its button shows the menu of operations; before that it would run
+ * the earlier content, or without a name.
+ */
 const hasRead = `(() => {
   const editor = document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror;
-  return editor.documentAST?.loc.source.body === editor.getValue();
+  const button = document.querySelector('.graphiql-execute-button');
+  return editor.documentAST?.loc.source.body === editor.getValue() && button.ariaHasPopup === 'menu';
 })()`;
 
 /** GraphiQL in a new browser window without stored state. */

@@ -118,6 +118,9 @@ const operation = z.object(
   'is missing',
 );
 
+/** Maximum number of fields of all objects in variables. graphql-js repeats an object in each of its errors, up to 50. */
+const maxVariableFields = 2_000;
+
 /**
  * Reads an operation from JSON, identically for HTTP, SSE and WebSocket.
  * @throws DomainError INVALID_INPUT with the field
@@ -129,7 +132,21 @@ export function readOperation(given: unknown): OperationRequest {
     throw new DomainError('INVALID_INPUT', `The request's ${field} ${error.issues[0]!.message}.`, { field });
   }
   const { query, operationName, variables, extensions, documentId } = data;
+  if (countFields(variables) > maxVariableFields) {
+    const message = `The request's variables have more than ${maxVariableFields} fields.`;
+    throw new DomainError('INVALID_INPUT', message, { field: 'variables' });
+  }
   return { query, operationName, variables, hash: hashIn(extensions, documentId) };
+}
+
+/** The number of fields of all objects in JSON. Its nesting is limited by {@link parseJson}. */
+function countFields(json: unknown): number {
+  if (typeof json !== 'object' || json === null) return 0;
+  const values: unknown[] = Object.values(json);
+  return values.reduce<number>(
+    (total, value) => total + countFields(value),
+    Array.isArray(json) ? 0 : values.length,
+  );
 }
 
 /** Apollo clients send the hash in `extensions.persistedQuery`, Relay in `documentId`. */
