@@ -1,18 +1,22 @@
-import type { Client } from '../support/client';
-import type { TestGateway } from '../support/gateway';
-import { SettledGateway, uuidOf } from '../support/settled-gateway';
+import { type Client, uuidOf } from '../support/client';
+import { TestGateway } from '../support/gateway';
 
-let environment: SettledGateway;
 let gateway: TestGateway;
 let client: Client;
-let settled: SettledGateway['settled'];
+let settled: Awaited<ReturnType<Client['settle']>>;
 
 beforeAll(async () => {
-  environment = await SettledGateway.start();
-  ({ gateway, client, settled } = environment);
+  gateway = await TestGateway.start({}, { watchesStatements: true });
+  ({ client } = gateway);
+  settled = await client.settle();
+  // Without workers, every change is one of the test.
+  await gateway.restart({ ROLE: 'api' });
 });
 
-afterAll(() => environment.stop());
+afterAll(() => gateway.stop());
+
+/** A new model that stays QUEUED. */
+const waiting = async (): Promise<string> => (await client.train({ photoIds: settled.photoIds })).id;
 
 interface Actions {
   status: string;
@@ -37,7 +41,7 @@ describe('canCancel and canRetry', () => {
   };
 
   it('say what an unfinished, a cancelled and an ended job accept', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     expect(await actionsOf(id)).toEqual({ canCancel: true, canRetry: false });
     await client.change('cancelModel', id);
     expect(await actionsOf(id)).toEqual({ canCancel: false, canRetry: false });
@@ -46,13 +50,13 @@ describe('canCancel and canRetry', () => {
   });
 
   it('allow a retry of a failure that is retryable, exactly as retryModel does', async () => {
-    const id = await environment.waiting();
-    await environment.fail('models', id, false);
+    const id = await waiting();
+    await gateway.failJob('models', id, false);
     expect([await actionsOf(id), await accepts('retryModel', id)]).toEqual([
       { canCancel: false, canRetry: false },
       false,
     ]);
-    await environment.fail('models', id);
+    await gateway.failJob('models', id);
     expect([await actionsOf(id), await accepts('retryModel', id)]).toEqual([
       { canCancel: false, canRetry: true },
       true,
@@ -60,7 +64,7 @@ describe('canCancel and canRetry', () => {
   });
 
   it('allow to end an UNCERTAIN job', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     await gateway.rows(`UPDATE models SET status = 'UNCERTAIN', attempt = 1 WHERE id = $1`, [uuidOf(id)]);
     expect(await actionsOf(id)).toEqual({ canCancel: true, canRetry: true });
   });
@@ -68,7 +72,7 @@ describe('canCancel and canRetry', () => {
   it('refuse a retry without the photos of the training', async () => {
     const photoIds = await client.upload();
     const [deleted, purged] = [(await client.train({ photoIds })).id, (await client.train({ photoIds })).id];
-    for (const id of [deleted, purged]) await environment.fail('models', id);
+    for (const id of [deleted, purged]) await gateway.failJob('models', id);
     await gateway.rows('DELETE FROM model_photos WHERE model_id = $1 AND position = 4', [uuidOf(deleted)]);
     expect([await actionsOf(deleted), await accepts('retryModel', deleted)]).toMatchObject([
       { canRetry: false },
@@ -87,7 +91,7 @@ describe('canCancel and canRetry', () => {
   it('refuse a retry of avatars without training when their photo was deleted', async () => {
     const [photoId] = await client.upload(1);
     const { id } = await client.instant({ photoId: photoId!, prompt: 'as a king' });
-    await environment.fail('generations', id);
+    await gateway.failJob('generations', id);
     expect(await actionsOf(id)).toEqual({ canCancel: false, canRetry: true });
     await client.delete('deletePhoto', photoId!);
     expect([await actionsOf(id), await accepts('retryGeneration', id)]).toMatchObject([
@@ -98,13 +102,13 @@ describe('canCancel and canRetry', () => {
 
   it('allow a retry of a generation whose model has no photos', async () => {
     const { id } = await client.generate(settled.modelId);
-    await environment.fail('generations', id);
+    await gateway.failJob('generations', id);
     expect(await actionsOf(id)).toMatchObject({ canRetry: true });
   });
 
   it('refuse a retry with a provider that is not configured', async () => {
-    const id = await environment.waiting();
-    await environment.fail('models', id);
+    const id = await waiting();
+    await gateway.failJob('models', id);
     await gateway.rows(`UPDATE models SET provider = 'other' WHERE id = $1`, [uuidOf(id)]);
     expect([await actionsOf(id), await accepts('retryModel', id)]).toMatchObject([
       { canRetry: false },
@@ -115,7 +119,7 @@ describe('canCancel and canRetry', () => {
 
 describe('updatedAt', () => {
   it('increases with every change', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     const read = async (): Promise<number> => {
       const query = 'query ($id: ID!) { model(id: $id) { updatedAt } }';
       const { model } = await client.request<{ model: { updatedAt: string } }>(query, { id });
@@ -123,7 +127,7 @@ describe('updatedAt', () => {
     };
     const times = [await read()];
     for (const name of ['a', 'b', 'c', 'd']) {
-      await environment.rename(id, name);
+      await client.rename(id, name);
       times.push(await read());
     }
     await client.change('cancelModel', id);
@@ -132,7 +136,7 @@ describe('updatedAt', () => {
     // As if another server's clock were ahead.
     await gateway.rows(`UPDATE models SET updated_at = now() + interval '1 day' WHERE id = $1`, [uuidOf(id)]);
     const ahead = await read();
-    await environment.rename(id, 'e');
+    await client.rename(id, 'e');
     expect(await read()).toBe(ahead + 1);
   });
 });
@@ -148,7 +152,7 @@ describe('the cover of a model', () => {
   };
 
   it('is its newest stored avatar', async () => {
-    expect(await coverOf(await environment.waiting())).toBeNull();
+    expect(await coverOf(await waiting())).toBeNull();
     expect(await coverOf(settled.modelId)).toMatch(/^avatar_/);
   });
 });
@@ -176,10 +180,10 @@ describe('the cost of the avatars of a generation', () => {
 describe('a list of jobs', () => {
   it('reads cursors, covers and possible actions by one statement each at most', async () => {
     const ids: string[] = [];
-    for (let count = 0; count < 3; count += 1) ids.push(await environment.waiting());
-    for (const id of ids) await environment.fail('models', id);
+    for (let count = 0; count < 3; count += 1) ids.push(await waiting());
+    for (const id of ids) await gateway.failJob('models', id);
     let answer: { models: { nodes: (Actions & { cursor: string })[] } } | undefined;
-    const statements = await environment.watch.during(async () => {
+    const statements = await gateway.watch.during(async () => {
       const query =
         '{ models(first: 20) { nodes { status cursor canCancel canRetry updatedAt cover { id } } } }';
       answer = await client.request(query);

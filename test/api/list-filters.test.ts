@@ -1,23 +1,26 @@
-import { ListEnvironment, type ListResult } from '../support/list-environment';
+import { TestGateway } from '../support/gateway';
+import { ListRows, type ListResult } from '../support/list-rows';
 
-let env: ListEnvironment;
+let gateway: TestGateway;
+let rows: ListRows;
 
 beforeAll(async () => {
-  env = await ListEnvironment.start();
+  gateway = await TestGateway.start({ ROLE: 'api' }, { watchesStatements: true });
+  rows = await ListRows.of(gateway);
 });
 
-afterAll(() => env.stop());
+afterAll(() => gateway.stop());
 
-afterEach(() => env.clear());
+afterEach(() => rows.clear());
 
 describe('filters', () => {
   it('select models by status and type; an empty list matches nothing', async () => {
     const models: Record<string, string> = {};
     for (const status of ['READY', 'FAILED', 'CANCELLED'])
       for (const type of ['CAT', 'DOG'])
-        models[`${status} ${type}`] = (await env.addModel({ status, type })).id;
-    await env.addModel({ owner: 'other-owner', type: 'CAT' });
-    const idsOf = (filter: object): Promise<string[]> => env.idsIn('models', { filter, orderBy: 'OLDEST' });
+        models[`${status} ${type}`] = (await rows.addModel({ status, type })).id;
+    await rows.addModel({ owner: 'other-owner', type: 'CAT' });
+    const idsOf = (filter: object): Promise<string[]> => rows.idsIn('models', { filter, orderBy: 'OLDEST' });
     const named = (...names: string[]): string[] => names.map((name) => models[name]!);
     expect(await idsOf({ statuses: ['FAILED'] })).toEqual(named('FAILED CAT', 'FAILED DOG'));
     expect(await idsOf({ types: ['CAT'] })).toEqual(named('READY CAT', 'FAILED CAT', 'CANCELLED CAT'));
@@ -28,18 +31,18 @@ describe('filters', () => {
     expect(await idsOf({ statuses: [] })).toEqual([]);
     expect(await idsOf({ types: [], statuses: ['READY'] })).toEqual([]);
     expect(await idsOf({ statuses: null, types: null, created: null })).toHaveLength(6);
-    expect(await env.idsIn('models', { filter: { statuses: [] }, orderBy: 'NAME' })).toEqual([]);
+    expect(await rows.idsIn('models', { filter: { statuses: [] }, orderBy: 'NAME' })).toEqual([]);
   });
 
   it('select generations by status, model and style of a prompt', async () => {
-    const [model, other] = [await env.addModel(), await env.addModel()];
-    const noir = await env.addGeneration(model.uuid, { styles: ['noir'] });
-    const both = await env.addGeneration(other.uuid, { styles: ['noir', 'pop'], status: 'CANCELLED' });
-    const instant = await env.addGeneration(null, { styles: ['instant'] });
-    const strange = await env.addModel({ owner: 'other-owner' });
-    await env.addGeneration(strange.uuid, { owner: 'other-owner' });
+    const [model, other] = [await rows.addModel(), await rows.addModel()];
+    const noir = await rows.addGeneration(model.uuid, { styles: ['noir'] });
+    const both = await rows.addGeneration(other.uuid, { styles: ['noir', 'pop'], status: 'CANCELLED' });
+    const instant = await rows.addGeneration(null, { styles: ['instant'] });
+    const strange = await rows.addModel({ owner: 'other-owner' });
+    await rows.addGeneration(strange.uuid, { owner: 'other-owner' });
     const idsOf = (filter: object): Promise<string[]> =>
-      env.idsIn('generations', { filter, orderBy: 'OLDEST' });
+      rows.idsIn('generations', { filter, orderBy: 'OLDEST' });
     expect(await idsOf({})).toEqual([noir.id, both.id, instant.id]);
     expect(await idsOf({ modelId: model.id })).toEqual([noir.id]);
     expect(await idsOf({ modelId: model.id, statuses: ['CANCELLED'] })).toEqual([]);
@@ -53,15 +56,15 @@ describe('filters', () => {
   });
 
   it('select stored avatars by model, generation and style', async () => {
-    const model = await env.addModel();
-    const [first, second] = [await env.addGeneration(model.uuid), await env.addGeneration(null)];
-    const noir = await env.addAvatar(first.uuid, model.uuid);
-    const pop = await env.addAvatar(first.uuid, model.uuid, { style: 'pop' });
-    const instant = await env.addAvatar(second.uuid, null, { style: 'instant' });
-    await env.addAvatar(second.uuid, null, { status: 'PENDING', style: 'pop' });
-    const strange = await env.addGeneration(null, { owner: 'other-owner' });
-    await env.addAvatar(strange.uuid, null, { owner: 'other-owner' });
-    const idsOf = (filter: object): Promise<string[]> => env.idsIn('avatars', { filter, orderBy: 'OLDEST' });
+    const model = await rows.addModel();
+    const [first, second] = [await rows.addGeneration(model.uuid), await rows.addGeneration(null)];
+    const noir = await rows.addAvatar(first.uuid, model.uuid);
+    const pop = await rows.addAvatar(first.uuid, model.uuid, { style: 'pop' });
+    const instant = await rows.addAvatar(second.uuid, null, { style: 'instant' });
+    await rows.addAvatar(second.uuid, null, { status: 'PENDING', style: 'pop' });
+    const strange = await rows.addGeneration(null, { owner: 'other-owner' });
+    await rows.addAvatar(strange.uuid, null, { owner: 'other-owner' });
+    const idsOf = (filter: object): Promise<string[]> => rows.idsIn('avatars', { filter, orderBy: 'OLDEST' });
     expect(await idsOf({})).toEqual([noir.id, pop.id, instant.id]);
     expect(await idsOf({ modelId: model.id })).toEqual([noir.id, pop.id]);
     expect(await idsOf({ generationId: second.id })).toEqual([instant.id]);
@@ -74,25 +77,25 @@ describe('filters', () => {
   });
 
   it('select photos by status and whether a model or generation uses them', async () => {
-    const unused = await env.addPhoto({ status: 'READY' });
-    const rejected = await env.addPhoto();
-    const trained = await env.addPhoto({ status: 'PURGED' });
-    const instant = await env.addPhoto({ status: 'READY', purge_at: null });
-    await env.addPhoto({ owner: 'other-owner' });
-    const model = await env.addModel();
-    await env.database.query('INSERT INTO model_photos (model_id, photo_id, position) VALUES ($1, $2, 0)', [
+    const unused = await rows.addPhoto({ status: 'READY' });
+    const rejected = await rows.addPhoto();
+    const trained = await rows.addPhoto({ status: 'PURGED' });
+    const instant = await rows.addPhoto({ status: 'READY', purge_at: null });
+    await rows.addPhoto({ owner: 'other-owner' });
+    const model = await rows.addModel();
+    await rows.database.query('INSERT INTO model_photos (model_id, photo_id, position) VALUES ($1, $2, 0)', [
       model.uuid,
       trained.uuid,
     ]);
-    const generation = await env.addGeneration(null);
-    await env.database.query('UPDATE generations SET photo_id = $2 WHERE id = $1', [
+    const generation = await rows.addGeneration(null);
+    await rows.database.query('UPDATE generations SET photo_id = $2 WHERE id = $1', [
       generation.uuid,
       instant.uuid,
     ]);
-    const idsOf = (filter: object): Promise<string[]> => env.idsIn('photos', { filter, orderBy: 'OLDEST' });
+    const idsOf = (filter: object): Promise<string[]> => rows.idsIn('photos', { filter, orderBy: 'OLDEST' });
     expect(await idsOf({ isUnused: true })).toEqual([unused.id, rejected.id]);
     expect(await idsOf({ isUnused: false })).toEqual([trained.id, instant.id]);
-    await env.database.query('UPDATE photos SET purge_at = now() WHERE id = $1', [instant.uuid]);
+    await rows.database.query('UPDATE photos SET purge_at = now() WHERE id = $1', [instant.uuid]);
     expect(await idsOf({ isUnused: false })).toEqual([trained.id, instant.id]);
     expect(await idsOf({ isUnused: true, statuses: ['READY'] })).toEqual([unused.id]);
     expect(await idsOf({ statuses: ['PURGED', 'REJECTED'] })).toEqual([rejected.id, trained.id]);
@@ -106,12 +109,13 @@ describe('filters', () => {
   ])(
     'accept a condition of %s in the deprecated form or in the new one, not both: %s',
     async (list, old, filter, field) => {
-      await env.addModel({ status: 'FAILED', type: 'CAT' });
+      await rows.addModel({ status: 'FAILED', type: 'CAT' });
       expect(
-        (await env.client.refusal(`{ ${list}(${old}, filter: { ${filter} }) { nodes { id } } }`)).extensions,
+        (await gateway.client.refusal(`{ ${list}(${old}, filter: { ${filter} }) { nodes { id } } }`))
+          .extensions,
       ).toMatchObject({ code: 'INVALID_INPUT', field });
       const other = field === 'type' ? 'statuses: [FAILED]' : 'created: { from: "2020-01-01T00:00:00Z" }';
-      const page = await env.client.request<Record<string, ListResult>>(
+      const page = await gateway.client.request<Record<string, ListResult>>(
         `{ ${list}(${old}, filter: { ${other} }) { totalCount nodes { id } } }`,
       );
       expect(page[list]!.totalCount).toBe(list === 'models' ? 1 : 0);

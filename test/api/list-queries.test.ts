@@ -1,27 +1,24 @@
-import {
-  ListEnvironment,
-  listQuery,
-  lists,
-  type ListName,
-  type ListResult,
-} from '../support/list-environment';
+import { TestGateway } from '../support/gateway';
+import { ListRows, listQuery, lists, type ListName, type ListResult } from '../support/list-rows';
 
-let env: ListEnvironment;
+let gateway: TestGateway;
+let rows: ListRows;
 
 beforeAll(async () => {
-  env = await ListEnvironment.start();
+  gateway = await TestGateway.start({ ROLE: 'api' }, { watchesStatements: true });
+  rows = await ListRows.of(gateway);
 });
 
-afterAll(() => env.stop());
+afterAll(() => gateway.stop());
 
-afterEach(() => env.clear());
+afterEach(() => rows.clear());
 
 /** Reads a whole list by pages of two, in one direction, checking what pageInfo says. */
 const walk = async (list: ListName, isBackward: boolean, variables: object): Promise<string[]> => {
   const seen: string[] = [];
   for (let cursor: string | null = null; ;) {
     const args: object = isBackward ? { last: 2, before: cursor } : { first: 2, after: cursor };
-    const { nodes, pageInfo, totalCount }: ListResult = await env.read(list, { ...variables, ...args });
+    const { nodes, pageInfo, totalCount }: ListResult = await rows.read(list, { ...variables, ...args });
     const ids = nodes.map(({ id }) => id);
     if (isBackward) seen.unshift(...ids);
     else seen.push(...ids);
@@ -39,9 +36,12 @@ describe('a list', () => {
     const names = ['b', 'Anna', 'anna', 'ANNA', 'Zoe', 'élan', 'a', 'Anna', '', '漢'];
     const models: { id: string; key: string }[] = [];
     for (const name of names) {
-      models.push({ ...(await env.addModel({ name })), key: name.replace(/[A-Z]/g, (x) => x.toLowerCase()) });
+      models.push({
+        ...(await rows.addModel({ name })),
+        key: name.replace(/[A-Z]/g, (x) => x.toLowerCase()),
+      });
     }
-    await env.addModel({ owner: 'other-owner', name: 'b' });
+    await rows.addModel({ owner: 'other-owner', name: 'b' });
     const oldest = models.map(({ id }) => id);
     const byName = [...models]
       .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) || (a.id < b.id ? -1 : 1))
@@ -60,7 +60,7 @@ describe('a list', () => {
     'of %s has both orders and directions',
     async (list) => {
       const oldest: string[] = [];
-      for (let count = 0; count < 5; count += 1) oldest.push((await env.add(list)).id);
+      for (let count = 0; count < 5; count += 1) oldest.push((await rows.add(list)).id);
       for (const isBackward of [false, true]) {
         expect(await walk(list, isBackward, { orderBy: 'OLDEST' })).toEqual(oldest);
         expect(await walk(list, isBackward, {})).toEqual([...oldest].reverse());
@@ -69,36 +69,36 @@ describe('a list', () => {
   );
 
   it('says that nothing is before a page when the only row there does not match the filter', async () => {
-    const cat = await env.addModel({ type: 'CAT' });
-    await env.addModel({ type: 'DOG' });
-    const newest = await env.read('models', { first: 1 });
+    const cat = await rows.addModel({ type: 'CAT' });
+    await rows.addModel({ type: 'DOG' });
+    const newest = await rows.read('models', { first: 1 });
     const page = { after: newest.pageInfo.endCursor, filter: { types: ['CAT'] } };
-    const { nodes, pageInfo } = await env.read('models', page);
+    const { nodes, pageInfo } = await rows.read('models', page);
     expect(nodes).toEqual([{ id: cat.id }]);
     expect(pageInfo).toMatchObject({ hasPreviousPage: false, hasNextPage: false });
   });
 
   it('returns the rows of each span of time: its start included, its end excluded', async () => {
     for (const list of Object.keys(lists) as ListName[]) {
-      const [a, b, c] = [await env.add(list), await env.add(list), await env.add(list)];
-      const idsOf = (created: object): Promise<string[]> => env.idsIn(list, { filter: { created } });
+      const [a, b, c] = [await rows.add(list), await rows.add(list), await rows.add(list)];
+      const idsOf = (created: object): Promise<string[]> => rows.idsIn(list, { filter: { created } });
       expect(await idsOf({ from: b.at })).toEqual([c.id, b.id]);
       expect(await idsOf({ before: b.at })).toEqual([a.id]);
       expect(await idsOf({ from: b.at, before: c.at })).toEqual([b.id]);
       expect(await idsOf({ from: c.at, before: a.at })).toEqual([]);
       expect(await idsOf({ from: null })).toEqual([c.id, b.id, a.id]);
       expect(await idsOf({ from: '0001-01-01T00:00:00Z', before: '9999-12-31T23:59:59Z' })).toHaveLength(3);
-      await env.clear();
+      await rows.clear();
     }
   });
 
   it('filters by created also where the clocks of database and gateway differ by hours', async () => {
-    const { id, uuid, at } = await env.addModel();
+    const { id, uuid, at } = await rows.addModel();
     for (const hours of [-23, 23]) {
       const moved = new Date(at.getTime() + hours * 3_600_000);
-      await env.database.query('UPDATE models SET created_at = $2 WHERE id = $1', [uuid, moved]);
+      await rows.database.query('UPDATE models SET created_at = $2 WHERE id = $1', [uuid, moved]);
       const filter = { created: { from: moved, before: new Date(moved.getTime() + 1) } };
-      expect(await env.idsIn('models', { filter })).toEqual([id]);
+      expect(await rows.idsIn('models', { filter })).toEqual([id]);
     }
   });
 
@@ -108,12 +108,12 @@ describe('a list', () => {
       const field = list === 'avatars' ? 'styles' : 'statuses';
       const value = list === 'avatars' ? 'noir' : list === 'photos' ? 'PURGED' : 'FAILED';
       const many = { filter: { [field]: Array.from({ length: 101 }, () => value) } };
-      expect((await env.client.refusal(listQuery(list), many)).extensions).toMatchObject({
+      expect((await gateway.client.refusal(listQuery(list), many)).extensions).toMatchObject({
         code: 'INVALID_INPUT',
         field: `filter.${field}`,
       });
       const both = { first: 1, last: 1 };
-      expect((await env.client.refusal(listQuery(list), both)).extensions).toMatchObject({
+      expect((await gateway.client.refusal(listQuery(list), both)).extensions).toMatchObject({
         code: 'INVALID_INPUT',
         field: 'last',
       });
@@ -121,26 +121,26 @@ describe('a list', () => {
   );
 
   it('refuses a cursor of another order and takes it with any filter', async () => {
-    await env.addModel();
-    await env.addModel({ type: 'CAT' });
-    const { pageInfo } = await env.read('models', { first: 1, orderBy: 'NAME' });
+    await rows.addModel();
+    await rows.addModel({ type: 'CAT' });
+    const { pageInfo } = await rows.read('models', { first: 1, orderBy: 'NAME' });
     const after = pageInfo.endCursor;
-    expect((await env.client.refusal(listQuery('models'), { after })).extensions).toMatchObject({
+    expect((await gateway.client.refusal(listQuery('models'), { after })).extensions).toMatchObject({
       code: 'INVALID_CURSOR',
       field: 'after',
     });
     const filter = { types: ['CAT'] };
-    expect((await env.read('models', { after, orderBy: 'NAME', filter })).nodes).toHaveLength(1);
+    expect((await rows.read('models', { after, orderBy: 'NAME', filter })).nodes).toHaveLength(1);
   });
 
   it('reads rows alone unless totalCount or the other direction is selected', async () => {
-    await env.addModel();
-    await env.addModel();
-    const { pageInfo } = await env.read('models', { first: 1 });
+    await rows.addModel();
+    await rows.addModel();
+    const { pageInfo } = await rows.read('models', { first: 1 });
     const after = pageInfo.endCursor;
     const ask = (fields: string) =>
-      env.watch.during(() =>
-        env.client.request(`query ($after: String) { models(after: $after) { ${fields} } }`, { after }),
+      gateway.watch.during(() =>
+        gateway.client.request(`query ($after: String) { models(after: $after) { ${fields} } }`, { after }),
       );
     const readsIn = (statements: string[]): number => statements.join().split('FROM models').length - 1;
     expect(readsIn(await ask('nodes { id } edges { cursor } pageInfo { hasNextPage endCursor }'))).toBe(1);
@@ -158,14 +158,14 @@ describe('lists of models', () => {
     }
     const wanted: object[] = [];
     const add = async (): Promise<string> => {
-      const model = await env.addModel();
-      const first = await env.addGeneration(model.uuid);
-      await env.addGeneration(model.uuid, { status: 'CANCELLED' });
-      await env.addGeneration(model.uuid);
+      const model = await rows.addModel();
+      const first = await rows.addGeneration(model.uuid);
+      await rows.addGeneration(model.uuid, { status: 'CANCELLED' });
+      await rows.addGeneration(model.uuid);
       const pops: string[] = [];
       for (const style of ['pop', 'noir', 'pop', 'pop', 'pop'])
-        if (style === 'pop') pops.push((await env.addAvatar(first.uuid, model.uuid, { style })).id);
-        else await env.addAvatar(first.uuid, model.uuid, { style });
+        if (style === 'pop') pops.push((await rows.addAvatar(first.uuid, model.uuid, { style })).id);
+        else await rows.addAvatar(first.uuid, model.uuid, { style });
       wanted.push({
         generations: {
           nodes: [{ id: first.id }],
@@ -181,18 +181,20 @@ describe('lists of models', () => {
       return pops[3]!;
     };
     await add();
-    const forOne = await env.watch.during(() => env.client.request(query));
+    const forOne = await gateway.watch.during(() => gateway.client.request(query));
     await add();
     let answer: Lists | undefined;
-    const forTwo = await env.watch.during(async () => (answer = await env.client.request<Lists>(query)));
+    const forTwo = await gateway.watch.during(
+      async () => (answer = await gateway.client.request<Lists>(query)),
+    );
     expect(answer!.models.nodes).toEqual(wanted);
     expect([...forTwo].sort()).toEqual([...forOne].sort());
 
-    const cursors = await env.client.request<{
+    const cursors = await gateway.client.request<{
       avatars: { edges: { cursor: string; node: { id: string } }[] };
     }>('{ avatars(orderBy: OLDEST) { edges { cursor node { id } } } }');
     const before = cursors.avatars.edges.at(-1)!.cursor;
-    const { models } = await env.client.request<Lists>(query, { before });
+    const { models } = await gateway.client.request<Lists>(query, { before });
     expect(models.nodes[0]!.avatars.pageInfo.hasNextPage).toBe(false);
     expect(models.nodes[1]!.avatars).toMatchObject({
       nodes: [{}, {}],

@@ -2,27 +2,19 @@ import type { Client as Session } from 'pg';
 import { newId, toGlobalId } from '../../src/core/ids';
 import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
 let client: Client;
-let watch: StatementWatch;
 let database: Session;
 
 beforeAll(async () => {
   // Without workers, every statement belongs to a request.
-  gateway = await TestGateway.start({ ROLE: 'api' }, async (url) => {
-    watch = await StatementWatch.start(url);
-    return watch.url;
-  });
+  gateway = await TestGateway.start({ ROLE: 'api' }, { watchesStatements: true });
   client = new Client(() => gateway.url);
   database = await gateway.database.session();
 });
 
-afterAll(async () => {
-  await gateway.stop();
-  await watch.stop();
-});
+afterAll(() => gateway.stop());
 
 /** READY models of an owner, the oldest first; each with a photo, two generations and three avatars in each. */
 const addModels = async (count: number, owner = 'local'): Promise<string[]> => {
@@ -98,10 +90,10 @@ describe('lists', () => {
       generations(first: 10) { nodes { id status model { id } avatars { id url generation { id } } } pageInfo { hasNextPage } }
       avatars(first: 10) { nodes { id sha256 } } } } }`;
     await addModels(1);
-    const forOne = await watch.during(() => client.request(query));
+    const forOne = await gateway.watch.during(() => client.request(query));
     await addModels(19);
     let answer: { models: { nodes: { generations: { nodes: { avatars: unknown[] }[] } }[] } } | undefined;
-    const forTwenty = await watch.during(async () => (answer = await client.request(query)));
+    const forTwenty = await gateway.watch.during(async () => (answer = await client.request(query)));
 
     const generations = answer!.models.nodes.flatMap((model) => model.generations.nodes);
     expect([generations.length, generations.flatMap(({ avatars }) => avatars).length]).toEqual([40, 120]);

@@ -17,20 +17,21 @@ describe('a database of an earlier version', () => {
   const after = new Map<string, number>();
 
   beforeAll(async () => {
-    gateway = await TestGateway.start(jwtSettings, async (url) => {
-      const client = new Session({ connectionString: url });
-      await client.connect();
-      const count = async (into: Map<string, number>): Promise<void> => {
-        const { rows } = await client.query<{ table: string; rows: number }>(counts);
-        for (const row of rows) into.set(row.table, row.rows);
-      };
-      await client.query(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; ${dump}`);
-      await client.query('SET search_path TO public');
-      await count(before);
-      await migrate(url);
-      await count(after);
-      await client.end();
-      return url;
+    gateway = await TestGateway.start(jwtSettings, {
+      prepare: async (url) => {
+        const client = new Session({ connectionString: url });
+        await client.connect();
+        const count = async (into: Map<string, number>): Promise<void> => {
+          const { rows } = await client.query<{ table: string; rows: number }>(counts);
+          for (const row of rows) into.set(row.table, row.rows);
+        };
+        await client.query(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; ${dump}`);
+        await client.query('SET search_path TO public');
+        await count(before);
+        await migrate(url);
+        await count(after);
+        await client.end();
+      },
     });
   });
 

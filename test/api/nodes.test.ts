@@ -1,29 +1,32 @@
 import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
-import { ListEnvironment } from '../support/list-environment';
+import { TestGateway } from '../support/gateway';
+import { ListRows } from '../support/list-rows';
 
-let env: ListEnvironment;
+let gateway: TestGateway;
+let rows: ListRows;
 
 beforeAll(async () => {
-  env = await ListEnvironment.start();
+  gateway = await TestGateway.start({ ROLE: 'api' }, { watchesStatements: true });
+  rows = await ListRows.of(gateway);
 });
 
-afterAll(() => env.stop());
+afterAll(() => gateway.stop());
 
-afterEach(() => env.clear());
+afterEach(() => rows.clear());
 
 describe('nodes(ids)', () => {
   const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }';
 
   it('returns objects of all types in the order of the ids, by a statement for each type; null for unknown ones', async () => {
     const [model, second, strange] = [
-      await env.addModel(),
-      await env.addModel(),
-      await env.addModel({ owner: 'other-owner' }),
+      await rows.addModel(),
+      await rows.addModel(),
+      await rows.addModel({ owner: 'other-owner' }),
     ];
-    const generation = await env.addGeneration(model.uuid);
-    const avatar = await env.addAvatar(generation.uuid, model.uuid);
-    const pending = await env.addAvatar(generation.uuid, model.uuid, { status: 'PENDING' });
-    const photo = await env.addPhoto();
+    const generation = await rows.addGeneration(model.uuid);
+    const avatar = await rows.addAvatar(generation.uuid, model.uuid);
+    const pending = await rows.addAvatar(generation.uuid, model.uuid, { status: 'PENDING' });
+    const photo = await rows.addPhoto();
     const known: [NodeKind, { id: string }][] = [
       ['Photo', photo],
       ['AvatarModel', second],
@@ -35,8 +38,8 @@ describe('nodes(ids)', () => {
     const unknown = [strange.id, pending.id, 'nonsense', toGlobalId('AvatarModel', photo.uuid), ''];
     const ids = [...known.map(([, { id }]) => id), ...unknown];
     let answer: unknown;
-    const statements = await env.watch.during(
-      async () => (answer = await env.client.request(query, { ids })),
+    const statements = await gateway.watch.during(
+      async () => (answer = await gateway.client.request(query, { ids })),
     );
     expect(answer).toEqual({
       nodes: [...known.map(([__typename, { id }]) => ({ __typename, id })), ...unknown.map(() => null)],
@@ -47,13 +50,13 @@ describe('nodes(ids)', () => {
   });
 
   it('takes 0 to 100 ids', async () => {
-    expect(await env.client.request(query, { ids: [] })).toEqual({ nodes: [] });
+    expect(await gateway.client.request(query, { ids: [] })).toEqual({ nodes: [] });
     const ids = Array.from({ length: 101 }, () => toGlobalId('Photo', newId()));
-    expect((await env.client.refusal(query, { ids })).extensions).toMatchObject({
+    expect((await gateway.client.refusal(query, { ids })).extensions).toMatchObject({
       code: 'INVALID_INPUT',
       field: 'ids',
     });
-    expect(await env.client.request(query, { ids: ids.slice(1) })).toEqual({
+    expect(await gateway.client.request(query, { ids: ids.slice(1) })).toEqual({
       nodes: ids.slice(1).map(() => null),
     });
   });
@@ -66,12 +69,12 @@ describe('the cost of nodes(ids)', () => {
     const ids = Array.from({ length: 100 }, () => toGlobalId('AvatarModel', newId()));
     const literal = `{ nodes(ids: ${JSON.stringify(ids)}) { ${lists} } }`;
     const tooComplex = { code: 'QUERY_TOO_COMPLEX', limit: 'cost', given: 20_100 };
-    expect((await env.client.refusal(literal)).extensions).toMatchObject(tooComplex);
+    expect((await gateway.client.refusal(literal)).extensions).toMatchObject(tooComplex);
     const variable = `query ($ids: [ID!]!) { nodes(ids: $ids) { ${lists} } }`;
-    expect((await env.client.refusal(variable, { ids })).extensions).toMatchObject(tooComplex);
+    expect((await gateway.client.refusal(variable, { ids })).extensions).toMatchObject(tooComplex);
     const byDefault = `query ($ids: [ID!]! = ${JSON.stringify(ids)}) { nodes(ids: $ids) { ${lists} } }`;
-    expect((await env.client.refusal(byDefault)).extensions).toMatchObject(tooComplex);
-    expect(await env.client.request(variable, { ids: ids.slice(1) })).toEqual({
+    expect((await gateway.client.refusal(byDefault)).extensions).toMatchObject(tooComplex);
+    expect(await gateway.client.request(variable, { ids: ids.slice(1) })).toEqual({
       nodes: ids.slice(1).map(() => null),
     });
   });
@@ -80,20 +83,20 @@ describe('the cost of nodes(ids)', () => {
 describe('avatar(id)', () => {
   it('returns a stored avatar of its owner', async () => {
     const [own, strange] = [
-      await env.addGeneration(null),
-      await env.addGeneration(null, { owner: 'other-owner' }),
+      await rows.addGeneration(null),
+      await rows.addGeneration(null, { owner: 'other-owner' }),
     ];
     const query = 'query ($id: ID!) { avatar(id: $id) { id style generation { id } } }';
-    const { id } = await env.addAvatar(own.uuid, null);
-    expect(await env.client.request(query, { id })).toEqual({
+    const { id } = await rows.addAvatar(own.uuid, null);
+    expect(await gateway.client.request(query, { id })).toEqual({
       avatar: { id, style: 'noir', generation: { id: own.id } },
     });
     const others = [
-      await env.addAvatar(strange.uuid, null, { owner: 'other-owner' }),
-      await env.addAvatar(own.uuid, null, { status: 'PENDING' }),
+      await rows.addAvatar(strange.uuid, null, { owner: 'other-owner' }),
+      await rows.addAvatar(own.uuid, null, { status: 'PENDING' }),
       own,
     ];
     for (const other of others)
-      expect(await env.client.request(query, { id: other.id })).toEqual({ avatar: null });
+      expect(await gateway.client.request(query, { id: other.id })).toEqual({ avatar: null });
   });
 });

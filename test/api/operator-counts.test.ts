@@ -2,18 +2,13 @@ import type { Client as Session } from 'pg';
 import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
-import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
 let client: Client;
-let watch: StatementWatch;
 let database: Session;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start({ ROLE: 'api', QUOTA_RUNNING: '9' }, async (url) => {
-    watch = await StatementWatch.start(url);
-    return watch.url;
-  });
+  gateway = await TestGateway.start({ ROLE: 'api', QUOTA_RUNNING: '9' }, { watchesStatements: true });
   client = new Client(() => gateway.url);
   database = await gateway.database.session();
   await createManyRows(gateway, 'local', { generations: 5_000, avatarsEach: 1, photos: 1, eventsEach: 0 });
@@ -30,10 +25,7 @@ beforeAll(async () => {
   await database.query('VACUUM ANALYZE');
 });
 
-afterAll(async () => {
-  await gateway.stop();
-  await watch.stop();
-});
+afterAll(() => gateway.stop());
 
 interface Plan {
   'Node Type': string;
@@ -70,7 +62,7 @@ const readers: [string, number, () => Promise<unknown>][] = [
 
 describe('numbers of jobs', () => {
   it.each(readers)('are read by %s without a scan of finished rows', async (_name, count, read) => {
-    const statements = await watch.during(read);
+    const statements = await gateway.watch.during(read);
     const reads = statements.filter((text) => /FROM (models|generations|avatars|submissions)\b/.test(text));
     expect(reads).toHaveLength(count);
     for (const text of reads) expect({ text, scans: await fullScans(text) }).toEqual({ text, scans: [] });

@@ -1,17 +1,17 @@
-import { ReadEnvironment } from '../support/read-environment';
+import { ReadComparison } from '../support/read-comparison';
 
-let env: ReadEnvironment;
+let reads: ReadComparison;
 
 beforeAll(async () => {
-  env = await ReadEnvironment.start(1);
+  reads = await ReadComparison.start(1);
 });
 
-afterAll(() => env.stop());
+afterAll(() => reads.stop());
 
 describe('a query', () => {
   const outcomeOf = (query: string, owner?: string, scope?: string): Promise<string[]> =>
-    env.outcomes(async () => {
-      const { planned, resolved } = await env.compare({ query }, owner, scope);
+    reads.outcomes(async () => {
+      const { planned, resolved } = await reads.compare({ query }, owner, scope);
       expect(planned).toBe(resolved);
     });
 
@@ -43,7 +43,7 @@ describe('a query', () => {
     const query =
       'query ($on: Boolean!) { models { totalCount @include(if: $on) nodes { id @skip(if: $on) name } } }';
     for (const on of [true, false, true]) {
-      const { planned, resolved } = await env.compare({ query, variables: { on } });
+      const { planned, resolved } = await reads.compare({ query, variables: { on } });
       expect(planned).toBe(resolved);
     }
   });
@@ -54,8 +54,8 @@ describe('a query', () => {
 
   it('fails with an error if its connection is lost, and the next one is answered', async () => {
     const query = '{ models { nodes { id } } }';
-    expect(await env.interrupted({ query })).toContain('SERVICE_UNAVAILABLE');
-    const { planned, resolved } = await env.compare({ query });
+    expect(await reads.interrupted({ query })).toContain('SERVICE_UNAVAILABLE');
+    const { planned, resolved } = await reads.compare({ query });
     expect(planned).toBe(resolved);
   });
 

@@ -1,23 +1,15 @@
 import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { StatementWatch } from '../support/statements';
 
 let gateway: TestGateway;
 let client: Client;
-let watch: StatementWatch;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start({}, async (url) => {
-    watch = await StatementWatch.start(url);
-    return watch.url;
-  });
+  gateway = await TestGateway.start({}, { watchesStatements: true });
   client = new Client(() => gateway.url);
 });
 
-afterAll(async () => {
-  await gateway.stop();
-  await watch.stop();
-});
+afterAll(() => gateway.stop());
 
 const matching = (statements: readonly string[], pattern: RegExp): string[] =>
   statements.filter((text) => pattern.test(text));
@@ -26,8 +18,8 @@ describe('trainModel', () => {
   it('locks and keeps uploaded photos by one statement, and inserts none', async () => {
     const photoIds = await client.upload();
     let id = '';
-    const statements = await watch.during(async () => ({ id } = await client.train({ photoIds })));
-    // Its training must not mix with the statements that later tests watch.
+    const statements = await gateway.watch.during(async () => ({ id } = await client.train({ photoIds })));
+    // Its training must not mix with the statements that later tests gateway.watch.
     await client.modelEnd(id);
     expect(matching(statements, /INSERT INTO photos/)).toEqual([]);
     const locks = matching(
@@ -41,7 +33,7 @@ describe('trainModel', () => {
 describe('a training', () => {
   it('reads the row of the job once to store the id that the upstream returned', async () => {
     const photoIds = await client.upload();
-    const statements = await watch.during(() => client.trained(photoIds));
+    const statements = await gateway.watch.during(() => client.trained(photoIds));
     const unconditional = matching(
       statements,
       /^\s*SELECT .*FROM models\b(?: t)? WHERE id = \$1(?: FOR| AND \(\$2|$)/,
@@ -51,7 +43,7 @@ describe('a training', () => {
 
   it('costs two statements for each photo that the upstream fetches', async () => {
     const photoIds = await client.upload();
-    const statements = await watch.during(() => client.trained(photoIds));
+    const statements = await gateway.watch.during(() => client.trained(photoIds));
     expect(
       matching(statements, /photos_fetched_at = now\(\)|FROM \(\s*SELECT owner FROM models/),
     ).toHaveLength(10);

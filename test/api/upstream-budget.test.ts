@@ -1,17 +1,20 @@
 import type { CallKind, Grant, UpstreamBudget } from '../../src/upstream/budget.repository';
-import { BudgetHarness } from '../support/budget-harness';
+import { BudgetProcesses } from '../support/budget-processes';
+import { TestDatabase } from '../support/database';
 
 const perMinute = 500;
 const minuteMs = 60_000;
 
 describe('the budget of requests', () => {
-  let harness: BudgetHarness;
+  let testDatabase: TestDatabase;
+  let budgets: BudgetProcesses;
 
   beforeAll(async () => {
-    harness = await BudgetHarness.open();
+    testDatabase = await TestDatabase.create();
+    budgets = new BudgetProcesses(await testDatabase.pool(8));
   });
 
-  afterAll(() => harness.stop());
+  afterAll(() => testDatabase.drop());
 
   /** All processes take concurrently until none is granted a request. */
   const drain = async (all: readonly UpstreamBudget[], kind: CallKind, each: number): Promise<number> => {
@@ -30,7 +33,7 @@ describe('the budget of requests', () => {
       [3, 60],
       [2, 10],
     ])('by %d processes that race for %d a minute, in any minute', async (count, limit) => {
-      const all = harness.processes(count, { requestsPerMinute: limit });
+      const all = budgets.processes(count, { requestsPerMinute: limit });
       const began = performance.now();
       let passedMs = 0;
       const now = (): number => performance.now() - began + passedMs;
@@ -40,7 +43,7 @@ describe('the budget of requests', () => {
         const calls =
           (await drain(all, 'poll', 7)) + (await drain(all, 'submit', 2)) + (await drain(all, 'watch', 2));
         spent.push({ from, to: now(), calls });
-        await harness.advance(4_900);
+        await budgets.advance(4_900);
         passedMs += 4_900;
       }
       const inMinuteFrom = (start: number): number =>
@@ -52,54 +55,54 @@ describe('the budget of requests', () => {
     });
 
     it('after a long idle time', async () => {
-      const all = harness.processes(3);
+      const all = budgets.processes(3);
       await drain(all, 'poll', 50);
-      await harness.advance(24 * 60 * minuteMs);
+      await budgets.advance(24 * 60 * minuteMs);
       expect(await drain(all, 'poll', 50)).toBeLessThanOrEqual(perMinute / 10);
     });
 
     it('when many processes create its row', async () => {
-      const all = harness.processes(8);
+      const all = budgets.processes(8);
       const grants = await Promise.all(all.map((budget) => budget.take('submit', 5)));
       expect(sum(grants.map((grant) => grant.granted))).toBeLessThanOrEqual(perMinute / 10);
     });
   });
 
   it('grants the available requests, and returns when there are more', async () => {
-    const [budget] = harness.processes(1, { requestsPerMinute: 60 }) as [UpstreamBudget];
+    const [budget] = budgets.processes(1, { requestsPerMinute: 60 }) as [UpstreamBudget];
     const first = await budget.take('poll', 1_000);
     expect(first.granted).toBeGreaterThan(0);
     expect(first.granted).toBeLessThan(1_000);
     const { waitMs } = await budget.take('poll', 1);
     expect(waitMs).toBeGreaterThan(0);
     expect(waitMs).toBeLessThan(1_500);
-    await harness.advance(waitMs);
+    await budgets.advance(waitMs);
     expect((await budget.take('poll', 1)).granted).toBe(1);
   });
 
   it('is unchanged by a request for none', async () => {
-    const [budget] = harness.processes(1) as [UpstreamBudget];
+    const [budget] = budgets.processes(1) as [UpstreamBudget];
     expect(await budget.take('poll', 0)).toEqual({ granted: 0, waitMs: 0 });
   });
 
   it('reserves a share for submissions, and one for polls', async () => {
-    const all = harness.processes(2);
+    const all = budgets.processes(2);
     await drain(all, 'poll', 20);
     expect((await all[0]!.take('submit', 1)).granted).toBe(1);
     await drain(all, 'submit', 20);
-    await harness.advance(1_000);
+    await budgets.advance(1_000);
     expect((await all[1]!.take('poll', 1)).granted).toBe(1);
   });
 
   it('is separate for each key', async () => {
-    const others = harness.processes(1);
+    const others = budgets.processes(1);
     await drain(others, 'poll', 50);
-    expect((await harness.processes(1)[0]!.take('poll', 1)).granted).toBe(1);
+    expect((await budgets.processes(1)[0]!.take('poll', 1)).granted).toBe(1);
   });
 
   describe('during a pause requested by the upstream', () => {
     it('grants nothing before its end', async () => {
-      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
       await one.pause(90_000);
       for (const budget of [one, other]) {
         for (const kind of ['poll', 'submit'] as const) {
@@ -108,46 +111,46 @@ describe('the budget of requests', () => {
           expect(grant.waitMs).toBeGreaterThan(85_000);
         }
       }
-      await harness.advance(89_000);
+      await budgets.advance(89_000);
       expect((await other.take('submit', 1)).granted).toBe(0);
-      await harness.advance(1_001);
+      await budgets.advance(1_001);
       expect((await other.take('submit', 1)).granted).toBe(1);
     });
 
     it('is not shortened by a shorter one', async () => {
-      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
       await one.pause(90_000);
       await other.pause(1_000);
-      expect((await harness.state()).pauseMs).toBeGreaterThan(85_000);
+      expect((await budgets.state()).pauseMs).toBeGreaterThan(85_000);
     });
 
     it('is not ended by the response to a call in flight', async () => {
-      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-      await harness.fail(one, 4);
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+      await budgets.fail(one, 4);
       await one.pause(90_000);
       await other.answered('poll', {});
       expect((await other.take('poll', 1)).granted).toBe(0);
     });
 
     it('is not ended by such a response while the circuit is open', async () => {
-      const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-      await harness.fail(one, 6);
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+      await budgets.fail(one, 6);
       await one.pause(90_000);
       await other.answered('poll', {});
       expect((await other.take('poll', 1)).granted).toBe(0);
-      expect((await harness.state()).pauseMs).toBeGreaterThan(85_000);
+      expect((await budgets.state()).pauseMs).toBeGreaterThan(85_000);
     });
   });
 
   it('records the remaining credits', async () => {
-    const [budget] = harness.processes(1) as [UpstreamBudget];
+    const [budget] = budgets.processes(1) as [UpstreamBudget];
     await budget.take('poll', 1);
     await budget.answered('poll', { creditsAvailable: 41 });
-    expect((await harness.state()).creditsAvailable).toBe(41);
+    expect((await budgets.state()).creditsAvailable).toBe(41);
     await budget.answered('poll', {});
-    expect((await harness.state()).creditsAvailable).toBe(41);
+    expect((await budgets.state()).creditsAvailable).toBe(41);
     await budget.answered('poll', { creditsAvailable: 0 });
-    expect((await harness.state()).creditsAvailable).toBe(0);
+    expect((await budgets.state()).creditsAvailable).toBe(0);
   });
 });
 

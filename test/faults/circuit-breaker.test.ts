@@ -1,27 +1,30 @@
 import { newId } from '../../src/core/ids';
 import type { UpstreamBudget } from '../../src/upstream/budget.repository';
-import { BudgetHarness } from '../support/budget-harness';
+import { BudgetProcesses } from '../support/budget-processes';
+import { TestDatabase } from '../support/database';
 import { JobHarness } from '../support/job-harness';
 import { begin } from '../support/job-scenarios';
 import { answersBadly, running, timesOut } from '../support/scripted-provider';
 
 describe('circuit breakers', () => {
-  let harness: BudgetHarness;
+  let testDatabase: TestDatabase;
+  let budgets: BudgetProcesses;
 
   beforeAll(async () => {
-    harness = await BudgetHarness.open();
+    testDatabase = await TestDatabase.create();
+    budgets = new BudgetProcesses(await testDatabase.pool(8));
   });
 
-  afterAll(() => harness.stop());
+  afterAll(() => testDatabase.drop());
 
   it('grants everything while fewer than five jobs fail', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 4);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 4);
     expect((await other.take('poll', 10)).granted).toBe(10);
   });
 
   it('counts jobs and not calls: one job that always fails blocks no other calls', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
     const jobId = newId();
     for (let call = 0; call < 40; call += 1) await one.failed('poll', [{ jobId, isUnreachable: true }]);
     expect((await other.take('poll', 10)).granted).toBe(10);
@@ -29,17 +32,17 @@ describe('circuit breakers', () => {
   });
 
   it('resets the count after a successful response', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 4);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 4);
     await other.answered('poll', {});
-    await harness.fail(one, 4);
-    expect((await harness.state()).failing).toBe(4);
+    await budgets.fail(one, 4);
+    expect((await budgets.state()).failing).toBe(4);
     expect((await other.take('poll', 10)).granted).toBe(10);
   });
 
   it('blocks every process once the calls of five jobs failed', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 5);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 5);
     const { granted, waitMs } = await other.take('poll', 10);
     expect(granted).toBe(0);
     expect(waitMs).toBeGreaterThan(4_000);
@@ -47,10 +50,10 @@ describe('circuit breakers', () => {
   });
 
   it('grants no poll of a failed job while the circuit of polls, or of everything, is not closed', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 5, { isUnreachable: false });
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 5, { isUnreachable: false });
     expect((await other.take('watch', 1)).granted).toBe(0);
-    await harness.advance(301_000);
+    await budgets.advance(301_000);
     expect((await other.take('watch', 1)).granted).toBe(0);
     expect((await other.take('poll', 5)).granted).toBe(1);
     await other.answered('poll', {});
@@ -58,48 +61,48 @@ describe('circuit breakers', () => {
   });
 
   it('does not block submissions when polls are answered with errors', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 9, { isUnreachable: false });
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 9, { isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(0);
     expect((await other.take('submit', 1)).granted).toBe(1);
   });
 
   it('does not block polls when submissions fail, and polls do not unblock submissions', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 9, { kind: 'submit', isUnreachable: false });
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 9, { kind: 'submit', isUnreachable: false });
     expect((await other.take('poll', 1)).granted).toBe(1);
-    await harness.fail(one, 1);
+    await budgets.fail(one, 1);
     await one.answered('poll', {});
     expect((await one.take('submit', 1)).granted).toBe(0);
   });
 
   it('waits for as long as the calls have been failing, at least 5 s and at most 5 min', async () => {
-    const [one] = harness.processes(1) as [UpstreamBudget];
-    await harness.fail(one, 5);
-    await harness.fail(one, 30);
-    expect((await harness.state()).pauseMs).toBeLessThanOrEqual(5_000);
+    const [one] = budgets.processes(1) as [UpstreamBudget];
+    await budgets.fail(one, 5);
+    await budgets.fail(one, 30);
+    expect((await budgets.state()).pauseMs).toBeLessThanOrEqual(5_000);
     for (const sinceMs of [20_000, 60_000]) {
-      await harness.advance(sinceMs);
-      await harness.fail(one, 1);
-      expect((await harness.state()).pauseMs).toBeGreaterThan(sinceMs - 1_000);
+      await budgets.advance(sinceMs);
+      await budgets.fail(one, 1);
+      expect((await budgets.state()).pauseMs).toBeGreaterThan(sinceMs - 1_000);
     }
-    await harness.advance(3_600_000);
-    await harness.fail(one, 1);
-    expect((await harness.state()).pauseMs).toBeGreaterThan(295_000);
-    expect((await harness.state()).pauseMs).toBeLessThanOrEqual(300_000);
+    await budgets.advance(3_600_000);
+    await budgets.fail(one, 1);
+    expect((await budgets.state()).pauseMs).toBeGreaterThan(295_000);
+    expect((await budgets.state()).pauseMs).toBeLessThanOrEqual(300_000);
   });
 
   it('remembers a bounded number of failing jobs', async () => {
-    const [one] = harness.processes(1) as [UpstreamBudget];
+    const [one] = budgets.processes(1) as [UpstreamBudget];
     const failures = Array.from({ length: 500 }, () => ({ jobId: newId(), isUnreachable: false }));
     await one.failed('poll', failures);
-    expect((await harness.state()).failing).toBeLessThanOrEqual(20);
+    expect((await budgets.state()).failing).toBeLessThanOrEqual(20);
   });
 
   it('grants exactly one trial call after the wait, of both kinds together', async () => {
-    const all = harness.processes(6);
-    await harness.fail(all[0]!, 5);
-    await harness.advance(6_000);
+    const all = budgets.processes(6);
+    await budgets.fail(all[0]!, 5);
+    await budgets.advance(6_000);
     const grants = await Promise.all([
       ...all.map((budget) => budget.take('poll', 20)),
       ...all.map((budget) => budget.take('submit', 1)),
@@ -109,32 +112,32 @@ describe('circuit breakers', () => {
   });
 
   it('grants everything once the trial call is answered', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 5);
-    await harness.advance(6_000);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 5);
+    await budgets.advance(6_000);
     expect((await other.take('poll', 20)).granted).toBe(1);
     await other.answered('poll', {});
-    expect(await harness.state()).toMatchObject({ failing: 0 });
+    expect(await budgets.state()).toMatchObject({ failing: 0 });
     expect((await one.take('poll', 20)).granted).toBe(20);
   });
 
   it('grants nothing after a trial call that fails', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 5);
-    await harness.advance(6_000);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 5);
+    await budgets.advance(6_000);
     expect((await other.take('poll', 20)).granted).toBe(1);
-    await harness.fail(other, 1);
+    await budgets.fail(other, 1);
     expect((await one.take('poll', 20)).granted).toBe(0);
   });
 
   it('grants another trial call if the process that made the first one ended', async () => {
-    const [one, other] = harness.processes(2) as [UpstreamBudget, UpstreamBudget];
-    await harness.fail(one, 5);
-    await harness.advance(6_000);
+    const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+    await budgets.fail(one, 5);
+    await budgets.advance(6_000);
     await one.take('poll', 1);
-    await harness.advance(30_000);
+    await budgets.advance(30_000);
     expect((await other.take('poll', 1)).granted).toBe(0);
-    await harness.advance(30_000);
+    await budgets.advance(30_000);
     expect((await other.take('poll', 1)).granted).toBe(1);
   });
 
@@ -142,13 +145,13 @@ describe('circuit breakers', () => {
     'grants no other trial %s while the first one may still run',
     async (kind) => {
       const maxCallMs = 200_000;
-      const [one, other] = harness.processes(2, { maxCallMs }) as [UpstreamBudget, UpstreamBudget];
-      await harness.fail(one, 5, { kind, isUnreachable: false });
-      await harness.advance(6_000);
+      const [one, other] = budgets.processes(2, { maxCallMs }) as [UpstreamBudget, UpstreamBudget];
+      await budgets.fail(one, 5, { kind, isUnreachable: false });
+      await budgets.advance(6_000);
       expect((await one.take(kind, 1)).granted).toBe(1);
-      await harness.advance(maxCallMs + 5_000);
+      await budgets.advance(maxCallMs + 5_000);
       expect((await other.take(kind, 1)).granted).toBe(0);
-      await harness.advance(maxCallMs);
+      await budgets.advance(maxCallMs);
       expect((await other.take(kind, 1)).granted).toBe(1);
     },
   );

@@ -1,49 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { GatewayProcess } from '../support/faults-process';
 import { until } from '../support/until';
 
-const program = resolve(__dirname, '../../dist/main.js');
+/** Starts a gateway with the embedded PostgreSQL, in the test's data directory. */
+const launch = (): Promise<GatewayProcess> =>
+  GatewayProcess.launch({ DATA_DIR: dataDir, SHUTDOWN_GRACE: '1h' });
 
-/** A gateway with embedded defaults in its own directory. */
-class EmbeddedGateway {
-  output = '';
-  private readonly child: ChildProcess;
-
-  constructor(readonly dataDir: string) {
-    this.child = spawn(process.execPath, [program], {
-      env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: '0', SHUTDOWN_GRACE: '1h' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.child.stdout!, this.child.stderr!])
-      createInterface(stream).on('line', (line) => (this.output += `${line}\n`));
-  }
-
-  get url(): string | undefined {
-    return /ready: (\S+)\//.exec(this.output)?.[1];
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
-  }
-
-  async exitCode(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'exit');
-    return this.child.exitCode;
-  }
-
-  /** PostgreSQL processes of the data directory, of any user. */
-  async remainingProcesses(): Promise<string[]> {
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const commands = await Promise.all(
-      pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-    );
-    return commands.filter((command) => command.includes(this.dataDir));
-  }
+/** PostgreSQL processes of the data directory, of any user. */
+async function remainingProcesses(): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const commands = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  return commands.filter((command) => command.includes(dataDir));
 }
 
 /** The time limit of a start on a busy machine, in milliseconds; it takes two seconds on an idle one. */
@@ -64,48 +37,49 @@ describe('a signal during the start', () => {
   it.each(moments)(
     'stops the started parts once %s exists, and exits as after a normal stop',
     async (name) => {
-      const gateway = new EmbeddedGateway(dataDir);
+      const gateway = await launch();
       const exists = async (): Promise<boolean> => {
         const files = await readdir(join(dataDir, name, '..')).catch(() => []);
         return files.some((file) => file.startsWith(name.split('/').at(-1)!));
       };
       await until(exists, startLimitMs);
       gateway.signal('SIGTERM');
-      expect({ code: await gateway.exitCode(), output: gateway.output }).toMatchObject({ code: 0 });
-      expect(await gateway.remainingProcesses()).toEqual([]);
-      expect(gateway.output).not.toContain('cannot start');
+      expect({ code: await gateway.exitCode(), errors: gateway.errors }).toMatchObject({ code: 0 });
+      expect(await remainingProcesses()).toEqual([]);
+      expect(gateway.said(/cannot start/)).toEqual([]);
+      expect(gateway.errors).not.toContain('cannot start');
     },
   );
 
   it('leaves a data directory that the next start can use', async () => {
-    const stopped = new EmbeddedGateway(dataDir);
+    const stopped = await launch();
     await until(async () => (await readdir(dataDir)).length > 0, startLimitMs);
     stopped.signal('SIGTERM');
     await stopped.exitCode();
-    const next = new EmbeddedGateway(dataDir);
-    await until(() => next.url !== undefined, startLimitMs);
+    const next = await launch();
+    await until(() => next.isReady, startLimitMs);
     next.signal('SIGTERM');
     expect(await next.exitCode()).toBe(0);
-    expect(await next.remainingProcesses()).toEqual([]);
+    expect(await remainingProcesses()).toEqual([]);
   });
 });
 
 describe('a second signal', () => {
   it('exits at once, and stops the embedded database', async () => {
-    const gateway = new EmbeddedGateway(dataDir);
-    await until(() => gateway.url !== undefined, startLimitMs);
+    const gateway = await launch();
+    await until(() => gateway.isReady, startLimitMs);
     // An endless request delays the first stop for the whole grace period.
-    const socket = connect(Number(new URL(gateway.url!).port), '127.0.0.1');
+    const socket = connect(Number(gateway.port), '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write('POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{');
     await once(socket, 'connect');
     await until(async () => (await fetch(`${gateway.url}/healthz`)).ok);
     gateway.signal('SIGTERM');
-    await until(() => gateway.output.includes('shutting down'));
-    expect(await gateway.remainingProcesses()).not.toEqual([]);
+    await until(() => gateway.said(/shutting down/).length > 0);
+    expect(await remainingProcesses()).not.toEqual([]);
     gateway.signal('SIGTERM');
     expect(await gateway.exitCode()).toBe(1);
-    expect(await gateway.remainingProcesses()).toEqual([]);
+    expect(await remainingProcesses()).toEqual([]);
     socket.destroy();
   });
 });

@@ -1,31 +1,31 @@
 import fc from 'fast-check';
 import { apiSchema } from '../../src/app/services';
 import { QueryGenerator } from '../support/query-generator';
-import { ReadEnvironment } from '../support/read-environment';
+import { ReadComparison } from '../support/read-comparison';
 
 const seed = Number(process.env.READS_SEED ?? Date.now() % 1_000_000);
-let env: ReadEnvironment;
+let reads: ReadComparison;
 
 beforeAll(async () => {
-  env = await ReadEnvironment.start(seed);
+  reads = await ReadComparison.start(seed);
 });
 
-afterAll(() => env.stop());
+afterAll(() => reads.stop());
 
 describe('planned reads', () => {
   it(`answer generated queries as the resolvers do, by one statement, without other owners' rows (seed ${seed})`, async () => {
     const schema = apiSchema();
     const values = {
-      ids: [...env.rows.ids.values()].flat().concat('model_00000000000000000000000000000000', 'nonsense'),
-      cursors: [...env.rows.cursors, 'nonsense', ''],
+      ids: [...reads.rows.ids.values()].flat().concat('model_00000000000000000000000000000000', 'nonsense'),
+      cursors: [...reads.rows.cursors, 'nonsense', ''],
     };
-    const foreign = [...env.rows.ids.get('bob')!];
+    const foreign = [...reads.rows.ids.get('bob')!];
     let answered = 0;
     let byOne = 0;
     await fc.assert(
       fc.asyncProperty(fc.gen(), async (choose) => {
         const operation = new QueryGenerator(schema, values, choose).next();
-        const { planned: text, resolved, statements } = await env.compare(operation);
+        const { planned: text, resolved, statements } = await reads.compare(operation);
         expect(text).toBe(resolved);
         expect(text).not.toContain('bob');
         expect(foreign.filter((id) => text.includes(id))).toEqual([]);

@@ -1,19 +1,23 @@
 import { decodeEventCursor } from '../../src/events/event';
-import type { Client } from '../support/client';
-import type { TestGateway } from '../support/gateway';
-import { SettledGateway, uuidOf } from '../support/settled-gateway';
+import { type Client, uuidOf } from '../support/client';
+import { TestGateway } from '../support/gateway';
 
-let environment: SettledGateway;
 let gateway: TestGateway;
 let client: Client;
-let settled: SettledGateway['settled'];
+let settled: Awaited<ReturnType<Client['settle']>>;
 
 beforeAll(async () => {
-  environment = await SettledGateway.start();
-  ({ gateway, client, settled } = environment);
+  gateway = await TestGateway.start();
+  ({ client } = gateway);
+  settled = await client.settle();
+  // Without workers, every change is one of the test.
+  await gateway.restart({ ROLE: 'api' });
 });
 
-afterAll(() => environment.stop());
+afterAll(() => gateway.stop());
+
+/** A new model that stays QUEUED. */
+const waiting = async (): Promise<string> => (await client.train({ photoIds: settled.photoIds })).id;
 
 interface Change {
   job: { id: string; name?: string; status: string; progress: number; updatedAt: string; cursor: string };
@@ -96,11 +100,11 @@ describe('a replay of past changes', () => {
   });
 
   it('reads the object again for each change', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     const feed = client.subscribe<Change>(training, { id });
     await feed.until((messages) => messages.length === 1);
     for (const name of ['first', 'second']) {
-      await environment.rename(id, name);
+      await client.rename(id, name);
       const messages = await feed.until((all) => all.at(-1)!.job.name === name);
       expect(messages.at(-1)).toMatchObject({ status: 'QUEUED', isSnapshot: false });
     }
@@ -110,11 +114,11 @@ describe('a replay of past changes', () => {
   });
 
   it('ends with NOT_FOUND when the model is deleted', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     const cursor = await cursorOf('model', id);
     const feed = client.subscribe<Change>(training, { id });
     await feed.until((messages) => messages.length === 1);
-    await environment.rename(id, 'soon deleted');
+    await client.rename(id, 'soon deleted');
     await client.delete('deleteModel', id);
     expect(await feed.ended()).toMatchObject({
       how: 'errors',
@@ -125,7 +129,7 @@ describe('a replay of past changes', () => {
   });
 
   it('ends with NOT_FOUND when the model was deleted after its event was read', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     const feed = client.subscribe<Change>(training, { id });
     await feed.until((messages) => messages.length === 1);
     await gateway.rows(
@@ -144,8 +148,8 @@ describe('a replay of past changes', () => {
   });
 
   it('says when a snapshot last changed', async () => {
-    const id = await environment.waiting();
-    await environment.rename(id, 'changed');
+    const id = await waiting();
+    await client.rename(id, 'changed');
     const feed = client.subscribe<Change>(training, { id });
     const [change] = await feed.until((messages) => messages.length === 1);
     expect(change).toMatchObject({ isSnapshot: true, occurredAt: change!.job.updatedAt });
@@ -155,13 +159,13 @@ describe('a replay of past changes', () => {
 
 describe('the cursor of a job', () => {
   it('joins a query with a subscription: each later change arrives once', async () => {
-    const id = await environment.waiting();
-    await environment.rename(id, 'before');
+    const id = await waiting();
+    await client.rename(id, 'before');
     const cursor = await cursorOf('model', id);
-    await environment.rename(id, 'between');
+    await client.rename(id, 'between');
     const feed = client.subscribe<Change>(training, { id, after: cursor });
     await feed.until((messages) => messages.length === 1);
-    await environment.rename(id, 'after');
+    await client.rename(id, 'after');
     await client.change('cancelModel', id);
     expect(await feed.ended()).toEqual({ how: 'complete' });
     const places = feed.messages.map((change) => decodeEventCursor(change.cursor, uuidOf(id)));
@@ -184,7 +188,7 @@ describe('the cursor of a job', () => {
   });
 
   it('is never newer than the rest of the answer, while the model changes', async () => {
-    const id = await environment.waiting();
+    const id = await waiting();
     const streamId = uuidOf(id);
     const names = Array.from({ length: 40 }, (_, index) => `name ${index}`);
     const read: { name: string; cursor: string }[] = [];
@@ -200,7 +204,7 @@ describe('the cursor of a job', () => {
         read.push(model, models.nodes[0]!);
       }
     })();
-    for (const name of names) await environment.rename(id, name);
+    for (const name of names) await client.rename(id, name);
     state.isDone = true;
     await reading;
     const events = await gateway.rows<{ sequence: string; name: string }>(
@@ -260,7 +264,7 @@ describe('the cursor of a job', () => {
     const renamed = await payload(mutation('renameModel', ', name: "New"'), { id });
     expect(renamed).toBe(await position());
     expect(renamed).not.toBe(job.cursor);
-    await environment.fail('models', id);
+    await gateway.failJob('models', id);
     const retried = await payload(mutation('retryModel'), { id });
     expect([retried === renamed, retried]).toEqual([false, await position()]);
     const cancelled = await payload(mutation('cancelModel'), { id });

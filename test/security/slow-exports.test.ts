@@ -3,25 +3,17 @@ import { request, type IncomingMessage } from 'node:http';
 import { jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { enlargeAvatars, createManyRows } from '../support/many-rows';
-import { StatementWatch } from '../support/statements';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
-let watch: StatementWatch;
 let gateway: TestGateway;
 
 beforeAll(async () => {
   const settings = { ...jwtSettings, MAX_EXPORTS: '2', MIN_TRANSFER_RATE: '64kB', TRANSFER_GRACE: '2s' };
-  gateway = await TestGateway.start(settings, async (url) => {
-    watch = await StatementWatch.start(url);
-    return watch.url;
-  });
+  gateway = await TestGateway.start(settings, { watchesStatements: true });
 });
 
-afterAll(async () => {
-  await gateway.stop();
-  await watch.stop();
-});
+afterAll(() => gateway.stop());
 
 /** The URL of an archive with pictures of so many bytes. */
 async function archiveOf(name: string, avatars: number, pictureBytes: number): Promise<string> {
@@ -66,7 +58,7 @@ describe('an archive', () => {
     const url = await archiveOf('dora', 1_200, 100);
     const started = Date.now();
     let archive: Buffer = Buffer.alloc(0);
-    const statements = await watch.during(async () => (archive = await fetched(url)));
+    const statements = await gateway.watch.during(async () => (archive = await fetched(url)));
     const seconds = Math.ceil((Date.now() - started) / 1_000);
     // Statements of the archive only, without those of workers.
     const reads = statements.filter((text) => /FROM exports\b|created_at <= \$2/.test(text));

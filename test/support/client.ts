@@ -1,4 +1,4 @@
-import { newId } from '../../src/core/ids';
+import { newId, readGlobalId } from '../../src/core/ids';
 import type { Feed, StreamTransport } from './feed';
 import { GraphQLClient } from './graphql-client';
 import { signed } from './issuer';
@@ -256,6 +256,12 @@ export class Client extends GraphQLClient {
     return (await this.request<{ change: { job: Job } }>(query, { input: { id, ...retry } })).change.job;
   }
 
+  /** Renames a model. */
+  async rename(id: string, name: string): Promise<void> {
+    const mutation = `mutation ($input: RenameModelInput!) { renameModel(input: $input) { model { id } } }`;
+    await this.request(mutation, { input: { id, name } });
+  }
+
   /** Deletes and returns the deleted id. */
   async delete(mutation: Deletion, id: string): Promise<string> {
     const query = `mutation ($id: ID!) { change: ${mutation}(input: { id: $id }) { deletedId } }`;
@@ -294,6 +300,9 @@ export class Client extends GraphQLClient {
     return Object.values(data[mutation]!)[0]!;
   }
 }
+
+/** The UUID of a global id. */
+export const uuidOf = (id: string): string => readGlobalId(id)!.id;
 
 /** A token for an owner. */
 export function tokenOf(owner: string): Promise<string> {

@@ -63,12 +63,19 @@ export class GatewayProcess {
     });
   }
 
+  /** {@link launch}, and returns when the gateway is ready. */
+  static async start(...options: Parameters<typeof GatewayProcess.launch>): Promise<GatewayProcess> {
+    const gateway = await GatewayProcess.launch(...options);
+    await gateway.untilReady();
+    return gateway;
+  }
+
   /**
-   * Starts a gateway and returns when it is ready.
+   * Starts a gateway without waiting until it is ready.
    * @param settings - the whole environment, besides PATH
    * @param openFiles - its limit of open files (`ulimit -n`); by default that of this process
    */
-  static async start(
+  static async launch(
     settings: Readonly<Record<string, string>>,
     openFiles?: number,
   ): Promise<GatewayProcess> {
@@ -80,13 +87,15 @@ export class GatewayProcess {
       env: { PATH: process.env.PATH, ...settings, PORT: port },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    const gateway = new GatewayProcess(child, `http://127.0.0.1:${port}`);
-    await gateway.untilReady();
-    return gateway;
+    return new GatewayProcess(child, `http://127.0.0.1:${port}`);
   }
 
   get pid(): number {
     return this.child.pid!;
+  }
+
+  get isReady(): boolean {
+    return this.said(/^Likeness is ready$/).length > 0;
   }
 
   get isRunning(): boolean {
@@ -117,6 +126,16 @@ export class GatewayProcess {
   /** Causes an error that the program does not handle, and returns the exit code. */
   async fail(how: 'exception' | 'rejection'): Promise<number | null> {
     this.child.send({ fail: how });
+    return this.exitCode();
+  }
+
+  /** Sends a signal without waiting for its effect. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** Waits until it has exited; null after a signal that ended it. */
+  async exitCode(): Promise<number | null> {
     await this.exited;
     return this.child.exitCode;
   }
@@ -230,7 +249,7 @@ export class GatewayProcess {
 
   private async untilReady(): Promise<void> {
     const deadline = Date.now() + startMs;
-    while (this.said(/^Likeness is ready$/).length === 0) {
+    while (!this.isReady) {
       if (!this.isRunning || Date.now() > deadline) {
         this.child.kill('SIGKILL');
         const last = this.log.slice(-3).map((line) => JSON.stringify(line));

@@ -2,8 +2,10 @@ import { startApp, type App } from '../../src/app/app';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import type { Sandbox } from '../../src/sandbox/sandbox';
+import { Client, uuidOf } from './client';
 import { TestDatabase } from './database';
 import { Environment, newDataDir, type Settings } from './environment';
+import { StatementWatch } from './statements';
 
 /**
  * At this speed a training takes 0.6 s, a generation 30 ms, and results are available for 86 s. A higher speed does not help:
@@ -11,33 +13,44 @@ import { Environment, newDataDir, type Settings } from './environment';
  */
 const sandboxSpeed = 2_000;
 
+/** Options of a {@link TestGateway}. */
+export interface TestGatewayOptions {
+  /** Records the statements of the gateway: see {@link TestGateway.watch}.
+   *  @defaultValue false */
+  watchesStatements?: boolean;
+  /** Called with the URL of the new database before the gateway starts. */
+  prepare?: (databaseUrl: string) => Promise<void>;
+}
+
 /** An environment with the gateway in this process. */
 export class TestGateway extends Environment {
   /** The log: warnings and errors, unless LOG_LEVEL is set. */
   readonly log: Record<string, unknown>[] = [];
+  /** Sends requests without authentication. */
+  readonly client = new Client(() => this.url);
+  private readonly others: TestGateway[] = [];
   private app: App | null = null;
   private port = '0';
 
   private constructor(
     readonly database: TestDatabase,
     dataDir: string,
-    private readonly settings: Settings,
-    private readonly proxiedUrl: string,
+    private settings: Settings,
+    private readonly recorder: StatementWatch | null,
   ) {
     super(dataDir);
   }
 
-  /**
-   * Starts a gateway on a free port.
-   * @param proxyUrl - maps the database URL to the one that the gateway uses
-   */
+  /** Starts a gateway on a free port, with a database of its own. */
   static async start(
     settings: Settings = {},
-    proxyUrl: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
+    { watchesStatements = false, prepare }: TestGatewayOptions = {},
   ): Promise<TestGateway> {
     const database = await TestDatabase.create();
-    const gateway = new TestGateway(database, await newDataDir(), settings, await proxyUrl(database.url));
+    const recorder = watchesStatements ? await StatementWatch.start(database.url) : null;
+    const gateway = new TestGateway(database, await newDataDir(), settings, recorder);
     try {
+      await prepare?.(database.url);
       await gateway.begin();
       return gateway;
     } catch (error) {
@@ -58,9 +71,34 @@ export class TestGateway extends Environment {
     return this.running.sandbox!;
   }
 
-  /** Stops the gateway as SIGTERM does, and starts it again with the same data and port. */
-  async restart(): Promise<void> {
+  /** The statements of a gateway with the option `watchesStatements`. */
+  get watch(): StatementWatch {
+    return this.recorder!;
+  }
+
+  /**
+   * Starts another gateway on the same database; it stops with this one.
+   * @param settings - in addition to those of this gateway
+   */
+  async startAnother(settings: Settings): Promise<TestGateway> {
+    const another = new TestGateway(
+      this.database,
+      await newDataDir(),
+      { ...this.settings, ...settings },
+      null,
+    );
+    this.others.push(another);
+    await another.begin();
+    return another;
+  }
+
+  /**
+   * Stops the gateway as SIGTERM does, and starts it again with the same data and port.
+   * @param settings - in addition to the previous ones
+   */
+  async restart(settings: Settings = {}): Promise<void> {
     await this.end();
+    this.settings = { ...this.settings, ...settings };
     await this.begin();
   }
 
@@ -76,7 +114,7 @@ export class TestGateway extends Environment {
     const config = readConfig({
       HOST: '127.0.0.1',
       PORT: this.port,
-      DATABASE_URL: this.proxiedUrl,
+      DATABASE_URL: this.recorder?.url ?? this.databaseUrl,
       DATA_DIR: this.dataDir,
       SANDBOX_SPEED: String(sandboxSpeed),
       SHUTDOWN_GRACE: '2s',
@@ -91,8 +129,19 @@ export class TestGateway extends Environment {
     this.port = new URL(this.app.url).port;
   }
 
+  /** Writes a failure to the database, since a real one takes long. */
+  async failJob(table: 'models' | 'generations', id: string, isRetryable = true): Promise<void> {
+    await this.rows(
+      `UPDATE ${table} SET status = 'FAILED', due_at = NULL, failure_code = 'UPSTREAM_FAILED',
+         failure_message = 'It failed.', failure_retryable = $2 WHERE id = $1`,
+      [uuidOf(id), isRetryable],
+    );
+  }
+
   protected async halt(): Promise<void> {
+    await Promise.all(this.others.splice(0).map((another) => another.stop()));
     await this.end();
+    await this.recorder?.stop();
     await this.database.drop();
   }
 

@@ -1,25 +1,12 @@
 import { newId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { UpstreamBudget } from '../../src/upstream/budget.repository';
-import { TestDatabase } from './database';
 
-/** Budgets on a real PostgreSQL whose clock a test can advance. Each call of {@link processes} makes a new account. */
-export class BudgetHarness {
+/** Request budgets of processes that share accounts. Each call of {@link processes} makes a new account. */
+export class BudgetProcesses {
   private accounts = 0;
 
-  private constructor(
-    private readonly testDatabase: TestDatabase,
-    readonly database: Database,
-  ) {}
-
-  static async open(): Promise<BudgetHarness> {
-    const testDatabase = await TestDatabase.create();
-    return new BudgetHarness(testDatabase, await testDatabase.pool(8));
-  }
-
-  stop(): Promise<void> {
-    return this.testDatabase.drop();
-  }
+  constructor(readonly database: Database) {}
 
   /** The latest account. */
   get account(): string {

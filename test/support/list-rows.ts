@@ -1,8 +1,7 @@
 import type { Client as Session } from 'pg';
 import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
-import { Client } from './client';
-import { TestGateway } from './gateway';
-import { StatementWatch } from './statements';
+import type { Client } from './client';
+import type { TestGateway } from './gateway';
 
 /** A row that was inserted: its global id, its UUID and its time of creation. */
 export interface ListRow {
@@ -11,7 +10,7 @@ export interface ListRow {
   at: Date;
 }
 
-/** A page as {@link ListEnvironment.read} selects it. */
+/** A page as {@link ListRows.read} selects it. */
 export interface ListResult {
   nodes: { id: string }[];
   totalCount: number;
@@ -39,32 +38,18 @@ export function listQuery(list: ListName): string {
 
 const day = 24 * 3_600_000;
 
-/** A gateway without workers, and rows inserted into its database, each a day newer than the one before. */
-export class ListEnvironment {
-  readonly client: Client;
+/** Inserts rows into the database of a gateway without workers, each a day newer than the one before, and reads lists. */
+export class ListRows {
   private createdMs = Date.UTC(2026, 0, 1);
   private position = 0;
 
   private constructor(
-    private readonly gateway: TestGateway,
-    readonly watch: StatementWatch,
+    private readonly client: Client,
     readonly database: Session,
-  ) {
-    this.client = new Client(() => gateway.url);
-  }
+  ) {}
 
-  static async start(): Promise<ListEnvironment> {
-    let watch: StatementWatch | undefined;
-    const gateway = await TestGateway.start({ ROLE: 'api' }, async (url) => {
-      watch = await StatementWatch.start(url);
-      return watch.url;
-    });
-    return new ListEnvironment(gateway, watch!, await gateway.database.session());
-  }
-
-  async stop(): Promise<void> {
-    await this.gateway.stop();
-    await this.watch.stop();
+  static async of(gateway: TestGateway): Promise<ListRows> {
+    return new ListRows(gateway.client, await gateway.database.session());
   }
 
   async clear(): Promise<void> {

@@ -2,7 +2,6 @@ import { jwtSecret, jwtSettings } from './client';
 import { TestGateway } from './gateway';
 import { signed } from './issuer';
 import { ReadRows } from './read-rows';
-import { StatementWatch } from './statements';
 import { until } from './until';
 
 const settings = {
@@ -12,37 +11,29 @@ const settings = {
   RATE_LIMIT_OWNER: 'off',
 };
 
-/** Two gateways on one database: one plans reads, the other leaves them to the resolvers. */
-export class ReadEnvironment {
+/** Asks two gateways on one database: one plans reads, the other leaves them to the resolvers. */
+export class ReadComparison {
   private readonly tokens = new Map<string, string>();
 
   private constructor(
     private readonly planned: TestGateway,
     private readonly resolved: TestGateway,
-    private readonly watch: StatementWatch,
     readonly rows: ReadRows,
   ) {}
 
   /** With random rows of `alice` and `bob`, and an owner `erased`, whose data are being erased. */
-  static async start(seed: number): Promise<ReadEnvironment> {
-    let watch: StatementWatch;
-    const planned = await TestGateway.start(settings, async (url) => {
-      watch = await StatementWatch.start(url);
-      return watch.url;
-    });
-    const DATABASE_URL = planned.databaseUrl;
-    const resolved = await TestGateway.start({ ...settings, PLANNED_READS: 'false', DATABASE_URL });
+  static async start(seed: number): Promise<ReadComparison> {
+    const planned = await TestGateway.start(settings, { watchesStatements: true });
+    const resolved = await planned.startAnother({ PLANNED_READS: 'false' });
     const database = await planned.database.session();
     const rows = new ReadRows(database, seed);
     for (const owner of ['alice', 'bob']) await rows.add(owner);
     await database.query(`INSERT INTO erasures (id, owner) VALUES (gen_random_uuid(), 'erased')`);
-    return new ReadEnvironment(planned, resolved, watch!, rows);
+    return new ReadComparison(planned, resolved, rows);
   }
 
-  async stop(): Promise<void> {
-    await this.resolved.stop();
-    await this.planned.stop();
-    await this.watch.stop();
+  stop(): Promise<void> {
+    return this.planned.stop();
   }
 
   /** Asks both gateways. Returns both answers with their status, and the statements of the planned one. */
@@ -53,7 +44,7 @@ export class ReadEnvironment {
   ): Promise<{ planned: string; resolved: string; statements: string[] }> {
     const token = await this.tokenOf(owner, scope);
     let planned = '';
-    const statements = await this.watch.during(
+    const statements = await this.planned.watch.during(
       async () => (planned = await ask(this.planned, operation, token)),
     );
     return { planned, resolved: await ask(this.resolved, operation, token), statements };
@@ -68,7 +59,7 @@ export class ReadEnvironment {
     await blocker.query('BEGIN; LOCK TABLE models');
     const answer = ask(this.planned, operation, await this.tokenOf('alice'));
     await until(async () => (await observer.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
-    await this.watch.disconnect();
+    await this.planned.watch.disconnect();
     await blocker.query('ROLLBACK');
     return answer;
   }
