@@ -1,3 +1,4 @@
+import { BatchQueue } from '../core/batch-queue';
 import { DomainError } from '../core/errors';
 import { type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -54,22 +55,46 @@ export async function beginErasure(sql: Sql, owner: string): Promise<string> {
 /** `retryAfterSeconds` of requests during an erasure. */
 const retryAfterSeconds = 5;
 
+interface Admission {
+  readonly owner: string;
+  readonly at: string;
+  readonly isRunning: boolean;
+  readonly erasures: string[];
+}
+
 /**
  * Refuses an owner's requests while its data are being erased. All data become inaccessible at once, although the rows
- * are deleted in batches.
- * @returns the viewer with the admission that {@link writeTransaction} checks
- * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
+ * are deleted in batches. Requests of one turn of the event loop share a statement.
  */
-export async function admitRequest(sql: Sql, viewer: Viewer): Promise<Viewer> {
-  const [row] = await sql.rows<{ at: string; isRunning: boolean; erasures: string[] }>(
-    `SELECT now()::text AS at, coalesce(bool_or(completed_at IS NULL), false) AS "isRunning",
-            coalesce(array_agg(id), '{}') AS erasures
-       FROM erasures WHERE owner = $1`,
-    [viewer.owner],
+export class RequestAdmission {
+  private readonly queue: BatchQueue<string, Admission>;
+
+  constructor(sql: Pick<Sql, 'rows'>) {
+    this.queue = new BatchQueue((owners) => findAdmissions(sql, owners));
+  }
+
+  /**
+   * @returns the viewer with the admission that {@link writeTransaction} checks
+   * @throws DomainError SERVICE_UNAVAILABLE while the owner's data are being erased
+   */
+  async admit(viewer: Viewer): Promise<Viewer> {
+    const { at, isRunning, erasures } = await this.queue.load(viewer.owner);
+    if (isRunning) throw unavailable('Your data are being erased and cannot be read.');
+    return { ...viewer, admission: { at, erasures } };
+  }
+}
+
+async function findAdmissions(sql: Pick<Sql, 'rows'>, owners: readonly string[]): Promise<Admission[]> {
+  const rows = await sql.rows<Admission>(
+    `SELECT asked.owner, now()::text AS at,
+            coalesce(bool_or(completed_at IS NULL) FILTER (WHERE id IS NOT NULL), false) AS "isRunning",
+            coalesce(array_agg(id) FILTER (WHERE id IS NOT NULL), '{}') AS erasures
+       FROM unnest($1::text[]) AS asked (owner) LEFT JOIN erasures ON erasures.owner = asked.owner
+      GROUP BY asked.owner`,
+    [[...new Set(owners)]],
   );
-  const { at, isRunning, erasures } = row!;
-  if (isRunning) throw unavailable('Your data are being erased and cannot be read.');
-  return { ...viewer, admission: { at, erasures } };
+  const byOwner = new Map(rows.map((row) => [row.owner, row]));
+  return owners.map((owner) => byOwner.get(owner)!);
 }
 
 /**

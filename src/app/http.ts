@@ -1,4 +1,4 @@
-import { admitRequest } from '../accounts/write-admission.repository';
+import { RequestAdmission } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarSize } from '../generations/avatar.service';
@@ -105,7 +105,8 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
 
 function makeOperations({ config, database, logger, services, metrics }: HttpDeps): Operations {
   const path = config.PERSISTED_QUERIES;
-  const schema = buildAppSchema(services.resolvers, ({ viewer }) => admitRequest(database, viewer));
+  const admission = new RequestAdmission(database);
+  const schema = buildAppSchema(services.resolvers, ({ viewer }) => admission.admit(viewer));
   return new Operations({
     schema,
     reads: config.PLANNED_READS

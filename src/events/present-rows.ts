@@ -1,4 +1,4 @@
-import DataLoader from 'dataloader';
+import { BatchQueue } from '../core/batch-queue';
 import { backoffMs, pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 
@@ -8,30 +8,46 @@ export interface OwnedKey {
   id: string;
 }
 
-const maxKeysPerStatement = 1_000;
-const maxRetries = 5;
+/** Limits of {@link PresentRows}. */
+export interface PresentRowsLimits {
+  /**
+   * While the database is unavailable.
+   * @defaultValue 5
+   */
+  readonly maxRetries?: number;
+  /**
+   * Per statement.
+   * @defaultValue 1_000
+   */
+  readonly maxKeys?: number;
+}
+
 const firstPauseMs = 100;
 const maxPauseMs = 2_000;
 
 /**
- * Reads the rows of events as they are now. Reads that are requested in the same turn of the event loop share a
- * statement, also those of different operations. While the database is unavailable, a read is retried for a few seconds.
+ * Reads the rows of events as they are now. Reads that are requested together share a statement, also those of different
+ * operations. While the database is unavailable, a read is retried for a few seconds.
  */
 export class PresentRows<Row extends OwnedKey> {
-  private readonly loader = new DataLoader<OwnedKey, Row | null>((keys) => this.readBatch(keys), {
-    cache: false,
-    maxBatchSize: maxKeysPerStatement,
-  });
+  private readonly queue: BatchQueue<OwnedKey, Row | null>;
+  private readonly maxRetries: number;
 
   /** @param read - returns the rows of the owners, in any order, by one statement */
-  constructor(private readonly read: (keys: readonly OwnedKey[]) => Promise<readonly Row[]>) {}
+  constructor(
+    private readonly read: (keys: readonly OwnedKey[]) => Promise<readonly Row[]>,
+    { maxRetries = 5, maxKeys }: PresentRowsLimits = {},
+  ) {
+    this.queue = new BatchQueue((keys) => this.readBatch(keys), maxKeys);
+    this.maxRetries = maxRetries;
+  }
 
   /**
    * The row, read after this call; null if its owner has no such row.
    * @throws DomainError SERVICE_UNAVAILABLE
    */
   find({ owner, id }: OwnedKey): Promise<Row | null> {
-    return this.loader.load({ owner, id });
+    return this.queue.load({ owner, id });
   }
 
   private async readBatch(keys: readonly OwnedKey[]): Promise<(Row | null)[]> {
@@ -47,7 +63,7 @@ export class PresentRows<Row extends OwnedKey> {
         return await this.read(keys);
       } catch (error) {
         const isTemporary = error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';
-        if (!isTemporary || failures > maxRetries) throw error;
+        if (!isTemporary || failures > this.maxRetries) throw error;
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs));
       }
     }

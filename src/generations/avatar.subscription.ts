@@ -10,10 +10,11 @@ import {
   type Followed,
   type PresentChange,
 } from '../events/follow';
-import { PresentRows } from '../events/present-rows';
+import { PresentRows, type OwnedKey } from '../events/present-rows';
 import { deletedJob, hasEnded, refuseDeleted } from '../jobs/job.subscription';
 import type { AvatarEntity } from './avatar.entity';
 import { findOwnedAvatars } from './avatar.repository';
+import type { GenerationEntity } from './generation.entity';
 import {
   avatarPayload,
   generationKind,
@@ -21,7 +22,7 @@ import {
   streamOfGeneration,
   type AvatarEventPayload,
 } from './generation.kind';
-import { findAvatarsInStream, findGenerationInStream, type PresentAvatars } from './generation.repository';
+import { findAvatarsInStreams, findGenerationsInStreams, type PresentAvatars } from './generation.repository';
 
 /** A stored avatar, as it is when it is sent. */
 export type StoredAvatar = PresentChange<AvatarEventPayload, AvatarEventPayload>;
@@ -29,16 +30,23 @@ export type StoredAvatar = PresentChange<AvatarEventPayload, AvatarEventPayload>
 /** A stored avatar; null for the end of its generation, which is not sent. */
 type AvatarChange = Change<AvatarEventPayload | null, AvatarEventPayload>;
 
+/** Each snapshot has up to 100 avatars. The client retries while the database is unavailable. */
+const snapshotLimits = { maxRetries: 0, maxKeys: 20 } as const;
+
 const ended: AvatarChange = { past: null, row: null };
 
 /** The streams of `avatarCompleted`. */
 export class AvatarSubscriptions {
+  private readonly generations: PresentRows<GenerationEntity & PresentAvatars>;
+  private readonly models: PresentRows<OwnedKey & PresentAvatars>;
   private readonly avatars: PresentRows<AvatarEntity>;
 
   constructor(
-    private readonly sql: Sql,
+    sql: Sql,
     private readonly feed: EventFeed,
   ) {
+    this.generations = new PresentRows((keys) => findGenerationsInStreams(sql, keys), snapshotLimits);
+    this.models = new PresentRows((keys) => findAvatarsInStreams(sql, keys), snapshotLimits);
     this.avatars = new PresentRows((keys) => findOwnedAvatars(sql, keys));
   }
 
@@ -51,7 +59,7 @@ export class AvatarSubscriptions {
     id: string,
     after: string | null,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
-    const found = await findGenerationInStream(this.sql, viewer.owner, id);
+    const found = await this.generations.find({ owner: viewer.owner, id });
     if (!found) throw deletedJob('generation');
     const following = await follow<AvatarChange>(this.feed, {
       streamId: streamOfGeneration(found),
@@ -85,7 +93,7 @@ export class AvatarSubscriptions {
       streamId: modelId,
       after,
       present: async () => {
-        const found = await findAvatarsInStream(this.sql, viewer.owner, modelId);
+        const found = await this.models.find({ owner: viewer.owner, id: modelId });
         if (!found) throw deletedJob('model');
         return presentOf(found, false);
       },

@@ -4,6 +4,7 @@ import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '
 import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
+import type { OwnedKey } from '../events/present-rows';
 import { jobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
@@ -104,33 +105,31 @@ const presentAvatars = (column: 'generation_id' | 'model_id', id: string): strin
   (SELECT coalesce(jsonb_agg(jsonb_build_object(${avatarFields}) ORDER BY newest.id), '[]')
      FROM (SELECT * FROM avatars WHERE ${column} = ${id} AND status = 'STORED' ORDER BY id DESC LIMIT ${maxPresentAvatars}) newest) AS avatars`;
 
-/** The owner's generation with its stored avatars. */
-export async function findGenerationInStream(
+/** The generations of several owners with their stored avatars, in any order, read in one statement. */
+export function findGenerationsInStreams(
   sql: Sql,
-  owner: string,
-  id: string,
-): Promise<(GenerationEntity & PresentAvatars) | null> {
-  const [row] = await sql.entities<GenerationEntity, PresentAvatars>(
+  keys: readonly OwnedKey[],
+): Promise<(GenerationEntity & PresentAvatars)[]> {
+  return sql.entities<GenerationEntity, PresentAvatars>(
     GenerationEntity,
     `SELECT g.*, ${presentAvatars('generation_id', 'g.id')}
-       FROM generations g JOIN streams s ON s.id = coalesce(g.model_id, g.id) WHERE g.id = $1 AND g.owner = $2`,
-    [id, owner],
+       FROM unnest($1::uuid[], $2::text[]) AS k (id, owner) JOIN generations g ON g.id = k.id AND g.owner = k.owner
+            JOIN streams s ON s.id = coalesce(g.model_id, g.id)`,
+    [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
   );
-  return row ?? null;
 }
 
-/** The stored avatars of the owner's model; null if it does not exist. */
-export async function findAvatarsInStream(
+/** The stored avatars of several owners' models, in any order, read in one statement. */
+export function findAvatarsInStreams(
   sql: Sql,
-  owner: string,
-  modelId: string,
-): Promise<PresentAvatars | null> {
-  const [row] = await sql.rows<PresentAvatars>(
-    `SELECT ${presentAvatars('model_id', 'm.id')}
-       FROM models m JOIN streams s ON s.id = m.id WHERE m.id = $1 AND m.owner = $2`,
-    [modelId, owner],
+  keys: readonly OwnedKey[],
+): Promise<(OwnedKey & PresentAvatars)[]> {
+  return sql.rows<OwnedKey & PresentAvatars>(
+    `SELECT m.id, m.owner, ${presentAvatars('model_id', 'm.id')}
+       FROM unnest($1::uuid[], $2::text[]) AS k (id, owner) JOIN models m ON m.id = k.id AND m.owner = k.owner
+            JOIN streams s ON s.id = m.id`,
+    [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
   );
-  return row ?? null;
 }
 
 /** When the next generation whose pictures are being fetched is due. */

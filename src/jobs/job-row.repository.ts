@@ -56,20 +56,19 @@ export async function readJob<Row extends JobRow>(
   return row!;
 }
 
-/** The owner's job and the position of its stream, read in one statement; null if it does not exist. */
-export async function findJobInStream<Row extends JobRow>(
+/** The jobs of several owners with the positions of their streams, in any order, read in one statement. */
+export function findJobsInStreams<Row extends JobRow>(
   sql: Sql,
   { entity, table, streamColumn }: JobKind<Row>,
-  owner: string,
-  id: string,
-): Promise<(Row & StreamPosition) | null> {
-  const [row] = await sql.entities<Row, StreamPosition>(
+  keys: readonly OwnedKey[],
+): Promise<(Row & StreamPosition)[]> {
+  return sql.entities<Row, StreamPosition>(
     entity,
-    `SELECT ${table}.*, ${streamPosition} FROM ${table} JOIN streams s ON s.id = ${streamColumn}
-      WHERE ${table}.id = $1 AND ${table}.owner = $2`,
-    [id, owner],
+    `SELECT ${table}.*, ${streamPosition}
+       FROM ${ownedKeys} JOIN ${table} ON ${table}.id = k.id AND ${table}.owner = k.owner
+            JOIN streams s ON s.id = ${streamColumn}`,
+    parametersOf(keys),
   );
-  return row ?? null;
 }
 
 /** The jobs of several owners, in any order. */
@@ -82,9 +81,15 @@ export function findOwnedJobs<Row extends JobRow>(
   return sql.entities<Row, Positioned>(
     entity,
     `SELECT ${jobColumns(kind)}
-       FROM unnest($1::uuid[], $2::text[]) AS k (id, owner) JOIN ${table} ON ${table}.id = k.id AND ${table}.owner = k.owner`,
-    [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
+       FROM ${ownedKeys} JOIN ${table} ON ${table}.id = k.id AND ${table}.owner = k.owner`,
+    parametersOf(keys),
   );
+}
+
+const ownedKeys = 'unnest($1::uuid[], $2::text[]) AS k (id, owner)';
+
+function parametersOf(keys: readonly OwnedKey[]): unknown[] {
+  return [keys.map(({ id }) => id), keys.map(({ owner }) => owner)];
 }
 
 /** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */

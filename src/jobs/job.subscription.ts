@@ -2,11 +2,11 @@ import { notFound, type DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import type { PayloadCodec, StoredEvent } from '../events/event';
-import type { Positioned } from '../events/event-log.repository';
+import type { Positioned, StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow, withPresent, type Change, type PresentChange } from '../events/follow';
 import { PresentRows } from '../events/present-rows';
-import { findJobInStream, findOwnedJobs } from './job-row.repository';
+import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 
 /** A change of a job, with the job as it is when the change is sent. */
@@ -14,14 +14,16 @@ export type JobChange<Payload, Row> = PresentChange<Payload, Row & Positioned>;
 
 /** The streams of `trainingProgress` and `generationProgress`. */
 export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
+  private readonly opened: PresentRows<Row & StreamPosition>;
   private readonly rows: PresentRows<Row & Positioned>;
 
   constructor(
-    private readonly sql: Sql,
+    sql: Sql,
     private readonly feed: EventFeed,
     private readonly kind: JobKind<Row>,
     private readonly codec: PayloadCodec<Payload>,
   ) {
+    this.opened = new PresentRows((keys) => findJobsInStreams(sql, kind, keys), { maxRetries: 0 });
     this.rows = new PresentRows((keys) => findOwnedJobs(sql, kind, keys));
   }
 
@@ -36,7 +38,7 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     after: string | null,
   ): Promise<AsyncIterableIterator<JobChange<Payload, Row>>> {
     const { kind, codec } = this;
-    const found = await findJobInStream(this.sql, kind, owner, id);
+    const found = await this.opened.find({ owner, id });
     if (!found) throw deletedJob(kind.noun);
     const following = await follow<Change<Payload, Row & Positioned>>(this.feed, {
       streamId: kind.streamOf(found),

@@ -1,0 +1,41 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { BatchQueue } from '../../src/core/batch-queue';
+
+describe('a batch queue', () => {
+  it('reads keys of one turn together, and those requested during a read in the next batch', async () => {
+    const batches: (readonly number[])[] = [];
+    const queue = new BatchQueue<number, number>(async (keys) => {
+      batches.push(keys);
+      await turn();
+      return keys.map((key) => key * 10);
+    });
+    const early = [1, 2].map((key) => queue.load(key));
+    await turn();
+    const late = [3, 4, 3].map((key) => queue.load(key));
+    expect(await Promise.all([...early, ...late])).toEqual([10, 20, 30, 40, 30]);
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4, 3],
+    ]);
+    expect(await queue.load(5)).toBe(50);
+  });
+
+  it('limits the keys per batch', async () => {
+    const sizes: number[] = [];
+    const queue = new BatchQueue<number, number>((keys) => {
+      sizes.push(keys.length);
+      return Promise.resolve(keys);
+    }, 2);
+    await Promise.all([1, 2, 3, 4, 5].map((key) => queue.load(key)));
+    expect(sizes).toEqual([2, 2, 1]);
+  });
+
+  it('rejects the requests of a failed batch only', async () => {
+    const queue = new BatchQueue<number, number>(
+      (keys) => (keys.includes(1) ? Promise.reject(new Error('broken')) : Promise.resolve(keys)),
+      1,
+    );
+    const results = await Promise.allSettled([queue.load(1), queue.load(2)]);
+    expect(results).toMatchObject([{ reason: { message: 'broken' } }, { value: 2 }]);
+  });
+});
