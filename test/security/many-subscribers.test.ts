@@ -1,14 +1,19 @@
+import type { Client } from '../support/client';
+import { TestGateway } from '../support/gateway';
 import type { SocketClient } from '../support/raw-client';
-import { SettledGateway } from '../support/settled-gateway';
 import { until } from '../support/until';
 
-let environment: SettledGateway;
+let gateway: TestGateway;
+let settled: Awaited<ReturnType<Client['settle']>>;
 
 beforeAll(async () => {
-  environment = await SettledGateway.start();
+  gateway = await TestGateway.start({}, { watchesStatements: true });
+  settled = await gateway.client.settle();
+  // Without workers, every change is one of the test.
+  await gateway.restart({ ROLE: 'api' });
 });
 
-afterAll(() => environment.stop());
+afterAll(() => gateway.stop());
 
 const subscriberCount = 60;
 const training =
@@ -16,7 +21,7 @@ const training =
 
 /** Opens sockets. */
 const connect = (): Promise<SocketClient[]> =>
-  Promise.all(Array.from({ length: subscriberCount }, () => environment.client.connect()));
+  Promise.all(Array.from({ length: subscriberCount }, () => gateway.client.connect()));
 
 /** Subscribes each socket and waits for its first event. */
 const subscribe = async (
@@ -40,10 +45,10 @@ describe('subscriptions that are opened at the same time', () => {
       query: 'subscription ($id: ID!) { avatarCompleted(generationId: $id) { cursor } }',
     },
   ])('read their snapshots together: $field', async ({ field, query }) => {
-    const { modelId, generationId } = environment.settled;
+    const { modelId, generationId } = settled;
     const sockets = await connect();
     const id = field === 'trainingProgress' ? modelId : generationId;
-    const statements = await environment.watch.during(() => subscribe(sockets, query, { id }));
+    const statements = await gateway.watch.during(() => subscribe(sockets, query, { id }));
     expect(statements.length).toBeLessThan(subscriberCount / 2);
     expect(sockets.every((socket) => socket.of('1')[0]!.type === 'next')).toBe(true);
     for (const { socket } of sockets) socket.terminate();
