@@ -517,6 +517,8 @@ CREATE INDEX models_of_owner_by_name ON models USING btree (owner, lower((name C
 
 CREATE INDEX models_of_owner_by_status ON models USING btree (owner, status, type, id);
 
+CREATE INDEX models_of_owner_by_status_and_name ON models USING btree (owner, status, type, lower((name COLLATE "C")), id);
+
 CREATE INDEX models_queued_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));

@@ -1,13 +1,18 @@
 import { DomainError } from './errors';
 import { firstIdAt, readGlobalId, type NodeKind } from './ids';
 
-/** A condition on rows: a column with one of several values, or SQL in which `?` stands for the value. */
+/** A condition on rows. */
 export type ListCondition = {
   /** Why the condition is refused; null or absent: it is valid. */
   readonly problem?: DomainError | null;
 } & (
   | { readonly column: string; readonly values: readonly string[] }
-  | { readonly text: string; readonly value?: unknown; readonly isNarrow?: boolean }
+  /** A reference to another row, by its UUID. Rows are read by the index that begins with the column. */
+  | { readonly reference: string; readonly id: string }
+  /** SQL in which `?` stands for the value. */
+  | { readonly text: string; readonly value?: unknown }
+  /** SQL that must not hold. Rows are counted as all without those for which it holds. */
+  | { readonly exceptText: string }
 );
 
 /** The maximum number of values in a condition. */
@@ -43,9 +48,7 @@ export function checkedValues(
 export function isNode(column: string, kind: NodeKind, globalId: string | null | undefined): ListCondition[] {
   if (globalId == null) return [];
   const read = readGlobalId(globalId);
-  return read?.kind === kind
-    ? [{ text: `${column} = ?`, value: read.id, isNarrow: true }]
-    : [{ text: 'false' }];
+  return read?.kind === kind ? [{ reference: column, id: read.id }] : [{ text: 'false' }];
 }
 
 /** A span of time; null or absent: open. */
@@ -59,7 +62,7 @@ export interface CreatedRange {
 /** How far the time in an id, by a gateway's clock, may be from `created_at`, by the database's clock. */
 const maxSkewMs = 24 * 3_600_000;
 
-/** The conditions that rows were created in a span of time. That of the ids lets the list's index skip other rows. */
+/** The conditions that rows were created in a span of time. The bounds of the ids let the list's index skip other rows. */
 export function isCreatedIn(range: CreatedRange | null | undefined): ListCondition[] {
   const { from, before } = range ?? {};
   return [

@@ -42,8 +42,8 @@ export interface ListTable<Row, Filter> {
   /** SQL: the condition of the rows that the list has. */
   readonly visible?: string;
   /**
-   * Columns between `owner` and `id` in an index, with all of their values; null: any, so that the index is used only
-   * by a filter on the column. Each combination of values is read by a scan of its own, in the order of the list.
+   * Columns between `owner` and the order of the list in an index, with all of their values; null: any, so that the index is
+   * used only by a filter on the column. Each combination of values is read by a scan of its own, in the order of the list.
    */
   readonly indexed: Readonly<Record<string, readonly string[] | null>>;
   readonly conditionsOf: (filter: Filter) => ListCondition[];
@@ -62,6 +62,8 @@ export class Parameters {
   /** SQL of a condition. */
   readonly sqlOf = (condition: ListCondition): string => {
     if ('column' in condition) return `${condition.column} = ANY(${this.add(condition.values)}::text[])`;
+    if ('reference' in condition) return `${condition.reference} = ${this.add(condition.id)}`;
+    if ('exceptText' in condition) return `NOT ${condition.exceptText}`;
     return condition.text.replace('?', () => this.add(condition.value));
   };
 }
@@ -77,44 +79,6 @@ export interface ListRows {
 }
 
 /**
- * SQL that selects up to `limit` rows of a page, in reading direction. The rows are named as their table. The limit is part
- * of the text: for an unknown one PostgreSQL estimates so many rows that it would plan prepared statements at each use.
- */
-export function selectPage(rows: ListRows, page: ListPage, limit: number, query: Parameters): string {
-  const { table, columns = `${table}.*` } = rows.table;
-  const branches = rows.parent || page.order === 'NAME' ? [] : branchesOf(rows);
-  const branched = branches.map(({ column }) => column);
-  const where = [
-    ...membership(rows),
-    ...rows.conditions
-      .filter((condition) => !('column' in condition && branched.includes(condition.column)))
-      .map(query.sqlOf),
-    ...withinBranch(branched),
-    ...beyond(page, query),
-  ].join(' AND ');
-  const sources = [
-    ...branches.map(({ values }, index) => `unnest(${query.add(values)}::text[]) AS branch${index}(value)`),
-    `LATERAL (SELECT * FROM ${table} WHERE ${where} ${orderBy(page, '', branched)} LIMIT ${limit}) AS ${table}`,
-  ];
-  return `SELECT ${columns} FROM ${sources.join(' CROSS JOIN ')} ${orderBy(page, `${table}.`)} LIMIT ${limit}`;
-}
-
-/** SQL: the number of rows on all pages. */
-export function countRows(rows: ListRows, query: Parameters): string {
-  return `(SELECT count(*)::int FROM ${rows.table.table} WHERE ${allOf(rows, query).join(' AND ')})`;
-}
-
-/** SQL: whether there are rows on the other side of the page's `from`, itself among them. */
-export function existOthers(rows: ListRows, page: ListPage, query: Parameters): string {
-  const where = [...allOf(rows, query), ...beyond(page, query, true)];
-  return `EXISTS (SELECT FROM ${rows.table.table} WHERE ${where.join(' AND ')})`;
-}
-
-function allOf(rows: ListRows, query: Parameters): string[] {
-  return [...membership(rows), ...rows.conditions.map(query.sqlOf)];
-}
-
-/**
  * SQL: the owner's rows among those of a parent. `IS TRUE` keeps PostgreSQL from reading all rows of the owner by an index
  * on the owner, since the parent has fewer.
  */
@@ -122,58 +86,20 @@ export function isOwnedBy(owner: string): string {
   return `(owner = ${owner}) IS TRUE`;
 }
 
-function membership({ table: { visible }, owner, parent }: ListRows): string[] {
-  return [
-    parent ? isOwnedBy(owner) : `owner = ${owner}`,
-    ...(visible === undefined ? [] : [visible]),
-    ...(parent ? [`${parent.column} = ${parent.id}`] : []),
-  ];
-}
-
-/** The indexed columns with the values to scan; none if the filter has none of them, or a narrower condition. */
-function branchesOf({
-  table,
-  conditions,
-}: ListRows): { readonly column: string; readonly values: readonly string[] }[] {
-  if (conditions.some((condition) => 'isNarrow' in condition && condition.isNarrow)) return [];
-  const given = new Map(
-    conditions.flatMap((condition) => ('column' in condition ? [[condition.column, condition.values]] : [])),
-  );
-  const indexed = Object.entries(table.indexed);
-  if (!indexed.some(([column]) => given.has(column))) return [];
-  return indexed.flatMap(([column, all]) => {
-    const values = given.get(column) ?? all;
-    return values ? [{ column, values: [...new Set(values)] }] : [];
-  });
-}
-
-/** SQL: rows after `from` in reading direction, or the others; nothing if the page starts at an end of the list. */
-function beyond({ order, isBackward, from }: ListPage, query: Parameters, others = false): string[] {
-  if (!from) return [];
+/** The key that orders rows before their ids, and the direction of reading. */
+export function orderOf(
+  { order, isBackward }: ListPage,
+  row = '',
+): { key: string | null; isAscending: boolean } {
   const { key, isDescending } = orders[order];
-  const after = isDescending === isBackward ? '>' : '<';
-  const comparison = others ? { '>': '<=', '<': '>=' }[after] : after;
-  const id = `${query.add(from.id)}::uuid`;
-  if (!key) return [`id ${comparison} ${id}`];
-  return [`(${key('')}, id) ${comparison} (${query.add(from.key)}::text, ${id})`];
-}
-
-/**
- * SQL: the columns have the values of the branch, written as a range. With equality the planner could take the columns
- * as constant in the order, and scan all rows of the owner in the order of their ids.
- */
-function withinBranch(columns: readonly string[]): string[] {
-  if (columns.length === 0) return [];
-  const values = columns.map((_, index) => `branch${index}.value`).join(', ');
-  return ['>=', '<='].map((comparison) => `(${columns.join(', ')}) ${comparison} (${values})`);
+  return { key: key?.(row) ?? null, isAscending: isDescending === isBackward };
 }
 
 /** SQL: the order of a page in reading direction. */
-export function orderBy({ order, isBackward }: ListPage, row = '', branch: readonly string[] = []): string {
-  const { key, isDescending } = orders[order];
-  const direction = isDescending === isBackward ? 'ASC' : 'DESC';
-  const columns = [...branch, ...(key ? [key(row)] : []), `${row}id`];
-  return `ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')}`;
+export function orderBy(page: ListPage, row = '', prefix: readonly string[] = []): string {
+  const { key, isAscending } = orderOf(page, row);
+  const columns = [...prefix, ...(key === null ? [] : [key]), `${row}id`];
+  return `ORDER BY ${columns.map((column) => `${column} ${isAscending ? 'ASC' : 'DESC'}`).join(', ')}`;
 }
 
 /** SQL: the key of a row in an order; null if the order has no key. */

@@ -1,14 +1,6 @@
 import type { ProblemCollector } from './input-problems';
-import {
-  countRows,
-  existOthers,
-  orderBy,
-  Parameters,
-  selectPage,
-  type ListPage,
-  type ListRows,
-  type ListTable,
-} from './list-statements';
+import { countRows, existOthers, selectPage } from './list-pages';
+import { orderBy, Parameters, type ListPage, type ListRows, type ListTable } from './list-statements';
 import { groupsOf, type Sql } from './sql';
 
 /** The rows that lists of a field belong to: each has a list of its own, of the rows whose column has its UUID. */

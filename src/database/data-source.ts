@@ -22,6 +22,7 @@ import {
   PhotoLists1764400000003,
 } from './migrations/1764400000000-lists';
 import { MissingAvatars1764600000000 } from './migrations/1764600000000-missing-avatars';
+import { ListsByName1764700000000 } from './migrations/1764700000000-lists-by-name';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -45,6 +46,7 @@ const migrations = [
   AvatarLists1764400000002,
   PhotoLists1764400000003,
   MissingAvatars1764600000000,
+  ListsByName1764700000000,
 ];
 
 export interface DataSourceOptions {

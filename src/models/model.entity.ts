@@ -15,8 +15,9 @@ import { modelStatuses, unfinishedModelStates, type ModelStatus } from './model.
 @Check('models_type_known', "type IN ('MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT')")
 @Check('models_ready_is_whole', "(status = 'READY') = (ready_at IS NOT NULL)")
 @Index('models_of_owner_by_status', ['owner', 'status', 'type', 'id'])
-// By an expression, which TypeORM does not know: (owner, lower(name COLLATE "C"), id).
+// By expressions, which TypeORM does not know: (owner, [status, type,] lower(name COLLATE "C"), id).
 @Index('models_of_owner_by_name', { synchronize: false })
+@Index('models_of_owner_by_status_and_name', { synchronize: false })
 @Index('models_learned', ['provider', 'type', 'readyAt'], { where: 'ready_at IS NOT NULL' })
 export class ModelEntity extends JobEntity {
   @Column('text', { default: 'QUEUED' })

@@ -1,4 +1,5 @@
-import { countRows, existOthers, selectPage, type ListPage, type ListRows } from '../core/list-statements';
+import { countRows, existOthers, selectPage } from '../core/list-pages';
+import type { ListPage, ListRows } from '../core/list-statements';
 import type { JsonSql, Statement } from './statement';
 
 /** A page of one request, while its SQL is made. */

@@ -14,7 +14,7 @@ const order = [
 const otherFiles = [
   /^app\/http[.]ts$/, // the health check
   /^core\/leased-rows[.]ts$/, // leases of any table
-  /^core\/(owned-list|list-statements)[.]ts$/, // lists of any table
+  /^core\/(owned-list|list-pages|list-statements)[.]ts$/, // lists of any table
   /^(database|embedded-postgres)\//, // migrations and the server itself
   /^reads\//, // planned reads of any table
   /^events\/listen-session[.]ts$/, // the check of the connection that listens

@@ -1,0 +1,150 @@
+import type { ListCondition } from './list-conditions';
+import {
+  isOwnedBy,
+  orderBy,
+  orderOf,
+  type ListPage,
+  type ListRows,
+  type Parameters,
+} from './list-statements';
+
+/**
+ * SQL that selects up to `limit` rows of a page, in reading direction. The rows are named as their table. The limit is part
+ * of the text: for an unknown one PostgreSQL estimates so many rows that it would plan prepared statements at each use.
+ */
+export function selectPage(rows: ListRows, page: ListPage, limit: number, query: Parameters): string {
+  const { table, columns = `${table}.*` } = rows.table;
+  return `SELECT ${columns} FROM ${read(rows, page, limit, query)} ${orderBy(page, `${table}.`)} LIMIT ${limit}`;
+}
+
+/** SQL: whether there are rows on the other side of the page's `from`, itself among them. */
+export function existOthers(rows: ListRows, page: ListPage, query: Parameters): string {
+  const others = { ...page, isBackward: !page.isBackward };
+  return `EXISTS (SELECT FROM ${read(rows, others, 1, query, '=')})`;
+}
+
+/** SQL: the number of rows on all pages, from indexes alone if the conditions are about their columns. */
+export function countRows(rows: ListRows, query: Parameters): string {
+  const { table, owner, parent, conditions } = rows;
+  const except = conditions.find((condition) => 'exceptText' in condition);
+  const branches = parent ? [] : branchesOf(rows);
+  const where = [
+    ...(parent ? [`${parent.column} = ${parent.id}`, isOwnedBy(owner)] : [`owner = ${owner}`]),
+    ...visibilityOf(rows),
+    ...branches.map(({ column, values }) => query.sqlOf({ column, values })),
+    ...outside(branches, conditions)
+      .filter((condition) => condition !== except)
+      .map(query.sqlOf),
+  ];
+  const count = (more: readonly string[]): string =>
+    `(SELECT count(*)::int FROM ${table.table} WHERE ${[...where, ...more].join(' AND ')})`;
+  return except ? `(${count([])} - ${count([except.exceptText])})` : count([]);
+}
+
+/** SQL: up to `limit` rows of each scan of a page. */
+function read(
+  rows: ListRows,
+  page: ListPage,
+  limit: number,
+  query: Parameters,
+  includesFrom: '' | '=' = '',
+): string {
+  const { table } = rows.table;
+  const { first, branches, where } = scanOf(rows, query);
+  const conditions = [...where, ...visibilityOf(rows), ...beyond(page, query, includesFrom)].join(' AND ');
+  const sources = branches.map(
+    ({ values }, index) => `unnest(${query.add(values)}::text[]) AS branch${index}(value)`,
+  );
+  const scan = `(SELECT * FROM ${table} WHERE ${conditions} ${orderBy(page, '', first)} LIMIT ${limit})`;
+  return [...sources, `LATERAL ${scan} AS ${table}`].join(' CROSS JOIN ');
+}
+
+/** The conditions of a page, so that PostgreSQL reads the index that has its rows next to each other and in its order. */
+interface Scan {
+  /** The first column of the index, unless the planner is free to choose one. */
+  readonly first: readonly string[];
+  /** The columns of the index that follow, with the values to read; each combination is a scan of its own. */
+  readonly branches: readonly Branch[];
+  readonly where: readonly string[];
+}
+
+/** Rows that refer to another row are read by the index on the reference, others by one on the owner and {@link branchesOf}. */
+function scanOf(rows: ListRows, query: Parameters): Scan {
+  const { owner, parent, conditions } = rows;
+  if (parent) {
+    const where = [`${parent.column} = ${parent.id}`, isOwnedBy(owner), ...conditions.map(query.sqlOf)];
+    return { first: [], branches: [], where };
+  }
+  const reference = conditions.find((condition) => 'reference' in condition);
+  if (reference) {
+    const others = conditions.filter((condition) => condition !== reference).map(query.sqlOf);
+    const where = [
+      isOneOf(reference.reference, `${query.add(reference.id)}::uuid`),
+      isOwnedBy(owner),
+      ...others,
+    ];
+    return { first: [reference.reference], branches: [], where };
+  }
+  const branches = branchesOf(rows);
+  const where = [
+    isOneOf('owner', owner),
+    ...branches.flatMap(({ column }, index) => isOfBranch(column, `branch${index}.value`)),
+    ...outside(branches, conditions).map(query.sqlOf),
+  ];
+  return { first: ['owner'], branches, where };
+}
+
+/**
+ * SQL: equality that the planner does not take for a constant. It leaves constant columns out of an order, and then may read the
+ * rows of all owners in the order of their ids.
+ */
+function isOneOf(column: string, value: string): string {
+  return `${column} = ANY(ARRAY[${value}])`;
+}
+
+/**
+ * SQL: equality with a range that follows from it. The range lowers the number of rows that the planner expects; otherwise, where
+ * statistics have one value only, it may read all rows of the owner to find another one.
+ */
+function isOfBranch(column: string, value: string): string[] {
+  return ['=', '>=', '<='].map((comparison) => `${column} ${comparison} ${value}`);
+}
+
+interface Branch {
+  readonly column: string;
+  readonly values: readonly string[];
+}
+
+/** The indexed columns with the values to read; none if no condition is about one of them. */
+function branchesOf({ table, conditions }: ListRows): Branch[] {
+  const given = new Map(
+    conditions.flatMap((condition) => ('column' in condition ? [[condition.column, condition.values]] : [])),
+  );
+  const indexed = Object.entries(table.indexed);
+  if (!indexed.some(([column]) => given.has(column))) return [];
+  return indexed.flatMap(([column, all]) => {
+    const values = given.get(column) ?? all;
+    return values ? [{ column, values: [...new Set(values)] }] : [];
+  });
+}
+
+/** The conditions that are not about the columns of branches. */
+function outside(branches: readonly Branch[], conditions: readonly ListCondition[]): ListCondition[] {
+  const columns = branches.map(({ column }) => column);
+  return conditions.filter((condition) => !('column' in condition && columns.includes(condition.column)));
+}
+
+function visibilityOf({ table: { visible } }: ListRows): string[] {
+  return visible === undefined ? [] : [visible];
+}
+
+/** SQL: rows after `from` in reading direction, or also the one at `from`; nothing if the page starts at an end of the list. */
+function beyond(page: ListPage, query: Parameters, includesFrom: '' | '='): string[] {
+  const { from } = page;
+  if (!from) return [];
+  const { key, isAscending } = orderOf(page);
+  const comparison = `${isAscending ? '>' : '<'}${includesFrom}`;
+  const id = `${query.add(from.id)}::uuid`;
+  if (key === null) return [`id ${comparison} ${id}`];
+  return [`(${key}, id) ${comparison} (${query.add(from.key)}::text, ${id})`];
+}
