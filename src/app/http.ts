@@ -1,7 +1,7 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
-import type { AvatarSize } from '../generations/avatar.service';
+import type { AvatarSize } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute, mediaRoute, uploadRoute, type MediaFile } from '../http/file-routes';

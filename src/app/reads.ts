@@ -29,13 +29,13 @@ export function createPlannedReads(
   });
 }
 
-function sourcesOf({ avatars, photos }: Pick<Services, 'avatars' | 'photos'>): ReadSources {
+function sourcesOf({ avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos'>): ReadSources {
   return {
     types: [
       photoSource(photos),
       { ...modelSource, fields: { ...modelSource.fields, ...modelFields } },
       generationSource,
-      avatarSource(avatars),
+      avatarSource(avatarUrls),
     ],
     roots: {
       models: modelsSource,

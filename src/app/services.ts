@@ -9,6 +9,7 @@ import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
 import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
+import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
 import { AvatarSubscriptions } from '../generations/avatar.subscription';
@@ -84,6 +85,7 @@ export interface Services {
   jobPhotos: JobPhotoService;
   photoHeartbeat: PhotoAvailabilityHeartbeat;
   avatars: AvatarService;
+  avatarUrls: AvatarUrls;
   erasureWork: ErasureWork;
   exports: ExportService;
   /** One instance of each resolver class, for the schema. */
@@ -102,7 +104,8 @@ export function createServices(deps: Infrastructure): Services {
   const generations = new GenerationService(jobDeps);
   const generationSteps = new GenerationLifecycle(jobPhotos);
   const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
-  const avatars = new AvatarService(database, media, signer, completion, publicUrl);
+  const avatarUrls = new AvatarUrls(signer, publicUrl);
+  const avatars = new AvatarService(database, media, avatarUrls, completion);
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const { privacyResolver, ...privacy } = makePrivacy(deps);
@@ -125,11 +128,11 @@ export function createServices(deps: Infrastructure): Services {
       models,
     ),
     new GenerationChangesResolver(generationLifecycle),
-    new AvatarResolver(avatars, generations),
+    new AvatarResolver(avatars, generations, avatarUrls),
     new CapabilitiesResolver(photos, consents, provider),
     new ModelFieldsResolver(generations, avatars),
   ];
-  return { ...photoServices, ...privacy, jobs, completion, avatars, resolvers };
+  return { ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, resolvers };
 }
 
 type PhotoServices = Pick<

@@ -55,9 +55,28 @@ export function readGlobalId(globalId: string): { kind: NodeKind; id: string } |
  * @throws DomainError NOT_FOUND, as for an id that does not exist
  */
 export function fromGlobalId(kind: NodeKind, globalId: string, field = 'id'): string {
+  return uuidOf(readInputId(kind, globalId, field));
+}
+
+/** An id in the input of a mutation, as its resolver has decoded it. */
+export interface InputId {
+  readonly kind: NodeKind;
+  /** The path of the field. */
+  readonly field: string;
+  /** Null if the text is not a global id of this type. */
+  readonly uuid: string | null;
+}
+
+/** Decodes an id in the input of a mutation. Does not throw, so that the service names all problems at once. */
+export function readInputId(kind: NodeKind, globalId: string, field = 'input.id'): InputId {
   const parsed = readGlobalId(globalId);
-  if (parsed?.kind !== kind) throw notFound(nodeKinds[kind], field);
-  return parsed.id;
+  return { kind, field, uuid: parsed?.kind === kind ? parsed.id : null };
+}
+
+/** @throws DomainError NOT_FOUND, as for an id that does not exist */
+export function uuidOf({ kind, field, uuid }: InputId): string {
+  if (uuid === null) throw notFound(nodeKinds[kind], field);
+  return uuid;
 }
 
 function withDashes(hex: string): string {

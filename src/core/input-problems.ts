@@ -1,5 +1,5 @@
 import { DomainError, notFound, type InputProblem } from './errors';
-import { fromGlobalId, nodeKinds, type NodeKind } from './ids';
+import { nodeKinds, uuidOf, type InputId } from './ids';
 
 /** Maximum number of problems in one error. */
 export const maxProblems = 50;
@@ -71,21 +71,20 @@ export function checkAll(...checks: (() => void)[]): void {
 /**
  * Checks the input of a change of one object.
  * @param find - reads the object; called only if a check has failed, to complete the problems
- * @param target - the object's global id, at `input.id`
+ * @param target - the object's id
  * @returns its UUID
  * @throws DomainError with all problems
  */
 export async function checkChange(
   find: (id: string) => Promise<unknown>,
-  { kind, globalId }: { kind: NodeKind; globalId: string },
+  target: InputId,
   ...checks: (() => void)[]
 ): Promise<string> {
-  const field = 'input.id';
   const problems = new ProblemCollector();
-  const id = problems.check(() => fromGlobalId(kind, globalId, field));
+  const id = problems.check(() => uuidOf(target));
   for (const check of checks) problems.check(check);
   if (id !== undefined && !problems.isEmpty && !(await find(id)))
-    problems.add(notFound(nodeKinds[kind], field));
+    problems.add(notFound(nodeKinds[target.kind], target.field));
   problems.throwIfAny();
   return id!;
 }

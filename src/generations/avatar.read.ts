@@ -1,12 +1,12 @@
 import { columns, computed, connection, type FieldSource, type TypeSource } from '../reads/source';
+import type { AvatarSize, AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
 import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
-import type { AvatarService, AvatarSize } from './avatar.service';
 import type { AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
 
 /** What avatars are read from. */
-export function avatarSource(service: Pick<AvatarService, 'url'>): TypeSource {
+export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
   return {
     type: 'Avatar',
     select: selectAvatar,
@@ -14,7 +14,7 @@ export function avatarSource(service: Pick<AvatarService, 'url'>): TypeSource {
       ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
       ...columns('byteSize', 'contentType', 'sha256', 'createdAt'),
       id: { kind: 'id' },
-      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size }) => service.url(id, size as AvatarSize)),
+      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size }) => urls.view(id, size as AvatarSize)),
       generation: { kind: 'reference', type: 'Generation', key: 'generationId' },
     },
   };

@@ -5,8 +5,9 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
+import type { AvatarSize, AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
-import type { AvatarService, AvatarSize } from './avatar.service';
+import type { AvatarService } from './avatar.service';
 import {
   Avatar,
   AvatarConnection,
@@ -26,6 +27,7 @@ export class AvatarResolver {
   constructor(
     private readonly service: AvatarService,
     private readonly generations: GenerationService,
+    private readonly urls: AvatarUrls,
   ) {}
 
   @Query(() => Avatar, {
@@ -83,7 +85,7 @@ export class AvatarResolver {
     })
     size: AvatarSize,
   ): string {
-    return this.service.url(avatar.id, size);
+    return this.urls.view(avatar.id, size);
   }
 
   @FieldResolver(() => Generation, {

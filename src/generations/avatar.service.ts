@@ -1,15 +1,14 @@
-import { LRUCache } from 'lru-cache';
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import { fromGlobalId, toGlobalId } from '../core/ids';
+import { toGlobalId } from '../core/ids';
 import { OwnedList } from '../core/owned-list';
-import type { UrlSigner } from '../core/signature';
 import { groupsOf, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
+import type { AvatarSize, AvatarUrls } from './avatar-urls';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
 import {
   avatarTable,
@@ -27,9 +26,6 @@ import type { GenerationCompletion } from './generation-completion';
 import type { GenerationEntity } from './generation.entity';
 import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
 
-/** The original picture, or a JPEG of at most 256 pixels. */
-export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
-
 /** An opened picture. */
 export interface AvatarMedia {
   contentType: string;
@@ -39,28 +35,16 @@ export interface AvatarMedia {
   open(range?: RangeRequest): Promise<OpenObject>;
 }
 
-/**
- * The minimum validity of an avatar's URL. It is rounded up to the full hour, so that browsers can cache the
- * picture.
- */
-const urlMs = 3_600_000;
-
-/** Maximum number of signed paths that are kept, of about 400 bytes each. */
-const maxSignedPaths = 20_000;
-
 /** Reads, serves and deletes stored avatars. Avatars in other states are not visible. */
 export class AvatarService {
   /** Lists of stored avatars. */
   readonly list: OwnedList<AvatarEntity, AvatarFilter>;
-  /** Signed paths of pictures, which stay the same for an hour. */
-  private readonly signedPaths = new LRUCache<string, string>({ max: maxSignedPaths });
 
   constructor(
     private readonly database: Transactions,
     private readonly media: MediaStore,
-    private readonly signer: UrlSigner,
+    private readonly urls: AvatarUrls,
     private readonly completion: GenerationCompletion,
-    private readonly publicUrl: () => string,
   ) {
     this.list = new OwnedList(database, avatarTable);
   }
@@ -101,32 +85,12 @@ export class AvatarService {
     return modelIds.map((id) => byModel.get(id) ?? null);
   }
 
-  /** A signed URL of the picture, valid for one to two hours for any holder. */
-  url(id: string, size: AvatarSize, nowMs = Date.now()): string {
-    const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
-    const key = `${expiresAtMs} ${size} ${id}`;
-    const known = this.signedPaths.get(key) ?? this.sign(id, size, expiresAtMs);
-    this.signedPaths.set(key, known);
-    return `${this.publicUrl()}${known}`;
-  }
-
-  private sign(id: string, size: AvatarSize, expiresAtMs: number): string {
-    const path = pathOf(toGlobalId('Avatar', id), size);
-    return `${path}?${this.signer.sign('avatar-view', path, expiresAtMs)}`;
-  }
-
   /**
-   * Opens the picture for a URL made by {@link url}.
+   * Opens the picture for a URL that {@link AvatarUrls} made.
    * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND if it has been deleted
    */
   async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
-    if (this.signer.verify('avatar-view', pathOf(globalId, size), query) !== 'valid') {
-      throw new DomainError(
-        'INVALID_SIGNATURE',
-        'This URL is invalid or has expired. Query the avatar again for a new URL.',
-      );
-    }
-    const id = fromGlobalId('Avatar', globalId);
+    const id = this.urls.checkView(globalId, size, query);
     const avatar = await findServed(this.database, id);
     if (!avatar) throw deleted();
     if (avatar.damagedAt !== null) throw damaged(avatar.dueAt !== null);
@@ -182,8 +146,4 @@ function damaged(isRepaired: boolean): DomainError {
         'NOT_FOUND',
         'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',
       );
-}
-
-function pathOf(globalId: string, size: AvatarSize): string {
-  return `/media/avatars/${globalId}/${size.toLowerCase()}`;
 }

@@ -2,7 +2,7 @@ import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-gr
 import { createConnectionType } from '../graphql/connection';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
-import type { AvatarSize } from './avatar.service';
+import type { AvatarSize } from './avatar-urls';
 
 /** {@link AvatarSize} as a GraphQL enum. */
 export const AvatarSizeEnum = { ORIGINAL: 'ORIGINAL', PREVIEW: 'PREVIEW' } as const satisfies {

@@ -1,5 +1,5 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { fromGlobalId } from '../core/ids';
+import { readInputId, uuidOf, type InputId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
@@ -13,8 +13,7 @@ import {
 } from './generation-changes.type';
 import type { GenerationEntity } from './generation.entity';
 
-/** The UUID of the generation in the input of a mutation. */
-const generationIdOf = (globalId: string): string => fromGlobalId('Generation', globalId, 'input.id');
+const generationOf = (globalId: string): InputId => readInputId('Generation', globalId);
 
 /** The mutations that change or delete an existing generation. */
 @Resolver()
@@ -32,7 +31,7 @@ export class GenerationChangesResolver {
     { id }: CancelGenerationInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<CancelGenerationPayload> {
-    return { generation: await this.lifecycle.cancel(viewer, generationIdOf(id)) };
+    return { generation: await this.lifecycle.cancel(viewer, uuidOf(generationOf(id))) };
   }
 
   @DeprecatedArguments('id')
@@ -46,7 +45,7 @@ export class GenerationChangesResolver {
     { id, ...request }: RetryGenerationInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RetryGenerationPayload> {
-    const generationId = await this.lifecycle.checkRetry(viewer, id, request);
+    const generationId = await this.lifecycle.checkRetry(viewer, generationOf(id), request);
     return { generation: await this.lifecycle.retry(viewer, generationId, request) };
   }
 
@@ -61,7 +60,7 @@ export class GenerationChangesResolver {
     { id }: DeleteGenerationInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeleteGenerationPayload> {
-    await this.lifecycle.delete(viewer, generationIdOf(id));
+    await this.lifecycle.delete(viewer, uuidOf(generationOf(id)));
     return { deletedId: id };
   }
 }

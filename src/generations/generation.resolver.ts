@@ -12,7 +12,7 @@ import {
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
 import { DomainError } from '../core/errors';
-import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { fromGlobalId, readGlobalId, readInputId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
@@ -98,7 +98,6 @@ export class GenerationResolver {
     input: GenerateAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const { modelId } = input;
     const prompts = input.prompts.map(({ style = null, prompt = null, count }) => ({
       style,
       prompt,
@@ -107,7 +106,7 @@ export class GenerationResolver {
     }));
     return {
       generation: await this.service.generate(viewer, {
-        modelId,
+        model: readInputId('AvatarModel', input.modelId, 'input.modelId'),
         prompts,
         idempotencyKey: input.idempotencyKey ?? null,
       }),

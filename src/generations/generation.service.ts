@@ -2,7 +2,7 @@ import type { AuditedAction } from '../accounts/audit.repository';
 import type { Consent, ConsentColumns } from '../accounts/consent';
 import { checkKey } from '../accounts/idempotency.repository';
 import { DomainError, notFound } from '../core/errors';
-import { fromGlobalId, toGlobalId } from '../core/ids';
+import { toGlobalId, uuidOf, type InputId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
@@ -26,8 +26,7 @@ import { checkInstantForm, checkPrompts, countAvatars, type GivenPrompt } from '
 
 /** The input of {@link GenerationService.generate}. */
 export interface GenerateAvatarsRequest {
-  /** The global id of the model. */
-  modelId: string;
+  model: InputId;
   /** A prompt without a style has the default style of the provider. */
   prompts: readonly GivenPrompt[];
   idempotencyKey: string | null;
@@ -58,8 +57,7 @@ export class GenerationService {
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
     const { modelId, prompts } = await this.checkGeneration(viewer, request);
-    // Stored inputs contain the UUID.
-    const input = { ...request, modelId, prompts };
+    const input = { modelId, prompts, idempotencyKey: request.idempotencyKey };
     return this.create(viewer, 'generateAvatars', input, async (sql, id) => {
       const model = this.checkModel(await holdModel(sql, viewer.owner, modelId));
       return this.insert(sql, {
@@ -138,7 +136,7 @@ export class GenerationService {
     request: GenerateAvatarsRequest,
   ): Promise<{ modelId: string; prompts: PromptRow[] }> {
     const problems = new ProblemCollector();
-    const modelId = problems.check(() => fromGlobalId('AvatarModel', request.modelId, 'input.modelId'));
+    const modelId = problems.check(() => uuidOf(request.model));
     const prompts = problems.check(() => checkPrompts(request.prompts, this.deps.provider.facts));
     problems.check(() => checkKey(request.idempotencyKey));
     if (!problems.isEmpty && modelId !== undefined) {

@@ -3,7 +3,7 @@ import { checkKey, claimKey } from '../accounts/idempotency.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import { toGlobalId } from '../core/ids';
+import { toGlobalId, type InputId } from '../core/ids';
 import { checkChange } from '../core/input-problems';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -128,7 +128,7 @@ export class JobLifecycle<Row extends JobRow> {
    * @returns the UUID of the job
    * @throws DomainError NOT_FOUND or INVALID_INPUT, with all problems
    */
-  checkRetry(viewer: Viewer, globalId: string, request: RetryRequest): Promise<string> {
+  checkRetry(viewer: Viewer, target: InputId, request: RetryRequest): Promise<string> {
     const { kind } = this.steps;
     const find = async (id: string): Promise<Row | null> => {
       const [row = null] = await findJobsOf(this.deps.database, kind, viewer.owner, [id]);
@@ -137,7 +137,7 @@ export class JobLifecycle<Row extends JobRow> {
     const { attempt, idempotencyKey = null } = request;
     return checkChange(
       find,
-      { kind: kind.node, globalId },
+      target,
       () => {
         if (attempt != null && attempt < 0) throw attemptProblem(kind, attempt);
       },

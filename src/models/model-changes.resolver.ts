@@ -1,5 +1,5 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { fromGlobalId } from '../core/ids';
+import { readInputId, uuidOf, type InputId } from '../core/ids';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import type { JobLifecycle } from '../jobs/job.lifecycle';
@@ -16,8 +16,7 @@ import {
 import type { ModelEntity } from './model.entity';
 import type { ModelService } from './model.service';
 
-/** The UUID of the model in the input of a mutation. */
-const modelIdOf = (globalId: string): string => fromGlobalId('AvatarModel', globalId, 'input.id');
+const modelOf = (globalId: string): InputId => readInputId('AvatarModel', globalId);
 
 /** The mutations that change or delete an existing model. */
 @Resolver()
@@ -37,7 +36,7 @@ export class ModelChangesResolver {
     { id, name }: RenameModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RenameModelPayload> {
-    return { model: await this.service.rename(viewer, id, name) };
+    return { model: await this.service.rename(viewer, modelOf(id), name) };
   }
 
   @DeprecatedArguments('id')
@@ -50,7 +49,7 @@ export class ModelChangesResolver {
     @Arg('input', () => CancelModelInput, { description: 'The model.' }) { id }: CancelModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<CancelModelPayload> {
-    return { model: await this.lifecycle.cancel(viewer, modelIdOf(id)) };
+    return { model: await this.lifecycle.cancel(viewer, uuidOf(modelOf(id))) };
   }
 
   @DeprecatedArguments('id')
@@ -64,7 +63,7 @@ export class ModelChangesResolver {
     { id, ...request }: RetryModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<RetryModelPayload> {
-    const modelId = await this.lifecycle.checkRetry(viewer, id, request);
+    const modelId = await this.lifecycle.checkRetry(viewer, modelOf(id), request);
     return { model: await this.lifecycle.retry(viewer, modelId, request) };
   }
 
@@ -78,7 +77,7 @@ export class ModelChangesResolver {
     @Arg('input', () => DeleteModelInput, { description: 'The model.' }) { id }: DeleteModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DeleteModelPayload> {
-    await this.lifecycle.delete(viewer, modelIdOf(id));
+    await this.lifecycle.delete(viewer, uuidOf(modelOf(id)));
     return { deletedId: id };
   }
 }

@@ -2,7 +2,7 @@ import type { Consent } from '../accounts/consent';
 import { checkKey } from '../accounts/idempotency.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
-import { toGlobalId } from '../core/ids';
+import { toGlobalId, type InputId } from '../core/ids';
 import { checkChange, ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
@@ -72,12 +72,12 @@ export class ModelService {
     return findJobsOf(this.deps.database, modelKind, owner, ids);
   }
 
-  /** @param globalId - the model's global id */
-  async rename(viewer: Viewer, globalId: string, name: string): Promise<PresentModel> {
+  /** @throws DomainError NOT_FOUND or INVALID_INPUT, with all problems */
+  async rename(viewer: Viewer, target: InputId, name: string): Promise<PresentModel> {
     const { database, jobs } = this.deps;
     const id = await checkChange(
       (uuid) => this.find(viewer, uuid),
-      { kind: 'AvatarModel', globalId },
+      target,
       () => {
         checkName(name, 'input.name');
       },

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { newId } from '../../src/core/ids';
 import { GenerationService } from '../../src/generations/generation.service';
 import type { JobServiceDeps } from '../../src/jobs/job-creation';
 import { picsartFacts, picsartStyles } from '../../src/upstream/picsart/facts';
@@ -209,7 +210,7 @@ describe('the capabilities of generations', () => {
     } as unknown as JobServiceDeps);
     const prompt = { style: null, prompt: null, negativePrompt: null, count: 1 };
     const request = {
-      modelId: `model_${'0'.repeat(32)}`,
+      model: { kind: 'AvatarModel', field: 'input.modelId', uuid: newId() } as const,
       prompts: [{ ...prompt, style: 'realistic' }, prompt],
       idempotencyKey: null,
     };
