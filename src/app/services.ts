@@ -16,7 +16,7 @@ import { AvatarSubscriptions } from '../generations/avatar.subscription';
 import { CapabilitiesResolver } from '../generations/capabilities.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
-import { generationKind, generationPayload } from '../generations/generation.kind';
+import { generationKind, generationPayload, photoUse } from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
@@ -160,7 +160,7 @@ function makePhotos(deps: Infrastructure): PhotoServices {
     }),
     photos: new PhotoService(database, media, deletion, urls, maxPhotoBytes),
     jobPhotos: new JobPhotoService({
-      ...{ database, media, urls, checkUrl, retentionMs },
+      ...{ database, media, urls, checkUrl, retentionMs, use: photoUse },
       onUnrecordedFetch: () => photoHeartbeat.interrupt(),
     }),
   };

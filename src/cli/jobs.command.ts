@@ -4,7 +4,7 @@ import { QuotaService } from '../accounts/quota.service';
 import { readGlobalId } from '../core/ids';
 import { UrlSigner } from '../core/signature';
 import type { GenerationEntity } from '../generations/generation.entity';
-import { jobKinds } from '../generations/generation.kind';
+import { jobKinds, photoUse } from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { countUnfinished } from '../jobs/job-row.repository';
 import type { JobKind } from '../jobs/job.kind';
@@ -122,6 +122,7 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     // This process does not serve photos.
     onUnrecordedFetch: () => undefined,
     retentionMs: config.PHOTO_RETENTION,
+    use: photoUse,
   });
   const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
   const parts = {

@@ -36,6 +36,11 @@ export interface PreparedStatements {
   text(statement: string, parameters: readonly unknown[]): Promise<string | null>;
 }
 
+/** SQL: a list of text literals, for constants of the program such as states. */
+export function textList(constants: readonly string[]): string {
+  return `'${constants.join("', '")}'`;
+}
+
 /** Converts a property name to a column name: `providerRef` becomes `provider_ref`. */
 export function snakeName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
 import type { EntityClass, PreparedStatements, Sql, Transactions } from '../core/sql';
 import { NamedStatements } from './prepared-statements';
@@ -22,7 +22,7 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return asUnavailable(() => rowsOf<Row>(this.source.manager, text, parameters));
+    return asUnavailable(() => this.rowsOnce<Row>(text, parameters));
   }
 
   /** Runs a transaction; after a serialization failure or deadlock it is rolled back and repeated a few times. */
@@ -36,9 +36,19 @@ export class Database implements Transactions, PreparedStatements {
     }
   }
 
+  private async rowsOnce<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+    const runner = this.source.createQueryRunner();
+    try {
+      return await rowsOf<Row>(runner, text, parameters);
+    } finally {
+      await runner.release();
+    }
+  }
+
   private runOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return this.source.transaction((manager) => {
-      const rows: Sql['rows'] = (text, parameters = []) => rowsOf(manager, text, parameters);
+      const runner = manager.queryRunner!;
+      const rows: Sql['rows'] = (text, parameters = []) => rowsOf(runner, text, parameters);
       return work({ rows, entities: entitiesBy(this.source, rows) });
     });
   }
@@ -54,15 +64,12 @@ function lostRace(error: unknown): boolean {
 }
 
 async function rowsOf<Row>(
-  manager: EntityManager,
+  runner: QueryRunner,
   text: string,
   parameters: readonly unknown[],
 ): Promise<Row[]> {
-  const answer: unknown = await manager.query(text, parameters as unknown[]);
-  // TypeORM returns [rows, count] for UPDATE and DELETE, and rows for everything else.
-  const isPair =
-    Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[0]) && typeof answer[1] === 'number';
-  return (isPair ? answer[0] : answer) as Row[];
+  const { records }: { records: Row[] } = await runner.query(text, [...parameters], true);
+  return records;
 }
 
 /**

@@ -74,16 +74,26 @@ export class PayloadCodec<Payload extends object> {
 
   /** The payload of a row. */
   write(row: Payload): Payload {
-    return Object.fromEntries(this.properties.map((name) => [name, row[name]])) as Payload;
+    return this.checked(Object.fromEntries(this.properties.map((name) => [name, row[name]])));
   }
 
-  /** Reads a stored payload, with times parsed. */
+  /** Reads a stored payload, with times parsed. Properties that an earlier version did not write are null. */
   read(payload: Readonly<Record<string, unknown>>): Payload {
-    const parsed = this.times.map((name) => {
+    const values = this.properties.map((name) => [name, payload[name] ?? null] as const);
+    const times = this.times.map((name) => {
       const time = payload[name];
-      return [name, typeof time === 'string' ? new Date(time) : null];
+      return [name, typeof time === 'string' ? new Date(time) : null] as const;
     });
-    return { ...payload, ...Object.fromEntries(parsed) } as Payload;
+    return this.checked(Object.fromEntries<unknown>([...values, ...times]));
+  }
+
+  private checked(payload: object): Payload {
+    if (!this.isPayload(payload)) throw new TypeError('The payload of an event lacks a property.');
+    return payload;
+  }
+
+  private isPayload(payload: object): payload is Payload {
+    return this.properties.every((name) => name in payload);
   }
 }
 

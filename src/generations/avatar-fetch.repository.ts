@@ -1,7 +1,8 @@
-import type { Sql, Transactions } from '../core/sql';
+import { textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import { AvatarEntity, type AvatarStatus, type AvatarFailure, avatarKeys } from './avatar.entity';
+import { AvatarEntity, type AvatarFailure, avatarKeys } from './avatar.entity';
+import { unfinishedAvatarStates, type AvatarStatus } from './avatar.state';
 import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload } from './generation.kind';
 
@@ -32,7 +33,7 @@ export class DuplicatePicture extends Error {}
 const firstCheckMs = 3_600_000;
 
 /** Rows whose bytes are still to be fetched, or fetched again because they are damaged. */
-const unfinished = `(status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL)`;
+const unfinished = `(status IN (${textList(unfinishedAvatarStates)}) OR damaged_at IS NOT NULL)`;
 
 /**
  * The statements that end a try. Each changes the row only while the caller's lease is valid, and deletes the bytes

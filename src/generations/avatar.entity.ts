@@ -1,17 +1,10 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, Unique } from 'typeorm';
 import { LeasedEntity } from '../core/leased.entity';
 import { ModelEntity } from '../models/model.entity';
+import { avatarStatuses, unfinishedAvatarStates, type AvatarStatus } from './avatar.state';
 import { GenerationEntity } from './generation.entity';
 
-/**
- * - PENDING: finished upstream, not stored yet; the generation waits for it.
- * - DELAYED: fetching it has failed for longer than `RESULT_DEADLINE`. The generation no longer waits for it, but
- *   it is retried until the upstream's retention ends.
- * - STORED: its bytes are durable, under keys made from `mediaToken`. Final.
- * - LOST: the upstream's retention has ended and a fresh URL has failed too, or its answer lacks the picture. Final;
- *   a retry of the missing pictures replaces the row.
- */
-export type AvatarStatus = 'PENDING' | 'DELAYED' | 'STORED' | 'LOST';
+const unfinished = `'${unfinishedAvatarStates.join("', '")}'`;
 
 /** Why a picture could not be fetched: a code of `failureCodes`. */
 export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
@@ -22,11 +15,11 @@ export const notDelivered = 'UPSTREAM_FAILED';
 /** One picture of a generation. Clients see it when it is STORED; its bytes are durable before that. */
 @Entity('avatars')
 @Unique('avatars_position_once', ['generationId', 'position'])
-@Check('avatars_status_known', "status IN ('PENDING', 'DELAYED', 'STORED', 'LOST')")
-@Check('avatars_unfinished_is_due', "status NOT IN ('PENDING', 'DELAYED') OR due_at IS NOT NULL")
+@Check('avatars_status_known', `status IN ('${avatarStatuses.join("', '")}')`)
+@Check('avatars_unfinished_is_due', `status NOT IN (${unfinished}) OR due_at IS NOT NULL`)
 @Check(
   'avatars_finished_is_not_due',
-  "status IN ('PENDING', 'DELAYED') OR damaged_at IS NOT NULL OR (due_at IS NULL AND source_url IS NULL)",
+  `status IN (${unfinished}) OR damaged_at IS NOT NULL OR (due_at IS NULL AND source_url IS NULL)`,
 )
 @Check('avatars_delayed_is_failing', "status <> 'DELAYED' OR failing_since IS NOT NULL")
 @Check('avatars_damaged_was_stored', "damaged_at IS NULL OR status = 'STORED'")

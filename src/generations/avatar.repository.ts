@@ -2,11 +2,12 @@ import { isBeingErased } from '../accounts/write-admission.repository';
 import { dueAt } from '../core/due';
 import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import { isOwnedBy, type ListTable } from '../core/list-statements';
-import type { Sql } from '../core/sql';
+import { textList, type Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
 import type { JobKind } from '../jobs/job.kind';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
+import { missingAvatarStates, unfinishedAvatarStates } from './avatar.state';
 
 /** SQL that selects an owner's stored avatar by its id, or several by `ANY`. */
 export function selectAvatar(id: string, owner: string): string {
@@ -93,7 +94,7 @@ export function listMissing(
   return sql.rows(
     `SELECT a.generation_id AS "generationId", a.position, a.status, a.failure_code AS "failureCode"
        FROM avatars a JOIN generations g ON g.id = a.generation_id
-      WHERE a.generation_id = ANY($1) AND a.owner = $2 AND a.status IN ('LOST', 'DELAYED') AND a.position < g.wanted
+      WHERE a.generation_id = ANY($1) AND a.owner = $2 AND a.status IN (${textList(missingAvatarStates)}) AND a.position < g.wanted
       ORDER BY a.generation_id, a.position`,
     [generationIds, owner],
   );
@@ -155,7 +156,7 @@ export async function deleteAvatarsOf(
   const gone = await sql.rows<AvatarBytes>(
     `DELETE FROM avatars
       WHERE ${noun}_id = ANY($1)
-        AND (NOT $2 OR (status IN ('PENDING', 'DELAYED') AND provider_ref IS NOT DISTINCT FROM $3))
+        AND (NOT $2 OR (status IN (${textList(unfinishedAvatarStates)}) AND provider_ref IS NOT DISTINCT FROM $3))
      RETURNING id, media_token AS "mediaToken"`,
     [ids, unfinishedOf !== undefined, unfinishedOf?.providerRef ?? null],
   );

@@ -2,9 +2,11 @@ import { payloadCodec, type PayloadOf } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import { jobPayload, type JobKind } from '../jobs/job.kind';
 import { modelKind } from '../models/model.kind';
+import { unfinishedModelStates } from '../models/model.state';
+import type { PhotoUse } from '../photos/photo.entity';
 import type { AvatarEntity } from './avatar.entity';
 import { GenerationEntity } from './generation.entity';
-import { generationMoves, unfinishedGenerationStates } from './generation.state';
+import { generationMoves, generationStatesUsingPhotos, unfinishedGenerationStates } from './generation.state';
 
 /** Converts the events of generations. */
 export const generationPayload = payloadCodec<GenerationEntity>()(
@@ -55,6 +57,12 @@ export const generationKind: JobKind<GenerationEntity> = {
       : { status: 'PARTIAL', progress: 100, completedAt: 'now' },
   unitsOf: (row) => ({ trainings: 0, avatars: row.orderedPositions?.length ?? row.wanted }),
   payloadOf: (row) => generationPayload.write(row),
+};
+
+/** When jobs need the bytes of their photos. */
+export const photoUse: PhotoUse = {
+  models: unfinishedModelStates,
+  generations: generationStatesUsingPhotos,
 };
 
 /** The kinds of jobs. */

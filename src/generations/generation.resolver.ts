@@ -31,7 +31,7 @@ import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
 import { Avatar } from './avatar.type';
 import { generationFilterOf, GenerationsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
-import type { GenerationEventPayload } from './generation.kind';
+import type { AvatarEventPayload, GenerationEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
 import {
   AvatarCompleted,
@@ -156,10 +156,8 @@ export class GenerationResolver {
   avatarCompleted(
     @Root() { row, cursor, isSnapshot, occurredAt }: StoredAvatar,
     @Args(() => AvatarCompletedArgs) _args: AvatarCompletedArgs,
-  ): AvatarCompleted {
-    // STORED avatars have every field.
-    const avatar = row as unknown as Avatar;
-    return { avatar, cursor, isSnapshot, occurredAt: occurredAt ?? avatar.createdAt };
+  ): Omit<AvatarCompleted, 'avatar'> & { avatar: AvatarEventPayload } {
+    return { avatar: row, cursor, isSnapshot, occurredAt: occurredAt ?? row.createdAt };
   }
 
   /** Opens the stream of `generationProgress`. */

@@ -46,3 +46,8 @@ export const unfinishedGenerationStates = [
   'GENERATING',
   'STORING',
 ] as const satisfies readonly GenerationStatus[];
+
+/** States in which a generation needs the bytes of its photo: all before the upstream has made its pictures. */
+export const generationStatesUsingPhotos: readonly GenerationStatus[] = unfinishedGenerationStates.filter(
+  (status) => status !== 'STORING',
+);

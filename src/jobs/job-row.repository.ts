@@ -1,5 +1,5 @@
 import { dueAt, type DueQuery } from '../core/due';
-import type { Sql } from '../core/sql';
+import { textList, type Sql } from '../core/sql';
 import {
   sequenceColumn,
   streamPosition,
@@ -119,7 +119,7 @@ export function countUnfinished(
   const counts = kinds.map(
     ({ table, unfinished }) =>
       `(SELECT count(*) FROM ${table}
-         WHERE owner = $1 AND status IN ('${unfinished.join("', '")}') AND id IS DISTINCT FROM $2)`,
+         WHERE owner = $1 AND status IN (${textList(unfinished)}) AND id IS DISTINCT FROM $2)`,
   );
   return async (sql, owner, exceptId) => {
     const [counted] = await sql.rows<{ unfinished: number }>(

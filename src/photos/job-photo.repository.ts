@@ -1,9 +1,9 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { dueAt } from '../core/due';
-import type { Sql } from '../core/sql';
+import { textList, type Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';
-import { PhotoEntity, photoKey } from './photo.entity';
+import { PhotoEntity, photoKey, type PhotoUse } from './photo.entity';
 
 /** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
 const purgedRowMs = 30 * 86_400_000;
@@ -18,16 +18,16 @@ const isReferenced = `(EXISTS (SELECT FROM model_photos WHERE photo_id = photos.
                       OR EXISTS (SELECT FROM generations WHERE photo_id = photos.id))`;
 
 /**
- * An SQL condition that is true of a row of `photos` while an unfinished model or generation needs its bytes.
+ * An SQL condition that is true of a row of `photos` while a model or generation needs its bytes.
  * @param exceptJob - SQL for the UUID of a job to ignore
  */
-const isNeeded = (exceptJob: string): string =>
+const isNeeded = (use: PhotoUse, exceptJob: string): string =>
   `(EXISTS (SELECT FROM model_photos JOIN models ON models.id = model_photos.model_id
              WHERE model_photos.photo_id = photos.id AND models.id IS DISTINCT FROM ${exceptJob}
-               AND models.status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING'))
+               AND models.status IN (${textList(use.models)}))
     OR EXISTS (SELECT FROM generations
                 WHERE generations.photo_id = photos.id AND generations.id IS DISTINCT FROM ${exceptJob}
-                  AND generations.status IN ('QUEUED', 'SUBMITTING', 'UNCERTAIN', 'GENERATING')))`;
+                  AND generations.status IN (${textList(use.generations)})))`;
 
 /** The photos of a job, in the given order, without those that have been deleted. */
 export function listJobPhotos(sql: Sql, jobId: string): Promise<PhotoEntity[]> {
@@ -89,13 +89,14 @@ export async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
  */
 export async function releasePhotos(
   sql: Sql,
+  use: PhotoUse,
   jobId: string,
   ids: readonly string[],
   retentionMs: number,
 ): Promise<void> {
   await sql.rows(
     `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
-      WHERE id = ANY($1) AND NOT ${isNeeded('$2::uuid')}`,
+      WHERE id = ANY($1) AND NOT ${isNeeded(use, '$2::uuid')}`,
     [ids, jobId, retentionMs],
   );
 }
@@ -122,7 +123,7 @@ export const photoPurgeDue = dueAt('(SELECT min(purge_at) FROM photos)');
  * started to use are kept. Safe to run concurrently in several processes.
  * @returns the number of due photos; if it equals `limit`, more may be due
  */
-export async function purgeDuePhotos(sql: Sql, limit: number): Promise<number> {
+export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Promise<number> {
   const due = await sql.rows<{ id: string }>(
     `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
     [limit],
@@ -130,7 +131,7 @@ export async function purgeDuePhotos(sql: Sql, limit: number): Promise<number> {
   if (due.length === 0) return 0;
   const ids = due.map(({ id }) => id);
   // A job may have started to use a photo after its time was set. With the rows locked, no new job can.
-  await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded('NULL')}`, [ids]);
+  await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded(use, 'NULL')}`, [ids]);
   await sql.rows(
     `DELETE FROM photos
       WHERE id = ANY($1) AND purge_at IS NOT NULL
@@ -163,14 +164,16 @@ export async function recordFetch(sql: Sql, { jobId, attempt }: PaidCall): Promi
 }
 
 /** Whether the upstream may still need the photos of a paid call, and its owner's data are not being erased. */
-export async function mayFetch(sql: Sql, { jobId, attempt }: PaidCall): Promise<boolean> {
+export async function mayFetch(sql: Sql, use: PhotoUse, { jobId, attempt }: PaidCall): Promise<boolean> {
+  const called = (states: readonly string[]): string =>
+    textList(states.filter((state) => state !== 'QUEUED'));
   const jobs = await sql.rows(
     `SELECT owner FROM (
        SELECT owner FROM models
-        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'TRAINING')
+        WHERE id = $1 AND attempt = $2 AND status IN (${called(use.models)})
        UNION ALL
        SELECT owner FROM generations
-        WHERE id = $1 AND attempt = $2 AND status IN ('SUBMITTING', 'UNCERTAIN', 'GENERATING')) AS jobs
+        WHERE id = $1 AND attempt = $2 AND status IN (${called(use.generations)})) AS jobs
       WHERE NOT ${isBeingErased('jobs.owner')}`,
     [jobId, attempt],
   );

@@ -16,7 +16,7 @@ import {
   releasePhotos,
 } from './job-photo.repository';
 import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
-import { type PhotoEntity, photoKey } from './photo.entity';
+import { type PhotoEntity, photoKey, type PhotoUse } from './photo.entity';
 import { findPhotos, insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
@@ -34,6 +34,7 @@ export interface JobPhotoServiceDeps {
   checkUrl: (url: string) => URL;
   /** Called when a fetch by an upstream could not be recorded and was therefore refused. */
   onUnrecordedFetch: () => void;
+  use: PhotoUse;
   /** How long photos are kept after the end of the job that needed them, in milliseconds. */
   retentionMs: number;
 }
@@ -124,7 +125,7 @@ export class JobPhotoService {
    * deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
   async release(sql: Sql, jobId: string): Promise<void> {
-    await releasePhotos(sql, jobId, await lockPhotosOf(sql, jobId), this.deps.retentionMs);
+    await releasePhotos(sql, this.deps.use, jobId, await lockPhotosOf(sql, jobId), this.deps.retentionMs);
   }
 
   /**
@@ -133,7 +134,7 @@ export class JobPhotoService {
    */
   async deleteOfModel(sql: Sql, modelId: string): Promise<void> {
     const ids = await lockPhotosOf(sql, modelId);
-    await releasePhotos(sql, modelId, ids, this.deps.retentionMs);
+    await releasePhotos(sql, this.deps.use, modelId, ids, this.deps.retentionMs);
     const deleted = await deleteUnshared(sql, modelId, ids);
     await scheduleDeletion(sql, deleted.map(photoKey));
   }
@@ -203,7 +204,7 @@ export class JobPhotoService {
       onUnrecordedFetch();
       throw error;
     }
-    return mayFetch(database, call);
+    return mayFetch(database, this.deps.use, call);
   }
 
   /** @returns the normalized URL */

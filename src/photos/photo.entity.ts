@@ -63,3 +63,9 @@ export class PhotoEntity extends LeasedEntity {
 
 /** The media key of a photo. */
 export const photoKey = (photoId: string): string => `photos/${photoId}.jpg`;
+
+/** The states in which jobs need the bytes of their photos, by table; QUEUED is among them. */
+export interface PhotoUse {
+  readonly models: readonly string[];
+  readonly generations: readonly string[];
+}

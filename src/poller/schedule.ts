@@ -9,6 +9,7 @@ import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import type { AvatarWork } from '../generations/avatar-fetch.work';
 import { checkDue } from '../generations/avatar.repository';
 import type { GenerationCompletion } from '../generations/generation-completion';
+import { photoUse } from '../generations/generation.kind';
 import { storingDue } from '../generations/generation.repository';
 import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
@@ -97,7 +98,7 @@ function deletionTasks({ database, deletion, erasures }: ScheduleDeps): Periodic
   return [
     dueTask('delete media', deletionDue, idleMs, () => deletion.sweep(mediaDeletionBatch)),
     dueTask('purge photos', photoPurgeDue, sweepMs, () =>
-      database.transaction((sql) => purgeDuePhotos(sql, photoPurgeBatch)),
+      database.transaction((sql) => purgeDuePhotos(sql, photoUse, photoPurgeBatch)),
     ),
     dueTask('finish erasures', erasureDue, idleMs, (signal) => erasures.processBatch(signal)),
     task('sweep orphans', orphanSweepMs, (signal) => deletion.sweepOrphans(signal)),

@@ -1,6 +1,7 @@
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
+import { photoUse } from '../../src/generations/generation.kind';
 import { type PhotoSource, JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { findPhotos } from '../../src/photos/photo.repository';
@@ -260,6 +261,7 @@ describe('photos for the upstream', () => {
       checkUrl: (url) => new URL(url),
       onUnrecordedFetch: () => (unrecorded += 1),
       retentionMs: 0,
+      use: photoUse,
     });
     const call = { jobId: modelId, attempt: 1 };
     const query = new URL(cutOff.upstreamUrl(ids[0]!, call, soon())).searchParams;

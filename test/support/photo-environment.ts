@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileRoutes } from '../../src/app/http';
 import type { Services } from '../../src/app/services';
 import type { Database } from '../../src/database/database';
+import { photoUse } from '../../src/generations/generation.kind';
 import { purgeDuePhotos } from '../../src/photos/job-photo.repository';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { StoredObject } from '../../src/storage/media-store';
@@ -93,7 +94,7 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
       await Promise.all(pass.work);
       return pass.work.length;
     },
-    purgeDue: (limit) => database.transaction((sql) => purgeDuePhotos(sql, limit)),
+    purgeDue: (limit) => database.transaction((sql) => purgeDuePhotos(sql, photoUse, limit)),
     wakes: () => wakes,
     stop: async () => {
       await gateway.stop();

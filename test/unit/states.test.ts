@@ -1,6 +1,13 @@
 import { assertEnumType } from 'graphql';
 import { buildSchemaSync, Query, Resolver } from 'type-graphql';
 import {
+  avatarMoves,
+  avatarStatuses,
+  missingAvatarStates,
+  unfinishedAvatarStates,
+} from '../../src/generations/avatar.state';
+import { photoUse } from '../../src/generations/generation.kind';
+import {
   generationMoves,
   generationStatuses,
   unfinishedGenerationStates,
@@ -52,7 +59,8 @@ interface Table {
   moves: Moves;
   statuses: readonly string[];
   initialJobs: string[];
-  type: string;
+  /** The enum of the API; null if the API has none. */
+  type: string | null;
 }
 
 const tables: Table[] = [
@@ -77,6 +85,13 @@ const tables: Table[] = [
     initialJobs: ['AWAITING_UPLOAD', 'FETCHING'],
     type: 'PhotoStatus',
   },
+  {
+    jobType: 'avatar',
+    moves: avatarMoves,
+    statuses: avatarStatuses,
+    initialJobs: ['PENDING'],
+    type: null,
+  },
 ];
 
 describe.each(tables)('the states of a $jobType', ({ moves, statuses, initialJobs, type }) => {
@@ -94,7 +109,25 @@ describe.each(tables)('the states of a $jobType', ({ moves, statuses, initialJob
   });
 
   it('match those of the API', () => {
-    expect(shown(type).sort()).toEqual([...statuses].sort());
+    expect(type === null ? [...statuses].sort() : shown(type).sort()).toEqual([...statuses].sort());
+  });
+});
+
+describe('the states of an avatar', () => {
+  it('are unfinished as long as they lead to STORED, and missing unless the generation waits for them', () => {
+    const unfinished = avatarStatuses.filter((status) => avatarMoves[status].length > 0);
+    expect([...unfinishedAvatarStates]).toEqual(unfinished);
+    expect([...missingAvatarStates].sort()).toEqual(['DELAYED', 'LOST']);
+  });
+});
+
+describe('the photos of a job', () => {
+  it('are needed until the upstream has made its pictures', () => {
+    const whileWaiting = ['QUEUED', 'SUBMITTING', 'UNCERTAIN'];
+    expect(photoUse).toEqual({
+      models: [...whileWaiting, 'TRAINING'],
+      generations: [...whileWaiting, 'GENERATING'],
+    });
   });
 });
 
