@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { notFound } from '../../src/core/errors';
-import { mediaRoute, type FindMedia } from '../../src/http/file-routes';
+import { mediaRoute, type FindMedia } from '../../src/http/files/media-route';
 import { partOf, type OpenObject, type RangeRequest } from '../../src/storage/media-store';
 import { RawConnection, send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';

@@ -1,5 +1,5 @@
 import { DomainError } from '../../src/core/errors';
-import { uploadRoute, type ReceiveUpload, type Upload } from '../../src/http/file-routes';
+import { uploadRoute, type ReceiveUpload, type Upload } from '../../src/http/files/upload-route';
 import { RawConnection, send } from '../support/raw-client';
 import { startTinyGateway, type TinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';

@@ -1,0 +1,60 @@
+import type { Transfer } from '../../core/transfer-slots';
+import type { Exchange, Route } from '../router';
+import { sendStream, type FileRequest } from './file-stream';
+
+/** A file that is generated while it is sent, so that its size is not known in advance. */
+export interface GeneratedFile {
+  readonly contentType: string;
+  /** The file name for saving: letters, digits, dots, hyphens. */
+  readonly fileName: string;
+  /** Read as fast as the client receives it. An error aborts the response. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Aborts the download if the client is too slow. */
+  readonly transfer: Transfer;
+}
+
+/**
+ * Passes a file to `send`, which resolves when the client has received it completely.
+ * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
+ */
+export type ServeGeneratedFile = (
+  request: FileRequest,
+  send: (file: GeneratedFile) => Promise<void>,
+) => Promise<void>;
+
+/** Sends generated files under a path like `/exports/:id`. Responses are not cacheable. */
+export function generatedFileRoute(path: string, serve: ServeGeneratedFile): Route {
+  const handle = (exchange: Exchange): Promise<void> => {
+    const { params, query } = exchange;
+    return serve({ params, query }, (file) => sendGeneratedFile(exchange, file));
+  };
+  return { methods: ['GET'], path, handle };
+}
+
+async function sendGeneratedFile(
+  exchange: Exchange,
+  { contentType, fileName, bytes, transfer }: GeneratedFile,
+): Promise<void> {
+  exchange.response.writeHead(200, {
+    'content-type': contentType,
+    'content-disposition': `attachment; filename="${fileName}"`,
+    'cache-control': 'private, no-store',
+  });
+  await sendStream(
+    exchange,
+    timed(bytes, transfer),
+    'the client disconnected during a download',
+    transfer.signal,
+  );
+}
+
+/** Passes the bytes on and counts the time until the next read, and after the last chunk, against the client. */
+async function* timed(bytes: AsyncIterable<Uint8Array>, transfer: Transfer): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    transfer.beginWait();
+    yield chunk;
+    transfer.endWait();
+    transfer.count(chunk.length);
+  }
+  transfer.beginWait();
+}

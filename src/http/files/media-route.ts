@@ -1,0 +1,108 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { DomainError } from '../../core/errors';
+import type { ByteRange, OpenObject, RangeRequest } from '../../storage/media-store';
+import { sendJson, errorBody, type Headers } from '../responses';
+import type { Exchange, Route } from '../router';
+import { sendStream, type FileRequest } from './file-stream';
+
+/** An image with its response headers. */
+export interface MediaFile {
+  readonly contentType: string;
+  /** Quoted, changes with the content: `"<sha256>"`. */
+  readonly etag: string;
+  /** For example `private, max-age=3600, immutable`; must not exceed the validity of the URL. */
+  readonly cacheControl: string;
+  /** The file name for saving: letters, digits, dots, hyphens. */
+  readonly fileName: string;
+  /**
+   * Called once for each request, also for HEAD and 304. The stream is destroyed if it is not sent.
+   * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
+   */
+  open(range?: RangeRequest): Promise<OpenObject>;
+}
+
+/**
+ * Finds an image.
+ * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
+ */
+export type FindMedia = (request: FileRequest) => Promise<MediaFile> | MediaFile;
+
+/**
+ * Sends images under a path like `/media/avatars/:id/:variant`, with byte ranges and conditional requests. The signed URL
+ * is the permission, so pages of any origin may embed it.
+ */
+export function mediaRoute(path: string, find: FindMedia): Route {
+  return { methods: ['GET', 'HEAD'], path, handle: (exchange) => sendMedia(exchange, find) };
+}
+
+async function sendMedia(exchange: Exchange, find: FindMedia): Promise<void> {
+  const { request, response, params, query } = exchange;
+  const file = await find({ params, query });
+  const range = request.method === 'GET' ? readRange(request.headers, file.etag) : undefined;
+  const object = await file.open(range);
+  try {
+    if (isUnchanged(request.headers['if-none-match'], file.etag)) {
+      response.writeHead(304, headersOf(file)).end();
+    } else if (range && !object.part) {
+      const error = new DomainError('INVALID_INPUT', `The image has ${object.byteSize} bytes.`);
+      sendJson(response, 416, errorBody(error), { 'content-range': `bytes */${object.byteSize}` });
+    } else {
+      await sendObject(exchange, file, object, range && object.part);
+    }
+  } finally {
+    object.stream.destroy();
+  }
+}
+
+async function sendObject(
+  exchange: Exchange,
+  file: MediaFile,
+  { byteSize, stream }: OpenObject,
+  part?: ByteRange | null,
+): Promise<void> {
+  const { request, response } = exchange;
+  response.writeHead(part ? 206 : 200, {
+    ...headersOf(file),
+    'content-type': file.contentType,
+    'content-length': part ? part.end - part.start + 1 : byteSize,
+    ...(part && { 'content-range': `bytes ${part.start}-${part.end}/${byteSize}` }),
+  });
+  if (request.method === 'HEAD') response.end();
+  else await sendStream(exchange, stream, 'the client disconnected during an image download');
+}
+
+function headersOf({ etag, cacheControl, fileName }: MediaFile): Headers {
+  return {
+    etag,
+    'cache-control': cacheControl,
+    'accept-ranges': 'bytes',
+    'content-disposition': `inline; filename="${fileName.replace(/[^A-Za-z0-9._-]/g, '_')}"`,
+    'content-security-policy': "sandbox; default-src 'none'",
+    'cross-origin-resource-policy': 'cross-origin',
+  };
+}
+
+/**
+ * The range requested by the headers Range and If-Range (RFC 9110).
+ * @returns undefined for the whole file: no header, not a single byte range, or the file has changed
+ */
+function readRange(headers: IncomingHttpHeaders, etag: string): RangeRequest | undefined {
+  const { range, 'if-range': ifRange = etag } = headers;
+  return range === undefined || ifRange !== etag ? undefined : parseRange(range.trim());
+}
+
+function parseRange(text: string): RangeRequest | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(text);
+  if (!match) return undefined;
+  const [first, last] = [match[1]!, match[2]!];
+  if (first === '') return last === '' ? undefined : { suffix: Number(last) };
+  const range = { start: Number(first), end: last === '' ? Infinity : Number(last) };
+  return range.end < range.start ? undefined : range;
+}
+
+/** Whether an If-None-Match header matches the ETag; weak comparison. */
+function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const known = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return known.includes('*') || known.includes(etag.replace(/^W\//, ''));
+}
