@@ -149,8 +149,11 @@ export default defineConfig(
     rules: { 'no-restricted-syntax': ['error', ...noBarrels, noBareTransaction] },
   },
   {
-    // The program's entries: they alone hand the environment on.
-    files: ['src/main.ts', 'src/core/thread-pool.ts', 'src/cli/likeness.ts', 'ormconfig.ts', 'test/**/*.ts'],
+    // The program's entries, which alone hand the environment on, and settings of native libraries.
+    files: [
+      ...['src/main.ts', 'src/core/thread-pool.ts', 'src/sandbox/picture.ts', 'src/cli/likeness.ts'],
+      ...['ormconfig.ts', 'test/**/*.ts'],
+    ],
     rules: { 'no-restricted-properties': ['error', noSignalAny], 'no-restricted-imports': 'off' },
   },
   {

@@ -2,6 +2,9 @@ const { resolve } = require('node:path');
 
 const rootDir = resolve(__dirname, '..');
 
+// As in src/sandbox/picture.ts: tests have a copy of process.env, which Fontconfig does not see.
+process.env.FONTCONFIG_FILE = resolve(rootDir, 'src/sandbox/font/fonts.conf');
+
 const swc = [
   '@swc/jest',
   {

@@ -7,7 +7,7 @@ import type { JobKind } from '../jobs/job.kind';
 
 /**
  * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
- * after this time; until then its owner stays locked out.
+ * after this time; until then its owner stays locked out. Why not `LeasedRows`: docs/adr/0004.
  */
 const erasureLeaseMs = 5_000;
 

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import sharp, { type OverlayOptions, type Raw, type Sharp } from 'sharp';
+
+/*
+ * Fontconfig reads this when the first text is drawn: pictures use the font in this folder, which the build copies to
+ * `dist`, and do not depend on the fonts of the machine, which may have none.
+ */
+process.env.FONTCONFIG_FILE = join(__dirname, 'font', 'fonts.conf');
 
 /** One picture to be made. */
 export interface PictureSpec {
@@ -98,8 +105,8 @@ export async function makePicture(spec: PictureSpec): Promise<Buffer> {
   const hue = createHash('sha256').update(prompt).digest().readUInt32LE() % 360;
   const palette = { hue, main: `hsl(${hue},80%,55%)`, contrast: `hsl(${(hue + 150) % 360},85%,55%)` };
   const filtered = await filter(await cropped(spec), palette);
-  const caption = lettering(prompt === '' ? style : `${style} - ${prompt}`, 460, 2, '#fff');
-  const mark = lettering('SANDBOX - no AI', 482, 3, '#ffd166');
+  const caption = lettering(prompt === '' ? style : `${style} - ${prompt}`, 472, 16, '#fff');
+  const mark = lettering('SANDBOX - no AI', 502, 24, '#ffd166');
   const banner = `<path d="M0 450h512v62h-512z" fill="#0b0d12" fill-opacity=".75"/>${caption}${mark}`;
   return open(filtered)
     .resize(size, size, { kernel: style === 'pixel' ? 'nearest' : 'cubic' })
@@ -156,31 +163,11 @@ async function render(image: Sharp, ...overlays: (OverlayOptions | string)[]): P
   return layers.length === 0 ? picture : render(open(picture).composite(layers));
 }
 
-/** A 5×7 font, since SVG text needs an installed one: five columns of two hexadecimal digits, lowest bit on top. */
-const glyphs = new Map(
-  `A7e1111117e B7f49494936 C3e41414122 D7f4141221c E7f49494941 F7f09090901 G3e4149497a H7f0808087f I00417f4100
-   J2040413f01 K7f08142241 L7f40404040 M7f020c027f N7f0408107f O3e4141413e P7f09090906 Q3e4151215e R7f09192946
-   S2649494932 T01017f0101 U3f4040403f V1f2040201f W3f4038403f X6314081463 Y0708700807 Z6151494543 03e5149453e
-   100427f4000 24261514946 32141454b31 41814127f10 52745454539 63c4a494930 70171090503 83649494936 9064949291e
-   -0808080808 .0060600000 ,0050300000 '0000070000 !00005f0000 ?0201510906 :0036360000`
-    .split(/\s+/)
-    .map((glyph) => [glyph.slice(0, 1), glyph.slice(1)]),
-);
-const unknownGlyph = '7f4141417f';
-
-/**
- * A line of text in capitals, without accents, cut at the margin.
- * @param pixel - the side of one font pixel; a capital is seven of them high
- */
-function lettering(text: string, y: number, pixel: number, colour: string): string {
-  const plain = text.normalize('NFKD').replace(/\p{M}+/gu, '');
-  const characters = [...plain.replace(/[\s\p{C}]+/gu, ' ').toUpperCase()].slice(0, 480 / (6 * pixel));
-  const columns = characters.flatMap((character) => {
-    const glyph = character === ' ' ? '0000000000' : (glyphs.get(character) ?? unknownGlyph);
-    return [...Buffer.from(`${glyph}00`, 'hex')];
-  });
-  const squares = columns.flatMap((bits, x) =>
-    [0, 1, 2, 3, 4, 5, 6].filter((row) => bits & (1 << row)).map((row) => `M${x} ${row}h1v1h-1z`),
-  );
-  return `<path d="${squares.join('')}" fill="${colour}" transform="translate(16 ${y}) scale(${pixel})"/>`;
+/** A line of text, cut at the edge of the picture; `y` is its baseline. Multiples of 8 are sharp heights of the font. */
+function lettering(text: string, y: number, height: number, colour: string): string {
+  const characters = [...text.replace(/[\s\p{C}]+/gu, ' ')].slice(0, maxCharacters).join('');
+  const escaped = characters.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return `<text x="16" y="${y}" font-family="Silkscreen" font-size="${height}" fill="${colour}">${escaped}</text>`;
 }
+
+const maxCharacters = 64;

@@ -3,7 +3,7 @@ import type { Sql } from '../core/sql';
 
 /**
  * How long keys are leased for deletion, in milliseconds; then another process takes over. Must be below the 30
- * seconds after which work of an exited process continues.
+ * seconds after which work of an exited process continues. Why not `LeasedRows`: docs/adr/0004.
  */
 const leaseMs = 20_000;
 
