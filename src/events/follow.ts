@@ -1,4 +1,4 @@
-import { mapIterator } from '../core/iterators';
+import type { ChangeSource, Listener, PushSource } from '../core/push-source';
 import {
   decodeEventCursor,
   encodeEventCursor,
@@ -59,10 +59,8 @@ export interface Followed<T> {
   occurredAt: Date | null;
 }
 
-/** An iterator of items. Call `next()` sequentially; `return()` releases all resources immediately, at any time. */
-export interface Following<T> extends AsyncIterableIterator<Followed<T>, undefined> {
-  return(): Promise<IteratorReturnResult<undefined>>;
-}
+/** A source of items. Call `next()` sequentially. */
+export type Following<T> = PushSource<Followed<T>>;
 
 /**
  * Follows a stream. Without `after`: the current state, then every later event. With `after`: every event since the
@@ -106,37 +104,121 @@ export interface PresentChange<Past, Row> extends Omit<Followed<Past>, 'item'> {
  * @param find - reads the object; changes of an object that is undefined are skipped, and an error ends the stream
  */
 export function withPresent<Past, Row>(
-  following: AsyncIterable<Followed<Change<Past, Row>>>,
+  following: Following<Change<Past, Row>>,
   find: (past: Past) => Promise<Row | undefined>,
-): AsyncIterableIterator<PresentChange<Past, Row>> {
-  return mapIterator(following, async ({ item: { past, row }, ...followed }) => {
-    const present = row ?? (await find(past));
-    return present === undefined ? undefined : { ...followed, past, row: present };
-  });
+): PresentChanges<Past, Row> {
+  return new PresentChanges(following, find);
+}
+
+class PresentChanges<Past, Row> implements ChangeSource<
+  Followed<Change<Past, Row>>,
+  PresentChange<Past, Row>
+> {
+  constructor(
+    readonly changes: Following<Change<Past, Row>>,
+    private readonly find: (past: Past) => Promise<Row | undefined>,
+  ) {}
+
+  complete(
+    change: Followed<Change<Past, Row>>,
+  ): PresentChange<Past, Row> | Promise<PresentChange<Past, Row> | undefined> {
+    const { past, row } = change.item;
+    return row === null
+      ? this.find(past).then((found) => found && presentChange(change, found))
+      : presentChange(change, row);
+  }
+
+  async next(): Promise<IteratorResult<PresentChange<Past, Row>, undefined>> {
+    try {
+      for (;;) {
+        const { value } = await this.changes.next();
+        if (!value) return done;
+        const present = await this.complete(value);
+        if (present) return { value: present, done: false };
+      }
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
+  }
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    return this.changes.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+function presentChange<Past, Row>(
+  { item: { past }, cursor, isSnapshot, occurredAt }: Followed<Change<Past, Row>>,
+  row: Row,
+): PresentChange<Past, Row> {
+  return { past, row, cursor, isSnapshot, occurredAt };
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-class Follower<T> implements Following<T> {
+class Follower<T> implements Following<T>, Listener<StoredEvent> {
+  private listener: Listener<Followed<T>> | null = null;
   private subscription: EventSubscription | null = null;
   private snapshot: Followed<T>[] = [];
   /** The stream's last sequence when the current state was read. */
   private presentSequence = 0;
   private isStateFinal = false;
 
+  private readonly streamId: string;
+  private readonly subjectId: string | undefined;
+  private readonly readEvent: FollowOptions<T>['read'];
+  private readonly isLast: FollowOptions<T>['isLast'];
+
   constructor(
     private readonly feed: Pick<EventFeed, 'subscribe'>,
-    private readonly options: FollowOptions<T>,
+    options: FollowOptions<T>,
     present: CurrentState<T> | null,
     place: number,
   ) {
+    // The options themselves are not kept, because `present` refers to the current state.
+    this.streamId = options.streamId;
+    this.subjectId = options.subjectId;
+    this.readEvent = options.read;
+    this.isLast = options.isLast;
     if (!present) return;
     if (place === incompleteSnapshot || place + 1 < present.oldest) this.beginWithState(present);
     else this.beginAt(place, present);
   }
 
+  attach(listener: Listener<Followed<T>>): boolean {
+    if (this.snapshot.length > 0 || !this.subscription?.attach(this)) return false;
+    this.listener = listener;
+    return true;
+  }
+
+  detach(): void {
+    this.subscription?.detach();
+  }
+
+  onItem(event: StoredEvent): void {
+    const { listener } = this;
+    try {
+      const followed = this.read(event);
+      if (followed) listener?.onItem(followed);
+      if (!this.subscription) listener?.onEnd(null);
+    } catch (error) {
+      this.finish();
+      listener?.onEnd(error);
+    }
+  }
+
+  onEnd(failure: unknown): void {
+    this.subscription = null;
+    this.listener?.onEnd(failure);
+  }
+
   return(): Promise<IteratorReturnResult<undefined>> {
     this.snapshot = [];
+    this.listener = null;
     this.finish();
     return Promise.resolve(done);
   }
@@ -147,8 +229,8 @@ class Follower<T> implements Following<T> {
 
   private beginWithState(present: CurrentState<T>): void {
     const last = present.items.at(-1);
-    const ended = present.ended || (last !== undefined && this.options.isLast(last));
-    this.snapshot = snapshotOf(this.options.streamId, present);
+    const ended = present.ended || (last !== undefined && this.isLast(last));
+    this.snapshot = snapshotOf(this.streamId, present);
     this.beginAt(present.sequence, { ...present, ended });
   }
 
@@ -156,7 +238,7 @@ class Follower<T> implements Following<T> {
     this.presentSequence = sequence;
     this.isStateFinal = ended;
     if (ended && place === sequence) return;
-    this.subscription = this.feed.subscribe(this.options.streamId, place);
+    this.subscription = this.feed.subscribe(this.streamId, place);
   }
 
   async next(): Promise<IteratorResult<Followed<T>, undefined>> {
@@ -178,26 +260,25 @@ class Follower<T> implements Following<T> {
   }
 
   private read(event: StoredEvent): Followed<T> | null {
-    const { streamId, read } = this.options;
-    const item = isTombstone(event) ? null : read(event);
+    const item = isTombstone(event) ? null : this.readEvent(event);
     if (this.isEnd(event, item)) this.finish();
     if (item === null) return null;
     return {
       item,
-      cursor: encodeEventCursor(streamId, event.sequence),
+      cursor: cursorOf(event),
       isSnapshot: false,
       occurredAt: event.createdAt,
     };
   }
 
   private isEnd(event: StoredEvent, item: T | null): boolean {
-    const { streamId, subjectId, isLast } = this.options;
+    const { streamId, subjectId } = this;
     const isOfSubject = event.subjectId === streamId || event.subjectId === subjectId;
     if (event.kind === 'DELETED' && !isTombstone(event) && isOfSubject) return true;
     // A final item before the current state may have been followed by a retry, so the current state decides.
     if (event.sequence <= this.presentSequence)
       return this.isStateFinal && event.sequence === this.presentSequence;
-    return item !== null && isLast(item);
+    return item !== null && this.isLast(item);
   }
 
   /** Releases all resources except a snapshot that is not yet consumed. */
@@ -205,6 +286,17 @@ class Follower<T> implements Following<T> {
     void this.subscription?.return();
     this.subscription = null;
   }
+}
+
+/** All subscribers of a process share an event, and therefore its cursor. */
+const cursors = new WeakMap<StoredEvent, string>();
+
+function cursorOf(event: StoredEvent): string {
+  const known = cursors.get(event);
+  if (known !== undefined) return known;
+  const cursor = encodeEventCursor(event.streamId, event.sequence);
+  cursors.set(event, cursor);
+  return cursor;
 }
 
 function snapshotOf<T>(streamId: string, { sequence, items }: CurrentState<T>): Followed<T>[] {

@@ -1,4 +1,5 @@
 import { DomainError } from '../core/errors';
+import type { Listener, PushSource } from '../core/push-source';
 import { endsStream, type StoredEvent } from './event';
 import type { EventPage } from './event-page.repository';
 
@@ -6,10 +7,10 @@ import type { EventPage } from './event-page.repository';
  * The events of one stream after a position: in order, without gaps or duplicates, from the time it is created. Ends
  * after the DELETED event of the stream's subject, and when the feed stops.
  *
- * `next()` rejects once with DomainError SUBSCRIBER_TOO_SLOW if more than 1,000 events are buffered or events that it
+ * `next()` rejects once, or the listener is called, with DomainError SUBSCRIBER_TOO_SLOW if more than 1,000 events are buffered or events that it
  * needs have been pruned; with INVALID_CURSOR if the position is beyond the end of the stream. Then it has ended.
  */
-export interface EventSubscription extends AsyncIterableIterator<StoredEvent, undefined> {
+export interface EventSubscription extends PushSource<StoredEvent> {
   /** Releases all resources immediately; a pending `next()` resolves as done. */
   return(): Promise<IteratorReturnResult<undefined>>;
 }
@@ -44,6 +45,7 @@ export class Subscription implements EventSubscription {
   phase: 'catching-up' | 'behind' | 'live' | 'over' = 'catching-up';
   private bufferedEvents: StoredEvent[] = [];
   private waiters: Waiter[] = [];
+  private listener: Listener<StoredEvent> | null = null;
   private failure: DomainError | null = null;
 
   /** @param position - the sequence of the last event received */
@@ -74,9 +76,21 @@ export class Subscription implements EventSubscription {
     return result;
   }
 
+  attach(listener: Listener<StoredEvent>): boolean {
+    if (!this.isEmpty || this.failure || this.phase === 'over') return false;
+    this.listener = listener;
+    if (this.phase === 'behind') this.source.catchUp(this);
+    return true;
+  }
+
+  detach(): void {
+    this.listener = null;
+  }
+
   return(): Promise<IteratorReturnResult<undefined>> {
     this.bufferedEvents = [];
     this.failure = null;
+    this.listener = null;
     this.end();
     return Promise.resolve(done);
   }
@@ -94,13 +108,19 @@ export class Subscription implements EventSubscription {
     else if (page.events.length === 0) this.fail(tooSlow());
   }
 
-  /** Ends the subscription. */
-  end(): void {
+  /**
+   * Ends the subscription.
+   * @param failure - for its listener
+   */
+  end(failure: DomainError | null = null): void {
     if (this.phase === 'over') return;
     this.phase = 'over';
     this.source.forget(this);
     for (const waiter of this.waiters) waiter.resolve(done);
     this.waiters = [];
+    const { listener } = this;
+    this.listener = null;
+    listener?.onEnd(failure);
   }
 
   /** Ends the subscription with an error and discards buffered events. */
@@ -109,8 +129,8 @@ export class Subscription implements EventSubscription {
     this.bufferedEvents = [];
     const waiter = this.waiters.shift();
     if (waiter) waiter.reject(failure);
-    else this.failure = failure;
-    this.end();
+    else if (!this.listener) this.failure = failure;
+    this.end(failure);
   }
 
   private offer(event: StoredEvent): void {
@@ -127,6 +147,10 @@ export class Subscription implements EventSubscription {
   }
 
   private give(event: StoredEvent): void {
+    if (this.listener) {
+      this.listener.onItem(event);
+      return;
+    }
     const waiter = this.waiters.shift();
     if (waiter) waiter.resolve({ value: event, done: false });
     else if (this.bufferedEvents.length < maxBufferedEvents) this.bufferedEvents.push(event);

@@ -7,7 +7,7 @@ import {
   withPresent,
   type Change,
   type CurrentState,
-  type Followed,
+  type Following,
   type PresentChange,
 } from '../events/follow';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
@@ -109,7 +109,7 @@ export class AvatarSubscriptions {
   /** Avatars that have been deleted since are skipped. */
   private withAvatars(
     { owner }: Viewer,
-    following: AsyncIterable<Followed<AvatarChange>>,
+    following: Following<AvatarChange>,
   ): AsyncIterableIterator<StoredAvatar> {
     return withPresent(following, async (past) =>
       past === null ? undefined : ((await this.avatars.find({ owner, id: past.id })) ?? undefined),

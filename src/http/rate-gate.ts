@@ -19,11 +19,9 @@ export interface RateGateOptions {
   readonly address: RateRule | null;
 }
 
-/** A request and, except for WebSocket messages, the response that receives the RateLimit headers. */
-export interface Asking {
-  readonly request: IncomingMessage;
-  readonly response?: ServerResponse;
-}
+/** A request with the response that receives the RateLimit headers, or the address of a WebSocket. */
+export type Asking =
+  { readonly request: IncomingMessage; readonly response?: ServerResponse } | { readonly address: string };
 
 /**
  * Limits GraphQL operations by address before authentication and by owner after it, over HTTP, SSE and WebSocket. Sends
@@ -32,13 +30,18 @@ export interface Asking {
 export class RateGate {
   constructor(private readonly options: RateGateOptions) {}
 
+  /** The address of the client that sent a request. */
+  addressOf(request: IncomingMessage): string {
+    return this.options.addresses.of(request);
+  }
+
   /**
    * @param count - the number of operations
    * @throws DomainError RATE_LIMITED with `retryAfterSeconds`
    */
   countAddress(asking: Asking, count = 1): void {
-    const { address, addresses } = this.options;
-    if (address) this.count(address, callerOf(addresses.of(asking.request)), asking, count);
+    const { address } = this.options;
+    if (address) this.count(address, callerOf(this.addressIn(asking)), asking, count);
   }
 
   /**
@@ -51,15 +54,20 @@ export class RateGate {
   }
 
   private count({ policy, countsLoopback }: RateRule, subject: string, asking: Asking, count: number): void {
-    const { counter, addresses } = this.options;
+    const { counter } = this.options;
     if (count === 0) return;
-    if (!countsLoopback && isLoopback(addresses.of(asking.request))) return;
+    if (!countsLoopback && isLoopback(this.addressIn(asking))) return;
     const { isAllowed, remaining, resetsInMs } = counter.consume(policy, subject, count);
     const seconds = Math.ceil(resetsInMs / 1_000);
     const { name, quota, windowMs } = policy;
-    append(asking.response, 'RateLimit-Policy', `"${name}";q=${quota};w=${Math.round(windowMs / 1_000)}`);
-    append(asking.response, 'RateLimit', `"${name}";r=${remaining};t=${seconds}`);
+    const response = 'response' in asking ? asking.response : undefined;
+    append(response, 'RateLimit-Policy', `"${name}";q=${quota};w=${Math.round(windowMs / 1_000)}`);
+    append(response, 'RateLimit', `"${name}";r=${remaining};t=${seconds}`);
     if (!isAllowed) throw tooOften(policy, seconds);
+  }
+
+  private addressIn(asking: Asking): string {
+    return 'address' in asking ? asking.address : this.addressOf(asking.request);
   }
 }
 

@@ -5,7 +5,7 @@ import type { PayloadCodec, StoredEvent } from '../events/event';
 import type { Positioned, StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow, withPresent, type Change, type PresentChange } from '../events/follow';
-import { PresentRows } from '../events/present-rows';
+import { PresentRows, type OwnedKey } from '../events/present-rows';
 import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 
@@ -16,6 +16,8 @@ export type JobChange<Payload, Row> = PresentChange<Payload, Row & Positioned>;
 export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
   private readonly opened: PresentRows<Row & StreamPosition>;
   private readonly rows: PresentRows<Row & Positioned>;
+  /** All subscribers of a process share an event, and therefore the change that it contains. */
+  private readonly changes = new WeakMap<StoredEvent, Change<Payload, Row & Positioned>>();
 
   constructor(
     sql: Sql,
@@ -37,13 +39,11 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     id: string,
     after: string | null,
   ): Promise<AsyncIterableIterator<JobChange<Payload, Row>>> {
-    const { kind, codec } = this;
+    const { kind } = this;
     const found = await this.opened.find({ owner, id });
     if (!found) throw deletedJob(kind.noun);
     const following = await follow<Change<Payload, Row & Positioned>>(this.feed, {
-      streamId: kind.streamOf(found),
-      subjectId: id,
-      after,
+      ...{ streamId: kind.streamOf(found), subjectId: id, after },
       present: () =>
         Promise.resolve({
           sequence: found.sequence,
@@ -51,19 +51,38 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
           items: [{ past: found, row: found }],
           ended: hasEnded(kind, found.status),
         }),
-      read: (event) => {
-        refuseDeleted(event, kind.noun, id);
-        return event.kind === kind.eventKind && event.subjectId === id
-          ? { past: codec.read(event.payload), row: null }
-          : null;
-      },
-      isLast: ({ past }) => hasEnded(kind, past.status),
+      read: this.readerOf(id),
+      isLast: this.isLast,
     });
-    return withPresent(following, async () => {
-      const job = await this.rows.find({ owner, id });
-      if (!job) throw deletedJob(kind.noun);
+    return withPresent(following, this.finderOf({ owner, id }));
+  }
+
+  private readonly isLast = ({ past }: Change<Payload, Row & Positioned>): boolean =>
+    hasEnded(this.kind, past.status);
+
+  // The functions are created here, because those of `follow` would keep the job that it has read.
+  private readerOf(id: string): (event: StoredEvent) => Change<Payload, Row & Positioned> | null {
+    const { kind } = this;
+    return (event) => {
+      refuseDeleted(event, kind.noun, id);
+      return event.kind === kind.eventKind && event.subjectId === id ? this.changeIn(event) : null;
+    };
+  }
+
+  private changeIn(event: StoredEvent): Change<Payload, Row & Positioned> {
+    const known = this.changes.get(event);
+    if (known) return known;
+    const change = { past: this.codec.read(event.payload), row: null };
+    this.changes.set(event, change);
+    return change;
+  }
+
+  private finderOf(key: OwnedKey): () => Promise<Row & Positioned> {
+    return async () => {
+      const job = await this.rows.find(key);
+      if (!job) throw deletedJob(this.kind.noun);
       return job;
-    });
+    };
   }
 }
 

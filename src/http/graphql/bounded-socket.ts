@@ -1,7 +1,9 @@
-import type { SubscribePayload, WebSocket as Wire } from 'graphql-ws';
+import type { Socket } from 'node:net';
+import type { WebSocket as Wire } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import { loggableError, type Logger } from '../../core/logger';
 import { isRecord, parseJson } from './graphql-request';
+import type { Checked, KeepAlive } from './keep-alive';
 
 /** Close codes and reasons of the gateway, in addition to those of the protocol. */
 export const closeReasons = {
@@ -34,34 +36,44 @@ const clientMessages: ReadonlySet<unknown> = new Set([
 /** Clients choose the ids of operations; graphql-ws includes them in close reasons, which are limited to 123 bytes. */
 const maxIdLength = 64;
 
+/** Bytes that may be unsent before the source of a subscription waits for the client. */
+const maxUnsentBytes = 65_536;
+
+/** What a {@link BoundedSocket} is made of. */
+export interface SocketParts {
+  readonly webSocket: WebSocket;
+  /** The connection of the WebSocket. */
+  readonly connection: Pick<Socket, 'bytesWritten' | 'writableLength'>;
+  readonly limits: SocketLimits;
+  /** With the interval of the limits. */
+  readonly keepAlive: KeepAlive;
+  readonly logger: Logger;
+  readonly requestId: string;
+}
+
 /**
  * A WebSocket for graphql-ws with limits in both directions. The socket of a client that does not read is closed with a
  * reason instead of buffering without limit.
  */
-export class BoundedSocket implements Wire {
-  private pendingSends = 0;
-  private lastTakenMs = 0;
+export class BoundedSocket implements Wire, Checked {
   private hasAnswered = true;
-  private readonly keepAlive: NodeJS.Timeout;
-  private readonly closed: Promise<void>;
+  /** The bytes that the operating system had accepted at the last check, if others were waiting. */
+  private acceptedBytes = -1;
+  /** What graphql-ws does not receive; see {@link takeGiven}. */
+  private given: unknown = undefined;
+  private readonly socket: WebSocket;
+  private readonly slot: number;
 
-  constructor(
-    private readonly socket: WebSocket,
-    private readonly limits: SocketLimits,
-    private readonly logger: Logger,
-  ) {
-    this.keepAlive = setInterval(() => this.checkAlive(), limits.keepAliveMs);
-    this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
-        clearInterval(this.keepAlive);
-        resolve();
-      });
-    });
-    socket.on('pong', () => (this.hasAnswered = true));
+  constructor(private readonly parts: SocketParts) {
+    const { webSocket, keepAlive } = parts;
+    this.socket = webSocket;
+    this.slot = keepAlive.add(this);
+    webSocket.once('close', () => keepAlive.remove(this, this.slot));
+    webSocket.on('pong', () => (this.hasAnswered = true));
     // A client that sends pings without reading fills the buffer with pongs.
-    socket.on('ping', () => this.checkBuffer());
+    webSocket.on('ping', () => this.checkBuffer());
     // ws has already closed it with the correct code: 1009 for oversized frames, 1007 for invalid UTF-8.
-    socket.on('error', () => undefined);
+    webSocket.on('error', () => undefined);
   }
 
   get protocol(): string {
@@ -72,19 +84,36 @@ export class BoundedSocket implements Wire {
    * Sends a message and resolves when the operating system has accepted it. On a closing socket it sends nothing and
    * resolves when it is closed; otherwise a source that always has results would be read in an endless loop.
    */
-  async send(text: string): Promise<void> {
-    if (this.socket.readyState !== this.socket.OPEN || this.checkBuffer()) {
-      await this.closed;
-      return;
-    }
-    if (this.pendingSends === 0) this.lastTakenMs = Date.now();
-    this.pendingSends += 1;
-    await new Promise<void>((resolve) => {
+  send(text: string): Promise<void> {
+    if (!this.isWritable()) return this.closed();
+    return new Promise<void>((resolve) => {
       // An error means that the socket is closed, which the close event handles.
       this.socket.send(text, () => resolve());
     });
-    this.pendingSends -= 1;
-    this.lastTakenMs = Date.now();
+  }
+
+  /**
+   * Sends a result of an operation.
+   * @param id - of the operation
+   * @param payload - the result as JSON
+   * @returns a promise if many bytes were unsent before: it resolves when this result has been accepted, or as `send`
+   */
+  sendResult(id: string, payload: string): Promise<void> | undefined {
+    const message = `{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`;
+    if (!this.isWritable() || this.socket.bufferedAmount > maxUnsentBytes) return this.send(message);
+    this.socket.send(message);
+    return undefined;
+  }
+
+  /**
+   * The payload of the message that is being handled: the credentials of `connection_init`, or the client's operation.
+   * graphql-ws would keep it as long as the socket or the operation, and would validate the operation: it would close the
+   * socket for errors to which HTTP and SSE respond with an error, and it does not support persisted queries.
+   */
+  takeGiven(): unknown {
+    const { given } = this;
+    this.given = undefined;
+    return given;
   }
 
   /** Closes with a reason, truncated to the size of a close frame. Terminates the socket if the client does not respond. */
@@ -96,7 +125,7 @@ export class BoundedSocket implements Wire {
       .toString()
       .replace(/\ufffd$/, '');
     this.socket.close(code, whole);
-    const timer = setTimeout(() => this.socket.terminate(), this.limits.keepAliveMs);
+    const timer = setTimeout(() => this.socket.terminate(), this.parts.limits.keepAliveMs);
     this.socket.once('close', () => clearTimeout(timer));
   }
 
@@ -118,33 +147,56 @@ export class BoundedSocket implements Wire {
       }
       const message = readMessage(textOf(data));
       if (message === null) this.closeFor('badMessage');
-      else handle(JSON.stringify(message)).catch((error: unknown) => this.fail(error));
+      else handle(this.reduced(message)).catch((error: unknown) => this.fail(error));
     });
   }
 
+  /** The message for graphql-ws, which handles it before the next one. */
+  private reduced({ payload, ...message }: Record<string, unknown>): string {
+    const isOperation = message.type === 'subscribe' && isRecord(payload);
+    if (!isOperation && message.type !== 'connection_init') return JSON.stringify({ ...message, payload });
+    this.given = payload;
+    return JSON.stringify(isOperation ? { ...message, payload: { query: '' } } : message);
+  }
+
   private fail(error: unknown): void {
-    this.logger.error({ error: loggableError(error) }, 'unexpected error');
+    const { logger, requestId } = this.parts;
+    logger.error({ requestId, error: loggableError(error) }, 'unexpected error');
     this.closeFor('bug');
   }
 
+  private closed(): Promise<void> {
+    if (this.socket.readyState === this.socket.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => this.socket.once('close', () => resolve()));
+  }
+
+  private isWritable(): boolean {
+    return this.socket.readyState === this.socket.OPEN && !this.checkBuffer();
+  }
+
   private checkBuffer(): boolean {
-    const isFull = this.socket.bufferedAmount > this.limits.maxBufferedBytes;
+    const isFull = this.socket.bufferedAmount > this.parts.limits.maxBufferedBytes;
     if (isFull) this.closeTooSlow();
     return isFull;
   }
 
   private closeTooSlow(): void {
-    this.logger.info('closed the socket of a client that reads too slowly');
+    const { logger, requestId } = this.parts;
+    logger.info({ requestId }, 'closed the socket of a client that reads too slowly');
     this.closeFor('tooSlow');
   }
 
-  private checkAlive(): void {
+  /** Sends a ping. Ends the socket if the last one was not answered, or if nothing was accepted since then. */
+  checkAlive(): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    const isStuck = this.pendingSends > 0 && Date.now() - this.lastTakenMs >= this.limits.keepAliveMs;
-    if (isStuck) {
+    const { bytesWritten, writableLength } = this.parts.connection;
+    const isWaiting = writableLength > 0;
+    const acceptedBytes = bytesWritten - writableLength;
+    if (isWaiting && acceptedBytes === this.acceptedBytes) {
       this.closeTooSlow();
-    } else if (this.hasAnswered) {
-      this.hasAnswered = this.pendingSends > 0;
+    } else if (this.hasAnswered || isWaiting) {
+      this.acceptedBytes = isWaiting ? acceptedBytes : -1;
+      this.hasAnswered = isWaiting;
       this.socket.ping();
     } else {
       this.socket.terminate();
@@ -158,27 +210,19 @@ function textOf(data: RawData): string {
 
 /**
  * Validates a message before graphql-ws, which accepts any nesting and reports some client errors as internal errors.
- * Operations are wrapped so that graphql-ws does not validate them: it would close the socket for errors to which HTTP
- * and SSE respond with an error, and it does not support persisted queries.
  * @returns null if it is not one of the protocol's messages
  */
 function readMessage(text: string): Record<string, unknown> | null {
   try {
     const message = parseJson(text);
     if (!isRecord(message) || !clientMessages.has(message.type)) return null;
-    if (typeof message.id === 'string' && message.id.length > maxIdLength) return null;
-    const isOperation = message.type === 'subscribe' && isRecord(message.payload);
-    return isOperation ? { ...message, payload: wrapped(message.payload) } : message;
+    return hasValidFields(message) ? message : null;
   } catch {
     return null;
   }
 }
 
-function wrapped(given: unknown): SubscribePayload {
-  return { query: '', extensions: { given } };
-}
-
-/** Unwraps the client's operation from the payload of graphql-ws. */
-export function givenIn(payload: SubscribePayload): unknown {
-  return payload.extensions?.given;
+function hasValidFields({ type, id, payload }: Record<string, unknown>): boolean {
+  if (typeof id === 'string' && id.length > maxIdLength) return false;
+  return type !== 'connection_init' || !payload || isRecord(payload);
 }

@@ -10,11 +10,13 @@ import {
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError, isServiceUnavailable } from '../../core/errors';
-import { mapIterator } from '../../core/iterators';
 import type { Logger } from '../../core/logger';
+import { isChangeSource } from '../../core/push-source';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
 import type { PlannedReads } from '../../reads/planned-reads';
+import { ResponseGroups } from './event-responses';
+import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
 import {
   isPrepared,
   PreparedDocuments,
@@ -56,6 +58,7 @@ export class Operations {
   private readonly hideSuggestions: boolean;
   private readonly logger: Logger;
   private readonly documents: PreparedDocuments;
+  private readonly groups = new ResponseGroups();
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
 
   constructor(options: OperationsOptions) {
@@ -116,11 +119,11 @@ export class Operations {
     return this.execute({ ...args, contextValue: context });
   }
 
-  /** Starts a subscription. Each event is resolved with a new context, so that cached data are not stale. */
-  async subscribe(
-    args: ExecutionArgs,
-    context: GraphQLContext,
-  ): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
+  /**
+   * Opens a subscription. Each event is resolved with a new context, so that cached data are not stale.
+   * @returns the subscription, or the result with the errors
+   */
+  async subscribe(args: ExecutionArgs, context: GraphQLContext): Promise<OpenSubscription | ExecutionResult> {
     const opening = createSourceEventStream({ ...args, contextValue: context });
     let source: AsyncIterable<unknown> | ExecutionResult;
     try {
@@ -130,9 +133,16 @@ export class Operations {
       return { errors: [wrapped(error)] };
     }
     if (!isAsyncIterable(source)) return source;
-    return mapIterator(source, (rootValue) =>
-      this.execute({ ...args, rootValue, contextValue: renewContext(context) }),
-    );
+    const execute = (rootValue: unknown): Promise<ExecutionResult> =>
+      this.execute({ ...args, rootValue, contextValue: renewContext(context) });
+    if (!isChangeSource(source)) return new OwnSubscription(source, execute);
+    const group = this.groups.join(args, context, async (rootValue) => asText(await execute(rootValue)));
+    return new SharedSubscription(source, group, (left) => this.groups.leave(left));
+  }
+
+  /** The JSON of a result for the client. */
+  textOf(result: ExecutionResult, requestId: string): string {
+    return result instanceof ResponseText ? result.text : JSON.stringify(this.format(result, requestId));
   }
 
   /** Formats a result for the client. */
@@ -164,6 +174,11 @@ export class Operations {
         ),
     );
   }
+}
+
+/** Serializes a result without errors. Errors are formatted for each client. */
+function asText(result: ExecutionResult): ExecutionResult {
+  return result.errors ? result : new ResponseText(JSON.stringify(result));
 }
 
 function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {

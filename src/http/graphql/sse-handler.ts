@@ -10,7 +10,7 @@ import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
-import { ResponseText } from './operations';
+import { isOpen } from './open-subscription';
 import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
 import { authenticateRequest, type TransportOptions } from './transport';
 
@@ -70,7 +70,7 @@ export class SseHandler {
     this.open.add(stream);
     try {
       if (isPrepared(prepared)) await this.run(prepared, viewer, stream, requestId);
-      else await stream.next({ errors: operations.formatErrors(prepared, requestId) });
+      else await stream.next(this.textOf(prepared, requestId));
       await stream.complete();
     } finally {
       stream.end();
@@ -86,34 +86,35 @@ export class SseHandler {
   ): Promise<void> {
     const { operations, sessions } = this.options;
     const context = createContext(viewer, requestId);
-    const send = (result: ExecutionResult): Promise<void> =>
-      stream.next(operations.format(result, requestId));
+    const send = (result: ExecutionResult): Promise<void> | undefined =>
+      stream.next(operations.textOf(result, requestId));
     if (kind !== OperationTypeNode.SUBSCRIPTION) {
       await send(await operations.respond(args, context));
       return;
     }
-    const results = await operations.subscribe(args, context);
-    if (!(Symbol.asyncIterator in results)) {
-      await send(results);
+    const opened = await operations.subscribe(args, context);
+    if (!isOpen(opened)) {
+      await send(opened);
       return;
     }
     // The end of the stream releases the source immediately, also while it waits for an event.
-    stream.onEnd(() => void results.return?.().catch(() => undefined));
+    stream.onEnd(() => opened.stop());
     const endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
     try {
-      for await (const result of results) {
-        await send(result);
-        if (stream.isOver) break;
-      }
+      await opened.deliver({ send });
     } catch (error) {
-      await stream.next({ errors: operations.formatErrors([error], requestId) });
+      await stream.next(this.textOf([error], requestId));
     } finally {
       endSession();
     }
   }
 
+  private textOf(errors: readonly unknown[], requestId: string): string {
+    return JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
+  }
+
   private async endWith(error: DomainError, stream: EventStream, requestId: string): Promise<void> {
-    await stream.next({ errors: this.options.operations.formatErrors([error], requestId) });
+    await stream.next(this.textOf([error], requestId));
     await stream.complete();
     stream.end();
   }
@@ -149,12 +150,12 @@ class EventStream {
     this.onEnd(() => clearInterval(this.ping));
   }
 
-  next(result: object): Promise<void> {
-    const text = result instanceof ResponseText ? result.text : JSON.stringify(result);
+  /** @returns a promise if the client has to read before more is sent */
+  next(text: string): Promise<void> | undefined {
     return this.write(`event: next\ndata: ${text}\n\n`);
   }
 
-  complete(): Promise<void> {
+  complete(): Promise<void> | undefined {
     return this.write('event: complete\ndata:\n\n');
   }
 
@@ -173,10 +174,13 @@ class EventStream {
     if (!this.response.writableEnded) this.response.end();
   }
 
+  private write(text: string): Promise<void> | undefined {
+    return this.isOver || this.response.write(text) ? undefined : this.drained();
+  }
+
   /** Resolves when the client has read the data; disconnects it if it is too slow. */
-  private async write(text: string): Promise<void> {
+  private async drained(): Promise<void> {
     const { response } = this;
-    if (this.isOver || response.write(text)) return;
     const settled = new AbortController();
     const events = ['drain', 'close'].map((event) => once(response, event, { signal: settled.signal }));
     const late = (): Error => new Error('The stream was not read.');

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, type ExecutionArgs } from 'graphql';
-import { handleProtocols, makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
+import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import { handleProtocols, makeServer, type Context, type Server } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DomainError } from '../../core/errors';
 import { newId } from '../../core/ids';
@@ -11,7 +12,9 @@ import { createContext, type GraphQLContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
 import type { Sessions } from '../sessions';
-import { givenIn, BoundedSocket, type SocketLimits } from './bounded-socket';
+import { BoundedSocket, type SocketLimits } from './bounded-socket';
+import { KeepAlive } from './keep-alive';
+import { isOpen, type OpenSubscription, type ResultSink } from './open-subscription';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
 
@@ -43,7 +46,10 @@ export interface WebSocketHandlerOptions extends TransportOptions {
 /** The state of one WebSocket. */
 interface Connection {
   readonly socket: BoundedSocket;
-  readonly request: IncomingMessage;
+  /** The client's address, for rate limits. */
+  readonly address: string;
+  /** Null once it is authenticated, because it needs more memory than the rest of a connection. */
+  request: IncomingMessage | null;
   readonly requestId: string;
   viewer?: Viewer;
   endSession?: () => void;
@@ -52,7 +58,7 @@ interface Connection {
 }
 
 type ConnectionContext = Context<Record<string, unknown>, Connection>;
-type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext };
+type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext; connection: Connection; id: string };
 
 /**
  * Queries, mutations and subscriptions over WebSocket with the protocol `graphql-transport-ws`. Operations are validated
@@ -63,9 +69,11 @@ export class WebSocketHandler {
   private readonly sockets: WebSocketServer;
   private readonly protocol: Server<Connection>;
   private readonly connections = new Set<Connection>();
+  private readonly keepAlive: KeepAlive;
 
   constructor(private readonly options: WebSocketHandlerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
+    this.keepAlive = new KeepAlive(this.limits.keepAliveMs);
     this.sockets = new WebSocketServer({
       noServer: true,
       maxPayload: this.limits.maxMessageBytes,
@@ -77,9 +85,9 @@ export class WebSocketHandler {
     this.protocol = makeServer<Record<string, unknown>, Connection>({
       connectionInitWaitTimeout: this.limits.initWaitMs,
       onConnect: (context) => this.admit(context),
-      onSubscribe: (context, _id, payload) => this.prepare(context, payload),
+      onSubscribe: (context, id) => this.prepare(context, id),
       execute: (args) => options.operations.respond(args, (args as OperationArgs).contextValue),
-      subscribe: (args) => options.operations.subscribe(args, (args as OperationArgs).contextValue),
+      subscribe: (args) => this.subscribe(args as OperationArgs),
       onNext: (_context, _id, _payload, args, result) =>
         options.operations.format(result, (args as OperationArgs).contextValue.requestId),
       onError: ({ extra }, _id, _payload, errors) => options.operations.formatErrors(errors, extra.requestId),
@@ -94,7 +102,9 @@ export class WebSocketHandler {
     } else if (origins.isForeign(request.headers)) {
       refuseSocket(socket, 403, 'FORBIDDEN', foreignOriginMessage);
     } else {
-      this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.begin(webSocket, request));
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) =>
+        this.begin(webSocket, request, socket as Socket),
+      );
     }
   }
 
@@ -108,33 +118,41 @@ export class WebSocketHandler {
     clearTimeout(timer);
   }
 
-  private begin(webSocket: WebSocket, request: IncomingMessage): void {
+  private begin(webSocket: WebSocket, request: IncomingMessage, socket: Socket): void {
+    const { limits, keepAlive } = this;
+    const { logger, rates, path } = this.options;
     const requestId = newId();
-    const logger = this.options.logger.child({ requestId });
-    const socket = new BoundedSocket(webSocket, this.limits, logger);
-    const connection: Connection = { socket, request, requestId, isClosed: false, operations: 0 };
+    const address = rates?.addressOf(request) ?? '';
+    const bounded = new BoundedSocket({
+      ...{ webSocket, connection: socket, limits, keepAlive, logger, requestId },
+    });
+    const connection: Connection = {
+      ...{ socket: bounded, address, request, requestId, isClosed: false, operations: 0 },
+    };
     const startedMs = performance.now();
     this.connections.add(connection);
-    const closed = this.protocol.opened(socket, connection);
+    const closed = this.protocol.opened(bounded, connection);
     webSocket.once('close', (code, reason) => {
       connection.isClosed = true;
       connection.endSession?.();
       this.connections.delete(connection);
       closed(code, reason.toString()).catch((error: unknown) => {
-        logger.error({ error: loggableError(error) }, 'unexpected error');
+        logger.error({ requestId, error: loggableError(error) }, 'unexpected error');
       });
       const ms = Math.round(performance.now() - startedMs);
-      logger.info({ path: this.options.path, code, ms, operations: connection.operations }, 'socket');
+      logger.info({ requestId, path, code, ms, operations: connection.operations }, 'socket');
     });
   }
 
   /** Authenticates at `connection_init`. A refusal closes the socket with 4403 and its message. */
-  private async admit({ extra: connection, connectionParams }: ConnectionContext): Promise<boolean> {
+  private async admit({ extra: connection }: ConnectionContext): Promise<boolean> {
     const { operations, authenticate, sessions, logger, rates } = this.options;
+    const credentials = credentialsOf(connection.request!, connection.socket.takeGiven());
+    connection.request = null;
     let viewer: Viewer;
     try {
       rates?.countAddress(connection);
-      viewer = await operations.inTime(authenticate(credentialsOf(connection.request, connectionParams)));
+      viewer = await operations.inTime(authenticate(credentials));
     } catch (error) {
       if (isRefusal(error)) connection.socket.closeFor('forbidden', error.message);
       else connection.socket.closeFor('later');
@@ -153,18 +171,30 @@ export class WebSocketHandler {
 
   private prepare(
     { extra: connection, subscriptions }: ConnectionContext,
-    payload: SubscribePayload,
+    id: string,
   ): OperationArgs | readonly GraphQLError[] {
     const { maxOperations } = this.limits;
+    const given = connection.socket.takeGiven();
     // The subscriptions already include this operation.
     if (Object.keys(subscriptions).length > maxOperations) return [tooMany(maxOperations)];
     const tooOften = this.count(connection);
     if (tooOften) return [tooOften];
     connection.operations += 1;
-    const prepared = this.options.operations.prepare(givenIn(payload));
+    const prepared = this.options.operations.prepare(given);
     if (!isPrepared(prepared)) return prepared;
     // The viewer is set once the socket is acknowledged.
-    return { ...prepared.args, contextValue: createContext(connection.viewer!, newId()) };
+    return { ...prepared.args, contextValue: createContext(connection.viewer!, newId()), connection, id };
+  }
+
+  /** Opens a subscription, which sends its results itself: graphql-ws only waits for its end. */
+  private async subscribe(args: OperationArgs): Promise<AsyncIterableIterator<never> | ExecutionResult> {
+    const { operations } = this.options;
+    const { connection, contextValue, id } = args;
+    const opened = await operations.subscribe(args, contextValue);
+    if (!isOpen(opened)) return opened;
+    return untilEnd(opened, {
+      send: (result) => connection.socket.sendResult(id, operations.textOf(result, contextValue.requestId)),
+    });
   }
 
   /** Applies the rate limits to an operation, as to a request. */
@@ -178,6 +208,25 @@ export class WebSocketHandler {
       return new GraphQLError(error.message, { originalError: error });
     }
   }
+}
+
+const done = { done: true, value: undefined } as const;
+
+/** An iterator without items that ends when all results have been delivered. */
+function untilEnd(opened: OpenSubscription, sink: ResultSink): AsyncIterableIterator<never> {
+  return {
+    next: async () => {
+      await opened.deliver(sink);
+      return done;
+    },
+    return: () => {
+      opened.stop();
+      return Promise.resolve(done);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 function isRefusal(error: unknown): error is DomainError {
