@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Pool, PoolClient } from 'pg';
 import type { PreparedStatements } from '../core/sql';
+import { areTexts, TextQuery } from './text-query';
 
 /**
  * Limits of prepared statements, as the length of their SQL. PostgreSQL uses about fifty times that memory, in each
@@ -14,6 +15,13 @@ interface Known {
   name: string | null;
 }
 
+/** What a connection has prepared. */
+interface Prepared {
+  readonly names: Set<string>;
+  /** The length of all statements. */
+  length: number;
+}
+
 /**
  * Runs statements that PostgreSQL keeps prepared per connection, from their second use. PostgreSQL's memory is bounded: a
  * connection that has prepared too much, because clients send ever new queries, is closed and replaced. Very long
@@ -24,8 +32,7 @@ export class NamedStatements implements PreparedStatements {
     maxSize: maxLength.ofConnection,
     sizeCalculation: (_known, text) => text.length,
   });
-  /** The names that each connection has prepared, and the length of their statements in all. */
-  private readonly preparedBy = new WeakMap<PoolClient, { names: Set<string>; length: number }>();
+  private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
   private names = 0;
 
   /** @param pool - returns the pool of an initialized data source */
@@ -38,13 +45,14 @@ export class NamedStatements implements PreparedStatements {
     client.on('error', ignoreError);
     let isUsable = false;
     try {
-      const values = [...parameters];
-      const { rows } = await client.query<[string | null]>({
-        ...(name !== null && { name }),
-        ...{ text, values, rowMode: 'array' },
-      });
-      isUsable = name === null || this.note(client, name, text.length) <= maxLength.ofConnection;
-      return rows[0]![0];
+      const prepared = this.preparedOf(client);
+      const result =
+        name !== null && prepared.names.has(name) && areTexts(parameters)
+          ? await TextQuery.run(client, name, parameters)
+          : await queryText(client, name, text, parameters);
+      if (name !== null) note(prepared, name, text.length);
+      isUsable = prepared.length <= maxLength.ofConnection;
+      return result;
     } finally {
       client.off('error', ignoreError);
       client.release(!isUsable);
@@ -65,14 +73,32 @@ export class NamedStatements implements PreparedStatements {
     return known.name;
   }
 
-  /** Returns the length of all statements that the connection has prepared. */
-  private note(client: PoolClient, name: string, length: number): number {
-    const prepared = this.preparedBy.get(client) ?? { names: new Set(), length: 0 };
+  private preparedOf(client: PoolClient): Prepared {
+    const known = this.preparedBy.get(client);
+    if (known) return known;
+    const prepared = { names: new Set<string>(), length: 0 };
     this.preparedBy.set(client, prepared);
-    if (!prepared.names.has(name)) prepared.length += length;
-    prepared.names.add(name);
-    return prepared.length;
+    return prepared;
   }
+}
+
+function note(prepared: Prepared, name: string, length: number): void {
+  if (prepared.names.has(name)) return;
+  prepared.names.add(name);
+  prepared.length += length;
+}
+
+async function queryText(
+  client: PoolClient,
+  name: string | null,
+  text: string,
+  parameters: readonly unknown[],
+): Promise<string | null> {
+  const { rows } = await client.query<[string | null]>({
+    ...(name !== null && { name }),
+    ...{ text, values: [...parameters], rowMode: 'array' },
+  });
+  return rows[0]![0];
 }
 
 function ignoreError(): void {

@@ -23,7 +23,7 @@ import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { ResponseText } from './operations';
+import { ResponseText, type EarlyResult } from './operations';
 import { isMutation, isPrepared, type Prepared } from './prepared-operation';
 import { authenticateRequest, type TransportOptions } from './transport';
 
@@ -50,7 +50,7 @@ export class GraphQLHttpHandler {
   readonly route: Route;
   private readonly apollo: ApolloServer<GraphQLContext>;
   /** Prepared operations by the body that is passed to Apollo. */
-  private readonly prepared = new WeakMap<object, Prepared>();
+  private readonly prepared = new WeakMap<object, Running>();
   private isStarted = false;
   private stopping: Promise<void> | null = null;
 
@@ -136,9 +136,15 @@ export class GraphQLHttpHandler {
       this.answer(exchange, mediaType, statusOf([refusal], mediaType), [refusal]);
       return;
     }
+    const context = createContext(viewer, requestId);
+    const early = await this.readEarly(exchange, graphqlRequest, prepared, context);
+    if (early instanceof ResponseText) {
+      sendText(response, 200, `${early.text}\n`, { 'content-type': mediaType });
+      return;
+    }
     const executing = this.apollo.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: this.forApollo(exchange, graphqlRequest, prepared),
-      context: () => Promise.resolve(createContext(viewer, requestId)),
+      httpGraphQLRequest: this.forApollo(exchange, graphqlRequest, prepared, early),
+      context: () => Promise.resolve(context),
     });
     const { status, headers, body } = await operations.inTime(executing);
     if (body.kind !== 'complete') throw new Error('Incremental delivery is not supported.');
@@ -148,15 +154,30 @@ export class GraphQLHttpHandler {
     });
   }
 
+  /**
+   * Answers a single query by POST before Apollo, which would only add the checks of GET and of batches.
+   * @returns null if it was not tried
+   */
+  private async readEarly(
+    { request }: Exchange,
+    { isBatch }: GraphQLRequest,
+    [only]: readonly Prepared[],
+    context: GraphQLContext,
+  ): Promise<EarlyResult> {
+    if (isBatch || request.method !== 'POST' || !only || !isPrepared(only)) return null;
+    return this.options.operations.read(only.args, context);
+  }
+
   /** Converts GET to POST; the differences have been checked before. */
   private forApollo(
     exchange: Exchange,
     { isBatch }: GraphQLRequest,
     prepared: readonly Prepared[],
+    early: EarlyResult,
   ): HTTPGraphQLRequest {
     const bodies = prepared.map((one) => {
       const body = { query: placeholder.text };
-      this.prepared.set(body, one);
+      this.prepared.set(body, { prepared: one, early });
       return body;
     });
     return {
@@ -205,17 +226,17 @@ export class GraphQLHttpHandler {
     const { operations } = this.options;
     const listener: GraphQLRequestListener<GraphQLContext> = {
       didResolveSource: (running) => {
-        const prepared = this.preparedOf(running);
+        const { prepared } = this.runningOf(running);
         (running as { document?: DocumentNode }).document = isPrepared(prepared)
           ? prepared.args.document
           : placeholder.document;
         return Promise.resolve();
       },
       responseForOperation: async (running) => {
-        const prepared = this.preparedOf(running);
+        const { prepared, early } = this.runningOf(running);
         const { contextValue, request } = running;
         const result = isPrepared(prepared)
-          ? await operations.respond(prepared.args, contextValue)
+          ? await operations.respond(prepared.args, contextValue, early)
           : { errors: prepared };
         const mediaType = negotiate(request.http?.headers.get('accept')) ?? mediaTypes.json;
         const status = result.errors && !('data' in result) ? statusOf(result.errors, mediaType) : 200;
@@ -226,9 +247,15 @@ export class GraphQLHttpHandler {
     return { requestDidStart: () => Promise.resolve(listener) };
   }
 
-  private preparedOf({ request }: GraphQLRequestContext<GraphQLContext>): Prepared {
+  private runningOf({ request }: GraphQLRequestContext<GraphQLContext>): Running {
     return this.prepared.get(request.http!.body as object)!;
   }
+}
+
+/** An operation that Apollo runs, and the result of the planned read that was tried before. */
+interface Running {
+  readonly prepared: Prepared;
+  readonly early: EarlyResult;
 }
 
 /** Apollo passes `data` to {@link stringify} as it is. */

@@ -49,6 +49,9 @@ export class ResponseText implements ExecutionResult {
   }
 }
 
+/** The result of a planned read: a response, or `left` to the resolvers. Null: it was not tried. */
+export type EarlyResult = ExecutionResult | 'left' | null;
+
 /**
  * Prepares, executes and formats operations. Shared by all transports, so that the same checks apply.
  */
@@ -104,19 +107,34 @@ export class Operations {
   }
 
   /**
-   * Responds to a query or a mutation. Never rejects.
-   * @returns a {@link ResponseText} if a planned read answered it
+   * Answers a query by a planned read. Never rejects.
+   * @returns a {@link ResponseText}; the error, if the time limit was exceeded; or that the resolvers must respond
    */
-  async respond(args: ExecutionArgs, context: GraphQLContext): Promise<ExecutionResult> {
+  async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
     try {
       const text = this.reads && (await this.inTime(this.reads.read(args, context.viewer)));
-      if (text != null) return new ResponseText(text);
+      return text == null ? 'left' : new ResponseText(text);
     } catch (error) {
       if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
       // The resolvers make the response, without waiting for the database a second time.
       context.unavailable = error as Error;
+      return 'left';
     }
-    return this.execute({ ...args, contextValue: context });
+  }
+
+  /**
+   * Responds to a query or a mutation. Never rejects.
+   * @param early - the result of {@link read}
+   * @defaultValue null: it is called first
+   * @returns a {@link ResponseText} if a planned read answered it
+   */
+  async respond(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+    early: EarlyResult = null,
+  ): Promise<ExecutionResult> {
+    const read = early ?? (await this.read(args, context));
+    return read === 'left' ? this.execute({ ...args, contextValue: context }) : read;
   }
 
   /**
