@@ -1,5 +1,5 @@
 import { getNamedType, type FieldNode, type GraphQLField, type GraphQLObjectType } from 'graphql';
-import type { NodeKind } from '../core/ids';
+import { readGlobalId, type NodeKind } from '../core/ids';
 import type { FieldArguments } from './source';
 import type { JsonSql, Statement } from './statement';
 
@@ -26,11 +26,37 @@ export interface RowScope {
   readonly row: string;
 }
 
-/** Makes the SQL of a JSON value, from what is in scope. It has no data of a request, and is called for each. */
+/** Makes the SQL of a JSON value, from what is in scope. It has no data of a request. */
 export type TextIn<Scope> = (scope: Scope) => JsonSql;
 
-/** A planned operation: makes the SQL of `data`. */
-export type Plan = TextIn<Statement>;
+/**
+ * How a plan uses the variables of its operation. Requests that agree in these uses share a statement.
+ * - `exact`: the SQL or a constant of the statement depends on the value
+ * - `ids`: only the type of the global id matters; the id itself is a parameter
+ */
+export interface VariableUses {
+  readonly exact: ReadonlySet<string>;
+  readonly ids: ReadonlySet<string>;
+}
+
+/** The text that requests with the same statement have in common; see {@link VariableUses}. */
+export function statementKey(
+  { exact, ids }: VariableUses,
+  variables: Readonly<Record<string, unknown>>,
+): string {
+  const exactly = [...exact].map((name) => [name, variables[name]]);
+  const kinds = [...ids].map((name) => [name, readGlobalId(String(variables[name]))?.kind]);
+  return JSON.stringify(Object.fromEntries([...kinds, ...exactly]));
+}
+
+/** A planned operation. */
+export interface Plan {
+  /** Makes the SQL of `data`. */
+  readonly textOf: TextIn<Statement>;
+  readonly uses: VariableUses;
+  /** The number of members of its objects; an object counts as ten. */
+  readonly size: number;
+}
 
 /** A field of the schema. */
 export type Definition = GraphQLField<unknown, unknown>;

@@ -15,10 +15,10 @@ import { LRUCache } from 'lru-cache';
 import { DomainError, isServiceUnavailable } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { NotPlannable, type Plan, type PlanRefusal } from './plan-types';
+import { NotPlannable, statementKey, type Plan, type PlanRefusal } from './plan-types';
 import { planOperation } from './planner';
 import type { ReadSources } from './source';
-import { InvalidValue, literal, Statement } from './statement';
+import { InvalidValue, literal, Statement, type FinishedStatement } from './statement';
 
 /**
  * How a query was answered: `planned`, or why it was left to the resolvers.
@@ -59,12 +59,14 @@ interface KnownOperation {
 }
 
 /** A plan with its size, or why the operation has no plan. */
-type PlanOrRefusal = { readonly plan: Plan; readonly size: number } | { readonly refusal: PlanRefusal };
+type PlanOrRefusal = { readonly plan: Plan } | { readonly refusal: PlanRefusal };
 
-/** Maximum memory for plans, in bytes. */
+/** Maximum memory for plans, and for statements, in bytes. */
 const maxBytes = 10_000_000;
 /** The memory of a member of a plan, in bytes. */
 const bytesPerMember = 200;
+/** The maximum length of the key of a statement that is kept. Longer ones have long variables, which seldom recur. */
+const maxKeyLength = 2_000;
 
 /**
  * Answers queries by one SQL statement that makes the text of the response. The text is byte for byte the one of the
@@ -77,7 +79,14 @@ export class PlannedReads {
   /** By operation and the values of the flags. */
   private readonly plans = new LRUCache<string, PlanOrRefusal>({
     maxSize: maxBytes,
-    sizeCalculation: (known, key) => 2 * key.length + bytesPerMember * ('plan' in known ? known.size : 1),
+    sizeCalculation: (known, key) =>
+      2 * key.length + bytesPerMember * ('plan' in known ? known.plan.size : 1),
+  });
+  /** By plan and what its SQL depends on. */
+  private readonly statements = new LRUCache<string, FinishedStatement>({
+    maxSize: maxBytes,
+    // A statement holds values of its parameters and functions of its holes.
+    sizeCalculation: ({ sql }, key) => 2 * (sql.length + key.length) + 5_000,
   });
 
   constructor(private readonly options: PlannedReadsOptions) {}
@@ -108,23 +117,37 @@ export class PlannedReads {
     given: Readonly<Record<string, unknown>>,
     viewer: Viewer,
   ): Promise<string> {
-    const { schema, sql, isBeingErased } = this.options;
+    const { schema, sql } = this.options;
     if (!viewer.scopes.has('read')) throw new Refused('scope');
     const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
     if (!coerced) throw new Refused('input');
-    const plan = this.planOf(operation, coerced);
-    const statement = new Statement(viewer.owner, coerced);
-    const data = plan(statement);
-    const text = await sql.text(
-      `SELECT CASE WHEN ${isBeingErased(statement.owner)} THEN NULL ELSE ${literal('{"data":')} || ${data} || '}' END`,
-      statement.values,
-    );
+    const statement = this.statementOf(operation, coerced);
+    const parameters = statement.valuesFor({ owner: viewer.owner, variables: coerced });
+    const text = await sql.text(statement.sql, parameters);
     if (text === null) throw new Refused('erasure');
     return statement.fill(text);
   }
 
-  private planOf(operation: KnownOperation, variables: Readonly<Record<string, unknown>>): Plan {
-    const key = `${operation.flags.map((name) => String(variables[name])).join()} ${operation.number}`;
+  private statementOf(
+    operation: KnownOperation,
+    variables: Readonly<Record<string, unknown>>,
+  ): FinishedStatement {
+    const planKey = keyOf(operation, variables);
+    const plan = this.planOf(planKey, operation, variables);
+    const key = `${planKey} ${statementKey(plan.uses, variables)}`;
+    const known = this.statements.get(key);
+    if (known) return known;
+    const statement = new Statement(variables);
+    const data = plan.textOf(statement);
+    const isErased = this.options.isBeingErased(statement.owner);
+    const finished = statement.finish(
+      `SELECT CASE WHEN ${isErased} THEN NULL ELSE ${literal('{"data":')} || ${data} || '}' END`,
+    );
+    if (key.length <= maxKeyLength) this.statements.set(key, finished);
+    return finished;
+  }
+
+  private planOf(key: string, operation: KnownOperation, variables: Readonly<Record<string, unknown>>): Plan {
     let known = this.plans.get(key);
     if (!known) {
       known = this.plan(operation, variables);
@@ -140,7 +163,7 @@ export class PlannedReads {
   ): PlanOrRefusal {
     const { schema, sources } = this.options;
     try {
-      return planOperation({ schema, sources, operation: definition, fragments, flags });
+      return { plan: planOperation({ schema, sources, operation: definition, fragments, flags }) };
     } catch (error) {
       if (error instanceof NotPlannable) return { refusal: error.reason };
       throw error;
@@ -162,6 +185,11 @@ export class PlannedReads {
     this.operations.set(definition, operation);
     return operation;
   }
+}
+
+/** Identifies the plan of an operation and the values of its flags. */
+function keyOf({ flags, number }: KnownOperation, variables: Readonly<Record<string, unknown>>): string {
+  return `${flags.map((name) => String(variables[name])).join()} ${number}`;
 }
 
 /** A query that is left to the resolvers, which answer with an error. */

@@ -57,15 +57,15 @@ const objectSize = 10;
  * Plans a valid query.
  * @throws NotPlannable
  */
-export function planOperation(input: PlanInput): { plan: Plan; size: number } {
-  const planner = new Planner(input);
-  return { plan: planner.plan(), size: planner.size };
+export function planOperation(input: PlanInput): Plan {
+  return new Planner(input).plan();
 }
 
 /** Plans one operation. */
 class Planner implements SelectionPlanner {
   /** See {@link maxPlanSize}. */
-  size = 0;
+  private size = 0;
+  private readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
   private readonly types: ReadonlyMap<string, TypeSource>;
 
   constructor(private readonly input: PlanInput) {
@@ -78,7 +78,9 @@ class Planner implements SelectionPlanner {
     const selected = [...collectFields(schema, fragments, flags, query, operation.selectionSet)];
     if (selected.every(([, [node]]) => node!.name.value === '__typename')) throw new NotPlannable('empty');
     const members = selected.map(([key, nodes]) => [key, this.root(query, nodes)] as const);
-    return (statement) => objectText(members.map(([key, textOf]) => [key, textOf({ statement, row: '' })]));
+    const textOf: Plan['textOf'] = (statement) =>
+      objectText(members.map(([key, memberOf]) => [key, memberOf({ statement, row: '' })]));
+    return { textOf, uses: this.uses, size: this.size };
   }
 
   /** The selected fields of an object, by response key, as the executor merges them. */
@@ -113,13 +115,10 @@ class Planner implements SelectionPlanner {
     return (scope) => objectText(members.map(([key, textOf]) => [key, textOf(scope)]));
   }
 
-  /** Arguments without variables are coerced once. */
   argumentsOf(definition: Definition, node: FieldNode): (statement: Statement) => FieldArguments {
-    const coerce = (variables: FieldArguments): FieldArguments =>
-      getArgumentValues(definition, node, variables);
-    if (node.arguments?.some(({ value }) => hasVariable(value))) return ({ variables }) => coerce(variables);
-    const constant = coerce({});
-    return () => constant;
+    const { arguments: given = [] } = node;
+    for (const name of given.flatMap(({ value }) => variablesIn(value))) this.uses.exact.add(name);
+    return ({ variables }) => getArgumentValues(definition, node, variables);
   }
 
   private root(query: GraphQLObjectType, nodes: readonly FieldNode[]): TextIn<RowScope> {
@@ -200,14 +199,33 @@ class Planner implements SelectionPlanner {
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
-    const argumentsOf = this.argumentsOf(definition, nodes[0]!);
+    const idOf = this.idOf(definition, nodes[0]!);
     const objects = new Map(types.map((kind) => [kind, this.single(kind, definition, nodes)]));
     return ({ statement }) => {
-      const read = readGlobalId(String(argumentsOf(statement).id));
-      const textOf = read && objects.get(read.kind);
+      const { kind, parameter } = idOf(statement);
+      const textOf = kind && objects.get(kind);
       if (!textOf) return literal('null');
-      const { select } = this.types.get(read.kind)!;
-      return textOf(statement, select(`${statement.add(read.id)}::uuid`, statement.owner));
+      const { select } = this.types.get(kind)!;
+      return textOf(statement, select(`${parameter()}::uuid`, statement.owner));
+    };
+  }
+
+  /** The type of the global id in the argument `id`, null for another text; and the parameter of its UUID. */
+  private idOf(
+    definition: Definition,
+    node: FieldNode,
+  ): (statement: Statement) => { kind: NodeKind | null; parameter: () => string } {
+    const { value } = node.arguments!.find(({ name }) => name.value === 'id')!;
+    const name = value.kind === Kind.VARIABLE ? value.name.value : null;
+    if (name !== null) this.uses.ids.add(name);
+    return (statement) => {
+      const { id } = getArgumentValues(definition, node, statement.variables);
+      const read = readGlobalId(String(id));
+      const parameter = (): string =>
+        name === null
+          ? statement.add(read!.id)
+          : statement.addInput(({ variables }) => readGlobalId(String(variables[name]))!.id);
+      return { kind: read?.kind ?? null, parameter };
     };
   }
 
@@ -228,8 +246,8 @@ class Planner implements SelectionPlanner {
   }
 }
 
-function hasVariable(value: ValueNode): boolean {
-  if (value.kind === Kind.VARIABLE) return true;
-  if (value.kind === Kind.LIST) return value.values.some(hasVariable);
-  return value.kind === Kind.OBJECT && value.fields.some((field) => hasVariable(field.value));
+function variablesIn(value: ValueNode): string[] {
+  if (value.kind === Kind.VARIABLE) return [value.name.value];
+  if (value.kind === Kind.LIST) return value.values.flatMap(variablesIn);
+  return value.kind === Kind.OBJECT ? value.fields.flatMap((field) => variablesIn(field.value)) : [];
 }

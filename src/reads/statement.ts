@@ -18,7 +18,18 @@ type Fill = (columns: unknown) => string;
 /** A value of a row that the schema does not allow. */
 export class InvalidValue extends Error {}
 
-/** One statement of one request: its parameters, the aliases of its rows and its computed values. */
+/** What a statement is run with: the owner, and the coerced variables of the operation. */
+export interface StatementInput {
+  readonly owner: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** A parameter that differs between requests with the same statement. */
+class InputParameter {
+  constructor(readonly read: (input: StatementInput) => unknown) {}
+}
+
+/** The statement of an operation while its SQL is made: its parameters, the aliases of its rows, its computed values. */
 export class Statement extends Parameters {
   /** SQL: the owner, whose rows only are read. */
   readonly owner: string;
@@ -26,12 +37,14 @@ export class Statement extends Parameters {
   private readonly fills: Fill[] = [];
 
   /** @param variables - those of the operation, coerced */
-  constructor(
-    owner: string,
-    readonly variables: Readonly<Record<string, unknown>>,
-  ) {
+  constructor(readonly variables: StatementInput['variables']) {
     super();
-    this.owner = `${this.add(owner)}::text`;
+    this.owner = `${this.addInput(({ owner }) => owner)}::text`;
+  }
+
+  /** Adds a value of each request and returns its placeholder. */
+  addInput(read: (input: StatementInput) => unknown): string {
+    return this.add(new InputParameter(read));
   }
 
   /** A new alias of rows. */
@@ -44,6 +57,25 @@ export class Statement extends Parameters {
   hole(columns: JsonSql, fill: Fill): JsonSql {
     this.fills.push(fill);
     return `${literal(`${holeMark}${this.fills.length - 1}:`)} || ${columns} || ${literal(holeMark)}`;
+  }
+
+  /** The statement, which does not refer to the variables. */
+  finish(sql: string): FinishedStatement {
+    return new FinishedStatement(sql, this.values, this.fills);
+  }
+}
+
+/** A statement of many requests; it has no data of one, except values that all of them have in common. */
+export class FinishedStatement {
+  constructor(
+    readonly sql: string,
+    private readonly parameters: readonly unknown[],
+    private readonly fills: readonly Fill[],
+  ) {}
+
+  /** The values of the parameters for a request. */
+  valuesFor(input: StatementInput): unknown[] {
+    return this.parameters.map((value) => (value instanceof InputParameter ? value.read(input) : value));
   }
 
   /**
