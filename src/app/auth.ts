@@ -21,7 +21,7 @@ export interface AuthDeps extends Pick<Infrastructure, 'config' | 'logger' | 'da
 
 /** Authentication, quotas and rate limits. */
 export interface Auth {
-  authenticate: (credentials: Credentials) => Promise<Viewer>;
+  authenticate: (credentials: Credentials) => Viewer | Promise<Viewer>;
   quotas: QuotaService;
   keys: ApiKeyService;
   rates: RateGate;

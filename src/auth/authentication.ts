@@ -29,10 +29,11 @@ export class Authentication {
   constructor(private readonly methods: AuthMethods) {}
 
   /**
+   * @returns the viewer, at once if nothing must be read to verify the credentials
    * @throws DomainError UNAUTHENTICATED, FORBIDDEN; SERVICE_UNAVAILABLE if the credentials cannot be verified now. The
    * messages never contain the credentials.
    */
-  readonly authenticate = async (credentials: Credentials): Promise<Viewer> => {
+  readonly authenticate = (credentials: Credentials): Viewer | Promise<Viewer> => {
     const { isOpen, keys, tokens } = this.methods;
     if (isOpen) return localViewer;
     const credential = bearerOf(

@@ -68,6 +68,12 @@ export class KeySet {
     return this.keys.find(header, token);
   };
 
+  /** The keys as an object that identifies them: another one whenever they were fetched. Null if {@link find} must wait. */
+  current(): object | null {
+    this.keepFresh();
+    return this.ageMs < maxAgeMs ? this.keys : null;
+  }
+
   /** Stops the background refresh. */
   stop(): void {
     if (this.timer) clearInterval(this.timer);

@@ -1,4 +1,5 @@
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { unauthenticated } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
 import type { KeySet } from './key-set';
@@ -7,7 +8,7 @@ import { problemOfSubject } from './subjects';
 /** Which tokens are accepted. */
 export interface TokenRules {
   /** The issuer's public keys; null: only tokens signed with the shared secret are accepted. */
-  keys: Pick<KeySet, 'find'> | null;
+  keys: Pick<KeySet, 'find' | 'current'> | null;
   /** The shared secret; null: only tokens signed with the issuer's keys are accepted. */
   secret: string | null;
   /** The required `iss`; undefined: any. */
@@ -18,6 +19,8 @@ export interface TokenRules {
 
 /** Maximum clock difference between issuer and gateway. */
 const leewaySeconds = 60;
+/** Maximum memory for verified tokens, in bytes. */
+const maxVerifiedBytes = 10_000_000;
 /** Longer than any token of an identity provider. Limits the cost of verification. */
 const maxTokenLength = 8_192;
 
@@ -30,9 +33,21 @@ const algorithms = {
   secret: ['HS256'],
 };
 
+interface VerifiedToken {
+  readonly viewer: Viewer;
+  /** The keys that verified it. */
+  readonly keys: object;
+}
+
 /** Authenticates JSON Web Tokens. */
 export class TokenVerifier {
   private readonly secret: Uint8Array | null;
+  /** Until they expire, the keys of the issuer are read again, or they are evicted. */
+  private readonly verified = new LRUCache<string, VerifiedToken>({
+    maxSize: maxVerifiedBytes,
+    // A viewer takes about 500 bytes.
+    sizeCalculation: (_verified, token) => token.length + 500,
+  });
 
   constructor(private readonly rules: TokenRules) {
     this.secret = rules.secret === null ? null : new TextEncoder().encode(rules.secret);
@@ -40,17 +55,27 @@ export class TokenVerifier {
 
   /**
    * Verifies signature, times (`exp` is required), issuer and audience; reads `sub` and the scopes.
+   * @returns the viewer, at once for a token that was verified before
    * @throws DomainError UNAUTHENTICATED, naming the failed check; SERVICE_UNAVAILABLE if the issuer's keys are unavailable
    */
-  async verify(token: string): Promise<Viewer> {
+  verify(token: string): Viewer | Promise<Viewer> {
+    const keys = this.rules.keys ? this.rules.keys.current() : this.secret;
+    const known = this.verified.get(token);
+    if (known && known.keys === keys && Date.now() < known.viewer.expiresAtMs!) return known.viewer;
+    return this.verifyNew(token, keys);
+  }
+
+  private async verifyNew(token: string, keys: object | null): Promise<Viewer> {
     const payload = await this.payloadOf(token);
     const problem = problemOfSubject(payload.sub);
     if (problem !== null) throw unauthenticated(`The token's sub ${problem}.`);
-    return {
+    const viewer: Viewer = {
       owner: payload.sub!,
       scopes: new Set(scopesOf(payload)),
       expiresAtMs: (payload.exp! + leewaySeconds) * 1_000,
     };
+    if (keys) this.verified.set(token, { viewer, keys });
+    return viewer;
   }
 
   private async payloadOf(token: string): Promise<JWTPayload> {

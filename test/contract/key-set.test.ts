@@ -22,7 +22,7 @@ describe('the keys of an issuer', () => {
     return new TokenVerifier({ keys, secret: null, issuer: undefined, audience: undefined });
   };
   const effectOf = async (verifier: TokenVerifier, token: string): Promise<string> =>
-    verifier.verify(token).then(
+    Promise.resolve(verifier.verify(token)).then(
       (viewer) => viewer.owner,
       (error: unknown) => (error as { code: string }).code,
     );

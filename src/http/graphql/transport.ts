@@ -11,7 +11,7 @@ import type { Operations } from './operations';
  * @throws DomainError UNAUTHENTICATED or FORBIDDEN: 401 or 403 over HTTP, close code 4403 with the message as its reason
  * on a WebSocket. Other errors are outages, after which the client may retry.
  */
-export type Authenticate = (credentials: Credentials) => Promise<Viewer>;
+export type Authenticate = (credentials: Credentials) => Viewer | Promise<Viewer>;
 
 /** Options of the GraphQL transports: HTTP, SSE and WebSocket. */
 export interface TransportOptions {
@@ -32,7 +32,8 @@ export async function authenticateRequest(
   { operations, authenticate, rates }: TransportOptions,
 ): Promise<Viewer> {
   rates?.countAddress(exchange);
-  const viewer = await operations.inTime(authenticate(credentialsOf(exchange.request)));
+  const verifying = authenticate(credentialsOf(exchange.request));
+  const viewer = verifying instanceof Promise ? await operations.inTime(verifying) : verifying;
   rates?.countOwner(viewer, exchange);
   return viewer;
 }
@@ -40,9 +41,14 @@ export async function authenticateRequest(
 /** Reads the credentials of a request, or of a WebSocket's upgrade request and its `connection_init`. */
 export function credentialsOf(request: IncomingMessage, connectionParams?: unknown): Credentials {
   return {
-    // All values: `headers` has only the first one of a repeated header.
-    authorization: request.headersDistinct.authorization,
-    onBehalfOf: request.headersDistinct['x-likeness-owner'],
+    authorization: valuesOf(request, 'authorization'),
+    onBehalfOf: valuesOf(request, 'x-likeness-owner'),
     connectionParams,
   };
+}
+
+/** All values of a header, of which `headers` has only the first one; undefined without the header. */
+function valuesOf(request: IncomingMessage, name: string): readonly string[] | undefined {
+  // `headersDistinct` is made when it is read first.
+  return request.headers[name] === undefined ? undefined : request.headersDistinct[name];
 }

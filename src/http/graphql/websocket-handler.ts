@@ -152,7 +152,7 @@ export class WebSocketHandler {
     let viewer: Viewer;
     try {
       rates?.countAddress(connection);
-      viewer = await operations.inTime(authenticate(credentials));
+      viewer = await operations.inTime(Promise.resolve(authenticate(credentials)));
     } catch (error) {
       if (isRefusal(error)) connection.socket.closeFor('forbidden', error.message);
       else connection.socket.closeFor('later');
