@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { notFound } from './errors';
 
 /**
@@ -6,11 +6,9 @@ import { notFound } from './errors';
  * indexes compact. Generated here because PostgreSQL supports `uuidv7()` only since version 18.
  */
 export function newId(nowMs = Date.now()): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(nowMs, 0, 6);
-  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
-  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  return withDashes(bytes.toString('hex'));
+  const time = nowMs.toString(16).padStart(12, '0');
+  // Node draws random bytes for many UUIDs at once. Of version 4, only the time and the version differ.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
 /** The first id that {@link newId} could make at a time; times outside its range count as the nearest one within. */

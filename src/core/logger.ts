@@ -33,7 +33,38 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
     serializers: { err: loggableError },
     redact: { paths: secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[hidden]' },
   };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, destination ?? new LineBatches());
+}
+
+/** Lines from this level on are written at once: 40 is `warn`. */
+const immediateLevel = 40;
+
+/**
+ * Writes lines to standard output, those of one turn of the event loop by one call. A killed process loses at most the
+ * lines of a turn, but none from `warn` on, with those before it.
+ */
+class LineBatches implements DestinationStream {
+  /** The level of the line; set by pino. */
+  lastLevel = 0;
+  private lines = '';
+  private readonly output = pino.destination({ fd: 1, sync: true });
+
+  constructor() {
+    // Asks pino to set `lastLevel`.
+    Object.defineProperty(this, Symbol.for('pino.metadata'), { value: true });
+    process.once('exit', () => this.flush());
+  }
+
+  write(line: string): void {
+    if (this.lines === '') setImmediate(() => this.flush());
+    this.lines += line;
+    if (this.lastLevel >= immediateLevel) this.flush();
+  }
+
+  private flush(): void {
+    if (this.lines !== '') this.output.write(this.lines);
+    this.lines = '';
+  }
 }
 
 /** Maximum number of causes in a logged error. */

@@ -21,7 +21,11 @@ export class TextQuery implements Submittable {
   ) {}
 
   /** @param name - that of the prepared statement */
-  static run(client: PoolClient, name: string, parameters: readonly (string | null)[]): Promise<string | null> {
+  static run(
+    client: PoolClient,
+    name: string,
+    parameters: readonly (string | null)[],
+  ): Promise<string | null> {
     return new Promise((resolve, reject) => {
       client.query(new TextQuery(encode(name, parameters), resolve, reject));
     });

@@ -73,15 +73,27 @@ export async function discardRest(request: IncomingMessage): Promise<void> {
   });
 }
 
-async function collect(exchange: Exchange, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of bodyChunks(exchange)) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** Collects the chunks by events, which take a fraction of the processor time of an iterator. */
+function collect({ request, response, expectsContinue }: Exchange, maxBytes: number): Promise<string> {
+  if (expectsContinue) response.writeContinue();
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (error: Error | null): void => {
+      request.off('data', onData).off('end', onEnd).off('error', settle).off('close', onClose);
+      if (!error) return resolve(Buffer.concat(chunks).toString('utf8'));
+      request.pause();
+      reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size > maxBytes) settle(tooLarge(maxBytes));
+    };
+    const onEnd = (): void => settle(null);
+    const onClose = (): void => settle(new Error('The connection was closed before the body was received.'));
+    request.on('data', onData).on('end', onEnd).on('error', settle).on('close', onClose);
+  });
 }
 
 function tooLarge(maxBytes: number): DomainError {

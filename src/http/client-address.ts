@@ -21,6 +21,7 @@ export class ClientAddresses {
   /** The nearest address that is not a trusted proxy's; the proxy's own if the header is missing or malformed. */
   of(request: IncomingMessage): string {
     let address = plainAddress(request.socket.remoteAddress ?? '');
+    if (request.headers['x-forwarded-for'] === undefined) return address;
     const hops = (request.headersDistinct['x-forwarded-for'] ?? []).join(',').split(',').reverse();
     for (const hop of hops) {
       const before = plainAddress(hop);

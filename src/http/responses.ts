@@ -26,11 +26,11 @@ export function sendJson(
 export function sendText(response: ServerResponse, status: number, text: string, headers: Headers): void {
   const bytes = Buffer.from(text);
   response.writeHead(status, { 'cache-control': 'no-store', 'content-length': bytes.length, ...headers });
-  response.write(bytes);
   if (response.req.complete) {
-    response.end();
+    response.end(bytes);
     return;
   }
+  response.write(bytes);
   // The client has the whole answer. The end waits, since it may close the connection under a client that still sends.
   void discardRest(response.req).then(() => response.end());
 }

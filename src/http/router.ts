@@ -38,17 +38,27 @@ type Match =
   /** The methods that the path supports; empty if the path is unknown. */
   | { readonly route: null; readonly allowed: readonly Method[] };
 
+interface Entry {
+  readonly route: Route;
+  readonly pattern: RegExp;
+}
+
 /** Matches requests to routes; the first match wins. */
 export class Router {
-  private readonly entries: readonly { route: Route; pattern: RegExp }[];
+  private readonly entries: readonly Entry[];
+  /** Those that match a path without named parts. */
+  private readonly byPath: ReadonlyMap<string, readonly Entry[]>;
 
   constructor(routes: readonly Route[]) {
-    this.entries = routes.map((route) => ({ route, pattern: compile(route.path) }));
+    const entries = routes.map((route) => ({ route, pattern: compile(route.path) }));
+    this.entries = entries;
+    const paths = routes.map(({ path }) => path).filter((path) => !path.includes(':'));
+    this.byPath = new Map(paths.map((path) => [path, entries.filter(({ pattern }) => pattern.test(path))]));
   }
 
   find(method: string, path: string): Match {
     const allowed = new Set<Method>();
-    for (const { route, pattern } of this.entries) {
+    for (const { route, pattern } of this.byPath.get(path) ?? this.entries) {
       const params = read(pattern, path);
       if (params && route.methods.some((known) => known === method)) return { route, params };
       if (params) route.methods.forEach((known) => allowed.add(known));

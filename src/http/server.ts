@@ -54,6 +54,46 @@ const securityHeaders: Headers = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
+/** What an exchange is made from. `query` is the text after the question mark. */
+type ExchangeFacts = Pick<Exchange, 'path' | 'requestId' | 'expectsContinue' | 'logger'> & {
+  readonly query: string;
+};
+
+/** An exchange whose query and logger are made when they are needed first. */
+class ServerExchange implements Exchange {
+  params: Exchange['params'] = {};
+  private parsedQuery: URLSearchParams | null = null;
+  private childLogger: Logger | null = null;
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    private readonly facts: ExchangeFacts,
+  ) {}
+
+  get path(): string {
+    return this.facts.path;
+  }
+
+  get requestId(): string {
+    return this.facts.requestId;
+  }
+
+  get expectsContinue(): boolean {
+    return this.facts.expectsContinue;
+  }
+
+  get query(): URLSearchParams {
+    this.parsedQuery ??= new URLSearchParams(this.facts.query);
+    return this.parsedQuery;
+  }
+
+  get logger(): Logger {
+    this.childLogger ??= this.facts.logger.child({ requestId: this.requestId });
+    return this.childLogger;
+  }
+}
+
 /** Request ids of clients that are safe to log. */
 const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
 
@@ -61,12 +101,15 @@ const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
 export class HttpServer {
   private readonly server: Server;
   private readonly router: Router;
+  /** Requests have no values that must be redacted, and their lines are the most frequent ones. */
+  private readonly requestLog: Logger;
   private readonly open = new Set<ServerResponse>();
   private starting: Promise<{ port: number; url: string }> | null = null;
   private stopping: Promise<void> | null = null;
 
   constructor(private readonly options: HttpServerOptions) {
     this.router = new Router(options.routes);
+    this.requestLog = options.logger.child({}, { redact: [] });
     this.server = createServer({
       headersTimeout: bounds.headers,
       requestTimeout: bounds.request,
@@ -148,32 +191,27 @@ export class HttpServer {
     }
   }
 
-  private begin(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Exchange {
+  private begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+  ): ServerExchange {
     const { logger, origins, isHttps } = this.options;
     const given = request.headers['x-request-id'];
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : newId();
-    const [path = '', query] = (request.url ?? '').split(/\?(.*)/s, 2);
-    setHeaders(response, {
-      ...securityHeaders,
-      ...origins.corsHeaders(request.headers),
-      'x-request-id': requestId,
-    });
+    const url = request.url ?? '';
+    const pathEnd = url.includes('?') ? url.indexOf('?') : url.length;
+    const [path, query] = [url.slice(0, pathEnd), url.slice(pathEnd + 1)];
+    setHeaders(response, securityHeaders);
+    setHeaders(response, origins.corsHeaders(request.headers));
+    response.setHeader('x-request-id', requestId);
     if (isHttps) response.setHeader('strict-transport-security', 'max-age=31536000');
     if (this.stopping) lastOfItsConnection(response);
     this.open.add(response);
-    return {
-      request,
-      response,
-      path,
-      query: new URLSearchParams(query),
-      params: {},
-      requestId,
-      logger: logger.child({ requestId }),
-      expectsContinue,
-    };
+    return new ServerExchange(request, response, { path, query, requestId, expectsContinue, logger });
   }
 
-  private async answer(exchange: Exchange): Promise<void> {
+  private async answer(exchange: ServerExchange): Promise<void> {
     const { request, response, path } = exchange;
     const method = request.method ?? '';
     const match = this.router.find(method, path);
@@ -181,7 +219,8 @@ export class HttpServer {
     if (!this.options.origins.isHostKnown(request.headers.host))
       return this.refuse(path, 'host', unknownHost());
     if (match.route) {
-      await match.route.handle({ ...exchange, params: match.params });
+      exchange.params = match.params;
+      await match.route.handle(exchange);
     } else if (match.allowed.length === 0) {
       await this.refuse(path, 'path', new DomainError('NOT_FOUND', 'Not found.'));
     } else if (method === 'OPTIONS') {
@@ -199,20 +238,22 @@ export class HttpServer {
     throw error;
   }
 
-  private logWhenDone({ request, response, path, logger }: Exchange, isQuiet: boolean): void {
+  private logWhenDone({ request, response, path, requestId }: Exchange, isQuiet: boolean): void {
     const startedMs = performance.now();
     response.once('close', () => {
       this.open.delete(response);
       if (this.stopping) this.server.closeIdleConnections();
+      if (!this.requestLog.isLevelEnabled(isQuiet ? 'debug' : 'info')) return;
       const facts = {
+        requestId,
         method: request.method,
         path: path.slice(0, 200),
         status: response.statusCode,
         ms: Math.round(performance.now() - startedMs),
         ...(!response.writableFinished && { aborted: true }),
       };
-      if (isQuiet) logger.debug(facts, 'request');
-      else logger.info(facts, 'request');
+      if (isQuiet) this.requestLog.debug(facts, 'request');
+      else this.requestLog.info(facts, 'request');
     });
   }
 

@@ -5,6 +5,7 @@ import { callerOf, ClientAddresses } from '../../src/http/client-address';
 const from = (remoteAddress: string, ...forwarded: string[]): IncomingMessage =>
   ({
     socket: { remoteAddress },
+    headers: forwarded.length > 0 ? { 'x-forwarded-for': forwarded.join(', ') } : {},
     headersDistinct: { 'x-forwarded-for': forwarded },
   }) as unknown as IncomingMessage;
 

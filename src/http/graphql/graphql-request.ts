@@ -161,6 +161,8 @@ function hashIn(
 
 /** Maximum nesting of arrays and objects. Inputs need about five levels; deep nesting overflows recursive functions. */
 const maxJsonDepth = 32;
+const openingBracket = '['.charCodeAt(0);
+const openingBrace = '{'.charCodeAt(0);
 
 /**
  * Parses untrusted JSON.
@@ -184,11 +186,23 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** Checked before parsing, because JSON.parse fails on deep nesting. Brackets within strings do not count. */
 function isNestedTooDeeply(text: string): boolean {
+  if (!hasMoreBrackets(text, maxJsonDepth)) return false;
   let depth = 0;
   for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"?|[[\]{}]/gs)) {
     if (token === '[' || token === '{') depth += 1;
     else if (token === ']' || token === '}') depth -= 1;
     if (depth > maxJsonDepth) return true;
+  }
+  return false;
+}
+
+/** Whether the text has more than `max` opening brackets, wherever they are. */
+function hasMoreBrackets(text: string, max: number): boolean {
+  let count = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === openingBracket || code === openingBrace) count += 1;
+    if (count > max) return true;
   }
   return false;
 }
