@@ -60,8 +60,8 @@ export class TokenVerifier {
    */
   verify(token: string): Viewer | Promise<Viewer> {
     const keys = this.rules.keys ? this.rules.keys.current() : this.secret;
-    const known = this.verified.get(token);
-    if (known && known.keys === keys && Date.now() < known.viewer.expiresAtMs!) return known.viewer;
+    const { viewer, keys: usedKeys } = this.verified.get(token) ?? {};
+    if (viewer && usedKeys === keys && Date.now() < viewer.expiresAtMs!) return viewer;
     return this.verifyNew(token, keys);
   }
 

@@ -33,8 +33,12 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
     serializers: { err: loggableError },
     redact: { paths: secretKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[hidden]' },
   };
-  return pino(options, destination ?? new LineBatches());
+  standardOutput ??= new LineBatches();
+  return pino(options, destination ?? standardOutput);
 }
+
+/** Shared by all loggers of the process. */
+let standardOutput: LineBatches | undefined;
 
 /** Lines from this level on are written at once: 40 is `warn`. */
 const immediateLevel = 40;

@@ -41,7 +41,7 @@ describe('the keys of an issuer', () => {
   it('are fetched once for many tokens at once, and again when they are five minutes old', async () => {
     const verifier = verifierFor(issuer.jwksUrl);
     const token = await issuer.token();
-    await Promise.all(Array.from({ length: 20 }, () => verifier.verify(token)));
+    await Promise.all(Array.from({ length: 20 }, () => effectOf(verifier, token)));
     clock += 4 * minutes;
     await verifier.verify(token);
     expect(issuer.visits).toBe(1);
@@ -53,13 +53,28 @@ describe('the keys of an issuer', () => {
   it('are fetched again in the background, so that one that is withdrawn is refused at its first use', async () => {
     await issuer.add('second', 'ES256');
     const verifier = verifierFor(issuer.jwksUrl, 10);
-    expect(await effectOf(verifier, await issuer.token())).toBe('alice');
+    const token = await issuer.token();
+    for (let time = 0; time < 3; time += 1) expect(await effectOf(verifier, token)).toBe('alice');
     issuer.withdraw('first');
     clock += 6 * minutes;
     await until(() => issuer.visits === 2);
     await until(async () => (await effectOf(verifier, await issuer.token({ kid: 'second' }))) === 'alice');
     expect(await effectOf(verifier, await issuer.token())).toBe('UNAUTHENTICATED');
+    // It was verified before, which holds until the keys are fetched again.
+    expect(await effectOf(verifier, token)).toBe('UNAUTHENTICATED');
     expect(issuer.visits).toBe(2);
+  });
+
+  it('verify a token once, until it expires or is changed', async () => {
+    const secret = 'a secret of these tests, of 32 bytes or more';
+    const verifier = new TokenVerifier({ keys: null, secret, issuer: undefined, audience: undefined });
+    const token = await signed(secret, { subject: 'bob', endsInSeconds: -58 });
+    const viewer = await verifier.verify(token);
+    expect(verifier.verify(token)).toBe(viewer);
+    const other = `${token.slice(0, -4)}AAAA`;
+    await expect(effectOf(verifier, other)).resolves.toBe('UNAUTHENTICATED');
+    await until(() => Date.now() >= viewer.expiresAtMs!);
+    expect(await effectOf(verifier, token)).toBe('UNAUTHENTICATED');
   });
 
   it('that are known delay no token while the issuer hangs', async () => {
