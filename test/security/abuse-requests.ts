@@ -60,8 +60,8 @@ const bodies: AbusiveRequest[] = [
       query: '{ __typename }',
       variables: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`v${index}`, 1])),
     }),
-    status: 200,
-    code: null,
+    status: 400,
+    code: 'INVALID_INPUT',
   }),
   post({
     what: '300 kB',
