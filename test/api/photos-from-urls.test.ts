@@ -16,14 +16,14 @@ let environment: PhotoEnvironment;
 let host: Server;
 let base: string;
 let atOnce = 0;
-let mostAtOnce = 0;
+let maxAtOnce = 0;
 /** The content of each path; 404 elsewhere. */
 const files = new Map<string, Buffer>();
 
 beforeAll(async () => {
   environment = await openPhotoEnvironment();
   host = createServer((request, response) => {
-    mostAtOnce = Math.max(mostAtOnce, (atOnce += 1));
+    maxAtOnce = Math.max(maxAtOnce, (atOnce += 1));
     response.on('close', () => (atOnce -= 1));
     if (request.url === '/reset.jpg') request.socket.resetAndDestroy();
     const file = files.get(request.url!.replace(/\?.*/, ''));
@@ -159,13 +159,13 @@ describe('photos from URLs', () => {
   it('are fetched with bounded concurrency, of which one owner gets half', async () => {
     const urls = Array.from({ length: 40 }, (_, index) => `${base}/${index % 12}.jpg?${index}`);
     const { ids } = await trainFrom(urls);
-    mostAtOnce = 0;
+    maxAtOnce = 0;
 
     const passes: number[] = [];
     for (let taken = -1; taken !== 0; passes.push(taken)) taken = await environment.fetchDue(never);
 
     expect(passes).toEqual([12, 12, 12, 4, 0]);
-    expect(mostAtOnce).toBeLessThanOrEqual(12);
+    expect(maxAtOnce).toBeLessThanOrEqual(12);
     const found = await Promise.all(ids.map(photo));
     expect(new Set(found.map(({ status }) => status))).toEqual(new Set(['READY']));
   });

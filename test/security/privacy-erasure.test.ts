@@ -192,12 +192,12 @@ describe('deleteMyData', () => {
       asked.push(performance.now() - beganMs);
     } while (!(await Promise.race([isDone, soon()])));
     const { receipt } = await erasing;
-    const longestMs = await watch();
+    const maxDurationMs = await watch();
 
     await until(async () => (await greta.erasure(receipt))!.completedAt !== null);
     const all = { photos: 3_000, models: 1, generations: 2_000, avatars: 6_000 };
     expect((await greta.erasure(receipt))!.counts).toEqual(all);
-    expect(longestMs).toBeLessThan(2_000);
+    expect(maxDurationMs).toBeLessThan(2_000);
     expect(Math.max(...asked)).toBeLessThan(2_000);
     const id = toGlobalId('AvatarModel', model);
     const read = await greta.request('query ($id: ID!) { model(id: $id) { id } }', { id });
@@ -214,7 +214,7 @@ const soon = (): Promise<boolean> => new Promise((resolve) => setTimeout(() => r
 
 /** Samples the gateway's transactions; returns the maximum time that one was open. */
 function watchTransactions(): () => Promise<number> {
-  let longestMs = 0;
+  let maxDurationMs = 0;
   const end = new AbortController();
   const watching = (async () => {
     while (!end.signal.aborted) {
@@ -222,12 +222,12 @@ function watchTransactions(): () => Promise<number> {
         ms: number | null;
       }>(`SELECT max(extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS ms FROM pg_stat_activity
           WHERE application_name = 'likeness' AND datname = current_database() AND state <> 'idle'`);
-      longestMs = Math.max(longestMs, open?.ms ?? 0);
+      maxDurationMs = Math.max(maxDurationMs, open?.ms ?? 0);
     }
   })();
   return async () => {
     end.abort();
     await watching;
-    return longestMs;
+    return maxDurationMs;
   };
 }

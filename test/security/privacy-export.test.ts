@@ -183,13 +183,13 @@ describe('exportMyData', () => {
     const beforeBytes = process.memoryUsage().rss;
     const response = await fetch(url);
     const reader = response.body!.getReader();
-    let [size, mostBytes] = [0, 0];
+    let [size, maxBytes] = [0, 0];
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       size += (piece.value as Uint8Array).length;
-      mostBytes = Math.max(mostBytes, process.memoryUsage().rss - beforeBytes);
+      maxBytes = Math.max(maxBytes, process.memoryUsage().rss - beforeBytes);
     }
     expect(size).toBeGreaterThan(4 * pictureBytes);
-    expect(mostBytes).toBeLessThan(2 * pictureBytes);
+    expect(maxBytes).toBeLessThan(2 * pictureBytes);
   });
 });
 

@@ -5,7 +5,7 @@ interface Row extends OwnedKey {
   read: number;
 }
 
-/** Rows of any owner, except of `stranger`; `read` is the number of its read. */
+/** Rows of any owner, except of `mallory`; `read` is the number of its read. */
 function rows(failures: Error[] = []): { present: PresentRows<Row>; reads: (readonly OwnedKey[])[] } {
   const reads: (readonly OwnedKey[])[] = [];
   const present = new PresentRows<Row>((keys) => {
@@ -13,7 +13,7 @@ function rows(failures: Error[] = []): { present: PresentRows<Row>; reads: (read
     const failure = failures.shift();
     if (failure) return Promise.reject(failure);
     return Promise.resolve(
-      keys.filter(({ owner }) => owner !== 'stranger').map((key) => ({ ...key, read: reads.length })),
+      keys.filter(({ owner }) => owner !== 'mallory').map((key) => ({ ...key, read: reads.length })),
     );
   });
   return { present, reads };
@@ -42,7 +42,7 @@ describe('present rows', () => {
   it('are those of the given owner', async () => {
     const { present } = rows();
     const [own, other] = await Promise.all(
-      ['alice', 'stranger'].map((owner) => present.find({ owner, id: 'a' })),
+      ['alice', 'mallory'].map((owner) => present.find({ owner, id: 'a' })),
     );
     expect([own?.owner, other]).toEqual(['alice', null]);
   });
