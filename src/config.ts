@@ -41,6 +41,11 @@ const positive = z.coerce
   .number('is not a number (examples: 1, 60)')
   .positive('must be more than 0 (examples: 1, 60)');
 const whole = positive.int('must be a whole number, like 4');
+const concurrency = whole.max(10_000, 'must be at most 10000');
+
+/** 5 % of the budget are reserved for failed jobs; submissions get the rest. */
+const shareProblem = 'must be a number from 0.05 to 0.9';
+const pollShare = z.coerce.number(shareProblem).min(0.05, shareProblem).max(0.9, shareProblem);
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const list = z.string().transform((text) =>
   text
@@ -104,6 +109,12 @@ const settings = z.object({
   PICSART_BALANCE_URL: httpUrl.optional(),
   SANDBOX_SPEED: positive.default(60),
   POLL_SPEED: positive.default(1),
+  UPSTREAM_REQUESTS_PER_MINUTE: whole.optional(),
+  POLL_SHARE: pollShare.default(0.75),
+  MAX_POLLS: concurrency.default(128),
+  MAX_SUBMISSIONS: concurrency.default(16),
+  MAX_RESULT_FETCHES: concurrency.default(24),
+  MAX_PHOTO_FETCHES: concurrency.default(24),
   SUBMIT_TIMEOUT: timeLimit.default(30_000),
   POLL_TIMEOUT: timeLimit.default(10_000),
   TRAINING_DEADLINE: duration.default(60 * durationUnits.m),

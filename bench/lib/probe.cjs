@@ -26,10 +26,3 @@ const handlers = {
 
 process.on('message', ({ type }) => handlers[type]?.((answer) => process.send({ to: type, ...answer })));
 process.on('disconnect', () => process.exit());
-
-// For the poller's scenario without the avatar service's budget.
-if (process.env.BENCH_LIFT_BUDGET) {
-  const facts = require(process.env.BENCH_LIFT_BUDGET);
-  const { picsartFacts } = facts;
-  facts.picsartFacts = (...parameters) => ({ ...picsartFacts(...parameters), requestsPerMinute: 60_000_000 });
-}

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ask, cpuMs, productFolder, withChild } from '../lib/processes.mjs';
+import { ask, cpuMs, withChild } from '../lib/processes.mjs';
 import { seedModels, settle } from '../lib/seed.mjs';
 import { plain, startPeer, startProduct } from '../lib/servers.mjs';
 
@@ -34,7 +33,7 @@ export const pollerFree = {
     );
     const settings = {
       POLL_SPEED: '10',
-      BENCH_LIFT_BUDGET: join(productFolder, 'dist/upstream/picsart/facts.js'),
+      UPSTREAM_REQUESTS_PER_MINUTE: '60000000',
     };
     const { row } = await poll(bench, upstream, {
       owners: 1_000,

@@ -7,6 +7,9 @@ import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import type { AvatarProvider } from '../upstream/provider';
 import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
 
+/** Polls are short, so that several take turns on a connection. */
+const connectionsPerPoll = 0.25;
+
 /** What every part of a gateway needs at its start. */
 export interface Startup {
   config: Config;
@@ -24,7 +27,12 @@ export async function openUpstream({
   logger,
   shutdown,
 }: Startup): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
-  const limits = { submitTimeoutMs: config.SUBMIT_TIMEOUT, pollTimeoutMs: config.POLL_TIMEOUT, logger };
+  const limits = {
+    submitTimeoutMs: config.SUBMIT_TIMEOUT,
+    pollTimeoutMs: config.POLL_TIMEOUT,
+    pollConnections: Math.ceil(config.MAX_POLLS * connectionsPerPoll),
+    logger,
+  };
   if (config.UPSTREAM === 'picsart') {
     const provider = new PicsartProvider({
       ...limits,

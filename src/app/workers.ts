@@ -68,6 +68,8 @@ export function createJobWork(
     pollTimeoutMs: config.POLL_TIMEOUT,
     probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
     pollSpeed: config.POLL_SPEED,
+    maxPolls: config.MAX_POLLS,
+    maxSubmissions: config.MAX_SUBMISSIONS,
     onUnknownWord: metrics.unknownWord,
     onResume,
   };
@@ -87,6 +89,8 @@ export function createJobWork(
 
 function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {
   return new UpstreamBudget(database, provider, {
+    requestsPerMinute: config.UPSTREAM_REQUESTS_PER_MINUTE ?? provider.facts.requestsPerMinute,
+    pollShare: config.POLL_SHARE,
     probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
     maxCallMs: Math.max(config.SUBMIT_TIMEOUT, config.POLL_TIMEOUT),
   });
@@ -108,6 +112,7 @@ export function createMediaWork(
       attempts: new AvatarFetches(database, completion, deadlineMs),
       urls: new ResultUrls(database, provider, makeBudget(deps), config.POLL_TIMEOUT),
       maxBytes: config.MAX_RESULT_BYTES,
+      maxFetches: config.MAX_RESULT_FETCHES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,
       resultTtlMs,
       count: { late: metrics.lateAvatar, delayed: metrics.delayedAvatar, lost: metrics.lostAvatar },
@@ -118,6 +123,7 @@ export function createMediaWork(
       ...common,
       intake,
       maxPhotoBytes: config.MAX_PHOTO_BYTES,
+      maxFetches: config.MAX_PHOTO_FETCHES,
       onReady: onPhotoReady,
     }),
     deletion,

@@ -36,14 +36,15 @@ export interface AvatarWorkDeps {
   logger: Logger;
   leaseMs: number;
   maxBytes: number;
+  /** Maximum concurrent fetches, per process, of pictures that have not failed. */
+  maxFetches: number;
   downloadTimeoutMs: number;
   /** How long the upstream keeps a result, in milliseconds. */
   resultTtlMs: number;
   count: AvatarCounters;
 }
 
-/** Maximum concurrent fetches per process: of pictures that have not failed, and of those that have. */
-const maxFetches = 24;
+/** Maximum concurrent fetches, per process, of pictures that have failed before. */
 const maxRetries = 8;
 /** A host that takes longer than `slowMs` for a picture, including its storing, gets at most `maxDownloads`. */
 const slowHosts = { slowMs: 20_000, maxDownloads: 4 };
@@ -74,7 +75,7 @@ export class AvatarWork {
       rows: new LeasedRows(deps.database, due, deps),
       slots: new OwnerShares(slots),
     });
-    this.fresh = source(dueAvatars.fresh, maxFetches);
+    this.fresh = source(dueAvatars.fresh, deps.maxFetches);
     this.failing = source(dueAvatars.failing, maxRetries);
   }
 

@@ -29,6 +29,10 @@ export interface JobContext extends LeaseOptions {
   probeIntervalMs: number;
   /** The divisor of polling intervals, from the settings. */
   pollSpeed: number;
+  /** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
+  maxPolls: number;
+  /** Maximum concurrent paid calls per process and kind of job. */
+  maxSubmissions: number;
   /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
   /** Called when submissions are allowed again. */

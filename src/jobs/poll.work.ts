@@ -14,8 +14,6 @@ import { isWatched, watchedFailureMove } from './late-watch';
 import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
-/** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
-const maxPolls = 128;
 /** Maximum concurrent polls of failed jobs per process and kind of job. */
 const maxWatched = 8;
 /** Minimum wait of failed jobs when the budget grants them no call, in milliseconds. */
@@ -43,7 +41,7 @@ export class PollWork {
     private readonly deps: JobContext & { account: UpstreamAccountWork },
     private readonly steps: JobSteps,
   ) {
-    this.running = this.pollingOf('poll', maxPolls);
+    this.running = this.pollingOf('poll', deps.maxPolls);
     this.watched = this.pollingOf('watch', maxWatched);
   }
 

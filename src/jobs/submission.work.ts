@@ -19,8 +19,6 @@ import {
 } from './unaccepted-calls';
 import { UncertainJobs } from './uncertain-jobs';
 
-/** Maximum concurrent paid calls per process and kind of job. */
-const maxCalls = 16;
 /** The delay before a new paid call while the id of an earlier one is not yet in the database. */
 const backlogDelayMs = 2_000;
 
@@ -47,7 +45,7 @@ export class SubmissionWork {
   ) {
     this.uncertain = new UncertainJobs(deps, steps);
     this.unaccepted = new UnacceptedCalls(deps, steps);
-    this.queued = new BudgetedRows(deps, steps.kind, 'submit', maxCalls);
+    this.queued = new BudgetedRows(deps, steps.kind, 'submit', deps.maxSubmissions);
     this.unsettled = deps.jobs.rowsFor(steps.kind, 'settle', deps);
   }
 

@@ -15,9 +15,6 @@ import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { markFetchRejected } from './photo.repository';
 import { photoTooLarge } from './photo.service';
 
-/** Maximum concurrent fetches per process. */
-const maxFetches = 24;
-
 /** Maximum number of tries before the photo is rejected because its URL returns no photo. */
 const maxTries = 3;
 
@@ -53,6 +50,8 @@ export interface PhotoWorkDeps {
   leaseMs: number;
   /** Maximum size of a fetched photo. */
   maxPhotoBytes: number;
+  /** Maximum concurrent fetches per process. */
+  maxFetches: number;
   /** Called AFTER a photo has become READY or REJECTED: jobs that waited for it are due. */
   onReady: () => void;
 }
@@ -74,11 +73,12 @@ const fetchingPhotos = {
 /** Fetches photos from the URLs that clients gave. */
 export class PhotoWork {
   private readonly rows: LeasedRows<PhotoEntity>;
-  private readonly slots = new OwnerShares(maxFetches);
+  private readonly slots: OwnerShares;
   private readonly download: PhotoDownload;
 
   constructor(private readonly deps: PhotoWorkDeps) {
     this.rows = new LeasedRows(deps.database, fetchingPhotos, deps);
+    this.slots = new OwnerShares(deps.maxFetches);
     this.download = new PhotoDownload(deps.downloads, deps.maxPhotoBytes);
   }
 

@@ -24,7 +24,8 @@ export interface Grant {
 
 /** The burst size, as a share of the provider's requests per minute; the rest is spread evenly. */
 const burstShare = 0.1;
-const shares: Readonly<Record<CallKind, number>> = { poll: 0.75, submit: 0.2, watch: 0.05 };
+/** The share of polls of failed jobs. */
+const watchShare = 0.05;
 
 /** A circuit opens when the calls of this many different jobs have failed without a successful answer in between. */
 const minFailingJobs = 5;
@@ -46,11 +47,15 @@ export interface CallFailure {
   isUnreachable: boolean;
 }
 
-/** Times of {@link UpstreamBudget}, in milliseconds. */
-export interface BudgetTimes {
-  /** The time until a paused account is first checked. */
+/** Limits of {@link UpstreamBudget}. */
+export interface BudgetLimits {
+  /** Maximum number of calls of all kinds with this key. */
+  requestsPerMinute: number;
+  /** The share of polls in these calls; submissions get the rest, except for {@link watchShare}. */
+  pollShare: number;
+  /** The time until a paused account is first checked, in milliseconds. */
   probeIntervalMs: number;
-  /** The time limit of the longest call. */
+  /** The time limit of the longest call, in milliseconds. */
   maxCallMs: number;
 }
 
@@ -83,6 +88,7 @@ const trialEnd = `g.at + $5 * interval '1 ms'`;
  * always fails has its own backoff and blocks no other.
  */
 export class UpstreamBudget {
+  private readonly shares: Readonly<Record<CallKind, number>>;
   private known = false;
   private mayBeFailing = true;
   private mayBeOnTrial = true;
@@ -90,9 +96,12 @@ export class UpstreamBudget {
 
   constructor(
     private readonly sql: Sql,
-    private readonly provider: { name: string; account: string; facts: { requestsPerMinute: number } },
-    private readonly times: BudgetTimes,
-  ) {}
+    private readonly provider: { name: string; account: string },
+    private readonly limits: BudgetLimits,
+  ) {
+    const { pollShare } = limits;
+    this.shares = { poll: pollShare, submit: 1 - pollShare - watchShare, watch: watchShare };
+  }
 
   /**
    * Takes up to `wanted` calls from the budget: none during a pause that the upstream requested, and no submission
@@ -134,7 +143,7 @@ export class UpstreamBudget {
                  greatest(extract(epoch FROM greatest(g.blocked_until, ${kind === 'submit' ? 'u.trial_at' : 'NULL'}, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
                                                       CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
-      [this.provider.account, wanted, perSecond, burst, this.times.maxCallMs + trialStartMs],
+      [this.provider.account, wanted, perSecond, burst, this.limits.maxCallMs + trialStartMs],
     );
     if (!grant) return { granted: 0, waitMs: minOpenMs };
     this.mayBeFailing = grant.is_failing;
@@ -180,7 +189,7 @@ export class UpstreamBudget {
       this.sql,
       this.provider.account,
       { reason, isUnclear },
-      this.times.probeIntervalMs,
+      this.limits.probeIntervalMs,
     );
   }
 
@@ -254,7 +263,7 @@ export class UpstreamBudget {
   }
 
   private bucket(kind: CallKind): { perSecond: number; burst: number } {
-    const perMinute = this.provider.facts.requestsPerMinute * shares[kind];
+    const perMinute = this.limits.requestsPerMinute * this.shares[kind];
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 

@@ -94,6 +94,14 @@ describe('the budget of requests', () => {
     expect((await all[1]!.take('poll', 1)).granted).toBe(1);
   });
 
+  it('is divided between polls and submissions by their share', async () => {
+    const all = budgets.processes(2, { requestsPerMinute: 1_000, pollShare: 0.4 });
+    // A tenth of a minute's requests may be made at once.
+    expect(await drain(all, 'poll', 20)).toBe(40);
+    expect(await drain(all, 'submit', 20)).toBe(55);
+    expect(await drain(all, 'watch', 20)).toBe(5);
+  });
+
   it('is separate for each key', async () => {
     const others = budgets.processes(1);
     await drain(others, 'poll', 50);

@@ -247,8 +247,8 @@ describe('a finished picture', () => {
       [sooner.id],
     );
     await harness.worker.storePictures();
-    // One owner gets half of the 24 slots.
-    expect(harness.fetched).toHaveLength(12);
+    // One owner gets half of the slots, whose number is MAX_RESULT_FETCHES.
+    expect(harness.fetched).toHaveLength(8);
     expect(new Set(harness.fetched)).toEqual(new Set(fresh));
   });
 });

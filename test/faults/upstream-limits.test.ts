@@ -84,6 +84,23 @@ describe('an unavailable upstream', () => {
   });
 });
 
+describe('the maximum number of concurrent calls', () => {
+  it.each([
+    ['submissions', 'MAX_SUBMISSIONS', 'SUBMIT_TIMEOUT', 'generate', /^POST .*inferences/],
+    ['polls', 'MAX_POLLS', 'POLL_TIMEOUT', 'inference', /^GET .*inferences/],
+  ] as const)('of %s is a setting: further ones wait', async (_, limit, timeout, on, pattern) => {
+    const { environment, recorder } = await openRecorded({ [limit]: '1', [timeout]: '3s' });
+    await environment.sandbox.fault({ on, kind: 'hang' });
+    await Promise.all([1, 2].map(() => order(environment, 'generation')));
+    const calls = await eventually(
+      'two calls',
+      async () => recorder.calls.filter(({ method, path }) => pattern.test(`${method} ${path}`)),
+      (found) => found.length >= 2,
+    );
+    expect(calls[1]!.atMs - calls[0]!.atMs).toBeGreaterThanOrEqual(2_900);
+  });
+});
+
 describe('deadlines', () => {
   it.each(kinds)('fail a %s that never ends, and its late success is still accepted', async (kind) => {
     const environment = await open({ settings: { TRAINING_DEADLINE: '3s', GENERATION_DEADLINE: '3s' } });

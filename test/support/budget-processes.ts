@@ -14,11 +14,14 @@ export class BudgetProcesses {
   }
 
   /** Processes that share a key. */
-  processes(count: number, { requestsPerMinute = 500, maxCallMs = 30_000 } = {}): UpstreamBudget[] {
+  processes(
+    count: number,
+    { requestsPerMinute = 500, pollShare = 0.75, maxCallMs = 30_000 } = {},
+  ): UpstreamBudget[] {
     this.accounts += 1;
-    const provider = { name: 'scripted', account: this.account, facts: { requestsPerMinute } };
-    const times = { probeIntervalMs: 30_000, maxCallMs };
-    return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider, times));
+    const provider = { name: 'scripted', account: this.account };
+    const limits = { requestsPerMinute, pollShare, probeIntervalMs: 30_000, maxCallMs };
+    return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider, limits));
   }
 
   /** The state that the processes of the latest account share. */

@@ -34,6 +34,7 @@ export const jobSettings = {
   GENERATION_DEADLINE: `${deadlineMs / 1_000}s`,
   RESULT_DEADLINE: `${resultDeadlineMs / 1_000}s`,
   MAX_RESULT_BYTES: '1000000',
+  MAX_RESULT_FETCHES: '16',
 };
 
 /** The prefix of photo URLs. */

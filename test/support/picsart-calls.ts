@@ -19,6 +19,7 @@ export function providerAt(baseUrl: string): PicsartProvider {
     apiKey,
     submitTimeoutMs: timeoutMs,
     pollTimeoutMs: timeoutMs,
+    pollConnections: 1,
     speed: 1,
     logger: createLogger('silent'),
   });

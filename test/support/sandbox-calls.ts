@@ -15,6 +15,7 @@ function providerFor(sandbox: Sandbox, speed: number, timeoutMs = 5_000): Sandbo
     apiKey: sandbox.apiKey,
     submitTimeoutMs: timeoutMs,
     pollTimeoutMs: timeoutMs,
+    pollConnections: 1,
     speed,
     logger: createLogger('silent'),
   });

@@ -46,6 +46,14 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
   },
   DATABASE_POOL: { values: ['0', '-3', '2.5', 'many', '1e999'], problem: /\(examples: 1, 60\)$|like 4$/ },
   SANDBOX_SPEED: { values: ['0', '-1', 'fast', 'NaN'], problem: /\(examples: 1, 60\)$/ },
+  UPSTREAM_REQUESTS_PER_MINUTE: { values: ['0', '-1', '2.5'], problem: /\(examples: 1, 60\)$|like 4$/ },
+  POLL_SHARE: { values: ['0', '1', '75%'], problem: /must be a number from 0\.05 to 0\.9$/ },
+  ...Object.fromEntries(
+    ['MAX_POLLS', 'MAX_SUBMISSIONS', 'MAX_RESULT_FETCHES', 'MAX_PHOTO_FETCHES'].map((name) => [
+      name,
+      { values: ['0', '1.5', '10001'], problem: /\(examples: 1, 60\)$|like 4$|must be at most 10000$/ },
+    ]),
+  ),
   POLL_SPEED: { values: ['0', '-1', 'fast', 'Infinity'], problem: /\(examples: 1, 60\)$/ },
   ROLE: { values: ['ALL', 'master'], problem: /^ROLE must be all, api or worker$/ },
   UPSTREAM: { values: ['openai'], problem: /^UPSTREAM must be picsart or sandbox$/ },

@@ -43,15 +43,14 @@ export interface PicsartProviderOptions {
   submitTimeoutMs: number;
   /** Maximum duration of other calls, in milliseconds. */
   pollTimeoutMs: number;
+  /** Maximum number of connections that polls keep open; further polls wait for one. */
+  pollConnections: number;
   /** Divides the durations of {@link picsartFacts}; 1 for the real service. */
   speed: number;
   /** @defaultValue the public style */
   styles?: readonly ProviderStyle[];
   logger: Logger;
 }
-
-/** Maximum number of connections that polls keep open. */
-const pollConnections = 32;
 
 /** Maximum size of an answer in bytes; a real one has a few hundred. */
 const maxAnswerBytes = 1_000_000;
@@ -63,11 +62,12 @@ export class PicsartProvider implements AvatarProvider {
   readonly facts: ProviderFacts;
   /** Without a trailing slash. */
   private readonly baseUrl: string;
-  private readonly exchange = new HttpExchange(pollConnections);
+  private readonly exchange: HttpExchange;
   private readonly headers: Readonly<Record<string, string>>;
 
   constructor(private readonly options: PicsartProviderOptions) {
     this.name = options.name;
+    this.exchange = new HttpExchange(options.pollConnections);
     const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
     this.baseUrl = href.replace(/\/$/, '');
     this.account = createHash('sha256').update(`${href}\n${options.apiKey}`).digest('hex').slice(0, 16);
