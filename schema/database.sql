@@ -15,6 +15,37 @@ BEGIN
   RETURN 'ADMITTED';
 END $$;
 
+CREATE FUNCTION complete_earlier_avatar() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  SELECT provider_ref, NEW.position, result_count INTO NEW.provider_ref, NEW.answer_index, NEW.answer_count
+    FROM generations WHERE id = NEW.generation_id;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION record_earlier_answer() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM record_undelivered(NEW.id, NEW.result_count);
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION record_undelivered(generation uuid, delivered integer) RETURNS void
+    LANGUAGE sql
+    AS $$
+INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, provider_ref, answer_count, expires_at, status, failure_code)
+SELECT gen_random_uuid(), g.owner, g.id, g.model_id, requested.position, requested.style, requested.prompt, g.provider_ref, delivered,
+       g.results_expire_at, 'LOST', 'UPSTREAM_FAILED'
+  FROM generations g
+ CROSS JOIN LATERAL (
+   SELECT row_number() OVER (ORDER BY p.ordinality) - 1 AS position, p.value ->> 'style' AS style, p.value ->> 'prompt' AS prompt
+     FROM jsonb_array_elements(g.prompts) WITH ORDINALITY AS p, generate_series(1, (p.value ->> 'count')::integer)) requested
+ WHERE g.id = generation AND requested.position >= delivered AND requested.position < g.wanted
+    ON CONFLICT (generation_id, position) DO NOTHING
+$$;
+
 CREATE TABLE api_keys (
     id text NOT NULL,
     secret_sha256 text NOT NULL,
@@ -162,6 +193,7 @@ CREATE TABLE generations (
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
+    result_count smallint,
     ordered_positions smallint[],
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
@@ -572,6 +604,10 @@ CREATE UNIQUE INDEX submissions_of_model ON submissions USING btree (model_id, a
 CREATE UNIQUE INDEX submissions_ref_once ON submissions USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
 CREATE INDEX submissions_unanswered ON submissions USING btree (called_at) WHERE (outcome = 'CALLING'::text);
+
+CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
+
+CREATE TRIGGER generations_earlier_answer AFTER UPDATE OF result_count ON generations FOR EACH ROW WHEN ((new.result_count IS NOT NULL)) EXECUTE FUNCTION record_earlier_answer();
 
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;

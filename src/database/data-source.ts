@@ -23,6 +23,8 @@ import {
 } from './migrations/1764400000000-lists';
 import { MissingAvatars1764600000000 } from './migrations/1764600000000-missing-avatars';
 import { ListsByName1764700000000 } from './migrations/1764700000000-lists-by-name';
+import { EarlierProcesses1764700000001 } from './migrations/1764700000001-earlier-processes';
+import { Online1764700000002 } from './migrations/1764700000002-online';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -47,6 +49,8 @@ const migrations = [
   PhotoLists1764400000003,
   MissingAvatars1764600000000,
   ListsByName1764700000000,
+  EarlierProcesses1764700000001,
+  Online1764700000002,
 ];
 
 export interface DataSourceOptions {

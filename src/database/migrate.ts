@@ -6,8 +6,10 @@ import { createDataSource } from './data-source';
 /** The key of the advisory lock: an arbitrary number ('likeness' on a telephone keypad). */
 const lockKey = 54_537_377;
 
-/** Maximum wait for another process that migrates. */
-const maxWaitText = '60s';
+/** Maximum wait for another process that migrates, in milliseconds. */
+const maxWaitMs = 60_000;
+/** The delay between tries to take its place, in milliseconds. */
+const lockPollMs = 200;
 /** Maximum wait of a migration for a table lock: meanwhile all statements on the table wait too. */
 const maxTableLockText = '10s';
 const maxTries = 6;
@@ -28,12 +30,7 @@ export async function migrate(url: string): Promise<void> {
   });
   await holder.connect();
   try {
-    await holder.query(`SET statement_timeout = 0; SET lock_timeout = '${maxWaitText}'`);
-    await holder.query('SELECT pg_advisory_lock($1)', [lockKey]).catch((error: unknown) => {
-      if (!isLockTimeout(error)) throw error;
-      const message = `Another process has been migrating the database for ${maxWaitText}. Start again when it has ended.`;
-      throw new Error(message, { cause: error });
-    });
+    await lock(holder);
     const source = await createDataSource({ url, poolSize: 1, entities: [] }).initialize();
     try {
       await runMigrations(source);
@@ -42,6 +39,26 @@ export async function migrate(url: string): Promise<void> {
     }
   } finally {
     await holder.end();
+  }
+}
+
+/**
+ * Takes the advisory lock. It is polled for: a session that waits in a statement has a snapshot, and the holder waits for all
+ * snapshots when it creates an index concurrently.
+ */
+async function lock(holder: Client): Promise<void> {
+  for (const endMs = Date.now() + maxWaitMs; ;) {
+    const { rows } = await holder.query<{ isLocked: boolean }>(
+      'SELECT pg_try_advisory_lock($1) AS "isLocked"',
+      [lockKey],
+    );
+    if (rows[0]!.isLocked) return;
+    if (Date.now() >= endMs) {
+      throw new Error(
+        `Another process has been migrating the database for ${maxWaitMs / 1_000} seconds. Start again when it has ended.`,
+      );
+    }
+    await pause(lockPollMs);
   }
 }
 

@@ -52,6 +52,10 @@ export class GenerationEntity extends JobEntity {
   @Column('timestamptz', { nullable: true })
   resultsExpireAt: Date | null;
 
+  /** Written by processes of an earlier version during an upgrade, and read by triggers. The next release drops it. */
+  @Column('smallint', { nullable: true })
+  resultCount: number | null;
+
   /**
    * The positions of the pictures that the latest attempt orders, if it is a retry of missing pictures; null: all. The
    * attempt's results are assigned to them in this order.

@@ -11,6 +11,27 @@ const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sq
 const counts = `SELECT relname AS table, (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || relname, false, true, '')))[1]::text::int AS rows
                   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'migrations' ORDER BY 1`;
 
+/** A PARTIAL generation whose last two of three pictures the upstream never delivered, and one whose picture was lost. */
+const partial = `
+  INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
+  SELECT n.id::uuid, owner, provider, model_id, '[{"style":"noir","prompt":null,"count":2},{"style":"pop","prompt":"at sea","count":1}]',
+         3, 'PARTIAL', 100, n.id, now()
+    FROM generations, (VALUES ('00000000-0000-7000-8000-0000000000a1'), ('00000000-0000-7000-8000-0000000000a2')) n(id) LIMIT 2;
+  INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, prompt, width, height, byte_size, content_type, sha256,
+                       placeholder, expires_at)
+  SELECT n.id::uuid, owner, n.generation::uuid, model_id, n.position, 'STORED', style, prompt, width, height, byte_size, content_type, sha256,
+         placeholder, now() + interval '1 day'
+    FROM (SELECT * FROM avatars WHERE status = 'STORED' LIMIT 1) stored,
+         (VALUES ('00000000-0000-7000-8000-0000000000b1', '00000000-0000-7000-8000-0000000000a1', 0),
+                 ('00000000-0000-7000-8000-0000000000b2', '00000000-0000-7000-8000-0000000000a2', 0),
+                 ('00000000-0000-7000-8000-0000000000b3', '00000000-0000-7000-8000-0000000000a2', 2)) n(id, generation, position);
+  INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, failure_code)
+  SELECT '00000000-0000-7000-8000-0000000000b4', owner, id, model_id, 1, 'LOST', 'noir', 'RESULT_EXPIRED'
+    FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a2';`;
+
+const missing = `query ($id: ID!) { generation(id: $id) {
+  status canRetry missing { prompt { style prompt } count mayArrive failure { code } } } }`;
+
 describe('a database of an earlier version', () => {
   let gateway: TestGateway;
   const before = new Map<string, number>();
@@ -27,6 +48,7 @@ describe('a database of an earlier version', () => {
         };
         await client.query(`DROP SCHEMA public CASCADE; CREATE SCHEMA public; ${dump}`);
         await client.query('SET search_path TO public');
+        await client.query(partial);
         await count(before);
         await migrate(url);
         await count(after);
@@ -44,7 +66,10 @@ describe('a database of an earlier version', () => {
 
   it('keeps all rows when it is migrated', () => {
     const renamed = new Map([['doomed_media', 'media_deletions']]);
-    const lost = [...before].filter(([table, rows]) => after.get(renamed.get(table) ?? table) !== rows);
+    const added = new Map([['avatars', 2]]);
+    const lost = [...before].filter(
+      ([table, rows]) => after.get(renamed.get(table) ?? table) !== rows + (added.get(table) ?? 0),
+    );
     expect(lost).toEqual([]);
   });
 
@@ -59,6 +84,63 @@ describe('a database of an earlier version', () => {
     await client.query('DELETE FROM doomed_media WHERE key = $1', [key]);
     await client.end();
     expect(rows).toEqual([{ tries: 0 }]);
+  });
+
+  it('lists the avatars that PARTIAL generations lack, also those that were never delivered', async () => {
+    const ana = await Client.of(gateway, 'ana');
+    const read = (end: string): Promise<object> =>
+      ana.request<object>(missing, { id: `generation_000000000000700080000000000000${end}` });
+    expect(await read('a1')).toEqual({
+      generation: {
+        status: 'PARTIAL',
+        canRetry: true,
+        missing: [
+          {
+            prompt: { style: 'noir', prompt: null },
+            count: 1,
+            mayArrive: false,
+            failure: { code: 'UPSTREAM_FAILED' },
+          },
+          {
+            prompt: { style: 'pop', prompt: 'at sea' },
+            count: 1,
+            mayArrive: false,
+            failure: { code: 'UPSTREAM_FAILED' },
+          },
+        ],
+      },
+    });
+    expect(await read('a2')).toMatchObject({
+      generation: { missing: [{ count: 1, failure: { code: 'RESULT_EXPIRED' } }] },
+    });
+  });
+
+  it('completes what processes of the previous version record of an answer', async () => {
+    const client = await gateway.database.session();
+    const id = '00000000-0000-7000-8000-0000000000a3';
+    await client.query(`
+      INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, provider_ref, due_at)
+      SELECT '${id}', owner, provider, model_id, prompts, wanted, 'GENERATING', 'earlier', now() + interval '1 day'
+        FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a1';
+      BEGIN;
+      UPDATE generations SET status = 'STORING', results_expire_at = now() + interval '1 day', result_count = 1 WHERE id = '${id}';
+      INSERT INTO avatars (id, owner, generation_id, model_id, position, style, prompt, result_ref, source_url, expires_at, due_at)
+      SELECT gen_random_uuid(), owner, id, model_id, 0, 'noir', NULL, 'one', 'https://upstream.example/1', results_expire_at, now() + interval '1 day'
+        FROM generations WHERE id = '${id}'
+      ON CONFLICT (generation_id, position) DO NOTHING;
+      COMMIT`);
+    const { rows } = await client.query(
+      `SELECT position, status, style, failure_code AS code, provider_ref AS ref, answer_index AS index, answer_count AS count
+         FROM avatars WHERE generation_id = '${id}' ORDER BY position`,
+    );
+    const lost = { status: 'LOST', code: 'UPSTREAM_FAILED', ref: 'earlier', index: null, count: 1 };
+    await client.query(`DELETE FROM generations WHERE id = '${id}'`);
+    await client.end();
+    expect(rows).toEqual([
+      { position: 0, status: 'PENDING', style: 'noir', code: null, ref: 'earlier', index: 0, count: 1 },
+      { position: 1, style: 'noir', ...lost },
+      { position: 2, style: 'pop', ...lost },
+    ]);
   });
 
   it('returns the model of a mutation that the earlier version executed with the same key and input', async () => {
@@ -78,7 +160,7 @@ describe('a database of an earlier version', () => {
   it('serves its models, generations and avatars', async () => {
     const ana = await Client.of(gateway, 'ana');
     const data = await ana.request(`{
-      models { nodes { name status generations { nodes { status avatars { style } } } } }
+      models { nodes { name status generations(filter: { statuses: [COMPLETED] }) { nodes { status avatars { style } } } } }
     }`);
     expect(data).toMatchObject({
       models: {

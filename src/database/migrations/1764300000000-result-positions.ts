@@ -3,6 +3,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /**
  * Pictures keep the upstream's id, and pictures without a usable URL are recorded too. Generations keep the number of
  * entries in the upstream's answer.
+ *
+ * The constraint is validated by `1764700000002-online`.
  */
 export class ResultPositions1764300000000 implements MigrationInterface {
   readonly name = 'ResultPositions1764300000000';
@@ -12,7 +14,7 @@ export class ResultPositions1764300000000 implements MigrationInterface {
     await runner.query(`ALTER TABLE "avatars"
   ADD COLUMN "result_ref" text,
   DROP CONSTRAINT "avatars_unfinished_is_due",
-  ADD CONSTRAINT "avatars_unfinished_is_due" CHECK (status NOT IN ('PENDING', 'DELAYED') OR due_at IS NOT NULL)`);
+  ADD CONSTRAINT "avatars_unfinished_is_due" CHECK (status NOT IN ('PENDING', 'DELAYED') OR due_at IS NOT NULL) NOT VALID`);
   }
 
   /** Pictures without a URL are lost: the previous version cannot record them. */

@@ -1,17 +1,14 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { createIndexes, type IndexDefinitions } from '../online-changes';
 
-/**
- * Indexes of lists by their orders and filters. One migration for each table, so that the lock against writes, which
- * a transaction holds to its end, is that of one table only.
- */
+/** Indexes of lists by their orders and filters. */
 abstract class Indexes implements MigrationInterface {
+  readonly transaction = false;
   abstract readonly name: string;
-  protected abstract readonly indexes: Readonly<Record<string, string>>;
+  protected abstract readonly indexes: IndexDefinitions;
 
-  async up(runner: QueryRunner): Promise<void> {
-    for (const [name, definition] of Object.entries(this.indexes)) {
-      await runner.query(`CREATE INDEX "${name}" ON ${definition}`);
-    }
+  up(runner: QueryRunner): Promise<void> {
+    return createIndexes(runner, this.indexes);
   }
 
   async down(runner: QueryRunner): Promise<void> {
