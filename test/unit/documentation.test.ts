@@ -145,6 +145,13 @@ describe('the documentation', () => {
     expect(missing).toEqual([]);
   });
 
+  it.each(pages)('names existing files only: %s', (page) => {
+    const named = [...read(page).matchAll(/`((?:src|test|schema|examples)\/[\w./-]*\w\.\w+)`/g)].map(
+      ([, path]) => path!,
+    );
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it.each(pages)('links to existing files only: %s', (page) => {
     const targets = [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)\s#]+)/g)].map(
       (match) => match[1]!,
