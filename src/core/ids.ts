@@ -37,7 +37,7 @@ export function toGlobalId(kind: NodeKind, id: string): string {
 
 /** SQL of {@link toGlobalId}, for the SQL of a UUID. */
 export function globalIdSql(kind: NodeKind, id: string): string {
-  return `'${nodeKinds[kind]}_' || replace(${id}::text, '-', '')`;
+  return `'${nodeKinds[kind]}_' || encode(uuid_send(${id}), 'hex')`;
 }
 
 /** The type and UUID of a global id; null if the text is not a global id. */

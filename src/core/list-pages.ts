@@ -13,14 +13,28 @@ import {
  * of the text: for an unknown one PostgreSQL estimates so many rows that it would plan prepared statements at each use.
  */
 export function selectPage(rows: ListRows, page: ListPage, limit: number, query: Parameters): string {
-  const { table, columns = `${table}.*` } = rows.table;
-  return `SELECT ${columns} FROM ${read(rows, page, limit, query)} ${orderBy(page, `${table}.`)} LIMIT ${limit}`;
+  const { table } = rows.table;
+  const scan = scanOf(rows, query);
+  const isOneScan = scan.branches.length === 0;
+  const source = isOneScan
+    ? `${table} WHERE ${conditionsOf({ rows, scan, page, query })}`
+    : read({ rows, scan, page, query }, limit);
+  const order = orderBy(page, `${table}.`, isOneScan ? scan.first : []);
+  return `SELECT ${columnsOf(rows)} FROM ${source} ${order} LIMIT ${limit}`;
+}
+
+function columnsOf({ columns, table: { table, computed = {} } }: ListRows): string {
+  const names = columns ?? ['*', ...Object.keys(computed)];
+  return names
+    .map((name) => (Object.hasOwn(computed, name) ? `${computed[name]} AS ${name}` : `${table}.${name}`))
+    .join(', ');
 }
 
 /** SQL: whether there are rows on the other side of the page's `from`, itself among them. */
 export function existOthers(rows: ListRows, page: ListPage, query: Parameters): string {
   const others = { ...page, isBackward: !page.isBackward };
-  return `EXISTS (SELECT FROM ${read(rows, others, 1, query, '=')})`;
+  const scan = scanOf(rows, query);
+  return `EXISTS (SELECT FROM ${read({ rows, scan, page: others, query, includesFrom: '=' }, 1)})`;
 }
 
 /** SQL: the number of rows on all pages, from indexes alone if the conditions are about their columns. */
@@ -42,21 +56,28 @@ export function countRows(rows: ListRows, query: Parameters): string {
 }
 
 /** SQL: up to `limit` rows of each scan of a page. */
-function read(
-  rows: ListRows,
-  page: ListPage,
-  limit: number,
-  query: Parameters,
-  includesFrom: '' | '=' = '',
-): string {
+function read({ rows, scan, page, query, includesFrom = '' }: Reading, limit: number): string {
   const { table } = rows.table;
-  const { first, branches, where } = scanOf(rows, query);
-  const conditions = [...where, ...visibilityOf(rows), ...beyond(page, query, includesFrom)].join(' AND ');
-  const sources = branches.map(
+  const conditions = conditionsOf({ rows, scan, page, query, includesFrom });
+  const sources = scan.branches.map(
     ({ values }, index) => `unnest(${query.add(values)}::text[]) AS branch${index}(value)`,
   );
-  const scan = `(SELECT * FROM ${table} WHERE ${conditions} ${orderBy(page, '', first)} LIMIT ${limit})`;
-  return [...sources, `LATERAL ${scan} AS ${table}`].join(' CROSS JOIN ');
+  const select = `SELECT * FROM ${table} WHERE ${conditions} ${orderBy(page, '', scan.first)} LIMIT ${limit}`;
+  return [...sources, `LATERAL (${select}) AS ${table}`].join(' CROSS JOIN ');
+}
+
+/** What is read of a list. */
+interface Reading {
+  readonly rows: ListRows;
+  readonly scan: Scan;
+  readonly page: ListPage;
+  readonly query: Parameters;
+  /** Whether the row at `from` is read, too. */
+  readonly includesFrom?: '' | '=';
+}
+
+function conditionsOf({ rows, scan, page, query, includesFrom = '' }: Reading): string {
+  return [...scan.where, ...visibilityOf(rows), ...beyond(page, query, includesFrom)].join(' AND ');
 }
 
 /** The conditions of a page, so that PostgreSQL reads the index that has its rows next to each other and in its order. */

@@ -4,12 +4,15 @@ import type { EntityClass } from './sql';
 /** How a list is ordered. NAME is A to Z without regard to the case of A to Z; other letters follow by code point. */
 export type ListOrder = 'NEWEST' | 'OLDEST' | 'NAME';
 
+/** SQL: a column of a row, by its name. */
+type Column = (name: string) => string;
+
 /** The row expression that orders a list before its ids; null if the ids alone do. Ids sort by the time of creation. */
-const orders: Record<ListOrder, { key: ((row: string) => string) | null; isDescending: boolean }> = {
+const orders: Record<ListOrder, { key: ((column: Column) => string) | null; isDescending: boolean }> = {
   NEWEST: { key: null, isDescending: true },
   OLDEST: { key: null, isDescending: false },
   // Equal on every PostgreSQL and operating system, since `lower` under "C" changes only A to Z.
-  NAME: { key: (row) => `lower(${row}name COLLATE "C")`, isDescending: false },
+  NAME: { key: (column) => `lower(${column('name')} COLLATE "C")`, isDescending: false },
 };
 
 /** The place of a row in an order. */
@@ -34,11 +37,8 @@ export interface ListPage {
 export interface ListTable<Row, Filter> {
   readonly entity: EntityClass<Partial<Row>>;
   readonly table: string;
-  /**
-   * SQL: the columns of a row.
-   * @defaultValue those of the table
-   */
-  readonly columns?: string;
+  /** SQL of the columns that rows have besides those of the table, by their names. */
+  readonly computed?: Readonly<Record<string, string>>;
   /** SQL: the condition of the rows that the list has. */
   readonly visible?: string;
   /**
@@ -70,7 +70,12 @@ export class Parameters {
 
 /** The rows of a list, as SQL. */
 export interface ListRows {
-  readonly table: Pick<ListTable<never, never>, 'table' | 'columns' | 'visible' | 'indexed'>;
+  readonly table: Pick<ListTable<never, never>, 'table' | 'computed' | 'visible' | 'indexed'>;
+  /**
+   * The columns to read, by their names. PostgreSQL prepares all that are named, at each use of a statement.
+   * @defaultValue all
+   */
+  readonly columns?: readonly string[];
   /** The owner. Ownership is a condition of every statement. */
   readonly owner: string;
   /** The column that all rows have in common, and its value; null for all rows of the owner. */
@@ -92,7 +97,7 @@ export function orderOf(
   row = '',
 ): { key: string | null; isAscending: boolean } {
   const { key, isDescending } = orders[order];
-  return { key: key?.(row) ?? null, isAscending: isDescending === isBackward };
+  return { key: key?.((name) => `${row}${name}`) ?? null, isAscending: isDescending === isBackward };
 }
 
 /** SQL: the order of a page in reading direction. */
@@ -103,8 +108,8 @@ export function orderBy(page: ListPage, row = '', prefix: readonly string[] = []
 }
 
 /** SQL: the key of a row in an order; null if the order has no key. */
-export function orderKey(order: ListOrder, row: string): string | null {
-  return orders[order].key?.(`${row}.`) ?? null;
+export function orderKey(order: ListOrder, column: Column): string | null {
+  return orders[order].key?.(column) ?? null;
 }
 
 /** The place of a row in an order. */

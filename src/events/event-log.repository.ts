@@ -27,11 +27,11 @@ export interface StreamPosition extends Positioned {
 }
 
 /**
- * SQL: the column of {@link Positioned}.
+ * SQL: the position of {@link Positioned}.
  * @param streamId - SQL for the id of the stream
  */
-export function sequenceColumn(streamId: string): string {
-  return `coalesce((SELECT s.sequence FROM streams s WHERE s.id = ${streamId}), 0)::float8 AS sequence`;
+export function sequenceOf(streamId: string): string {
+  return `coalesce((SELECT s.sequence FROM streams s WHERE s.id = ${streamId}), 0)::float8`;
 }
 
 /** SQL: the columns of {@link StreamPosition} for the stream `s`. If no event is stored, the next one is the oldest. */

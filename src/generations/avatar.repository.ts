@@ -15,14 +15,14 @@ export function selectAvatar(id: string, owner: string): string {
 }
 
 /** SQL that selects the stored avatars of a generation by position, or those of several by `ANY`. */
-export function selectAvatarsOfGeneration(generationId: string, owner: string): string {
-  return `SELECT * FROM avatars WHERE generation_id = ${generationId} AND ${isOwnedBy(owner)} AND status = 'STORED'
+export function selectAvatarsOfGeneration(generationId: string, owner: string, columns = '*'): string {
+  return `SELECT ${columns} FROM avatars WHERE generation_id = ${generationId} AND ${isOwnedBy(owner)} AND status = 'STORED'
            ORDER BY generation_id, position`;
 }
 
 /** SQL that selects the newest stored avatar of a model. */
-export function selectNewestAvatarOfModel(modelId: string, owner: string): string {
-  return `SELECT * FROM avatars WHERE model_id = ${modelId} AND ${isOwnedBy(owner)} AND status = 'STORED'
+export function selectNewestAvatarOfModel(modelId: string, owner: string, columns = '*'): string {
+  return `SELECT ${columns} FROM avatars WHERE model_id = ${modelId} AND ${isOwnedBy(owner)} AND status = 'STORED'
            ORDER BY id DESC LIMIT 1`;
 }
 

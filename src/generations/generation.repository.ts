@@ -5,7 +5,7 @@ import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import { jobColumns } from '../jobs/job-row.repository';
+import { computedJobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
 import { GenerationEntity, type PromptRow } from './generation.entity';
@@ -72,7 +72,7 @@ export interface GenerationFilter {
 export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
   entity: GenerationEntity,
   table: 'generations',
-  columns: jobColumns(generationKind),
+  computed: computedJobColumns(generationKind),
   indexed: { status: generationStatuses },
   conditionsOf: ({ statuses, modelId, styles, created }) => [
     ...isAnyOf('status', statuses, 'filter.statuses'),

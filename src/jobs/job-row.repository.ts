@@ -1,7 +1,7 @@
 import { dueAt, type DueQuery } from '../core/due';
 import { textList, type Sql } from '../core/sql';
 import {
-  sequenceColumn,
+  sequenceOf,
   streamPosition,
   type Positioned,
   type StreamPosition,
@@ -13,9 +13,14 @@ import type { JobKind, JobRow } from './job.kind';
 /** A row with the database's time of the read. */
 export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
 
-/** SQL: the columns of a job as its owner sees it: those of its row, and {@link Positioned}. */
-export function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColumn'>): string {
-  return `${table}.*, ${sequenceColumn(streamColumn)}`;
+/** SQL: the columns of a job besides those of its row, as its owner sees it: {@link Positioned}. */
+export function computedJobColumns({ streamColumn }: Pick<JobKind, 'streamColumn'>): { sequence: string } {
+  return { sequence: sequenceOf(streamColumn) };
+}
+
+/** SQL: all columns of a job as its owner sees it. */
+function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColumn'>): string {
+  return `${table}.*, ${sequenceOf(streamColumn)} AS sequence`;
 }
 
 /** SQL that selects an owner's job by its id, or several by `ANY`. */

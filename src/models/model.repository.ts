@@ -2,7 +2,7 @@ import type { ConsentColumns } from '../accounts/consent';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
-import { jobColumns } from '../jobs/job-row.repository';
+import { computedJobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
 import { avatarTypes, type AvatarType } from '../upstream/provider';
@@ -21,7 +21,7 @@ export interface ModelFilter {
 export const modelTable: ListTable<PresentModel, ModelFilter> = {
   entity: ModelEntity,
   table: 'models',
-  columns: jobColumns(modelKind),
+  computed: computedJobColumns(modelKind),
   indexed: { status: modelStatuses, type: avatarTypes },
   conditionsOf: ({ statuses, types, created }) => [
     ...isAnyOf('status', statuses, 'filter.statuses'),

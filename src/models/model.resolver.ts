@@ -125,9 +125,9 @@ export class ModelResolver {
   @FieldResolver(() => [Photo], {
     description: 'The photos of the training, in the given order, without those that have been deleted.',
   })
-  photos(@Root() model: ModelEntity, @Ctx() { loaders }: GraphQLContext): Promise<PhotoEntity[]> {
+  photos(@Root() model: ModelEntity, @Ctx() { loaders, viewer }: GraphQLContext): Promise<PhotoEntity[]> {
     return loaders
-      .get<string, PhotoEntity[]>('AvatarModel.photos', (ids) => this.photoService.ofModels(ids))
+      .get<string, PhotoEntity[]>('AvatarModel.photos', (ids) => this.photoService.ofModels(viewer, ids))
       .load(model.id);
   }
 }

@@ -1,6 +1,6 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
-import type { ListTable } from '../core/list-statements';
+import { isOwnedBy, type ListTable } from '../core/list-statements';
 import { groupsOf, type Sql } from '../core/sql';
 import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
 import { photoStatuses, type PhotoStatus } from './photo.state';
@@ -91,10 +91,10 @@ export function selectPhoto(id: string, owner: string): string {
 }
 
 /** SQL that selects the photos of a model in the given order, or those of several by `ANY`. */
-export function selectPhotosOfModel(modelId: string): string {
-  return `SELECT photos.*, model_photos.model_id AS "modelId"
+export function selectPhotosOfModel(modelId: string, owner: string, columns = 'photos.*'): string {
+  return `SELECT ${columns}
             FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
-           WHERE model_photos.model_id = ${modelId} ORDER BY model_photos.position`;
+           WHERE model_photos.model_id = ${modelId} AND ${isOwnedBy(owner)} ORDER BY model_photos.position`;
 }
 
 /** The owner's photos with the given ids, in their order. */
@@ -109,11 +109,15 @@ export async function findPhotos(
 }
 
 /** The photos of each model, in the given order. */
-export async function photosOfModels(sql: Sql, modelIds: readonly string[]): Promise<PhotoEntity[][]> {
+export async function photosOfModels(
+  sql: Sql,
+  owner: string,
+  modelIds: readonly string[],
+): Promise<PhotoEntity[][]> {
   const rows = await sql.entities<PhotoEntity, { modelId: string }>(
     PhotoEntity,
-    selectPhotosOfModel('ANY($1)'),
-    [modelIds],
+    selectPhotosOfModel('ANY($1)', '$2', 'photos.*, model_photos.model_id AS "modelId"'),
+    [modelIds, owner],
   );
   return groupsOf(modelIds, rows, ({ modelId }) => modelId);
 }

@@ -115,8 +115,8 @@ export class PhotoService {
   }
 
   /** The photos of each model, in the given order, of any owner. For loaders below a row whose owner was checked. */
-  ofModels(modelIds: readonly string[]): Promise<PhotoEntity[][]> {
-    return photosOfModels(this.database, modelIds);
+  ofModels({ owner }: Viewer, modelIds: readonly string[]): Promise<PhotoEntity[][]> {
+    return photosOfModels(this.database, owner, modelIds);
   }
 
   /** A signed URL of the photo for its owner, valid for an hour; null unless the photo is READY. */

@@ -10,7 +10,7 @@ import {
   type TextIn,
 } from './plan-types';
 import type { ConnectionSource } from './source';
-import { literal, orNull, type JsonSql } from './statement';
+import { literal, orNull, type JsonSql, type Row } from './statement';
 
 /** A row of a page. */
 interface EdgeScope extends RowScope {
@@ -42,7 +42,8 @@ export function planConnection(
   const textOf = planner.members(objectTypeOf(definition), nodes, planPart);
   return ({ statement, row }) => {
     const { page, orderBy, conditions } = source.queryOf(argumentsOf(statement) as never);
-    const parent = source.parentColumn === null ? null : { column: source.parentColumn, id: `${row}.id` };
+    const parent =
+      source.parentColumn === null ? null : { column: source.parentColumn, id: row.column('id') };
     const rows = { table: source.table, owner: statement.owner, parent, conditions };
     const scope = new PageScope(statement, readPage(page, orderBy), rows);
     return scope.select(textOf(scope));
@@ -88,9 +89,9 @@ function planPageInfo(
 }
 
 /** SQL: the JSON text of a row's cursor, as `encodeCursor` makes it. */
-function cursorText(order: ListOrder, row: string): JsonSql {
-  const key = orderKey(order, row);
-  const bytes = `uuid_send(${row}.id)${key === null ? '' : ` || convert_to(${key}, 'UTF8')`}`;
+function cursorText(order: ListOrder, row: Row): JsonSql {
+  const key = orderKey(order, (name) => row.column(name));
+  const bytes = `uuid_send(${row.column('id')})${key === null ? '' : ` || convert_to(${key}, 'UTF8')`}`;
   // base64url; the line breaks of long texts and the padding are removed.
   const text = `translate(encode(${bytes}, 'base64'), E'+/=\\n', '-_')`;
   return `${literal(`"${cursorPrefixes[order]}`)} || ${text} || '"'`;

@@ -1,11 +1,11 @@
 import { countRows, existOthers, selectPage } from '../core/list-pages';
 import type { ListPage, ListRows } from '../core/list-statements';
-import type { JsonSql, Statement } from './statement';
+import type { JsonSql, Row, Statement } from './statement';
 
 /** A page of one request, while its SQL is made. */
 export class PageScope {
-  /** The alias of a row of the page. */
-  readonly row: string;
+  /** A row of the page. */
+  readonly row: Row;
   private readonly totals: string;
   /** Aggregates over the rows, as functions of `FILTER` and `ORDER BY`, whose text is known at the end. */
   private readonly aggregates: ((order: string, filter: string) => string)[] = [];
@@ -16,8 +16,8 @@ export class PageScope {
     readonly page: ListPage,
     private readonly rows: ListRows,
   ) {
-    this.row = statement.alias();
-    this.totals = statement.alias();
+    this.row = statement.row();
+    this.totals = statement.row().alias;
   }
 
   /** SQL: the texts of all rows, separated by commas; empty for an empty page. */
@@ -51,13 +51,14 @@ export class PageScope {
     const { aggregates, page, row, statement, totals } = this;
     if (aggregates.length === 0) return text;
     const limit = page.size + (this.readsOneMore ? 1 : 0);
-    const filter = this.readsOneMore ? ` FILTER (WHERE ${row}.place <= ${page.size})` : '';
+    const filter = this.readsOneMore ? ` FILTER (WHERE ${row.alias}.place <= ${page.size})` : '';
     // Rows are read, and so aggregated, in reading direction, which is the opposite of the list's for `last`.
-    const order = page.isBackward ? ` ORDER BY ${row}.place DESC` : '';
-    const read = selectPage(this.rows, page, limit, statement);
+    const order = page.isBackward ? ` ORDER BY ${row.alias}.place DESC` : '';
+    const read = selectPage({ ...this.rows, columns: row.columns }, page, limit, statement);
+    const placed = `SELECT read.*, row_number() OVER () AS place FROM (${read}) AS read`;
     const columns = aggregates.map((aggregate, index) => `${aggregate(order, filter)} AS a${index}`);
     return `(SELECT ${text} FROM (SELECT ${columns.join(', ')}
-      FROM (SELECT read.*, row_number() OVER () AS place FROM (${read}) AS read) AS ${row}) AS ${totals})`;
+      FROM (${filter === '' && order === '' ? read : placed}) AS ${row.alias}) AS ${totals})`;
   }
 
   private aggregate(sql: (order: string, filter: string) => string): string {

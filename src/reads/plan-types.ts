@@ -1,7 +1,7 @@
 import { getNamedType, type FieldNode, type GraphQLField, type GraphQLObjectType } from 'graphql';
 import { readGlobalId, type NodeKind } from '../core/ids';
 import type { FieldArguments } from './source';
-import type { JsonSql, Statement } from './statement';
+import type { JsonSql, Row, Statement } from './statement';
 
 /**
  * Why an operation is left to the resolvers.
@@ -22,8 +22,7 @@ export class NotPlannable extends Error {
 /** A row of a statement that is being made. */
 export interface RowScope {
   readonly statement: Statement;
-  /** The alias of the row. */
-  readonly row: string;
+  readonly row: Row;
 }
 
 /** Makes the SQL of a JSON value, from what is in scope. It has no data of a request. */

@@ -34,7 +34,7 @@ import type {
   RowsSource,
   TypeSource,
 } from './source';
-import { literal, objectText, orNull, type JsonSql, type Statement } from './statement';
+import { literal, objectText, orNull, Row, type JsonSql, type Statement } from './statement';
 
 /** What a plan is made from. */
 export interface PlanInput {
@@ -61,6 +61,9 @@ export function planOperation(input: PlanInput): Plan {
   return new Planner(input).plan();
 }
 
+/** The row of fields of `Query`, which has no columns. */
+const noRow = new Row('');
+
 /** Plans one operation. */
 class Planner implements SelectionPlanner {
   /** See {@link maxPlanSize}. */
@@ -79,7 +82,7 @@ class Planner implements SelectionPlanner {
     if (selected.every(([, [node]]) => node!.name.value === '__typename')) throw new NotPlannable('empty');
     const members = selected.map(([key, nodes]) => [key, this.root(query, nodes)] as const);
     const textOf: Plan['textOf'] = (statement) =>
-      objectText(members.map(([key, memberOf]) => [key, memberOf({ statement, row: '' })]));
+      objectText(members.map(([key, memberOf]) => [key, memberOf({ statement, row: noRow })]));
     return { textOf, uses: this.uses, size: this.size };
   }
 
@@ -140,13 +143,13 @@ class Planner implements SelectionPlanner {
       case 'column':
         return this.column(snakeName(source.property), definition);
       case 'id':
-        return ({ row }) => `'"' || ${globalIdSql(type.name as NodeKind, `${row}.id`)} || '"'`;
+        return ({ row }) => `'"' || ${globalIdSql(type.name as NodeKind, row.column('id'))} || '"'`;
       case 'computed':
         return this.computed(source, definition, nodes);
       case 'reference': {
         const [key, { select }] = [snakeName(source.key), this.types.get(source.type)!];
         const textOf = this.single(source.type, definition, nodes);
-        return ({ statement, row }) => textOf(statement, select(`${row}.${key}`, statement.owner));
+        return ({ statement, row }) => textOf(statement, () => select(row.column(key), statement.owner));
       }
       case 'rows':
         return this.rows(source, definition, nodes);
@@ -157,7 +160,7 @@ class Planner implements SelectionPlanner {
 
   private column(name: string, { type }: Definition): TextIn<RowScope> {
     if (columnText(type, name) === null) throw new NotPlannable('field');
-    return ({ row }) => columnText(type, `${row}.${name}`)!;
+    return ({ row }) => columnText(type, row.column(name))!;
   }
 
   private computed(
@@ -169,7 +172,7 @@ class Planner implements SelectionPlanner {
     const write = valueWriter(definition.type, nodes, this.collect);
     return ({ statement, row }) => {
       const args = argumentsOf(statement);
-      const columns = needs.map((property) => `${row}.${snakeName(property)}`);
+      const columns = needs.map((property) => row.column(snakeName(property)));
       return statement.hole(`json_build_array(${columns.join(', ')})::text`, (values) => {
         const properties = needs.map((property, index) => [property, (values as unknown[])[index]]);
         return write(compute(Object.fromEntries(properties) as never, args));
@@ -184,13 +187,15 @@ class Planner implements SelectionPlanner {
   ): TextIn<RowScope> {
     if (!isListType(getNullableType(definition.type))) {
       const textOf = this.single(type, definition, nodes);
-      return ({ statement, row }) => textOf(statement, select(`${row}.id`, statement.owner));
+      return ({ statement, row }) =>
+        textOf(statement, (columns) => select(row.column('id'), statement.owner, columns));
     }
     const object = this.object(type, nodes);
     return ({ statement, row }) => {
-      const each = statement.alias();
+      const each = statement.row();
       const texts = `string_agg(${object({ statement, row: each })}, ',')`;
-      return `(SELECT '[' || coalesce(${texts}, '') || ']' FROM (${select(`${row}.id`, statement.owner)}) AS ${each})`;
+      const rows = select(row.column('id'), statement.owner, each.columns.join(', '));
+      return `(SELECT '[' || coalesce(${texts}, '') || ']' FROM (${rows}) AS ${each.alias})`;
     };
   }
 
@@ -206,7 +211,7 @@ class Planner implements SelectionPlanner {
       const textOf = kind && objects.get(kind);
       if (!textOf) return literal('null');
       const { select } = this.types.get(kind)!;
-      return textOf(statement, select(`${parameter()}::uuid`, statement.owner));
+      return textOf(statement, () => select(`${parameter()}::uuid`, statement.owner));
     };
   }
 
@@ -234,12 +239,13 @@ class Planner implements SelectionPlanner {
     kind: NodeKind,
     { type }: Definition,
     nodes: readonly FieldNode[],
-  ): (statement: Statement, select: string) => JsonSql {
+  ): (statement: Statement, select: (columns: string) => string) => JsonSql {
     const object = this.object(kind, nodes);
     return (statement, select) => {
-      const row = statement.alias();
+      const row = statement.row();
+      const text = object({ statement, row });
       return orNull(
-        `(SELECT ${object({ statement, row })} FROM (${select}) AS ${row})`,
+        `(SELECT ${text} FROM (${select(row.columns.join(', '))}) AS ${row.alias})`,
         !isNonNullType(type),
       );
     };

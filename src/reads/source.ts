@@ -37,8 +37,8 @@ export interface ReferenceSource {
 export interface RowsSource {
   readonly kind: 'rows';
   readonly type: NodeKind;
-  /** SQL that selects the rows. Both parameters are SQL: the UUID of the parent and the owner. */
-  readonly select: (parentId: string, owner: string) => string;
+  /** SQL that selects the rows. All parameters are SQL: the UUID of the parent, the owner, and the columns to read. */
+  readonly select: (parentId: string, owner: string, columns: string) => string;
 }
 
 /** Which rows a connection has, and in which order. */
@@ -52,7 +52,7 @@ export interface ConnectionQuery {
 export interface ConnectionSource {
   readonly kind: 'connection';
   readonly type: NodeKind;
-  readonly table: Pick<ListTable<never, never>, 'table' | 'columns' | 'visible' | 'indexed'>;
+  readonly table: Pick<ListTable<never, never>, 'table' | 'computed' | 'visible' | 'indexed'>;
   /** The column that has the UUID of the row that the list belongs to; null: all rows of the owner. */
   readonly parentColumn: string | null;
   /** @throws DomainError as the field's resolver */

@@ -29,6 +29,24 @@ class InputParameter {
   constructor(readonly read: (input: StatementInput) => unknown) {}
 }
 
+/** The rows of a select in a statement, and those of their columns that the statement reads. */
+export class Row {
+  private readonly names = new Set<string>();
+
+  constructor(readonly alias: string) {}
+
+  /** SQL: a column, by its name. */
+  column(name: string): string {
+    this.names.add(name);
+    return `${this.alias}.${name}`;
+  }
+
+  /** The names of the columns that are read; never empty. */
+  get columns(): string[] {
+    return this.names.size === 0 ? ['id'] : [...this.names];
+  }
+}
+
 /** The statement of an operation while its SQL is made: its parameters, the aliases of its rows, its computed values. */
 export class Statement extends Parameters {
   /** SQL: the owner, whose rows only are read. */
@@ -47,10 +65,10 @@ export class Statement extends Parameters {
     return this.add(new InputParameter(read));
   }
 
-  /** A new alias of rows. */
-  alias(): string {
+  /** Rows with a new alias. */
+  row(): Row {
     this.aliases += 1;
-    return `r${this.aliases}`;
+    return new Row(`r${this.aliases}`);
   }
 
   /** SQL: the hole of a computed value. */

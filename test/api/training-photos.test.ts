@@ -66,8 +66,9 @@ describe('photos for a training', () => {
     const photos = await environment.training.list(environment.database, modelId);
 
     expect(photos.map(({ id }) => id)).toEqual(ids);
-    const ofModels = await environment.photos.ofModels([newId(), modelId]);
+    const ofModels = await environment.photos.ofModels(localViewer, [newId(), modelId]);
     expect(ofModels.map((list) => list.map(({ id }) => id))).toEqual([[], ids]);
+    expect(await environment.photos.ofModels({ ...localViewer, owner: 'other' }, [modelId])).toEqual([[]]);
   });
 
   it('are rejected with the field if missing, not uploaded, unusable or duplicate', async () => {
