@@ -1,4 +1,4 @@
-import { readGlobalId, toGlobalId } from '../core/ids';
+import { toGlobalId } from '../core/ids';
 import { snakeName, type Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job.kind';
 import { SubmissionEntity } from '../jobs/submission.entity';
@@ -13,7 +13,6 @@ export interface JobListOptions {
 }
 
 const maxListed = 1_000;
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A job's row with its global id, without the lease. */
 export type JobFacts = Record<string, Cell>;
@@ -34,29 +33,21 @@ export async function listJobs(sql: Sql, kind: JobKind, options: JobListOptions)
 }
 
 /** Returns a job. */
-export async function readJobFacts(sql: Sql, kind: JobKind, givenId: string): Promise<JobFacts> {
+export async function readJobFacts(sql: Sql, kind: JobKind, id: string): Promise<JobFacts> {
   const [row] = await sql.rows<JobFacts>(`SELECT ${columns[kind.table]} FROM ${kind.table} WHERE id = $1`, [
-    rowIdOf(kind, givenId),
+    id,
   ]);
   if (!row) throw new CommandError(`There is no ${kind.noun} with this id.`);
   return factsOf(kind, row);
 }
 
 /** Returns the paid calls of a job, oldest first. */
-export async function submissionsOf(sql: Sql, kind: JobKind, givenId: string): Promise<SubmissionEntity[]> {
+export async function submissionsOf(sql: Sql, kind: JobKind, id: string): Promise<SubmissionEntity[]> {
   return sql.entities(
     SubmissionEntity,
     `SELECT * FROM submissions WHERE ${kind.noun}_id = $1 ORDER BY attempt`,
-    [rowIdOf(kind, givenId)],
+    [id],
   );
-}
-
-/** The row's UUID for a global id or a UUID. */
-function rowIdOf(kind: JobKind, givenId: string): string {
-  const parsed = readGlobalId(givenId);
-  if (parsed?.kind === kind.node) return parsed.id;
-  if (uuidPattern.test(givenId)) return givenId;
-  throw new CommandError(`"${givenId}" is not the id of a ${kind.noun} (example: ${kind.noun}_0192…).`);
 }
 
 /** SQL: why a queued job is not submitted, if submissions of its account are paused. */

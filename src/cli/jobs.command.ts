@@ -60,12 +60,23 @@ export function jobsCommand(shell: Shell, kind: JobKind): Command {
     .option('--json', 'print JSON')
     .action((id: string, { json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
-        const job = await readJobFacts(database, kind, id);
-        const submissions = await submissionsOf(database, kind, id);
+        const rowId = rowIdOf(kind, id);
+        const job = await readJobFacts(database, kind, rowId);
+        const submissions = await submissionsOf(database, kind, rowId);
         shell.print(json ? jsonOf({ ...job, submissions }) : describe(job, submissions));
       }),
     );
   return jobs;
+}
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The row's UUID for a global id or a UUID. */
+function rowIdOf(kind: JobKind, givenId: string): string {
+  const parsed = readGlobalId(givenId);
+  if (parsed?.kind === kind.node) return parsed.id;
+  if (uuidPattern.test(givenId)) return givenId;
+  throw new CommandError(`"${givenId}" is not the id of a ${kind.noun} (example: ${kind.noun}_0192…).`);
 }
 
 function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): string {
@@ -101,7 +112,7 @@ async function retry(shell: Shell, context: OperatorContext, globalId: string): 
   const read = readGlobalId(globalId);
   const kind = jobKinds.find(({ node }) => node === read?.kind);
   if (!read || !kind) throw new CommandError(`"${globalId}" is not the id of a model or generation.`);
-  const { owner } = await readJobFacts(context.database, kind, globalId);
+  const { owner } = await readJobFacts(context.database, kind, read.id);
   const queued = await makeLifecycles(context)[kind.table].retry(operatorFor(owner as string), read.id);
   shell.print(`${globalId} is ${queued.status}.`);
 }

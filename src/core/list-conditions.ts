@@ -1,5 +1,5 @@
 import { DomainError } from './errors';
-import { firstIdAt, readGlobalId, type NodeKind } from './ids';
+import { firstIdAt, type InputId } from './ids';
 
 /** A condition on rows. */
 export type ListCondition = {
@@ -44,11 +44,10 @@ export function checkedValues(
   return { values, problem: new DomainError('INVALID_INPUT', message, { field, details }) };
 }
 
-/** The condition that a column has the UUID of a global id; an id of another type matches no row. */
-export function isNode(column: string, kind: NodeKind, globalId: string | null | undefined): ListCondition[] {
-  if (globalId == null) return [];
-  const read = readGlobalId(globalId);
-  return read?.kind === kind ? [{ reference: column, id: read.id }] : [{ text: 'false' }];
+/** The condition that a column has the given id; one that is no global id of the type matches no row. */
+export function isNode(column: string, given: InputId | null | undefined): ListCondition[] {
+  if (!given) return [];
+  return given.uuid === null ? [{ text: 'false' }] : [{ reference: column, id: given.uuid }];
 }
 
 /** A span of time; null or absent: open. */

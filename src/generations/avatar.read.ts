@@ -2,7 +2,7 @@ import { columns, computed, connection, type FieldSource, type TypeSource } from
 import type { AvatarSize, AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
 import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
-import type { AvatarsArgs } from './generation-list.input';
+import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
 
 /** What avatars are read from. */
@@ -20,7 +20,7 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
   };
 }
 
-const filterOf = ({ filter }: AvatarsArgs): AvatarFilter => ({ ...filter });
+const filterOf = ({ filter }: AvatarsArgs): AvatarFilter => decodedAvatars(filter);
 
 /** `Query.avatars`. */
 export const avatarsSource = connection('Avatar', avatarTable, null, filterOf);

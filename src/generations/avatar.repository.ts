@@ -1,5 +1,6 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { dueAt } from '../core/due';
+import type { InputId } from '../core/ids';
 import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import { isOwnedBy, type ListTable } from '../core/list-statements';
 import { textList, type Sql } from '../core/sql';
@@ -102,10 +103,8 @@ export function listMissing(
 
 /** Which avatars. All conditions hold; null or absent: any. */
 export interface AvatarFilter {
-  /** A global id. */
-  readonly modelId?: string | null;
-  /** A global id. */
-  readonly generationId?: string | null;
+  readonly model?: InputId | null;
+  readonly generation?: InputId | null;
   readonly styles?: readonly string[] | null;
   readonly created?: CreatedRange | null;
 }
@@ -116,9 +115,9 @@ export const avatarTable: ListTable<AvatarEntity, AvatarFilter> = {
   table: 'avatars',
   visible: "status = 'STORED'",
   indexed: { style: null },
-  conditionsOf: ({ modelId, generationId, styles, created }) => [
-    ...isNode('model_id', 'AvatarModel', modelId),
-    ...isNode('generation_id', 'Generation', generationId),
+  conditionsOf: ({ model, generation, styles, created }) => [
+    ...isNode('model_id', model),
+    ...isNode('generation_id', generation),
     ...isAnyOf('style', styles, 'filter.styles'),
     ...isCreatedIn(created),
   ],

@@ -15,7 +15,7 @@ import {
   DeleteAvatarInput,
   DeleteAvatarPayload,
 } from './avatar.type';
-import { AvatarsArgs } from './generation-list.input';
+import { AvatarsArgs, decodedAvatars } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import type { AvatarEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
@@ -50,7 +50,7 @@ export class AvatarResolver {
     @Args(() => AvatarsArgs) args: AvatarsArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<AvatarEntity>> {
-    const query = { page: args, orderBy: args.orderBy, filter: { ...args.filter }, parent: null };
+    const query = { page: args, orderBy: args.orderBy, filter: decodedAvatars(args.filter), parent: null };
     return connectionOf(this.service.list, query, context);
   }
 

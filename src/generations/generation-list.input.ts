@@ -1,7 +1,10 @@
 import { ArgsType, Field, ID, InputType, registerEnumType } from 'type-graphql';
 import type { DomainError } from '../core/errors';
+import { readInputId, type InputId, type NodeKind } from '../core/ids';
 import { PageArgs } from '../graphql/connection';
 import { DateTimeRangeInput, bothForms, timeOrderDescriptions } from '../graphql/lists';
+import type { AvatarFilter as AvatarConditions } from './avatar.repository';
+import type { GenerationFilter as GenerationConditions } from './generation.repository';
 import type { GenerationStatus } from './generation.state';
 import { GenerationStatusEnum } from './generation.type';
 
@@ -95,14 +98,34 @@ export class AvatarsArgs extends PageArgs {
   orderBy: keyof typeof AvatarOrderEnum = 'NEWEST';
 }
 
+/** The filter of the repository, with ids decoded. */
+export function decodedGenerations(given: GenerationFilter | null | undefined): GenerationConditions {
+  const { modelId, ...filter } = given ?? {};
+  return { ...filter, model: decoded('AvatarModel', modelId) };
+}
+
+/** The filter of the repository, with ids decoded. */
+export function decodedAvatars(given: AvatarFilter | null | undefined): AvatarConditions {
+  const { modelId, generationId, ...filter } = given ?? {};
+  return {
+    ...filter,
+    model: decoded('AvatarModel', modelId),
+    generation: decoded('Generation', generationId),
+  };
+}
+
+function decoded(kind: NodeKind, globalId: string | null | undefined): InputId | null {
+  return globalId == null ? null : readInputId(kind, globalId, 'filter');
+}
+
 /**
  * The filter, with the deprecated argument.
  * @returns with `problems` (field `status`) if the status is given in both forms
  */
 export function generationFilterOf({ filter, status }: GenerationsArgs): {
-  filter: GenerationFilter;
+  filter: GenerationConditions;
   problems: DomainError[];
 } {
   const problems = bothForms('status', status, 'filter.statuses', filter?.statuses);
-  return { filter: status ? { ...filter, statuses: [status] } : { ...filter }, problems };
+  return { filter: { ...decodedGenerations(filter), ...(status && { statuses: [status] }) }, problems };
 }

@@ -3,10 +3,15 @@ import { selectJob } from '../jobs/job-row.repository';
 import { jobFields } from '../jobs/job.read';
 import { columns, computed, connection, type TypeSource } from '../reads/source';
 import { selectAvatarsOfGeneration } from './avatar.repository';
-import { generationFilterOf, type GenerationListArgs, type GenerationsArgs } from './generation-list.input';
+import {
+  decodedGenerations,
+  generationFilterOf,
+  type GenerationListArgs,
+  type GenerationsArgs,
+} from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
-import { generationTable, type GenerationFilter } from './generation.repository';
+import { generationTable } from './generation.repository';
 
 /** What generations are read from. */
 export const generationSource: TypeSource = {
@@ -31,5 +36,5 @@ export const generationsOfModel = connection(
   'Generation',
   generationTable,
   'model_id',
-  ({ filter }: GenerationListArgs): GenerationFilter => ({ ...filter }),
+  ({ filter }: GenerationListArgs) => decodedGenerations(filter),
 );

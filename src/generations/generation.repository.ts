@@ -1,5 +1,6 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { dueAt } from '../core/due';
+import type { InputId } from '../core/ids';
 import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
@@ -61,8 +62,7 @@ export async function modelRefOf(sql: Sql, modelId: string): Promise<string | nu
 /** Which generations. All conditions hold; null or absent: any. */
 export interface GenerationFilter {
   readonly statuses?: readonly GenerationStatus[] | null;
-  /** A global id. */
-  readonly modelId?: string | null;
+  readonly model?: InputId | null;
   /** Of at least one prompt. */
   readonly styles?: readonly string[] | null;
   readonly created?: CreatedRange | null;
@@ -74,9 +74,9 @@ export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
   table: 'generations',
   computed: computedJobColumns(generationKind),
   indexed: { status: generationStatuses },
-  conditionsOf: ({ statuses, modelId, styles, created }) => [
+  conditionsOf: ({ statuses, model, styles, created }) => [
     ...isAnyOf('status', statuses, 'filter.statuses'),
-    ...isNode('model_id', 'AvatarModel', modelId),
+    ...isNode('model_id', model),
     ...(styles
       ? [
           {

@@ -7,7 +7,7 @@ import { AvatarModel } from '../models/model.type';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import { Avatar, AvatarConnection } from './avatar.type';
-import { AvatarsArgs, GenerationListArgs } from './generation-list.input';
+import { AvatarsArgs, decodedAvatars, decodedGenerations, GenerationListArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationService } from './generation.service';
 import { GenerationConnection } from './generation.type';
@@ -26,7 +26,11 @@ export class ModelFieldsResolver {
     @Args(() => GenerationListArgs) args: GenerationListArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<GenerationEntity>> {
-    return connectionOf(this.generationService.list, queryOf(model, args), context);
+    return connectionOf(
+      this.generationService.list,
+      queryOf(model, args, decodedGenerations(args.filter)),
+      context,
+    );
   }
 
   @FieldResolver(() => AvatarConnection, {
@@ -37,7 +41,7 @@ export class ModelFieldsResolver {
     @Args(() => AvatarsArgs) args: AvatarsArgs,
     @Ctx() context: GraphQLContext,
   ): Promise<Connection<AvatarEntity>> {
-    return connectionOf(this.avatarService.list, queryOf(model, args), context);
+    return connectionOf(this.avatarService.list, queryOf(model, args, decodedAvatars(args.filter)), context);
   }
 
   @FieldResolver(() => Avatar, {
@@ -55,14 +59,10 @@ export class ModelFieldsResolver {
 }
 
 /** The list of rows that belong to a model. */
-function queryOf<Filter extends object>(
+function queryOf<Filter>(
   { id }: ModelEntity,
-  args: (AvatarsArgs | GenerationListArgs) & { filter?: Filter | null },
-): ListQuery<Partial<Filter>> {
-  return {
-    page: args,
-    orderBy: args.orderBy,
-    filter: { ...args.filter },
-    parent: { column: 'model_id', id },
-  };
+  args: AvatarsArgs | GenerationListArgs,
+  filter: Filter,
+): ListQuery<Filter> {
+  return { page: args, orderBy: args.orderBy, filter, parent: { column: 'model_id', id } };
 }
