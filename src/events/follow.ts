@@ -103,32 +103,35 @@ export interface PresentChange<Past, Row> extends Omit<Followed<Past>, 'item'> {
  * state have been read already.
  * @param find - reads the object; changes of an object that is undefined are skipped, and an error ends the stream
  */
-export function withPresent<Past, Row>(
+export function withPresent<Past, Row, Found extends Row | null>(
   following: Following<Change<Past, Row>>,
-  find: (past: Past) => Promise<Row | undefined>,
-): PresentChanges<Past, Row> {
+  find: Find<Past, Found>,
+): PresentChanges<Past, Row, Found> {
   return new PresentChanges(following, find);
 }
 
-class PresentChanges<Past, Row> implements ChangeSource<
+type Find<Past, Found> = (past: Past) => Found | undefined | Promise<Found | undefined>;
+
+class PresentChanges<Past, Row, Found extends Row | null> implements ChangeSource<
   Followed<Change<Past, Row>>,
-  PresentChange<Past, Row>
+  PresentChange<Past, Row | Found>
 > {
   constructor(
     readonly changes: Following<Change<Past, Row>>,
-    private readonly find: (past: Past) => Promise<Row | undefined>,
+    private readonly find: Find<Past, Found>,
   ) {}
 
   complete(
     change: Followed<Change<Past, Row>>,
-  ): PresentChange<Past, Row> | Promise<PresentChange<Past, Row> | undefined> {
+  ): PresentChange<Past, Row | Found> | undefined | Promise<PresentChange<Past, Row | Found> | undefined> {
     const { past, row } = change.item;
-    return row === null
-      ? this.find(past).then((found) => found && presentChange(change, found))
-      : presentChange(change, row);
+    const present = row ?? this.find(past);
+    return present instanceof Promise
+      ? present.then((found) => presentChange(change, found))
+      : presentChange(change, present);
   }
 
-  async next(): Promise<IteratorResult<PresentChange<Past, Row>, undefined>> {
+  async next(): Promise<IteratorResult<PresentChange<Past, Row | Found>, undefined>> {
     try {
       for (;;) {
         const { value } = await this.changes.next();
@@ -151,11 +154,11 @@ class PresentChanges<Past, Row> implements ChangeSource<
   }
 }
 
-function presentChange<Past, Row>(
+function presentChange<Past, Row, Present>(
   { item: { past }, cursor, isSnapshot, occurredAt }: Followed<Change<Past, Row>>,
-  row: Row,
-): PresentChange<Past, Row> {
-  return { past, row, cursor, isSnapshot, occurredAt };
+  row: Present | undefined,
+): PresentChange<Past, Present> | undefined {
+  return row === undefined ? undefined : { past, row, cursor, isSnapshot, occurredAt };
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };

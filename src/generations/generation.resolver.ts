@@ -18,6 +18,7 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
+import { selects } from '../graphql/selection';
 import { failureOf } from '../jobs/failure.type';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
@@ -135,13 +136,18 @@ export class GenerationResolver {
     description:
       'Sends the generation as it is now, then every change, including its avatars, until it has ended. If the generation is deleted, the subscription ends with the error NOT_FOUND. Errors: NOT_FOUND, INVALID_CURSOR.',
     subscribe: ({ args, context, info }) =>
-      resolverOf(GenerationResolver, info).follow(args as GenerationProgressArgs, context as GraphQLContext),
+      resolverOf(GenerationResolver, info).follow(
+        args as GenerationProgressArgs,
+        context as GraphQLContext,
+        selects(info, 'generation'),
+      ),
   })
   generationProgress(
     @Root() change: GenerationChange,
     @Args(() => GenerationProgressArgs) _args: GenerationProgressArgs,
   ): GenerationProgress {
-    return { generation: change.row, ...progressOf(change) };
+    // The generation is null only if it is not selected.
+    return { generation: change.row!, ...progressOf(change) };
   }
 
   @Subscription(() => AvatarCompleted, {
@@ -164,8 +170,10 @@ export class GenerationResolver {
   follow(
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
+    readsJob: boolean,
   ): Promise<AsyncIterableIterator<GenerationChange>> {
-    return this.subscriptions.follow(viewer, fromGlobalId('Generation', generationId, 'generationId'), after);
+    const id = fromGlobalId('Generation', generationId, 'generationId');
+    return this.subscriptions.follow(viewer, { id, after, readsJob });
   }
 
   /** Opens the stream of `avatarCompleted`. */

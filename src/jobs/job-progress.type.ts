@@ -70,10 +70,13 @@ export function progressOf<Status>({
   cursor,
   isSnapshot,
   occurredAt,
-}: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'>>): JobProgress & { status: Status } {
+}: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'> | null>): JobProgress & {
+  status: Status;
+} {
   const { status, progress, estimatedReadyAt } = past;
   return {
     ...{ status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
-    ...{ occurredAt: occurredAt ?? row.updatedAt, isEstimate: false },
+    // Snapshots have their row.
+    ...{ occurredAt: occurredAt ?? row!.updatedAt, isEstimate: false },
   };
 }

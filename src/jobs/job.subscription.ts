@@ -9,8 +9,17 @@ import { PresentRows, type OwnedKey } from '../events/present-rows';
 import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 
-/** A change of a job, with the job as it is when the change is sent. */
-export type JobChange<Payload, Row> = PresentChange<Payload, Row & Positioned>;
+/** A change of a job, with the job as it is when the change is sent; null if the subscriber does not select it. */
+export type JobChange<Payload, Row> = PresentChange<Payload, (Row & Positioned) | null>;
+
+/** What a subscriber follows. */
+export interface FollowedJob {
+  readonly id: string;
+  /** The last cursor received: the stream resumes after it, without the current state. Null: none. */
+  readonly after: string | null;
+  /** Whether the job is read for each change. */
+  readonly readsJob: boolean;
+}
 
 /** The streams of `trainingProgress` and `generationProgress`. */
 export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
@@ -31,13 +40,11 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
 
   /**
    * Sends the job's current state, then every change until it has ended.
-   * @param after - the last cursor received; the stream then resumes after it, without the current state
    * @throws DomainError NOT_FOUND, also when the job is deleted during the stream; INVALID_CURSOR
    */
   async follow(
     { owner }: Viewer,
-    id: string,
-    after: string | null,
+    { id, after, readsJob }: FollowedJob,
   ): Promise<AsyncIterableIterator<JobChange<Payload, Row>>> {
     const { kind } = this;
     const found = await this.opened.find({ owner, id });
@@ -54,7 +61,7 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
       read: this.readerOf(id),
       isLast: this.isLast,
     });
-    return withPresent(following, this.finderOf({ owner, id }));
+    return withPresent(following, readsJob ? this.finderOf({ owner, id }) : readNothing);
   }
 
   private readonly isLast = ({ past }: Change<Payload, Row & Positioned>): boolean =>
@@ -85,6 +92,8 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     };
   }
 }
+
+const readNothing = (): null => null;
 
 /** Whether a job in this state moves only by a request or a late result. */
 export function hasEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: string): boolean {

@@ -17,6 +17,7 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
+import { selects } from '../graphql/selection';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import { photosIn } from '../photos/photo-source.type';
@@ -95,21 +96,28 @@ export class ModelResolver {
     description:
       'Sends the model as it is now, then every change until its training has ended. If the model is deleted, the subscription ends with the error NOT_FOUND. Errors: NOT_FOUND, INVALID_CURSOR.',
     subscribe: ({ args, context, info }) =>
-      resolverOf(ModelResolver, info).follow(args as TrainingProgressArgs, context as GraphQLContext),
+      resolverOf(ModelResolver, info).follow(
+        args as TrainingProgressArgs,
+        context as GraphQLContext,
+        selects(info, 'model'),
+      ),
   })
   trainingProgress(
     @Root() change: ModelChange,
     @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
   ): TrainingProgress {
-    return { model: change.row, ...progressOf(change) };
+    // The model is null only if it is not selected.
+    return { model: change.row!, ...progressOf(change) };
   }
 
   /** Opens the stream of `trainingProgress`. */
   follow(
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
+    readsJob: boolean,
   ): Promise<AsyncIterableIterator<ModelChange>> {
-    return this.subscriptions.follow(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
+    const id = fromGlobalId('AvatarModel', modelId, 'modelId');
+    return this.subscriptions.follow(viewer, { id, after, readsJob });
   }
 
   @FieldResolver(() => ID)

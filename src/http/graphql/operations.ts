@@ -100,7 +100,8 @@ export class Operations {
   /** Executes a query, a mutation, or a subscription's response to one event, by resolvers. Never rejects. */
   private async execute(args: ExecutionArgs): Promise<ExecutionResult> {
     try {
-      return await this.inTime(Promise.resolve(execute(args)));
+      const result = execute(args);
+      return result instanceof Promise ? await this.inTime(result) : result;
     } catch (error) {
       return { errors: [wrapped(error)] };
     }
