@@ -14,6 +14,20 @@ export interface StoredEvent {
   readonly createdAt: Date;
 }
 
+/** Returns a function that reads something from an event once for all subscribers, which share the event. */
+export function oncePerEvent<Value extends object | string>(
+  read: (event: StoredEvent) => Value,
+): (event: StoredEvent) => Value {
+  const values = new WeakMap<StoredEvent, Value>();
+  return (event) => {
+    const known = values.get(event);
+    if (known !== undefined) return known;
+    const value = read(event);
+    values.set(event, value);
+    return value;
+  };
+}
+
 /** Whether this is the last event of its stream: the stream's subject was deleted. */
 export function endsStream(event: StoredEvent): boolean {
   return event.kind === 'DELETED' && event.subjectId === event.streamId;

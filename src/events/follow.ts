@@ -5,6 +5,7 @@ import {
   invalidCursor,
   incompleteSnapshot,
   isTombstone,
+  oncePerEvent,
   type StoredEvent,
 } from './event';
 import type { EventFeed } from './feed';
@@ -291,16 +292,7 @@ class Follower<T> implements Following<T>, Listener<StoredEvent> {
   }
 }
 
-/** All subscribers of a process share an event, and therefore its cursor. */
-const cursors = new WeakMap<StoredEvent, string>();
-
-function cursorOf(event: StoredEvent): string {
-  const known = cursors.get(event);
-  if (known !== undefined) return known;
-  const cursor = encodeEventCursor(event.streamId, event.sequence);
-  cursors.set(event, cursor);
-  return cursor;
-}
+const cursorOf = oncePerEvent(({ streamId, sequence }) => encodeEventCursor(streamId, sequence));
 
 function snapshotOf<T>(streamId: string, { sequence, items }: CurrentState<T>): Followed<T>[] {
   const incomplete = encodeEventCursor(streamId, incompleteSnapshot);

@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { StoredEvent } from '../events/event';
+import { oncePerEvent, type StoredEvent } from '../events/event';
 import type { EventFeed } from '../events/feed';
 import {
   follow,
@@ -66,15 +66,7 @@ export class AvatarSubscriptions {
       subjectId: id,
       after,
       present: () => Promise.resolve(presentOf(found, hasEnded(generationKind, found.status))),
-      read: (event) => {
-        refuseDeleted(event, 'generation', id);
-        if (event.generationId !== id) return null;
-        if (event.kind === 'AVATAR') return storedIn(event);
-        const isEnd =
-          event.kind === 'GENERATION' &&
-          hasEnded(generationKind, generationPayload.read(event.payload).status);
-        return isEnd ? ended : null;
-      },
+      read: readerOf(id),
       isLast: (change) => change === ended,
     });
     return this.withAvatars(viewer, following);
@@ -117,6 +109,18 @@ export class AvatarSubscriptions {
   }
 }
 
+/** Created here, because functions of `ofGeneration` would keep the avatars that it has read. */
+function readerOf(generationId: string): (event: StoredEvent) => AvatarChange | null {
+  return (event) => {
+    refuseDeleted(event, 'generation', generationId);
+    if (event.generationId !== generationId) return null;
+    if (event.kind === 'AVATAR') return storedIn(event);
+    const isEnd =
+      event.kind === 'GENERATION' && hasEnded(generationKind, generationPayload.read(event.payload).status);
+    return isEnd ? ended : null;
+  };
+}
+
 function presentOf(
   { sequence, oldest, avatars }: PresentAvatars,
   hasEnded: boolean,
@@ -128,6 +132,7 @@ function presentOf(
   return { sequence, oldest, items, ended: hasEnded };
 }
 
-function storedIn({ payload }: StoredEvent): AvatarChange {
-  return { past: avatarPayload.read(payload), row: null };
-}
+const storedIn = oncePerEvent(({ payload }): AvatarChange => ({
+  past: avatarPayload.read(payload),
+  row: null,
+}));

@@ -1,16 +1,12 @@
 import { DomainError } from '../core/errors';
 import type { Viewer } from '../core/viewer';
 
-/** The maximum delay of Node's timers; later expiries need several timers. */
-const maxTimerMs = 2_147_483_647;
-
 /** Closes a connection, and sends the error to its client. */
 type EndSession = (error: DomainError) => void;
 
 interface Session {
   readonly viewer: Viewer;
   readonly end: EndSession;
-  timer?: NodeJS.Timeout;
 }
 
 /**
@@ -18,10 +14,13 @@ interface Session {
  */
 export class Sessions {
   private readonly open = new Set<Session>();
+  /** By the Unix time in seconds, rounded up, at which their credentials expire. One timer serves all of them. */
+  private readonly expiring = new Map<number, Set<Session>>();
+  private timer: NodeJS.Timeout | null = null;
 
   /**
    * Registers a connection.
-   * @param end - closes it; called at most once, when the credentials expire or by {@link endRevoked}
+   * @param end - closes it; called at most once, within one second after the credentials expire or by {@link endRevoked}
    * @returns removes the registration; call it when the connection was closed
    */
   begin(viewer: Viewer, end: EndSession): () => void {
@@ -39,13 +38,27 @@ export class Sessions {
   }
 
   private watch(session: Session): void {
-    const { expiresAtMs } = session.viewer;
-    if (expiresAtMs === undefined) return;
-    const leftMs = expiresAtMs - Date.now();
-    const isLast = leftMs <= maxTimerMs;
-    const next = (): void =>
-      isLast ? this.end(session, 'Your credentials have expired. Sign in again.') : this.watch(session);
-    session.timer = setTimeout(next, isLast ? Math.max(leftMs, 0) : maxTimerMs);
+    const second = expiryOf(session);
+    if (second === null) return;
+    const others = this.expiring.get(second) ?? new Set();
+    this.expiring.set(second, others.add(session));
+    this.schedule();
+  }
+
+  /** Checks at the next whole second. */
+  private schedule(): void {
+    if (this.expiring.size > 0)
+      this.timer ??= setTimeout(() => this.endExpired(), 1_000 - (Date.now() % 1_000));
+  }
+
+  private endExpired(): void {
+    this.timer = null;
+    const now = Date.now() / 1_000;
+    for (const [second, sessions] of this.expiring) {
+      if (second > now) continue;
+      for (const session of sessions) this.end(session, 'Your credentials have expired. Sign in again.');
+    }
+    this.schedule();
   }
 
   private end(session: Session, message: string): void {
@@ -54,7 +67,17 @@ export class Sessions {
   }
 
   private forget(session: Session): void {
-    clearTimeout(session.timer);
     this.open.delete(session);
+    const second = expiryOf(session);
+    const others = second === null ? undefined : this.expiring.get(second);
+    if (!others?.delete(session) || others.size > 0) return;
+    this.expiring.delete(second!);
+    if (this.expiring.size > 0 || !this.timer) return;
+    clearTimeout(this.timer);
+    this.timer = null;
   }
+}
+
+function expiryOf({ viewer: { expiresAtMs } }: Session): number | null {
+  return expiresAtMs === undefined ? null : Math.ceil(expiresAtMs / 1_000);
 }

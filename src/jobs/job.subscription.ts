@@ -1,7 +1,7 @@
 import { notFound, type DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { PayloadCodec, StoredEvent } from '../events/event';
+import { oncePerEvent, type PayloadCodec, type StoredEvent } from '../events/event';
 import type { Positioned, StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow, withPresent, type Change, type PresentChange } from '../events/follow';
@@ -25,15 +25,15 @@ export interface FollowedJob {
 export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
   private readonly opened: PresentRows<Row & StreamPosition>;
   private readonly rows: PresentRows<Row & Positioned>;
-  /** All subscribers of a process share an event, and therefore the change that it contains. */
-  private readonly changes = new WeakMap<StoredEvent, Change<Payload, Row & Positioned>>();
+  private readonly changeIn: (event: StoredEvent) => Change<Payload, Row & Positioned>;
 
   constructor(
     sql: Sql,
     private readonly feed: EventFeed,
     private readonly kind: JobKind<Row>,
-    private readonly codec: PayloadCodec<Payload>,
+    codec: PayloadCodec<Payload>,
   ) {
+    this.changeIn = oncePerEvent(({ payload }) => ({ past: codec.read(payload), row: null }));
     this.opened = new PresentRows((keys) => findJobsInStreams(sql, kind, keys), { maxRetries: 0 });
     this.rows = new PresentRows((keys) => findOwnedJobs(sql, kind, keys));
   }
@@ -74,14 +74,6 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
       refuseDeleted(event, kind.noun, id);
       return event.kind === kind.eventKind && event.subjectId === id ? this.changeIn(event) : null;
     };
-  }
-
-  private changeIn(event: StoredEvent): Change<Payload, Row & Positioned> {
-    const known = this.changes.get(event);
-    if (known) return known;
-    const change = { past: this.codec.read(event.payload), row: null };
-    this.changes.set(event, change);
-    return change;
   }
 
   private finderOf(key: OwnedKey): () => Promise<Row & Positioned> {
