@@ -61,7 +61,7 @@ export const avatarCompleted: DemoOperation<{
   event: { cursor: string; avatar: { id: string; style: string; width: number; height: number } };
 }> = {
   query: `subscription AvatarCompleted($id: ID!, $after: String) {
-    event: avatarCompleted(generationId: $id, after: $after) { avatar { id style width height } cursor }
+    event: avatarCompleted(select: { generationId: $id }, after: $after) { avatar { id style width height } cursor }
   }`,
 };
 

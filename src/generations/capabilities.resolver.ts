@@ -30,7 +30,7 @@ class Style {
   @Field(() => UrlScalar, {
     nullable: true,
     description:
-      'The URL of a picture in this style. Null if the avatar service publishes none, as Picsart and the sandbox do: show a picture of your own.',
+      'The URL of a picture in this style. Null if the avatar service publishes none, as with Picsart and the sandbox: the gateway makes no picture without an order. Show a picture of your own.',
   })
   exampleUrl: string | null;
 }

@@ -11,7 +11,6 @@ import {
   Subscription,
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
-import { DomainError } from '../core/errors';
 import { fromGlobalId, readGlobalId, readInputId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
@@ -26,6 +25,7 @@ import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
 import { photoIn } from '../photos/photo-source.type';
+import { AvatarCompletedArgs, followedAvatars } from './avatar-stream.input';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
@@ -40,7 +40,6 @@ import {
   GenerateInstantAvatarsPayload,
   Generation,
   GenerationProgress,
-  AvatarCompletedArgs,
   GenerateAvatarsInput,
   GenerateInstantAvatarsInput,
   GenerationConnection,
@@ -152,7 +151,7 @@ export class GenerationResolver {
 
   @Subscription(() => AvatarCompleted, {
     description:
-      'Sends each avatar of a generation, or of all generations of a model, as soon as it is stored and its URL works. Give exactly one of `generationId` and `modelId`. Errors: NOT_FOUND, INVALID_CURSOR, INVALID_INPUT.',
+      'Sends each avatar of a generation, or of all generations of a model, as soon as it is stored and its URL works. Errors: NOT_FOUND, INVALID_CURSOR, INVALID_INPUT.',
     subscribe: ({ args, context, info }) =>
       resolverOf(GenerationResolver, info).followAvatars(
         args as AvatarCompletedArgs,
@@ -178,22 +177,14 @@ export class GenerationResolver {
 
   /** Opens the stream of `avatarCompleted`. */
   followAvatars(
-    { generationId, modelId, after = null }: AvatarCompletedArgs,
+    args: AvatarCompletedArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
-    if (generationId && !modelId) {
-      return this.avatarSubscriptions.ofGeneration(
-        viewer,
-        fromGlobalId('Generation', generationId, 'generationId'),
-        after,
-      );
-    }
-    if (modelId && !generationId) {
-      return this.avatarSubscriptions.ofModel(viewer, fromGlobalId('AvatarModel', modelId, 'modelId'), after);
-    }
-    throw new DomainError('INVALID_INPUT', 'Give exactly one of generationId and modelId.', {
-      field: 'generationId',
-    });
+    const { noun, globalId, field } = followedAvatars(args);
+    const after = args.after ?? null;
+    return noun === 'generation'
+      ? this.avatarSubscriptions.ofGeneration(viewer, fromGlobalId('Generation', globalId, field), after)
+      : this.avatarSubscriptions.ofModel(viewer, fromGlobalId('AvatarModel', globalId, field), after);
   }
 
   @FieldResolver(() => ID)

@@ -236,20 +236,3 @@ export class GenerationProgressArgs extends ResumeArgs {
   @Field(() => ID, { description: 'The generation’s global id.' })
   generationId: string;
 }
-
-@ArgsType()
-export class AvatarCompletedArgs extends ResumeArgs {
-  @Field(() => ID, {
-    nullable: true,
-    description:
-      'The global id of a generation: send its avatars, until it ends. Null if `modelId` is given.',
-  })
-  generationId?: string | null;
-
-  @Field(() => ID, {
-    nullable: true,
-    description:
-      'The global id of a model: send the avatars of all its generations, first the newest 100 stored ones, then each new one, until you unsubscribe. Null if `generationId` is given.',
-  })
-  modelId?: string | null;
-}

@@ -16,7 +16,7 @@ export abstract class Job implements Node {
 
   @Field(() => Int, {
     description:
-      'The number of attempts that have been submitted to the avatar service; 0 before the first. Each may have been charged.',
+      'The number of attempts that have been submitted to the avatar service; 0 before the first, for example while it is QUEUED. Each may have been charged, and each changes this number, so a retry that names it is never charged twice.',
   })
   attempt: number;
 

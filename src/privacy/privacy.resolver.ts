@@ -41,7 +41,7 @@ class ErasureCounts {
 class Erasure {
   @Field(() => ID, {
     description:
-      'A random id. Keep it: the query `erasure` and the operator can find this record only by its receipt.',
+      'A random number of this record, which is not a global id. Keep it: the query `erasure` and the operator can find this record only by its receipt.',
   })
   receipt: string;
 
@@ -125,7 +125,7 @@ export class PrivacyResolver {
     description: 'An erasure by the receipt that `deleteMyData` returned; null if the receipt is unknown.',
   })
   async erasure(
-    @Arg('receipt', () => ID, { description: 'The receipt that `deleteMyData` returned.' }) receipt: string,
+    @Arg('receipt', () => ID, { description: 'The receipt that `deleteMyData` returned; it is not a global id.' }) receipt: string,
   ): Promise<Erasure | null> {
     const erasure = await this.erasures.find(receipt);
     return erasure && erasureOf(erasure);

@@ -36,6 +36,12 @@ describe('likeness_deprecated_uses_total', () => {
     ['a field once per operation', '{ operator { a: lagMs b: lagMs } }', {}, ['Operator.lagMs']],
     ['arguments', 'mutation { deletePhoto(id: "x") { deletedId } }', {}, ['Mutation.deletePhoto(id)']],
     [
+      'arguments of a subscription',
+      'subscription { avatarCompleted(modelId: "x") { cursor } }',
+      {},
+      ['Subscription.avatarCompleted(modelId)'],
+    ],
+    [
       'input fields of a literal',
       'mutation { trainModel(input: { type: CAT, photoUrls: [] }) { model { id } } }',
       {},

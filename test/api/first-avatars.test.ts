@@ -193,6 +193,17 @@ describe('the flow from photos to avatars', () => {
     expect(new Set(received.map(({ avatar }) => avatar.id)).size).toBe(4);
     expect(feed.end).toBeNull();
     feed.drop();
+
+    for (const [argument, id, count] of [
+      ['modelId', modelId, 4],
+      ['generationId', later[0]!.id, 2],
+    ] as const) {
+      const query = `subscription ($id: ID) { avatarCompleted(${argument}: $id) { avatar { id } } }`;
+      const deprecated = client.subscribe<{ avatar: { id: string } }>(query, { id });
+      const ids = (await deprecated.until((news) => news.length === count)).map(({ avatar }) => avatar.id);
+      deprecated.drop();
+      expect(received.map(({ avatar }) => avatar.id)).toEqual(expect.arrayContaining(ids));
+    }
   });
 });
 

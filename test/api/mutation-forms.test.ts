@@ -97,6 +97,27 @@ describe.each(forms)('%s', (mutation, payload, kind, code) => {
   });
 });
 
+describe('avatarCompleted', () => {
+  const unknown = toGlobalId('AvatarModel', newId());
+
+  it.each([
+    ['', 'INVALID_INPUT', 'select'],
+    [`(select: { modelId: "${unknown}" }, modelId: "${unknown}")`, 'INVALID_INPUT', 'modelId'],
+    [`(select: { modelId: "${unknown}" }, generationId: "x")`, 'INVALID_INPUT', 'generationId'],
+    [`(modelId: "${unknown}", generationId: "x")`, 'INVALID_INPUT', 'modelId'],
+    [`(select: { modelId: "${unknown}", generationId: "x" })`, 'INVALID_INPUT', 'select'],
+    ['(select: {})', 'INVALID_INPUT', 'select'],
+    ['(select: { generationId: "x" })', 'NOT_FOUND', 'select.generationId'],
+    ['(select: { modelId: "x" })', 'NOT_FOUND', 'select.modelId'],
+    ['(modelId: "x")', 'NOT_FOUND', 'modelId'],
+  ])('takes exactly one job, in one form: %s', async (given, code, field) => {
+    const query = `subscription { avatarCompleted${given} { cursor } }`;
+    const { errors } = await client.execute('WebSocket', { query });
+    expect(errors?.[0]?.extensions).toMatchObject({ code });
+    expect(errors?.[0]?.extensions.field).toBe(field);
+  });
+});
+
 describe('a mutation with several deprecated arguments', () => {
   const rename = (args: string): Promise<Result> =>
     client.post(`mutation { renameModel(${args}) { model { name } } }`);

@@ -46,7 +46,7 @@ describe('subscriptions that are opened at the same time', () => {
     },
     {
       field: 'avatarCompleted',
-      query: 'subscription ($id: ID!) { avatarCompleted(generationId: $id) { cursor } }',
+      query: 'subscription ($id: ID!) { avatarCompleted(select: { generationId: $id }) { cursor } }',
     },
   ])('read their snapshots together: $field', async ({ field, query }) => {
     const { modelId, generationId } = settled;

@@ -99,6 +99,18 @@ export const walk: readonly Row[] = [
     own: 'completedGeneration',
   },
   {
+    place: 'Subscription.avatarCompleted(select.generationId)',
+    query: `subscription ($id: ID!) { avatarCompleted(select: { generationId: $id }) { cursor avatar { ${avatarFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'completedGeneration',
+  },
+  {
+    place: 'Subscription.avatarCompleted(select.modelId)',
+    query: `subscription ($id: ID!) { avatarCompleted(select: { modelId: $id }) { cursor avatar { ${avatarFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'readyModel',
+  },
+  {
     place: 'Subscription.avatarCompleted(generationId)',
     query: `subscription ($id: ID!) { avatarCompleted(generationId: $id) { cursor avatar { ${avatarFields} } } }`,
     variables: (id) => ({ id }),

@@ -9,7 +9,7 @@ const everything = `query ($m: ID!, $g: ID!, $p: ID!) {
   model(id: $m) { id } generation(id: $g) { id } photo(id: $p) { id } models { edges { cursor } } }`;
 const training = 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }';
 const generating = 'subscription ($id: ID!) { generationProgress(generationId: $id) { status } }';
-const collecting = 'subscription ($id: ID!) { avatarCompleted(modelId: $id) { cursor } }';
+const collecting = 'subscription ($id: ID!) { avatarCompleted(select: { modelId: $id }) { cursor } }';
 const nothing = { photos: 0, models: 0, generations: 0, avatars: 0 };
 
 let gateway: TestGateway;

@@ -239,10 +239,10 @@ export class Client extends GraphQLClient {
     of: { generationId?: string; modelId?: string; after?: string },
     transport?: StreamTransport,
   ): Feed<AvatarNews> {
-    const query = `subscription ($generationId: ID, $modelId: ID, $after: String) {
-      avatarCompleted(generationId: $generationId, modelId: $modelId, after: $after) {
-        avatar { id style url } cursor isSnapshot } }`;
-    return this.subscribe(query, of, transport);
+    const { after, ...select } = of;
+    const query = `subscription ($select: AvatarStreamInput!, $after: String) {
+      avatarCompleted(select: $select, after: $after) { avatar { id style url } cursor isSnapshot } }`;
+    return this.subscribe(query, { select, after }, transport);
   }
 
   /**

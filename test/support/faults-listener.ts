@@ -92,7 +92,7 @@ export class Listener {
 function queryOf({ subject, kind }: StreamLog): string {
   if (kind === 'avatars') {
     return `subscription ($id: ID!, $after: String) {
-      item: avatarCompleted(modelId: $id, after: $after) { avatar { id } ${fields} } }`;
+      item: avatarCompleted(select: { modelId: $id }, after: $after) { avatar { id } ${fields} } }`;
   }
   const isModel = subject.startsWith('model_');
   return `subscription ($id: ID!, $after: String) {

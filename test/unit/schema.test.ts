@@ -211,6 +211,9 @@ describe('the conventions of the schema', () => {
       return getNamedType(type).name !== 'ID' || !/global id|id of the deleted/i.test(description ?? '');
     });
     expect(wrong.map(([path]) => path)).toEqual([]);
+    const typed = outputFields().filter(([, { type }]) => getNamedType(type).name === 'ID');
+    const others = typed.map(([path]) => path).filter((path) => !/\.(id|[a-z]\w*Ids?)$/.test(path));
+    expect(others).toEqual(['Erasure.receipt', 'DeleteMyDataPayload.receipt']);
   });
 
   it('name the unit in fields that hold a duration, and describe it', () => {
