@@ -125,7 +125,10 @@ export class PrivacyResolver {
     description: 'An erasure by the receipt that `deleteMyData` returned; null if the receipt is unknown.',
   })
   async erasure(
-    @Arg('receipt', () => ID, { description: 'The receipt that `deleteMyData` returned; it is not a global id.' }) receipt: string,
+    @Arg('receipt', () => ID, {
+      description: 'The receipt that `deleteMyData` returned; it is not a global id.',
+    })
+    receipt: string,
   ): Promise<Erasure | null> {
     const erasure = await this.erasures.find(receipt);
     return erasure && erasureOf(erasure);
