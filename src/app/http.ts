@@ -1,4 +1,5 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
+import type { Config } from '../config';
 import { DomainError, notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarSize } from '../generations/avatar-urls';
@@ -45,7 +46,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     isLocalOnly: config.AUTH.includes('none'),
     allowed: config.CORS_ORIGINS,
   });
-  const sessions = new Sessions();
+  const sessions = new Sessions(maxSocketsPerOwner(config));
   access.revocations.onRevoked((keyId) => sessions.endRevoked(keyId));
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
@@ -65,6 +66,13 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
   });
 }
+
+/** Without authentication all clients are one owner, so the default limit does not apply. */
+function maxSocketsPerOwner({ AUTH, MAX_SOCKETS_PER_OWNER }: Config): number | null {
+  return MAX_SOCKETS_PER_OWNER ?? (AUTH.includes('none') ? null : defaultMaxSocketsPerOwner);
+}
+
+const defaultMaxSocketsPerOwner = 100;
 
 /** What {@link assembleServers} connects. */
 export interface HttpParts

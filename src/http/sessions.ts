@@ -16,15 +16,23 @@ export class Sessions {
   private readonly open = new Set<Session>();
   /** By the Unix time in seconds, rounded up, at which their credentials expire. One timer serves all of them. */
   private readonly expiring = new Map<number, Set<Session>>();
+  private readonly countByOwner = new Map<string, number>();
   private timer: NodeJS.Timeout | null = null;
+
+  /** @param maxPerOwner - maximum number of open connections of an owner; null: no limit */
+  constructor(private readonly maxPerOwner: number | null = null) {}
 
   /**
    * Registers a connection.
    * @param end - closes it; called at most once, within one second after the credentials expire or by {@link endRevoked}
    * @returns removes the registration; call it when the connection was closed
+   * @throws DomainError RATE_LIMITED if the owner has the maximum number of connections
    */
   begin(viewer: Viewer, end: EndSession): () => void {
     const session: Session = { viewer, end };
+    const count = this.countByOwner.get(viewer.owner) ?? 0;
+    if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw tooMany(this.maxPerOwner);
+    this.countByOwner.set(viewer.owner, count + 1);
     this.open.add(session);
     this.watch(session);
     return () => this.forget(session);
@@ -66,8 +74,15 @@ export class Sessions {
     session.end(new DomainError('UNAUTHENTICATED', message));
   }
 
+  private discount(owner: string): void {
+    const count = this.countByOwner.get(owner)! - 1;
+    if (count === 0) this.countByOwner.delete(owner);
+    else this.countByOwner.set(owner, count);
+  }
+
   private forget(session: Session): void {
-    this.open.delete(session);
+    if (!this.open.delete(session)) return;
+    this.discount(session.viewer.owner);
     const second = expiryOf(session);
     const others = second === null ? undefined : this.expiring.get(second);
     if (!others?.delete(session) || others.size > 0) return;
@@ -76,6 +91,14 @@ export class Sessions {
     clearTimeout(this.timer);
     this.timer = null;
   }
+}
+
+function tooMany(maximum: number): DomainError {
+  return new DomainError(
+    'RATE_LIMITED',
+    `Your account has ${maximum} WebSockets and event streams. Close some, or use one for several subscriptions.`,
+    { details: { maximum } },
+  );
 }
 
 function expiryOf({ viewer: { expiresAtMs } }: Session): number | null {

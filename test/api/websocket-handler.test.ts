@@ -164,7 +164,10 @@ describe('the WebSocket handler', () => {
       const rejected = await SocketClient.greeted(guarded.url, { token: 'bad' });
       expect(await rejected.end()).toEqual({ code: 4403, reason: 'Show a token.' });
       const unlucky = await SocketClient.greeted(guarded.url, { token: 'outage' });
-      expect(await unlucky.end()).toEqual({ code: 1013, reason: 'Try again later.' });
+      expect(await unlucky.end()).toEqual({
+        code: 1013,
+        reason: 'Try again after a random delay of up to 10 s.',
+      });
     });
 
     it('when its credentials expired or were revoked', async () => {
@@ -248,7 +251,8 @@ describe('the WebSocket handler', () => {
     await leaving.stop();
     expect(await client.end()).toEqual({
       code: 1012,
-      reason: 'The server is stopping; reconnect and resume with your last cursor.',
+      reason:
+        'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
     });
     expect(leaving.witness.open).toBe(0);
   });

@@ -84,7 +84,8 @@ describe('a gateway that is stopped and started again', () => {
     expect(await feed.ended()).toEqual({
       how: 'cut',
       code: 1012,
-      reason: 'The server is stopping; reconnect and resume with your last cursor.',
+      reason:
+        'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
     });
     const resumed = client.followTraining(id, received.at(-1)!.cursor);
     expect(await resumed.ended()).toEqual({ how: 'complete' });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { SocketClient, send } from '../support/raw-client';
-import { startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
+import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
 /** The connection limit of the gateways in these tests. */
@@ -108,6 +108,33 @@ describe('connections', () => {
     socket.socket.close();
     await until(isServed);
     for (const other of others) other.socket.destroy();
+  });
+
+  it('of one owner are limited, WebSockets and streams together', async () => {
+    await start({ maxSocketsPerOwner: 2, authenticate: byWord });
+    const first = await SocketClient.greeted(gateway.url, { token: 'good-1' });
+    const stream =
+      'GET /graphql/stream?query=subscription{silence} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good-1\r\n\r\n';
+    await open(1, stream);
+    await until(() => gateway.witness.open === 1);
+    const refused = await SocketClient.greeted(gateway.url, { token: 'good-1' });
+    expect(await refused.end()).toEqual({
+      code: 1013,
+      reason: expect.stringContaining('has 2 WebSockets') as string,
+    });
+    const [other] = await open(1, stream);
+    await until(() => other!.text.includes('RATE_LIMITED'));
+    const foreign = await SocketClient.greeted(gateway.url, { token: 'good-2' });
+    expect(foreign.closed).toBeNull();
+    first.socket.close();
+    await until(async () => {
+      const next = await SocketClient.greeted(gateway.url, { token: 'good-1' });
+      next.subscribe('1', '{ owner }');
+      await until(() => next.closed !== null || next.of('1').length > 0);
+      return next.closed === null;
+    });
+    expect(gateway.witness.open).toBe(1);
+    foreign.socket.close();
   });
 
   it('of this machine are limited by address only if configured', async () => {

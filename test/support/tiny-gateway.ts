@@ -43,6 +43,8 @@ export interface TinyOptions {
   sockets?: Partial<WebSocketLimits>;
   streams?: Partial<SseLimits>;
   connections?: Partial<ConnectionLimits>;
+  /** @defaultValue no limit */
+  maxSocketsPerOwner?: number;
 }
 
 /** Starts it on a free port of this machine. */
@@ -55,7 +57,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   );
   const { introspection = true, publicUrl, isLocalOnly = true, allowedOrigins: allowed } = options;
   const { authenticate = () => Promise.resolve(localViewer), checks = [], routes = [] } = options;
-  const sessions = new Sessions();
+  const sessions = new Sessions(options.maxSocketsPerOwner);
   const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
   const addresses = new ClientAddresses([]);
   const servers = await assembleServers({

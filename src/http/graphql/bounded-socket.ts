@@ -5,11 +5,18 @@ import { loggableError, type Logger } from '../../core/logger';
 import { isRecord, parseJson } from './graphql-request';
 import type { Checked, KeepAlive } from './keep-alive';
 
-/** Close codes and reasons of the gateway, in addition to those of the protocol. */
+/**
+ * Close codes and reasons of the gateway, in addition to those of the protocol. After 1012 and 1013 many clients connect
+ * again at the same time, so the reasons ask for a random delay.
+ */
 export const closeReasons = {
   tooSlow: { code: 4413, reason: 'Reading too slowly; reconnect and resume with your last cursor.' },
-  stopping: { code: 1012, reason: 'The server is stopping; reconnect and resume with your last cursor.' },
-  later: { code: 1013, reason: 'Try again later.' },
+  stopping: {
+    code: 1012,
+    reason:
+      'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
+  },
+  later: { code: 1013, reason: 'Try again after a random delay of up to 10 s.' },
   forbidden: { code: 4403, reason: 'Forbidden' },
   badMessage: { code: 4400, reason: 'Invalid message received' },
   binary: { code: 4400, reason: 'Send text frames, not binary ones.' },

@@ -99,13 +99,14 @@ export class SseHandler {
     }
     // The end of the stream releases the source immediately, also while it waits for an event.
     stream.onEnd(() => opened.stop());
-    const endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
+    let endSession: (() => void) | undefined;
     try {
+      endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
       await opened.deliver({ send });
     } catch (error) {
       await stream.next(this.textOf([error], requestId));
     } finally {
-      endSession();
+      endSession?.();
     }
   }
 

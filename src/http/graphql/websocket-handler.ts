@@ -146,27 +146,32 @@ export class WebSocketHandler {
 
   /** Authenticates at `connection_init`. A refusal closes the socket with 4403 and its message. */
   private async admit({ extra: connection }: ConnectionContext): Promise<boolean> {
-    const { operations, authenticate, sessions, logger, rates } = this.options;
+    const { operations, authenticate, sessions, rates } = this.options;
     const credentials = credentialsOf(connection.request!, connection.socket.takeGiven());
     connection.request = null;
-    let viewer: Viewer;
     try {
       rates?.countAddress(connection);
-      viewer = await operations.inTime(Promise.resolve(authenticate(credentials)));
-    } catch (error) {
-      if (isRefusal(error)) connection.socket.closeFor('forbidden', error.message);
-      else connection.socket.closeFor('later');
-      if (!isRefusal(error) && !isRateLimit(error)) {
-        logger.error({ requestId: connection.requestId, error: loggableError(error) }, 'unexpected error');
-      }
-      return true;
-    }
-    connection.viewer = viewer;
-    if (!connection.isClosed)
+      const viewer = await operations.inTime(Promise.resolve(authenticate(credentials)));
+      connection.viewer = viewer;
+      if (connection.isClosed) return true;
       connection.endSession = sessions.begin(viewer, ({ message }) =>
         connection.socket.closeFor('forbidden', message),
       );
+    } catch (error) {
+      this.refuse(connection, error);
+    }
     return true;
+  }
+
+  private refuse({ socket, requestId }: Connection, error: unknown): void {
+    if (isRefusal(error)) {
+      socket.closeFor('forbidden', error.message);
+    } else if (isRateLimit(error)) {
+      socket.closeFor('later', error.message);
+    } else {
+      socket.closeFor('later');
+      this.options.logger.error({ requestId, error: loggableError(error) }, 'unexpected error');
+    }
   }
 
   private prepare(
