@@ -7,6 +7,8 @@ import type { JobKind, JobRow } from './job.kind';
 
 /** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
+/** Minimum time between two reads of the budget if no row could use the granted call, in milliseconds. */
+const minRestMs = 250;
 
 /**
  * Jobs of one kind that each need one call to the upstream, round-robin between owners; slow calls of one owner leave
@@ -46,6 +48,9 @@ export class BudgetedRows {
     const batch = await rows.start(slots, { limit: granted, only }, work);
     const unused = granted - batch.work.length;
     if (unused > 0) await budget.release(call, unused);
-    return granted === due ? batch : { ...batch, restMs: Math.min(waitMs, maxRestMs) };
+    if (granted === due) return batch;
+    // A trial call that is returned is granted again at once; meanwhile all owners of due rows use their share of the slots.
+    const isStuck = granted > 0 && batch.work.length === 0;
+    return { ...batch, restMs: Math.min(isStuck ? Math.max(waitMs, minRestMs) : waitMs, maxRestMs) };
   }
 }

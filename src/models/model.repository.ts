@@ -75,7 +75,7 @@ export async function trainingDurations(
 ): Promise<number[]> {
   const rows = await sql.rows<{ ms: number }>(
     `SELECT (extract(epoch FROM ready_at - submitted_at) * 1000)::float8 AS ms FROM models
-      WHERE provider = $1 AND type = $2 AND ready_at IS NOT NULL ORDER BY ready_at DESC LIMIT 50`,
+      WHERE provider = $1 AND type = $2 AND ready_at >= submitted_at ORDER BY ready_at DESC LIMIT 50`,
     [provider, type],
   );
   return rows.map(({ ms }) => ms);
