@@ -30,10 +30,17 @@ export interface Transactions extends Sql {
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
+/** A statement that returns one row with one text. */
+export interface ReadStatement {
+  readonly text: string;
+  /** Whether it reads few rows, so that others may wait for its end. */
+  readonly isShort: boolean;
+}
+
 /** Statements that are repeated with other parameters. PostgreSQL keeps those that are used often prepared. */
 export interface PreparedStatements {
-  /** Runs a statement that returns one row with one text. */
-  text(statement: string, parameters: readonly unknown[]): Promise<string | null>;
+  /** Runs a statement, and returns its text. */
+  text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null>;
 }
 
 /** SQL: a list of text literals, for constants of the program such as states. */

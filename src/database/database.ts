@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
-import type { EntityClass, PreparedStatements, Sql, Transactions } from '../core/sql';
+import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { NamedStatements } from './prepared-statements';
 
 /**
@@ -17,7 +17,7 @@ export class Database implements Transactions, PreparedStatements {
     this.statements = new NamedStatements(() => (source.driver as unknown as { master: Pool }).master);
   }
 
-  text(statement: string, parameters: readonly unknown[]): Promise<string | null> {
+  text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
     return asUnavailable(() => this.statements.text(statement, parameters));
   }
 

@@ -1,39 +1,52 @@
 import type { Connection, PoolClient, Submittable } from 'pg';
 
+/** A statement that its connection has prepared, and whose result is one row with one text. */
+export interface TextRequest {
+  /** The name of the prepared statement. */
+  readonly name: string;
+  readonly parameters: readonly (string | null)[];
+  readonly resolve: (text: string | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Whether all parameters are texts or null, which {@link TextQuery} sends as they are. */
 export function areTexts(parameters: readonly unknown[]): parameters is readonly (string | null)[] {
   return parameters.every((parameter) => typeof parameter === 'string' || parameter === null);
 }
 
 /**
- * Runs a statement that the connection has prepared, and whose result is one row with one text. Its messages are sent by
- * one write, and its columns are not described again, which takes half the processor time of a query of `pg`.
+ * Runs prepared statements one after the other. All messages are sent by one write, and no columns are described, which
+ * takes half the processor time of a query of `pg`.
  *
  * Implements the interface that `pg` calls for each message, as `pg-cursor` does.
  */
 export class TextQuery implements Submittable {
   private text: string | null = null;
+  private next = 0;
 
   private constructor(
-    private readonly message: Buffer,
-    private readonly resolve: (text: string | null) => void,
-    private readonly reject: (error: Error) => void,
+    private readonly requests: readonly TextRequest[],
+    private readonly done: (error: Error | null) => void,
   ) {}
 
-  /** @param name - that of the prepared statement */
-  static run(
-    client: PoolClient,
-    name: string,
-    parameters: readonly (string | null)[],
-  ): Promise<string | null> {
-    return new Promise((resolve, reject) => {
-      client.query(new TextQuery(encode(name, parameters), resolve, reject));
+  /**
+   * Runs the requests. After an error PostgreSQL does not run those that follow.
+   * @returns the requests that were not run. The connection must not be used again unless this is null.
+   */
+  static run(client: PoolClient, requests: readonly TextRequest[]): Promise<readonly TextRequest[] | null> {
+    return new Promise((resolve) => {
+      const query = new TextQuery(requests, (error) => {
+        if (!error) return resolve(null);
+        requests[query.next]!.reject(error);
+        resolve(requests.slice(query.next + 1));
+      });
+      client.query(query);
     });
   }
 
   submit({ stream }: Connection): void {
     // Otherwise the loss of the connection is reported.
-    if (stream.writable) stream.write(this.message);
+    if (stream.writable) stream.write(Buffer.concat([...this.requests.map(encode), sync]));
   }
 
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
@@ -41,28 +54,31 @@ export class TextQuery implements Submittable {
   }
 
   handleCommandComplete(): void {
-    // ReadyForQuery follows.
+    this.requests[this.next]!.resolve(this.text);
+    this.next += 1;
   }
 
   handleReadyForQuery(): void {
-    this.resolve(this.text);
+    this.done(null);
   }
 
   handleError(error: Error): void {
-    this.reject(error);
+    // A connection may also be lost between the last result and ReadyForQuery.
+    this.done(this.next < this.requests.length ? error : null);
   }
 }
 
-/** Execute without a limit of rows, and Sync. */
-const executeAndSync = Buffer.from('450000000900000000005300000004', 'hex');
+/** Execute without a limit of rows. */
+const execute = Buffer.from('45000000090000000000', 'hex');
+const sync = Buffer.from('5300000004', 'hex');
 
-/** The messages Bind, Execute and Sync of PostgreSQL's protocol. */
-function encode(name: string, parameters: readonly (string | null)[]): Buffer {
+/** The messages Bind and Execute of PostgreSQL's protocol. */
+function encode({ name, parameters }: TextRequest): Buffer {
   const lengths = parameters.map((text) => (text === null ? -1 : Buffer.byteLength(text)));
   const bytes = lengths.reduce((sum, length) => sum + 4 + Math.max(length, 0), 0);
   // Name of the portal, name of the statement, three counts: formats of parameters, parameters, formats of columns.
   const bindLength = 4 + 1 + (name.length + 1) + 2 + 2 + bytes + 2;
-  const message = Buffer.allocUnsafe(1 + bindLength + executeAndSync.length);
+  const message = Buffer.allocUnsafe(1 + bindLength + execute.length);
   let at = message.write('B', 'latin1');
   at = message.writeInt32BE(bindLength, at);
   at += message.write(`\0${name}\0`, at, 'latin1');
@@ -73,6 +89,6 @@ function encode(name: string, parameters: readonly (string | null)[]): Buffer {
     if (text !== null) at += message.write(text, at);
   });
   at = message.writeInt16BE(0, at);
-  executeAndSync.copy(message, at);
+  execute.copy(message, at);
   return message;
 }

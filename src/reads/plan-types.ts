@@ -55,6 +55,8 @@ export interface Plan {
   readonly uses: VariableUses;
   /** The number of members of its objects; an object counts as ten. */
   readonly size: number;
+  /** Whether it reads only a few single rows. */
+  readonly isShort: boolean;
 }
 
 /** A field of the schema. */

@@ -86,7 +86,7 @@ export class PlannedReads {
   private readonly statements = new LRUCache<string, FinishedStatement>({
     maxSize: maxBytes,
     // A statement holds values of its parameters and functions of its holes.
-    sizeCalculation: ({ sql }, key) => 2 * (sql.length + key.length) + 5_000,
+    sizeCalculation: ({ sql }, key) => 2 * (sql.text.length + key.length) + 5_000,
   });
 
   constructor(private readonly options: PlannedReadsOptions) {}
@@ -142,6 +142,7 @@ export class PlannedReads {
     const isErased = this.options.isBeingErased(statement.owner);
     const finished = statement.finish(
       `SELECT CASE WHEN ${isErased} THEN NULL ELSE ${literal('{"data":')} || ${data} || '}' END`,
+      plan.isShort,
     );
     if (key.length <= maxKeyLength) this.statements.set(key, finished);
     return finished;

@@ -1,4 +1,5 @@
 import { Parameters } from '../core/list-statements';
+import type { ReadStatement } from '../core/sql';
 
 /**
  * The SQL of a JSON text, which is never null. In this text a computed value is represented by a hole: its number, a
@@ -78,15 +79,15 @@ export class Statement extends Parameters {
   }
 
   /** The statement, which does not refer to the variables. */
-  finish(sql: string): FinishedStatement {
-    return new FinishedStatement(sql, this.values, this.fills);
+  finish(text: string, isShort: boolean): FinishedStatement {
+    return new FinishedStatement({ text, isShort }, this.values, this.fills);
   }
 }
 
 /** A statement of many requests; it has no data of one, except values that all of them have in common. */
 export class FinishedStatement {
   constructor(
-    readonly sql: string,
+    readonly sql: ReadStatement,
     private readonly parameters: readonly unknown[],
     private readonly fills: readonly Fill[],
   ) {}

@@ -1,0 +1,95 @@
+import { Client } from 'pg';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
+import { TestDatabase } from '../support/database';
+import { StatementWatch } from '../support/statements';
+import { until } from '../support/until';
+
+const half = { text: 'SELECT (100 / $1::int)::text', isShort: true };
+const echo = { text: `SELECT $1::text || '-' || $2::text`, isShort: true };
+const long = { text: 'SELECT $1::text', isShort: false };
+
+describe('prepared statements', () => {
+  let testDatabase: TestDatabase;
+  let watch: StatementWatch;
+  let source: DataSource;
+  let database: Database;
+
+  beforeEach(async () => {
+    testDatabase = await TestDatabase.create();
+    watch = await StatementWatch.start(testDatabase.url);
+    source = await createDataSource({ url: watch.url, poolSize: 1, entities }).initialize();
+    database = new Database(source);
+    // They are prepared at their second use.
+    for (let time = 0; time < 2; time += 1) {
+      await database.text(half, ['2']);
+      await database.text(echo, ['a', 'b']);
+      await database.text(long, ['a']);
+    }
+  });
+
+  afterEach(async () => {
+    await source.destroy();
+    await watch.stop();
+    await testDatabase.drop();
+  });
+
+  it('return their own texts when they wait for one connection', async () => {
+    const texts = Array.from({ length: 30 }, (_, index) => [`é${index}`, index % 3 === 0 ? null : 'x']);
+    const results = Promise.all([
+      ...texts.map((values) => database.text(echo, values)),
+      database.text(long, ['long']),
+      database.text(half, ['4']),
+      database.text(echo, [['a'], 'b']),
+    ]);
+    const echoes = texts.map(([one, other]) => (other === null ? null : `${one}-${other}`));
+    expect(await results).toEqual([...echoes, 'long', '25', '{"a"}-b']);
+  });
+
+  it('fail alone, also if they were sent together', async () => {
+    const divisors = ['1', '0', '4', '0', '5', '10', 'x', '20'];
+    const settled = await Promise.allSettled(divisors.map((divisor) => database.text(half, [divisor])));
+    const codes = settled.map((each) =>
+      each.status === 'fulfilled' ? each.value : (each.reason as { code: string }).code,
+    );
+    expect(codes).toEqual(['100', '22012', '25', '22012', '20', '10', '22P02', '5']);
+    expect(await database.text(half, ['2'])).toBe('50');
+  });
+
+  it('are run once each when they are sent together', async () => {
+    const statements = await watch.during(() =>
+      Promise.all(Array.from({ length: 20 }, () => database.text(half, ['2']))),
+    );
+    expect(statements).toHaveLength(20);
+  });
+
+  it('fail when the connection is lost, and later ones are run by a new one', async () => {
+    const blocker = new Client(testDatabase.url);
+    await blocker.connect();
+    const blocked = { text: `SELECT pg_advisory_lock(1)::text || $1::text`, isShort: true };
+    for (let time = 0; time < 2; time += 1) await database.text(blocked, ['a']);
+    await database.rows('SELECT pg_advisory_unlock_all()');
+    await blocker.query('SELECT pg_advisory_lock(1)');
+    const waiting = Promise.allSettled([database.text(blocked, ['a']), database.text(half, ['2'])]);
+    for (let isWaiting = false; !isWaiting;) {
+      const { rowCount } = await blocker.query('SELECT FROM pg_locks WHERE NOT granted');
+      isWaiting = rowCount! > 0;
+    }
+    await watch.disconnect();
+    await blocker.end();
+    const [lost, other] = await waiting;
+    expect(lost).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE' } });
+    expect(other).toEqual({ status: 'fulfilled', value: '50' });
+    expect(await database.text(half, ['2'])).toBe('50');
+  });
+
+  it('fail when there is no connection', async () => {
+    await watch.stop();
+    const settled = await Promise.allSettled(
+      ['1', '2', '4'].map((divisor) => database.text(half, [divisor])),
+    );
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+});
