@@ -17,7 +17,7 @@ describe('durations of earlier jobs', () => {
                                failure_code, failure_message, failure_retryable)
       SELECT gen_random_uuid(), 'ana', 'sandbox', '[]', 1, status, ref, now() - submitted_s * interval '1 s', now(), positions::smallint[],
              code, code, CASE WHEN code IS NOT NULL THEN true END
-        FROM (VALUES ('COMPLETED', 'a', 40, NULL, NULL), ('PARTIAL', 'b', 60, NULL, NULL),
+        FROM (VALUES ('COMPLETED', 'a', 40, NULL, NULL), ('COMPLETED', 'd', NULL, NULL, NULL), ('PARTIAL', 'b', 60, NULL, NULL),
                      ('PARTIAL', 'c', 5, '{0}', 'UPSTREAM_FAILED'), ('PARTIAL', NULL, NULL, '{0}', 'UPSTREAM_TIMEOUT'))
              row (status, ref, submitted_s, positions, code)`);
     const sql = await database.pool();
