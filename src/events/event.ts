@@ -107,7 +107,7 @@ export class PayloadCodec<Payload extends object> {
   }
 
   private isPayload(payload: object): payload is Payload {
-    return this.properties.every((name) => name in payload);
+    return this.properties.every((name) => Reflect.get(payload, name) !== undefined);
   }
 }
 

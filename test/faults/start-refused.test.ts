@@ -130,6 +130,8 @@ describe('a project', () => {
     });
     expect(output).toMatch(/^Building/);
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
+    const font = await readdir(join(copy, 'dist/sandbox/font'));
+    expect(font.sort()).toEqual(['OFL.txt', 'fonts.conf', 'silkscreen.ttf']);
   });
 
   it('in a directory that initdb cannot run from fails with an explanation', async () => {
