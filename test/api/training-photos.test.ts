@@ -229,8 +229,11 @@ describe('photos for the upstream', () => {
     expect((await fetch(url(1, Date.now() - 5000))).status).toBe(404);
     expect(await evidence(modelId, 1)).toBe(true);
     expect((await fetch(url(1))).status).toBe(200);
-    await setStatus(environment.database, 'models', modelId, 'READY');
-    expect((await fetch(url(1))).status).toBe(404);
+    // QUEUED again: the attempt has ended, and the next one has another number.
+    for (const status of ['QUEUED', 'READY']) {
+      await setStatus(environment.database, 'models', modelId, status);
+      expect((await fetch(url(1))).status).toBe(404);
+    }
   });
 
   it('are served by their own URL only, but every request for the attempt is recorded', async () => {
