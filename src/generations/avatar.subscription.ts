@@ -2,14 +2,8 @@ import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { oncePerEvent, type StoredEvent } from '../events/event';
 import type { EventFeed } from '../events/feed';
-import {
-  follow,
-  withPresent,
-  type Change,
-  type CurrentState,
-  type Following,
-  type PresentChange,
-} from '../events/follow';
+import { follow, type CurrentState, type Following } from '../events/follow';
+import { withPresent, type Change, type PresentChange } from '../events/present-changes';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
 import { deletedJob, hasEnded, refuseDeleted } from '../jobs/job.subscription';
 import type { AvatarEntity } from './avatar.entity';

@@ -9,6 +9,21 @@ import type { Exchange } from './router';
 /** Response headers by lower-case name. */
 export type Headers = Readonly<Record<string, string | number>>;
 
+/** Default headers of every response; routes may override them. */
+export const securityHeaders: Headers = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+/** Adds headers to a response that has not begun. */
+export function setHeaders(response: ServerResponse, headers: Headers): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+}
+
 /** Sends JSON that must not be cached. */
 export function sendJson(
   response: ServerResponse,

@@ -6,7 +6,7 @@ import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
-import { sendError, sendJson, refuseSocket, type Headers } from './responses';
+import { sendError, sendJson, refuseSocket, securityHeaders, setHeaders } from './responses';
 import { Router, type Exchange, type Route } from './router';
 
 /** Handles HTTP upgrade requests. */
@@ -43,16 +43,6 @@ const bounds = {
   idle: 120_000,
   keepAlive: 65_000,
 } as const;
-
-/** Default headers of every response; routes may override them. */
-const securityHeaders: Headers = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'x-frame-options': 'DENY',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'cross-origin-opener-policy': 'same-origin',
-};
 
 /** What an exchange is made from. `query` is the text after the question mark. */
 type ExchangeFacts = Pick<Exchange, 'path' | 'requestId' | 'expectsContinue' | 'logger'> & {
@@ -283,10 +273,6 @@ export class HttpServer {
       refuseSocket(socket, 400, 'INVALID_INPUT', 'Malformed HTTP request.');
     }
   }
-}
-
-function setHeaders(response: ServerResponse, headers: Headers): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 function lastOfItsConnection(response: ServerResponse): void {

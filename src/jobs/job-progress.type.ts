@@ -1,5 +1,5 @@
 import { ArgsType, Field, Int, ObjectType } from 'type-graphql';
-import type { PresentChange } from '../events/follow';
+import type { PresentChange } from '../events/present-changes';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure, failureOf } from './failure.type';
 import type { JobRow } from './job.kind';

@@ -3,13 +3,12 @@ import { decodeEventCursor, encodeEventCursor } from '../../src/events/event';
 import { endStreams, eraseEvents, pruneEvents } from '../../src/events/event-log.repository';
 import {
   follow,
-  withPresent,
   type Followed,
   type Following,
   type FollowOptions,
-  type Change,
   type CurrentState,
 } from '../../src/events/follow';
+import { withPresent, type Change } from '../../src/events/present-changes';
 import { TestDatabase } from '../support/database';
 import { change, changes, EventProcess, range, take } from '../support/event-process';
 import { until } from '../support/until';
@@ -263,7 +262,7 @@ describe('following', () => {
       cursor: encodeEventCursor(streamId, 3),
       occurredAt: expect.any(Date) as Date,
     });
-    await sent.return!();
+    await sent.return();
   });
 
   it('releases everything when the present object cannot be read', async () => {
