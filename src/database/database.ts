@@ -1,8 +1,8 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
-import { NamedStatements } from './prepared-statements';
+import { isOutdatedPlan, NamedStatements } from './prepared-statements';
 
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
@@ -22,16 +22,26 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return asUnavailable(() => this.rowsOnce<Row>(text, parameters));
+    return asUnavailable(async () => {
+      try {
+        return await this.rowsOnce<Row>(text, parameters);
+      } catch (error) {
+        if (!isOutdatedPlan(error)) throw error;
+        return this.rowsOnce<Row>(text, parameters);
+      }
+    });
   }
 
-  /** Runs a transaction; after a serialization failure or deadlock it is rolled back and repeated a few times. */
+  /**
+   * Runs a transaction. After a serialization failure, a deadlock or a migration of its columns it is rolled back and
+   * repeated a few times.
+   */
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     for (let run = 1; ; run += 1) {
       try {
         return await asUnavailable(() => this.runOnce(work));
       } catch (error) {
-        if (run === maxRuns || !lostRace(error)) throw error;
+        if (run === maxRuns || !(lostRace(error) || isOutdatedPlan(error))) throw error;
       }
     }
   }
@@ -39,7 +49,7 @@ export class Database implements Transactions, PreparedStatements {
   private async rowsOnce<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
     const runner = this.source.createQueryRunner();
     try {
-      return await rowsOf<Row>(runner, text, parameters);
+      return await this.rowsOn<Row>(runner, text, parameters);
     } finally {
       await runner.release();
     }
@@ -48,9 +58,20 @@ export class Database implements Transactions, PreparedStatements {
   private runOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return this.source.transaction((manager) => {
       const runner = manager.queryRunner!;
-      const rows: Sql['rows'] = (text, parameters = []) => rowsOf(runner, text, parameters);
+      const rows: Sql['rows'] = (text, parameters = []) => this.rowsOn(runner, text, parameters);
       return work({ rows, entities: entitiesBy(this.source, rows) });
     });
+  }
+
+  /** TypeORM prepares no statements, so its connection is used directly. */
+  private async rowsOn<Row>(
+    runner: QueryRunner,
+    text: string,
+    parameters: readonly unknown[],
+  ): Promise<Row[]> {
+    const client = (await runner.connect()) as PoolClient;
+    if (runner.isReleased) throw new Error('The statement was run after the end of its transaction.');
+    return this.statements.rows<Row>(client, text, parameters);
   }
 }
 
@@ -61,15 +82,6 @@ function lostRace(error: unknown): boolean {
   const code =
     error instanceof DomainError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
   return code === '40001' || code === '40P01';
-}
-
-async function rowsOf<Row>(
-  runner: QueryRunner,
-  text: string,
-  parameters: readonly unknown[],
-): Promise<Row[]> {
-  const { records }: { records: Row[] } = await runner.query(text, [...parameters], true);
-  return records;
 }
 
 /**

@@ -36,11 +36,11 @@ interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
 
 /**
  * Runs statements that PostgreSQL keeps prepared per connection, from their second use. PostgreSQL's memory is bounded: a
- * connection that has prepared too much, because clients send ever new queries, is closed and replaced. Very long
- * statements are not prepared.
+ * connection that has prepared too much, because clients send ever new queries, is replaced, or prepares no more. Very
+ * long statements are not prepared.
  *
- * Statements wait in the order of their calls, for as many connections as the pool has. Short ones that wait are sent
- * together, which saves most of their processor time under load.
+ * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones that wait are
+ * sent together, which saves most of their processor time under load.
  */
 export class NamedStatements implements PreparedStatements {
   private readonly known = new LRUCache<string, Known>({
@@ -115,6 +115,29 @@ export class NamedStatements implements PreparedStatements {
     return taken;
   }
 
+  /**
+   * Runs a statement on a connection of the caller.
+   * @throws an error for which {@link isOutdatedPlan} holds if a migration has changed its columns; run it again
+   */
+  async rows<Row>(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<Row[]> {
+    const prepared = this.preparedOf(client);
+    const name = this.nameOf(text);
+    const values = [...parameters];
+    if (name === null || !hasSpace(prepared, name, text)) {
+      const { rows } = await client.query<Row & object>(text, values);
+      return rows;
+    }
+    try {
+      const { rows } = await client.query<Row & object>({ name, text, values });
+      note(prepared, name, text.length);
+      return rows;
+    } catch (error) {
+      // All statements get other names.
+      if (isOutdatedPlan(error)) this.known.clear();
+      throw error;
+    }
+  }
+
   private nameOf(text: string): string | null {
     if (text.length > maxLength.ofStatement) return null;
     const known = this.known.get(text);
@@ -124,7 +147,7 @@ export class NamedStatements implements PreparedStatements {
     }
     if (known.name === null) {
       this.names += 1;
-      known.name = `read_${this.names}`;
+      known.name = `statement_${this.names}`;
     }
     return known.name;
   }
@@ -142,6 +165,25 @@ function isTextRequest(waiting: Waiting): waiting is Waiting & TextRequest {
   return waiting.name !== null && areTexts(waiting.parameters);
 }
 
+/**
+ * Whether a prepared statement returns other columns than when it was prepared, because a migration of a newer version has
+ * added some. It was not executed.
+ */
+export function isOutdatedPlan(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return code === '0A000' && message === 'cached plan must not change result type';
+}
+
+function hasSpace({ names, length }: Prepared, name: string, text: string): boolean {
+  return names.has(name) || length + text.length <= maxLength.ofConnection;
+}
+
+function note(prepared: Prepared, name: string, length: number): void {
+  if (prepared.names.has(name)) return;
+  prepared.names.add(name);
+  prepared.length += length;
+}
+
 /** Runs a statement, and prepares it if it has a name. Never rejects. Returns whether the connection can be used again. */
 async function runAlone(
   client: PoolClient,
@@ -153,10 +195,7 @@ async function runAlone(
       ...(name !== null && { name }),
       ...{ text, values: [...parameters], rowMode: 'array' },
     });
-    if (name !== null && !prepared.names.has(name)) {
-      prepared.names.add(name);
-      prepared.length += text.length;
-    }
+    if (name !== null) note(prepared, name, text.length);
     resolve(rows[0]![0]);
     return true;
   } catch (error) {
