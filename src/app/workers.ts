@@ -89,7 +89,7 @@ export function createJobWork(
 
 function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {
   return new UpstreamBudget(database, provider, {
-    requestsPerMinute: config.UPSTREAM_REQUESTS_PER_MINUTE ?? provider.facts.requestsPerMinute,
+    requestsPerMinute: config.UPSTREAM_REQUESTS_PER_MINUTE,
     pollShare: config.POLL_SHARE,
     probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
     maxCallMs: Math.max(config.SUBMIT_TIMEOUT, config.POLL_TIMEOUT),

@@ -49,8 +49,8 @@ export interface CallFailure {
 
 /** Limits of {@link UpstreamBudget}. */
 export interface BudgetLimits {
-  /** Maximum number of calls of all kinds with this key. */
-  requestsPerMinute: number;
+  /** Maximum number of calls of all kinds with this key. @defaultValue the provider's documented limit */
+  requestsPerMinute: number | undefined;
   /** The share of polls in these calls; submissions get the rest, except for {@link watchShare}. */
   pollShare: number;
   /** The time until a paused account is first checked, in milliseconds. */
@@ -96,7 +96,7 @@ export class UpstreamBudget {
 
   constructor(
     private readonly sql: Sql,
-    private readonly provider: { name: string; account: string },
+    private readonly provider: { name: string; account: string; facts: { requestsPerMinute: number } },
     private readonly limits: BudgetLimits,
   ) {
     const { pollShare } = limits;
@@ -263,7 +263,8 @@ export class UpstreamBudget {
   }
 
   private bucket(kind: CallKind): { perSecond: number; burst: number } {
-    const perMinute = this.limits.requestsPerMinute * this.shares[kind];
+    const { limits, provider, shares } = this;
+    const perMinute = (limits.requestsPerMinute ?? provider.facts.requestsPerMinute) * shares[kind];
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 

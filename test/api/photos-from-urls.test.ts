@@ -164,8 +164,8 @@ describe('photos from URLs', () => {
     const passes: number[] = [];
     for (let taken = -1; taken !== 0; passes.push(taken)) taken = await environment.fetchDue(never);
 
-    expect(passes).toEqual([8, 8, 8, 8, 8, 0]);
-    expect(maxAtOnce).toBeLessThanOrEqual(8);
+    expect(passes).toEqual([13, 13, 13, 1, 0]);
+    expect(maxAtOnce).toBeLessThanOrEqual(13);
     const found = await Promise.all(ids.map(photo));
     expect(new Set(found.map(({ status }) => status))).toEqual(new Set(['READY']));
   });

@@ -131,9 +131,9 @@ describe('one owner with very many jobs', () => {
       passes.push(harness.worker.storePictures());
       await until(() => asked.filter((url) => url.includes(`/${owner}/`)).length === fetched);
     };
-    await finish(alices, 'alice', 60, 12);
+    await finish(alices, 'alice', 60, 8);
     await finish(bobs, 'bob', 2, 2);
-    expect(asked).toHaveLength(14);
+    expect(asked).toHaveLength(10);
     hangUp();
     await Promise.all(passes);
   });

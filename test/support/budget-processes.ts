@@ -19,7 +19,7 @@ export class BudgetProcesses {
     { requestsPerMinute = 500, pollShare = 0.75, maxCallMs = 30_000 } = {},
   ): UpstreamBudget[] {
     this.accounts += 1;
-    const provider = { name: 'scripted', account: this.account };
+    const provider = { name: 'scripted', account: this.account, facts: { requestsPerMinute: 500 } };
     const limits = { requestsPerMinute, pollShare, probeIntervalMs: 30_000, maxCallMs };
     return Array.from({ length: count }, () => new UpstreamBudget(this.database, provider, limits));
   }

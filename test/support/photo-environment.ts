@@ -79,7 +79,7 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
       PHOTO_URL_ALLOW: '127.0.0.1,photos.example.org',
       MAX_PHOTO_BYTES: String(maxPhotoBytes),
       PHOTO_RETENTION: '0s',
-      MAX_PHOTO_FETCHES: '16',
+      MAX_PHOTO_FETCHES: '26',
     },
     onWake: () => (wakes += 1),
   });

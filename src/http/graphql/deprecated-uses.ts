@@ -5,6 +5,7 @@ import {
   isInputObjectType,
   isInputType,
   isListType,
+  Kind,
   TypeInfo,
   typeFromAST,
   visit,
@@ -17,21 +18,12 @@ import {
 import { isRecord } from './graphql-request';
 
 /**
- * The deprecated elements of the schema that a valid document and its variables use, each once: `Type.field`,
- * `Type.field(argument)`, `Input.field` and `Enum.VALUE`. All of them are names of the schema, so their number is bounded.
+ * The deprecated elements of the schema that a valid document uses, each once: `Type.field`, `Type.field(argument)`,
+ * `Input.field` and `Enum.VALUE`. All of them are names of the schema, so their number is bounded.
  */
-export function deprecatedUses(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  variables: Readonly<Record<string, unknown>>,
-): Set<string> {
+export function usesInDocument(schema: GraphQLSchema, document: DocumentNode): Set<string> {
   const uses = new Set<string>();
-  const note = (
-    element: { deprecationReason?: string | null } | null | undefined,
-    path: () => string,
-  ): void => {
-    if (element?.deprecationReason != null) uses.add(path());
-  };
+  const note = noteIn(uses);
   const info = new TypeInfo(schema);
   const fieldPath = (): string => `${info.getParentType()!.name}.${info.getFieldDef()!.name}`;
   visit(
@@ -46,16 +38,36 @@ export function deprecatedUses(
       },
       EnumValue: ({ value }) =>
         note(info.getEnumValue(), () => `${getNamedType(info.getInputType())!.name}.${value}`),
-      VariableDefinition: ({ type: node, variable }) => {
-        const type = typeFromAST(schema, node);
-        if (isInputType(type)) noteInput(type, variables[variable.name.value], note);
-      },
     }),
   );
   return uses;
 }
 
-type Note = (element: { deprecationReason?: string | null } | undefined, path: () => string) => void;
+/** The deprecated elements in the variables of a valid document, as {@link usesInDocument}. */
+export function usesInVariables(
+  schema: GraphQLSchema,
+  { definitions }: DocumentNode,
+  variables: Readonly<Record<string, unknown>>,
+): Set<string> {
+  const uses = new Set<string>();
+  const note = noteIn(uses);
+  for (const definition of definitions) {
+    if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
+    for (const { type: node, variable } of definition.variableDefinitions ?? []) {
+      const type = typeFromAST(schema, node);
+      if (isInputType(type)) noteInput(type, variables[variable.name.value], note);
+    }
+  }
+  return uses;
+}
+
+type Note = (element: { deprecationReason?: string | null } | null | undefined, path: () => string) => void;
+
+function noteIn(uses: Set<string>): Note {
+  return (element, path) => {
+    if (element?.deprecationReason != null) uses.add(path());
+  };
+}
 
 /** Notes the deprecated fields and values of a variable, which has not been checked yet. */
 function noteInput(type: GraphQLInputType, value: unknown, note: Note): void {
@@ -66,7 +78,7 @@ function noteInput(type: GraphQLInputType, value: unknown, note: Note): void {
   } else if (isInputObjectType(nullable) && isRecord(value)) {
     noteFields(nullable, value, note);
   } else if (isEnumType(nullable) && typeof value === 'string') {
-    note(nullable.getValue(value) ?? undefined, () => `${nullable.name}.${value}`);
+    note(nullable.getValue(value), () => `${nullable.name}.${value}`);
   }
 }
 

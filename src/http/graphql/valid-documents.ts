@@ -1,6 +1,6 @@
-import { isScalarType, Kind, type DocumentNode, type GraphQLSchema, type TypeNode } from 'graphql';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { deprecatedUses } from './deprecated-uses';
+import { usesInDocument, usesInVariables } from './deprecated-uses';
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -9,8 +9,8 @@ interface ValidDocument {
   readonly document: DocumentNode;
   /** The sizes in variables for which it passed the limits. */
   readonly sizes: Set<string>;
-  /** Null if they depend on the variables. */
-  readonly deprecatedUses: ReadonlySet<string> | null;
+  /** Without those in variables. */
+  readonly deprecatedUses: ReadonlySet<string>;
 }
 
 /** Maximum memory in bytes, and number of combinations of sizes of a document. */
@@ -37,7 +37,7 @@ export class ValidDocuments {
     const known = this.known.get(text) ?? {
       document,
       sizes: new Set<string>(),
-      deprecatedUses: this.hasScalarsOnly(document) ? deprecatedUses(this.schema, document, {}) : null,
+      deprecatedUses: usesInDocument(this.schema, document),
     };
     if (known.sizes.size >= limits.sizes) known.sizes.clear();
     known.sizes.add(sizesIn(variables));
@@ -46,22 +46,10 @@ export class ValidDocuments {
 
   /** The deprecated elements of the schema that a document and its variables use. */
   deprecatedUses(text: string, document: DocumentNode, variables: Variables): ReadonlySet<string> {
-    return this.known.get(text)?.deprecatedUses ?? deprecatedUses(this.schema, document, variables);
+    const inDocument = this.known.get(text)?.deprecatedUses ?? usesInDocument(this.schema, document);
+    const inVariables = usesInVariables(this.schema, document, variables);
+    return inVariables.size === 0 ? inDocument : new Set([...inDocument, ...inVariables]);
   }
-
-  /** Whether no variable can contain deprecated fields or values. */
-  private hasScalarsOnly({ definitions }: DocumentNode): boolean {
-    const types = definitions.flatMap((definition) =>
-      definition.kind === Kind.OPERATION_DEFINITION
-        ? (definition.variableDefinitions ?? []).map(({ type }) => nameOf(type))
-        : [],
-    );
-    return types.every((name) => isScalarType(this.schema.getType(name)));
-  }
-}
-
-function nameOf(type: TypeNode): string {
-  return type.kind === Kind.NAMED_TYPE ? type.name.value : nameOf(type.type);
 }
 
 /** What the limits read of variables: numbers, and the lengths of lists. */
