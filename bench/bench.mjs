@@ -13,11 +13,23 @@ import { idle } from './scenarios/idle.mjs';
 import { list, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { pollerFree, pollerSpent } from './scenarios/poller.mjs';
+import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
 import { scale } from './scenarios/scale.mjs';
 import { subscriptions } from './scenarios/subscriptions.mjs';
 import { uploads } from './scenarios/uploads.mjs';
 
-const scenarios = [list, listUrls, lookup, uploads, idle, scale, subscriptions, pollerSpent, pollerFree];
+const scenarios = [
+  list,
+  listUrls,
+  lookup,
+  uploads,
+  idle,
+  scale,
+  subscriptions,
+  reconnectStorm,
+  pollerSpent,
+  pollerFree,
+];
 
 const { values } = parseArgs({
   options: {

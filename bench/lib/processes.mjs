@@ -26,11 +26,14 @@ export class Server {
     this.exited = once(child, 'exit');
   }
 
-  /** @param folder - receives the output, so that no process has to read a pipe during a measurement */
-  static async start(id, { program, env, folder }) {
+  /**
+   * @param folder - receives the output, so that no process has to read a pipe during a measurement
+   * @param port - by default a free one
+   */
+  static async start(id, { program, env, folder, port: givenPort }) {
     const logFile = join(folder, `${id}-${Date.now()}.log`);
     const log = openSync(logFile, 'w');
-    const port = await freePort();
+    const port = givenPort ?? (await freePort());
     const startedAt = Date.now();
     const child = spawn(
       process.execPath,
@@ -44,6 +47,7 @@ export class Server {
     closeSync(log);
     const server = new Server(id, child, logFile);
     Server.running.add(server);
+    server.port = port;
     server.url = `http://127.0.0.1:${port}`;
     await server.ready(startedAt + startMs);
     server.startMs = Date.now() - startedAt;
@@ -73,6 +77,13 @@ export class Server {
     this.child.kill('SIGTERM');
     await Promise.race([this.exited, pause(stopMs, undefined, { ref: false })]);
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** Ends it without warning. */
+  async kill() {
+    Server.running.delete(this);
+    this.child.kill('SIGKILL');
     await this.exited;
   }
 

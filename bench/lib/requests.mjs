@@ -31,6 +31,9 @@ export const operations = {
   Progress: `subscription Progress($id: ID!) {
   trainingProgress(modelId: $id) { isSnapshot status progress estimatedReadyAt }
 }`,
+  Resume: `subscription Resume($id: ID!, $after: String) {
+  trainingProgress(modelId: $id, after: $after) { isSnapshot status progress estimatedReadyAt cursor }
+}`,
 };
 
 /**

@@ -11,8 +11,12 @@ export const plain = { AUTH: 'none', LOG_LEVEL: 'warn' };
 /** The product with JSON Web Tokens and its default log. */
 export const withJwt = { AUTH: 'jwt', JWT_SECRET: jwtSecret, JWT_AUDIENCE: 'bench' };
 
-/** Starts the product. @param settings - besides those of the command line (`--setting NAME=VALUE`) */
-export function startProduct(bench, settings, id = 'likeness') {
+/**
+ * Starts the product.
+ * @param settings - besides those of the command line (`--setting NAME=VALUE`)
+ * @param port - by default a free one
+ */
+export function startProduct(bench, settings, id = 'likeness', port = undefined) {
   const env = {
     DATABASE_URL: bench.database.url,
     DATA_DIR: join(bench.folder, 'data'),
@@ -21,7 +25,7 @@ export function startProduct(bench, settings, id = 'likeness') {
     ...settings,
     ...bench.options.settings,
   };
-  return Server.start(id, { program: join(productFolder, 'dist/main.js'), env, folder: bench.folder });
+  return Server.start(id, { program: join(productFolder, 'dist/main.js'), env, folder: bench.folder, port });
 }
 
 /** Starts another server, `servers/<id>.mjs`. */

@@ -9,6 +9,8 @@ const from = 5_000_000;
 const modelsEach = 5;
 const eventsPerSecond = 1_000;
 const rateSeconds = 5;
+/** All subscribers of one model have one owner. */
+const manySockets = { LOG_LEVEL: 'warn', MAX_SOCKETS_PER_OWNER: '1000000' };
 
 export const subscriptions = {
   name: 'subscriptions',
@@ -41,7 +43,7 @@ function subscriptionsOf(owners, count) {
 async function measure(bench, id, list) {
   const isProduct = id === 'likeness';
   const server = await (isProduct
-    ? startProduct(bench, { ...withJwt, LOG_LEVEL: 'warn' })
+    ? startProduct(bench, { ...withJwt, ...manySockets })
     : startPeer(bench, id));
   const publish = isProduct ? publishByDatabase(bench.database) : publishInProcess(server);
   const result = await withChild('lib/subscribers.mjs', async (client) => {
@@ -117,7 +119,7 @@ function publishInProcess({ child }) {
 }
 
 /** The product reads events from its log, and is notified of them. */
-function publishByDatabase({ pool }) {
+export function publishByDatabase({ pool }) {
   return async (numbers) => {
     const client = await pool.connect();
     try {
