@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { unauthenticated } from '../core/errors';
@@ -41,16 +42,19 @@ interface VerifiedToken {
 
 /** Authenticates JSON Web Tokens. */
 export class TokenVerifier {
-  private readonly secret: Uint8Array | null;
+  private readonly secret: KeyObject | null;
   /** Until they expire, the keys of the issuer are read again, or they are evicted. */
   private readonly verified = new LRUCache<string, VerifiedToken>({
     maxSize: maxVerifiedBytes,
     // A viewer takes about 500 bytes.
     sizeCalculation: (_verified, token) => token.length + 500,
   });
+  /** Clients that connect again open several sockets with one token. */
+  private readonly verifying = new Map<string, Promise<Viewer>>();
 
   constructor(private readonly rules: TokenRules) {
-    this.secret = rules.secret === null ? null : new TextEncoder().encode(rules.secret);
+    // Imported once; jose would import other forms for each token.
+    this.secret = rules.secret === null ? null : createSecretKey(rules.secret, 'utf8');
   }
 
   /**
@@ -62,7 +66,11 @@ export class TokenVerifier {
     const keys = this.rules.keys ? this.rules.keys.current() : this.secret;
     const { viewer, keys: usedKeys } = this.verified.get(token) ?? {};
     if (viewer && usedKeys === keys && Date.now() < viewer.expiresAtMs!) return viewer;
-    return this.verifyNew(token, keys);
+    const running = this.verifying.get(token);
+    if (running) return running;
+    const verifying = this.verifyNew(token, keys).finally(() => this.verifying.delete(token));
+    this.verifying.set(token, verifying);
+    return verifying;
   }
 
   private async verifyNew(token: string, keys: object | null): Promise<Viewer> {

@@ -4,6 +4,7 @@ import type { RawData, WebSocket } from 'ws';
 import { loggableError, type Logger } from '../../core/logger';
 import { isRecord, parseJson } from './graphql-request';
 import type { Checked, KeepAlive } from './keep-alive';
+import { textFrame } from './text-frame';
 
 /**
  * Close codes and reasons of the gateway, in addition to those of the protocol. After 1012 and 1013 many clients connect
@@ -49,8 +50,8 @@ const maxUnsentBytes = 65_536;
 /** What a {@link BoundedSocket} is made of. */
 export interface SocketParts {
   readonly webSocket: WebSocket;
-  /** The connection of the WebSocket. */
-  readonly connection: Pick<Socket, 'bytesWritten' | 'writableLength'>;
+  /** The connection of the WebSocket, which must not compress messages. */
+  readonly connection: Pick<Socket, 'bytesWritten' | 'writableLength' | 'write'>;
   readonly limits: SocketLimits;
   /** With the interval of the limits. */
   readonly keepAlive: KeepAlive;
@@ -95,7 +96,7 @@ export class BoundedSocket implements Wire, Checked {
     if (!this.isWritable()) return this.closed();
     return new Promise<void>((resolve) => {
       // An error means that the socket is closed, which the close event handles.
-      this.socket.send(text, () => resolve());
+      this.parts.connection.write(textFrame(text), () => resolve());
     });
   }
 
@@ -108,7 +109,7 @@ export class BoundedSocket implements Wire, Checked {
   sendResult(id: string, payload: string): Promise<void> | undefined {
     const message = `{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`;
     if (!this.isWritable() || this.socket.bufferedAmount > maxUnsentBytes) return this.send(message);
-    this.socket.send(message);
+    this.parts.connection.write(textFrame(message));
     return undefined;
   }
 
