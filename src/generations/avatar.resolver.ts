@@ -1,5 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
@@ -38,8 +38,7 @@ export class AvatarResolver {
     @Arg('id', () => ID, { description: 'The avatar’s global id.' }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<AvatarEntity | null> {
-    const read = readGlobalId(id);
-    return read?.kind === 'Avatar' ? this.service.find(viewer, read.id) : null;
+    return this.service.find(viewer, readInputId('Avatar', id).uuid);
   }
 
   @Query(() => AvatarConnection, {

@@ -49,9 +49,9 @@ export class AvatarService {
     this.list = new OwnedList(database, avatarTable);
   }
 
-  /** @returns null if it does not exist, is not stored, or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<AvatarEntity | null> {
-    const [found] = await this.findMany(viewer, [id]);
+  /** @returns null if the id is null, or if it does not exist, is not stored, or belongs to another owner */
+  async find(viewer: Viewer, id: string | null): Promise<AvatarEntity | null> {
+    const [found] = id === null ? [] : await this.findMany(viewer, [id]);
     return found ?? null;
   }
 

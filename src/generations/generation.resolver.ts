@@ -11,7 +11,7 @@ import {
   Subscription,
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
-import { fromGlobalId, readGlobalId, readInputId, toGlobalId } from '../core/ids';
+import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
@@ -72,8 +72,7 @@ export class GenerationResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Generation | null> {
-    const read = readGlobalId(id);
-    return read?.kind === 'Generation' ? this.service.find(viewer, read.id) : null;
+    return this.service.find(viewer, readInputId('Generation', id).uuid);
   }
 
   @Query(() => GenerationConnection, {

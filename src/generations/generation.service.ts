@@ -116,9 +116,9 @@ export class GenerationService {
     });
   }
 
-  /** @returns null if it does not exist or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<PresentGeneration | null> {
-    const [found] = await this.findMany(viewer, [id]);
+  /** @returns null if the id is null, or if it does not exist or belongs to another owner */
+  async find(viewer: Viewer, id: string | null): Promise<PresentGeneration | null> {
+    const [found] = id === null ? [] : await this.findMany(viewer, [id]);
     return found ?? null;
   }
 

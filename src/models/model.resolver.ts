@@ -11,7 +11,7 @@ import {
   Subscription,
 } from 'type-graphql';
 import { consentIn } from '../accounts/consent.input';
-import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
@@ -59,8 +59,7 @@ export class ModelResolver {
     @Arg('id', () => ID, { description: idDescription }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<AvatarModel | null> {
-    const read = readGlobalId(id);
-    return read?.kind === 'AvatarModel' ? this.service.find(viewer, read.id) : null;
+    return this.service.find(viewer, readInputId('AvatarModel', id).uuid);
   }
 
   @Query(() => AvatarModelConnection, {

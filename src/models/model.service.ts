@@ -61,9 +61,9 @@ export class ModelService {
     });
   }
 
-  /** @returns null if it does not exist or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<PresentModel | null> {
-    const [found] = await this.findMany(viewer, [id]);
+  /** @returns null if the id is null, or if it does not exist or belongs to another owner */
+  async find(viewer: Viewer, id: string | null): Promise<PresentModel | null> {
+    const [found] = id === null ? [] : await this.findMany(viewer, [id]);
     return found ?? null;
   }
 

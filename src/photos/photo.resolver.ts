@@ -1,5 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { fromGlobalId, readGlobalId, toGlobalId } from '../core/ids';
+import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
@@ -37,8 +37,7 @@ export class PhotoResolver {
     @Arg('id', () => ID, { description: 'The photo’s global id.' }) id: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Photo | null> {
-    const read = readGlobalId(id);
-    return read?.kind === 'Photo' ? this.service.find(viewer, read.id) : null;
+    return this.service.find(viewer, readInputId('Photo', id).uuid);
   }
 
   @Query(() => PhotoConnection, {

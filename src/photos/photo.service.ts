@@ -103,9 +103,9 @@ export class PhotoService {
     }));
   }
 
-  /** @returns null if it does not exist or belongs to another owner */
-  async find(viewer: Viewer, id: string): Promise<PhotoEntity | null> {
-    const [photo] = await this.findMany(viewer, [id]);
+  /** @returns null if the id is null, or if it does not exist or belongs to another owner */
+  async find(viewer: Viewer, id: string | null): Promise<PhotoEntity | null> {
+    const [photo] = id === null ? [] : await this.findMany(viewer, [id]);
     return photo ?? null;
   }
 
