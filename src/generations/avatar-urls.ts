@@ -30,9 +30,12 @@ export class AvatarUrls {
   view(id: string, size: AvatarSize, nowMs = Date.now()): string {
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
     const key = `${expiresAtMs} ${size} ${id}`;
-    const known = this.signedPaths.get(key) ?? this.sign(id, size, expiresAtMs);
-    this.signedPaths.set(key, known);
-    return `${this.publicUrl()}${known}`;
+    let path = this.signedPaths.get(key);
+    if (path === undefined) {
+      path = this.sign(id, size, expiresAtMs);
+      this.signedPaths.set(key, path);
+    }
+    return `${this.publicUrl()}${path}`;
   }
 
   /**

@@ -39,13 +39,14 @@ export function sendJson(
 
 /** Sends text, by default not cacheable. May be called while the client is still sending its request. */
 export function sendText(response: ServerResponse, status: number, text: string, headers: Headers): void {
-  const bytes = Buffer.from(text);
-  response.writeHead(status, { 'cache-control': 'no-store', 'content-length': bytes.length, ...headers });
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { 'cache-control': 'no-store', 'content-length': length, ...headers });
   if (response.req.complete) {
-    response.end(bytes);
+    // Node sends head and text as one string.
+    response.end(text);
     return;
   }
-  response.write(bytes);
+  response.write(text);
   // The client has the whole answer. The end waits, since it may close the connection under a client that still sends.
   void discardRest(response.req).then(() => response.end());
 }

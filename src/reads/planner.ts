@@ -187,10 +187,9 @@ class Planner implements SelectionPlanner {
     return ({ statement, row }) => {
       const args = argumentsOf(statement);
       const columns = needs.map((property) => row.column(snakeName(property)));
-      return statement.hole(`json_build_array(${columns.join(', ')})::text`, (values) => {
-        const properties = needs.map((property, index) => [property, (values as unknown[])[index]]);
-        return write(compute(Object.fromEntries(properties) as never, args));
-      });
+      return statement.hole(`json_build_array(${columns.join(', ')})::text`, (values) =>
+        write(compute(rowOf(needs, values as readonly unknown[]) as never, args)),
+      );
     };
   }
 
@@ -271,4 +270,10 @@ function variablesIn(value: ValueNode): string[] {
   if (value.kind === Kind.VARIABLE) return [value.name.value];
   if (value.kind === Kind.LIST) return value.values.flatMap(variablesIn);
   return value.kind === Kind.OBJECT ? value.fields.flatMap((field) => variablesIn(field.value)) : [];
+}
+
+function rowOf(properties: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  properties.forEach((property, index) => (row[property] = values[index]));
+  return row;
 }

@@ -73,10 +73,7 @@ describe('prepared statements', () => {
     await database.rows('SELECT pg_advisory_unlock_all()');
     await blocker.query('SELECT pg_advisory_lock(1)');
     const waiting = Promise.allSettled([database.text(blocked, ['a']), database.text(half, ['2'])]);
-    for (let isWaiting = false; !isWaiting;) {
-      const { rowCount } = await blocker.query('SELECT FROM pg_locks WHERE NOT granted');
-      isWaiting = rowCount! > 0;
-    }
+    await until(async () => (await blocker.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
     await watch.disconnect();
     await blocker.end();
     const [lost, other] = await waiting;
