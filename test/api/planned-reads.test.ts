@@ -48,6 +48,21 @@ describe('a query', () => {
     }
   });
 
+  it('returns stored avatars only, by each field that returns avatars', async () => {
+    const { pending } = reads.rows;
+    const avatars = 'avatars(first: 100) { nodes { id } }';
+    const lookups = pending.slice(0, 15).map((id, index) => `a${index}: avatar(id: "${id}") { id }`);
+    for (const query of [
+      `{ ${avatars} models { nodes { cover { id } ${avatars} } } }`,
+      '{ generations(first: 100) { nodes { avatars { id } } } }',
+      `{ ${lookups.join(' ')} }`,
+    ]) {
+      const { planned, resolved } = await reads.compare({ query });
+      expect(planned).toMatch(/^200 {"data"/);
+      expect(pending.filter((id) => planned.includes(id) || resolved.includes(id))).toEqual([]);
+    }
+  });
+
   it('is refused while the data of its owner are being erased', async () => {
     expect(await outcomeOf('{ models { nodes { id } } }', 'erased')).toEqual(['erasure']);
   });
@@ -62,4 +77,57 @@ describe('a query', () => {
   it('is refused without the scope read', async () => {
     expect(await outcomeOf('{ models { nodes { id } } }', 'writer', 'write')).toEqual(['scope']);
   });
+});
+
+describe('a request', () => {
+  const query = '{ models(first: 2) { nodes { id name } } }';
+  const get = `/graphql?query=${encodeURIComponent(query)}`;
+  const json = { 'content-type': 'application/json' };
+  const post = (body: unknown, headers: Record<string, string> = {}): [path: string, init: RequestInit] => [
+    '/graphql',
+    { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) },
+  ];
+  const accepting = (accept: string): [path: string, init: RequestInit] => post({ query }, { accept });
+
+  it.each([
+    ['a query', post({ query })],
+    [
+      'a query with a fragment and a variable',
+      post({ query: `query Q($n: Int) ${query.replace('2', '$n')}`, variables: { n: 1 } }),
+    ],
+    ['Accept: */*', accepting('*/*')],
+    ['Accept: application/json', accepting('application/json')],
+    ['Accept: application/graphql-response+json', accepting('application/graphql-response+json')],
+    ['Accept: both', accepting('application/json;q=0.5, application/graphql-response+json')],
+    ['Accept: application/*', accepting('application/*')],
+    ['Accept with a charset', accepting('application/json; charset=utf-8')],
+    ['Accept: text/html', accepting('text/html')],
+    ['Accept: multipart/mixed', accepting('multipart/mixed, application/json')],
+    ['an incremental request', post({ query: query.replace('nodes', 'nodes @defer') })],
+    ['GET', [get, {}]],
+    ['GET that a foreign page could send', [get, { headers: { accept: '*/*' } }]],
+    ['GET with JSON', [get, { headers: { accept: 'application/json' } }]],
+    ['GET with the header of Apollo', [get, { headers: { 'apollo-require-preflight': '1' } }]],
+    ['a text', post({ query }, { 'content-type': 'text/plain' })],
+    ['a foreign origin', post({ query }, { origin: 'https://elsewhere.example' })],
+    ['a batch', post([{ query }, { query }])],
+    ['an empty batch', post([])],
+    ['two operations', post({ query: `query A ${query} query B ${query}`, operationName: 'B' })],
+    ['two operations without a name', post({ query: `query A ${query} query B ${query}` })],
+    ['an unknown persisted query', post({ extensions: { persistedQuery: { version: 1, sha256Hash: 'a' } } })],
+    [
+      'a mutation that is refused',
+      post({ query: 'mutation { deleteModel(input: { id: "x" }) { deletedId } }' }),
+    ],
+    ['an unknown field', post({ query: '{ models { unknown } }' })],
+    ['an invalid page', post({ query: '{ models(first: 0) { nodes { id } } }' })],
+    ['a field that resolvers read', post({ query: '{ models { nodes { canRetry } } }' })],
+    ['a token that is not valid', post({ query }, { authorization: 'Bearer x' })],
+  ] as const)(
+    'has the same status, headers and text whichever part of the program reads: %s',
+    async (_what, [path, init]) => {
+      const { planned, resolved } = await reads.responses(path, init);
+      expect(planned).toEqual(resolved);
+    },
+  );
 });

@@ -50,6 +50,19 @@ export class ReadComparison {
     return { planned, resolved: await ask(this.resolved, operation, token), statements };
   }
 
+  /** Sends a request of `alice` to both gateways. Returns status, headers and text of both responses. */
+  async responses(path: string, init: RequestInit): Promise<{ planned: unknown; resolved: unknown }> {
+    const token = await this.tokenOf('alice');
+    const send = async ({ url }: TestGateway): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) };
+      const response = await fetch(`${url}${path}`, { ...init, headers });
+      // Two headers differ between any two requests.
+      const received = [...response.headers].filter(([name]) => !['date', 'x-request-id'].includes(name));
+      return { status: response.status, headers: received, text: await response.text() };
+    };
+    return { planned: await send(this.planned), resolved: await send(this.resolved) };
+  }
+
   /** Asks the gateway that plans reads, and closes its connections while the database works on the answer. */
   async interrupted(operation: object): Promise<string> {
     const [blocker, observer] = [

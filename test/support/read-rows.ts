@@ -23,6 +23,8 @@ const generationStatuses = ['QUEUED', 'GENERATING', 'COMPLETED', 'PARTIAL', 'FAI
 export class ReadRows {
   /** The global ids of all rows by owner. */
   readonly ids = new Map<string, string[]>();
+  /** The ids of avatars that are not stored, which no query returns. */
+  readonly pending: string[] = [];
   readonly cursors: string[] = [];
   private readonly random: () => number;
 
@@ -70,14 +72,14 @@ export class ReadRows {
     });
   }
 
-  private avatar(
+  private async avatar(
     owner: string,
     generationId: string,
     modelId: string | null,
     position: number,
   ): Promise<string> {
     const isStored = this.random() < 0.7;
-    return this.insert('Avatar', 'avatars', {
+    const id = await this.insert('Avatar', 'avatars', {
       ...{
         owner,
         generation_id: generationId,
@@ -89,6 +91,8 @@ export class ReadRows {
       ...{ width: 512, height: 640, byte_size: 1234, content_type: 'image/jpeg', placeholder: `L0"${owner}` },
       ...{ sha256: '0'.repeat(64), due_at: isStored ? null : this.time(), created_at: this.time() },
     });
+    if (!isStored) this.pending.push(toGlobalId('Avatar', id));
+    return id;
   }
 
   private photo(owner: string): Promise<string> {
