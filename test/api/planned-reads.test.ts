@@ -48,6 +48,40 @@ describe('a query', () => {
     }
   });
 
+  it('is answered by its own variables and owner, also if others have sent the same document', async () => {
+    const query = `query ($id: ID!, $other: ID = "x", $first: Int, $after: String, $size: AvatarSize! = ORIGINAL, $statuses: [ModelStatus!]) {
+      node(id: $id) { __typename id ... on Avatar { url(size: $size) } }
+      model(id: $id) { id name }
+      generations(first: 3, filter: { modelId: $id }) { nodes { id } }
+      photo(id: $other) { id filename }
+      models(first: $first, after: $after, filter: { statuses: $statuses }) { totalCount nodes { id name } pageInfo { endCursor } }
+    }`;
+    const { ids, cursors } = reads.rows;
+    const [alices, bobs] = ['alice', 'bob'].map((owner) => ids.get(owner)!);
+    const own = ['model', 'generation', 'avatar', 'photo'].flatMap((prefix) =>
+      alices!.filter((id) => id.startsWith(prefix)).slice(0, 2),
+    );
+    const all: Record<string, unknown>[] = [
+      ...own.map((id) => ({ id, other: own.at(-1) })),
+      ...own.map((id) => ({ id: bobs![0], other: id, first: 1 })),
+      ...[1, 2, null, undefined, 0].map((first) => ({ id: own[0], first })),
+      ...[null, undefined, cursors[0], cursors[1], 'nonsense'].map((after) => ({ id: own[0], after })),
+      ...[['READY'], ['FAILED', 'READY'], [], null, ['NONE']].map((statuses) => ({ id: own[0], statuses })),
+      ...['PREVIEW', 'ORIGINAL', 'PREVIEW', null].map((size) => ({ id: own[4], size })),
+      ...['nonsense', 7, '', null].map((id) => ({ id, other: id })),
+      {},
+    ];
+    const outcomes = await reads.outcomes(async () => {
+      for (const owner of ['alice', 'bob', 'alice']) {
+        for (const variables of all) {
+          const { planned, resolved } = await reads.compare({ query, variables }, owner);
+          expect({ variables, planned }).toEqual({ variables, planned: resolved });
+        }
+      }
+    });
+    expect(outcomes).toEqual(['planned', 'input']);
+  });
+
   it('returns stored avatars only, by each field that returns avatars', async () => {
     const { pending } = reads.rows;
     const avatars = 'avatars(first: 100) { nodes { id } }';
