@@ -22,7 +22,8 @@ const maxBatchSize = 500;
  * Fields must not be `#private`: Apollo copies the context, and the copy could not access them.
  */
 export class LoaderCache {
-  private readonly loaders = new Map<string, unknown>();
+  /** Null until the first load; each open subscription has a cache. */
+  private loaders: Map<string, unknown> | null = null;
 
   /**
    * Returns the loader with this name, creating it on the first call.
@@ -33,9 +34,10 @@ export class LoaderCache {
     name: string,
     batch: (keys: readonly Key[]) => Promise<readonly (Value | Error)[]>,
   ): DataLoader<Key, Value> {
-    const known = this.loaders.get(name) as DataLoader<Key, Value> | undefined;
+    const known = this.loaders?.get(name) as DataLoader<Key, Value> | undefined;
     if (known) return known;
     const loader = new DataLoader<Key, Value>(batch, { maxBatchSize, name });
+    this.loaders ??= new Map();
     this.loaders.set(name, loader);
     return loader;
   }

@@ -64,7 +64,8 @@ export class Connections {
     }
     this.open += 1;
     if (address !== null) this.count(address, 1);
-    socket.once('close', () => {
+    // Not `once`, which needs more memory.
+    socket.on('close', () => {
       this.open -= 1;
       if (address !== null) this.count(address, -1);
     });

@@ -80,9 +80,8 @@ const contextOf = (owner = 'alice', scopes: Scope[] = ['read']): GraphQLContext 
   createContext({ ...localViewer, owner, scopes: new Set(scopes) }, 'request');
 
 describe('response groups', () => {
-  const groups = new ResponseGroups();
-  const execute = (): Promise<ExecutionResult> => Promise.resolve({});
-  const joined = (args: ExecutionArgs, context = contextOf()): unknown => groups.join(args, context, execute);
+  const groups = new ResponseGroups(() => Promise.resolve({}));
+  const joined = (args: ExecutionArgs, context = contextOf()): unknown => groups.join(args, context);
 
   it('are shared by subscribers that differ in `after` only', () => {
     const first = joined(argsOf({ id: '1', isLong: true }));
@@ -107,12 +106,12 @@ describe('response groups', () => {
 
   it('end with their last subscriber', () => {
     const args = argsOf({ id: 'ending' });
-    const [first, second] = [1, 2].map(() => groups.join(args, contextOf(), execute));
+    const [first, second] = [1, 2].map(() => groups.join(args, contextOf()));
     groups.leave(first!);
-    expect(groups.join(args, contextOf(), execute)).toBe(second);
+    expect(groups.join(args, contextOf())).toBe(second);
     groups.leave(second!);
     groups.leave(second!);
-    expect(groups.join(args, contextOf(), execute)).not.toBe(second);
+    expect(groups.join(args, contextOf())).not.toBe(second);
   });
 });
 
@@ -132,16 +131,16 @@ describe('shared subscriptions', () => {
     completion?: ConstructorParameters<typeof TestSource>[0],
     executed: unknown[] = [],
   ): Subscriber[] => {
-    const groups = new ResponseGroups();
     const execute = async (root: unknown): Promise<ExecutionResult> => {
       executed.push(root);
       await Promise.resolve();
       return { data: { root } };
     };
+    const groups = new ResponseGroups((_args, _context, root) => execute(root));
     return Array.from({ length: count }, () => {
       const source = new TestSource(completion);
-      const group = groups.join(argsOf({ id: '1' }), contextOf(), execute);
-      const subscription = new SharedSubscription(source, group, (left) => groups.leave(left));
+      const group = groups.join(argsOf({ id: '1' }), contextOf());
+      const subscription = new SharedSubscription(source, group, groups);
       const subscriber: Subscriber = {
         ...{ source, received: [], isSlow: false, accept: () => undefined, ended: Promise.resolve() },
         stop: () => subscription.stop(),

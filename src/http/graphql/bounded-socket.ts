@@ -76,7 +76,6 @@ export class BoundedSocket implements Wire, Checked {
     const { webSocket, keepAlive } = parts;
     this.socket = webSocket;
     this.slot = keepAlive.add(this);
-    webSocket.once('close', () => keepAlive.remove(this, this.slot));
     webSocket.on('pong', () => (this.hasAnswered = true));
     // A client that sends pings without reading fills the buffer with pongs.
     webSocket.on('ping', () => this.checkBuffer());
@@ -86,6 +85,11 @@ export class BoundedSocket implements Wire, Checked {
 
   get protocol(): string {
     return this.socket.protocol;
+  }
+
+  /** Releases its resources; to be called when the WebSocket was closed. */
+  release(): void {
+    this.parts.keepAlive.remove(this, this.slot);
   }
 
   /**

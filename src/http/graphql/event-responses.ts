@@ -39,7 +39,8 @@ function callInTurns(listeners: readonly ResponseListener[], start: number): voi
   if (end < listeners.length) setImmediate(() => callInTurns(listeners, end));
 }
 
-type Execute = (rootValue: unknown) => Promise<ExecutionResult>;
+/** Executes and serializes an event. */
+type Execute = (args: ExecutionArgs, context: GraphQLContext, rootValue: unknown) => Promise<ExecutionResult>;
 
 /**
  * The responses to the events of one operation. Subscribers with the same document, variables and rights share them: an
@@ -48,19 +49,25 @@ type Execute = (rootValue: unknown) => Promise<ExecutionResult>;
 export class ResponseGroup {
   subscribers = 0;
   /** By cursor, for the turn of the event loop after they are settled, in which all subscribers have asked for them. */
-  private readonly recent = new Map<string, EventResponse>();
+  private recent: Map<string, EventResponse> | null = null;
 
+  /** @param args - of the first subscriber, as its context */
   constructor(
     readonly key: string,
     private readonly execute: Execute,
+    private readonly args: ExecutionArgs,
+    private readonly context: GraphQLContext,
   ) {}
 
   /** The response to a change. Snapshots are not shared, because each subscriber reads its own. */
   respond<Change extends ChangeKey>(source: ChangeSource<Change, unknown>, change: Change): EventResponse {
-    const known = change.isSnapshot ? undefined : this.recent.get(change.cursor);
+    const known = change.isSnapshot ? undefined : this.recent?.get(change.cursor);
     if (known) return known;
     const response = new EventResponse();
-    if (!change.isSnapshot) this.recent.set(change.cursor, response);
+    if (!change.isSnapshot) {
+      this.recent ??= new Map();
+      this.recent.set(change.cursor, response);
+    }
     void this.settle(response, source, change);
     return response;
   }
@@ -71,7 +78,12 @@ export class ResponseGroup {
     change: Change,
   ): Promise<void> {
     response.settle(await this.outcomeOf(source, change));
-    if (!change.isSnapshot) setImmediate(() => this.recent.delete(change.cursor));
+    if (!change.isSnapshot) setImmediate(() => this.forget(change.cursor));
+  }
+
+  private forget(cursor: string): void {
+    this.recent?.delete(cursor);
+    if (this.recent?.size === 0) this.recent = null;
   }
 
   private async outcomeOf<Change extends ChangeKey>(
@@ -80,7 +92,9 @@ export class ResponseGroup {
   ): Promise<EventOutcome> {
     try {
       const rootValue = await source.complete(change);
-      return { result: rootValue === undefined ? null : await this.execute(rootValue) };
+      return {
+        result: rootValue === undefined ? null : await this.execute(this.args, this.context, rootValue),
+      };
     } catch (error) {
       return { error };
     }
@@ -93,13 +107,16 @@ export class ResponseGroups {
   private readonly documents = new WeakMap<DocumentNode, { number: number; resumeVariable: string | null }>();
   private documentCount = 0;
 
+  constructor(private readonly execute: Execute) {}
+
   /** Joins the group of an operation. Call {@link leave} once. */
-  join(args: ExecutionArgs, { viewer }: GraphQLContext, execute: Execute): ResponseGroup {
+  join(args: ExecutionArgs, context: GraphQLContext): ResponseGroup {
+    const { viewer } = context;
     const { number, resumeVariable } = this.documentOf(args.document);
     const { [resumeVariable ?? '']: _after, ...variables } = args.variableValues ?? {};
     const rights = [viewer.owner, ...[...viewer.scopes].sort()];
     const key = JSON.stringify([number, args.operationName ?? null, variables, rights]);
-    const group = this.groups.get(key) ?? new ResponseGroup(key, execute);
+    const group = this.groups.get(key) ?? new ResponseGroup(key, this.execute, args, context);
     this.groups.set(key, group);
     group.subscribers += 1;
     return group;

@@ -1,7 +1,13 @@
 import type { ExecutionResult } from 'graphql';
 import { mapIterator } from '../../core/iterators';
 import type { ChangeKey, ChangeSource, Listener } from '../../core/push-source';
-import type { EventOutcome, EventResponse, ResponseGroup, ResponseListener } from './event-responses';
+import type {
+  EventOutcome,
+  EventResponse,
+  ResponseGroup,
+  ResponseGroups,
+  ResponseListener,
+} from './event-responses';
 
 /** Receives the results of a subscription. */
 export interface ResultSink {
@@ -75,7 +81,7 @@ export class SharedSubscription implements OpenSubscription, Listener<ChangeKey>
   constructor(
     private readonly source: ChangeSource<ChangeKey, unknown>,
     private readonly group: ResponseGroup,
-    private readonly onOver: (group: ResponseGroup) => void,
+    private readonly groups: Pick<ResponseGroups, 'leave'>,
   ) {}
 
   deliver(sink: ResultSink): Promise<void> {
@@ -178,7 +184,7 @@ export class SharedSubscription implements OpenSubscription, Listener<ChangeKey>
     this.isOver = true;
     this.pending = [];
     void this.source.changes.return();
-    this.onOver(this.group);
+    this.groups.leave(this.group);
     if (failure === null) this.settle?.resolve();
     else this.settle?.reject(failure);
   }

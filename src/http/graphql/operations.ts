@@ -61,7 +61,9 @@ export class Operations {
   private readonly hideSuggestions: boolean;
   private readonly logger: Logger;
   private readonly documents: PreparedDocuments;
-  private readonly groups = new ResponseGroups();
+  private readonly groups = new ResponseGroups(async (args, context, rootValue) =>
+    asText(await this.executeEvent(args, context, rootValue)),
+  );
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
 
   constructor(options: OperationsOptions) {
@@ -152,11 +154,26 @@ export class Operations {
       return { errors: [wrapped(error)] };
     }
     if (!isAsyncIterable(source)) return source;
-    const execute = (rootValue: unknown): Promise<ExecutionResult> =>
-      this.execute({ ...args, rootValue, contextValue: renewContext(context) });
-    if (!isChangeSource(source)) return new OwnSubscription(source, execute);
-    const group = this.groups.join(args, context, async (rootValue) => asText(await execute(rootValue)));
-    return new SharedSubscription(source, group, (left) => this.groups.leave(left));
+    return isChangeSource(source)
+      ? new SharedSubscription(source, this.groups.join(args, context), this.groups)
+      : this.ownSubscription(source, args, context);
+  }
+
+  // Not in `subscribe`, so that shared subscriptions keep no function of their own.
+  private ownSubscription(
+    source: AsyncIterable<unknown>,
+    args: ExecutionArgs,
+    context: GraphQLContext,
+  ): OpenSubscription {
+    return new OwnSubscription(source, (rootValue) => this.executeEvent(args, context, rootValue));
+  }
+
+  private executeEvent(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+    rootValue: unknown,
+  ): Promise<ExecutionResult> {
+    return this.execute({ ...args, rootValue, contextValue: renewContext(context) });
   }
 
   /** The JSON of a result for the client. */

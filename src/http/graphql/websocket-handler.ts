@@ -15,6 +15,7 @@ import type { Sessions } from '../sessions';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
 import { isOpen, type OpenSubscription, type ResultSink } from './open-subscription';
+import type { Operations } from './operations';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
 
@@ -51,14 +52,18 @@ interface Connection {
   /** Null once it is authenticated, because it needs more memory than the rest of a connection. */
   request: IncomingMessage | null;
   readonly requestId: string;
-  viewer?: Viewer;
-  endSession?: () => void;
+  viewer: Viewer | undefined;
+  endSession: (() => void) | undefined;
   isClosed: boolean;
   operations: number;
 }
 
 type ConnectionContext = Context<Record<string, unknown>, Connection>;
-type OperationArgs = ExecutionArgs & { contextValue: GraphQLContext; connection: Connection; id: string };
+interface OperationArgs extends ExecutionArgs {
+  contextValue: GraphQLContext;
+  connection: Connection;
+  id: string;
+}
 
 /**
  * Queries, mutations and subscriptions over WebSocket with the protocol `graphql-transport-ws`. Operations are validated
@@ -123,16 +128,24 @@ export class WebSocketHandler {
     const { logger, rates, path } = this.options;
     const requestId = newId();
     const address = rates?.addressOf(request) ?? '';
-    const bounded = new BoundedSocket({
-      ...{ webSocket, connection: socket, limits, keepAlive, logger, requestId },
-    });
+    const parts = { webSocket, connection: socket, limits, keepAlive, logger, requestId };
+    const bounded = new BoundedSocket(parts);
     const connection: Connection = {
-      ...{ socket: bounded, address, request, requestId, isClosed: false, operations: 0 },
+      socket: bounded,
+      address,
+      request,
+      requestId,
+      viewer: undefined,
+      endSession: undefined,
+      isClosed: false,
+      operations: 0,
     };
     const startedMs = performance.now();
     this.connections.add(connection);
     const closed = this.protocol.opened(bounded, connection);
-    webSocket.once('close', (code, reason) => {
+    // Not `once`, which needs more memory.
+    webSocket.on('close', (code, reason) => {
+      bounded.release();
       connection.isClosed = true;
       connection.endSession?.();
       this.connections.delete(connection);
@@ -187,19 +200,28 @@ export class WebSocketHandler {
     connection.operations += 1;
     const prepared = this.options.operations.prepare(given);
     if (!isPrepared(prepared)) return prepared;
+    const { schema, document, operationName, variableValues, options } = prepared.args;
     // The viewer is set once the socket is acknowledged.
-    return { ...prepared.args, contextValue: createContext(connection.viewer!, newId()), connection, id };
+    const contextValue = createContext(connection.viewer!, newId());
+    // No spread, which gives each object a hidden class of its own.
+    return {
+      schema,
+      document,
+      operationName,
+      variableValues,
+      options,
+      contextValue,
+      connection,
+      id,
+      rootValue: undefined,
+    };
   }
 
   /** Opens a subscription, which sends its results itself: graphql-ws only waits for its end. */
   private async subscribe(args: OperationArgs): Promise<AsyncIterableIterator<never> | ExecutionResult> {
     const { operations } = this.options;
-    const { connection, contextValue, id } = args;
-    const opened = await operations.subscribe(args, contextValue);
-    if (!isOpen(opened)) return opened;
-    return untilEnd(opened, {
-      send: (result) => connection.socket.sendResult(id, operations.textOf(result, contextValue.requestId)),
-    });
+    const opened = await operations.subscribe(args, args.contextValue);
+    return isOpen(opened) ? new Delivery(opened, operations, args) : opened;
   }
 
   /** Applies the rate limits to an operation, as to a request. */
@@ -217,21 +239,32 @@ export class WebSocketHandler {
 
 const done = { done: true, value: undefined } as const;
 
-/** An iterator without items that ends when all results have been delivered. */
-function untilEnd(opened: OpenSubscription, sink: ResultSink): AsyncIterableIterator<never> {
-  return {
-    next: async () => {
-      await opened.deliver(sink);
-      return done;
-    },
-    return: () => {
-      opened.stop();
-      return Promise.resolve(done);
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+/** Delivers the results of a subscription. For graphql-ws it is an iterator without items. */
+class Delivery implements AsyncIterableIterator<never>, ResultSink {
+  constructor(
+    private readonly opened: OpenSubscription,
+    private readonly operations: Operations,
+    private readonly args: OperationArgs,
+  ) {}
+
+  async next(): Promise<IteratorReturnResult<undefined>> {
+    await this.opened.deliver(this);
+    return done;
+  }
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.opened.stop();
+    return Promise.resolve(done);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  send(result: ExecutionResult): Promise<void> | undefined {
+    const { connection, contextValue, id } = this.args;
+    return connection.socket.sendResult(id, this.operations.textOf(result, contextValue.requestId));
+  }
 }
 
 function isRefusal(error: unknown): error is DomainError {
