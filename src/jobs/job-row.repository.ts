@@ -7,7 +7,7 @@ import {
   type StreamPosition,
 } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import { watchedStates } from './job.entity';
+import { unsettledStates, watchedStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 
 /** A row with the database's time of the read. */
@@ -177,6 +177,6 @@ function overdueConditions(running: string): string[] {
   return [
     `status = 'QUEUED' AND deadline_at <= now()`,
     `status = '${running}' AND deadline_at <= now() - ${margin}`,
-    ...['SUBMITTING', 'UNCERTAIN', ...watchedStates].map((status) => `status = '${status}' AND ${isForeign}`),
+    ...[...unsettledStates, ...watchedStates].map((status) => `status = '${status}' AND ${isForeign}`),
   ];
 }

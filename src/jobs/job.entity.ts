@@ -78,6 +78,9 @@ export abstract class JobEntity extends LeasedEntity {
   updatedAt: Date;
 }
 
+/** The states in which the outcome of a job's paid call is not known. */
+export const unsettledStates = ['SUBMITTING', 'UNCERTAIN'] as const;
+
 /**
  * The states in which a job has failed but may still succeed upstream, so that it is polled rarely while it is due:
  * FAILED, and PARTIAL if the retry of its missing pictures has failed.
@@ -120,10 +123,10 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
       `status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR ${isDue}`,
     ),
     Check(`${table}_consent_whole`, '(consent_version IS NULL) = (consent_at IS NULL)'),
-    Check(`${table}_attempted_in_flight`, "status NOT IN ('SUBMITTING', 'UNCERTAIN') OR attempt > 0"),
+    Check(`${table}_attempted_in_flight`, `status NOT IN (${list(unsettledStates)}) OR attempt > 0`),
     Index(`${table}_due`, ['dueAt'], { where: isDue }),
     Index(`${table}_unsettled_due`, ['dueAt'], {
-      where: `${isDue} AND status IN ('SUBMITTING', 'UNCERTAIN')`,
+      where: `${isDue} AND status IN (${list(unsettledStates)})`,
     }),
     ...indexesOf(`${table}_queued`, `${isDue} AND status = 'QUEUED'`, ['due', 'of_owner', 'deadline']),
     ...indexesOf(`${table}_followed`, `${isDue} AND status = '${running}'`, ['due', 'of_owner', 'deadline']),

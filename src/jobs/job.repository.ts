@@ -1,10 +1,10 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
-import { snakeName, type Sql, type Transactions } from '../core/sql';
+import { snakeName, textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
-import { isWatchedIn } from './job.entity';
+import { isWatchedIn, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
 
@@ -39,7 +39,7 @@ const jobWork = {
   /** Waiting for their paid call. */
   submit: () => ({ rows: `status = 'QUEUED'` }),
   /** Without a known outcome of their paid call. */
-  settle: () => ({ rows: `status IN ('SUBMITTING', 'UNCERTAIN')`, inTurn: false }),
+  settle: () => ({ rows: `status IN (${textList(unsettledStates)})`, inTurn: false }),
   /** Running upstream, polled. */
   poll: ({ running }: JobKind) => ({ rows: `status = '${running}'` }),
   /** Failed, but the upstream may still finish them; polled rarely. */

@@ -7,6 +7,7 @@ import type { JobContext } from './job-context';
 import { endJob, type EndedCall } from './job-end';
 import { failureMove, type JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
+import { unsettledStates } from './job.entity';
 import { queueDeadlineMs, type JobRow } from './job.kind';
 import type { PaidCallRecorder } from './paid-call-recorder';
 import type { UpstreamAccountWork } from './upstream-account.work';
@@ -49,7 +50,7 @@ export class UnacceptedCalls {
         ? 'a paid call was not made, since the process was suspended before it'
         : `the upstream did not accept a ${this.steps.kind.noun}`,
     );
-    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    const hold = { from: unsettledStates, attempt: row.attempt };
     switch (error.outcome) {
       case 'LATER':
       case 'NOT_SENT': {
@@ -85,7 +86,7 @@ export class UnacceptedCalls {
    */
   private async refused(row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
     const { account, budget } = this.deps;
-    const hold = { from: ['SUBMITTING', 'UNCERTAIN'], attempt: row.attempt };
+    const hold = { from: unsettledStates, attempt: row.attempt };
     await bestEffort(this.deps.logger, () => budget.answered('submit', error.notice));
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
