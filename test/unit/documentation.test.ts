@@ -18,6 +18,12 @@ const pages = [
     .map((name) => join('docs', name)),
 ];
 
+/** The pages that describe the present version; the changelog may also name what was removed. */
+const currentPages = pages.filter((page) => page !== 'CHANGELOG.md');
+
+/** Names in capitals that are neither settings, codes nor values of the API: what each is, is said beside it. */
+const otherNames = ['DRILL_SEED', 'IMAGE_NOT_VALID', 'NOT_EXECUTED', 'UPPER_CASE'];
+
 /** The names that a page's tables explain: in capitals and backticks at the start of a row. */
 const explained = (page: string): string[] =>
   [...read(page).matchAll(/^\| *`([A-Z][A-Z0-9_]*)`/gm)].map((match) => match[1]!);
@@ -49,8 +55,8 @@ function wholeText(node: ts.Expression): string | null {
 
 /** Whether a documented line, in which `…` stands for anything, is a whole text. */
 const describes = (line: string, text: string): boolean => {
-  const [first = '', ...rest] = line.split('…');
-  return rest.length === 0 ? text === line : text.startsWith(first) && text.endsWith(rest.at(-1)!);
+  const parts = line.split('…').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
+  return new RegExp(`^${parts.join('[^]*')}$`).test(text);
 };
 
 /**
@@ -99,6 +105,17 @@ describe('the documentation', () => {
     expect(sorted(explained('docs/settings.md'))).toEqual(sorted(settingNames));
   });
 
+  it.each(currentPages)('names existing settings and codes only: %s', (page) => {
+    const known = new Set([
+      ...[...settingNames, ...Object.keys(errorCodes), ...Object.keys(failureCodes)],
+      ...[...Object.keys(graphqlCodes), ...Object.keys(photoProblemCodes)],
+      ...[...read('schema/schema.graphql').matchAll(/^ {2}([A-Z_]+)$/gm)].map((match) => match[1]!),
+      ...otherNames,
+    ]);
+    const named = [...read(page).matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g)].map(([name]) => name);
+    expect(sorted(named).filter((name) => !known.has(name))).toEqual([]);
+  });
+
   it('names only log lines that the program writes', () => {
     const rows = [...read('docs/operations.md').matchAll(/^\| `(?:fatal|error|warn|info)` +\| `([^`]+)`/gm)];
     expect(rows.length).toBeGreaterThan(10);
@@ -111,8 +128,8 @@ describe('the documentation', () => {
 
   it('names only metrics that the program has', () => {
     const metrics = read('src/app/metrics.ts');
-    const named = [...read('docs/operations.md').matchAll(/`(likeness_[a-z_]+)[`{]/g)].map(
-      (match) => match[1]!,
+    const named = currentPages.flatMap((page) =>
+      [...read(page).matchAll(/`(likeness_[a-z_]+)[`{]/g)].map((match) => match[1]!),
     );
     expect(new Set(named).size).toBeGreaterThan(5);
     expect(sorted(named).filter((name) => !metrics.includes(`'${name}'`))).toEqual([]);
