@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { PhotoHost } from '../support/photo-host';
+import { until } from '../support/until';
 
 const promptText = 'wearing-a-purple-hat-in-the-rain';
 const fileName = 'grandmother-at-the-lake.jpg';
@@ -35,6 +36,12 @@ describe('logs and metrics', () => {
     const modelId = await client.trained(await client.upload(5));
     await gateway.sandbox.fault({ on: 'generate', kind: 'html', times: 1 });
     const unclear = await client.generate(modelId, [{ prompt: promptText }]);
+    // The fault is of this call, not of the next one.
+    const ask = `{ generation(id: "${unclear.id}") { status } }`;
+    await until(async () => {
+      const { generation } = await client.request<{ generation: { status: string } }>(ask);
+      return generation.status === 'UNCERTAIN';
+    });
     const { id } = await client.generate(modelId, [{ prompt: promptText }]);
     await client.generationEnd(id);
     await client.refusal(
