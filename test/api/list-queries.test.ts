@@ -149,56 +149,63 @@ describe('a list', () => {
 });
 
 describe('lists of models', () => {
-  it('take filter, order and both directions, with a statement for each kind however many models there are', async () => {
-    const query = `query ($before: String) { models(orderBy: OLDEST) { nodes {
+  it.each([
+    ['resolvers', 'false'],
+    ['planned reads', 'true'],
+  ])(
+    'take filter, order and both directions, in as many statements for any number of models, by %s',
+    async (_, isPlanned) => {
+      await gateway.restart({ PLANNED_READS: isPlanned });
+      const query = `query ($before: String) { models(orderBy: OLDEST) { nodes {
       generations(last: 1, filter: { statuses: [COMPLETED] }) { nodes { id } totalCount pageInfo { hasPreviousPage hasNextPage } }
       avatars(last: 2, before: $before, orderBy: OLDEST, filter: { styles: ["pop"] }) { nodes { id } totalCount pageInfo { hasPreviousPage hasNextPage } } } } }`;
-    interface Lists {
-      models: { nodes: Record<'generations' | 'avatars', ListResult>[] };
-    }
-    const wanted: object[] = [];
-    const add = async (): Promise<string> => {
-      const model = await rows.addModel();
-      const first = await rows.addGeneration(model.uuid);
-      await rows.addGeneration(model.uuid, { status: 'CANCELLED' });
-      await rows.addGeneration(model.uuid);
-      const pops: string[] = [];
-      for (const style of ['pop', 'noir', 'pop', 'pop', 'pop'])
-        if (style === 'pop') pops.push((await rows.addAvatar(first.uuid, model.uuid, { style })).id);
-        else await rows.addAvatar(first.uuid, model.uuid, { style });
-      wanted.push({
-        generations: {
-          nodes: [{ id: first.id }],
-          totalCount: 2,
-          pageInfo: { hasPreviousPage: true, hasNextPage: false },
-        },
-        avatars: {
-          nodes: pops.slice(2).map((id) => ({ id })),
-          totalCount: 4,
-          pageInfo: { hasPreviousPage: true, hasNextPage: false },
-        },
-      });
-      return pops[3]!;
-    };
-    await add();
-    const forOne = await gateway.watch.during(() => gateway.client.request(query));
-    await add();
-    let answer: Lists | undefined;
-    const forTwo = await gateway.watch.during(
-      async () => (answer = await gateway.client.request<Lists>(query)),
-    );
-    expect(answer!.models.nodes).toEqual(wanted);
-    expect([...forTwo].sort()).toEqual([...forOne].sort());
+      interface Lists {
+        models: { nodes: Record<'generations' | 'avatars', ListResult>[] };
+      }
+      const wanted: object[] = [];
+      const add = async (): Promise<string> => {
+        const model = await rows.addModel();
+        const first = await rows.addGeneration(model.uuid);
+        await rows.addGeneration(model.uuid, { status: 'CANCELLED' });
+        await rows.addGeneration(model.uuid);
+        const pops: string[] = [];
+        for (const style of ['pop', 'noir', 'pop', 'pop', 'pop'])
+          if (style === 'pop') pops.push((await rows.addAvatar(first.uuid, model.uuid, { style })).id);
+          else await rows.addAvatar(first.uuid, model.uuid, { style });
+        wanted.push({
+          generations: {
+            nodes: [{ id: first.id }],
+            totalCount: 2,
+            pageInfo: { hasPreviousPage: true, hasNextPage: false },
+          },
+          avatars: {
+            nodes: pops.slice(2).map((id) => ({ id })),
+            totalCount: 4,
+            pageInfo: { hasPreviousPage: true, hasNextPage: false },
+          },
+        });
+        return pops[3]!;
+      };
+      await add();
+      const forOne = await gateway.watch.during(() => gateway.client.request(query));
+      await add();
+      let answer: Lists | undefined;
+      const forTwo = await gateway.watch.during(
+        async () => (answer = await gateway.client.request<Lists>(query)),
+      );
+      expect(answer!.models.nodes).toEqual(wanted);
+      expect([...forTwo].sort()).toEqual([...forOne].sort());
 
-    const cursors = await gateway.client.request<{
-      avatars: { edges: { cursor: string; node: { id: string } }[] };
-    }>('{ avatars(orderBy: OLDEST) { edges { cursor node { id } } } }');
-    const before = cursors.avatars.edges.at(-1)!.cursor;
-    const { models } = await gateway.client.request<Lists>(query, { before });
-    expect(models.nodes[0]!.avatars.pageInfo.hasNextPage).toBe(false);
-    expect(models.nodes[1]!.avatars).toMatchObject({
-      nodes: [{}, {}],
-      pageInfo: { hasPreviousPage: true, hasNextPage: true },
-    });
-  });
+      const cursors = await gateway.client.request<{
+        avatars: { edges: { cursor: string; node: { id: string } }[] };
+      }>('{ avatars(orderBy: OLDEST) { edges { cursor node { id } } } }');
+      const before = cursors.avatars.edges.at(-1)!.cursor;
+      const { models } = await gateway.client.request<Lists>(query, { before });
+      expect(models.nodes[0]!.avatars.pageInfo.hasNextPage).toBe(false);
+      expect(models.nodes[1]!.avatars).toMatchObject({
+        nodes: [{}, {}],
+        pageInfo: { hasPreviousPage: true, hasNextPage: true },
+      });
+    },
+  );
 });

@@ -19,7 +19,7 @@ describe('trainModel', () => {
     const photoIds = await client.upload();
     let id = '';
     const statements = await gateway.watch.during(async () => ({ id } = await client.train({ photoIds })));
-    // Its training must not mix with the statements that later tests gateway.watch.
+    // Its training must not mix with the statements that later tests watch.
     await client.modelEnd(id);
     expect(matching(statements, /INSERT INTO photos/)).toEqual([]);
     const locks = matching(
