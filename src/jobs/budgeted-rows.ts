@@ -1,3 +1,4 @@
+import { pause } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
@@ -9,6 +10,10 @@ import type { JobKind, JobRow } from './job.kind';
 const maxRestMs = 2_000;
 /** Minimum time between two reads of the budget if no row could use the granted call, in milliseconds. */
 const minRestMs = 250;
+
+/** With fewer free slots than this share, a claim waits so many milliseconds for more. */
+const minFreeShare = 0.25;
+const gatherMs = 10;
 
 /**
  * Jobs of one kind that each need one call to the upstream, round-robin between owners; slow calls of one owner leave
@@ -26,7 +31,7 @@ export class BudgetedRows {
     private readonly deps: Pick<JobContext, 'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger'>,
     kind: JobKind,
     private readonly call: CallKind,
-    maxCalls: number,
+    private readonly maxCalls: number,
   ) {
     this.slots = new OwnerShares(maxCalls);
     this.rows = deps.jobs.rowsFor(kind, call, deps);
@@ -36,6 +41,15 @@ export class BudgetedRows {
   /** When the next job is due. */
   get due(): DueQuery {
     return this.rows.due(this.only);
+  }
+
+  /**
+   * Resolves when a slot is free, or the signal is aborted. If few are free, it waits a moment for more, so that calls
+   * that end at about the same time are replaced by one claim.
+   */
+  async whenFree(signal: AbortSignal): Promise<void> {
+    await this.slots.whenFree(signal);
+    if (this.slots.free < this.maxCalls * minFreeShare) await pause(gatherMs, signal);
   }
 
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */

@@ -70,7 +70,7 @@ export class PollWork {
   }
 
   private async start({ rows, answers }: Polling, signal: AbortSignal): Promise<StartedBatch> {
-    await rows.slots.whenFree(signal);
+    await rows.whenFree(signal);
     if (signal.aborted) return emptyBatch;
     return rows.start(async (row) => {
       const result = await this.poll(row, signal);

@@ -2,20 +2,26 @@ import type { StartedBatch } from '../../src/core/leased-rows';
 import { BudgetedRows } from '../../src/jobs/budgeted-rows';
 import { modelKind } from '../../src/models/model.kind';
 
-/** Rows of which `due` are due and `started` can be started, and a budget that grants and returns calls. */
-function stuck({ due, granted, started }: { due: number; granted: number; started: number }): {
-  rows: BudgetedRows;
-  released: number[];
-} {
-  const released: number[] = [];
+interface Situation {
+  due: number;
+  granted: number;
+  started: number;
+}
+
+/** Dependencies of rows of which `due` are due and `started` can be started, and a budget that grants and returns calls. */
+function depsOf({ due, granted, started }: Situation, released: number[] = []): never {
   const work = Array.from({ length: started }, () => Promise.resolve());
   const leased = { countDue: () => Promise.resolve(due), start: () => Promise.resolve({ work }) };
   const budget = {
     take: () => Promise.resolve({ granted, waitMs: 0 }),
     release: (_call: string, calls: number) => Promise.resolve(void released.push(calls)),
   };
-  const deps = { jobs: { rowsFor: () => leased }, provider: { name: 'sandbox' }, budget, leaseMs: 1 };
-  return { rows: new BudgetedRows(deps as never, modelKind, 'submit', 4), released };
+  return { jobs: { rowsFor: () => leased }, provider: { name: 'sandbox' }, budget, leaseMs: 1 } as never;
+}
+
+function stuck(situation: Situation): { rows: BudgetedRows; released: number[] } {
+  const released: number[] = [];
+  return { rows: new BudgetedRows(depsOf(situation, released), modelKind, 'submit', 4), released };
 }
 
 const start = ({ rows }: ReturnType<typeof stuck>): Promise<StartedBatch> =>
@@ -32,5 +38,17 @@ describe('rows with a budget', () => {
     const environment = stuck({ due: 5, granted: 1, started: 1 });
     expect((await start(environment)).restMs).toBe(0);
     expect(environment.released).toEqual([]);
+  });
+
+  it.each([
+    ['a moment for more slots if few are free', 4, 'waits'],
+    ['for nothing if many are free', 3, 'claims'],
+  ])('wait %s', async (_, taken, expected) => {
+    const rows = new BudgetedRows(depsOf({ due: 9, granted: 9, started: 0 }), modelKind, 'poll', 5);
+    rows.slots.acquire('ann', taken);
+    const isReady = rows.whenFree(new AbortController().signal).then(() => 'claims');
+    const turn = new Promise((resolve) => setImmediate(resolve)).then(() => 'waits');
+    expect(await Promise.race([isReady, turn])).toBe(expected);
+    expect(await isReady).toBe('claims');
   });
 });
