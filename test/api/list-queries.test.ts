@@ -133,7 +133,11 @@ describe('a list', () => {
     expect((await rows.read('models', { after, orderBy: 'NAME', filter })).nodes).toHaveLength(1);
   });
 
-  it('reads rows alone unless totalCount or the other direction is selected', async () => {
+  it.each([
+    ['resolvers', 'false'],
+    ['planned reads', 'true'],
+  ])('reads rows alone unless totalCount or the other direction is selected, by %s', async (_, isPlanned) => {
+    await gateway.restart({ PLANNED_READS: isPlanned });
     await rows.addModel();
     await rows.addModel();
     const { pageInfo } = await rows.read('models', { first: 1 });
