@@ -1,18 +1,20 @@
 import { assertEnumType } from 'graphql';
 import { buildSchemaSync, Query, Resolver } from 'type-graphql';
+import { getMetadataArgsStorage } from 'typeorm';
 import {
   avatarMoves,
   avatarStatuses,
   missingAvatarStates,
   unfinishedAvatarStates,
 } from '../../src/generations/avatar.state';
-import { photoUse } from '../../src/generations/generation.kind';
+import { generationKind, photoUse } from '../../src/generations/generation.kind';
 import {
   generationMoves,
   generationStatuses,
   unfinishedGenerationStates,
 } from '../../src/generations/generation.state';
 import { Generation } from '../../src/generations/generation.type';
+import { modelKind } from '../../src/models/model.kind';
 import { modelMoves, modelStatuses, unfinishedModelStates } from '../../src/models/model.state';
 import { AvatarModel } from '../../src/models/model.type';
 import { photoMoves, photoStatuses } from '../../src/photos/photo.state';
@@ -129,6 +131,18 @@ describe('the photos of a job', () => {
       generations: [...whileWaiting, 'GENERATING'],
     });
   });
+});
+
+it('the check that a job is due excepts exactly the states that are not unfinished', () => {
+  const kinds = [modelKind, generationKind];
+  const ended = kinds.flatMap(({ moves, unfinished }) =>
+    Object.keys(moves).filter((status) => !unfinished.includes(status)),
+  );
+  for (const { table } of kinds) {
+    const check = getMetadataArgsStorage().checks.find(({ name }) => name === `${table}_waiting_is_due`);
+    const listed = [...check!.expression.matchAll(/'([A-Z]+)'/g)].map((match) => match[1]!);
+    expect(listed.sort()).toEqual([...new Set(ended)].sort());
+  }
 });
 
 /** The states of a job: what trainings and generations have in common. */
