@@ -40,7 +40,7 @@ interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
  * long statements are not prepared.
  *
  * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones that wait are
- * sent together, which saves most of their processor time under load.
+ * sent together, which saves processor time under load.
  */
 export class NamedStatements implements PreparedStatements {
   private readonly known = new LRUCache<string, Known>({

@@ -73,7 +73,7 @@ export async function discardRest(request: IncomingMessage): Promise<void> {
   });
 }
 
-/** Collects the chunks by events, which take a fraction of the processor time of an iterator. */
+/** Collects the chunks by events, without the promises of an iterator. */
 function collect({ request, response, expectsContinue }: Exchange, maxBytes: number): Promise<string> {
   if (expectsContinue) response.writeContinue();
   return new Promise((resolve, reject) => {

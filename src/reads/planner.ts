@@ -53,7 +53,7 @@ export interface PlanInput {
  */
 const maxPlanSize = 600;
 const objectSize = 10;
-/** The maximum size of a plan without lists that takes PostgreSQL less than about a fifth of a millisecond. */
+/** The maximum size of a plan without lists whose statement may be sent together with others, which wait for its end. */
 const maxShortSize = 60;
 
 /**
