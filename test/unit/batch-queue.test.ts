@@ -4,20 +4,27 @@ import { BatchQueue } from '../../src/core/batch-queue';
 describe('a batch queue', () => {
   it('reads keys of one turn together, and those requested during a read in the next batch', async () => {
     const batches: (readonly number[])[] = [];
+    let answer: () => void = () => undefined;
     const queue = new BatchQueue<number, number>(async (keys) => {
       batches.push(keys);
-      await turn();
+      await new Promise<void>((resolve) => (answer = resolve));
       return keys.map((key) => key * 10);
     });
     const early = [1, 2].map((key) => queue.load(key));
     await turn();
     const late = [3, 4, 3].map((key) => queue.load(key));
-    expect(await Promise.all([...early, ...late])).toEqual([10, 20, 30, 40, 30]);
+    await turn();
+    late.push(queue.load(5));
+    await turn();
+    expect(batches).toEqual([[1, 2]]);
+    answer();
+    expect(await Promise.all(early)).toEqual([10, 20]);
+    answer();
+    expect(await Promise.all(late)).toEqual([30, 40, 30, 50]);
     expect(batches).toEqual([
       [1, 2],
-      [3, 4, 3],
+      [3, 4, 3, 5],
     ]);
-    expect(await queue.load(5)).toBe(50);
   });
 
   it('limits the keys per batch', async () => {
