@@ -1,5 +1,6 @@
 import { ArgsType, Field, ID, InputType } from 'type-graphql';
 import { DomainError } from '../core/errors';
+import { readInputId, type InputId, type NodeKind } from '../core/ids';
 import { OneOf } from '../graphql/build-schema';
 import { ResumeArgs } from '../jobs/job-progress.type';
 
@@ -43,26 +44,19 @@ export class AvatarCompletedArgs extends ResumeArgs {
   modelId?: string | null;
 }
 
-/** A job whose avatars are followed, and the path of its id in the arguments. */
-export interface FollowedAvatars {
-  readonly noun: 'generation' | 'model';
-  readonly globalId: string;
-  readonly field: string;
-}
-
 /**
- * What `avatarCompleted` follows: `select`, or a deprecated argument.
+ * The generation or model that `avatarCompleted` follows: `select`, or a deprecated argument.
  * @throws DomainError INVALID_INPUT unless exactly one is given
  */
-export function followedAvatars({ select, generationId, modelId }: AvatarCompletedArgs): FollowedAvatars {
-  const given: FollowedAvatars[] = [];
-  const add = (noun: FollowedAvatars['noun'], globalId: string | null | undefined, field: string): void => {
-    if (globalId != null) given.push({ noun, globalId, field });
+export function followedAvatars({ select, generationId, modelId }: AvatarCompletedArgs): InputId {
+  const given: InputId[] = [];
+  const add = (kind: NodeKind, globalId: string | null | undefined, field: string): void => {
+    if (globalId != null) given.push(readInputId(kind, globalId, field));
   };
-  add('generation', select?.generationId, 'select.generationId');
-  add('model', select?.modelId, 'select.modelId');
-  add('generation', generationId, 'generationId');
-  add('model', modelId, 'modelId');
+  add('Generation', select?.generationId, 'select.generationId');
+  add('AvatarModel', select?.modelId, 'select.modelId');
+  add('Generation', generationId, 'generationId');
+  add('AvatarModel', modelId, 'modelId');
   const [followed] = given;
   if (followed && given.length === 1) return followed;
   throw new DomainError('INVALID_INPUT', 'Give select, with exactly one of generationId and modelId.', {

@@ -1,3 +1,4 @@
+import { uuidOf, type InputId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { oncePerEvent, type StoredEvent } from '../events/event';
@@ -50,17 +51,18 @@ export class AvatarSubscriptions {
    */
   async ofGeneration(
     viewer: Viewer,
-    id: string,
+    target: InputId,
     after: string | null,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
+    const id = uuidOf(target);
     const found = await this.generations.find({ owner: viewer.owner, id });
-    if (!found) throw deletedJob('generation');
+    if (!found) throw deletedJob('generation', target.field);
     const following = await follow<AvatarChange>(this.feed, {
       streamId: streamOfGeneration(found),
       subjectId: id,
       after,
       present: () => Promise.resolve(presentOf(found, hasEnded(generationKind, found.status))),
-      read: readerOf(id),
+      read: readerOf(id, target.field),
       isLast: (change) => change === ended,
     });
     return this.withAvatars(viewer, following);
@@ -72,19 +74,21 @@ export class AvatarSubscriptions {
    */
   async ofModel(
     viewer: Viewer,
-    modelId: string,
+    target: InputId,
     after: string | null,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
+    const modelId = uuidOf(target);
+    const { field } = target;
     const following = await follow<AvatarChange>(this.feed, {
       streamId: modelId,
       after,
       present: async () => {
         const found = await this.models.find({ owner: viewer.owner, id: modelId });
-        if (!found) throw deletedJob('model');
+        if (!found) throw deletedJob('model', field);
         return presentOf(found, false);
       },
       read: (event) => {
-        refuseDeleted(event, 'model', modelId);
+        refuseDeleted(event, 'model', modelId, field);
         return event.kind === 'AVATAR' ? storedIn(event) : null;
       },
       isLast: () => false,
@@ -104,9 +108,9 @@ export class AvatarSubscriptions {
 }
 
 /** Created here, because functions of `ofGeneration` would keep the avatars that it has read. */
-function readerOf(generationId: string): (event: StoredEvent) => AvatarChange | null {
+function readerOf(generationId: string, field: string): (event: StoredEvent) => AvatarChange | null {
   return (event) => {
-    refuseDeleted(event, 'generation', generationId);
+    refuseDeleted(event, 'generation', generationId, field);
     if (event.generationId !== generationId) return null;
     if (event.kind === 'AVATAR') return storedIn(event);
     const isEnd =

@@ -179,11 +179,11 @@ export class GenerationResolver {
     args: AvatarCompletedArgs,
     { viewer }: GraphQLContext,
   ): Promise<AsyncIterableIterator<StoredAvatar>> {
-    const { noun, globalId, field } = followedAvatars(args);
+    const target = followedAvatars(args);
     const after = args.after ?? null;
-    return noun === 'generation'
-      ? this.avatarSubscriptions.ofGeneration(viewer, fromGlobalId('Generation', globalId, field), after)
-      : this.avatarSubscriptions.ofModel(viewer, fromGlobalId('AvatarModel', globalId, field), after);
+    return target.kind === 'Generation'
+      ? this.avatarSubscriptions.ofGeneration(viewer, target, after)
+      : this.avatarSubscriptions.ofModel(viewer, target, after);
   }
 
   @FieldResolver(() => ID)

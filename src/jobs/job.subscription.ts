@@ -93,13 +93,21 @@ export function hasEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: st
   return !unfinished.includes(status);
 }
 
-/** Ends a stream when its job is deleted, or the model of its generation. */
-export function refuseDeleted(event: StoredEvent, noun: JobKind['noun'], id: string): void {
+/**
+ * Ends a stream when its job is deleted, or the model of its generation.
+ * @param field - the path of the job's id in the arguments
+ */
+export function refuseDeleted(
+  event: StoredEvent,
+  noun: JobKind['noun'],
+  id: string,
+  field = `${noun}Id`,
+): void {
   const isWhole = event.subjectId === event.streamId || event.subjectId === id;
-  if (event.kind === 'DELETED' && isWhole) throw deletedJob(noun);
+  if (event.kind === 'DELETED' && isWhole) throw deletedJob(noun, field);
 }
 
 /** The error of a subscription to a job that does not exist. */
-export function deletedJob(noun: JobKind['noun']): DomainError {
-  return notFound(noun, `${noun}Id`);
+export function deletedJob(noun: JobKind['noun'], field = `${noun}Id`): DomainError {
+  return notFound(noun, field);
 }

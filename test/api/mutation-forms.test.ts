@@ -99,6 +99,7 @@ describe.each(forms)('%s', (mutation, payload, kind, code) => {
 
 describe('avatarCompleted', () => {
   const unknown = toGlobalId('AvatarModel', newId());
+  const unknownGeneration = toGlobalId('Generation', newId());
 
   it.each([
     ['', 'INVALID_INPUT', 'select'],
@@ -110,6 +111,10 @@ describe('avatarCompleted', () => {
     ['(select: { generationId: "x" })', 'NOT_FOUND', 'select.generationId'],
     ['(select: { modelId: "x" })', 'NOT_FOUND', 'select.modelId'],
     ['(modelId: "x")', 'NOT_FOUND', 'modelId'],
+    [`(select: { modelId: "${unknown}" })`, 'NOT_FOUND', 'select.modelId'],
+    [`(select: { generationId: "${unknownGeneration}" })`, 'NOT_FOUND', 'select.generationId'],
+    [`(modelId: "${unknown}")`, 'NOT_FOUND', 'modelId'],
+    [`(generationId: "${unknownGeneration}")`, 'NOT_FOUND', 'generationId'],
   ])('takes exactly one job, in one form: %s', async (given, code, field) => {
     const query = `subscription { avatarCompleted${given} { cursor } }`;
     const { errors } = await client.execute('WebSocket', { query });
