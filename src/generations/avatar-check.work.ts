@@ -70,7 +70,7 @@ export class AvatarCheckWork {
     if (found !== null && (avatar.previewSha256 === null || avatar.previewSha256 === found)) return;
     const picture = await media.open(avatarKey(avatar));
     if (!picture) return;
-    const { preview } = await imageProcessor.verify(await readObject(picture));
+    const { preview } = await imageProcessor.verify(() => readObject(picture), avatar.owner);
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);
     if (!(await replacePreview(database, avatar, sha256)))
       await scheduleDeletion(database, [previewKey(avatar)]);

@@ -144,7 +144,7 @@ export class AvatarWork {
       return;
     }
     attempt.token = token;
-    const picture = await this.write({ id: row.id, mediaToken: token }, answer.bytes);
+    const picture = await this.write({ id: row.id, owner: row.owner, mediaToken: token }, answer.bytes);
     await failpoint('result:stored');
     await attempts.markStored(attempt, picture);
     await failpoint('result:shown');
@@ -152,18 +152,13 @@ export class AvatarWork {
 
   /** Stores a picture and its preview under names that no row refers to yet. */
   private async write(
-    names: Pick<AvatarEntity, 'id' | 'mediaToken'>,
+    names: Pick<AvatarEntity, 'id' | 'owner' | 'mediaToken'>,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<StoredPicture> {
     const { media, imageProcessor, maxBytes } = this.deps;
     const received = await media.put(avatarKey(names), bytes, maxBytes);
     await failpoint('result:written');
-    // Read back, since a copy made while writing would only show what was sent, not what the store keeps.
-    const object = await media.open(avatarKey(names));
-    const kept = object && (await readObject(object));
-    if (!kept || sha256Of(kept) !== received.sha256)
-      throw new Error('The media store returned bytes that differ from those written.');
-    const picture = await imageProcessor.verify(kept);
+    const picture = await imageProcessor.verify(() => this.readBack(names, received.sha256), names.owner);
     // Files with metadata or trailing data are stored without them.
     const stored =
       picture.clean === null
@@ -182,6 +177,15 @@ export class AvatarWork {
       placeholder: picture.placeholder,
       previewSha256: preview.sha256,
     };
+  }
+
+  /** What the store keeps; a copy made while writing would only show what was sent. */
+  private async readBack(names: Pick<AvatarEntity, 'id' | 'mediaToken'>, sha256: string): Promise<Buffer> {
+    const object = await this.deps.media.open(avatarKey(names));
+    const kept = object && (await readObject(object));
+    if (!kept || sha256Of(kept) !== sha256)
+      throw new Error('The media store returned bytes that differ from those written.');
+    return kept;
   }
 
   private async handle(attempt: FetchTry, failed: FailedFetch): Promise<void> {

@@ -46,9 +46,10 @@ export class ImageProcessor {
 
   /**
    * Runs {@link verifyResult} within the concurrency limit.
+   * @param owner - the owner of the picture, for the fair order
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
-  verify(source: PictureSource): Promise<VerifiedResult> {
-    return this.gate.run(() => verifyResult(source, this.timeLimitSeconds));
+  verify(source: PictureSource, owner?: string): Promise<VerifiedResult> {
+    return this.gate.run(() => verifyResult(source, this.timeLimitSeconds), owner);
   }
 }
