@@ -11,7 +11,10 @@ const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sq
 const counts = `SELECT relname AS table, (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || relname, false, true, '')))[1]::text::int AS rows
                   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'migrations' ORDER BY 1`;
 
-/** A PARTIAL generation whose last two of three pictures the upstream never delivered, and one whose picture was lost. */
+/**
+ * A PARTIAL generation whose last two of three pictures the upstream never delivered, one whose picture was lost, and a FAILED one
+ * whose first picture may still arrive, while the others were never delivered.
+ */
 const partial = `
   INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
   SELECT n.id::uuid, owner, provider, model_id, '[{"style":"noir","prompt":null,"count":2},{"style":"pop","prompt":"at sea","count":1}]',
@@ -27,7 +30,17 @@ const partial = `
                  ('00000000-0000-7000-8000-0000000000b3', '00000000-0000-7000-8000-0000000000a2', 2)) n(id, generation, position);
   INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, failure_code)
   SELECT '00000000-0000-7000-8000-0000000000b4', owner, id, model_id, 1, 'LOST', 'noir', 'RESULT_EXPIRED'
-    FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a2';`;
+    FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a2';
+  INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, provider_ref, failure_code, failure_message,
+                           failure_retryable)
+  SELECT '00000000-0000-7000-8000-0000000000a4', owner, provider, model_id, prompts, wanted, 'FAILED', 'late', 'RESULT_UNREACHABLE',
+         'The pictures could not be fetched.', true
+    FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a1';
+  INSERT INTO avatars (id, owner, generation_id, model_id, position, status, style, source_url, expires_at, due_at, failing_since,
+                       failure_code)
+  SELECT '00000000-0000-7000-8000-0000000000b5', owner, id, model_id, 0, 'DELAYED', 'noir', 'https://upstream.example/1',
+         now() + interval '1 day', now() + interval '1 day', now(), 'RESULT_UNREACHABLE'
+    FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a4';`;
 
 const missing = `query ($id: ID!) { generation(id: $id) {
   status canRetry missing { prompt { style prompt } count mayArrive failure { code } } } }`;
@@ -66,7 +79,7 @@ describe('a database of an earlier version', () => {
 
   it('keeps all rows when it is migrated', () => {
     const renamed = new Map([['doomed_media', 'media_deletions']]);
-    const added = new Map([['avatars', 2]]);
+    const added = new Map([['avatars', 4]]);
     const lost = [...before].filter(
       ([table, rows]) => after.get(renamed.get(table) ?? table) !== rows + (added.get(table) ?? 0),
     );
@@ -112,6 +125,21 @@ describe('a database of an earlier version', () => {
     });
     expect(await read('a2')).toMatchObject({
       generation: { missing: [{ count: 1, failure: { code: 'RESULT_EXPIRED' } }] },
+    });
+  });
+
+  it('lists what a FAILED generation lacks besides the avatars that may still arrive', async () => {
+    const ana = await Client.of(gateway, 'ana');
+    const id = 'generation_000000000000700080000000000000a4';
+    expect(await ana.request<object>(missing, { id })).toMatchObject({
+      generation: {
+        status: 'FAILED',
+        missing: [
+          { count: 1, mayArrive: true, prompt: { style: 'noir' }, failure: { code: 'RESULT_UNREACHABLE' } },
+          { count: 1, mayArrive: false, prompt: { style: 'noir' }, failure: { code: 'UPSTREAM_FAILED' } },
+          { count: 1, mayArrive: false, prompt: { style: 'pop' }, failure: { code: 'UPSTREAM_FAILED' } },
+        ],
+      },
     });
   });
 

@@ -44,13 +44,14 @@ RETURNING a.id`;
 
 /**
  * Pictures that the upstream never delivered, of generations that wait for pictures or have ended without some. The number of
- * entries of an answer is that of the highest position if it is not recorded.
+ * entries of an answer is that of the highest position if it is not recorded. A FAILED generation may have pictures that still
+ * arrive; without pictures it is left out, since `delivered` is null.
  */
 const recordUndelivered = `SELECT record_undelivered(g.id, delivered)
   FROM generations g
  CROSS JOIN LATERAL (SELECT coalesce(g.result_count, max(answer_count) FILTER (WHERE a.provider_ref = g.provider_ref), max(position) + 1) AS delivered
                        FROM avatars a WHERE a.generation_id = g.id) answer
- WHERE g.status IN ('STORING', 'PARTIAL') AND g.ordered_positions IS NULL AND delivered < g.wanted`;
+ WHERE g.status IN ('STORING', 'PARTIAL', 'FAILED') AND g.ordered_positions IS NULL AND delivered < g.wanted`;
 
 function watchIndexes(watched: string): Record<string, string> {
   const rows = `WHERE due_at IS NOT NULL AND ${watched}`;
