@@ -33,7 +33,7 @@ export class FakeUpstream {
   }
 
   static async start(): Promise<FakeUpstream> {
-    const upstream = new FakeUpstream(createServer());
+    const upstream = new FakeUpstream(createServer({ noDelay: true }));
     upstream.port = await listening(upstream.server);
     return upstream;
   }

@@ -56,7 +56,7 @@ export class TcpProxy {
         [near, far],
         [far, near],
       ] as const) {
-        from.pipe(to);
+        from.setNoDelay(true).pipe(to);
         this.ends.add(from);
         from.on('error', () => undefined);
         from.on('close', () => {
