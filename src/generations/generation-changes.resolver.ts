@@ -38,7 +38,7 @@ export class GenerationChangesResolver {
   @Mutation(() => RetryGenerationPayload, {
     nullable: true,
     description:
-      'Repeats a generation that FAILED with `failure.retryable` or is UNCERTAIN, or, with `missingOnly`, orders the missing avatars of a PARTIAL one; if that fails, it is PARTIAL again. This is a new attempt and is charged again. Safe to repeat with the same `idempotencyKey`. Errors: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, PROVIDER_NOT_CONFIGURED, INVALID_INPUT.',
+      'Repeats a generation that FAILED with `failure.retryable` or is UNCERTAIN, or, with `missingOnly`, orders the missing avatars of a PARTIAL one; if that fails, it is PARTIAL again; if you cancel it, it stays CANCELLED, with the avatars that it has. This is a new attempt and is charged again. Safe to repeat with the same `idempotencyKey`. Errors: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, PROVIDER_NOT_CONFIGURED, INVALID_INPUT.',
   })
   async retryGeneration(
     @Arg('input', () => RetryGenerationInput, { description: 'The generation and the attempt to repeat.' })

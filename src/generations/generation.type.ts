@@ -34,7 +34,7 @@ registerEnumType(GenerationStatusEnum, {
     COMPLETED: { description: 'Every requested avatar is stored.' },
     PARTIAL: {
       description:
-        'Some avatars are stored; `missing` lists the others. Those that can no longer arrive can be ordered again by `retryGeneration` with `missingOnly`. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours).',
+        'Some avatars are stored; `missing` lists the others. Those that can no longer arrive can be ordered again by `retryGeneration` with `missingOnly`. It becomes COMPLETED if they arrive while the avatar service keeps them (Picsart: 48 hours), unless you have deleted one of the others: then it stays PARTIAL, with `missing` empty.',
     },
     FAILED: {
       description: 'It has no avatars; `failure` has the reason. A late success is still stored.',
