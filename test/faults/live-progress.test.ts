@@ -26,17 +26,19 @@ const endlessTraining = async (): Promise<string> => {
   return id;
 };
 
-const refusal = (what: 'model' | 'generation'): object => ({
+const refusal = (what: 'model' | 'generation', field: string): object => ({
   how: 'errors',
   errors: [
     expect.objectContaining({
       message: `There is no ${what} with this id. Check the id; the ${what} may have been deleted.`,
-      extensions: expect.objectContaining({ code: 'NOT_FOUND', field: `${what}Id` }) as object,
+      extensions: expect.objectContaining({ code: 'NOT_FOUND', field }) as object,
     }),
   ],
 });
-const noModel = refusal('model');
-const noGeneration = refusal('generation');
+const noModel = refusal('model', 'modelId');
+const noGeneration = refusal('generation', 'generationId');
+const noModelSelected = refusal('model', 'select.modelId');
+const noGenerationSelected = refusal('generation', 'select.generationId');
 
 const rename = async (id: string, name: string): Promise<void> => {
   await client.request(
@@ -133,7 +135,8 @@ describe.each(transports)('live progress over %s', (transport) => {
     const avatars = client.followAvatars({ modelId: id }, transport);
     await training.until((received) => received.length > 0);
     await client.delete('deleteModel', id);
-    for (const feed of [training, avatars]) expect(await feed.ended()).toEqual(noModel);
+    expect(await training.ended()).toEqual(noModel);
+    expect(await avatars.ended()).toEqual(noModelSelected);
   });
 
   it.each(['the generation', 'its model'])(
@@ -154,7 +157,7 @@ describe.each(transports)('live progress over %s', (transport) => {
       else await client.delete('deleteGeneration', id);
       const isModel = what === 'its model';
       const ended = await Promise.all([...feeds, ...(isModel ? [ofModel] : [])].map((feed) => feed.ended()));
-      expect(ended).toEqual([noGeneration, noGeneration, ...(isModel ? [noModel] : [])]);
+      expect(ended).toEqual([noGeneration, noGenerationSelected, ...(isModel ? [noModelSelected] : [])]);
       ofModel.drop();
     },
   );
@@ -170,8 +173,8 @@ describe.each(transports)('live progress over %s', (transport) => {
       [client.followGeneration(id, undefined, transport), 'NOT_FOUND', 'generationId'],
       [client.followTraining(id, 'nonsense', transport), 'INVALID_CURSOR', 'after'],
       [client.followTraining(id, cursor, transport), 'INVALID_CURSOR', 'after'],
-      [client.followAvatars({}, transport), 'INVALID_INPUT', 'generationId'],
-      [client.followAvatars({ modelId: id, generationId: id }, transport), 'INVALID_INPUT', 'generationId'],
+      [client.followAvatars({}, transport), 'INVALID_INPUT', 'select'],
+      [client.followAvatars({ modelId: id, generationId: id }, transport), 'INVALID_INPUT', 'select'],
     ] as const;
     for (const [feed, code, field] of refusals) {
       expect(await feed.ended()).toEqual({
