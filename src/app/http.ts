@@ -170,11 +170,20 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Avatars are immutable; their URLs are valid for at least one hour. */
 const avatarCaching = 'private, max-age=3600, immutable';
+/** The pictures of styles change only with the version of the gateway. */
+const styleCaching = 'public, max-age=86400';
 /** Photos can be deleted at any time and must not remain in caches. */
 const noCaching = 'private, no-store';
 
-/** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. */
-export function fileRoutes({ avatars, exports, photos, jobPhotos, uploads }: Services): Route[] {
+/** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. Only pictures of styles are public. */
+export function fileRoutes({
+  avatars,
+  exports,
+  photos,
+  jobPhotos,
+  styleExamples,
+  uploads,
+}: Services): Route[] {
   return [
     uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
@@ -183,6 +192,10 @@ export function fileRoutes({ avatars, exports, photos, jobPhotos, uploads }: Ser
     mediaRoute('/media/avatars/:id/:size', async ({ params, query }) => {
       const { filename, ...avatar } = await avatars.show(params.id!, sizeOf(params.size!), query);
       return { ...avatar, fileName: filename, cacheControl: avatarCaching };
+    }),
+    mediaRoute('/media/styles/:file', async ({ params }) => {
+      const example = await styleExamples.find(params.file!);
+      return { ...example, contentType: 'image/jpeg', fileName: params.file!, cacheControl: styleCaching };
     }),
     mediaRoute('/media/photos/:file', ({ params, query }) => {
       const id = params.file!.replace(/\.jpg$/, '');

@@ -22,6 +22,7 @@ import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
 import { ModelFieldsResolver } from '../generations/model-fields.resolver';
 import { NodeResolver } from '../generations/node.resolver';
+import { StyleExamples } from '../generations/style-examples';
 import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
@@ -86,6 +87,7 @@ export interface Services {
   photoHeartbeat: PhotoAvailabilityHeartbeat;
   avatars: AvatarService;
   avatarUrls: AvatarUrls;
+  styleExamples: StyleExamples;
   erasureWork: ErasureWork;
   exports: ExportService;
   /** One instance of each resolver class, for the schema. */
@@ -109,6 +111,7 @@ export function createServices(deps: Infrastructure): Services {
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const { privacyResolver, ...privacy } = makePrivacy(deps);
+  const styleExamples = new StyleExamples(provider, publicUrl);
   const nodes = new NodeResolver(models, generations, avatars, photos);
   const resolvers = [
     new ViewerResolver(quotas),
@@ -129,10 +132,10 @@ export function createServices(deps: Infrastructure): Services {
     ),
     new GenerationChangesResolver(generationLifecycle),
     new AvatarResolver(avatars, generations, avatarUrls),
-    new CapabilitiesResolver(photos, consents, provider),
+    new CapabilitiesResolver(photos, consents, provider, styleExamples),
     new ModelFieldsResolver(generations, avatars),
   ];
-  return { ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, resolvers };
+  return { ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, styleExamples, resolvers };
 }
 
 type PhotoServices = Pick<

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { Shutdown } from '../core/shutdown';
+import { makeExample } from '../sandbox/example';
 import { startSandbox, type Sandbox } from '../sandbox/sandbox';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import type { AvatarProvider } from '../upstream/provider';
@@ -48,7 +49,13 @@ export async function openUpstream({
   const speed = config.SANDBOX_SPEED;
   const sandbox = await startSandbox({ dir: join(dataDir, 'sandbox'), speed, logger });
   shutdown.onStop(() => sandbox.stop());
-  const provider = new SandboxProvider({ ...limits, baseUrl: sandbox.url, apiKey: sandbox.apiKey, speed });
+  const provider = new SandboxProvider({
+    ...limits,
+    baseUrl: sandbox.url,
+    apiKey: sandbox.apiKey,
+    speed,
+    drawExample: makeExample,
+  });
   shutdown.onStop(() => provider.stop());
   return { provider, sandbox };
 }

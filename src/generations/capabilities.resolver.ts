@@ -4,8 +4,9 @@ import { UrlScalar } from '../graphql/scalars';
 import { maxModelNameLength } from '../models/model.service';
 import { AvatarTypeEnum } from '../models/model.type';
 import { photoRules, type PhotoService } from '../photos/photo.service';
-import type { AvatarProvider, AvatarType, ProviderStyle } from '../upstream/provider';
+import type { AvatarProvider, AvatarType } from '../upstream/provider';
 import { promptRules } from './prompt-validation';
+import type { StyleExamples } from './style-examples';
 
 @ObjectType({ description: 'A style of avatars.' })
 class Style {
@@ -30,7 +31,7 @@ class Style {
   @Field(() => UrlScalar, {
     nullable: true,
     description:
-      'The URL of a picture in this style. Null if the avatar service publishes none, as with Picsart and the sandbox: the gateway makes no picture without an order. Show a picture of your own.',
+      'The URL of an example picture in this style, which shows no user and needs no authentication. Null if the avatar service publishes none, as with Picsart: show a picture of your own.',
   })
   exampleUrl: string | null;
 }
@@ -162,6 +163,7 @@ export class CapabilitiesResolver {
     private readonly photoService: PhotoService,
     private readonly consents: ConsentRule,
     private readonly provider: Pick<AvatarProvider, 'name' | 'facts'>,
+    private readonly examples: StyleExamples,
   ) {}
 
   @Query(() => Capabilities, {
@@ -200,13 +202,13 @@ export class CapabilitiesResolver {
   })
   styles(): Style[] {
     const { styles, defaultStyle } = this.provider.facts;
-    return styles.map((style) => styleOf(style, defaultStyle));
+    return styles.map((style) => {
+      const { id, name, description } = style;
+      const exampleUrl = this.examples.urlOf(style);
+      return { key: id, id, name, description, isDefault: id === defaultStyle, exampleUrl };
+    });
   }
 }
 
 /** The maximum of GraphQL's Int. */
 const maxInt = 2 ** 31 - 1;
-
-function styleOf({ id, name, description, exampleUrl }: ProviderStyle, defaultStyle: string | null): Style {
-  return { key: id, id, name, description, isDefault: id === defaultStyle, exampleUrl: exampleUrl ?? null };
-}

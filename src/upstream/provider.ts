@@ -10,7 +10,7 @@ export interface ProviderStyle {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** The URL of a picture in this style; absent if the provider has no such picture. */
+  /** The URL of a picture in this style; absent if the provider publishes none. */
   readonly exampleUrl?: string;
 }
 
@@ -135,6 +135,11 @@ export interface AvatarProvider {
   /** Identifies the account that shares the limits, without revealing the key. */
   readonly account: string;
   readonly facts: ProviderFacts;
+  /**
+   * Draws the example picture of a style that has no `exampleUrl`: a JPEG that shows no person, free of charge, with
+   * equal bytes in every process. Absent if the provider has no such pictures.
+   */
+  readonly drawExample?: (styleId: string) => Promise<Buffer>;
   /** Paid. */
   train(request: TrainRequest, signal: AbortSignal): Promise<Accepted>;
   training(ref: string, signal: AbortSignal): Promise<UpstreamState>;

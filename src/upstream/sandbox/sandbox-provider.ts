@@ -1,13 +1,17 @@
 import { PicsartProvider, type PicsartProviderOptions } from '../picsart/picsart-provider';
-import type { ProviderStyle } from '../provider';
+import type { AvatarProvider, ProviderStyle } from '../provider';
 
-/**
- * The sandbox as a provider: Picsart's wire format with the sandbox's styles.
- * @param options - `speed` must be the sandbox's speed
- */
+/** Options of {@link SandboxProvider}. `speed` must be the sandbox's speed. */
+export type SandboxProviderOptions = Omit<PicsartProviderOptions, 'name' | 'styles'> &
+  Pick<AvatarProvider, 'drawExample'>;
+
+/** The sandbox as a provider: Picsart's wire format with the sandbox's styles. */
 export class SandboxProvider extends PicsartProvider {
-  constructor(options: Omit<PicsartProviderOptions, 'name' | 'styles'>) {
+  readonly drawExample: AvatarProvider['drawExample'];
+
+  constructor({ drawExample, ...options }: SandboxProviderOptions) {
     super({ ...options, name: 'sandbox', styles: sandboxStyles });
+    this.drawExample = drawExample;
   }
 }
 
