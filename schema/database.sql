@@ -105,6 +105,7 @@ CREATE TABLE avatars (
     provider_ref text,
     answer_index smallint,
     answer_count smallint,
+    favorite boolean DEFAULT false NOT NULL,
     CONSTRAINT avatars_damaged_was_stored CHECK (((damaged_at IS NULL) OR (status = 'STORED'::text))),
     CONSTRAINT avatars_delayed_is_failing CHECK (((status <> 'DELAYED'::text) OR (failing_since IS NOT NULL))),
     CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text, 'UPSTREAM_FAILED'::text])))),
@@ -481,7 +482,9 @@ CREATE INDEX avatars_of_model ON avatars USING btree (model_id, id);
 
 CREATE INDEX avatars_of_owner ON avatars USING btree (owner, id) WHERE (status = 'STORED'::text);
 
-CREATE INDEX avatars_of_owner_by_style ON avatars USING btree (owner, style, id) WHERE (status = 'STORED'::text);
+CREATE INDEX avatars_of_owner_by_favorite ON avatars USING btree (owner, favorite, id) WHERE (status = 'STORED'::text);
+
+CREATE INDEX avatars_of_owner_by_style ON avatars USING btree (owner, style, favorite, id) WHERE (status = 'STORED'::text);
 
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 

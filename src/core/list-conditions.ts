@@ -1,12 +1,15 @@
 import { DomainError } from './errors';
 import { firstIdAt, type InputId } from './ids';
 
+/** Values of a column, all of one type. */
+export type ColumnValues = readonly (string | boolean)[];
+
 /** A condition on rows. */
 export type ListCondition = {
   /** Why the condition is refused; null or absent: it is valid. */
   readonly problem?: DomainError | null;
 } & (
-  | { readonly column: string; readonly values: readonly string[] }
+  | { readonly column: string; readonly values: ColumnValues }
   /** A reference to another row, by its UUID. Rows are read by the index that begins with the column. */
   | { readonly reference: string; readonly id: string }
   /** SQL in which `?` stands for the value. */
@@ -27,6 +30,11 @@ export function isAnyOf(
   field: string,
 ): ListCondition[] {
   return values ? [{ column, ...checkedValues(values, field) }] : [];
+}
+
+/** The condition that a column is true or false. No condition without a value. */
+export function isFlag(column: string, value: boolean | null | undefined): ListCondition[] {
+  return value == null ? [] : [{ column, values: [value] }];
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ListCondition } from './list-conditions';
+import type { ColumnValues, ListCondition } from './list-conditions';
 import {
   isOwnedBy,
   orderBy,
@@ -60,7 +60,7 @@ function read({ rows, scan, page, query, includesFrom = '' }: Reading, limit: nu
   const { table } = rows.table;
   const conditions = conditionsOf({ rows, scan, page, query, includesFrom });
   const sources = scan.branches.map(
-    ({ values }, index) => `unnest(${query.add(values)}::text[]) AS branch${index}(value)`,
+    ({ values }, index) => `unnest(${query.array(values)}) AS branch${index}(value)`,
   );
   const select = `SELECT * FROM ${table} WHERE ${conditions} ${orderBy(page, '', scan.first)} LIMIT ${limit}`;
   return [...sources, `LATERAL (${select}) AS ${table}`].join(' CROSS JOIN ');
@@ -133,7 +133,7 @@ function isOfBranch(column: string, value: string): string[] {
 
 interface Branch {
   readonly column: string;
-  readonly values: readonly string[];
+  readonly values: ColumnValues;
 }
 
 /** The indexed columns with the values to read; none if no condition is about one of them. */
@@ -167,5 +167,5 @@ function beyond(page: ListPage, query: Parameters, includesFrom: '' | '='): stri
   const comparison = `${isAscending ? '>' : '<'}${includesFrom}`;
   const id = `${query.add(from.id)}::uuid`;
   if (key === null) return [`id ${comparison} ${id}`];
-  return [`(${key}, id) ${comparison} (${query.add(from.key)}::text, ${id})`];
+  return [`(${key.sql}, id) ${comparison} (${query.add(from.key)}::${key.type}, ${id})`];
 }

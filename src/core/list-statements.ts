@@ -1,24 +1,54 @@
-import type { ListCondition } from './list-conditions';
+import type { ColumnValues, ListCondition } from './list-conditions';
 import type { EntityClass } from './sql';
 
-/** How a list is ordered. NAME is A to Z without regard to the case of A to Z; other letters follow by code point. */
-export type ListOrder = 'NEWEST' | 'OLDEST' | 'NAME';
+/**
+ * How a list is ordered. NAME is A to Z without regard to the case of A to Z; other letters follow by code point. FAVORITES
+ * is the favorites first, and the newest first among them and among the others.
+ */
+export type ListOrder = 'NEWEST' | 'OLDEST' | 'NAME' | 'FAVORITES';
 
 /** SQL: a column of a row, by its name. */
 type Column = (name: string) => string;
 
-/** The row expression that orders a list before its ids; null if the ids alone do. Ids sort by the time of creation. */
-const orders: Record<ListOrder, { key: ((column: Column) => string) | null; isDescending: boolean }> = {
+/** The row expression that orders a list before its ids. */
+interface OrderKey {
+  readonly sql: (column: Column) => string;
+  readonly type: 'text' | 'boolean';
+  /** The value of the expression as text. */
+  readonly valueOf: (row: OrderedRow) => string;
+}
+
+/** The properties of a row that determine its place in the orders that its list has. */
+interface OrderedRow {
+  readonly name?: unknown;
+  readonly favorite?: unknown;
+}
+
+const byName: OrderKey = {
+  // Equal on every PostgreSQL and operating system, since `lower` under "C" changes only A to Z.
+  sql: (column) => `lower(${column('name')} COLLATE "C")`,
+  type: 'text',
+  valueOf: ({ name }) => String(name).replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+};
+
+const byFavorite: OrderKey = {
+  sql: (column) => column('favorite'),
+  type: 'boolean',
+  valueOf: ({ favorite }) => String(favorite),
+};
+
+/** The key is null if the ids alone order the list. Ids sort by the time of creation. */
+const orders: Record<ListOrder, { key: OrderKey | null; isDescending: boolean }> = {
   NEWEST: { key: null, isDescending: true },
   OLDEST: { key: null, isDescending: false },
-  // Equal on every PostgreSQL and operating system, since `lower` under "C" changes only A to Z.
-  NAME: { key: (column) => `lower(${column('name')} COLLATE "C")`, isDescending: false },
+  NAME: { key: byName, isDescending: false },
+  FAVORITES: { key: byFavorite, isDescending: true },
 };
 
 /** The place of a row in an order. */
 export interface ListPosition {
   readonly id: string;
-  /** The value of the order's key: the name, A to Z in lower case. Null if the order has no key. */
+  /** The value of the order's key: the name, A to Z in lower case, or `true` or `false`. Null if the order has no key. */
   readonly key: string | null;
 }
 
@@ -45,7 +75,7 @@ export interface ListTable<Row, Filter> {
    * Columns between `owner` and the order of the list in an index, with all of their values; null: any, so that the index is
    * used only by a filter on the column. Each combination of values is read by a scan of its own, in the order of the list.
    */
-  readonly indexed: Readonly<Record<string, readonly string[] | null>>;
+  readonly indexed: Readonly<Record<string, ColumnValues | null>>;
   readonly conditionsOf: (filter: Filter) => ListCondition[];
 }
 
@@ -59,9 +89,14 @@ export class Parameters {
     return `$${this.values.length}`;
   }
 
+  /** Adds values of a column and returns SQL of their array. */
+  array(values: ColumnValues): string {
+    return `${this.add(values)}::${typeof values[0] === 'boolean' ? 'boolean' : 'text'}[]`;
+  }
+
   /** SQL of a condition. */
   readonly sqlOf = (condition: ListCondition): string => {
-    if ('column' in condition) return `${condition.column} = ANY(${this.add(condition.values)}::text[])`;
+    if ('column' in condition) return `${condition.column} = ANY(${this.array(condition.values)})`;
     if ('reference' in condition) return `${condition.reference} = ${this.add(condition.id)}`;
     if ('exceptText' in condition) return `NOT ${condition.exceptText}`;
     return condition.text.replace('?', () => this.add(condition.value));
@@ -95,29 +130,27 @@ export function isOwnedBy(owner: string): string {
 export function orderOf(
   { order, isBackward }: ListPage,
   row = '',
-): { key: string | null; isAscending: boolean } {
+): { key: { sql: string; type: OrderKey['type'] } | null; isAscending: boolean } {
   const { key, isDescending } = orders[order];
-  return { key: key?.((name) => `${row}${name}`) ?? null, isAscending: isDescending === isBackward };
+  return {
+    key: key && { sql: key.sql((name) => `${row}${name}`), type: key.type },
+    isAscending: isDescending === isBackward,
+  };
 }
 
 /** SQL: the order of a page in reading direction. */
 export function orderBy(page: ListPage, row = '', prefix: readonly string[] = []): string {
   const { key, isAscending } = orderOf(page, row);
-  const columns = [...prefix, ...(key === null ? [] : [key]), `${row}id`];
+  const columns = [...prefix, ...(key === null ? [] : [key.sql]), `${row}id`];
   return `ORDER BY ${columns.map((column) => `${column} ${isAscending ? 'ASC' : 'DESC'}`).join(', ')}`;
 }
 
 /** SQL: the key of a row in an order; null if the order has no key. */
 export function orderKey(order: ListOrder, column: Column): string | null {
-  return orders[order].key?.(column) ?? null;
+  return orders[order].key?.sql(column) ?? null;
 }
 
 /** The place of a row in an order. */
-export function positionOf(
-  row: { readonly id: string; readonly name?: unknown },
-  order: ListOrder,
-): ListPosition {
-  const hasKey = orders[order].key !== null;
-  const key = hasKey ? String(row.name).replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : null;
-  return { id: row.id, key };
+export function positionOf(row: OrderedRow & { readonly id: string }, order: ListOrder): ListPosition {
+  return { id: row.id, key: orders[order].key?.valueOf(row) ?? null };
 }

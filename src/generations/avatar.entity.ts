@@ -36,7 +36,8 @@ export const notDelivered = 'UPSTREAM_FAILED';
 @Index('avatars_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
 @Index('avatars_check', ['checkAt'], { where: "status = 'STORED'" })
 @Index('avatars_of_owner', ['owner', 'id'], { where: "status = 'STORED'" })
-@Index('avatars_of_owner_by_style', ['owner', 'style', 'id'], { where: "status = 'STORED'" })
+@Index('avatars_of_owner_by_favorite', ['owner', 'favorite', 'id'], { where: "status = 'STORED'" })
+@Index('avatars_of_owner_by_style', ['owner', 'style', 'favorite', 'id'], { where: "status = 'STORED'" })
 @Index('avatars_of_generation', ['generationId', 'id'])
 @Index('avatars_of_model', ['modelId', 'id'])
 export class AvatarEntity extends LeasedEntity {
@@ -137,6 +138,10 @@ export class AvatarEntity extends LeasedEntity {
   /** A blur hash (blurha.sh) of 4 × 3 components. */
   @Column('text', { nullable: true })
   placeholder: string | null;
+
+  /** Whether the owner has marked it as a favorite. */
+  @Column('boolean', { default: false })
+  favorite: boolean;
 
   @ManyToOne(() => GenerationEntity, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'generation_id', foreignKeyConstraintName: 'avatars_generation' })

@@ -12,7 +12,7 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
     select: selectAvatar,
     fields: {
       ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
-      ...columns('byteSize', 'contentType', 'sha256', 'createdAt'),
+      ...columns('byteSize', 'contentType', 'sha256', 'favorite', 'createdAt'),
       id: { kind: 'id' },
       url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size }) => urls.view(id, size as AvatarSize)),
       generation: { kind: 'reference', type: 'Generation', key: 'generationId' },

@@ -1,7 +1,7 @@
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { dueAt } from '../core/due';
 import type { InputId } from '../core/ids';
-import { isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
+import { isAnyOf, isCreatedIn, isFlag, isNode, type CreatedRange } from '../core/list-conditions';
 import { isOwnedBy, type ListTable } from '../core/list-statements';
 import { textList, type Sql } from '../core/sql';
 import type { OwnedKey } from '../events/present-rows';
@@ -106,6 +106,7 @@ export interface AvatarFilter {
   readonly model?: InputId | null;
   readonly generation?: InputId | null;
   readonly styles?: readonly string[] | null;
+  readonly favorite?: boolean | null;
   readonly created?: CreatedRange | null;
 }
 
@@ -114,14 +115,37 @@ export const avatarTable: ListTable<AvatarEntity, AvatarFilter> = {
   entity: AvatarEntity,
   table: 'avatars',
   visible: "status = 'STORED'",
-  indexed: { style: null },
-  conditionsOf: ({ model, generation, styles, created }) => [
+  indexed: { style: null, favorite: [true, false] },
+  conditionsOf: ({ model, generation, styles, favorite, created }) => [
     ...isNode('model_id', model),
     ...isNode('generation_id', generation),
     ...isAnyOf('style', styles, 'filter.styles'),
+    ...isFlag('favorite', favorite),
     ...isCreatedIn(created),
   ],
 };
+
+/**
+ * Marks the owner's stored avatars as favorites, or removes the mark.
+ * @returns those that exist, in any order
+ */
+export async function markFavorites(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+  favorite: boolean,
+): Promise<AvatarEntity[]> {
+  // Locked in one order, which prevents deadlocks of concurrent calls.
+  await sql.rows('SELECT 1 FROM avatars WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE', [
+    ids,
+    owner,
+  ]);
+  await sql.rows(
+    'UPDATE avatars SET favorite = $3 WHERE id = ANY($1) AND owner = $2 AND favorite <> $3 RETURNING id',
+    [ids, owner, favorite],
+  );
+  return sql.entities(AvatarEntity, selectAvatar('ANY($1)', '$2'), [ids, owner]);
+}
 
 /** The generation of the owner's avatar, which must be locked before the avatar is changed. */
 export async function generationOf(sql: Sql, owner: string, id: string): Promise<string | null> {

@@ -14,6 +14,8 @@ import {
   AvatarSizeEnum,
   DeleteAvatarInput,
   DeleteAvatarPayload,
+  SetFavoriteInput,
+  SetFavoritePayload,
 } from './avatar.type';
 import { AvatarsArgs, decodedAvatars } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
@@ -51,6 +53,20 @@ export class AvatarResolver {
   ): Promise<Connection<AvatarEntity>> {
     const query = { page: args, orderBy: args.orderBy, filter: decodedAvatars(args.filter), parent: null };
     return connectionOf(this.service.list, query, context);
+  }
+
+  @Mutation(() => SetFavoritePayload, {
+    nullable: true,
+    description:
+      'Marks avatars as favorites, or removes the mark: of all of them, or with an error of none. Repeating it succeeds. Errors: NOT_FOUND for each id without an avatar of yours; INVALID_INPUT for no id or more than 100.',
+  })
+  async setFavorite(
+    @Arg('input', () => SetFavoriteInput, { description: 'The avatars and the mark.' })
+    { avatarIds, favorite }: SetFavoriteInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<{ avatars: AvatarEntity[] }> {
+    const ids = avatarIds.map((id, index) => readInputId('Avatar', id, `input.avatarIds[${index}]`));
+    return { avatars: await this.service.setFavorite(viewer, ids, favorite) };
   }
 
   @DeprecatedArguments('id')

@@ -1,8 +1,9 @@
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
-import { DomainError } from '../core/errors';
+import { DomainError, notFound } from '../core/errors';
 import { failpoint } from '../core/failpoint';
-import { toGlobalId } from '../core/ids';
+import { toGlobalId, uuidOf, type InputId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import { groupsOf, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -18,6 +19,7 @@ import {
   generationOf,
   listAvatarsOfGenerations,
   listMissing,
+  markFavorites,
   newestAvatarsOfModels,
   requestCheck,
   type AvatarFilter,
@@ -25,6 +27,9 @@ import {
 import type { GenerationCompletion } from './generation-completion';
 import type { GenerationEntity } from './generation.entity';
 import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
+
+/** The maximum number of avatars of one `setFavorite`. */
+export const maxFavorites = 100;
 
 /** An opened picture. */
 export interface AvatarMedia {
@@ -116,6 +121,30 @@ export class AvatarService {
     throw (await requestCheck(database, avatar)) ? damaged(true) : deleted();
   }
 
+  /**
+   * Marks avatars as favorites, or removes the mark. Idempotent.
+   * @returns the avatars in the order of the ids
+   * @throws DomainError NOT_FOUND, INVALID_INPUT, with all problems; nothing is changed
+   */
+  async setFavorite(viewer: Viewer, targets: readonly InputId[], favorite: boolean): Promise<AvatarEntity[]> {
+    checkFavoriteCount(targets.length);
+    const ids = targets.flatMap(({ uuid }) => uuid ?? []);
+    return writeTransaction(this.database, viewer, async (sql) => {
+      const rows = await markFavorites(sql, viewer.owner, ids, favorite);
+      const marked = new Map(rows.map((row) => [row.id, row]));
+      const problems = new ProblemCollector();
+      const avatars = targets.map((target) =>
+        problems.check(() => {
+          const avatar = marked.get(uuidOf(target));
+          if (!avatar) throw notFound('avatar', target.field);
+          return avatar;
+        }),
+      );
+      problems.throwIfAny();
+      return avatars.flatMap((avatar) => avatar ?? []);
+    });
+  }
+
   /** Deletes an avatar and its bytes. Idempotent. */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, completion } = this;
@@ -133,6 +162,14 @@ export class AvatarService {
     await failpoint('delete:marked');
     completion.notify(removed);
   }
+}
+
+function checkFavoriteCount(given: number): void {
+  if (given >= 1 && given <= maxFavorites) return;
+  throw new DomainError('INVALID_INPUT', `Send 1 to ${maxFavorites} avatarIds; ${given} were given.`, {
+    field: 'input.avatarIds',
+    details: { given, minimum: 1, maximum: maxFavorites },
+  });
 }
 
 function deleted(): DomainError {

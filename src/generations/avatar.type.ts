@@ -3,6 +3,7 @@ import { createConnectionType } from '../graphql/connection';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import type { AvatarSize } from './avatar-urls';
+import { maxFavorites } from './avatar.service';
 
 /** {@link AvatarSize} as a GraphQL enum. */
 export const AvatarSizeEnum = { ORIGINAL: 'ORIGINAL', PREVIEW: 'PREVIEW' } as const satisfies {
@@ -55,6 +56,9 @@ export class Avatar implements Node {
   @Field(() => String, { description: 'The SHA-256 of the original’s bytes, in lower-case hexadecimal.' })
   sha256: string;
 
+  @Field(() => Boolean, { description: 'Whether you marked it with `setFavorite`.' })
+  favorite: boolean;
+
   @Field(() => DateTimeScalar, {
     description: 'When the server learned that the avatar service had finished it.',
   })
@@ -72,3 +76,18 @@ export class DeleteAvatarInput {
 
 @ObjectType()
 export class DeleteAvatarPayload extends DeletionPayload {}
+
+@InputType()
+export class SetFavoriteInput {
+  @Field(() => [ID], { description: `1 to ${maxFavorites} global ids of avatars.` })
+  avatarIds: string[];
+
+  @Field(() => Boolean, { description: 'True: they are favorites. False: they are not.' })
+  favorite: boolean;
+}
+
+@ObjectType()
+export class SetFavoritePayload {
+  @Field(() => [Avatar], { description: 'The avatars after the change, in the order of the ids.' })
+  avatars: Avatar[];
+}

@@ -9,7 +9,7 @@ import type { GenerationStatus } from './generation.state';
 import { GenerationStatusEnum } from './generation.type';
 
 const GenerationOrderEnum = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
-const AvatarOrderEnum = { NEWEST: 'NEWEST', OLDEST: 'OLDEST' } as const;
+const AvatarOrderEnum = { NEWEST: 'NEWEST', OLDEST: 'OLDEST', FAVORITES: 'FAVORITES' } as const;
 
 registerEnumType(GenerationOrderEnum, {
   name: 'GenerationOrder',
@@ -19,7 +19,12 @@ registerEnumType(GenerationOrderEnum, {
 registerEnumType(AvatarOrderEnum, {
   name: 'AvatarOrder',
   description: 'The order of avatars.',
-  valuesConfig: timeOrderDescriptions,
+  valuesConfig: {
+    ...timeOrderDescriptions,
+    FAVORITES: {
+      description: 'Favorites first; the newest first among them, and among the others.',
+    },
+  },
 });
 
 @InputType({
@@ -62,6 +67,12 @@ export class AvatarFilter {
     description: 'In one of these styles, by their `key`. At most 100.',
   })
   styles?: string[] | null;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'True: your favorites. False: all but your favorites.',
+  })
+  favorite?: boolean | null;
 
   @Field(() => DateTimeRangeInput, { nullable: true, description: 'By `createdAt`.' })
   created?: DateTimeRangeInput | null;

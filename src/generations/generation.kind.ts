@@ -24,7 +24,7 @@ export type PresentGeneration = GenerationEntity & Positioned;
 export const avatarPayload = payloadCodec<AvatarEntity>()(
   [
     ...(['id', 'owner', 'generationId', 'modelId', 'position', 'status', 'style', 'prompt'] as const),
-    ...(['width', 'height', 'byteSize', 'contentType', 'sha256', 'placeholder'] as const),
+    ...(['width', 'height', 'byteSize', 'contentType', 'sha256', 'placeholder', 'favorite'] as const),
   ],
   ['createdAt'],
 );

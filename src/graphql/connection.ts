@@ -78,7 +78,12 @@ function refuseBothDirections(args: PageArgs): void {
 }
 
 /** What a cursor of an order begins with. The newest first is the order that lists had before there were others. */
-export const cursorPrefixes: Record<ListOrder, string> = { NEWEST: '', OLDEST: 'o', NAME: 'n' };
+export const cursorPrefixes: Record<ListOrder, string> = {
+  NEWEST: '',
+  OLDEST: 'o',
+  NAME: 'n',
+  FAVORITES: 'f',
+};
 
 /** The cursor of a row: its position in base64url, after a letter for the order. Opaque to clients. */
 export function encodeCursor({ id, key }: ListPosition, order: ListOrder = 'NEWEST'): string {
@@ -86,12 +91,16 @@ export function encodeCursor({ id, key }: ListPosition, order: ListOrder = 'NEWE
   return `${cursorPrefixes[order]}${bytes.toString('base64url')}`;
 }
 
-/** A UUID in base64url, and for lists by name the bytes of a name. */
-const cursorPatterns: Record<ListOrder, RegExp> = {
-  NEWEST: /^[\w-]{22}$/,
-  OLDEST: /^o[\w-]{22}$/,
-  NAME: /^n[\w-]{22,600}$/,
+/** The keys in cursors; null for orders without a key. No text in the database contains U+0000. */
+const keyPatterns: Record<ListOrder, RegExp | null> = {
+  NEWEST: null,
+  OLDEST: null,
+  NAME: /^[^\0]*$/,
+  FAVORITES: /^(true|false)$/,
 };
+
+/** The maximum length of a cursor: longer than one with the longest name. */
+const maxCursorLength = 601;
 
 /**
  * Decodes a cursor to its position.
@@ -100,11 +109,13 @@ const cursorPatterns: Record<ListOrder, RegExp> = {
 export function decodeCursor(cursor: string, order: ListOrder, field: string): ListPosition {
   const bytes = Buffer.from(cursor.slice(cursorPrefixes[order].length), 'base64url');
   const id = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  const key = order === 'NAME' ? bytes.toString('utf8', 16) : null;
+  const pattern = keyPatterns[order];
+  const key = pattern && bytes.toString('utf8', 16);
   const position = { id, key };
+  const isPosition = bytes.length >= 16 && (key === null || pattern!.test(key));
   // Other encodings of the same bytes, and bytes that are not text, are refused.
-  const isCursor = cursorPatterns[order].test(cursor) && encodeCursor(position, order) === cursor;
-  if (isCursor && !key?.includes('\0')) return position;
+  if (cursor.length <= maxCursorLength && isPosition && encodeCursor(position, order) === cursor)
+    return position;
   throw new DomainError(
     'INVALID_CURSOR',
     `${field} is not a cursor of this list in this order. Use pageInfo of a page with the same orderBy, or omit ${field}.`,

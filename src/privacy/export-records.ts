@@ -54,6 +54,7 @@ export function avatarRecord(avatar: AvatarEntity): object {
     model: modelId && toGlobalId('AvatarModel', modelId),
     file: avatarFile(avatar),
     ...{ style, prompt, width, height, byteSize, contentType, sha256: avatar.sha256 },
+    favorite: avatar.favorite,
     createdAt: avatar.createdAt,
   };
 }

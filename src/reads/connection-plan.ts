@@ -91,7 +91,7 @@ function planPageInfo(
 /** SQL: the JSON text of a row's cursor, as `encodeCursor` makes it. */
 function cursorText(order: ListOrder, row: Row): JsonSql {
   const key = orderKey(order, (name) => row.column(name));
-  const bytes = `uuid_send(${row.column('id')})${key === null ? '' : ` || convert_to(${key}, 'UTF8')`}`;
+  const bytes = `uuid_send(${row.column('id')})${key === null ? '' : ` || convert_to((${key})::text, 'UTF8')`}`;
   // base64url; the line breaks of long texts and the padding are removed.
   const text = `translate(encode(${bytes}, 'base64'), E'+/=\\n', '-_')`;
   return `${literal(`"${cursorPrefixes[order]}`)} || ${text} || '"'`;

@@ -217,6 +217,14 @@ describe('the examples, from an empty account to its erasure', () => {
     });
   });
 
+  it('SetFavorite marks an avatar, which FavoritesFirst returns first', async () => {
+    const marked = { id: ids.avatar![0], favorite: true };
+    expect(await run('SetFavorite')).toEqual({ avatars: [marked] });
+    const { nodes } = await run<{ nodes: { favorite: boolean }[] }>('FavoritesFirst');
+    expect(nodes[0]).toMatchObject(marked);
+    expect(nodes.slice(1).filter(({ favorite }) => favorite)).toEqual([]);
+  });
+
   it('RenameModel changes the name', async () => {
     expect(await run('RenameModel')).toMatchObject({ model: { name: 'A new name' } });
   });

@@ -31,7 +31,7 @@ const withoutIndex = `DROP INDEX avatars_of_owner, avatars_of_owner_by_style;
   DELETE FROM migrations WHERE name LIKE 'AvatarLists%'`;
 
 const validity = `SELECT relname AS name, indisvalid AS "isValid" FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-                   WHERE relname LIKE 'avatars_of_owner%' ORDER BY 1`;
+                   WHERE relname IN ('avatars_of_owner', 'avatars_of_owner_by_style') ORDER BY 1`;
 
 const bothValid = [
   { name: 'avatars_of_owner', isValid: true },

@@ -4,7 +4,7 @@ const job =
   'id status progress attempt failure { code message } providerModelId: provider cursor updatedAt canCancel canRetry';
 const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } } cover { id url }`;
 const generationFields = `${job} prompts { prompt } model { id name } avatars { id url prompt }`;
-const avatarFields = 'id url style prompt generation { id }';
+const avatarFields = 'id url style prompt favorite generation { id }';
 const photoFields = 'id status url filename';
 
 /** A place of the schema that takes an id, and how the id is passed. */
@@ -171,6 +171,12 @@ export const walk: readonly Row[] = [
     query: 'query ($id: ID!) { erasure(receipt: $id) { receipt erasedAt completedAt } }',
     variables: (id) => ({ id }),
     own: null,
+  },
+  {
+    place: 'Mutation.setFavorite(input.avatarIds)',
+    query: `mutation ($id: ID!) { setFavorite(input: { avatarIds: [$id], favorite: true }) { avatars { ${avatarFields} } } }`,
+    variables: (id) => ({ id }),
+    own: 'avatar',
   },
   changing('retryModel', `model { ${modelFields} }`, 'failedModel'),
   changing('retryGeneration', `generation { ${generationFields} }`, 'failedGeneration'),

@@ -25,6 +25,13 @@ async function offer(person: Client): Promise<{ url: string; expiresAt: string }
   return exportMyData;
 }
 
+async function firstAvatar(person: Client): Promise<string> {
+  const { avatars } = await person.request<{ avatars: { nodes: { id: string }[] } }>(
+    '{ avatars(orderBy: OLDEST, first: 1) { nodes { id } } }',
+  );
+  return avatars.nodes[0]!.id;
+}
+
 interface Exported {
   format: string;
   owner: string;
@@ -49,6 +56,11 @@ async function exported(url: string): Promise<{ data: Exported; files: Map<strin
 
 describe('exportMyData', () => {
   it('returns all data of a person in one archive', async () => {
+    const avatar = await firstAvatar(anna);
+    await anna.request(
+      'mutation ($id: ID!) { setFavorite(input: { avatarIds: [$id], favorite: true }) { avatars { id } } }',
+      { id: avatar },
+    );
     const { url, expiresAt } = await offer(anna);
     const leftMs = Date.parse(expiresAt) - Date.now();
     expect(leftMs).toBeGreaterThan(3_500_000);
@@ -75,6 +87,7 @@ describe('exportMyData', () => {
     expect([data.idempotencyKeys, data.apiKeys]).toEqual([[], []]);
 
     expect(data.avatars).toHaveLength(2);
+    expect(data.avatars.flatMap(({ id, favorite }) => (favorite === true ? [id] : []))).toEqual([avatar]);
     for (const { file, width } of data.avatars) {
       expect((await sharp(files.get(file)).metadata()).width).toBe(width);
     }

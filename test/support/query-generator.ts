@@ -166,8 +166,7 @@ export class QueryGenerator {
   private pageOf(names: readonly string[], connection: string): Record<string, string> {
     const kind = connection.replace(/Connection$/, '');
     const given = this.rangeOf();
-    const orders = kind === 'AvatarModel' ? ['NEWEST', 'OLDEST', 'NAME'] : ['NEWEST', 'OLDEST'];
-    if (names.includes('orderBy') && this.happens(2)) given.orderBy = this.among(orders);
+    if (names.includes('orderBy') && this.happens(2)) given.orderBy = this.among(ordersOf(kind));
     if (names.includes('filter') && this.happens(3))
       given.filter = this.variable(`${kind}Filter`, this.filterOf(kind));
     return given;
@@ -191,7 +190,11 @@ export class QueryGenerator {
         { modelId: this.among(this.values.ids) },
         { styles: ['noir'] },
       ],
-      Avatar: [{ styles: ['noir', 'pop'] }, { generationId: this.among(this.values.ids) }],
+      Avatar: [
+        { styles: ['noir', 'pop'] },
+        { generationId: this.among(this.values.ids) },
+        { favorite: this.happens(2), styles: this.among([null, ['pop']]) },
+      ],
       Photo: [{ statuses: ['READY'] }, { isUnused: true }, { isUnused: false }],
     };
     return this.among([null, {}, { created }, ...filters[kind]!]);
@@ -203,4 +206,9 @@ export class QueryGenerator {
     this.variables[name] = value;
     return `$${name}`;
   }
+}
+
+function ordersOf(kind: string): string[] {
+  const own: Record<string, string[]> = { AvatarModel: ['NAME'], Avatar: ['FAVORITES'] };
+  return ['NEWEST', 'OLDEST', ...(own[kind] ?? [])];
 }

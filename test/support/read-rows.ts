@@ -79,6 +79,7 @@ export class ReadRows {
     position: number,
   ): Promise<string> {
     const isStored = this.random() < 0.7;
+    const favorite = this.happens();
     const id = await this.insert('Avatar', 'avatars', {
       ...{
         owner,
@@ -87,11 +88,12 @@ export class ReadRows {
         position,
         style: this.among(['noir', 'pop']),
       },
-      ...{ prompt: this.among([null, this.text(owner)]), status: isStored ? 'STORED' : 'PENDING' },
+      ...{ prompt: this.among([null, this.text(owner)]), status: isStored ? 'STORED' : 'PENDING', favorite },
       ...{ width: 512, height: 640, byte_size: 1234, content_type: 'image/jpeg', placeholder: `L0"${owner}` },
       ...{ sha256: '0'.repeat(64), due_at: isStored ? null : this.time(), created_at: this.time() },
     });
     if (!isStored) this.pending.push(toGlobalId('Avatar', id));
+    this.cursors.push(encodeCursor(positionOf({ id, favorite }, 'FAVORITES'), 'FAVORITES'));
     return id;
   }
 

@@ -103,6 +103,7 @@ describe('connection', () => {
       NEWEST: cursorOf(ids[0]!),
       OLDEST: encodeCursor({ id: ids[0]!, key: null }, 'OLDEST'),
       NAME: encodeCursor({ id: ids[0]!, key: 'a' }, 'NAME'),
+      FAVORITES: encodeCursor({ id: ids[0]!, key: 'true' }, 'FAVORITES'),
     };
     const orders = Object.keys(cursors) as ListOrder[];
     for (const order of orders) {
