@@ -195,8 +195,8 @@ export interface Tally {
   pending: number;
   delayed: number;
   stored: number;
-  /** The number of requested pictures that are stored: without those that the upstream sent in addition. */
-  requested: number;
+  /** The number of requested pictures that are lost or delayed. Those that the owner has deleted are not missing. */
+  missing: number;
   /** The number of expired pictures among the lost and delayed ones. */
   expired: number;
   unreachable: number;
@@ -208,7 +208,7 @@ export async function tallyOf(sql: Sql, generationId: string): Promise<Tally> {
   const [tally] = await sql.rows<Tally>(
     `SELECT count(*) FILTER (WHERE status = 'PENDING')::int AS pending, count(*) FILTER (WHERE status = 'DELAYED')::int AS delayed,
             count(*) FILTER (WHERE status = 'STORED')::int AS stored,
-            count(*) FILTER (WHERE status = 'STORED' AND position < (SELECT wanted FROM generations WHERE id = $1))::int AS requested,
+            count(*) FILTER (WHERE status IN (${textList(missingAvatarStates)}) AND position < (SELECT wanted FROM generations WHERE id = $1))::int AS missing,
             count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_EXPIRED')::int AS expired,
             count(*) FILTER (WHERE status <> 'STORED' AND failure_code = 'RESULT_UNREACHABLE')::int AS unreachable,
             count(*)::int AS all

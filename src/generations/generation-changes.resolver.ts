@@ -24,7 +24,7 @@ export class GenerationChangesResolver {
   @Mutation(() => CancelGenerationPayload, {
     nullable: true,
     description:
-      'Cancels a generation; stored avatars stay. A generation that the avatar service has accepted is still charged. Repeating it succeeds. Errors: NOT_FOUND; NOT_CANCELLABLE if the generation has ended.',
+      'Cancels a generation; stored avatars stay. A generation that the avatar service has accepted is still charged. Cancelling a retry with `missingOnly` that is still QUEUED leaves the generation PARTIAL, as it was before the retry. Repeating it succeeds. Errors: NOT_FOUND; NOT_CANCELLABLE if the generation has ended.',
   })
   async cancelGeneration(
     @Arg('input', () => CancelGenerationInput, { description: 'The generation.' })
@@ -38,7 +38,7 @@ export class GenerationChangesResolver {
   @Mutation(() => RetryGenerationPayload, {
     nullable: true,
     description:
-      'Repeats a generation that FAILED with `failure.retryable` or is UNCERTAIN, or, with `missingOnly`, orders the missing avatars of a PARTIAL one; if that fails, it is PARTIAL again; if you cancel it, it stays CANCELLED, with the avatars that it has. This is a new attempt and is charged again. Safe to repeat with the same `idempotencyKey`. Errors: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, PROVIDER_NOT_CONFIGURED, INVALID_INPUT.',
+      'Repeats a generation that FAILED with `failure.retryable` or is UNCERTAIN, or, with `missingOnly`, orders the missing avatars of a PARTIAL one; if that fails, it is PARTIAL again; if you cancel it while it is QUEUED, it is PARTIAL again, too; later it stays CANCELLED, with the avatars that it has. This is a new attempt and is charged again. Safe to repeat with the same `idempotencyKey`. Errors: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, IDEMPOTENCY_KEY_REUSED, PROVIDER_NOT_CONFIGURED, INVALID_INPUT.',
   })
   async retryGeneration(
     @Arg('input', () => RetryGenerationInput, { description: 'The generation and the attempt to repeat.' })

@@ -76,14 +76,15 @@ async function stepOf(sql: Sql, generation: GenerationEntity): Promise<Step> {
 }
 
 function next(generation: GenerationEntity, tally: Tally): Step {
-  const { pending, stored, requested, all } = tally;
+  const { pending, stored, missing, all } = tally;
   if (pending > 0) {
     const progress = Math.floor(100 * (generatingShare + ((1 - generatingShare) * (all - pending)) / all));
     const shown = Math.max(generation.progress, Math.min(99, progress));
     return { set: { progress: shown }, dueInMs: checkMs, appendsEvent: shown !== generation.progress };
   }
   // A retry of missing pictures never discards the result of the attempts before.
-  if (stored > 0 || generation.orderedPositions !== null) return success(generation, requested);
+  if (stored > 0 || missing < generation.wanted || generation.orderedPositions !== null)
+    return success(tally);
   return {
     set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
     dueInMs: null,
@@ -94,17 +95,17 @@ function next(generation: GenerationEntity, tally: Tally): Step {
 /** The move for a picture that was stored or lost after its generation had ended. */
 function late(generation: GenerationEntity, tally: Tally): Step {
   if (generation.status === 'PARTIAL') {
-    return tally.requested >= generation.wanted ? success(generation, tally.requested) : null;
+    return tally.missing === 0 ? success(tally) : null;
   }
-  if (tally.stored > 0) return success(generation, tally.requested);
+  if (tally.stored > 0) return success(tally);
   const loss = failureColumns(lossOf(tally));
   const isSame =
     loss.failureCode === generation.failureCode && loss.failureRetryable === generation.failureRetryable;
   return isSame || tally.all === 0 ? null : { set: loss, dueInMs: null, appendsEvent: true };
 }
 
-function success({ wanted }: GenerationEntity, requested: number): Step {
-  const status = requested >= wanted ? 'COMPLETED' : 'PARTIAL';
+function success({ missing }: Tally): Step {
+  const status = missing === 0 ? 'COMPLETED' : 'PARTIAL';
   return {
     set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null, ...noFailure },
     dueInMs: null,

@@ -37,6 +37,9 @@ export function streamOfGeneration({ id, modelId }: { id: string; modelId: strin
   return modelId ?? id;
 }
 
+/** The state after a retry of missing pictures without a result: the pictures of earlier attempts stay. */
+const partialAgain = { status: 'PARTIAL', progress: 100, completedAt: 'now' } as const;
+
 /** The job kind of generations. */
 export const generationKind: JobKind<GenerationEntity> = {
   entity: GenerationEntity,
@@ -50,11 +53,12 @@ export const generationKind: JobKind<GenerationEntity> = {
   streamColumn: 'coalesce(generations.model_id, generations.id)',
   streamOf: (row) => streamOfGeneration(row),
   notEnded: { completedAt: null },
-  // The pictures of earlier attempts stay.
-  failedState: ({ orderedPositions }) =>
-    orderedPositions === null
-      ? { status: 'FAILED' }
-      : { status: 'PARTIAL', progress: 100, completedAt: 'now' },
+  failedState: ({ orderedPositions }) => (orderedPositions === null ? { status: 'FAILED' } : partialAgain),
+  cancelledState: ({ status, orderedPositions }) =>
+    status === 'QUEUED' && orderedPositions !== null ? partialAgain : { status: 'CANCELLED' },
+  // A PARTIAL generation without an id of its latest attempt has a failure, unless that attempt was cancelled.
+  isCancelled: ({ status, providerRef, failureCode }) =>
+    status === 'CANCELLED' || (status === 'PARTIAL' && providerRef === null && failureCode === null),
   unitsOf: (row) => ({ trainings: 0, avatars: row.orderedPositions?.length ?? row.wanted }),
   payloadOf: (row) => generationPayload.write(row),
 };

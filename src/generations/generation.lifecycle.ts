@@ -18,8 +18,8 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
   constructor(private readonly photos: JobPhotoService) {}
 
   /** Stored avatars stay, and so do delayed ones of attempts before this one, which may still arrive. */
-  async cancelled(sql: Sql, { id, providerRef }: GenerationEntity): Promise<void> {
-    await deleteAvatarsOf(sql, 'generation', [id], { providerRef });
+  async cancelled(sql: Sql, { id, status, providerRef }: GenerationEntity): Promise<void> {
+    if (status !== 'QUEUED') await deleteAvatarsOf(sql, 'generation', [id], { providerRef });
     await this.photos.release(sql, id);
   }
 

@@ -11,14 +11,14 @@
  * - GENERATING: the upstream's id is stored, and the upstream is polled. Next: by its answer or the deadline.
  * - STORING: the upstream has finished and its pictures are being fetched. Next: when each is stored, lost, or has
  *   failed for longer than `RESULT_DEADLINE` (avatar.entity.ts: DELAYED).
- * - COMPLETED: every requested picture is stored. Final.
- * - PARTIAL: some are stored, others could not be fetched. Next: COMPLETED if the last of those arrives late;
+ * - COMPLETED: every requested picture was stored. Final.
+ * - PARTIAL: some were stored, others could not be fetched. Next: COMPLETED if the last of those arrives late;
  *   DELAYED pictures are retried until the upstream's retention ends. QUEUED if `retryGeneration` orders the missing
  *   pictures; if that attempt fails, PARTIAL again, with the failure, and GENERATING or STORING by an id or a success
- *   of it that arrives late.
+ *   of it that arrives late. If it is cancelled while it is QUEUED, PARTIAL again.
  * - FAILED: `failure` has the reason. If it was submitted, it or its pictures are polled until the upstream's
  *   retention ends. Next: by `retryGeneration`, or by an id, a success or a picture that arrives late.
- * - CANCELLED: its owner cancelled it. Final.
+ * - CANCELLED: its owner cancelled it, other than a QUEUED retry of missing pictures. Final.
  */
 export const generationMoves = {
   QUEUED: ['SUBMITTING', 'GENERATING', 'PARTIAL', 'FAILED', 'CANCELLED'],

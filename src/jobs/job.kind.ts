@@ -42,6 +42,10 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly notEnded: JobPatch;
   /** The state of a row whose attempt has failed. */
   failedState(row: Row): JobPatch & { status: string };
+  /** The state of an unfinished row whose latest attempt is cancelled. */
+  cancelledState(row: Row): JobPatch & { status: string };
+  /** Whether the latest attempt of a row has been cancelled, so that another cancellation changes nothing. */
+  isCancelled(row: Row): boolean;
   /** The amounts that an attempt of the row requests from the upstream. */
   unitsOf(row: Row): { trainings: number; avatars: number };
   /** The row as its subscribers receive it. */

@@ -35,7 +35,7 @@ export interface RetryRequest {
 export interface LifecycleSteps<Row extends JobRow> {
   readonly kind: JobKind<Row>;
   readonly actions: { readonly retry: AuditedAction; readonly delete: AuditedAction };
-  /** Called when the row is CANCELLED. */
+  /** Called when the row is cancelled, with the row as it was. */
   cancelled(sql: Sql, row: Row): Promise<void>;
   /**
    * Prepares a new attempt.
@@ -64,13 +64,15 @@ export class JobLifecycle<Row extends JobRow> {
 
   /**
    * Stops a job that has not ended; avatars that are already stored stay. The upstream cannot be stopped, but its result
-   * is ignored. Idempotent.
+   * is ignored. A retry that has not been submitted ends as if it had not been requested if the job has a result.
+   * Idempotent.
    * @throws DomainError NOT_FOUND, NOT_CANCELLABLE
    */
   async cancel(viewer: Viewer, id: string): Promise<Row & Positioned> {
-    const { noun, unfinished } = this.steps.kind;
+    const { kind } = this.steps;
+    const { noun, unfinished } = kind;
     return this.change(viewer, id, neverRepeated, async (sql, row) => {
-      if (row.status === 'CANCELLED') return row;
+      if (kind.isCancelled(row)) return row;
       if (!unfinished.includes(row.status)) {
         throw new DomainError(
           'NOT_CANCELLABLE',
@@ -78,7 +80,7 @@ export class JobLifecycle<Row extends JobRow> {
           { field: 'input.id' },
         );
       }
-      const set = { status: 'CANCELLED', estimatedReadyAt: null };
+      const set = { ...kind.cancelledState(row), estimatedReadyAt: null };
       const cancelled = await this.move(sql, row, { set, dueInMs: null });
       await this.steps.cancelled(sql, row);
       return cancelled;

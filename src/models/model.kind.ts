@@ -30,6 +30,8 @@ export const modelKind: JobKind<ModelEntity> = {
   streamOf: (row) => row.id,
   notEnded: {},
   failedState: () => ({ status: 'FAILED' }),
+  cancelledState: () => ({ status: 'CANCELLED' }),
+  isCancelled: ({ status }) => status === 'CANCELLED',
   unitsOf: () => ({ trainings: 1, avatars: 0 }),
   payloadOf: (row) => modelPayload.write(row),
 };

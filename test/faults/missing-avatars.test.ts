@@ -116,13 +116,16 @@ describe('a retry of the missing avatars of a PARTIAL generation', () => {
 
     it('still stores it free of charge when the retry is cancelled', async () => {
       const job = await delayed();
+      const missing = await missingOf(job);
       await retry(job);
       await harness.cancel(job);
       expect(await harness.states(job)).toContain('DELAYED');
+      expect(await missingOf(job)).toEqual(missing);
       harness.host.set(url(2), fileOf(await paint('#357')));
       await harness.tryAgain();
       expect(await stored(job)).toHaveLength(2);
-      expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED' });
+      expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL' });
+      expect(await missingOf(job)).toMatchObject([{ count: 1, mayArrive: false }]);
     });
 
     it('does not order it, and stores it free of charge while the retry runs', async () => {
@@ -235,21 +238,6 @@ describe('a retry of the missing avatars of a PARTIAL generation', () => {
     expect(harness.provider.calls.map(({ counts }) => counts)).toEqual([[4], [3], [2]]);
     expect(await harness.states(job)).toEqual(['STORED', 'STORED', 'STORED', 'STORED', 'STORED']);
     expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
-  });
-
-  it('can be cancelled, which keeps the stored avatars and ignores its result', async () => {
-    const job = await deliver([3], url(1), url(2));
-    const before = await stored(job);
-    await retry(job);
-    await harness.cancel(job);
-    expect(await harness.row(job)).toMatchObject({ status: 'CANCELLED' });
-    expect(await reserved(job)).toEqual([
-      { avatars: 3, returned: false },
-      { avatars: 1, returned: true },
-    ]);
-    expect(await stored(job)).toEqual(before);
-    await submit(job);
-    expect(harness.provider.calls).toHaveLength(1);
   });
 
   it('can be deleted with its generation while the call is made', async () => {

@@ -167,6 +167,10 @@ export class JobHarness {
     return this.client().change(mutation, globalIdOf(job), input);
   }
 
+  async deleteAvatar(uuid: string): Promise<void> {
+    await this.client().delete('deleteAvatar', toGlobalId('Avatar', uuid));
+  }
+
   async delete(job: Job): Promise<void> {
     await this.client().delete(job.table === 'models' ? 'deleteModel' : 'deleteGeneration', globalIdOf(job));
   }
