@@ -4,7 +4,7 @@ import type { RawData, WebSocket } from 'ws';
 import { loggableError, type Logger } from '../../core/logger';
 import { isRecord, parseJson } from './graphql-request';
 import type { Checked, KeepAlive } from './keep-alive';
-import { textFrame } from './text-frame';
+import { pingFrame, textFrame } from './text-frame';
 
 /**
  * Close codes and reasons of the gateway, in addition to those of the protocol. After 1012 and 1013 many clients connect
@@ -209,7 +209,7 @@ export class BoundedSocket implements Wire, Checked {
     } else if (this.hasAnswered || isWaiting) {
       this.acceptedBytes = isWaiting ? acceptedBytes : -1;
       this.hasAnswered = isWaiting;
-      this.socket.ping();
+      this.parts.connection.write(pingFrame);
     } else {
       this.socket.terminate();
     }

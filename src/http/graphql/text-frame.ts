@@ -1,6 +1,9 @@
 /** The first byte of an unfragmented text frame: FIN and the opcode 1 (RFC 6455, section 5.2). */
 const finalText = 0x81;
 
+/** An empty ping: FIN and the opcode 9, no payload. */
+export const pingFrame = Buffer.from([0x89, 0]);
+
 /**
  * An unmasked WebSocket text frame in one buffer. ws writes the header and the payload separately, which takes twice as
  * long for short messages.
