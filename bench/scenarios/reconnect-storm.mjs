@@ -2,7 +2,7 @@ import { ask, cpuMs, withChild } from '../lib/processes.mjs';
 import { operations, tokenOf } from '../lib/requests.mjs';
 import { modelIdOf, seedModels, settle } from '../lib/seed.mjs';
 import { startProduct, withJwt } from '../lib/servers.mjs';
-import { publishByDatabase } from './subscriptions.mjs';
+import { publishByDatabase, seedEvents } from './subscriptions.mjs';
 
 const from = 8_000_000;
 const modelsEach = 5;
@@ -18,6 +18,7 @@ export const reconnectStorm = {
       (_, index) => `returner-${index + 1}`,
     );
     await seedModels(bench.database.rows, { owners, modelsEach, from, status: 'TRAINING' });
+    await seedEvents(bench.database, { from, count });
     await settle(bench.database.rows);
     const row = await measure(bench, owners, count);
     return { rows: [row], samples: [row] };

@@ -22,6 +22,7 @@ export const subscriptions = {
       (_, index) => `follower-${index + 1}`,
     );
     await seedModels(bench.database.rows, { owners, modelsEach, from, status: 'TRAINING' });
+    await seedEvents(bench.database, { from, count });
     await settle(bench.database.rows);
     const rows = [];
     for (const id of ['ws-raw', 'ws-graphql', 'ws-mercurius', 'likeness']) {
@@ -30,6 +31,11 @@ export const subscriptions = {
     return { rows: rows.map((row) => withRatios(row, rows[0])), samples: rows };
   },
 };
+
+/** An event in each stream: PostgreSQL keeps plans for an empty table until it has analyzed it again. */
+export async function seedEvents(database, { from, count }) {
+  await publishByDatabase(database)(Array.from({ length: count }, (_, index) => from + index));
+}
 
 function subscriptionsOf(owners, count) {
   const tokens = owners.map((owner) => tokenOf(owner));

@@ -21,17 +21,17 @@ export interface Place {
   after: number;
 }
 
-interface PageRow {
-  place: number;
-  head: number | null;
-  isEnded: boolean;
-  sequence: number | null;
-  kind: EventKind;
-  subjectId: string;
-  generationId: string | null;
-  payload: Record<string, unknown>;
-  createdAt: Date;
-}
+/** A place with one of its events, if there are any. */
+type PageRow = [place: number, head: number | null, isEnded: boolean, ...event: EventValues | []];
+
+type EventValues = [
+  sequence: number,
+  kind: EventKind,
+  subjectId: string,
+  generationId: string | null,
+  payload: Record<string, unknown>,
+  createdAt: string,
+];
 
 /** Reads the page of each place with up to `limit` events, in one statement. */
 export async function readPages(
@@ -39,14 +39,24 @@ export async function readPages(
   places: readonly Place[],
   limit: number,
 ): Promise<(EventPage | undefined)[]> {
-  const rows = await sql.rows<PageRow>(pageStatement, [...parametersOf(places), limit]);
+  const [answer] = await sql.rows<{ rows: string }>(pageStatement, [...parametersOf(places), limit]);
+  const rows = JSON.parse(answer!.rows) as PageRow[];
   const pages: ({ events: StoredEvent[]; head: number | null; isEnded: boolean } | undefined)[] = [];
-  for (const { place, head, isEnded, ...event } of rows) {
+  for (const [place, head, isEnded, ...event] of rows) {
     const page = (pages[place] ??= { events: [], head, isEnded });
-    const { sequence } = event;
-    if (sequence !== null) page.events.push({ ...event, sequence, streamId: places[place]!.streamId });
+    if (event.length > 0) page.events.push(eventOf(places[place]!.streamId, event as EventValues));
   }
   return pages;
+}
+
+function eventOf(
+  streamId: string,
+  [sequence, kind, subjectId, generationId, payload, createdAt]: EventValues,
+): StoredEvent {
+  return {
+    ...{ streamId, sequence, kind, subjectId, generationId, payload },
+    createdAt: new Date(createdAt),
+  };
 }
 
 /** The streams that have events after the given places or no longer exist. */
@@ -59,17 +69,21 @@ function parametersOf(places: readonly Place[]): [string[], number[]] {
   return [places.map(({ streamId }) => streamId), places.map(({ after }) => after)];
 }
 
-// The driver returns float8 as a number, bigint as text. float8 represents integers up to 2^53 exactly.
+// Returns one JSON text: `pg` takes twice the processor time for rows with times and `jsonb`, and PostgreSQL takes more
+// for `json_build_array` than for `||`. JSON has numbers up to 2^53.
 const pageStatement = `
-  SELECT f.place::int - 1 AS place, s.sequence::float8 AS head, (s.id IS NULL OR s.ended_at IS NOT NULL) AS "isEnded",
-         e.sequence::float8 AS sequence, e.kind, e.subject_id AS "subjectId",
-         e.generation_id AS "generationId", e.payload, e.created_at AS "createdAt"
-    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS f (stream_id, after, place)
-    LEFT JOIN streams s ON s.id = f.stream_id
-    LEFT JOIN LATERAL (
-           SELECT * FROM events WHERE stream_id = f.stream_id AND sequence > f.after ORDER BY sequence LIMIT $3
-         ) e ON true
-   ORDER BY f.place, e.sequence`;
+  SELECT '[' || string_agg(page.event, ',') || ']' AS rows
+    FROM (SELECT '[' || (f.place - 1) || ',' || coalesce(s.sequence::text, 'null') || ','
+                 || (s.id IS NULL OR s.ended_at IS NOT NULL)::text
+                 || coalesce(',' || e.sequence || ',"' || e.kind || '","' || e.subject_id || '",'
+                             || coalesce('"' || e.generation_id || '"', 'null') || ',' || e.payload || ','
+                             || to_json(e.created_at), '') || ']' AS event
+            FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS f (stream_id, after, place)
+            LEFT JOIN streams s ON s.id = f.stream_id
+            LEFT JOIN LATERAL (
+                   SELECT * FROM events WHERE stream_id = f.stream_id AND sequence > f.after ORDER BY sequence LIMIT $3
+                 ) e ON true
+           ORDER BY f.place, e.sequence) page`;
 
 const behindStatement = `
   SELECT f.stream_id AS id

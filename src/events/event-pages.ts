@@ -1,17 +1,22 @@
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import { Turns, type Steps } from '../core/turns';
 import { findBehind, readPages, type EventPage, type Place } from './event-page.repository';
 import { chunks } from './wake';
 
+/** Sends a page to subscriptions, one in each step. */
+type PageReceiver = (page: EventPage) => Steps;
+
 interface Wanted extends Place {
-  readonly page: Promise<EventPage>;
-  resolve(page: EventPage): void;
+  readonly receivers: PageReceiver[];
 }
 
-const maxPlacesPerStatement = 1_000;
+/** Maximum numbers per statement: of positions that are compared, and of positions from which events are read. */
+const maxCompared = 1_000;
+const maxPlacesPerStatement = 500;
 /** Limits the memory for the result of one statement. */
-const maxEventsPerStatement = 4_000;
+const maxEventsPerStatement = 2_000;
 const minEventsPerPage = 4;
 const maxEventsPerPage = 500;
 const firstPauseMs = 100;
@@ -21,12 +26,14 @@ const gone: EventPage = { events: [], head: null, isEnded: true };
 
 /**
  * Reads events for a process, one statement at a time. Requests made while a statement runs are combined into the next
- * one, and requests for the same position share one read. While the database is unavailable, reads are retried with
- * backoff up to 2 s.
+ * one, and requests for the same position share one read. While pages are delivered, which takes several turns of the
+ * event loop, the next ones are read. While the database is unavailable, reads are retried with backoff up to 2 s.
  */
 export class EventPages {
   private readonly wanted = new Map<string, Wanted>();
   private reading: Promise<void> | null = null;
+  private delivering: Promise<void> = Promise.resolve();
+  private readonly turns = new Turns();
   private readonly abort = new AbortController();
 
   constructor(
@@ -34,31 +41,32 @@ export class EventPages {
     private readonly logger: Logger,
   ) {}
 
-  /** Reads the events after a position: at most 500, fewer if many positions are read together. Never rejects. */
-  read(streamId: string, after: number): Promise<EventPage> {
+  /**
+   * Reads the events after a position: at most 500, fewer if many positions are read together. Pages are delivered in
+   * the order in which they were read.
+   */
+  read(streamId: string, after: number, receive: PageReceiver): void {
     const key = `${streamId} ${after}`;
     const known = this.wanted.get(key);
-    if (known) return known.page;
-    let resolve: Wanted['resolve'] = () => undefined;
-    const page = new Promise<EventPage>((settle) => (resolve = settle));
-    this.wanted.set(key, { streamId, after, page, resolve });
+    if (known) known.receivers.push(receive);
+    else this.wanted.set(key, { streamId, after, receivers: [receive] });
     this.reading ??= this.readAll();
-    return page;
   }
 
   /** Returns the streams that have events after the given positions or no longer exist. Never rejects. */
   async behind(places: readonly Place[]): Promise<string[]> {
     const ids: string[] = [];
-    for (const chunk of chunks(places, maxPlacesPerStatement)) {
+    for (const chunk of chunks(places, maxCompared)) {
       ids.push(...((await this.retryUntilStopped(() => findBehind(this.sql, chunk))) ?? []));
     }
     return ids;
   }
 
-  /** Stops reading and resolves pending reads as if their stream no longer existed. */
+  /** Stops reading and delivers to pending reads as if their stream no longer existed. */
   async stop(): Promise<void> {
     this.abort.abort();
     await this.reading;
+    await this.delivering;
   }
 
   private async readAll(): Promise<void> {
@@ -67,11 +75,26 @@ export class EventPages {
     while (this.wanted.size > 0) {
       const batch = this.takeBatch();
       const pages = await this.retryUntilStopped(() => this.readBatch(batch));
-      batch.forEach((wanted, place) => {
-        wanted.resolve(pages?.[place] ?? gone);
-      });
+      // At most two batches are in memory.
+      await this.delivering;
+      this.delivering = this.turns.run(this.deliver(batch, pages ?? []));
     }
     this.reading = null;
+  }
+
+  private *deliver(batch: readonly Wanted[], pages: readonly (EventPage | undefined)[]): Steps {
+    for (const [place, { receivers }] of batch.entries()) {
+      for (const receive of receivers) yield* this.stepsOf(receive, pages[place] ?? gone);
+    }
+  }
+
+  /** An error must not prevent others from receiving their pages. */
+  private *stepsOf(receive: PageReceiver, page: EventPage): Steps {
+    try {
+      yield* receive(page);
+    } catch (error) {
+      this.logger.error({ err: error }, 'a receiver of events threw an error');
+    }
   }
 
   private takeBatch(): Wanted[] {

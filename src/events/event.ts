@@ -1,7 +1,7 @@
 import { DomainError } from '../core/errors';
 import type { EventKind } from './event.entity';
 
-/** A stored event. All subscribers of a process share one object, so it must not be modified. */
+/** A stored event. All subscribers of a process share one object, so its data must not be modified. */
 export interface StoredEvent {
   readonly streamId: string;
   /** 1, 2, 3 … within the stream, without gaps. */
@@ -12,18 +12,30 @@ export interface StoredEvent {
   readonly payload: Readonly<Record<string, unknown>>;
   /** When it was appended, by the database's clock. Events are ordered by sequence, not by time. */
   readonly createdAt: Date;
+  /** See {@link oncePerEvent}. */
+  derived?: Derived | undefined;
 }
 
-/** Returns a function that reads something from an event once for all subscribers, which share the event. */
+/** A value that was read from an event, with the function that reads it. */
+interface Derived {
+  readonly read: object;
+  readonly value: unknown;
+  readonly next: Derived | undefined;
+}
+
+/**
+ * Returns a function that reads something from an event once for all subscribers, which share the event. The event keeps
+ * it: garbage collection takes longer for a WeakMap.
+ */
 export function oncePerEvent<Value extends object | string>(
   read: (event: StoredEvent) => Value,
 ): (event: StoredEvent) => Value {
-  const values = new WeakMap<StoredEvent, Value>();
   return (event) => {
-    const known = values.get(event);
-    if (known !== undefined) return known;
+    for (let known = event.derived; known; known = known.next) {
+      if (known.read === read) return known.value as Value;
+    }
     const value = read(event);
-    values.set(event, value);
+    event.derived = { read, value, next: event.derived };
     return value;
   };
 }
@@ -93,12 +105,14 @@ export class PayloadCodec<Payload extends object> {
 
   /** Reads a stored payload, with times parsed. Properties that an earlier version did not write are null. */
   read(payload: Readonly<Record<string, unknown>>): Payload {
-    const values = this.properties.map((name) => [name, payload[name] ?? null] as const);
-    const times = this.times.map((name) => {
+    const values: Record<string, unknown> = {};
+    for (const name of this.properties) values[name] = payload[name] ?? null;
+    for (const name of this.times) {
       const time = payload[name];
-      return [name, typeof time === 'string' ? new Date(time) : null] as const;
-    });
-    return this.checked(Object.fromEntries<unknown>([...values, ...times]));
+      values[name] = typeof time === 'string' ? new Date(time) : null;
+    }
+    // Every property is set.
+    return values as Payload;
   }
 
   private checked(payload: object): Payload {

@@ -1,6 +1,8 @@
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import type { Steps } from '../core/turns';
 import { invalidCursor } from './event';
+import type { EventPage } from './event-page.repository';
 import { EventPages } from './event-pages';
 import { Subscription, type EventSubscription, type SubscriptionSource } from './subscription';
 import type { Wakeups } from './wakeups';
@@ -22,7 +24,7 @@ export interface EventFeedOptions {
 interface Tail {
   readonly streamId: string;
   readonly subscriptions: Set<Subscription>;
-  /** The last event sent to live subscriptions; null until the first subscription has caught up. */
+  /** The last event sent, or being sent, to live subscriptions; null until the first subscription has caught up. */
   position: number | null;
   isReading: boolean;
   /** Whether a wake-up arrived since the last read began. */
@@ -94,7 +96,7 @@ export class EventFeed implements SubscriptionSource {
   catchUp(subscription: Subscription): void {
     const tail = this.tails.get(subscription.streamId);
     subscription.phase = 'catching-up';
-    if (tail) void this.readForOne(tail, subscription);
+    if (tail) this.readForOne(tail, subscription);
   }
 
   /** {@inheritDoc SubscriptionSource.forget} */
@@ -111,48 +113,57 @@ export class EventFeed implements SubscriptionSource {
     }
     for (const id of ids) {
       const tail = this.tails.get(id);
-      if (tail) void this.advance(tail);
+      if (tail) this.advance(tail);
     }
   }
 
   /** Reads the stream to its end for all live subscriptions. */
-  private async advance(tail: Tail): Promise<void> {
+  private advance(tail: Tail): void {
     tail.isWoken = true;
-    if (tail.isReading || tail.position === null) return;
-    tail.isReading = true;
-    do tail.isWoken = false;
-    while (await this.readNextPage(tail, tail.position));
-    tail.isReading = false;
+    if (!tail.isReading && tail.position !== null) this.readOn(tail, tail.position);
   }
 
-  /** @returns whether the stream has, or may have, more events and still has subscriptions */
-  private async readNextPage(tail: Tail, position: number): Promise<boolean> {
-    const page = await this.pages.read(tail.streamId, position);
-    for (const each of tail.subscriptions) if (each.phase === 'live') each.take(page);
-    const head = page.head ?? position;
-    tail.position = page.events.at(-1)?.sequence ?? Math.max(position, head);
-    return (tail.isWoken || tail.position < head) && tail.subscriptions.size > 0;
+  private readOn(tail: Tail, position: number): void {
+    tail.isReading = true;
+    tail.isWoken = false;
+    this.pages.read(tail.streamId, position, (page) => this.deliver(tail, position, page));
+  }
+
+  /** Sends the page at `position` to the live subscriptions. */
+  private *deliver(tail: Tail, position: number, page: EventPage): Steps {
+    const reached = endOf(page, position);
+    // Set before the page is sent: a subscription that becomes live meanwhile may not receive it.
+    tail.position = reached;
+    for (const each of tail.subscriptions) {
+      if (each.phase !== 'live') continue;
+      each.take(page);
+      yield;
+    }
+    tail.isReading = false;
+    const isBehind = tail.isWoken || reached < (page.head ?? 0);
+    if (isBehind && tail.subscriptions.size > 0) this.readOn(tail, reached);
   }
 
   /** Reads pages for one subscription until it is live or has buffered events. */
-  private async readForOne(tail: Tail, subscription: Subscription): Promise<void> {
-    do {
-      const page = await this.pages.read(subscription.streamId, subscription.position);
-      if (page.head !== null && subscription.position > page.head) subscription.fail(invalidCursor());
-      subscription.take(page);
-      if (subscription.phase === 'over') return;
-      if (subscription.position >= (tail.position ?? page.head ?? 0)) {
-        this.goLive(tail, subscription);
-        return;
-      }
-    } while (subscription.isEmpty);
-    subscription.phase = 'behind';
+  private readForOne(tail: Tail, subscription: Subscription): void {
+    const { streamId, position } = subscription;
+    this.pages.read(streamId, position, (page) => this.deliverToOne(tail, subscription, page));
+  }
+
+  private *deliverToOne(tail: Tail, subscription: Subscription, page: EventPage): Steps {
+    if (page.head !== null && subscription.position > page.head) subscription.fail(invalidCursor());
+    subscription.take(page);
+    if (subscription.phase === 'over') return;
+    if (subscription.position >= (tail.position ?? page.head ?? 0)) this.goLive(tail, subscription);
+    else if (subscription.isEmpty) this.readForOne(tail, subscription);
+    else subscription.phase = 'behind';
+    yield;
   }
 
   private goLive(tail: Tail, subscription: Subscription): void {
     subscription.phase = 'live';
     tail.position ??= subscription.position;
-    if (tail.isWoken) void this.advance(tail);
+    if (tail.isWoken) this.advance(tail);
   }
 
   private sweep(): void {
@@ -172,6 +183,11 @@ export class EventFeed implements SubscriptionSource {
     }
     this.sweeping = null;
   }
+}
+
+/** The position after the page at `position`. */
+function endOf({ events, head }: EventPage, position: number): number {
+  return events.at(-1)?.sequence ?? Math.max(position, head ?? 0);
 }
 
 function newTail(streamId: string): Tail {
