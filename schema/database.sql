@@ -46,6 +46,20 @@ SELECT gen_random_uuid(), g.owner, g.id, g.model_id, requested.position, request
     ON CONFLICT (generation_id, position) DO NOTHING
 $$;
 
+CREATE FUNCTION styles_of(prompts jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+SELECT ARRAY(SELECT DISTINCT prompt ->> 'style' FROM jsonb_array_elements(prompts) AS prompt WHERE prompt ? 'style' ORDER BY 1)
+$$;
+
+CREATE FUNCTION write_styles() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.styles := styles_of(NEW.prompts);
+  RETURN NEW;
+END $$;
+
 CREATE TABLE api_keys (
     id text NOT NULL,
     secret_sha256 text NOT NULL,
@@ -196,6 +210,7 @@ CREATE TABLE generations (
     last_running_at timestamp with time zone,
     result_count smallint,
     ordered_positions smallint[],
+    styles text[],
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
@@ -512,6 +527,8 @@ CREATE INDEX generations_of_owner ON generations USING btree (owner, id);
 
 CREATE INDEX generations_of_owner_by_status ON generations USING btree (owner, status, id);
 
+CREATE INDEX generations_of_owner_by_styles ON generations USING btree (owner, styles, status, id);
+
 CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
 
 CREATE INDEX generations_queued_deadline ON generations USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
@@ -611,6 +628,8 @@ CREATE INDEX submissions_unanswered ON submissions USING btree (called_at) WHERE
 CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
 
 CREATE TRIGGER generations_earlier_answer AFTER UPDATE OF result_count ON generations FOR EACH ROW WHEN ((new.result_count IS NOT NULL)) EXECUTE FUNCTION record_earlier_answer();
+
+CREATE TRIGGER generations_styles BEFORE INSERT ON generations FOR EACH ROW EXECUTE FUNCTION write_styles();
 
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;

@@ -10,6 +10,8 @@ export type ListCondition = {
   readonly problem?: DomainError | null;
 } & (
   | { readonly column: string; readonly values: ColumnValues }
+  /** That an array has one of the values. Equal arrays must have the same order. */
+  | { readonly array: string; readonly values: ColumnValues }
   /** A reference to another row, by its UUID. Rows are read by the index that begins with the column. */
   | { readonly reference: string; readonly id: string }
   /** SQL in which `?` stands for the value. */
@@ -32,6 +34,15 @@ export function isAnyOf(
   return values ? [{ column, ...checkedValues(values, field) }] : [];
 }
 
+/** The condition that an array has one of the values; an empty list matches no row. No condition without a list. */
+export function hasAnyOf(
+  array: string,
+  values: readonly string[] | null | undefined,
+  field: string,
+): ListCondition[] {
+  return values ? [{ array, ...checkedValues(values, field) }] : [];
+}
+
 /** The condition that a column is true or false. No condition without a value. */
 export function isFlag(column: string, value: boolean | null | undefined): ListCondition[] {
   return value == null ? [] : [{ column, values: [value] }];
@@ -41,7 +52,7 @@ export function isFlag(column: string, value: boolean | null | undefined): ListC
  * The values without those that no text in the database can have.
  * @returns with `problem` INVALID_INPUT (field `filter.…`) for more than 100 values
  */
-export function checkedValues(
+function checkedValues(
   given: readonly string[],
   field: string,
 ): { values: readonly string[]; problem: DomainError | null } {

@@ -41,17 +41,23 @@ export function existOthers(rows: ListRows, page: ListPage, query: Parameters): 
 export function countRows(rows: ListRows, query: Parameters): string {
   const { table, owner, parent, conditions } = rows;
   const except = conditions.find((condition) => 'exceptText' in condition);
-  const branches = parent ? [] : branchesOf(rows);
+  const array = parent ? undefined : arrayIn(conditions);
+  const values = parent ? [] : indexedValues(rows);
   const where = [
     ...(parent ? [`${parent.column} = ${parent.id}`, isOwnedBy(owner)] : [`owner = ${owner}`]),
     ...visibilityOf(rows),
-    ...branches.map(({ column, values }) => query.sqlOf({ column, values })),
-    ...outside(branches, conditions)
+    ...values.map(query.sqlOf),
+    ...(array ? isOfBranch(array.array, 'branch.value') : []),
+    ...outside([...values, ...(array ? [{ column: array.array }] : [])], conditions)
       .filter((condition) => condition !== except)
       .map(query.sqlOf),
   ];
-  const count = (more: readonly string[]): string =>
-    `(SELECT count(*)::int FROM ${table.table} WHERE ${[...where, ...more].join(' AND ')})`;
+  const arrays = array && distinctArrays(rows, array, query);
+  const count = (more: readonly string[]): string => {
+    const select = `SELECT count(*)::int AS number FROM ${table.table} WHERE ${[...where, ...more].join(' AND ')}`;
+    if (arrays === undefined) return `(${select})`;
+    return `(SELECT coalesce(sum(number), 0)::int FROM ${arrays} AS branch(value) CROSS JOIN LATERAL (${select}) AS counted)`;
+  };
   return except ? `(${count([])} - ${count([except.exceptText])})` : count([]);
 }
 
@@ -59,9 +65,7 @@ export function countRows(rows: ListRows, query: Parameters): string {
 function read({ rows, scan, page, query, includesFrom = '' }: Reading, limit: number): string {
   const { table } = rows.table;
   const conditions = conditionsOf({ rows, scan, page, query, includesFrom });
-  const sources = scan.branches.map(
-    ({ values }, index) => `unnest(${query.array(values)}) AS branch${index}(value)`,
-  );
+  const sources = scan.branches.map(({ source }, index) => `${source} AS branch${index}(value)`);
   const select = `SELECT * FROM ${table} WHERE ${conditions} ${orderBy(page, '', scan.first)} LIMIT ${limit}`;
   return [...sources, `LATERAL (${select}) AS ${table}`].join(' CROSS JOIN ');
 }
@@ -84,7 +88,7 @@ function conditionsOf({ rows, scan, page, query, includesFrom = '' }: Reading): 
 interface Scan {
   /** The first column of the index, unless the planner is free to choose one. */
   readonly first: readonly string[];
-  /** The columns of the index that follow, with the values to read; each combination is a scan of its own. */
+  /** The columns of the index that follow; each combination of their values is a scan of its own. */
   readonly branches: readonly Branch[];
   readonly where: readonly string[];
 }
@@ -106,7 +110,7 @@ function scanOf(rows: ListRows, query: Parameters): Scan {
     ];
     return { first: [reference.reference], branches: [], where };
   }
-  const branches = branchesOf(rows);
+  const branches = branchesOf(rows, query);
   const where = [
     isOneOf('owner', owner),
     ...branches.flatMap(({ column }, index) => isOfBranch(column, `branch${index}.value`)),
@@ -133,26 +137,68 @@ function isOfBranch(column: string, value: string): string[] {
 
 interface Branch {
   readonly column: string;
-  readonly values: ColumnValues;
+  /** SQL: the values to read, as rows of one column. */
+  readonly source: string;
 }
 
-/** The indexed columns with the values to read; none if no condition is about one of them. */
-function branchesOf({ table, conditions }: ListRows): Branch[] {
+function branchesOf(rows: ListRows, query: Parameters): Branch[] {
+  const array = arrayIn(rows.conditions);
+  return [
+    ...(array ? [{ column: array.array, source: distinctArrays(rows, array, query) }] : []),
+    ...indexedValues(rows).map(({ column, values }) => ({
+      column,
+      source: `unnest(${query.array(values)})`,
+    })),
+  ];
+}
+
+/** The indexed columns with the values to read; none if no condition is about one of them or about an array. */
+function indexedValues({
+  table,
+  conditions,
+}: ListRows): { readonly column: string; readonly values: ColumnValues }[] {
   const given = new Map(
     conditions.flatMap((condition) => ('column' in condition ? [[condition.column, condition.values]] : [])),
   );
   const indexed = Object.entries(table.indexed);
-  if (!indexed.some(([column]) => given.has(column))) return [];
+  if (!arrayIn(conditions) && !indexed.some(([column]) => given.has(column))) return [];
   return indexed.flatMap(([column, all]) => {
     const values = given.get(column) ?? all;
     return values ? [{ column, values: [...new Set(values)] }] : [];
   });
 }
 
-/** The conditions that are not about the columns of branches. */
-function outside(branches: readonly Branch[], conditions: readonly ListCondition[]): ListCondition[] {
+type ArrayCondition = Extract<ListCondition, { array: string }>;
+
+/** The condition on an array whose index is read: none if rows that refer to another row are read. */
+function arrayIn(conditions: readonly ListCondition[]): ArrayCondition | undefined {
+  if (conditions.some((condition) => 'reference' in condition)) return undefined;
+  return conditions.find((condition) => 'array' in condition);
+}
+
+/** SQL: the arrays of the owner's rows that have one of the values. The index is entered once for each array that the owner has. */
+function distinctArrays(
+  { table: { table }, owner }: ListRows,
+  { array, values }: ArrayCondition,
+  query: Parameters,
+): string {
+  const next = (more: string): string =>
+    `(SELECT ${array} AS value FROM ${table} WHERE ${isOneOf('owner', owner)} AND ${more} ORDER BY owner, ${array} LIMIT 1)`;
+  return `(WITH RECURSIVE arrays AS (
+    ${next(`${array} IS NOT NULL`)}
+    UNION ALL SELECT ${next(`${array} > arrays.value`)} FROM arrays WHERE arrays.value IS NOT NULL)
+    SELECT value FROM arrays WHERE value && ${query.array(values)})`;
+}
+
+/** The conditions that are not about these columns. */
+function outside(
+  branches: readonly Pick<Branch, 'column'>[],
+  conditions: readonly ListCondition[],
+): ListCondition[] {
   const columns = branches.map(({ column }) => column);
-  return conditions.filter((condition) => !('column' in condition && columns.includes(condition.column)));
+  const columnOf = (condition: ListCondition): string =>
+    'column' in condition ? condition.column : 'array' in condition ? condition.array : '';
+  return conditions.filter((condition) => !columns.includes(columnOf(condition)));
 }
 
 function visibilityOf({ table: { visible } }: ListRows): string[] {

@@ -74,6 +74,7 @@ export interface ListTable<Row, Filter> {
   /**
    * Columns between `owner` and the order of the list in an index, with all of their values; null: any, so that the index is
    * used only by a filter on the column. Each combination of values is read by a scan of its own, in the order of the list.
+   * A condition on an array needs an index that has the array after `owner` and before all of these columns.
    */
   readonly indexed: Readonly<Record<string, ColumnValues | null>>;
   readonly conditionsOf: (filter: Filter) => ListCondition[];
@@ -97,6 +98,7 @@ export class Parameters {
   /** SQL of a condition. */
   readonly sqlOf = (condition: ListCondition): string => {
     if ('column' in condition) return `${condition.column} = ANY(${this.array(condition.values)})`;
+    if ('array' in condition) return `${condition.array} && ${this.array(condition.values)}`;
     if ('reference' in condition) return `${condition.reference} = ${this.add(condition.id)}`;
     if ('exceptText' in condition) return `NOT ${condition.exceptText}`;
     return condition.text.replace('?', () => this.add(condition.value));

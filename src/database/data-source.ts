@@ -25,6 +25,7 @@ import { MissingAvatars1764600000000 } from './migrations/1764600000000-missing-
 import { ListsByName1764700000000 } from './migrations/1764700000000-lists-by-name';
 import { EarlierProcesses1764700000001 } from './migrations/1764700000001-earlier-processes';
 import { Online1764700000002 } from './migrations/1764700000002-online';
+import { GenerationStyles1764800000000 } from './migrations/1764800000000-generation-styles';
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
 
 /** Every migration, oldest first. */
@@ -52,6 +53,7 @@ const migrations = [
   ListsByName1764700000000,
   EarlierProcesses1764700000001,
   Online1764700000002,
+  GenerationStyles1764800000000,
   Favorites1764820000000,
 ];
 

@@ -28,6 +28,7 @@ export interface PromptRow {
 )
 @Check('generations_completed_is_whole', "(status IN ('COMPLETED', 'PARTIAL')) = (completed_at IS NOT NULL)")
 @Index('generations_of_owner_by_status', ['owner', 'status', 'id'])
+@Index('generations_of_owner_by_styles', ['owner', 'styles', 'status', 'id'])
 @Index('generations_of_model', ['modelId', 'id'])
 @Index('generations_of_photo', ['photoId'], { where: 'photo_id IS NOT NULL' })
 export class GenerationEntity extends JobEntity {
@@ -43,6 +44,10 @@ export class GenerationEntity extends JobEntity {
 
   @Column('jsonb')
   prompts: PromptRow[];
+
+  /** The styles of the prompts, each once, in order. A trigger writes them when the row is inserted. */
+  @Column('text', { array: true, nullable: true })
+  styles: string[] | null;
 
   /** The number of requested avatars over all prompts. */
   @Column('smallint')

@@ -1,7 +1,7 @@
 import type { ConsentColumns } from '../accounts/consent';
 import { dueAt } from '../core/due';
 import type { InputId } from '../core/ids';
-import { checkedValues, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
+import { hasAnyOf, isAnyOf, isCreatedIn, isNode, type CreatedRange } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
 import { streamPosition, type StreamPosition } from '../events/event-log.repository';
@@ -77,15 +77,7 @@ export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
   conditionsOf: ({ statuses, model, styles, created }) => [
     ...isAnyOf('status', statuses, 'filter.statuses'),
     ...isNode('model_id', model),
-    ...(styles
-      ? [
-          {
-            text: `EXISTS (SELECT FROM jsonb_array_elements(prompts) AS requested WHERE requested ->> 'style' = ANY(?::text[]))`,
-            value: checkedValues(styles, 'filter.styles').values,
-            problem: checkedValues(styles, 'filter.styles').problem,
-          },
-        ]
-      : []),
+    ...hasAnyOf('styles', styles, 'filter.styles'),
     ...isCreatedIn(created),
   ],
 };
