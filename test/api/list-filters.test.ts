@@ -49,6 +49,10 @@ describe('filters', () => {
     expect(await idsOf({ modelId: other.id, statuses: ['CANCELLED', 'COMPLETED'] })).toEqual([both.id]);
     expect(await idsOf({ styles: ['noir'] })).toEqual([noir.id, both.id]);
     expect(await idsOf({ styles: ['pop', 'instant'] })).toEqual([both.id, instant.id]);
+    expect(await idsOf({ styles: ['noir', 'pop', 'instant'] })).toEqual([noir.id, both.id, instant.id]);
+    expect(await idsOf({ styles: ['noir'], statuses: ['CANCELLED'] })).toEqual([both.id]);
+    expect(await idsOf({ styles: ['noir'], modelId: model.id })).toEqual([noir.id]);
+    expect(await idsOf({ styles: ['pop'], modelId: model.id })).toEqual([]);
     expect(await idsOf({ styles: [] })).toEqual([]);
     expect(await idsOf({ styles: ['a\0b', "'"] })).toEqual([]);
     expect(await idsOf({ statuses: ['COMPLETED'] })).toEqual([noir.id, instant.id]);

@@ -86,6 +86,25 @@ describe('a database of an earlier version', () => {
     expect(lost).toEqual([]);
   });
 
+  it('lists generations by the styles of their prompts, also those of processes of the earlier version', async () => {
+    const ana = await Client.of(gateway, 'ana');
+    const count = (): Promise<object> =>
+      ana.request('{ generations(filter: { styles: ["pop"] }) { totalCount nodes { prompts { style } } } }');
+    const found = (totalCount: number): object => {
+      const nodes = Array.from({ length: totalCount }, () => ({
+        prompts: [{ style: 'noir' }, { style: 'pop' }],
+      }));
+      return { generations: { totalCount, nodes } };
+    };
+    expect(await count()).toEqual(found(3));
+    await gateway.rows(
+      `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, status, progress, provider_ref, completed_at)
+       SELECT gen_random_uuid(), owner, provider, model_id, prompts, wanted, status, progress, 'copy', completed_at
+         FROM generations WHERE id = '00000000-0000-7000-8000-0000000000a1'`,
+    );
+    expect(await count()).toEqual(found(4));
+  });
+
   it('accepts statements of processes of the earlier version until they are replaced', async () => {
     const client = await gateway.database.session();
     const key = 'photos/left-behind';

@@ -99,7 +99,7 @@ const filters: [ListName, object, ListPage['order']][] = [
   ['generations', { styles: ['rare'] }, 'NEWEST'],
   ['generations', { styles: ['noir', 'unknown'] }, 'OLDEST'],
   ['generations', { styles: ['rare'], statuses: ['COMPLETED'] }, 'NEWEST'],
-  ['generations', { modelId: `model_${'0'.repeat(32)}` }, 'OLDEST'],
+  ['generations', { model: { uuid: middle } }, 'OLDEST'],
   ['avatars', {}, 'NEWEST'],
   ['avatars', { styles: ['rare', 'unknown'] }, 'NEWEST'],
   ['avatars', { favorite: true }, 'NEWEST'],
@@ -142,6 +142,12 @@ describe('counts', () => {
     const plan = await planOf('many', list, filter, (rows, scope) => rows.count(scope));
     const filtered = nodesOf(plan).filter((node) => node.Filter !== undefined && node['Relation Name']);
     expect(filtered).toEqual([]);
+  });
+
+  it('of generations of a model read its rows only', async () => {
+    const filter = { model: { uuid: middle }, styles: ['noir'] };
+    const plan = await planOf('many', 'generations', filter, (rows, scope) => rows.count(scope));
+    expect(blocksOf(plan)).toBeLessThan(10);
   });
 
   it('of photos that are used read only the uses of those that are to be deleted', async () => {
