@@ -129,6 +129,16 @@ CREATE TABLE avatars (
     CONSTRAINT avatars_unfinished_is_due CHECK (((status <> ALL (ARRAY['PENDING'::text, 'DELAYED'::text])) OR (due_at IS NOT NULL)))
 );
 
+CREATE TABLE bulk_retries (
+    owner text NOT NULL,
+    key text NOT NULL,
+    job_id uuid NOT NULL,
+    attempt integer NOT NULL,
+    settled_at timestamp with time zone,
+    failure_code text,
+    failure_message text
+);
+
 CREATE TABLE media_deletions (
     key text NOT NULL,
     tries integer DEFAULT 0 NOT NULL,
@@ -426,6 +436,9 @@ ALTER TABLE ONLY avatars
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_position_once UNIQUE (generation_id, "position");
 
+ALTER TABLE ONLY bulk_retries
+    ADD CONSTRAINT bulk_retries_pkey PRIMARY KEY (owner, key, job_id);
+
 ALTER TABLE ONLY erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
@@ -500,6 +513,8 @@ CREATE INDEX avatars_of_owner ON avatars USING btree (owner, id) WHERE (status =
 CREATE INDEX avatars_of_owner_by_favorite ON avatars USING btree (owner, favorite, id) WHERE (status = 'STORED'::text);
 
 CREATE INDEX avatars_of_owner_by_style ON avatars USING btree (owner, style, favorite, id) WHERE (status = 'STORED'::text);
+
+CREATE INDEX bulk_retries_unsettled ON bulk_retries USING btree (owner, key, job_id) WHERE (settled_at IS NULL);
 
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 
@@ -636,6 +651,9 @@ ALTER TABLE ONLY avatars
 
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY bulk_retries
+    ADD CONSTRAINT bulk_retries_key FOREIGN KEY (owner, key) REFERENCES idempotency_keys(owner, key) ON DELETE CASCADE;
 
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_stream FOREIGN KEY (stream_id) REFERENCES streams(id) ON DELETE CASCADE;

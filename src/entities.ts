@@ -7,6 +7,7 @@ import { RateWindowEntity } from './auth/rate-window.entity';
 import { EventEntity, StreamEntity } from './events/event.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
+import { BulkRetryEntity } from './jobs/bulk-retry.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
 import { PhotoAvailabilityEntity } from './photos/photo-availability.entity';
@@ -28,6 +29,7 @@ export const entities = [
   StreamEntity,
   EventEntity,
   IdempotencyKeyEntity,
+  BulkRetryEntity,
   UpstreamAccountEntity,
   ApiKeyEntity,
   QuotaReservationEntity,

@@ -3,17 +3,21 @@ import { ConsentRule } from '../accounts/consent';
 import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
 import { readConfig, type Config } from '../config';
+import type { BulkLimits } from '../core/bulk-changes';
 import type { Logger } from '../core/logger';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
 import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
+import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
+import { AvatarBulkService } from '../generations/avatar-bulk.service';
 import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
 import { AvatarSubscriptions } from '../generations/avatar.subscription';
 import { CapabilitiesResolver } from '../generations/capabilities.resolver';
+import { GenerationBulkResolver } from '../generations/generation-bulk.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
 import { generationKind, generationPayload, photoUse } from '../generations/generation.kind';
@@ -26,10 +30,12 @@ import { StyleExamples } from '../generations/style-examples';
 import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
+import { JobBulkService } from '../jobs/job-bulk.service';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
 import { JobSubscriptions } from '../jobs/job.subscription';
+import { ModelBulkResolver } from '../models/model-bulk.resolver';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
 import { modelKind, modelPayload } from '../models/model.kind';
 import { ModelLifecycle } from '../models/model.lifecycle';
@@ -94,6 +100,9 @@ export interface Services {
   resolvers: object[];
 }
 
+/** How long a bulk mutation begins further changes, in milliseconds: half of the time limit of an operation. */
+const maxBulkMs = 5_000;
+
 /** Creates all services in the order of their dependencies. */
 export function createServices(deps: Infrastructure): Services {
   const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
@@ -110,6 +119,7 @@ export function createServices(deps: Infrastructure): Services {
   const avatars = new AvatarService(database, media, avatarUrls, completion);
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
+  const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
   const nodes = new NodeResolver(models, generations, avatars, photos);
@@ -123,6 +133,7 @@ export function createServices(deps: Infrastructure): Services {
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
     new ModelResolver(models, new JobSubscriptions(database, feed, modelKind, modelPayload), photos),
     new ModelChangesResolver(models, modelLifecycle),
+    new ModelBulkResolver(new JobBulkService(database, modelLifecycle, models.list, bulk)),
     new GenerationResolver(
       generations,
       new JobSubscriptions(database, feed, generationKind, generationPayload),
@@ -131,7 +142,9 @@ export function createServices(deps: Infrastructure): Services {
       models,
     ),
     new GenerationChangesResolver(generationLifecycle),
+    new GenerationBulkResolver(new JobBulkService(database, generationLifecycle, generations.list, bulk)),
     new AvatarResolver(avatars, generations, avatarUrls),
+    new AvatarBulkResolver(new AvatarBulkService(avatars, bulk)),
     new CapabilitiesResolver(photos, consents, provider, styleExamples),
     new ModelFieldsResolver(generations, avatars),
   ];

@@ -1,4 +1,5 @@
 import type { ProblemCollector } from './input-problems';
+import type { ListCondition } from './list-conditions';
 import { countRows, existOthers, selectPage } from './list-pages';
 import { orderBy, Parameters, type ListPage, type ListRows, type ListTable } from './list-statements';
 import { groupsOf, type Sql } from './sql';
@@ -14,6 +15,8 @@ export interface ListScope<Filter> {
   readonly owner: string;
   readonly filter: Filter;
   readonly parents: ListParents | null;
+  /** Conditions besides those of the filter. None of them is about a column that the filter is about. */
+  readonly conditions?: readonly ListCondition[];
 }
 
 /** Reads pages of an owner's rows. Every method takes one statement, also for the lists of several parents. */
@@ -58,6 +61,29 @@ export class OwnedList<Row extends { id: string }, Filter> {
     return this.valueOf(scope, (rows, query) => existOthers(rows, page, query));
   }
 
+  /** Reads columns of up to `limit` rows, the oldest first, by the names of the columns. */
+  readColumns<Columns>(
+    scope: ListScope<Filter>,
+    columns: readonly (keyof Columns & string)[],
+    limit: number,
+    sql: Sql = this.sql,
+  ): Promise<Columns[]> {
+    const query = new Parameters();
+    const page: ListPage = { order: 'OLDEST', size: limit, isBackward: false, from: null };
+    const text = selectPage({ ...this.rowsOf(scope, query), columns }, page, limit, query);
+    return sql.rows(text, query.values);
+  }
+
+  /** Whether the list has the row with an id. Reads it as it is, in the transaction that has locked it. */
+  async includes(sql: Sql, scope: ListScope<Filter>, id: string): Promise<boolean> {
+    const query = new Parameters();
+    const { owner, conditions } = this.rowsOf(scope, query);
+    const { table, visible = 'true' } = this.definition;
+    const where = [`id = ${query.add(id)}`, `owner = ${owner}`, visible, ...conditions.map(query.sqlOf)];
+    const rows = await sql.rows(`SELECT 1 FROM ${table} WHERE ${where.join(' AND ')}`, query.values);
+    return rows.length > 0;
+  }
+
   private async valueOf<Value>(
     scope: ListScope<Filter>,
     expression: (rows: ListRows, query: Parameters) => string,
@@ -75,12 +101,15 @@ export class OwnedList<Row extends { id: string }, Filter> {
     return rows.map((row) => row.value);
   }
 
-  private rowsOf({ owner, filter, parents }: ListScope<Filter>, query: Parameters): ListRows {
+  private rowsOf(
+    { owner, filter, parents, conditions = [] }: ListScope<Filter>,
+    query: Parameters,
+  ): ListRows {
     return {
       table: this.definition,
       owner: query.add(owner),
       parent: parents && { column: parents.column, id: 'parent.id' },
-      conditions: this.definition.conditionsOf(filter),
+      conditions: [...this.definition.conditionsOf(filter), ...conditions],
     };
   }
 }

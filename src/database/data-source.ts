@@ -27,6 +27,7 @@ import { EarlierProcesses1764700000001 } from './migrations/1764700000001-earlie
 import { Online1764700000002 } from './migrations/1764700000002-online';
 import { GenerationStyles1764800000000 } from './migrations/1764800000000-generation-styles';
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
+import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retries';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -55,6 +56,7 @@ const migrations = [
   Online1764700000002,
   GenerationStyles1764800000000,
   Favorites1764820000000,
+  BulkRetries1764820000001,
 ];
 
 export interface DataSourceOptions {

@@ -156,6 +156,11 @@ export async function generationOf(sql: Sql, owner: string, id: string): Promise
   return avatar?.generation ?? null;
 }
 
+/** Locks the owner's avatar, if it exists, against changes of its mark. */
+export async function lockAvatar(sql: Sql, owner: string, id: string): Promise<void> {
+  await sql.rows('SELECT 1 FROM avatars WHERE id = $1 AND owner = $2 FOR UPDATE', [id, owner]);
+}
+
 /** Deletes the owner's avatar with its bytes; returns null if it does not exist. */
 export async function deleteAvatar(sql: Sql, owner: string, id: string): Promise<AvatarEntity | null> {
   const text = 'DELETE FROM avatars WHERE id = $1 AND owner = $2 RETURNING *';

@@ -5,7 +5,7 @@ import { failpoint } from '../core/failpoint';
 import { toGlobalId, uuidOf, type InputId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
-import { groupsOf, type Transactions } from '../core/sql';
+import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
@@ -19,6 +19,7 @@ import {
   generationOf,
   listAvatarsOfGenerations,
   listMissing,
+  lockAvatar,
   markFavorites,
   newestAvatarsOfModels,
   requestCheck,
@@ -145,22 +146,29 @@ export class AvatarService {
     });
   }
 
-  /** Deletes an avatar and its bytes. Idempotent. */
-  async delete(viewer: Viewer, id: string): Promise<void> {
+  /**
+   * Deletes an avatar and its bytes. Idempotent.
+   * @param guard - called when no one else can change the avatar; throws an error to prevent the deletion
+   * @returns whether it existed
+   */
+  async delete(viewer: Viewer, id: string, guard?: (sql: Sql) => Promise<void>): Promise<boolean> {
     const { database, completion } = this;
     const removed = await writeTransaction(database, viewer, async (sql) => {
       const generationId = await generationOf(sql, viewer.owner, id);
       if (generationId === null) return null;
       await completion.lock(sql, generationId);
+      await lockAvatar(sql, viewer.owner, id);
+      await guard?.(sql);
       const avatar = await deleteAvatar(sql, viewer.owner, id);
       if (!avatar) return null;
       await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
       await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;
     });
-    if (!removed) return;
+    if (!removed) return false;
     await failpoint('delete:marked');
     completion.notify(removed);
+    return true;
   }
 }
 

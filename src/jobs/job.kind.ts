@@ -45,7 +45,7 @@ export interface JobKind<Row extends JobRow = JobRow> {
   /** The state of an unfinished row whose latest attempt is cancelled. */
   cancelledState(row: Row): JobPatch & { status: string };
   /** Whether the latest attempt of a row has been cancelled, so that another cancellation changes nothing. */
-  isCancelled(row: Row): boolean;
+  isCancelled(row: Pick<JobRow, 'status' | 'providerRef' | 'failureCode'>): boolean;
   /** The amounts that an attempt of the row requests from the upstream. */
   unitsOf(row: Row): { trainings: number; avatars: number };
   /** The row as its subscribers receive it. */

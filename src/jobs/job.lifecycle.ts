@@ -49,6 +49,9 @@ export interface LifecycleSteps<Row extends JobRow> {
   deleteDependents(sql: Sql, row: Row): Promise<void>;
 }
 
+/** Runs in the transaction of a change while the job's row is locked. Throws an error to prevent the change. */
+export type JobGuard = (sql: Sql) => Promise<void>;
+
 /** Cancels, retries and deletes jobs of one kind. */
 export class JobLifecycle<Row extends JobRow> {
   constructor(
@@ -68,10 +71,11 @@ export class JobLifecycle<Row extends JobRow> {
    * Idempotent.
    * @throws DomainError NOT_FOUND, NOT_CANCELLABLE
    */
-  async cancel(viewer: Viewer, id: string): Promise<Row & Positioned> {
+  async cancel(viewer: Viewer, id: string, guard = noGuard): Promise<Row & Positioned> {
     const { kind } = this.steps;
     const { noun, unfinished } = kind;
     return this.change(viewer, id, neverRepeated, async (sql, row) => {
+      await guard(sql);
       if (kind.isCancelled(row)) return row;
       if (!unfinished.includes(row.status)) {
         throw new DomainError(
@@ -98,9 +102,30 @@ export class JobLifecycle<Row extends JobRow> {
     const { attempt = null, idempotencyKey: key, missingOnly = false } = request;
     const call = { owner: viewer.owner, key, operation: actions.retry, resultId: id };
     const input = { id: toGlobalId(kind.node, id), attempt, ...(missingOnly && { missingOnly }) };
-    const isRepeated = async (sql: Sql): Promise<boolean> =>
-      (await claimKey(sql, { ...call, input })) !== null;
+    return this.retryOnce(
+      viewer,
+      id,
+      request,
+      async (sql) => (await claimKey(sql, { ...call, input })) !== null,
+    );
+  }
+
+  /**
+   * {@link retry} with another record of repetitions than idempotency keys.
+   * @param isRepeated - records the retry in its transaction, or returns that it was recorded before
+   * @param check - throws an error to prevent the retry of the locked row
+   */
+  async retryOnce(
+    viewer: Viewer,
+    id: string,
+    request: RetryRequest,
+    isRepeated: (sql: Sql) => Promise<boolean>,
+    check?: (row: Row) => void,
+  ): Promise<Row & Positioned> {
+    const { kind, actions } = this.steps;
+    const { attempt = null } = request;
     return this.change(viewer, id, isRepeated, async (sql, row) => {
+      check?.(row);
       assertAttempt(kind, row, attempt);
       assertRetryable(kind, row);
       assertConfigured(row.provider, this.deps.provider, 'input.id');
@@ -162,13 +187,17 @@ export class JobLifecycle<Row extends JobRow> {
     return rows.map(({ id }) => retryable.has(id));
   }
 
-  /** Deletes the job with everything that depends on it, and all bytes. Idempotent. */
-  async delete(viewer: Viewer, id: string): Promise<void> {
+  /**
+   * Deletes the job with everything that depends on it, and all bytes. Idempotent.
+   * @returns whether it existed
+   */
+  async delete(viewer: Viewer, id: string, guard = noGuard): Promise<boolean> {
     const { database, jobs } = this.deps;
     const { kind, actions } = this.steps;
     const deleted = await writeTransaction(database, viewer, async (sql) => {
       const row = await lockJob(sql, kind, id, viewer.owner);
       if (!row) return null;
+      await guard(sql);
       await detachSubmissions(sql, kind, [id]);
       await this.steps.deleteDependents(sql, row);
       await deleteJobs(sql, kind, [id]);
@@ -176,9 +205,10 @@ export class JobLifecycle<Row extends JobRow> {
       await audit(sql, viewer, { action: actions.delete, subject: toGlobalId(kind.node, id) });
       return row;
     });
-    if (!deleted) return;
+    if (!deleted) return false;
     await failpoint('delete:marked');
     jobs.wake(kind, [deleted]);
+    return true;
   }
 
   private async endEvents(sql: Sql, row: Row): Promise<void> {
@@ -218,6 +248,8 @@ export class JobLifecycle<Row extends JobRow> {
     return changed;
   }
 }
+
+const noGuard: JobGuard = () => Promise.resolve();
 
 const neverRepeated = (): Promise<boolean> => Promise.resolve(false);
 

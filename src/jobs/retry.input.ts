@@ -1,4 +1,5 @@
 import { Field, InputType, Int } from 'type-graphql';
+import { BulkInput } from '../graphql/bulk.type';
 
 /** What the inputs of `retryModel` and `retryGeneration` have in common. */
 @InputType()
@@ -16,4 +17,20 @@ export abstract class RetryInput {
       'Repeating the mutation with the same key never charges twice: it returns the job as it is now. A refused retry does not use the key. Up to 255 characters, preferably a UUID; valid for at least 24 hours. Null: the mutation is not deduplicated.',
   })
   idempotencyKey?: string | null;
+}
+
+/** What the inputs of `retryModels` and `retryGenerations` have in common. */
+@InputType()
+export abstract class BulkRetryInput extends BulkInput {
+  @Field(() => Int, {
+    description:
+      'How many you expect: `matchedCount` of a call with `dryRun`, which ignores this number. If another number matches, nothing is retried (INVALID_INPUT).',
+  })
+  expectedCount: number;
+
+  @Field(() => String, {
+    description:
+      'Repeating the mutation with the same key and input never charges twice. Repeat it after a lost answer, and while `hasMore`. Use a new key for later failures. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
+  })
+  idempotencyKey: string;
 }

@@ -4,6 +4,7 @@ import type { Sql } from '../core/sql';
 import { eventsOf } from '../events/event-page.repository';
 import { avatarKey } from '../generations/avatar.entity';
 import { jobKinds } from '../generations/generation.kind';
+import { bulkRetriesOf } from '../jobs/bulk-retry.repository';
 import { attemptsOf } from '../jobs/ledger.repository';
 import { photoKey } from '../photos/photo.entity';
 import type { MediaStore } from '../storage/media-store';
@@ -90,6 +91,7 @@ async function* dataOf({ sql, check }: ArchiveDeps, subject: DataSubject): Async
     avatars: mapIterator(avatarsOf(sql, subject), avatarRecord),
     photos: mapIterator(photosOf(sql, subject), photoRecord),
     paidCalls: attemptsOf(sql, jobKinds, subject),
+    bulkRetries: bulkRetriesOf(sql, subject),
     events: eventsOf(sql, subject),
     ...accountSections(sql, subject),
   };

@@ -254,6 +254,15 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(await client.generationEnd(generationId)).toMatchObject({ status: 'COMPLETED' });
   });
 
+  it('RetryFailedGenerations retries what it has counted', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'failed' });
+    const { id: generationId } = await client.generate(ids.model![0]!);
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'FAILED' });
+    for (const dryRun of [true, false])
+      expect(await run('RetryFailedGenerations', { dryRun })).toMatchObject({ result: { changedCount: 1 } });
+    expect(await client.generationEnd(generationId)).toMatchObject({ status: 'COMPLETED' });
+  });
+
   it('CancelModel ends a training', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
     const { id: modelId } = await client.train({ photoIds: ids.photo });
@@ -267,6 +276,18 @@ describe('the examples, from an empty account to its erasure', () => {
       generation: { id: generationId, status: 'CANCELLED' },
     });
   });
+
+  const bulk = ['RetryFailedModels', 'CancelWaitingModels', 'CancelWaitingGenerations', 'DeleteOtherAvatars'];
+  it.each(bulk)('%s counts', async (name) => {
+    expect(await run(name)).toMatchObject({ result: { hasMore: false, failures: [] } });
+  });
+
+  it.each(['DeleteFailedGenerations', 'DeleteFailedModels'])(
+    '%s deletes what was cancelled',
+    async (name) => {
+      expect(await run(name)).toMatchObject({ result: { matchedCount: 1, changedCount: 1, failures: [] } });
+    },
+  );
 
   it('DeleteAvatar deletes the avatar', async () => {
     expect(await run('DeleteAvatar')).toEqual({ deletedId: ids.avatar![0] });

@@ -63,6 +63,30 @@ const filtering = (list: string, path: string, own: keyof Belongings | null): Ro
   };
 };
 
+/** Whether an id is of the caller: of theirs a bulk mutation only counts, since other places need them later. */
+const isOwn = (id: string, mine: Belongings): boolean => Object.values(mine).flat().includes(id);
+
+/** A bulk mutation, with the id at the path within `select`. */
+const selecting = (mutation: string, path: string, own: keyof Belongings): Row => {
+  const isRetry = mutation.startsWith('retry');
+  const type = `${mutation[0]!.toUpperCase()}${mutation.slice(1)}Input`;
+  return {
+    place: `Mutation.${mutation}(input.select.${path})`,
+    query: `mutation ($input: ${type}!) { ${mutation}(input: $input) { result { matchedCount changedCount hasMore failures { id code message } } } }`,
+    variables: (id, mine) => ({
+      input: {
+        select: path
+          .split('.')
+          .reverse()
+          .reduce<unknown>((value, name) => ({ [name]: value }), path === 'ids' ? [id] : id),
+        dryRun: isOwn(id, mine),
+        ...(isRetry && { expectedCount: 1, idempotencyKey: `retry-${id}` }),
+      },
+    }),
+    own,
+  };
+};
+
 /** Every place that takes an id. Deletions are last, since the owner performs them too. */
 export const walk: readonly Row[] = [
   byId('model', modelFields, 'readyModel'),
@@ -178,6 +202,20 @@ export const walk: readonly Row[] = [
     variables: (id) => ({ id }),
     own: 'avatar',
   },
+  ...['cancelModels', 'retryModels', 'deleteModels'].map((mutation) =>
+    selecting(mutation, 'ids', mutation === 'retryModels' ? 'failedModel' : 'waitingModel'),
+  ),
+  selecting('cancelGenerations', 'ids', 'waitingGeneration'),
+  selecting('retryGenerations', 'ids', 'failedGeneration'),
+  selecting('deleteGenerations', 'ids', 'completedGeneration'),
+  ...['cancelGenerations', 'retryGenerations', 'deleteGenerations'].map((mutation) =>
+    selecting(mutation, 'filter.modelId', 'readyModel'),
+  ),
+  selecting('deleteAvatars', 'ids', 'avatar'),
+  selecting('deleteAvatars', 'modelId', 'readyModel'),
+  selecting('deleteAvatars', 'generationId', 'completedGeneration'),
+  selecting('deleteAvatars', 'filter.modelId', 'readyModel'),
+  selecting('deleteAvatars', 'filter.generationId', 'completedGeneration'),
   changing('retryModel', `model { ${modelFields} }`, 'failedModel'),
   changing('retryGeneration', `generation { ${generationFields} }`, 'failedGeneration'),
   changingDeprecated('retryModel', `model { ${modelFields} }`, 'otherFailedModel'),
@@ -191,7 +229,7 @@ export const walk: readonly Row[] = [
 ];
 
 /** Deletions return the same response in both cases: their effect is checked by reading. */
-export const isSilent = ({ place }: Row): boolean => place.startsWith('Mutation.delete');
+export const isSilent = ({ place }: Row): boolean => /^Mutation[.]delete\w+\((input[.])?id\)$/.test(place);
 
 /** A place that takes a cursor. `own` is an id of the caller that contains the list or stream. */
 export interface CursorRow {

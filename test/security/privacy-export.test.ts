@@ -44,6 +44,7 @@ interface Exported {
   booked: Record<string, unknown>[];
   audit: Record<string, unknown>[];
   idempotencyKeys: Record<string, unknown>[];
+  bulkRetries: Record<string, unknown>[];
   apiKeys: Record<string, unknown>[];
 }
 
@@ -96,6 +97,31 @@ describe('exportMyData', () => {
     }
     const names = [...data.avatars, ...data.photos].map(({ file }) => file);
     expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
+  });
+
+  it('contains the jobs of bulk retries, which deleteMyData erases', async () => {
+    const dora = await Client.of(gateway, 'dora');
+    const { generationId } = await dora.settle();
+    await gateway.rows(
+      `UPDATE generations SET status = 'FAILED', completed_at = NULL, due_at = NULL, failure_code = 'UPSTREAM_FAILED',
+         failure_message = 'It failed.', failure_retryable = true WHERE owner = 'dora'`,
+    );
+    const input = {
+      select: { ids: [generationId] },
+      expectedCount: 1,
+      idempotencyKey: 'the-retries-of-dora',
+    };
+    await dora.request(
+      'mutation ($input: RetryGenerationsInput!) { retryGenerations(input: $input) { result { changedCount } } }',
+      { input },
+    );
+    const { data } = await exported((await offer(dora)).url);
+    expect(data.bulkRetries).toMatchObject([
+      { key: input.idempotencyKey, attempt: 1, settledAt: expect.any(String) as string, failureCode: null },
+    ]);
+    await dora.erase();
+    const left = 'SELECT 1 FROM bulk_retries';
+    await until(async () => (await gateway.rows(left)).length === 0);
   });
 
   it('contains the idempotency keys of retries, which deleteMyData erases', async () => {

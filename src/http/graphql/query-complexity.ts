@@ -62,6 +62,8 @@ const paidMutations: ReadonlySet<string> = new Set([
   'generateInstantAvatars',
   'retryModel',
   'retryGeneration',
+  'retryModels',
+  'retryGenerations',
 ]);
 
 /** Error messages; `given` is the value of the query, `max` the limit. */
