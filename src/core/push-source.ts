@@ -21,27 +21,30 @@ export interface PushSource<Item> extends AsyncIterableIterator<Item, undefined>
   return(): Promise<IteratorReturnResult<undefined>>;
 }
 
-/** What identifies a change among those of its source. */
-export interface ChangeKey {
-  readonly cursor: string;
+/** A change of its source. */
+export interface Shareable {
+  /** What has changed: the same object for all subscribers of a process that receive this change as an event. */
+  readonly item: object;
+  /** Whether it is part of the current state, which each subscriber has read itself. */
   readonly isSnapshot: boolean;
 }
 
 /** A source of changes that are completed before they are sent. */
-export interface ChangeSource<Change extends ChangeKey, Completed> extends AsyncIterableIterator<
+export interface ChangeSource<Change extends Shareable, Completed> extends AsyncIterableIterator<
   Completed,
   undefined
 > {
   /** The incomplete changes. Read either these or the source itself. */
   readonly changes: PushSource<Change>;
   /**
-   * Adds what is read at the time of sending. The result is the same for all subscribers of one owner.
+   * Adds what is read at the time of sending. The result is the value of the subscription's field, and the same for all
+   * subscribers of one owner.
    * @returns undefined if the change is not sent
    */
   complete(change: Change): Completed | undefined | Promise<Completed | undefined>;
 }
 
 /** Whether a source of events is a {@link ChangeSource}. */
-export function isChangeSource(source: object): source is ChangeSource<ChangeKey, unknown> {
+export function isChangeSource(source: object): source is ChangeSource<Shareable, unknown> {
   return 'changes' in source && 'complete' in source;
 }

@@ -16,46 +16,49 @@ export interface PresentChange<Past, Row> extends Omit<Followed<Past>, 'item'> {
   row: Row;
 }
 
+/** How a source of changes sends them. */
+export interface Presentation<Past, Row, Found extends Row | null, Shown> {
+  /** Reads the object; changes of an object that is undefined are skipped, and an error ends the stream. */
+  readonly find: (past: Past) => Found | undefined | Promise<Found | undefined>;
+  /** The value that is sent for a change. */
+  readonly show: (change: PresentChange<Past, Row | Found>) => Shown;
+}
+
 /**
  * Adds to each change its object, which is read after the change was taken from the stream. The objects of the current
  * state have been read already.
- * @param find - reads the object; changes of an object that is undefined are skipped, and an error ends the stream
  */
-export function withPresent<Past, Row, Found extends Row | null>(
+export function withPresent<Past, Row, Found extends Row | null, Shown>(
   following: Following<Change<Past, Row>>,
-  find: Find<Past, Found>,
-): PresentChanges<Past, Row, Found> {
-  return new PresentChanges(following, find);
+  presentation: Presentation<Past, Row, Found, Shown>,
+): PresentChanges<Past, Row, Found, Shown> {
+  return new PresentChanges(following, presentation);
 }
 
-type Find<Past, Found> = (past: Past) => Found | undefined | Promise<Found | undefined>;
-
-class PresentChanges<Past, Row, Found extends Row | null> implements ChangeSource<
+class PresentChanges<Past, Row, Found extends Row | null, Shown> implements ChangeSource<
   Followed<Change<Past, Row>>,
-  PresentChange<Past, Row | Found>
+  Shown
 > {
   constructor(
     readonly changes: Following<Change<Past, Row>>,
-    private readonly find: Find<Past, Found>,
+    private readonly presentation: Presentation<Past, Row, Found, Shown>,
   ) {}
 
-  complete(
-    change: Followed<Change<Past, Row>>,
-  ): PresentChange<Past, Row | Found> | undefined | Promise<PresentChange<Past, Row | Found> | undefined> {
+  complete(change: Followed<Change<Past, Row>>): Shown | undefined | Promise<Shown | undefined> {
     const { past, row } = change.item;
-    const present = row ?? this.find(past);
+    const present = row ?? this.presentation.find(past);
     return present instanceof Promise
-      ? present.then((found) => presentChange(change, found))
-      : presentChange(change, present);
+      ? present.then((found) => this.shown(change, found))
+      : this.shown(change, present);
   }
 
-  async next(): Promise<IteratorResult<PresentChange<Past, Row | Found>, undefined>> {
+  async next(): Promise<IteratorResult<Shown, undefined>> {
     try {
       for (;;) {
         const { value } = await this.changes.next();
         if (!value) return { value: undefined, done: true };
-        const present = await this.complete(value);
-        if (present) return { value: present, done: false };
+        const shown = await this.complete(value);
+        if (shown !== undefined) return { value: shown, done: false };
       }
     } catch (error) {
       await this.return();
@@ -70,11 +73,13 @@ class PresentChanges<Past, Row, Found extends Row | null> implements ChangeSourc
   [Symbol.asyncIterator](): this {
     return this;
   }
-}
 
-function presentChange<Past, Row, Present>(
-  { item: { past }, cursor, isSnapshot, occurredAt }: Followed<Change<Past, Row>>,
-  row: Present | undefined,
-): PresentChange<Past, Present> | undefined {
-  return row === undefined ? undefined : { past, row, cursor, isSnapshot, occurredAt };
+  private shown(
+    { item: { past }, cursor, isSnapshot, occurredAt }: Followed<Change<Past, Row>>,
+    row: Row | Found | undefined,
+  ): Shown | undefined {
+    return row === undefined
+      ? undefined
+      : this.presentation.show({ past, row, cursor, isSnapshot, occurredAt });
+  }
 }

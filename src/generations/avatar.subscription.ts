@@ -20,7 +20,10 @@ import {
 import { findAvatarsInStreams, findGenerationsInStreams, type PresentAvatars } from './generation.repository';
 
 /** A stored avatar, as it is when it is sent. */
-export type StoredAvatar = PresentChange<AvatarEventPayload, AvatarEventPayload>;
+export interface StoredAvatar extends Pick<PresentChange<unknown, unknown>, 'cursor' | 'isSnapshot'> {
+  readonly avatar: AvatarEventPayload;
+  readonly occurredAt: Date;
+}
 
 /** A stored avatar; null for the end of its generation, which is not sent. */
 type AvatarChange = Change<AvatarEventPayload | null, AvatarEventPayload>;
@@ -101,10 +104,21 @@ export class AvatarSubscriptions {
     { owner }: Viewer,
     following: Following<AvatarChange>,
   ): AsyncIterableIterator<StoredAvatar> {
-    return withPresent(following, async (past) =>
-      past === null ? undefined : ((await this.avatars.find({ owner, id: past.id })) ?? undefined),
-    ) as AsyncIterableIterator<StoredAvatar>;
+    return withPresent(following, {
+      find: async (past) =>
+        past === null ? undefined : ((await this.avatars.find({ owner, id: past.id })) ?? undefined),
+      show: storedAvatarOf,
+    });
   }
+}
+
+function storedAvatarOf({
+  row,
+  cursor,
+  isSnapshot,
+  occurredAt,
+}: PresentChange<unknown, AvatarEventPayload>): StoredAvatar {
+  return { avatar: row, cursor, isSnapshot, occurredAt: occurredAt ?? row.createdAt };
 }
 
 /** Created here, because functions of `ofGeneration` would keep the avatars that it has read. */

@@ -32,7 +32,7 @@ import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
 import { Avatar } from './avatar.type';
 import { generationFilterOf, GenerationsArgs } from './generation-list.input';
 import type { GenerationEntity } from './generation.entity';
-import type { AvatarEventPayload, GenerationEventPayload } from './generation.kind';
+import type { GenerationEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
 import {
   AvatarCompleted,
@@ -52,6 +52,11 @@ import { MissingAvatars } from './missing-avatars.type';
 type GenerationChange = JobChange<GenerationEventPayload, GenerationEntity>;
 
 const idDescription = 'The generation’s global id.';
+
+function generationProgressOf(change: GenerationChange): GenerationProgress {
+  // The generation is null only if it is not selected.
+  return { generation: change.row!, ...progressOf(change) };
+}
 
 /** Queries and subscriptions of generations, and the mutations that create them. */
 @Resolver(() => Generation)
@@ -141,11 +146,10 @@ export class GenerationResolver {
       ),
   })
   generationProgress(
-    @Root() change: GenerationChange,
+    @Root() progress: GenerationProgress,
     @Args(() => GenerationProgressArgs) _args: GenerationProgressArgs,
   ): GenerationProgress {
-    // The generation is null only if it is not selected.
-    return { generation: change.row!, ...progressOf(change) };
+    return progress;
   }
 
   @Subscription(() => AvatarCompleted, {
@@ -158,10 +162,10 @@ export class GenerationResolver {
       ),
   })
   avatarCompleted(
-    @Root() { row, cursor, isSnapshot, occurredAt }: StoredAvatar,
+    @Root() stored: StoredAvatar,
     @Args(() => AvatarCompletedArgs) _args: AvatarCompletedArgs,
-  ): Omit<AvatarCompleted, 'avatar'> & { avatar: AvatarEventPayload } {
-    return { avatar: row, cursor, isSnapshot, occurredAt: occurredAt ?? row.createdAt };
+  ): StoredAvatar {
+    return stored;
   }
 
   /** Opens the stream of `generationProgress`. */
@@ -169,9 +173,9 @@ export class GenerationResolver {
     { generationId, after = null }: GenerationProgressArgs,
     { viewer }: GraphQLContext,
     readsJob: boolean,
-  ): Promise<AsyncIterableIterator<GenerationChange>> {
+  ): Promise<AsyncIterableIterator<GenerationProgress>> {
     const id = fromGlobalId('Generation', generationId, 'generationId');
-    return this.subscriptions.follow(viewer, { id, after, readsJob });
+    return this.subscriptions.follow(viewer, { id, after, readsJob }, generationProgressOf);
   }
 
   /** Opens the stream of `avatarCompleted`. */

@@ -1,6 +1,7 @@
 import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
+import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job, SubmittedJob } from '../jobs/job.type';
@@ -105,6 +106,7 @@ export class GenerateAvatarsPayload {
 @ObjectType({ description: 'The new generation.' })
 export class GenerateInstantAvatarsPayload extends GenerateAvatarsPayload {}
 
+@PlainFields()
 @ObjectType({
   description:
     'A change of a generation. Status, progress, estimate and failure are those of that moment; `generation` is the generation as it is now.',
@@ -120,6 +122,7 @@ export class GenerationProgress extends JobProgress {
   status: GenerationStatus;
 }
 
+@PlainFields()
 @ObjectType({ description: 'A stored avatar.' })
 export class AvatarCompleted {
   @Field(() => Avatar, {

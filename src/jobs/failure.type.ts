@@ -1,10 +1,12 @@
 import { Field, ObjectType } from 'type-graphql';
 import { createCodeEnum } from '../graphql/code-enum';
+import { PlainFields } from '../graphql/plain-fields';
 import { failureCodes } from './failure';
 
 const FailureCode = createCodeEnum('FailureCode', 'Why a model or generation failed.', failureCodes);
 
 /** Why a model or generation failed, as clients see it. */
+@PlainFields()
 @ObjectType({ description: 'Why a model or generation failed, and what can be done.' })
 export class Failure {
   @Field(() => FailureCode.type, { description: 'A stable code, for your program.' })

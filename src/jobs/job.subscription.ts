@@ -22,6 +22,9 @@ export interface FollowedJob {
   readonly readsJob: boolean;
 }
 
+/** The value that is sent for a change. */
+export type ShowChange<Payload, Row, Shown> = (change: JobChange<Payload, Row>) => Shown;
+
 /** The streams of `trainingProgress` and `generationProgress`. */
 export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
   private readonly opened: PresentRows<Row & StreamPosition>;
@@ -43,10 +46,11 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
    * Sends the job's current state, then every change until it has ended.
    * @throws DomainError NOT_FOUND, also when the job is deleted during the stream; INVALID_CURSOR
    */
-  async follow(
+  async follow<Shown>(
     { owner }: Viewer,
     { id, after, readsJob }: FollowedJob,
-  ): Promise<AsyncIterableIterator<JobChange<Payload, Row>>> {
+    show: ShowChange<Payload, Row, Shown>,
+  ): Promise<AsyncIterableIterator<Shown>> {
     const { kind } = this;
     const found = await this.opened.find({ owner, id });
     if (!found) throw deletedJob(kind.noun);
@@ -62,7 +66,7 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
       read: this.readerOf(id),
       isLast: this.isLast,
     });
-    return withPresent(following, readsJob ? this.finderOf({ owner, id }) : readNothing);
+    return withPresent(following, { find: readsJob ? this.finderOf({ owner, id }) : readNothing, show });
   }
 
   private readonly isLast = ({ past }: Change<Payload, Row & Positioned>): boolean =>
@@ -77,7 +81,7 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     };
   }
 
-  private finderOf(key: OwnedKey): () => Promise<Row & Positioned> {
+  private finderOf(key: OwnedKey): () => Promise<(Row & Positioned) | null> {
     return async () => {
       const job = await this.rows.find(key);
       if (!job) throw deletedJob(this.kind.noun);

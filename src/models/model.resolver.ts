@@ -42,6 +42,11 @@ type ModelChange = JobChange<ModelEventPayload, ModelEntity>;
 
 const idDescription = 'The model’s global id.';
 
+function trainingProgressOf(change: ModelChange): TrainingProgress {
+  // The model is null only if it is not selected.
+  return { model: change.row!, ...progressOf(change) };
+}
+
 /** Queries and the subscription of models, and `trainModel`. */
 @Resolver(() => AvatarModel)
 export class ModelResolver {
@@ -102,11 +107,10 @@ export class ModelResolver {
       ),
   })
   trainingProgress(
-    @Root() change: ModelChange,
+    @Root() progress: TrainingProgress,
     @Args(() => TrainingProgressArgs) _args: TrainingProgressArgs,
   ): TrainingProgress {
-    // The model is null only if it is not selected.
-    return { model: change.row!, ...progressOf(change) };
+    return progress;
   }
 
   /** Opens the stream of `trainingProgress`. */
@@ -114,9 +118,9 @@ export class ModelResolver {
     { modelId, after = null }: TrainingProgressArgs,
     { viewer }: GraphQLContext,
     readsJob: boolean,
-  ): Promise<AsyncIterableIterator<ModelChange>> {
+  ): Promise<AsyncIterableIterator<TrainingProgress>> {
     const id = fromGlobalId('AvatarModel', modelId, 'modelId');
-    return this.subscriptions.follow(viewer, { id, after, readsJob });
+    return this.subscriptions.follow(viewer, { id, after, readsJob }, trainingProgressOf);
   }
 
   @FieldResolver(() => ID)

@@ -1,6 +1,7 @@
 import { ArgsType, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { ConsentInput } from '../accounts/consent.input';
 import { createConnectionType } from '../graphql/connection';
+import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job, SubmittedJob } from '../jobs/job.type';
@@ -108,6 +109,7 @@ export class TrainModelPayload {
   model: AvatarModel;
 }
 
+@PlainFields()
 @ObjectType({
   description:
     'A change of a model during its training. Status, progress, estimate and failure are those of that moment; `model` is the model as it is now.',

@@ -2,10 +2,7 @@ import {
   getOperationAST,
   GraphQLError,
   getVariableValues,
-  Kind,
   OperationTypeNode,
-  visit,
-  type DocumentNode,
   type ExecutionArgs,
   type FragmentDefinitionNode,
   type GraphQLSchema,
@@ -15,6 +12,7 @@ import { LRUCache } from 'lru-cache';
 import { DomainError, isServiceUnavailable } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { flagsOf, fragmentsOf } from '../graphql/document-parts';
 import { NotPlannable, statementKey, type Plan, type PlanRefusal } from './plan-types';
 import { planOperation } from './planner';
 import type { ReadSources } from './source';
@@ -209,19 +207,4 @@ function outcomeOf(error: unknown): Exclude<ReadOutcome, 'planned'> {
   if (isServiceUnavailable(error)) return 'unavailable';
   const isInput = error instanceof DomainError && inputCodes.includes(error.code);
   return isInput || error instanceof GraphQLError ? 'input' : 'error';
-}
-
-function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
-  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
-  return Object.fromEntries(fragments.map((node) => [node.name.value, node]));
-}
-
-function flagsOf(document: DocumentNode): string[] {
-  const names = new Set<string>();
-  visit(document, {
-    Directive: ({ arguments: given = [] }) => {
-      for (const { value } of given) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
-    },
-  });
-  return [...names];
 }

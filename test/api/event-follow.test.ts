@@ -253,9 +253,10 @@ describe('following', () => {
       read: ({ payload }) => ({ past: Number(payload.n), row: null }),
       isLast: () => false,
     });
-    const sent = withPresent(following, (past) =>
-      Promise.resolve(past === 2 ? undefined : `object of ${past}`),
-    );
+    const sent = withPresent(following, {
+      find: (past) => Promise.resolve(past === 2 ? undefined : `object of ${past}`),
+      show: (shown) => shown,
+    });
     const received = await take(sent, 3);
     expect(received).toMatchObject([1, 3, 4].map((past) => ({ past, row: `object of ${past}` })));
     expect(received[1]).toMatchObject({
@@ -275,7 +276,10 @@ describe('following', () => {
       read: ({ payload }) => ({ past: Number(payload.n), row: null }),
       isLast: () => false,
     });
-    const sent = withPresent(following, () => Promise.reject(notFound));
+    const sent = withPresent(following, {
+      find: () => Promise.reject(notFound),
+      show: (shown) => shown,
+    });
     await expect(sent.next()).rejects.toBe(notFound);
     expect(process.feed.subscriberCount).toBe(0);
     expect(await sent.next()).toEqual({ done: true, value: undefined });

@@ -1,16 +1,18 @@
-import { parse, type ExecutionArgs, type ExecutionResult, type GraphQLSchema } from 'graphql';
-import type { ChangeKey, ChangeSource, Listener, PushSource } from '../../src/core/push-source';
+import { buildSchema, parse, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import type { ChangeSource, Listener, PushSource, Shareable } from '../../src/core/push-source';
 import { localViewer, type Scope } from '../../src/core/viewer';
 import { createContext, type GraphQLContext } from '../../src/graphql/context';
 import { ResponseGroups } from '../../src/http/graphql/event-responses';
 import { SharedSubscription } from '../../src/http/graphql/open-subscription';
 import { until } from '../support/until';
 
-interface Change extends ChangeKey {
+interface Change extends Shareable {
   n: number;
 }
 
-const changeOf = (n: number, isSnapshot = false): Change => ({ n, cursor: String(n), isSnapshot });
+/** Subscribers share the item of a change. */
+const items: object[] = [];
+const changeOf = (n: number, isSnapshot = false): Change => ({ n, item: (items[n] ??= {}), isSnapshot });
 
 /** A source of changes that the test adds. */
 class TestSource implements ChangeSource<Change, number>, PushSource<Change> {
@@ -71,8 +73,13 @@ class TestSource implements ChangeSource<Change, number>, PushSource<Change> {
 const document = parse(`
   subscription A($id: ID!, $after: String, $isLong: Boolean) { follow(id: $id, after: $after) { name @include(if: $isLong) } }
 `);
+const schema = buildSchema(`
+  type Query { name: String }
+  type Subscription { follow(id: ID, after: String): Thing }
+  type Thing { name: String, list(after: String): Int, id: ID }
+`);
 const argsOf = (variableValues: Record<string, unknown>, other = document): ExecutionArgs => ({
-  schema: {} as GraphQLSchema,
+  schema,
   document: other,
   variableValues,
 });
@@ -164,6 +171,19 @@ describe('shared subscriptions', () => {
     await until(() => all.every(({ received }) => received.length === 3));
     expect(all.map(({ received }) => received)).toEqual([1, 2, 3].map(() => [1, 2, 3]));
     expect(executed.sort()).toEqual([1, 1, 1, 2, 3]);
+  });
+
+  it('read again for a subscriber that takes an event a second later than the others', async () => {
+    const now = jest.spyOn(performance, 'now');
+    const executed: number[] = [];
+    const [one, two, late] = open(3, undefined, executed) as [Subscriber, Subscriber, Subscriber];
+    for (const { source } of [one, two]) source.add(changeOf(1));
+    await until(() => two.received.length === 1);
+    now.mockReturnValue(performance.now() + 1_000);
+    late.source.add(changeOf(1));
+    now.mockRestore();
+    await until(() => late.received.length === 1);
+    expect(executed).toEqual([1, 1]);
   });
 
   it('send the responses in the order of the changes, and no skipped ones', async () => {

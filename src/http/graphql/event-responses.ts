@@ -1,6 +1,8 @@
 import { Kind, visit, type DocumentNode, type ExecutionArgs, type ExecutionResult } from 'graphql';
-import type { ChangeKey, ChangeSource } from '../../core/push-source';
+import type { ChangeSource, Shareable } from '../../core/push-source';
 import type { GraphQLContext } from '../../graphql/context';
+import { EventWriters, type EventWriter } from './event-text';
+import { ResponseText } from './response-text';
 
 /** What became of an event: null if it is not sent. An error ends the subscriptions. */
 export type EventOutcome = { readonly result: ExecutionResult | null } | { readonly error: unknown };
@@ -13,10 +15,22 @@ export interface ResponseListener {
 /** Listeners that are called in one turn of the event loop; the others are called in the next ones. */
 const maxCallsPerTurn = 500;
 
+/**
+ * How long a response is given to further subscribers, in milliseconds. All subscribers of an event take it within some
+ * turns of the event loop; one that reads slowly takes it later, and then gets the object as it is then.
+ */
+const maxSharedMs = 1_000;
+
 /** The response to an event, for all of its subscribers. */
 export class EventResponse {
   outcome: EventOutcome | null = null;
+  private settledMs = 0;
   private listeners: ResponseListener[] = [];
+
+  /** Whether it may be given to further subscribers. */
+  get isShareable(): boolean {
+    return this.outcome === null || performance.now() - this.settledMs < maxSharedMs;
+  }
 
   /** Calls the listener once the response is settled. */
   onSettled(listener: ResponseListener): void {
@@ -27,7 +41,9 @@ export class EventResponse {
   /** Sets the outcome, once. */
   settle(outcome: EventOutcome): void {
     this.outcome = outcome;
+    this.settledMs = performance.now();
     const { listeners } = this;
+    if (listeners.length === 0) return;
     this.listeners = [];
     callInTurns(listeners, 0);
   }
@@ -42,69 +58,92 @@ function callInTurns(listeners: readonly ResponseListener[], start: number): voi
 /** Executes and serializes an event. */
 type Execute = (args: ExecutionArgs, context: GraphQLContext, rootValue: unknown) => Promise<ExecutionResult>;
 
+/** How a group responds to events. */
+interface Responding {
+  /** Null: the executor responds. */
+  readonly writer: EventWriter | null;
+  readonly execute: Execute;
+  /** Of the first subscriber, as its context. */
+  readonly args: ExecutionArgs;
+  readonly context: GraphQLContext;
+}
+
 /**
  * The responses to the events of one operation. Subscribers with the same document, variables and rights share them: an
  * event is completed, executed and serialized once.
  */
 export class ResponseGroup {
   subscribers = 0;
-  /** By cursor, for the turn of the event loop after they are settled, in which all subscribers have asked for them. */
-  private recent: Map<string, EventResponse> | null = null;
+  /** By what has changed. Null while there is one subscriber. */
+  private recent: WeakMap<object, EventResponse> | null = null;
 
-  /** @param args - of the first subscriber, as its context */
   constructor(
     readonly key: string,
-    private readonly execute: Execute,
-    private readonly args: ExecutionArgs,
-    private readonly context: GraphQLContext,
+    private readonly responding: Responding,
   ) {}
 
   /** The response to a change. Snapshots are not shared, because each subscriber reads its own. */
-  respond<Change extends ChangeKey>(source: ChangeSource<Change, unknown>, change: Change): EventResponse {
-    const known = change.isSnapshot ? undefined : this.recent?.get(change.cursor);
-    if (known) return known;
+  respond<Change extends Shareable>(source: ChangeSource<Change, unknown>, change: Change): EventResponse {
+    const isShared = this.subscribers > 1 && !change.isSnapshot;
+    const known = isShared ? this.recent?.get(change.item) : undefined;
+    if (known?.isShareable) return known;
     const response = new EventResponse();
-    if (!change.isSnapshot) {
-      this.recent ??= new Map();
-      this.recent.set(change.cursor, response);
-    }
-    void this.settle(response, source, change);
+    if (isShared) (this.recent ??= new WeakMap()).set(change.item, response);
+    this.begin(response, source, change);
     return response;
   }
 
-  private async settle<Change extends ChangeKey>(
+  /** Settles the response, immediately if nothing has to be read for it. */
+  private begin<Change extends Shareable>(
     response: EventResponse,
     source: ChangeSource<Change, unknown>,
     change: Change,
-  ): Promise<void> {
-    response.settle(await this.outcomeOf(source, change));
-    if (!change.isSnapshot) setImmediate(() => this.forget(change.cursor));
-  }
-
-  private forget(cursor: string): void {
-    this.recent?.delete(cursor);
-    if (this.recent?.size === 0) this.recent = null;
-  }
-
-  private async outcomeOf<Change extends ChangeKey>(
-    source: ChangeSource<Change, unknown>,
-    change: Change,
-  ): Promise<EventOutcome> {
+  ): void {
     try {
-      const rootValue = await source.complete(change);
-      return {
-        result: rootValue === undefined ? null : await this.execute(this.args, this.context, rootValue),
-      };
+      const completed = source.complete(change);
+      if (completed instanceof Promise) void this.finish(response, completed);
+      else if (!this.write(response, completed)) void this.finish(response, completed);
     } catch (error) {
-      return { error };
+      response.settle({ error });
     }
   }
+
+  private async finish(response: EventResponse, completing: unknown): Promise<void> {
+    try {
+      const completed = await completing;
+      if (this.write(response, completed)) return;
+      const { execute, args, context } = this.responding;
+      response.settle({ result: await execute(args, context, completed) });
+    } catch (error) {
+      response.settle({ error });
+    }
+  }
+
+  /** @returns false if the executor must respond */
+  private write(response: EventResponse, completed: unknown): boolean {
+    if (completed === undefined) {
+      response.settle({ result: null });
+      return true;
+    }
+    const text = this.responding.writer?.(completed) ?? null;
+    if (text === null) return false;
+    response.settle({ result: new ResponseText(text) });
+    return true;
+  }
+}
+
+/** What subscriptions with the same document share. */
+interface KnownDocument {
+  /** Identifies it in this process. */
+  readonly number: number;
+  readonly resumeVariable: string | null;
+  readonly writers: EventWriters;
 }
 
 /** The groups of open subscriptions. */
 export class ResponseGroups {
   private readonly groups = new Map<string, ResponseGroup>();
-  private readonly documents = new WeakMap<DocumentNode, { number: number; resumeVariable: string | null }>();
+  private readonly documents = new WeakMap<DocumentNode, KnownDocument>();
   private documentCount = 0;
 
   constructor(private readonly execute: Execute) {}
@@ -112,12 +151,15 @@ export class ResponseGroups {
   /** Joins the group of an operation. Call {@link leave} once. */
   join(args: ExecutionArgs, context: GraphQLContext): ResponseGroup {
     const { viewer } = context;
-    const { number, resumeVariable } = this.documentOf(args.document);
+    const { number, resumeVariable, writers } = this.documentOf(args.document);
     const { [resumeVariable ?? '']: _after, ...variables } = args.variableValues ?? {};
     const rights = [viewer.owner, ...[...viewer.scopes].sort()];
     const key = JSON.stringify([number, args.operationName ?? null, variables, rights]);
-    const group = this.groups.get(key) ?? new ResponseGroup(key, this.execute, args, context);
-    this.groups.set(key, group);
+    let group = this.groups.get(key);
+    if (!group) {
+      group = new ResponseGroup(key, { writer: writers.of(args), execute: this.execute, args, context });
+      this.groups.set(key, group);
+    }
     group.subscribers += 1;
     return group;
   }
@@ -128,10 +170,15 @@ export class ResponseGroups {
     if (group.subscribers === 0) this.groups.delete(group.key);
   }
 
-  private documentOf(document: DocumentNode): { number: number; resumeVariable: string | null } {
+  private documentOf(document: DocumentNode): KnownDocument {
     const known = this.documents.get(document);
     if (known) return known;
-    const entry = { number: (this.documentCount += 1), resumeVariable: resumeVariableIn(document) };
+    this.documentCount += 1;
+    const entry = {
+      number: this.documentCount,
+      resumeVariable: resumeVariableIn(document),
+      writers: new EventWriters(document),
+    };
     this.documents.set(document, entry);
     return entry;
   }

@@ -23,8 +23,9 @@ import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
-import { ResponseText, type EarlyResult } from './operations';
+import type { EarlyResult } from './operations';
 import { isMutation, isPrepared, type Prepared } from './prepared-operation';
+import { ResponseText } from './response-text';
 import { authenticateRequest, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {

@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { mapIterator } from '../../core/iterators';
-import type { ChangeKey, ChangeSource, Listener } from '../../core/push-source';
+import type { ChangeSource, Listener, Shareable } from '../../core/push-source';
 import type {
   EventOutcome,
   EventResponse,
@@ -63,7 +63,7 @@ const maxPending = 100;
  * A subscription that shares the responses of its group. Changes are pushed to it; while its client reads slowly or too
  * many responses are pending, they stay in the source, which limits their number.
  */
-export class SharedSubscription implements OpenSubscription, Listener<ChangeKey>, ResponseListener {
+export class SharedSubscription implements OpenSubscription, Listener<Shareable>, ResponseListener {
   /** Responses to send, in order. */
   private pending: EventResponse[] = [];
   private sink: ResultSink | null = null;
@@ -79,7 +79,7 @@ export class SharedSubscription implements OpenSubscription, Listener<ChangeKey>
   private isOver = false;
 
   constructor(
-    private readonly source: ChangeSource<ChangeKey, unknown>,
+    private readonly source: ChangeSource<Shareable, unknown>,
     private readonly group: ResponseGroup,
     private readonly groups: Pick<ResponseGroups, 'leave'>,
   ) {}
@@ -97,7 +97,7 @@ export class SharedSubscription implements OpenSubscription, Listener<ChangeKey>
     this.finish(null);
   }
 
-  onItem(change: ChangeKey): void {
+  onItem(change: Shareable): void {
     const response = this.group.respond(this.source, change);
     this.pending.push(response);
     if (this.pending.length >= maxPending) this.block();

@@ -25,6 +25,7 @@ import {
   type Prepared,
 } from './prepared-operation';
 import { paidCalls, queryLimits, tooComplex } from './query-complexity';
+import { ResponseText } from './response-text';
 
 export interface OperationsOptions extends PreparationOptions {
   readonly logger: Logger;
@@ -35,18 +36,6 @@ export interface OperationsOptions extends PreparationOptions {
   readonly deadlineMs?: number;
   /** @defaultValue none: the resolvers answer all queries */
   readonly reads?: Pick<PlannedReads, 'read'>;
-}
-
-/** A result without errors, as the text of its response. */
-export class ResponseText implements ExecutionResult {
-  readonly errors = undefined;
-
-  constructor(readonly text: string) {}
-
-  /** For a message that contains the response. */
-  toJSON(): unknown {
-    return JSON.parse(this.text);
-  }
 }
 
 /** The result of a planned read: a response, or `left` to the resolvers. Null: it was not tried. */

@@ -1,0 +1,13 @@
+import type { ExecutionResult } from 'graphql';
+
+/** A result without errors, as the text of its response. */
+export class ResponseText implements ExecutionResult {
+  readonly errors = undefined;
+
+  constructor(readonly text: string) {}
+
+  /** For a message that contains the response. */
+  toJSON(): unknown {
+    return JSON.parse(this.text);
+  }
+}
