@@ -86,6 +86,14 @@ CREATE TABLE audit_log (
     details jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 
+CREATE TABLE avatar_downloads (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    avatar_ids uuid[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE avatars (
     id uuid NOT NULL,
     owner text NOT NULL,
@@ -430,6 +438,9 @@ ALTER TABLE ONLY api_keys
 ALTER TABLE ONLY audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY avatar_downloads
+    ADD CONSTRAINT avatar_downloads_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_pkey PRIMARY KEY (id);
 
@@ -495,6 +506,10 @@ CREATE INDEX api_keys_of_owner ON api_keys USING btree (owner);
 CREATE INDEX audit_log_of_owner ON audit_log USING btree (owner, at);
 
 CREATE INDEX audit_log_old ON audit_log USING btree (at);
+
+CREATE INDEX avatar_downloads_of_owner ON avatar_downloads USING btree (owner);
+
+CREATE INDEX avatar_downloads_old ON avatar_downloads USING btree (expires_at);
 
 CREATE INDEX avatars_check ON avatars USING btree (check_at) WHERE (status = 'STORED'::text);
 

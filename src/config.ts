@@ -130,6 +130,7 @@ const settings = z.object({
   MAX_UPLOADS: whole.default(200),
   MAX_UPLOADS_PER_OWNER: whole.default(50),
   MAX_BULK_OBJECTS: whole.default(1_000),
+  MAX_DOWNLOAD_AVATARS: whole.default(10_000),
   MAX_EXPORTS: whole.default(20),
   MIN_TRANSFER_RATE: bytes.default(16_000),
   TRANSFER_GRACE: timeLimit.default(15_000),

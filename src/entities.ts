@@ -5,6 +5,7 @@ import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
 import { RateWindowEntity } from './auth/rate-window.entity';
 import { EventEntity, StreamEntity } from './events/event.entity';
+import { AvatarDownloadEntity } from './generations/avatar-download.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
 import { BulkRetryEntity } from './jobs/bulk-retry.entity';
@@ -37,4 +38,5 @@ export const entities = [
   RateWindowEntity,
   ErasureEntity,
   ExportEntity,
+  AvatarDownloadEntity,
 ];

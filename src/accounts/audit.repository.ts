@@ -16,6 +16,7 @@ export type AuditedAction =
   | 'deleteAvatar'
   | 'deleteMyData'
   | 'exportMyData'
+  | 'downloadAvatars'
   | 'createKey'
   | 'revokeKey';
 

@@ -175,9 +175,10 @@ const styleCaching = 'public, max-age=86400';
 /** Photos can be deleted at any time and must not remain in caches. */
 const noCaching = 'private, no-store';
 
-/** Routes for photo uploads, photo fetches of the upstream, image downloads and exports. Only pictures of styles are public. */
+/** Routes for photo uploads, photo fetches of the upstream, downloads of images and archives. Only pictures of styles are public. */
 export function fileRoutes({
   avatars,
+  downloads,
   exports,
   photos,
   jobPhotos,
@@ -207,6 +208,9 @@ export function fileRoutes({
     }),
     generatedFileRoute('/exports/:id', ({ params, query }, send) =>
       exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
+    ),
+    generatedFileRoute('/downloads/:id', ({ params, query }, send) =>
+      downloads.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
     ),
   ];
 }

@@ -12,6 +12,7 @@ import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
 import { AvatarBulkService } from '../generations/avatar-bulk.service';
+import { AvatarDownloadService } from '../generations/avatar-download.service';
 import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
@@ -93,6 +94,7 @@ export interface Services {
   photoHeartbeat: PhotoAvailabilityHeartbeat;
   avatars: AvatarService;
   avatarUrls: AvatarUrls;
+  downloads: AvatarDownloadService;
   styleExamples: StyleExamples;
   erasureWork: ErasureWork;
   exports: ExportService;
@@ -120,6 +122,7 @@ export function createServices(deps: Infrastructure): Services {
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
+  const downloads = makeDownloads(deps, avatars, bulk);
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
   const nodes = new NodeResolver(models, generations, avatars, photos);
@@ -144,11 +147,27 @@ export function createServices(deps: Infrastructure): Services {
     new GenerationChangesResolver(generationLifecycle),
     new GenerationBulkResolver(new JobBulkService(database, generationLifecycle, generations.list, bulk)),
     new AvatarResolver(avatars, generations, avatarUrls),
-    new AvatarBulkResolver(new AvatarBulkService(avatars, bulk)),
+    new AvatarBulkResolver(new AvatarBulkService(avatars, bulk), downloads),
     new CapabilitiesResolver(photos, consents, provider, styleExamples),
     new ModelFieldsResolver(generations, avatars),
   ];
-  return { ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, styleExamples, resolvers };
+  return {
+    ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, downloads },
+    ...{ styleExamples, resolvers },
+  };
+}
+
+/** Creates the service for archives of avatars. */
+function makeDownloads(
+  { config, database, media, signer, publicUrl }: Infrastructure,
+  avatars: AvatarService,
+  bulk: BulkLimits,
+): AvatarDownloadService {
+  return new AvatarDownloadService({
+    ...{ database, media, signer, publicUrl, avatars, bulk },
+    maxAvatars: config.MAX_DOWNLOAD_AVATARS,
+    transfers: transferLimits(config, config.MAX_EXPORTS, 1),
+  });
 }
 
 type PhotoServices = Pick<

@@ -1,7 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** The purpose of a signed URL. It is part of the signed text, so a signature is valid for one purpose only. */
-export type Purpose = 'photo-upload' | 'photo-upstream' | 'photo-view' | 'avatar-view' | 'export';
+export type Purpose =
+  'photo-upload' | 'photo-upstream' | 'photo-view' | 'avatar-view' | 'avatar-download' | 'export';
 
 /** The result of a verification. `expired` is returned only for signatures that are otherwise valid. */
 export type SignatureVerdict = 'valid' | 'expired' | 'invalid';

@@ -28,6 +28,7 @@ import { Online1764700000002 } from './migrations/1764700000002-online';
 import { GenerationStyles1764800000000 } from './migrations/1764800000000-generation-styles';
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
 import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retries';
+import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-downloads';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -57,6 +58,7 @@ const migrations = [
   GenerationStyles1764800000000,
   Favorites1764820000000,
   BulkRetries1764820000001,
+  AvatarDownloads1764820000002,
 ];
 
 export interface DataSourceOptions {

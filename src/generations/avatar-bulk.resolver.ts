@@ -1,13 +1,38 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { BulkResult } from '../core/bulk-changes';
 import type { GraphQLContext } from '../graphql/context';
+import { ForReaders } from '../graphql/root-fields';
 import type { AvatarBulkService } from './avatar-bulk.service';
-import { DeleteAvatarsInput, DeleteAvatarsPayload, selectedAvatars } from './avatar-bulk.type';
+import {
+  DeleteAvatarsInput,
+  DeleteAvatarsPayload,
+  DownloadAvatarsInput,
+  DownloadAvatarsPayload,
+  selectedAvatars,
+} from './avatar-bulk.type';
+import type { AvatarDownloadService } from './avatar-download.service';
 
 /** The mutations of several avatars. */
 @Resolver()
 export class AvatarBulkResolver {
-  constructor(private readonly service: AvatarBulkService) {}
+  constructor(
+    private readonly service: AvatarBulkService,
+    private readonly downloads: AvatarDownloadService,
+  ) {}
+
+  @ForReaders()
+  @Mutation(() => DownloadAvatarsPayload, {
+    nullable: true,
+    description:
+      'Returns a URL, valid for an hour, of a ZIP archive with the originals of avatars. The names of its files say style and prompt. Requires only the scope READ. Errors: NOT_FOUND, also if no avatar matches; INVALID_INPUT for too many; RATE_LIMITED if you have too many valid URLs.',
+  })
+  async downloadAvatars(
+    @Arg('input', () => DownloadAvatarsInput, { description: 'Which avatars.' })
+    { select }: DownloadAvatarsInput,
+    @Ctx() { viewer }: GraphQLContext,
+  ): Promise<DownloadAvatarsPayload> {
+    return this.downloads.offer(viewer, selectedAvatars(select));
+  }
 
   @Mutation(() => DeleteAvatarsPayload, {
     nullable: true,

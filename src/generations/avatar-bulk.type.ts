@@ -1,8 +1,9 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { Selection } from '../core/bulk-changes';
 import { readInputId, uuidOf, type InputId, type NodeKind } from '../core/ids';
 import { OneOf } from '../graphql/build-schema';
 import { BulkInput, BulkPayload, selectedIdsDescription, selectionOf } from '../graphql/bulk.type';
+import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { AvatarFilter as AvatarConditions } from './avatar.repository';
 import { AvatarFilter, decodedAvatars } from './generation-list.input';
 
@@ -37,6 +38,32 @@ export class DeleteAvatarsInput extends BulkInput {
 
 @ObjectType()
 export class DeleteAvatarsPayload extends BulkPayload {}
+
+@InputType()
+export class DownloadAvatarsInput {
+  @Field(() => AvatarSelectionInput, { description: 'Which avatars.' })
+  select: AvatarSelectionInput;
+}
+
+@ObjectType()
+export class DownloadAvatarsPayload {
+  @Field(() => UrlScalar, {
+    description: 'A GET streams the archive. Anyone who has the URL can download it.',
+  })
+  url: string;
+
+  @Field(() => DateTimeScalar, { description: 'Until when a download can be started.' })
+  expiresAt: Date;
+
+  @Field(() => Int, { description: 'How many avatars were selected. Those deleted since are left out.' })
+  avatarCount: number;
+
+  @Field(() => Float, {
+    description:
+      'The size of the pictures in bytes, a whole number that may exceed 32 bits. The archive is slightly larger.',
+  })
+  byteSize: number;
+}
 
 /**
  * Reads a selection of avatars.

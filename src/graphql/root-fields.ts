@@ -16,14 +16,17 @@ export const WithoutAdmission = (): MethodDecorator & PropertyDecorator =>
 /** Restricts a query or mutation to operators: it requires the scope `admin` instead of the default scope. */
 export const ForOperators = (): MethodDecorator & PropertyDecorator => Extensions({ scope: 'admin' });
 
+/** Lets callers use a mutation that changes no data of theirs with the scope `read`. */
+export const ForReaders = (): MethodDecorator & PropertyDecorator => Extensions({ scope: 'read' });
+
 /** Returns the admitted viewer. Throws a DomainError if the viewer is currently not admitted. */
 export type Admit = (context: GraphQLContext) => Promise<Viewer>;
 
 type Resolve = GraphQLFieldResolver<unknown, unknown>;
 
 /**
- * Makes every root field require its scope (`read` for queries and subscriptions, `write` for mutations, `admin` for
- * fields with {@link ForOperators}) and then admission, which is checked once per operation. Subscriptions are checked
+ * Makes every root field require its scope (`read` for queries and subscriptions, `write` for mutations, that of
+ * {@link ForOperators} and {@link ForReaders} for others) and then admission, which is checked once per operation. Subscriptions are checked
  * when they start; their own events end them.
  *
  * Both are enforced only here. In the schema, the checks apply to every transport, batch and persisted query and to

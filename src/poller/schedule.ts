@@ -6,6 +6,7 @@ import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
+import { pruneDownloads } from '../generations/avatar-download.repository';
 import type { AvatarWork } from '../generations/avatar-fetch.work';
 import { checkDue } from '../generations/avatar.repository';
 import type { GenerationCompletion } from '../generations/generation-completion';
@@ -137,6 +138,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune photo servers': () => pruneAvailability(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => pruneExports(database),
+    'forget downloads': () => pruneDownloads(database),
   };
   return [
     ...Object.entries(prunings).map(([name, prune]) => task(name, pruningMs, prune)),

@@ -7,7 +7,9 @@ import { jobKinds } from '../generations/generation.kind';
 import { bulkRetriesOf } from '../jobs/bulk-retry.repository';
 import { attemptsOf } from '../jobs/ledger.repository';
 import { photoKey } from '../photos/photo.entity';
+import { storedFile, throttled, watched } from '../storage/archive-files';
 import type { MediaStore } from '../storage/media-store';
+import type { ZipEntry } from '../storage/zip';
 import {
   avatarFile,
   avatarRecord,
@@ -17,7 +19,6 @@ import {
   photoRecord,
 } from './export-records';
 import { accountSections, avatarsOf, generationsOf, modelsOf, photosOf } from './export.repository';
-import type { ZipEntry } from './zip';
 
 export interface ArchiveDeps {
   sql: Sql;
@@ -28,9 +29,6 @@ export interface ArchiveDeps {
 
 /** The format version of `data.json`. Incompatible changes increase it. */
 const format = 'likeness-export/1';
-
-/** The interval of {@link ArchiveDeps.check} in milliseconds. */
-const checkIntervalMs = 1_000;
 
 /**
  * The files of an owner's archive, read while the archive is written. Memory holds at most a batch of rows and a chunk of
@@ -47,32 +45,16 @@ export async function* archiveOf(source: ArchiveDeps, subject: DataSubject): Asy
   yield { ...at, path: 'README.txt', isCompressible: true, bytes: text([readme]) };
   for await (const photo of watched(photosOf(sql, subject), check)) {
     const path = photoFile(photo);
-    if (path !== null) yield* picture(parts, photoKey(photo.id), { path, modifiedAt: photo.createdAt });
+    if (path !== null) yield* storedFile(parts, photoKey(photo.id), { path, modifiedAt: photo.createdAt });
   }
   for await (const avatar of watched(avatarsOf(sql, subject), check)) {
     if (avatar.damagedAt !== null) continue;
     const file = { path: avatarFile(avatar), modifiedAt: avatar.createdAt };
-    yield* picture(parts, avatarKey(avatar), file);
+    yield* storedFile(parts, avatarKey(avatar), file);
   }
   yield { ...at, path: 'data.json', isCompressible: true, bytes: text(dataOf(parts, subject)) };
   // The last check may be a second old. Rows that were erased since are missing, and the archive must not end as complete.
   await source.check();
-}
-
-/** Yields nothing if the object has been deleted in the meantime. */
-async function* picture(
-  { media, check }: Pick<ArchiveDeps, 'media' | 'check'>,
-  key: string,
-  file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
-): AsyncGenerator<ZipEntry> {
-  const object = await media.open(key);
-  if (!object) return;
-  try {
-    yield { ...file, isCompressible: false, bytes: watched(object.stream, check) };
-  } finally {
-    // The stream is not at its end if the client has disconnected.
-    object.stream.destroy();
-  }
 }
 
 const readme = `This archive contains all data stored about you.
@@ -106,24 +88,6 @@ async function* dataOf({ sql, check }: ArchiveDeps, subject: DataSubject): Async
     yield '\n]';
   }
   yield '\n}\n';
-}
-
-/** Calls `check` before each item. */
-async function* watched<Item>(items: AsyncIterable<Item>, check: () => Promise<void>): AsyncGenerator<Item> {
-  for await (const item of items) {
-    await check();
-    yield item;
-  }
-}
-
-/** Limits calls of a check to one per {@link checkIntervalMs}. */
-function throttled(check: () => Promise<void>): () => Promise<void> {
-  let dueMs = 0;
-  return async () => {
-    if (performance.now() < dueMs) return;
-    await check();
-    dueMs = performance.now() + checkIntervalMs;
-  };
 }
 
 async function* text(parts: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Buffer> {

@@ -9,6 +9,7 @@ import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { deleteDownloads } from '../generations/avatar-download.repository';
 import { findErasure, findRunning, insertErasure } from './erasure.repository';
 import type { Announcer, ErasureWork } from './erasure.work';
 import { deleteExports } from './export.repository';
@@ -73,6 +74,7 @@ async function mark(sql: Sql, viewer: Viewer): Promise<string> {
     return (await findRunning(sql, viewer.owner)) ?? mark(sql, viewer);
   }
   await deleteExports(sql, viewer.owner);
+  await deleteDownloads(sql, viewer.owner);
   await audit(sql, { ...viewer, owner: erasedOwner }, { action: 'deleteMyData', subject: id });
   return id;
 }

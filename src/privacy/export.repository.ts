@@ -117,6 +117,10 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       columns: `key, operation, created_at AS "createdAt"`,
       ...{ key: 'key', keyType: 'text' },
     }),
+    downloads: section({
+      table: 'avatar_downloads',
+      columns: `id, created_at AS "createdAt", expires_at AS "expiresAt", cardinality(avatar_ids) AS avatars`,
+    }),
     apiKeys: section({
       table: 'api_keys',
       columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",

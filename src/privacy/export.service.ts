@@ -4,34 +4,19 @@ import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
 import type { Sql, Transactions } from '../core/sql';
-import {
-  TransferSlots,
-  type Transfer,
-  type TransferErrors,
-  type TransferLimits,
-} from '../core/transfer-slots';
+import { TransferSlots, type TransferLimits } from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
+import { archiveTransferErrors, type Archive } from '../storage/archive-transfers';
 import type { MediaStore } from '../storage/media-store';
+import { zip } from '../storage/zip';
 import { archiveOf } from './archive';
 import { countOffers, findDataSubject, insertExport, isExportKept } from './export.repository';
-import { zip } from './zip';
-
-/** An archive during its download. */
-export interface Archive {
-  fileName: string;
-  bytes: AsyncIterable<Uint8Array>;
-  /** The sender must stop when its signal is aborted. */
-  transfer: Transfer;
-}
 
 /** The lifetime of a download URL in milliseconds. */
 const urlMs = 3_600_000;
 
 /** The maximum number of valid download URLs per owner. */
 const maxOffers = 10;
-
-/** `retryAfterSeconds` of refused downloads. */
-const busySeconds = 30;
 
 /** Exports all data of an owner as an archive. */
 export class ExportService {
@@ -44,7 +29,7 @@ export class ExportService {
     private readonly publicUrl: () => string,
     limits: TransferLimits,
   ) {
-    this.transfers = new TransferSlots(limits, transferErrors);
+    this.transfers = new TransferSlots(limits, archiveTransferErrors);
   }
 
   /**
@@ -105,17 +90,4 @@ async function checkOffers(sql: Sql, { owner }: Viewer): Promise<void> {
 
 function pathOf(id: string): string {
   return `/exports/${id}`;
-}
-
-const transferErrors: TransferErrors = {
-  tooSlow: () => new DomainError('TIMEOUT', 'The archive was read too slowly. Download it again.'),
-  ownerFull: () => busy('Your archive is already being downloaded.'),
-  full: () => busy('Too many archives are being downloaded.'),
-  displaced: () => busy('Too many archives are being downloaded, and this one was read most slowly.'),
-};
-
-function busy(why: string): DomainError {
-  return new DomainError('SERVICE_UNAVAILABLE', `${why} Retry in ${busySeconds} seconds.`, {
-    details: { retryAfterSeconds: busySeconds },
-  });
 }

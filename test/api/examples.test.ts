@@ -194,6 +194,11 @@ describe('the examples, from an empty account to its erasure', () => {
     expect((await (await fetch(avatar.url)).arrayBuffer()).byteLength).toBe(avatar.byteSize);
   });
 
+  it.each(['DownloadAvatars', 'ExportMyData'])('%s returns the URL of an archive', async (name) => {
+    const { url } = await run<{ url: string }>(name);
+    expect((await fetch(url)).headers.get('content-type')).toBe('application/zip');
+  });
+
   it('Generations returns the generations of both kinds', async () => {
     const nodes = [{ model: null }, { id: ids.generation![0], model: { name: 'My model' } }];
     expect(await run('Generations')).toMatchObject({ nodes });
@@ -314,11 +319,6 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(account).toMatchObject({ owner: 'local', usage: { resetsAt: aTime }, limits: { running: null } });
     // Two trainings, one of them twice, and possibly the cancelled one.
     expect(account.usage.trainingsToday).toBeGreaterThanOrEqual(3);
-  });
-
-  it('ExportMyData returns the URL of an archive', async () => {
-    const { url } = await run<{ url: string }>('ExportMyData');
-    expect((await fetch(url)).headers.get('content-type')).toBe('application/zip');
   });
 
   it('Operator returns the state of the server', async () => {

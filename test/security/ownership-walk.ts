@@ -66,6 +66,13 @@ const filtering = (list: string, path: string, own: keyof Belongings | null): Ro
 /** Whether an id is of the caller: of theirs a bulk mutation only counts, since other places need them later. */
 const isOwn = (id: string, mine: Belongings): boolean => Object.values(mine).flat().includes(id);
 
+/** A selection with the id at a path. */
+const selected = (path: string, id: string): unknown =>
+  path
+    .split('.')
+    .reverse()
+    .reduce<unknown>((value, name) => ({ [name]: value }), path === 'ids' ? [id] : id);
+
 /** A bulk mutation, with the id at the path within `select`. */
 const selecting = (mutation: string, path: string, own: keyof Belongings): Row => {
   const isRetry = mutation.startsWith('retry');
@@ -75,10 +82,7 @@ const selecting = (mutation: string, path: string, own: keyof Belongings): Row =
     query: `mutation ($input: ${type}!) { ${mutation}(input: $input) { result { matchedCount changedCount hasMore failures { id code message } } } }`,
     variables: (id, mine) => ({
       input: {
-        select: path
-          .split('.')
-          .reverse()
-          .reduce<unknown>((value, name) => ({ [name]: value }), path === 'ids' ? [id] : id),
+        select: selected(path, id),
         dryRun: isOwn(id, mine),
         ...(isRetry && { expectedCount: 1, idempotencyKey: `retry-${id}` }),
       },
@@ -216,6 +220,19 @@ export const walk: readonly Row[] = [
   selecting('deleteAvatars', 'generationId', 'completedGeneration'),
   selecting('deleteAvatars', 'filter.modelId', 'readyModel'),
   selecting('deleteAvatars', 'filter.generationId', 'completedGeneration'),
+  ...(
+    [
+      ['ids', 'avatar'],
+      ['modelId', 'readyModel'],
+      ['generationId', 'completedGeneration'],
+      ['filter.modelId', 'readyModel'],
+      ['filter.generationId', 'completedGeneration'],
+    ] as const
+  ).map(([path, own]): Row => ({
+    ...selecting('downloadAvatars', path, own),
+    query: `mutation ($input: DownloadAvatarsInput!) { downloadAvatars(input: $input) { avatarCount byteSize } }`,
+    variables: (id) => ({ input: { select: selected(path, id) } }),
+  })),
   changing('retryModel', `model { ${modelFields} }`, 'failedModel'),
   changing('retryGeneration', `generation { ${generationFields} }`, 'failedGeneration'),
   changingDeprecated('retryModel', `model { ${modelFields} }`, 'otherFailedModel'),

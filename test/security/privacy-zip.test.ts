@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { zip, type ZipEntry } from '../../src/privacy/zip';
+import { zip, type ZipEntry } from '../../src/storage/zip';
 import { unzip, verdictOfUnzip } from '../support/unzip';
 
 const modifiedAt = new Date('2026-01-31T12:34:56Z');

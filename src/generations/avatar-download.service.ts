@@ -1,0 +1,176 @@
+import { audit } from '../accounts/audit.repository';
+import { writeTransaction } from '../accounts/write-admission.repository';
+import { BulkChanges, type BulkLimits, type Selection } from '../core/bulk-changes';
+import { DomainError, notFound } from '../core/errors';
+import { newId } from '../core/ids';
+import { ProblemCollector } from '../core/input-problems';
+import type { UrlSigner } from '../core/signature';
+import type { Sql, Transactions } from '../core/sql';
+import { TransferSlots, type TransferLimits } from '../core/transfer-slots';
+import type { Viewer } from '../core/viewer';
+import { storedFile, throttled } from '../storage/archive-files';
+import { archiveTransferErrors, type Archive } from '../storage/archive-transfers';
+import type { MediaStore } from '../storage/media-store';
+import { zip, type ZipEntry } from '../storage/zip';
+import {
+  countDownloads,
+  findDownload,
+  insertDownload,
+  isDownloadKept,
+  type AvatarDownload,
+} from './avatar-download.repository';
+import { avatarFileName } from './avatar-file-name';
+import { avatarKey, type AvatarEntity } from './avatar.entity';
+import { findAvatars, type AvatarFilter } from './avatar.repository';
+import type { AvatarService } from './avatar.service';
+
+/** The lifetime of a download URL in milliseconds. */
+const urlMs = 3_600_000;
+
+/** The maximum number of valid download URLs per owner. */
+const maxDownloads = 10;
+
+/** Number of avatars read at once during a download. */
+const batchSize = 100;
+
+/** A download URL. */
+export interface OfferedDownload {
+  url: string;
+  expiresAt: Date;
+  avatarCount: number;
+  byteSize: number;
+}
+
+/** What is read of selected avatars. */
+interface SelectedAvatar {
+  readonly id: string;
+  readonly byte_size: number;
+}
+
+export interface AvatarDownloadDeps {
+  database: Transactions;
+  media: Pick<MediaStore, 'open'>;
+  signer: UrlSigner;
+  publicUrl: () => string;
+  avatars: Pick<AvatarService, 'list'>;
+  /** The maximum number of avatars of a download. */
+  maxAvatars: number;
+  transfers: TransferLimits;
+  bulk: BulkLimits;
+}
+
+/** Archives of selected avatars. */
+export class AvatarDownloadService {
+  private readonly transfers: TransferSlots;
+  private readonly bulk: BulkChanges<AvatarEntity, AvatarFilter, SelectedAvatar>;
+
+  constructor(private readonly deps: AvatarDownloadDeps) {
+    this.transfers = new TransferSlots(deps.transfers, archiveTransferErrors);
+    this.bulk = new BulkChanges(deps.avatars.list, 'Avatar', ['id', 'byte_size'], deps.bulk);
+  }
+
+  /**
+   * Creates a download URL for the selected avatars.
+   * @throws DomainError NOT_FOUND, INVALID_INPUT, with all problems of the selection; RATE_LIMITED if
+   * {@link maxDownloads} URLs are valid already
+   */
+  async offer(viewer: Viewer, selection: Selection<AvatarFilter>): Promise<OfferedDownload> {
+    const { database, signer, publicUrl, maxAvatars } = this.deps;
+    const scope = this.bulk.scopeOf(viewer.owner, selection);
+    const selected = await this.bulk.read(scope, maxAvatars + 1);
+    checkSelected(selection, selected, maxAvatars);
+    const id = newId();
+    const expiresAt = await writeTransaction(database, viewer, async (sql) => {
+      await checkDownloads(sql, viewer);
+      const download = { id, owner: viewer.owner, avatarIds: selected.map((avatar) => avatar.id) };
+      const expiry = await insertDownload(sql, download, urlMs);
+      await audit(sql, viewer, {
+        action: 'downloadAvatars',
+        subject: id,
+        details: { avatars: selected.length },
+      });
+      return expiry;
+    });
+    const path = pathOf(id);
+    return {
+      url: `${publicUrl()}${path}?${signer.sign('avatar-download', path, expiresAt.getTime())}`,
+      expiresAt,
+      avatarCount: selected.length,
+      byteSize: selected.reduce((sum, avatar) => sum + avatar.byte_size, 0),
+    };
+  }
+
+  /**
+   * Creates the archive of a URL from {@link offer} while `send` reads it. An interrupted download can be restarted from
+   * the beginning while its URL is valid.
+   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND once the data have been erased, also during the download;
+   * SERVICE_UNAVAILABLE while this owner, or too many others, download an archive; TIMEOUT if the client reads too slowly
+   */
+  async serve(id: string, query: URLSearchParams, send: (archive: Archive) => Promise<void>): Promise<void> {
+    const { database, signer } = this.deps;
+    if (signer.verify('avatar-download', pathOf(id), query) !== 'valid') {
+      throw new DomainError(
+        'INVALID_SIGNATURE',
+        'This URL is invalid or has expired. Call downloadAvatars for a new one.',
+      );
+    }
+    const download = await findDownload(database, id);
+    if (!download) throw notFound('archive');
+    const fileName = `likeness-avatars-${new Date().toISOString().slice(0, 10)}.zip`;
+    await this.transfers.run(download.owner, (transfer) =>
+      send({ fileName, transfer, bytes: zip(this.filesOf(download)) }),
+    );
+  }
+
+  /** The files of the avatars that still exist. Memory holds a batch of rows and a chunk of a picture. */
+  private async *filesOf({ id, owner, avatarIds }: AvatarDownload): AsyncGenerator<ZipEntry> {
+    const { database, media } = this.deps;
+    const requireKept = async (): Promise<void> => {
+      if (!(await isDownloadKept(database, id))) throw notFound('archive');
+    };
+    const check = throttled(requireKept);
+    for (let start = 0; start < avatarIds.length; start += batchSize) {
+      const avatars = await findAvatars(database, owner, avatarIds.slice(start, start + batchSize));
+      for (const [index, avatar] of avatars.entries()) {
+        if (avatar?.damagedAt !== null) continue;
+        const path = avatarFileName(avatar, start + index + 1);
+        yield* storedFile({ media, check }, avatarKey(avatar), { path, modifiedAt: avatar.createdAt });
+      }
+    }
+    // Avatars that were erased are missing, and the archive must not end as complete.
+    await requireKept();
+  }
+}
+
+function checkSelected(
+  { ids }: Selection<AvatarFilter>,
+  selected: readonly SelectedAvatar[],
+  maximum: number,
+): void {
+  const problems = new ProblemCollector();
+  const known = new Set(selected.map(({ id }) => id));
+  for (const { field, uuid } of ids ?? []) if (!known.has(uuid!)) problems.add(notFound('avatar', field));
+  problems.throwIfAny();
+  if (selected.length === 0)
+    throw new DomainError('NOT_FOUND', 'No avatar matches the selection.', { field: 'input.select' });
+  if (selected.length <= maximum) return;
+  throw new DomainError(
+    'INVALID_INPUT',
+    `More than ${maximum} avatars match. Narrow the selection, for example by created.`,
+    { field: 'input.select', details: { maximum } },
+  );
+}
+
+async function checkDownloads(sql: Sql, { owner }: Viewer): Promise<void> {
+  const downloads = await countDownloads(sql, owner);
+  if (downloads.count < maxDownloads) return;
+  throw new DomainError(
+    'RATE_LIMITED',
+    `You already have ${maxDownloads} valid download URLs of avatars. Use one of them, or retry when one has expired.`,
+    { details: { maximum: maxDownloads, retryAfterSeconds: downloads.seconds } },
+  );
+}
+
+function pathOf(id: string): string {
+  return `/downloads/${id}`;
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { newId, toGlobalId } from '../../src/core/ids';
+import { Client, jwtSettings } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { unzip } from '../support/unzip';
+
+let gateway: TestGateway;
+let anna: Client;
+let settled: { modelId: string; generationId: string };
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({ ...jwtSettings, MAX_DOWNLOAD_AVATARS: '4' });
+  anna = await Client.of(gateway, 'anna');
+  settled = await anna.settle('../by the sea', 3);
+});
+
+afterAll(async () => {
+  anna.close();
+  await gateway.stop();
+});
+
+interface Download {
+  url: string;
+  expiresAt: string;
+  avatarCount: number;
+  byteSize: number;
+}
+
+const mutation = `mutation ($select: AvatarSelectionInput!) {
+  downloadAvatars(input: { select: $select }) { url expiresAt avatarCount byteSize } }`;
+
+async function offer(select: object, person = anna): Promise<Download> {
+  return (await person.request<{ downloadAvatars: Download }>(mutation, { select })).downloadAvatars;
+}
+
+async function filesAt(url: string): Promise<Map<string, Buffer>> {
+  const response = await fetch(url);
+  if (response.status !== 200) throw new Error(await response.text());
+  return unzip(Buffer.from(await response.arrayBuffer()));
+}
+
+interface Avatar {
+  id: string;
+  sha256: string;
+  byteSize: number;
+}
+
+async function avatars(): Promise<Avatar[]> {
+  const query = '{ avatars(orderBy: OLDEST) { nodes { id sha256 byteSize } } }';
+  return (await anna.request<{ avatars: { nodes: Avatar[] } }>(query)).avatars.nodes;
+}
+
+describe('downloadAvatars', () => {
+  it('gives a URL of an archive with the originals, named by style and prompt', async () => {
+    const all = await avatars();
+    for (const select of [
+      { modelId: settled.modelId },
+      { generationId: settled.generationId },
+      { ids: all.map(({ id }) => id) },
+      { filter: { styles: ['realistic'] } },
+    ]) {
+      const { url, expiresAt, ...sizes } = await offer(select);
+      expect(sizes).toEqual({
+        avatarCount: 3,
+        byteSize: all.reduce((sum, { byteSize }) => sum + byteSize, 0),
+      });
+      const leftMs = Date.parse(expiresAt) - Date.now();
+      expect(leftMs).toBeGreaterThan(3_500_000);
+      expect(leftMs).toBeLessThanOrEqual(3_600_000);
+      const files = await filesAt(url);
+      const extension = [...files.keys()][0]!.split('.').at(-1)!;
+      expect([...files.keys()]).toEqual(
+        [1, 2, 3].map((number) => `realistic-by-the-sea-${number}.${extension}`),
+      );
+      expect([...files.values()].map((bytes) => createHash('sha256').update(bytes).digest('hex'))).toEqual(
+        all.map(({ sha256 }) => sha256),
+      );
+    }
+    expect(
+      await gateway.rows(`SELECT details FROM audit_log WHERE action = 'downloadAvatars' LIMIT 1`),
+    ).toEqual([{ details: { avatars: 3 } }]);
+    await gateway.rows('DELETE FROM avatar_downloads');
+  });
+
+  it('names every id without an avatar of the owner, and refuses other problems', async () => {
+    const [own] = await avatars();
+    const bob = await Client.of(gateway, 'bob');
+    const ghost = toGlobalId('Avatar', newId());
+    const problemsOf = async (select: object, person = anna): Promise<unknown> => {
+      const { extensions } = await person.refusal(mutation, { select });
+      return (extensions.problems as { path: unknown[]; code: string }[]).map(({ path, code }) => [
+        path.join('.'),
+        code,
+      ]);
+    };
+    expect(await problemsOf({ ids: [own!.id, ghost] })).toEqual([['input.select.ids.1', 'NOT_FOUND']]);
+    expect(await problemsOf({ ids: [own!.id] }, bob)).toEqual([['input.select.ids.0', 'NOT_FOUND']]);
+    expect(await problemsOf({ ids: ['x', settled.modelId] })).toEqual([
+      ['input.select.ids.0', 'NOT_FOUND'],
+      ['input.select.ids.1', 'NOT_FOUND'],
+    ]);
+    for (const person of [anna, bob])
+      expect(await problemsOf({ filter: { favorite: true } }, person)).toEqual([
+        ['input.select', 'NOT_FOUND'],
+      ]);
+    expect(await problemsOf({ modelId: settled.modelId }, bob)).toEqual([['input.select', 'NOT_FOUND']]);
+    expect(await problemsOf({ modelId: settled.generationId })).toEqual([
+      ['input.select.modelId', 'NOT_FOUND'],
+    ]);
+    await gateway.rows(
+      `INSERT INTO avatars (id, owner, generation_id, position, status, style, width, height, byte_size, content_type, sha256, placeholder)
+       SELECT gen_random_uuid(), owner, generation_id, position + 10, status, 'extra', width, height, byte_size, content_type, sha256, placeholder
+         FROM avatars WHERE owner = 'anna'`,
+    );
+    expect(await problemsOf({ filter: {} })).toEqual([['input.select', 'INVALID_INPUT']]);
+    await gateway.rows(`DELETE FROM avatars WHERE style = 'extra'`);
+  });
+
+  it('leaves out avatars that are deleted before they are read', async () => {
+    const { url } = await offer({ modelId: settled.modelId });
+    const [first] = await avatars();
+    await anna.request('mutation ($id: ID!) { deleteAvatar(input: { id: $id }) { deletedId } }', {
+      id: first!.id,
+    });
+    expect([...(await filesAt(url)).keys()].map((name) => name.replace(/[.].*/, ''))).toEqual([
+      'realistic-by-the-sea-2',
+      'realistic-by-the-sea-3',
+    ]);
+  });
+
+  it('gives URLs that are signed, expire, and are limited in number', async () => {
+    await gateway.rows('DELETE FROM avatar_downloads');
+    const urls: string[] = [];
+    for (let count = 0; count < 10; count += 1) urls.push((await offer({ modelId: settled.modelId })).url);
+    const { extensions } = await anna.refusal(mutation, { select: { modelId: settled.modelId } });
+    expect(extensions).toMatchObject({ code: 'RATE_LIMITED', maximum: 10 });
+    const [other, late] = [new URL(urls[0]!), new URL(urls[0]!)];
+    other.pathname = new URL(urls[1]!).pathname;
+    late.searchParams.set('expires', String(Number(late.searchParams.get('expires')) + 60));
+    for (const wrong of [other, late]) expect((await fetch(wrong)).status).toBe(403);
+    await gateway.rows('UPDATE avatar_downloads SET expires_at = now()');
+    expect((await fetch(urls[0]!)).status).toBe(404);
+  });
+});
