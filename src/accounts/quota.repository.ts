@@ -25,17 +25,28 @@ export async function insertReservation(
 }
 
 /** What an owner has reserved today, and when the next day begins. */
-export async function reservedToday(
-  sql: Sql,
-  owner: string,
-): Promise<{ trainings: number; avatars: number; resetsAt: Date }> {
-  const [day] = await sql.rows<{ trainings: number; avatars: number; resetsAt: Date }>(
-    `SELECT coalesce(sum(trainings), 0)::int AS trainings, coalesce(sum(avatars), 0)::int AS avatars,
+export interface ReservedDay {
+  trainings: number;
+  avatars: number;
+  resetsAt: Date;
+}
+
+/** SQL that selects the {@link ReservedDay} of an owner, whose SQL is given. */
+export function selectReservedToday(owner: string): string {
+  return `SELECT coalesce(sum(trainings), 0)::int AS trainings, coalesce(sum(avatars), 0)::int AS avatars,
             (${today} + 1)::timestamp AT TIME ZONE 'UTC' AS "resetsAt"
-       FROM quota_reservations WHERE owner = $1 AND day = ${today} AND returned_at IS NULL`,
-    [owner],
-  );
+       FROM quota_reservations WHERE owner = ${owner} AND day = ${today} AND returned_at IS NULL`;
+}
+
+/** Returns what an owner has reserved today. */
+export async function reservedToday(sql: Sql, owner: string): Promise<ReservedDay> {
+  const [day] = await sql.rows<ReservedDay>(selectReservedToday('$1'), [owner]);
   return day!;
+}
+
+/** SQL: the {@link ReservedDay} of an owner, whose SQL is given, as a JSON object. */
+export function reservedTodayJson(owner: string): string {
+  return `(SELECT row_to_json(today) FROM (${selectReservedToday(owner)}) AS today)`;
 }
 
 /**

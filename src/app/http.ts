@@ -113,15 +113,14 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
   };
 }
 
-function makeOperations({ config, database, logger, services, metrics }: HttpDeps): Operations {
+function makeOperations(deps: HttpDeps): Operations {
+  const { config, database, logger, services, metrics } = deps;
   const path = config.PERSISTED_QUERIES;
   const admission = new RequestAdmission(database);
   const schema = buildAppSchema(services.resolvers, ({ viewer }) => admission.admit(viewer));
   return new Operations({
     schema,
-    reads: config.PLANNED_READS
-      ? createPlannedReads(schema, database, services, { logger, metrics })
-      : undefined,
+    reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,
     logger,
     onDeprecatedUse: (element) => metrics.deprecatedUse(element),

@@ -1,40 +1,52 @@
 import type { GraphQLSchema } from 'graphql';
+import { viewerSource } from '../accounts/viewer.read';
 import { isBeingErased } from '../accounts/write-admission.repository';
 import { nodeKinds, type NodeKind } from '../core/ids';
-import { type Logger, loggableError } from '../core/logger';
+import { loggableError } from '../core/logger';
 import type { PreparedStatements } from '../core/sql';
 import { avatarSource, avatarsSource, modelFields } from '../generations/avatar.read';
+import { jobKinds } from '../generations/generation.kind';
 import { generationSource, generationsSource } from '../generations/generation.read';
+import { maxNodes } from '../generations/node.resolver';
+import { unfinishedOf } from '../jobs/job-row.repository';
 import { modelSource, modelsSource } from '../models/model.read';
 import { photoSource, photosSource } from '../photos/photo.read';
 import { PlannedReads } from '../reads/planned-reads';
 import type { ReadSources } from '../reads/source';
 import type { Metrics } from './metrics';
-import type { Services } from './services';
+import type { Infrastructure, Services } from './services';
+
+/** What the planned reads are made from besides the services. */
+type ReadDeps = Pick<Infrastructure, 'logger' | 'provider' | 'quotas'> & { readonly metrics: Metrics };
 
 /** Creates the planned reads of the schema. */
 export function createPlannedReads(
   schema: GraphQLSchema,
   sql: PreparedStatements,
   services: Services,
-  { logger, metrics }: { logger: Logger; metrics: Metrics },
+  deps: ReadDeps,
 ): PlannedReads {
+  const { logger, metrics } = deps;
   return new PlannedReads({
     schema,
     sql,
-    sources: sourcesOf(services),
+    sources: sourcesOf(services, deps),
     isBeingErased,
     onRead: (outcome) => metrics.read(outcome),
     onError: (error) => logger.error({ error: loggableError(error) }, 'planned read failed'),
   });
 }
 
-function sourcesOf({ avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos'>): ReadSources {
+function sourcesOf(
+  { avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos'>,
+  { provider, quotas }: Pick<ReadDeps, 'provider' | 'quotas'>,
+): ReadSources {
+  const models = modelSource(provider);
   return {
     types: [
       photoSource(photos),
-      { ...modelSource, fields: { ...modelSource.fields, ...modelFields } },
-      generationSource,
+      { ...models, fields: { ...models.fields, ...modelFields } },
+      generationSource(provider),
       avatarSource(avatarUrls),
     ],
     roots: {
@@ -47,6 +59,8 @@ function sourcesOf({ avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos
       avatar: { kind: 'lookup', types: ['Avatar'] },
       photo: { kind: 'lookup', types: ['Photo'] },
       node: { kind: 'lookup', types: Object.keys(nodeKinds) as NodeKind[] },
+      nodes: { kind: 'lookups', types: Object.keys(nodeKinds) as NodeKind[], maxIds: maxNodes },
+      viewer: viewerSource(quotas.limits, (owner) => unfinishedOf(jobKinds, owner, 'NULL')),
     },
   };
 }

@@ -85,6 +85,13 @@ export function listAvatarsOfGenerations(
 /** A requested picture that is not stored. */
 export type MissingAvatar = Pick<AvatarEntity, 'generationId' | 'position' | 'status' | 'failureCode'>;
 
+/** SQL: the pictures of a generation that {@link listMissing} returns, as a JSON array. All parameters are SQL. */
+export function missingOfGeneration(generationId: string, wanted: string, owner: string): string {
+  return `(SELECT coalesce(json_agg(json_build_object('position', position, 'status', status, 'failureCode', failure_code) ORDER BY position), '[]')
+             FROM avatars WHERE generation_id = ${generationId} AND ${isOwnedBy(owner)}
+              AND status IN (${textList(missingAvatarStates)}) AND position < ${wanted})`;
+}
+
 /** The requested pictures of generations that are lost, or for which they no longer wait. */
 export function listMissing(
   sql: Sql,

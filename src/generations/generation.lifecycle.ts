@@ -9,6 +9,7 @@ import { deleteAvatarsOf, listMissing, type MissingAvatar } from './avatar.repos
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
 import { idsOfModel } from './generation.repository';
+import { isLost } from './missing-avatars';
 
 /** What cancelling, retrying and deleting involve for generations. */
 export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
@@ -90,11 +91,6 @@ const mayArrive =
 
 function notRetryable(message: string, field: string): DomainError {
   return new DomainError('NOT_RETRYABLE', message, { field });
-}
-
-/** Whether a missing picture can no longer arrive. */
-function isLost({ status }: MissingAvatar): boolean {
-  return status === 'LOST';
 }
 
 /** @throws DomainError NOT_RETRYABLE if no picture is lost */

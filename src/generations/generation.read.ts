@@ -1,8 +1,16 @@
 import { validFilter } from '../graphql/lists';
-import { selectJob } from '../jobs/job-row.repository';
-import { jobFields } from '../jobs/job.read';
-import { columns, computed, connection, type TypeSource } from '../reads/source';
-import { selectAvatarsOfGeneration } from './avatar.repository';
+import { ifRetryable, selectJob } from '../jobs/job-row.repository';
+import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
+import { keptOfGeneration } from '../photos/photo.read';
+import {
+  columns,
+  computed,
+  computedWith,
+  connection,
+  type FactScope,
+  type TypeSource,
+} from '../reads/source';
+import { missingOfGeneration, selectAvatarsOfGeneration } from './avatar.repository';
 import {
   decodedGenerations,
   generationFilterOf,
@@ -12,19 +20,70 @@ import {
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
 import { generationTable } from './generation.repository';
+import { groupMissing, hasMissing, isLost, type MissingPicture } from './missing-avatars';
+import { missingAvatarsOf } from './missing-avatars.type';
 
-/** What generations are read from. */
-export const generationSource: TypeSource = {
+/**
+ * What generations are read from.
+ * @param provider - the configured provider
+ */
+export const generationSource = (provider: { readonly name: string }): TypeSource => ({
   type: 'Generation',
   select: (id, owner) => selectJob(generationKind, id, owner),
   fields: {
     ...jobFields(generationKind, ['id', 'modelId']),
+    canRetry: computedWith<
+      { kept: number; pictures: MissingPicture[] },
+      GenerationEntity,
+      RetryColumns | 'modelId'
+    >(
+      {
+        kept: (sql) => ifRetryable(sql.column('status'), keptOfGeneration(sql)),
+        pictures: missingPictures,
+      },
+      ['status', 'failureRetryable', 'provider', 'modelId'],
+      (row) =>
+        isRetryableBy(provider, row) &&
+        hasPhoto(row) &&
+        (row.status !== 'PARTIAL' || row.pictures.some(isLost)),
+    ),
+    missing: computedWith<{ pictures: MissingPicture[] }, GenerationEntity, MissingColumns>(
+      { pictures: missingPictures },
+      [
+        'status',
+        'prompts',
+        'wanted',
+        'orderedPositions',
+        'failureCode',
+        'failureMessage',
+        'failureRetryable',
+      ],
+      (row) => (hasMissing(row) ? missingAvatarsOf(groupMissing(row, row.pictures)) : []),
+    ),
     ...columns('completedAt'),
     prompts: computed<GenerationEntity, 'prompts'>(['prompts'], ({ prompts }) => prompts),
     model: { kind: 'reference', type: 'AvatarModel', key: 'modelId' },
     avatars: { kind: 'rows', type: 'Avatar', select: selectAvatarsOfGeneration },
   },
-};
+});
+
+type MissingColumns =
+  | 'status'
+  | 'prompts'
+  | 'wanted'
+  | 'orderedPositions'
+  | 'failureCode'
+  | 'failureMessage'
+  | 'failureRetryable';
+
+function missingPictures({ column, owner }: FactScope): string {
+  return ifRetryable(column('status'), missingOfGeneration(column('id'), column('wanted'), owner));
+}
+
+/** Whether the photo of a generation without training is kept. */
+function hasPhoto({ modelId, kept }: { modelId: string | null; kept: number }): boolean {
+  return modelId !== null || kept > 0;
+}
 
 /** `Query.generations`. */
 export const generationsSource = connection('Generation', generationTable, null, (args: GenerationsArgs) =>

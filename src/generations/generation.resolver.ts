@@ -18,7 +18,6 @@ import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
 import { selects } from '../graphql/selection';
-import { failureOf } from '../jobs/failure.type';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import type { ModelEntity } from '../models/model.entity';
@@ -46,7 +45,7 @@ import {
   GenerationProgressArgs,
 } from './generation.type';
 import type { MissingGroup } from './missing-avatars';
-import { MissingAvatars } from './missing-avatars.type';
+import { MissingAvatars, missingAvatarsOf } from './missing-avatars.type';
 
 /** A change of a generation. */
 type GenerationChange = JobChange<GenerationEventPayload, GenerationEntity>;
@@ -222,7 +221,7 @@ export class GenerationResolver {
         this.avatarService.missing(viewer, generations),
       )
       .load(generation);
-    return groups.map(({ why, ...group }) => ({ ...group, failure: failureOf(why)! }));
+    return missingAvatarsOf(groups);
   }
 
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })

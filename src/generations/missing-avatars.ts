@@ -1,5 +1,5 @@
 import { failure, failureColumns, type FailureCode } from '../jobs/failure';
-import { orderOf, promptIndexes } from './avatar-order';
+import { orderOf, promptIndexes, type OrderColumns } from './avatar-order';
 import { notDelivered } from './avatar.entity';
 import type { MissingAvatar } from './avatar.repository';
 import type { GenerationEntity, PromptRow } from './generation.entity';
@@ -13,6 +13,17 @@ export interface MissingGroup {
   why: FailureColumns;
 }
 
+/** The columns of a generation that say what it lacks. */
+type MissingRow = Pick<GenerationEntity, 'status'> & OrderColumns & FailureColumns;
+
+/** A picture that its generation lacks. */
+export type MissingPicture = Pick<MissingAvatar, 'position' | 'status' | 'failureCode'>;
+
+/** Whether a missing picture can no longer arrive, so that a retry orders it. */
+export function isLost({ status }: Pick<MissingAvatar, 'status'>): boolean {
+  return status === 'LOST';
+}
+
 /** The failure of a row, with its code as it is stored. */
 type FailureColumns = Pick<GenerationEntity, 'failureCode' | 'failureMessage' | 'failureRetryable'>;
 
@@ -23,12 +34,12 @@ const advice = {
 };
 
 /** Whether the API shows which avatars of a generation are missing: only after it has ended without them. */
-export function hasMissing({ status }: GenerationEntity): boolean {
+export function hasMissing({ status }: Pick<GenerationEntity, 'status'>): boolean {
   return status === 'PARTIAL' || status === 'FAILED';
 }
 
 /** The missing avatars of a PARTIAL or FAILED generation, by prompt and reason. */
-export function groupMissing(row: GenerationEntity, pictures: readonly MissingAvatar[]): MissingGroup[] {
+export function groupMissing(row: MissingRow, pictures: readonly MissingPicture[]): MissingGroup[] {
   const indexes = promptIndexes(row.prompts);
   const groups = new Map<string, MissingGroup>();
   for (const { position, mayArrive, why } of reasonsOf(row, pictures)) {
@@ -48,7 +59,7 @@ interface Reason {
 }
 
 /** The failure of the latest attempt is the reason for the pictures that it ordered. */
-function reasonsOf(row: GenerationEntity, pictures: readonly MissingAvatar[]): Reason[] {
+function reasonsOf(row: MissingRow, pictures: readonly MissingPicture[]): Reason[] {
   const { failureCode: code, failureMessage, failureRetryable } = row;
   const ofAttempt = code === null ? null : { failureCode: code, failureMessage, failureRetryable };
   // It failed before the upstream made pictures.

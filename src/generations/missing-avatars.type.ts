@@ -1,6 +1,7 @@
 import { Field, Int, ObjectType } from 'type-graphql';
-import { Failure } from '../jobs/failure.type';
+import { Failure, failureOf } from '../jobs/failure.type';
 import { GenerationPrompt } from './generation.type';
+import type { MissingGroup } from './missing-avatars';
 
 @ObjectType({ description: 'Avatars of one prompt that a generation lacks for the same reason.' })
 export class MissingAvatars {
@@ -21,4 +22,9 @@ export class MissingAvatars {
 
   @Field(() => Failure, { description: 'Why they are missing.' })
   failure: Failure;
+}
+
+/** Missing avatars, as clients see them. */
+export function missingAvatarsOf(groups: readonly MissingGroup[]): MissingAvatars[] {
+  return groups.map(({ why, ...group }) => ({ ...group, failure: failureOf(why)! }));
 }

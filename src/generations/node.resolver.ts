@@ -12,7 +12,7 @@ import type { GenerationService } from './generation.service';
 type FindMany = (viewer: Viewer, ids: readonly string[]) => Promise<({ id: string } | null)[]>;
 
 /** Maximum number of ids of `nodes`. */
-const maxNodes = 100;
+export const maxNodes = 100;
 
 /** Finds any object by its global id. It is in the topmost feature because that may import all the others. */
 @Resolver()

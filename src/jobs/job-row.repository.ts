@@ -8,7 +8,7 @@ import {
 } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
 import { unsettledStates, watchedStates } from './job.entity';
-import type { JobKind, JobRow } from './job.kind';
+import { retryableStates, type JobKind, type JobRow } from './job.kind';
 
 /** A row with the database's time of the read. */
 export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
@@ -26,6 +26,11 @@ function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColu
 /** SQL that selects an owner's job by its id, or several by `ANY`. */
 export function selectJob(kind: Pick<JobKind, 'table' | 'streamColumn'>, id: string, owner: string): string {
   return `SELECT ${jobColumns(kind)} FROM ${kind.table} WHERE id = ${id} AND owner = ${owner}`;
+}
+
+/** SQL: a value that is read only of a job that may be retried, with the given SQL of its status; null of others. */
+export function ifRetryable(status: string, value: string): string {
+  return `CASE WHEN ${status} IN (${textList(retryableStates)}) THEN ${value} END`;
 }
 
 /** Returns a job; null if it does not exist. */
@@ -117,18 +122,23 @@ export async function deleteJobs(sql: Sql, { table }: JobKind, ids: readonly str
   await sql.rows(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
 }
 
+/** SQL: the number of an owner's unfinished jobs of the given kinds, except a job. Owner and UUID are SQL. */
+export function unfinishedOf(kinds: readonly JobKind[], owner: string, exceptId: string): string {
+  const counts = kinds.map(
+    ({ table, unfinished }) =>
+      `(SELECT count(*) FROM ${table}
+         WHERE owner = ${owner} AND status IN (${textList(unfinished)}) AND id IS DISTINCT FROM ${exceptId})`,
+  );
+  return `(${counts.join(' + ')})::int`;
+}
+
 /** Returns a function that counts an owner's unfinished jobs of the given kinds, except the given job. */
 export function countUnfinished(
   kinds: readonly JobKind[],
 ): (sql: Sql, owner: string, exceptId: string | null) => Promise<number> {
-  const counts = kinds.map(
-    ({ table, unfinished }) =>
-      `(SELECT count(*) FROM ${table}
-         WHERE owner = $1 AND status IN (${textList(unfinished)}) AND id IS DISTINCT FROM $2)`,
-  );
   return async (sql, owner, exceptId) => {
     const [counted] = await sql.rows<{ unfinished: number }>(
-      `SELECT (${counts.join(' + ')})::int AS unfinished`,
+      `SELECT ${unfinishedOf(kinds, '$1', '$2')} AS unfinished`,
       [owner, exceptId],
     );
     return counted!.unfinished;

@@ -60,6 +60,17 @@ export function isUnfinished(
   return unfinished.includes(status);
 }
 
+/** The states from which a job may be retried; from FAILED, only if its failure allows it. */
+export const retryableStates: readonly string[] = ['UNCERTAIN', 'PARTIAL', 'FAILED'];
+
+/** Whether the state of a job allows a retry. */
+export function isRetryable({
+  status,
+  failureRetryable,
+}: Pick<JobRow, 'status' | 'failureRetryable'>): boolean {
+  return retryableStates.includes(status) && (status !== 'FAILED' || failureRetryable === true);
+}
+
 /** The properties of every job that its events contain: those that JSON represents, and times. */
 export const jobPayload = {
   values: [

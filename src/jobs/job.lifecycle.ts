@@ -14,6 +14,7 @@ import { notPolled, type JobMove } from './job-move';
 import { deleteJobs, findJobsOf, lockJob, readJob } from './job-row.repository';
 import {
   assertConfigured,
+  isRetryable,
   isUnfinished,
   queueDeadlineMs,
   type JobKind,
@@ -252,10 +253,6 @@ export class JobLifecycle<Row extends JobRow> {
 const noGuard: JobGuard = () => Promise.resolve();
 
 const neverRepeated = (): Promise<boolean> => Promise.resolve(false);
-
-function isRetryable({ status, failureRetryable }: JobRow): boolean {
-  return status === 'UNCERTAIN' || status === 'PARTIAL' || (status === 'FAILED' && failureRetryable === true);
-}
 
 function attemptProblem({ noun }: JobKind, given: number): DomainError {
   const message = `attempt must be 0 or more; received ${given}. Use the attempt of the ${noun}.`;

@@ -2,10 +2,10 @@ import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import { columns, computed, type FieldSource } from '../reads/source';
 import { failureOf } from './failure.type';
-import { isUnfinished, type JobKind, type JobRow } from './job.kind';
+import { isRetryable, isUnfinished, type JobKind, type JobRow } from './job.kind';
 
 /**
- * The sources of the fields that models and generations have in common. `canRetry` has none: it depends on photos.
+ * The sources of the fields that models and generations have in common, except `canRetry`.
  * @param streamNeeds - the properties from which `streamOf` takes the stream
  */
 export function jobFields<Row extends JobRow>(
@@ -26,4 +26,12 @@ export function jobFields<Row extends JobRow>(
       failureOf,
     ),
   };
+}
+
+/** The columns that {@link isRetryableBy} needs. */
+export type RetryColumns = 'status' | 'failureRetryable' | 'provider';
+
+/** Whether the configured provider could retry a job, if it has what a retry needs. */
+export function isRetryableBy(provider: { readonly name: string }, row: Pick<JobRow, RetryColumns>): boolean {
+  return isRetryable(row) && row.provider === provider.name;
 }

@@ -1,23 +1,32 @@
 import { validFilter } from '../graphql/lists';
-import { selectJob } from '../jobs/job-row.repository';
-import { jobFields } from '../jobs/job.read';
-import { photosOfModelSource } from '../photos/photo.read';
-import { columns, connection, type TypeSource } from '../reads/source';
+import { ifRetryable, selectJob } from '../jobs/job-row.repository';
+import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
+import { keptOfModel, photosOfModelSource } from '../photos/photo.read';
+import { columns, computedWith, connection, type TypeSource } from '../reads/source';
 import { modelFilterOf, type ModelsArgs } from './model-list.input';
+import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.kind';
 import { modelTable } from './model.repository';
 
-/** What models are read from, except the fields that generations add. */
-export const modelSource: TypeSource = {
+/**
+ * What models are read from, except the fields that generations add.
+ * @param provider - the configured provider
+ */
+export const modelSource = (provider: { readonly name: string }): TypeSource => ({
   type: 'AvatarModel',
   select: (id, owner) => selectJob(modelKind, id, owner),
   fields: {
     ...jobFields(modelKind, ['id']),
+    canRetry: computedWith<{ kept: number }, ModelEntity, RetryColumns | 'photoCount'>(
+      { kept: (sql) => ifRetryable(sql.column('status'), keptOfModel(sql)) },
+      ['status', 'failureRetryable', 'provider', 'photoCount'],
+      (row) => isRetryableBy(provider, row) && row.kept >= row.photoCount,
+    ),
     ...columns('name', 'type', 'readyAt'),
     providerModelId: { kind: 'column', property: 'providerRef' },
     photos: photosOfModelSource,
   },
-};
+});
 
 /** `Query.models`. */
 export const modelsSource = connection('AvatarModel', modelTable, null, (args: ModelsArgs) =>

@@ -54,6 +54,20 @@ export async function holdPhotos(sql: Sql, owner: string, ids: readonly string[]
   );
 }
 
+/**
+ * SQL: the number of photos of a model that are neither deleted nor purged, as {@link countKept} counts them. All parameters
+ * are SQL.
+ */
+export function keptPhotosOfModel(modelId: string, owner: string): string {
+  return `(SELECT count(*) FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
+            WHERE model_photos.model_id = ${modelId} AND photos.owner = ${owner} AND photos.status <> 'PURGED')`;
+}
+
+/** SQL: the same of the only photo of a generation. */
+export function keptPhotos(photoId: string, owner: string): string {
+  return `(SELECT count(*) FROM photos WHERE id = ${photoId} AND owner = ${owner} AND status <> 'PURGED')`;
+}
+
 /** The number of photos of each job that are neither deleted nor purged; a job without such photos is missing. */
 export async function countKept(
   sql: Sql,

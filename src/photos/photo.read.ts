@@ -1,4 +1,12 @@
-import { columns, computed, connection, type RowsSource, type TypeSource } from '../reads/source';
+import {
+  columns,
+  computed,
+  connection,
+  type FactScope,
+  type RowsSource,
+  type TypeSource,
+} from '../reads/source';
+import { keptPhotos, keptPhotosOfModel } from './job-photo.repository';
 import type { PhotosArgs } from './photo-list.input';
 import type { PhotoEntity } from './photo.entity';
 import { photoTable, selectPhoto, selectPhotosOfModel, type PhotoFilter } from './photo.repository';
@@ -12,6 +20,8 @@ export function photoSource(service: Pick<PhotoService, 'viewUrl'>): TypeSource 
     select: selectPhoto,
     fields: {
       ...columns('status', 'filename', 'width', 'height', 'byteSize', 'createdAt'),
+      originalWidth: { kind: 'column', property: 'width' },
+      originalHeight: { kind: 'column', property: 'height' },
       id: { kind: 'id' },
       problems: computed<PhotoEntity, 'problems'>(['problems'], problemsOf),
       url: computed<PhotoEntity, 'id' | 'status'>(['id', 'status'], (photo) => service.viewUrl(photo)),
@@ -26,3 +36,13 @@ export const photosSource = connection('Photo', photoTable, null, ({ filter }: P
 
 /** `AvatarModel.photos`. */
 export const photosOfModelSource: RowsSource = { kind: 'rows', type: 'Photo', select: selectPhotosOfModel };
+
+/** SQL: the number of photos of a model that are kept, so that it can be trained again. */
+export function keptOfModel({ column, owner }: FactScope): string {
+  return keptPhotosOfModel(column('id'), owner);
+}
+
+/** SQL: the same of a generation without training. */
+export function keptOfGeneration({ column, owner }: FactScope): string {
+  return keptPhotos(column('photo_id'), owner);
+}

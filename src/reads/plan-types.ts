@@ -1,4 +1,10 @@
-import { getNamedType, type FieldNode, type GraphQLField, type GraphQLObjectType } from 'graphql';
+import {
+  getNamedType,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+} from 'graphql';
 import { readGlobalId, type NodeKind } from '../core/ids';
 import type { FieldArguments } from './source';
 import type { JsonSql, Row, Statement } from './statement';
@@ -76,6 +82,19 @@ export interface SelectionPlanner {
     nodes: readonly FieldNode[],
     plan: (name: string, nodes: readonly FieldNode[]) => TextIn<Scope> | null,
   ): TextIn<Scope>;
+
+  /** The only row of a select, as an object of the type with this name, or null where `type` allows it. */
+  single(
+    kind: NodeKind,
+    type: GraphQLOutputType,
+    nodes: readonly FieldNode[],
+  ): (statement: Statement, select: (columns: string) => string) => JsonSql;
+
+  /** SQL that selects the row of a type with a UUID if it belongs to the owner. */
+  select(kind: NodeKind, id: string, owner: string): string;
+
+  /** The uses of variables so far. */
+  readonly uses: { readonly exact: Set<string>; readonly ids: Set<string> };
 
   /** The arguments of a field for a request. */
   argumentsOf(definition: Definition, node: FieldNode): (statement: Statement) => FieldArguments;

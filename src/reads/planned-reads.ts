@@ -120,7 +120,11 @@ export class PlannedReads {
     const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
     if (!coerced) throw new Refused('input');
     const statement = this.statementOf(operation, coerced);
-    const parameters = statement.valuesFor({ owner: viewer.owner, variables: coerced });
+    const parameters = statement.valuesFor({
+      owner: viewer.owner,
+      scopes: viewer.scopes,
+      variables: coerced,
+    });
     const text = await sql.text(statement.sql, parameters);
     if (text === null) throw new Refused('erasure');
     return statement.fill(text);

@@ -2,21 +2,24 @@ import {
   getArgumentValues,
   isListType,
   isNonNullType,
+  getNamedType,
   getNullableType,
   Kind,
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLObjectType,
+  type GraphQLOutputType,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type ValueNode,
 } from 'graphql';
 // The executor of graphql-js selects fields by these functions. They are not part of its index.
 import { collectFields, collectSubfields } from 'graphql/execution/collectFields';
-import { globalIdSql, readGlobalId, type NodeKind } from '../core/ids';
+import { globalIdSql, type NodeKind } from '../core/ids';
 import { snakeName } from '../core/sql';
 import { planConnection } from './connection-plan';
 import { columnText, valueWriter, type Collect } from './leaf-text';
+import { planLookup, planLookups } from './lookup-plan';
 import {
   NotPlannable,
   type Definition,
@@ -30,7 +33,6 @@ import type {
   ConnectionSource,
   FieldArguments,
   FieldSource,
-  LookupSource,
   ReadSources,
   RowsSource,
   TypeSource,
@@ -72,7 +74,7 @@ class Planner implements SelectionPlanner {
   /** See {@link maxPlanSize}. */
   private size = 0;
   private hasLists = false;
-  private readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
+  readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
   private readonly types: ReadonlyMap<string, TypeSource>;
 
   constructor(private readonly input: PlanInput) {
@@ -137,9 +139,23 @@ class Planner implements SelectionPlanner {
     const source = Object.hasOwn(roots, name) ? roots[name]! : null;
     if (!source) throw new NotPlannable('field');
     const definition = query.getFields()[name]!;
-    return source.kind === 'connection'
-      ? this.connection(source, definition, nodes)
-      : this.lookup(source, definition, nodes);
+    switch (source.kind) {
+      case 'connection':
+        return this.connection(source, definition, nodes);
+      case 'lookup':
+        return planLookup(this, source, definition, nodes);
+      case 'lookups':
+        this.hasLists = true;
+        return planLookups(this, source, definition, nodes);
+      case 'object': {
+        const type = getNamedType(definition.type) as GraphQLObjectType;
+        return this.members<RowScope>(type, nodes, (field, fieldNodes) =>
+          Object.hasOwn(source.fields, field)
+            ? this.computed(source.fields[field]!, type.getFields()[field]!, fieldNodes)
+            : null,
+        );
+      }
+    }
   }
 
   private field(type: GraphQLObjectType, source: FieldSource, nodes: readonly FieldNode[]): TextIn<RowScope> {
@@ -152,9 +168,10 @@ class Planner implements SelectionPlanner {
       case 'computed':
         return this.computed(source, definition, nodes);
       case 'reference': {
-        const [key, { select }] = [snakeName(source.key), this.types.get(source.type)!];
-        const textOf = this.single(source.type, definition, nodes);
-        return ({ statement, row }) => textOf(statement, () => select(row.column(key), statement.owner));
+        const key = snakeName(source.key);
+        const textOf = this.single(source.type, definition.type, nodes);
+        return ({ statement, row }) =>
+          textOf(statement, () => this.select(source.type, row.column(key), statement.owner));
       }
       case 'rows':
         return this.rows(source, definition, nodes);
@@ -178,17 +195,26 @@ class Planner implements SelectionPlanner {
   }
 
   private computed(
-    { needs, compute }: ComputedSource,
+    { needs, facts, compute }: ComputedSource,
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
     const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const write = valueWriter(definition.type, nodes, this.collect);
+    const names = [...needs, ...Object.keys(facts)];
     return ({ statement, row }) => {
       const args = argumentsOf(statement);
-      const columns = needs.map((property) => row.column(snakeName(property)));
-      return statement.hole(`json_build_array(${columns.join(', ')})::text`, (values) =>
-        write(compute(rowOf(needs, values as readonly unknown[]) as never, args)),
+      const scope = {
+        column: (name: string) => row.column(name),
+        owner: statement.owner,
+        scopes: () => `${statement.addInput(({ scopes }) => JSON.stringify([...scopes]))}::json`,
+      };
+      const values = [
+        ...needs.map((property) => row.column(snakeName(property))),
+        ...Object.values(facts).map((sqlOf) => sqlOf(scope)),
+      ];
+      return statement.hole(`json_build_array(${values.join(', ')})::text`, (read) =>
+        write(compute(rowOf(names, read as readonly unknown[]) as never, args)),
       );
     };
   }
@@ -199,7 +225,7 @@ class Planner implements SelectionPlanner {
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
     if (!isListType(getNullableType(definition.type))) {
-      const textOf = this.single(type, definition, nodes);
+      const textOf = this.single(type, definition.type, nodes);
       return ({ statement, row }) =>
         textOf(statement, (columns) => select(row.column('id'), statement.owner, columns));
     }
@@ -213,45 +239,13 @@ class Planner implements SelectionPlanner {
     };
   }
 
-  private lookup(
-    { types }: LookupSource,
-    definition: Definition,
-    nodes: readonly FieldNode[],
-  ): TextIn<RowScope> {
-    const idOf = this.idOf(definition, nodes[0]!);
-    const objects = new Map(types.map((kind) => [kind, this.single(kind, definition, nodes)]));
-    return ({ statement }) => {
-      const { kind, parameter } = idOf(statement);
-      const textOf = kind && objects.get(kind);
-      if (!textOf) return literal('null');
-      const { select } = this.types.get(kind)!;
-      return textOf(statement, () => select(`${parameter()}::uuid`, statement.owner));
-    };
+  select(kind: NodeKind, id: string, owner: string): string {
+    return this.types.get(kind)!.select(id, owner);
   }
 
-  /** The type of the global id in the argument `id`, null for another text; and the parameter of its UUID. */
-  private idOf(
-    definition: Definition,
-    node: FieldNode,
-  ): (statement: Statement) => { kind: NodeKind | null; parameter: () => string } {
-    const { value } = node.arguments!.find(({ name }) => name.value === 'id')!;
-    const name = value.kind === Kind.VARIABLE ? value.name.value : null;
-    if (name !== null) this.uses.ids.add(name);
-    return (statement) => {
-      const { id } = getArgumentValues(definition, node, statement.variables);
-      const read = readGlobalId(String(id));
-      const parameter = (): string =>
-        name === null
-          ? statement.add(read!.id)
-          : statement.addInput(({ variables }) => readGlobalId(String(variables[name]))!.id);
-      return { kind: read?.kind ?? null, parameter };
-    };
-  }
-
-  /** The only row of a select, or null. */
-  private single(
+  single(
     kind: NodeKind,
-    { type }: Definition,
+    type: GraphQLOutputType,
     nodes: readonly FieldNode[],
   ): (statement: Statement, select: (columns: string) => string) => JsonSql {
     const object = this.object(kind, nodes);

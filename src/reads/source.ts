@@ -17,11 +17,26 @@ export interface IdSource {
   readonly kind: 'id';
 }
 
+/** What the SQL of a fact refers to. */
+export interface FactScope {
+  /** SQL: a column of the row, by its name. */
+  readonly column: (name: string) => string;
+  /** SQL: the owner. */
+  readonly owner: string;
+  /** SQL: the viewer's scopes, as a JSON array. */
+  readonly scopes: () => string;
+}
+
+/** SQL of values that a computed value needs besides properties of the row, by name. */
+export type Facts<Name extends string = string> = Readonly<Record<Name, (scope: FactScope) => string>>;
+
 /** A value that is computed in this process, by the function that the field's resolver calls. */
 export interface ComputedSource {
   readonly kind: 'computed';
   /** The properties of the row that `compute` receives, with values as in JSON: times are text. */
   readonly needs: readonly string[];
+  /** What `compute` receives as further properties, with values as in JSON. */
+  readonly facts: Facts;
   readonly compute: (row: never, args: FieldArguments) => unknown;
 }
 
@@ -66,6 +81,24 @@ export interface LookupSource {
   readonly types: readonly NodeKind[];
 }
 
+/** The objects with the global ids in the argument `ids`, in their order; null where the owner has none. */
+export interface LookupsSource {
+  readonly kind: 'lookups';
+  /** The types that the field returns. */
+  readonly types: readonly NodeKind[];
+  /** Requests with more ids are left to the resolvers, which refuse them. */
+  readonly maxIds: number;
+}
+
+/** An object that always exists. */
+export interface ObjectSource {
+  readonly kind: 'object';
+  readonly fields: Readonly<Record<string, ComputedSource>>;
+}
+
+/** What a field of `Query` is read from. */
+export type RootSource = ConnectionSource | LookupSource | LookupsSource | ObjectSource;
+
 /** What a field of an object is read from. */
 export type FieldSource =
   ColumnSource | IdSource | ComputedSource | ReferenceSource | RowsSource | ConnectionSource;
@@ -82,7 +115,7 @@ export interface TypeSource {
 /** What is read by planned statements: types, and fields of `Query`. */
 export interface ReadSources {
   readonly types: readonly TypeSource[];
-  readonly roots: Readonly<Record<string, ConnectionSource | LookupSource>>;
+  readonly roots: Readonly<Record<string, RootSource>>;
 }
 
 /** Sources of fields that are columns of the same name. */
@@ -121,5 +154,14 @@ export function computed<Row, Property extends keyof Row & string>(
   needs: readonly Property[],
   compute: (row: Pick<Row, Property>, args: FieldArguments) => unknown,
 ): ComputedSource {
-  return { kind: 'computed', needs, compute };
+  return { kind: 'computed', needs, facts: {}, compute };
+}
+
+/** The source of a field that is computed from properties of the row and from facts. */
+export function computedWith<Known extends object, Row, Property extends keyof Row & string>(
+  facts: Facts<keyof Known & string>,
+  needs: readonly Property[],
+  compute: (row: Pick<Row, Property> & Known) => unknown,
+): ComputedSource {
+  return { kind: 'computed', needs, facts, compute };
 }

@@ -19,9 +19,10 @@ type Fill = (columns: unknown) => string;
 /** A value of a row that the schema does not allow. */
 export class InvalidValue extends Error {}
 
-/** What a statement is run with: the owner, and the coerced variables of the operation. */
+/** What a statement is run with: owner and scopes of the viewer, and the coerced variables of the operation. */
 export interface StatementInput {
   readonly owner: string;
+  readonly scopes: Iterable<string>;
   readonly variables: Readonly<Record<string, unknown>>;
 }
 

@@ -19,8 +19,17 @@ describe('a query', () => {
     ['planned', '{ models { nodes { id } } }'],
     // Rows have codes that this version does not know.
     ['planned', '{ photos { nodes { problems { code } } } models { nodes { failure { code } } } }'],
-    ['field', '{ models { nodes { canRetry } } }'],
-    ['field', '{ models { nodes { id } } viewer { owner } }'],
+    [
+      'planned',
+      '{ models { nodes { canRetry } } generations { nodes { canRetry missing { count prompt { style } failure { code } } } } }',
+    ],
+    [
+      'planned',
+      '{ viewer { owner grantedScopes scopes usage { trainingsToday avatarsToday running resetsAt } limits { running } } }',
+    ],
+    ['planned', '{ nodes(ids: ["nonsense"]) { id } }'],
+    ['field', '{ models { nodes { id } } styles { key } }'],
+    ['input', `{ nodes(ids: [${'"x",'.repeat(101)}]) { id } }`],
     ['introspection', '{ models { nodes { id } } __type(name: "Query") { name } }'],
     ['empty', '{ __typename }'],
     [
@@ -37,6 +46,33 @@ describe('a query', () => {
     ],
   ])('has the outcome %s: %s', async (outcome, query) => {
     expect(await outcomeOf(query)).toEqual([outcome]);
+  });
+
+  it('returns of each job whether it can be retried, and what it lacks', async () => {
+    const query = `{ models(first: 100) { nodes { canRetry } }
+      generations(first: 100) { nodes { canRetry missing { promptIndex count mayArrive failure { code message } } } } }`;
+    const { planned, resolved, statements } = await reads.compare({ query });
+    expect(planned).toBe(resolved);
+    expect(statements).toHaveLength(1);
+    expect(planned).toMatch(/canRetry":true.*canRetry":false.*generations.*canRetry":true.*promptIndex/);
+  });
+
+  it('of the viewer has the scopes of its own token, also if others have sent the same document', async () => {
+    const query = '{ viewer { owner grantedScopes } }';
+    const texts: string[] = [];
+    for (const [owner, scope] of [
+      ['carol', 'read'],
+      ['dave', 'read write'],
+      ['carol', 'read'],
+    ] as const) {
+      const { planned, resolved, statements } = await reads.compare({ query }, owner, scope);
+      expect(planned).toBe(resolved);
+      expect(statements).toHaveLength(1);
+      texts.push(planned);
+    }
+    expect(texts[0]).toContain('"carol","grantedScopes":["READ"]');
+    expect(texts[1]).toContain('"dave","grantedScopes":["READ","WRITE"]');
+    expect(texts[2]).toBe(texts[0]);
   });
 
   it('is planned for each value of the variables in its directives', async () => {
@@ -155,7 +191,7 @@ describe('a request', () => {
     ],
     ['an unknown field', post({ query: '{ models { unknown } }' })],
     ['an invalid page', post({ query: '{ models(first: 0) { nodes { id } } }' })],
-    ['a field that resolvers read', post({ query: '{ models { nodes { canRetry } } }' })],
+    ['a field that resolvers read', post({ query: '{ models { nodes { id } } styles { key } }' })],
     ['a token that is not valid', post({ query }, { authorization: 'Bearer x' })],
   ] as const)(
     'has the same status, headers and text whichever part of the program reads: %s',

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
+import { OperationTypeNode } from 'graphql';
 import { apiSchema } from '../../src/app/services';
+import { exampleOperations } from '../support/examples';
 import { QueryGenerator } from '../support/query-generator';
 import { ReadComparison } from '../support/read-comparison';
 
@@ -37,4 +39,25 @@ describe('planned reads', () => {
     );
     expect(byOne).toBeGreaterThan(0.6 * answered);
   }, 180_000);
+
+  it('answer every example that reads rows', async () => {
+    const outcomes: Record<string, string> = {};
+    for (const { name, type, query, variables } of await exampleOperations()) {
+      if (type !== OperationTypeNode.QUERY) continue;
+      const operation = { query, operationName: name, variables: JSON.parse(variables) as object };
+      const [outcome] = await reads.outcomes(async () => {
+        const { planned, resolved } = await reads.compare(operation);
+        expect(planned).toBe(resolved);
+      });
+      outcomes[name] = outcome!;
+    }
+    const others = Object.entries(outcomes).filter(([, outcome]) => outcome !== 'planned');
+    expect(Object.fromEntries(others)).toEqual({
+      // Constants of this process, which need no statement.
+      ...{ Capabilities: 'field', Styles: 'field', Providers: 'field' },
+      // For a receipt, after the erasure of an owner; and for operators.
+      ...{ Erasure: 'field', Operator: 'field' },
+    });
+    expect(Object.keys(outcomes).length).toBeGreaterThan(15);
+  });
 });

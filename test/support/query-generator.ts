@@ -38,7 +38,12 @@ const roots = [
   'avatar',
   'photo',
   'node',
+  'nodes',
+  'viewer',
 ];
+
+/** Fields whose objects have no objects of rows. */
+const leafObjects = ['failure', 'pageInfo', 'missing', 'prompt', 'usage', 'limits'];
 
 const kinds = ['AvatarModel', 'Generation', 'Avatar', 'Photo'];
 
@@ -82,7 +87,7 @@ export class QueryGenerator {
 
   private field(field: Field, depth: number): string {
     const type = getNamedType(field.type);
-    const given = this.argumentsOf(field);
+    const given = field.name === 'nodes' && field.args.length > 0 ? this.idList() : this.argumentsOf(field);
     // Fields with arguments have a name of their own, since fields of the same name must have the same arguments.
     const alias = given !== '' || this.happens(8) ? `${this.name('a')}: ` : '';
     const inner = isObjectType(type) || isInterfaceType(type) ? ` { ${this.selections(type, depth)} }` : '';
@@ -109,10 +114,9 @@ export class QueryGenerator {
     return this.field(this.among(fields), this.isEdge(type) ? depth : depth - 1);
   }
 
-  /** Objects end at a depth; `canRetry` has no source and is chosen rarely. */
+  /** Objects end at a depth. */
   private isUsable({ name, type }: Field, depth: number): boolean {
-    if (name === 'canRetry') return this.happens(20);
-    return depth > 0 || isLeafType(getNamedType(type)) || ['failure', 'pageInfo'].includes(name);
+    return depth > 0 || isLeafType(getNamedType(type)) || leafObjects.includes(name);
   }
 
   private isEdge({ name }: Composite): boolean {
@@ -149,6 +153,13 @@ export class QueryGenerator {
     }
     const texts = Object.entries(given).map(([name, text]) => `${name}: ${text}`);
     return texts.length > 0 ? `(${texts.join(', ')})` : '';
+  }
+
+  private idList(): string {
+    const ids = Array.from({ length: this.among([0, 1, 3, 5]) }, () => this.among(this.values.ids));
+    if (this.happens(2)) return `(ids: ${this.variable('[ID!]!', ids)})`;
+    const texts = ids.map((id) => (this.happens(2) ? JSON.stringify(id) : this.variable('ID!', id)));
+    return `(ids: [${texts.join(', ')}])`;
   }
 
   /** The ids of the objects that a field returns. */

@@ -16,8 +16,9 @@ const texts = [
   'aaa',
 ];
 
-const modelStatuses = ['QUEUED', 'TRAINING', 'READY', 'FAILED', 'CANCELLED'];
-const generationStatuses = ['QUEUED', 'GENERATING', 'COMPLETED', 'PARTIAL', 'FAILED'];
+const unstored = ['PENDING', 'DELAYED', 'LOST'];
+const modelStatuses = ['QUEUED', 'TRAINING', 'READY', 'FAILED', 'FAILED', 'CANCELLED'];
+const generationStatuses = ['QUEUED', 'GENERATING', 'COMPLETED', 'PARTIAL', 'PARTIAL', 'FAILED'];
 
 /** Inserts random rows of owners, for queries that must not mix them. */
 export class ReadRows {
@@ -43,6 +44,31 @@ export class ReadRows {
       const generationId = await this.generation(owner, modelId, this.among(photos));
       await this.repeat(3, (position) => this.avatar(owner, generationId, modelId, position));
     }
+    await this.addRetryable(owner);
+  }
+
+  /** Inserts failed jobs that may be retried, each with photos that are kept and without. */
+  private async addRetryable(owner: string): Promise<void> {
+    const failed = `status = 'FAILED', provider = 'sandbox', failure_code = 'UPSTREAM_FAILED', failure_message = owner, failure_retryable = true`;
+    for (const status of ['READY', 'PURGED']) {
+      const photos = await this.repeat(2, () => this.photo(owner));
+      await this.database.query('UPDATE photos SET status = $2 WHERE id = $1', [photos[0], status]);
+      await this.database.query(`UPDATE photos SET status = 'READY' WHERE id = $1`, [photos[1]]);
+      const model = await this.model(owner, []);
+      await this.database.query(
+        `UPDATE models SET ${failed}, ready_at = NULL, photo_count = 2 WHERE id = $1`,
+        [model],
+      );
+      await this.database.query('INSERT INTO model_photos VALUES ($1, $2, 0), ($1, $3, 1)', [
+        model,
+        ...photos,
+      ]);
+      const generation = await this.generation(owner, null, photos[0]!);
+      await this.database.query(
+        `UPDATE generations SET ${failed}, completed_at = NULL, photo_id = $2 WHERE id = $1`,
+        [generation, photos[0]],
+      );
+    }
   }
 
   private async model(owner: string, photos: readonly string[]): Promise<string> {
@@ -50,7 +76,7 @@ export class ReadRows {
     const name = this.text(owner);
     const id = await this.insert('AvatarModel', 'models', {
       ...this.job(owner, status),
-      ...{ name, type: this.among(['DOG', 'CAT', 'MAN']), photo_count: 5 },
+      ...{ name, type: this.among(['DOG', 'CAT', 'MAN']), photo_count: this.among([2, 4]) },
       ...{ ready_at: status === 'READY' ? this.time() : null },
     });
     for (const [position, photo] of photos.slice(0, this.among([0, 2, 4])).entries())
@@ -66,8 +92,9 @@ export class ReadRows {
     const prompt = { style: 'noir', prompt: this.among([null, this.text(owner)]), count: 3 };
     return this.insert('Generation', 'generations', {
       ...this.job(owner, status),
-      ...{ model_id: modelId, photo_id: this.among([null, photoId]), wanted: 3 },
+      ...{ model_id: modelId, photo_id: this.among([null, photoId]), wanted: this.among([2, 3]) },
       prompts: JSON.stringify([prompt, { ...prompt, negativePrompt: this.text(owner), style: 'pop' }]),
+      ordered_positions: this.among([null, [1]]),
       completed_at: ['COMPLETED', 'PARTIAL'].includes(status) ? this.time() : null,
     });
   }
@@ -78,7 +105,10 @@ export class ReadRows {
     modelId: string | null,
     position: number,
   ): Promise<string> {
-    const isStored = this.random() < 0.7;
+    const status = this.among(['STORED', 'STORED', 'STORED', 'STORED', ...unstored]);
+    const isStored = status === 'STORED';
+    const isDue = ['PENDING', 'DELAYED'].includes(status);
+    const isMissing = ['DELAYED', 'LOST'].includes(status);
     const favorite = this.happens();
     const id = await this.insert('Avatar', 'avatars', {
       ...{
@@ -88,9 +118,11 @@ export class ReadRows {
         position,
         style: this.among(['noir', 'pop']),
       },
-      ...{ prompt: this.among([null, this.text(owner)]), status: isStored ? 'STORED' : 'PENDING', favorite },
+      ...{ prompt: this.among([null, this.text(owner)]), status, favorite },
+      ...{ failure_code: isMissing ? this.among(['RESULT_EXPIRED', 'RESULT_UNREACHABLE']) : null },
+      ...{ failing_since: status === 'DELAYED' ? this.time() : null },
       ...{ width: 512, height: 640, byte_size: 1234, content_type: 'image/jpeg', placeholder: `L0"${owner}` },
-      ...{ sha256: '0'.repeat(64), due_at: isStored ? null : this.time(), created_at: this.time() },
+      ...{ sha256: '0'.repeat(64), due_at: isDue ? this.time() : null, created_at: this.time() },
     });
     if (!isStored) this.pending.push(toGlobalId('Avatar', id));
     this.cursors.push(encodeCursor(positionOf({ id, favorite }, 'FAVORITES'), 'FAVORITES'));
@@ -101,7 +133,11 @@ export class ReadRows {
     const problem = { code: this.among(['TOO_SMALL', 'NEW_CODE']), message: this.text(owner) };
     const isRejected = this.happens();
     return this.insert('Photo', 'photos', {
-      ...{ owner, status: isRejected ? 'REJECTED' : 'READY', filename: this.among([null, this.text(owner)]) },
+      ...{
+        owner,
+        status: isRejected ? 'REJECTED' : this.among(['READY', 'READY', 'PURGED']),
+        filename: this.among([null, this.text(owner)]),
+      },
       ...{ problems: JSON.stringify(isRejected ? [problem] : []), purge_at: this.among([null, this.time()]) },
       ...{ width: 900, height: 700, byte_size: 99, source_sha256: '0'.repeat(64), created_at: this.time() },
     });
@@ -111,7 +147,13 @@ export class ReadRows {
     const isFailed = status === 'FAILED';
     const consented = this.happens();
     return {
-      ...{ owner, status, provider: 'sandbox', progress: this.among([0, 50, 100]), provider_ref: newId() },
+      ...{
+        owner,
+        status,
+        provider: this.among(['sandbox', 'sandbox', 'picsart']),
+        progress: this.among([0, 50, 100]),
+        provider_ref: newId(),
+      },
       ...{ failure_code: isFailed ? this.among(['UPSTREAM_FAILED', 'NEW_CODE']) : null },
       ...{
         failure_message: isFailed ? this.text(owner) : null,

@@ -1,0 +1,38 @@
+import { computedWith, type ObjectSource } from '../reads/source';
+import { reservedTodayJson, type ReservedDay } from './quota.repository';
+import type { QuotaLimits } from './quota.service';
+
+/**
+ * What the viewer is read from.
+ * @param unfinishedOf - SQL of the number of unfinished jobs of an owner, whose SQL is given
+ */
+export function viewerSource(limits: QuotaLimits, unfinishedOf: (owner: string) => string): ObjectSource {
+  const scopes = computedWith<{ scopes: string[] }, object, never>(
+    { scopes: (sql) => sql.scopes() },
+    [],
+    (row) => row.scopes,
+  );
+  return {
+    kind: 'object',
+    fields: {
+      owner: computedWith<{ owner: string }, object, never>(
+        { owner: (sql) => sql.owner },
+        [],
+        ({ owner }) => owner,
+      ),
+      grantedScopes: scopes,
+      scopes,
+      usage: computedWith<{ today: ReservedDay; running: number }, object, never>(
+        { today: (sql) => reservedTodayJson(sql.owner), running: (sql) => unfinishedOf(sql.owner) },
+        [],
+        ({ today, running }) => ({
+          trainingsToday: today.trainings,
+          avatarsToday: today.avatars,
+          running,
+          resetsAt: today.resetsAt,
+        }),
+      ),
+      limits: computedWith<object, object, never>({}, [], () => limits),
+    },
+  };
+}
