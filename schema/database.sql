@@ -229,6 +229,7 @@ CREATE TABLE generations (
     result_count smallint,
     ordered_positions smallint[],
     styles text[],
+    pace jsonb,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
@@ -249,6 +250,15 @@ CREATE TABLE idempotency_keys (
     input_sha256 text NOT NULL,
     result_id uuid NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE learned_durations (
+    provider text NOT NULL,
+    work text NOT NULL,
+    job_class text NOT NULL,
+    bins jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT learned_durations_work_known CHECK ((work = ANY (ARRAY['TRAINING'::text, 'GENERATION'::text])))
 );
 
 CREATE TABLE migrations (
@@ -304,6 +314,7 @@ CREATE TABLE models (
     not_found_since timestamp with time zone,
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
+    pace jsonb,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT models_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = 'FAILED'::text)))),
@@ -465,6 +476,9 @@ ALTER TABLE ONLY generations
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key);
 
+ALTER TABLE ONLY learned_durations
+    ADD CONSTRAINT learned_durations_pkey PRIMARY KEY (provider, work, job_class);
+
 ALTER TABLE ONLY media_deletions
     ADD CONSTRAINT media_deletions_pkey PRIMARY KEY (key);
 
@@ -590,8 +604,6 @@ CREATE INDEX models_followed_deadline ON models USING btree (deadline_at) WHERE 
 CREATE INDEX models_followed_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'TRAINING'::text));
 
 CREATE INDEX models_followed_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'TRAINING'::text));
-
-CREATE INDEX models_learned ON models USING btree (provider, type, ready_at) WHERE (ready_at IS NOT NULL);
 
 CREATE INDEX models_of_owner ON models USING btree (owner, id);
 

@@ -109,6 +109,8 @@ const settings = z.object({
   PICSART_BALANCE_URL: httpUrl.optional(),
   SANDBOX_SPEED: positive.default(60),
   POLL_SPEED: positive.default(1),
+  MAX_POLL_SPEEDUP: positive.max(100, 'must be at most 100').default(8),
+  MAX_POLL_INTERVAL: duration.optional(),
   UPSTREAM_REQUESTS_PER_MINUTE: whole.optional(),
   POLL_SHARE: pollShare.default(0.75),
   MAX_POLLS: concurrency.default(128),

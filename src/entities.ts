@@ -9,6 +9,7 @@ import { AvatarDownloadEntity } from './generations/avatar-download.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
 import { BulkRetryEntity } from './jobs/bulk-retry.entity';
+import { LearnedDurationEntity } from './jobs/learned-duration.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
 import { PhotoAvailabilityEntity } from './photos/photo-availability.entity';
@@ -26,6 +27,7 @@ export const entities = [
   GenerationEntity,
   AvatarEntity,
   SubmissionEntity,
+  LearnedDurationEntity,
   MediaDeletionEntity,
   StreamEntity,
   EventEntity,

@@ -6,6 +6,7 @@ import { Shutdown } from '../core/shutdown';
 import { UrlSigner } from '../core/signature';
 import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
+import { DatabaseClock } from '../database/database-clock';
 import { checkMigrated, migrate } from '../database/migrate';
 import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
@@ -76,6 +77,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     wakeups,
     feed,
     provider,
+    clock: await DatabaseClock.start(database),
     guard,
     signer: new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir)),
     quotas: access.quotas,

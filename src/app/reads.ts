@@ -17,7 +17,9 @@ import type { Metrics } from './metrics';
 import type { Infrastructure, Services } from './services';
 
 /** What the planned reads are made from besides the services. */
-type ReadDeps = Pick<Infrastructure, 'logger' | 'provider' | 'quotas'> & { readonly metrics: Metrics };
+type ReadDeps = Pick<Infrastructure, 'logger' | 'provider' | 'quotas' | 'clock'> & {
+  readonly metrics: Metrics;
+};
 
 /** Creates the planned reads of the schema. */
 export function createPlannedReads(
@@ -39,14 +41,14 @@ export function createPlannedReads(
 
 function sourcesOf(
   { avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos'>,
-  { provider, quotas }: Pick<ReadDeps, 'provider' | 'quotas'>,
+  { provider, quotas, clock }: Pick<ReadDeps, 'provider' | 'quotas' | 'clock'>,
 ): ReadSources {
-  const models = modelSource(provider);
+  const models = modelSource(provider, clock);
   return {
     types: [
       photoSource(photos),
       { ...models, fields: { ...models.fields, ...modelFields } },
-      generationSource(provider),
+      generationSource(provider, clock),
       avatarSource(avatarUrls),
     ],
     roots: {

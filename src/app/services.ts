@@ -8,6 +8,7 @@ import type { Logger } from '../core/logger';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
+import type { DatabaseClock } from '../database/database-clock';
 import type { EventFeed } from '../events/feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
@@ -71,6 +72,7 @@ export interface Infrastructure {
   wakeups: Pick<Wakeups, 'announce'>;
   feed: EventFeed;
   provider: AvatarProvider;
+  clock: DatabaseClock;
   guard: Guard;
   imageProcessor: ImageProcessor;
   spool: UploadSpool;
@@ -107,11 +109,11 @@ const maxBulkMs = 5_000;
 
 /** Creates all services in the order of their dependencies. */
 export function createServices(deps: Infrastructure): Services {
-  const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl } = deps;
+  const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl, clock } = deps;
   const photoServices = makePhotos(deps);
   const { photos, jobPhotos } = photoServices;
   const jobs = new JobRepository(database, wakeups);
-  const completion = new GenerationCompletion(jobs, wakeups);
+  const completion = new GenerationCompletion(jobs, wakeups, clock);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, jobs, photos: jobPhotos, provider, quotas, consents };
   const generations = new GenerationService(jobDeps);
@@ -133,13 +135,13 @@ export function createServices(deps: Infrastructure): Services {
     new UncertainJobResolver((id, context) => nodes.node(id, context)),
     nodes,
     new PhotoResolver(photos),
-    new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
-    new ModelResolver(models, new JobSubscriptions(database, feed, modelKind, modelPayload), photos),
+    new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
+    new ModelResolver(models, new JobSubscriptions(database, feed, modelKind, modelPayload, clock), photos),
     new ModelChangesResolver(models, modelLifecycle),
     new ModelBulkResolver(new JobBulkService(database, modelLifecycle, models.list, bulk)),
     new GenerationResolver(
       generations,
-      new JobSubscriptions(database, feed, generationKind, generationPayload),
+      new JobSubscriptions(database, feed, generationKind, generationPayload, clock),
       new AvatarSubscriptions(database, feed),
       avatars,
       models,
@@ -230,7 +232,14 @@ export function apiSchema(): GraphQLSchema {
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {} } as never,
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, feed: unused, guard: unused },
-    ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
+    ...{
+      imageProcessor: unused,
+      spool: unused,
+      signer: unused,
+      localUrl: unused,
+      publicUrl: unused,
+      clock: unused,
+    },
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

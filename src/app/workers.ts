@@ -2,18 +2,21 @@ import { AvatarCheckWork } from '../generations/avatar-check.work';
 import { AvatarFetches } from '../generations/avatar-fetch.repository';
 import { AvatarWork } from '../generations/avatar-fetch.work';
 import { GenerationSteps } from '../generations/generation-steps';
+import { generationKind } from '../generations/generation.kind';
 import { ResultUrls } from '../generations/result-urls';
-import { LearnedDurations } from '../jobs/forecast';
 import type { JobContext } from '../jobs/job-context';
 import type { JobSteps } from '../jobs/job-steps';
 import type { Journal } from '../jobs/journal';
+import { LearnedDurations } from '../jobs/learned-durations';
 import { OverdueWork } from '../jobs/overdue.work';
 import { PaidCallRecorder } from '../jobs/paid-call-recorder';
+import { PollTiming } from '../jobs/poll-timing';
 import { PollWork } from '../jobs/poll.work';
 import { SubmissionWork } from '../jobs/submission.work';
 import { defaultGraceMs } from '../jobs/uncertain-jobs';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
+import { modelKind } from '../models/model.kind';
 import { PhotoWork } from '../photos/photo.work';
 import { Agenda } from '../poller/agenda';
 import { Poller } from '../poller/poller';
@@ -58,10 +61,16 @@ export function createJobWork(
   { jobs, jobPhotos }: Services,
   onResume: () => void,
 ): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures'> {
-  const { config, logger, database, provider, journal, metrics, publicUrl } = deps;
+  const { config, logger, database, provider, journal, metrics, publicUrl, clock } = deps;
+  const budget = makeBudget(deps);
+  const durations = new LearnedDurations(database, {
+    TRAINING: provider.facts.trainingDuration,
+    GENERATION: provider.facts.generationDuration,
+  });
   const context: JobContext = {
-    ...{ database, jobs, photos: jobPhotos, provider, budget: makeBudget(deps), journal, logger, publicUrl },
-    durations: new LearnedDurations(),
+    ...{ database, jobs, photos: jobPhotos, provider, budget, journal, logger, publicUrl, clock },
+    durations,
+    pollTiming: makePollTiming(deps, durations, budget),
     leaseMs: config.LEASE,
     graceMs: config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts),
     submitTimeoutMs: config.SUBMIT_TIMEOUT,
@@ -85,6 +94,22 @@ export function createJobWork(
   });
   const unansweredMs = context.submitTimeoutMs + context.graceMs;
   return { recorder, account, models: workOn(models), generations: workOn(generations), unansweredMs };
+}
+
+function makePollTiming(
+  { config, database, provider }: WorkDeps,
+  durations: LearnedDurations,
+  budget: UpstreamBudget,
+): PollTiming {
+  const kinds = [
+    { kind: modelKind, expect: () => durations.ofAll({ provider: provider.name, work: 'TRAINING' }) },
+    { kind: generationKind, expect: () => durations.ofAll({ provider: provider.name, work: 'GENERATION' }) },
+  ];
+  return new PollTiming(database, provider.name, kinds, {
+    pollsPerMs: budget.perSecond('poll') / 1_000,
+    maxSpeedup: config.MAX_POLL_SPEEDUP,
+    maxIntervalMs: config.MAX_POLL_INTERVAL,
+  });
 }
 
 function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {

@@ -29,6 +29,7 @@ import { GenerationStyles1764800000000 } from './migrations/1764800000000-genera
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
 import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retries';
 import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-downloads';
+import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -59,6 +60,7 @@ const migrations = [
   Favorites1764820000000,
   BulkRetries1764820000001,
   AvatarDownloads1764820000002,
+  LearnedDurations1764830000000,
 ];
 
 export interface DataSourceOptions {

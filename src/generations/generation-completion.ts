@@ -1,11 +1,12 @@
 import type { Sql, Transactions } from '../core/sql';
+import type { DatabaseClock } from '../database/database-clock';
 import type { Wakeups } from '../events/wakeups';
 import { failure, failureColumns, noFailure, type JobFailure } from '../jobs/failure';
 import type { JobMove } from '../jobs/job-move';
 import { findJob, lockJob } from '../jobs/job-row.repository';
 import type { JobRepository } from '../jobs/job.repository';
+import { currentProgress } from '../jobs/pace';
 import { tallyOf, type Tally } from './avatar.repository';
-import { generatingShare } from './generation-steps';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.kind';
 import { lockStoring, touchGeneration } from './generation.repository';
@@ -24,6 +25,7 @@ export class GenerationCompletion {
   constructor(
     private readonly jobs: JobRepository,
     private readonly announcer: Pick<Wakeups, 'announce'>,
+    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
   ) {}
 
   /** Locks the generation's row. Required before any change of one of its pictures. */
@@ -39,7 +41,7 @@ export class GenerationCompletion {
   async updateProgress(sql: Sql, generationId: string): Promise<void> {
     const generation = await findJob(sql, generationKind, generationId);
     if (!generation || final.has(generation.status)) return;
-    const step = await stepOf(sql, generation);
+    const step = await stepOf(sql, generation, this.clock.nowMs());
     if (!step) return touchGeneration(sql, generationId);
     const move = { id: generationId, from: [generation.status], ...step };
     await this.jobs.moveWithin(sql, generationKind, [move]);
@@ -63,10 +65,10 @@ export class GenerationCompletion {
 }
 
 /** What follows from the generation's pictures; nothing while a retry of the missing ones is queued or running. */
-async function stepOf(sql: Sql, generation: GenerationEntity): Promise<Step> {
+async function stepOf(sql: Sql, generation: GenerationEntity, nowMs: number): Promise<Step> {
   switch (generation.status) {
     case 'STORING':
-      return next(generation, await tallyOf(sql, generation.id));
+      return next(generation, await tallyOf(sql, generation.id), nowMs);
     case 'PARTIAL':
     case 'FAILED':
       return late(generation, await tallyOf(sql, generation.id));
@@ -75,21 +77,42 @@ async function stepOf(sql: Sql, generation: GenerationEntity): Promise<Step> {
   }
 }
 
-function next(generation: GenerationEntity, tally: Tally): Step {
-  const { pending, stored, missing, all } = tally;
-  if (pending > 0) {
-    const progress = Math.floor(100 * (generatingShare + ((1 - generatingShare) * (all - pending)) / all));
-    const shown = Math.max(generation.progress, Math.min(99, progress));
-    return { set: { progress: shown }, dueInMs: checkMs, appendsEvent: shown !== generation.progress };
-  }
+function next(generation: GenerationEntity, tally: Tally, nowMs: number): Step {
+  const { pending, stored, missing } = tally;
+  if (pending > 0) return { ...storedSoFar(generation, tally, nowMs), dueInMs: checkMs };
   // A retry of missing pictures never discards the result of the attempts before.
   if (stored > 0 || missing < generation.wanted || generation.orderedPositions !== null)
     return success(tally);
   return {
-    set: { status: 'FAILED', estimatedReadyAt: null, ...failureColumns(lossOf(tally)) },
+    set: {
+      status: 'FAILED',
+      progress: currentProgress(generationKind, generation, nowMs),
+      ...failureColumns(lossOf(tally)),
+    },
     dueInMs: null,
     appendsEvent: true,
   };
+}
+
+/** The progress while pictures are stored. */
+function storedSoFar(
+  generation: GenerationEntity,
+  { pending, all }: Tally,
+  nowMs: number,
+): Pick<JobMove, 'set' | 'appendsEvent'> {
+  const { shareOfUpstream } = generationKind;
+  const { pace, progress } = generation;
+  const share = shareOfUpstream + ((1 - shareOfUpstream) * (all - pending)) / all;
+  const reached = Math.min(99, Math.floor(100 * share));
+  if (!pace) {
+    const raised = Math.max(progress, reached);
+    return { set: { progress: raised }, appendsEvent: raised !== progress };
+  }
+  const set = {
+    progress: currentProgress(generationKind, generation, nowMs),
+    pace: { ...pace, reached, atMs: nowMs },
+  };
+  return { set, appendsEvent: reached !== pace.reached };
 }
 
 /** The move for a picture that was stored or lost after its generation had ended. */
@@ -107,7 +130,7 @@ function late(generation: GenerationEntity, tally: Tally): Step {
 function success({ missing }: Tally): Step {
   const status = missing === 0 ? 'COMPLETED' : 'PARTIAL';
   return {
-    set: { status, progress: 100, completedAt: 'now', estimatedReadyAt: null, ...noFailure },
+    set: { status, progress: 100, completedAt: 'now', ...noFailure },
     dueInMs: null,
     appendsEvent: true,
   };

@@ -2,13 +2,15 @@ import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
 import { JobSteps, type Preparation } from '../jobs/job-steps';
 import { isWatched } from '../jobs/late-watch';
+import type { JobClass } from '../jobs/learned-durations';
+import { currentProgress } from '../jobs/pace';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { avatarsFrom, orderOf, orderedPrompts } from './avatar-order';
 import { expiryAfter, findFreePosition, insertAvatars } from './avatar-source.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind } from './generation.kind';
-import { generationDurations, modelRefOf } from './generation.repository';
+import { modelRefOf } from './generation.repository';
 
 /** How often a row is processed while its pictures are fetched, in case its last avatar was deleted. */
 const storingCheckMs = 30_000;
@@ -18,13 +20,9 @@ const maxResults = 1_000;
 /** The minimum time for fetching pictures, as a share of their retention upstream: an hour of 48. */
 const minFetchShare = 1 / 48;
 
-/** The progress of a generation when the upstream has finished; the rest is the storing of its pictures. */
-export const generatingShare = 0.8;
-
 /** The steps of a generation. */
 export class GenerationSteps extends JobSteps<GenerationEntity> {
   readonly kind = generationKind;
-  readonly shareOfUpstream = generatingShare;
 
   get retentionMs(): number {
     return this.deps.provider.facts.resultTtlMs;
@@ -34,14 +32,8 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
     return this.deps.provider.facts.generationPoll;
   }
 
-  async typicalMs(row: GenerationEntity): Promise<number> {
-    const { durations, provider, database } = this.deps;
-    const kind = `generation/${row.provider}/${row.modelId === null ? 'instant' : 'trained'}`;
-    return durations.typicalMs(
-      kind,
-      () => generationDurations(database, row),
-      provider.facts.typicalGenerationMs,
-    );
+  classOf({ provider, modelId, wanted }: GenerationEntity): JobClass {
+    return { provider, work: 'GENERATION', type: modelId === null ? 'INSTANT' : 'TRAINED', size: wanted };
   }
 
   async prepare(row: GenerationEntity, attempt: number): Promise<Preparation> {
@@ -86,7 +78,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
     const expiresAt = await this.expiryOf(sql, row);
     const set = {
       status: 'STORING',
-      progress: Math.max(row.progress, 100 * generatingShare),
+      ...this.finishedProgress(row),
       resultsExpireAt: expiresAt,
       ...this.kind.notEnded,
     };
@@ -101,6 +93,14 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
     // The photo of a failed attempt has been released already.
     if (!isWatched(row)) await this.ended(sql, storing);
     return storing;
+  }
+
+  /** What the upstream has finished is shown step by step while the first pictures are stored. */
+  private finishedProgress(row: GenerationEntity): Pick<GenerationEntity, 'progress' | 'pace'> {
+    const reached = 100 * this.kind.shareOfUpstream;
+    if (!row.pace || isWatched(row)) return { progress: Math.max(row.progress, reached), pace: null };
+    const atMs = this.deps.clock.nowMs();
+    return { progress: currentProgress(this.kind, row, atMs), pace: { ...row.pace, reached, atMs } };
   }
 
   /**

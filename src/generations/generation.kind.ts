@@ -49,6 +49,8 @@ export const generationKind: JobKind<GenerationEntity> = {
   moves: generationMoves,
   unfinished: unfinishedGenerationStates,
   running: 'GENERATING',
+  // The rest is the storing of its pictures.
+  shareOfUpstream: 0.8,
   eventKind: 'GENERATION',
   streamColumn: 'coalesce(generations.model_id, generations.id)',
   streamOf: (row) => streamOfGeneration(row),

@@ -1,3 +1,4 @@
+import type { DatabaseClock } from '../database/database-clock';
 import { validFilter } from '../graphql/lists';
 import { ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
@@ -27,11 +28,14 @@ import { missingAvatarsOf } from './missing-avatars.type';
  * What generations are read from.
  * @param provider - the configured provider
  */
-export const generationSource = (provider: { readonly name: string }): TypeSource => ({
+export const generationSource = (
+  provider: { readonly name: string },
+  clock: Pick<DatabaseClock, 'nowMs'>,
+): TypeSource => ({
   type: 'Generation',
   select: (id, owner) => selectJob(generationKind, id, owner),
   fields: {
-    ...jobFields(generationKind, ['id', 'modelId']),
+    ...jobFields(generationKind, ['id', 'modelId'], clock),
     canRetry: computedWith<
       { kept: number; pictures: MissingPicture[] },
       GenerationEntity,

@@ -140,20 +140,6 @@ export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'mo
   );
 }
 
-/** The durations of the last fifty generations of the same kind whose latest attempt succeeded, in milliseconds. */
-export async function generationDurations(
-  sql: Sql,
-  { provider, modelId }: Pick<GenerationEntity, 'provider' | 'modelId'>,
-): Promise<number[]> {
-  const rows = await sql.rows<{ ms: number }>(
-    `SELECT (extract(epoch FROM completed_at - submitted_at) * 1000)::float8 AS ms FROM generations
-      WHERE provider = $1 AND (model_id IS NULL) = $2 AND completed_at >= submitted_at AND failure_code IS NULL
-      ORDER BY id DESC LIMIT 50`,
-    [provider, modelId === null],
-  );
-  return rows.map(({ ms }) => ms);
-}
-
 /** The UUIDs of a model's generations. */
 export async function idsOfModel(sql: Sql, modelId: string): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>('SELECT id FROM generations WHERE model_id = $1', [modelId]);

@@ -1,11 +1,13 @@
 import type { LeaseOptions } from '../core/leased-rows';
 import type { Transactions } from '../core/sql';
+import type { DatabaseClock } from '../database/database-clock';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import type { AvatarProvider } from '../upstream/provider';
-import type { LearnedDurations } from './forecast';
 import type { JobRepository } from './job.repository';
 import type { Journal } from './journal';
+import type { LearnedDurations } from './learned-durations';
+import type { PollTiming } from './poll-timing';
 
 /** What the work on jobs uses. Each class names the part that it takes. */
 export interface JobContext extends LeaseOptions {
@@ -17,6 +19,8 @@ export interface JobContext extends LeaseOptions {
   budget: UpstreamBudget;
   journal: Journal;
   durations: LearnedDurations;
+  pollTiming: PollTiming;
+  clock: Pick<DatabaseClock, 'nowMs'>;
   /** The base of photo URLs of this process. */
   publicUrl: () => string;
   /** How long the outcome of a submission may stay unknown, in milliseconds. */

@@ -26,13 +26,13 @@ export interface JobMove {
   appendsEvent: boolean;
 }
 
-/** The move by which an attempt of a job fails. */
+/** The move by which an attempt of a job that was not accepted fails. */
 export function failureMove(
   kind: JobKind,
   row: JobRow,
   hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
   why: JobFailure,
 ): JobMove {
-  const set = { ...kind.failedState(row), estimatedReadyAt: null, ...failureColumns(why) };
+  const set = { ...kind.failedState(row), ...failureColumns(why) };
   return { id: row.id, ...hold, set, dueInMs: null, appendsEvent: true };
 }

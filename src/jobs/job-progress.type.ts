@@ -3,6 +3,7 @@ import type { PresentChange } from '../events/present-changes';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure, failureOf } from './failure.type';
 import type { JobRow } from './job.kind';
+import { TimeRange } from './time-range.type';
 
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
 @ObjectType()
@@ -15,6 +16,13 @@ export abstract class JobProgress {
     description: 'When it was expected to end; null if it was not running.',
   })
   estimatedReadyAt: Date | null;
+
+  @Field(() => TimeRange, {
+    nullable: true,
+    description:
+      'When it was expected to end, in 8 of 10 cases between these two times; null if it was not running.',
+  })
+  estimatedReadyBetween?: TimeRange | null;
 
   @Field(() => Failure, {
     nullable: true,
@@ -57,11 +65,15 @@ export class ResumeArgs {
   after?: string | null;
 }
 
-/** The columns of a job that its progress shows. */
-type ProgressColumns<Status> = { status: Status } & Pick<
-  JobRow,
-  'progress' | 'estimatedReadyAt' | 'failureCode' | 'failureMessage' | 'failureRetryable'
+/** What a change of a job shows that depends on the time. */
+export type ShownProgress = Pick<
+  JobProgress,
+  'progress' | 'estimatedReadyAt' | 'estimatedReadyBetween' | 'isEstimate'
 >;
+
+/** The columns of a job that its progress shows. */
+type ProgressColumns<Status> = { status: Status } & ShownProgress &
+  Pick<JobRow, 'failureCode' | 'failureMessage' | 'failureRetryable'>;
 
 /** What a change of a job shows, for either kind. */
 export function progressOf<Status>({
@@ -73,10 +85,10 @@ export function progressOf<Status>({
 }: PresentChange<ProgressColumns<Status>, Pick<JobRow, 'updatedAt'> | null>): JobProgress & {
   status: Status;
 } {
-  const { status, progress, estimatedReadyAt } = past;
+  const { status, progress, estimatedReadyAt, estimatedReadyBetween, isEstimate } = past;
   return {
-    ...{ status, progress, estimatedReadyAt, failure: failureOf(past), cursor, isSnapshot },
+    ...{ status, progress, estimatedReadyAt, estimatedReadyBetween, isEstimate, cursor, isSnapshot },
     // Snapshots have their row.
-    ...{ occurredAt: occurredAt ?? row!.updatedAt, isEstimate: false },
+    ...{ failure: failureOf(past), occurredAt: occurredAt ?? row!.updatedAt },
   };
 }

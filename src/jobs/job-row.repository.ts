@@ -145,6 +145,23 @@ export function countUnfinished(
   };
 }
 
+/** More running jobs than this are not counted. */
+const maxCounted = 100_000;
+
+/** The number of a provider's running jobs of a kind. */
+export async function countRunning(
+  sql: Sql,
+  { table, running }: Pick<JobKind, 'table' | 'running'>,
+  provider: string,
+): Promise<number> {
+  const [counted] = await sql.rows<{ running: number }>(
+    `SELECT count(*)::int AS running FROM (
+       SELECT FROM ${table} WHERE due_at IS NOT NULL AND status = '${running}' AND provider = $1 LIMIT ${maxCounted}) running`,
+    [provider],
+  );
+  return counted!.running;
+}
+
 /** Whose deadline counts as overdue: the configured provider, and the time that a poll in flight may take. */
 export interface OverdueLimits {
   provider: string;

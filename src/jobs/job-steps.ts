@@ -1,9 +1,12 @@
 import type { Sql } from '../core/sql';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import type { DurationRange } from './duration-sketch';
+import type { Durations } from './durations';
 import { noFailure, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
 import type { JobKind, JobRow, JobPatch } from './job.kind';
+import type { Expectation, JobClass } from './learned-durations';
 
 /** Whether a QUEUED row can be submitted now. */
 export type Preparation =
@@ -21,8 +24,6 @@ const urlSlackMs = 5 * 60_000;
 /** The steps of a job: what differs between the kinds, and what all kinds share. Their order is the same for all kinds. */
 export abstract class JobSteps<Row extends JobRow = JobRow> {
   abstract readonly kind: JobKind<Row>;
-  /** The share of the whole job that the upstream's progress, or elapsed time, covers. */
-  abstract readonly shareOfUpstream: number;
   /** How long the upstream keeps the result of a finished job, in milliseconds. */
   abstract readonly retentionMs: number;
   /** The provider's intervals between polls. */
@@ -32,7 +33,7 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
   constructor(
     protected readonly deps: Pick<
       JobContext,
-      'database' | 'jobs' | 'photos' | 'provider' | 'durations' | 'pollSpeed'
+      'database' | 'jobs' | 'photos' | 'provider' | 'durations' | 'pollTiming' | 'pollSpeed' | 'clock'
     >,
     readonly deadlineMs: number,
   ) {}
@@ -42,8 +43,34 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     return { firstMs: firstMs / this.deps.pollSpeed, nextMs: nextMs / this.deps.pollSpeed };
   }
 
-  /** How long such a job typically takes, in milliseconds: measured, or else the provider's figure. */
-  abstract typicalMs(row: Row): Promise<number>;
+  /** The jobs that are expected to take about as long. */
+  abstract classOf(row: Row): JobClass;
+
+  /** How long such a job is expected to take, and when it is polled first, in milliseconds from its submission. */
+  async expect(row: Row): Promise<{ durations: Durations; firstPollMs: number }> {
+    const expectation = await this.deps.durations.of(this.classOf(row));
+    return { durations: expectation.durations, firstPollMs: await this.waitMs(expectation, 0) };
+  }
+
+  /** The time until the next poll of a running job, in milliseconds. */
+  async nextPollMs(row: Row, now: Date): Promise<number> {
+    const expectation = await this.deps.durations.of(this.classOf(row));
+    return this.waitMs(expectation, now.getTime() - (row.submittedAt?.getTime() ?? now.getTime()));
+  }
+
+  private waitMs(expectation: Expectation, elapsedMs: number): Promise<number> {
+    return this.deps.pollTiming.nextPollMs(expectation, Math.max(0, elapsedMs), this.pollPlan);
+  }
+
+  /** Learns how long a job took that has just been found finished. A retried or repeated call has no such time. */
+  async learn(row: Row & { claimedAt: Date }): Promise<void> {
+    const { attempt, resends, pace } = row;
+    if (attempt !== 1 || resends > 0 || !pace?.isTimed) return;
+    const range = rangeOf(row);
+    // Longer, or not positive: a clock was set meanwhile.
+    if (range.maxMs <= 0 || range.maxMs > this.deadlineMs) return;
+    await this.deps.durations.learn(this.classOf(row), range);
+  }
 
   /** Prepares the paid call of a QUEUED row, whose next attempt has the given number. */
   abstract prepare(row: Row, attempt: number): Promise<Preparation>;
@@ -100,4 +127,12 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     const [moved] = await this.deps.jobs.moveWithin(sql, this.kind, [move]);
     return moved ?? null;
   }
+}
+
+/** The duration of a job that has just been found finished: it ended after the upstream last reported it as running. */
+function rangeOf({ submittedAt, lastRunningAt, claimedAt }: JobRow & { claimedAt: Date }): DurationRange {
+  const startMs = submittedAt!.getTime();
+  const maxMs = claimedAt.getTime() - startMs;
+  const runningMs = (lastRunningAt?.getTime() ?? startMs) - startMs;
+  return { minMs: Math.min(maxMs, Math.max(0, runningMs)), maxMs };
 }

@@ -1,5 +1,6 @@
 import { Check, Column, Index } from 'typeorm';
 import { LeasedEntity } from '../core/leased.entity';
+import type { Pace } from './pace';
 
 /**
  * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.
@@ -10,10 +11,15 @@ export abstract class JobEntity extends LeasedEntity {
   @Column('text')
   provider: string;
 
-  /** Percent, 0 to 100; never decreases within an attempt. */
+  /** Percent, 0 to 100, as of the last change; never decreases within an attempt. */
   @Column('smallint', { default: 0 })
   progress: number;
 
+  /** How the progress continues since it was stored; null unless the job runs. */
+  @Column('jsonb', { nullable: true })
+  pace: Pace | null;
+
+  /** As of the last change, see {@link pace}; null unless the job runs. */
   @Column('timestamptz', { nullable: true })
   estimatedReadyAt: Date | null;
 

@@ -33,6 +33,8 @@ export interface JobKind<Row extends JobRow = JobRow> {
   readonly unfinished: readonly string[];
   /** The state of a job that the upstream processes. */
   readonly running: 'TRAINING' | 'GENERATING';
+  /** The share of the whole job that the upstream works on it. */
+  readonly shareOfUpstream: number;
   readonly eventKind: 'MODEL' | 'GENERATION';
   /** SQL for {@link streamOf}, from the columns of the table. */
   readonly streamColumn: string;
@@ -74,7 +76,7 @@ export function isRetryable({
 /** The properties of every job that its events contain: those that JSON represents, and times. */
 export const jobPayload = {
   values: [
-    ...(['id', 'owner', 'provider', 'status', 'progress', 'attempt', 'consentVersion'] as const),
+    ...(['id', 'owner', 'provider', 'status', 'progress', 'pace', 'attempt', 'consentVersion'] as const),
     ...(['failureCode', 'failureMessage', 'failureRetryable'] as const),
   ],
   times: ['createdAt', 'submittedAt', 'estimatedReadyAt', 'consentAt'],

@@ -11,7 +11,7 @@ import { endStreams, eraseEvents, type Positioned } from '../events/event-log.re
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove } from './job-move';
-import { deleteJobs, findJobsOf, lockJob, readJob } from './job-row.repository';
+import { deleteJobs, findJobsOf, lockJob, readJob, type ReadJob } from './job-row.repository';
 import {
   assertConfigured,
   isRetryable,
@@ -22,6 +22,7 @@ import {
   type JobPatch,
 } from './job.kind';
 import { detachSubmissions } from './ledger.repository';
+import { currentProgress } from './pace';
 
 /** What a client states about a retry, so that a repeated retry is not paid for again. */
 export interface RetryRequest {
@@ -85,7 +86,8 @@ export class JobLifecycle<Row extends JobRow> {
           { field: 'input.id' },
         );
       }
-      const set = { ...kind.cancelledState(row), estimatedReadyAt: null };
+      const progress = currentProgress(kind, row, row.readAt.getTime());
+      const set = { progress, ...kind.cancelledState(row) };
       const cancelled = await this.move(sql, row, { set, dueInMs: null });
       await this.steps.cancelled(sql, row);
       return cancelled;
@@ -137,6 +139,7 @@ export class JobLifecycle<Row extends JobRow> {
         submittedAt: null,
         deadlineAt: new Date(Date.now() + queueDeadlineMs),
         estimatedReadyAt: null,
+        pace: null,
         ...notPolled,
         resends: 0,
         ...noFailure,
@@ -233,7 +236,7 @@ export class JobLifecycle<Row extends JobRow> {
     viewer: Viewer,
     id: string,
     isRepeated: (sql: Sql) => Promise<boolean>,
-    work: (sql: Sql, row: Row) => Promise<Row>,
+    work: (sql: Sql, row: ReadJob<Row>) => Promise<Row>,
   ): Promise<Row & Positioned> {
     const { database, jobs } = this.deps;
     const { kind } = this.steps;

@@ -1,8 +1,10 @@
+import type { DatabaseClock } from '../database/database-clock';
 import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import { columns, computed, type FieldSource } from '../reads/source';
 import { failureOf } from './failure.type';
 import { isRetryable, isUnfinished, type JobKind, type JobRow } from './job.kind';
+import { likelyReadyAt, readyEstimate, shownProgress, type PacedJob, type PacedKind } from './pace';
 
 /**
  * The sources of the fields that models and generations have in common, except `canRetry`.
@@ -11,10 +13,12 @@ import { isRetryable, isUnfinished, type JobKind, type JobRow } from './job.kind
 export function jobFields<Row extends JobRow>(
   kind: JobKind<Row>,
   streamNeeds: readonly (keyof Row & string)[],
+  clock: Pick<DatabaseClock, 'nowMs'>,
 ): Readonly<Record<string, FieldSource>> {
   return {
-    ...columns('status', 'progress', 'attempt', 'provider', 'consentVersion', 'consentAt'),
-    ...columns('createdAt', 'updatedAt', 'submittedAt', 'estimatedReadyAt'),
+    ...columns('status', 'attempt', 'provider', 'consentVersion', 'consentAt'),
+    ...columns('createdAt', 'updatedAt', 'submittedAt'),
+    ...pacedFields(kind, clock),
     id: { kind: 'id' },
     canCancel: computed<JobRow, 'status'>(['status'], (row) => isUnfinished(kind, row)),
     cursor: computed<Row & Positioned, (keyof Row & string) | 'sequence'>(
@@ -34,4 +38,28 @@ export type RetryColumns = 'status' | 'failureRetryable' | 'provider';
 /** Whether the configured provider could retry a job, if it has what a retry needs. */
 export function isRetryableBy(provider: { readonly name: string }, row: Pick<JobRow, RetryColumns>): boolean {
   return isRetryable(row) && row.provider === provider.name;
+}
+
+/** The fields that depend on the time. Only those of running jobs are computed. */
+function pacedFields(
+  kind: PacedKind,
+  clock: Pick<DatabaseClock, 'nowMs'>,
+): Readonly<Record<string, FieldSource>> {
+  const needs = ['status', 'progress', 'submittedAt', 'pace', 'estimatedReadyAt'] as const;
+  type Row = PacedJob & { readonly estimatedReadyAt: string | null };
+  const paced = (
+    compute: (row: Row, nowMs: number) => unknown,
+    property: (typeof needs)[number],
+  ): FieldSource =>
+    computed<Row, (typeof needs)[number]>(needs, (row) => compute(row, clock.nowMs()), {
+      isNull: 'pace',
+      property,
+    });
+  return {
+    progress: paced((row, nowMs) => shownProgress(kind, row, nowMs), 'progress'),
+    estimatedReadyAt: paced((row, nowMs) => likelyReadyAt(kind, row, nowMs), 'estimatedReadyAt'),
+    estimatedReadyBetween: computed<Row, (typeof needs)[number]>(needs, (row) =>
+      readyEstimate(kind, row, clock.nowMs()),
+    ),
+  };
 }

@@ -15,6 +15,7 @@ const movable = {
   both: [
     'status',
     'progress',
+    'pace',
     'estimated_ready_at',
     'failure_code',
     'failure_message',
@@ -104,7 +105,7 @@ export class JobRepository {
           AND (m.lease IS NULL OR t.lease = m.lease)
           AND (m.attempt IS NULL OR t.attempt = m.attempt)
        RETURNING t.*`,
-      [jsonOf(moves.map(moveRecord))],
+      [jsonOf(moves.map((move) => moveRecord(kind, move)))],
     );
     await settleQuotas(sql, kind, moves, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
@@ -163,18 +164,22 @@ export function eventOf<Row extends JobRow>(
   };
 }
 
-function moveRecord(move: JobMove): object {
+function moveRecord({ unfinished }: JobKind, move: JobMove): object {
   const set = Object.entries(move.set).map(([name, value]) => [snakeName(name), value]);
+  const isEnd = move.set.status !== undefined && !unfinished.includes(move.set.status);
   // A move ends the lease unless it sets one.
   return {
     id: move.id,
     from: move.from,
     lease: move.lease ?? null,
     attempt: move.attempt ?? null,
-    set: { lease: null, ...(Object.fromEntries(set) as object) },
+    set: { lease: null, ...(Object.fromEntries(set) as object), ...(isEnd && notRunning) },
     due_in_ms: move.dueInMs,
   };
 }
+
+/** The columns that only an unfinished job has. */
+const notRunning = { pace: null, estimated_ready_at: null };
 
 /**
  * JSON for `jsonb`, which rejects NUL and unpaired surrogates (such as a truncated emoji): they become U+FFFD, so

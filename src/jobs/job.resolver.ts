@@ -1,12 +1,16 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
+import { Ctx, FieldResolver, Info, Int, Resolver, Root } from 'type-graphql';
+import type { DatabaseClock } from '../database/database-clock';
 import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import type { GraphQLContext } from '../graphql/context';
+import { DateTimeScalar } from '../graphql/scalars';
 import { failureOf, Failure } from './failure.type';
 import type { JobKind, JobRow } from './job.kind';
 import type { JobLifecycle } from './job.lifecycle';
 import { Job } from './job.type';
+import { likelyReadyAt, readyEstimate, shownProgress } from './pace';
+import { TimeRange } from './time-range.type';
 
 /** The lifecycle of each type that implements `Job`. */
 export type JobLifecycles = Readonly<Record<JobKind['node'], JobLifecycle<JobRow>>>;
@@ -14,7 +18,10 @@ export type JobLifecycles = Readonly<Record<JobKind['node'], JobLifecycle<JobRow
 /** The fields of `Job` that are not columns. */
 @Resolver(() => Job)
 export class JobResolver {
-  constructor(private readonly lifecycles: JobLifecycles) {}
+  constructor(
+    private readonly lifecycles: JobLifecycles,
+    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
+  ) {}
 
   @FieldResolver(() => Boolean)
   canCancel(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): boolean {
@@ -36,6 +43,21 @@ export class JobResolver {
   @FieldResolver(() => String)
   cursor(@Root() job: JobRow & Positioned, @Info() info: GraphQLResolveInfo): string {
     return encodeEventCursor(this.lifecycleOf(info).kind.streamOf(job), job.sequence);
+  }
+
+  @FieldResolver(() => DateTimeScalar, { nullable: true })
+  estimatedReadyAt(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): Date | null {
+    return likelyReadyAt(this.lifecycleOf(info).kind, job, this.clock.nowMs());
+  }
+
+  @FieldResolver(() => TimeRange, { nullable: true })
+  estimatedReadyBetween(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): TimeRange | null {
+    return readyEstimate(this.lifecycleOf(info).kind, job, this.clock.nowMs());
+  }
+
+  @FieldResolver(() => Int)
+  progress(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): number {
+    return shownProgress(this.lifecycleOf(info).kind, job, this.clock.nowMs());
   }
 
   @FieldResolver(() => Failure, { nullable: true })

@@ -1,17 +1,20 @@
 import { notFound, type DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import type { DatabaseClock } from '../database/database-clock';
 import { oncePerEvent, type PayloadCodec, type StoredEvent } from '../events/event';
 import type { Positioned, StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow } from '../events/follow';
 import { withPresent, type Change, type PresentChange } from '../events/present-changes';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
+import type { ShownProgress } from './job-progress.type';
 import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
+import { likelyReadyAt, readyEstimate, shownProgress, type PacedKind } from './pace';
 
 /** A change of a job, with the job as it is when the change is sent; null if the subscriber does not select it. */
-export type JobChange<Payload, Row> = PresentChange<Payload, (Row & Positioned) | null>;
+export type JobChange<Payload, Row> = PresentChange<Payload & ShownProgress, (Row & Positioned) | null>;
 
 /** What a subscriber follows. */
 export interface FollowedJob {
@@ -25,19 +28,29 @@ export interface FollowedJob {
 /** The value that is sent for a change. */
 export type ShowChange<Payload, Row, Shown> = (change: JobChange<Payload, Row>) => Shown;
 
+/** A change as it is shown. */
+type PacedChange<Payload, Row> = Change<Payload & ShownProgress, Row & Positioned>;
+
+/** The properties of an event that its progress depends on. */
+type PacedPayload = Pick<JobRow, 'status' | 'progress' | 'submittedAt' | 'pace' | 'estimatedReadyAt'>;
+
 /** The streams of `trainingProgress` and `generationProgress`. */
-export class JobSubscriptions<Payload extends { status: string }, Row extends JobRow & Payload> {
+export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow & Payload> {
   private readonly opened: PresentRows<Row & StreamPosition>;
   private readonly rows: PresentRows<Row & Positioned>;
-  private readonly changeIn: (event: StoredEvent) => Change<Payload, Row & Positioned>;
+  private readonly changeIn: (event: StoredEvent) => PacedChange<Payload, Row>;
 
   constructor(
     sql: Sql,
     private readonly feed: EventFeed,
     private readonly kind: JobKind<Row>,
     codec: PayloadCodec<Payload>,
+    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
   ) {
-    this.changeIn = oncePerEvent(({ payload }) => ({ past: codec.read(payload), row: null }));
+    this.changeIn = oncePerEvent(({ payload, createdAt }) => {
+      const past = codec.read(payload);
+      return { past: { ...past, ...shownAt(kind, past, createdAt.getTime()) }, row: null };
+    });
     this.opened = new PresentRows((keys) => findJobsInStreams(sql, kind, keys), { maxRetries: 0 });
     this.rows = new PresentRows((keys) => findOwnedJobs(sql, kind, keys));
   }
@@ -54,13 +67,13 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     const { kind } = this;
     const found = await this.opened.find({ owner, id });
     if (!found) throw deletedJob(kind.noun);
-    const following = await follow<Change<Payload, Row & Positioned>>(this.feed, {
+    const following = await follow<PacedChange<Payload, Row>>(this.feed, {
       ...{ streamId: kind.streamOf(found), subjectId: id, after },
       present: () =>
         Promise.resolve({
           sequence: found.sequence,
           oldest: found.oldest,
-          items: [{ past: found, row: found }],
+          items: [{ past: this.presentOf(found), row: found }],
           ended: hasEnded(kind, found.status),
         }),
       read: this.readerOf(id),
@@ -69,11 +82,17 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
     return withPresent(following, { find: readsJob ? this.finderOf({ owner, id }) : readNothing, show });
   }
 
-  private readonly isLast = ({ past }: Change<Payload, Row & Positioned>): boolean =>
+  private presentOf(row: Row): Row & ShownProgress {
+    const nowMs = this.clock.nowMs();
+    const progress = shownProgress(this.kind, row, nowMs);
+    return { ...row, ...shownAt(this.kind, { ...row, progress }, nowMs) };
+  }
+
+  private readonly isLast = ({ past }: PacedChange<Payload, Row>): boolean =>
     hasEnded(this.kind, past.status);
 
   // The functions are created here, because those of `follow` would keep the job that it has read.
-  private readerOf(id: string): (event: StoredEvent) => Change<Payload, Row & Positioned> | null {
+  private readerOf(id: string): (event: StoredEvent) => PacedChange<Payload, Row> | null {
     const { kind } = this;
     return (event) => {
       refuseDeleted(event, kind.noun, id);
@@ -91,6 +110,16 @@ export class JobSubscriptions<Payload extends { status: string }, Row extends Jo
 }
 
 const readNothing = (): null => null;
+
+/** A job's progress, and its estimate at a time. */
+function shownAt(kind: PacedKind, job: PacedPayload, atMs: number): ShownProgress {
+  return {
+    progress: job.progress,
+    estimatedReadyAt: likelyReadyAt(kind, job, atMs),
+    estimatedReadyBetween: readyEstimate(kind, job, atMs),
+    isEstimate: false,
+  };
+}
 
 /** Whether a job in this state moves only by a request or a late result. */
 export function hasEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: string): boolean {

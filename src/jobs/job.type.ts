@@ -3,6 +3,7 @@ import type { NodeKind } from '../core/ids';
 import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure } from './failure.type';
+import { TimeRange } from './time-range.type';
 
 /** What models and generations have in common. Its fields that are not columns are in `JobResolver`. */
 @InterfaceType({
@@ -43,9 +44,17 @@ export abstract class Job implements Node {
 
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: 'When it is expected to end; null before it has been submitted and after it has ended.',
+    description:
+      'When it is most likely to end, as estimated now; null before it has been submitted and after it has ended.',
   })
   estimatedReadyAt: Date | null;
+
+  @Field(() => TimeRange, {
+    nullable: true,
+    description:
+      'When it is expected to end: in 8 of 10 cases between these two times. A job that takes longer than others get later ones. Null before it has been submitted and after it has ended.',
+  })
+  estimatedReadyBetween?: TimeRange | null;
 
   @Field(() => Failure, {
     nullable: true,
@@ -56,7 +65,7 @@ export abstract class Job implements Node {
 
   @Field(() => Int, {
     description:
-      'The progress in percent, 0 to 100. Partly estimated while the job runs. Decreases only if the job is retried.',
+      'The progress in percent, 0 to 100. While the job runs, it increases with time as it is expected to, and by what the avatar service reports. 100 only after it has ended. Decreases only if the job is retried.',
   })
   progress: number;
 

@@ -42,7 +42,10 @@ export function nextWatchMs(
   return Math.min(leftMs, Math.round(fullMs * (1 - random() / 4)));
 }
 
-/** The move by which a submitted job fails: it stays under the late watch until the retention ends. */
+/**
+ * The move by which a submitted job fails: it stays under the late watch until the retention ends.
+ * @param row - with its current progress
+ */
 export function watchedFailureMove(
   plan: WatchPlan & { kind: JobKind },
   row: JobRow,
@@ -51,8 +54,8 @@ export function watchedFailureMove(
 ): JobMove {
   const deadlineAt = new Date(now.getTime() + plan.retentionMs);
   const set = {
+    progress: row.progress,
     ...plan.kind.failedState(row),
-    estimatedReadyAt: null,
     deadlineAt,
     tries: 0,
     notFoundSince: null,

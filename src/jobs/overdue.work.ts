@@ -6,6 +6,7 @@ import { lockOverdue, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobKind, JobRow } from './job.kind';
 import { watchedFailureMove } from './late-watch';
+import { withCurrentProgress } from './pace';
 import { closeAttempt } from './submission.repository';
 import { minForeignGraceMs } from './uncertain-jobs';
 
@@ -86,8 +87,9 @@ export class OverdueWork {
     return failureMove(kind, row, { from: ['QUEUED'] }, why);
   }
 
-  private endRunning(row: ReadJob): JobMove {
+  private endRunning(job: ReadJob): JobMove {
     const { steps } = this;
+    const row = withCurrentProgress(steps.kind, job, job.readAt.getTime());
     if (!this.isForeign(row)) return watchedFailureMove(steps, row, timedOut, row.readAt);
     const retentionMs = Math.max(steps.retentionMs, foreignRetentionMs);
     const why = notConfigured(row, 'If it is configured again, a late success is still taken.');

@@ -2,6 +2,7 @@ import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Sql } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
+import { remainingQuantile } from './durations';
 import { noFailure } from './failure';
 import type { JobContext } from './job-context';
 import { notPolled, type JobMove } from './job-move';
@@ -9,6 +10,7 @@ import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
+import { startPace } from './pace';
 import { acceptAttempt, closeAttempt } from './submission.repository';
 
 const uniqueViolation = '23505';
@@ -109,8 +111,9 @@ export class PaidCallRecorder {
     const { database, jobs, logger } = this.deps;
     try {
       const job = row ?? (await findJob(database, steps.kind, entry.id));
-      const typicalMs = job ? await steps.typicalMs(job) : 0;
-      await jobs.change(steps.kind, (sql) => this.storeWithin(sql, steps, entry, typicalMs));
+      // The time of a call that is stored later is not known.
+      const expectation = job && { ...(await steps.expect(job)), isTimed: row !== undefined };
+      await jobs.change(steps.kind, (sql) => this.storeWithin(sql, steps, entry, expectation));
       await failpoint('submission:stored');
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
@@ -138,7 +141,7 @@ export class PaidCallRecorder {
     sql: Sql,
     steps: JobSteps,
     entry: JournalEntry,
-    typicalMs: number,
+    expectation: AcceptedExpectation | null,
   ): Promise<JobRow[]> {
     const { logger, jobs } = this.deps;
     const row = await lockJob(sql, steps.kind, entry.id);
@@ -146,11 +149,11 @@ export class PaidCallRecorder {
     // A repeated journal entry changes nothing: the owner may have retried the job since.
     if (row && !isFirstAcceptance) return [];
     const bad = rejectionReason(row, entry);
-    if (!row || bad !== null) {
+    if (!row || !expectation || bad !== null) {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
       return [];
     }
-    return jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, typicalMs)]);
+    return jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, expectation)]);
   }
 
   /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */
@@ -168,6 +171,9 @@ export class PaidCallRecorder {
   }
 }
 
+/** How long an accepted job is expected to take; `isTimed`: the upstream has just accepted it. */
+type AcceptedExpectation = Awaited<ReturnType<JobSteps['expect']>> & { isTimed: boolean };
+
 /** Why a newly accepted id cannot be stored in the row, for the log; null if it can. */
 function rejectionReason(row: JobRow | null, entry: JournalEntry): string | null {
   if (!row) return 'the upstream accepted a job that was deleted in the meantime';
@@ -180,7 +186,12 @@ function isWaitedFor(row: JobRow): boolean {
   return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
 }
 
-function acceptingMove(row: ReadJob, entry: JournalEntry, steps: JobSteps, typicalMs: number): JobMove {
+function acceptingMove(
+  row: ReadJob,
+  entry: JournalEntry,
+  steps: JobSteps,
+  { durations, firstPollMs, isTimed }: AcceptedExpectation,
+): JobMove {
   const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
   const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
   const accepted: JobPatch = {
@@ -197,8 +208,12 @@ function acceptingMove(row: ReadJob, entry: JournalEntry, steps: JobSteps, typic
     return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
   }
   const { notEnded, running } = steps.kind;
-  const set = { ...accepted, ...notEnded, status: running, estimatedReadyAt: inMs(typicalMs), ...noFailure };
-  return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: true };
+  const set = {
+    ...{ ...accepted, ...notEnded, status: running, ...noFailure },
+    pace: startPace(durations, row.readAt.getTime(), isTimed && row.status === 'SUBMITTING'),
+    estimatedReadyAt: inMs(remainingQuantile(durations, 0, 0.5)),
+  };
+  return { ...hold, set, dueInMs: firstPollMs, appendsEvent: true };
 }
 
 function isUniqueViolation(error: unknown): boolean {

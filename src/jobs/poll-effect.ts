@@ -1,9 +1,9 @@
 import { backoffMs } from '../core/clock';
 import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/provider';
 import { failure, quote, timedOut, type JobFailure } from './failure';
-import { forecast } from './forecast';
 import type { JobRow, JobPatch } from './job.kind';
 import { isWatched, nextWatchMs } from './late-watch';
+import { afterPoll, type PacedKind } from './pace';
 
 /** Parameters of {@link effectOf}; times in milliseconds. */
 export interface PollRules {
@@ -12,10 +12,11 @@ export interface PollRules {
   readonly retentionMs: number;
   /** How long all polls of a job must be answered by 404 before it counts as lost. */
   readonly lostAfterMs: number;
-  /** The share of the whole job that the upstream's progress covers. */
-  readonly shareOfUpstream: number;
-  /** How long such a job typically takes. */
-  readonly typicalMs: number;
+  readonly kind: PacedKind;
+  /** The time until the next poll of a running job. */
+  readonly nextPollMs: number;
+  /** The time of the answer; `now` is when the poll was started. */
+  readonly answeredAtMs: number;
 }
 
 /** The consequence of a poll for a job. */
@@ -123,19 +124,13 @@ function progressOf(
   row: JobRow,
   answer: UpstreamState,
   reading: Reading,
-  { now, pollPlan, shareOfUpstream: share, typicalMs }: PollRules,
+  { now, kind, nextPollMs, answeredAtMs }: PollRules,
 ): { set: JobPatch; dueInMs: number; appendsEvent: boolean } {
-  const { progress, readyAt } = forecast({
-    now,
-    submittedAt: row.submittedAt ?? now,
-    typicalMs,
-    reported: 'progress' in answer ? answer.progress : undefined,
-    lastProgress: row.progress / share,
-  });
-  const published = Math.max(row.progress, Math.floor(progress * share));
+  const reported = 'progress' in answer ? answer.progress : undefined;
+  const after = afterPoll(kind, row, reported, answeredAtMs);
   return {
-    set: { ...reading, progress: published, estimatedReadyAt: readyAt },
-    dueInMs: untilDeadline(row, now, pollPlan.nextMs),
-    appendsEvent: published !== row.progress,
+    set: { ...reading, ...after },
+    dueInMs: untilDeadline(row, now, nextPollMs),
+    appendsEvent: after.progress !== row.progress || after.pace?.reached !== row.pace?.reached,
   };
 }

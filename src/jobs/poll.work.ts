@@ -11,6 +11,7 @@ import type { JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
 import { isWatched, watchedFailureMove } from './late-watch';
+import { withCurrentProgress } from './pace';
 import { effectOf, type PollAnswer } from './poll-effect';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
@@ -133,21 +134,23 @@ export class PollWork {
   }
 
   private async settle(row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
-    const { pollPlan, retentionMs, shareOfUpstream } = this.steps;
+    const { kind, pollPlan, retentionMs } = this.steps;
     const { lostAfterMs } = this.deps.provider.facts;
-    const typicalMs = await this.steps.typicalMs(row);
-    const rules = { now, pollPlan, retentionMs, lostAfterMs, shareOfUpstream, typicalMs };
+    const answeredAtMs = this.deps.clock.nowMs();
+    const nextPollMs = await this.steps.nextPollMs(row, now);
+    const rules = { now, answeredAtMs, kind, pollPlan, nextPollMs, retentionMs, lostAfterMs };
     const outcome = effectOf(row, answer, rules);
     if (outcome.then === 'stay') {
       const { set, dueInMs, appendsEvent } = outcome;
       return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
     }
-    const move = watchedFailureMove(this.steps, row, outcome.why, now);
+    const failed = withCurrentProgress(kind, row, answeredAtMs);
+    const move = watchedFailureMove(this.steps, failed, outcome.why, now);
     await endJob(this.deps.jobs, this.steps, row, { ...move, lease: row.lease! });
     return [];
   }
 
-  private async finish(row: JobRow, results: readonly UpstreamResult[]): Promise<void> {
+  private async finish(row: Claimed<JobRow>, results: readonly UpstreamResult[]): Promise<void> {
     const [finished] = await this.deps.jobs.change(
       this.steps.kind,
       async (sql) => {
@@ -156,8 +159,19 @@ export class PollWork {
       },
       { wakesWorkers: true },
     );
-    if (finished && isWatched(row))
+    if (!finished) return;
+    if (isWatched(row))
       this.deps.logger.info({ id: row.id }, `a failed ${this.steps.kind.noun} succeeded late`);
+    else await this.learn(row);
+  }
+
+  /** What is not learned is only missing in estimates. */
+  private async learn(row: Claimed<JobRow>): Promise<void> {
+    try {
+      await this.steps.learn(row);
+    } catch (error) {
+      this.deps.logger.warn({ err: error, id: row.id }, 'the duration of a job could not be learned');
+    }
   }
 
   private async recordUpstreamHealth(results: readonly PollResult[]): Promise<void> {

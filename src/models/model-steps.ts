@@ -1,16 +1,15 @@
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
 import { JobSteps, type Preparation } from '../jobs/job-steps';
+import type { JobClass } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.kind';
-import { trainingDurations } from './model.repository';
 
 /** The steps of a training. */
 export class ModelSteps extends JobSteps<ModelEntity> {
   readonly kind = modelKind;
-  readonly shareOfUpstream = 1;
 
   get retentionMs(): number {
     return this.deps.provider.facts.modelRetentionMs;
@@ -20,14 +19,8 @@ export class ModelSteps extends JobSteps<ModelEntity> {
     return this.deps.provider.facts.trainingPoll;
   }
 
-  async typicalMs(row: ModelEntity): Promise<number> {
-    const { durations, provider, database } = this.deps;
-    const kind = `training/${row.provider}/${row.type}`;
-    return durations.typicalMs(
-      kind,
-      () => trainingDurations(database, row),
-      provider.facts.typicalTrainingMs,
-    );
+  classOf({ provider, type, photoCount }: ModelEntity): JobClass {
+    return { provider, work: 'TRAINING', type, size: photoCount };
   }
 
   prepare(row: ModelEntity, attempt: number): Promise<Preparation> {
@@ -52,7 +45,7 @@ export class ModelSteps extends JobSteps<ModelEntity> {
   }
 
   async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
-    const set = { status: 'READY', progress: 100, readyAt: 'now', estimatedReadyAt: null };
+    const set = { status: 'READY', progress: 100, readyAt: 'now' };
     const ready = await this.moveFinished(sql, row, set, null);
     // The photos of a FAILED job have been released already.
     if (ready && row.status !== 'FAILED') await this.ended(sql, ready);

@@ -18,7 +18,6 @@ import { modelStatuses, unfinishedModelStates, type ModelStatus } from './model.
 // By expressions, which TypeORM does not know: (owner, [status, type,] lower(name COLLATE "C"), id).
 @Index('models_of_owner_by_name', { synchronize: false })
 @Index('models_of_owner_by_status_and_name', { synchronize: false })
-@Index('models_learned', ['provider', 'type', 'readyAt'], { where: 'ready_at IS NOT NULL' })
 export class ModelEntity extends JobEntity {
   @Column('text', { default: 'QUEUED' })
   status: ModelStatus;

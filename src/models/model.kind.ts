@@ -25,6 +25,7 @@ export const modelKind: JobKind<ModelEntity> = {
   moves: modelMoves,
   unfinished: unfinishedModelStates,
   running: 'TRAINING',
+  shareOfUpstream: 1,
   eventKind: 'MODEL',
   streamColumn: 'models.id',
   streamOf: (row) => row.id,

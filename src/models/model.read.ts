@@ -1,3 +1,4 @@
+import type { DatabaseClock } from '../database/database-clock';
 import { validFilter } from '../graphql/lists';
 import { ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
@@ -12,11 +13,14 @@ import { modelTable } from './model.repository';
  * What models are read from, except the fields that generations add.
  * @param provider - the configured provider
  */
-export const modelSource = (provider: { readonly name: string }): TypeSource => ({
+export const modelSource = (
+  provider: { readonly name: string },
+  clock: Pick<DatabaseClock, 'nowMs'>,
+): TypeSource => ({
   type: 'AvatarModel',
   select: (id, owner) => selectJob(modelKind, id, owner),
   fields: {
-    ...jobFields(modelKind, ['id']),
+    ...jobFields(modelKind, ['id'], clock),
     canRetry: computedWith<{ kept: number }, ModelEntity, RetryColumns | 'photoCount'>(
       { kept: (sql) => ifRetryable(sql.column('status'), keptOfModel(sql)) },
       ['status', 'failureRetryable', 'provider', 'photoCount'],

@@ -195,7 +195,7 @@ class Planner implements SelectionPlanner {
   }
 
   private computed(
-    { needs, facts, compute }: ComputedSource,
+    { needs, facts, compute, unless }: ComputedSource,
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
@@ -213,9 +213,13 @@ class Planner implements SelectionPlanner {
         ...needs.map((property) => row.column(snakeName(property))),
         ...Object.values(facts).map((sqlOf) => sqlOf(scope)),
       ];
-      return statement.hole(`json_build_array(${values.join(', ')})::text`, (read) =>
+      const hole = statement.hole(`json_build_array(${values.join(', ')})::text`, (read) =>
         write(compute(rowOf(names, read as readonly unknown[]) as never, args)),
       );
+      if (!unless) return hole;
+      const isNull = row.column(snakeName(unless.isNull));
+      const text = columnText(definition.type, row.column(snakeName(unless.property)));
+      return `CASE WHEN ${isNull} IS NULL THEN ${text} ELSE ${hole} END`;
     };
   }
 

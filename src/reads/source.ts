@@ -38,6 +38,8 @@ export interface ComputedSource {
   /** What `compute` receives as further properties, with values as in JSON. */
   readonly facts: Facts;
   readonly compute: (row: never, args: FieldArguments) => unknown;
+  /** The property whose value the field has in rows where another is null; PostgreSQL then writes it. */
+  readonly unless?: { readonly isNull: string; readonly property: string };
 }
 
 /** The object whose UUID is in a column; null if the owner has none with this UUID. */
@@ -153,8 +155,9 @@ function checkConditions(conditions: ListCondition[]): ListCondition[] {
 export function computed<Row, Property extends keyof Row & string>(
   needs: readonly Property[],
   compute: (row: Pick<Row, Property>, args: FieldArguments) => unknown,
+  unless?: { readonly isNull: Property; readonly property: Property },
 ): ComputedSource {
-  return { kind: 'computed', needs, facts: {}, compute };
+  return { kind: 'computed', needs, facts: {}, compute, unless };
 }
 
 /** The source of a field that is computed from properties of the row and from facts. */

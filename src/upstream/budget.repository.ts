@@ -268,6 +268,11 @@ export class UpstreamBudget {
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };
   }
 
+  /** How many calls of a kind the budget allows in the long run. */
+  perSecond(kind: CallKind): number {
+    return this.bucket(kind).perSecond;
+  }
+
   /** Creates the account's row, which operators see. */
   async open(): Promise<void> {
     if (this.known) return;

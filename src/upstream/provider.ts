@@ -20,6 +20,12 @@ export interface PollPlan {
   readonly nextMs: number;
 }
 
+/** Durations in milliseconds between which those of jobs are assumed to be evenly distributed. */
+export interface DocumentedDurations {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
 /** Limits and durations of a provider. Their sources are in the provider's folder. */
 export interface ProviderFacts {
   /** The name that users see. */
@@ -34,9 +40,9 @@ export interface ProviderFacts {
   readonly maxAvatars: number;
   readonly trainingPoll: PollPlan;
   readonly generationPoll: PollPlan;
-  /** Typical durations of a training and a generation, in milliseconds, until enough have been measured. */
-  readonly typicalTrainingMs: number;
-  readonly typicalGenerationMs: number;
+  /** How long a training and a generation take, until enough have been measured. */
+  readonly trainingDuration: DocumentedDurations;
+  readonly generationDuration: DocumentedDurations;
   /** How long after completion a result can be fetched, in milliseconds. */
   readonly resultTtlMs: number;
   /** How long after submission the upstream may still fetch the photos, in milliseconds. */

@@ -152,7 +152,7 @@ describe('sandbox provider', () => {
     const { facts, name } = calls.provider;
     expect(name).toBe('sandbox');
     expect(facts.styles.length).toBeGreaterThanOrEqual(6);
-    expect(facts.typicalTrainingMs).toBe(1_200_000 / fastSpeed);
+    expect(facts.trainingDuration.maxMs).toBe(1_200_000 / fastSpeed);
     expect(facts.resultTtlMs).toBe(172_800_000 / fastSpeed);
     expect(facts.photoFetchMs).toBeGreaterThanOrEqual(60_000);
   });

@@ -1,4 +1,5 @@
 import { createLogger } from '../../src/core/logger';
+import { DatabaseClock } from '../../src/database/database-clock';
 import type { Wake } from '../../src/events/wake';
 import { avatarKeys } from '../../src/generations/avatar.entity';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
@@ -110,7 +111,8 @@ describe('a picture that is being stored', () => {
     const announced: Wake[] = [];
     const announcer = { announce: (wake: Wake) => announced.push(wake) };
     const { database } = harness;
-    await new GenerationCompletion(new JobRepository(database, announcer), announcer).sweep(database);
+    const jobs = new JobRepository(database, announcer);
+    await new GenerationCompletion(jobs, announcer, new DatabaseClock(database)).sweep(database);
     expect((await harness.row(job)).status).not.toBe('STORING');
     expect(announced).toEqual([{ streams: [job.streamId] }]);
   });

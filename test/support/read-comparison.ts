@@ -1,3 +1,4 @@
+import { DatabaseClock } from '../../src/database/database-clock';
 import { jwtSecret, jwtSettings } from './client';
 import { TestGateway } from './gateway';
 import { signed } from './issuer';
@@ -19,20 +20,24 @@ export class ReadComparison {
     private readonly planned: TestGateway,
     private readonly resolved: TestGateway,
     readonly rows: ReadRows,
+    private readonly clock: jest.SpyInstance,
   ) {}
 
   /** With random rows of `alice` and `bob`, and an owner `erased`, whose data are being erased. */
   static async start(seed: number): Promise<ReadComparison> {
+    // Progress and estimates depend on the time.
+    const clock = jest.spyOn(DatabaseClock.prototype, 'nowMs').mockReturnValue(Date.UTC(2026, 0, 7));
     const planned = await TestGateway.start(settings, { watchesStatements: true });
     const resolved = await planned.startAnother({ PLANNED_READS: 'false' });
     const database = await planned.database.session();
     const rows = new ReadRows(database, seed);
     for (const owner of ['alice', 'bob']) await rows.add(owner);
     await database.query(`INSERT INTO erasures (id, owner) VALUES (gen_random_uuid(), 'erased')`);
-    return new ReadComparison(planned, resolved, rows);
+    return new ReadComparison(planned, resolved, rows, clock);
   }
 
   stop(): Promise<void> {
+    this.clock.mockRestore();
     return this.planned.stop();
   }
 

@@ -2,6 +2,7 @@ import type { Client as Session } from 'pg';
 import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { positionOf } from '../../src/core/list-statements';
 import { encodeCursor } from '../../src/graphql/connection';
+import type { Pace } from '../../src/jobs/pace';
 import { numbersFrom } from './random';
 
 /** Texts that JSON escapes, or that could be taken for something else. */
@@ -162,6 +163,7 @@ export class ReadRows {
       ...{ consent_version: consented ? this.text(owner) : null, consent_at: consented ? this.time() : null },
       ...{
         estimated_ready_at: this.among([null, this.time()]),
+        pace: this.among([null, JSON.stringify(this.pace())]),
         due_at: this.time(),
         attempt: this.among([0, 1, 2]),
       },
@@ -183,6 +185,14 @@ export class ReadRows {
 
   private text(owner: string): string {
     return `${this.among(texts)}${owner}`;
+  }
+
+  /** Of a job that runs for as long as a test takes, or has for months. */
+  private pace(): Pace {
+    const maxMs = this.among([1_000, 1e11]);
+    const durations = [0.1, 0.5, 1].map((share) => share * maxMs);
+    const reportedMs = this.among([null, 5e10]);
+    return { durations, atMs: this.among([0, Date.UTC(2026, 0, 4)]), reached: 30, reportedMs, isTimed: true };
   }
 
   /** With microseconds, which JavaScript does not have. */

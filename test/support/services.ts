@@ -6,6 +6,7 @@ import { createJobWork, createMediaWork, type WorkDeps } from '../../src/app/wor
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
+import { DatabaseClock } from '../../src/database/database-clock';
 import { EventFeed } from '../../src/events/feed';
 import { Wakeups } from '../../src/events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
@@ -61,6 +62,7 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     spool: new UploadSpool(join(dataDir, 'uploads')),
     signer: new UrlSigner(['a secret of the tests']),
     wakeups: { announce: ignore },
+    clock: new DatabaseClock(database),
     feed: new EventFeed({ sql: database, wakeups: idle, logger }),
     quotas: new QuotaService(database, noLimits, () => Promise.resolve(0)),
     localUrl: given.publicUrl,

@@ -1,6 +1,7 @@
 import type { JobRow } from '../../src/jobs/job.kind';
 import { nextWatchMs } from '../../src/jobs/late-watch';
 import { effectOf, type PollAnswer, type PollEffect } from '../../src/jobs/poll-effect';
+import { modelKind } from '../../src/models/model.kind';
 import { picsartFacts } from '../../src/upstream/picsart/facts';
 import {
   failed,
@@ -46,8 +47,9 @@ class PolledJob {
         pollPlan: trainingPoll,
         retentionMs: modelRetentionMs,
         lostAfterMs,
-        shareOfUpstream: 1,
-        typicalMs: 20 * minuteMs,
+        kind: modelKind,
+        nextPollMs: trainingPoll.nextMs,
+        answeredAtMs: this.nowMs,
       });
       if (outcome.then === 'fail') return outcome;
       this.row = { ...this.row, ...(outcome.set as Partial<JobRow>) };

@@ -1,99 +1,188 @@
 import fc from 'fast-check';
-import { forecast, type ForecastInput } from '../../src/jobs/forecast';
+import { generationKind } from '../../src/generations/generation.kind';
+import { meanDuration, progressAt, remainingQuantile } from '../../src/jobs/durations';
+import {
+  afterPoll,
+  currentProgress,
+  readyEstimate,
+  shownProgress,
+  startPace,
+  type PacedJob,
+} from '../../src/jobs/pace';
+import { modelKind } from '../../src/models/model.kind';
 
-const submittedAt = new Date(Date.UTC(2026, 5, 1));
-const minutes = 60_000;
+const startMs = Date.UTC(2026, 5, 1);
+const minuteMs = 60_000;
 
-/** A job with a typical duration of ten minutes, so long after its submission. */
-const at = (elapsedMs: number, facts: Partial<ForecastInput> = {}): { progress: number; leftMs: number } => {
-  const now = new Date(submittedAt.getTime() + elapsedMs);
-  const { progress, readyAt } = forecast({
-    now,
-    submittedAt,
-    typicalMs: 10 * minutes,
-    lastProgress: 0,
-    ...facts,
+/** Evenly distributed durations. */
+const even = (minMs: number, maxMs: number): number[] =>
+  Array.from({ length: 21 }, (_, index) => Math.round(minMs + ((maxMs - minMs) * index) / 20));
+/** Of Picsart's trainings, as documented. */
+const trainings = even(5 * minuteMs, 20 * minuteMs);
+
+const training = (durations = trainings): PacedJob => ({
+  status: 'TRAINING',
+  progress: 0,
+  submittedAt: new Date(startMs),
+  pace: startPace(durations, startMs, true),
+});
+
+const polled = (job: PacedJob, reported: number | undefined, afterMs: number): PacedJob => ({
+  ...job,
+  ...afterPoll(modelKind, job, reported, startMs + afterMs),
+});
+
+/** The progress that is shown in each second. */
+const shownEachSecond = (job: PacedJob, fromMs: number, toMs: number): number[] =>
+  Array.from({ length: (toMs - fromMs) / 1_000 }, (_, second) =>
+    shownProgress(modelKind, job, startMs + fromMs + second * 1_000),
+  );
+
+const minutesOf = (time: Date): number => Math.round(((time.getTime() - startMs) / minuteMs) * 10) / 10;
+
+describe('the progress of a job without reports', () => {
+  it('is the elapsed share of the expected duration', () => {
+    const at = (minutes: number): number =>
+      currentProgress(modelKind, training(), startMs + minutes * minuteMs);
+    expect([0, 5, 10, 15, 19].map(at)).toEqual([0, 38, 64, 83, 94]);
   });
-  return { progress, leftMs: readyAt.getTime() - now.getTime() };
-};
 
-const durations = fc.integer({ min: 0, max: 48 * 60 * minutes });
-const percents = fc.option(fc.double({ min: 0, max: 100, noNaN: true }), { nil: undefined });
-
-describe('a forecast by the clock', () => {
-  it('starts at 0 with the typical duration left', () => {
-    expect(at(0)).toEqual({ progress: 0, leftMs: 10 * minutes });
+  it('goes on in small steps, less than 100, when the job takes ten times as long as all others', () => {
+    const shown = shownEachSecond(training(), 0, 200 * minuteMs);
+    const steps = shown.slice(1).map((progress, index) => progress - shown[index]!);
+    expect([...new Set(steps)].sort()).toEqual([0, 1]);
+    expect(shown[21 * 60]).toBeLessThan(shown.at(-1)!);
+    expect(shown.at(-1)).toBeLessThan(100);
   });
 
-  it('grows linearly to 95 % at the typical duration', () => {
-    expect(at(5 * minutes)).toEqual({ progress: 47, leftMs: 5 * minutes });
-    expect(at(10 * minutes).progress).toBe(95);
+  it('does not exceed 80 % of a generation before its pictures are stored', () => {
+    const job = { ...training(even(20_000, 60_000)), status: 'GENERATING' };
+    const progress = currentProgress(generationKind, job, startMs + 10 * minuteMs);
+    expect(progress).toBeLessThan(80);
+    expect(progress).toBeGreaterThan(75);
   });
 
-  it('grows slowly after that, and expects another tenth of the elapsed time', () => {
-    expect(at(12 * minutes).progress).toBeGreaterThanOrEqual(95);
-    expect(at(20 * minutes)).toEqual({ progress: 97, leftMs: 2 * minutes });
-    expect(at(1_000 * minutes).progress).toBeLessThanOrEqual(99);
+  it.each([0, 1, 2 ** 32])('is a number from 0 to 99 for jobs that take %d ms', (ms) => {
+    const job = training(even(ms, ms));
+    for (const elapsedMs of [-minuteMs, 0, 1, minuteMs, 1e12]) {
+      const progress = currentProgress(modelKind, job, startMs + elapsedMs);
+      expect(progress).toBeGreaterThanOrEqual(0);
+      expect(progress).toBeLessThanOrEqual(99);
+      const estimate = readyEstimate(modelKind, job, startMs + elapsedMs)!;
+      expect(estimate.earliest.getTime()).toBeLessThanOrEqual(estimate.latest.getTime());
+    }
   });
 
-  it('treats a clock set back as no elapsed time', () => {
-    expect(at(-5 * minutes)).toEqual({ progress: 0, leftMs: 10 * minutes });
-  });
-
-  it('handles a typical duration of 0', () => {
-    expect(at(0, { typicalMs: 0 })).toEqual({ progress: 0, leftMs: 0 });
-    expect(at(minutes, { typicalMs: 0 }).progress).toBe(99);
+  it('is the stored one of a job that has ended, waits, or was submitted by an earlier version', () => {
+    const late = startMs + 10 * minuteMs;
+    for (const job of [
+      { ...training(), status: 'FAILED', progress: 40 },
+      { ...training(), pace: null, progress: 40 },
+    ]) {
+      expect(shownProgress(modelKind, job, late)).toBe(40);
+      expect(readyEstimate(modelKind, job, late)).toBeNull();
+    }
   });
 });
 
-describe('a forecast from upstream progress', () => {
-  it('returns the reported value', () => {
-    expect(at(minutes, { reported: 40 }).progress).toBe(40);
-    expect(at(minutes, { reported: 40.9 }).progress).toBe(40);
+describe('progress that the avatar service reports', () => {
+  it('is reached in steps of at most 10 points per second, also with the progress by time', () => {
+    const job = polled(training(), 90, 5 * minuteMs);
+    const shown = shownEachSecond(job, 5 * minuteMs, 8 * minuteMs);
+    expect(shown[0]).toBeLessThan(45);
+    expect(shown[20]).toBeGreaterThanOrEqual(90);
+    shown.slice(1).forEach((progress, index) => {
+      expect(progress - shown[index]!).toBeLessThanOrEqual(10);
+    });
   });
 
-  it('expects the rest to take as long in proportion', () => {
-    expect(at(2 * minutes, { reported: 25 }).leftMs).toBe(6 * minutes);
+  it('lets the progress continue as fast as it was reported', () => {
+    const job = polled(training(), 50, 2.5 * minuteMs);
+    expect(currentProgress(modelKind, job, startMs + 4 * minuteMs)).toBeGreaterThanOrEqual(75);
   });
 
-  it('ignores the first few percent', () => {
-    expect(at(minutes, { reported: 1 }).leftMs).toBe(9 * minutes);
+  it('is not shown as 100, and not taken back, when it says so too early and goes back', () => {
+    let job = training();
+    for (const [index, reported] of [100, 10, 100, 0, undefined].entries()) {
+      job = polled(job, reported, (index + 1) * minuteMs);
+    }
+    expect(shownProgress(modelKind, job, startMs + 6 * minuteMs)).toBe(99);
   });
 
-  it('stays below 100 % until the state is final', () => {
-    expect(at(2 * minutes, { reported: 100 }).progress).toBe(99);
+  it('decides what is likely inside the interval, which it does not change', () => {
+    const [silent, quick] = [
+      polled(training(), undefined, 2 * minuteMs),
+      polled(training(), 20, 2 * minuteMs),
+    ];
+    const estimates = [silent, quick].map((job) => readyEstimate(modelKind, job, startMs + 2 * minuteMs)!);
+    expect(estimates.map(({ likely }) => minutesOf(likely))).toEqual([12.5, 10]);
+    expect(estimates.map(({ earliest }) => minutesOf(earliest))).toEqual([6.5, 6.5]);
+    expect(estimates.map(({ latest }) => minutesOf(latest))).toEqual([18.5, 18.5]);
   });
 });
 
-describe('every forecast', () => {
-  const facts = fc.record({
-    elapsed: durations,
-    typicalMs: durations,
-    reported: percents,
-    lastProgress: fc.integer({ min: 0, max: 99 }),
+describe('an estimate', () => {
+  it('is put off while the job runs longer than others', () => {
+    const latest = [1, 10, 19, 25, 50].map((minutes) =>
+      minutesOf(readyEstimate(modelKind, training(), startMs + minutes * minuteMs)!.latest),
+    );
+    expect(latest).toEqual([...latest].sort((a, b) => a - b));
+    expect(latest.at(-1)).toBeGreaterThan(60);
   });
 
-  it('is an integer from the last reported value to 99, with a time that is not in the past', () => {
+  it('is never in the past', () => {
     fc.assert(
-      fc.property(facts, ({ elapsed, ...rest }) => {
-        const { progress, leftMs } = at(elapsed, rest);
-        expect(Number.isInteger(progress)).toBe(true);
-        expect(progress).toBeGreaterThanOrEqual(rest.lastProgress);
-        expect(progress).toBeLessThanOrEqual(99);
-        expect(leftMs).toBeGreaterThanOrEqual(0);
+      fc.property(
+        fc.integer({ min: 0, max: 100 * minuteMs }),
+        fc.double({ min: 0, max: 0.99, noNaN: true }),
+        (ms, share) => {
+          expect(remainingQuantile(trainings, ms, share)).toBeGreaterThanOrEqual(ms);
+        },
+      ),
+    );
+  });
+});
+
+const distributions = fc
+  .array(fc.integer({ min: 0, max: 40 * minuteMs }), { minLength: 21, maxLength: 21 })
+  .map((all) => all.sort((a, b) => a - b));
+
+describe('every progress', () => {
+  it('never decreases with time, for any durations', () => {
+    const times = fc.array(fc.integer({ min: 0, max: 100 * minuteMs }), { minLength: 2 });
+    fc.assert(
+      fc.property(distributions, times, (durations, all) => {
+        const shown = all.sort((a, b) => a - b).map((ms) => progressAt(durations, ms));
+        expect(shown).toEqual([...shown].sort((a, b) => a - b));
+        expect(meanDuration(durations)).toBeGreaterThanOrEqual(0);
       }),
     );
   });
 
-  it('never decreases, for any clock and upstream values', () => {
-    const polls = fc.array(fc.record({ elapsed: durations, typicalMs: durations, reported: percents }));
+  it('never decreases for any reports, at any times, as two processes show it', () => {
+    const steps = fc.array(
+      fc.record({
+        waitMs: fc.integer({ min: 0, max: 5 * minuteMs }),
+        reported: fc.option(fc.double({ min: 0, max: 100, noNaN: true }), { nil: undefined }),
+        isPoll: fc.boolean(),
+      }),
+    );
     fc.assert(
-      fc.property(polls, (all) => {
-        let received = 0;
-        for (const { elapsed, ...rest } of all) {
-          const { progress } = at(elapsed, { ...rest, lastProgress: received });
-          expect(progress).toBeGreaterThanOrEqual(received);
-          received = progress;
+      fc.property(distributions, steps, (durations, all) => {
+        let job = training(durations);
+        let [nowMs, shown] = [0, 0];
+        for (const { waitMs, reported, isPoll } of all) {
+          nowMs += waitMs;
+          // The other process still shows the job as it was.
+          const next = isPoll ? polled(job, reported, nowMs) : job;
+          for (const each of [job, next]) {
+            const progress = shownProgress(modelKind, each, startMs + nowMs);
+            expect(progress).toBeGreaterThanOrEqual(shown);
+            expect(progress).toBeLessThanOrEqual(99);
+            shown = progress;
+          }
+          expect(isPoll ? next.progress : shown).toBeGreaterThanOrEqual(shown);
+          job = next;
         }
       }),
     );

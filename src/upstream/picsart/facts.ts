@@ -17,9 +17,8 @@ const minuteMs = 60 * secondMs;
  * - 100 avatars per generation [ours: bounds the cost of a mistake]
  * - a model is first polled after 5 minutes, then every 2 [docs]
  * - a generation is first polled after 20 seconds, then every 10 [docs]
- * - a training takes up to 20 minutes [guide]; that maximum is used as typical, so that estimates are rather too
- *   long
- * - a generation takes a minute [ours]
+ * - a training takes up to 20 minutes [guide], and not less than the 5 minutes after which the first poll is advised
+ * - a generation takes from the 20 seconds after which the first poll is advised to 100 seconds [ours]
  * - results can be fetched for 48 hours [guide]
  * - photo URLs must be readable for 30 minutes [guide]
  * - only 404 for 30 minutes means that a job is lost [ours; Picsart's n8n plugin treats a 404 as "not yet"]
@@ -45,8 +44,8 @@ export function picsartFacts(
     maxAvatars: 100,
     trainingPoll: plan(5 * minuteMs, 2 * minuteMs, speed),
     generationPoll: plan(20 * secondMs, 10 * secondMs, speed),
-    typicalTrainingMs: (20 * minuteMs) / speed,
-    typicalGenerationMs: minuteMs / speed,
+    trainingDuration: { minMs: (5 * minuteMs) / speed, maxMs: (20 * minuteMs) / speed },
+    generationDuration: { minMs: (20 * secondMs) / speed, maxMs: (100 * secondMs) / speed },
     resultTtlMs: (48 * 60 * minuteMs) / speed,
     // At least a minute, so that a slow machine can fetch 30 photos.
     photoFetchMs: Math.max(minuteMs, (30 * minuteMs) / speed),

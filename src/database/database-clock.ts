@@ -1,0 +1,51 @@
+import type { Sql } from '../core/sql';
+
+/** How often the database's time is read while it is used, in milliseconds. */
+const maxAgeMs = 60_000;
+const minRetryMs = 5_000;
+
+/**
+ * The database's time, which all processes share. Between two reads it continues by the monotonic clock of this machine,
+ * so that it does not depend on the time that is set here, and it never goes back.
+ */
+export class DatabaseClock {
+  /** The database's time minus `performance.now()`. */
+  private offsetMs: number;
+  private nextReadMs = -Infinity;
+  private latestMs = 0;
+
+  constructor(private readonly sql: Sql) {
+    this.offsetMs = Date.now() - performance.now();
+  }
+
+  /** A clock that has read the database's time. */
+  static async start(sql: Sql): Promise<DatabaseClock> {
+    const clock = new DatabaseClock(sql);
+    await clock.read();
+    return clock;
+  }
+
+  /** Milliseconds since 1970. Before the first read, by this machine's clock. */
+  nowMs(): number {
+    const tickMs = performance.now();
+    if (tickMs >= this.nextReadMs) void this.read();
+    this.latestMs = Math.max(this.latestMs, tickMs + this.offsetMs);
+    return this.latestMs;
+  }
+
+  /** Reads the database's time. While the database is unavailable, the clock continues. */
+  async read(): Promise<void> {
+    const startMs = performance.now();
+    this.nextReadMs = startMs + minRetryMs;
+    try {
+      const [row] = await this.sql.rows<{ ms: number }>(
+        'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+      );
+      const endMs = performance.now();
+      this.offsetMs = row!.ms - (startMs + endMs) / 2;
+      this.nextReadMs = endMs + maxAgeMs;
+    } catch {
+      // Tried again by a later call.
+    }
+  }
+}

@@ -1,0 +1,11 @@
+import { Field, ObjectType } from 'type-graphql';
+import { DateTimeScalar } from '../graphql/scalars';
+
+@ObjectType({ description: 'A span of time. Both ends are included.' })
+export class TimeRange {
+  @Field(() => DateTimeScalar, { description: 'The start.' })
+  earliest: Date;
+
+  @Field(() => DateTimeScalar, { description: 'The end.' })
+  latest: Date;
+}
