@@ -3,11 +3,10 @@ import { durationUnits, readDuration } from './core/clock';
 import { isLoopback, isNetwork } from './core/networks';
 import { picsartFacts } from './upstream/picsart/facts';
 
-/** A setting with a notation of its own. `read` returns undefined if the text is not valid. */
-const notation = <Value>(
-  read: (text: string) => Value | undefined,
-  problem: string,
-): z.ZodType<Value, string> =>
+/** Reads a text; undefined if it is not valid. */
+type Read<Value> = (text: string) => Value | undefined;
+/** A setting with a notation of its own. */
+const notation = <Value>(read: Read<Value>, problem: string): z.ZodType<Value, string> =>
   z.string().transform((text, context) => {
     const value = read(text.trim());
     if (value !== undefined) return value;

@@ -1,5 +1,4 @@
-import type { Job } from '../support/job-harness';
-import { useJobHarness } from '../support/job-harness';
+import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, type JobType } from '../support/job-scenarios';
 import { done, failed, running } from '../support/scripted-provider';
 
@@ -43,7 +42,7 @@ describe.each(ways)('the durations of a $jobType', ({ jobType, ms }) => {
       `SELECT sum(weight::float8) AS total FROM learned_durations, jsonb_each_text(bins) AS bin (number, weight)
         WHERE job_class = ''`,
     );
-    return Math.round(rows[0]!.total ?? 0);
+    return Math.round(Number(rows[0]!.total));
   };
 
   it('are learned from successes of the first attempt, and used by other processes after a restart', async () => {
