@@ -42,7 +42,7 @@ describe.each(ways)('the durations of a $jobType', ({ jobType, ms }) => {
       `SELECT sum(weight::float8) AS total FROM learned_durations, jsonb_each_text(bins) AS bin (number, weight)
         WHERE job_class = ''`,
     );
-    return Math.round(Number(rows[0]!.total));
+    return Math.round(rows[0]!.total);
   };
 
   it('are learned from successes of the first attempt, and used by other processes after a restart', async () => {
