@@ -5,9 +5,10 @@ import { areTexts, TextQuery, type TextRequest } from './text-query';
 
 /**
  * Limits of prepared statements, as the length of their SQL. PostgreSQL uses about fifty times that memory, in each
- * connection: 50 MB at most.
+ * connection: 50 MB at most. Clients choose the statements of reads; the others have a limit of their own, so that ever new
+ * reads do not displace them.
  */
-const maxLength = { ofStatement: 64_000, ofConnection: 1_000_000 } as const;
+const maxLength = { ofStatement: 64_000, ofReads: 700_000, ofOthers: 300_000 } as const;
 
 /** The maximum number of short statements that a connection runs at once. */
 const maxAtOnce = 8;
@@ -18,11 +19,17 @@ interface Known {
   name: string | null;
 }
 
-/** What a connection has prepared. */
-interface Prepared {
+/** Statements that a connection has prepared. */
+interface PreparedSet {
   readonly names: Set<string>;
   /** The length of all statements. */
   length: number;
+}
+
+/** What a connection has prepared. */
+interface Prepared {
+  readonly reads: PreparedSet;
+  readonly others: PreparedSet;
 }
 
 /** A statement that waits for a connection. */
@@ -34,22 +41,52 @@ interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
   readonly isShort: boolean;
 }
 
+/** Names of the statements of one kind, which no other statement ever has. */
+class StatementNames {
+  private readonly known: LRUCache<string, Known>;
+  private count = 0;
+
+  constructor(
+    private readonly prefix: string,
+    maxSize: number,
+  ) {
+    this.known = new LRUCache({ maxSize, sizeCalculation: (_known, text) => text.length });
+  }
+
+  /** The name of a statement from its second use; null before, and for very long ones. */
+  of(text: string): string | null {
+    if (text.length > maxLength.ofStatement) return null;
+    const known = this.known.get(text);
+    if (!known) {
+      this.known.set(text, { name: null });
+      return null;
+    }
+    if (known.name === null) {
+      this.count += 1;
+      known.name = `${this.prefix}_${this.count}`;
+    }
+    return known.name;
+  }
+
+  /** All statements get other names. */
+  clear(): void {
+    this.known.clear();
+  }
+}
+
 /**
  * Runs statements that PostgreSQL keeps prepared per connection, from their second use. PostgreSQL's memory is bounded: a
- * connection that has prepared too much, because clients send ever new queries, is replaced, or prepares no more. Very
- * long statements are not prepared.
+ * connection that has prepared too many reads, because clients send ever new queries, forgets them; one that has prepared
+ * too many other statements prepares no more. Very long statements are not prepared.
  *
  * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones that wait are
  * sent together, which saves processor time under load.
  */
 export class NamedStatements implements PreparedStatements {
-  private readonly known = new LRUCache<string, Known>({
-    maxSize: maxLength.ofConnection,
-    sizeCalculation: (_known, text) => text.length,
-  });
+  private readonly reads = new StatementNames('read', maxLength.ofReads);
+  private readonly others = new StatementNames('statement', maxLength.ofOthers);
   private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
   private readonly waiting: Waiting[] = [];
-  private names = 0;
   private connecting = 0;
 
   /** @param pool - returns the pool of an initialized data source */
@@ -57,7 +94,7 @@ export class NamedStatements implements PreparedStatements {
 
   text({ text, isShort }: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
     return new Promise((resolve, reject) => {
-      this.add({ name: this.nameOf(text), text, parameters, isShort, resolve, reject });
+      this.add({ name: this.reads.of(text), text, parameters, isShort, resolve, reject });
     });
   }
 
@@ -84,7 +121,7 @@ export class NamedStatements implements PreparedStatements {
   private async runOn(client: PoolClient): Promise<void> {
     // A lost connection rejects the query, and also emits an event, which would end the process without a listener.
     client.on('error', ignoreError);
-    const prepared = this.preparedOf(client);
+    const { reads: prepared } = this.preparedOf(client);
     let isUsable = true;
     const atOnce = this.takeShort(prepared);
     if (atOnce.length > 0) {
@@ -97,12 +134,13 @@ export class NamedStatements implements PreparedStatements {
       const next = this.waiting.shift();
       if (next) isUsable = await runAlone(client, next, prepared);
     }
+    if (isUsable && prepared.length > maxLength.ofReads) isUsable = await forget(client, prepared);
     client.off('error', ignoreError);
-    client.release(!isUsable || prepared.length > maxLength.ofConnection);
+    client.release(!isUsable);
   }
 
   /** The next statements that the connection can run at once: those that it has prepared, as long as they are short. */
-  private takeShort({ names }: Prepared): (Waiting & TextRequest)[] {
+  private takeShort({ names }: PreparedSet): (Waiting & TextRequest)[] {
     const taken: (Waiting & TextRequest)[] = [];
     while (taken.length < maxAtOnce) {
       const [next] = this.waiting;
@@ -120,8 +158,8 @@ export class NamedStatements implements PreparedStatements {
    * @throws an error for which {@link isOutdatedPlan} holds if a migration has changed its columns; run it again
    */
   async rows<Row>(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<Row[]> {
-    const prepared = this.preparedOf(client);
-    const name = this.nameOf(text);
+    const { others: prepared } = this.preparedOf(client);
+    const name = this.others.of(text);
     const values = [...parameters];
     if (name === null || !hasSpace(prepared, name, text)) {
       const { rows } = await client.query<Row & object>(text, values);
@@ -132,30 +170,15 @@ export class NamedStatements implements PreparedStatements {
       note(prepared, name, text.length);
       return rows;
     } catch (error) {
-      // All statements get other names.
-      if (isOutdatedPlan(error)) this.known.clear();
+      if (isOutdatedPlan(error)) this.others.clear();
       throw error;
     }
-  }
-
-  private nameOf(text: string): string | null {
-    if (text.length > maxLength.ofStatement) return null;
-    const known = this.known.get(text);
-    if (!known) {
-      this.known.set(text, { name: null });
-      return null;
-    }
-    if (known.name === null) {
-      this.names += 1;
-      known.name = `statement_${this.names}`;
-    }
-    return known.name;
   }
 
   private preparedOf(client: PoolClient): Prepared {
     const known = this.preparedBy.get(client);
     if (known) return known;
-    const prepared = { names: new Set<string>(), length: 0 };
+    const prepared = { reads: emptySet(), others: emptySet() };
     this.preparedBy.set(client, prepared);
     return prepared;
   }
@@ -174,11 +197,15 @@ export function isOutdatedPlan(error: unknown): boolean {
   return code === '0A000' && message === 'cached plan must not change result type';
 }
 
-function hasSpace({ names, length }: Prepared, name: string, text: string): boolean {
-  return names.has(name) || length + text.length <= maxLength.ofConnection;
+function emptySet(): PreparedSet {
+  return { names: new Set(), length: 0 };
 }
 
-function note(prepared: Prepared, name: string, length: number): void {
+function hasSpace({ names, length }: PreparedSet, name: string, text: string): boolean {
+  return names.has(name) || length + text.length <= maxLength.ofOthers;
+}
+
+function note(prepared: PreparedSet, name: string, length: number): void {
   if (prepared.names.has(name)) return;
   prepared.names.add(name);
   prepared.length += length;
@@ -188,7 +215,7 @@ function note(prepared: Prepared, name: string, length: number): void {
 async function runAlone(
   client: PoolClient,
   { name, text, parameters, resolve, reject }: Waiting,
-  prepared: Prepared,
+  prepared: PreparedSet,
 ): Promise<boolean> {
   try {
     const { rows } = await client.query<[string | null]>({
@@ -202,6 +229,27 @@ async function runAlone(
     reject(error);
     return false;
   }
+}
+
+/** Deallocates statements. Never rejects. Returns whether the connection can be used again. */
+async function forget(client: PoolClient, prepared: PreparedSet): Promise<boolean> {
+  const names = [...prepared.names];
+  try {
+    await client.query(names.map((name) => `DEALLOCATE ${name}`).join('; '));
+  } catch {
+    return false;
+  }
+  // Otherwise `pg` would not prepare them again.
+  const { parsedStatements } = (client as unknown as PreparingClient).connection;
+  for (const name of names) Reflect.deleteProperty(parsedStatements, name);
+  prepared.names.clear();
+  prepared.length = 0;
+  return true;
+}
+
+/** The part of a client of `pg` that knows what it has prepared, by name. It is not part of its types. */
+interface PreparingClient {
+  readonly connection: { readonly parsedStatements: Record<string, string> };
 }
 
 function ignoreError(): void {

@@ -6,11 +6,15 @@ import { TcpProxy } from './servers';
  */
 export class StatementWatch {
   private statements: string[] = [];
+  private parsed: string[] = [];
   private readonly proxy: TcpProxy;
 
   private constructor(databaseUrl: string) {
     this.proxy = new TcpProxy(new URL(databaseUrl), () => {
-      const reader = new MessageReader((text) => this.statements.push(text));
+      const reader = new MessageReader(
+        (text) => this.statements.push(text),
+        (text) => this.parsed.push(text),
+      );
       return (chunk) => reader.read(chunk);
     });
   }
@@ -34,6 +38,13 @@ export class StatementWatch {
     return this.statements.filter((text) => text !== 'SELECT 1' && !text.includes('photo_servers'));
   }
 
+  /** The statements that the database parses during `work`, and does not run as prepared before. */
+  async parsedDuring(work: () => Promise<unknown>): Promise<string[]> {
+    this.parsed = [];
+    await work();
+    return this.parsed;
+  }
+
   /** Closes all connections of the gateway; new ones work. */
   async disconnect(): Promise<void> {
     await this.proxy.close();
@@ -51,7 +62,10 @@ class MessageReader {
   private isFirst = true;
   private readonly parsed = new Map<string, string>();
 
-  constructor(private readonly onStatement: (text: string) => void) {}
+  constructor(
+    private readonly onStatement: (text: string) => void,
+    private readonly onParsed: (text: string) => void,
+  ) {}
 
   read(chunk: Buffer): void {
     this.rest = Buffer.concat([this.rest, chunk]);
@@ -72,7 +86,10 @@ class MessageReader {
     const letter = String.fromCharCode(message[0]!);
     const [first = '', second = ''] = message.toString('utf8', 5).split('\0');
     if (letter === 'Q') this.onStatement(first);
-    if (letter === 'P') this.parsed.set(first, second);
+    if (letter === 'P') {
+      this.parsed.set(first, second);
+      this.onParsed(second);
+    }
     if (letter === 'B') this.onStatement(this.parsed.get(second) ?? '');
   }
 }
