@@ -135,6 +135,9 @@ const maxTimerDelayMs = 200;
 /** How long such a process reads data received in the meantime before it aborts the call, in milliseconds. */
 const lastReadMs = 1_000;
 
+/** The reason why a connection is closed: its call has ended. A constant, since making an error is slow. */
+const over = new Error('The call has ended.');
+
 /** The connection was not established. */
 class ConnectError extends Error {}
 
@@ -155,33 +158,39 @@ function connector(mayUse: () => boolean = () => true): buildConnector.connector
   };
 }
 
-/** A call in progress, with the received part of its answer. */
-class Exchange {
+/**
+ * A call in progress, with the received part of its answer. It handles undici's events itself, because a stream and an
+ * AbortSignal for each call cost more than the call.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
   private status: number | null = null;
   private headers: Readonly<Record<string, string>> = {};
   private readonly chunks: Buffer[] = [];
+  private size = 0;
+  private controller: Dispatcher.DispatchController | null = null;
+  private isOver = false;
+  private readonly end: Promise<CutReason | Error | null>;
+  private resolve: (end: CutReason | Error | null) => void = () => undefined;
 
   constructor(
     private readonly method: 'GET' | 'POST',
     private readonly request: ExchangeRequest & { readonly body?: string },
     private readonly maySent: () => boolean,
-  ) {}
+  ) {
+    this.end = new Promise((resolve) => (this.resolve = resolve));
+  }
 
   async run(dispatcher: Dispatcher): Promise<ExchangeAnswer> {
     const { signal, timeoutMs } = this.request;
     if (signal.aborted) throw new ExchangeError(false, 'aborted');
-    const cancel = new AbortController();
-    const reading = this.read(dispatcher, cancel.signal);
+    this.dispatch(dispatcher);
     const startedAt = Date.now();
     let lastRead: NodeJS.Timeout | undefined;
-    let giveUp: (reason: 'timeout' | 'aborted') => void = () => undefined;
-    const late = new Promise<'timeout' | 'aborted'>((resolve) => {
-      giveUp = (reason) => {
-        // After a suspension timers run before data in the kernel's buffers are read, which may contain a paid id.
-        const isOverdue = Date.now() - startedAt - timeoutMs > maxTimerDelayMs;
-        lastRead ??= setTimeout(() => resolve(reason), isOverdue ? lastReadMs : 0);
-      };
-    });
+    const giveUp = (reason: 'timeout' | 'aborted'): void => {
+      // After a suspension timers run before data in the kernel's buffers are read, which may contain a paid id.
+      const isOverdue = Date.now() - startedAt - timeoutMs > maxTimerDelayMs;
+      lastRead ??= setTimeout(() => this.resolve(reason), isOverdue ? lastReadMs : 0);
+    };
     const onAbort = (): void => {
       giveUp('aborted');
     };
@@ -192,39 +201,64 @@ class Exchange {
     setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      return await this.answer(await Promise.race([reading, late]));
+      return await this.answer(await this.end);
     } finally {
       clearTimeout(lastRead);
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      cancel.abort();
+      this.isOver = true;
+      this.controller?.abort(over);
     }
   }
 
-  /** Reads the answer into this object; returns how that ended and does not throw. */
-  private async read(dispatcher: Dispatcher, signal: AbortSignal): Promise<CutReason | Error | null> {
-    const { url, headers, body, maxBytes } = this.request;
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // The call may have ended while it waited for a connection.
+    if (this.isOver) controller.abort(over);
+    else this.controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Parameters<typeof joined>[0],
+  ): void {
+    if (status < 200) return;
+    this.headers = joined(headers);
+    this.status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.size += chunk.length;
+    if (this.size > this.request.maxBytes) this.resolve('too-large');
+    else this.chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.controller = null;
+    this.resolve(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.controller = null;
+    this.resolve(error);
+  }
+
+  private dispatch(dispatcher: Dispatcher): void {
+    const { url, headers, body } = this.request;
     try {
-      const response = await dispatcher.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: this.method,
-        headers,
-        body,
-        signal,
-        reset: this.method === 'POST',
-      });
-      this.headers = joined(response.headers);
-      this.status = response.statusCode;
-      let size = 0;
-      for await (const chunk of response.body as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > maxBytes) return 'too-large';
-        this.chunks.push(chunk);
-      }
-      return null;
+      dispatcher.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: this.method,
+          headers,
+          body,
+          reset: this.method === 'POST',
+        },
+        this,
+      );
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      this.resolve(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { HttpExchange } from '../../src/upstream/http-exchange';
+import { HttpExchange, type ExchangeAnswer } from '../../src/upstream/http-exchange';
+import { until } from '../support/until';
 
 /** Blocks the event loop, like a suspension of the process. */
 function block(ms: number): void {
@@ -78,5 +79,74 @@ describe('a paid request', () => {
     await exchange.stop();
     await new Promise((closed) => server.close(closed));
     expect(answer).toMatchObject({ status: 200, cut: null, body: Buffer.from('paid') });
+  });
+});
+
+describe('a request on a pooled connection', () => {
+  let exchange: HttpExchange;
+  let port: number;
+  let paths: string[];
+  let closed: number;
+  let stop: () => Promise<unknown>;
+
+  /** The bytes of the answer to a path; without any, the server is silent. */
+  const answers: Record<string, string> = {
+    '/late': 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok',
+    '/large': `HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n${'x'.repeat(2_000)}`,
+  };
+
+  beforeEach(async () => {
+    [paths, closed] = [[], 0];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('close', () => (closed += 1));
+      socket.on('data', (chunk) => {
+        const path = chunk.toString().split(' ')[1]!;
+        paths.push(path);
+        socket.write(answers[path] ?? '');
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    port = (server.address() as AddressInfo).port;
+    exchange = new HttpExchange(1);
+    stop = async () => {
+      await exchange.stop();
+      await new Promise((end) => server.close(end));
+    };
+  });
+
+  afterEach(() => stop());
+
+  const get = (path: string, timeoutMs = 60_000, maxBytes = 1_000): Promise<ExchangeAnswer> =>
+    exchange.get({
+      url: new URL(`http://127.0.0.1:${port}${path}`),
+      headers: {},
+      timeoutMs,
+      maxBytes,
+      signal: new AbortController().signal,
+    });
+
+  it('returns the final answer after an informational one', async () => {
+    expect(await get('/late')).toMatchObject({ status: 200, cut: null, headers: { 'content-length': '2' } });
+  });
+
+  it('ends with the first bytes beyond the limit, and closes the connection', async () => {
+    const { cut, body } = await get('/large');
+    expect(cut).toBe('too-large');
+    expect(body.length).toBeLessThanOrEqual(1_000);
+    await until(() => closed === 1);
+  });
+
+  it('closes the connection at its time limit, so that the next request gets another', async () => {
+    await expect(get('/silent', 50)).rejects.toMatchObject({ reason: 'timeout' });
+    expect(await get('/late', 5_000)).toMatchObject({ status: 200 });
+  });
+
+  it('is not sent if its time ends while it waits for a connection', async () => {
+    const first = get('/silent', 200).catch((error: unknown) => error);
+    await expect(get('/second', 50)).rejects.toMatchObject({ reason: 'timeout' });
+    await first;
+    expect(await get('/late', 5_000)).toMatchObject({ status: 200 });
+    expect(paths).toEqual(['/silent', '/late']);
   });
 });

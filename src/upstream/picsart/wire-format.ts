@@ -136,6 +136,7 @@ const percentage = z
   .pipe(z.number().min(0).max(100));
 
 function readPercent(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
   const read = percentage.safeParse(value);
   if (!read.success) return undefined;
   return read.data < 1 ? read.data * 100 : read.data;
