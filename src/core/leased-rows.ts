@@ -3,7 +3,7 @@ import { pause } from './clock';
 import type { DueQuery } from './due';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
-import type { EntityClass, Sql } from './sql';
+import { commitsWithoutWaiting, type EntityClass, type Sql } from './sql';
 
 /** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
 const deferredMs = 3_000;
@@ -134,15 +134,19 @@ export class LeasedRows<Row extends LeasedRow> {
   /** Leases due rows to the caller, in processing order. Concurrent claims never return the same row. */
   async claim({ limit, only = {}, slots }: ClaimOptions): Promise<Claimed<Row>[]> {
     if (limit <= 0) return [];
-    const answer = await this.sql.entities<Row, ClaimColumns>(this.spec.entity, this.claimStatement(only), [
-      randomUUID(),
-      this.options.leaseMs,
-      limit,
-      2 * limit + 16,
-      this.lastOwner,
-      ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
-      ...Object.values(only),
-    ]);
+    const answer = await this.sql.entities<Row, ClaimColumns>(
+      this.spec.entity,
+      this.claimStatement(only, limit),
+      [
+        randomUUID(),
+        this.options.leaseMs,
+        limit,
+        2 * limit + 16,
+        this.lastOwner,
+        ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
+        ...Object.values(only),
+      ],
+    );
     const rows = answer.filter((row): row is typeof row & Claimed<Row> => row.lease !== null);
     const served = answer[0]?.lastProbed ?? rows.at(-1)?.owner;
     if (served !== undefined) this.lastOwner = served;
@@ -219,7 +223,7 @@ export class LeasedRows<Row extends LeasedRow> {
       await this.sql.rows(
         `UPDATE ${table} t SET due_at = now() + $3 * interval '1 ms'
            FROM unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
-          WHERE t.id = held.id AND t.lease = held.lease AND t.due_at IS NOT NULL`,
+          WHERE ${commitsWithoutWaiting} AND t.id = held.id AND t.lease = held.lease AND t.due_at IS NOT NULL`,
         [ids, [...this.held.values()], this.options.leaseMs],
       );
     } catch (error) {
@@ -244,15 +248,21 @@ export class LeasedRows<Row extends LeasedRow> {
    * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
    *   index scan: each step reads one entry of the index on owner and due time.)
    * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use.
+   * A claim that is lost in a crash of PostgreSQL is made again by another worker: see {@link commitsWithoutWaiting}.
+   *
    * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
    */
-  private claimStatement(only: Readonly<Record<string, string>>): string {
+  private claimStatement(only: Readonly<Record<string, string>>, limit: number): string {
     const { table, rows, order = 'due_at', inTurn = true, set } = this.spec;
+    // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
+    // constant it assumes that $4 is a tenth of all due rows, and plans each claim again.
+    const size = 2 ** Math.ceil(Math.log2(limit));
     const due = `${this.isDue} ${equals(only, 8)}`;
     const matching = `${rows} ${equals(only, 8)}`;
     return `
 WITH RECURSIVE oldest AS MATERIALIZED (
-  SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY ${order} LIMIT $4),
+  SELECT * FROM (SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY ${order} LIMIT ${2 * size + 16}) read
+   LIMIT $4),
 turn (owner, due_at, found, probes, is_around) AS (
   SELECT $5::text, NULL::timestamptz, 0, 0, false WHERE ${inTurn} AND (SELECT count(*) FROM oldest) = $4
   UNION ALL
@@ -287,6 +297,7 @@ claimed AS (
   RETURNING *)
 SELECT claimed.*, now() AS "claimedAt", last.owner AS "lastProbed"
   FROM (SELECT owner FROM turn ORDER BY probes DESC LIMIT 1) last FULL JOIN claimed ON true LEFT JOIN placed USING (id)
+ WHERE ${commitsWithoutWaiting}
  ORDER BY placed.place`;
   }
 }

@@ -43,6 +43,13 @@ export interface PreparedStatements {
   text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null>;
 }
 
+/**
+ * SQL: a condition that always holds. If a row was checked by it, the transaction's commit does not wait until it is
+ * durable; if PostgreSQL crashes at once, the transaction may be undone as a whole. Only for what may be lost without
+ * harm. Later commits that wait make it durable as well.
+ */
+export const commitsWithoutWaiting = `set_config('synchronous_commit', 'off', true) = 'off'`;
+
 /** SQL: a list of text literals, for constants of the program such as states. */
 export function textList(constants: readonly string[]): string {
   return `'${constants.join("', '")}'`;
@@ -50,8 +57,16 @@ export function textList(constants: readonly string[]): string {
 
 /** Converts a property name to a column name: `providerRef` becomes `provider_ref`. */
 export function snakeName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  let snake = snakeNames.get(name);
+  if (snake === undefined) {
+    snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    snakeNames.set(name, snake);
+  }
+  return snake;
 }
+
+/** The column names of properties, which are constants of the program. */
+const snakeNames = new Map<string, string>();
 
 /** Groups rows by their key, in the order of `keys`; a key without rows has an empty group. */
 export function groupsOf<Row>(

@@ -12,7 +12,7 @@ const maxRestMs = 2_000;
 const minRestMs = 250;
 
 /** With fewer free slots than this share, a claim waits so many milliseconds for more. */
-const minFreeShare = 0.25;
+const minFreeShare = 0.5;
 const gatherMs = 10;
 
 /**

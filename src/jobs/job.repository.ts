@@ -1,6 +1,6 @@
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
-import { snakeName, textList, type Sql, type Transactions } from '../core/sql';
+import { commitsWithoutWaiting, snakeName, textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
@@ -68,17 +68,27 @@ export class JobRepository {
     return new LeasedRows(this.database, spec, options);
   }
 
-  /** {@link moveWithin} in its own transaction, then wakes subscribers. */
-  async move<Row extends JobRow>(kind: JobKind<Row>, moves: readonly JobMove[]): Promise<Row[]> {
-    if (moves.length === 0) return [];
-    const moved = await this.database.transaction((sql) => this.moveWithin(sql, kind, moves));
-    await failpoint('move:committed');
-    this.wake(
-      kind,
-      moved,
-      moves.some(({ dueInMs }) => dueInMs === 0),
-    );
-    return moved;
+  /**
+   * {@link moveWithin} in its own transaction, then wakes subscribers. Moves that change neither the state nor what
+   * subscribers see are written by a statement of their own, whose loss in a crash of PostgreSQL is harmless: the jobs
+   * are then due when their leases end.
+   */
+  async move(kind: JobKind, moves: readonly JobMove[]): Promise<void> {
+    const unseen = moves.filter(isUnseen);
+    await this.moveUnseen(kind, unseen);
+    const seen = moves.filter((move) => !isUnseen(move));
+    if (seen.length > 0) {
+      const moved = await this.database.transaction((sql) => this.moveWithin(sql, kind, seen));
+      await failpoint('move:committed');
+      this.wake(kind, moved);
+    }
+    if (moves.some(({ dueInMs }) => dueInMs === 0)) this.announcer.announce({ streams: [], work: true });
+  }
+
+  private async moveUnseen(kind: JobKind, moves: readonly JobMove[]): Promise<void> {
+    if (moves.length === 0) return;
+    const { text, parameters } = updateOf(kind, moves);
+    await this.database.rows(`${text} AND ${commitsWithoutWaiting}`, parameters);
   }
 
   /**
@@ -91,22 +101,8 @@ export class JobRepository {
     kind: JobKind<Row>,
     moves: readonly JobMove[],
   ): Promise<Row[]> {
-    const columns: readonly string[] = [...movable.both, ...movable[kind.table]];
-    for (const move of moves) assertLegal(kind, columns, move);
-    const moved = await sql.entities(
-      kind.entity,
-      `UPDATE ${kind.table} t
-          SET (${columns.join(', ')}) =
-              (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
-              due_at = now() + m.due_in_ms * interval '1 ms',
-              updated_at = ${laterThan('t.updated_at')}
-         FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
-        WHERE t.id = m.id AND m.from ? t.status
-          AND (m.lease IS NULL OR t.lease = m.lease)
-          AND (m.attempt IS NULL OR t.attempt = m.attempt)
-       RETURNING t.*`,
-      [jsonOf(moves.map((move) => moveRecord(kind, move)))],
-    );
+    const { text, parameters } = updateOf(kind, moves);
+    const moved = await sql.entities(kind.entity, `${text} RETURNING t.*`, parameters);
     await settleQuotas(sql, kind, moves, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
@@ -164,7 +160,38 @@ export function eventOf<Row extends JobRow>(
   };
 }
 
-function moveRecord({ unfinished }: JobKind, move: JobMove): object {
+/** Whether a move changes neither the state of a job nor what its subscribers see. */
+function isUnseen({ appendsEvent, set }: JobMove): boolean {
+  return !appendsEvent && set.status === undefined;
+}
+
+/** A move as the statement reads it; `set` has the values of columns. */
+interface MoveRecord {
+  readonly set: object;
+  readonly [name: string]: unknown;
+}
+
+/** The update of rows by moves. Sets only columns that at least one move sets. */
+function updateOf(kind: JobKind, moves: readonly JobMove[]): { text: string; parameters: [string] } {
+  const known: readonly string[] = [...movable.both, ...movable[kind.table]];
+  for (const move of moves) assertLegal(kind, known, move);
+  const records = moves.map((move) => moveRecord(kind, move));
+  const used = new Set(records.flatMap(({ set }) => Object.keys(set)));
+  const columns = known.filter((name) => used.has(name));
+  const text = `
+UPDATE ${kind.table} t
+   SET (${columns.join(', ')}) =
+       (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
+       due_at = now() + m.due_in_ms * interval '1 ms',
+       updated_at = ${laterThan('t.updated_at')}
+  FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
+ WHERE t.id = m.id AND m.from ? t.status
+   AND (m.lease IS NULL OR t.lease = m.lease)
+   AND (m.attempt IS NULL OR t.attempt = m.attempt)`;
+  return { text, parameters: [jsonOf(records)] };
+}
+
+function moveRecord({ unfinished }: JobKind, move: JobMove): MoveRecord {
   const set = Object.entries(move.set).map(([name, value]) => [snakeName(name), value]);
   const isEnd = move.set.status !== undefined && !unfinished.includes(move.set.status);
   // A move ends the lease unless it sets one.

@@ -1,5 +1,5 @@
 import { Batcher } from '../core/batcher';
-import { withSignal } from '../core/clock';
+import { sharedSignal } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
@@ -19,6 +19,9 @@ import type { UpstreamAccountWork } from './upstream-account.work';
 const maxWatched = 8;
 /** Minimum wait of failed jobs when the budget grants them no call, in milliseconds. */
 const minWatchRestMs = 1_000;
+
+/** How long an answer waits for others, to be written with them, in milliseconds. */
+const gatherMs = 5;
 
 /** A poll's answer and its row. */
 interface PollResult {
@@ -73,24 +76,22 @@ export class PollWork {
   private async start({ rows, answers }: Polling, signal: AbortSignal): Promise<StartedBatch> {
     await rows.whenFree(signal);
     if (signal.aborted) return emptyBatch;
+    const limit = sharedSignal(signal, this.deps.pollTimeoutMs);
     return rows.start(async (row) => {
-      const result = await this.poll(row, signal);
+      const result = await this.poll(row, limit);
       await failpoint('poll:answered');
       await answers.add(result);
     });
   }
 
   private pollingOf(call: 'poll' | 'watch', maxCalls: number): Polling {
-    const answers = new Batcher<PollResult>((results) => this.writeBack(results));
+    const answers = new Batcher<PollResult>((results) => this.writeBack(results), gatherMs);
     return { rows: new BudgetedRows(this.deps, this.steps.kind, call, maxCalls), answers };
   }
 
-  private async poll(row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
+  private async poll(row: Claimed<JobRow>, limit: ReturnType<typeof sharedSignal>): Promise<PollResult> {
     try {
-      const answer = await withSignal(signal, this.deps.pollTimeoutMs, (limited) =>
-        this.steps.poll(row, limited),
-      );
-      return { row, answer };
+      return { row, answer: await limit((signal) => this.steps.poll(row, signal)) };
     } catch (error) {
       if (error instanceof UpstreamError) return { row, answer: error };
       return {

@@ -43,10 +43,14 @@ describe('a worker whose lease was taken over', () => {
       dueInMs: 0,
       appendsEvent: true,
     };
-    expect(await store.move(modelKind, [{ ...move, lease: late.lease }])).toEqual([]);
+    await store.move(modelKind, [{ ...move, lease: late.lease }]);
     expect(await harness.row(job)).toMatchObject({ lease: present.lease, lastError: null });
     expect(await harness.events(job)).toHaveLength(1);
-    expect(await store.move(modelKind, [{ ...move, lease: present.lease }])).toHaveLength(1);
+    await store.move(modelKind, [{ ...move, appendsEvent: false, lease: late.lease }]);
+    expect(await harness.row(job)).toMatchObject({ lease: present.lease, lastError: null });
+    await store.move(modelKind, [{ ...move, lease: present.lease }]);
+    expect(await harness.row(job)).toMatchObject({ lease: null, lastError: 'too late' });
+    expect(await harness.events(job)).toHaveLength(2);
   });
 
   it('does not write polled facts of the job', async () => {
