@@ -527,11 +527,17 @@ CREATE INDEX avatar_downloads_old ON avatar_downloads USING btree (expires_at);
 
 CREATE INDEX avatars_check ON avatars USING btree (check_at) WHERE (status = 'STORED'::text);
 
-CREATE INDEX avatars_due ON avatars USING btree (expires_at, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX avatars_failing_due ON avatars USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NOT NULL));
 
-CREATE INDEX avatars_due_of_owner ON avatars USING btree (owner, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX avatars_failing_expiring_of_owner ON avatars USING btree (owner, expires_at, due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NOT NULL));
 
-CREATE INDEX avatars_expiring_of_owner ON avatars USING btree (owner, expires_at, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX avatars_failing_of_owner ON avatars USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NOT NULL));
+
+CREATE INDEX avatars_fresh_due ON avatars USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NULL));
+
+CREATE INDEX avatars_fresh_expiring_of_owner ON avatars USING btree (owner, expires_at, due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NULL));
+
+CREATE INDEX avatars_fresh_of_owner ON avatars USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (failing_since IS NULL));
 
 CREATE INDEX avatars_of_generation ON avatars USING btree (generation_id, id);
 
@@ -584,6 +590,8 @@ CREATE INDEX generations_queued_of_owner ON generations USING btree (owner, due_
 CREATE UNIQUE INDEX generations_ref_once ON generations USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
 CREATE INDEX generations_running_of_owner ON generations USING btree (owner) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text]));
+
+CREATE INDEX generations_storing_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'STORING'::text));
 
 CREATE INDEX generations_unsettled_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])));
 

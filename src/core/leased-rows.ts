@@ -11,7 +11,7 @@ const deferredSlotMs = 1_000;
 
 /**
  * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
- * partial indexes with {@link LeasedTable.rows} as their predicate: one on the order, one on `(owner, due_at)`; if the
+ * partial indexes with {@link LeasedTable.rows} as their predicate: one on `due_at`, one on `(owner, due_at)`; if the
  * order is not `due_at`, also one on `(owner, order, due_at)`.
  */
 export interface LeasedTable<Row> {
@@ -256,13 +256,13 @@ export class LeasedRows<Row extends LeasedRow> {
     const { table, rows, order = 'due_at', inTurn = true, set } = this.spec;
     // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
     // constant it assumes that $4 is a tenth of all due rows, and plans each claim again.
-    const size = 2 ** Math.ceil(Math.log2(limit));
+    const maxRead = 2 * 2 ** Math.ceil(Math.log2(limit)) + 16;
     const due = `${this.isDue} ${equals(only, 8)}`;
     const matching = `${rows} ${equals(only, 8)}`;
     return `
 WITH RECURSIVE oldest AS MATERIALIZED (
-  SELECT * FROM (SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY ${order} LIMIT ${2 * size + 16}) read
-   LIMIT $4),
+  SELECT * FROM (SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
+   ORDER BY rank LIMIT $4),
 turn (owner, due_at, found, probes, is_around) AS (
   SELECT $5::text, NULL::timestamptz, 0, 0, false WHERE ${inTurn} AND (SELECT count(*) FROM oldest) = $4
   UNION ALL

@@ -26,6 +26,7 @@ import { ListsByName1764700000000 } from './migrations/1764700000000-lists-by-na
 import { EarlierProcesses1764700000001 } from './migrations/1764700000001-earlier-processes';
 import { Online1764700000002 } from './migrations/1764700000002-online';
 import { GenerationStyles1764800000000 } from './migrations/1764800000000-generation-styles';
+import { Claims1764810000000 } from './migrations/1764810000000-claims';
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
 import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retries';
 import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-downloads';
@@ -57,6 +58,7 @@ const migrations = [
   EarlierProcesses1764700000001,
   Online1764700000002,
   GenerationStyles1764800000000,
+  Claims1764810000000,
   Favorites1764820000000,
   BulkRetries1764820000001,
   AvatarDownloads1764820000002,

@@ -1,13 +1,13 @@
 import type { Sql } from '../core/sql';
-import { AvatarEntity, notDelivered } from './avatar.entity';
+import { AvatarEntity, isFailing, isFresh, notDelivered } from './avatar.entity';
 import type { GenerationEntity } from './generation.entity';
 
 const expiring = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
 
 /** Finished pictures to be fetched, in the order of their expiry: those that have not failed, and those that have. */
 export const dueAvatars = {
-  fresh: { ...expiring, rows: 'due_at IS NOT NULL AND failing_since IS NULL' },
-  failing: { ...expiring, rows: 'due_at IS NOT NULL AND failing_since IS NOT NULL' },
+  fresh: { ...expiring, rows: isFresh },
+  failing: { ...expiring, rows: isFailing },
 } as const;
 
 /** A picture of the upstream's answer. */

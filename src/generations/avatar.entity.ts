@@ -6,6 +6,12 @@ import { GenerationEntity } from './generation.entity';
 
 const unfinished = `'${unfinishedAvatarStates.join("', '")}'`;
 
+/** SQL: pictures to be fetched that have not failed. */
+export const isFresh = 'due_at IS NOT NULL AND failing_since IS NULL';
+
+/** SQL: pictures to be fetched that have failed. */
+export const isFailing = 'due_at IS NOT NULL AND failing_since IS NOT NULL';
+
 /** Why a picture could not be fetched: a code of `failureCodes`. */
 export type AvatarFailure = 'RESULT_UNREACHABLE' | 'RESULT_UNUSABLE' | 'RESULT_EXPIRED';
 
@@ -31,9 +37,12 @@ export const notDelivered = 'UPSTREAM_FAILED';
   'avatars_stored_is_whole',
   "status <> 'STORED' OR (width IS NOT NULL AND height IS NOT NULL AND byte_size IS NOT NULL AND content_type IS NOT NULL AND sha256 IS NOT NULL AND placeholder IS NOT NULL)",
 )
-@Index('avatars_due', ['expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
-@Index('avatars_due_of_owner', ['owner', 'dueAt'], { where: 'due_at IS NOT NULL' })
-@Index('avatars_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: 'due_at IS NOT NULL' })
+@Index('avatars_fresh_due', ['dueAt'], { where: isFresh })
+@Index('avatars_fresh_of_owner', ['owner', 'dueAt'], { where: isFresh })
+@Index('avatars_fresh_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: isFresh })
+@Index('avatars_failing_due', ['dueAt'], { where: isFailing })
+@Index('avatars_failing_of_owner', ['owner', 'dueAt'], { where: isFailing })
+@Index('avatars_failing_expiring_of_owner', ['owner', 'expiresAt', 'dueAt'], { where: isFailing })
 @Index('avatars_check', ['checkAt'], { where: "status = 'STORED'" })
 @Index('avatars_of_owner', ['owner', 'id'], { where: "status = 'STORED'" })
 @Index('avatars_of_owner_by_favorite', ['owner', 'favorite', 'id'], { where: "status = 'STORED'" })

@@ -29,6 +29,7 @@ export interface PromptRow {
 @Check('generations_completed_is_whole', "(status IN ('COMPLETED', 'PARTIAL')) = (completed_at IS NOT NULL)")
 @Index('generations_of_owner_by_status', ['owner', 'status', 'id'])
 @Index('generations_of_owner_by_styles', ['owner', 'styles', 'status', 'id'])
+@Index('generations_storing_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'STORING'" })
 @Index('generations_of_model', ['modelId', 'id'])
 @Index('generations_of_photo', ['photoId'], { where: 'photo_id IS NOT NULL' })
 export class GenerationEntity extends JobEntity {

@@ -125,18 +125,23 @@ export function findAvatarsInStreams(
 }
 
 /** When the next generation whose pictures are being fetched is due. */
-export const storingDue = dueAt("(SELECT min(due_at) FROM generations WHERE status = 'STORING')");
+export const storingDue = dueAt(
+  "(SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status = 'STORING')",
+);
 
 /** Records that the pictures of a generation have changed. */
 export async function touchGeneration(sql: Sql, id: string): Promise<void> {
   await sql.rows(`UPDATE generations SET updated_at = ${laterThan('updated_at')} WHERE id = $1`, [id]);
 }
 
+const isStoringDue = "due_at IS NOT NULL AND due_at <= now() AND status = 'STORING'";
+
 /** Locks generations whose pictures may all be settled, at most 50. */
 export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'modelId'>[]> {
   return sql.rows(
     `SELECT id, model_id AS "modelId" FROM generations
-      WHERE status = 'STORING' AND due_at <= now() ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED`,
+      WHERE id = ANY(ARRAY(SELECT id FROM generations WHERE ${isStoringDue} ORDER BY due_at LIMIT 50)) AND ${isStoringDue}
+      ORDER BY id FOR UPDATE SKIP LOCKED`,
   );
 }
 

@@ -7,7 +7,7 @@ import {
   type StreamPosition,
 } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import { unsettledStates, watchedStates } from './job.entity';
+import { isWatchedIn, unsettledStates } from './job.entity';
 import { retryableStates, type JobKind, type JobRow } from './job.kind';
 
 /** A row with the database's time of the read. */
@@ -175,13 +175,14 @@ export function overdueDue({ table }: JobKind): DueQuery {
   return dueAt(`(SELECT now() FROM ${table} WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)`);
 }
 
-/** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per state. */
+/** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per condition. */
 export function lockOverdue<Row extends JobRow>(
   sql: Sql,
-  { entity, table, running }: JobKind<Row>,
+  kind: JobKind<Row>,
   { provider, marginMs }: OverdueLimits,
 ): Promise<ReadJob<Row>[]> {
-  const conditions = overdueConditions(running);
+  const { entity, table } = kind;
+  const conditions = overdueConditions(kind);
   const ids = conditions.map(
     (where) => `(SELECT id FROM ${table} WHERE due_at IS NOT NULL AND ${where} LIMIT ${maxOverdue})`,
   );
@@ -198,12 +199,13 @@ export function lockOverdue<Row extends JobRow>(
  * SQL conditions for overdue rows; $1 is the configured provider, $2 the margin. Rows of other providers are
  * included once they are due, since no other worker handles them.
  */
-function overdueConditions(running: string): string[] {
+function overdueConditions({ running, moves }: Pick<JobKind, 'running' | 'moves'>): string[] {
   const margin = `$2 * interval '1 ms'`;
   const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
   return [
     `status = 'QUEUED' AND deadline_at <= now()`,
     `status = '${running}' AND deadline_at <= now() - ${margin}`,
-    ...[...unsettledStates, ...watchedStates].map((status) => `status = '${status}' AND ${isForeign}`),
+    `status IN (${textList(unsettledStates)}) AND ${isForeign}`,
+    `${isWatchedIn(Object.keys(moves))} AND ${isForeign}`,
   ];
 }

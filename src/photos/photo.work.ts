@@ -63,7 +63,8 @@ type ClaimedPhoto = Claimed<PhotoEntity>;
  * Photos to be fetched. Each claim counts as a try, so that a photo that crashes the process is rejected
  * eventually.
  */
-const fetchingPhotos = {
+/** Photos to be fetched from the URLs that clients gave. */
+export const fetchingPhotos = {
   entity: PhotoEntity,
   table: 'photos',
   rows: "due_at IS NOT NULL AND status = 'FETCHING'",
