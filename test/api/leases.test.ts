@@ -66,7 +66,7 @@ describe('a worker whose lease was taken over', () => {
     });
     await harness.untilDue(job);
     await late.poll(job.table);
-    expect(await harness.row(job)).toMatchObject({ status: 'TRAINING', progress: 50 });
+    expect(await harness.row(job)).toMatchObject({ status: 'TRAINING', polls: 1, pace: { reached: 50 } });
   });
 
   it('neither resubmits an UNCERTAIN job nor closes its attempt', async () => {
