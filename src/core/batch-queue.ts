@@ -1,3 +1,5 @@
+import { Pacing } from './pacing';
+
 interface Request<Key, Value> {
   readonly key: Key;
   readonly resolve: (value: Value) => void;
@@ -6,11 +8,13 @@ interface Request<Key, Value> {
 
 /**
  * Reads keys in batches, one batch at a time: keys requested in one turn of the event loop, or while a batch is read,
- * are read together. A value is read after it was requested. An error of a batch rejects all of its requests.
+ * are read together. While requests keep arriving, batches that are not full start at least 4 ms apart. A value is read
+ * after it was requested. An error of a batch rejects all of its requests.
  */
 export class BatchQueue<Key, Value> {
   private requests: Request<Key, Value>[] = [];
   private isReading = false;
+  private readonly pacing = new Pacing();
 
   /**
    * @param read - returns the values in the order of the keys, which may contain duplicates
@@ -32,7 +36,12 @@ export class BatchQueue<Key, Value> {
   }
 
   private async readAll(): Promise<void> {
-    while (this.requests.length > 0) await this.readBatch(this.requests.splice(0, this.maxKeys));
+    while (this.requests.length > 0) {
+      this.pacing.start();
+      await this.readBatch(this.requests.splice(0, this.maxKeys));
+      const waiting = this.requests.length;
+      if (waiting > 0 && waiting < this.maxKeys) await this.pacing.untilNext();
+    }
     this.isReading = false;
   }
 

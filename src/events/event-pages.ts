@@ -1,5 +1,6 @@
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
+import { Pacing } from '../core/pacing';
 import type { Sql } from '../core/sql';
 import { Turns, type Steps } from '../core/turns';
 import { findBehind, readPages, type EventPage, type Place } from './event-page.repository';
@@ -34,6 +35,7 @@ export class EventPages {
   private reading: Promise<void> | null = null;
   private delivering: Promise<void> = Promise.resolve();
   private readonly turns = new Turns();
+  private readonly pacing = new Pacing();
   private readonly abort = new AbortController();
 
   constructor(
@@ -73,11 +75,14 @@ export class EventPages {
     // Requests of the same event loop turn are read together.
     await Promise.resolve();
     while (this.wanted.size > 0) {
+      this.pacing.start();
       const batch = this.takeBatch();
       const pages = await this.retryUntilStopped(() => this.readBatch(batch));
       // At most two batches are in memory.
       await this.delivering;
       this.delivering = this.turns.run(this.deliver(batch, pages ?? []));
+      const waiting = this.wanted.size;
+      if (waiting > 0 && waiting < maxPlacesPerStatement) await this.pacing.untilNext();
     }
     this.reading = null;
   }

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BatchQueue } from '../../src/core/batch-queue';
+import { until } from '../support/until';
 
 describe('a batch queue', () => {
   it('reads keys of one turn together, and those requested during a read in the next batch', async () => {
@@ -19,12 +20,30 @@ describe('a batch queue', () => {
     expect(batches).toEqual([[1, 2]]);
     answer();
     expect(await Promise.all(early)).toEqual([10, 20]);
+    await until(() => batches.length === 2);
     answer();
     expect(await Promise.all(late)).toEqual([30, 40, 30, 50]);
     expect(batches).toEqual([
       [1, 2],
       [3, 4, 3, 5],
     ]);
+  });
+
+  it('starts a batch at least 4 ms after the last one if requests arrived meanwhile', async () => {
+    const startsMs: number[] = [];
+    const queue = new BatchQueue<number, number>(async (keys) => {
+      startsMs.push(performance.now());
+      await turn();
+      return keys;
+    });
+    const loads: Promise<number>[] = [];
+    while (startsMs.length < 10) {
+      loads.push(queue.load(loads.length));
+      await turn();
+    }
+    expect(await Promise.all(loads)).toEqual(loads.map((_load, index) => index));
+    const intervalsMs = startsMs.slice(1).map((ms, index) => ms - startsMs[index]!);
+    expect(Math.min(...intervalsMs)).toBeGreaterThan(2);
   });
 
   it('limits the keys per batch', async () => {
