@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { unauthenticated } from '../core/errors';
@@ -42,7 +42,7 @@ interface VerifiedToken {
 
 /** Authenticates JSON Web Tokens. */
 export class TokenVerifier {
-  private readonly secret: KeyObject | null;
+  private readonly secret: Promise<webcrypto.CryptoKey> | null;
   /** Until they expire, the keys of the issuer are read again, or they are evicted. */
   private readonly verified = new LRUCache<string, VerifiedToken>({
     maxSize: maxVerifiedBytes,
@@ -53,8 +53,8 @@ export class TokenVerifier {
   private readonly verifying = new Map<string, Promise<Viewer>>();
 
   constructor(private readonly rules: TokenRules) {
-    // Imported once; jose would import other forms for each token.
-    this.secret = rules.secret === null ? null : createSecretKey(rules.secret, 'utf8');
+    // Imported once; jose would import other forms for each token, also a `KeyObject`.
+    this.secret = rules.secret === null ? null : importSecret(rules.secret);
   }
 
   /**
@@ -106,11 +106,16 @@ export class TokenVerifier {
     };
     const isShared = algorithmOf(token) === 'HS256';
     if (isShared && this.secret) {
-      return (await jwtVerify(token, this.secret, { ...options, algorithms: algorithms.secret })).payload;
+      return (await jwtVerify(token, await this.secret, { ...options, algorithms: algorithms.secret })).payload;
     }
     if (isShared || !keys) throw new errors.JOSEAlgNotAllowed();
     return (await jwtVerify(token, keys.find, { ...options, algorithms: algorithms.keys })).payload;
   }
+}
+
+function importSecret(secret: string): Promise<webcrypto.CryptoKey> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  return webcrypto.subtle.importKey('raw', Buffer.from(secret), algorithm, false, ['verify']);
 }
 
 function algorithmOf(token: string): string | undefined {
