@@ -6,7 +6,7 @@ import { Turns, type Steps } from '../core/turns';
 import { findBehind, readPages, type EventPage, type Place } from './event-page.repository';
 import { chunks } from './wake';
 
-/** Sends a page to subscriptions, one in each step. */
+/** Sends a page to subscriptions, one in each step. Does not throw. */
 type PageReceiver = (page: EventPage) => Steps;
 
 interface Wanted extends Place {
@@ -89,16 +89,7 @@ export class EventPages {
 
   private *deliver(batch: readonly Wanted[], pages: readonly (EventPage | undefined)[]): Steps {
     for (const [place, { receivers }] of batch.entries()) {
-      for (const receive of receivers) yield* this.stepsOf(receive, pages[place] ?? gone);
-    }
-  }
-
-  /** An error must not prevent others from receiving their pages. */
-  private *stepsOf(receive: PageReceiver, page: EventPage): Steps {
-    try {
-      yield* receive(page);
-    } catch (error) {
-      this.logger.error({ err: error }, 'a receiver of events threw an error');
+      for (const receive of receivers) yield* receive(pages[place] ?? gone);
     }
   }
 

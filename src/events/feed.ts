@@ -136,7 +136,7 @@ export class EventFeed implements SubscriptionSource {
     tail.position = reached;
     for (const each of tail.subscriptions) {
       if (each.phase !== 'live') continue;
-      each.take(page);
+      this.send(each, page);
       yield;
     }
     tail.isReading = false;
@@ -152,12 +152,22 @@ export class EventFeed implements SubscriptionSource {
 
   private *deliverToOne(tail: Tail, subscription: Subscription, page: EventPage): Steps {
     if (page.head !== null && subscription.position > page.head) subscription.fail(invalidCursor());
-    subscription.take(page);
+    this.send(subscription, page);
     if (subscription.phase === 'over') return;
     if (subscription.position >= (tail.position ?? page.head ?? 0)) this.goLive(tail, subscription);
     else if (subscription.isEmpty) this.readForOne(tail, subscription);
     else subscription.phase = 'behind';
     yield;
+  }
+
+  /** Listeners must not throw; if one does, the others receive their events. */
+  private send(subscription: Subscription, page: EventPage): void {
+    try {
+      subscription.take(page);
+    } catch (error) {
+      this.options.logger.error({ err: error }, 'a listener of events threw an error');
+      void subscription.return();
+    }
   }
 
   private goLive(tail: Tail, subscription: Subscription): void {

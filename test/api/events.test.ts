@@ -215,6 +215,27 @@ describe('the event feed', () => {
     await Promise.all(subscriptions.map((each) => each.return()));
   });
 
+  it('sends events to the other subscribers if a listener throws an error', async () => {
+    const streamId = await one.openStream();
+    const [broken, other] = [one.feed.subscribe(streamId, 0), one.feed.subscribe(streamId, 0)];
+    await until(() => one.reads > 0);
+    const calls: number[] = [];
+    broken.attach({
+      onItem: ({ sequence }) => {
+        calls.push(sequence);
+        throw new Error('broken');
+      },
+      onEnd: () => undefined,
+    });
+    await one.publish(changes(streamId, 1, 2));
+    expect(sequencesOf(await take(other, 2))).toEqual([1, 2]);
+    await one.publish(changes(streamId, 3, 3));
+    expect(sequencesOf(await take(other, 1))).toEqual([3]);
+    expect(calls).toEqual([1]);
+    expect(one.feed.subscriberCount).toBe(1);
+    await other.return();
+  });
+
   it('drops only a subscriber with 1,000 unread events', async () => {
     const streamId = await one.openStream();
     const slow = await live(one, streamId);
