@@ -106,7 +106,8 @@ export class TokenVerifier {
     };
     const isShared = algorithmOf(token) === 'HS256';
     if (isShared && this.secret) {
-      return (await jwtVerify(token, await this.secret, { ...options, algorithms: algorithms.secret })).payload;
+      return (await jwtVerify(token, await this.secret, { ...options, algorithms: algorithms.secret }))
+        .payload;
     }
     if (isShared || !keys) throw new errors.JOSEAlgNotAllowed();
     return (await jwtVerify(token, keys.find, { ...options, algorithms: algorithms.keys })).payload;

@@ -156,6 +156,10 @@ describe('settings that are given', () => {
     expect(readConfig({ MAX_PHOTO_BYTES: text }).MAX_PHOTO_BYTES).toBe(size);
   });
 
+  it('allows 20,000 connections by default', () => {
+    expect(readConfig({}).MAX_CONNECTIONS).toBe(20_000);
+  });
+
   it('are comma-separated lists, ignoring blanks', () => {
     const given = { PHOTO_URL_ALLOW: ' photos.internal, 10.0.0.0/8 ,,', AUTH: 'jwt, keys', ...jwtByUrl };
     expect(readConfig(given)).toMatchObject({
