@@ -9,6 +9,8 @@ export interface Metrics {
   registry: Registry;
   /** The upstream returned an unknown status. */
   unknownWord: (word: string) => void;
+  /** A job has ended before, in or after the interval in which 8 of 10 are expected to. */
+  expectedEnd: (work: string, outcome: string) => void;
   /** An operation used a deprecated element of the schema, such as `Operator.lagMs`. */
   deprecatedUse: (element: string) => void;
   /** A query was answered by a planned read, or left to the resolvers for a reason. */
@@ -50,6 +52,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       known.add(word);
       logger.warn({ word }, 'unknown upstream status; the job is treated as running');
     },
+    expectedEnd: countExpectedEnds(registry),
     deprecatedUse: countDeprecatedUses(registry),
     read: countReads(registry),
     lateAvatar: counter(
@@ -79,6 +82,16 @@ function countReads(registry: Registry): (outcome: ReadOutcome) => void {
     registers: [registry],
   });
   return (outcome) => counter.inc({ outcome });
+}
+
+function countExpectedEnds(registry: Registry): Metrics['expectedEnd'] {
+  const counter = new Counter({
+    name: 'likeness_job_ends_total',
+    help: 'Jobs that succeeded at once, by whether they ended early, within or late of the interval that was estimated.',
+    labelNames: ['work', 'outcome'],
+    registers: [registry],
+  });
+  return (work, outcome) => counter.inc({ work, outcome });
 }
 
 function countDeprecatedUses(registry: Registry): (element: string) => void {

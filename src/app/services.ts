@@ -22,7 +22,13 @@ import { CapabilitiesResolver } from '../generations/capabilities.resolver';
 import { GenerationBulkResolver } from '../generations/generation-bulk.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
-import { generationKind, generationPayload, photoUse } from '../generations/generation.kind';
+import type { GenerationEntity } from '../generations/generation.entity';
+import {
+  generationKind,
+  generationPayload,
+  photoUse,
+  type GenerationEventPayload,
+} from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
@@ -37,9 +43,11 @@ import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
 import { JobSubscriptions } from '../jobs/job.subscription';
+import { ProgressTicks } from '../jobs/progress-ticks';
 import { ModelBulkResolver } from '../models/model-bulk.resolver';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
-import { modelKind, modelPayload } from '../models/model.kind';
+import type { ModelEntity } from '../models/model.entity';
+import { modelKind, modelPayload, type ModelEventPayload } from '../models/model.kind';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
@@ -109,7 +117,7 @@ const maxBulkMs = 5_000;
 
 /** Creates all services in the order of their dependencies. */
 export function createServices(deps: Infrastructure): Services {
-  const { config, database, media, wakeups, feed, provider, signer, quotas, publicUrl, clock } = deps;
+  const { config, database, media, wakeups, provider, signer, quotas, publicUrl, clock } = deps;
   const photoServices = makePhotos(deps);
   const { photos, jobPhotos } = photoServices;
   const jobs = new JobRepository(database, wakeups);
@@ -119,6 +127,7 @@ export function createServices(deps: Infrastructure): Services {
   const generations = new GenerationService(jobDeps);
   const generationSteps = new GenerationLifecycle(jobPhotos);
   const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
+  const subscriptions = makeSubscriptions(deps);
   const avatarUrls = new AvatarUrls(signer, publicUrl);
   const avatars = new AvatarService(database, media, avatarUrls, completion);
   const models = new ModelService(jobDeps);
@@ -136,16 +145,10 @@ export function createServices(deps: Infrastructure): Services {
     nodes,
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
-    new ModelResolver(models, new JobSubscriptions(database, feed, modelKind, modelPayload, clock), photos),
+    new ModelResolver(models, subscriptions.models, photos),
     new ModelChangesResolver(models, modelLifecycle),
     new ModelBulkResolver(new JobBulkService(database, modelLifecycle, models.list, bulk)),
-    new GenerationResolver(
-      generations,
-      new JobSubscriptions(database, feed, generationKind, generationPayload, clock),
-      new AvatarSubscriptions(database, feed),
-      avatars,
-      models,
-    ),
+    new GenerationResolver(generations, subscriptions.generations, subscriptions.avatars, avatars, models),
     new GenerationChangesResolver(generationLifecycle),
     new GenerationBulkResolver(new JobBulkService(database, generationLifecycle, generations.list, bulk)),
     new AvatarResolver(avatars, generations, avatarUrls),
@@ -170,6 +173,20 @@ function makeDownloads(
     maxAvatars: config.MAX_DOWNLOAD_AVATARS,
     transfers: transferLimits(config, config.MAX_EXPORTS, 1),
   });
+}
+
+/** Creates what is sent to subscribers. */
+function makeSubscriptions({ database, feed, clock }: Infrastructure): {
+  models: JobSubscriptions<ModelEventPayload, ModelEntity>;
+  generations: JobSubscriptions<GenerationEventPayload, GenerationEntity>;
+  avatars: AvatarSubscriptions;
+} {
+  const ticks = new ProgressTicks(clock);
+  return {
+    models: new JobSubscriptions(database, feed, modelKind, modelPayload, ticks),
+    generations: new JobSubscriptions(database, feed, generationKind, generationPayload, ticks),
+    avatars: new AvatarSubscriptions(database, feed),
+  };
 }
 
 type PhotoServices = Pick<

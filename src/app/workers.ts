@@ -80,6 +80,7 @@ export function createJobWork(
     maxPolls: config.MAX_POLLS,
     maxSubmissions: config.MAX_SUBMISSIONS,
     onUnknownWord: metrics.unknownWord,
+    onExpectedEnd: metrics.expectedEnd,
     onResume,
   };
   const models = new ModelSteps(context, config.TRAINING_DEADLINE);

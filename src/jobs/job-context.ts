@@ -37,6 +37,8 @@ export interface JobContext extends LeaseOptions {
   maxPolls: number;
   /** Maximum concurrent paid calls per process and kind of job. */
   maxSubmissions: number;
+  /** Called for each job that has ended by itself: whether its end was expected at that time. */
+  onExpectedEnd: (work: string, outcome: 'early' | 'within' | 'late') => void;
   /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
   /** Called when submissions are allowed again. */

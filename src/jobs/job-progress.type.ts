@@ -8,7 +8,7 @@ import { TimeRange } from './time-range.type';
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
 @ObjectType()
 export abstract class JobProgress {
-  @Field(() => Int, { description: 'The progress after this change. Percent, 0 to 100.' })
+  @Field(() => Int, { description: 'The progress after this change, or as estimated now. Percent, 0 to 100.' })
   progress: number;
 
   @Field(() => DateTimeScalar, {
@@ -38,7 +38,7 @@ export abstract class JobProgress {
 
   @Field(() => Boolean, {
     description:
-      'True for estimated progress that is not stored; `cursor` is then that of the last stored change. Estimates are not sent yet: always false.',
+      'True for progress that is estimated between changes, sent at most once a second; it is not stored, and `cursor` is that of the last stored change. A subscription that resumes does not repeat it.',
   })
   isEstimate: boolean;
 

@@ -2,7 +2,7 @@ import type { Sql } from '../core/sql';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { DurationRange } from './duration-sketch';
-import type { Durations } from './durations';
+import { remainingQuantile, type Durations } from './durations';
 import { noFailure, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
 import type { JobKind, JobRow, JobPatch } from './job.kind';
@@ -33,7 +33,15 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
   constructor(
     protected readonly deps: Pick<
       JobContext,
-      'database' | 'jobs' | 'photos' | 'provider' | 'durations' | 'pollTiming' | 'pollSpeed' | 'clock'
+      | 'database'
+      | 'jobs'
+      | 'photos'
+      | 'provider'
+      | 'durations'
+      | 'pollTiming'
+      | 'pollSpeed'
+      | 'clock'
+      | 'onExpectedEnd'
     >,
     readonly deadlineMs: number,
   ) {}
@@ -69,7 +77,9 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     const range = rangeOf(row);
     // Longer, or not positive: a clock was set meanwhile.
     if (range.maxMs <= 0 || range.maxMs > this.deadlineMs) return;
-    await this.deps.durations.learn(this.classOf(row), range);
+    const jobClass = this.classOf(row);
+    this.deps.onExpectedEnd(jobClass.work, outcomeOf(pace.durations, range.maxMs));
+    await this.deps.durations.learn(jobClass, range);
   }
 
   /** Prepares the paid call of a QUEUED row, whose next attempt has the given number. */
@@ -127,6 +137,12 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     const [moved] = await this.deps.jobs.moveWithin(sql, this.kind, [move]);
     return moved ?? null;
   }
+}
+
+/** Whether the end of a job was in the interval that was expected when it was submitted. */
+function outcomeOf(durations: Durations, ms: number): 'early' | 'within' | 'late' {
+  if (ms < remainingQuantile(durations, 0, 0.1)) return 'early';
+  return ms > remainingQuantile(durations, 0, 0.9) ? 'late' : 'within';
 }
 
 /** The duration of a job that has just been found finished: it ended after the upstream last reported it as running. */

@@ -1,17 +1,17 @@
 import { notFound, type DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import type { DatabaseClock } from '../database/database-clock';
-import { oncePerEvent, type PayloadCodec, type StoredEvent } from '../events/event';
+import { decodeEventCursor, oncePerEvent, type PayloadCodec, type StoredEvent } from '../events/event';
 import type { Positioned, StreamPosition } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { follow } from '../events/follow';
-import { withPresent, type Change, type PresentChange } from '../events/present-changes';
+import { withPresent, type PresentChange } from '../events/present-changes';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
 import type { ShownProgress } from './job-progress.type';
 import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
-import { likelyReadyAt, readyEstimate, shownProgress, type PacedKind } from './pace';
+import { shownAt, shownProgress } from './pace';
+import type { PacedChange, PacedPayload, ProgressTicks } from './progress-ticks';
 
 /** A change of a job, with the job as it is when the change is sent; null if the subscriber does not select it. */
 export type JobChange<Payload, Row> = PresentChange<Payload & ShownProgress, (Row & Positioned) | null>;
@@ -28,28 +28,22 @@ export interface FollowedJob {
 /** The value that is sent for a change. */
 export type ShowChange<Payload, Row, Shown> = (change: JobChange<Payload, Row>) => Shown;
 
-/** A change as it is shown. */
-type PacedChange<Payload, Row> = Change<Payload & ShownProgress, Row & Positioned>;
-
-/** The properties of an event that its progress depends on. */
-type PacedPayload = Pick<JobRow, 'status' | 'progress' | 'submittedAt' | 'pace' | 'estimatedReadyAt'>;
-
 /** The streams of `trainingProgress` and `generationProgress`. */
 export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow & Payload> {
   private readonly opened: PresentRows<Row & StreamPosition>;
   private readonly rows: PresentRows<Row & Positioned>;
-  private readonly changeIn: (event: StoredEvent) => PacedChange<Payload, Row>;
+  private readonly changeIn: (event: StoredEvent) => PacedChange<Payload, Row & Positioned>;
 
   constructor(
     sql: Sql,
     private readonly feed: EventFeed,
     private readonly kind: JobKind<Row>,
     codec: PayloadCodec<Payload>,
-    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
+    private readonly ticks: ProgressTicks,
   ) {
-    this.changeIn = oncePerEvent(({ payload, createdAt }) => {
-      const past = codec.read(payload);
-      return { past: { ...past, ...shownAt(kind, past, createdAt.getTime()) }, row: null };
+    this.changeIn = oncePerEvent(({ payload, createdAt, sequence }) => {
+      const job = codec.read(payload);
+      return { past: { ...job, ...shownAt(kind, job, createdAt.getTime()) }, row: null, job, sequence };
     });
     this.opened = new PresentRows((keys) => findJobsInStreams(sql, kind, keys), { maxRetries: 0 });
     this.rows = new PresentRows((keys) => findOwnedJobs(sql, kind, keys));
@@ -67,32 +61,38 @@ export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow &
     const { kind } = this;
     const found = await this.opened.find({ owner, id });
     if (!found) throw deletedJob(kind.noun);
-    const following = await follow<PacedChange<Payload, Row>>(this.feed, {
+    const following = await follow<PacedChange<Payload, Row & Positioned>>(this.feed, {
       ...{ streamId: kind.streamOf(found), subjectId: id, after },
       present: () =>
         Promise.resolve({
           sequence: found.sequence,
           oldest: found.oldest,
-          items: [{ past: this.presentOf(found), row: found }],
+          items: [this.presentOf(found)],
           ended: hasEnded(kind, found.status),
         }),
       read: this.readerOf(id),
       isLast: this.isLast,
     });
-    return withPresent(following, { find: readsJob ? this.finderOf({ owner, id }) : readNothing, show });
+    const start =
+      after !== null && decodeEventCursor(after, kind.streamOf(found)) === found.sequence
+        ? { cursor: after, item: this.presentOf(found) }
+        : null;
+    const ticked = this.ticks.add(kind, id, following, start);
+    return withPresent(ticked, { find: readsJob ? this.finderOf({ owner, id }) : readNothing, show });
   }
 
-  private presentOf(row: Row): Row & ShownProgress {
-    const nowMs = this.clock.nowMs();
+  private presentOf(row: Row & Positioned): PacedChange<Payload, Row & Positioned> {
+    const nowMs = this.ticks.clock.nowMs();
     const progress = shownProgress(this.kind, row, nowMs);
-    return { ...row, ...shownAt(this.kind, { ...row, progress }, nowMs) };
+    const past = { ...row, ...shownAt(this.kind, row, nowMs), progress };
+    return { past, row, job: row, sequence: row.sequence };
   }
 
-  private readonly isLast = ({ past }: PacedChange<Payload, Row>): boolean =>
+  private readonly isLast = ({ past }: PacedChange<Payload, Row & Positioned>): boolean =>
     hasEnded(this.kind, past.status);
 
   // The functions are created here, because those of `follow` would keep the job that it has read.
-  private readerOf(id: string): (event: StoredEvent) => PacedChange<Payload, Row> | null {
+  private readerOf(id: string): (event: StoredEvent) => PacedChange<Payload, Row & Positioned> | null {
     const { kind } = this;
     return (event) => {
       refuseDeleted(event, kind.noun, id);
@@ -110,16 +110,6 @@ export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow &
 }
 
 const readNothing = (): null => null;
-
-/** A job's progress, and its estimate at a time. */
-function shownAt(kind: PacedKind, job: PacedPayload, atMs: number): ShownProgress {
-  return {
-    progress: job.progress,
-    estimatedReadyAt: likelyReadyAt(kind, job, atMs),
-    estimatedReadyBetween: readyEstimate(kind, job, atMs),
-    isEstimate: false,
-  };
-}
 
 /** Whether a job in this state moves only by a request or a late result. */
 export function hasEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: string): boolean {

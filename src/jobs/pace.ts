@@ -123,6 +123,29 @@ export function likelyReadyAt(
   return estimatedReadyAt === null ? null : new Date(estimatedReadyAt);
 }
 
+/** What is shown of a job at a time. */
+export interface ShownJob {
+  readonly progress: number;
+  readonly estimatedReadyAt: Date | null;
+  readonly estimatedReadyBetween: ReadyEstimate | null;
+  /** Whether the progress is not stored. */
+  readonly isEstimate: boolean;
+}
+
+/** A job's progress, and its estimate at a time. */
+export function shownAt(
+  kind: PacedKind,
+  job: PacedJob & { readonly estimatedReadyAt: Date | null },
+  atMs: number,
+): ShownJob {
+  return {
+    progress: job.progress,
+    estimatedReadyAt: likelyReadyAt(kind, job, atMs),
+    estimatedReadyBetween: readyEstimate(kind, job, atMs),
+    isEstimate: false,
+  };
+}
+
 /**
  * The columns of a running job after a poll.
  * @param reported - the progress that the avatar service reports, in percent, if it does

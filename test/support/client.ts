@@ -223,14 +223,14 @@ export class Client extends GraphQLClient {
     transport?: StreamTransport,
   ): Feed<Progress & { model: { name: string } }> {
     const query = `subscription ($id: ID!, $after: String) {
-      trainingProgress(modelId: $id, after: $after) { model { name } status progress cursor isSnapshot } }`;
+      trainingProgress(modelId: $id, after: $after) { model { name } status progress cursor isSnapshot isEstimate } }`;
     return this.subscribe(query, { id, after }, transport);
   }
 
   /** Subscribes to `generationProgress`. */
   followGeneration(id: string, after?: string, transport?: StreamTransport): Feed<Progress> {
     const query = `subscription ($id: ID!, $after: String) {
-      generationProgress(generationId: $id, after: $after) { status progress cursor isSnapshot } }`;
+      generationProgress(generationId: $id, after: $after) { status progress cursor isSnapshot isEstimate } }`;
     return this.subscribe(query, { id, after }, transport);
   }
 

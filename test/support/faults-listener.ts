@@ -97,5 +97,5 @@ function queryOf({ subject, kind }: StreamLog): string {
   const isModel = subject.startsWith('model_');
   return `subscription ($id: ID!, $after: String) {
     item: ${isModel ? 'trainingProgress(modelId' : 'generationProgress(generationId'}: $id, after: $after) {
-      job: ${isModel ? 'model' : 'generation'} { ${job} } status progress ${fields} } }`;
+      job: ${isModel ? 'model' : 'generation'} { ${job} } status progress isEstimate ${fields} } }`;
 }

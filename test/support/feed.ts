@@ -41,6 +41,8 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Collects the results of a subscription; `T` is the type of its one field. */
 export class Feed<T> {
   readonly messages: T[] = [];
+  /** Messages with `isEstimate`, which are not among the others. */
+  readonly estimates: T[] = [];
   end: FeedEnd | null = null;
   private changed: () => void = () => undefined;
 
@@ -112,6 +114,11 @@ export class Feed<T> {
   }
 
   private add(message: T): void {
+    if (isEstimate(message)) {
+      this.estimates.push(message);
+      this.changed();
+      return;
+    }
     this.messages.push(message);
     this.options.onMessage?.(message);
     this.changed();
@@ -137,6 +144,10 @@ export class Feed<T> {
       });
     }
   }
+}
+
+function isEstimate(message: unknown): boolean {
+  return (message as { isEstimate?: boolean } | null)?.isEstimate === true;
 }
 
 function endOf(error: unknown): FeedEnd {

@@ -52,7 +52,7 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
   const deps = {
     ...given,
     ...{ config, logger, guard, journal },
-    metrics: { unknownWord: ignore, ...given.metrics } as Metrics,
+    metrics: { unknownWord: ignore, expectedEnd: ignore, ...given.metrics } as Metrics,
     downloads: {
       photo: downloads.photo.bind(downloads),
       result: downloads.result.bind(downloads),
