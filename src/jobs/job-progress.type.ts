@@ -8,7 +8,9 @@ import { TimeRange } from './time-range.type';
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
 @ObjectType()
 export abstract class JobProgress {
-  @Field(() => Int, { description: 'The progress after this change, or as estimated now. Percent, 0 to 100.' })
+  @Field(() => Int, {
+    description: 'The progress after this change, or as estimated now. Percent, 0 to 100.',
+  })
   progress: number;
 
   @Field(() => DateTimeScalar, {
