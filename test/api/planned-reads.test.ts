@@ -48,6 +48,14 @@ describe('a query', () => {
     expect(await outcomeOf(query)).toEqual([outcome]);
   });
 
+  it('has the same text over HTTP and WebSocket', async () => {
+    const { response, message } = await reads.overSocket({
+      query: '{ models { nodes { id name failure { message } } } }',
+    });
+    expect(response).toMatch(/^{"data":/);
+    expect(message).toBe(`{"id":"1","type":"next","payload":${response}}`);
+  });
+
   it('returns of each job whether it can be retried, and what it lacks', async () => {
     const query = `{ models(first: 100) { nodes { canRetry } }
       generations(first: 100) { nodes { canRetry missing { promptIndex count mayArrive failure { code message } } } } }`;

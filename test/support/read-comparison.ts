@@ -1,3 +1,4 @@
+import { WebSocket } from 'ws';
 import { DatabaseClock } from '../../src/database/database-clock';
 import { jwtSecret, jwtSettings } from './client';
 import { TestGateway } from './gateway';
@@ -66,6 +67,30 @@ export class ReadComparison {
       return { status: response.status, headers: received, text: await response.text() };
     };
     return { planned: await send(this.planned), resolved: await send(this.resolved) };
+  }
+
+  /** The response of the gateway that plans reads, over HTTP, and the message with it over WebSocket. */
+  async overSocket(operation: object): Promise<{ response: string; message: string }> {
+    const token = await this.tokenOf('alice');
+    const response = await fetch(`${this.planned.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify(operation),
+    });
+    const socket = new WebSocket(`${this.planned.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    const message = await new Promise<string>((resolve, reject) => {
+      const payload = { Authorization: `Bearer ${token}` };
+      socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload })));
+      socket.on('message', (data: Buffer) => {
+        const text = data.toString();
+        if (text.includes('"connection_ack"'))
+          socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: operation }));
+        else resolve(text);
+      });
+      socket.on('error', reject);
+    });
+    socket.terminate();
+    return { response: (await response.text()).trim(), message };
   }
 
   /** Asks the gateway that plans reads, and closes its connections while the database works on the answer. */

@@ -29,6 +29,21 @@ export interface OpenSubscription {
   stop(): void;
 }
 
+/** The result of an operation that has only one. */
+export class SingleResult implements OpenSubscription {
+  private isStopped = false;
+
+  constructor(private readonly result: ExecutionResult) {}
+
+  async deliver(sink: ResultSink): Promise<void> {
+    if (!this.isStopped) await sink.send(this.result);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+}
+
 /** Whether a subscription was opened; if not, this is the result with the errors. */
 export function isOpen(opened: OpenSubscription | ExecutionResult): opened is OpenSubscription {
   return 'deliver' in opened;

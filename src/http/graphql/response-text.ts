@@ -5,9 +5,4 @@ export class ResponseText implements ExecutionResult {
   readonly errors = undefined;
 
   constructor(readonly text: string) {}
-
-  /** For a message that contains the response. */
-  toJSON(): unknown {
-    return JSON.parse(this.text);
-  }
 }

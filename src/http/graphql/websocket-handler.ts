@@ -14,7 +14,7 @@ import { refuseSocket } from '../responses';
 import type { Sessions } from '../sessions';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
-import { isOpen, type OpenSubscription, type ResultSink } from './open-subscription';
+import { isOpen, SingleResult, type OpenSubscription, type ResultSink } from './open-subscription';
 import type { Operations } from './operations';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
@@ -91,10 +91,8 @@ export class WebSocketHandler {
       connectionInitWaitTimeout: this.limits.initWaitMs,
       onConnect: (context) => this.admit(context),
       onSubscribe: (context, id) => this.prepare(context, id),
-      execute: (args) => options.operations.respond(args, (args as OperationArgs).contextValue),
+      execute: (args) => this.execute(args as OperationArgs),
       subscribe: (args) => this.subscribe(args as OperationArgs),
-      onNext: (_context, _id, _payload, args, result) =>
-        options.operations.format(result, (args as OperationArgs).contextValue.requestId),
       onError: ({ extra }, _id, _payload, errors) => options.operations.formatErrors(errors, extra.requestId),
     });
   }
@@ -217,11 +215,18 @@ export class WebSocketHandler {
     };
   }
 
+  /** Responds to a query or a mutation. The text of the result is sent as it is: graphql-ws would serialize it again. */
+  private async execute(args: OperationArgs): Promise<Delivery> {
+    const { operations } = this.options;
+    const result = await operations.respond(args, args.contextValue);
+    return new Delivery(new SingleResult(result), operations, args);
+  }
+
   /** Opens a subscription, which sends its results itself: graphql-ws only waits for its end. */
-  private async subscribe(args: OperationArgs): Promise<AsyncIterableIterator<never> | ExecutionResult> {
+  private async subscribe(args: OperationArgs): Promise<Delivery> {
     const { operations } = this.options;
     const opened = await operations.subscribe(args, args.contextValue);
-    return isOpen(opened) ? new Delivery(opened, operations, args) : opened;
+    return new Delivery(isOpen(opened) ? opened : new SingleResult(opened), operations, args);
   }
 
   /** Applies the rate limits to an operation, as to a request. */
@@ -239,7 +244,7 @@ export class WebSocketHandler {
 
 const done = { done: true, value: undefined } as const;
 
-/** Delivers the results of a subscription. For graphql-ws it is an iterator without items. */
+/** Delivers the results of an operation. For graphql-ws it is an iterator without items. */
 class Delivery implements AsyncIterableIterator<never>, ResultSink {
   constructor(
     private readonly opened: OpenSubscription,
