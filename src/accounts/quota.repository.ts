@@ -32,7 +32,7 @@ export interface ReservedDay {
 }
 
 /** SQL that selects the {@link ReservedDay} of an owner, whose SQL is given. */
-export function selectReservedToday(owner: string): string {
+function selectReservedToday(owner: string): string {
   return `SELECT coalesce(sum(trainings), 0)::int AS trainings, coalesce(sum(avatars), 0)::int AS avatars,
             (${today} + 1)::timestamp AT TIME ZONE 'UTC' AS "resetsAt"
        FROM quota_reservations WHERE owner = ${owner} AND day = ${today} AND returned_at IS NULL`;
