@@ -230,6 +230,8 @@ CREATE TABLE generations (
     ordered_positions smallint[],
     styles text[],
     pace jsonb,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    start_by timestamp with time zone,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
@@ -315,6 +317,8 @@ CREATE TABLE models (
     not_found_count integer DEFAULT 0 NOT NULL,
     last_running_at timestamp with time zone,
     pace jsonb,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    start_by timestamp with time zone,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT models_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = 'FAILED'::text)))),
@@ -581,11 +585,15 @@ CREATE INDEX generations_of_owner_by_styles ON generations USING btree (owner, s
 
 CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
 
+CREATE INDEX generations_queue_of_owner ON generations USING btree (owner, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
+
 CREATE INDEX generations_queued_deadline ON generations USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX generations_queued_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX generations_queued_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX generations_queued_start_by ON generations USING btree (start_by) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text) AND (start_by IS NOT NULL));
 
 CREATE UNIQUE INDEX generations_ref_once ON generations USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 
@@ -621,11 +629,15 @@ CREATE INDEX models_of_owner_by_status ON models USING btree (owner, status, typ
 
 CREATE INDEX models_of_owner_by_status_and_name ON models USING btree (owner, status, type, lower((name COLLATE "C")), id);
 
+CREATE INDEX models_queue_of_owner ON models USING btree (owner, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
+
 CREATE INDEX models_queued_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX models_queued_start_by ON models USING btree (start_by) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text) AND (start_by IS NOT NULL));
 
 CREATE UNIQUE INDEX models_ref_once ON models USING btree (provider, provider_ref) WHERE (provider_ref IS NOT NULL);
 

@@ -30,6 +30,7 @@ import { Claims1764810000000 } from './migrations/1764810000000-claims';
 import { Favorites1764820000000 } from './migrations/1764820000000-favorites';
 import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retries';
 import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-downloads';
+import { Queue1764820000003 } from './migrations/1764820000003-queue';
 import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
 
 /** Every migration, oldest first. */
@@ -62,6 +63,7 @@ const migrations = [
   Favorites1764820000000,
   BulkRetries1764820000001,
   AvatarDownloads1764820000002,
+  Queue1764820000003,
   LearnedDurations1764830000000,
 ];
 

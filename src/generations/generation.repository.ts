@@ -15,7 +15,7 @@ import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** A new generation. */
 export type NewGeneration = ConsentColumns &
-  Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> & {
+  Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted' | 'startBy'> & {
     prompts: readonly PromptRow[];
   };
 
@@ -27,11 +27,11 @@ export async function insertGeneration(sql: Sql, row: NewGeneration): Promise<Ge
   const [generation] = await sql.entities(
     GenerationEntity,
     `INSERT INTO generations
-       (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms') RETURNING *`,
+       (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at, start_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms', $11) RETURNING *`,
     [
       ...[row.id, row.owner, row.provider, row.modelId, row.photoId, JSON.stringify(row.prompts), row.wanted],
-      ...[row.consentVersion, row.consentAt, queueDeadlineMs],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy],
     ],
   );
   return generation!;

@@ -111,6 +111,7 @@ export class GenerationResolver {
       generation: await this.service.generate(viewer, {
         model: readInputId('AvatarModel', input.modelId, 'input.modelId'),
         prompts,
+        startBy: input.startBy ?? null,
         idempotencyKey: input.idempotencyKey ?? null,
       }),
     };
@@ -126,11 +127,11 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateInstantAvatarsPayload> {
-    const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
+    const { negativePrompt = null, startBy = null, idempotencyKey = null, prompt, count } = input;
     const problems = new ProblemCollector();
     const photo = photoIn(input, problems) ?? null;
     const consent = consentIn(input.consent);
-    const request = { photo, prompt, negativePrompt, count, consent, idempotencyKey };
+    const request = { photo, prompt, negativePrompt, count, startBy, consent, idempotencyKey };
     return { generation: await this.service.generateInstant(viewer, request, problems) };
   }
 

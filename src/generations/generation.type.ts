@@ -5,6 +5,7 @@ import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job, SubmittedJob } from '../jobs/job.type';
+import { StartInput } from '../jobs/start.input';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import { Avatar } from './avatar.type';
 import { generationStatuses, type GenerationStatus } from './generation.state';
@@ -174,7 +175,7 @@ export class PromptInput {
 }
 
 @InputType({ description: 'What `generateAvatars` takes.' })
-export class GenerateAvatarsInput {
+export class GenerateAvatarsInput extends StartInput {
   @Field(() => ID, { description: 'The global id of a READY model.' })
   modelId: string;
 
@@ -188,7 +189,7 @@ export class GenerateAvatarsInput {
 @InputType({
   description: 'What `generateInstantAvatars` takes.',
 })
-export class GenerateInstantAvatarsInput {
+export class GenerateInstantAvatarsInput extends StartInput {
   @Field(() => PhotoSourceInput, {
     nullable: true,
     description: 'The photo. Required; null only if the deprecated `photoId` or `photoUrl` is given.',

@@ -36,3 +36,18 @@ export function failureMove(
   const set = { ...kind.failedState(row), ...failureColumns(why) };
   return { id: row.id, ...hold, set, dueInMs: null, appendsEvent: true };
 }
+
+/** Whether a QUEUED job is to be cancelled, since it was not submitted in time. */
+export function isTooLate({ startBy }: Pick<JobRow, 'startBy'>, now: Date): boolean {
+  return startBy !== null && startBy <= now;
+}
+
+/** The move by which the latest attempt of an unfinished job is cancelled. */
+export function cancellationMove(
+  kind: JobKind,
+  row: JobRow,
+  hold: Pick<JobMove, 'from' | 'lease' | 'attempt'>,
+): JobMove {
+  const set = { ...kind.cancelledState(row), estimatedReadyAt: null };
+  return { id: row.id, ...hold, set, dueInMs: null, appendsEvent: true };
+}

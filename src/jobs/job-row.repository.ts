@@ -7,7 +7,7 @@ import {
   type StreamPosition,
 } from '../events/event-log.repository';
 import type { OwnedKey } from '../events/present-rows';
-import { isWatchedIn, unsettledStates } from './job.entity';
+import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import { retryableStates, type JobKind, type JobRow } from './job.kind';
 
 /** A row with the database's time of the read. */
@@ -122,6 +122,33 @@ export async function deleteJobs(sql: Sql, { table }: JobKind, ids: readonly str
   await sql.rows(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
 }
 
+/** The greatest place in a queue that is counted. */
+const maxQueuePosition = 1_000;
+
+/**
+ * The places of the owner's jobs in the queue of the owner's jobs of this kind, from 1 to {@link maxQueuePosition}; null for
+ * those that are not QUEUED. A place reads only the index entries before it.
+ */
+export async function queuePositions(
+  sql: Sql,
+  { table }: JobKind,
+  owner: string,
+  ids: readonly string[],
+): Promise<(number | null)[]> {
+  // `ANY(ARRAY[…])` and the order make the planner use the index on the queue of an owner.
+  const rows = await sql.rows<{ id: string; position: number }>(
+    `SELECT job.id, 1 + (SELECT count(*)::int FROM (
+              SELECT FROM ${table} earlier
+               WHERE earlier.owner = ANY(ARRAY[$2]) AND earlier.status IN (${textList(queueStates)})
+                 AND (earlier.queued_at, earlier.id) < (job.queued_at, job.id)
+               ORDER BY earlier.owner, earlier.queued_at, earlier.id LIMIT ${maxQueuePosition - 1}) AS earlier) AS position
+       FROM ${table} job WHERE job.id = ANY($1) AND job.owner = $2 AND job.status = 'QUEUED'`,
+    [ids, owner],
+  );
+  const positions = new Map(rows.map(({ id, position }) => [id, position]));
+  return ids.map((id) => positions.get(id) ?? null);
+}
+
 /** SQL: the number of an owner's unfinished jobs of the given kinds, except a job. Owner and UUID are SQL. */
 export function unfinishedOf(kinds: readonly JobKind[], owner: string, exceptId: string): string {
   const counts = kinds.map(
@@ -204,6 +231,7 @@ function overdueConditions({ running, moves }: Pick<JobKind, 'running' | 'moves'
   const isForeign = `provider <> $1 AND due_at <= now() - ${margin}`;
   return [
     `status = 'QUEUED' AND deadline_at <= now()`,
+    `status = 'QUEUED' AND start_by <= now()`,
     `status = '${running}' AND deadline_at <= now() - ${margin}`,
     `status IN (${textList(unsettledStates)}) AND ${isForeign}`,
     `${isWatchedIn(Object.keys(moves))} AND ${isForeign}`,

@@ -13,6 +13,8 @@ export type Preparation =
   /** `call` makes the paid call. Everything that can fail locally has been done before. */
   | { go: 'submit'; call: (signal: AbortSignal) => Promise<Accepted> }
   | { go: 'wait'; ms: number }
+  /** It was not submitted until its `startBy`. */
+  | { go: 'cancel' }
   | { go: 'fail'; failure: JobFailure };
 
 /** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */

@@ -48,6 +48,14 @@ export abstract class JobEntity extends LeasedEntity {
   @Column('timestamptz', { nullable: true })
   deadlineAt: Date | null;
 
+  /** Since when it waits for its paid call. Kept while the call is made, and if the call was certainly not executed. */
+  @Column('timestamptz', { default: () => 'now()' })
+  queuedAt: Date;
+
+  /** When it is cancelled if it is still QUEUED; null: never. */
+  @Column('timestamptz', { nullable: true })
+  startBy: Date | null;
+
   /** The number of polls of the running attempt. */
   @Column('integer', { default: 0 })
   polls: number;
@@ -83,6 +91,9 @@ export abstract class JobEntity extends LeasedEntity {
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;
 }
+
+/** The states of jobs that take a place in their owner's queue: a job whose call was not executed returns to its place. */
+export const queueStates = ['QUEUED', 'SUBMITTING'] as const;
 
 /** The states in which the outcome of a job's paid call is not known. */
 export const unsettledStates = ['SUBMITTING', 'UNCERTAIN'] as const;
@@ -135,6 +146,12 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
       where: `${isDue} AND status IN (${list(unsettledStates)})`,
     }),
     ...indexesOf(`${table}_queued`, `${isDue} AND status = 'QUEUED'`, ['due', 'of_owner', 'deadline']),
+    Index(`${table}_queued_start_by`, ['startBy'], {
+      where: `${isDue} AND status = 'QUEUED' AND start_by IS NOT NULL`,
+    }),
+    Index(`${table}_queue_of_owner`, ['owner', 'queuedAt', 'id'], {
+      where: `status IN (${list(queueStates)})`,
+    }),
     ...indexesOf(`${table}_followed`, `${isDue} AND status = '${running}'`, ['due', 'of_owner', 'deadline']),
     ...indexesOf(`${table}_watched`, `${isDue} AND ${isWatchedIn(all)}`, ['due', 'of_owner']),
     Index(`${table}_of_owner`, ['owner', 'id']),

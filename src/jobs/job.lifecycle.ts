@@ -11,7 +11,14 @@ import { endStreams, eraseEvents, type Positioned } from '../events/event-log.re
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove } from './job-move';
-import { deleteJobs, findJobsOf, lockJob, readJob, type ReadJob } from './job-row.repository';
+import {
+  deleteJobs,
+  findJobsOf,
+  lockJob,
+  queuePositions,
+  readJob,
+  type ReadJob,
+} from './job-row.repository';
 import {
   assertConfigured,
   isRetryable,
@@ -138,6 +145,7 @@ export class JobLifecycle<Row extends JobRow> {
         providerRef: null,
         submittedAt: null,
         deadlineAt: new Date(Date.now() + queueDeadlineMs),
+        startBy: null,
         estimatedReadyAt: null,
         pace: null,
         ...notPolled,
@@ -181,6 +189,12 @@ export class JobLifecycle<Row extends JobRow> {
   /** Whether {@link cancel} would stop the job. */
   canCancel(row: Row): boolean {
     return isUnfinished(this.steps.kind, row);
+  }
+
+  /** The places of the viewer's jobs in the queue, in the order of the jobs; null for those that are not QUEUED. */
+  queuePositions({ owner }: Viewer, rows: readonly Row[]): Promise<(number | null)[]> {
+    const ids = rows.map(({ id }) => id);
+    return queuePositions(this.deps.database, this.steps.kind, owner, ids);
   }
 
   /** For each row of the viewer, whether {@link retry} would be accepted now if no quota refuses it. */

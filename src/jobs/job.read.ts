@@ -17,7 +17,7 @@ export function jobFields<Row extends JobRow>(
 ): Readonly<Record<string, FieldSource>> {
   return {
     ...columns('status', 'attempt', 'provider', 'consentVersion', 'consentAt'),
-    ...columns('createdAt', 'updatedAt', 'submittedAt'),
+    ...columns('createdAt', 'updatedAt', 'submittedAt', 'startBy'),
     ...pacedFields(kind, clock),
     id: { kind: 'id' },
     canCancel: computed<JobRow, 'status'>(['status'], (row) => isUnfinished(kind, row)),

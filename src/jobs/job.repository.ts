@@ -4,7 +4,7 @@ import { commitsWithoutWaiting, snakeName, textList, type Sql, type Transactions
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
-import { isWatchedIn, unsettledStates } from './job.entity';
+import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
 
@@ -24,6 +24,7 @@ const movable = {
     'provider_ref',
     'submitted_at',
     'deadline_at',
+    'start_by',
     'lease',
     'polls',
     'tries',
@@ -178,18 +179,23 @@ function updateOf(kind: JobKind, moves: readonly JobMove[]): { text: string; par
   const records = moves.map((move) => moveRecord(kind, move));
   const used = new Set(records.flatMap(({ set }) => Object.keys(set)));
   const columns = known.filter((name) => used.has(name));
+  const isQueued = moves.some(({ set }) => set.status === 'QUEUED');
   const text = `
 UPDATE ${kind.table} t
    SET (${columns.join(', ')}) =
        (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
        due_at = now() + m.due_in_ms * interval '1 ms',
-       updated_at = ${laterThan('t.updated_at')}
+       updated_at = ${laterThan('t.updated_at')}${isQueued ? `, ${takePlace}` : ''}
   FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
  WHERE t.id = m.id AND m.from ? t.status
    AND (m.lease IS NULL OR t.lease = m.lease)
    AND (m.attempt IS NULL OR t.attempt = m.attempt)`;
   return { text, parameters: [jsonOf(records)] };
 }
+
+/** SQL: a job that becomes QUEUED takes the last place in the queue, unless it returns to its place. */
+const takePlace = `queued_at = CASE WHEN m.set ->> 'status' = 'QUEUED' AND t.status NOT IN (${textList(queueStates)})
+                        THEN clock_timestamp() ELSE t.queued_at END`;
 
 function moveRecord({ unfinished }: JobKind, move: JobMove): MoveRecord {
   const set = Object.entries(move.set).map(([name, value]) => [snakeName(name), value]);

@@ -40,6 +40,21 @@ export class JobResolver {
       .load(job);
   }
 
+  @FieldResolver(() => Int, { nullable: true })
+  async queuePosition(
+    @Root() job: JobRow,
+    @Info() info: GraphQLResolveInfo,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<number | null> {
+    if (job.status !== 'QUEUED') return null;
+    const lifecycle = this.lifecycleOf(info);
+    return loaders
+      .get<JobRow, number | null>(`${info.parentType.name}.queuePosition`, (jobs) =>
+        lifecycle.queuePositions(viewer, jobs),
+      )
+      .load(job);
+  }
+
   @FieldResolver(() => String)
   cursor(@Root() job: JobRow & Positioned, @Info() info: GraphQLResolveInfo): string {
     return encodeEventCursor(this.lifecycleOf(info).kind.streamOf(job), job.sequence);

@@ -69,6 +69,20 @@ export abstract class Job implements Node {
   })
   progress: number;
 
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Its place among your waiting models, or among your waiting generations, in the order of the requests; 1 is next. Never increases during one wait. At most 1000, also for later places. Null unless QUEUED.',
+  })
+  queuePosition?: number | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description:
+      'If it is still QUEUED at this moment, it is CANCELLED, free of charge. Null: no such limit; a retry has none.',
+  })
+  startBy?: Date | null;
+
   @Field(() => DateTimeScalar, {
     description:
       'When it last changed. Increases with every change of its own fields, by at least a millisecond; of two copies, the one with the greater value is newer.',

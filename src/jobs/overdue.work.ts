@@ -1,7 +1,7 @@
 import type { Sql } from '../core/sql';
 import { failure, neverSubmittedFailure, timedOut, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
-import { failureMove, type JobMove } from './job-move';
+import { cancellationMove, failureMove, isTooLate, type JobMove } from './job-move';
 import { lockOverdue, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobKind, JobRow } from './job.kind';
@@ -65,6 +65,7 @@ export class OverdueWork {
   private moveOf(row: ReadJob, neverSubmitted: JobFailure): JobMove {
     switch (row.status) {
       case 'QUEUED':
+        if (isTooLate(row, row.readAt)) return cancellationMove(this.steps.kind, row, { from: ['QUEUED'] });
         return this.endQueued(this.steps.kind, row, neverSubmitted);
       case 'SUBMITTING':
         return this.makeUncertain(row);

@@ -6,7 +6,7 @@ import { UpstreamError, type Accepted } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import { neverSubmittedFailure } from './failure';
 import { endJob } from './job-end';
-import { failureMove } from './job-move';
+import { cancellationMove, failureMove, isTooLate } from './job-move';
 import type { JobSteps, Preparation } from './job-steps';
 import type { JobRow } from './job.kind';
 import { openAttempt } from './submission.repository';
@@ -96,6 +96,8 @@ export class SubmissionWork {
     const attempt = row.attempt + 1;
     const preparation = await this.prepare(row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
+    if (preparation.go === 'cancel')
+      return endJob(jobs, this.steps, row, cancellationMove(this.steps.kind, row, hold));
     if (preparation.go === 'fail')
       return endJob(jobs, this.steps, row, failureMove(this.steps.kind, row, hold, preparation.failure));
     if (preparation.go === 'wait') {
@@ -116,6 +118,7 @@ export class SubmissionWork {
   /** Whether the row can be submitted now. One call has been taken from the budget for it. */
   private async prepare(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<Preparation> {
     if (signal.aborted) return { go: 'wait', ms: 0 };
+    if (isTooLate(row, claimedAt)) return { go: 'cancel' };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };
     if (this.deps.recorder.isBehind) return { go: 'wait', ms: backlogDelayMs };

@@ -33,16 +33,16 @@ export const modelTable: ListTable<PresentModel, ModelFilter> = {
 /** Inserts a QUEUED model with its photos, in the given order. */
 export async function insertModel(
   sql: Sql,
-  row: Pick<ModelEntity, 'id' | 'owner' | 'provider' | 'name' | 'type'> & ConsentColumns,
+  row: Pick<ModelEntity, 'id' | 'owner' | 'provider' | 'name' | 'type' | 'startBy'> & ConsentColumns,
   photoIds: readonly string[],
 ): Promise<ModelEntity> {
   const [model] = await sql.entities(
     ModelEntity,
-    `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms') RETURNING *`,
+    `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at, start_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms', $10) RETURNING *`,
     [
       ...[row.id, row.owner, row.provider, row.name, row.type, photoIds.length],
-      ...[row.consentVersion, row.consentAt, queueDeadlineMs],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy],
     ],
   );
   await sql.rows(

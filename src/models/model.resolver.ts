@@ -89,10 +89,11 @@ export class ModelResolver {
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
-    const { name, type, provider = null, idempotencyKey = null } = input;
+    const { name, type, provider = null, startBy = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
     const problems = new ProblemCollector();
-    const request = { name, type, provider, consent, idempotencyKey, ...photosIn(input, problems) };
+    const rest = { name, type, provider, startBy, consent, idempotencyKey };
+    const request = { ...rest, ...photosIn(input, problems) };
     return { model: await this.service.train(viewer, request, problems) };
   }
 

@@ -5,6 +5,7 @@ import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job, SubmittedJob } from '../jobs/job.type';
+import { StartInput } from '../jobs/start.input';
 import { PhotoSourceInput } from '../photos/photo-source.type';
 import type { AvatarType } from '../upstream/provider';
 import { modelStatuses, type ModelStatus } from './model.state';
@@ -128,7 +129,7 @@ export class TrainingProgress extends JobProgress {
 @InputType({
   description: 'What `trainModel` takes.',
 })
-export class TrainModelInput {
+export class TrainModelInput extends StartInput {
   @Field(() => String, { defaultValue: 'My model', description: 'A display name, 1 to 100 characters.' })
   name: string;
 

@@ -40,9 +40,10 @@ function consentOf({ consentVersion, consentAt }: JobEntity): object {
   return { consentVersion, consentAt };
 }
 
-function attemptOf({ attempt, failureCode, failureMessage, createdAt, submittedAt }: JobEntity): object {
+function attemptOf(job: JobEntity): object {
+  const { attempt, failureCode, failureMessage, createdAt, submittedAt, startBy } = job;
   const failure = failureCode && { code: failureCode, message: failureMessage };
-  return { attempt, failure, createdAt, submittedAt };
+  return { attempt, failure, createdAt, submittedAt, startBy };
 }
 
 /** The record of an avatar in `data.json`. */

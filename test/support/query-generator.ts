@@ -114,8 +114,9 @@ export class QueryGenerator {
     return this.field(this.among(fields), this.isEdge(type) ? depth : depth - 1);
   }
 
-  /** Objects end at a depth. */
+  /** Objects end at a depth; `queuePosition` has no source and is chosen rarely. */
   private isUsable({ name, type }: Field, depth: number): boolean {
+    if (name === 'queuePosition') return this.happens(20);
     return depth > 0 || isLeafType(getNamedType(type)) || leafObjects.includes(name);
   }
 

@@ -1,0 +1,156 @@
+import { Client, jwtSettings, uuidOf } from '../support/client';
+import { TestGateway } from '../support/gateway';
+
+let gateway: TestGateway;
+let anna: Client;
+let bob: Client;
+let settled: Awaited<ReturnType<Client['settle']>>;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start(jwtSettings, { watchesStatements: true });
+  [anna, bob] = (await Promise.all(['anna', 'bob'].map((name) => Client.of(gateway, name)))) as [
+    Client,
+    Client,
+  ];
+  settled = await anna.settle();
+  // Without workers, jobs stay QUEUED.
+  await gateway.restart({ ROLE: 'api' });
+});
+
+afterAll(async () => {
+  for (const person of [anna, bob]) person.close();
+  await gateway.stop();
+});
+
+async function waiting(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let index = 0; index < count; index += 1)
+    ids.push((await anna.generate(settled.modelId, [{ count: 1 }])).id);
+  return ids;
+}
+
+interface Node {
+  id: string;
+  queuePosition: number | null;
+}
+
+async function positions(ids: readonly string[]): Promise<(number | null)[]> {
+  const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Job { queuePosition } } }';
+  const { nodes } = await anna.request<{ nodes: Node[] }>(query, { ids });
+  return nodes.map(({ queuePosition }) => queuePosition);
+}
+
+const moveTo = (status: string, id: string): Promise<unknown> =>
+  gateway.rows(
+    `UPDATE generations SET status = $2, attempt = 1, provider_ref = CASE $2 WHEN 'GENERATING' THEN id::text END WHERE id = $1`,
+    [uuidOf(id), status],
+  );
+
+describe('queuePosition', () => {
+  afterEach(async () => {
+    await gateway.rows(`DELETE FROM generations WHERE status <> 'COMPLETED'`);
+    await gateway.rows(`DELETE FROM models WHERE status <> 'READY'`);
+  });
+
+  it('counts the jobs of the owner that were requested before, for each kind; one statement for all', async () => {
+    const ids = await waiting(3);
+    const { id: modelId } = await anna.train({ photoIds: settled.photoIds });
+    await bob.train({ photoIds: await bob.upload() });
+    expect(await positions([...ids].reverse())).toEqual([3, 2, 1]);
+    expect(await positions([modelId, settled.generationId, settled.modelId])).toEqual([1, null, null]);
+    const statements = await gateway.watch.during(() => positions(ids));
+    expect(statements.filter((text) => text.includes('queued_at, '))).toHaveLength(1);
+    const query =
+      '{ generations(orderBy: OLDEST) { nodes { id queuePosition } } models { nodes { queuePosition } } }';
+    expect(await anna.request(query)).toMatchObject({
+      generations: {
+        nodes: [{ queuePosition: null }, ...[1, 2, 3].map((queuePosition) => ({ queuePosition }))],
+      },
+      models: { nodes: [{ queuePosition: 1 }, { queuePosition: null }] },
+    });
+  });
+
+  it('never increases while the job waits', async () => {
+    const [first, second, third] = await waiting(3);
+    await moveTo('SUBMITTING', first!);
+    expect(await positions([first!, second!, third!])).toEqual([null, 2, 3]);
+    await moveTo('QUEUED', first!);
+    expect(await positions([first!, second!, third!])).toEqual([1, 2, 3]);
+    await moveTo('GENERATING', first!);
+    const later = await waiting(1);
+    expect(await positions([second!, third!, ...later])).toEqual([1, 2, 3]);
+    await anna.change('cancelGeneration', second!);
+    expect(await positions([second!, third!, ...later])).toEqual([null, 1, 2]);
+    await gateway.failJob('generations', first!);
+    await anna.change('retryGeneration', first!);
+    expect(await positions([third!, ...later, first!])).toEqual([1, 2, 3]);
+  });
+
+  it('is at most 1000, and reads no more of a long queue', async () => {
+    await gateway.rows(
+      `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, due_at, queued_at)
+       SELECT gen_random_uuid(), 'anna', 'sandbox', $1, '[]', 1, now(), now() - n * interval '1 s' FROM generate_series(1, 5000) n`,
+      [uuidOf(settled.modelId)],
+    );
+    await gateway.rows('ANALYZE generations');
+    const [last] = await waiting(1);
+    expect(await positions([last!])).toEqual([1_000]);
+    const [first] = await gateway.rows<{ id: string }>(
+      'SELECT id FROM generations ORDER BY queued_at LIMIT 1',
+    );
+    const id = `generation_${first!.id.replaceAll('-', '')}`;
+    expect(await positions([id])).toEqual([1]);
+  });
+});
+
+describe('startBy', () => {
+  const future = new Date(Date.now() + 3_600_000).toISOString();
+
+  it.each([
+    [
+      'trainModel',
+      'model',
+      () => ({ type: 'CAT', photos: settled.photoIds.map((photoId) => ({ photoId })) }),
+    ],
+    ['generateAvatars', 'generation', () => ({ modelId: settled.modelId, prompts: [{}] })],
+    [
+      'generateInstantAvatars',
+      'generation',
+      () => ({ photo: { photoId: settled.photoIds[0] }, prompt: 'as a king' }),
+    ],
+  ] as const)('of %s is returned with the job, and refused in the past', async (mutation, noun, given) => {
+    const type = `${mutation[0]!.toUpperCase()}${mutation.slice(1)}Input`;
+    const query = `mutation ($input: ${type}!) { made: ${mutation}(input: $input) { job: ${noun} { id startBy status } } }`;
+    const make = async (input: object): Promise<{ id: string }> =>
+      (await anna.request<{ made: { job: { id: string } } }>(query, { input: { ...given(), ...input } })).made
+        .job;
+    const key = { idempotencyKey: `key-of-${mutation}` };
+    const made = await make({ startBy: future, ...key });
+    expect(made).toMatchObject({ startBy: future, status: 'QUEUED' });
+    expect(await make({ startBy: future, ...key })).toMatchObject({ id: made.id });
+    expect(await make({})).toMatchObject({ startBy: null });
+    const startBy = '2020-01-01T00:00:00.000Z';
+    const past = { input: { ...given(), startBy } };
+    expect((await anna.refusal(query, past)).extensions).toMatchObject({
+      code: 'INVALID_INPUT',
+      problems: [{ path: ['input', 'startBy'], code: 'INVALID_INPUT' }],
+    });
+    // With other problems, all are named.
+    const wrong = { input: { ...given(), startBy, idempotencyKey: 'with spaces' } };
+    const { extensions } = await anna.refusal(query, wrong);
+    expect((extensions.problems as { path: unknown[] }[]).map(({ path }) => path.at(-1)).sort()).toEqual([
+      'idempotencyKey',
+      'startBy',
+    ]);
+  });
+
+  it('does not prevent the repetition of a call after the moment has passed', async () => {
+    const startBy = new Date(Date.now() + 1_000).toISOString();
+    const query =
+      'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }';
+    const input = { modelId: settled.modelId, prompts: [{}], startBy, idempotencyKey: 'repeated-later' };
+    const first = await anna.request(query, { input });
+    while (Date.now() <= Date.parse(startBy)) await new Promise((next) => setTimeout(next, 50));
+    expect(await anna.request(query, { input })).toEqual(first);
+  });
+});
