@@ -54,8 +54,8 @@ describe('queuePosition', () => {
 
   it('counts the jobs of the owner that were requested before, for each kind; one statement for all', async () => {
     const ids = await waiting(3);
-    const { id: modelId } = await anna.train({ photoIds: settled.photoIds });
     await bob.train({ photoIds: await bob.upload() });
+    const { id: modelId } = await anna.train({ photoIds: settled.photoIds });
     expect(await positions([...ids].reverse())).toEqual([3, 2, 1]);
     expect(await positions([modelId, settled.generationId, settled.modelId])).toEqual([1, null, null]);
     const statements = await gateway.watch.during(() => positions(ids));
@@ -129,6 +129,8 @@ describe('startBy', () => {
     expect(made).toMatchObject({ startBy: future, status: 'QUEUED' });
     expect(await make({ startBy: future, ...key })).toMatchObject({ id: made.id });
     expect(await make({})).toMatchObject({ startBy: null });
+    const other = { input: { ...given(), ...key } };
+    expect((await anna.refusal(query, other)).extensions.code).toBe('IDEMPOTENCY_KEY_REUSED');
     const startBy = '2020-01-01T00:00:00.000Z';
     const past = { input: { ...given(), startBy } };
     expect((await anna.refusal(query, past)).extensions).toMatchObject({
