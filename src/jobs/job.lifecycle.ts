@@ -11,14 +11,7 @@ import { endStreams, eraseEvents, type Positioned } from '../events/event-log.re
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove } from './job-move';
-import {
-  deleteJobs,
-  findJobsOf,
-  lockJob,
-  queuePositions,
-  readJob,
-  type ReadJob,
-} from './job-row.repository';
+import { deleteJobs, findJobsOf, lockJob, queuePositions, readJob, type ReadJob } from './job-row.repository';
 import {
   assertConfigured,
   isRetryable,
