@@ -12,7 +12,7 @@ import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
 import { idle } from './scenarios/idle.mjs';
 import { list, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
-import { pollerFree, pollerSpent } from './scenarios/poller.mjs';
+import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
 import { scale } from './scenarios/scale.mjs';
 import { subscriptions } from './scenarios/subscriptions.mjs';
@@ -29,6 +29,7 @@ const scenarios = [
   reconnectStorm,
   pollerSpent,
   pollerFree,
+  pollerHeld,
 ];
 
 const { values } = parseArgs({

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ask, cpuMs, withChild } from '../lib/processes.mjs';
+import { ask, cpuMs, Server, withChild } from '../lib/processes.mjs';
 import { seedModels, settle } from '../lib/seed.mjs';
 import { plain, startPeer, startProduct } from '../lib/servers.mjs';
 
@@ -31,34 +31,67 @@ export const pollerFree = {
     const { perSecond } = await withChild('lib/undici-client.mjs', (child) =>
       ask(child, { type: 'run', url: upstream.url, seconds: bench.options.seconds }),
     );
-    const settings = {
-      POLL_SPEED: '10',
-      UPSTREAM_REQUESTS_PER_MINUTE: '60000000',
-    };
-    const { row } = await poll(bench, upstream, {
-      owners: 1_000,
-      jobs: bench.options.jobs,
-      from: 8_000_000,
-      settings,
-    });
+    const { row } = await poll(bench, upstream, freeOf(bench));
     const lag = await bench.database.rows(lagStatement);
     const ratio = { 'undici/s': perSecond, 'x undici': row['polls/s'] / perSecond };
     return { rows: [{ ...row, ...ratio, 'lag p99 ms': lag[0].ms }], samples: [] };
   },
 };
 
+export const pollerHeld = {
+  name: 'poller-held',
+  title:
+    'The poller without budget, first as it is, then while another session holds a REPEATABLE READ snapshot from its start',
+  run: async (bench) => {
+    const upstream = await startPeer(bench, 'upstream');
+    const free = await poll(bench, upstream, freeOf(bench));
+    await Server.stopAll();
+    const other = await startPeer(bench, 'upstream');
+    const holder = await bench.database.pool.connect();
+    const held = await poll(bench, other, { ...freeOf(bench), onReady: () => holdSnapshot(holder) });
+    await holder.query('COMMIT');
+    holder.release();
+    const costOf = ({ row }) => row['database, % of a core'] / row['polls/s'];
+    return {
+      rows: [
+        { snapshot: 'none', ...free.row, 'x free': 1, 'x free, by database time': 1 },
+        {
+          snapshot: 'held',
+          ...held.row,
+          'x free': held.row['polls/s'] / free.row['polls/s'],
+          'x free, by database time': costOf(free) / costOf(held),
+        },
+      ],
+      samples: [],
+    };
+  },
+};
+
+async function holdSnapshot(client) {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await client.query('SELECT count(*) FROM models WHERE false');
+}
+
+/** Jobs and settings of a poller that no budget limits. */
+function freeOf(bench) {
+  const settings = { POLL_SPEED: '10', UPSTREAM_REQUESTS_PER_MINUTE: '60000000', MAX_POLLS: '512' };
+  return { owners: 1_000, jobs: bench.options.jobs, from: 8_000_000, settings };
+}
+
 /** How overdue the polls of 99 % of the trainings are at most. */
 const lagStatement = `
   SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM now() - due_at) * 1000)::float8) AS ms
     FROM models WHERE owner LIKE 'poller-%' AND status = 'TRAINING'`;
 
-async function poll(bench, upstream, { owners: ownerCount, jobs, from, settings }) {
+async function poll(bench, upstream, { owners: ownerCount, jobs, from, settings, onReady }) {
   const { database } = bench;
-  await database.rows(`DELETE FROM models WHERE owner LIKE 'poller-%'`);
+  for (const table of ['models', 'streams'])
+    await database.rows(`DELETE FROM ${table} WHERE owner LIKE 'poller-%'`);
   const overdue = { status: 'TRAINING', provider: 'picsart', dueInSeconds: -jobs / 1000 };
   const owners = Array.from({ length: ownerCount }, (_, index) => `poller-${index + 1}`);
   await seedModels(database.rows, { owners, modelsEach: jobs / ownerCount, from, ...overdue });
   await settle(database.rows);
+  await onReady?.();
   const server = await startProduct(bench, {
     ...plain,
     PICSART_API_KEY: 'none',
