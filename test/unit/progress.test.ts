@@ -55,6 +55,11 @@ describe('the progress of a job without reports', () => {
     expect(shown.at(-1)).toBeLessThan(100);
   });
 
+  it('is at least the stored one when the clock is set back', () => {
+    const job = { ...training(), progress: 60 };
+    expect(currentProgress(modelKind, job, startMs - minuteMs)).toBe(60);
+  });
+
   it('does not exceed 80 % of a generation before its pictures are stored', () => {
     const job = { ...training(even(20_000, 60_000)), status: 'GENERATING' };
     const progress = currentProgress(generationKind, job, startMs + 10 * minuteMs);
@@ -107,6 +112,17 @@ describe('progress that the avatar service reports', () => {
       job = polled(job, reported, (index + 1) * minuteMs);
     }
     expect(shownProgress(modelKind, job, startMs + 6 * minuteMs)).toBe(99);
+  });
+
+  it('is reached although later reports are less', () => {
+    const job = polled(polled(training(), 90, minuteMs), 10, minuteMs + 2_000);
+    expect(currentProgress(modelKind, job, startMs + 2 * minuteMs)).toBe(90);
+  });
+
+  it('does not move what is likely out of the interval', () => {
+    const slow = polled(training(), 5, 5 * minuteMs);
+    const { likely, latest } = readyEstimate(modelKind, slow, startMs + 5 * minuteMs)!;
+    expect(likely).toEqual(latest);
   });
 
   it('decides what is likely inside the interval, which it does not change', () => {
