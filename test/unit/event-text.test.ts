@@ -155,6 +155,7 @@ describe('the writer of events', () => {
       'AvatarCompleted',
       'Failure',
       'GenerationProgress',
+      'TimeRange',
       'TrainingProgress',
     ]);
   });
