@@ -4,6 +4,7 @@ import type { Viewer } from '../core/viewer';
 import type { JobPatch } from '../jobs/job.kind';
 import type { LifecycleSteps, RetryRequest } from '../jobs/job.lifecycle';
 import { detachSubmissions } from '../jobs/ledger.repository';
+import { readAttempt } from '../jobs/submission.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import { deleteAvatarsOf, listMissing, type MissingAvatar } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
@@ -60,8 +61,8 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
     missingOnly: boolean,
   ): Promise<number[] | null> {
     if (row.status === 'PARTIAL' && !missingOnly) throw notRetryable(needsMissingOnly, 'input.missingOnly');
-    // An id of the previous attempt may still arrive, and its results are assigned to the positions of this one.
-    if (row.orderedPositions !== null && row.providerRef === null) return row.orderedPositions;
+    // The results of the previous attempt are assigned to the positions of this one.
+    if (row.orderedPositions !== null && (await mayBeAccepted(sql, row))) return row.orderedPositions;
     const missing = await listMissing(sql, row.owner, [row.id]);
     if (row.status === 'PARTIAL') return lostPositions(missing);
     if (missingOnly && !missing.every(isLost)) throw notRetryable(mayArrive, 'input.missingOnly');
@@ -91,6 +92,16 @@ const mayArrive =
 
 function notRetryable(message: string, field: string): DomainError {
   return new DomainError('NOT_RETRYABLE', message, { field });
+}
+
+/**
+ * Whether an id of the latest attempt may still arrive. Of a PARTIAL generation it cannot if the upstream refused that attempt, or
+ * if the retry after it was not submitted.
+ */
+async function mayBeAccepted(sql: Sql, row: GenerationEntity): Promise<boolean> {
+  if (row.providerRef !== null || row.status !== 'PARTIAL') return row.providerRef === null;
+  const attempt = await readAttempt(sql, generationKind, row);
+  return attempt?.outcome !== 'ACCEPTED' && attempt?.outcome !== 'REFUSED';
 }
 
 /** @throws DomainError NOT_RETRYABLE if no picture is lost */

@@ -3,7 +3,7 @@ import type { Job } from '../support/job-harness';
 import { resultDeadlineMs } from '../support/job-process';
 import { missingAvatarsIn, url } from '../support/missing-avatars';
 import { answers, useResultHarness } from '../support/result-harness';
-import { done, refuses, saysLater } from '../support/scripted-provider';
+import { done, isUnclear, refuses, saysLater } from '../support/scripted-provider';
 
 describe('a retry of missing avatars', () => {
   const harness = useResultHarness();
@@ -65,6 +65,55 @@ describe('a retry of missing avatars', () => {
       { avatars: 1, returned: false },
     ]);
     expect(await stored(job)).toEqual(before);
+  });
+
+  it.each([
+    ['was cancelled before it was submitted', (job: Job) => harness.cancel(job)],
+    [
+      'was refused',
+      (job: Job) => {
+        harness.provider.next(refuses());
+        return submit(job);
+      },
+    ],
+  ])('orders all lost avatars if one was lost after the previous retry %s', async (_, end) => {
+    harness.host.set(url(2), answers(500));
+    const job = await deliver([2, 2], url(1), url(2), url(3));
+    await harness.age(job, resultDeadlineMs + 60_000);
+    await harness.tryAgain();
+    await retry(job);
+    await end(job);
+    expect(await harness.states(job)).toEqual(['STORED', 'DELAYED', 'STORED', 'LOST']);
+    harness.provider.otherwise = done();
+    await harness.age(job, 30 * 86_400_000);
+    await harness.tryAgain(2);
+    expect(await harness.states(job)).toEqual(['STORED', 'LOST', 'STORED', 'LOST']);
+    await retry(job);
+    await submit(job);
+    expect(harness.provider.calls.at(-1)!.counts).toEqual([1, 1]);
+    await finish(job, url('a'), url('b'));
+    expect(await harness.row(job)).toMatchObject({ status: 'COMPLETED' });
+    expect((await reserved(job)).at(-1)).toEqual({ avatars: 2, returned: false });
+  });
+
+  it('keeps its order after it was cancelled while an id of the attempt before may still arrive', async () => {
+    harness.host.set(url(2), answers(500));
+    const job = await deliver([2, 2], url(1), url(2), url(3));
+    await harness.age(job, resultDeadlineMs + 60_000);
+    await harness.tryAgain();
+    await retry(job);
+    harness.provider.next(isUnclear());
+    await submit(job);
+    await harness.retry(job, { attempt: 2 });
+    await harness.cancel(job);
+    expect(await harness.row(job)).toMatchObject({ status: 'PARTIAL', attempt: 2 });
+    harness.provider.otherwise = done();
+    await harness.age(job, 30 * 86_400_000);
+    await harness.tryAgain(2);
+    expect(await harness.states(job)).toEqual(['STORED', 'LOST', 'STORED', 'LOST']);
+    await retry(job);
+    await submit(job);
+    expect(harness.provider.calls.map(({ counts }) => counts)).toEqual([[2, 2], [1], [1]]);
   });
 
   it('leaves a PARTIAL generation that has no retry not cancellable', async () => {
