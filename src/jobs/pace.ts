@@ -43,8 +43,7 @@ const maxUnfinished = 99;
 const minPointsPerMs = 5 / 1_000;
 const typicalShare = 0.5;
 /** Shown progress is that of a moment ago, so that it is never ahead of the progress that is stored with a change. */
-const maxShownDelayMs = 2_000;
-const shownDelayShare = 1 / 50;
+const shownDelayMs = 2_000;
 /** The interval is exceeded by one of ten jobs at each end. */
 const outside = 0.1;
 /** With less, a report of the avatar service is too coarse to derive the duration. */
@@ -57,9 +56,7 @@ export function startPace(durations: Durations, atMs: number, isTimed: boolean):
 
 /** The progress in percent to show for a job, an integer. It never goes back during an attempt. */
 export function shownProgress(kind: PacedKind, job: PacedJob, nowMs: number): number {
-  if (!job.pace) return job.progress;
-  const delayMs = Math.min(maxShownDelayMs, medianOf(job.pace) * shownDelayShare);
-  return currentProgress(kind, job, nowMs - delayMs);
+  return currentProgress(kind, job, nowMs - shownDelayMs);
 }
 
 /** The progress in percent to store with a change of a job. */
