@@ -1,5 +1,4 @@
-/** The weights of a sketch by the number of their bin, as they are stored. */
-export type SketchBins = Readonly<Record<string, number>>;
+import type { SketchBins } from './learned-duration.entity';
 
 /** A duration of which only a lower and an upper limit are known, in milliseconds. */
 export interface DurationRange {

@@ -3,6 +3,7 @@ import type { PresentChange } from '../events/present-changes';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure, failureOf } from './failure.type';
 import type { JobRow } from './job.kind';
+import type { ShownJob } from './pace';
 import { TimeRange } from './time-range.type';
 
 /** What the messages of `trainingProgress` and `generationProgress` have in common. */
@@ -67,14 +68,8 @@ export class ResumeArgs {
   after?: string | null;
 }
 
-/** What a change of a job shows that depends on the time. */
-export type ShownProgress = Pick<
-  JobProgress,
-  'progress' | 'estimatedReadyAt' | 'estimatedReadyBetween' | 'isEstimate'
->;
-
 /** The columns of a job that its progress shows. */
-type ProgressColumns<Status> = { status: Status } & ShownProgress &
+type ProgressColumns<Status> = { status: Status } & ShownJob &
   Pick<JobRow, 'failureCode' | 'failureMessage' | 'failureRetryable'>;
 
 /** What a change of a job shows, for either kind. */

@@ -1,6 +1,19 @@
 import { Check, Column, Index } from 'typeorm';
 import { LeasedEntity } from '../core/leased.entity';
-import type { Pace } from './pace';
+
+/** How the progress of a running job continues between its changes. */
+export interface Pace {
+  /** How long such jobs took when it was submitted. */
+  readonly durations: readonly number[];
+  /** When its progress was stored: the database's time, in milliseconds since 1970. */
+  readonly atMs: number;
+  /** What has been reached according to the avatar service, in percent of the whole job. */
+  readonly reached: number;
+  /** The whole duration according to the avatar service, in milliseconds; null if it reports no progress. */
+  readonly reportedMs: number | null;
+  /** Whether the time of its submission is known, so that others can be expected to take as long. */
+  readonly isTimed: boolean;
+}
 
 /**
  * Columns that trainings and generations share: a paid call that is made once and then followed until it ends.

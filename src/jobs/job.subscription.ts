@@ -7,14 +7,13 @@ import type { EventFeed } from '../events/feed';
 import { follow } from '../events/follow';
 import { withPresent, type PresentChange } from '../events/present-changes';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
-import type { ShownProgress } from './job-progress.type';
 import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
-import { shownAt, shownProgress } from './pace';
+import { shownAt, shownProgress, type ShownJob } from './pace';
 import type { PacedChange, PacedPayload, ProgressTicks } from './progress-ticks';
 
 /** A change of a job, with the job as it is when the change is sent; null if the subscriber does not select it. */
-export type JobChange<Payload, Row> = PresentChange<Payload & ShownProgress, (Row & Positioned) | null>;
+export type JobChange<Payload, Row> = PresentChange<Payload & ShownJob, (Row & Positioned) | null>;
 
 /** What a subscriber follows. */
 export interface FollowedJob {

@@ -1,5 +1,7 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
-import type { SketchBins } from './duration-sketch';
+
+/** The weights of a sketch by the number of their bin, as they are stored. */
+export type SketchBins = Readonly<Record<string, number>>;
 
 /** How long jobs of a class have taken. It contains no data of a person, and no data of a single job. */
 @Entity('learned_durations')

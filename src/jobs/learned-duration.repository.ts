@@ -1,6 +1,6 @@
 import type { Sql, Transactions } from '../core/sql';
-import { DurationSketch, type DurationRange, type SketchBins } from './duration-sketch';
-import type { LearnedDurationEntity } from './learned-duration.entity';
+import { DurationSketch, type DurationRange } from './duration-sketch';
+import type { LearnedDurationEntity, SketchBins } from './learned-duration.entity';
 
 /** Identifies what is learned together. */
 export type LearnedKey = Pick<LearnedDurationEntity, 'provider' | 'work' | 'jobClass'>;

@@ -1,18 +1,5 @@
 import { progressAt, remainingQuantile, type Durations } from './durations';
-
-/** How the progress of a running job continues between its changes. */
-export interface Pace {
-  /** How long such jobs took when it was submitted. */
-  readonly durations: Durations;
-  /** When its progress was stored: the database's time, in milliseconds since 1970. */
-  readonly atMs: number;
-  /** What has been reached according to the avatar service, in percent of the whole job. */
-  readonly reached: number;
-  /** The whole duration according to the avatar service, in milliseconds; null if it reports no progress. */
-  readonly reportedMs: number | null;
-  /** Whether the time of its submission is known, so that others can be expected to take as long. */
-  readonly isTimed: boolean;
-}
+import type { Pace } from './job.entity';
 
 /** The properties of a job that its progress and its estimate depend on; times as text if they are read from JSON. */
 export interface PacedJob {

@@ -2,9 +2,8 @@ import type { Listener } from '../core/push-source';
 import type { DatabaseClock } from '../database/database-clock';
 import type { Followed, Following } from '../events/follow';
 import type { Change } from '../events/present-changes';
-import type { ShownProgress } from './job-progress.type';
 import type { JobRow } from './job.kind';
-import { shownAt, shownProgress, type PacedKind } from './pace';
+import { shownAt, shownProgress, type PacedKind, type ShownJob } from './pace';
 
 /** The properties of a change that its progress depends on. */
 export type PacedPayload = Pick<
@@ -13,7 +12,7 @@ export type PacedPayload = Pick<
 >;
 
 /** A change of a job, as it is shown. */
-export interface PacedChange<Payload, Row> extends Change<Payload & ShownProgress, Row> {
+export interface PacedChange<Payload, Row> extends Change<Payload & ShownJob, Row> {
   /** As it was stored. */
   readonly job: PacedPayload;
   /** The position in the stream. */

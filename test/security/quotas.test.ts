@@ -55,10 +55,12 @@ describe('quotas', () => {
   const move = async (globalId: string, from: string, set: JobMove['set']): Promise<void> => {
     const id = fromGlobalId('AvatarModel', globalId);
     const isOver = ['READY', 'FAILED', 'CANCELLED'].includes(String(set.status));
-    const moved = await store.move(modelKind, [
+    await store.move(modelKind, [
       { id, from: [from], set, dueInMs: isOver ? null : 3_600_000, appendsEvent: true },
     ]);
-    expect(moved).toHaveLength(1);
+    expect(await sql.rows('SELECT FROM models WHERE id = $1 AND status = $2', [id, set.status])).toHaveLength(
+      1,
+    );
   };
   const failed = { status: 'FAILED', ...failureColumns(failure('UPSTREAM_FAILED', '')) };
   const training = { status: 'TRAINING', ...noFailure };

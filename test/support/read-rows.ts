@@ -2,7 +2,7 @@ import type { Client as Session } from 'pg';
 import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
 import { positionOf } from '../../src/core/list-statements';
 import { encodeCursor } from '../../src/graphql/connection';
-import type { Pace } from '../../src/jobs/pace';
+import type { Pace } from '../../src/jobs/job.entity';
 import { numbersFrom } from './random';
 
 /** Texts that JSON escapes, or that could be taken for something else. */
