@@ -1,5 +1,6 @@
 import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
+import { isFailing, isFresh } from '../generations/avatar.entity';
 import type { PauseReason } from '../upstream/account.entity';
 
 interface JobCount {
@@ -48,14 +49,19 @@ export interface Overview {
   pendingMediaDeletions: number;
 }
 
+/** Avatars to be fetched. Each part has its own index; together they are not recognised as the rows of one. */
+const unfinishedAvatars = [isFresh, isFailing]
+  .map((rows) => `SELECT status, due_at, expires_at FROM avatars WHERE ${rows}`)
+  .join(' UNION ALL ');
+
 /** Reads the state of the gateway. */
 export async function readOverview(sql: Sql): Promise<Overview> {
   const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
     `SELECT greatest(0, extract(epoch FROM now() - least(
               (SELECT min(due_at) FROM models WHERE due_at IS NOT NULL AND status <> 'FAILED'),
               (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status NOT IN ('FAILED', 'PARTIAL')),
-              (SELECT min(due_at) FROM avatars WHERE due_at IS NOT NULL))) * 1000)::float8 AS lag_ms,
-            (SELECT min(expires_at) FROM avatars WHERE due_at IS NOT NULL) AS next_expiry,
+              (SELECT min(due_at) FROM (${unfinishedAvatars}) unfinished))) * 1000)::float8 AS lag_ms,
+            (SELECT min(expires_at) FROM (${unfinishedAvatars}) unfinished) AS next_expiry,
             (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,
   );
   return {
@@ -78,7 +84,7 @@ export async function countJobsByState(sql: Sql): Promise<JobCount[]> {
      UNION ALL
      SELECT 'generation', status, count(*)::int FROM generations WHERE due_at IS NOT NULL GROUP BY status
      UNION ALL
-     SELECT 'avatar', status, count(*)::int FROM avatars WHERE due_at IS NOT NULL GROUP BY status
+     SELECT 'avatar', status, count(*)::int FROM (${unfinishedAvatars}) unfinished GROUP BY status
      ORDER BY kind DESC, status`,
   );
 }

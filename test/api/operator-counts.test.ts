@@ -37,7 +37,7 @@ const tables = new Set(['models', 'generations', 'avatars', 'submissions']);
 
 /** The large tables that a statement reads completely. */
 async function fullScans(text: string): Promise<string[]> {
-  const parameters = text.includes('$1') ? ['local', null] : [];
+  const parameters = ['local', null].filter((_, index) => text.includes(`$${index + 1}`));
   const { rows } = await database.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
     `EXPLAIN (FORMAT JSON) ${text}`,
     parameters,
