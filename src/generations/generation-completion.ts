@@ -5,7 +5,7 @@ import { failure, failureColumns, noFailure, type JobFailure } from '../jobs/fai
 import type { JobMove } from '../jobs/job-move';
 import { findJob, lockJob } from '../jobs/job-row.repository';
 import type { JobRepository } from '../jobs/job.repository';
-import { currentProgress } from '../jobs/pace';
+import { continuedPace, currentProgress } from '../jobs/pace';
 import { tallyOf, type Tally } from './avatar.repository';
 import type { GenerationEntity } from './generation.entity';
 import { generationKind, streamOfGeneration } from './generation.kind';
@@ -108,10 +108,7 @@ function storedSoFar(
     const raised = Math.max(progress, reached);
     return { set: { progress: raised }, appendsEvent: raised !== progress };
   }
-  const set = {
-    progress: currentProgress(generationKind, generation, nowMs),
-    pace: { ...pace, reached, atMs: nowMs },
-  };
+  const set = continuedPace(generationKind, { ...generation, pace }, { reached }, nowMs);
   return { set, appendsEvent: reached !== pace.reached };
 }
 

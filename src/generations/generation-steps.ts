@@ -3,7 +3,7 @@ import { failure, type JobFailure } from '../jobs/failure';
 import { JobSteps, type Preparation } from '../jobs/job-steps';
 import { isWatched } from '../jobs/late-watch';
 import type { JobClass } from '../jobs/learned-durations';
-import { currentProgress } from '../jobs/pace';
+import { continuedPace } from '../jobs/pace';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import { avatarsFrom, orderOf, orderedPrompts } from './avatar-order';
@@ -99,8 +99,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
   private finishedProgress(row: GenerationEntity): Pick<GenerationEntity, 'progress' | 'pace'> {
     const reached = 100 * this.kind.shareOfUpstream;
     if (!row.pace || isWatched(row)) return { progress: Math.max(row.progress, reached), pace: null };
-    const atMs = this.deps.clock.nowMs();
-    return { progress: currentProgress(this.kind, row, atMs), pace: { ...row.pace, reached, atMs } };
+    return continuedPace(this.kind, { ...row, pace: row.pace }, { reached }, this.deps.clock.nowMs());
   }
 
   /**

@@ -33,6 +33,8 @@ const typicalShare = 0.5;
 const shownDelayMs = 2_000;
 /** The interval is exceeded by one of ten jobs at each end. */
 const outside = 0.1;
+/** A report that makes the expected duration so many times as long is an event, although it is no more progress. */
+const muchLater = 1.1;
 /** With less, a report of the avatar service is too coarse to derive the duration. */
 const minReported = 5;
 
@@ -48,15 +50,39 @@ export function shownProgress(kind: PacedKind, job: PacedJob, nowMs: number): nu
 
 /** The progress in percent to store with a change of a job. */
 export function currentProgress(kind: PacedKind, job: PacedJob, nowMs: number): number {
+  return Math.floor(exactProgress(kind, job, nowMs));
+}
+
+function exactProgress(kind: PacedKind, job: PacedJob, nowMs: number): number {
   const { status, progress, pace } = job;
   if (!pace || !kind.unfinished.includes(status)) return progress;
   const wanted = Math.max(
     pace.reached,
     status === kind.running ? expectedProgress(kind, job, pace, nowMs) : 0,
   );
-  const pointsPerMs = Math.max(minPointsPerMs, 100 / (typicalShare * medianOf(pace)));
-  const reachable = progress + pointsPerMs * Math.max(0, nowMs - pace.atMs);
-  return Math.max(progress, Math.floor(Math.min(wanted, reachable, maxUnfinished)));
+  const reachable = progress + pointsPerMs(pace) * Math.max(0, nowMs - pace.atMs);
+  return Math.max(progress, Math.min(wanted, reachable, maxUnfinished));
+}
+
+function pointsPerMs(pace: Pace): number {
+  return Math.max(minPointsPerMs, 100 / (typicalShare * medianOf(pace)));
+}
+
+/**
+ * The progress to store, and the pace that continues from it. Without the fraction of a percent that is not stored,
+ * frequent changes would keep the progress from rising.
+ */
+export function continuedPace(
+  kind: PacedKind,
+  job: PacedJob & { readonly pace: Pace },
+  changes: Partial<Pick<Pace, 'reached' | 'reportedMs'>>,
+  nowMs: number,
+): { progress: number; pace: Pace } {
+  const { pace } = job;
+  const exact = exactProgress(kind, job, nowMs);
+  const progress = Math.floor(exact);
+  const atMs = nowMs - (exact - progress) / pointsPerMs(pace);
+  return { progress, pace: { ...pace, ...changes, atMs } };
 }
 
 /** The job with the progress to store when it ends. */
@@ -143,10 +169,22 @@ export function afterPoll(
   const { pace } = job;
   if (!pace) return { progress: raised(kind, job, reported), pace };
   const reached = Math.max(pace.reached, Math.min(maxUnfinished, reported ?? 0) * kind.shareOfUpstream);
-  const next = { ...pace, atMs: nowMs, reached, reportedMs: reportedDuration(job, pace, reported, nowMs) };
-  const progress = currentProgress(kind, job, nowMs);
-  const estimate = readyEstimate(kind, { ...job, pace: next }, nowMs);
-  return { progress, pace: next, estimatedReadyAt: estimate?.likely ?? null };
+  const reportedMs =
+    reached > pace.reached || isMuchLater(job, pace, reported, nowMs)
+      ? reportedDuration(job, pace, reported, nowMs)
+      : pace.reportedMs;
+  const after = continuedPace(kind, { ...job, pace }, { reached, reportedMs }, nowMs);
+  const estimate = readyEstimate(kind, { ...job, pace: after.pace }, nowMs);
+  return { ...after, estimatedReadyAt: estimate?.likely ?? null };
+}
+
+/** Whether subscribers are to know of a poll: what is shown depends on it. */
+export function isSeen(before: PacedJob, after: Pick<PacedJob, 'progress' | 'pace'>): boolean {
+  return (
+    after.progress !== before.progress ||
+    after.pace?.reached !== before.pace?.reached ||
+    after.pace?.reportedMs !== before.pace?.reportedMs
+  );
 }
 
 /** For a job that was submitted by an earlier version. */
@@ -157,6 +195,11 @@ function raised({ shareOfUpstream }: PacedKind, { progress }: PacedJob, reported
 function reportedDuration(job: PacedJob, pace: Pace, reported = 0, nowMs: number): number | null {
   if (reported < minReported || reported > maxUnfinished) return pace.reportedMs;
   return Math.max(1, Math.round((elapsedOf(job, nowMs) * 100) / reported));
+}
+
+/** Whether the job is to take much longer than subscribers know from the last event: each poll says a little later. */
+function isMuchLater(job: PacedJob, pace: Pace, reported: number | undefined, nowMs: number): boolean {
+  return (reportedDuration(job, pace, reported, nowMs) ?? 0) > muchLater * (pace.reportedMs ?? Infinity);
 }
 
 function elapsedOf({ submittedAt }: PacedJob, nowMs: number): number {

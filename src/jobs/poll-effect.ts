@@ -3,7 +3,7 @@ import { UpstreamError, type PollPlan, type UpstreamState } from '../upstream/pr
 import { failure, quote, timedOut, type JobFailure } from './failure';
 import type { JobRow, JobPatch } from './job.kind';
 import { isWatched, nextWatchMs } from './late-watch';
-import { afterPoll, type PacedKind } from './pace';
+import { afterPoll, isSeen, type PacedKind } from './pace';
 
 /** Parameters of {@link effectOf}; times in milliseconds. */
 export interface PollRules {
@@ -131,6 +131,6 @@ function progressOf(
   return {
     set: { ...reading, ...after },
     dueInMs: untilDeadline(row, now, nextPollMs),
-    appendsEvent: after.progress !== row.progress || after.pace?.reached !== row.pace?.reached,
+    appendsEvent: isSeen(row, after),
   };
 }

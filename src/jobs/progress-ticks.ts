@@ -62,18 +62,12 @@ class FollowedProgress<Payload, Row> {
     private readonly kind: PacedKind,
   ) {}
 
-  /** Takes a change that a subscriber receives. Returns what is sent: never less than what was estimated before. */
-  receive(item: PacedChange<Payload, Row>): PacedChange<Payload, Row> {
-    const latestSequence = this.latest?.sequence ?? -1;
-    if (item.sequence < latestSequence) return item;
-    if (!this.continues(item)) this.shown = 0;
-    if (item.sequence > latestSequence) this.latest = item;
-    return item.past.progress < this.shown ? this.raise(item) : item;
-  }
-
-  /** Whether the progress of a change is not less than before: a job that is retried begins again. */
-  private continues({ job }: PacedChange<Payload, Row>): boolean {
-    return job.attempt === this.latest?.job.attempt && job.status !== 'QUEUED';
+  /** Takes a change that a subscriber receives. */
+  receive(item: PacedChange<Payload, Row>): void {
+    const { latest } = this;
+    if (latest && item.sequence < latest.sequence) return;
+    if (!continues(latest, item)) this.shown = 0;
+    if (item.sequence !== latest?.sequence) this.latest = item;
   }
 
   /** The estimate at a time; null if the whole percent has not changed. */
@@ -89,14 +83,19 @@ class FollowedProgress<Payload, Row> {
     return new Tick(item, new Date(nowMs));
   }
 
-  /** The same object for all subscribers. */
-  private raise(item: PacedChange<Payload, Row>): PacedChange<Payload, Row> {
+  /** The change with the progress of an estimate that was sent before: the same object for all subscribers. */
+  raise(item: PacedChange<Payload, Row>, progress: number): PacedChange<Payload, Row> {
     const known = this.raised.get(item);
-    if (known) return known;
-    const raised = { ...item, past: { ...item.past, progress: this.shown } };
+    if (known?.past.progress === progress) return known;
+    const raised = { ...item, past: { ...item.past, progress } };
     this.raised.set(item, raised);
     return raised;
   }
+}
+
+/** Whether the progress of a change is not less than that of the one before: a job that is retried begins again. */
+function continues(before: { job: PacedPayload } | null, { job }: { job: PacedPayload }): boolean {
+  return job.attempt === before?.job.attempt && job.status !== 'QUEUED';
 }
 
 /**
@@ -168,9 +167,10 @@ class TickedFollowing<Payload, Row>
   private readonly job: FollowedProgress<Payload, Row>;
   private listener: Listener<Followed<PacedChange<Payload, Row>>> | null = null;
   private cursor = '';
-  /** The state that the subscriber has received last. */
-  private state: string | null = null;
-  private progress = 0;
+  /** The change that the subscriber has received last, as it was stored. */
+  private last: PacedChange<Payload, Row> | null = null;
+  /** The highest estimate that it has received since the attempt began. */
+  private estimated = 0;
   private isOver = false;
 
   constructor(
@@ -181,7 +181,7 @@ class TickedFollowing<Payload, Row>
   ) {
     this.job = join();
     this.job.listeners.add(this);
-    if (start) this.note(start.cursor, this.job.receive(start.item));
+    if (start) this.note(start.cursor, start.item);
   }
 
   attach(listener: Listener<Followed<PacedChange<Payload, Row>>>): boolean {
@@ -207,9 +207,11 @@ class TickedFollowing<Payload, Row>
 
   /** An estimate is only for a subscriber that has received the change from which it continues. */
   onTick(tick: Tick<Payload, Row>): void {
-    const { listener, state, progress } = this;
-    if (!listener || state !== stateOf(tick.item) || tick.item.past.progress <= progress) return;
-    this.progress = tick.item.past.progress;
+    const { listener, last } = this;
+    const { progress } = tick.item.past;
+    if (!listener || !last || stateOf(last) !== stateOf(tick.item)) return;
+    if (progress <= Math.max(this.estimated, last.past.progress)) return;
+    this.estimated = progress;
     listener.onItem(tick.at(this.cursor));
   }
 
@@ -234,16 +236,20 @@ class TickedFollowing<Payload, Row>
     return this;
   }
 
+  /** What is sent for a change: never less than an estimate that this subscriber has received. */
   private receive(change: Followed<PacedChange<Payload, Row>>): Followed<PacedChange<Payload, Row>> {
-    const item = this.job.receive(change.item);
+    const { item } = change;
     this.note(change.cursor, item);
-    return item === change.item ? change : { ...change, item };
+    return item.past.progress < this.estimated
+      ? { ...change, item: this.job.raise(item, this.estimated) }
+      : change;
   }
 
   private note(cursor: string, item: PacedChange<Payload, Row>): void {
+    if (!continues(this.last, item)) this.estimated = 0;
     this.cursor = cursor;
-    this.state = stateOf(item);
-    this.progress = item.past.progress;
+    this.last = item;
+    this.job.receive(item);
   }
 
   private finish(): void {

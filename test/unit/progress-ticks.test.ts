@@ -78,6 +78,11 @@ class Followers {
     for (const source of this.sources) source.send(change);
   }
 
+  /** Sends the present change to the subscriber that came last. */
+  resend(): void {
+    this.sources.at(-1)!.send(this.change(false));
+  }
+
   poll(reported?: number): void {
     this.store(afterPoll(modelKind, this.job, reported, this.nowMs));
   }
@@ -186,6 +191,15 @@ describe('the progress that a subscriber receives', () => {
     expect(shown).toBeGreaterThan(10);
     followers.store({ progress: shown - 3 });
     expect(sent.at(-1)!.item.past).toMatchObject({ progress: shown, isEstimate: false });
+  });
+
+  it('is as it was stored for a subscriber that has received no estimate', async () => {
+    const followers = new Followers();
+    followers.follow();
+    const late = followers.follow({ receivesState: false });
+    await followers.pass(120);
+    followers.resend();
+    expect(progressOf(late.sent)).toEqual([0]);
   });
 
   it('begins again with a retry', async () => {
