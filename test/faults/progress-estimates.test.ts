@@ -28,7 +28,7 @@ interface Message {
   model: { progress: number; updatedAt: string };
 }
 
-const fields = `status progress estimatedReadyAt estimatedReadyBetween { earliest latest }`;
+const fields = `failure { code message } status progress estimatedReadyAt estimatedReadyBetween { earliest latest }`;
 const document = `subscription ($id: ID!, $after: String) {
   trainingProgress(modelId: $id, after: $after) { ${fields} cursor isSnapshot isEstimate model { progress updatedAt } } }`;
 
