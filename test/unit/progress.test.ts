@@ -126,6 +126,21 @@ describe('progress that the avatar service reports', () => {
     expect(job.progress).toBeGreaterThanOrEqual(48);
   });
 
+  it('is seen by subscribers if it is more, or means that the job takes more than a tenth longer', () => {
+    const first = polled(training(), 50, 5 * minuteMs);
+    const at = (minutes: number): PacedJob => ({
+      ...polled(first, 50, minutes * minuteMs),
+      progress: first.progress,
+    });
+    expect([5.1, 5.4, 5.6, 9].map((minutes) => isSeen(first, at(minutes)))).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(isSeen(first, { ...polled(first, 51, 5.1 * minuteMs), progress: first.progress })).toBe(true);
+  });
+
   it('does not move what is likely out of the interval', () => {
     const slow = polled(training(), 5, 5 * minuteMs);
     const { likely, latest } = readyEstimate(modelKind, slow, startMs + 5 * minuteMs)!;
