@@ -255,8 +255,8 @@ export class LeasedRows<Row extends LeasedRow> {
   private claimStatement(only: Readonly<Record<string, string>>, limit: number): string {
     const { table, rows, order = 'due_at', inTurn = true, set } = this.spec;
     // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
-    // constant it assumes that $4 is a tenth of all due rows, and plans each claim again.
-    const maxRead = 2 * 2 ** Math.ceil(Math.log2(limit)) + 16;
+    // constant it assumes that $4 is a tenth of all due rows, and plans each claim again. Few sizes make few statements.
+    const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
     const due = `${this.isDue} ${equals(only, 8)}`;
     const matching = `${rows} ${equals(only, 8)}`;
     return `
