@@ -84,10 +84,13 @@ export class Listener {
     const { cursor, isSnapshot } = item;
     const id = 'avatar' in item ? item.avatar.id : item.job.id;
     const state = 'avatar' in item ? null : { ...item.job, status: item.status, progress: item.progress };
-    this.log.events.push({ cursor, isSnapshot, id, state });
+    const estimates = (this.feed?.estimates ?? []).map(progressOf);
+    this.log.events.push({ cursor, isSnapshot, id, state, estimates });
     this.cursor = cursor;
   }
 }
+
+const progressOf = (item: Item): number => ('progress' in item ? item.progress : 0);
 
 function queryOf({ subject, kind }: StreamLog): string {
   if (kind === 'avatars') {

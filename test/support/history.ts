@@ -37,6 +37,8 @@ export interface StreamEvent {
   isSnapshot: boolean;
   id: string;
   state: JobState | null;
+  /** The estimated progress that the connection had received before. */
+  estimates?: readonly number[];
 }
 
 /** What one subscription received, over all its connections. */
@@ -276,7 +278,10 @@ export function placeOf({ start, events }: StreamLog): { cursor: string; index: 
 function streamProblems(log: StreamLog, replay: readonly StreamEvent[], isErasable: boolean): string[] {
   const { subject, kind, events, isComplete } = log;
   const wanted = replay.map(lineOf);
-  const received = events.slice(placeOf(log)?.index ?? 0).map(lineOf);
+  const stored = new Map(replay.map((event) => [event.cursor, event]));
+  const received = events
+    .slice(placeOf(log)?.index ?? 0)
+    .map((event) => lineOf(withoutEstimate(event, stored.get(event.cursor))));
   const live = isErasable ? received.filter((line) => wanted.includes(line)) : received;
   const index = live.findIndex((line, at) => line !== wanted[at]);
   const name = `${kind} of ${subject}`;
@@ -284,6 +289,14 @@ function streamProblems(log: StreamLog, replay: readonly StreamEvent[], isErasab
     return [`${name}: item ${index} is ${live[index]} instead of ${wanted[index] ?? 'nothing'}`];
   if (live.length < wanted.length && !isComplete) return [`${name}: ${wanted[live.length]} is missing`];
   return [];
+}
+
+/** The event as it was stored: one that was stored late is sent with the progress of the estimate before it. */
+function withoutEstimate(event: StreamEvent, stored: StreamEvent | undefined): StreamEvent {
+  const { state, estimates = [] } = event;
+  if (!state || !stored?.state || !estimates.includes(state.progress)) return event;
+  const progress = Math.min(state.progress, stored.state.progress);
+  return { ...event, state: { ...state, progress } };
 }
 
 /** The received events are in order. */
