@@ -5,7 +5,7 @@ import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import type { UrlSigner } from '../core/signature';
-import type { Sql, Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import { TransferSlots, type TransferLimits } from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
 import { storedFile, throttled } from '../storage/archive-files';
@@ -13,22 +13,15 @@ import { archiveTransferErrors, type Archive } from '../storage/archive-transfer
 import type { MediaStore } from '../storage/media-store';
 import { zip, type ZipEntry } from '../storage/zip';
 import {
-  countDownloads,
+  downloadOffers,
   findDownload,
   insertDownload,
-  isDownloadKept,
   type AvatarDownload,
 } from './avatar-download.repository';
 import { avatarFileName } from './avatar-file-name';
 import { avatarKey, type AvatarEntity } from './avatar.entity';
 import { findAvatars, type AvatarFilter } from './avatar.repository';
 import type { AvatarService } from './avatar.service';
-
-/** The lifetime of a download URL in milliseconds. */
-const urlMs = 3_600_000;
-
-/** The maximum number of valid download URLs per owner. */
-const maxDownloads = 10;
 
 /** Number of avatars read at once during a download. */
 const batchSize = 100;
@@ -72,7 +65,7 @@ export class AvatarDownloadService {
   /**
    * Creates a download URL for the selected avatars.
    * @throws DomainError NOT_FOUND, INVALID_INPUT, with all problems of the selection; RATE_LIMITED if
-   * {@link maxDownloads} URLs are valid already
+   * the owner has too many valid URLs
    */
   async offer(viewer: Viewer, selection: Selection<AvatarFilter>): Promise<OfferedDownload> {
     const { database, signer, publicUrl, maxAvatars } = this.deps;
@@ -81,9 +74,9 @@ export class AvatarDownloadService {
     checkSelected(selection, selected, maxAvatars);
     const id = newId();
     const expiresAt = await writeTransaction(database, viewer, async (sql) => {
-      await checkDownloads(sql, viewer);
+      await downloadOffers.requireFree(sql, viewer.owner);
       const download = { id, owner: viewer.owner, avatarIds: selected.map((avatar) => avatar.id) };
-      const expiry = await insertDownload(sql, download, urlMs);
+      const expiry = await insertDownload(sql, download);
       await audit(sql, viewer, {
         action: 'downloadAvatars',
         subject: id,
@@ -126,7 +119,7 @@ export class AvatarDownloadService {
   private async *filesOf({ id, owner, avatarIds }: AvatarDownload): AsyncGenerator<ZipEntry> {
     const { database, media } = this.deps;
     const requireKept = async (): Promise<void> => {
-      if (!(await isDownloadKept(database, id))) throw notFound('archive');
+      if (!(await downloadOffers.isKept(database, id))) throw notFound('archive');
     };
     const check = throttled(requireKept);
     for (let start = 0; start < avatarIds.length; start += batchSize) {
@@ -158,16 +151,6 @@ function checkSelected(
     'INVALID_INPUT',
     `More than ${maximum} avatars match. Narrow the selection, for example by created.`,
     { field: 'input.select', details: { maximum } },
-  );
-}
-
-async function checkDownloads(sql: Sql, { owner }: Viewer): Promise<void> {
-  const downloads = await countDownloads(sql, owner);
-  if (downloads.count < maxDownloads) return;
-  throw new DomainError(
-    'RATE_LIMITED',
-    `You already have ${maxDownloads} valid download URLs of avatars. Use one of them, or retry when one has expired.`,
-    { details: { maximum: maxDownloads, retryAfterSeconds: downloads.seconds } },
   );
 }
 

@@ -6,7 +6,7 @@ import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
-import { pruneDownloads } from '../generations/avatar-download.repository';
+import { downloadOffers } from '../generations/avatar-download.repository';
 import type { AvatarWork } from '../generations/avatar-fetch.work';
 import { checkDue } from '../generations/avatar.repository';
 import type { GenerationCompletion } from '../generations/generation-completion';
@@ -25,7 +25,7 @@ import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
 import { erasureDue } from '../privacy/erasure.repository';
 import type { ErasureWork } from '../privacy/erasure.work';
-import { pruneExports } from '../privacy/export.repository';
+import { exportOffers } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { deletionDue } from '../storage/media-deletion.repository';
 import type { PeriodicTask } from './poller';
@@ -137,8 +137,8 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
     'prune photo servers': () => pruneAvailability(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
-    'forget exports': () => pruneExports(database),
-    'forget downloads': () => pruneDownloads(database),
+    'forget exports': () => exportOffers.prune(database),
+    'forget downloads': () => downloadOffers.prune(database),
   };
   return [
     ...Object.entries(prunings).map(([name, prune]) => task(name, pruningMs, prune)),

@@ -9,10 +9,10 @@ import { failpoint } from '../core/failpoint';
 import { newId } from '../core/ids';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { deleteDownloads } from '../generations/avatar-download.repository';
+import { downloadOffers } from '../generations/avatar-download.repository';
 import { findErasure, findRunning, insertErasure } from './erasure.repository';
 import type { Announcer, ErasureWork } from './erasure.work';
-import { deleteExports } from './export.repository';
+import { exportOffers } from './export.repository';
 
 /** The required value of `confirm`. It prevents erasures by a query that an editor completed automatically. */
 const confirmation = 'DELETE';
@@ -73,8 +73,8 @@ async function mark(sql: Sql, viewer: Viewer): Promise<string> {
     // If the other erasure has completed in the meantime, another one starts for data added since.
     return (await findRunning(sql, viewer.owner)) ?? mark(sql, viewer);
   }
-  await deleteExports(sql, viewer.owner);
-  await deleteDownloads(sql, viewer.owner);
+  await exportOffers.delete(sql, viewer.owner);
+  await downloadOffers.delete(sql, viewer.owner);
   await audit(sql, { ...viewer, owner: erasedOwner }, { action: 'deleteMyData', subject: id });
   return id;
 }

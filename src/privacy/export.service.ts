@@ -3,20 +3,14 @@ import { writeTransaction } from '../accounts/write-admission.repository';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
-import type { Sql, Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import { TransferSlots, type TransferLimits } from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
 import { archiveTransferErrors, type Archive } from '../storage/archive-transfers';
 import type { MediaStore } from '../storage/media-store';
 import { zip } from '../storage/zip';
 import { archiveOf } from './archive';
-import { countOffers, findDataSubject, insertExport, isExportKept } from './export.repository';
-
-/** The lifetime of a download URL in milliseconds. */
-const urlMs = 3_600_000;
-
-/** The maximum number of valid download URLs per owner. */
-const maxOffers = 10;
+import { exportOffers, findDataSubject, insertExport } from './export.repository';
 
 /** Exports all data of an owner as an archive. */
 export class ExportService {
@@ -34,13 +28,13 @@ export class ExportService {
 
   /**
    * Creates a download URL for the viewer's archive.
-   * @throws DomainError RATE_LIMITED if {@link maxOffers} URLs are valid already
+   * @throws DomainError RATE_LIMITED if the owner has too many valid URLs
    */
   async offer(viewer: Viewer): Promise<{ url: string; expiresAt: Date }> {
     const id = newId();
     const expiresAt = await writeTransaction(this.database, viewer, async (sql) => {
-      await checkOffers(sql, viewer);
-      const expiry = await insertExport(sql, { id, owner: viewer.owner }, urlMs);
+      await exportOffers.requireFree(sql, viewer.owner);
+      const expiry = await insertExport(sql, { id, owner: viewer.owner });
       await audit(sql, viewer, { action: 'exportMyData', subject: id });
       return expiry;
     });
@@ -66,7 +60,7 @@ export class ExportService {
     const subject = await findDataSubject(database, id);
     if (!subject) throw notFound('archive');
     const check = async (): Promise<void> => {
-      if (!(await isExportKept(database, id))) throw notFound('archive');
+      if (!(await exportOffers.isKept(database, id))) throw notFound('archive');
     };
     const deps = { sql: database, media, check };
     const fileName = `likeness-export-${subject.until.slice(0, 10)}.zip`;
@@ -74,18 +68,6 @@ export class ExportService {
       send({ fileName, transfer, bytes: zip(archiveOf(deps, subject)) }),
     );
   }
-}
-
-async function checkOffers(sql: Sql, { owner }: Viewer): Promise<void> {
-  const offers = await countOffers(sql, owner);
-  if (offers.count < maxOffers) return;
-  throw new DomainError(
-    'RATE_LIMITED',
-    `You already have ${maxOffers} valid download URLs. Use one of them, or retry when one has expired.`,
-    {
-      details: { maximum: maxOffers, retryAfterSeconds: offers.seconds },
-    },
-  );
 }
 
 function pathOf(id: string): string {
