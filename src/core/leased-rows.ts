@@ -1,33 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { claimStatement, equals, isDue, type LeasedTable } from './claim-statement';
 import { pause } from './clock';
 import type { DueQuery } from './due';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
-import { commitsWithoutWaiting, type EntityClass, type Sql } from './sql';
+import { commitsWithoutWaiting, type Sql } from './sql';
 
 /** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
 const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
-
-/**
- * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
- * partial indexes with {@link LeasedTable.rows} as their predicate: one on `due_at`, one on `(owner, due_at)`; if the
- * order is not `due_at`, also one on `(owner, order, due_at)`.
- */
-export interface LeasedTable<Row> {
-  readonly entity: EntityClass<Row>;
-  readonly table: string;
-  /** SQL: selects the rows of this kind of work, in addition to the due time. */
-  readonly rows: string;
-  /** The order in which an owner's due rows are claimed.
-   *  @defaultValue due_at */
-  readonly order?: 'due_at' | 'expires_at' | 'deadline_at';
-  /** Whether a claim also searches for owners that are not among the oldest due rows.
-   *  @defaultValue true */
-  readonly inTurn?: boolean;
-  /** SQL: assignments of a claim in addition to lease and due time. */
-  readonly set?: string;
-}
 
 /** Identifies a claim. It is stored in the column `lease`, and every write of the worker requires that it is still there. */
 export type FencingToken = string;
@@ -88,9 +69,6 @@ export function joinBatches(...batches: readonly StartedBatch[]): StartedBatch {
 /** The number of free slots if the caller has no limit on slots. */
 const unlimitedSlots = 1e9;
 
-/** The maximum number of owners that one claim visits; the next claim continues after them. */
-const maxProbes = 1_000;
-
 /**
  * Leases each row to one worker at a time. The lease expires at the row's due time, so the rows of a crashed worker
  * become due again. The lease is also the fencing token that every write of the worker must check.
@@ -116,7 +94,7 @@ export class LeasedRows<Row extends LeasedRow> {
     const { table, rows } = this.spec;
     return {
       sql: (first) =>
-        `(SELECT due_at FROM ${table} t WHERE ${rows} ${equals(only, first)} ORDER BY due_at LIMIT 1)`,
+        `(SELECT due_at FROM ${table} t WHERE ${rows} ${equals(Object.keys(only), first)} ORDER BY due_at LIMIT 1)`,
       parameters: Object.values(only),
     };
   }
@@ -125,7 +103,7 @@ export class LeasedRows<Row extends LeasedRow> {
   async countDue(limit: number, only: ClaimOptions['only'] = {}): Promise<number> {
     const [result] = await this.sql.rows<{ due: number }>(
       `SELECT count(*)::int AS due FROM (
-         SELECT FROM ${this.spec.table} t WHERE ${this.isDue} ${equals(only, 2)} LIMIT $1) due`,
+         SELECT FROM ${this.spec.table} t WHERE ${isDue(this.spec)} ${equals(Object.keys(only), 2)} LIMIT $1) due`,
       [limit, ...Object.values(only)],
     );
     return result!.due;
@@ -136,7 +114,7 @@ export class LeasedRows<Row extends LeasedRow> {
     if (limit <= 0) return [];
     const answer = await this.sql.entities<Row, ClaimColumns>(
       this.spec.entity,
-      this.claimStatement(only, limit),
+      claimStatement(this.spec, Object.keys(only), limit),
       [
         randomUUID(),
         this.options.leaseMs,
@@ -235,76 +213,4 @@ export class LeasedRows<Row extends LeasedRow> {
     clearInterval(this.renewals ?? undefined);
     this.renewals = null;
   }
-
-  private get isDue(): string {
-    return `t.due_at <= now() AND ${this.spec.rows}`;
-  }
-
-  /**
-   * $1 lease, $2 lease duration, $3 limit, $4 how many of the oldest rows are read, $5 the owner served last, $6 slots in
-   * use by owner, $7 free slots, then the values of `only`.
-   *
-   * - `oldest`: the oldest due rows of all owners. Fewer than $4 rows means that these are all due rows.
-   * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
-   *   index scan: each step reads one entry of the index on owner and due time.)
-   * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use.
-   * A claim that is lost in a crash of PostgreSQL is made again by another worker: see {@link commitsWithoutWaiting}.
-   *
-   * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
-   */
-  private claimStatement(only: Readonly<Record<string, string>>, limit: number): string {
-    const { table, rows, order = 'due_at', inTurn = true, set } = this.spec;
-    // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
-    // constant it assumes that $4 is a tenth of all due rows, and plans each claim again. Few sizes make few statements.
-    const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
-    const due = `${this.isDue} ${equals(only, 8)}`;
-    const matching = `${rows} ${equals(only, 8)}`;
-    return `
-WITH RECURSIVE oldest AS MATERIALIZED (
-  SELECT * FROM (SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
-   ORDER BY rank LIMIT $4),
-turn (owner, due_at, found, probes, is_around) AS (
-  SELECT $5::text, NULL::timestamptz, 0, 0, false WHERE ${inTurn} AND (SELECT count(*) FROM oldest) = $4
-  UNION ALL
-  SELECT next.owner, next.due_at, turn.found + (next.due_at <= now())::int, turn.probes + 1, next.is_around
-    FROM turn, LATERAL (
-      (SELECT t.owner, t.due_at, turn.is_around FROM ${table} t
-        WHERE t.owner > turn.owner AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
-      UNION ALL
-      (SELECT t.owner, t.due_at, true FROM ${table} t
-        WHERE NOT turn.is_around AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
-      LIMIT 1) next
-   WHERE turn.found < $3 AND turn.probes < ${maxProbes} AND NOT (next.is_around AND next.owner > $5)),
-owners AS MATERIALIZED (SELECT owner FROM turn WHERE due_at <= now()),
-candidates AS (
-  SELECT id, owner, rank FROM oldest WHERE NOT EXISTS (SELECT FROM owners WHERE owners.owner = oldest.owner)
-  UNION ALL
-  SELECT theirs.* FROM owners, LATERAL (
-    SELECT t.id, t.owner, t.${order} FROM ${table} t WHERE t.owner = owners.owner AND ${due}
-     ORDER BY t.${order} LIMIT (SELECT ceil(2.0 * $3 / count(*)) FROM owners)) theirs),
-numbered AS (
-  SELECT id, owner, rank, coalesce(($6::jsonb ->> owner)::int, 0) + row_number() OVER (PARTITION BY owner ORDER BY rank) AS number
-    FROM candidates),
-placed AS (
-  SELECT id, number, row_number() OVER (ORDER BY number, owner <= $5, owner, rank) AS place FROM numbered),
-claimed AS (
-  UPDATE ${table} SET lease = $1, due_at = now() + $2 * interval '1 ms'${set ? `, ${set}` : ''}
-   WHERE id = ANY (ARRAY(
-     SELECT free.id
-       FROM (SELECT id FROM placed WHERE number <= $7::float8 - place + 1 ORDER BY place) placed,
-            LATERAL (SELECT t.id FROM ${table} t WHERE t.id = placed.id AND ${due} FOR UPDATE SKIP LOCKED) free
-      LIMIT $3))
-  RETURNING *)
-SELECT claimed.*, now() AS "claimedAt", last.owner AS "lastProbed"
-  FROM (SELECT owner FROM turn ORDER BY probes DESC LIMIT 1) last FULL JOIN claimed ON true LEFT JOIN placed USING (id)
- WHERE ${commitsWithoutWaiting}
- ORDER BY placed.place`;
-  }
-}
-
-/** SQL: the columns equal the parameters that start at number `first`. */
-function equals(only: Readonly<Record<string, string>>, first: number): string {
-  return Object.keys(only)
-    .map((column, index) => `AND ${column} = $${first + index}`)
-    .join(' ');
 }

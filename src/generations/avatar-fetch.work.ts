@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import type { LeasedTable } from '../core/claim-statement';
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
-import { LeasedRows, emptyBatch, type LeasedTable, type StartedBatch } from '../core/leased-rows';
+import { LeasedRows, emptyBatch, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';

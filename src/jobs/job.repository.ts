@@ -1,5 +1,6 @@
+import type { LeasedTable } from '../core/claim-statement';
 import { failpoint } from '../core/failpoint';
-import { LeasedRows, type LeasedTable, type LeaseOptions } from '../core/leased-rows';
+import { LeasedRows, type LeaseOptions } from '../core/leased-rows';
 import { commitsWithoutWaiting, snakeName, textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';

@@ -1,5 +1,6 @@
+import type { LeasedTable } from '../../src/core/claim-statement';
 import type { DueQuery } from '../../src/core/due';
-import { LeasedRows, type LeasedTable } from '../../src/core/leased-rows';
+import { LeasedRows } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import { dueAvatars } from '../../src/generations/avatar-source.repository';

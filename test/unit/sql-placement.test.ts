@@ -13,7 +13,7 @@ const order = [
 /** Files with statements that are not repositories. */
 const otherFiles = [
   /^app\/http[.]ts$/, // the health check
-  /^core\/leased-rows[.]ts$/, // leases of any table
+  /^core\/(leased-rows|claim-statement)[.]ts$/, // leases of any table
   /^core\/(owned-list|list-pages|list-statements)[.]ts$/, // lists of any table
   /^(database|embedded-postgres)\//, // migrations and the server itself
   /^reads\//, // planned reads of any table
