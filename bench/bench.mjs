@@ -10,7 +10,7 @@ import { AnswersDiffer, printTable, writeResult } from './lib/report.mjs';
 import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
 import { idle } from './scenarios/idle.mjs';
-import { list, listUrls } from './scenarios/list.mjs';
+import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
@@ -21,6 +21,7 @@ import { uploads } from './scenarios/uploads.mjs';
 const scenarios = [
   list,
   listUrls,
+  listFallback,
   lookup,
   uploads,
   idle,

@@ -232,6 +232,7 @@ CREATE TABLE generations (
     queued_at timestamp with time zone DEFAULT now() NOT NULL,
     start_by timestamp with time zone,
     pace jsonb,
+    queue_rank smallint DEFAULT 1 NOT NULL,
     CONSTRAINT generations_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT generations_completed_is_whole CHECK (((status = ANY (ARRAY['COMPLETED'::text, 'PARTIAL'::text])) = (completed_at IS NOT NULL))),
     CONSTRAINT generations_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
@@ -239,6 +240,7 @@ CREATE TABLE generations (
     CONSTRAINT generations_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = ANY (ARRAY['PARTIAL'::text, 'FAILED'::text]))))),
     CONSTRAINT generations_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT generations_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
+    CONSTRAINT generations_queue_rank_known CHECK (((queue_rank >= 0) AND (queue_rank <= 2))),
     CONSTRAINT generations_running_has_ref CHECK (((status <> ALL (ARRAY['GENERATING'::text, 'STORING'::text])) OR (provider_ref IS NOT NULL))),
     CONSTRAINT generations_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'GENERATING'::text, 'STORING'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text]))),
     CONSTRAINT generations_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL))),
@@ -319,11 +321,13 @@ CREATE TABLE models (
     queued_at timestamp with time zone DEFAULT now() NOT NULL,
     start_by timestamp with time zone,
     pace jsonb,
+    queue_rank smallint DEFAULT 1 NOT NULL,
     CONSTRAINT models_attempted_in_flight CHECK (((status <> ALL (ARRAY['SUBMITTING'::text, 'UNCERTAIN'::text])) OR (attempt > 0))),
     CONSTRAINT models_consent_whole CHECK (((consent_version IS NULL) = (consent_at IS NULL))),
     CONSTRAINT models_failed_says_why CHECK ((((status <> 'FAILED'::text) OR (failure_code IS NOT NULL)) AND ((failure_code IS NULL) OR (status = 'FAILED'::text)))),
     CONSTRAINT models_failure_whole CHECK ((((failure_code IS NULL) = (failure_message IS NULL)) AND ((failure_code IS NULL) = (failure_retryable IS NULL)))),
     CONSTRAINT models_progress_range CHECK (((progress >= 0) AND (progress <= 100))),
+    CONSTRAINT models_queue_rank_known CHECK (((queue_rank >= 0) AND (queue_rank <= 2))),
     CONSTRAINT models_ready_is_whole CHECK (((status = 'READY'::text) = (ready_at IS NOT NULL))),
     CONSTRAINT models_running_has_ref CHECK (((status <> ALL (ARRAY['TRAINING'::text, 'READY'::text])) OR (provider_ref IS NOT NULL))),
     CONSTRAINT models_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text, 'READY'::text, 'FAILED'::text, 'CANCELLED'::text]))),
@@ -585,11 +589,13 @@ CREATE INDEX generations_of_owner_by_styles ON generations USING btree (owner, s
 
 CREATE INDEX generations_of_photo ON generations USING btree (photo_id) WHERE (photo_id IS NOT NULL);
 
-CREATE INDEX generations_queue_of_owner ON generations USING btree (owner, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
+CREATE INDEX generations_queue_of_owner ON generations USING btree (owner, queue_rank, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
 
 CREATE INDEX generations_queued_deadline ON generations USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX generations_queued_due ON generations USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX generations_queued_in_turn ON generations USING btree (owner, queue_rank, queued_at, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX generations_queued_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
@@ -629,11 +635,13 @@ CREATE INDEX models_of_owner_by_status ON models USING btree (owner, status, typ
 
 CREATE INDEX models_of_owner_by_status_and_name ON models USING btree (owner, status, type, lower((name COLLATE "C")), id);
 
-CREATE INDEX models_queue_of_owner ON models USING btree (owner, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
+CREATE INDEX models_queue_of_owner ON models USING btree (owner, queue_rank, queued_at, id) WHERE (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text]));
 
 CREATE INDEX models_queued_deadline ON models USING btree (deadline_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
+
+CREATE INDEX models_queued_in_turn ON models USING btree (owner, queue_rank, queued_at, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 
 CREATE INDEX models_queued_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'QUEUED'::text));
 

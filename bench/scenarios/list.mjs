@@ -25,3 +25,13 @@ export const listUrls = {
   title: 'The same list with signed URLs',
   run: async (bench) => compare(bench, await startAll(bench), { requests: listRequests('ListUrls') }),
 };
+
+export const listFallback = {
+  name: 'list-fallback',
+  title: 'The list by the resolvers, as the product answers what it cannot plan',
+  run: async (bench) => {
+    const peers = ['raw', 'usual'].map((id) => startPeer(bench, id));
+    const product = startProduct(bench, { ...plain, PLANNED_READS: 'false' }, 'likeness-resolvers');
+    return compare(bench, await Promise.all([...peers, product]), { requests: listRequests('List') });
+  },
+};

@@ -3,16 +3,16 @@ import { commitsWithoutWaiting, type EntityClass } from './sql';
 /**
  * One kind of work on the rows of a table. The table has the columns `id`, `owner`, `due_at` and `lease`. It needs two
  * partial indexes with {@link LeasedTable.rows} as their predicate: one on `due_at`, one on `(owner, due_at)`; if the
- * order is not `due_at`, also one on `(owner, order, due_at)`.
+ * order is not `due_at`, also one on `(owner, …order, due_at)`.
  */
 export interface LeasedTable<Row> {
   readonly entity: EntityClass<Row>;
   readonly table: string;
   /** SQL: selects the rows of this kind of work, in addition to the due time. */
   readonly rows: string;
-  /** The order in which an owner's due rows are claimed.
+  /** The columns that order an owner's due rows.
    *  @defaultValue due_at */
-  readonly order?: 'due_at' | 'expires_at' | 'deadline_at';
+  readonly order?: readonly string[];
   /** Whether a claim also searches for owners that are not among the oldest due rows.
    *  @defaultValue true */
   readonly inTurn?: boolean;
@@ -26,6 +26,11 @@ const maxProbes = 1_000;
 /** SQL: whether the row `t` is due for this work. */
 export function isDue({ rows }: Pick<LeasedTable<unknown>, 'rows'>): string {
   return `t.due_at <= now() AND ${rows}`;
+}
+
+/** SQL: a value by which rows are ordered. */
+function rankOf(order: readonly string[]): string {
+  return order.length === 1 ? order[0]! : `ROW(${order.join(', ')})`;
 }
 
 /** SQL: the columns equal the parameters that start at number `first`. */
@@ -46,7 +51,7 @@ export function equals(columns: readonly string[], first: number): string {
  * A claim that is lost in a crash of PostgreSQL is made again by another worker: see {@link commitsWithoutWaiting}.
  */
 export function claimStatement(spec: LeasedTable<unknown>, only: readonly string[], limit: number): string {
-  const { table, rows, order = 'due_at', inTurn = true, set } = spec;
+  const { table, rows, order = ['due_at'], inTurn = true, set } = spec;
   // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
   // constant it assumes that $4 is a tenth of all due rows, and plans each claim again. Few sizes make few statements.
   const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
@@ -54,7 +59,7 @@ export function claimStatement(spec: LeasedTable<unknown>, only: readonly string
   const matching = `${rows} ${equals(only, 8)}`;
   return `
 WITH RECURSIVE oldest AS MATERIALIZED (
-  SELECT * FROM (SELECT id, owner, ${order} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
+  SELECT * FROM (SELECT id, owner, ${rankOf(order)} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
    ORDER BY rank LIMIT $4),
 turn (owner, due_at, found, probes, is_around) AS (
   SELECT $5::text, NULL::timestamptz, 0, 0, false WHERE ${inTurn} AND (SELECT count(*) FROM oldest) = $4
@@ -73,8 +78,8 @@ candidates AS (
   SELECT id, owner, rank FROM oldest WHERE NOT EXISTS (SELECT FROM owners WHERE owners.owner = oldest.owner)
   UNION ALL
   SELECT theirs.* FROM owners, LATERAL (
-    SELECT t.id, t.owner, t.${order} FROM ${table} t WHERE t.owner = owners.owner AND ${due}
-     ORDER BY t.${order} LIMIT (SELECT ceil(2.0 * $3 / count(*)) FROM owners)) theirs),
+    SELECT t.id, t.owner, ${rankOf(order)} FROM ${table} t WHERE t.owner = owners.owner AND ${due}
+     ORDER BY ${order.join(', ')} LIMIT (SELECT ceil(2.0 * $3 / count(*)) FROM owners)) theirs),
 numbered AS (
   SELECT id, owner, rank, coalesce(($6::jsonb ->> owner)::int, 0) + row_number() OVER (PARTITION BY owner ORDER BY rank) AS number
     FROM candidates),

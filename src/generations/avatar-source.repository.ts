@@ -2,7 +2,7 @@ import type { Sql } from '../core/sql';
 import { AvatarEntity, isFailing, isFresh, notDelivered } from './avatar.entity';
 import type { GenerationEntity } from './generation.entity';
 
-const expiring = { entity: AvatarEntity, table: 'avatars', order: 'expires_at' } as const;
+const expiring = { entity: AvatarEntity, table: 'avatars', order: ['expires_at'] } as const;
 
 /** Finished pictures to be fetched, in the order of their expiry: those that have not failed, and those that have. */
 export const dueAvatars = {

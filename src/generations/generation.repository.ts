@@ -9,13 +9,15 @@ import type { OwnedKey } from '../events/present-rows';
 import { computedJobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
+import type { QueueColumns } from '../jobs/queue-options';
 import { GenerationEntity, type PromptRow } from './generation.entity';
 import { avatarPayload, generationKind, type PresentGeneration } from './generation.kind';
 import { generationStatuses, type GenerationStatus } from './generation.state';
 
 /** A new generation. */
 export type NewGeneration = ConsentColumns &
-  Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted' | 'startBy'> & {
+  Pick<GenerationEntity, 'id' | 'owner' | 'provider' | 'modelId' | 'photoId' | 'wanted'> &
+  QueueColumns & {
     prompts: readonly PromptRow[];
   };
 
@@ -27,11 +29,11 @@ export async function insertGeneration(sql: Sql, row: NewGeneration): Promise<Ge
   const [generation] = await sql.entities(
     GenerationEntity,
     `INSERT INTO generations
-       (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at, start_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms', $11) RETURNING *`,
+       (id, owner, provider, model_id, photo_id, prompts, wanted, consent_version, consent_at, due_at, deadline_at, start_by, queue_rank)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10 * interval '1 ms', $11, $12) RETURNING *`,
     [
       ...[row.id, row.owner, row.provider, row.modelId, row.photoId, JSON.stringify(row.prompts), row.wanted],
-      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy, row.queueRank],
     ],
   );
   return generation!;

@@ -20,6 +20,7 @@ import { connectionOf } from '../graphql/lists';
 import { selects } from '../graphql/selection';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
+import { queueOptionsIn } from '../jobs/start.input';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
@@ -111,7 +112,7 @@ export class GenerationResolver {
       generation: await this.service.generate(viewer, {
         model: readInputId('AvatarModel', input.modelId, 'input.modelId'),
         prompts,
-        startBy: input.startBy ?? null,
+        queue: queueOptionsIn(input),
         idempotencyKey: input.idempotencyKey ?? null,
       }),
     };
@@ -127,11 +128,12 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateInstantAvatarsPayload> {
-    const { negativePrompt = null, startBy = null, idempotencyKey = null, prompt, count } = input;
+    const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
     const problems = new ProblemCollector();
     const photo = photoIn(input, problems) ?? null;
     const consent = consentIn(input.consent);
-    const request = { photo, prompt, negativePrompt, count, startBy, consent, idempotencyKey };
+    const queue = queueOptionsIn(input);
+    const request = { photo, prompt, negativePrompt, count, queue, consent, idempotencyKey };
     return { generation: await this.service.generateInstant(viewer, request, problems) };
   }
 

@@ -11,7 +11,7 @@ import { openStream } from '../events/event-log.repository';
 import { createJob, type JobCreation, type JobServiceDeps } from '../jobs/job-creation';
 import { findJobsOf } from '../jobs/job-row.repository';
 import { assertConfigured } from '../jobs/job.kind';
-import { checkStartBy } from '../jobs/start-by';
+import { comparedOptions, queueColumns, type QueueOptions } from '../jobs/queue-options';
 import { modelKind } from '../models/model.kind';
 import type { PhotoSource } from '../photos/job-photo.service';
 import type { GenerationEntity, PromptRow } from './generation.entity';
@@ -30,7 +30,7 @@ export interface GenerateAvatarsRequest {
   model: InputId;
   /** A prompt without a style has the default style of the provider. */
   prompts: readonly GivenPrompt[];
-  startBy?: Date | null;
+  queue: QueueOptions;
   idempotencyKey: string | null;
 }
 
@@ -41,7 +41,7 @@ export interface InstantAvatarsRequest {
   prompt: string;
   negativePrompt: string | null;
   count: number;
-  startBy: Date | null;
+  queue: QueueOptions;
   consent?: Consent | null;
   idempotencyKey: string | null;
 }
@@ -60,13 +60,11 @@ export class GenerationService {
   /** Stores the request and returns; all writes are in one transaction. */
   async generate(viewer: Viewer, request: GenerateAvatarsRequest): Promise<PresentGeneration> {
     const { modelId, prompts } = await this.checkGeneration(viewer, request);
-    const { startBy = null, idempotencyKey } = request;
-    const input = { modelId, prompts, idempotencyKey, ...(startBy && { startBy }) };
+    const { queue, idempotencyKey } = request;
+    const input = { modelId, prompts, idempotencyKey, ...comparedOptions(queue) };
     return this.create(viewer, 'generateAvatars', input, async (sql, id) => {
       const problems = new ProblemCollector();
-      problems.check(() => {
-        checkStartBy(startBy);
-      });
+      const columns = problems.check(() => queueColumns(queue));
       const held = await holdModel(sql, viewer.owner, modelId);
       const model = problems.check(() => this.checkModel(held))!;
       problems.throwIfAny();
@@ -78,7 +76,7 @@ export class GenerationService {
         photoId: null,
         prompts,
         wanted: countAvatars(prompts),
-        startBy,
+        ...columns!,
         // Consent was given for the training, if it was required.
         ...noConsent,
       });
@@ -96,8 +94,8 @@ export class GenerationService {
   ): Promise<PresentGeneration> {
     const { consents, photos, provider } = this.deps;
     await this.checkInstant(viewer, request, problems);
-    const { photo: given, startBy, ...others } = request;
-    const rest = { ...others, ...(startBy && { startBy }) };
+    const { photo: given, queue, ...others } = request;
+    const rest = { ...others, ...comparedOptions(queue) };
     const photo = given!;
     // Inputs are compared with stored ones, which have this form.
     const photoId = photo.photoId === undefined ? null : toGlobalId('Photo', photo.photoId);
@@ -105,9 +103,7 @@ export class GenerationService {
     return this.create(viewer, 'generateInstantAvatars', input, async (sql, id) => {
       const problems = new ProblemCollector();
       const consent = problems.check(() => consents.check(request.consent ?? null));
-      problems.check(() => {
-        checkStartBy(startBy);
-      });
+      const columns = problems.check(() => queueColumns(queue));
       const accepted = await problems.checkLater(() => photos.accept(sql, viewer, [photo]));
       problems.throwIfAny();
       const prompts = [
@@ -126,7 +122,7 @@ export class GenerationService {
         photoId: accepted![0]!,
         prompts,
         wanted: request.count,
-        startBy,
+        ...columns!,
         ...consent!,
       });
     });
@@ -157,9 +153,7 @@ export class GenerationService {
     problems.check(() => checkKey(request.idempotencyKey));
     if (!problems.isEmpty && modelId !== undefined) {
       // Refused in any case; the model, which is checked again when the generation is created, completes the list.
-      problems.check(() => {
-        checkStartBy(request.startBy ?? null);
-      });
+      problems.check(() => queueColumns(request.queue));
       const [model = null] = await findJobsOf(this.deps.database, modelKind, viewer.owner, [modelId]);
       problems.check(() => this.checkModel(model));
     }
@@ -192,9 +186,7 @@ export class GenerationService {
     problems.check(() => checkKey(request.idempotencyKey));
     if (problems.isEmpty) return;
     // Refused in any case; the other checks, which are made again at the creation, complete the list.
-    problems.check(() => {
-      checkStartBy(request.startBy ?? null);
-    });
+    problems.check(() => queueColumns(request.queue));
     problems.check(() => consents.check(request.consent ?? null));
     await problems.checkLater(() => photos.check(viewer, request.photo === null ? [] : [request.photo]));
     problems.throwIfAny();

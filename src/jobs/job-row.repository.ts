@@ -140,8 +140,8 @@ export async function queuePositions(
     `SELECT job.id, 1 + (SELECT count(*)::int FROM (
               SELECT FROM ${table} earlier
                WHERE earlier.owner = ANY(ARRAY[$2]) AND earlier.status IN (${textList(queueStates)})
-                 AND (earlier.queued_at, earlier.id) < (job.queued_at, job.id)
-               ORDER BY earlier.owner, earlier.queued_at, earlier.id LIMIT ${maxQueuePosition - 1}) AS earlier) AS position
+                 AND (earlier.queue_rank, earlier.queued_at, earlier.id) < (job.queue_rank, job.queued_at, job.id)
+               ORDER BY earlier.owner, earlier.queue_rank, earlier.queued_at, earlier.id LIMIT ${maxQueuePosition - 1}) AS earlier) AS position
        FROM ${table} job WHERE job.id = ANY($1) AND job.owner = $2 AND job.status = 'QUEUED'`,
     [ids, owner],
   );

@@ -69,6 +69,10 @@ export abstract class JobEntity extends LeasedEntity {
   @Column('timestamptz', { nullable: true })
   startBy: Date | null;
 
+  /** Its order among the owner's jobs that wait; the lowest first: `priorityOf`. */
+  @Column('smallint', { default: 1 })
+  queueRank: number;
+
   /** The number of polls of the running attempt. */
   @Column('integer', { default: 0 })
   polls: number;
@@ -152,6 +156,7 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
       `${table}_waiting_is_due`,
       `status IN ('READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED') OR ${isDue}`,
     ),
+    Check(`${table}_queue_rank_known`, 'queue_rank BETWEEN 0 AND 2'),
     Check(`${table}_consent_whole`, '(consent_version IS NULL) = (consent_at IS NULL)'),
     Check(`${table}_attempted_in_flight`, `status NOT IN (${list(unsettledStates)}) OR attempt > 0`),
     Index(`${table}_due`, ['dueAt'], { where: isDue }),
@@ -162,7 +167,10 @@ export function JobTable(table: string, { all, unfinished, running, accepted }: 
     Index(`${table}_queued_start_by`, ['startBy'], {
       where: `${isDue} AND status = 'QUEUED' AND start_by IS NOT NULL`,
     }),
-    Index(`${table}_queue_of_owner`, ['owner', 'queuedAt', 'id'], {
+    Index(`${table}_queued_in_turn`, ['owner', 'queueRank', 'queuedAt', 'dueAt'], {
+      where: `${isDue} AND status = 'QUEUED'`,
+    }),
+    Index(`${table}_queue_of_owner`, ['owner', 'queueRank', 'queuedAt', 'id'], {
       where: `status IN (${list(queueStates)})`,
     }),
     ...indexesOf(`${table}_followed`, `${isDue} AND status = '${running}'`, ['due', 'of_owner', 'deadline']),

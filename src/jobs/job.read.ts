@@ -5,6 +5,7 @@ import { columns, computed, type FieldSource } from '../reads/source';
 import { failureOf } from './failure.type';
 import { isRetryable, isUnfinished, type JobKind, type JobRow } from './job.kind';
 import { likelyReadyAt, readyEstimate, shownProgress, type PacedJob, type PacedKind } from './pace';
+import { priorityOf } from './queue-options';
 
 /**
  * The sources of the fields that models and generations have in common, except `canRetry`.
@@ -25,6 +26,7 @@ export function jobFields<Row extends JobRow>(
       [...streamNeeds, 'sequence'],
       (row) => encodeEventCursor(kind.streamOf(row as Row), row.sequence),
     ),
+    priority: computed<JobRow, 'queueRank'>(['queueRank'], priorityOf),
     failure: computed<JobRow, 'failureCode' | 'failureMessage' | 'failureRetryable'>(
       ['failureCode', 'failureMessage', 'failureRetryable'],
       failureOf,

@@ -40,7 +40,7 @@ const movable = {
 /** The kinds of work on jobs, each with the condition for its rows. */
 const jobWork = {
   /** Waiting for their paid call. */
-  submit: () => ({ rows: `status = 'QUEUED'` }),
+  submit: () => ({ rows: `status = 'QUEUED'`, order: ['queue_rank', 'queued_at'] }),
   /** Without a known outcome of their paid call. */
   settle: () => ({ rows: `status IN (${textList(unsettledStates)})`, inTurn: false }),
   /** Running upstream, polled. */

@@ -10,6 +10,8 @@ import type { JobKind, JobRow } from './job.kind';
 import type { JobLifecycle } from './job.lifecycle';
 import { Job } from './job.type';
 import { likelyReadyAt, readyEstimate, shownProgress } from './pace';
+import { priorityOf, type JobPriority } from './queue-options';
+import { JobPriorityEnum } from './start.input';
 import { TimeRange } from './time-range.type';
 
 /** The lifecycle of each type that implements `Job`. */
@@ -53,6 +55,11 @@ export class JobResolver {
         lifecycle.queuePositions(viewer, jobs),
       )
       .load(job);
+  }
+
+  @FieldResolver(() => JobPriorityEnum)
+  priority(@Root() job: JobRow): JobPriority {
+    return priorityOf(job);
   }
 
   @FieldResolver(() => String)

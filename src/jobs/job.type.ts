@@ -3,6 +3,8 @@ import type { NodeKind } from '../core/ids';
 import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure } from './failure.type';
+import type { JobPriority } from './queue-options';
+import { JobPriorityEnum } from './start.input';
 import { TimeRange } from './time-range.type';
 
 /** What models and generations have in common. Its fields that are not columns are in `JobResolver`. */
@@ -72,9 +74,14 @@ export abstract class Job implements Node {
   @Field(() => Int, {
     nullable: true,
     description:
-      'Its place among your waiting models, or among your waiting generations, in the order of the requests; 1 is next. Never increases during one wait. At most 1000, also for later places. Null unless QUEUED.',
+      'Its place among your waiting models, or among your waiting generations, in the order of their priorities and of the requests; 1 is next. During one wait it increases only if you request a job of a higher priority. At most 1000, also for later places. Null unless QUEUED.',
   })
   queuePosition?: number | null;
+
+  @Field(() => JobPriorityEnum, {
+    description: 'The order among your own waiting models, or among your own waiting generations.',
+  })
+  priority?: JobPriority;
 
   @Field(() => DateTimeScalar, {
     nullable: true,

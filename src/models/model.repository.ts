@@ -5,6 +5,7 @@ import type { Sql } from '../core/sql';
 import { computedJobColumns } from '../jobs/job-row.repository';
 import { queueDeadlineMs } from '../jobs/job.kind';
 import { laterThan } from '../jobs/job.repository';
+import type { QueueColumns } from '../jobs/queue-options';
 import { avatarTypes, type AvatarType } from '../upstream/provider';
 import { ModelEntity } from './model.entity';
 import { modelKind, type PresentModel } from './model.kind';
@@ -33,16 +34,16 @@ export const modelTable: ListTable<PresentModel, ModelFilter> = {
 /** Inserts a QUEUED model with its photos, in the given order. */
 export async function insertModel(
   sql: Sql,
-  row: Pick<ModelEntity, 'id' | 'owner' | 'provider' | 'name' | 'type' | 'startBy'> & ConsentColumns,
+  row: Pick<ModelEntity, 'id' | 'owner' | 'provider' | 'name' | 'type'> & QueueColumns & ConsentColumns,
   photoIds: readonly string[],
 ): Promise<ModelEntity> {
   const [model] = await sql.entities(
     ModelEntity,
-    `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at, start_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms', $10) RETURNING *`,
+    `INSERT INTO models (id, owner, provider, name, type, photo_count, consent_version, consent_at, due_at, deadline_at, start_by, queue_rank)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + $9 * interval '1 ms', $10, $11) RETURNING *`,
     [
       ...[row.id, row.owner, row.provider, row.name, row.type, photoIds.length],
-      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy],
+      ...[row.consentVersion, row.consentAt, queueDeadlineMs, row.startBy, row.queueRank],
     ],
   );
   await sql.rows(

@@ -20,6 +20,7 @@ import { connectionOf } from '../graphql/lists';
 import { selects } from '../graphql/selection';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
+import { queueOptionsIn } from '../jobs/start.input';
 import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
@@ -89,10 +90,10 @@ export class ModelResolver {
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
-    const { name, type, provider = null, startBy = null, idempotencyKey = null } = input;
+    const { name, type, provider = null, idempotencyKey = null } = input;
     const consent = consentIn(input.consent);
     const problems = new ProblemCollector();
-    const rest = { name, type, provider, startBy, consent, idempotencyKey };
+    const rest = { name, type, provider, queue: queueOptionsIn(input), consent, idempotencyKey };
     const request = { ...rest, ...photosIn(input, problems) };
     return { model: await this.service.train(viewer, request, problems) };
   }

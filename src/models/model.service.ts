@@ -11,7 +11,7 @@ import { appendEvents, openStream } from '../events/event-log.repository';
 import { createJob, type JobCreation, type JobServiceDeps } from '../jobs/job-creation';
 import { findJobsOf, readJob } from '../jobs/job-row.repository';
 import { eventOf } from '../jobs/job.repository';
-import { checkStartBy } from '../jobs/start-by';
+import { comparedOptions, queueColumns, type QueueOptions } from '../jobs/queue-options';
 import type { PhotoSource } from '../photos/job-photo.service';
 import type { AvatarType, ProviderFacts } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
@@ -28,7 +28,7 @@ export interface TrainModelRequest {
   /** The path of the photos in the input, for errors about their number. */
   photosField: string;
   provider: string | null;
-  startBy: Date | null;
+  queue: QueueOptions;
   consent?: Consent | null;
   idempotencyKey: string | null;
 }
@@ -108,9 +108,7 @@ export class ModelService {
     problems.check(() => checkKey(request.idempotencyKey));
     if (problems.isEmpty) return;
     // Refused in any case; the other checks, which are made again when the model is created, complete the list.
-    problems.check(() => {
-      checkStartBy(request.startBy);
-    });
+    problems.check(() => queueColumns(request.queue));
     problems.check(() => consents.check(request.consent ?? null));
     if (request.photoCount <= provider.facts.maxPhotos)
       await problems.checkLater(() => photos.check(viewer, request.photos));
@@ -146,14 +144,12 @@ export class ModelService {
     const { consents, photos, provider } = this.deps;
     const problems = new ProblemCollector();
     const consent = problems.check(() => consents.check(request.consent ?? null));
-    problems.check(() => {
-      checkStartBy(request.startBy);
-    });
+    const columns = problems.check(() => queueColumns(request.queue));
     const photoIds = await problems.checkLater(() => photos.accept(sql, viewer, request.photos));
     problems.throwIfAny();
-    const { name, type, startBy } = request;
-    const row = { id, owner: viewer.owner, provider: provider.name, name: name.trim(), type, startBy };
-    const model = await insertModel(sql, { ...row, ...consent! }, photoIds!);
+    const { name, type } = request;
+    const row = { id, owner: viewer.owner, provider: provider.name, name: name.trim(), type };
+    const model = await insertModel(sql, { ...row, ...columns!, ...consent! }, photoIds!);
     await openStream(sql, id, viewer.owner);
     return model;
   }
@@ -167,10 +163,10 @@ function comparedInput({
   photos,
   photosField: _photosField,
   photoCount: _photoCount,
-  startBy,
+  queue,
   ...others
 }: TrainModelRequest): JobCreation<ModelEntity>['input'] {
-  const rest = { ...others, ...(startBy && { startBy }) };
+  const rest = { ...others, ...comparedOptions(queue) };
   const photoIds = photos.flatMap(({ photoId }) => (photoId ? [toGlobalId('Photo', photoId)] : []));
   const photoUrls = photos.flatMap(({ url }) => url ?? []);
   const areIdsFirst = photos.slice(0, photoIds.length).every(({ photoId }) => photoId);

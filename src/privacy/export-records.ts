@@ -2,6 +2,7 @@ import { toGlobalId } from '../core/ids';
 import type { AvatarEntity } from '../generations/avatar.entity';
 import type { GenerationEntity } from '../generations/generation.entity';
 import type { JobEntity } from '../jobs/job.entity';
+import { priorityOf } from '../jobs/queue-options';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { ModelWithPhotos } from './export.repository';
 
@@ -43,7 +44,7 @@ function consentOf({ consentVersion, consentAt }: JobEntity): object {
 function attemptOf(job: JobEntity): object {
   const { attempt, failureCode, failureMessage, createdAt, submittedAt, startBy } = job;
   const failure = failureCode && { code: failureCode, message: failureMessage };
-  return { attempt, failure, createdAt, submittedAt, startBy };
+  return { attempt, failure, createdAt, submittedAt, startBy, priority: priorityOf(job) };
 }
 
 /** The record of an avatar in `data.json`. */

@@ -212,6 +212,7 @@ describe('the capabilities of generations', () => {
     const request = {
       model: { kind: 'AvatarModel', field: 'input.modelId', uuid: newId() } as const,
       prompts: [{ ...prompt, style: 'realistic' }, prompt],
+      queue: { startBy: null, priority: 'NORMAL' } as const,
       idempotencyKey: null,
     };
     await expect(service.generate({ owner: 'ann', scopes: new Set() }, request)).rejects.toMatchObject({

@@ -33,7 +33,7 @@ describe('claims', () => {
     testDatabase = await TestDatabase.create();
     database = await testDatabase.pool(8, [WorkEntity]);
     await database.rows(
-      'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial)',
+      'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial, rank integer NOT NULL DEFAULT 1)',
     );
     await database.rows('CREATE INDEX work_due ON work (due_at) WHERE due_at IS NOT NULL');
     await database.rows('CREATE INDEX work_of_owner ON work (owner, due_at) WHERE due_at IS NOT NULL');
@@ -60,6 +60,17 @@ describe('claims', () => {
     ]);
 
   const ownersOf = (rows: readonly LeasedRow[]): string[] => rows.map(({ owner }) => owner);
+
+  it('take the rows of an owner by several columns, however many are due longer', async () => {
+    await add('anna', 300);
+    await add('bob', 300);
+    await database.rows('UPDATE work SET rank = 0 WHERE place IN (200, 299, 450)');
+    const ranked = new LeasedRows(database, { ...table, order: ['rank', 'place'] }, { leaseMs, logger });
+    const places = (await ranked.claim({ limit: 6 })).map(
+      (row) => (row as unknown as { place: number }).place,
+    );
+    expect(places).toEqual([200, 450, 299, 301, 1, 302]);
+  });
 
   it('take owners in turn, starting with the one due longest', async () => {
     await add('alice', 1_000, 60_000);

@@ -59,7 +59,7 @@ describe('queuePosition', () => {
     expect(await positions([...ids].reverse())).toEqual([3, 2, 1]);
     expect(await positions([modelId, settled.generationId, settled.modelId])).toEqual([1, null, null]);
     const statements = await gateway.watch.during(() => positions(ids));
-    expect(statements.filter((text) => text.includes('queued_at, '))).toHaveLength(1);
+    expect(statements.filter((text) => text.includes('queue_rank, '))).toHaveLength(1);
     const query =
       '{ generations(orderBy: OLDEST) { nodes { id queuePosition } } models { nodes { queuePosition } } }';
     expect(await anna.request(query)).toMatchObject({
@@ -154,5 +154,54 @@ describe('startBy', () => {
     const first = await anna.request(query, { input });
     while (Date.now() <= Date.parse(startBy)) await new Promise((next) => setTimeout(next, 50));
     expect(await anna.request(query, { input })).toEqual(first);
+  });
+});
+
+describe('priority', () => {
+  const query = `mutation ($input: GenerateAvatarsInput!) {
+    generateAvatars(input: $input) { generation { id priority status } } }`;
+  interface Made {
+    generateAvatars: { generation: { id: string; priority: string; status: string } };
+  }
+
+  const generate = async (person: Client, modelId: string, input: object = {}): Promise<string> => {
+    const given = { modelId, prompts: [{}], ...input };
+    return (await person.request<Made>(query, { input: given })).generateAvatars.generation.id;
+  };
+
+  beforeEach(() => gateway.rows(`DELETE FROM generations WHERE status <> 'COMPLETED'`));
+
+  it("decides the order of an owner's own waiting jobs, and that in which they are submitted", async () => {
+    const priorities = ['NORMAL', 'LOW', 'HIGH', undefined, 'HIGH'];
+    const ids: string[] = [];
+    for (const priority of priorities)
+      ids.push(await generate(anna, settled.modelId, { ...(priority && { priority }) }));
+    const { nodes } = await anna.request<{ nodes: { priority: string }[] }>(
+      'query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Job { priority } } }',
+      { ids },
+    );
+    expect(nodes.map(({ priority }) => priority)).toEqual(['NORMAL', 'LOW', 'HIGH', 'NORMAL', 'HIGH']);
+    expect(await positions(ids)).toEqual([3, 5, 1, 4, 2]);
+    await gateway.restart({ ROLE: 'all', MAX_SUBMISSIONS: '1' });
+    await Promise.all(ids.map((id) => anna.followGeneration(id).ended()));
+    const submitted = await gateway.rows<{ id: string }>(
+      'SELECT id FROM generations WHERE id = ANY($1) ORDER BY submitted_at',
+      [ids.map(uuidOf)],
+    );
+    await gateway.restart({ ROLE: 'api' });
+    const order = [2, 4, 0, 3, 1].map((index) => uuidOf(ids[index]!));
+    expect(submitted.map(({ id }) => id)).toEqual(order);
+  });
+
+  it('is part of the request that an idempotencyKey names, and is kept by a retry', async () => {
+    const key = { idempotencyKey: 'with-priority' };
+    const id = await generate(anna, settled.modelId, { ...key, priority: 'LOW' });
+    expect(await generate(anna, settled.modelId, { ...key, priority: 'LOW' })).toBe(id);
+    const other = { modelId: settled.modelId, prompts: [{}], ...key };
+    expect((await anna.refusal(query, { input: other })).extensions.code).toBe('IDEMPOTENCY_KEY_REUSED');
+    await gateway.failJob('generations', id);
+    await anna.change('retryGeneration', id);
+    const later = await generate(anna, settled.modelId);
+    expect(await positions([id, later])).toEqual([2, 1]);
   });
 });

@@ -87,9 +87,9 @@ const leased = [
   ...[modelKind, generationKind].flatMap((kind) =>
     works.map((work) => [`${kind.table}: ${work}`, jobRows(kind as JobKind, work)] as const),
   ),
-  ['avatars: fresh', tableRows(dueAvatars.fresh as LeasedTable<never>)] as const,
-  ['avatars: failing', tableRows(dueAvatars.failing as LeasedTable<never>)] as const,
-  ['photos', tableRows(fetchingPhotos as LeasedTable<never>)] as const,
+  ['avatars: fresh', tableRows(dueAvatars.fresh as unknown as LeasedTable<never>)] as const,
+  ['avatars: failing', tableRows(dueAvatars.failing as unknown as LeasedTable<never>)] as const,
+  ['photos', tableRows(fetchingPhotos as unknown as LeasedTable<never>)] as const,
 ];
 
 /** The tables have 150 to 1,000 blocks. An update of a row writes to up to 15 indexes. */

@@ -239,6 +239,7 @@ describe('the conventions of the schema', () => {
       'AvatarType',
       'Scope',
       'JobCountKind',
+      'JobPriority',
       'PhotoStatus',
       'ModelStatus',
       'GenerationStatus',
