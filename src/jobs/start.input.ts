@@ -11,7 +11,7 @@ export const JobPriorityEnum: Readonly<Record<JobPriority, JobPriority>> = {
 
 registerEnumType(JobPriorityEnum, {
   name: 'JobPriority',
-  description: "The order among your own waiting jobs. It does not affect other people’s jobs.",
+  description: 'The order among your own waiting jobs. It does not affect other people’s jobs.',
   valuesConfig: {
     LOW: { description: 'After your other jobs.' },
     NORMAL: { description: 'The default.' },
