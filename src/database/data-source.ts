@@ -33,6 +33,7 @@ import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-
 import { Queue1764820000003 } from './migrations/1764820000003-queue';
 import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
 import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
+import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
 const migrations = [
@@ -96,7 +97,12 @@ export function createDataSource({ url, poolSize, entities }: DataSourceOptions)
     logging: false,
     applicationName: 'likeness',
     connectTimeoutMS: 5_000,
-    extra: { statement_timeout: 15_000, idle_in_transaction_session_timeout: 30_000, keepAlive: true },
+    extra: {
+      statement_timeout: 15_000,
+      idle_in_transaction_session_timeout: 30_000,
+      keepAlive: true,
+      types: typeParsers,
+    },
   });
 }
 

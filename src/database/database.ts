@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
-import { isOutdatedPlan, NamedStatements } from './prepared-statements';
+import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
 
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
@@ -13,7 +13,7 @@ export class Database implements Transactions, PreparedStatements {
   private readonly statements: NamedStatements;
 
   constructor(private readonly source: DataSource) {
-    this.entities = entitiesBy(source, this.rows.bind(this));
+    this.entities = entitiesBy(source, this.run.bind(this));
     this.statements = new NamedStatements(() => (source.driver as unknown as { master: Pool }).master);
   }
 
@@ -22,12 +22,16 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return toRows<Row>(await this.run(text, parameters));
+  }
+
+  private run(text: string, parameters: readonly unknown[]): Promise<StatementResult> {
     return asUnavailable(async () => {
       try {
-        return await this.rowsOnce<Row>(text, parameters);
+        return await this.runOnce(text, parameters);
       } catch (error) {
         if (!isOutdatedPlan(error)) throw error;
-        return this.rowsOnce<Row>(text, parameters);
+        return this.runOnce(text, parameters);
       }
     });
   }
@@ -39,39 +43,41 @@ export class Database implements Transactions, PreparedStatements {
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     for (let run = 1; ; run += 1) {
       try {
-        return await asUnavailable(() => this.runOnce(work));
+        return await asUnavailable(() => this.transactionOnce(work));
       } catch (error) {
         if (run === maxRuns || !(lostRace(error) || isOutdatedPlan(error))) throw error;
       }
     }
   }
 
-  private async rowsOnce<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+  private async runOnce(text: string, parameters: readonly unknown[]): Promise<StatementResult> {
     const runner = this.source.createQueryRunner();
     try {
-      return await this.rowsOn<Row>(runner, text, parameters);
+      return await this.runOn(runner, text, parameters);
     } finally {
       await runner.release();
     }
   }
 
-  private runOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  private transactionOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return this.source.transaction((manager) => {
       const runner = manager.queryRunner!;
-      const rows: Sql['rows'] = (text, parameters = []) => this.rowsOn(runner, text, parameters);
-      return work({ rows, entities: entitiesBy(this.source, rows) });
+      const run: RunStatement = (text, parameters) => this.runOn(runner, text, parameters);
+      const rows = async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> =>
+        toRows<Row>(await run(text, parameters));
+      return work({ rows, entities: entitiesBy(this.source, run) });
     });
   }
 
   /** TypeORM prepares no statements, so its connection is used directly. */
-  private async rowsOn<Row>(
+  private async runOn(
     runner: QueryRunner,
     text: string,
     parameters: readonly unknown[],
-  ): Promise<Row[]> {
+  ): Promise<StatementResult> {
     const client = (await runner.connect()) as PoolClient;
     if (runner.isReleased) throw new Error('The statement was run after the end of its transaction.');
-    return this.statements.rows<Row>(client, text, parameters);
+    return this.statements.run(client, text, parameters);
   }
 }
 
@@ -144,7 +150,7 @@ async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Resul
   }
 }
 
-type Row = Readonly<Record<string, unknown>>;
+type RunStatement = (text: string, parameters: readonly unknown[]) => Promise<StatementResult>;
 
 /** The property of each column, by entity. */
 const properties = new WeakMap<EntityClass<object>, ReadonlyMap<string, string>>();
@@ -153,26 +159,39 @@ const properties = new WeakMap<EntityClass<object>, ReadonlyMap<string, string>>
  * Implements {@link Sql.entities}: columns become properties by TypeORM's metadata. Columns that the entity does not have
  * keep their names: during an upgrade, the database may have columns of a newer version.
  */
-function entitiesBy(source: DataSource, rows: Sql['rows']): Sql['entities'] {
+function entitiesBy(source: DataSource, run: RunStatement): Sql['entities'] {
   const read = async (
     entity: EntityClass<object>,
     text: string,
-    parameters?: readonly unknown[],
-  ): Promise<object[]> => toEntities(propertiesOf(source, entity), await rows<Row>(text, parameters));
+    parameters: readonly unknown[] = [],
+  ): Promise<object[]> => toEntities(propertiesOf(source, entity), await run(text, parameters));
   // TypeScript does not infer the type of the other columns, which occurs only in the result.
   return read as Sql['entities'];
 }
 
-function toEntities(known: ReadonlyMap<string, string>, rows: readonly Row[]): object[] {
-  const [first] = rows;
-  if (!first) return [];
-  const missing = [...known.keys()].find((column) => !(column in first));
-  if (missing !== undefined) throw new Error(`The statement does not return the column ${missing}.`);
-  const names = Object.keys(first).map((column) => [column, known.get(column) ?? column] as const);
-  return rows.map((row) => {
-    const mapped: Record<string, unknown> = {};
-    for (const [column, property] of names) mapped[property] = row[column];
-    return mapped;
+function toRows<Row>({ fields, rows }: StatementResult): Row[] {
+  return toObjects(
+    fields.map(({ name }) => name),
+    rows,
+  ) as Row[];
+}
+
+function toEntities(known: ReadonlyMap<string, string>, { fields, rows }: StatementResult): object[] {
+  const columns = fields.map(({ name }) => name);
+  const missing = [...known.keys()].find((column) => !columns.includes(column));
+  if (missing !== undefined && rows.length > 0)
+    throw new Error(`The statement does not return the column ${missing}.`);
+  return toObjects(
+    columns.map((column) => known.get(column) ?? column),
+    rows,
+  );
+}
+
+function toObjects(names: readonly string[], rows: readonly (readonly unknown[])[]): object[] {
+  return rows.map((values) => {
+    const row: Record<string, unknown> = {};
+    for (let index = 0; index < names.length; index += 1) row[names[index]!] = values[index];
+    return row;
   });
 }
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryArrayResult } from 'pg';
 import type { PreparedStatements, ReadStatement } from '../core/sql';
 import { areTexts, TextQuery, type TextRequest } from './text-query';
 
@@ -31,6 +31,9 @@ interface Prepared {
   readonly reads: PreparedSet;
   readonly others: PreparedSet;
 }
+
+/** The rows of a statement, each as the values of the columns. */
+export type StatementResult = Pick<QueryArrayResult<unknown[]>, 'fields' | 'rows'>;
 
 /** A statement that waits for a connection. */
 interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
@@ -157,18 +160,15 @@ export class NamedStatements implements PreparedStatements {
    * Runs a statement on a connection of the caller.
    * @throws an error for which {@link isOutdatedPlan} holds if a migration has changed its columns; run it again
    */
-  async rows<Row>(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<Row[]> {
+  async run(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<StatementResult> {
     const { others: prepared } = this.preparedOf(client);
     const name = this.others.of(text);
-    const values = [...parameters];
-    if (name === null || !hasSpace(prepared, name, text)) {
-      const { rows } = await client.query<Row & object>(text, values);
-      return rows;
-    }
+    const query = { text, values: [...parameters], rowMode: 'array' } as const;
+    if (name === null || !hasSpace(prepared, name, text)) return client.query<unknown[]>(query);
     try {
-      const { rows } = await client.query<Row & object>({ name, text, values });
+      const result = await client.query<unknown[]>({ name, ...query });
       note(prepared, name, text.length);
-      return rows;
+      return result;
     } catch (error) {
       if (isOutdatedPlan(error)) this.others.clear();
       throw error;
