@@ -25,10 +25,13 @@ export interface Metrics {
   damagedAvatar: () => void;
 }
 
+/** How often the delay of the event loop is measured, in milliseconds. Each measurement wakes an idle process. */
+const eventLoopSampleMs = 100;
+
 /** Creates the metrics of this process and the gauges that are read from the database on each scrape. */
 export function createMetrics(sql: Sql, logger: Logger): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs });
   const registers = [registry];
   const unknownWords = new Counter({
     name: 'likeness_upstream_unknown_words_total',
