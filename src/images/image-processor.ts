@@ -41,7 +41,7 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
-    return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds), owner);
+    return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds), { key: owner });
   }
 
   /**
@@ -50,6 +50,6 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   verify(source: PictureSource, owner?: string): Promise<VerifiedResult> {
-    return this.gate.run(() => verifyResult(source, this.timeLimitSeconds), owner);
+    return this.gate.run(() => verifyResult(source, this.timeLimitSeconds), { key: owner });
   }
 }

@@ -48,8 +48,11 @@ const routes: readonly OperationRoute[] = [
     service.inference(null, id, origin),
   ),
   route('balance', /^\/v1\/balance$/, (service) => service.balance()),
-  route('result', /^\/results\/([\w-]+)\/(\d{1,4})\.jpg$/, (service, { ids: [token = '', index = ''] }) =>
-    service.result(token, Number(index)),
+  route(
+    'result',
+    /^\/results\/([\w-]+)\/(\d{1,4})\.jpg$/,
+    (service, { ids: [token = '', index = ''], effect }) =>
+      service.result(token, Number(index), effect.signal),
   ),
 ];
 

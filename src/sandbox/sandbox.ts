@@ -27,6 +27,8 @@ export interface SandboxOptions {
   apiKey?: string;
   /** How many times faster than the real service: at 60, a training takes 20 seconds. @defaultValue 60 */
   speed?: number;
+  /** How long results are available, in milliseconds. @defaultValue 48 hours divided by the speed */
+  retentionMs?: number;
   /**
    * The folder that stores the state and the address, so that jobs continue after a crash. Several processes may share
    * a folder: one of them serves, and another takes over when it exits.
@@ -160,6 +162,8 @@ class SandboxHost implements Sandbox {
   private async serve(server: Server, endpoint: SandboxEndpoint): Promise<void> {
     const { dir = null, speed = 60, credits = 1_000_000, forgetOnStart = false } = this.options;
     const { rateLimit = { requests: 500, windowMs: 60_000 / speed }, onExecuted } = this.options;
+    const tempo = tempoOf(speed);
+    const { retentionMs: resultTtlMs = tempo.resultTtlMs } = this.options;
     this.endpoint = endpoint;
     this.server = server;
     const store = await SandboxStore.open(dir, credits, forgetOnStart).catch(async (error: unknown) => {
@@ -169,7 +173,7 @@ class SandboxHost implements Sandbox {
     this.photos = new PhotoFetcher();
     this.setReady(
       new SandboxServer({
-        service: new SandboxService(store, this.photos, tempoOf(speed), onExecuted),
+        service: new SandboxService(store, this.photos, { ...tempo, resultTtlMs }, onExecuted),
         store,
         faults: new FaultQueue(),
         window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),

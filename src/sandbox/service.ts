@@ -1,7 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { Semaphore } from '../core/semaphore';
 import {
   failureMessages,
   type Generation,
@@ -14,6 +12,7 @@ import {
 } from './jobs';
 import type { PhotoFetcher } from './photo-fetcher';
 import { makePicture, styles } from './picture';
+import { PictureQueue } from './picture-queue';
 import { ErrorReply, type Reply } from './replies';
 import type { SandboxStore } from './store';
 
@@ -72,13 +71,7 @@ type GenerationSpec = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome
  * thrown as {@link ErrorReply}.
  */
 export class SandboxService {
-  private readonly drawing = new Semaphore(
-    2,
-    200,
-    () => new ErrorReply(503, 'Too many pictures are requested at once.'),
-  );
-  /** Recent pictures, for retries and range requests. */
-  private readonly drawn = new LRUCache<string, Promise<Buffer>>({ max: 32 });
+  private readonly results = new PictureQueue();
 
   constructor(
     private readonly store: SandboxStore,
@@ -152,23 +145,23 @@ export class SandboxService {
     return { status: 200, body: { credits: this.store.credits } };
   }
 
-  /** The picture of a result. It is made when it is requested. */
-  async result(token: string, index: number): Promise<Reply> {
+  /**
+   * The picture of a result. It is made when it is requested.
+   * @param disconnected - aborted when the client has disconnected
+   */
+  async result(token: string, index: number, disconnected: AbortSignal): Promise<Reply> {
     const generation = this.store.generationOfToken(token);
     const nowMs = Date.now();
     const isAvailable =
       generation && statusAt(generation, nowMs).status === 'DONE' && nowMs < generation.expiresAtMs;
     if (!isAvailable || index >= resultCount(generation))
       throw new ErrorReply(404, 'The picture does not exist or has expired.');
-    const key = `${token}/${index}`;
-    const drawing = this.drawn.get(key) ?? this.drawing.run(() => this.draw(generation, index));
-    this.drawn.set(key, drawing);
-    try {
-      return { status: 200, body: await drawing, headers: { 'content-type': 'image/jpeg' } };
-    } catch (error) {
-      this.drawn.delete(key);
-      throw error;
-    }
+    const picture = await this.results.get(
+      `${token}/${index}`,
+      () => this.draw(generation, index),
+      disconnected,
+    );
+    return { status: 200, body: picture, headers: { 'content-type': 'image/jpeg' } };
   }
 
   private async draw(generation: Generation, index: number): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { Semaphore } from '../../src/core/semaphore';
+import { Semaphore, type SemaphoreOptions } from '../../src/core/semaphore';
 
 /** Work that ends on request of the test. */
 interface Job {
@@ -8,7 +8,7 @@ interface Job {
   result: Promise<string>;
 }
 
-function enter(gate: Semaphore, name: string, key?: string): Job {
+function enter(gate: Semaphore, name: string, options?: SemaphoreOptions): Job {
   const job: Job = {
     started: false,
     finish: () => undefined,
@@ -24,7 +24,7 @@ function enter(gate: Semaphore, name: string, key?: string): Job {
   job.result = gate.run(() => {
     job.started = true;
     return work;
-  }, key);
+  }, options);
   return job;
 }
 
@@ -49,7 +49,7 @@ describe('a semaphore', () => {
   it('serves owners in turn, and the work of one owner in order', async () => {
     const gate = new Semaphore(1, 10, () => full);
     const names = ['anna 1', 'anna 2', 'anna 3', 'bob 1', 'carl 1', 'bob 2'];
-    const jobs = names.map((name) => enter(gate, name, name.split(' ')[0]));
+    const jobs = names.map((name) => enter(gate, name, { key: name.split(' ')[0] }));
     const order: string[] = [];
     for (const job of jobs) void job.result.then((name) => order.push(name));
     while (order.length < names.length) {
@@ -99,6 +99,48 @@ describe('a semaphore', () => {
     const next = enter(gate, 'next');
     next.finish();
     await expect(next.result).resolves.toBe('next');
+  });
+
+  it('removes aborted work from its queue, and starts the rest in order', async () => {
+    const gate = new Semaphore(1, 3, () => full);
+    const [first, last] = [new AbortController(), new AbortController()];
+    const running = enter(gate, 'running', { signal: first.signal });
+    const waiting = [
+      enter(gate, 'anna', { key: 'anna', signal: first.signal }),
+      enter(gate, 'bob 1', { key: 'bob' }),
+      enter(gate, 'bob 2', { key: 'bob', signal: last.signal }),
+    ];
+    first.abort(new Error('aborted'));
+    await expect(waiting[0]!.result).rejects.toThrow('aborted');
+    await expect(enter(gate, 'late', { signal: first.signal }).result).rejects.toThrow('aborted');
+    const next = enter(gate, 'next', { key: 'carl' });
+    await expect(enter(gate, 'one too many').result).rejects.toBe(full);
+    last.abort(new Error('aborted'));
+    await expect(waiting[2]!.result).rejects.toThrow('aborted');
+    for (const job of [running, waiting[1]!, next]) {
+      expect(job.started).toBe(true);
+      job.finish();
+      await job.result;
+    }
+    expect([waiting[0]!.started, waiting[2]!.started]).toEqual([false, false]);
+    const free = enter(gate, 'free');
+    expect(free.started).toBe(true);
+    free.finish();
+  });
+
+  it('finishes work that runs when it is aborted', async () => {
+    const gate = new Semaphore(1, 1, () => full);
+    const controller = new AbortController();
+    const running = enter(gate, 'running');
+    const next = enter(gate, 'next', { signal: controller.signal });
+    running.finish();
+    await running.result;
+    controller.abort();
+    next.finish();
+    await expect(next.result).resolves.toBe('next');
+    const free = enter(gate, 'free');
+    expect(free.started).toBe(true);
+    free.finish();
   });
 
   it('never exceeds its capacity, and uses all of it while work waits', async () => {
