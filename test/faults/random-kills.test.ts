@@ -9,6 +9,9 @@ jest.setTimeout(600_000);
 
 const rounds = 50;
 
+/** The time limit for an answer: on a busy machine the gateways are starting most of the time. */
+const answerMs = 180_000;
+
 interface Asked {
   kind: JobKind;
   job: Job;
@@ -44,6 +47,7 @@ class Traffic {
         'an answer',
         () => order(this.environment, kind, key),
         () => true,
+        answerMs,
       );
       this.asked.push({ kind, job });
       await new Promise((resume) => setTimeout(resume, 150 * random()));

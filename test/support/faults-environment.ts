@@ -39,8 +39,11 @@ export type Crash = 'gateway' | 'postgres' | 'both';
 /** The maximum number of attempts to start a gateway. */
 const startTries = 5;
 
-/** A training takes half a second and its results are kept for 72 s: long enough for any restart. */
+/** A training takes half a second. */
 const sandboxSpeed = 2_400;
+
+/** Results are kept for longer than any test: a busy machine may fetch them late, and they cannot be replaced. */
+const retentionMs = 3_600_000;
 
 /**
  * Short leases and grace periods, so that what takes half an hour in production takes seconds; defaults otherwise. The first
@@ -87,6 +90,7 @@ export class FaultsEnvironment extends Environment {
     const sandbox = await startSandbox({
       onExecuted: checker.onExecuted,
       speed: sandboxSpeed,
+      retentionMs,
       rateLimit: { requests: 100_000, windowMs: 1_000 },
       ...options.sandbox,
       ...(options.settings?.UPSTREAM === 'sandbox' && { dir: join(dataDir, 'sandbox') }),
