@@ -1,76 +1,24 @@
 import { z } from 'zod';
-import { durationUnits, readDuration } from './core/clock';
-import { isLoopback, isNetwork } from './core/networks';
+import { durationUnits } from './core/clock';
+import { isLoopback } from './core/networks';
+import {
+  bytes,
+  concurrency,
+  duration,
+  flag,
+  grace,
+  httpUrl,
+  list,
+  networks,
+  origins,
+  pollShare,
+  port,
+  positive,
+  rate,
+  timeLimit,
+  whole,
+} from './setting-notations';
 import { picsartFacts } from './upstream/picsart/facts';
-
-/** Reads a text; undefined if it is not valid. */
-type Read<Value> = (text: string) => Value | undefined;
-/** A setting with a notation of its own. */
-const notation = <Value>(read: Read<Value>, problem: string): z.ZodType<Value, string> =>
-  z.string().transform((text, context) => {
-    const value = read(text.trim());
-    if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: problem });
-    return z.NEVER;
-  });
-
-const duration = notation(readDuration, 'is not a duration (examples: 90s, 20m, 48h)');
-
-/** A time limit that Node's timers support. 0 is refused because it would expire immediately. */
-const timeLimit = duration.refine((ms) => ms >= 1 && ms <= durationUnits.d, {
-  error: 'must be more than 0 and at most 24h (example: 30s)',
-});
-const grace = duration.refine((ms) => ms <= durationUnits.d, { error: 'must be at most 24h (example: 10s)' });
-
-const bytes = notation((text) => {
-  const match = /^([1-9]\d*)(kB|MB)?$/.exec(text);
-  return match ? Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']! : undefined;
-}, 'is not a size (examples: 20MB, 500kB, 1000000)');
-
-const httpUrl = notation(
-  (text) =>
-    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text.replace(/\/+$/, '') : undefined,
-  'is not a URL (example: https://avatars.example.com)',
-);
-
-const portProblem = 'is not a port; use a number from 0 to 65535';
-const port = z.coerce.number(portProblem).int().min(0, portProblem).max(65_535, portProblem);
-
-const positive = z.coerce
-  .number('is not a number (examples: 1, 60)')
-  .positive('must be more than 0 (examples: 1, 60)');
-const whole = positive.int('must be a whole number, like 4');
-const concurrency = whole.max(10_000, 'must be at most 10000');
-
-/** 5 % of the budget are reserved for failed jobs; submissions get the rest. */
-const shareProblem = 'must be a number from 0.05 to 0.9';
-const pollShare = z.coerce.number(shareProblem).min(0.05, shareProblem).max(0.9, shareProblem);
-const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-
-/** A quota per window, such as `600/1m`; `off` disables the limit. */
-const rate = notation((text) => {
-  if (text === 'off') return null;
-  const [quota = '', window = ''] = text.split('/');
-  const windowMs = readDuration(window.trim()) ?? 0;
-  const isValid =
-    /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= durationUnits.s && windowMs <= durationUnits.d;
-  return isValid ? { quota: Number(quota), windowMs } : undefined;
-}, 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off');
-
-const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
-const origins = list.refine(
-  (items) => items.every(isOrigin),
-  'is not a list of origins; use scheme, host and port (example: https://app.example.com,http://localhost:5173)',
-);
-
-const networkProblem = 'is not a list of addresses and networks (example: 10.0.0.0/8,192.0.2.7)';
-const networks = list.refine((items) => items.every(isNetwork), networkProblem);
 
 /** The output length of SHA-256, as RFC 7518, 3.2 requires. */
 const minSecretBytes = 32;

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { durationUnits, readDuration } from './core/clock';
+import { isNetwork } from './core/networks';
+
+/** Reads a text; undefined if it is not valid. */
+type Read<Value> = (text: string) => Value | undefined;
+/** A setting with a notation of its own. */
+const notation = <Value>(read: Read<Value>, problem: string): z.ZodType<Value, string> =>
+  z.string().transform((text, context) => {
+    const value = read(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: problem });
+    return z.NEVER;
+  });
+
+/** A duration such as `90s`, in milliseconds. */
+export const duration = notation(readDuration, 'is not a duration (examples: 90s, 20m, 48h)');
+
+/** A time limit that Node's timers support. 0 is refused because it would expire immediately. */
+export const timeLimit = duration.refine((ms) => ms >= 1 && ms <= durationUnits.d, {
+  error: 'must be more than 0 and at most 24h (example: 30s)',
+});
+/** A duration of at most a day, which may be 0. */
+export const grace = duration.refine((ms) => ms <= durationUnits.d, {
+  error: 'must be at most 24h (example: 10s)',
+});
+
+/** A size such as `20MB`, in bytes. */
+export const bytes = notation((text) => {
+  const match = /^([1-9]\d*)(kB|MB)?$/.exec(text);
+  return match ? Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']! : undefined;
+}, 'is not a size (examples: 20MB, 500kB, 1000000)');
+
+/** A URL with http or https, without a trailing slash. */
+export const httpUrl = notation(
+  (text) =>
+    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text.replace(/\/+$/, '') : undefined,
+  'is not a URL (example: https://avatars.example.com)',
+);
+
+const portProblem = 'is not a port; use a number from 0 to 65535';
+/** The number of a TCP port. */
+export const port = z.coerce.number(portProblem).int().min(0, portProblem).max(65_535, portProblem);
+
+/** A number above 0. */
+export const positive = z.coerce
+  .number('is not a number (examples: 1, 60)')
+  .positive('must be more than 0 (examples: 1, 60)');
+/** A whole number above 0. */
+export const whole = positive.int('must be a whole number, like 4');
+/** A number of things at once. */
+export const concurrency = whole.max(10_000, 'must be at most 10000');
+
+const shareProblem = 'must be a number from 0.05 to 0.9';
+/** A share of polls: 5 % of the budget are reserved for failed jobs; submissions get the rest. */
+export const pollShare = z.coerce.number(shareProblem).min(0.05, shareProblem).max(0.9, shareProblem);
+/** `true` or `false`. */
+export const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+/** Texts, separated by commas. */
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+/** A quota per window, such as `600/1m`; `off` disables the limit. */
+export const rate = notation((text) => {
+  if (text === 'off') return null;
+  const [quota = '', window = ''] = text.split('/');
+  const windowMs = readDuration(window.trim()) ?? 0;
+  const isValid =
+    /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= durationUnits.s && windowMs <= durationUnits.d;
+  return isValid ? { quota: Number(quota), windowMs } : undefined;
+}, 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off');
+
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+/** Origins, separated by commas. */
+export const origins = list.refine(
+  (items) => items.every(isOrigin),
+  'is not a list of origins; use scheme, host and port (example: https://app.example.com,http://localhost:5173)',
+);
+
+const networkProblem = 'is not a list of addresses and networks (example: 10.0.0.0/8,192.0.2.7)';
+/** Addresses and networks, separated by commas. */
+export const networks = list.refine((items) => items.every(isNetwork), networkProblem);
