@@ -107,6 +107,8 @@ const settings = z.object({
   MAX_CONNECTIONS: whole.default(20_000),
   MAX_CONNECTIONS_PER_ADDRESS: whole.optional(),
   MAX_SOCKETS_PER_OWNER: whole.optional(),
+  MAX_WAITS: whole.default(10_000),
+  MAX_WAITS_PER_OWNER: whole.optional(),
   TRUSTED_PROXIES: networks.default([]),
   PERSISTED_QUERIES: z.string().min(1).optional(),
   PERSISTED_QUERIES_ONLY: flag.default(false),

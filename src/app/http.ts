@@ -12,6 +12,7 @@ import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
 import { Operations } from '../http/graphql/operations';
 import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
+import { RequestWaits } from '../http/graphql/request-waits';
 import { SseHandler, type SseLimits } from '../http/graphql/sse-handler';
 import { WebSocketHandler, type WebSocketLimits } from '../http/graphql/websocket-handler';
 import { healthRoutes } from '../http/health';
@@ -46,7 +47,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     isLocalOnly: config.AUTH.includes('none'),
     allowed: config.CORS_ORIGINS,
   });
-  const sessions = new Sessions(maxSocketsPerOwner(config));
+  const sessions = new Sessions(maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER));
   access.revocations.onRevoked((keyId) => sessions.endRevoked(keyId));
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
@@ -67,12 +68,12 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   });
 }
 
-/** Without authentication all clients are one owner, so the default limit does not apply. */
-function maxSocketsPerOwner({ AUTH, MAX_SOCKETS_PER_OWNER }: Config): number | null {
-  return MAX_SOCKETS_PER_OWNER ?? (AUTH.includes('none') ? null : defaultMaxSocketsPerOwner);
+/** The limit of sockets, or of waits. Without authentication all clients are one owner, so the default does not apply. */
+function maxPerOwner({ AUTH }: Config, setting: number | undefined): number | null {
+  return setting ?? (AUTH.includes('none') ? null : defaultMaxPerOwner);
 }
 
-const defaultMaxSocketsPerOwner = 100;
+const defaultMaxPerOwner = 100;
 
 /** What {@link assembleServers} connects. */
 export interface HttpParts
@@ -106,6 +107,7 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
       return server.start();
     },
     stop: async (graceMs) => {
+      parts.operations.stopWaiting();
       events.stop();
       await Promise.all([sockets.stop(graceMs), server.stop(graceMs)]);
       await graphql.stop();
@@ -120,6 +122,7 @@ function makeOperations(deps: HttpDeps): Operations {
   const schema = buildAppSchema(services.resolvers, ({ viewer }) => admission.admit(viewer));
   return new Operations({
     schema,
+    waits: makeWaits(deps, admission),
     reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,
     logger,
@@ -130,6 +133,21 @@ function makeOperations(deps: HttpDeps): Operations {
       maxBytes: config.PERSISTED_QUERIES_CACHE,
     }),
   });
+}
+
+function makeWaits(
+  { config, services, access, metrics }: HttpDeps,
+  admission: RequestAdmission,
+): RequestWaits {
+  const waits = new RequestWaits({
+    maxWaits: config.MAX_WAITS,
+    maxPerOwner: maxPerOwner(config, config.MAX_WAITS_PER_OWNER),
+    // The admission of the operation itself is that of the time after the wait.
+    open: async (viewer, awaited) => services.waits.open(await admission.admit(viewer), awaited),
+    onCount: (count) => metrics.waits(count),
+  });
+  access.revocations.onRevoked((keyId) => waits.endRevoked(keyId));
+  return waits;
 }
 
 /** The default limit of connections per address. Like the default rate limit, it does not count loopback connections. */

@@ -15,6 +15,8 @@ export interface Metrics {
   deprecatedUse: (element: string) => void;
   /** A query was answered by a planned read, or left to the resolvers for a reason. */
   read: (outcome: ReadOutcome) => void;
+  /** The number of requests that wait for a change of a job has changed. */
+  waits: (count: number) => void;
   /** An attempt to fetch a result with less than a quarter of its retention left. */
   lateAvatar: () => void;
   /** A generation stopped waiting for a result that could not be fetched for too long. */
@@ -58,6 +60,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
     expectedEnd: countExpectedEnds(registry),
     deprecatedUse: countDeprecatedUses(registry),
     read: countReads(registry),
+    waits: gaugeOfWaits(registry),
     lateAvatar: counter(
       'likeness_results_late_total',
       'Attempts to fetch results with less than a quarter of their retention left.',
@@ -85,6 +88,15 @@ function countReads(registry: Registry): (outcome: ReadOutcome) => void {
     registers: [registry],
   });
   return (outcome) => counter.inc({ outcome });
+}
+
+function gaugeOfWaits(registry: Registry): (count: number) => void {
+  const gauge = new Gauge({
+    name: 'likeness_waits',
+    help: 'Requests of this process that wait for a change of a model or generation.',
+    registers: [registry],
+  });
+  return (count) => gauge.set(count);
 }
 
 function countExpectedEnds(registry: Registry): Metrics['expectedEnd'] {

@@ -26,6 +26,7 @@ import type { GenerationEntity } from '../generations/generation.entity';
 import {
   generationKind,
   generationPayload,
+  jobKinds,
   photoUse,
   type GenerationEventPayload,
 } from '../generations/generation.kind';
@@ -39,6 +40,7 @@ import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobBulkService } from '../jobs/job-bulk.service';
+import { JobWaits } from '../jobs/job-waits';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
@@ -95,6 +97,7 @@ export interface Infrastructure {
 /** The services that the HTTP server and the background work use. */
 export interface Services {
   jobs: JobRepository;
+  waits: JobWaits;
   completion: GenerationCompletion;
   deletion: MediaDeletion;
   intake: PhotoIntake;
@@ -158,7 +161,7 @@ export function createServices(deps: Infrastructure): Services {
   ];
   return {
     ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, downloads },
-    ...{ styleExamples, resolvers },
+    ...{ styleExamples, resolvers, waits: new JobWaits(database, deps.feed, jobKinds) },
   };
 }
 

@@ -30,7 +30,7 @@ export const errorCodes = {
   },
   INVALID_CURSOR: {
     httpStatus: 400,
-    description: 'The cursor does not belong to this list or subscription.',
+    description: 'The cursor does not belong to this list, subscription or job.',
   },
   CONSENT_REQUIRED: {
     httpStatus: 400,

@@ -69,15 +69,16 @@ export function encodeEventCursor(streamId: string, sequence: number): string {
 
 /**
  * Decodes a cursor of {@link encodeEventCursor} for the same stream.
+ * @param refusal - makes the error for another text
  * @throws DomainError INVALID_CURSOR, field `after`
  */
-export function decodeEventCursor(cursor: string, streamId: string): number {
+export function decodeEventCursor(cursor: string, streamId: string, refusal = invalidCursor): number {
   const bytes = Buffer.from(cursor, 'base64url');
   // Node ignores characters that are not base64url; only the canonical encoding is accepted.
-  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) throw invalidCursor();
+  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) throw refusal();
   const sequence = Number(bytes.readBigInt64BE(16));
-  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) throw invalidCursor();
-  if (bytes.toString('hex', 0, 16) !== streamId.replaceAll('-', '')) throw invalidCursor();
+  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) throw refusal();
+  if (bytes.toString('hex', 0, 16) !== streamId.replaceAll('-', '')) throw refusal();
   return sequence;
 }
 

@@ -18,6 +18,7 @@ import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
 import { selects } from '../graphql/selection';
+import { WaitArgs } from '../graphql/waits';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import { queueOptionsIn } from '../jobs/start.input';
@@ -71,10 +72,12 @@ export class GenerationResolver {
 
   @Query(() => Generation, {
     nullable: true,
-    description: 'One of your generations; null if you have none with this id.',
+    description:
+      'One of your generations; null if you have none with this id. With `waitMs` the answer comes at the next change, or when the time is over: a substitute for clients without subscriptions. Errors of a wait: INVALID_INPUT, INVALID_CURSOR, RATE_LIMITED.',
   })
   async generation(
     @Arg('id', () => ID, { description: idDescription }) id: string,
+    @Args(() => WaitArgs) _wait: WaitArgs,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Generation | null> {
     return this.service.find(viewer, readInputId('Generation', id).uuid);

@@ -7,6 +7,8 @@ export interface GraphQLContext {
   viewer: Viewer;
   /** Why the database cannot be asked, if that is known already: root fields fail with it. */
   unavailable?: Error;
+  /** Why the wait before the operation failed: the field that asked for it fails with this error. */
+  waitFailure?: Error;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   readonly loaders: LoaderCache;

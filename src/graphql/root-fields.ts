@@ -8,6 +8,7 @@ import { Extensions } from 'type-graphql';
 import { DomainError } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
 import type { GraphQLContext, LoaderCache } from './context';
+import { canWait, type WaitArgs } from './waits';
 
 /** Exempts a query or mutation from admission, so that it also works during an erasure. */
 export const WithoutAdmission = (): MethodDecorator & PropertyDecorator =>
@@ -50,7 +51,8 @@ function protect(field: GraphQLField<unknown, unknown>, defaultScope: Scope, adm
     scope?: Scope;
     needsAdmission?: boolean;
   };
-  const { subscribe, resolve = defaultFieldResolver } = field;
+  const { subscribe, resolve: resolveField = defaultFieldResolver } = field;
+  const resolve = canWait(field) ? withWait(resolveField) : resolveField;
   // A subscription was admitted by `subscribe`; `resolve` is called for each event.
   const isAdmitted = subscribe !== undefined || !needsAdmission;
   field.resolve = withScope(scope, isAdmitted ? resolve : withAdmission(admit, resolve));
@@ -70,6 +72,15 @@ function withAdmission(admit: Admit, resolve: Resolve): Resolve {
     const operation = context as GraphQLContext;
     if (operation.unavailable) throw operation.unavailable;
     operation.viewer = await admit(operation);
+    return resolve(source, args, context, info);
+  };
+}
+
+/** The operation has waited before; see {@link WaitArgs}. */
+function withWait(resolve: Resolve): Resolve {
+  return (source, args, context, info) => {
+    const { waitFailure } = context as GraphQLContext;
+    if (waitFailure !== undefined && (args as WaitArgs).waitMs !== 0) throw waitFailure;
     return resolve(source, args, context, info);
   };
 }

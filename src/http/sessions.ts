@@ -10,7 +10,8 @@ interface Session {
 }
 
 /**
- * The open WebSocket and SSE connections. They must be closed when their credentials expire or are revoked.
+ * The open WebSocket and SSE connections, or the requests that wait. They must end when their credentials expire or are
+ * revoked.
  */
 export class Sessions {
   private readonly open = new Set<Session>();
@@ -19,8 +20,14 @@ export class Sessions {
   private readonly countByOwner = new Map<string, number>();
   private timer: NodeJS.Timeout | null = null;
 
-  /** @param maxPerOwner - maximum number of open connections of an owner; null: no limit */
-  constructor(private readonly maxPerOwner: number | null = null) {}
+  /**
+   * @param maxPerOwner - maximum number of open connections of an owner; null: no limit
+   * @param tooMany - makes the error for a further one
+   */
+  constructor(
+    private readonly maxPerOwner: number | null = null,
+    private readonly tooMany = tooManyConnections,
+  ) {}
 
   /**
    * Registers a connection.
@@ -31,7 +38,7 @@ export class Sessions {
   begin(viewer: Viewer, end: EndSession): () => void {
     const session: Session = { viewer, end };
     const count = this.countByOwner.get(viewer.owner) ?? 0;
-    if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw tooMany(this.maxPerOwner);
+    if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw this.tooMany(this.maxPerOwner);
     this.countByOwner.set(viewer.owner, count + 1);
     this.open.add(session);
     this.watch(session);
@@ -93,7 +100,7 @@ export class Sessions {
   }
 }
 
-function tooMany(maximum: number): DomainError {
+function tooManyConnections(maximum: number): DomainError {
   return new DomainError(
     'RATE_LIMITED',
     `Your account has ${maximum} WebSockets and event streams. Close some, or use one for several subscriptions.`,

@@ -40,7 +40,7 @@ export abstract class Job implements Node {
 
   @Field(() => String, {
     description:
-      'The latest event of this job when it was read. Pass it as `after` to a subscription, which then sends every later change: nothing is missed between this answer and the subscription.',
+      'The latest event of this job when it was read. Pass it as `after` to a subscription, which then sends every later change, or with `waitMs`: nothing is missed between this answer and the subscription or the wait.',
   })
   cursor?: string;
 

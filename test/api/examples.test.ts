@@ -136,7 +136,8 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(changes.at(-1)).toMatchObject({ status: 'READY', progress: 100, failure: null });
   });
 
-  it('Model returns the READY model with its photos', async () => {
+  it('Model and WaitForModel return the READY model at once', async () => {
+    expect(await run('WaitForModel')).toMatchObject({ status: 'READY', progress: 100 });
     const photos = ids.photo!.map((id) => ({ id, url: aUrl }));
     expect(await run('Model')).toMatchObject({ name: 'My model', status: 'READY', photos });
   });

@@ -276,6 +276,12 @@ export const cursorWalk: readonly CursorRow[] = [
       cursor: 'listCursor',
     })),
   ]),
+  ...(['model', 'generation'] as const).map((field): CursorRow => ({
+    place: `Query.${field}(after)`,
+    query: `query ($id: ID!, $after: String) { ${field}(id: $id, waitMs: 1, after: $after) { id cursor } }`,
+    own: field === 'model' ? 'readyModel' : 'completedGeneration',
+    cursor: `${field}Cursor`,
+  })),
   {
     place: 'Subscription.trainingProgress(after)',
     query:

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import {
   ApolloServer,
   HeaderMap,
@@ -13,7 +14,7 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { parse, type DocumentNode, type FormattedExecutionResult, type GraphQLError } from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
 import type { Viewer } from '../../core/viewer';
@@ -22,11 +23,12 @@ import { domainErrorIn } from '../../graphql/errors';
 import { mediaTypes, names, negotiate, type MediaType } from '../media-types';
 import { sendText, errorHeaders, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
+import { headersOf, placeholder, resultForApollo, stringify } from './apollo-forms';
 import { mutationByGet, Unacceptable, readGraphQLRequest, type GraphQLRequest } from './graphql-request';
 import type { EarlyResult } from './operations';
 import { isMutation, isPrepared, type Prepared } from './prepared-operation';
 import { ResponseText } from './response-text';
-import { authenticateRequest, type TransportOptions } from './transport';
+import { authenticateRequest, signalOf, type TransportOptions } from './transport';
 
 export interface GraphQLHttpHandlerOptions extends TransportOptions {
   readonly logger: Logger;
@@ -132,12 +134,14 @@ export class GraphQLHttpHandler {
       this.answer(exchange, mediaType, 405, [mutationByGet()], { allow: 'POST' });
       return;
     }
-    const refusal = refusalIn(prepared) ?? operations.findForbidden(prepared);
+    const context = createContext(viewer, requestId);
+    const refusal = await this.refusalOf(prepared, context, response);
     if (refusal) {
       this.answer(exchange, mediaType, statusOf([refusal], mediaType), [refusal]);
       return;
     }
-    const context = createContext(viewer, requestId);
+    // The client has left during the wait.
+    if (response.closed) return;
     const early = await this.readEarly(exchange, graphqlRequest, prepared, context);
     if (early instanceof ResponseText) {
       sendText(response, 200, `${early.text}\n`, { 'content-type': mediaType });
@@ -153,6 +157,17 @@ export class GraphQLHttpHandler {
       ...Object.fromEntries(headers),
       'content-type': mediaType,
     });
+  }
+
+  /** The error that refuses the whole request, or null after the wait that it asks for. */
+  private async refusalOf(
+    prepared: readonly Prepared[],
+    context: GraphQLContext,
+    response: ServerResponse,
+  ): Promise<GraphQLError | null> {
+    const { operations } = this.options;
+    const refusal = refusalIn(prepared) ?? operations.findForbidden(prepared);
+    return refusal ?? operations.wait(argumentsOf(prepared), context, () => signalOf(response));
   }
 
   /**
@@ -241,7 +256,7 @@ export class GraphQLHttpHandler {
           : { errors: prepared };
         const mediaType = negotiate(request.http?.headers.get('accept')) ?? mediaTypes.json;
         const status = result.errors && !('data' in result) ? statusOf(result.errors, mediaType) : 200;
-        const singleResult = forApollo(operations.format(result, contextValue.requestId));
+        const singleResult = resultForApollo(operations.format(result, contextValue.requestId));
         return { http: { status, headers: new HeaderMap() }, body: { kind: 'single', singleResult } };
       },
     };
@@ -259,30 +274,8 @@ interface Running {
   readonly early: EarlyResult;
 }
 
-/** Apollo passes `data` to {@link stringify} as it is. */
-function forApollo(result: FormattedExecutionResult): FormattedExecutionResult<Record<string, unknown>> {
-  return result instanceof ResponseText ? { data: result as unknown as Record<string, unknown> } : result;
-}
-
-function stringify(result: FormattedExecutionResult): string {
-  const { data }: { data?: unknown } = result;
-  return `${data instanceof ResponseText ? data.text : JSON.stringify(result)}\n`;
-}
-
-/** The placeholder query that Apollo receives. */
-const placeholder = { text: '{ __typename }', document: parse('{ __typename }') };
-
-function headersOf({ request }: Exchange): HeaderMap {
-  const map = new HeaderMap();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
-  // Apollo's CSRF prevention requires a header that cross-site pages cannot send without preflight. The checks of Origins
-  // and an explicit JSON type in Accept are considered equivalent.
-  const types = ['application/json', 'application/graphql-response+json'];
-  const isNamed = types.some((type) => names(request.headers.accept, type));
-  if (request.method === 'GET' && isNamed) map.set('apollo-require-preflight', 'true');
-  return map;
+function argumentsOf(all: readonly Prepared[]): ExecutionArgs[] {
+  return all.flatMap((one) => (isPrepared(one) ? [one.args] : []));
 }
 
 /** The first error that refuses the whole request: malformed operation, limits, persisted queries. */

@@ -44,6 +44,24 @@ export class SingleResult implements OpenSubscription {
   }
 }
 
+/** The result of an operation that is executed when it is delivered. */
+export class PendingResult implements OpenSubscription {
+  private readonly client = new AbortController();
+
+  /** @param respond - executes the operation; the signal is aborted by {@link stop} */
+  constructor(private readonly respond: (client: AbortSignal) => Promise<ExecutionResult>) {}
+
+  async deliver(sink: ResultSink): Promise<void> {
+    const { signal } = this.client;
+    const result = await this.respond(signal);
+    if (!signal.aborted) await sink.send(result);
+  }
+
+  stop(): void {
+    this.client.abort();
+  }
+}
+
 /** Whether a subscription was opened; if not, this is the result with the errors. */
 export function isOpen(opened: OpenSubscription | ExecutionResult): opened is OpenSubscription {
   return 'deliver' in opened;

@@ -14,6 +14,7 @@ import type { Logger } from '../../core/logger';
 import { isChangeSource } from '../../core/push-source';
 import { renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
+import { waitsIn } from '../../graphql/waits';
 import type { PlannedReads } from '../../reads/planned-reads';
 import { ResponseGroups } from './event-responses';
 import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
@@ -25,6 +26,7 @@ import {
   type Prepared,
 } from './prepared-operation';
 import { paidCalls, queryLimits, tooComplex } from './query-complexity';
+import type { RequestWaits } from './request-waits';
 import { ResponseText } from './response-text';
 
 export interface OperationsOptions extends PreparationOptions {
@@ -36,6 +38,8 @@ export interface OperationsOptions extends PreparationOptions {
   readonly deadlineMs?: number;
   /** @defaultValue none: the resolvers answer all queries */
   readonly reads?: Pick<PlannedReads, 'read'>;
+  /** @defaultValue none: operations do not wait */
+  readonly waits?: RequestWaits;
 }
 
 /** The result of a planned read: a response, or `left` to the resolvers. Null: it was not tried. */
@@ -54,6 +58,7 @@ export class Operations {
     asText(await this.executeEvent(args, context, rootValue)),
   );
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
+  private readonly waits: RequestWaits | undefined;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
@@ -62,6 +67,7 @@ export class Operations {
     this.deadlineMs = options.deadlineMs ?? 10_000;
     this.logger = options.logger;
     this.reads = options.reads;
+    this.waits = options.waits;
   }
 
   /**
@@ -88,6 +94,38 @@ export class Operations {
     return paid > queryLimits.paid ? tooComplex('paid', paid) : null;
   }
 
+  /**
+   * Waits if an operation of a request asks for it. The operations are executed afterwards: all of their fields have the
+   * state after the wait, and the time limit of an operation does not include it.
+   * @param client - see {@link WaitScope}
+   * @returns the error that refuses the request, or null. Other errors are those of the field: see
+   * {@link GraphQLContext.waitFailure}
+   */
+  async wait(
+    all: readonly ExecutionArgs[],
+    context: GraphQLContext,
+    client: () => AbortSignal,
+  ): Promise<GraphQLError | null> {
+    const requests = this.waits ? all.flatMap(waitsIn) : [];
+    const [request] = requests;
+    // A viewer who may not read is refused by the resolvers.
+    if (!request || !context.viewer.scopes.has('read')) return null;
+    if (requests.length > queryLimits.waits) return tooComplex('waits', requests.length);
+    try {
+      const inTime = <Result>(work: Promise<Result>): Promise<Result> => this.inTime(work);
+      await this.waits!.wait(context.viewer, request, { client: client(), inTime });
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'UNAUTHENTICATED') return wrapped(error);
+      context.waitFailure = error as Error;
+    }
+    return null;
+  }
+
+  /** Ends all waits: their operations are executed at once, as are later ones. */
+  stopWaiting(): void {
+    this.waits?.stop();
+  }
+
   /** Executes a query, a mutation, or a subscription's response to one event, by resolvers. Never rejects. */
   private async execute(args: ExecutionArgs): Promise<ExecutionResult> {
     try {
@@ -103,6 +141,7 @@ export class Operations {
    * @returns a {@link ResponseText}; the error, if the time limit was exceeded; or that the resolvers must respond
    */
   async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
+    if (context.waitFailure !== undefined) return 'left';
     try {
       const text = this.reads && (await this.inTime(this.reads.read(args, context.viewer)));
       return text == null ? 'left' : new ResponseText(text);
@@ -127,6 +166,19 @@ export class Operations {
   ): Promise<ExecutionResult> {
     const read = early ?? (await this.read(args, context));
     return read === 'left' ? this.execute({ ...args, contextValue: context }) : read;
+  }
+
+  /**
+   * {@link respond} to the only operation of a request, after its {@link wait}.
+   * @param client - see {@link WaitScope}
+   */
+  async respondAfterWait(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+    client: AbortSignal,
+  ): Promise<ExecutionResult> {
+    const refusal = await this.wait([args], context, () => client);
+    return refusal ? { errors: [refusal] } : this.respond(args, context);
   }
 
   /**

@@ -32,6 +32,7 @@ import { pageSizes } from '../../graphql/connection';
  * - `cost`: maximum number of rows that pages and lists of ids may read; sizes of nested pages are multiplied, and a
  *   count adds {@link countCost}
  * - `paid`: calls of mutations that cost money
+ * - `waits`: waits for a change of an object, in all operations of a request
  */
 export const queryLimits = {
   tokens: 2_000,
@@ -42,6 +43,7 @@ export const queryLimits = {
   rootFields: 20,
   cost: 20_000,
   paid: 1,
+  waits: 1,
 } as const;
 
 /** The rows that a `totalCount` counts as. */
@@ -77,6 +79,8 @@ const messages: Record<Limit, (given: number, max: number) => string> = {
   rootFields: (given, max) => `The operation has ${given} root fields; ${max} are allowed. Split the query.`,
   cost: (given, max) =>
     `The query's pages could hold ${given} rows; ${max} are allowed. Request smaller pages.`,
+  waits: (given, max) =>
+    `The request waits for ${given} objects; ${max} is allowed. Send them separately, or use subscriptions.`,
   paid: (given, max) => `The mutation makes ${given} paid calls; ${max} is allowed. Send them separately.`,
 };
 

@@ -12,7 +12,7 @@ import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
 import { isOpen } from './open-subscription';
 import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
-import { authenticateRequest, type TransportOptions } from './transport';
+import { authenticateRequest, signalOf, type TransportOptions } from './transport';
 
 /** Limits of a stream, in milliseconds. */
 export interface SseLimits {
@@ -89,7 +89,7 @@ export class SseHandler {
     const send = (result: ExecutionResult): Promise<void> | undefined =>
       stream.next(operations.textOf(result, requestId));
     if (kind !== OperationTypeNode.SUBSCRIPTION) {
-      await send(await operations.respond(args, context));
+      await send(await operations.respondAfterWait(args, context, stream.signal));
       return;
     }
     const opened = await operations.subscribe(args, context);
@@ -163,6 +163,11 @@ class EventStream {
   /** Whether nothing more can be sent. The caller must then stop reading the source. */
   get isOver(): boolean {
     return this.response.closed || this.response.writableEnded;
+  }
+
+  /** Aborted when the stream ends. */
+  get signal(): AbortSignal {
+    return signalOf(this.response);
   }
 
   /** Calls `listener` once when the stream ends for any reason. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Credentials } from '../../auth/authentication';
 import type { Viewer } from '../../core/viewer';
 import type { Origins } from '../origins';
@@ -36,6 +36,14 @@ export async function authenticateRequest(
   const viewer = verifying instanceof Promise ? await operations.inTime(verifying) : verifying;
   rates?.countOwner(viewer, exchange);
   return viewer;
+}
+
+/** A signal that is aborted when the connection of a response is closed, or the response is complete. */
+export function signalOf(response: ServerResponse): AbortSignal {
+  const closing = new AbortController();
+  if (response.closed) closing.abort();
+  else response.once('close', () => closing.abort());
+  return closing.signal;
 }
 
 /** Reads the credentials of a request, or of a WebSocket's upgrade request and its `connection_init`. */

@@ -14,7 +14,13 @@ import { refuseSocket } from '../responses';
 import type { Sessions } from '../sessions';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
-import { isOpen, SingleResult, type OpenSubscription, type ResultSink } from './open-subscription';
+import {
+  isOpen,
+  PendingResult,
+  SingleResult,
+  type OpenSubscription,
+  type ResultSink,
+} from './open-subscription';
 import type { Operations } from './operations';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
@@ -216,10 +222,12 @@ export class WebSocketHandler {
   }
 
   /** Responds to a query or a mutation. The text of the result is sent as it is: graphql-ws would serialize it again. */
-  private async execute(args: OperationArgs): Promise<Delivery> {
+  private execute(args: OperationArgs): Delivery {
     const { operations } = this.options;
-    const result = await operations.respond(args, args.contextValue);
-    return new Delivery(new SingleResult(result), operations, args);
+    const pending = new PendingResult((client) =>
+      operations.respondAfterWait(args, args.contextValue, client),
+    );
+    return new Delivery(pending, operations, args);
   }
 
   /** Opens a subscription, which sends its results itself: graphql-ws only waits for its end. */
