@@ -1,7 +1,7 @@
 // Preloaded into every server under test: reports memory and the delays of the event loop on command.
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 
-const delays = monitorEventLoopDelay({ resolution: 5 });
+const delays = monitorEventLoopDelay({ resolution: 20 });
 
 const handlers = {
   /** Bytes after a garbage collection. */

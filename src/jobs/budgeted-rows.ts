@@ -10,6 +10,8 @@ import type { JobKind, JobRow } from './job.kind';
 const maxRestMs = 2_000;
 /** Minimum time between two reads of the budget if no row could use the granted call, in milliseconds. */
 const minRestMs = 250;
+/** The pause of polls whose budget is spent, in milliseconds: a pass costs more than a call, so it waits for several. */
+const pollRestMs = 1_000;
 
 /** With fewer free slots than this share, a claim waits so many milliseconds for more. */
 const minFreeShare = 0.5;
@@ -65,6 +67,7 @@ export class BudgetedRows {
     if (granted === due) return batch;
     // A trial call that is returned is granted again at once; meanwhile all owners of due rows use their share of the slots.
     const isStuck = granted > 0 && batch.work.length === 0;
-    return { ...batch, restMs: Math.min(isStuck ? Math.max(waitMs, minRestMs) : waitMs, maxRestMs) };
+    const minMs = call === 'submit' ? 0 : pollRestMs;
+    return { ...batch, restMs: Math.min(Math.max(waitMs, isStuck ? minRestMs : 0, minMs), maxRestMs) };
   }
 }

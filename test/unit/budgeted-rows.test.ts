@@ -40,6 +40,13 @@ describe('rows with a budget', () => {
     expect(environment.released).toEqual([]);
   });
 
+  it('rest a second if they are polls, so that one pass makes several', async () => {
+    const poll = new BudgetedRows(depsOf({ due: 5, granted: 1, started: 1 }), modelKind, 'poll', 4);
+    expect((await poll.start(() => Promise.resolve())).restMs).toBe(1_000);
+    const free = new BudgetedRows(depsOf({ due: 5, granted: 5, started: 5 }), modelKind, 'poll', 4);
+    expect((await free.start(() => Promise.resolve())).restMs).toBeUndefined();
+  });
+
   it.each([
     ['a moment for more slots if few are free', 4, 'waits'],
     ['for nothing if many are free', 2, 'claims'],
