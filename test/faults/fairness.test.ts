@@ -153,10 +153,10 @@ describe('one owner with very many jobs', () => {
     expect([await versions('generations'), await versions('models')]).toEqual(before);
 
     const inOrder = await harness.database.rows<{ id: string }>(
-      'SELECT id FROM generations ORDER BY due_at, id',
+      'SELECT id FROM generations ORDER BY queued_at, id',
     );
     await harness.database.rows(
-      `UPDATE generations g SET due_at = now() - (100 - o.n) * interval '1 s'
+      `UPDATE generations g SET queued_at = now() - (100 - o.n) * interval '1 s'
          FROM unnest($1::uuid[]) WITH ORDINALITY AS o (id, n) WHERE g.id = o.id`,
       [inOrder.map(({ id }) => id)],
     );
