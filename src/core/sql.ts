@@ -50,6 +50,14 @@ export interface PreparedStatements {
  */
 export const commitsWithoutWaiting = `set_config('synchronous_commit', 'off', true) = 'off'`;
 
+/**
+ * SQL: a condition that always holds. Once a row was checked by it, the transaction is rolled back and its session ended
+ * if it is idle for longer, in milliseconds: a suspended process cannot commit it later.
+ */
+export function limitsIdleTime(maxMs: number): string {
+  return `set_config('idle_in_transaction_session_timeout', '${maxMs}', true) <> ''`;
+}
+
 /** SQL: a list of text literals, for constants of the program such as states. */
 export function textList(constants: readonly string[]): string {
   return `'${constants.join("', '")}'`;

@@ -102,7 +102,10 @@ function parametersOf(keys: readonly OwnedKey[]): unknown[] {
   return [keys.map(({ id }) => id), keys.map(({ owner }) => owner)];
 }
 
-/** Locks a job. Lock order, here and everywhere: the job's row, then its row in the ledger. */
+/**
+ * Locks a job; the time of the read is that after it has waited for the lock. Lock order, here and everywhere: the job's
+ * row, then its row in the ledger.
+ */
 export async function lockJob<Row extends JobRow>(
   sql: Sql,
   { entity, table }: JobKind<Row>,
@@ -111,7 +114,8 @@ export async function lockJob<Row extends JobRow>(
 ): Promise<ReadJob<Row> | null> {
   const [row] = await sql.entities<Row, { readAt: Date }>(
     entity,
-    `SELECT *, now() AS "readAt" FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE`,
+    `SELECT row.*, clock_timestamp() AS "readAt"
+       FROM (SELECT * FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE) row`,
     [id, owner],
   );
   return row ?? null;

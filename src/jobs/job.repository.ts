@@ -1,7 +1,14 @@
 import type { LeasedTable } from '../core/claim-statement';
 import { failpoint } from '../core/failpoint';
 import { LeasedRows, type LeaseOptions } from '../core/leased-rows';
-import { commitsWithoutWaiting, snakeName, textList, type Sql, type Transactions } from '../core/sql';
+import {
+  commitsWithoutWaiting,
+  limitsIdleTime,
+  snakeName,
+  textList,
+  type Sql,
+  type Transactions,
+} from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
 import type { JobMove } from './job-move';
@@ -48,6 +55,12 @@ const jobWork = {
   /** Failed, but the upstream may still finish them; polled rarely. */
   watch: ({ moves }) => ({ rows: isWatchedIn(Object.keys(moves)) }),
 } as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable<JobRow>, 'entity' | 'table'>>;
+
+/**
+ * How long a transaction that ends a job at its present progress may be idle, in milliseconds. After a longer suspension
+ * of the process, other processes would have shown more: the progress that they show is that of 2 seconds ago.
+ */
+const maxIdleMs = 1_500;
 
 /** A key of {@link jobWork}. */
 export type JobWork = keyof typeof jobWork;
@@ -104,7 +117,8 @@ export class JobRepository {
     moves: readonly JobMove[],
   ): Promise<Row[]> {
     const { text, parameters } = updateOf(kind, moves);
-    const moved = await sql.entities(kind.entity, `${text} RETURNING t.*`, parameters);
+    const limit = moves.some((move) => endsAtProgress(kind, move)) ? `AND ${limitsIdleTime(maxIdleMs)}` : '';
+    const moved = await sql.entities(kind.entity, `${text} ${limit} RETURNING t.*`, parameters);
     await settleQuotas(sql, kind, moves, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
@@ -165,6 +179,11 @@ export function eventOf<Row extends JobRow>(
 /** Whether a move changes neither the state of a job nor what its subscribers see. */
 function isUnseen({ appendsEvent, set }: JobMove): boolean {
   return !appendsEvent && set.status === undefined;
+}
+
+/** Whether a move ends a job at the progress that it has at this time. */
+function endsAtProgress({ unfinished }: JobKind, { set: { status, progress = 100 } }: JobMove): boolean {
+  return status !== undefined && !unfinished.includes(status) && progress < 100;
 }
 
 /** A move as the statement reads it; `set` has the values of columns. */
