@@ -94,6 +94,15 @@ CREATE TABLE avatar_downloads (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE avatar_renditions (
+    id uuid NOT NULL,
+    avatar_id uuid NOT NULL,
+    name text NOT NULL,
+    byte_size integer NOT NULL,
+    sha256 text NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE avatars (
     id uuid NOT NULL,
     owner text NOT NULL,
@@ -460,6 +469,12 @@ ALTER TABLE ONLY audit_log
 ALTER TABLE ONLY avatar_downloads
     ADD CONSTRAINT avatar_downloads_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY avatar_renditions
+    ADD CONSTRAINT avatar_renditions_once UNIQUE (avatar_id, name);
+
+ALTER TABLE ONLY avatar_renditions
+    ADD CONSTRAINT avatar_renditions_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_pkey PRIMARY KEY (id);
 
@@ -532,6 +547,8 @@ CREATE INDEX audit_log_old ON audit_log USING btree (at);
 CREATE INDEX avatar_downloads_of_owner ON avatar_downloads USING btree (owner);
 
 CREATE INDEX avatar_downloads_old ON avatar_downloads USING btree (expires_at);
+
+CREATE INDEX avatar_renditions_unread ON avatar_renditions USING btree (read_at);
 
 CREATE INDEX avatars_check ON avatars USING btree (check_at) WHERE (status = 'STORED'::text);
 

@@ -83,6 +83,7 @@ const settings = z.object({
   MAX_EXPORTS: whole.default(20),
   MIN_TRANSFER_RATE: bytes.default(16_000),
   TRANSFER_GRACE: timeLimit.default(15_000),
+  RENDITION_RETENTION: duration.default(30 * durationUnits.d),
   MEDIA_CHECK_INTERVAL: duration.default(7 * durationUnits.d),
   MEDIA_CHECKS_PER_MINUTE: whole.default(120),
   PHOTO_RETENTION: duration.default(24 * durationUnits.h),
@@ -145,9 +146,7 @@ export class ConfigError extends Error {
  * @throws ConfigError listing every invalid setting
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const nonEmpty = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  );
+  const nonEmpty = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
   const parsed = settings.safeParse(nonEmpty);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`));

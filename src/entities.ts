@@ -8,6 +8,7 @@ import { EventEntity, StreamEntity } from './events/event.entity';
 import { AvatarDownloadEntity } from './generations/avatar-download.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
+import { RenditionEntity } from './generations/rendition.entity';
 import { BulkRetryEntity } from './jobs/bulk-retry.entity';
 import { LearnedDurationEntity } from './jobs/learned-duration.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
@@ -41,4 +42,5 @@ export const entities = [
   ErasureEntity,
   ExportEntity,
   AvatarDownloadEntity,
+  RenditionEntity,
 ];

@@ -85,6 +85,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     publicUrl: () => config.PUBLIC_URL ?? listening,
   };
   const services = createServices(deps);
+  shutdown.onStop(() => services.renditions.stop());
 
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();

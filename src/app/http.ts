@@ -1,8 +1,7 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
-import { DomainError, notFound } from '../core/errors';
+import { notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
-import type { AvatarSize } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute } from '../http/files/generated-file-route';
@@ -194,7 +193,7 @@ const noCaching = 'private, no-store';
 
 /** Routes for photo uploads, photo fetches of the upstream, downloads of images and archives. Only pictures of styles are public. */
 export function fileRoutes({
-  avatars,
+  avatarMedia,
   downloads,
   exports,
   photos,
@@ -207,8 +206,8 @@ export function fileRoutes({
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
       return { status: created ? 201 : 200, photo };
     }),
-    mediaRoute('/media/avatars/:id/:size', async ({ params, query }) => {
-      const { filename, ...avatar } = await avatars.show(params.id!, sizeOf(params.size!), query);
+    mediaRoute('/media/avatars/:id/:variant', async ({ params, query }) => {
+      const { filename, ...avatar } = await avatarMedia.show(params.id!, params.variant!, query);
       return { ...avatar, fileName: filename, cacheControl: avatarCaching };
     }),
     mediaRoute('/media/styles/:file', async ({ params }) => {
@@ -234,12 +233,6 @@ export function fileRoutes({
 
 function photoFile(id: string, open: MediaFile['open']): MediaFile {
   return { contentType: 'image/jpeg', etag: `"${id}"`, fileName: `${id}.jpg`, cacheControl: noCaching, open };
-}
-
-function sizeOf(size: string): AvatarSize {
-  if (size === 'original') return 'ORIGINAL';
-  if (size === 'preview') return 'PREVIEW';
-  throw new DomainError('NOT_FOUND', 'The image sizes are original and preview.');
 }
 
 function paidCallIn(params: Readonly<Record<string, string>>): {

@@ -14,6 +14,8 @@ import type { Wakeups } from '../events/wakeups';
 import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
 import { AvatarBulkService } from '../generations/avatar-bulk.service';
 import { AvatarDownloadService } from '../generations/avatar-download.service';
+import { AvatarMediaService } from '../generations/avatar-media.service';
+import { AvatarRenditions } from '../generations/avatar-renditions';
 import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
@@ -107,6 +109,8 @@ export interface Services {
   photoHeartbeat: PhotoAvailabilityHeartbeat;
   avatars: AvatarService;
   avatarUrls: AvatarUrls;
+  avatarMedia: AvatarMediaService;
+  renditions: AvatarRenditions;
   downloads: AvatarDownloadService;
   styleExamples: StyleExamples;
   erasureWork: ErasureWork;
@@ -120,7 +124,7 @@ const maxBulkMs = 5_000;
 
 /** Creates all services in the order of their dependencies. */
 export function createServices(deps: Infrastructure): Services {
-  const { config, database, media, wakeups, provider, signer, quotas, publicUrl, clock } = deps;
+  const { config, database, wakeups, provider, signer, quotas, publicUrl, clock } = deps;
   const photoServices = makePhotos(deps);
   const { photos, jobPhotos } = photoServices;
   const jobs = new JobRepository(database, wakeups);
@@ -132,7 +136,7 @@ export function createServices(deps: Infrastructure): Services {
   const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
   const subscriptions = makeSubscriptions(deps);
   const avatarUrls = new AvatarUrls(signer, publicUrl);
-  const avatars = new AvatarService(database, media, avatarUrls, completion);
+  const avatars = new AvatarService(database, completion);
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
@@ -162,6 +166,7 @@ export function createServices(deps: Infrastructure): Services {
   return {
     ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, downloads },
     ...{ styleExamples, resolvers, waits: new JobWaits(database, deps.feed, jobKinds) },
+    ...makeAvatarMedia(deps, avatarUrls),
   };
 }
 
@@ -176,6 +181,15 @@ function makeDownloads(
     maxAvatars: config.MAX_DOWNLOAD_AVATARS,
     transfers: transferLimits(config, config.MAX_EXPORTS, 1),
   });
+}
+
+/** Creates the services that serve avatars. */
+function makeAvatarMedia(
+  { database, media, imageProcessor, logger }: Infrastructure,
+  urls: AvatarUrls,
+): Pick<Services, 'avatarMedia' | 'renditions'> {
+  const renditions = new AvatarRenditions({ database, media, imageProcessor, logger });
+  return { renditions, avatarMedia: new AvatarMediaService({ database, media, urls, renditions }) };
 }
 
 /** Creates what is sent to subscribers. */

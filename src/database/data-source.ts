@@ -33,6 +33,7 @@ import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-
 import { Queue1764820000003 } from './migrations/1764820000003-queue';
 import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
 import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
+import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -68,6 +69,7 @@ const migrations = [
   Queue1764820000003,
   LearnedDurations1764830000000,
   Priorities1764850000000,
+  Renditions1764860000000,
 ];
 
 export interface DataSourceOptions {

@@ -5,6 +5,7 @@ import { AvatarEntity, type AvatarFailure, avatarKeys } from './avatar.entity';
 import { unfinishedAvatarStates, type AvatarStatus } from './avatar.state';
 import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload } from './generation.kind';
+import { deleteRenditionsOf } from './rendition.repository';
 
 /** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
 export interface FetchTry {
@@ -96,7 +97,10 @@ export class AvatarFetches {
       }
       // An id proves whose picture it is, and so do the bytes of the damaged picture itself.
       if (row.resultRef === null && row.sha256 !== stored.sha256) await this.refuseDuplicate(sql, row.id);
-      if (row.damagedAt !== null) await scheduleDeletion(sql, avatarKeys(row));
+      if (row.damagedAt !== null) {
+        await scheduleDeletion(sql, avatarKeys(row));
+        await deleteRenditionsOf(sql, [row.id]);
+      }
       await this.appendEvent(sql, row, stored);
       await this.completion.updateProgress(sql, row.generationId);
       return true;

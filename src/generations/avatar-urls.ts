@@ -2,9 +2,13 @@ import { LRUCache } from 'lru-cache';
 import { DomainError } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { UrlSigner } from '../core/signature';
-
-/** The original picture, or a JPEG of at most 256 pixels. */
-export type AvatarSize = 'ORIGINAL' | 'PREVIEW';
+import {
+  readVariant,
+  variantOf,
+  type AvatarSize,
+  type AvatarVariant,
+  type ImageFormat,
+} from './avatar-variant';
 
 /**
  * The minimum validity of an avatar's URL. It is rounded up to the full hour, so that browsers can cache the
@@ -15,7 +19,7 @@ const urlMs = 3_600_000;
 /** Maximum number of signed paths that are kept, of about 400 bytes each. */
 const maxSignedPaths = 20_000;
 
-/** Makes and verifies the signed URLs of avatars, given by the row's UUID: `GET /media/avatars/<avatar id>/<size>`. */
+/** Makes and verifies the signed URLs of avatars, given by the row's UUID: `GET /media/avatars/<avatar id>/<variant>`. */
 export class AvatarUrls {
   /** Signed paths of pictures, which stay the same for an hour. */
   private readonly signedPaths = new LRUCache<string, string>({ max: maxSignedPaths });
@@ -27,37 +31,45 @@ export class AvatarUrls {
   ) {}
 
   /** A signed URL of the picture, valid for one to two hours for any holder. */
-  view(id: string, size: AvatarSize, nowMs = Date.now()): string {
+  view(id: string, size: AvatarSize, format: ImageFormat | null, nowMs = Date.now()): string {
+    const { name } = variantOf(size, format);
     const expiresAtMs = (Math.floor(nowMs / urlMs) + 2) * urlMs;
-    const key = `${expiresAtMs} ${size} ${id}`;
+    const key = `${expiresAtMs} ${name} ${id}`;
     let path = this.signedPaths.get(key);
     if (path === undefined) {
-      path = this.sign(id, size, expiresAtMs);
+      path = this.sign(id, name, expiresAtMs);
       this.signedPaths.set(key, path);
     }
     return `${this.publicUrl()}${path}`;
   }
 
   /**
-   * Verifies the query of a URL.
-   * @returns the row's UUID
-   * @throws DomainError INVALID_SIGNATURE
+   * Verifies the path and the query of a URL.
+   * @param name - the name of the variant
+   * @returns the row's UUID and the variant
+   * @throws DomainError NOT_FOUND for an unknown variant, INVALID_SIGNATURE
    */
-  checkView(globalId: string, size: AvatarSize, query: URLSearchParams): string {
-    if (this.signer.verify('avatar-view', pathOf(globalId, size), query) === 'valid')
-      return fromGlobalId('Avatar', globalId);
+  checkView(globalId: string, name: string, query: URLSearchParams): { id: string; variant: AvatarVariant } {
+    const variant = readVariant(name);
+    if (!variant)
+      throw new DomainError(
+        'NOT_FOUND',
+        'There is no such size or format of avatars. Query the avatar for a URL.',
+      );
+    if (this.signer.verify('avatar-view', pathOf(globalId, name), query) === 'valid')
+      return { id: fromGlobalId('Avatar', globalId), variant };
     throw new DomainError(
       'INVALID_SIGNATURE',
       'This URL is invalid or has expired. Query the avatar again for a new URL.',
     );
   }
 
-  private sign(id: string, size: AvatarSize, expiresAtMs: number): string {
-    const path = pathOf(toGlobalId('Avatar', id), size);
+  private sign(id: string, name: string, expiresAtMs: number): string {
+    const path = pathOf(toGlobalId('Avatar', id), name);
     return `${path}?${this.signer.sign('avatar-view', path, expiresAtMs)}`;
   }
 }
 
-function pathOf(globalId: string, size: AvatarSize): string {
-  return `/media/avatars/${globalId}/${size.toLowerCase()}`;
+function pathOf(globalId: string, name: string): string {
+  return `/media/avatars/${globalId}/${name}`;
 }

@@ -1,5 +1,6 @@
 import { columns, computed, connection, type FieldSource, type TypeSource } from '../reads/source';
-import type { AvatarSize, AvatarUrls } from './avatar-urls';
+import type { AvatarUrls } from './avatar-urls';
+import type { AvatarSize, ImageFormat } from './avatar-variant';
 import type { AvatarEntity } from './avatar.entity';
 import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
 import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
@@ -14,7 +15,9 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
       ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
       ...columns('byteSize', 'contentType', 'sha256', 'favorite', 'createdAt'),
       id: { kind: 'id' },
-      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size }) => urls.view(id, size as AvatarSize)),
+      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size, format }) =>
+        urls.view(id, size as AvatarSize, (format ?? null) as ImageFormat | null),
+      ),
       generation: { kind: 'reference', type: 'Generation', key: 'generationId' },
     },
   };

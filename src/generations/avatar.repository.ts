@@ -9,6 +9,7 @@ import type { JobKind } from '../jobs/job.kind';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, avatarKeys, type AvatarBytes } from './avatar.entity';
 import { missingAvatarStates, unfinishedAvatarStates } from './avatar.state';
+import { deleteRenditionsOf } from './rendition.repository';
 
 /** SQL that selects an owner's stored avatar by its id, or several by `ANY`. */
 export function selectAvatar(id: string, owner: string): string {
@@ -174,6 +175,7 @@ export async function deleteAvatar(sql: Sql, owner: string, id: string): Promise
   const [avatar] = await sql.entities(AvatarEntity, text, [id, owner]);
   if (!avatar) return null;
   await scheduleDeletion(sql, avatarKeys(avatar));
+  await deleteRenditionsOf(sql, [id]);
   return avatar;
 }
 
@@ -198,6 +200,10 @@ export async function deleteAvatarsOf(
   await scheduleDeletion(
     sql,
     gone.flatMap((avatar) => avatarKeys(avatar)),
+  );
+  await deleteRenditionsOf(
+    sql,
+    gone.map(({ id }) => id),
   );
   return gone.length;
 }

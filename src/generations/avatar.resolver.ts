@@ -5,15 +5,15 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
-import type { AvatarSize, AvatarUrls } from './avatar-urls';
+import type { AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import {
   Avatar,
   AvatarConnection,
-  AvatarSizeEnum,
   DeleteAvatarInput,
   DeleteAvatarPayload,
+  PictureArgs,
   SetFavoriteInput,
   SetFavoritePayload,
 } from './avatar.type';
@@ -90,17 +90,10 @@ export class AvatarResolver {
 
   @FieldResolver(() => UrlScalar, {
     description:
-      'A signed URL of the picture, valid for one to two hours; query it again for a new one. Anyone with the URL can open the picture.',
+      'The URL of the picture. It stays the same for every read within a window of one hour, and works until the end of the next. Anyone who has it can see the picture.',
   })
-  url(
-    @Root() avatar: AvatarEventPayload,
-    @Arg('size', () => AvatarSizeEnum, {
-      defaultValue: AvatarSizeEnum.ORIGINAL,
-      description: 'The size of the picture.',
-    })
-    size: AvatarSize,
-  ): string {
-    return this.urls.view(avatar.id, size);
+  url(@Root() avatar: AvatarEventPayload, @Args(() => PictureArgs) { size, format }: PictureArgs): string {
+    return this.urls.view(avatar.id, size, format ?? null);
   }
 
   @FieldResolver(() => Generation, {

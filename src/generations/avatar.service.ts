@@ -8,21 +8,17 @@ import { OwnedList } from '../core/owned-list';
 import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
-import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import type { AvatarSize, AvatarUrls } from './avatar-urls';
-import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
+import type { AvatarEntity } from './avatar.entity';
 import {
   avatarTable,
   deleteAvatar,
   findAvatars,
-  findServed,
   generationOf,
   listAvatarsOfGenerations,
   listMissing,
   lockAvatar,
   markFavorites,
   newestAvatarsOfModels,
-  requestCheck,
   type AvatarFilter,
 } from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
@@ -32,24 +28,13 @@ import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
 /** The maximum number of avatars of one `setFavorite`. */
 export const maxFavorites = 100;
 
-/** An opened picture. */
-export interface AvatarMedia {
-  contentType: string;
-  /** Changes when the bytes change. */
-  etag: string;
-  filename: string;
-  open(range?: RangeRequest): Promise<OpenObject>;
-}
-
-/** Reads, serves and deletes stored avatars. Avatars in other states are not visible. */
+/** Reads and deletes stored avatars. Avatars in other states are not visible. */
 export class AvatarService {
   /** Lists of stored avatars. */
   readonly list: OwnedList<AvatarEntity, AvatarFilter>;
 
   constructor(
     private readonly database: Transactions,
-    private readonly media: MediaStore,
-    private readonly urls: AvatarUrls,
     private readonly completion: GenerationCompletion,
   ) {
     this.list = new OwnedList(database, avatarTable);
@@ -89,37 +74,6 @@ export class AvatarService {
     const avatars = await newestAvatarsOfModels(this.database, owner, modelIds);
     const byModel = new Map(avatars.map((avatar) => [avatar.modelId, avatar]));
     return modelIds.map((id) => byModel.get(id) ?? null);
-  }
-
-  /**
-   * Opens the picture for a URL that {@link AvatarUrls} made.
-   * @throws DomainError INVALID_SIGNATURE, or NOT_FOUND if it has been deleted
-   */
-  async show(globalId: string, size: AvatarSize, query: URLSearchParams): Promise<AvatarMedia> {
-    const id = this.urls.checkView(globalId, size, query);
-    const avatar = await findServed(this.database, id);
-    if (!avatar) throw deleted();
-    if (avatar.damagedAt !== null) throw damaged(avatar.dueAt !== null);
-    const isPreview = size === 'PREVIEW';
-    const contentType = isPreview ? 'image/jpeg' : avatar.contentType!;
-    return {
-      contentType,
-      etag: `"${avatar.sha256!.slice(0, 32)}${isPreview ? '-preview' : ''}"`,
-      filename: `${globalId}${isPreview ? '-preview' : ''}.${contentType.replace('image/', '').replace('jpeg', 'jpg')}`,
-      open: (range) => this.open(avatar, size, range),
-    };
-  }
-
-  /**
-   * Opens stored bytes, unless they are missing or, for an original, their length differs from the row's. In that
-   * case {@link AvatarCheckWork} checks the avatar next.
-   */
-  private async open(avatar: AvatarEntity, size: AvatarSize, range?: RangeRequest): Promise<OpenObject> {
-    const { database, media } = this;
-    const object = await media.open(size === 'PREVIEW' ? previewKey(avatar) : avatarKey(avatar), range);
-    if (object && (size === 'PREVIEW' || object.byteSize === avatar.byteSize)) return object;
-    object?.stream.destroy();
-    throw (await requestCheck(database, avatar)) ? damaged(true) : deleted();
   }
 
   /**
@@ -178,17 +132,4 @@ function checkFavoriteCount(given: number): void {
     field: 'input.avatarIds',
     details: { given, minimum: 1, maximum: maxFavorites },
   });
-}
-
-function deleted(): DomainError {
-  return new DomainError('NOT_FOUND', 'The avatar has been deleted.');
-}
-
-function damaged(isRepaired: boolean): DomainError {
-  return isRepaired
-    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked. Retry in a minute.')
-    : new DomainError(
-        'NOT_FOUND',
-        'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',
-      );
 }

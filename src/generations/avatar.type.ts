@@ -1,23 +1,67 @@
-import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { ArgsType, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { createConnectionType } from '../graphql/connection';
 import { DeletionPayload, Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
-import type { AvatarSize } from './avatar-urls';
+import { maxConvertedSide, type AvatarSize, type ImageFormat } from './avatar-variant';
 import { maxFavorites } from './avatar.service';
 
 /** {@link AvatarSize} as a GraphQL enum. */
-export const AvatarSizeEnum = { ORIGINAL: 'ORIGINAL', PREVIEW: 'PREVIEW' } as const satisfies {
-  [Size in AvatarSize]: Size;
-};
+const AvatarSizeEnum = {
+  ORIGINAL: 'ORIGINAL',
+  PREVIEW: 'PREVIEW',
+  PX_128: 'PX_128',
+  PX_256: 'PX_256',
+  PX_512: 'PX_512',
+  PX_1024: 'PX_1024',
+} as const satisfies { [Size in AvatarSize]: Size };
 
 registerEnumType(AvatarSizeEnum, {
   name: 'AvatarSize',
   description: 'The size of a picture.',
   valuesConfig: {
     ORIGINAL: { description: 'The original size.' },
-    PREVIEW: { description: 'A JPEG of at most 256×256 pixels.' },
+    PREVIEW: {
+      description: 'Fits into 256 × 256 pixels.',
+      deprecationReason: 'Use `PX_256`. Removed in 1.0.',
+    },
+    PX_128: {
+      description: 'Fits into 128 × 128 pixels. Never enlarged; the same holds for the sizes below.',
+    },
+    PX_256: { description: 'Fits into 256 × 256 pixels. Replaces PREVIEW.' },
+    PX_512: { description: 'Fits into 512 × 512 pixels.' },
+    PX_1024: { description: 'Fits into 1024 × 1024 pixels.' },
   },
 });
+
+/** {@link ImageFormat} as a GraphQL enum. */
+const ImageFormatEnum = { JPEG: 'JPEG', WEBP: 'WEBP', AVIF: 'AVIF' } as const satisfies {
+  [Format in ImageFormat]: Format;
+};
+
+registerEnumType(ImageFormatEnum, {
+  name: 'ImageFormat',
+  description: 'The file format of a picture.',
+  valuesConfig: {
+    JPEG: { description: 'JPEG. Transparent parts become white.' },
+    WEBP: { description: 'WebP.' },
+    AVIF: { description: 'AVIF.' },
+  },
+});
+
+@ArgsType()
+export class PictureArgs {
+  @Field(() => AvatarSizeEnum, {
+    defaultValue: AvatarSizeEnum.ORIGINAL,
+    description: 'The largest size.',
+  })
+  size: AvatarSize;
+
+  @Field(() => ImageFormatEnum, {
+    nullable: true,
+    description: `The file format. Null: as it is for ORIGINAL, JPEG otherwise. A converted original has at most ${maxConvertedSide} × ${maxConvertedSide} pixels.`,
+  })
+  format?: ImageFormat | null;
+}
 
 @ObjectType({
   implements: Node,

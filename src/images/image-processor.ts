@@ -2,6 +2,7 @@ import { DomainError } from '../core/errors';
 import { Semaphore } from '../core/semaphore';
 import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
 import { preparePhoto, type PreparedPhoto } from './photo-image';
+import { renderPicture, type RenditionSpec } from './rendition';
 import { verifyResult, type VerifiedResult } from './result-image';
 
 /** Maximum number of waiting pictures besides uploads. */
@@ -51,5 +52,14 @@ export class ImageProcessor {
    */
   verify(source: PictureSource, owner?: string): Promise<VerifiedResult> {
     return this.gate.run(() => verifyResult(source, this.timeLimitSeconds), { key: owner });
+  }
+
+  /**
+   * Runs {@link renderPicture} within the concurrency limit.
+   * @param owner - the owner of the picture, for the fair order
+   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
+   */
+  render(source: PictureSource, spec: RenditionSpec, owner?: string): Promise<Buffer> {
+    return this.gate.run(() => renderPicture(source, spec, this.timeLimitSeconds), owner);
   }
 }

@@ -1,5 +1,6 @@
 import { encode } from 'blurhash';
 import sharp from 'sharp';
+import { aiMark } from './ai-mark';
 import {
   decode,
   defaultTimeLimitSeconds,
@@ -21,7 +22,7 @@ export interface VerifiedResult {
   contentType: `image/${PictureFormat}`;
   /** A blur hash of 4×3 components (https://blurha.sh). */
   placeholder: string;
-  /** A JPEG of at most 256×256 pixels. */
+  /** A JPEG of at most 256×256 pixels, with the AI mark. */
   preview: Buffer;
   /**
    * The bytes to store instead of the file if it contains more than the picture (metadata, a profile, unknown
@@ -44,6 +45,7 @@ export async function verifyResult(
     decoder
       .resize(previewSide, previewSide, { fit: 'inside', withoutEnlargement: true })
       .flatten({ background: '#fff' })
+      .withXmp(aiMark)
       .jpeg({ quality: 80 })
       .toBuffer(),
   );

@@ -12,6 +12,7 @@ import { checkDue } from '../generations/avatar.repository';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import { photoUse } from '../generations/generation.kind';
 import { storingDue } from '../generations/generation.repository';
+import { deleteUnreadRenditions } from '../generations/rendition.repository';
 import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
@@ -139,6 +140,8 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
+    'delete unread renditions': () =>
+      database.transaction((sql) => deleteUnreadRenditions(sql, config.RENDITION_RETENTION)),
   };
   return [
     ...Object.entries(prunings).map(([name, prune]) => task(name, pruningMs, prune)),

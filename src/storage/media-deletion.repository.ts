@@ -15,6 +15,9 @@ const owners = {
                 WHERE avatars.id = found.id AND avatars.status <> 'LOST'
                   AND found.key IN ('avatars/' || id || coalesce('.' || media_token, '') || '.picture',
                                     'avatars/' || id || coalesce('.' || media_token, '') || '.preview.jpg')`,
+  // Names as in generations/rendition.entity.ts.
+  'renditions/': `SELECT FROM avatar_renditions JOIN avatars ON avatars.id = avatar_renditions.avatar_id
+                   WHERE avatar_renditions.id = found.id`,
 } as const;
 
 /** A key that is leased to the caller for deletion. */

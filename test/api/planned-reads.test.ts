@@ -93,8 +93,8 @@ describe('a query', () => {
   });
 
   it('is answered by its own variables and owner, also if others have sent the same document', async () => {
-    const query = `query ($id: ID!, $other: ID = "x", $first: Int, $after: String, $size: AvatarSize! = ORIGINAL, $statuses: [ModelStatus!]) {
-      node(id: $id) { __typename id ... on Avatar { url(size: $size) } }
+    const query = `query ($id: ID!, $other: ID = "x", $first: Int, $after: String, $size: AvatarSize! = ORIGINAL, $format: ImageFormat, $statuses: [ModelStatus!]) {
+      node(id: $id) { __typename id ... on Avatar { url(size: $size) other: url(size: PX_512, format: $format) } }
       model(id: $id) { id name }
       generations(first: 3, filter: { modelId: $id }) { nodes { id } }
       photo(id: $other) { id filename }
@@ -111,7 +111,8 @@ describe('a query', () => {
       ...[1, 2, null, undefined, 0].map((first) => ({ id: own[0], first })),
       ...[null, undefined, cursors[0], cursors[1], 'nonsense'].map((after) => ({ id: own[0], after })),
       ...[['READY'], ['FAILED', 'READY'], [], null, ['NONE']].map((statuses) => ({ id: own[0], statuses })),
-      ...['PREVIEW', 'ORIGINAL', 'PREVIEW', null].map((size) => ({ id: own[4], size })),
+      ...['PREVIEW', 'ORIGINAL', 'PREVIEW', 'PX_256', null].map((size) => ({ id: own[4], size })),
+      ...['WEBP', 'AVIF', null, 'GIF'].map((format) => ({ id: own[4], format })),
       ...['nonsense', 7, '', null].map((id) => ({ id, other: id })),
       {},
     ];

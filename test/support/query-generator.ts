@@ -146,7 +146,7 @@ export class QueryGenerator {
         )
       : {};
     const ids = this.happens(4) ? this.values.ids : this.idsOf(name);
-    const others = args.filter(({ name }) => ['id', 'size'].includes(name));
+    const others = args.filter(({ name }) => ['id', 'size', 'format'].includes(name));
     for (const argument of others) {
       const isRequired = isNonNullType(argument.type) && argument.defaultValue === undefined;
       if (!isRequired && this.happens(2)) continue;
@@ -170,7 +170,9 @@ export class QueryGenerator {
   }
 
   private given(name: string, type: string, ids: readonly string[]): string {
-    if (name === 'size') return this.happens(2) ? 'PREVIEW' : this.variable(type, 'ORIGINAL');
+    if (name === 'size')
+      return this.happens(2) ? this.among(['PREVIEW', 'PX_512']) : this.variable(type, 'ORIGINAL');
+    if (name === 'format') return this.happens(2) ? 'AVIF' : this.variable(type, this.among(['WEBP', null]));
     const id = this.among(ids);
     return this.happens(2) ? JSON.stringify(id) : this.variable(type, id);
   }

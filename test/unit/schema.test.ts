@@ -237,6 +237,7 @@ describe('the conventions of the schema', () => {
     const closed = [
       'AvatarSize',
       'AvatarType',
+      'ImageFormat',
       'Scope',
       'JobCountKind',
       'JobPriority',

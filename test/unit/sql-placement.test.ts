@@ -25,7 +25,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   // Reservations are kept while their job exists.
   accounts: ['models', 'generations'],
   // Bytes are deleted unless a row refers to them.
-  storage: ['photos', 'avatars'],
+  storage: ['photos', 'avatars', 'avatar_renditions'],
   // Photos are kept for the jobs that use them, by the rows of these.
   photos: ['models', 'model_photos', 'generations', 'submissions'],
 };

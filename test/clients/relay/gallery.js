@@ -39,7 +39,7 @@ export const model = graphql`
       edges {
         node {
           style
-          url(size: PREVIEW)
+          url(size: PX_256)
         }
       }
     }

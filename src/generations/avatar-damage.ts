@@ -1,0 +1,30 @@
+import { DomainError } from '../core/errors';
+import type { Sql } from '../core/sql';
+import type { AvatarBytes } from './avatar.entity';
+import { requestCheck } from './avatar.repository';
+
+/**
+ * Requests a check of an avatar whose stored bytes are missing or changed.
+ * @returns the error to respond with
+ */
+export async function reportDamage(sql: Sql, avatar: AvatarBytes): Promise<DomainError> {
+  return (await requestCheck(sql, avatar)) ? damagedAvatar(true) : deletedAvatar();
+}
+
+/** The error of a request for an avatar that no longer exists. */
+export function deletedAvatar(): DomainError {
+  return new DomainError('NOT_FOUND', 'The avatar has been deleted.');
+}
+
+/**
+ * The error of a request for a damaged picture.
+ * @param isRepaired - whether the picture is checked or fetched again
+ */
+export function damagedAvatar(isRepaired: boolean): DomainError {
+  return isRepaired
+    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked. Retry in a minute.')
+    : new DomainError(
+        'NOT_FOUND',
+        'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',
+      );
+}

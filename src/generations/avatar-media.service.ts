@@ -1,0 +1,96 @@
+import type { Transactions } from '../core/sql';
+import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
+import { damagedAvatar, deletedAvatar, reportDamage } from './avatar-damage';
+import type { AvatarRenditions, NamedSpec } from './avatar-renditions';
+import type { AvatarUrls } from './avatar-urls';
+import type { AvatarVariant } from './avatar-variant';
+import { avatarKey, previewKey, type AvatarEntity } from './avatar.entity';
+import { findServed } from './avatar.repository';
+import { renditionKey } from './rendition.entity';
+import type { Rendition } from './rendition.repository';
+
+/** An opened picture. */
+export interface AvatarMedia {
+  contentType: string;
+  /** Changes when the bytes change. */
+  etag: string;
+  filename: string;
+  open(range?: RangeRequest): Promise<OpenObject>;
+}
+
+/** A stored file of an avatar. */
+interface StoredFile {
+  readonly key: string;
+  /** Quoted by the ETag. */
+  readonly version: string;
+  /** Null if it is not known. */
+  readonly byteSize: number | null;
+}
+
+export interface AvatarMediaDeps {
+  database: Transactions;
+  media: Pick<MediaStore, 'open'>;
+  urls: AvatarUrls;
+  renditions: AvatarRenditions;
+}
+
+/** Serves the pictures of stored avatars, in the sizes and formats of signed URLs. */
+export class AvatarMediaService {
+  constructor(private readonly deps: AvatarMediaDeps) {}
+
+  /**
+   * Finds the picture for a URL that {@link AvatarUrls} made; makes its rendition if it has none yet.
+   * @param name - the name of the variant
+   * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if it has been deleted; SERVICE_UNAVAILABLE
+   */
+  async show(globalId: string, name: string, query: URLSearchParams): Promise<AvatarMedia> {
+    const { id, variant } = this.deps.urls.checkView(globalId, name, query);
+    const avatar = await findServed(this.deps.database, id);
+    if (!avatar) throw deletedAvatar();
+    if (avatar.damagedAt !== null) throw damagedAvatar(avatar.dueAt !== null);
+    const contentType = variant.contentType ?? avatar.contentType!;
+    const wanted = specOf(avatar, variant);
+    const rendition = wanted && (await this.deps.renditions.get(avatar, wanted));
+    const file = rendition ? fileOf(rendition) : storedWith(avatar, variant);
+    const suffix = variant.source === 'ORIGINAL' ? '' : `-${name.replace(/\..*/, '')}`;
+    return {
+      contentType,
+      etag: `"${file.version}"`,
+      filename: `${globalId}${suffix}.${contentType.replace('image/', '').replace('jpeg', 'jpg')}`,
+      open: async (range) => {
+        const object = await this.open(file, range);
+        if (object) return object;
+        if (rendition) await this.deps.renditions.forget(rendition);
+        throw rendition ? damagedAvatar(true) : await reportDamage(this.deps.database, avatar);
+      },
+    };
+  }
+
+  /** Opens stored bytes; null if they are missing or incomplete. */
+  private async open({ key, byteSize }: StoredFile, range?: RangeRequest): Promise<OpenObject | null> {
+    const object = await this.deps.media.open(key, range);
+    if (!object || byteSize === null || object.byteSize === byteSize) return object;
+    object.stream.destroy();
+    return null;
+  }
+}
+
+/** The rendition to make for a variant; null if it is stored with the picture. */
+function specOf(
+  { contentType }: AvatarEntity,
+  { name, source, ...variant }: AvatarVariant,
+): NamedSpec | null {
+  if (typeof source === 'string') return null;
+  const isOriginal = name.startsWith('original.') && variant.contentType === contentType;
+  return isOriginal ? null : { name, spec: source };
+}
+
+function fileOf({ id, sha256, byteSize }: Rendition): StoredFile {
+  return { key: renditionKey({ id }), version: sha256.slice(0, 32), byteSize };
+}
+
+function storedWith(avatar: AvatarEntity, { source }: AvatarVariant): StoredFile {
+  const version = avatar.sha256!.slice(0, 32);
+  if (source === 'PREVIEW') return { key: previewKey(avatar), version: `${version}-preview`, byteSize: null };
+  return { key: avatarKey(avatar), version, byteSize: avatar.byteSize };
+}
