@@ -2,6 +2,7 @@ import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
 import { notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
+import type { AvatarUse } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute } from '../http/files/generated-file-route';
@@ -206,10 +207,7 @@ export function fileRoutes({
       const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
       return { status: created ? 201 : 200, photo };
     }),
-    mediaRoute('/media/avatars/:id/:variant', async ({ params, query }) => {
-      const { filename, ...avatar } = await avatarMedia.show(params.id!, params.variant!, query);
-      return { ...avatar, fileName: filename, cacheControl: avatarCaching };
-    }),
+    ...avatarRoutes(avatarMedia),
     mediaRoute('/media/styles/:file', async ({ params }) => {
       const example = await styleExamples.find(params.file!);
       return { ...example, contentType: 'image/jpeg', fileName: params.file!, cacheControl: styleCaching };
@@ -228,6 +226,18 @@ export function fileRoutes({
     generatedFileRoute('/downloads/:id', ({ params, query }, send) =>
       downloads.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
     ),
+  ];
+}
+
+function avatarRoutes(avatarMedia: Services['avatarMedia']): Route[] {
+  const route = (path: string, use: AvatarUse): Route =>
+    mediaRoute(path, async ({ params, query }) => {
+      const avatar = await avatarMedia.show(params.id!, params.variant!, use, query);
+      return { ...avatar, cacheControl: avatarCaching };
+    });
+  return [
+    route('/media/avatars/:id/:variant', 'view'),
+    route('/media/avatars/:id/:variant/download', 'download'),
   ];
 }
 

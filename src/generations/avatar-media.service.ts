@@ -2,7 +2,8 @@ import type { Transactions } from '../core/sql';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { damagedAvatar, deletedAvatar, reportDamage } from './avatar-damage';
 import type { AvatarRenditions, NamedSpec } from './avatar-renditions';
-import type { AvatarUrls } from './avatar-urls';
+import { avatarFileName, extensionOf } from './avatar-file-name';
+import type { AvatarUrls, AvatarUse } from './avatar-urls';
 import type { AvatarVariant } from './avatar-variant';
 import { avatarKey, previewKey, type AvatarEntity } from './avatar.entity';
 import { findServed } from './avatar.repository';
@@ -14,7 +15,9 @@ export interface AvatarMedia {
   contentType: string;
   /** Changes when the bytes change. */
   etag: string;
-  filename: string;
+  fileName: string;
+  /** Whether browsers save the file instead of showing it. */
+  isAttachment: boolean;
   open(range?: RangeRequest): Promise<OpenObject>;
 }
 
@@ -43,20 +46,24 @@ export class AvatarMediaService {
    * @param name - the name of the variant
    * @throws DomainError INVALID_SIGNATURE; NOT_FOUND if it has been deleted; SERVICE_UNAVAILABLE
    */
-  async show(globalId: string, name: string, query: URLSearchParams): Promise<AvatarMedia> {
-    const { id, variant } = this.deps.urls.checkView(globalId, name, query);
+  async show(globalId: string, name: string, use: AvatarUse, query: URLSearchParams): Promise<AvatarMedia> {
+    const { id, variant } = this.deps.urls.check(globalId, name, use, query);
     const avatar = await findServed(this.deps.database, id);
     if (!avatar) throw deletedAvatar();
     if (avatar.damagedAt !== null) throw damagedAvatar(avatar.dueAt !== null);
     const contentType = variant.contentType ?? avatar.contentType!;
+    const isAttachment = use === 'download';
     const wanted = specOf(avatar, variant);
     const rendition = wanted && (await this.deps.renditions.get(avatar, wanted));
     const file = rendition ? fileOf(rendition) : storedWith(avatar, variant);
-    const suffix = variant.source === 'ORIGINAL' ? '' : `-${name.replace(/\..*/, '')}`;
     return {
       contentType,
       etag: `"${file.version}"`,
-      filename: `${globalId}${suffix}.${contentType.replace('image/', '').replace('jpeg', 'jpg')}`,
+      // The words of the prompt are only in the names of downloads, not in those of pictures that are shown.
+      fileName: isAttachment
+        ? avatarFileName({ ...avatar, contentType })
+        : `${globalId}${suffixOf(name)}.${extensionOf(contentType)}`,
+      isAttachment,
       open: async (range) => {
         const object = await this.open(file, range);
         if (object) return object;
@@ -83,6 +90,11 @@ function specOf(
   if (typeof source === 'string') return null;
   const isOriginal = name.startsWith('original.') && variant.contentType === contentType;
   return isOriginal ? null : { name, spec: source };
+}
+
+function suffixOf(name: string): string {
+  const [stem] = name.split('.');
+  return stem === 'original' ? '' : `-${stem}`;
 }
 
 function fileOf({ id, sha256, byteSize }: Rendition): StoredFile {

@@ -1,4 +1,12 @@
-import { columns, computed, connection, type FieldSource, type TypeSource } from '../reads/source';
+import {
+  columns,
+  computed,
+  connection,
+  type ComputedSource,
+  type FieldSource,
+  type TypeSource,
+} from '../reads/source';
+import { avatarFileName, type NamedAvatar } from './avatar-file-name';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarSize, ImageFormat } from './avatar-variant';
 import type { AvatarEntity } from './avatar.entity';
@@ -7,7 +15,7 @@ import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
 
 /** What avatars are read from. */
-export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
+export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): TypeSource {
   return {
     type: 'Avatar',
     select: selectAvatar,
@@ -15,12 +23,21 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view'>): TypeSource {
       ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
       ...columns('byteSize', 'contentType', 'sha256', 'favorite', 'createdAt'),
       id: { kind: 'id' },
-      url: computed<AvatarEntity, 'id'>(['id'], ({ id }, { size, format }) =>
-        urls.view(id, size as AvatarSize, (format ?? null) as ImageFormat | null),
+      url: urlSource((id, size, format) => urls.view(id, size, format)),
+      downloadUrl: urlSource((id, size, format) => urls.download(id, size, format)),
+      filename: computed<AvatarEntity, keyof NamedAvatar>(
+        ['style', 'prompt', 'contentType', 'position'],
+        (avatar) => avatarFileName(avatar),
       ),
       generation: { kind: 'reference', type: 'Generation', key: 'generationId' },
     },
   };
+}
+
+function urlSource(urlOf: AvatarUrls['view']): ComputedSource {
+  return computed<AvatarEntity, 'id'>(['id'], ({ id }, { size, format }) =>
+    urlOf(id, size as AvatarSize, (format ?? null) as ImageFormat | null),
+  );
 }
 
 const filterOf = ({ filter }: AvatarsArgs): AvatarFilter => decodedAvatars(filter);

@@ -5,6 +5,7 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
+import { avatarFileName } from './avatar-file-name';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
@@ -94,6 +95,24 @@ export class AvatarResolver {
   })
   url(@Root() avatar: AvatarEventPayload, @Args(() => PictureArgs) { size, format }: PictureArgs): string {
     return this.urls.view(avatar.id, size, format ?? null);
+  }
+
+  @FieldResolver(() => UrlScalar, {
+    description: 'Like `url`, but browsers save the file as `filename` instead of showing it.',
+  })
+  downloadUrl(
+    @Root() avatar: AvatarEventPayload,
+    @Args(() => PictureArgs) { size, format }: PictureArgs,
+  ): string {
+    return this.urls.download(avatar.id, size, format ?? null);
+  }
+
+  @FieldResolver(() => String, {
+    description:
+      'A file name from style and prompt, for example `watercolor-at-the-sea-3.jpg`. That of a converted picture has another extension.',
+  })
+  filename(@Root() avatar: AvatarEventPayload): string {
+    return avatarFileName(avatar);
   }
 
   @FieldResolver(() => Generation, {

@@ -1,7 +1,7 @@
 import { avatarFileName } from '../../src/generations/avatar-file-name';
 
 const nameOf = (prompt: string | null, style = 'noir', contentType: string | null = 'image/jpeg'): string =>
-  avatarFileName({ style, prompt, contentType }, 7);
+  avatarFileName({ style, prompt, contentType, position: 6 });
 
 describe('the file name of an avatar', () => {
   it.each([

@@ -12,8 +12,11 @@ export interface MediaFile {
   readonly etag: string;
   /** For example `private, max-age=3600, immutable`; must not exceed the validity of the URL. */
   readonly cacheControl: string;
-  /** The file name for saving: letters, digits, dots, hyphens. */
+  /** The file name for saving. Control characters and those that file systems do not allow are replaced by `_`. */
   readonly fileName: string;
+  /** Whether browsers save the file instead of showing it.
+   *  @defaultValue false */
+  readonly isAttachment?: boolean;
   /**
    * Called once for each request, also for HEAD and 304. The stream is destroyed if it is not sent.
    * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
@@ -71,15 +74,24 @@ async function sendObject(
   else await sendStream(exchange, stream, 'the client disconnected during an image download');
 }
 
-function headersOf({ etag, cacheControl, fileName }: MediaFile): Headers {
+function headersOf({ etag, cacheControl, fileName, isAttachment = false }: MediaFile): Headers {
   return {
     etag,
     'cache-control': cacheControl,
     'accept-ranges': 'bytes',
-    'content-disposition': `inline; filename="${fileName.replace(/[^A-Za-z0-9._-]/g, '_')}"`,
+    'content-disposition': `${isAttachment ? 'attachment' : 'inline'}; ${nameParameters(fileName)}`,
     'content-security-policy': "sandbox; default-src 'none'",
     'cross-origin-resource-policy': 'cross-origin',
   };
+}
+
+/** The file name as parameters of Content-Disposition (RFC 6266): in ASCII, and in UTF-8 if it has other letters. */
+function nameParameters(fileName: string): string {
+  const name = fileName.replace(/[^\p{L}\p{M}\p{N}._-]/gu, '_');
+  const ascii = `filename="${name.replace(/[^A-Za-z0-9._-]/gu, '_')}"`;
+  return name === name.replace(/[^\0-\x7f]/gu, '')
+    ? ascii
+    : `${ascii}; filename*=UTF-8''${encodeURIComponent(name)}`;
 }
 
 /**
