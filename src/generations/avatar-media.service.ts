@@ -1,8 +1,8 @@
 import type { Transactions } from '../core/sql';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
 import { damagedAvatar, deletedAvatar, reportDamage } from './avatar-damage';
-import type { AvatarRenditions, NamedSpec } from './avatar-renditions';
 import { avatarFileName, extensionOf } from './avatar-file-name';
+import type { AvatarRenditions, NamedSpec } from './avatar-renditions';
 import type { AvatarUrls, AvatarUse } from './avatar-urls';
 import type { AvatarVariant } from './avatar-variant';
 import { avatarKey, previewKey, type AvatarEntity } from './avatar.entity';
