@@ -266,14 +266,8 @@ export function apiSchema(): GraphQLSchema {
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {} } as never,
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, feed: unused, guard: unused },
-    ...{
-      imageProcessor: unused,
-      spool: unused,
-      signer: unused,
-      localUrl: unused,
-      publicUrl: unused,
-      clock: unused,
-    },
+    ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
+    clock: unused,
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

@@ -96,7 +96,7 @@ export class AvatarRenditions {
     if (known) return known.rendition;
     if (this.countOf(owner) >= maxRenditionsPerOwner) throw busy();
     const rendition = this.turns
-      .run(() => this.make(avatar, wanted), owner)
+      .run(() => this.make(avatar, wanted), { key: owner })
       .catch((error: unknown) => {
         if (!(error instanceof PictureProblem)) throw error;
         this.failed.set(key, true);

@@ -60,6 +60,6 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   render(source: PictureSource, spec: RenditionSpec, owner?: string): Promise<Buffer> {
-    return this.gate.run(() => renderPicture(source, spec, this.timeLimitSeconds), owner);
+    return this.gate.run(() => renderPicture(source, spec, this.timeLimitSeconds), { key: owner });
   }
 }
