@@ -137,6 +137,8 @@ CREATE TABLE avatars (
     answer_index smallint,
     answer_count smallint,
     favorite boolean DEFAULT false NOT NULL,
+    thumbhash text,
+    has_content_credentials boolean DEFAULT false NOT NULL,
     CONSTRAINT avatars_damaged_was_stored CHECK (((damaged_at IS NULL) OR (status = 'STORED'::text))),
     CONSTRAINT avatars_delayed_is_failing CHECK (((status <> 'DELAYED'::text) OR (failing_since IS NOT NULL))),
     CONSTRAINT avatars_failure_known CHECK (((failure_code IS NULL) OR (failure_code = ANY (ARRAY['RESULT_UNREACHABLE'::text, 'RESULT_UNUSABLE'::text, 'RESULT_EXPIRED'::text, 'UPSTREAM_FAILED'::text])))),

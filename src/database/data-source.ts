@@ -34,6 +34,7 @@ import { Queue1764820000003 } from './migrations/1764820000003-queue';
 import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
 import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
 import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
+import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -70,6 +71,7 @@ const migrations = [
   LearnedDurations1764830000000,
   Priorities1764850000000,
   Renditions1764860000000,
+  Provenance1764860000001,
 ];
 
 export interface DataSourceOptions {

@@ -4,7 +4,7 @@ import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject } from '../storage/media-store';
 import type { AvatarWorkDeps } from './avatar-fetch.work';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
-import { claimChecks, markDamaged, markIntact, replacePreview } from './avatar.repository';
+import { claimChecks, markDamaged, markIntact, replacePreview, storeThumbhash } from './avatar.repository';
 
 /**
  * The minimum time between two checks, in milliseconds. It grows with a picture's age; damaged ones keep the
@@ -63,14 +63,17 @@ export class AvatarCheckWork {
     );
   }
 
-  /** Replaces a damaged preview: previews can be regenerated from their pictures. */
+  /** Replaces a damaged preview and a missing ThumbHash: both can be regenerated from the picture. */
   private async checkPreview(avatar: AvatarEntity): Promise<void> {
     const { database, logger, media, imageProcessor } = this.deps;
     const found = await this.hashOf(previewKey(avatar));
-    if (found !== null && (avatar.previewSha256 === null || avatar.previewSha256 === found)) return;
+    const isIntact = found !== null && (avatar.previewSha256 === null || avatar.previewSha256 === found);
+    if (isIntact && avatar.thumbhash !== null) return;
     const picture = await media.open(avatarKey(avatar));
     if (!picture) return;
-    const { preview } = await imageProcessor.verify(() => readObject(picture), avatar.owner);
+    const { preview, thumbhash } = await imageProcessor.verify(() => readObject(picture), avatar.owner);
+    await storeThumbhash(database, avatar, thumbhash);
+    if (isIntact) return;
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);
     if (!(await replacePreview(database, avatar, sha256)))
       await scheduleDeletion(database, [previewKey(avatar)]);

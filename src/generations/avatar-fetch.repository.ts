@@ -16,7 +16,15 @@ export interface FetchTry {
 /** The columns of a stored picture. */
 export type StoredPicture = Pick<
   AvatarEntity,
-  'width' | 'height' | 'byteSize' | 'contentType' | 'sha256' | 'placeholder' | 'previewSha256'
+  | 'width'
+  | 'height'
+  | 'byteSize'
+  | 'contentType'
+  | 'sha256'
+  | 'placeholder'
+  | 'previewSha256'
+  | 'thumbhash'
+  | 'hasContentCredentials'
 >;
 
 /** The failure of a try. */
@@ -84,11 +92,12 @@ export class AvatarFetches {
         `UPDATE avatars SET status = 'STORED', source_url = NULL, due_at = NULL, lease = NULL, last_error = NULL,
                 failing_since = NULL, failure_code = NULL, damaged_at = NULL, check_at = now() + $11 * interval '1 ms',
                 width = $3, height = $4, byte_size = $5, content_type = $6, sha256 = $7, placeholder = $8,
-                preview_sha256 = $9, media_token = $10
+                preview_sha256 = $9, media_token = $10, thumbhash = $12, has_content_credentials = $13
           WHERE id = $1 AND lease = $2 AND due_at > now() AND ${unfinished} RETURNING *`,
         [
           ...[row.id, row.lease, picture.width, picture.height, picture.byteSize, picture.contentType],
           ...[picture.sha256, picture.placeholder, picture.previewSha256, token, firstCheckMs],
+          ...[picture.thumbhash, picture.hasContentCredentials],
         ],
       );
       if (!stored) {

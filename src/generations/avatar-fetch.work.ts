@@ -176,6 +176,8 @@ export class AvatarWork {
       height: picture.height,
       contentType: picture.contentType,
       placeholder: picture.placeholder,
+      thumbhash: picture.thumbhash,
+      hasContentCredentials: picture.hasContentCredentials,
       previewSha256: preview.sha256,
     };
   }

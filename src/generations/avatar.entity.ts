@@ -148,6 +148,14 @@ export class AvatarEntity extends LeasedEntity {
   @Column('text', { nullable: true })
   placeholder: string | null;
 
+  /** A ThumbHash in base64; null for pictures that versions without it have stored, until their next check. */
+  @Column('text', { nullable: true })
+  thumbhash: string | null;
+
+  /** Whether the stored bytes contain a C2PA manifest. */
+  @Column('boolean', { default: false })
+  hasContentCredentials: boolean;
+
   /** Whether the owner has marked it as a favorite. */
   @Column('boolean', { default: false })
   favorite: boolean;

@@ -1,18 +1,22 @@
 import {
   columns,
   computed,
+  computedWith,
   connection,
   type ComputedSource,
   type FieldSource,
   type TypeSource,
 } from '../reads/source';
 import { avatarFileName, type NamedAvatar } from './avatar-file-name';
+import { originFacts } from './avatar-origin.repository';
+import { thumbhashOf, type ThumbhashColumns } from './avatar-thumbhash';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarSize, ImageFormat } from './avatar-variant';
 import type { AvatarEntity } from './avatar.entity';
 import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
 import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
+import { provenanceOf, type AvatarOrigin, type ProvenanceColumns } from './provenance.type';
 
 /** What avatars are read from. */
 export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): TypeSource {
@@ -25,6 +29,15 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): TypeS
       id: { kind: 'id' },
       url: urlSource((id, size, format) => urls.view(id, size, format)),
       downloadUrl: urlSource((id, size, format) => urls.download(id, size, format)),
+      thumbhash: computed<AvatarEntity, ThumbhashColumns>(
+        ['thumbhash', 'placeholder', 'width', 'height'],
+        (avatar) => thumbhashOf(avatar),
+      ),
+      provenance: computedWith<AvatarOrigin, AvatarEntity, keyof ProvenanceColumns>(
+        originFacts,
+        ['prompt', 'style', 'hasContentCredentials', 'createdAt'],
+        (row) => provenanceOf(row, row),
+      ),
       filename: computed<AvatarEntity, keyof NamedAvatar>(
         ['style', 'prompt', 'contentType', 'position'],
         (avatar) => avatarFileName(avatar),

@@ -301,3 +301,15 @@ export async function replacePreview(
   );
   return known.length > 0;
 }
+
+/** Stores the ThumbHash of an avatar that has none. */
+export async function storeThumbhash(
+  sql: Sql,
+  { id, mediaToken }: AvatarBytes,
+  thumbhash: string,
+): Promise<void> {
+  await sql.rows(
+    'UPDATE avatars SET thumbhash = $3 WHERE id = $1 AND media_token IS NOT DISTINCT FROM $2 AND thumbhash IS NULL',
+    [id, mediaToken, thumbhash],
+  );
+}

@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { notFound } from '../core/errors';
 import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -6,6 +7,7 @@ import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
 import { avatarFileName } from './avatar-file-name';
+import { thumbhashOf } from './avatar-thumbhash';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
@@ -23,6 +25,7 @@ import type { GenerationEntity } from './generation.entity';
 import type { AvatarEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
+import { Provenance, provenanceOf, type AvatarOrigin } from './provenance.type';
 
 /** The mutation and fields of avatars. */
 @Resolver(() => Avatar)
@@ -113,6 +116,23 @@ export class AvatarResolver {
   })
   filename(@Root() avatar: AvatarEventPayload): string {
     return avatarFileName(avatar);
+  }
+
+  @FieldResolver(() => String, { description: 'A ThumbHash, base64, to show while the picture loads.' })
+  thumbhash(@Root() avatar: AvatarEventPayload): string {
+    return thumbhashOf(avatar);
+  }
+
+  @FieldResolver(() => Provenance, { description: 'How the picture came about.' })
+  async provenance(
+    @Root() avatar: AvatarEventPayload,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<Provenance> {
+    const origin = await loaders
+      .get<string, AvatarOrigin | null>('Avatar.provenance', (ids) => this.service.origins(viewer, ids))
+      .load(avatar.id);
+    if (!origin) throw notFound('avatar');
+    return provenanceOf(avatar, origin);
   }
 
   @FieldResolver(() => Generation, {

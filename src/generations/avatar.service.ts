@@ -8,6 +8,7 @@ import { OwnedList } from '../core/owned-list';
 import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
+import { findOrigins } from './avatar-origin.repository';
 import type { AvatarEntity } from './avatar.entity';
 import {
   avatarTable,
@@ -24,6 +25,7 @@ import {
 import type { GenerationCompletion } from './generation-completion';
 import type { GenerationEntity } from './generation.entity';
 import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
+import type { AvatarOrigin } from './provenance.type';
 
 /** The maximum number of avatars of one `setFavorite`. */
 export const maxFavorites = 100;
@@ -67,6 +69,11 @@ export class AvatarService {
       ({ generationId }) => generationId,
     );
     return generations.map((row, index) => (hasMissing(row) ? groupMissing(row, byGeneration[index]!) : []));
+  }
+
+  /** Who made each avatar, in the order of the ids; one statement. */
+  origins({ owner }: Viewer, ids: readonly string[]): Promise<(AvatarOrigin | null)[]> {
+    return findOrigins(this.database, owner, ids);
   }
 
   /** The newest stored avatar of each model, in the order of the models; one statement. */

@@ -25,6 +25,7 @@ export const avatarPayload = payloadCodec<AvatarEntity>()(
   [
     ...(['id', 'owner', 'generationId', 'modelId', 'position', 'status', 'style', 'prompt'] as const),
     ...(['width', 'height', 'byteSize', 'contentType', 'sha256', 'placeholder', 'favorite'] as const),
+    ...(['thumbhash', 'hasContentCredentials'] as const),
   ],
   ['createdAt'],
 );

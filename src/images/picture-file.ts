@@ -94,10 +94,12 @@ export interface PictureStructure {
   /** The number of declared frames; 1 for a still picture. */
   frames: number;
   /**
-   * Whether the file contains only what is needed to render it: no EXIF, XMP, IPTC, comment, text, profile or
-   * thumbnail, nothing unknown, and no leading or trailing bytes.
+   * Whether the file contains only what is needed to render it, and possibly a C2PA manifest: no EXIF, XMP, IPTC,
+   * comment, text, profile or thumbnail, nothing unknown, and no leading or trailing bytes.
    */
   bare: boolean;
+  /** Whether it contains a C2PA manifest, which proves its origin and holds only while the file is not changed. */
+  hasManifest: boolean;
   /** Whether the encoding is lossless. */
   lossless: boolean;
 }
@@ -111,7 +113,7 @@ export interface PictureStructure {
 export async function readStructure(bytes: Buffer, format: PictureFormat): Promise<PictureStructure> {
   switch (format) {
     case 'jpeg':
-      return { frames: 1, bare: await isBareJpeg(bytes), lossless: false };
+      return readJpeg(bytes);
     case 'png':
       return readPng(bytes);
     case 'webp':
@@ -126,25 +128,54 @@ const isStandalone = (marker: number): boolean => marker === 0x01 || (marker >= 
 const isDrawing = (marker: number): boolean =>
   (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc8) || (marker >= 0xda && marker <= 0xdd);
 
-async function isBareJpeg(bytes: Buffer): Promise<boolean> {
+async function readJpeg(bytes: Buffer): Promise<PictureStructure> {
+  const found: PictureStructure = { frames: 1, bare: false, hasManifest: false, lossless: false };
   let at = 2;
   for (let parts = 0; at + 4 <= bytes.length; parts += 1) {
-    const next = bytes[at] === 0xff && parts < maxSegments ? afterSegment(bytes, at) : null;
-    if (next === null) return false;
+    found.hasManifest ||= startsManifest(bytes, at);
+    const next = bytes[at] === 0xff && parts < maxSegments ? afterSegment(bytes, at, found) : null;
+    if (next === null) return found;
     at = bytes[at + 1] === startOfScan ? await nextMarker(bytes, next) : next;
   }
-  return at + 2 === bytes.length && bytes.readUInt16BE(at) === 0xffd9;
+  found.bare = at + 2 === bytes.length && bytes.readUInt16BE(at) === 0xffd9;
+  return found;
+}
+
+function startsManifest(bytes: Buffer, at: number): boolean {
+  return isJumbfSegment(bytes, at) && isManifest(bytes, at + 12);
+}
+
+/** Whether the segment at `at` has a part of a JUMBF box (APP11, ISO/IEC 19566-5). */
+function isJumbfSegment(bytes: Buffer, at: number): boolean {
+  return (
+    bytes[at + 1] === 0xeb &&
+    bytes.toString('latin1', at + 4, at + 6) === 'JP' &&
+    bytes.toString('latin1', at + 16, at + 20) === 'jumb'
+  );
+}
+
+/** Whether the box at `at` is a store of C2PA manifests: a JUMBF superbox whose type begins with `c2pa`. */
+function isManifest(bytes: Buffer, at: number): boolean {
+  const [box, description, type] = [4, 12, 16].map((from) =>
+    bytes.toString('latin1', at + from, at + from + 4),
+  );
+  return box === 'jumb' && description === 'jumd' && type === 'c2pa';
 }
 
 /** The segment after which entropy-coded data follow. */
 const startOfScan = 0xda;
 
-/** The end of the segment at `at`; null if decoding does not need the segment. */
-function afterSegment(bytes: Buffer, at: number): number | null {
+/** The end of the segment at `at`; null if it is neither needed for decoding nor a part of the manifest. */
+function afterSegment(
+  bytes: Buffer,
+  at: number,
+  { hasManifest }: Pick<PictureStructure, 'hasManifest'>,
+): number | null {
   const marker = bytes[at + 1]!;
   if (marker === 0xff) return at + 1;
   if (isStandalone(marker)) return at + 2;
-  if (!isDrawing(marker) && !isPlainHeader(bytes, at)) return null;
+  const isKept = isDrawing(marker) || isPlainHeader(bytes, at) || (hasManifest && isJumbfSegment(bytes, at));
+  if (!isKept) return null;
   return at + 2 + bytes.readUInt16BE(at + 2);
 }
 
@@ -177,25 +208,43 @@ function markerIn(bytes: Buffer, from: number, to: number): number | null {
   return null;
 }
 
+/** The type of a chunk with a C2PA manifest. */
+const manifestType = 'manifest';
+
+/** The type of the chunk whose name and data are at these positions. */
+function chunkType(bytes: Buffer, nameAt: number, dataAt: number): string {
+  const name = bytes.toString('latin1', nameAt, nameAt + 4);
+  return (name === 'caBX' || name === 'C2PA') && isManifest(bytes, dataAt) ? manifestType : name;
+}
+
 /** The chunks that affect rendering and cannot contain text (PNG, third edition, section 11). */
-const pngDrawing = new Set('IHDR PLTE IDAT IEND tRNS sRGB gAMA cHRM sBIT bKGD pHYs'.split(' '));
+const pngDrawing = new Set([
+  ...'IHDR PLTE IDAT IEND tRNS sRGB gAMA cHRM sBIT bKGD pHYs'.split(' '),
+  manifestType,
+]);
 
 function readPng(bytes: Buffer): PictureStructure {
-  const found: PictureStructure = { frames: 1, bare: true, lossless: true };
+  const types = new Set<string>();
+  let frames = 1;
   let at = 8;
   for (let parts = 0; at + 12 <= bytes.length; parts += 1) {
     if (parts === maxSegments) throw tooManySegments();
     const length = bytes.readUInt32BE(at);
-    const type = bytes.toString('latin1', at + 4, at + 8);
-    if (type === 'acTL' && length === 8) found.frames = Math.max(found.frames, bytes.readUInt32BE(at + 8));
-    if (!pngDrawing.has(type)) found.bare = false;
+    const type = chunkType(bytes, at + 4, at + 8);
+    types.add(type);
+    if (type === 'acTL' && length === 8) frames = Math.max(frames, bytes.readUInt32BE(at + 8));
     at += 12 + length;
-    if (type === 'IEND') return { ...found, bare: found.bare && at === bytes.length };
+    if (type === 'IEND') break;
   }
-  return { ...found, bare: false };
+  return {
+    frames,
+    bare: types.has('IEND') && at === bytes.length && [...types].every((type) => pngDrawing.has(type)),
+    hasManifest: types.has(manifestType),
+    lossless: true,
+  };
 }
 
-const webpDrawing = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH']);
+const webpDrawing = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', manifestType]);
 
 function readWebp(bytes: Buffer): PictureStructure {
   const types: string[] = [];
@@ -203,13 +252,14 @@ function readWebp(bytes: Buffer): PictureStructure {
   while (at + 8 <= bytes.length) {
     if (types.length === maxSegments) throw tooManySegments();
     const length = bytes.readUInt32LE(at + 4);
-    types.push(bytes.toString('latin1', at, at + 4));
+    types.push(chunkType(bytes, at, at + 8));
     at += 8 + length + (length % 2);
   }
   return {
     frames: Math.max(1, types.filter((type) => type === 'ANMF').length),
     bare:
       at === bytes.length && bytes.readUInt32LE(4) + 8 === at && types.every((type) => webpDrawing.has(type)),
+    hasManifest: types.includes(manifestType),
     lossless: types.includes('VP8L'),
   };
 }

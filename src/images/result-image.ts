@@ -9,6 +9,7 @@ import {
   type PictureSource,
 } from './decoding';
 import type { PictureFormat } from './picture-file';
+import { thumbHashOf } from './thumbhash';
 
 /** Maximum size of a preview, in pixels. */
 const previewSide = 256;
@@ -22,10 +23,14 @@ export interface VerifiedResult {
   contentType: `image/${PictureFormat}`;
   /** A blur hash of 4×3 components (https://blurha.sh). */
   placeholder: string;
+  /** A ThumbHash in base64. */
+  thumbhash: string;
+  /** Whether the bytes to store contain a C2PA manifest. */
+  hasContentCredentials: boolean;
   /** A JPEG of at most 256×256 pixels, with the AI mark. */
   preview: Buffer;
   /**
-   * The bytes to store instead of the file if it contains more than the picture (metadata, a profile, unknown
+   * The bytes to store instead of the file if it contains more than the picture and a C2PA manifest (metadata, a profile, unknown
    * parts, leading or trailing bytes). Null if the file can be stored unchanged.
    */
   clean: Buffer | null;
@@ -53,8 +58,9 @@ export async function verifyResult(
     width: picture.width,
     height: picture.height,
     contentType: `image/${picture.format}`,
-    placeholder: await blurHash(preview),
+    ...(await placeholdersOf(preview)),
     preview,
+    hasContentCredentials: picture.structure.bare && picture.structure.hasManifest,
     clean: picture.structure.bare ? null : await reencode(picture, timeLimitSeconds),
   };
 }
@@ -73,12 +79,16 @@ function reencode(picture: OpenedPicture, timeLimitSeconds: number): Promise<Buf
   });
 }
 
-async function blurHash(preview: Buffer): Promise<string> {
+async function placeholdersOf(preview: Buffer): Promise<Pick<VerifiedResult, 'placeholder' | 'thumbhash'>> {
   const { data, info } = await sharp(preview)
     .resize(32, 32, { fit: 'inside' })
     .toColourspace('srgb')
     .ensureAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return encode(new Uint8ClampedArray(data), info.width, info.height, 4, 3);
+  const { width, height } = info;
+  return {
+    placeholder: encode(new Uint8ClampedArray(data), width, height, 4, 3),
+    thumbhash: thumbHashOf({ data, width, height }),
+  };
 }

@@ -53,7 +53,7 @@ describe('the structure of a picture', () => {
   ])('is read from 25 MB of %s without blocking the event loop', async (_what, repeated) => {
     const [turns, structure] = await turnsDuring(jpegOf(...repeated), 'jpeg');
     expect(turns).toBeGreaterThanOrEqual(size / 1_000_000);
-    expect(structure).toEqual({ frames: 1, bare: true, lossless: false });
+    expect(structure).toEqual({ frames: 1, bare: true, hasManifest: false, lossless: false });
   });
 
   it.each([

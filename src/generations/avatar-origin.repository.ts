@@ -1,0 +1,29 @@
+import type { Sql } from '../core/sql';
+import type { FactScope, Facts } from '../reads/source';
+import type { AvatarOrigin } from './provenance.type';
+
+const selectProvider = (generationId: string): string =>
+  `(SELECT provider FROM generations WHERE generations.id = ${generationId})`;
+const selectModelRef = (modelId: string): string =>
+  `(SELECT provider_ref FROM models WHERE models.id = ${modelId})`;
+
+/** SQL of the origin of an avatar, for planned reads. */
+export const originFacts: Facts<keyof AvatarOrigin> = {
+  provider: ({ column }: FactScope) => selectProvider(column('generation_id')),
+  modelRef: ({ column }: FactScope) => selectModelRef(column('model_id')),
+};
+
+/** The origins of the owner's avatars, in the order of the ids; null for those that do not exist. */
+export async function findOrigins(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+): Promise<(AvatarOrigin | null)[]> {
+  const rows = await sql.rows<AvatarOrigin & { id: string }>(
+    `SELECT id, ${selectProvider('avatars.generation_id')} AS provider, ${selectModelRef('avatars.model_id')} AS "modelRef"
+       FROM avatars WHERE id = ANY($1) AND owner = $2`,
+    [ids, owner],
+  );
+  const origins = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => origins.get(id) ?? null);
+}
