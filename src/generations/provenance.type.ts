@@ -10,11 +10,11 @@ export class Provenance {
 
   @Field(() => String, {
     nullable: true,
-    description: 'The provider’s own ID of the model. Null for instant avatars.',
+    description: 'The provider’s own id of the model, not a global id. Null for instant avatars.',
   })
   providerModelId: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The prompt that was sent.' })
+  @Field(() => String, { nullable: true, description: 'The prompt that was sent; null if it had no text.' })
   prompt: string | null;
 
   @Field(() => String, { description: 'The style that was requested.' })
