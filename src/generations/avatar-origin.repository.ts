@@ -1,16 +1,20 @@
 import type { Sql } from '../core/sql';
-import type { FactScope, Facts } from '../reads/source';
-import type { AvatarOrigin } from './provenance.type';
+import type { AvatarOrigin } from './avatar-provenance';
 
 const selectProvider = (generationId: string): string =>
   `(SELECT provider FROM generations WHERE generations.id = ${generationId})`;
 const selectModelRef = (modelId: string): string =>
   `(SELECT provider_ref FROM models WHERE models.id = ${modelId})`;
 
+interface Columns {
+  /** SQL: a column of the avatar, by its name. */
+  readonly column: (name: string) => string;
+}
+
 /** SQL of the origin of an avatar, for planned reads. */
-export const originFacts: Facts<keyof AvatarOrigin> = {
-  provider: ({ column }: FactScope) => selectProvider(column('generation_id')),
-  modelRef: ({ column }: FactScope) => selectModelRef(column('model_id')),
+export const originFacts = {
+  provider: ({ column }: Columns): string => selectProvider(column('generation_id')),
+  modelRef: ({ column }: Columns): string => selectModelRef(column('model_id')),
 };
 
 /** The origins of the owner's avatars, in the order of the ids; null for those that do not exist. */

@@ -9,6 +9,7 @@ import {
 } from '../reads/source';
 import { avatarFileName, type NamedAvatar } from './avatar-file-name';
 import { originFacts } from './avatar-origin.repository';
+import { provenanceOf, type AvatarOrigin, type ProvenanceColumns } from './avatar-provenance';
 import { thumbhashOf, type ThumbhashColumns } from './avatar-thumbhash';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarSize, ImageFormat } from './avatar-variant';
@@ -16,7 +17,6 @@ import type { AvatarEntity } from './avatar.entity';
 import { avatarTable, selectAvatar, selectNewestAvatarOfModel, type AvatarFilter } from './avatar.repository';
 import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
-import { provenanceOf, type AvatarOrigin, type ProvenanceColumns } from './provenance.type';
 
 /** What avatars are read from. */
 export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): TypeSource {

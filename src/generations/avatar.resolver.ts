@@ -7,6 +7,7 @@ import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
 import { avatarFileName } from './avatar-file-name';
+import { provenanceOf, type AvatarOrigin } from './avatar-provenance';
 import { thumbhashOf } from './avatar-thumbhash';
 import type { AvatarUrls } from './avatar-urls';
 import type { AvatarEntity } from './avatar.entity';
@@ -25,7 +26,7 @@ import type { GenerationEntity } from './generation.entity';
 import type { AvatarEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
 import { Generation } from './generation.type';
-import { Provenance, provenanceOf, type AvatarOrigin } from './provenance.type';
+import { Provenance } from './provenance.type';
 
 /** The mutation and fields of avatars. */
 @Resolver(() => Avatar)

@@ -9,6 +9,7 @@ import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { eraseEvents } from '../events/event-log.repository';
 import { findOrigins } from './avatar-origin.repository';
+import type { AvatarOrigin } from './avatar-provenance';
 import type { AvatarEntity } from './avatar.entity';
 import {
   avatarTable,
@@ -25,7 +26,6 @@ import {
 import type { GenerationCompletion } from './generation-completion';
 import type { GenerationEntity } from './generation.entity';
 import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
-import type { AvatarOrigin } from './provenance.type';
 
 /** The maximum number of avatars of one `setFavorite`. */
 export const maxFavorites = 100;

@@ -1,7 +1,6 @@
 import { Field, ObjectType } from 'type-graphql';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { digitalSourceType } from '../images/ai-mark';
-import type { AvatarEntity } from './avatar.entity';
 
 @ObjectType({ description: 'How a picture came about.' })
 export class Provenance {
@@ -35,28 +34,4 @@ export class Provenance {
 
   @Field(() => Boolean, { description: 'True if the sandbox made it: no AI was involved.' })
   isSandbox: boolean;
-}
-
-/** Who made a picture. */
-export interface AvatarOrigin {
-  readonly provider: string;
-  /** The provider's id of the model; null without a model. */
-  readonly modelRef: string | null;
-}
-
-/** The columns of a provenance. The time may be in JSON. */
-export type ProvenanceColumns = Pick<AvatarEntity, 'prompt' | 'style' | 'hasContentCredentials'> & {
-  readonly createdAt: Date | string;
-};
-
-/** The provenance of an avatar. */
-export function provenanceOf(
-  { prompt, style, hasContentCredentials, createdAt }: ProvenanceColumns,
-  { provider, modelRef }: AvatarOrigin,
-): Provenance {
-  return {
-    ...{ provider, providerModelId: modelRef, prompt, style, digitalSourceType, hasContentCredentials },
-    generatedAt: new Date(createdAt),
-    isSandbox: provider === 'sandbox',
-  };
 }
