@@ -424,10 +424,31 @@ CREATE TABLE submissions (
     avatars integer DEFAULT 0 NOT NULL,
     credits_available integer,
     job_deleted_at timestamp with time zone,
+    duration_ms integer,
     CONSTRAINT submissions_accepted_has_ref CHECK (((outcome <> 'ACCEPTED'::text) OR (provider_ref IS NOT NULL) OR ((model_id IS NULL) AND (generation_id IS NULL)))),
     CONSTRAINT submissions_detached_is_anonymous CHECK (((model_id IS NOT NULL) OR (generation_id IS NOT NULL) OR ((provider_ref IS NULL) AND (correlation_id IS NULL) AND (evidence IS NULL) AND (job_deleted_at IS NULL)))),
     CONSTRAINT submissions_one_job CHECK (((model_id IS NULL) OR (generation_id IS NULL))),
     CONSTRAINT submissions_outcome_known CHECK ((outcome = ANY (ARRAY['CALLING'::text, 'ACCEPTED'::text, 'REFUSED'::text, 'NOT_EXECUTED'::text, 'UNKNOWN'::text])))
+);
+
+CREATE TABLE timeline_entries (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    model_id uuid,
+    generation_id uuid,
+    attempt integer NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    status text,
+    failure_code text,
+    polls integer,
+    outcome text,
+    http_status smallint,
+    duration_ms integer,
+    correlation_id text,
+    CONSTRAINT timeline_entries_kind_known CHECK ((kind = ANY (ARRAY['REQUESTED'::text, 'SUBMITTED'::text, 'POLLED'::text, 'STATUS_CHANGED'::text, 'AVATAR_STORED'::text, 'ACTED_ON'::text]))),
+    CONSTRAINT timeline_entries_one_job CHECK ((num_nonnulls(model_id, generation_id) = 1)),
+    CONSTRAINT timeline_entries_polled_is_whole CHECK (((kind <> 'POLLED'::text) OR ((polls IS NOT NULL) AND (outcome IS NOT NULL) AND (duration_ms IS NOT NULL))))
 );
 
 CREATE TABLE upstream_accounts (
@@ -536,6 +557,9 @@ ALTER TABLE ONLY streams
 
 ALTER TABLE ONLY submissions
     ADD CONSTRAINT submissions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY timeline_entries
+    ADD CONSTRAINT timeline_entries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY upstream_accounts
     ADD CONSTRAINT upstream_accounts_pkey PRIMARY KEY (account);
@@ -714,6 +738,10 @@ CREATE UNIQUE INDEX submissions_ref_once ON submissions USING btree (provider, p
 
 CREATE INDEX submissions_unanswered ON submissions USING btree (called_at) WHERE (outcome = 'CALLING'::text);
 
+CREATE INDEX timeline_entries_of_generation ON timeline_entries USING btree (generation_id, id) WHERE (generation_id IS NOT NULL);
+
+CREATE INDEX timeline_entries_of_model ON timeline_entries USING btree (model_id, id) WHERE (model_id IS NOT NULL);
+
 CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
 
 CREATE TRIGGER generations_earlier_answer AFTER UPDATE OF result_count ON generations FOR EACH ROW WHEN ((new.result_count IS NOT NULL)) EXECUTE FUNCTION record_earlier_answer();
@@ -743,4 +771,10 @@ ALTER TABLE ONLY model_photos
 
 ALTER TABLE ONLY model_photos
     ADD CONSTRAINT model_photos_photo FOREIGN KEY (photo_id) REFERENCES photos(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY timeline_entries
+    ADD CONSTRAINT timeline_entries_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY timeline_entries
+    ADD CONSTRAINT timeline_entries_model FOREIGN KEY (model_id) REFERENCES models(id) ON DELETE CASCADE;
 

@@ -12,6 +12,7 @@ import { RenditionEntity } from './generations/rendition.entity';
 import { BulkRetryEntity } from './jobs/bulk-retry.entity';
 import { LearnedDurationEntity } from './jobs/learned-duration.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
+import { TimelineEntryEntity } from './jobs/timeline-entry.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
 import { PhotoAvailabilityEntity } from './photos/photo-availability.entity';
 import { PhotoEntity } from './photos/photo.entity';
@@ -28,6 +29,7 @@ export const entities = [
   GenerationEntity,
   AvatarEntity,
   SubmissionEntity,
+  TimelineEntryEntity,
   LearnedDurationEntity,
   MediaDeletionEntity,
   StreamEntity,

@@ -5,10 +5,12 @@ import { nodeKinds, type NodeKind } from '../core/ids';
 import { loggableError } from '../core/logger';
 import type { PreparedStatements } from '../core/sql';
 import { avatarSource, avatarsSource, modelFields } from '../generations/avatar.read';
-import { jobKinds } from '../generations/generation.kind';
+import { generationKind, jobKinds } from '../generations/generation.kind';
 import { generationSource, generationsSource } from '../generations/generation.read';
 import { maxNodes } from '../generations/node.resolver';
 import { unfinishedOf } from '../jobs/job-row.repository';
+import { timelineEntrySource, timelineSource } from '../jobs/timeline.read';
+import { modelKind } from '../models/model.kind';
 import { modelSource, modelsSource } from '../models/model.read';
 import { photoSource, photosSource } from '../photos/photo.read';
 import { PlannedReads } from '../reads/planned-reads';
@@ -44,13 +46,21 @@ function sourcesOf(
   { provider, quotas, clock }: Pick<ReadDeps, 'provider' | 'quotas' | 'clock'>,
 ): ReadSources {
   const models = modelSource(provider, clock);
+  const generations = generationSource(provider, clock);
   return {
-    types: [
+    nodes: [
       photoSource(photos),
-      { ...models, fields: { ...models.fields, ...modelFields } },
-      generationSource(provider, clock),
+      {
+        ...models,
+        fields: { ...models.fields, ...modelFields, timeline: timelineSource(jobKinds, modelKind) },
+      },
+      {
+        ...generations,
+        fields: { ...generations.fields, timeline: timelineSource(jobKinds, generationKind) },
+      },
       avatarSource(avatarUrls),
     ],
+    types: [timelineEntrySource],
     roots: {
       models: modelsSource,
       generations: generationsSource,

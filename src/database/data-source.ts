@@ -32,6 +32,7 @@ import { BulkRetries1764820000001 } from './migrations/1764820000001-bulk-retrie
 import { AvatarDownloads1764820000002 } from './migrations/1764820000002-avatar-downloads';
 import { Queue1764820000003 } from './migrations/1764820000003-queue';
 import { LearnedDurations1764830000000 } from './migrations/1764830000000-learned-durations';
+import { Timeline1764840000000 } from './migrations/1764840000000-timeline';
 import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
 import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
@@ -69,6 +70,7 @@ const migrations = [
   AvatarDownloads1764820000002,
   Queue1764820000003,
   LearnedDurations1764830000000,
+  Timeline1764840000000,
   Priorities1764850000000,
   Renditions1764860000000,
   Provenance1764860000001,

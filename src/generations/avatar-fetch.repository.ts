@@ -1,10 +1,11 @@
 import { textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
+import { addEntry } from '../jobs/timeline.repository';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, type AvatarFailure, avatarKeys } from './avatar.entity';
 import { unfinishedAvatarStates, type AvatarStatus } from './avatar.state';
 import type { GenerationCompletion } from './generation-completion';
-import { avatarPayload } from './generation.kind';
+import { avatarPayload, generationKind } from './generation.kind';
 import { deleteRenditionsOf } from './rendition.repository';
 
 /** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
@@ -111,6 +112,7 @@ export class AvatarFetches {
         await deleteRenditionsOf(sql, [row.id]);
       }
       await this.appendEvent(sql, row, stored);
+      await addEntry(sql, generationKind, row.generationId, 'AVATAR_STORED');
       await this.completion.updateProgress(sql, row.generationId);
       return true;
     });

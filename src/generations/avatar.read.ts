@@ -5,7 +5,7 @@ import {
   connection,
   type ComputedSource,
   type FieldSource,
-  type TypeSource,
+  type NodeSource,
 } from '../reads/source';
 import { avatarFileName, type NamedAvatar } from './avatar-file-name';
 import { originFacts } from './avatar-origin.repository';
@@ -19,7 +19,7 @@ import { decodedAvatars, type AvatarsArgs } from './generation-list.input';
 import { generationsOfModel } from './generation.read';
 
 /** What avatars are read from. */
-export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): TypeSource {
+export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): NodeSource {
   return {
     type: 'Avatar',
     select: selectAvatar,

@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
-import { JobSteps, type Preparation } from '../jobs/job-steps';
+import { JobSteps, type FoundResult, type Preparation } from '../jobs/job-steps';
 import { isWatched } from '../jobs/late-watch';
 import type { JobClass } from '../jobs/learned-durations';
 import { continuedPace } from '../jobs/pace';
@@ -72,7 +72,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
   async finish(
     sql: Sql,
     row: GenerationEntity,
-    results: readonly UpstreamResult[],
+    { results, note }: FoundResult,
   ): Promise<GenerationEntity | null> {
     const recorded = results.slice(0, maxResults);
     const expiresAt = await this.expiryOf(sql, row);
@@ -82,7 +82,7 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
       resultsExpireAt: expiresAt,
       ...this.kind.notEnded,
     };
-    const storing = await this.moveFinished(sql, row, set, storingCheckMs);
+    const storing = await this.moveFinished(sql, row, { set, dueInMs: storingCheckMs, note });
     if (!storing) return null;
     const isSurplus = recorded.length > orderOf(row).length;
     const freePosition = isSurplus ? await findFreePosition(sql, row) : row.wanted;

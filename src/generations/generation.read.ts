@@ -9,7 +9,7 @@ import {
   computedWith,
   connection,
   type FactScope,
-  type TypeSource,
+  type NodeSource,
 } from '../reads/source';
 import { missingOfGeneration, selectAvatarsOfGeneration } from './avatar.repository';
 import {
@@ -31,7 +31,7 @@ import { missingAvatarsOf } from './missing-avatars.type';
 export const generationSource = (
   provider: { readonly name: string },
   clock: Pick<DatabaseClock, 'nowMs'>,
-): TypeSource => ({
+): NodeSource => ({
   type: 'Generation',
   select: (id, owner) => selectJob(generationKind, id, owner),
   fields: {

@@ -210,10 +210,12 @@ export class PageInfo {
 /**
  * Creates the types `<name>Connection` and `<name>Edge`. Call it once per node type.
  * @param nodeType - returns the class of the node type; a function, so that types can reference each other
+ * @param list - what its pages are of, for the description
  */
 export function createConnectionType<Node extends object>(
   name: string,
   nodeType: () => ClassType<Node>,
+  list = `list of ${name}s`,
 ): ClassType<Connection<Node>> {
   @ObjectType(`${name}Edge`, { description: `A node of ${name}Connection with its cursor.` })
   class EdgeType implements Edge<Node> {
@@ -227,7 +229,7 @@ export function createConnectionType<Node extends object>(
     node: Node;
   }
 
-  @ObjectType(`${name}Connection`, { description: `A page of a list of ${name}s.` })
+  @ObjectType(`${name}Connection`, { description: `A page of a ${list}.` })
   class ConnectionType implements Connection<Node> {
     @Field(() => [EdgeType], { description: 'The nodes of this page with their cursors.' })
     edges: Edge<Node>[];

@@ -11,6 +11,7 @@ import type { AvatarProvider } from '../upstream/provider';
 import { findJobsOf, readJob } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 import { eventOf, type JobRepository } from './job.repository';
+import { addEntry } from './timeline.repository';
 
 /** What the services that create jobs use. */
 export interface JobServiceDeps {
@@ -52,6 +53,7 @@ export async function createJob<Row extends JobRow>(
     create: async (sql, id) => {
       const row = await insert(sql, id);
       await appendEvents(sql, [eventOf(kind, row)]);
+      await addEntry(sql, kind, id, 'REQUESTED');
       await audit(sql, viewer, {
         action: operation,
         subject: toGlobalId(kind.node, id),

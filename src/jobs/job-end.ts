@@ -1,14 +1,12 @@
-import type { UpstreamError } from '../upstream/provider';
 import type { JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
 import type { JobRepository } from './job.repository';
-import { closeAttempt } from './submission.repository';
+import { closeAttempt, type FailedCall } from './submission.repository';
 
 /** The outcome of a paid call that was certainly not executed. */
-export interface EndedCall {
+export interface EndedCall extends FailedCall {
   outcome: 'NOT_EXECUTED' | 'REFUSED';
-  error: UpstreamError;
 }
 
 /**
@@ -24,7 +22,7 @@ export async function endJob(
 ): Promise<void> {
   await jobs.change(steps.kind, async (sql) => {
     const moved = await jobs.moveWithin(sql, steps.kind, [{ id: row.id, ...move }]);
-    if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call.error);
+    if (call) await closeAttempt(sql, steps.kind, row, call.outcome, call);
     const { unfinished } = steps.kind;
     for (const ended of moved) if (!unfinished.includes(ended.status)) await steps.ended(sql, ended);
     return moved;

@@ -1,5 +1,6 @@
 import { failureColumns, type JobFailure } from './failure';
 import type { JobKind, JobRow, JobPatch } from './job.kind';
+import type { TimelineNote } from './timeline-note';
 
 /** The columns of an attempt that has not been polled yet. */
 export const notPolled = {
@@ -24,6 +25,11 @@ export interface JobMove {
   dueInMs: number | null;
   /** Whether the change appends an event. */
   appendsEvent: boolean;
+  /**
+   * What the timeline of the job records besides the change of its status, in order.
+   * @defaultValue nothing
+   */
+  notes?: readonly TimelineNote[];
 }
 
 /** The move by which an attempt of a job that was not accepted fails. */

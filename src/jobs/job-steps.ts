@@ -5,8 +5,10 @@ import type { DurationRange } from './duration-sketch';
 import { remainingQuantile, type Durations } from './durations';
 import { noFailure, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
-import type { JobKind, JobRow, JobPatch } from './job.kind';
+import type { JobMove } from './job-move';
+import type { JobKind, JobRow } from './job.kind';
 import type { Expectation, JobClass } from './learned-durations';
+import type { PollNote } from './timeline-note';
 
 /** Whether a QUEUED row can be submitted now. */
 export type Preparation =
@@ -16,6 +18,12 @@ export type Preparation =
   /** It was not submitted until its `startBy`. */
   | { go: 'cancel' }
   | { go: 'fail'; failure: JobFailure };
+
+/** A poll that found a job finished. */
+export interface FoundResult {
+  readonly results: readonly UpstreamResult[];
+  readonly note: PollNote;
+}
 
 /** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */
 const photosPendingMs = 5_000;
@@ -99,7 +107,7 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
    * Moves the row when the upstream has finished, within the transaction.
    * @returns the row if it moved, null if its state had changed in the meantime
    */
-  abstract finish(sql: Sql, row: Row, results: readonly UpstreamResult[]): Promise<Row | null>;
+  abstract finish(sql: Sql, row: Row, found: FoundResult): Promise<Row | null>;
 
   /** Called when the row no longer needs its photos, in the transaction of that move. */
   async ended(sql: Sql, row: Row): Promise<void> {
@@ -131,11 +139,11 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
   protected async moveFinished(
     sql: Sql,
     { id, status, lease }: Row,
-    set: JobPatch,
-    dueInMs: number | null,
+    { set, dueInMs, note }: Pick<JobMove, 'set' | 'dueInMs'> & Pick<FoundResult, 'note'>,
   ): Promise<Row | null> {
     const whole = { ...set, tries: 0, lastError: null, ...noFailure };
-    const move = { id, from: [status], lease: lease!, set: whole, dueInMs, appendsEvent: true };
+    const hold = { id, from: [status], lease: lease! };
+    const move = { ...hold, set: whole, dueInMs, appendsEvent: true, notes: [note] };
     const [moved] = await this.deps.jobs.moveWithin(sql, this.kind, [move]);
     return moved ?? null;
   }

@@ -230,7 +230,8 @@ export class JobLifecycle<Row extends JobRow> {
   }
 
   private async move(sql: Sql, { id, status }: Row, move: Pick<JobMove, 'set' | 'dueInMs'>): Promise<Row> {
-    const moves = [{ id, from: [status], ...move, appendsEvent: true }];
+    const notes = [{ kind: 'ACTED_ON' }] as const;
+    const moves = [{ id, from: [status], ...move, appendsEvent: true, notes }];
     const [moved] = await this.deps.jobs.moveWithin(sql, this.steps.kind, moves);
     return moved!;
   }

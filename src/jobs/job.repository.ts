@@ -15,6 +15,7 @@ import type { JobMove } from './job-move';
 import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
+import { entriesOf, insertEntries, mayBeLong, trimTimelines } from './timeline.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
@@ -102,12 +103,20 @@ export class JobRepository {
 
   private async moveUnseen(kind: JobKind, moves: readonly JobMove[]): Promise<void> {
     if (moves.length === 0) return;
-    const { text, parameters } = updateOf(kind, moves);
-    await this.database.rows(`${text} AND ${commitsWithoutWaiting}`, parameters);
+    const update = updateOf(kind, moves);
+    await this.database.rows(update.text({ where: ` AND ${commitsWithoutWaiting}` }), update.parameters);
+    const polled = moves.flatMap(({ id, notes = [] }) =>
+      notes.map((note) => ({ id, attempt: 0, polls: 0, ...note })),
+    );
+    await trimTimelines(
+      this.database,
+      kind,
+      polled.filter(mayBeLong).map(({ id }) => id),
+    );
   }
 
   /**
-   * Changes rows conditionally, in one statement, releases the quota reservations of jobs that failed, and appends
+   * Changes rows conditionally, with their timelines, in one statement, releases the quota reservations of jobs that failed, and appends
    * the events. The caller commits and then calls {@link wake}.
    * @returns the changed rows; a row that was not in one of the expected states is not among them
    */
@@ -116,10 +125,19 @@ export class JobRepository {
     kind: JobKind<Row>,
     moves: readonly JobMove[],
   ): Promise<Row[]> {
-    const { text, parameters } = updateOf(kind, moves);
-    const limit = moves.some((move) => endsAtProgress(kind, move)) ? `AND ${limitsIdleTime(maxIdleMs)}` : '';
-    const moved = await sql.entities(kind.entity, `${text} ${limit} RETURNING t.*`, parameters);
+    const update = updateOf(kind, moves);
+    const where = moves.some((move) => endsAtProgress(kind, move)) ? ` AND ${limitsIdleTime(maxIdleMs)}` : '';
+    const moved = await sql.entities(
+      kind.entity,
+      update.text({ where, returnsRows: true }),
+      update.parameters,
+    );
     await settleQuotas(sql, kind, moves, moved);
+    await trimTimelines(
+      sql,
+      kind,
+      moved.filter(mayBeLong).map(({ id }) => id),
+    );
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
       sql,
@@ -192,25 +210,56 @@ interface MoveRecord {
   readonly [name: string]: unknown;
 }
 
+/** An update of rows by moves. */
+interface Update {
+  /**
+   * Makes the SQL.
+   * @param where - a further condition
+   */
+  readonly text: (options: { where?: string; returnsRows?: boolean }) => string;
+  readonly parameters: [string];
+}
+
 /** The update of rows by moves. Sets only columns that at least one move sets. */
-function updateOf(kind: JobKind, moves: readonly JobMove[]): { text: string; parameters: [string] } {
+function updateOf(kind: JobKind, moves: readonly JobMove[]): Update {
   const known: readonly string[] = [...movable.both, ...movable[kind.table]];
   for (const move of moves) assertLegal(kind, known, move);
   const records = moves.map((move) => moveRecord(kind, move));
   const used = new Set(records.flatMap(({ set }) => Object.keys(set)));
   const columns = known.filter((name) => used.has(name));
   const isQueued = moves.some(({ set }) => set.status === 'QUEUED');
-  const text = `
+  const updateFrom = (source: string, where: string): string => `
 UPDATE ${kind.table} t
    SET (${columns.join(', ')}) =
        (SELECT ${columns.map((name) => `r.${name}`).join(', ')} FROM jsonb_populate_record(t, m.set) r),
        due_at = now() + m.due_in_ms * interval '1 ms',
        updated_at = ${laterThan('t.updated_at')}${isQueued ? `, ${takePlace}` : ''}
-  FROM jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb, due_in_ms double precision)
+  FROM ${source}
  WHERE t.id = m.id AND m.from ? t.status
    AND (m.lease IS NULL OR t.lease = m.lease)
-   AND (m.attempt IS NULL OR t.attempt = m.attempt)`;
-  return { text, parameters: [jsonOf(records)] };
+   AND (m.attempt IS NULL OR t.attempt = m.attempt)${where}`;
+  const hasEntries = records.some(({ entries }) => entries !== null);
+  return {
+    parameters: [jsonOf(records)],
+    text: ({ where = '', returnsRows = false }) =>
+      hasEntries
+        ? withEntries(kind, updateFrom('m', where), returnsRows)
+        : `${updateFrom(moveRecords, where)}${returnsRows ? ' RETURNING t.*' : ''}`,
+  };
+}
+
+/** SQL: the moves in the parameter. */
+const moveRecords = `jsonb_to_recordset($1) AS m(id uuid, "from" jsonb, lease uuid, attempt integer, set jsonb,
+         due_in_ms double precision, entries jsonb)`;
+
+/** SQL of an update and of the entries of the rows that it changes. */
+function withEntries(kind: JobKind, update: string, returnsRows: boolean): string {
+  const entries = insertEntries(
+    kind,
+    "SELECT moved.*, m.entries FROM moved JOIN m ON m.id = moved.id WHERE jsonb_typeof(m.entries) = 'array'",
+  );
+  const moved = `WITH m AS (SELECT * FROM ${moveRecords}), moved AS (${update} RETURNING t.*)`;
+  return returnsRows ? `${moved}, written AS (${entries}) SELECT * FROM moved` : `${moved} ${entries}`;
 }
 
 /** SQL: a job that becomes QUEUED takes the last place in the queue, unless it returns to its place. */
@@ -228,6 +277,7 @@ function moveRecord({ unfinished }: JobKind, move: JobMove): MoveRecord {
     attempt: move.attempt ?? null,
     set: { lease: null, ...(Object.fromEntries(set) as object), ...(isEnd && notRunning) },
     due_in_ms: move.dueInMs,
+    entries: entriesOf(move),
   };
 }
 

@@ -1,11 +1,13 @@
 import { Field, ID, Int, InterfaceType, ObjectType } from 'type-graphql';
 import type { NodeKind } from '../core/ids';
+import type { Connection } from '../graphql/connection';
 import { Node } from '../graphql/node';
 import { DateTimeScalar } from '../graphql/scalars';
 import { Failure } from './failure.type';
 import type { JobPriority } from './queue-options';
 import { JobPriorityEnum } from './start.input';
 import { TimeRange } from './time-range.type';
+import { TimelineEntryConnection, type TimelineEntry } from './timeline.type';
 
 /** What models and generations have in common. Its fields that are not columns are in `JobResolver`. */
 @InterfaceType({
@@ -89,6 +91,12 @@ export abstract class Job implements Node {
       'If it is still QUEUED at this moment, it is CANCELLED, free of charge. Null: no such limit; a retry has none.',
   })
   startBy?: Date | null;
+
+  @Field(() => TimelineEntryConnection, {
+    description:
+      'What happened to the job, oldest first. Entries are kept as long as the server keeps evidence (30 days by default), at most 1,000 of a job; of jobs from before the gateway kept timelines there are only later ones.',
+  })
+  timeline?: Connection<TimelineEntry>;
 
   @Field(() => DateTimeScalar, {
     description:

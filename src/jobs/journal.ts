@@ -24,6 +24,8 @@ const journalEntry = z.object({
   ref: z.string(),
   correlationId: z.string().optional(),
   creditsAvailable: z.number().optional(),
+  httpStatus: z.number().optional(),
+  durationMs: z.number().optional(),
 });
 
 /** The id that the upstream returned for an attempt of a job. */

@@ -84,7 +84,7 @@ export async function detachUnanswered(sql: Sql): Promise<number> {
  */
 export async function closeUnanswered(sql: Sql, olderThanMs: number): Promise<number> {
   const closed = await sql.rows(
-    `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
+    `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE id IN
        (SELECT id FROM submissions
          WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
          ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)

@@ -11,7 +11,7 @@ import type { JobSteps } from './job-steps';
 import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
 import { startPace } from './pace';
-import { acceptAttempt, closeAttempt } from './submission.repository';
+import { acceptAttempt, closeAttempt, type FailedCall } from './submission.repository';
 
 const uniqueViolation = '23505';
 
@@ -89,18 +89,21 @@ export class PaidCallRecorder {
   }
 
   /** Records that the outcome of a call is unknown. The call is not repeated automatically. */
-  async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, error?: UpstreamError): Promise<void> {
+  async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, call?: FailedCall): Promise<void> {
     const { logger, jobs, graceMs } = this.deps;
     logger.error(
       { id: row.id, attempt: row.attempt },
       `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
     );
     await jobs.change(steps.kind, async (sql) => {
-      const set = { status: 'UNCERTAIN', lastError: error?.message ?? 'the process ended during the call' };
+      const set = {
+        status: 'UNCERTAIN',
+        lastError: call?.error.message ?? 'the process ended during the call',
+      };
       const uncertain = await jobs.moveWithin(sql, steps.kind, [
         { id: row.id, from: ['SUBMITTING'], attempt: row.attempt, set, dueInMs: graceMs, appendsEvent: true },
       ]);
-      await closeAttempt(sql, steps.kind, row, 'UNKNOWN', error);
+      await closeAttempt(sql, steps.kind, row, 'UNKNOWN', call);
       return uncertain;
     });
   }
@@ -166,7 +169,7 @@ export class PaidCallRecorder {
         evidence: entry.ref,
       },
     );
-    await this.unknown(steps, entry, error);
+    await this.unknown(steps, entry, { error, durationMs: entry.durationMs ?? null });
     this.settle(entry);
   }
 }

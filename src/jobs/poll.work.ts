@@ -3,16 +3,17 @@ import { sharedSignal } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
-import { UpstreamError, type UpstreamResult, type UpstreamState } from '../upstream/provider';
+import { UpstreamError, type UpstreamState } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import type { JobContext } from './job-context';
 import { endJob } from './job-end';
 import type { JobMove } from './job-move';
-import type { JobSteps } from './job-steps';
+import type { FoundResult, JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
 import { isWatched, watchedFailureMove } from './late-watch';
 import { withCurrentProgress } from './pace';
 import { effectOf, type PollAnswer } from './poll-effect';
+import { mayDiffer, pollNote } from './poll-note';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
 /** Maximum concurrent polls of failed jobs per process and kind of job. */
@@ -27,6 +28,8 @@ const gatherMs = 5;
 interface PollResult {
   row: Claimed<JobRow>;
   answer: PollAnswer;
+  /** How long the call took, in milliseconds. */
+  ms: number;
 }
 
 /** Polls of one kind of job. */
@@ -90,16 +93,17 @@ export class PollWork {
   }
 
   private async poll(row: Claimed<JobRow>, limit: ReturnType<typeof sharedSignal>): Promise<PollResult> {
+    const startedMs = performance.now();
+    const answer = await this.ask(row, limit);
+    return { row, answer, ms: performance.now() - startedMs };
+  }
+
+  private async ask(row: JobRow, limit: ReturnType<typeof sharedSignal>): Promise<PollAnswer> {
     try {
-      return { row, answer: await limit((signal) => this.steps.poll(row, signal)) };
+      return await limit((signal) => this.steps.poll(row, signal));
     } catch (error) {
-      if (error instanceof UpstreamError) return { row, answer: error };
-      return {
-        row,
-        answer: new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', {
-          cause: error,
-        }),
-      };
+      if (error instanceof UpstreamError) return error;
+      return new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', { cause: error });
     }
   }
 
@@ -111,11 +115,13 @@ export class PollWork {
   }
 
   /** Evaluates one answer. A row that cannot be written does not block the other rows of the batch. */
-  private async evaluate({ row, answer }: PollResult, now: Date): Promise<JobMove[]> {
+  private async evaluate(result: PollResult, now: Date): Promise<JobMove[]> {
+    const { row, answer, ms } = result;
     try {
       this.report(row, answer);
-      if (isDone(answer) && this.steps.hasResult(answer.results)) await this.finish(row, answer.results);
-      else return await this.settle(row, answer, now);
+      if (isDone(answer) && this.steps.hasResult(answer.results))
+        await this.finish(row, { results: answer.results, note: pollNote(row, answer, ms) });
+      else return await this.settle(result, now);
     } catch (error) {
       this.deps.logger.warn(
         { err: error, id: row.id },
@@ -134,7 +140,7 @@ export class PollWork {
     } else if ('known' in answer && !answer.known) this.deps.onUnknownWord(answer.word);
   }
 
-  private async settle(row: JobRow, answer: PollAnswer, now: Date): Promise<JobMove[]> {
+  private async settle({ row, answer, ms }: PollResult, now: Date): Promise<JobMove[]> {
     const { kind, pollPlan, retentionMs } = this.steps;
     const { lostAfterMs } = this.deps.provider.facts;
     const answeredAtMs = this.deps.clock.nowMs();
@@ -143,19 +149,24 @@ export class PollWork {
     const outcome = effectOf(row, answer, rules);
     if (outcome.then === 'stay') {
       const { set, dueInMs, appendsEvent } = outcome;
-      return [{ id: row.id, from: [row.status], lease: row.lease!, set, dueInMs, appendsEvent }];
+      const notes = mayDiffer(row, answer) ? [pollNote(row, answer, ms)] : [];
+      return [{ id: row.id, from: [row.status], lease: row.lease, set, dueInMs, appendsEvent, notes }];
     }
     const failed = withCurrentProgress(kind, row, answeredAtMs);
     const move = watchedFailureMove(this.steps, failed, outcome.why, now);
-    await endJob(this.deps.jobs, this.steps, row, { ...move, lease: row.lease! });
+    await endJob(this.deps.jobs, this.steps, row, {
+      ...move,
+      lease: row.lease,
+      notes: [pollNote(row, answer, ms)],
+    });
     return [];
   }
 
-  private async finish(row: Claimed<JobRow>, results: readonly UpstreamResult[]): Promise<void> {
+  private async finish(row: Claimed<JobRow>, found: FoundResult): Promise<void> {
     const [finished] = await this.deps.jobs.change(
       this.steps.kind,
       async (sql) => {
-        const moved = await this.steps.finish(sql, row, results);
+        const moved = await this.steps.finish(sql, row, found);
         return moved ? [moved] : [];
       },
       { wakesWorkers: true },

@@ -79,6 +79,10 @@ export class SubmissionEntity {
   @Column('timestamptz', { nullable: true })
   answeredAt: Date | null;
 
+  /** How long the call took, in milliseconds; null if it is not known exactly. */
+  @Column('integer', { nullable: true })
+  durationMs: number | null;
+
   /** The base of the photo URLs that the upstream was given; null if it was given none. */
   @Column('text', { nullable: true })
   photoUrl: string | null;

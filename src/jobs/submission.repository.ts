@@ -5,6 +5,13 @@ import type { JobKind, JobRow } from './job.kind';
 import { settleReservations } from './quota-settlement.repository';
 import type { SubmissionOutcome } from './submission.entity';
 
+/** A paid call that ended without an id. */
+export interface FailedCall {
+  readonly error: UpstreamError;
+  /** How long it took, in milliseconds; null if it is not known. */
+  readonly durationMs: number | null;
+}
+
 /** An attempt as recorded in the ledger. */
 export interface Attempt {
   outcome: SubmissionOutcome;
@@ -16,6 +23,17 @@ export interface Attempt {
 }
 
 const jobColumn = (kind: JobKind): string => `${kind.noun}_id`;
+
+/** The answer to an accepted call; `durationMs` is how long it took. */
+interface AcceptedCall {
+  id: string;
+  attempt: number;
+  ref: string;
+  correlationId?: string;
+  creditsAvailable?: number;
+  httpStatus?: number;
+  durationMs?: number;
+}
 
 /** Records that a paid call is about to be made, in the transaction that moves its row to SUBMITTING. */
 export async function openAttempt(
@@ -37,18 +55,17 @@ export async function openAttempt(
  * @returns false if that was recorded before
  * @throws the database's unique violation if another submission already has this id
  */
-export async function acceptAttempt(
-  sql: Sql,
-  kind: JobKind,
-  entry: { id: string; attempt: number; ref: string; correlationId?: string; creditsAvailable?: number },
-): Promise<boolean> {
+export async function acceptAttempt(sql: Sql, kind: JobKind, entry: AcceptedCall): Promise<boolean> {
   const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
     `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, credits_available = $5,
-            answered_at = coalesce(s.answered_at, now())
+            http_status = $6, duration_ms = $7, answered_at = coalesce(s.answered_at, now())
        FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2 FOR UPDATE) before
       WHERE s.id = before.id
      RETURNING before.outcome`,
-    [entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
+    [
+      ...[entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
+      ...[entry.httpStatus ?? null, entry.durationMs ?? null],
+    ],
   );
   await detachAnswered(sql, kind, entry);
   return before?.outcome !== 'ACCEPTED';
@@ -60,13 +77,13 @@ export async function closeAttempt(
   kind: JobKind,
   row: Pick<JobRow, 'id' | 'attempt'>,
   outcome: Exclude<SubmissionOutcome, 'CALLING' | 'ACCEPTED'>,
-  error?: UpstreamError,
+  call?: FailedCall,
 ): Promise<void> {
   await sql.rows(
     `UPDATE submissions SET outcome = $3, http_status = $4, correlation_id = $5, evidence = $6, credits_available = $7,
-            answered_at = now()
+            duration_ms = $8, answered_at = now()
       WHERE ${jobColumn(kind)} = $1 AND attempt = $2 AND outcome IN ('CALLING', 'UNKNOWN')`,
-    [row.id, row.attempt, outcome, ...(error ? factsOf(error) : [null, null, null, null])],
+    [row.id, row.attempt, outcome, ...(call ? factsOf(call) : [null, null, null, null, null])],
   );
   await detachAnswered(sql, kind, row);
 }
@@ -90,8 +107,12 @@ export async function closeUnfetched(
   return closed.length > 0;
 }
 
-function factsOf({ status, notice, evidence, message }: UpstreamError): (string | number | null)[] {
-  return [status ?? null, notice.correlationId ?? null, evidence ?? message, notice.creditsAvailable ?? null];
+function factsOf({ error, durationMs }: FailedCall): (string | number | null)[] {
+  const { status, notice, evidence, message } = error;
+  return [
+    ...[status ?? null, notice.correlationId ?? null, evidence ?? message, notice.creditsAvailable ?? null],
+    durationMs,
+  ];
 }
 
 /** Reads the row's latest attempt. */

@@ -109,10 +109,13 @@ export class SubmissionWork {
     const calling = await this.begin(row, attempt);
     if (!calling) return this.returnCall();
     await failpoint('submission:before-call');
+    const calledMs = performance.now();
     const answer = await this.call(preparation.call, beganMs);
+    const durationMs = Math.round(performance.now() - calledMs);
     await failpoint('submission:answered');
-    if (answer instanceof UpstreamError) await this.unaccepted.handle(calling, claimedAt, answer);
-    else await this.accepted(calling, answer);
+    if (answer instanceof UpstreamError)
+      await this.unaccepted.handle(calling, claimedAt, { error: answer, durationMs });
+    else await this.accepted(calling, answer, durationMs);
   }
 
   /** Whether the row can be submitted now. One call has been taken from the budget for it. */
@@ -140,8 +143,9 @@ export class SubmissionWork {
       // No paid call is made and no photo is served for an owner whose data are being erased.
       if ((await admitWrite(sql, { owner: row.owner })) !== 'ADMITTED') return [];
       const set = { status: 'SUBMITTING', attempt, lease: row.lease, tries: row.tries };
+      const hold = { id: row.id, from: ['QUEUED'], lease: row.lease! };
       const [calling] = await jobs.moveWithin(sql, steps.kind, [
-        { id: row.id, from: ['QUEUED'], lease: row.lease!, set, dueInMs: leaseMs, appendsEvent: true },
+        { ...hold, set, dueInMs: leaseMs, appendsEvent: true, notes: [{ kind: 'SUBMITTED' }] },
       ]);
       const photoUrl = steps.fetchesPhotos(row) ? this.deps.publicUrl() : null;
       if (calling) await openAttempt(sql, steps.kind, calling, { account: provider.account, photoUrl });
@@ -166,9 +170,9 @@ export class SubmissionWork {
     }
   }
 
-  private async accepted(row: JobRow, { ref, notice }: Accepted): Promise<void> {
+  private async accepted(row: JobRow, { ref, notice }: Accepted, durationMs: number): Promise<void> {
     const { id, attempt, provider } = row;
-    const { correlationId, creditsAvailable } = notice;
+    const { correlationId, creditsAvailable, httpStatus } = notice;
     await this.deps.recorder.accepted(row, {
       table: this.steps.kind.table,
       id,
@@ -177,6 +181,8 @@ export class SubmissionWork {
       ref,
       correlationId,
       creditsAvailable,
+      httpStatus,
+      durationMs,
     });
     const { account, budget, logger } = this.deps;
     await bestEffort(logger, () => budget.answered('submit', notice));

@@ -10,6 +10,7 @@ import type { JobSteps } from './job-steps';
 import { unsettledStates } from './job.entity';
 import { queueDeadlineMs, type JobRow } from './job.kind';
 import type { PaidCallRecorder } from './paid-call-recorder';
+import type { FailedCall } from './submission.repository';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
 /** What the work on paid calls uses in addition, to record their answers. */
@@ -36,7 +37,8 @@ export class UnacceptedCalls {
   ) {}
 
   /** Handles an answer that does not accept the call of a SUBMITTING row. */
-  async handle(row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+  async handle(row: JobRow, claimedAt: Date, call: FailedCall): Promise<void> {
+    const { error } = call;
     if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
     this.deps.logger.warn(
       {
@@ -59,12 +61,12 @@ export class UnacceptedCalls {
         const waitMs = retryAfterMs + backoffMs(tries, firstWaitMs[error.outcome], maxWaitMs);
         const set = { status: 'QUEUED', tries, lastError: error.message };
         const move = { ...hold, set, dueInMs: beforeDeadline(row, claimedAt, waitMs), appendsEvent: true };
-        return this.end(row, move, { outcome: 'NOT_EXECUTED', error });
+        return this.end(row, move, { outcome: 'NOT_EXECUTED', ...call });
       }
       case 'REFUSED':
-        return this.refused(row, claimedAt, error);
+        return this.refused(row, claimedAt, call);
       case 'UNKNOWN':
-        return retryWhileUnavailable(() => this.deps.recorder.unknown(this.steps, row, error));
+        return retryWhileUnavailable(() => this.deps.recorder.unknown(this.steps, row, call));
     }
   }
 
@@ -84,18 +86,19 @@ export class UnacceptedCalls {
    * A refusal of the account pauses submissions and requeues the job at its position; any other refusal fails the
    * job.
    */
-  private async refused(row: JobRow, claimedAt: Date, error: UpstreamError): Promise<void> {
+  private async refused(row: JobRow, claimedAt: Date, call: FailedCall): Promise<void> {
+    const { error } = call;
     const { account, budget } = this.deps;
     const hold = { from: unsettledStates, attempt: row.attempt };
     await bestEffort(this.deps.logger, () => budget.answered('submit', error.notice));
     if (await account.refused(error, row.tries)) {
       const set = { status: 'QUEUED', tries: row.tries + 1, lastError: error.message };
       const move = { ...hold, set, dueInMs: msSinceQueued(row, claimedAt), appendsEvent: true };
-      return this.end(row, move, { outcome: 'NOT_EXECUTED', error });
+      return this.end(row, move, { outcome: 'NOT_EXECUTED', ...call });
     }
     await bestEffort(this.deps.logger, () => account.answered(false));
     const why = refusedFailure(error.refusal, error.message);
-    return this.end(row, failureMove(this.steps.kind, row, hold, why), { outcome: 'REFUSED', error });
+    return this.end(row, failureMove(this.steps.kind, row, hold, why), { outcome: 'REFUSED', ...call });
   }
 
   private end(row: JobRow, move: Omit<JobMove, 'id'>, call: EndedCall): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 import { failure, type JobFailure } from '../jobs/failure';
-import { JobSteps, type Preparation } from '../jobs/job-steps';
+import { JobSteps, type FoundResult, type Preparation } from '../jobs/job-steps';
 import type { JobClass } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PollPlan, UpstreamState } from '../upstream/provider';
@@ -44,9 +44,9 @@ export class ModelSteps extends JobSteps<ModelEntity> {
     return true;
   }
 
-  async finish(sql: Sql, row: ModelEntity): Promise<ModelEntity | null> {
+  async finish(sql: Sql, row: ModelEntity, { note }: FoundResult): Promise<ModelEntity | null> {
     const set = { status: 'READY', progress: 100, readyAt: 'now' };
-    const ready = await this.moveFinished(sql, row, set, null);
+    const ready = await this.moveFinished(sql, row, { set, dueInMs: null, note });
     // The photos of a FAILED job have been released already.
     if (ready && row.status !== 'FAILED') await this.ended(sql, ready);
     return ready;

@@ -3,7 +3,7 @@ import { validFilter } from '../graphql/lists';
 import { ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
 import { keptOfModel, photosOfModelSource } from '../photos/photo.read';
-import { columns, computedWith, connection, type TypeSource } from '../reads/source';
+import { columns, computedWith, connection, type NodeSource } from '../reads/source';
 import { modelFilterOf, type ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.kind';
@@ -16,7 +16,7 @@ import { modelTable } from './model.repository';
 export const modelSource = (
   provider: { readonly name: string },
   clock: Pick<DatabaseClock, 'nowMs'>,
-): TypeSource => ({
+): NodeSource => ({
   type: 'AvatarModel',
   select: (id, owner) => selectJob(modelKind, id, owner),
   fields: {

@@ -4,7 +4,7 @@ import {
   connection,
   type FactScope,
   type RowsSource,
-  type TypeSource,
+  type NodeSource,
 } from '../reads/source';
 import { keptPhotos, keptPhotosOfModel } from './job-photo.repository';
 import type { PhotosArgs } from './photo-list.input';
@@ -14,7 +14,7 @@ import type { PhotoService } from './photo.service';
 import { problemsOf } from './photo.type';
 
 /** What photos are read from. */
-export function photoSource(service: Pick<PhotoService, 'viewUrl'>): TypeSource {
+export function photoSource(service: Pick<PhotoService, 'viewUrl'>): NodeSource {
   return {
     type: 'Photo',
     select: selectPhoto,

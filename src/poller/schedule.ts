@@ -20,6 +20,7 @@ import type { OverdueWork } from '../jobs/overdue.work';
 import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import type { PollWork } from '../jobs/poll.work';
 import type { SubmissionWork } from '../jobs/submission.work';
+import { pruneTimelines } from '../jobs/timeline.repository';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { photoPurgeDue, purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneAvailability } from '../photos/photo-availability.repository';
@@ -136,6 +137,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget quota reservations': () => pruneReservations(database),
     'prune audit log': () => pruneAudit(database, config.AUDIT_RETENTION),
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
+    'prune timelines': () => pruneTimelines(database, config.EVIDENCE_RETENTION),
     'prune photo servers': () => pruneAvailability(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => exportOffers.prune(database),

@@ -6,6 +6,7 @@ import { avatarKey } from '../generations/avatar.entity';
 import { jobKinds } from '../generations/generation.kind';
 import { bulkRetriesOf } from '../jobs/bulk-retry.repository';
 import { attemptsOf } from '../jobs/ledger.repository';
+import { timelinesOf } from '../jobs/timeline.repository';
 import { photoKey } from '../photos/photo.entity';
 import { storedFile, throttled, watched } from '../storage/archive-files';
 import type { MediaStore } from '../storage/media-store';
@@ -59,7 +60,7 @@ export async function* archiveOf(source: ArchiveDeps, subject: DataSubject): Asy
 
 const readme = `This archive contains all data stored about you.
 
-data.json  models, generations with their prompts, avatars, photos, events, consents, usage, and the audit log of your
+data.json  models, generations with their prompts, avatars, photos, events, timelines, consents, usage, and the audit log of your
            account; times are in UTC
 photos/    photos that are not deleted yet, as stored: reduced in size and without metadata
 avatars/   your avatars
@@ -73,6 +74,7 @@ async function* dataOf({ sql, check }: ArchiveDeps, subject: DataSubject): Async
     avatars: mapIterator(avatarsOf(sql, subject), avatarRecord),
     photos: mapIterator(photosOf(sql, subject), photoRecord),
     paidCalls: attemptsOf(sql, jobKinds, subject),
+    timelines: timelinesOf(sql, jobKinds, subject),
     bulkRetries: bulkRetriesOf(sql, subject),
     events: eventsOf(sql, subject),
     ...accountSections(sql, subject),

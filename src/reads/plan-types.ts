@@ -70,8 +70,8 @@ export type Definition = GraphQLField<unknown, unknown>;
 
 /** Plans selections; see the planner. */
 export interface SelectionPlanner {
-  /** The object of a row with a source. */
-  object(kind: NodeKind, nodes: readonly FieldNode[]): TextIn<RowScope>;
+  /** The object of a row with a source, by the name of its type. */
+  object(name: string, nodes: readonly FieldNode[]): TextIn<RowScope>;
 
   /**
    * An object whose fields are planned one by one.

@@ -33,6 +33,7 @@ import type {
   ConnectionSource,
   FieldArguments,
   FieldSource,
+  NodeSource,
   ReadSources,
   RowsSource,
   TypeSource,
@@ -75,10 +76,13 @@ class Planner implements SelectionPlanner {
   private size = 0;
   private hasLists = false;
   readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
+  private readonly nodes: ReadonlyMap<string, NodeSource>;
   private readonly types: ReadonlyMap<string, TypeSource>;
 
   constructor(private readonly input: PlanInput) {
-    this.types = new Map(input.sources.types.map((source) => [source.type, source]));
+    const { nodes, types } = input.sources;
+    this.nodes = new Map(nodes.map((source) => [source.type, source]));
+    this.types = new Map([...nodes, ...types].map((source) => [source.type, source]));
   }
 
   plan(): Plan {
@@ -99,12 +103,12 @@ class Planner implements SelectionPlanner {
     return collectSubfields(schema, fragments, flags, type, nodes);
   };
 
-  object(kind: NodeKind, nodes: readonly FieldNode[]): TextIn<RowScope> {
-    const source = this.types.get(kind);
+  object(name: string, nodes: readonly FieldNode[]): TextIn<RowScope> {
+    const source = this.types.get(name);
     if (!source) throw new NotPlannable('field');
-    const type = this.input.schema.getType(kind) as GraphQLObjectType;
-    return this.members<RowScope>(type, nodes, (name, fieldNodes) =>
-      Object.hasOwn(source.fields, name) ? this.field(type, source.fields[name]!, fieldNodes) : null,
+    const type = this.input.schema.getType(name) as GraphQLObjectType;
+    return this.members<RowScope>(type, nodes, (field, fieldNodes) =>
+      Object.hasOwn(source.fields, field) ? this.field(type, source.fields[field]!, fieldNodes) : null,
     );
   }
 
@@ -244,7 +248,7 @@ class Planner implements SelectionPlanner {
   }
 
   select(kind: NodeKind, id: string, owner: string): string {
-    return this.types.get(kind)!.select(id, owner);
+    return this.nodes.get(kind)!.select(id, owner);
   }
 
   single(

@@ -68,7 +68,8 @@ export interface ConnectionQuery {
 /** Pages of a list of the owner's rows, or of those that belong to the row. */
 export interface ConnectionSource {
   readonly kind: 'connection';
-  readonly type: NodeKind;
+  /** The type of its nodes. */
+  readonly type: string;
   readonly table: Pick<ListTable<never, never>, 'table' | 'computed' | 'visible' | 'indexed'>;
   /** The column that has the UUID of the row that the list belongs to; null: all rows of the owner. */
   readonly parentColumn: string | null;
@@ -107,15 +108,22 @@ export type FieldSource =
 
 /** What an object type is made of. */
 export interface TypeSource {
-  readonly type: NodeKind;
-  /** SQL that selects the row with a UUID if it belongs to the owner. Both parameters are SQL. */
-  readonly select: (id: string, owner: string) => string;
+  readonly type: string;
   /** Fields without a source are left to the resolvers. */
   readonly fields: Readonly<Record<string, FieldSource>>;
 }
 
+/** What an object type with global ids is made of. */
+export interface NodeSource extends TypeSource {
+  readonly type: NodeKind;
+  /** SQL that selects the row with a UUID if it belongs to the owner. Both parameters are SQL. */
+  readonly select: (id: string, owner: string) => string;
+}
+
 /** What is read by planned statements: types, and fields of `Query`. */
 export interface ReadSources {
+  readonly nodes: readonly NodeSource[];
+  /** Types whose objects are only read as nodes of a connection. */
   readonly types: readonly TypeSource[];
   readonly roots: Readonly<Record<string, RootSource>>;
 }

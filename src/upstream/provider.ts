@@ -61,6 +61,8 @@ export interface ProviderFacts {
 export interface UpstreamNotice {
   /** The upstream's id of the exchange, for support requests. */
   correlationId?: string;
+  /** The HTTP status of an answer that is not an error. */
+  httpStatus?: number;
   rateLimit?: { limit?: number; available?: number; resetSeconds?: number };
   creditsAvailable?: number;
 }

@@ -140,7 +140,7 @@ export class PicsartProvider implements AvatarProvider {
     const body = parseBody(answer.body);
     const ref = body && readReference(body, submission.idName);
     if (!ref) throw unclearError(answer, 'accepted the call without a usable id');
-    return { ref, notice: readNotice(answer.headers) };
+    return { ref, notice: noticeOf(answer) };
   }
 
   private async ask(
@@ -152,7 +152,7 @@ export class PicsartProvider implements AvatarProvider {
     const answer = await this.answered(call, () => this.get(new URL(this.baseUrl + path), signal));
     const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
-    return read(body, answer.status, readNotice(answer.headers));
+    return read(body, answer.status, noticeOf(answer));
   }
 
   private get(url: URL, signal: AbortSignal): Promise<ExchangeAnswer> {
@@ -202,4 +202,8 @@ function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
 /** Host names are case-insensitive; an IPv6 address has brackets in a URL only. */
 function withoutBrackets(hostname: string): string {
   return hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+}
+
+function noticeOf({ headers, status }: ExchangeAnswer): UpstreamNotice {
+  return { ...readNotice(headers), httpStatus: status };
 }
