@@ -50,7 +50,7 @@ export function messageOf(entry: Pick<TimelineEntryRow, MessageColumns>): string
     case 'POLLED':
       return `The avatar service was asked how the job stands${timesOf(entry)}; ${polled[entry.outcome!]}.`;
     case 'STATUS_CHANGED':
-      return `The status became ${status}.${failureCode === null ? '' : ` ${failureCodes[failureCode as FailureCode]}`}`;
+      return `The status became ${status}. ${failureOf(failureCode)}`.trim();
     case 'AVATAR_STORED':
       return 'An avatar was stored.';
     case 'ACTED_ON':
@@ -58,11 +58,20 @@ export function messageOf(entry: Pick<TimelineEntryRow, MessageColumns>): string
   }
 }
 
+/** The first sentence of a failure; of a code that this version does not know, the code. */
+function failureOf(code: string | null): string {
+  if (code === null) return '';
+  return Object.hasOwn(failureCodes, code) ? failureCodes[code as FailureCode] : `${code}.`;
+}
+
 /** How often equal answers followed each other, if more than once. */
 function timesOf({ polls, until }: Pick<TimelineEntryRow, 'polls' | 'until'>): string {
   const times = until === null ? 1 : until - polls!;
   return times > 1 ? `, ${times} times` : '';
 }
+
+/** The greatest Int of GraphQL. */
+const maxDurationMs = 2 ** 31 - 1;
 
 /** What {@link callOf} is made from. */
 export type CallColumns = 'kind' | 'submission' | 'httpStatus' | 'durationMs' | 'correlationId';
@@ -84,6 +93,7 @@ export function callOf(
 ): EntryCall | null {
   const call = entry.kind === 'SUBMITTED' ? entry.submission : entry;
   if (call?.durationMs == null) return null;
-  const { httpStatus, durationMs, correlationId } = call;
+  const { httpStatus, correlationId } = call;
+  const durationMs = Math.min(Math.max(0, call.durationMs), maxDurationMs);
   return { httpStatus, durationMs, correlationId: scopes.includes('admin') ? correlationId : null };
 }

@@ -45,7 +45,7 @@ function idAt(microseconds: string, random: string): string {
 }
 
 /** A poll that was answered as the one before has no entry of its own. */
-const isRepeated = (job: string): string => `r.kind = 'POLLED' AND EXISTS (
+const isRepeated = (job: string): string => `r.kind = 'POLLED' AND r.polls > 0 AND EXISTS (
   SELECT FROM (SELECT * FROM timeline_entries e WHERE e.${job} = j.id ORDER BY e.id DESC LIMIT 1) AS latest
    WHERE latest.kind = 'POLLED' AND latest.outcome = r.outcome AND latest.http_status IS NOT DISTINCT FROM r.http_status)`;
 
@@ -138,7 +138,7 @@ export function timelineTable(kinds: readonly JobKind[]): ListTable<TimelineEntr
 /** SQL: the paid call of an entry's attempt. */
 function submissionOf(job: string): string {
   return `(SELECT json_build_object('outcome', s.outcome, 'httpStatus', s.http_status, 'correlationId', s.correlation_id,
-             'durationMs', coalesce(s.duration_ms, least(2147483647, extract(epoch FROM s.answered_at - s.called_at) * 1000)::int))
+             'durationMs', coalesce(s.duration_ms, (extract(epoch FROM s.answered_at - s.called_at) * 1000)::bigint))
              FROM submissions s WHERE s.${job} = timeline_entries.${job} AND s.attempt = timeline_entries.attempt)`;
 }
 

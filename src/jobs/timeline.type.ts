@@ -1,6 +1,5 @@
 import { Field, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { createConnectionType } from '../graphql/connection';
-import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar } from '../graphql/scalars';
 import type { TimelineKind } from './timeline-entry.entity';
 import type { EntryCall } from './timeline-text';
@@ -30,7 +29,6 @@ registerEnumType(TimelineKindEnum, {
   },
 });
 
-@PlainFields()
 @ObjectType({ description: 'A call to the avatar service.' })
 export class UpstreamCall implements EntryCall {
   @Field(() => Int, { nullable: true, description: 'The HTTP status; null if no answer came.' })

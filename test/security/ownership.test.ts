@@ -1,12 +1,14 @@
 import { apiSchema } from '../../src/app/services';
 import { newId, nodeKinds, toGlobalId, type NodeKind } from '../../src/core/ids';
+import type { ListOrder } from '../../src/core/list-statements';
 import { encodeEventCursor } from '../../src/events/event';
 import { encodeCursor } from '../../src/graphql/connection';
 import type { Client } from '../support/client';
 import { transports, type Operation, type Result } from '../support/graphql-client';
 import { send } from '../support/raw-client';
 import { idPlaces } from './id-places';
-import { cursorWalk, isSilent, walk } from './ownership-walk';
+import { cursorWalk } from './ownership-cursors';
+import { isSilent, walk } from './ownership-walk';
 import { TwoOwners, type Belongings } from './two-owners';
 
 const kindOf = (id: string): NodeKind =>
@@ -77,8 +79,13 @@ describe('data of another owner', () => {
     it.each(cursorWalk)('cannot be reached through their cursors: $place', async (row) => {
       const { place, query, own, cursor } = row;
       const { bob, alices, bobs } = owners;
-      const never =
-        cursor === 'listCursor' ? encodeCursor({ id: newId(), key: null }) : encodeEventCursor(newId(), 1);
+      const nowhere = { id: newId(), key: null };
+      const orders: Partial<Record<keyof Belongings, ListOrder>> = {
+        listCursor: 'NEWEST',
+        timelineCursor: 'OLDEST',
+      };
+      const order = orders[cursor];
+      const never = order ? encodeCursor(nowhere, order) : encodeEventCursor(nowhere.id, 1);
       const id = own && bobs[own];
       const [of, ofNothing] = await Promise.all(
         [alices[cursor], never].map((after) => bob.execute(transport, { query, variables: { id, after } })),
@@ -88,7 +95,7 @@ describe('data of another owner', () => {
       expect(of!.errors).toEqual(ofNothing!.errors);
       const isAnswered = transport !== 'HTTP' || place.startsWith('Query.');
       const refusal = isAnswered ? 'INVALID_CURSOR' : 'INVALID_INPUT';
-      expect(codeOf(of!)).toBe(cursor === 'listCursor' ? undefined : refusal);
+      expect(codeOf(of!)).toBe(order ? undefined : refusal);
     });
   });
 

@@ -24,6 +24,8 @@ export interface Belongings {
   modelCursor: string;
   generationCursor: string;
   listCursor: string;
+  /** Of the timeline of a model. */
+  timelineCursor: string;
 }
 
 /** Two owners on a gateway without background work. */
@@ -56,7 +58,15 @@ export class TwoOwners {
 
   /** All database rows of the owner, and the names of all files. */
   async snapshot(owner: string): Promise<string> {
-    const tables = ['models', 'photos', 'generations', 'avatars', 'idempotency_keys', 'quota_reservations'];
+    const tables = [
+      'models',
+      'photos',
+      'generations',
+      'avatars',
+      'idempotency_keys',
+      'quota_reservations',
+      'timeline_entries',
+    ];
     const rowsOf = (from: string): Promise<unknown[]> =>
       this.gateway.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
     const parts: unknown[] = [];
@@ -117,8 +127,11 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
       return (data as { s: { cursor: string } }).s.cursor;
     }),
   );
-  const { models } = await client.request<{ models: { edges: { cursor: string }[] } }>(
-    '{ models { edges { cursor } } }',
+  interface Edges {
+    edges: { cursor: string; node: { timeline: { edges: { cursor: string }[] } } }[];
+  }
+  const { models } = await client.request<{ models: Edges }>(
+    '{ models { edges { cursor node { timeline { edges { cursor } } } } } }',
   );
   return {
     ...finished,
@@ -133,6 +146,7 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
     modelCursor: cursors[0]!,
     generationCursor: cursors[1]!,
     listCursor: models.edges[0]!.cursor,
+    timelineCursor: models.edges[0]!.node.timeline.edges[0]!.cursor,
   };
 }
 

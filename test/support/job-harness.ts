@@ -191,6 +191,12 @@ export class JobHarness {
     return (await this.client().request<{ generation: T }>(query, { id: globalIdOf(job) })).generation;
   }
 
+  /** Reads fields of a job through the API. */
+  async readJob<T>(job: Job, fields: string): Promise<T> {
+    const query = `query ($id: ID!) { node(id: $id) { ... on Job { ${fields} } } }`;
+    return (await this.client().request<{ node: T }>(query, { id: globalIdOf(job) })).node;
+  }
+
   /** The job's row; null once it is deleted. */
   async find({ table, id }: Job): Promise<JobRow | null> {
     return findJob<JobRow>(this.database, table === 'models' ? modelKind : generationKind, id);

@@ -43,7 +43,7 @@ const roots = [
 ];
 
 /** Fields whose objects have no objects of rows. */
-const leafObjects = ['failure', 'pageInfo', 'missing', 'prompt', 'usage', 'limits'];
+const leafObjects = ['failure', 'pageInfo', 'missing', 'prompt', 'usage', 'limits', 'call'];
 
 const kinds = ['AvatarModel', 'Generation', 'Avatar', 'Photo'];
 

@@ -85,19 +85,64 @@ export class ReadRows {
     for (const order of ['NEWEST', 'OLDEST', 'NAME'] as const)
       this.cursors.push(encodeCursor(positionOf({ id, name }, order), order));
     if (this.happens()) await this.database.query('INSERT INTO streams VALUES ($1, $2, $3)', [id, owner, 7]);
+    await this.timeline('model_id', id, owner);
     return id;
   }
 
-  private generation(owner: string, modelId: string | null, photoId: string): Promise<string> {
+  private async generation(owner: string, modelId: string | null, photoId: string): Promise<string> {
     const status = this.among(generationStatuses);
     const prompt = { style: 'noir', prompt: this.among([null, this.text(owner)]), count: 3 };
-    return this.insert('Generation', 'generations', {
+    const id = await this.insert('Generation', 'generations', {
       ...this.job(owner, status),
       ...{ model_id: modelId, photo_id: this.among([null, photoId]), wanted: this.among([2, 3]) },
       prompts: JSON.stringify([prompt, { ...prompt, negativePrompt: this.text(owner), style: 'pop' }]),
       ordered_positions: this.among([null, [1]]),
       completed_at: ['COMPLETED', 'PARTIAL'].includes(status) ? this.time() : null,
     });
+    await this.timeline('generation_id', id, owner);
+    return id;
+  }
+
+  /** Some entries of each kind, and the ledger's rows of some of the attempts. */
+  private async timeline(job: string, jobId: string, owner: string): Promise<void> {
+    for (const attempt of [1, 2]) {
+      if (!this.happens()) continue;
+      const outcome = this.among(['CALLING', 'REFUSED', 'NOT_EXECUTED', 'UNKNOWN']);
+      await this.database.query(
+        `INSERT INTO submissions (id, ${job}, attempt, provider, account, outcome, http_status, correlation_id, duration_ms, answered_at)
+         VALUES ($1, $2, $3, 'sandbox', 'a', $4, $5, $6, $7, $8)`,
+        [
+          ...[newId(), jobId, attempt, outcome, this.among([null, 400]), this.text(owner)],
+          ...[this.among([null, 7]), outcome === 'CALLING' ? null : '2030-01-01T00:00:00Z'],
+        ],
+      );
+    }
+    const calls = { http_status: this.among([null, 200]), duration_ms: 12, correlation_id: this.text(owner) };
+    const entries: readonly Record<string, unknown>[] = [
+      { kind: 'REQUESTED' },
+      { kind: 'SUBMITTED' },
+      { kind: 'POLLED', polls: 0, outcome: this.among(['RUNNING', 'NOT_FOUND', 'ERROR']), ...calls },
+      { kind: 'POLLED', polls: 3, outcome: this.among(['DONE', 'FAILED']), ...calls },
+      { kind: 'STATUS_CHANGED', status: 'FAILED', failure_code: this.among(['NEW_CODE', 'UPSTREAM_FAILED']) },
+      { kind: 'AVATAR_STORED' },
+      { kind: 'ACTED_ON', status: this.among(['QUEUED', 'CANCELLED']) },
+    ];
+    for (const entry of entries) {
+      if (!this.happens()) continue;
+      const id = newId(Date.UTC(2026, 0, 1) + Math.floor(this.random() * 1e6));
+      const columns = {
+        id,
+        owner,
+        [job]: jobId,
+        attempt: this.among([1, 2]),
+        occurred_at: this.time(),
+        ...entry,
+      };
+      const places = Object.keys(columns).map((_, index) => `$${index + 1}`);
+      const text = `INSERT INTO timeline_entries (${Object.keys(columns).join(', ')}) VALUES (${places.join(', ')})`;
+      await this.database.query(text, Object.values(columns));
+      this.cursors.push(encodeCursor({ id, key: null }, 'OLDEST'));
+    }
   }
 
   private async avatar(

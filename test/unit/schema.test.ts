@@ -207,7 +207,7 @@ describe('the conventions of the schema', () => {
   it('use the type ID for global ids only, and say so', () => {
     const ids = outputFields().filter(([path]) => /\.(id|[a-z]\w*Ids?)$/.test(path));
     const wrong = ids.filter(([path, { type, description, deprecationReason }]) => {
-      if (path.endsWith('.providerModelId') || deprecationReason != null) return false;
+      if (/\.(providerModelId|correlationId)$/.test(path) || deprecationReason != null) return false;
       return getNamedType(type).name !== 'ID' || !/global id|id of the deleted/i.test(description ?? '');
     });
     expect(wrong.map(([path]) => path)).toEqual([]);
