@@ -34,6 +34,7 @@ async function runChecks(environment: FaultsEnvironment, hasDeleted: boolean): P
     streams(environment),
     submissions(environment),
     hasDeleted ? [] : payments(environment),
+    timelines(environment),
     pictures(environment),
     orphans(environment),
     journals(environment),
@@ -112,6 +113,27 @@ const stateOf = ({ kind, subject_id: id, payload }: EventRow): JobState => ({
   ...payload,
   id: `${kind.toLowerCase()}_${id}`,
 });
+
+/** The timeline of each job ends with its status, and has each paid call once. */
+async function timelines(environment: FaultsEnvironment): Promise<string[]> {
+  const job = 'coalesce(model_id, generation_id)';
+  const unended = await environment.rows<{ id: string; status: string; latest: string | null }>(
+    `SELECT j.id, j.status, e.status AS latest FROM (${jobs}) AS j LEFT JOIN LATERAL
+       (SELECT status FROM timeline_entries WHERE ${job} = j.id AND kind = 'STATUS_CHANGED' ORDER BY id DESC LIMIT 1) AS e ON true
+      WHERE e.status IS DISTINCT FROM j.status`,
+  );
+  const uncounted = await environment.rows<{ id: string; attempt: number; count: number }>(
+    `SELECT ${job} AS id, attempt, (SELECT count(*)::int FROM timeline_entries e
+        WHERE e.kind = 'SUBMITTED' AND e.attempt = s.attempt AND coalesce(e.model_id, e.generation_id) = ${job}) AS count
+       FROM submissions s WHERE ${job} IS NOT NULL`,
+  );
+  return [
+    ...unended.map(({ id, status, latest }) => `${id} is ${status}, but its timeline ends with ${latest}`),
+    ...uncounted
+      .filter(({ count }) => count !== 1)
+      .map(({ id, attempt, count }) => `attempt ${attempt} of ${id} is ${count} times in its timeline`),
+  ];
+}
 
 interface SubmissionRow {
   job: string;
