@@ -16,7 +16,7 @@ export interface Submission {
 export type TimelineEntryRow = TimelineEntryEntity & {
   /** The paid call of SUBMITTED; null of other kinds. */
   submission: Submission | null;
-  /** How many polls of the attempt came before the entry that follows POLLED; null if it is not known. */
+  /** How many polls of the attempt came before the entry that follows POLLED; 0 if a retry has reset the number. Null of other kinds. */
   until: number | null;
 };
 
@@ -66,7 +66,7 @@ function failureOf(code: string | null): string {
 
 /** How often equal answers followed each other, if more than once. */
 function timesOf({ polls, until }: Pick<TimelineEntryRow, 'polls' | 'until'>): string {
-  const times = until === null ? 1 : until - polls!;
+  const times = until! - polls!;
   return times > 1 ? `, ${times} times` : '';
 }
 

@@ -59,7 +59,7 @@ INSERT INTO timeline_entries (id, owner, ${noun}_id, attempt, kind, occurred_at,
                               http_status, duration_ms, correlation_id)
 SELECT ${idAt('t.us', `right(replace(gen_random_uuid()::text, '-', ''), 16)`)}, j.owner, j.id, j.attempt, r.kind, t.at,
        r.status, CASE WHEN r.kind = 'STATUS_CHANGED' THEN j.failure_code END,
-       CASE WHEN r.kind = 'STATUS_CHANGED' AND r.status <> 'QUEUED' THEN j.polls ELSE r.polls END, r.outcome,
+       CASE WHEN r.kind = 'STATUS_CHANGED' THEN j.polls ELSE r.polls END, r.outcome,
        r.http_status, r.duration_ms, r.correlation_id
   FROM (${jobs}) AS j CROSS JOIN LATERAL jsonb_array_elements(j.entries) WITH ORDINALITY AS e(entry, place)
        CROSS JOIN LATERAL jsonb_populate_record(NULL::timeline_entries, e.entry) AS r
@@ -142,12 +142,11 @@ function submissionOf(job: string): string {
              FROM submissions s WHERE s.${job} = timeline_entries.${job} AND s.attempt = timeline_entries.attempt)`;
 }
 
-/** SQL: the polls before the next entry of the attempt that counts them, or those so far. */
+/** SQL: the polls before the next entry that counts them, or those so far. A retry resets the number: then it is 0. */
 function pollsUntil(job: string, { table }: JobKind): string {
   return `(SELECT next.polls FROM timeline_entries next
-            WHERE next.${job} = timeline_entries.${job} AND next.attempt = timeline_entries.attempt
-              AND next.id > timeline_entries.id AND next.polls IS NOT NULL ORDER BY next.id LIMIT 1),
-          (SELECT j.polls FROM ${table} j WHERE j.id = timeline_entries.${job} AND j.attempt = timeline_entries.attempt)`;
+            WHERE next.${job} = timeline_entries.${job} AND next.id > timeline_entries.id AND next.polls IS NOT NULL ORDER BY next.id LIMIT 1),
+          (SELECT j.polls FROM ${table} j WHERE j.id = timeline_entries.${job})`;
 }
 
 /** The timelines of a person's jobs, by the job's UUID and in order, without the upstream's ids. */

@@ -1,4 +1,4 @@
-import { pruneTimelines } from '../../src/jobs/timeline.repository';
+import { closeUnanswered } from '../../src/jobs/ledger.repository';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { begin, jobTypes } from '../support/job-scenarios';
@@ -167,6 +167,17 @@ describe('the timeline of a job', () => {
     expect(change!.message).toBe('The status became UNCERTAIN.');
   });
 
+  it('has the duration of a call whose process was killed and whose job was cancelled meanwhile', async () => {
+    const job = await harness.train();
+    harness.worker.crashAt('submission:answered');
+    await harness.worker.submit(job.table);
+    await harness.cancel(job);
+    await harness.age(job, 30_000);
+    expect(await closeUnanswered(harness.database, 20_000)).toBe(1);
+    const call = (await entriesOf(job)).find(({ kind }) => kind === 'SUBMITTED')!.call;
+    expect(call!.durationMs).toBeGreaterThanOrEqual(30_000);
+  });
+
   it('has the duration of a call whose answer was only in the journal of a killed process', async () => {
     const job = await harness.train();
     harness.provider.next(accepts('ref-1'));
@@ -243,60 +254,5 @@ describe('the timeline of a job', () => {
     const generation = await harness.generateFrom(model.id);
     expect(await storyOf(generation)).toEqual(['0 The job was requested.']);
     expect(await storyOf(model)).toHaveLength(6);
-  });
-
-  const insertMany = (job: Job, kind: string, count: number): Promise<unknown> =>
-    harness.database.rows(
-      `INSERT INTO timeline_entries (id, owner, model_id, attempt, kind, occurred_at, polls, outcome, duration_ms)
-       SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'local', $1, 1, $2, now(), n, 'RUNNING', 1
-         FROM generate_series(1, $3) AS n`,
-      [job.id, kind, count],
-    );
-  const countOf = async (job: Job): Promise<Record<string, number>> => {
-    const counts = await harness.database.rows<{ kind: string; count: number }>(
-      'SELECT kind, count(*)::int FROM timeline_entries WHERE model_id = $1 GROUP BY 1',
-      [job.id],
-    );
-    return Object.fromEntries(counts.map(({ kind, count }) => [kind, count]));
-  };
-
-  it.each([
-    ['polls', 'polls = 60'],
-    ['attempts', 'attempt = 11'],
-  ])('keeps 1,000 entries of a job with many %s: the oldest polls are dropped first', async (_, change) => {
-    const job = await submitted(await harness.train());
-    await insertMany(job, 'POLLED', 1_500);
-    await harness.database.rows(`UPDATE models SET ${change} WHERE id = $1`, [job.id]);
-    harness.provider.says('ref-1', change.startsWith('polls') ? answersBadly() : done());
-    await pollOnce(job);
-    const kept = await countOf(job);
-    expect(Object.values(kept).reduce((sum, count) => sum + count, 0)).toBe(1_000);
-    expect(kept).toMatchObject({ REQUESTED: 1, SUBMITTED: 1 });
-    const [oldest] = await harness.database.rows<{ polls: number }>(
-      `SELECT min(polls)::int AS polls FROM timeline_entries WHERE kind = 'POLLED' AND id < '01900000-0000-7000-9000-000000000000'`,
-    );
-    expect(oldest!.polls).toBeGreaterThan(500);
-  });
-
-  it('keeps the latest entries of a job with many attempts', async () => {
-    const job = await submitted(await harness.train());
-    await insertMany(job, 'ACTED_ON', 1_500);
-    await harness.database.rows('UPDATE models SET attempt = 11 WHERE id = $1', [job.id]);
-    harness.provider.says('ref-1', done());
-    await pollOnce(job);
-    expect(await countOf(job)).toMatchObject({
-      REQUESTED: 1,
-      SUBMITTED: 1,
-      STATUS_CHANGED: 3,
-      ACTED_ON: 995,
-    });
-  });
-
-  it('is deleted with its age, at most 1,000 entries at a time', async () => {
-    const job = await submitted(await harness.train());
-    await insertMany(job, 'POLLED', 1_200);
-    const prune = (): Promise<number> => pruneTimelines(harness.database, 86_400_000);
-    expect([await prune(), await prune(), await prune()]).toEqual([1_000, 200, 0]);
-    expect(await storyOf(job)).toHaveLength(4);
   });
 });
