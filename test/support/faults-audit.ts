@@ -123,9 +123,9 @@ async function timelines(environment: FaultsEnvironment): Promise<string[]> {
       WHERE e.status IS DISTINCT FROM j.status`,
   );
   const uncounted = await environment.rows<{ id: string; attempt: number; count: number }>(
-    `SELECT ${job} AS id, attempt, (SELECT count(*)::int FROM timeline_entries e
-        WHERE e.kind = 'SUBMITTED' AND e.attempt = s.attempt AND coalesce(e.model_id, e.generation_id) = ${job}) AS count
-       FROM submissions s WHERE ${job} IS NOT NULL`,
+    `SELECT s.id, s.attempt, (SELECT count(*)::int FROM timeline_entries e
+        WHERE e.kind = 'SUBMITTED' AND e.attempt = s.attempt AND ${job} = s.id) AS count
+       FROM (SELECT ${job} AS id, attempt FROM submissions WHERE ${job} IS NOT NULL) AS s`,
   );
   return [
     ...unended.map(({ id, status, latest }) => `${id} is ${status}, but its timeline ends with ${latest}`),
