@@ -15,7 +15,7 @@ import type { JobMove } from './job-move';
 import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
-import { entriesOf, insertEntries, mayBeLong, trimTimelines } from './timeline.repository';
+import { entriesOf, insertEntries, trimTimelines } from './timeline.repository';
 
 /** Columns that moves may set, per table. All others are written once, by the insert. */
 const movable = {
@@ -105,19 +105,13 @@ export class JobRepository {
     if (moves.length === 0) return;
     const update = updateOf(kind, moves);
     await this.database.rows(update.text({ where: ` AND ${commitsWithoutWaiting}` }), update.parameters);
-    const polled = moves.flatMap(({ id, notes = [] }) =>
-      notes.map((note) => ({ id, attempt: 0, polls: 0, ...note })),
-    );
-    await trimTimelines(
-      this.database,
-      kind,
-      polled.filter(mayBeLong).map(({ id }) => id),
-    );
+    const polled = moves.flatMap(({ id, notes = [] }) => notes.map((note) => ({ id, ...note })));
+    await trimTimelines(this.database, kind, polled);
   }
 
   /**
-   * Changes rows conditionally, with their timelines, in one statement, releases the quota reservations of jobs that failed, and appends
-   * the events. The caller commits and then calls {@link wake}.
+   * Changes rows conditionally, with their timelines, in one statement, releases the quota reservations of jobs that
+   * failed, and appends the events. The caller commits and then calls {@link wake}.
    * @returns the changed rows; a row that was not in one of the expected states is not among them
    */
   async moveWithin<Row extends JobRow>(
@@ -133,11 +127,7 @@ export class JobRepository {
       update.parameters,
     );
     await settleQuotas(sql, kind, moves, moved);
-    await trimTimelines(
-      sql,
-      kind,
-      moved.filter(mayBeLong).map(({ id }) => id),
-    );
+    await trimTimelines(sql, kind, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
     await appendEvents(
       sql,

@@ -3,7 +3,7 @@ import { inBatches } from '../core/iterators';
 import type { ListTable } from '../core/list-statements';
 import { snakeName, type Sql } from '../core/sql';
 import type { JobMove } from './job-move';
-import type { JobKind, JobRow } from './job.kind';
+import type { JobKind } from './job.kind';
 import { TimelineEntryEntity, type TimelineKind } from './timeline-entry.entity';
 import type { TimelineEntryRow } from './timeline-text';
 
@@ -81,24 +81,27 @@ export async function addEntry(
   ]);
 }
 
-/** Whether the timeline of a job may have more than {@link maxEntries}. */
-export function mayBeLong({ attempt, polls }: Pick<JobRow, 'attempt' | 'polls'>): boolean {
-  return attempt > fewAttempts || polls > fewPolls;
+/** What is known of a job whose timeline may have more than {@link maxEntries}. */
+interface GrownJob {
+  readonly id: string;
+  readonly attempt?: number;
+  readonly polls?: number;
 }
 
 /** Deletes entries of jobs beyond {@link maxEntries}: the oldest polls, then the oldest others. */
 export async function trimTimelines(
   sql: Sql,
   { noun }: Pick<JobKind, 'noun'>,
-  jobIds: readonly string[],
+  jobs: readonly GrownJob[],
 ): Promise<void> {
-  if (jobIds.length === 0) return;
+  const long = jobs.filter(({ attempt = 0, polls = 0 }) => attempt > fewAttempts || polls > fewPolls);
+  if (long.length === 0) return;
   await sql.rows(
     `DELETE FROM timeline_entries WHERE id IN (
        SELECT surplus.id FROM unnest($1::uuid[]) AS job(id) CROSS JOIN LATERAL (
          SELECT e.id FROM timeline_entries e WHERE e.${noun}_id = job.id
           ORDER BY (e.kind = 'POLLED'), e.id DESC OFFSET ${maxEntries}) AS surplus)`,
-    [jobIds],
+    [long.map(({ id }) => id)],
   );
 }
 
