@@ -5,7 +5,6 @@ import { ViewerResolver } from '../accounts/viewer.resolver';
 import { readConfig, type Config } from '../config';
 import type { BulkLimits } from '../core/bulk-changes';
 import type { Logger } from '../core/logger';
-import { OwnedList } from '../core/owned-list';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
@@ -49,8 +48,7 @@ import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
 import { JobSubscriptions } from '../jobs/job.subscription';
 import { ProgressTicks } from '../jobs/progress-ticks';
-import { timelineTable } from '../jobs/timeline.repository';
-import { TimelineEntryResolver, TimelineResolver } from '../jobs/timeline.resolver';
+import { timelineResolvers } from '../jobs/timeline.resolver';
 import { ModelBulkResolver } from '../models/model-bulk.resolver';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
 import type { ModelEntity } from '../models/model.entity';
@@ -155,8 +153,7 @@ export function createServices(deps: Infrastructure): Services {
     nodes,
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
-    new TimelineResolver(new OwnedList(database, timelineTable(jobKinds))),
-    new TimelineEntryResolver(),
+    ...timelineResolvers(database, jobKinds),
     new ModelResolver(models, subscriptions.models, photos),
     new ModelChangesResolver(models, modelLifecycle),
     new ModelBulkResolver(new JobBulkService(database, modelLifecycle, models.list, bulk)),

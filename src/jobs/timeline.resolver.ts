@@ -1,17 +1,19 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Args, Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
-import type { OwnedList } from '../core/owned-list';
+import { OwnedList } from '../core/owned-list';
+import type { Sql } from '../core/sql';
 import { PageArgs, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
-import type { JobRow } from './job.kind';
+import type { JobKind, JobRow } from './job.kind';
 import { Job } from './job.type';
 import { callOf, messageOf, type TimelineEntryRow } from './timeline-text';
+import { timelineTable } from './timeline.repository';
 import { TimelineEntry, TimelineEntryConnection, UpstreamCall } from './timeline.type';
 
 /** `Job.timeline`. */
 @Resolver(() => Job)
-export class TimelineResolver {
+class TimelineResolver {
   constructor(private readonly list: OwnedList<TimelineEntryRow, null>) {}
 
   @FieldResolver(() => TimelineEntryConnection)
@@ -32,7 +34,7 @@ export class TimelineResolver {
 
 /** The fields of entries that are not columns. */
 @Resolver(() => TimelineEntry)
-export class TimelineEntryResolver {
+class TimelineEntryResolver {
   @FieldResolver(() => String)
   message(@Root() entry: TimelineEntryRow): string {
     return messageOf(entry);
@@ -42,4 +44,9 @@ export class TimelineEntryResolver {
   call(@Root() entry: TimelineEntryRow, @Ctx() { viewer }: GraphQLContext): UpstreamCall | null {
     return callOf(entry, [...viewer.scopes]);
   }
+}
+
+/** The resolvers of the timelines of jobs. */
+export function timelineResolvers(sql: Sql, kinds: readonly JobKind[]): object[] {
+  return [new TimelineResolver(new OwnedList(sql, timelineTable(kinds))), new TimelineEntryResolver()];
 }
