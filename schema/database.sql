@@ -24,6 +24,14 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION complete_earlier_event() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  SELECT owner, pg_current_xact_id()::text::bigint INTO NEW.owner, NEW.transaction_id FROM streams WHERE id = NEW.stream_id;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION record_earlier_answer() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -194,7 +202,9 @@ CREATE TABLE events (
     generation_id uuid,
     payload jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'DELETED'::text])))
+    owner text,
+    transaction_id bigint,
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'AVATAR_CHANGED'::text, 'DELETED'::text])))
 );
 
 CREATE TABLE exports (
@@ -344,6 +354,22 @@ CREATE TABLE models (
     CONSTRAINT models_status_known CHECK ((status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'UNCERTAIN'::text, 'TRAINING'::text, 'READY'::text, 'FAILED'::text, 'CANCELLED'::text]))),
     CONSTRAINT models_type_known CHECK ((type = ANY (ARRAY['MAN'::text, 'WOMAN'::text, 'COUPLE'::text, 'DOG'::text, 'CAT'::text]))),
     CONSTRAINT models_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL)))
+);
+
+CREATE TABLE owner_events (
+    owner_stream_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    stream_id uuid NOT NULL,
+    stream_sequence bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE owner_streams (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    sequence bigint DEFAULT 0 NOT NULL,
+    numbered_until text NOT NULL,
+    numbered_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE photo_servers (
@@ -540,6 +566,12 @@ ALTER TABLE ONLY model_photos
 ALTER TABLE ONLY models
     ADD CONSTRAINT models_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY owner_events
+    ADD CONSTRAINT owner_events_pkey PRIMARY KEY (owner_stream_id, sequence);
+
+ALTER TABLE ONLY owner_streams
+    ADD CONSTRAINT owner_streams_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY photo_servers
     ADD CONSTRAINT photo_servers_pkey PRIMARY KEY (id);
 
@@ -607,6 +639,8 @@ CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT 
 CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
 
 CREATE UNIQUE INDEX erasures_running ON erasures USING btree (owner) WHERE (completed_at IS NULL);
+
+CREATE INDEX events_of_owner ON events USING btree (owner, transaction_id);
 
 CREATE INDEX events_old ON events USING btree (created_at);
 
@@ -700,6 +734,10 @@ CREATE INDEX models_watched_due ON models USING btree (due_at) WHERE ((due_at IS
 
 CREATE INDEX models_watched_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
 
+CREATE INDEX owner_events_old ON owner_events USING btree (created_at);
+
+CREATE UNIQUE INDEX owner_streams_owner ON owner_streams USING btree (owner);
+
 CREATE INDEX photo_servers_of_url ON photo_servers USING btree (public_url, last_seen_at);
 
 CREATE INDEX photos_due ON photos USING btree (due_at) WHERE (due_at IS NOT NULL);
@@ -743,6 +781,8 @@ CREATE INDEX timeline_entries_of_generation ON timeline_entries USING btree (gen
 CREATE INDEX timeline_entries_of_model ON timeline_entries USING btree (model_id, id) WHERE (model_id IS NOT NULL);
 
 CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
+
+CREATE TRIGGER events_earlier BEFORE INSERT ON events FOR EACH ROW WHEN ((new.owner IS NULL)) EXECUTE FUNCTION complete_earlier_event();
 
 CREATE TRIGGER generations_earlier_answer AFTER UPDATE OF result_count ON generations FOR EACH ROW WHEN ((new.result_count IS NOT NULL)) EXECUTE FUNCTION record_earlier_answer();
 

@@ -4,7 +4,7 @@ import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
 import { RateWindowEntity } from './auth/rate-window.entity';
-import { EventEntity, StreamEntity } from './events/event.entity';
+import { EventEntity, OwnerEventEntity, OwnerStreamEntity, StreamEntity } from './events/event.entity';
 import { AvatarDownloadEntity } from './generations/avatar-download.entity';
 import { AvatarEntity } from './generations/avatar.entity';
 import { GenerationEntity } from './generations/generation.entity';
@@ -34,6 +34,8 @@ export const entities = [
   MediaDeletionEntity,
   StreamEntity,
   EventEntity,
+  OwnerStreamEntity,
+  OwnerEventEntity,
   IdempotencyKeyEntity,
   BulkRetryEntity,
   UpstreamAccountEntity,

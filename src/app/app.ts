@@ -10,7 +10,10 @@ import { DatabaseClock } from '../database/database-clock';
 import { checkMigrated, migrate } from '../database/migrate';
 import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
+import { streamReader } from '../events/event-page.repository';
 import { EventFeed } from '../events/feed';
+import { OwnerFeed } from '../events/owner-feed';
+import { forgetRestoredStreams } from '../events/owner-stream.repository';
 import { Wakeups } from '../events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
@@ -60,7 +63,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     openUpstream(startup),
   );
 
-  const { wakeups, feed } = await openEvents(databaseUrl, database, startup);
+  const { wakeups, ...feeds } = await openEvents(databaseUrl, database, startup);
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const metrics = createMetrics(database, logger);
   const access = createAuth({ config, logger, database, wakeups });
@@ -75,7 +78,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
     imageProcessor: new ImageProcessor(createImageSemaphore(availableParallelism(), config.MAX_UPLOADS)),
     wakeups,
-    feed,
+    ...feeds,
     provider,
     clock: await DatabaseClock.start(database),
     guard,
@@ -136,14 +139,19 @@ async function openEvents(
   url: string,
   database: Database,
   { logger, shutdown }: Startup,
-): Promise<{ wakeups: Wakeups; feed: EventFeed }> {
+): Promise<{ wakeups: Wakeups; feed: EventFeed; ownerFeed: OwnerFeed }> {
   const wakeups = new Wakeups({ url, logger });
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();
-  const feed = new EventFeed({ sql: database, wakeups, logger });
-  shutdown.onStop(() => feed.stop());
-  feed.start();
-  return { wakeups, feed };
+  const feed = new EventFeed({ reader: streamReader(database), wakeups, logger });
+  if (await forgetRestoredStreams(database))
+    logger.warn('the database was restored from another server; clients of activity begin again');
+  const ownerFeed = new OwnerFeed({ database, wakeups, logger });
+  for (const each of [feed, ownerFeed]) {
+    shutdown.onStop(() => each.stop());
+    each.start();
+  }
+  return { wakeups, feed, ownerFeed };
 }
 
 async function startDatabase({ dataDir, logger, shutdown }: Startup): Promise<string> {

@@ -4,6 +4,7 @@ import { notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarUse } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
+import { isQueried } from '../graphql/selection';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute } from '../http/files/generated-file-route';
 import { mediaRoute, type MediaFile } from '../http/files/media-route';
@@ -119,7 +120,12 @@ function makeOperations(deps: HttpDeps): Operations {
   const { config, database, logger, services, metrics } = deps;
   const path = config.PERSISTED_QUERIES;
   const admission = new RequestAdmission(database);
-  const schema = buildAppSchema(services.resolvers, ({ viewer }) => admission.admit(viewer));
+  const schema = buildAppSchema(services.resolvers, async (context, info) => {
+    const viewer = await admission.admit(context.viewer);
+    if (isQueried(info, 'viewer', 'activityCursor'))
+      context.activityCursor = await services.activity.cursor(viewer);
+    return viewer;
+  });
   return new Operations({
     schema,
     waits: makeWaits(deps, admission),

@@ -2,6 +2,8 @@ import type { GraphQLSchema } from 'graphql';
 import { ConsentRule } from '../accounts/consent';
 import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
+import { ActivityResolver } from '../activity/activity.resolver';
+import type { ActivitySubscriptions } from '../activity/activity.subscription';
 import { readConfig, type Config } from '../config';
 import type { BulkLimits } from '../core/bulk-changes';
 import type { Logger } from '../core/logger';
@@ -10,6 +12,7 @@ import type { Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
 import type { DatabaseClock } from '../database/database-clock';
 import type { EventFeed } from '../events/feed';
+import type { OwnerFeed } from '../events/owner-feed';
 import type { Wakeups } from '../events/wakeups';
 import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
 import { AvatarBulkService } from '../generations/avatar-bulk.service';
@@ -19,19 +22,11 @@ import { AvatarRenditions } from '../generations/avatar-renditions';
 import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
-import { AvatarSubscriptions } from '../generations/avatar.subscription';
 import { CapabilitiesResolver } from '../generations/capabilities.resolver';
 import { GenerationBulkResolver } from '../generations/generation-bulk.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
-import type { GenerationEntity } from '../generations/generation.entity';
-import {
-  generationKind,
-  generationPayload,
-  jobKinds,
-  photoUse,
-  type GenerationEventPayload,
-} from '../generations/generation.kind';
+import { jobKinds, photoUse } from '../generations/generation.kind';
 import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
@@ -46,13 +41,9 @@ import { JobWaits } from '../jobs/job-waits';
 import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
-import { JobSubscriptions } from '../jobs/job.subscription';
-import { ProgressTicks } from '../jobs/progress-ticks';
 import { timelineResolvers } from '../jobs/timeline.resolver';
 import { ModelBulkResolver } from '../models/model-bulk.resolver';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
-import type { ModelEntity } from '../models/model.entity';
-import { modelKind, modelPayload, type ModelEventPayload } from '../models/model.kind';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
@@ -75,6 +66,7 @@ import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
+import { makeSubscriptions } from './subscriptions';
 
 /** What the services are built on. */
 export interface Infrastructure {
@@ -84,6 +76,7 @@ export interface Infrastructure {
   media: MediaStore;
   wakeups: Pick<Wakeups, 'announce'>;
   feed: EventFeed;
+  ownerFeed: OwnerFeed;
   provider: AvatarProvider;
   clock: DatabaseClock;
   guard: Guard;
@@ -116,6 +109,7 @@ export interface Services {
   styleExamples: StyleExamples;
   erasureWork: ErasureWork;
   exports: ExportService;
+  activity: ActivitySubscriptions;
   /** One instance of each resolver class, for the schema. */
   resolvers: object[];
 }
@@ -135,9 +129,9 @@ export function createServices(deps: Infrastructure): Services {
   const generations = new GenerationService(jobDeps);
   const generationSteps = new GenerationLifecycle(jobPhotos);
   const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
-  const subscriptions = makeSubscriptions(deps);
   const avatarUrls = new AvatarUrls(signer, publicUrl);
   const avatars = new AvatarService(database, completion);
+  const subscriptions = makeSubscriptions(deps, avatars);
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
@@ -147,6 +141,7 @@ export function createServices(deps: Infrastructure): Services {
   const nodes = new NodeResolver(models, generations, avatars, photos);
   const resolvers = [
     new ViewerResolver(quotas),
+    new ActivityResolver(subscriptions.activity),
     privacyResolver,
     new OperatorResolver(() => readOverview(database)),
     new UncertainJobResolver((id, context) => nodes.node(id, context)),
@@ -167,7 +162,8 @@ export function createServices(deps: Infrastructure): Services {
   ];
   return {
     ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, downloads },
-    ...{ styleExamples, resolvers, waits: new JobWaits(database, deps.feed, jobKinds) },
+    ...{ styleExamples, resolvers, activity: subscriptions.activity },
+    waits: new JobWaits(database, deps.feed, jobKinds),
     ...makeAvatarMedia(deps, avatarUrls),
   };
 }
@@ -192,20 +188,6 @@ function makeAvatarMedia(
 ): Pick<Services, 'avatarMedia' | 'renditions'> {
   const renditions = new AvatarRenditions({ database, media, imageProcessor, logger });
   return { renditions, avatarMedia: new AvatarMediaService({ database, media, urls, renditions }) };
-}
-
-/** Creates what is sent to subscribers. */
-function makeSubscriptions({ database, feed, clock }: Infrastructure): {
-  models: JobSubscriptions<ModelEventPayload, ModelEntity>;
-  generations: JobSubscriptions<GenerationEventPayload, GenerationEntity>;
-  avatars: AvatarSubscriptions;
-} {
-  const ticks = new ProgressTicks(clock);
-  return {
-    models: new JobSubscriptions(database, feed, modelKind, modelPayload, ticks),
-    generations: new JobSubscriptions(database, feed, generationKind, generationPayload, ticks),
-    avatars: new AvatarSubscriptions(database, feed),
-  };
 }
 
 type PhotoServices = Pick<
@@ -267,9 +249,9 @@ export function apiSchema(): GraphQLSchema {
     config: readConfig({}),
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {} } as never,
-    ...{ logger: unused, database: unused, wakeups: unused, media: unused, feed: unused, guard: unused },
+    ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
+    ...{ feed: unused, ownerFeed: unused, clock: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
-    clock: unused,
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

@@ -36,6 +36,7 @@ import { Timeline1764840000000 } from './migrations/1764840000000-timeline';
 import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
 import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
+import { OwnerStreams1764865000000 } from './migrations/1764865000000-owner-streams';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -74,6 +75,7 @@ const migrations = [
   Priorities1764850000000,
   Renditions1764860000000,
   Provenance1764860000001,
+  OwnerStreams1764865000000,
 ];
 
 export interface DataSourceOptions {

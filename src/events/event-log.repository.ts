@@ -1,6 +1,7 @@
 import type { DataSubject } from '../core/data-subject';
-import type { Sql } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { EventKind } from './event.entity';
+import { pruneOwnerEvents } from './owner-stream.repository';
 
 /** An event to append. */
 export interface NewEvent {
@@ -74,18 +75,22 @@ const appendStatement = `
   ), counted AS (
     UPDATE streams s SET sequence = s.sequence + l.steps
       FROM locked l WHERE s.id = l.id
-    RETURNING s.id, s.sequence - l.steps AS before
+    RETURNING s.id, s.owner, s.sequence - l.steps AS before
   )
-  INSERT INTO events (stream_id, sequence, kind, subject_id, generation_id, payload, created_at)
-  SELECT g.stream_id, c.before + g.step, g.kind, g.subject_id, g.generation_id, g.payload, clock_timestamp()
+  INSERT INTO events (stream_id, sequence, kind, subject_id, generation_id, payload, created_at, owner, transaction_id)
+  SELECT g.stream_id, c.before + g.step, g.kind, g.subject_id, g.generation_id, g.payload, clock_timestamp(),
+         c.owner, pg_current_xact_id()::text::bigint
     FROM given g JOIN counted c ON c.id = g.stream_id
    ORDER BY g.stream_id, g.step`;
 
 /** The deleted object in the payload of a DELETED event: `{ subject: 'MODEL' }`. */
 export type DeletedKind = 'MODEL' | 'GENERATION' | 'AVATAR';
 
-/** The part of a stream to erase: a generation with its avatars, or one avatar. */
-export type ErasedSubject = { generationId: string } | { avatarId: string };
+/** The part of a stream to erase: a generation with its avatars, or one avatar of it. */
+export interface ErasedSubject {
+  generationId: string;
+  avatarId?: string;
+}
 
 /**
  * Ends the streams of deleted models, or of deleted generations without model: erases all events and appends one DELETED
@@ -127,20 +132,24 @@ export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubj
     `SELECT 1 FROM events WHERE stream_id = $1 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
     [streamId, subjectId],
   );
-  const tombstones = await sql.rows<{ generation_id: string | null }>(
+  await sql.rows(
     `UPDATE events SET kind = 'DELETED', payload = '{"erased": true}'
-      WHERE stream_id = $1 AND ${column} = $2 AND kind <> 'DELETED'
-     RETURNING generation_id`,
+      WHERE stream_id = $1 AND ${column} = $2 AND kind <> 'DELETED'`,
     [streamId, subjectId],
   );
   if (existing.length > 0) return;
-  const generationId = subject === 'GENERATION' ? subjectId : (tombstones[0]?.generation_id ?? null);
+  const { generationId } = erased;
   await appendEvents(sql, [{ streamId, kind: 'DELETED', subjectId, generationId, payload: { subject } }]);
 }
 
-function targetOf(erased: ErasedSubject): { subjectId: string; column: string; subject: DeletedKind } {
-  if ('avatarId' in erased) return { subjectId: erased.avatarId, column: 'subject_id', subject: 'AVATAR' };
-  return { subjectId: erased.generationId, column: 'generation_id', subject: 'GENERATION' };
+function targetOf({ generationId, avatarId }: ErasedSubject): {
+  subjectId: string;
+  column: string;
+  subject: DeletedKind;
+} {
+  return avatarId === undefined
+    ? { subjectId: generationId, column: 'generation_id', subject: 'GENERATION' }
+    : { subjectId: avatarId, column: 'subject_id', subject: 'AVATAR' };
 }
 
 /**
@@ -155,12 +164,16 @@ export async function disownEndedStreams(
   newOwner: string,
   limit: number,
 ): Promise<number> {
-  const disowned = await sql.rows(
+  const disowned = await sql.rows<{ id: string }>(
     `UPDATE streams SET owner = $2
       WHERE id IN (SELECT id FROM streams WHERE owner = $1 AND ended_at IS NOT NULL ORDER BY id LIMIT $3 FOR UPDATE)
      RETURNING id`,
     [owner, newOwner, limit],
   );
+  await sql.rows('UPDATE events SET owner = $2 WHERE stream_id = ANY($1)', [
+    disowned.map(({ id }) => id),
+    newOwner,
+  ]);
   return disowned.length;
 }
 
@@ -174,10 +187,16 @@ const prunesPerCall = 200;
  * @param olderThanMs - age in milliseconds, by the database's clock
  * @returns the number of deleted events
  */
-export async function pruneEvents(sql: Sql, olderThanMs: number): Promise<number> {
+export async function pruneEvents(database: Transactions, olderThanMs: number): Promise<number> {
+  const [clock] = await database.rows<{ before: Date }>(
+    `SELECT now() - $1::float8 * interval '1 ms' AS before`,
+    [olderThanMs],
+  );
+  const { before } = clock!;
+  await pruneOwnerEvents(database, before);
   let pruned = 0;
   for (let call = 0; call < prunesPerCall; call += 1) {
-    const [answer] = await sql.rows<{ pruned: number }>(pruneStatement, [olderThanMs, eventsPerPrune]);
+    const [answer] = await database.rows<{ pruned: number }>(pruneStatement, [before, eventsPerPrune]);
     pruned += answer?.pruned ?? 0;
     if ((answer?.pruned ?? 0) < eventsPerPrune) break;
   }
@@ -188,7 +207,7 @@ export async function pruneEvents(sql: Sql, olderThanMs: number): Promise<number
 const pruneStatement = `
   WITH old AS (
     SELECT stream_id, sequence FROM events
-     WHERE created_at < now() - $1::float8 * interval '1 ms'
+     WHERE created_at < $1
      ORDER BY created_at LIMIT $2
   ), locked AS (
     SELECT s.id, o.upto

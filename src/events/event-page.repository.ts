@@ -21,6 +21,22 @@ export interface Place {
   after: number;
 }
 
+/** Reads the streams of a feed. */
+export interface EventReader {
+  /** The page of each place with up to `limit` events. */
+  read(places: readonly Place[], limit: number): Promise<(EventPage | undefined)[]>;
+  /** The streams that have events after the given places or no longer exist. */
+  behind(places: readonly Place[]): Promise<string[]>;
+}
+
+/** Reads the streams of models and generations. */
+export function streamReader(sql: Sql): EventReader {
+  return {
+    read: (places, limit) => readPages(sql, places, limit),
+    behind: (places) => findBehind(sql, places),
+  };
+}
+
 /** A place with one of its events, if there are any. */
 type PageRow = [place: number, head: number | null, isEnded: boolean, ...event: EventValues | []];
 
@@ -34,7 +50,7 @@ type EventValues = [
 ];
 
 /** Reads the page of each place with up to `limit` events, in one statement. */
-export async function readPages(
+async function readPages(
   sql: Sql,
   places: readonly Place[],
   limit: number,
@@ -60,7 +76,7 @@ function eventOf(
 }
 
 /** The streams that have events after the given places or no longer exist. */
-export async function findBehind(sql: Sql, places: readonly Place[]): Promise<string[]> {
+async function findBehind(sql: Sql, places: readonly Place[]): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>(behindStatement, parametersOf(places));
   return rows.map(({ id }) => id);
 }

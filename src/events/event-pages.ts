@@ -1,9 +1,8 @@
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import { Pacing } from '../core/pacing';
-import type { Sql } from '../core/sql';
 import { Turns, type Steps } from '../core/turns';
-import { findBehind, readPages, type EventPage, type Place } from './event-page.repository';
+import type { EventPage, EventReader, Place } from './event-page.repository';
 import { chunks } from './wake';
 
 /** Sends a page to subscriptions, one in each step. Does not throw. */
@@ -39,7 +38,7 @@ export class EventPages {
   private readonly abort = new AbortController();
 
   constructor(
-    private readonly sql: Sql,
+    private readonly reader: EventReader,
     private readonly logger: Logger,
   ) {}
 
@@ -59,7 +58,7 @@ export class EventPages {
   async behind(places: readonly Place[]): Promise<string[]> {
     const ids: string[] = [];
     for (const chunk of chunks(places, maxCompared)) {
-      ids.push(...((await this.retryUntilStopped(() => findBehind(this.sql, chunk))) ?? []));
+      ids.push(...((await this.retryUntilStopped(() => this.reader.behind(chunk))) ?? []));
     }
     return ids;
   }
@@ -122,6 +121,6 @@ export class EventPages {
   private async readBatch(batch: readonly Wanted[]): Promise<(EventPage | undefined)[]> {
     const share = Math.floor(maxEventsPerStatement / batch.length);
     const limit = Math.min(maxEventsPerPage, Math.max(minEventsPerPage, share));
-    return readPages(this.sql, batch, limit);
+    return this.reader.read(batch, limit);
   }
 }

@@ -1,7 +1,7 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 
-/** The type of the changed object, or DELETED. */
-export type EventKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'DELETED';
+/** The type of the created or changed object, AVATAR_CHANGED for an avatar that was stored before, or DELETED. */
+export type EventKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'AVATAR_CHANGED' | 'DELETED';
 
 /** An ordered stream of events about a model with its generations and avatars, or a generation without model. */
 @Entity('streams')
@@ -25,8 +25,9 @@ export class StreamEntity {
 
 /** A change, with the state of the changed row after it. */
 @Entity('events')
-@Check('events_kind_known', "kind IN ('MODEL', 'GENERATION', 'AVATAR', 'DELETED')")
+@Check('events_kind_known', "kind IN ('MODEL', 'GENERATION', 'AVATAR', 'AVATAR_CHANGED', 'DELETED')")
 @Index('events_old', ['createdAt'])
+@Index('events_of_owner', ['owner', 'transactionId'])
 export class EventEntity {
   @PrimaryColumn('uuid')
   streamId: string;
@@ -53,7 +54,61 @@ export class EventEntity {
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;
 
+  /** That of the stream; null if the event was appended by a version without owner streams. */
+  @Column('text', { nullable: true })
+  owner: string | null;
+
+  /** The transaction that appended it, as `pg_current_xact_id()`: {@link OwnerStreamEntity} finds new events by it. */
+  @Column('bigint', { nullable: true })
+  transactionId: string | null;
+
   @ManyToOne(() => StreamEntity, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'stream_id', foreignKeyConstraintName: 'events_stream' })
   stream?: StreamEntity;
+}
+
+/** The numbers of the events of all streams of an owner, from the time when the owner's activity was first asked for. */
+@Entity('owner_streams')
+@Index('owner_streams_owner', ['owner'], { unique: true })
+export class OwnerStreamEntity {
+  /** Part of cursors. An owner whose data were erased gets a new one. */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('text')
+  owner: string;
+
+  /** The last assigned number. */
+  @Column('bigint', { default: 0 })
+  sequence: string;
+
+  /** The `pg_snapshot` in which all visible events of the owner are numbered, or are older than this row. */
+  @Column('text')
+  numberedUntil: string;
+
+  /** The time of that snapshot. */
+  @Column('timestamptz', { default: () => 'now()' })
+  numberedAt: Date;
+}
+
+/** An event's number in the stream of its owner. It remains when the event is erased. */
+@Entity('owner_events')
+@Index('owner_events_old', ['createdAt'])
+export class OwnerEventEntity {
+  @PrimaryColumn('uuid')
+  ownerStreamId: string;
+
+  /** 1, 2, 3 … within the owner's stream, without gaps. */
+  @PrimaryColumn('bigint')
+  sequence: string;
+
+  @Column('uuid')
+  streamId: string;
+
+  @Column('bigint')
+  streamSequence: string;
+
+  /** When the event was appended. */
+  @Column('timestamptz')
+  createdAt: Date;
 }

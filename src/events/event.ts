@@ -12,6 +12,8 @@ export interface StoredEvent {
   readonly payload: Readonly<Record<string, unknown>>;
   /** When it was appended, by the database's clock. Events are ordered by sequence, not by time. */
   readonly createdAt: Date;
+  /** In the stream of an owner: the stream that the event was appended to, and its number there. */
+  readonly origin?: { readonly streamId: string; readonly sequence: number };
   /** See {@link oncePerEvent}. */
   derived?: Derived | undefined;
 }

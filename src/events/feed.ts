@@ -1,15 +1,14 @@
 import type { Logger } from '../core/logger';
-import type { Sql } from '../core/sql';
 import type { Steps } from '../core/turns';
 import { invalidCursor } from './event';
-import type { EventPage } from './event-page.repository';
+import type { EventPage, EventReader } from './event-page.repository';
 import { EventPages } from './event-pages';
 import { Subscription, type EventSubscription, type SubscriptionSource } from './subscription';
 import type { Wakeups } from './wakeups';
 
 /** Options of {@link EventFeed}. */
 export interface EventFeedOptions {
-  sql: Sql;
+  reader: EventReader;
   wakeups: Pick<Wakeups, 'onStreams'>;
   logger: Logger;
   /**
@@ -45,7 +44,7 @@ export class EventFeed implements SubscriptionSource {
   private isStopped = false;
 
   constructor(private readonly options: EventFeedOptions) {
-    this.pages = new EventPages(options.sql, options.logger);
+    this.pages = new EventPages(options.reader, options.logger);
   }
 
   /** The number of open subscriptions. */

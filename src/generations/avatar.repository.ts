@@ -135,24 +135,25 @@ export const avatarTable: ListTable<AvatarEntity, AvatarFilter> = {
 
 /**
  * Marks the owner's stored avatars as favorites, or removes the mark.
- * @returns those that exist, in any order
+ * @returns those that exist, and the ids of those that were changed, in any order
  */
 export async function markFavorites(
   sql: Sql,
   owner: string,
   ids: readonly string[],
   favorite: boolean,
-): Promise<AvatarEntity[]> {
+): Promise<{ avatars: AvatarEntity[]; changedIds: string[] }> {
   // Locked in one order, which prevents deadlocks of concurrent calls.
   await sql.rows('SELECT 1 FROM avatars WHERE id = ANY($1) AND owner = $2 ORDER BY id FOR UPDATE', [
     ids,
     owner,
   ]);
-  await sql.rows(
+  const changed = await sql.rows<{ id: string }>(
     'UPDATE avatars SET favorite = $3 WHERE id = ANY($1) AND owner = $2 AND favorite <> $3 RETURNING id',
     [ids, owner, favorite],
   );
-  return sql.entities(AvatarEntity, selectAvatar('ANY($1)', '$2'), [ids, owner]);
+  const avatars = await sql.entities(AvatarEntity, selectAvatar('ANY($1)', '$2'), [ids, owner]);
+  return { avatars, changedIds: changed.map(({ id }) => id) };
 }
 
 /** The generation of the owner's avatar, which must be locked before the avatar is changed. */

@@ -7,7 +7,8 @@ import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
 import { groupsOf, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { eraseEvents } from '../events/event-log.repository';
+import { appendEvents, eraseEvents, type NewEvent } from '../events/event-log.repository';
+import type { OwnedKey } from '../events/present-rows';
 import { findOrigins } from './avatar-origin.repository';
 import type { AvatarOrigin } from './avatar-provenance';
 import type { AvatarEntity } from './avatar.entity';
@@ -15,6 +16,7 @@ import {
   avatarTable,
   deleteAvatar,
   findAvatars,
+  findOwnedAvatars,
   generationOf,
   listAvatarsOfGenerations,
   listMissing,
@@ -25,6 +27,7 @@ import {
 } from './avatar.repository';
 import type { GenerationCompletion } from './generation-completion';
 import type { GenerationEntity } from './generation.entity';
+import { avatarPayload } from './generation.kind';
 import { groupMissing, hasMissing, type MissingGroup } from './missing-avatars';
 
 /** The maximum number of avatars of one `setFavorite`. */
@@ -51,6 +54,11 @@ export class AvatarService {
   /** The viewer's stored avatars with the given ids, in the order of the ids. */
   findMany({ owner }: Viewer, ids: readonly string[]): Promise<(AvatarEntity | null)[]> {
     return findAvatars(this.database, owner, ids);
+  }
+
+  /** The stored avatars of several owners, in any order; one statement. */
+  findOwned(keys: readonly OwnedKey[]): Promise<AvatarEntity[]> {
+    return findOwnedAvatars(this.database, keys);
   }
 
   /** The stored avatars of each generation, in the order of the request; one statement. */
@@ -91,8 +99,8 @@ export class AvatarService {
   async setFavorite(viewer: Viewer, targets: readonly InputId[], favorite: boolean): Promise<AvatarEntity[]> {
     checkFavoriteCount(targets.length);
     const ids = targets.flatMap(({ uuid }) => uuid ?? []);
-    return writeTransaction(this.database, viewer, async (sql) => {
-      const rows = await markFavorites(sql, viewer.owner, ids, favorite);
+    const { avatars, changed } = await writeTransaction(this.database, viewer, async (sql) => {
+      const { avatars: rows, changedIds } = await markFavorites(sql, viewer.owner, ids, favorite);
       const marked = new Map(rows.map((row) => [row.id, row]));
       const problems = new ProblemCollector();
       const avatars = targets.map((target) =>
@@ -103,8 +111,12 @@ export class AvatarService {
         }),
       );
       problems.throwIfAny();
-      return avatars.flatMap((avatar) => avatar ?? []);
+      const changed = changedIds.map((id) => marked.get(id)!);
+      await appendEvents(sql, changed.map(changedEventOf));
+      return { avatars: avatars.flatMap((avatar) => avatar ?? []), changed };
     });
+    for (const avatar of changed) this.completion.notify(avatar);
+    return avatars;
   }
 
   /**
@@ -122,7 +134,10 @@ export class AvatarService {
       await guard?.(sql);
       const avatar = await deleteAvatar(sql, viewer.owner, id);
       if (!avatar) return null;
-      await eraseEvents(sql, avatar.modelId ?? avatar.generationId, { avatarId: id });
+      await eraseEvents(sql, avatar.modelId ?? avatar.generationId, {
+        generationId: avatar.generationId,
+        avatarId: id,
+      });
       await audit(sql, viewer, { action: 'deleteAvatar', subject: toGlobalId('Avatar', id) });
       return avatar;
     });
@@ -131,6 +146,13 @@ export class AvatarService {
     completion.notify(removed);
     return true;
   }
+}
+
+function changedEventOf(avatar: AvatarEntity): NewEvent {
+  return {
+    ...{ streamId: avatar.modelId ?? avatar.generationId, kind: 'AVATAR_CHANGED' },
+    ...{ subjectId: avatar.id, generationId: avatar.generationId, payload: avatarPayload.write(avatar) },
+  };
 }
 
 function checkFavoriteCount(given: number): void {

@@ -9,6 +9,8 @@ export interface GraphQLContext {
   unavailable?: Error;
   /** Why the wait before the operation failed: the field that asked for it fails with this error. */
   waitFailure?: Error;
+  /** The value of `Viewer.activityCursor`, read before all root fields if it is selected. */
+  activityCursor?: string;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   readonly loaders: LoaderCache;

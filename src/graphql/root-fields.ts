@@ -2,6 +2,7 @@ import {
   defaultFieldResolver,
   type GraphQLField,
   type GraphQLFieldResolver,
+  type GraphQLResolveInfo,
   type GraphQLSchema,
 } from 'graphql';
 import { Extensions } from 'type-graphql';
@@ -20,8 +21,11 @@ export const ForOperators = (): MethodDecorator & PropertyDecorator => Extension
 /** Lets callers use a mutation that changes no data of theirs with the scope `read`. */
 export const ForReaders = (): MethodDecorator & PropertyDecorator => Extensions({ scope: 'read' });
 
-/** Returns the admitted viewer. Throws a DomainError if the viewer is currently not admitted. */
-export type Admit = (context: GraphQLContext) => Promise<Viewer>;
+/**
+ * Returns the admitted viewer, before the root fields of the operation are resolved. Throws a DomainError if the viewer is
+ * currently not admitted.
+ */
+export type Admit = (context: GraphQLContext, info: GraphQLResolveInfo) => Promise<Viewer>;
 
 type Resolve = GraphQLFieldResolver<unknown, unknown>;
 
@@ -71,7 +75,7 @@ function withAdmission(admit: Admit, resolve: Resolve): Resolve {
   return async (source, args, context, info) => {
     const operation = context as GraphQLContext;
     if (operation.unavailable) throw operation.unavailable;
-    operation.viewer = await admit(operation);
+    operation.viewer = await admit(operation, info);
     return resolve(source, args, context, info);
   };
 }
@@ -87,8 +91,8 @@ function withWait(resolve: Resolve): Resolve {
 
 function oncePerOperation(admit: Admit): Admit {
   const admissions = new WeakMap<LoaderCache, Promise<Viewer>>();
-  return (context) => {
-    const admission = admissions.get(context.loaders) ?? admit(context);
+  return (context, info) => {
+    const admission = admissions.get(context.loaders) ?? admit(context, info);
     admissions.set(context.loaders, admission);
     return admission;
   };

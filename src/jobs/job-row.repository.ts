@@ -96,6 +96,23 @@ export function findOwnedJobs<Row extends JobRow>(
   );
 }
 
+/** The newest unfinished jobs of each owner, up to the limit, the oldest first. */
+export function findUnfinishedJobs<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  owners: readonly string[],
+  limit: number,
+): Promise<(Row & Positioned)[]> {
+  return sql.entities<Row, Positioned>(
+    kind.entity,
+    `SELECT job.* FROM unnest($1::text[]) AS k (owner) CROSS JOIN LATERAL (
+       SELECT ${jobColumns(kind)} FROM ${kind.table}
+        WHERE owner = k.owner AND status IN (${textList(kind.unfinished)}) ORDER BY id DESC LIMIT $2) job
+      ORDER BY job.id`,
+    [owners, limit],
+  );
+}
+
 const ownedKeys = 'unnest($1::uuid[], $2::text[]) AS k (id, owner)';
 
 function parametersOf(keys: readonly OwnedKey[]): unknown[] {

@@ -11,6 +11,7 @@ import { findJobsInStreams, findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 import { shownAt, shownProgress, type ShownJob } from './pace';
 import type { PacedChange, PacedPayload, ProgressTicks } from './progress-ticks';
+import { TickedFollowing } from './ticked-following';
 
 /** A change of a job, with the job as it is when the change is sent; null if the subscriber does not select it. */
 export type JobChange<Payload, Row> = PresentChange<Payload & ShownJob, (Row & Positioned) | null>;
@@ -76,7 +77,7 @@ export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow &
       after !== null && decodeEventCursor(after, kind.streamOf(found)) === found.sequence
         ? { cursor: after, item: this.presentOf(found) }
         : null;
-    const ticked = this.ticks.add(kind, id, following, start);
+    const ticked = new TickedFollowing(this.ticks, { kind, id }, following, start);
     return withPresent(ticked, { find: readsJob ? this.finderOf({ owner, id }) : readNothing, show });
   }
 

@@ -1,6 +1,5 @@
-import type { Listener } from '../core/push-source';
 import type { DatabaseClock } from '../database/database-clock';
-import type { Followed, Following } from '../events/follow';
+import type { Followed } from '../events/follow';
 import type { Change } from '../events/present-changes';
 import type { JobRow } from './job.kind';
 import { shownAt, shownProgress, type PacedKind, type ShownJob } from './pace';
@@ -30,7 +29,7 @@ interface TickListener<Payload, Row> {
 }
 
 /** An estimate; subscribers at the same cursor share what is sent. */
-class Tick<Payload, Row> {
+export class Tick<Payload, Row> {
   private readonly changes = new Map<string, Followed<PacedChange<Payload, Row>>>();
 
   constructor(
@@ -108,22 +107,13 @@ export class ProgressTicks {
 
   constructor(readonly clock: Pick<DatabaseClock, 'nowMs'>) {}
 
-  /**
-   * Adds estimates to the changes of a job.
-   * @param start - what the subscriber knows already: its cursor, and the change at which it is; null: it gets one
-   */
-  add<Payload, Row>(
+  /** Begins to send the estimates of a job to a subscriber. */
+  follow<Payload, Row>(
     kind: PacedKind,
     id: string,
-    following: Following<PacedChange<Payload, Row>>,
-    start: TickStart<Payload, Row> | null,
-  ): Following<PacedChange<Payload, Row>> {
-    return new TickedFollowing(
-      following,
-      () => this.join(kind, id),
-      (job) => this.leave(job),
-      start,
-    );
+    receiver: EstimateReceiver<Payload, Row>,
+  ): EstimatedJob<Payload, Row> {
+    return new EstimatedJob(this.join(kind, id), (job) => this.leave(job), receiver);
   }
 
   private join<Payload, Row>(kind: PacedKind, id: string): FollowedProgress<Payload, Row> {
@@ -151,111 +141,54 @@ export class ProgressTicks {
   }
 }
 
-/** Where a subscriber resumes that has received all changes. */
-export interface TickStart<Payload, Row> {
-  readonly cursor: string;
-  readonly item: PacedChange<Payload, Row>;
+/** A subscriber that receives estimates. */
+export interface EstimateReceiver<Payload, Row> {
+  /** Whether it takes estimates now: while it reads its changes immediately. */
+  readonly isReady: boolean;
+  /** @param last - the change that the estimate continues */
+  onEstimate(tick: Tick<Payload, Row>, last: PacedChange<Payload, Row>): void;
 }
 
-/** The changes of a job for one subscriber, with estimates while it reads them immediately. */
-class TickedFollowing<Payload, Row>
-  implements
-    Following<PacedChange<Payload, Row>>,
-    Listener<Followed<PacedChange<Payload, Row>>>,
-    TickListener<Payload, Row>
-{
-  private readonly job: FollowedProgress<Payload, Row>;
-  private listener: Listener<Followed<PacedChange<Payload, Row>>> | null = null;
-  private cursor = '';
+/** The progress of a job that one subscriber has received. */
+export class EstimatedJob<Payload, Row> implements TickListener<Payload, Row> {
   /** The change that the subscriber has received last, as it was stored. */
   private last: PacedChange<Payload, Row> | null = null;
   /** The highest estimate that it has received since the attempt began. */
   private estimated = 0;
-  private isOver = false;
 
   constructor(
-    private readonly following: Following<PacedChange<Payload, Row>>,
-    join: () => FollowedProgress<Payload, Row>,
+    private readonly job: FollowedProgress<Payload, Row>,
     private readonly leave: (job: FollowedProgress<Payload, Row>) => void,
-    start: TickStart<Payload, Row> | null,
+    private readonly receiver: EstimateReceiver<Payload, Row>,
   ) {
-    this.job = join();
-    this.job.listeners.add(this);
-    if (start) this.note(start.cursor, start.item);
-  }
-
-  attach(listener: Listener<Followed<PacedChange<Payload, Row>>>): boolean {
-    if (!this.following.attach(this)) return false;
-    this.listener = listener;
-    return true;
-  }
-
-  detach(): void {
-    this.listener = null;
-    this.following.detach();
-  }
-
-  onItem(change: Followed<PacedChange<Payload, Row>>): void {
-    this.listener?.onItem(this.receive(change));
-  }
-
-  onEnd(failure: unknown): void {
-    const { listener } = this;
-    this.finish();
-    listener?.onEnd(failure);
+    job.listeners.add(this);
   }
 
   /** An estimate is only for a subscriber that has received the change from which it continues. */
   onTick(tick: Tick<Payload, Row>): void {
-    const { listener, last } = this;
+    const { receiver, last } = this;
     const { progress } = tick.item.past;
-    if (!listener || !last || stateOf(last) !== stateOf(tick.item)) return;
+    if (!receiver.isReady || !last || stateOf(last) !== stateOf(tick.item)) return;
     if (progress <= Math.max(this.estimated, last.past.progress)) return;
     this.estimated = progress;
-    listener.onItem(tick.at(this.cursor));
-  }
-
-  async next(): Promise<IteratorResult<Followed<PacedChange<Payload, Row>>, undefined>> {
-    try {
-      const result = await this.following.next();
-      if (!result.done) return { done: false, value: this.receive(result.value) };
-    } catch (error) {
-      this.finish();
-      throw error;
-    }
-    this.finish();
-    return { done: true, value: undefined };
-  }
-
-  return(): Promise<IteratorReturnResult<undefined>> {
-    this.finish();
-    return this.following.return();
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+    receiver.onEstimate(tick, last);
   }
 
   /** What is sent for a change: never less than an estimate that this subscriber has received. */
-  private receive(change: Followed<PacedChange<Payload, Row>>): Followed<PacedChange<Payload, Row>> {
-    const { item } = change;
-    this.note(change.cursor, item);
-    return item.past.progress < this.estimated
-      ? { ...change, item: this.job.raise(item, this.estimated) }
-      : change;
+  receive(item: PacedChange<Payload, Row>): PacedChange<Payload, Row> {
+    this.note(item);
+    return item.past.progress < this.estimated ? this.job.raise(item, this.estimated) : item;
   }
 
-  private note(cursor: string, item: PacedChange<Payload, Row>): void {
+  /** Takes a change that the subscriber knows. */
+  note(item: PacedChange<Payload, Row>): void {
     if (!continues(this.last, item)) this.estimated = 0;
-    this.cursor = cursor;
     this.last = item;
     this.job.receive(item);
   }
 
-  private finish(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.listener = null;
+  /** Sends no further estimates. */
+  finish(): void {
     this.job.listeners.delete(this);
     this.leave(this.job);
   }

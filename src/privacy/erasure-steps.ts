@@ -4,6 +4,7 @@ import { eraseReservations } from '../accounts/quota.repository';
 import { erasedOwner, type DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import { disownEndedStreams, endStreams } from '../events/event-log.repository';
+import { deleteOwnerStream } from '../events/owner-stream.repository';
 import { deleteAvatarsOf } from '../generations/avatar.repository';
 import { generationKind } from '../generations/generation.kind';
 import { deleteJobs } from '../jobs/job-row.repository';
@@ -53,6 +54,7 @@ export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
   (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: false, limit: batchSizes.models }),
   erasePhotos,
   async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
+  async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, keepsCounts)),
 ];
 

@@ -203,7 +203,9 @@ describe('following', () => {
       after: encodeEventCursor(streamId, 0),
       read: (event) => (seen.push(`${event.kind} ${JSON.stringify(event.payload)}`), null),
     };
-    await process.database.transaction((sql) => eraseEvents(sql, streamId, { avatarId }));
+    await process.database.transaction((sql) =>
+      eraseEvents(sql, streamId, { generationId: subjectId, avatarId }),
+    );
     const following = await followed(streamId, options);
     const ended = take(following, Infinity);
     await until(() => seen.length === 3);

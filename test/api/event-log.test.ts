@@ -122,7 +122,7 @@ describe('the event log', () => {
       { streamId, kind: 'AVATAR', subjectId: avatarId, generationId, payload: { prompt: 'private' } },
       change(streamId, 4),
     ]);
-    await process.database.transaction((sql) => eraseEvents(sql, streamId, { avatarId }));
+    await process.database.transaction((sql) => eraseEvents(sql, streamId, { generationId, avatarId }));
     await process.database.transaction((sql) => eraseEvents(sql, streamId, { generationId }));
     await process.database.transaction((sql) => eraseEvents(sql, streamId, { generationId }));
     const rows = await kept(streamId);

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { apiSchema } from '../../src/app/services';
 import { Client } from '../support/client';
-import { exampleOperations, type Example } from '../support/examples';
+import { exampleOperations, variablesOf, type Example } from '../support/examples';
 import type { Feed } from '../support/feed';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
@@ -29,18 +29,6 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-/** The variables of an example, with the ids of this test in place of the placeholders. */
-function variablesOf({ variables }: Example): Record<string, unknown> {
-  const used: Record<string, number> = {};
-  const filled = variables.replaceAll(/"(\w+)_…"/g, (placeholder, kind: string) => {
-    const known = ids[kind];
-    if (!known) return placeholder;
-    const index = (used[kind] = (used[kind] ?? -1) + 1);
-    return JSON.stringify(known[index % known.length]);
-  });
-  return JSON.parse(filled) as Record<string, unknown>;
-}
-
 /** The names of the examples that have been run. */
 const ran = new Set<string>();
 
@@ -49,7 +37,7 @@ function prepare(name: string, changes: object): Example & { values: Record<stri
   const example = examples.find((each) => each.name === name);
   if (!example) throw new Error(`There is no example ${name}.`);
   ran.add(name);
-  return { ...example, values: { ...variablesOf(example), ...changes } };
+  return { ...example, values: { ...variablesOf(example, ids), ...changes } };
 }
 
 /** Runs a query or mutation, and returns its data. */
@@ -64,8 +52,8 @@ async function run<T>(name: string, changes: object = {}): Promise<T> {
 }
 
 /** Starts a subscription. */
-function follow<T>(name: string): Feed<T> {
-  const { query, values } = prepare(name, {});
+function follow<T>(name: string, changes: object = {}): Feed<T> {
+  const { query, values } = prepare(name, changes);
   return client.subscribe<T>(query, values);
 }
 
@@ -159,6 +147,17 @@ describe('the examples, from an empty account to its erasure', () => {
     await feed.until((received) => received.length === 3);
     feed.drop();
     expect(feed.messages[0]).toMatchObject({ avatar: { id: anId('avatar'), url: aUrl }, isSnapshot: true });
+  });
+
+  it('Activity sends what has happened since the cursor that ActivityCursor returned', async () => {
+    const { activityCursor: after } = await run<{ activityCursor: string }>('ActivityCursor');
+    await client.rename(ids.model![0]!, 'My model');
+    const feed = follow<{ change: object }>('Activity', { after });
+    expect(await feed.until((messages) => messages.length === 2)).toMatchObject([
+      { isSnapshot: false, change: { __typename: 'ModelChanged', modelId: ids.model![0], progress: 100 } },
+      { change: { __typename: 'CaughtUp', hasGap: false } },
+    ]);
+    feed.drop();
   });
 
   it('GenerationProgress ends with the COMPLETED generation', async () => {

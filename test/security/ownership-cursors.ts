@@ -13,7 +13,7 @@ export interface CursorRow {
   query: string;
   own?: keyof Belongings;
   /** A cursor of that kind: of the owner, or of an unknown id. */
-  cursor: 'modelCursor' | 'generationCursor' | 'listCursor' | 'timelineCursor';
+  cursor: 'modelCursor' | 'generationCursor' | 'listCursor' | 'timelineCursor' | 'activityCursor';
 }
 
 /** Every place that takes a cursor. */
@@ -68,5 +68,10 @@ export const cursorWalk: readonly CursorRow[] = [
       'subscription ($id: ID!, $after: String) { avatarCompleted(modelId: $id, after: $after) { cursor avatar { id } } }',
     own: 'readyModel',
     cursor: 'modelCursor',
+  },
+  {
+    place: 'Subscription.activity(after)',
+    query: `subscription ($after: String) { activity(after: $after) { cursor change { ... on ModelChanged { model { id name } } } } }`,
+    cursor: 'activityCursor',
   },
 ];

@@ -206,6 +206,12 @@ export const walk: readonly Row[] = [
     variables: (id) => ({ id }),
     own: 'avatar',
   },
+  {
+    place: 'Subscription.activity(filter.modelIds)',
+    query: `subscription ($id: ID!) { activity(filter: { modelIds: [$id] }) { change { ... on ModelChanged { model { ${modelFields} } } ... on GenerationChanged { generation { ${generationFields} } } } } }`,
+    variables: (id) => ({ id }),
+    own: 'waitingModel',
+  },
   ...['cancelModels', 'retryModels', 'deleteModels'].map((mutation) =>
     selecting(mutation, 'ids', mutation === 'retryModels' ? 'failedModel' : 'waitingModel'),
   ),

@@ -26,6 +26,8 @@ export interface Belongings {
   listCursor: string;
   /** Of the timeline of a model. */
   timelineCursor: string;
+  /** Of the owner's activity. */
+  activityCursor: string;
 }
 
 /** Two owners on a gateway without background work. */
@@ -130,8 +132,8 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
   interface Edges {
     edges: { cursor: string; node: { timeline: { edges: { cursor: string }[] } } }[];
   }
-  const { models } = await client.request<{ models: Edges }>(
-    '{ models { edges { cursor node { timeline { edges { cursor } } } } } }',
+  const { models, viewer } = await client.request<{ models: Edges; viewer: { activityCursor: string } }>(
+    '{ models { edges { cursor node { timeline { edges { cursor } } } } } viewer { activityCursor } }',
   );
   return {
     ...finished,
@@ -147,6 +149,7 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
     generationCursor: cursors[1]!,
     listCursor: models.edges[0]!.cursor,
     timelineCursor: models.edges[0]!.node.timeline.edges[0]!.cursor,
+    activityCursor: viewer.activityCursor,
   };
 }
 

@@ -3,6 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
 import type { StoredEvent } from '../../src/events/event';
 import { appendEvents, openStream, type NewEvent } from '../../src/events/event-log.repository';
+import { streamReader } from '../../src/events/event-page.repository';
 import { EventFeed } from '../../src/events/feed';
 import { Wakeups } from '../../src/events/wakeups';
 import type { TestDatabase } from './database';
@@ -24,7 +25,8 @@ export class EventProcess {
   ) {
     const logger = createLogger('silent');
     this.wakeups = new Wakeups({ url, logger });
-    this.feed = new EventFeed({ sql: this.countingSql(), wakeups: this.wakeups, logger, sweepMs });
+    const reader = streamReader(this.countingSql());
+    this.feed = new EventFeed({ reader, wakeups: this.wakeups, logger, sweepMs });
   }
 
   /** @param sweepMs - an hour unless the sweep is tested */

@@ -23,3 +23,18 @@ export async function exampleOperations(): Promise<Example[]> {
     }),
   );
 }
+
+/** The variables of an example, with ids in place of placeholders such as `model_…`. */
+export function variablesOf(
+  { variables }: Example,
+  ids: Readonly<Record<string, readonly string[]>>,
+): Record<string, unknown> {
+  const used: Record<string, number> = {};
+  const filled = variables.replaceAll(/"(\w+)_…"/g, (placeholder, kind: string) => {
+    const known = ids[kind];
+    if (!known) return placeholder;
+    const index = (used[kind] = (used[kind] ?? -1) + 1);
+    return JSON.stringify(known[index % known.length]);
+  });
+  return JSON.parse(filled) as Record<string, unknown>;
+}

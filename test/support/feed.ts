@@ -84,8 +84,8 @@ export class Feed<T> {
   }
 
   /** Waits until the messages are as expected, and returns them. */
-  async until(holds: (messages: readonly T[]) => boolean): Promise<T[]> {
-    await this.wait(() => holds(this.messages));
+  async until(holds: (messages: readonly T[]) => boolean, limitMs?: number): Promise<T[]> {
+    await this.wait(() => holds(this.messages), limitMs);
     return [...this.messages];
   }
 

@@ -7,7 +7,9 @@ import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
 import { DatabaseClock } from '../../src/database/database-clock';
+import { streamReader } from '../../src/events/event-page.repository';
 import { EventFeed } from '../../src/events/feed';
+import { OwnerFeed } from '../../src/events/owner-feed';
 import { Wakeups } from '../../src/events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { Journal } from '../../src/jobs/journal';
@@ -63,7 +65,8 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     signer: new UrlSigner(['a secret of the tests']),
     wakeups: { announce: ignore },
     clock: new DatabaseClock(database),
-    feed: new EventFeed({ sql: database, wakeups: idle, logger }),
+    feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),
+    ownerFeed: new OwnerFeed({ database, wakeups: idle, logger }),
     quotas: new QuotaService(database, noLimits, () => Promise.resolve(0)),
     localUrl: given.publicUrl,
   };

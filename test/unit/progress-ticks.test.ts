@@ -2,6 +2,7 @@ import type { Listener } from '../../src/core/push-source';
 import type { Followed, Following } from '../../src/events/follow';
 import { afterPoll, shownAt, shownProgress, startPace } from '../../src/jobs/pace';
 import { ProgressTicks, type PacedChange, type PacedPayload } from '../../src/jobs/progress-ticks';
+import { TickedFollowing } from '../../src/jobs/ticked-following';
 import { modelKind } from '../../src/models/model.kind';
 
 const minuteMs = 60_000;
@@ -63,7 +64,7 @@ class Followers {
   } {
     const source = new ScriptedFollowing();
     this.sources.push(source);
-    const subscription = this.ticks.add(modelKind, 'job', source, null);
+    const subscription = new TickedFollowing(this.ticks, { kind: modelKind, id: 'job' }, source, null);
     const sent: Sent[] = [];
     subscription.attach({ onItem: (change) => sent.push(change), onEnd: () => undefined });
     if (receivesState) source.send(this.change(true));

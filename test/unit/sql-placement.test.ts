@@ -6,7 +6,17 @@ const src = resolve(__dirname, '../../src');
 /** In the order of dependencies: SQL of a folder names its own tables and those of the folders before it. */
 const order = [
   ...[['core', 'database', 'embedded-postgres', 'events', 'reads', 'storage', 'upstream', 'images']],
-  ...[['accounts'], ['auth'], ['photos'], ['jobs'], ['models'], ['generations'], ['privacy'], ['operator']],
+  ...[
+    ['accounts'],
+    ['auth'],
+    ['photos'],
+    ['jobs'],
+    ['models'],
+    ['generations'],
+    ['activity'],
+    ['privacy'],
+    ['operator'],
+  ],
   ...[['http', 'poller', 'cli'], ['app']],
 ];
 
