@@ -33,9 +33,9 @@ export class Priorities1764850000000 implements MigrationInterface {
     for (const table of tables) {
       await runner.query(`DROP INDEX "${table}_queue_of_owner"`);
       await runner.query(`ALTER TABLE "${table}" DROP COLUMN "queue_rank"`);
-      await createIndexes(runner, {
-        [`${table}_queue_of_owner`]: `"${table}" ("owner", "queued_at", "id") WHERE status IN ('QUEUED', 'SUBMITTING')`,
-      });
+      await runner.query(
+        `CREATE INDEX "${table}_queue_of_owner" ON "${table}" ("owner", "queued_at", "id") WHERE status IN ('QUEUED', 'SUBMITTING')`,
+      );
     }
   }
 }
