@@ -49,7 +49,7 @@ describe('picsart submissions accepted', () => {
     await expect(calls.train()).resolves.toMatchObject({ ref: 'm-1' });
   });
 
-  it('returns credits, rate limit and correlation id, also with errors', async () => {
+  it('returns the status, credits, rate limit and correlation id, also with errors', async () => {
     const headers = {
       'X-Picsart-Correlation-Id': 'c-77',
       'X-Picsart-Ratelimit-Limit': 500,
@@ -63,7 +63,7 @@ describe('picsart submissions accepted', () => {
       creditsAvailable: 1234,
     };
     calls.upstream.next(answer(202, { model_id: 'm-1' }, headers));
-    await expect(calls.train()).resolves.toEqual({ ref: 'm-1', notice });
+    await expect(calls.train()).resolves.toEqual({ ref: 'm-1', notice: { ...notice, httpStatus: 202 } });
     await expect(calls.trainingBy(answer(200, { status: 'ACCEPTED' }, headers))).resolves.toMatchObject({
       notice,
     });
@@ -73,7 +73,9 @@ describe('picsart submissions accepted', () => {
   it('omits missing and non-numeric values', async () => {
     calls.upstream.next(answer(202, { model_id: 'm-1' }, { 'X-Picsart-Credit-Available': 'plenty' }));
     const { notice } = await calls.train();
-    expect(notice).toEqual({ correlationId: undefined, rateLimit: undefined, creditsAvailable: undefined });
+    expect(notice).toEqual({
+      ...{ httpStatus: 202, correlationId: undefined, rateLimit: undefined, creditsAvailable: undefined },
+    });
   });
 });
 
