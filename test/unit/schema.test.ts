@@ -233,6 +233,17 @@ describe('the conventions of the schema', () => {
     ).toEqual([]);
   });
 
+  it('have nodes that implement Node on every edge, except parts of one', () => {
+    const nodes = Object.values(schema.getTypeMap()).flatMap((type) =>
+      isObjectType(type) && type.name.endsWith('Edge') ? [getNamedType(type.getFields().node!.type)] : [],
+    );
+    const others = nodes.filter(
+      (type) => !isObjectType(type) || !type.getInterfaces().some(({ name }) => name === 'Node'),
+    );
+    expect(nodes.length).toBeGreaterThan(4);
+    expect(others.map(({ name }) => name)).toEqual(['TimelineEntry']);
+  });
+
   it('announce further values of each enum that may grow', () => {
     const closed = [
       'AvatarSize',
