@@ -368,6 +368,7 @@ CREATE TABLE owner_streams (
     id uuid NOT NULL,
     owner text NOT NULL,
     sequence bigint DEFAULT 0 NOT NULL,
+    complete_from bigint DEFAULT 1 NOT NULL,
     numbered_until text NOT NULL,
     numbered_at timestamp with time zone DEFAULT now() NOT NULL
 );

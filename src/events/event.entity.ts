@@ -82,6 +82,10 @@ export class OwnerStreamEntity {
   @Column('bigint', { default: 0 })
   sequence: string;
 
+  /** The number from which on every event has a number: before it, there were too many to number. */
+  @Column('bigint', { default: 1 })
+  completeFrom: string;
+
   /** The `pg_snapshot` in which all visible events of the owner are numbered, or are older than this row. */
   @Column('text')
   numberedUntil: string;

@@ -14,7 +14,7 @@ export interface OwnerStream {
   owner: string;
   /** The last assigned number. */
   sequence: number;
-  /** The first number whose event is stored; without stored events, the next one. */
+  /** The first number from which on all events are stored; without stored events, the next one. */
   oldest: number;
 }
 
@@ -31,7 +31,8 @@ export async function openOwnerStreams(
   await numberEvents(database, ids);
   return database.rows<OwnerStream>(
     `SELECT s.id, s.owner, s.sequence::float8 AS sequence,
-            coalesce((SELECT min(e.sequence) FROM owner_events e WHERE e.owner_stream_id = s.id), s.sequence + 1)::float8 AS oldest
+            greatest(s.complete_from,
+                     coalesce((SELECT min(e.sequence) FROM owner_events e WHERE e.owner_stream_id = s.id), s.sequence + 1))::float8 AS oldest
        FROM owner_streams s WHERE s.id = ANY($1)`,
     [ids],
   );
@@ -55,7 +56,13 @@ export async function ownerStreamsOf(sql: Sql, streamIds: readonly string[]): Pr
   return rows.map(({ id }) => id);
 }
 
-/** Numbers the new events of owners' streams. Resolves when all events that were committed before have numbers. */
+/**
+ * The maximum number of events of an owner that are numbered at once. If more have come without a subscriber, they are
+ * skipped as if they were pruned: numbering takes a second for so many.
+ */
+const maxNewEvents = 100_000;
+
+/** Numbers the new events of owners' streams. Resolves when all events that were committed before have numbers or are skipped. */
 export async function numberEvents(database: Transactions, ids: readonly string[]): Promise<void> {
   const rows = await database.rows<{ id: string }>(
     `SELECT o.id FROM owner_streams o WHERE o.id = ANY($1) AND ${hasNewEvents}`,
@@ -73,6 +80,7 @@ function assignNumbers(database: Transactions, ids: readonly string[]): Promise<
     // Locks in a separate statement, so that the next one sees everything numbered before the lock was acquired, and its
     // snapshot is newer than that of the previous holder.
     await sql.rows('SELECT 1 FROM owner_streams WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
+    await sql.rows(skipStatement, [ids, maxNewEvents]);
     await sql.rows(assignStatement, [ids]);
   });
 }
@@ -92,6 +100,13 @@ const newEventsOf = (columns: string): string => `
   SELECT ${columns} FROM events e WHERE e.owner = o.owner AND e.transaction_id = ANY(${runningTransactions})`;
 
 const hasNewEvents = `EXISTS (${newEventsOf('1')})`;
+
+// The number that is skipped stands for all of them, so that no cursor from before is at the end of the stream.
+const skipStatement = `
+  UPDATE owner_streams o
+     SET sequence = o.sequence + 1, complete_from = o.sequence + 2,
+         numbered_until = pg_current_snapshot()::text, numbered_at = now()
+   WHERE o.id = ANY($1) AND (SELECT count(*) FROM (${newEventsOf('1')} LIMIT $2 + 1) AS found) > $2`;
 
 // By time, but in the order of each stream even if the clock was set back.
 const assignStatement = `

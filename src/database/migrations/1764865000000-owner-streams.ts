@@ -28,6 +28,7 @@ export class OwnerStreams1764865000000 implements MigrationInterface {
   "id" uuid NOT NULL,
   "owner" text NOT NULL,
   "sequence" bigint NOT NULL DEFAULT 0,
+  "complete_from" bigint NOT NULL DEFAULT 1,
   "numbered_until" text NOT NULL,
   "numbered_at" timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT "owner_streams_pkey" PRIMARY KEY ("id")
