@@ -57,6 +57,8 @@ describe('planned reads', () => {
       ...{ Capabilities: 'field', Styles: 'field', Providers: 'field' },
       // For a receipt, after the erasure of an owner; and for operators.
       ...{ Erasure: 'field', Operator: 'field' },
+      // Numbers the owner's events first.
+      ActivityCursor: 'field',
     });
     expect(Object.keys(outcomes).length).toBeGreaterThan(15);
   });
