@@ -51,7 +51,8 @@ describe('GraphiQL on the first visit', () => {
   it('is served at the address of the server, with a tab for each task', async () => {
     expect(explorer.address).toBe(`${gateway.url}/graphiql`);
     expect(await explorer.tabNames()).toEqual([
-      ...['LookAround', 'UploadPhotos', 'TrainModel', 'GenerateAvatars', 'Gallery', 'Manage', 'MyAccount'],
+      ...['LookAround', 'UploadPhotos', 'TrainModel', 'GenerateAvatars', 'ActivityCursor', 'Gallery'],
+      ...['Manage', 'MyAccount'],
     ]);
   });
 
