@@ -370,7 +370,8 @@ CREATE TABLE owner_streams (
     sequence bigint DEFAULT 0 NOT NULL,
     complete_from bigint DEFAULT 1 NOT NULL,
     numbered_until text NOT NULL,
-    numbered_at timestamp with time zone DEFAULT now() NOT NULL
+    numbered_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE photo_servers (

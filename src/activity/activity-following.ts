@@ -62,7 +62,7 @@ export class ActivityFollowing
   private cursor: string;
   /** The position at which `CaughtUp` is sent; null once it was. */
   private catchUpAt: number | null;
-  /** The numbers of the last events that the snapshot includes, by stream; null once all later events follow. */
+  /** The positions in their streams up to which the snapshot includes jobs, by id; null once all later events follow. */
   private included: Map<string, number> | null = null;
   private readonly jobs = new Map<string, EstimatedJob<JobPast, ActivityRow>>();
   /** Jobs whose estimates begin when the subscriber has caught up. */
@@ -148,7 +148,7 @@ export class ActivityFollowing
     }
     if (this.catchUpAt === head) return;
     this.included = new Map(
-      present.flatMap(({ item, streamId }) => (isJobActivity(item) ? [[streamId, item.sequence]] : [])),
+      present.flatMap(({ item }) => (isJobActivity(item) ? [[item.past.id, item.sequence]] : [])),
     );
   }
 
@@ -160,10 +160,10 @@ export class ActivityFollowing
     if (this.catchUpAt !== null && event.sequence >= this.catchUpAt) this.catchUp();
   }
 
-  /** Whether the snapshot includes the event, which was committed before the jobs were read, but numbered later. */
-  private isIncluded({ sequence, origin }: StoredEvent): boolean {
+  /** Whether the snapshot includes the event of a job, which was committed before it was read, but numbered later. */
+  private isIncluded({ sequence, subjectId, origin }: StoredEvent): boolean {
     if (this.included && sequence > this.start.head) this.included = null;
-    return origin !== undefined && origin.sequence <= (this.included?.get(origin.streamId) ?? 0);
+    return origin !== undefined && origin.sequence <= (this.included?.get(subjectId) ?? 0);
   }
 
   private sendActivity(event: StoredEvent, { item }: ActivityEntry): void {

@@ -105,7 +105,7 @@ export class ActivitySubscriptions {
     const place = after === null ? incompleteSnapshot : decodeEventCursor(after, id);
     if (place > sequence) throw invalidCursor();
     if (place === incompleteSnapshot || place + 1 < oldest)
-      return this.startWithJobs(viewer, id, sequence, place);
+      return this.startWithJobs(viewer, id, sequence, after !== null);
     const present = estimates ? await this.unfinished.load(viewer.owner) : [];
     const at = { ownerStreamId: id, position: place, head: sequence };
     return { ...at, present, isSnapshot: false, hasGap: false };
@@ -115,11 +115,10 @@ export class ActivitySubscriptions {
     viewer: Viewer,
     ownerStreamId: string,
     position: number,
-    place: number,
+    hasGap: boolean,
   ): Promise<ActivityStart> {
     const present = await this.unfinished.load(viewer.owner);
     const { sequence: head } = await this.open(viewer);
-    const hasGap = place !== incompleteSnapshot;
     return { ownerStreamId, position, head, present, isSnapshot: true, hasGap };
   }
 

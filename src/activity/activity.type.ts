@@ -117,7 +117,8 @@ class AvatarDeleted {
 })
 class CaughtUp {
   @Field(() => Boolean, {
-    description: 'True if your cursor was too old to continue from: fetch the lists you show again.',
+    description:
+      'True if your cursor was too old to continue from, or was that of an incomplete snapshot: fetch the lists you show again.',
   })
   hasGap: boolean;
 }

@@ -92,10 +92,10 @@ function lostRace(error: unknown): boolean {
 
 /**
  * SQLSTATEs of temporary failures: class 08 connection, 53 resources (53100 is a full disk), 57P shutdown or
- * startup, 25006 read-only standby, 58 system error, 40001 and 40P01 serialization failure or deadlock, 55P03 and
+ * startup, 25006 read-only standby, 25P03 a suspended process, 58 system error, 40001 and 40P01 serialization failure or deadlock, 55P03 and
  * 57014 lock or statement timeout.
  */
-const unavailableState = /^(08|53|57P|25006|58|40001|40P01|55P03|57014)/;
+const unavailableState = /^(08|53|57P|25006|25P03|58|40001|40P01|55P03|57014)/;
 const unavailableSystemCalls = new Set([
   // The missing socket file of a stopped local server.
   'ENOENT',

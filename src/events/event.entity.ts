@@ -93,6 +93,10 @@ export class OwnerStreamEntity {
   /** The time of that snapshot. */
   @Column('timestamptz', { default: () => 'now()' })
   numberedAt: Date;
+
+  /** An erasure deletes only streams that are older than it. */
+  @Column('timestamptz', { default: () => 'now()' })
+  createdAt: Date;
 }
 
 /** An event's number in the stream of its owner. It remains when the event is erased. */

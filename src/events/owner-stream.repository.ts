@@ -68,20 +68,17 @@ export async function numberEvents(database: Transactions, ids: readonly string[
     `SELECT o.id FROM owner_streams o WHERE o.id = ANY($1) AND ${hasNewEvents}`,
     [ids],
   );
-  if (rows.length > 0)
-    await assignNumbers(
-      database,
-      rows.map(({ id }) => id),
-    );
+  for (const { id } of rows) await assignNumbers(database, id);
 }
 
-function assignNumbers(database: Transactions, ids: readonly string[]): Promise<void> {
+/** In a transaction for each stream, so that the time of each is bounded by {@link maxNewEvents}. */
+function assignNumbers(database: Transactions, id: string): Promise<void> {
   return database.transaction(async (sql) => {
     // Locks in a separate statement, so that the next one sees everything numbered before the lock was acquired, and its
     // snapshot is newer than that of the previous holder.
-    await sql.rows('SELECT 1 FROM owner_streams WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
-    await sql.rows(skipStatement, [ids, maxNewEvents]);
-    await sql.rows(assignStatement, [ids]);
+    await sql.rows('SELECT 1 FROM owner_streams WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    await sql.rows(skipStatement, [[id], maxNewEvents]);
+    await sql.rows(assignStatement, [[id]]);
   });
 }
 
@@ -99,7 +96,15 @@ const newEventsOf = (columns: string): string => `
   UNION ALL
   SELECT ${columns} FROM events e WHERE e.owner = o.owner AND e.transaction_id = ANY(${runningTransactions})`;
 
-const hasNewEvents = `EXISTS (${newEventsOf('1')})`;
+/**
+ * SQL: the order makes the planner use the index: it does not know how few events are new, and might read all of them. In
+ * EXISTS it would ignore the order.
+ */
+const firstOf = (isNew: string): string =>
+  `(SELECT true FROM events e WHERE e.owner = ANY(ARRAY[o.owner]) AND ${isNew} ORDER BY e.owner, e.transaction_id LIMIT 1)`;
+
+const hasNewEvents = `coalesce(${firstOf(`e.transaction_id >= ${nextTransaction}`)},
+                               ${firstOf(`e.transaction_id = ANY(${runningTransactions})`)}, false)`;
 
 // The number that is skipped stands for all of them, so that no cursor from before is at the end of the stream.
 const skipStatement = `
@@ -207,10 +212,7 @@ export async function pruneOwnerEvents(database: Transactions, before: Date): Pr
       [before, maxNumberedAtOnce],
     );
     if (rows.length === 0) break;
-    await assignNumbers(
-      database,
-      rows.map(({ id }) => id),
-    );
+    for (const { id } of rows) await assignNumbers(database, id);
   }
   for (;;) {
     const pruned = await database.rows(pruneStatement, [before, numbersPerPrune]);
@@ -232,10 +234,14 @@ const pruneStatement = `
  * Deletes the owner's stream. Run it until it returns 0.
  * @returns the number of deleted rows, at most `limit` and one
  */
-export async function deleteOwnerStream(sql: Sql, { owner }: DataSubject, limit: number): Promise<number> {
+export async function deleteOwnerStream(
+  sql: Sql,
+  { owner, until }: DataSubject,
+  limit: number,
+): Promise<number> {
   const [stream] = await sql.rows<{ id: string }>(
-    'SELECT id FROM owner_streams WHERE owner = $1 FOR UPDATE',
-    [owner],
+    'SELECT id FROM owner_streams WHERE owner = $1 AND created_at <= $2 FOR UPDATE',
+    [owner, until],
   );
   if (!stream) return 0;
   const numbers = await sql.rows(
@@ -255,6 +261,8 @@ export async function deleteOwnerStream(sql: Sql, { owner }: DataSubject, limit:
  */
 export function forgetRestoredStreams(database: Transactions): Promise<boolean> {
   return database.transaction(async (sql) => {
+    // All events may have to be changed.
+    await sql.rows('SET LOCAL statement_timeout = 0');
     const [found] = await sql.rows<{ isRestored: boolean }>(
       `SELECT EXISTS (SELECT FROM (SELECT transaction_id FROM events ORDER BY created_at DESC LIMIT 1) latest
                        WHERE transaction_id >= ${endOfTransactions})

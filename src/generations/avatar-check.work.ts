@@ -47,8 +47,12 @@ export class AvatarCheckWork {
       await this.markDamaged(avatar, found === null ? 'missing' : 'changed');
       return;
     }
-    await this.checkPreview(avatar);
     await markIntact(this.deps.database, avatar, { minMs: minIntervalMs, maxMs: this.intervalMs });
+    try {
+      await this.checkPreview(avatar);
+    } catch (error) {
+      this.deps.logger.warn({ err: error, avatarId: avatar.id }, 'a preview could not be checked');
+    }
   }
 
   private async markDamaged(avatar: AvatarEntity, problem: 'missing' | 'changed'): Promise<void> {

@@ -1,5 +1,5 @@
 import { newId, toGlobalId } from '../../src/core/ids';
-import { encodeEventCursor } from '../../src/events/event';
+import { encodeEventCursor, incompleteSnapshot } from '../../src/events/event';
 import { pruneEvents } from '../../src/events/event-log.repository';
 import {
   activityCursor,
@@ -56,6 +56,18 @@ describe('cursors of activity', () => {
       'ModelChanged READY',
     ]);
     current.drop();
+  });
+
+  it('says with hasGap that a snapshot, which may have followed a gap, was incomplete', async () => {
+    const client = await Client.of(gateway);
+    await activityCursor(client);
+    const [stream] = await gateway.rows<{ id: string }>('SELECT id FROM owner_streams WHERE owner = $1', [
+      client.name,
+    ]);
+    const after = encodeEventCursor(stream!.id, incompleteSnapshot);
+    const resumed = await caughtUp(followActivity(client, { after }));
+    expect(resumed.messages.map(({ change }) => change)).toEqual([{ type: 'CaughtUp', hasGap: true }]);
+    resumed.drop();
   });
 
   it('refuses cursors of others and of other subscriptions, and invalid arguments', async () => {

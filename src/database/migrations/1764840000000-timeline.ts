@@ -40,7 +40,7 @@ export class Timeline1764840000000 implements MigrationInterface {
 
   /** All timelines are lost. */
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE "timeline_entries"');
-    await runner.query('ALTER TABLE "submissions" DROP COLUMN "duration_ms"');
+    await runner.query('DROP TABLE IF EXISTS "timeline_entries"');
+    await runner.query('ALTER TABLE "submissions" DROP COLUMN IF EXISTS "duration_ms"');
   }
 }

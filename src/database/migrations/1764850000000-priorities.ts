@@ -31,8 +31,8 @@ export class Priorities1764850000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     for (const table of tables) {
-      await runner.query(`DROP INDEX "${table}_queue_of_owner"`);
-      await runner.query(`ALTER TABLE "${table}" DROP COLUMN "queue_rank"`);
+      await runner.query(`DROP INDEX IF EXISTS "${table}_queue_of_owner"`);
+      await runner.query(`ALTER TABLE "${table}" DROP COLUMN IF EXISTS "queue_rank"`);
       await runner.query(
         `CREATE INDEX "${table}_queue_of_owner" ON "${table}" ("owner", "queued_at", "id") WHERE status IN ('QUEUED', 'SUBMITTING')`,
       );

@@ -31,6 +31,7 @@ export class OwnerStreams1764865000000 implements MigrationInterface {
   "complete_from" bigint NOT NULL DEFAULT 1,
   "numbered_until" text NOT NULL,
   "numbered_at" timestamptz NOT NULL DEFAULT now(),
+  "created_at" timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT "owner_streams_pkey" PRIMARY KEY ("id")
 )`);
     await runner.query(
@@ -49,15 +50,17 @@ export class OwnerStreams1764865000000 implements MigrationInterface {
 
   /** The cursors of `activity` are lost. */
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE "owner_events", "owner_streams"');
-    await runner.query('DROP TRIGGER "events_earlier" ON "events"');
-    await runner.query('DROP FUNCTION complete_earlier_event');
+    await runner.query('DROP TABLE IF EXISTS "owner_events", "owner_streams"');
+    await runner.query('DROP TRIGGER IF EXISTS "events_earlier" ON "events"');
+    await runner.query('DROP FUNCTION IF EXISTS complete_earlier_event');
     await runner.query(
       `UPDATE "events" SET kind = 'DELETED', payload = '{"erased": true}' WHERE kind = 'AVATAR_CHANGED'`,
     );
-    await runner.query(`ALTER TABLE "events" DROP CONSTRAINT "events_kind_known",
+    await runner.query(`ALTER TABLE "events" DROP CONSTRAINT IF EXISTS "events_kind_known",
   ADD CONSTRAINT "events_kind_known" CHECK (${kindsBefore})`);
-    await runner.query('ALTER TABLE "events" DROP COLUMN "owner", DROP COLUMN "transaction_id"');
+    await runner.query(
+      'ALTER TABLE "events" DROP COLUMN IF EXISTS "owner", DROP COLUMN IF EXISTS "transaction_id"',
+    );
   }
 }
 
