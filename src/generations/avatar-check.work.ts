@@ -2,9 +2,15 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject } from '../storage/media-store';
+import {
+  claimChecks,
+  markDamaged,
+  markIntact,
+  replacePreview,
+  storeThumbhash,
+} from './avatar-check.repository';
 import type { AvatarWorkDeps } from './avatar-fetch.work';
 import { type AvatarEntity, avatarKey, previewKey } from './avatar.entity';
-import { claimChecks, markDamaged, markIntact, replacePreview, storeThumbhash } from './avatar.repository';
 
 /**
  * The minimum time between two checks, in milliseconds. It grows with a picture's age; damaged ones keep the

@@ -1,7 +1,7 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
+import { requestCheck } from './avatar-check.repository';
 import type { AvatarBytes } from './avatar.entity';
-import { requestCheck } from './avatar.repository';
 
 /**
  * Requests a check of an avatar whose stored bytes are missing or changed.

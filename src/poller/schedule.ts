@@ -5,10 +5,10 @@ import type { Config } from '../config';
 import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
 import { pruneEvents } from '../events/event-log.repository';
+import { checkDue } from '../generations/avatar-check.repository';
 import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import { downloadOffers } from '../generations/avatar-download.repository';
 import type { AvatarWork } from '../generations/avatar-fetch.work';
-import { checkDue } from '../generations/avatar.repository';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import { photoUse } from '../generations/generation.kind';
 import { storingDue } from '../generations/generation.repository';
@@ -131,14 +131,13 @@ function checkTasks({ database, config, account, avatarChecks, completion }: Sch
 }
 
 function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): PeriodicTask[] {
-  const prunings: Record<string, () => Promise<unknown>> = {
+  const prunings: Record<string, () => Promise<number>> = {
     'prune events': () => pruneEvents(database, config.EVENT_RETENTION),
     'forget keys': () => pruneKeys(database, keyRetentionMs),
     'forget quota reservations': () => pruneReservations(database),
     'prune audit log': () => pruneAudit(database, config.AUDIT_RETENTION),
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
     'prune timelines': () => pruneTimelines(database, config.EVIDENCE_RETENTION),
-    'prune photo servers': () => pruneAvailability(database),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
@@ -146,7 +145,9 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
       database.transaction((sql) => deleteUnreadRenditions(sql, config.RENDITION_RETENTION)),
   };
   return [
-    ...Object.entries(prunings).map(([name, prune]) => task(name, pruningMs, prune)),
+    // Repeated until nothing is left.
+    ...Object.entries(prunings).map(([name, prune]) => ({ name, run: prune, idleMs: pruningMs })),
+    task('prune photo servers', pruningMs, () => pruneAvailability(database)),
     task('close unanswered calls', minuteMs, () => closeUnanswered(database, unansweredMs)),
     task('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
   ];

@@ -1,4 +1,4 @@
-import { markDamaged } from '../../src/generations/avatar.repository';
+import { markDamaged } from '../../src/generations/avatar-check.repository';
 import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
 import type { Job } from '../support/job-harness';
 import { resultDeadlineMs } from '../support/job-process';
