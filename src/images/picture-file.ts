@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isManifest, JpegManifest } from './content-credentials';
 
 /**
  * Why a picture cannot be used. The codes are stable; clients see them in `Photo.problems`.
@@ -130,51 +131,27 @@ const isDrawing = (marker: number): boolean =>
 
 async function readJpeg(bytes: Buffer): Promise<PictureStructure> {
   const found: PictureStructure = { frames: 1, bare: false, hasManifest: false, lossless: false };
+  const manifest = new JpegManifest(bytes);
   let at = 2;
   for (let parts = 0; at + 4 <= bytes.length; parts += 1) {
-    found.hasManifest ||= startsManifest(bytes, at);
-    const next = bytes[at] === 0xff && parts < maxSegments ? afterSegment(bytes, at, found) : null;
+    const isPart = manifest.take(at);
+    const next = bytes[at] === 0xff && parts < maxSegments ? afterSegment(bytes, at, isPart) : null;
     if (next === null) return found;
     at = bytes[at + 1] === startOfScan ? await nextMarker(bytes, next) : next;
   }
-  found.bare = at + 2 === bytes.length && bytes.readUInt16BE(at) === 0xffd9;
-  return found;
-}
-
-function startsManifest(bytes: Buffer, at: number): boolean {
-  return isJumbfSegment(bytes, at) && isManifest(bytes, at + 12);
-}
-
-/** Whether the segment at `at` has a part of a JUMBF box (APP11, ISO/IEC 19566-5). */
-function isJumbfSegment(bytes: Buffer, at: number): boolean {
-  return (
-    bytes[at + 1] === 0xeb &&
-    bytes.toString('latin1', at + 4, at + 6) === 'JP' &&
-    bytes.toString('latin1', at + 16, at + 20) === 'jumb'
-  );
-}
-
-/** Whether the box at `at` is a store of C2PA manifests: a JUMBF superbox whose type begins with `c2pa`. */
-function isManifest(bytes: Buffer, at: number): boolean {
-  const [box, description, type] = [4, 12, 16].map((from) =>
-    bytes.toString('latin1', at + from, at + from + 4),
-  );
-  return box === 'jumb' && description === 'jumd' && type === 'c2pa';
+  const isEnd = at + 2 === bytes.length && bytes.readUInt16BE(at) === 0xffd9;
+  return { ...found, bare: isEnd && manifest.isWhole, hasManifest: manifest.isFound };
 }
 
 /** The segment after which entropy-coded data follow. */
 const startOfScan = 0xda;
 
 /** The end of the segment at `at`; null if it is neither needed for decoding nor a part of the manifest. */
-function afterSegment(
-  bytes: Buffer,
-  at: number,
-  { hasManifest }: Pick<PictureStructure, 'hasManifest'>,
-): number | null {
+function afterSegment(bytes: Buffer, at: number, isManifestPart: boolean): number | null {
   const marker = bytes[at + 1]!;
   if (marker === 0xff) return at + 1;
   if (isStandalone(marker)) return at + 2;
-  const isKept = isDrawing(marker) || isPlainHeader(bytes, at) || (hasManifest && isJumbfSegment(bytes, at));
+  const isKept = isDrawing(marker) || isPlainHeader(bytes, at) || isManifestPart;
   if (!isKept) return null;
   return at + 2 + bytes.readUInt16BE(at + 2);
 }
@@ -211,10 +188,11 @@ function markerIn(bytes: Buffer, from: number, to: number): number | null {
 /** The type of a chunk with a C2PA manifest. */
 const manifestType = 'manifest';
 
-/** The type of the chunk whose name and data are at these positions. */
-function chunkType(bytes: Buffer, nameAt: number, dataAt: number): string {
+/** The type of the chunk whose name and data are at these positions. A manifest fills its chunk. */
+function chunkType(bytes: Buffer, nameAt: number, dataAt: number, length: number): string {
   const name = bytes.toString('latin1', nameAt, nameAt + 4);
-  return (name === 'caBX' || name === 'C2PA') && isManifest(bytes, dataAt) ? manifestType : name;
+  if (name !== 'caBX' && name !== 'C2PA') return name;
+  return isManifest(bytes, dataAt) && bytes.readUInt32BE(dataAt) === length ? manifestType : name;
 }
 
 /** The chunks that affect rendering and cannot contain text (PNG, third edition, section 11). */
@@ -230,7 +208,7 @@ function readPng(bytes: Buffer): PictureStructure {
   for (let parts = 0; at + 12 <= bytes.length; parts += 1) {
     if (parts === maxSegments) throw tooManySegments();
     const length = bytes.readUInt32BE(at);
-    const type = chunkType(bytes, at + 4, at + 8);
+    const type = chunkType(bytes, at + 4, at + 8, length);
     types.add(type);
     if (type === 'acTL' && length === 8) frames = Math.max(frames, bytes.readUInt32BE(at + 8));
     at += 12 + length;
@@ -252,7 +230,7 @@ function readWebp(bytes: Buffer): PictureStructure {
   while (at + 8 <= bytes.length) {
     if (types.length === maxSegments) throw tooManySegments();
     const length = bytes.readUInt32LE(at + 4);
-    types.push(chunkType(bytes, at, at + 8));
+    types.push(chunkType(bytes, at, at + 8, length));
     at += 8 + length + (length % 2);
   }
   return {

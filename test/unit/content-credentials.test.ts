@@ -63,6 +63,23 @@ describe('a picture with a C2PA manifest', () => {
     expect(clean!.includes('priv')).toBe(false);
   });
 
+  it.each([
+    [
+      'jpeg, beside another box',
+      async () => withSegments(await makers.jpeg!(box('priv')), ...segments(box('c2pa'))),
+    ],
+    [
+      'jpeg, before another box',
+      async () => withSegments(await makers.jpeg!(box('c2pa')), ...segments(box('priv'))),
+    ],
+    ['png, with bytes after the box', () => makers.png!(Buffer.concat([box('c2pa'), Buffer.from('priv')]))],
+    ['webp, with bytes after the box', () => makers.webp!(Buffer.concat([box('c2pa'), Buffer.from('priv')]))],
+  ])('is stored without it: %s', async (_, make) => {
+    const { clean, hasContentCredentials } = await verifyResult(await make());
+    expect(hasContentCredentials).toBe(false);
+    expect([clean!.includes('priv'), clean!.includes('c2pa')]).toEqual([false, false]);
+  });
+
   it('is stored without it if the file contains other data', async () => {
     const bytes = Buffer.concat([await makers.jpeg!(box('c2pa')), emptyZip(privateMarker)]);
     const { clean, hasContentCredentials } = await verifyResult(bytes);
