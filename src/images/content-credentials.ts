@@ -1,51 +1,110 @@
-/** Whether the box at `at` is a store of C2PA manifests: a JUMBF superbox whose type begins with `c2pa`. */
-export function isManifest(bytes: Buffer, at: number): boolean {
-  const [box, description, type] = [4, 12, 16].map((from) =>
-    bytes.toString('latin1', at + from, at + from + 4),
-  );
-  return box === 'jumb' && description === 'jumd' && type === 'c2pa';
+/** A JUMBF superbox (ISO/IEC 19566-5): the first four characters of its type, its label, and the boxes in it. */
+interface Superbox {
+  readonly type: string;
+  readonly label: string;
+  readonly children: readonly Box[];
 }
 
-/** Whether the segment at `at` has a part of a JUMBF box (APP11, ISO/IEC 19566-5). */
-function isJumbfSegment(bytes: Buffer, at: number): boolean {
-  return (
-    bytes[at + 1] === 0xeb &&
-    bytes.toString('latin1', at + 4, at + 6) === 'JP' &&
-    bytes.toString('latin1', at + 16, at + 20) === 'jumb'
-  );
+/** A box: its type and content, which views the file. */
+interface Box {
+  readonly type: string;
+  readonly content: Buffer;
 }
 
-/** The C2PA manifest of a JPEG: one box, in numbered segments that each repeat its number and its head. */
-export class JpegManifest {
-  private head: string | null = null;
-  /** The number of the last segment, from 1 on. */
-  private sequence = 0;
-  /** The number of bytes of the box in later segments. */
-  private missing = 0;
+/** The end of the types of C2PA's superboxes, after their first four characters. */
+const typeSuffix = '00110010800000aa00389b71';
 
-  constructor(private readonly bytes: Buffer) {}
+/** Flags of a description box: the box can be requested, has a label, has a private box, which is a salt. */
+const describedBy = { requestable: 0x01, label: 0x02, salt: 0x10 } as const;
 
-  get isFound(): boolean {
-    return this.head !== null;
+const maxSaltLength = 48;
+
+/** Maximum lengths of contents in bytes: what hashes, actions and signatures need, but no picture of a useful size. */
+const maxLengths = { c2as: 16_384, c2cl: 16_384, c2cs: 65_536 } as const;
+
+/** The parts of a manifest: assertions, claim, signature. */
+type PartType = keyof typeof maxLengths;
+
+/**
+ * Assertions about the picture itself. All others are possibly about its sources: thumbnails, ingredients, EXIF, IPTC,
+ * authors, and those of vendors.
+ */
+const allowedAssertion = /^c2pa\.(actions(\.v2)?|hash\.(data|boxes))(__\d+)?$/;
+
+/**
+ * Whether a box is a store of C2PA manifests that contain only a claim, its signature, and assertions about what was done and
+ * about hashes. Anything else, also what this version does not know, may contain data of the photos that the picture was
+ * made from.
+ */
+export function isHarmlessManifest(box: Buffer): boolean {
+  const [store, ...rest] = boxesIn(box) ?? [];
+  if (store?.type !== 'jumb' || rest.length > 0) return false;
+  const { type, children } = superboxIn(store.content) ?? nothing;
+  return type === 'c2pa' && children.length > 0 && children.every(isHarmless);
+}
+
+const nothing: Superbox = { type: '', label: '', children: [] };
+
+function isHarmless({ type, content }: Box): boolean {
+  const manifest = type === 'jumb' ? superboxIn(content) : null;
+  return manifest?.type === 'c2ma' && manifest.children.every(isHarmlessPart);
+}
+
+function isHarmlessPart({ type, content }: Box): boolean {
+  const part = type === 'jumb' ? superboxIn(content) : null;
+  if (!part || !isPartType(part.type)) return false;
+  const max = maxLengths[part.type];
+  if (part.type !== 'c2as') return isCbor(part.children, max);
+  return part.children.every((child) => {
+    const assertion = child.type === 'jumb' ? superboxIn(child.content) : null;
+    return (
+      assertion?.type === 'cbor' && allowedAssertion.test(assertion.label) && isCbor(assertion.children, max)
+    );
+  });
+}
+
+function isPartType(type: string): type is PartType {
+  return Object.hasOwn(maxLengths, type);
+}
+
+function isCbor([box, ...rest]: readonly Box[], maxLength: number): boolean {
+  return box?.type === 'cbor' && box.content.length <= maxLength && rest.length === 0;
+}
+
+/** The superbox with this content; null if its description is not as C2PA's are. */
+function superboxIn(content: Buffer): Superbox | null {
+  const [description, ...children] = boxesIn(content) ?? [];
+  if (description?.type !== 'jumd' || description.content.length < 18) return null;
+  const { content: described } = description;
+  if (described.toString('hex', 4, 16) !== typeSuffix) return null;
+  const labelEnd = described.indexOf(0, 17);
+  const flags = described[16]! & ~describedBy.salt;
+  if (flags !== (describedBy.requestable | describedBy.label) || labelEnd < 0) return null;
+  if (!isSalt(described.subarray(labelEnd + 1), (described[16]! & describedBy.salt) !== 0)) return null;
+  return {
+    type: described.toString('latin1', 0, 4),
+    label: described.toString('utf8', 17, labelEnd),
+    children,
+  };
+}
+
+function isSalt(bytes: Buffer, isExpected: boolean): boolean {
+  if (!isExpected) return bytes.length === 0;
+  const boxes = bytes.length <= maxSaltLength ? boxesIn(bytes) : null;
+  return boxes?.length === 1 && boxes[0]!.type === 'c2sh';
+}
+
+/** The boxes that fill `bytes`; null if they do not. C2PA's boxes have a length of four bytes. */
+function boxesIn(bytes: Buffer): Box[] | null {
+  const boxes: Box[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const length = bytes.length - at < 8 ? 0 : bytes.readUInt32BE(at);
+    if (length < 8 || at + length > bytes.length) return null;
+    boxes.push({
+      type: bytes.toString('latin1', at + 4, at + 8),
+      content: bytes.subarray(at + 8, at + length),
+    });
+    at += length;
   }
-
-  /** Also without a manifest. */
-  get isWhole(): boolean {
-    return this.missing === 0;
-  }
-
-  /** Takes the segment at `at` if it is the next one of the manifest. Segments of other boxes are never taken. */
-  take(at: number): boolean {
-    const { bytes, sequence } = this;
-    if (!isJumbfSegment(bytes, at) || bytes.readUInt32BE(at + 8) !== sequence + 1) return false;
-    const head = bytes.toString('hex', at + 6, at + 8) + bytes.toString('hex', at + 12, at + 20);
-    if (this.head === null ? !isManifest(bytes, at + 12) : head !== this.head) return false;
-    const before = this.head === null ? bytes.readUInt32BE(at + 12) - 8 : this.missing;
-    const missing = before - (bytes.readUInt16BE(at + 2) - 18);
-    if (missing < 0) return false;
-    this.head = head;
-    this.sequence += 1;
-    this.missing = missing;
-    return true;
-  }
+  return boxes;
 }

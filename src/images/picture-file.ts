@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isManifest, JpegManifest } from './content-credentials';
+import { isHarmlessManifest } from './content-credentials';
+import { JpegManifest } from './jpeg-manifest';
 
 /**
  * Why a picture cannot be used. The codes are stable; clients see them in `Photo.problems`.
@@ -95,11 +96,14 @@ export interface PictureStructure {
   /** The number of declared frames; 1 for a still picture. */
   frames: number;
   /**
-   * Whether the file contains only what is needed to render it, and possibly a C2PA manifest: no EXIF, XMP, IPTC,
-   * comment, text, profile or thumbnail, nothing unknown, and no leading or trailing bytes.
+   * Whether the file contains only what is needed to render it, and possibly a harmless C2PA manifest: no EXIF, XMP,
+   * IPTC, comment, text, profile or thumbnail, nothing unknown, and no leading or trailing bytes.
    */
   bare: boolean;
-  /** Whether it contains a C2PA manifest, which proves its origin and holds only while the file is not changed. */
+  /**
+   * Whether it contains a C2PA manifest, which proves its origin and holds only while the file is not changed. Of files
+   * that are not `bare`, it may be wrong.
+   */
   hasManifest: boolean;
   /** Whether the encoding is lossless. */
   lossless: boolean;
@@ -140,7 +144,7 @@ async function readJpeg(bytes: Buffer): Promise<PictureStructure> {
     at = bytes[at + 1] === startOfScan ? await nextMarker(bytes, next) : next;
   }
   const isEnd = at + 2 === bytes.length && bytes.readUInt16BE(at) === 0xffd9;
-  return { ...found, bare: isEnd && manifest.isWhole, hasManifest: manifest.isFound };
+  return { ...found, bare: isEnd && manifest.isHarmless, hasManifest: manifest.isFound };
 }
 
 /** The segment after which entropy-coded data follow. */
@@ -185,14 +189,14 @@ function markerIn(bytes: Buffer, from: number, to: number): number | null {
   return null;
 }
 
-/** The type of a chunk with a C2PA manifest. */
+/** The type of a chunk with a harmless C2PA manifest. */
 const manifestType = 'manifest';
 
-/** The type of the chunk whose name and data are at these positions. A manifest fills its chunk. */
+/** The type of the chunk whose name and data are at these positions. */
 function chunkType(bytes: Buffer, nameAt: number, dataAt: number, length: number): string {
   const name = bytes.toString('latin1', nameAt, nameAt + 4);
   if (name !== 'caBX' && name !== 'C2PA') return name;
-  return isManifest(bytes, dataAt) && bytes.readUInt32BE(dataAt) === length ? manifestType : name;
+  return isHarmlessManifest(bytes.subarray(dataAt, dataAt + length)) ? manifestType : name;
 }
 
 /** The chunks that affect rendering and cannot contain text (PNG, third edition, section 11). */

@@ -30,8 +30,8 @@ export interface VerifiedResult {
   /** A JPEG of at most 256×256 pixels, with the AI mark. */
   preview: Buffer;
   /**
-   * The bytes to store instead of the file if it contains more than the picture and a C2PA manifest (metadata, a profile, unknown
-   * parts, leading or trailing bytes). Null if the file can be stored unchanged.
+   * The bytes to store instead of the file if it contains more than the picture and a harmless C2PA manifest
+   * (metadata, a profile, unknown parts, leading or trailing bytes). Null if the file can be stored unchanged.
    */
   clean: Buffer | null;
 }
