@@ -24,6 +24,17 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION complete_earlier_erasure() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  WITH gone AS (DELETE FROM owner_streams WHERE owner = OLD.owner AND created_at <= OLD.erased_at RETURNING id)
+  DELETE FROM owner_events USING gone WHERE owner_stream_id = gone.id;
+  UPDATE events SET owner = s.owner FROM streams s
+   WHERE events.owner = OLD.owner AND s.id = events.stream_id AND s.owner <> OLD.owner;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION complete_earlier_event() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -53,6 +64,15 @@ SELECT gen_random_uuid(), g.owner, g.id, g.model_id, requested.position, request
  WHERE g.id = generation AND requested.position >= delivered AND requested.position < g.wanted
     ON CONFLICT (generation_id, position) DO NOTHING
 $$;
+
+CREATE FUNCTION reset_earlier_picture() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.thumbhash := NULL;
+  NEW.has_content_credentials := false;
+  RETURN NEW;
+END $$;
 
 CREATE FUNCTION styles_of(prompts jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -108,7 +128,8 @@ CREATE TABLE avatar_renditions (
     name text NOT NULL,
     byte_size integer NOT NULL,
     sha256 text NOT NULL,
-    read_at timestamp with time zone DEFAULT now() NOT NULL
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    media_token text
 );
 
 CREATE TABLE avatars (
@@ -783,6 +804,10 @@ CREATE INDEX timeline_entries_of_generation ON timeline_entries USING btree (gen
 CREATE INDEX timeline_entries_of_model ON timeline_entries USING btree (model_id, id) WHERE (model_id IS NOT NULL);
 
 CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
+
+CREATE TRIGGER avatars_earlier_picture BEFORE UPDATE OF sha256 ON avatars FOR EACH ROW WHEN (((new.sha256 <> old.sha256) AND (NOT (new.thumbhash IS DISTINCT FROM old.thumbhash)) AND (new.has_content_credentials = old.has_content_credentials))) EXECUTE FUNCTION reset_earlier_picture();
+
+CREATE TRIGGER erasures_earlier AFTER UPDATE OF owner ON erasures FOR EACH ROW WHEN (((old.owner IS NOT NULL) AND (new.owner IS NULL))) EXECUTE FUNCTION complete_earlier_erasure();
 
 CREATE TRIGGER events_earlier BEFORE INSERT ON events FOR EACH ROW WHEN ((new.owner IS NULL)) EXECUTE FUNCTION complete_earlier_event();
 

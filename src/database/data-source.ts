@@ -37,6 +37,8 @@ import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
 import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
 import { OwnerStreams1764865000000 } from './migrations/1764865000000-owner-streams';
+import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
+import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -76,6 +78,8 @@ const migrations = [
   Renditions1764860000000,
   Provenance1764860000001,
   OwnerStreams1764865000000,
+  RenditionSources1764895000000,
+  EarlierErasures1764895000001,
 ];
 
 export interface DataSourceOptions {

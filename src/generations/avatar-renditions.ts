@@ -73,7 +73,7 @@ export class AvatarRenditions {
    * the avatar is deleted meanwhile, or its picture is damaged
    */
   async get(avatar: RenderedAvatar, wanted: NamedSpec): Promise<Rendition> {
-    const stored = await findRendition(this.deps.database, avatar.id, wanted.name);
+    const stored = await findRendition(this.deps.database, avatar, wanted.name);
     return stored ?? within(this.demand(avatar, wanted), this.deps.maxWaitMs ?? maxWaitMs);
   }
 
@@ -126,7 +126,7 @@ export class AvatarRenditions {
     const made = { id, ...stored };
     if (await database.transaction((sql) => insertRendition(sql, avatar, { ...made, name }))) return made;
     // Another process was first, or the avatar is gone.
-    const first = await findRendition(database, avatar.id, name);
+    const first = await findRendition(database, avatar, name);
     if (first) return first;
     throw deletedAvatar();
   }

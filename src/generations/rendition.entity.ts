@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 /**
- * A stored rendition of an avatar's picture. It can be made again from the picture at any time. Its row is deleted with
- * the avatar's in one transaction, which schedules the deletion of its bytes; therefore no foreign key deletes it.
+ * A stored rendition of an avatar's picture. It can be made again from the picture at any time. Its row is deleted in a
+ * transaction that schedules the deletion of its bytes; therefore no foreign key deletes it with the avatar.
  */
 @Entity('avatar_renditions')
 @Unique('avatar_renditions_once', ['avatarId', 'name'])
@@ -14,6 +14,10 @@ export class RenditionEntity {
 
   @Column('uuid')
   avatarId: string;
+
+  /** The `mediaToken` of the picture that it was made from. If the avatar's is another one, it is not used. */
+  @Column('text', { nullable: true })
+  mediaToken: string | null;
 
   /** The name of its variant, for example `512.webp`. */
   @Column('text')

@@ -12,7 +12,11 @@ import type { AvatarWork } from '../generations/avatar-fetch.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
 import { photoUse } from '../generations/generation.kind';
 import { storingDue } from '../generations/generation.repository';
-import { deleteUnreadRenditions } from '../generations/rendition.repository';
+import {
+  deleteOrphanedRenditions,
+  deleteUnreadRenditions,
+  firstRendition,
+} from '../generations/rendition.repository';
 import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
@@ -143,6 +147,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>
       database.transaction((sql) => deleteUnreadRenditions(sql, config.RENDITION_RETENTION)),
+    'delete orphaned renditions': orphanDeletion(database),
   };
   return [
     // Repeated until nothing is left.
@@ -151,6 +156,16 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     task('close unanswered calls', minuteMs, () => closeUnanswered(database, unansweredMs)),
     task('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
   ];
+}
+
+/** Deletes orphaned renditions among all, a batch in each call. Returns 0 after the last one. */
+function orphanDeletion(database: Transactions): () => Promise<number> {
+  let after = firstRendition;
+  return async () => {
+    const last = await database.transaction((sql) => deleteOrphanedRenditions(sql, after));
+    after = last ?? firstRendition;
+    return last === null ? 0 : 1;
+  };
 }
 
 /** A task that runs when its work is due, and again immediately while its batches find rows. */

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { digitalSourceType } from '../../src/images/ai-mark';
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { face } from '../support/pictures';
 import { until } from '../support/until';
 
 const formats = { JPEG: 'jpeg', WEBP: 'webp', AVIF: 'heif' } as const;
@@ -65,6 +66,10 @@ const storedRenditions = async (): Promise<string[]> =>
   (await gateway.mediaFiles()).filter((name) => !name.includes('.')).sort();
 
 const pathOf = (id: string): string => join(gateway.mediaDir, 'renditions', id.slice(-2), id);
+
+/** Whether a file is the original of an avatar. */
+const isOriginalOf = (id: string, name: string): boolean =>
+  name.replaceAll('-', '').startsWith(id.split('_')[1]!) && name.endsWith('.picture');
 
 describe('Avatar.url(size, format)', () => {
   it.each(Object.keys(sizes) as (keyof typeof sizes)[])(
@@ -187,9 +192,7 @@ describe('Avatar.url(size, format)', () => {
   it('makes none of a damaged picture', async () => {
     const { id } = pictures[2]!;
     const url = await urlOf(id, '(size: PX_512, format: WEBP)');
-    const original = (await gateway.mediaFiles()).find(
-      (name) => name.replaceAll('-', '').startsWith(id.split('_')[1]!) && name.endsWith('.picture'),
-    )!;
+    const original = (await gateway.mediaFiles()).find((name) => isOriginalOf(id, name))!;
     const uuid = original.slice(0, 36);
     await gateway.rows('UPDATE avatars SET sha256 = repeat($2, 64) WHERE id = $1', [uuid, '0']);
     const before = await renditionFiles();
@@ -215,6 +218,50 @@ describe('Avatar.url(size, format)', () => {
     await until(async () => (await renditions()).length === 1);
     await until(async () => (await storedRenditions()).length === 1);
     expect(await storedRenditions()).toEqual([read[0]!.id]);
+  });
+
+  it('makes renditions again of a picture that an earlier version replaced, and deletes the others', async () => {
+    const url = await urlOf(pictures[1]!.id, '(size: PX_128, format: WEBP)');
+    const before = await get(url);
+    const name = (await gateway.mediaFiles()).find((each) => isOriginalOf(pictures[1]!.id, each))!;
+    const uuid = name.slice(0, 36);
+    const bytes = await face(11, { width: 640, height: 480 }).jpeg().toBuffer();
+    const replaced = join(gateway.mediaDir, 'avatars', uuid.slice(-2), `${uuid}.${'e'.repeat(12)}.picture`);
+    await writeFile(replaced, bytes);
+    const read = '{ thumbhash provenance { hasContentCredentials } }';
+    const query = `query ($id: ID!) { avatar(id: $id) ${read} }`;
+    await gateway.rows('UPDATE avatars SET has_content_credentials = true WHERE id = $1', [uuid]);
+    const known = await anna.request<{ avatar: { thumbhash: string } }>(query, { id: pictures[1]!.id });
+    await gateway.rows('UPDATE avatars SET sha256 = $2, media_token = $3 WHERE id = $1', [
+      uuid,
+      createHash('sha256').update(bytes).digest('hex'),
+      'e'.repeat(12),
+    ]);
+    const after = await get(url);
+    expect(after.status).toBe(200);
+    expect(after.bytes.equals(before.bytes)).toBe(false);
+    expect((await get(url)).bytes.equals(after.bytes)).toBe(true);
+    const { avatar } = await anna.request<{ avatar: { thumbhash: string } }>(query, { id: pictures[1]!.id });
+    expect(avatar).toMatchObject({ provenance: { hasContentCredentials: false } });
+    expect(avatar.thumbhash).not.toBe(known.avatar.thumbhash);
+    await gateway.restart();
+    await until(async () => {
+      const of = await gateway.rows<{ name: string }>(
+        'SELECT name FROM avatar_renditions WHERE avatar_id = $1',
+        [uuid],
+      );
+      return of.length === 1;
+    });
+    await until(async () => (await storedRenditions()).length === (await renditionFiles()).length);
+  });
+
+  it('deletes renditions of avatars that an earlier version deleted', async () => {
+    const [row] = await renditions();
+    await gateway.rows('UPDATE avatar_renditions SET avatar_id = $2 WHERE id = $1', [row!.id, randomUUID()]);
+    await gateway.restart();
+    await until(async () => !(await renditionFiles()).includes(row!.id));
+    await until(async () => !(await storedRenditions()).includes(row!.id));
+    expect(await storedRenditions()).toEqual(await renditionFiles());
   });
 
   it('deletes renditions with their avatar, generation or owner', async () => {

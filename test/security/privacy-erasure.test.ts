@@ -48,6 +48,9 @@ function uuidIn(globalId: string): string {
   return globalId.split('_')[1]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
+/** The final check by a process that knows no streams of owners. */
+const earlierFinalCheck = 'UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1';
+
 /** Advances the time of an erasure, up to its last check. */
 async function passTime(receipt: string): Promise<void> {
   await gateway.rows(
@@ -151,6 +154,43 @@ describe('deleteMyData', () => {
     await passTime(receipt);
     expect((await lars.erasure(receipt))!.counts).toEqual({ ...nothing, photos: 1 });
     expect(await gateway.database.tablesWith('lars-the-late')).toEqual([]);
+  });
+
+  it('erases what a process of an earlier version leaves', async () => {
+    const olga = await Client.of(gateway, 'olga-the-earlier');
+    const { receipt } = await olga.erase();
+    const stream = '00000000-0000-7000-8000-00000000e001';
+    await gateway.rows(
+      `INSERT INTO streams (id, owner, sequence, ended_at) VALUES ($1, '@/erased', 1, now())`,
+      [stream],
+    );
+    await gateway.rows(
+      `INSERT INTO events (stream_id, sequence, kind, subject_id, payload, owner)
+       VALUES ($1, 1, 'DELETED', $1, '{"subject": "MODEL"}', 'olga-the-earlier')`,
+      [stream],
+    );
+    await gateway.rows(
+      `INSERT INTO owner_streams (id, owner, sequence, numbered_until, created_at)
+       SELECT $2, 'olga-the-earlier', 1, pg_current_snapshot()::text, erased_at - interval '1 day' FROM erasures WHERE id = $1`,
+      [receipt, stream],
+    );
+    await gateway.rows(
+      'INSERT INTO owner_events (owner_stream_id, sequence, stream_id, stream_sequence, created_at) VALUES ($1, 1, $1, 1, now())',
+      [stream],
+    );
+    await gateway.rows(earlierFinalCheck, [receipt]);
+    expect(await gateway.database.tablesWith('olga-the-earlier')).toEqual([]);
+    expect(await gateway.rows('SELECT 1 FROM owner_events WHERE owner_stream_id = $1', [stream])).toEqual([]);
+    await gateway.rows('DELETE FROM streams WHERE id = $1', [stream]);
+  });
+
+  it('keeps the stream of an owner who comes back before the final check', async () => {
+    const otto = await Client.of(gateway, 'otto-comes-back');
+    const { receipt } = await otto.erase();
+    const query = '{ viewer { activityCursor } }';
+    const cursor = await otto.request(query);
+    await gateway.rows(earlierFinalCheck, [receipt]);
+    expect(await otto.request(query)).toEqual(cursor);
   });
 
   it('ends running jobs, and notifies their subscribers', async () => {

@@ -13,6 +13,9 @@ export class Renditions1764860000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    // Earlier versions delete these files.
+    await runner.query(`INSERT INTO "media_deletions" ("key") SELECT 'renditions/' || id FROM "avatar_renditions"
+      ON CONFLICT ("key") DO NOTHING`);
     await runner.query(`DROP TABLE "avatar_renditions"`);
   }
 }
