@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import type { DataSource, QueryRunner } from 'typeorm';
+import { QueryRunnerAlreadyReleasedError, type DataSource, type QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
@@ -60,12 +60,21 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   private transactionOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return this.source.transaction((manager) => {
+    return this.source.transaction(async (manager) => {
       const runner = manager.queryRunner!;
-      const run: RunStatement = (text, parameters) => this.runOn(runner, text, parameters);
+      let isOver = false;
+      const run: RunStatement = (text, parameters) => {
+        // TypeORM releases a connection that is lost.
+        if (runner.isReleased && !isOver) throw new QueryRunnerAlreadyReleasedError();
+        return this.runOn(runner, text, parameters);
+      };
       const rows = async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> =>
         toRows<Row>(await run(text, parameters));
-      return work({ rows, entities: entitiesBy(this.source, run) });
+      try {
+        return await work({ rows, entities: entitiesBy(this.source, run) });
+      } finally {
+        isOver = true;
+      }
     });
   }
 
@@ -114,6 +123,8 @@ const unavailableSystemCalls = new Set([
 /** Whether an error means that PostgreSQL is temporarily unavailable. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  // The connection was lost before a statement, or before COMMIT, which was then not sent.
+  if (error instanceof QueryRunnerAlreadyReleasedError) return true;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);
   return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/.test(
