@@ -74,20 +74,21 @@ function isCbor([box, ...rest]: readonly Box[], maxLength: number): boolean {
 /** The superbox with this content; null if its description is not as C2PA's are. */
 function superboxIn(content: Buffer): Superbox | null {
   const [description, ...children] = boxesIn(content) ?? [];
-  if (description?.type !== 'jumd' || description.content.length < 18) return null;
-  const { content: described } = description;
-  if (described.toString('hex', 4, 16) !== typeSuffix) return null;
-  const labelEnd = described.indexOf(0, 17);
-  const flags = described[16]! & ~describedBy.salt;
-  if (flags !== (describedBy.requestable | describedBy.label) || labelEnd < 0) return null;
-  if (!isSalt(described.subarray(labelEnd + 1), (described[16]! & describedBy.salt) !== 0)) return null;
-  return {
-    type: described.toString('latin1', 0, 4),
-    label: described.toString('utf8', 17, labelEnd),
-    children,
-  };
+  const head = description?.type === 'jumd' ? headIn(description.content) : null;
+  return head && { ...head, children };
 }
 
+function headIn(bytes: Buffer): Pick<Superbox, 'type' | 'label'> | null {
+  const labelEnd = bytes.indexOf(0, 17);
+  if (labelEnd < 0 || bytes.toString('hex', 4, 16) !== typeSuffix) return null;
+  const flags = bytes[16]!;
+  const hasSalt = (flags & describedBy.salt) !== 0;
+  if ((flags & ~describedBy.salt) !== (describedBy.requestable | describedBy.label)) return null;
+  if (!isSalt(bytes.subarray(labelEnd + 1), hasSalt)) return null;
+  return { type: bytes.toString('latin1', 0, 4), label: bytes.toString('utf8', 17, labelEnd) };
+}
+
+/** @param isExpected - otherwise there must be no bytes */
 function isSalt(bytes: Buffer, isExpected: boolean): boolean {
   if (!isExpected) return bytes.length === 0;
   const boxes = bytes.length <= maxSaltLength ? boxesIn(bytes) : null;

@@ -25,26 +25,28 @@ export async function detachSubmissions(sql: Sql, kind: JobKind, jobIds: readonl
   );
 }
 
-/** The paid calls for a person, by job UUID, without the upstream's answers. */
-export function attemptsOf(
+/**
+ * The paid calls for a person: of models, then of generations, by the job's UUID, without the upstream's answers. Each batch
+ * continues both indexes at the end of the previous one.
+ */
+export async function* attemptsOf(
   sql: Sql,
   kinds: readonly JobKind[],
   { owner, until }: DataSubject,
 ): AsyncGenerator<object> {
-  const calls = kinds.map(
-    ({ table, noun }) =>
-      `SELECT s.${noun}_id AS job, '${noun}' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
-              s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
-         FROM ${table} j JOIN submissions s ON s.${noun}_id = j.id WHERE j.owner = $1`,
-  );
-  return inBatches<{ job: string; attempt: number }>((last, limit) =>
-    sql.rows(
-      `SELECT * FROM (${calls.join(' UNION ALL ')}) AS calls
-        WHERE "calledAt" <= $2 AND ($3::uuid IS NULL OR (job, attempt) > ($3, $4::integer))
-        ORDER BY job, attempt LIMIT $5`,
-      [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
-    ),
-  );
+  for (const { table, noun } of kinds) {
+    yield* inBatches<{ job: string; attempt: number }>((last, limit) =>
+      sql.rows(
+        `SELECT s.${noun}_id AS job, '${noun}' AS kind, s.attempt, s.outcome, s.called_at AS "calledAt",
+                s.answered_at AS "answeredAt", s.photos_fetched_at AS "photosFetchedAt"
+           FROM ${table} j JOIN submissions s ON s.${noun}_id = j.id
+          WHERE j.owner = $1 AND s.called_at <= $2
+            AND ($3::uuid IS NULL OR (j.id >= $3 AND (s.${noun}_id, s.attempt) > ($3, $4::integer)))
+          ORDER BY s.${noun}_id, s.attempt LIMIT $5`,
+        [owner, until, last?.job ?? null, last?.attempt ?? null, limit],
+      ),
+    );
+  }
 }
 
 /**

@@ -152,24 +152,26 @@ function pollsUntil(job: string, { table }: JobKind): string {
           (SELECT j.polls FROM ${table} j WHERE j.id = timeline_entries.${job})`;
 }
 
-/** The timelines of a person's jobs, by the job's UUID and in order, without the upstream's ids. */
-export function timelinesOf(
+/**
+ * The timelines of a person's jobs: models, then generations, by the job's UUID and in order, without the upstream's ids. Each
+ * batch continues both indexes at the end of the previous one.
+ */
+export async function* timelinesOf(
   sql: Sql,
   kinds: readonly JobKind[],
   { owner, until }: DataSubject,
 ): AsyncGenerator<object> {
-  const entries = kinds.map(
-    ({ table, noun }) =>
-      `SELECT j.id AS job, '${noun}' AS "jobKind", e.id, e.kind, e.occurred_at AS "occurredAt", e.attempt, e.status,
-              e.failure_code AS "failureCode", e.outcome, e.http_status AS "httpStatus", e.duration_ms AS "durationMs"
-         FROM ${table} j JOIN timeline_entries e ON e.${noun}_id = j.id WHERE j.owner = $1`,
-  );
-  return inBatches<{ job: string; id: string }>((last, limit) =>
-    sql.rows(
-      `SELECT * FROM (${entries.join(' UNION ALL ')}) AS entries
-        WHERE "occurredAt" <= $2 AND ($3::uuid IS NULL OR (job, id) > ($3, $4::uuid))
-        ORDER BY job, id LIMIT $5`,
-      [owner, until, last?.job ?? null, last?.id ?? null, limit],
-    ),
-  );
+  for (const { table, noun } of kinds) {
+    yield* inBatches<{ job: string; id: string }>((last, limit) =>
+      sql.rows(
+        `SELECT e.${noun}_id AS job, '${noun}' AS "jobKind", e.id, e.kind, e.occurred_at AS "occurredAt", e.attempt, e.status,
+                e.failure_code AS "failureCode", e.outcome, e.http_status AS "httpStatus", e.duration_ms AS "durationMs"
+           FROM ${table} j JOIN timeline_entries e ON e.${noun}_id = j.id
+          WHERE j.owner = $1 AND e.occurred_at <= $2
+            AND ($3::uuid IS NULL OR (j.id >= $3 AND (e.${noun}_id, e.id) > ($3, $4::uuid)))
+          ORDER BY e.${noun}_id, e.id LIMIT $5`,
+        [owner, until, last?.job ?? null, last?.id ?? null, limit],
+      ),
+    );
+  }
 }

@@ -1,5 +1,5 @@
-import type { Database } from '../../src/database/database';
 import type { Sql } from '../../src/core/sql';
+import type { Database } from '../../src/database/database';
 import { TestDatabase } from '../support/database';
 import { until } from '../support/until';
 
