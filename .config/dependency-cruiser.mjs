@@ -1,7 +1,7 @@
 /**
  * Rules for imports. Dependencies point one way:
  *
- *   app → entry points (http, poller, cli) → features (accounts ← auth ← photos ← jobs ← models ← generations ← activity ← privacy ← operator)
+ *   app → entry points (http, poller, cli) → features (accounts ← auth ← notices ← photos ← jobs ← models ← generations ← activity ← privacy ← operator)
  *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, images) → core
  *
  * Imports of types count like imports of values unless a rule excludes them.
@@ -17,6 +17,7 @@ const ROOT = '^src/(app/|[^/]+[.]ts$)';
 const features = [
   'accounts',
   'auth',
+  'notices',
   'photos',
   'jobs',
   'models',
@@ -99,13 +100,13 @@ const layers = [
 const kinds = [
   rule(
     'features-import-public-files',
-    'Another feature offers its services, rows, states, loaders, kind of job and API types; the rest may change. accounts/, auth/ and jobs/ have no private part: they are what the features after them share. privacy/ deletes the rows of all features.',
+    'Another feature offers its services, rows, states, loaders, kind of job and API types; the rest may change. accounts/, auth/, notices/ and jobs/ have no private part: they are what the features after them share. privacy/ deletes the rows of all features.',
     { path: FEATURES, pathNot: '^src/privacy/' },
     {
       path: FEATURES,
       pathNot: [
         '^src/$1/',
-        '^src/(accounts|auth|jobs)/',
+        '^src/(accounts|auth|notices|jobs)/',
         '[.](service|entity|type|state|loader|kind|read)[.]ts$',
       ],
     },

@@ -377,6 +377,16 @@ CREATE TABLE models (
     CONSTRAINT models_waiting_is_due CHECK (((status = ANY (ARRAY['READY'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text])) OR (due_at IS NOT NULL)))
 );
 
+CREATE TABLE notices (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    kind text NOT NULL,
+    message text NOT NULL,
+    subject text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT notices_kind_known CHECK ((kind = ANY (ARRAY['WEBHOOK_DISABLED'::text, 'SPENDING_LIMIT_NEAR'::text])))
+);
+
 CREATE TABLE owner_events (
     owner_stream_id uuid NOT NULL,
     sequence bigint NOT NULL,
@@ -589,6 +599,9 @@ ALTER TABLE ONLY model_photos
 ALTER TABLE ONLY models
     ADD CONSTRAINT models_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY owner_events
     ADD CONSTRAINT owner_events_pkey PRIMARY KEY (owner_stream_id, sequence);
 
@@ -756,6 +769,10 @@ CREATE INDEX models_unsettled_due ON models USING btree (due_at) WHERE ((due_at 
 CREATE INDEX models_watched_due ON models USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
 
 CREATE INDEX models_watched_of_owner ON models USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'FAILED'::text));
+
+CREATE INDEX notices_of_owner ON notices USING btree (owner, id);
+
+CREATE INDEX notices_old ON notices USING btree (created_at);
 
 CREATE INDEX owner_events_old ON owner_events USING btree (created_at);
 

@@ -14,6 +14,7 @@ import { LearnedDurationEntity } from './jobs/learned-duration.entity';
 import { SubmissionEntity } from './jobs/submission.entity';
 import { TimelineEntryEntity } from './jobs/timeline-entry.entity';
 import { ModelEntity, ModelPhotoEntity } from './models/model.entity';
+import { NoticeEntity } from './notices/notice.entity';
 import { PhotoAvailabilityEntity } from './photos/photo-availability.entity';
 import { PhotoEntity } from './photos/photo.entity';
 import { ExportEntity } from './privacy/export.entity';
@@ -47,4 +48,5 @@ export const entities = [
   ExportEntity,
   AvatarDownloadEntity,
   RenditionEntity,
+  NoticeEntity,
 ];

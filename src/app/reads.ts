@@ -12,6 +12,7 @@ import { unfinishedOf } from '../jobs/job-row.repository';
 import { timelineEntrySource, timelineSource } from '../jobs/timeline.read';
 import { modelKind } from '../models/model.kind';
 import { modelSource, modelsSource } from '../models/model.read';
+import { noticeSource } from '../notices/notice.read';
 import { photoSource, photosSource } from '../photos/photo.read';
 import { PlannedReads } from '../reads/planned-reads';
 import type { ReadSources } from '../reads/source';
@@ -59,6 +60,7 @@ function sourcesOf(
         fields: { ...generations.fields, timeline: timelineSource(jobKinds, generationKind) },
       },
       avatarSource(avatarUrls),
+      noticeSource,
     ],
     types: [timelineEntrySource],
     roots: {

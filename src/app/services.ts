@@ -47,6 +47,8 @@ import { ModelChangesResolver } from '../models/model-changes.resolver';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
+import { NoticeResolver, ViewerNoticesResolver } from '../notices/notice.resolver';
+import { NoticeService } from '../notices/notice.service';
 import { OperatorResolver, UncertainJobResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
@@ -138,7 +140,10 @@ export function createServices(deps: Infrastructure): Services {
   const downloads = makeDownloads(deps, avatars, bulk);
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
-  const nodes = new NodeResolver(models, generations, avatars, photos);
+  const notices = new NoticeService(database);
+  const nodes = new NodeResolver({
+    ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos, Notice: notices },
+  });
   const resolvers = [
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
@@ -146,6 +151,8 @@ export function createServices(deps: Infrastructure): Services {
     new OperatorResolver(() => readOverview(database)),
     new UncertainJobResolver((id, context) => nodes.node(id, context)),
     nodes,
+    new ViewerNoticesResolver(notices),
+    new NoticeResolver((ids, context) => nodes.nodes([...ids], context)),
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
     ...timelineResolvers(database, jobKinds),

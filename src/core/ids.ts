@@ -23,12 +23,13 @@ export const nodeKinds = {
   Generation: 'generation',
   Avatar: 'avatar',
   Photo: 'photo',
+  Notice: 'notice',
 } as const;
 
 /** The GraphQL type of a global id. */
 export type NodeKind = keyof typeof nodeKinds;
 
-const globalIdPattern = /^(model|generation|avatar|photo)_([0-9a-f]{32})$/;
+const globalIdPattern = new RegExp(`^(${Object.values(nodeKinds).join('|')})_([0-9a-f]{32})$`);
 
 /** The id in the API: the type's prefix and the row's UUID without dashes, such as `model_0192…`. */
 export function toGlobalId(kind: NodeKind, id: string): string {

@@ -39,6 +39,7 @@ import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
 import { OwnerStreams1764865000000 } from './migrations/1764865000000-owner-streams';
 import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
+import { Notices1764870000000 } from './migrations/1764870000000-notices';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -80,6 +81,7 @@ const migrations = [
   OwnerStreams1764865000000,
   RenditionSources1764895000000,
   EarlierErasures1764895000001,
+  Notices1764870000000,
 ];
 
 export interface DataSourceOptions {

@@ -4,32 +4,24 @@ import { readGlobalId, toGlobalId, type NodeKind } from '../core/ids';
 import type { Viewer } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import { asNode, Node } from '../graphql/node';
-import type { ModelService } from '../models/model.service';
-import type { PhotoService } from '../photos/photo.service';
-import type { AvatarService } from './avatar.service';
-import type { GenerationService } from './generation.service';
 
+/** Finds the viewer's rows with the given ids, in any order. */
 type FindMany = (viewer: Viewer, ids: readonly string[]) => Promise<({ id: string } | null)[]>;
 
 /** Maximum number of ids of `nodes`. */
 export const maxNodes = 100;
 
-/** Finds any object by its global id. It is in the topmost feature because that may import all the others. */
+/** Finds any object by its global id. */
 @Resolver()
 export class NodeResolver {
-  constructor(
-    private readonly models: ModelService,
-    private readonly generations: GenerationService,
-    private readonly avatars: AvatarService,
-    private readonly photos: PhotoService,
-  ) {}
+  constructor(private readonly finders: Readonly<Record<NodeKind, { findMany: FindMany }>>) {}
 
   @Query(() => Node, {
     nullable: true,
     description: 'Your object with this global id; null if you have none.',
   })
   async node(
-    @Arg('id', () => ID, { description: 'The global id of a model, a generation, an avatar or a photo.' })
+    @Arg('id', () => ID, { description: 'The global id of an object of any type.' })
     globalId: string,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<Node | null> {
@@ -43,7 +35,7 @@ export class NodeResolver {
       'Your objects with these global ids, in the same order. An item is null where you have no object with the id; the list is null only with an error, such as INVALID_INPUT for more than 100 ids.',
   })
   async nodes(
-    @Arg('ids', () => [ID], { description: 'Global ids of models, generations, avatars and photos.' })
+    @Arg('ids', () => [ID], { description: 'Global ids of objects of any types.' })
     globalIds: string[],
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<(Node | null)[]> {
@@ -63,16 +55,10 @@ export class NodeResolver {
   /** The viewer's objects in the order of the ids; one statement for each type. */
   private async find(viewer: Viewer, globalIds: readonly string[]): Promise<(Node | null)[]> {
     const reads = globalIds.map(readGlobalId);
-    const finders: Record<NodeKind, { findMany: FindMany }> = {
-      AvatarModel: this.models,
-      Generation: this.generations,
-      Avatar: this.avatars,
-      Photo: this.photos,
-    };
     const found = await Promise.all(
-      (Object.keys(finders) as NodeKind[]).map(async (kind) => {
+      (Object.keys(this.finders) as NodeKind[]).map(async (kind) => {
         const ids = [...new Set(reads.flatMap((read) => (read?.kind === kind ? [read.id] : [])))];
-        const rows = ids.length > 0 ? await finders[kind].findMany(viewer, ids) : [];
+        const rows = ids.length > 0 ? await this.finders[kind].findMany(viewer, ids) : [];
         return rows.flatMap((row) => (row ? [[toGlobalId(kind, row.id), asNode(kind, row)] as const] : []));
       }),
     );

@@ -26,6 +26,7 @@ import type { PollWork } from '../jobs/poll.work';
 import type { SubmissionWork } from '../jobs/submission.work';
 import { pruneTimelines } from '../jobs/timeline.repository';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
+import { pruneNotices } from '../notices/notice.repository';
 import { photoPurgeDue, purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
@@ -143,6 +144,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget evidence': () => forgetEvidence(database, config.EVIDENCE_RETENTION),
     'prune timelines': () => pruneTimelines(database, config.EVIDENCE_RETENTION),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
+    'prune notices': () => pruneNotices(database),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>

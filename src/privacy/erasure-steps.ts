@@ -11,6 +11,7 @@ import { deleteJobs } from '../jobs/job-row.repository';
 import type { JobKind } from '../jobs/job.kind';
 import { detachSubmissions } from '../jobs/ledger.repository';
 import { modelKind } from '../models/model.kind';
+import { deleteNoticesOf } from '../notices/notice.repository';
 import { photoKey } from '../photos/photo.entity';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { deletePhotosOf, lockJobsOf, type ErasureCounts } from './erasure.repository';
@@ -55,6 +56,7 @@ export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
   erasePhotos,
   async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
   async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
+  async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, keepsCounts)),
 ];
 

@@ -79,6 +79,7 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       table: 'avatar_downloads',
       columns: `id, created_at AS "createdAt", expires_at AS "expiresAt", cardinality(avatar_ids) AS avatars`,
     }),
+    notices: section({ table: 'notices', columns: `id, kind, message, subject, created_at AS "createdAt"` }),
     apiKeys: section({
       table: 'api_keys',
       columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",

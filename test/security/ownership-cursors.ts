@@ -29,6 +29,11 @@ export const cursorWalk: readonly CursorRow[] = [
       query: `query ($after: String) { ${list}(${argument}: $after) { totalCount nodes { ${fields} } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }`,
       cursor: 'listCursor',
     })),
+    {
+      place: `Viewer.notices(${argument})`,
+      query: `query ($after: String) { viewer { notices(${argument}: $after) { totalCount nodes { id message } } } }`,
+      cursor: 'listCursor',
+    },
     ...['generations', 'avatars'].map((list): CursorRow => ({
       place: `AvatarModel.${list}(${argument})`,
       query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(${argument}: $after) { totalCount nodes { id } } } }`,

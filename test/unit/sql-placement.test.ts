@@ -9,6 +9,7 @@ const order = [
   ...[
     ['accounts'],
     ['auth'],
+    ['notices'],
     ['photos'],
     ['jobs'],
     ['models'],
