@@ -18,7 +18,7 @@ export interface CursorRow {
 
 /** Every place that takes a cursor. */
 export const cursorWalk: readonly CursorRow[] = [
-  ...(['after', 'before'] as const).flatMap((argument) => [
+  ...(['after', 'before'] as const).flatMap((argument): CursorRow[] => [
     ...[
       ['models', 'id name'],
       ['generations', 'id model { id name } prompts { prompt }'],
