@@ -31,7 +31,6 @@ import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
 import { GenerationService } from '../generations/generation.service';
 import { ModelFieldsResolver } from '../generations/model-fields.resolver';
-import { NodeResolver } from '../generations/node.resolver';
 import { StyleExamples } from '../generations/style-examples';
 import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
@@ -47,9 +46,7 @@ import { ModelChangesResolver } from '../models/model-changes.resolver';
 import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
 import { ModelService } from '../models/model.service';
-import { NoticeResolver, ViewerNoticesResolver } from '../notices/notice.resolver';
-import { NoticeService } from '../notices/notice.service';
-import { OperatorResolver, UncertainJobResolver } from '../operator/operator.resolver';
+import { OperatorResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoAvailabilityHeartbeat } from '../photos/photo-availability.service';
@@ -68,6 +65,7 @@ import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
+import { nodeResolvers } from './nodes';
 import { makeSubscriptions } from './subscriptions';
 
 /** What the services are built on. */
@@ -140,19 +138,14 @@ export function createServices(deps: Infrastructure): Services {
   const downloads = makeDownloads(deps, avatars, bulk);
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
-  const notices = new NoticeService(database);
-  const nodes = new NodeResolver({
-    ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos, Notice: notices },
-  });
   const resolvers = [
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
     privacyResolver,
     new OperatorResolver(() => readOverview(database)),
-    new UncertainJobResolver((id, context) => nodes.node(id, context)),
-    nodes,
-    new ViewerNoticesResolver(notices),
-    new NoticeResolver((ids, context) => nodes.nodes([...ids], context)),
+    ...nodeResolvers(database, {
+      ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos },
+    }),
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
     ...timelineResolvers(database, jobKinds),
