@@ -37,9 +37,9 @@ import { Priorities1764850000000 } from './migrations/1764850000000-priorities';
 import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
 import { OwnerStreams1764865000000 } from './migrations/1764865000000-owner-streams';
+import { Notices1764870000000 } from './migrations/1764870000000-notices';
 import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
-import { Notices1764870000000 } from './migrations/1764870000000-notices';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -79,9 +79,9 @@ const migrations = [
   Renditions1764860000000,
   Provenance1764860000001,
   OwnerStreams1764865000000,
+  Notices1764870000000,
   RenditionSources1764895000000,
   EarlierErasures1764895000001,
-  Notices1764870000000,
 ];
 
 export interface DataSourceOptions {
