@@ -9,9 +9,11 @@ import { productFolder, Server } from './lib/processes.mjs';
 import { AnswersDiffer, printTable, writeResult } from './lib/report.mjs';
 import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
+import { firstAvatar } from './scenarios/first-avatar.mjs';
 import { idle } from './scenarios/idle.mjs';
 import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
+import { media, photos } from './scenarios/media.mjs';
 import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
 import { scale } from './scenarios/scale.mjs';
@@ -24,6 +26,9 @@ const scenarios = [
   listFallback,
   lookup,
   uploads,
+  photos,
+  media,
+  firstAvatar,
   idle,
   scale,
   subscriptions,

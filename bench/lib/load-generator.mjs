@@ -37,15 +37,15 @@ async function runLoad({ url, requests, connections, seconds }) {
   };
 }
 
-function encode({ body, headers = {} }, host) {
+/** A POST of a body to /graphql, or a GET of a path. */
+function encode({ body, path, headers = {} }, host) {
   const lines = [
-    'POST /graphql HTTP/1.1',
+    path ? `GET ${path} HTTP/1.1` : 'POST /graphql HTTP/1.1',
     `host: ${host}`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(body)}`,
+    ...(path ? [] : ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`]),
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body ?? ''}`);
 }
 
 function open(host, port) {

@@ -26,6 +26,7 @@ export const operations = {
     uploads { uploadUrl expiresAt headers { name value } photo { id status filename } }
   }
 }`,
+  Photo: 'query Photo($id: ID!) { photo(id: $id) { url } }',
   Filter:
     'query Filter { models(first: 5, filter: { statuses: [FAILED] }) { edges { node { id name status progress } } } }',
   Progress: `subscription Progress($id: ID!) {
