@@ -9,6 +9,7 @@ import { productFolder, Server } from './lib/processes.mjs';
 import { AnswersDiffer, printTable, writeResult } from './lib/report.mjs';
 import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
+import { fairness } from './scenarios/fairness.mjs';
 import { firstAvatar } from './scenarios/first-avatar.mjs';
 import { idle } from './scenarios/idle.mjs';
 import { list, listFallback, listUrls } from './scenarios/list.mjs';
@@ -29,6 +30,7 @@ const scenarios = [
   photos,
   media,
   firstAvatar,
+  fairness,
   idle,
   scale,
   subscriptions,

@@ -1,22 +1,12 @@
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
-import { post } from '../lib/compare.mjs';
-import { AnswersDiffer, quantile } from '../lib/report.mjs';
+import { doneAt, frequentPolls, User } from '../lib/generations.mjs';
+import { quantile } from '../lib/report.mjs';
 import { modelIdOf, seedModels, settle } from '../lib/seed.mjs';
-import { plain, startPeer, startProduct } from '../lib/servers.mjs';
+import { startPeer, startProduct, withJwt } from '../lib/servers.mjs';
 
 const from = 9_000_000;
 const warmUps = 10;
 const measured = 100;
-const timeoutMs = 30_000;
-
-const generate = `mutation Generate($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }`;
-const follow = `subscription Follow($select: AvatarStreamInput!) {
-  avatarCompleted(select: $select) { avatar { url } }
-}`;
-
-/** Polls are frequent, so that the first poll of a generation follows its submission at once. */
-const settings = { POLL_SPEED: '100', UPSTREAM_REQUESTS_PER_MINUTE: '60000000', PICSART_API_KEY: 'none' };
+const avatars = 4;
 
 export const firstAvatar = {
   name: 'first-avatar',
@@ -25,26 +15,29 @@ export const firstAvatar = {
   run: async (bench) => {
     const upstream = await startPeer(bench, 'finishing-upstream');
     await seedModels(bench.database.rows, {
-      owners: ['local'],
+      owners: ['painter'],
       modelsEach: 1,
       from,
       status: 'READY',
       provider: 'picsart',
     });
     await settle(bench.database.rows);
-    const server = await startProduct(bench, { ...plain, PICSART_BASE_URL: upstream.url, ...settings });
-    const client = createClient({
-      url: `${server.url.replace('http', 'ws')}/graphql`,
-      webSocketImpl: WebSocket,
+    const server = await startProduct(bench, {
+      ...withJwt,
+      LOG_LEVEL: 'warn',
+      PICSART_BASE_URL: upstream.url,
+      ...frequentPolls,
     });
+    const user = new User(server, 'painter');
     const samples = [];
-    for (let n = 0; n < warmUps + measured; n += 1)
-      samples.push(await measure({ upstream, server, client }, n));
-    await client.dispose();
-    const kept = samples.slice(warmUps);
+    for (let n = 0; n < warmUps + measured; n += 1) {
+      const sample = await measure(upstream, user, `number ${n}`);
+      if (n >= warmUps) samples.push(sample);
+    }
+    await user.leave();
     const of = (name, share) =>
       quantile(
-        kept.map((sample) => sample[name]),
+        samples.map((sample) => sample[name]),
         share,
       );
     const row = {
@@ -54,41 +47,14 @@ export const firstAvatar = {
       'all p50 ms': of('all', 0.5),
       'all p99 ms': of('all', 0.99),
     };
-    return { rows: [row], samples: kept };
+    return { rows: [row], samples };
   },
 };
 
-/** Orders 4 avatars. @returns milliseconds from the service's answer to the URL of the first and of the last avatar */
-async function measure({ upstream, server, client }, n) {
-  const prompt = `number ${n}`;
+/** @returns milliseconds from the service's answer to the URL of the first and of the last avatar */
+async function measure(upstream, user, prompt) {
   const done = doneAt(upstream, prompt);
-  const input = { modelId: modelIdOf(from), prompts: [{ style: 'realistic', prompt, count: 4 }] };
-  const text = await post(server, { body: JSON.stringify({ query: generate, variables: { input } }) });
-  const { data, errors } = JSON.parse(text);
-  if (errors) throw new AnswersDiffer(`The generation was refused: ${text.slice(0, 600)}`);
-  const times = [];
-  const select = { generationId: data.generateAvatars.generation.id };
-  for await (const event of client.iterate({ query: follow, variables: { select } })) {
-    if (event.data?.avatarCompleted.avatar?.url) times.push(Date.now());
-    if (times.length === 4) break;
-  }
+  const times = await user.urlTimes(await user.generate(modelIdOf(from), prompt, avatars), avatars);
   const startedAt = await done;
-  return { first: times[0] - startedAt, all: times[3] - startedAt };
-}
-
-/** When the service answers that the generation with this prompt is done. */
-function doneAt({ child }, prompt) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`No poll of "${prompt}" within ${timeoutMs} ms.`)),
-      timeoutMs,
-    );
-    const onMessage = ({ done, at }) => {
-      if (done !== prompt) return;
-      clearTimeout(timer);
-      child.off('message', onMessage);
-      resolve(at);
-    };
-    child.on('message', onMessage);
-  });
+  return { first: times[0] - startedAt, all: times.at(-1) - startedAt };
 }

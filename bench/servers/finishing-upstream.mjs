@@ -1,7 +1,9 @@
 // An avatar service whose generations are done at their first poll. It tells the benchmark when it answered that poll,
-// under the text of the generation's prompt.
+// under the text of the generation's prompt. SUBMISSION_MS is how long a submission takes; by default it does not wait.
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { makeJpeg } from '../lib/pictures.mjs';
 import { listen } from './data.mjs';
 
@@ -19,8 +21,9 @@ const server = createServer((request, response) => {
   const answer = (body) => send('application/json', Buffer.from(JSON.stringify(body)));
   const generation = generations.get(pathname.split('/').at(-1));
   if (request.method === 'POST') {
-    void json(request).then(({ prompts }) => {
-      const id = `inference-${generations.size + 1}`;
+    void json(request).then(async ({ prompts }) => {
+      await pause(Number(process.env.SUBMISSION_MS ?? 0));
+      const id = randomUUID();
       generations.set(id, prompts[0]);
       answer({ status: 'ACCEPTED', inference_id: id });
     });
