@@ -1,4 +1,4 @@
-// An avatar service whose generations are done at their first poll. It tells the benchmark when it answered that poll,
+// An avatar service whose generations are done at their first poll. It reports to the benchmark when it answered that poll,
 // under the text of the generation's prompt. SUBMISSION_MS is how long a submission takes; by default it does not wait.
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
