@@ -187,6 +187,24 @@ CREATE TABLE bulk_retries (
     failure_message text
 );
 
+CREATE TABLE client_tokens (
+    id uuid NOT NULL,
+    secret_sha256 text NOT NULL,
+    owner text NOT NULL,
+    key_id text,
+    scopes text[] NOT NULL,
+    model_id uuid,
+    generation_id uuid,
+    uses_left integer,
+    uploads_left integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT client_tokens_counts CHECK (((uses_left >= 0) AND (uploads_left >= 0))),
+    CONSTRAINT client_tokens_hash_is_whole CHECK ((secret_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT client_tokens_scopes_known CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'write'::text])))
+);
+
 CREATE TABLE media_deletions (
     key text NOT NULL,
     tries integer DEFAULT 0 NOT NULL,
@@ -566,6 +584,9 @@ ALTER TABLE ONLY avatars
 ALTER TABLE ONLY bulk_retries
     ADD CONSTRAINT bulk_retries_pkey PRIMARY KEY (owner, key, job_id);
 
+ALTER TABLE ONLY client_tokens
+    ADD CONSTRAINT client_tokens_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
@@ -669,6 +690,12 @@ CREATE INDEX avatars_of_owner_by_favorite ON avatars USING btree (owner, favorit
 CREATE INDEX avatars_of_owner_by_style ON avatars USING btree (owner, style, favorite, id) WHERE (status = 'STORED'::text);
 
 CREATE INDEX bulk_retries_unsettled ON bulk_retries USING btree (owner, key, job_id) WHERE (settled_at IS NULL);
+
+CREATE INDEX client_tokens_of_owner ON client_tokens USING btree (owner, expires_at);
+
+CREATE INDEX client_tokens_old ON client_tokens USING btree (expires_at);
+
+CREATE INDEX client_tokens_revoked ON client_tokens USING btree (expires_at) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 

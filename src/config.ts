@@ -103,6 +103,7 @@ const settings = z.object({
   QUOTA_RUNNING: whole.optional(),
   AUDIT_RETENTION: duration.default(365 * durationUnits.d),
   REQUIRE_CONSENT: consentVersion.optional(),
+  MAX_CLIENT_TOKENS_PER_OWNER: whole.default(1_000),
   RATE_LIMIT_OWNER: rate.optional(),
   RATE_LIMIT_ADDRESS: rate.optional(),
   MAX_CONNECTIONS: whole.default(20_000),

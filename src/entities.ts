@@ -3,6 +3,7 @@ import { ErasureEntity } from './accounts/erasure.entity';
 import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
+import { ClientTokenEntity } from './auth/client-token.entity';
 import { RateWindowEntity } from './auth/rate-window.entity';
 import { EventEntity, OwnerEventEntity, OwnerStreamEntity, StreamEntity } from './events/event.entity';
 import { AvatarDownloadEntity } from './generations/avatar-download.entity';
@@ -41,6 +42,7 @@ export const entities = [
   BulkRetryEntity,
   UpstreamAccountEntity,
   ApiKeyEntity,
+  ClientTokenEntity,
   QuotaReservationEntity,
   AuditEntryEntity,
   RateWindowEntity,

@@ -1,5 +1,5 @@
 import { erasedOwner, type DataSubject } from '../core/data-subject';
-import { newId } from '../core/ids';
+import { newId, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
@@ -18,7 +18,9 @@ export type AuditedAction =
   | 'exportMyData'
   | 'downloadAvatars'
   | 'createKey'
-  | 'revokeKey';
+  | 'revokeKey'
+  | 'createClientToken'
+  | 'revokeClientToken';
 
 /** An audited action with its subject. */
 export interface AuditEntry {
@@ -47,7 +49,8 @@ export async function audit(sql: Sql, viewer: Viewer, entry: AuditEntry): Promis
   );
 }
 
-function actorOf({ actor, keyId, owner }: Viewer): string {
+function actorOf({ actor, clientToken, keyId, owner }: Viewer): string {
+  if (clientToken) return toGlobalId('ClientToken', clientToken.id);
   return actor ?? (keyId === undefined ? owner : `key:${keyId}`);
 }
 

@@ -1,23 +1,8 @@
-import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType } from 'type-graphql';
 import type { Scope } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import type { QuotaService } from './quota.service';
-
-/** {@link Scope} as a GraphQL enum. */
-const ScopeEnum = { READ: 'read', WRITE: 'write', ADMIN: 'admin' } as const satisfies Record<
-  Uppercase<Scope>,
-  Scope
->;
-
-registerEnumType(ScopeEnum, {
-  name: 'Scope',
-  description: 'What a caller may do. More values will be added.',
-  valuesConfig: {
-    READ: { description: 'Queries and subscriptions.' },
-    WRITE: { description: 'Mutations.' },
-    ADMIN: { description: 'The field `operator`.' },
-  },
-});
+import { ScopeEnum } from './scope.type';
 
 /** GraphQL type of an owner's usage. */
 @ObjectType({

@@ -83,7 +83,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     clock: await DatabaseClock.start(database),
     guard,
     signer: new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir)),
-    quotas: access.quotas,
+    ...{ quotas: access.quotas, clientTokens: access.clientTokens },
     localUrl: () => listening,
     publicUrl: () => config.PUBLIC_URL ?? listening,
   };

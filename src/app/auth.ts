@@ -1,6 +1,7 @@
 import { QuotaService } from '../accounts/quota.service';
 import { ApiKeyService } from '../auth/api-key.service';
 import { Authentication, type Credentials } from '../auth/authentication';
+import { ClientTokenService } from '../auth/client-token.service';
 import { KeySet } from '../auth/key-set';
 import { RateLimiter } from '../auth/rate-limiter';
 import { Revocations } from '../auth/revocations';
@@ -24,6 +25,7 @@ export interface Auth {
   authenticate: (credentials: Credentials) => Viewer | Promise<Viewer>;
   quotas: QuotaService;
   keys: ApiKeyService;
+  clientTokens: ClientTokenService;
   rates: RateGate;
   addresses: ClientAddresses;
   /** Notifies of revoked keys, whose open connections must be closed. */
@@ -38,9 +40,15 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
   const exchange = new HttpExchange(1);
   const { AUTH, JWT_JWKS_URL: url } = config;
   const keySet = url === undefined ? null : new KeySet(url, exchange, logger);
+  const [isOpen, acceptsKeys] = [AUTH.includes('none'), AUTH.includes('keys')];
+  const clientTokens = new ClientTokenService({
+    ...{ database, announcer: wakeups, revocations, isOpen, acceptsKeys },
+    maxPerOwner: config.MAX_CLIENT_TOKENS_PER_OWNER,
+  });
   const { authenticate } = new Authentication({
-    isOpen: AUTH.includes('none'),
-    keys: AUTH.includes('keys') ? keys : null,
+    isOpen,
+    keys: acceptsKeys ? keys : null,
+    clientTokens: isOpen || acceptsKeys ? clientTokens : null,
     tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
   const quotas = new QuotaService(database, limitsOf(config), countUnfinished(jobKinds));
@@ -58,7 +66,7 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
     keySet?.stop();
     await Promise.all([limiter.stop(), exchange.stop()]);
   };
-  return { authenticate, quotas, keys, rates, addresses, revocations, stop };
+  return { authenticate, quotas, keys, clientTokens, rates, addresses, revocations, stop };
 }
 
 /**

@@ -4,6 +4,7 @@ import { notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import type { AvatarUse } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
+import type { Admit } from '../graphql/root-fields';
 import { isQueried } from '../graphql/selection';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
 import { generatedFileRoute } from '../http/files/generated-file-route';
@@ -49,7 +50,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     allowed: config.CORS_ORIGINS,
   });
   const sessions = new Sessions(maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER));
-  access.revocations.onRevoked((keyId) => sessions.endRevoked(keyId));
+  access.revocations.onRevoked((id) => sessions.endRevoked(id));
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
@@ -120,12 +121,13 @@ function makeOperations(deps: HttpDeps): Operations {
   const { config, database, logger, services, metrics } = deps;
   const path = config.PERSISTED_QUERIES;
   const admission = new RequestAdmission(database);
-  const schema = buildAppSchema(services.resolvers, async (context, info) => {
+  const admit: Admit = async (context, info) => {
     const viewer = await admission.admit(context.viewer);
     if (isQueried(info, 'viewer', 'activityCursor'))
       context.activityCursor = await services.activity.cursor(viewer);
     return viewer;
-  });
+  };
+  const schema = buildAppSchema(services.resolvers, admit, deps.access.clientTokens);
   return new Operations({
     schema,
     waits: makeWaits(deps, admission),
@@ -149,10 +151,13 @@ function makeWaits(
     maxWaits: config.MAX_WAITS,
     maxPerOwner: maxPerOwner(config, config.MAX_WAITS_PER_OWNER),
     // The admission of the operation itself is that of the time after the wait.
-    open: async (viewer, awaited) => services.waits.open(await admission.admit(viewer), awaited),
+    open: async (viewer, awaited) => {
+      if (!(await access.clientTokens.includes(viewer, awaited))) return null;
+      return services.waits.open(await admission.admit(viewer), awaited);
+    },
     onCount: (count) => metrics.waits(count),
   });
-  access.revocations.onRevoked((keyId) => waits.endRevoked(keyId));
+  access.revocations.onRevoked((id) => waits.endRevoked(id));
   return waits;
 }
 

@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { viewerSource } from '../accounts/viewer.read';
 import { isBeingErased } from '../accounts/write-admission.repository';
+import { clientTokenSource } from '../auth/client-token.read';
 import { nodeKinds, type NodeKind } from '../core/ids';
 import { loggableError } from '../core/logger';
 import type { PreparedStatements } from '../core/sql';
@@ -61,6 +62,7 @@ function sourcesOf(
       },
       avatarSource(avatarUrls),
       noticeSource,
+      clientTokenSource,
     ],
     types: [timelineEntrySource],
     roots: {

@@ -4,6 +4,8 @@ import type { QuotaService } from '../accounts/quota.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
 import { ActivityResolver } from '../activity/activity.resolver';
 import type { ActivitySubscriptions } from '../activity/activity.subscription';
+import { ClientTokenResolver } from '../auth/client-token.resolver';
+import type { ClientTokenService } from '../auth/client-token.service';
 import { readConfig, type Config } from '../config';
 import type { BulkLimits } from '../core/bulk-changes';
 import type { Logger } from '../core/logger';
@@ -84,6 +86,7 @@ export interface Infrastructure {
   spool: UploadSpool;
   signer: UrlSigner;
   quotas: QuotaService;
+  clientTokens: ClientTokenService;
   /** The URL that the HTTP server listens on, without a trailing slash; empty before it listens. */
   localUrl: () => string;
   /** The public URL of the gateway, without a trailing slash; available once it listens. */
@@ -142,9 +145,11 @@ export function createServices(deps: Infrastructure): Services {
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
     privacyResolver,
+    new ClientTokenResolver(deps.clientTokens),
     new OperatorResolver(() => readOverview(database)),
     ...nodeResolvers(database, {
       ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos },
+      ClientToken: deps.clientTokens,
     }),
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
@@ -250,7 +255,7 @@ export function apiSchema(): GraphQLSchema {
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {} } as never,
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
-    ...{ feed: unused, ownerFeed: unused, clock: unused },
+    ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction, admitWrite } from '../accounts/write-admission.repository';
 import { erasedOwner } from '../core/data-subject';
@@ -17,13 +17,13 @@ import {
   type KeyRow,
 } from './api-key.repository';
 import { revocationTopic, type Revocations } from './revocations';
+import { hashSecret, newSecret, verifySecret } from './secrets';
 import { ownerOnBehalf, problemOfBehalf, problemOfBehalfOwner, problemOfSubject } from './subjects';
 
 /** The prefix of every key, which secret scanners can detect. */
 export const keyPrefix = 'lk_';
 
 const idBytes = 8;
-const secretBytes = 32;
 const keyPattern = /^lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
 /** The two parts of a key: the id for lookup and the secret. */
@@ -36,24 +36,6 @@ export interface KeyFields {
 export function readKey(text: string): KeyFields | null {
   const match = keyPattern.exec(text);
   return match ? { id: match[1]!, secret: match[2]! } : null;
-}
-
-/** The stored form of a secret: SHA-256, lower-case hex. */
-function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
-}
-
-/** Compared with if a key is unknown, so that the comparison takes the same time. */
-const dummyHash = hashSecret(randomBytes(secretBytes).toString('base64url'));
-
-/**
- * Whether the secret matches the key, in constant time. For an unknown key (null), takes the same time and returns
- * false.
- */
-function verifySecret(secret: string, key: { secretSha256: string } | null): boolean {
-  const given = Buffer.from(hashSecret(secret), 'hex');
-  const isSame = timingSafeEqual(given, Buffer.from(key?.secretSha256 ?? dummyHash, 'hex'));
-  return isSame && key !== null;
 }
 
 /** The properties of a new key. */
@@ -83,7 +65,7 @@ export class ApiKeyService {
     validateNewKey(properties);
     const { owner, scopes, onBehalf } = properties;
     const id = randomBytes(idBytes).toString('hex');
-    const secret = randomBytes(secretBytes).toString('base64url');
+    const secret = newSecret();
     const row = { ...properties, id, secretSha256: hashSecret(secret), scopes: [...new Set(scopes)] };
     const key = await writeTransaction(this.database, properties, async (sql) => {
       const key = await insertKey(sql, row);

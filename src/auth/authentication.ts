@@ -1,6 +1,7 @@
 import { forbidden, unauthenticated } from '../core/errors';
 import { type Viewer, localViewer } from '../core/viewer';
 import { keyPrefix, type ApiKeyService } from './api-key.service';
+import { clientTokenPrefix, type ClientTokenService } from './client-token.service';
 import type { TokenVerifier } from './token-verifier';
 
 /** The credentials of a request, not yet verified. */
@@ -17,13 +18,15 @@ export interface Credentials {
 export interface AuthMethods {
   tokens: Pick<TokenVerifier, 'verify'> | null;
   keys: Pick<ApiKeyService, 'authenticate'> | null;
+  /** Null if nobody could create one. */
+  clientTokens: Pick<ClientTokenService, 'authenticate'> | null;
   /** Whether authentication is disabled: AUTH=none. */
   isOpen: boolean;
 }
 
 /**
- * Authenticates requests over HTTP, SSE and WebSocket. Credentials that start with `lk_` are API keys, all others are
- * tokens.
+ * Authenticates requests over HTTP, SSE and WebSocket. Credentials that start with `lk_` are API keys, those with `lct_`
+ * are client tokens, all others are tokens of the identity provider.
  */
 export class Authentication {
   constructor(private readonly methods: AuthMethods) {}
@@ -34,8 +37,9 @@ export class Authentication {
    * messages never contain the credentials.
    */
   readonly authenticate = (credentials: Credentials): Viewer | Promise<Viewer> => {
-    const { isOpen, keys, tokens } = this.methods;
-    if (isOpen) return localViewer;
+    const { isOpen, keys } = this.methods;
+    // Without authentication a client token still has its limits, so that it can be tried.
+    if (isOpen && !hasClientToken(credentials)) return localViewer;
     const credential = bearerOf(
       onlyValue('Authorization', credentials.authorization, credentials.connectionParams),
     );
@@ -44,11 +48,29 @@ export class Authentication {
       if (!keys) throw unauthenticated('API keys are disabled. Send a token.');
       return keys.authenticate(credential, behalf);
     }
-    if (!tokens) throw unauthenticated('Tokens are disabled. Send an API key (lk_<id>_<secret>).');
     if (behalf !== undefined) throw forbidden('X-Likeness-Owner requires an API key. Remove the header.');
-    return tokens.verify(credential);
+    return this.verifierOf(credential)(credential);
   };
+
+  /** Verifies credentials other than an API key. */
+  private verifierOf(credential: string): (credential: string) => Viewer | Promise<Viewer> {
+    const { clientTokens, tokens } = this.methods;
+    if (credential.startsWith(clientTokenPrefix)) {
+      if (!clientTokens) throw unauthenticated('Client tokens are disabled. Send a token.');
+      return (token) => clientTokens.authenticate(token);
+    }
+    if (!tokens) throw unauthenticated('Tokens are disabled. Send an API key (lk_<id>_<secret>).');
+    return (token) => tokens.verify(token);
+  }
 }
+
+/** Whether a value of `Authorization` is a client token. */
+function hasClientToken({ authorization = [], connectionParams }: Credentials): boolean {
+  const values = [...authorization, ...paramsNamed('Authorization', connectionParams)];
+  return values.some((value) => typeof value === 'string' && clientTokenPattern.test(value));
+}
+
+const clientTokenPattern = new RegExp(`^Bearer +${clientTokenPrefix}`, 'i');
 
 function bearerOf(header: string | undefined): string {
   if (header === undefined) {

@@ -3,21 +3,25 @@ import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import { everyTopic } from '../events/wake';
 import { revokedKeys } from './api-key.repository';
+import { revokedClientTokens } from './client-token.repository';
 
 const topicPrefix = 'revoked:';
 
-/** The notification topic for a revoked key. Announce it after the commit. */
-export function revocationTopic(keyId: string): string {
-  return `${topicPrefix}${keyId}`;
+/**
+ * The notification topic for a revoked API key or client token. Announce it after the commit.
+ * @param id - of the key or token
+ */
+export function revocationTopic(id: string): string {
+  return `${topicPrefix}${id}`;
 }
 
 /**
- * Notifies listeners, which close WebSockets, of keys that were revoked in any process. Requests are authenticated
+ * Notifies listeners, which close WebSockets, of API keys and client tokens that were revoked in any process. Requests are authenticated
  * against the database; they use this only to detect a revocation during the lookup.
  */
 export class Revocations {
   private readonly revoked = new LRUCache<string, true>({ max: 10_000 });
-  private readonly listeners = new Set<(keyId: string) => void>();
+  private readonly listeners = new Set<(id: string) => void>();
   private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
 
   constructor(
@@ -43,17 +47,17 @@ export class Revocations {
     this.running = null;
   }
 
-  /** Whether this process was notified that the key is revoked. False does not mean that the key is valid. */
-  has(keyId: string): boolean {
-    return this.revoked.has(keyId);
+  /** Whether this process was notified that the key or token is revoked. False does not mean that it is valid. */
+  has(id: string): boolean {
+    return this.revoked.has(id);
   }
 
   /**
-   * Calls `listener` for every revoked key, and again at each poll for one day, to include sockets that were being opened
+   * Calls `listener` for every revoked key and token, and again at each poll for one day, to include sockets that were being opened
    * when the notification arrived.
    * @returns removes the listener
    */
-  onRevoked(listener: (keyId: string) => void): () => void {
+  onRevoked(listener: (id: string) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }
@@ -66,14 +70,15 @@ export class Revocations {
   /** Reads revocations from the database, because notifications may have been lost. */
   private async sweep(): Promise<void> {
     try {
-      for (const id of await revokedKeys(this.sql)) this.markRevoked(id);
+      const revoked = [...(await revokedKeys(this.sql)), ...(await revokedClientTokens(this.sql))];
+      for (const id of revoked) this.markRevoked(id);
     } catch (error) {
-      this.logger.debug({ err: error }, 'revoked keys could not be read; will retry');
+      this.logger.debug({ err: error }, 'revoked keys and client tokens could not be read; will retry');
     }
   }
 
-  private markRevoked(keyId: string): void {
-    this.revoked.set(keyId, true);
-    for (const listener of this.listeners) listener(keyId);
+  private markRevoked(id: string): void {
+    this.revoked.set(id, true);
+    for (const listener of this.listeners) listener(id);
   }
 }

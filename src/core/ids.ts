@@ -24,6 +24,7 @@ export const nodeKinds = {
   Avatar: 'avatar',
   Photo: 'photo',
   Notice: 'notice',
+  ClientToken: 'token',
 } as const;
 
 /** The GraphQL type of a global id. */

@@ -7,6 +7,7 @@ import {
   type GraphQLResolveInfo,
 } from 'graphql';
 import { buildSchemaSync, Extensions, type NonEmptyArray, type PubSub } from 'type-graphql';
+import type { ClientTokenRules } from './client-token-access';
 import { addDeprecatedArguments } from './deprecated-arguments';
 import { protectRootFields, type Admit } from './root-fields';
 import { DateTimeScalar } from './scalars';
@@ -39,9 +40,14 @@ const rootDescriptions = {
  * Builds the schema. `Date` fields become `DateTime`; every root field checks admission and its scope.
  * @param resolvers - one instance of each resolver class, at least one with a query
  * @param admit - called before a root field is resolved
+ * @param tokens - rules of client tokens; null: they are refused
  * @throws Error if a resolver class occurs twice or the types are invalid
  */
-export function buildAppSchema(resolvers: readonly object[], admit: Admit): GraphQLSchema {
+export function buildAppSchema(
+  resolvers: readonly object[],
+  admit: Admit,
+  tokens: ClientTokenRules | null = null,
+): GraphQLSchema {
   const instances = new Map<unknown, object>(resolvers.map((resolver) => [resolver.constructor, resolver]));
   if (instances.size < resolvers.length) throw new Error('A resolver class occurs twice in the schema.');
   const schema = buildSchemaSync({
@@ -61,7 +67,7 @@ export function buildAppSchema(resolvers: readonly object[], admit: Admit): Grap
   }
   describeInputsAndPayloads(schema);
   addDeprecatedArguments(schema);
-  protectRootFields(schema, admit);
+  protectRootFields(schema, admit, tokens);
   schema.extensions = { ...schema.extensions, [resolversKey]: instances };
   return schema;
 }

@@ -6,8 +6,9 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { Extensions } from 'type-graphql';
-import { DomainError } from '../core/errors';
+import { DomainError, forbidden } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
+import { checkTokenFields, hideOtherIds, type ClientTokenRules } from './client-token-access';
 import type { GraphQLContext, LoaderCache } from './context';
 import { canWait, type WaitArgs } from './waits';
 
@@ -31,26 +32,39 @@ type Resolve = GraphQLFieldResolver<unknown, unknown>;
 
 /**
  * Makes every root field require its scope (`read` for queries and subscriptions, `write` for mutations, that of
- * {@link ForOperators} and {@link ForReaders} for others) and then admission, which is checked once per operation. Subscriptions are checked
- * when they start; their own events end them.
+ * {@link ForOperators} and {@link ForReaders} for others), the permission of a client token and then admission, which is
+ * checked once per operation. Subscriptions are checked when they start; their own events end them.
  *
- * Both are enforced only here. In the schema, the checks apply to every transport, batch and persisted query and to
+ * All are enforced only here. In the schema, the checks apply to every transport, batch and persisted query and to
  * every new root field. They also wrap `subscribe`, which type-graphql's middlewares do not, so that a subscription is
  * refused before it reads data. Nested fields are reachable only through a root field and need no check.
  */
-export function protectRootFields(schema: GraphQLSchema, admit: Admit): void {
-  const admitOnce = oncePerOperation(admit);
+export function protectRootFields(
+  schema: GraphQLSchema,
+  admit: Admit,
+  tokens: ClientTokenRules | null = null,
+): void {
+  const gates: Gates = { admit: oncePerOperation(admit), tokens, uses: new WeakMap() };
   const roots = [
     { type: schema.getQueryType(), defaultScope: 'read' },
     { type: schema.getMutationType(), defaultScope: 'write' },
     { type: schema.getSubscriptionType(), defaultScope: 'read' },
   ] as const;
   for (const { type, defaultScope } of roots) {
-    for (const field of Object.values(type?.getFields() ?? {})) protect(field, defaultScope, admitOnce);
+    for (const field of Object.values(type?.getFields() ?? {})) protect(field, defaultScope, gates);
   }
 }
 
-function protect(field: GraphQLField<unknown, unknown>, defaultScope: Scope, admit: Admit): void {
+/** What root fields are protected by. */
+interface Gates {
+  readonly admit: Admit;
+  /** Null: client tokens are refused. */
+  readonly tokens: ClientTokenRules | null;
+  /** The count of the use of a client token, by the context of the operation. */
+  readonly uses: WeakMap<GraphQLContext, Promise<void>>;
+}
+
+function protect(field: GraphQLField<unknown, unknown>, defaultScope: Scope, gates: Gates): void {
   const { scope = defaultScope, needsAdmission = true } = field.extensions as {
     scope?: Scope;
     needsAdmission?: boolean;
@@ -58,9 +72,45 @@ function protect(field: GraphQLField<unknown, unknown>, defaultScope: Scope, adm
   const { subscribe, resolve: resolveField = defaultFieldResolver } = field;
   const resolve = canWait(field) ? withWait(resolveField) : resolveField;
   // A subscription was admitted by `subscribe`; `resolve` is called for each event.
-  const isAdmitted = subscribe !== undefined || !needsAdmission;
-  field.resolve = withScope(scope, isAdmitted ? resolve : withAdmission(admit, resolve));
-  if (subscribe) field.subscribe = withScope(scope, withAdmission(admit, subscribe));
+  const begin = (start: Resolve): Resolve => {
+    const counted = withClientToken(field, gates, start);
+    return withTokenFields(needsAdmission ? withAdmission(gates.admit, counted) : counted);
+  };
+  field.resolve = withScope(scope, subscribe ? resolve : begin(resolve));
+  if (subscribe) field.subscribe = withScope(scope, begin(subscribe));
+}
+
+/** Refuses what the client token of the viewer does not permit, before anything is read. */
+function withTokenFields(resolve: Resolve): Resolve {
+  return (source, args, context, info) => {
+    checkTokenFields((context as GraphQLContext).viewer, info);
+    return resolve(source, args, context, info);
+  };
+}
+
+/** Counts the operation of a client token, and hides what the token does not include. */
+function withClientToken(
+  field: GraphQLField<unknown, unknown>,
+  { tokens, uses }: Gates,
+  resolve: Resolve,
+): Resolve {
+  const begin = async (operation: GraphQLContext, args: Record<string, unknown>): Promise<typeof args> => {
+    if (!tokens) throw forbidden('Client tokens are not accepted here.');
+    const { viewer } = operation;
+    // Not by the loaders, which the operations of a batch share.
+    const use = uses.get(operation) ?? tokens.countUse(viewer);
+    uses.set(operation, use);
+    await use;
+    const { restriction } = viewer.clientToken!;
+    return restriction ? hideOtherIds(tokens, restriction, field, args) : args;
+  };
+  return (source, args, context, info) => {
+    const operation = context as GraphQLContext;
+    if (!operation.viewer.clientToken) return resolve(source, args, context, info);
+    return begin(operation, args as Record<string, unknown>).then((visible) =>
+      resolve(source, visible, context, info),
+    );
+  };
 }
 
 function withScope(scope: Scope, resolve: Resolve): Resolve {

@@ -45,10 +45,17 @@ export class Sessions {
     return () => this.forget(session);
   }
 
-  /** Ends every connection with this API key, which was revoked. Returns their number. */
-  endRevoked(keyId: string): number {
-    const matching = [...this.open].filter(({ viewer }) => viewer.keyId === keyId);
-    for (const session of matching) this.end(session, 'Your API key was revoked. Use another API key.');
+  /**
+   * Ends every connection with an API key that was revoked, or with a client token that was revoked or created with
+   * such a key.
+   * @param id - of the key or token
+   * @returns the number of connections
+   */
+  endRevoked(id: string): number {
+    const matching = [...this.open].filter(
+      ({ viewer: { keyId, clientToken } }) => keyId === id || clientToken?.id === id,
+    );
+    for (const session of matching) this.end(session, revokedMessage(session.viewer));
     return matching.length;
   }
 
@@ -98,6 +105,12 @@ export class Sessions {
     clearTimeout(this.timer);
     this.timer = null;
   }
+}
+
+function revokedMessage({ clientToken }: Viewer): string {
+  return clientToken
+    ? 'Your client token was revoked. Get another one.'
+    : 'Your API key was revoked. Use another API key.';
 }
 
 function tooManyConnections(maximum: number): DomainError {

@@ -1,5 +1,6 @@
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
+import { takeUploads } from '../auth/client-token.repository';
 import { DomainError, notFound, type ErrorCode, type InputProblem } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
@@ -90,7 +91,10 @@ export class PhotoService {
       return { contentType: file.contentType, problems, slot: slotOf(file, problems, field) };
     });
     const slots = described.map(({ slot }) => slot);
-    const rows = await writeTransaction(database, viewer, (sql) => insertSlots(sql, viewer.owner, slots));
+    const rows = await writeTransaction(database, viewer, async (sql) => {
+      await countTokenUploads(sql, viewer, slots.length);
+      return insertSlots(sql, viewer.owner, slots);
+    });
     const photos = new Map(rows.map((photo) => [photo.id, photo]));
     const expiresAt = new Date(Date.now() + photoUrlMs);
     return described.map(({ contentType, problems, slot: { id } }) => ({
@@ -172,6 +176,16 @@ async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[]
   await scheduleDeletion(sql, [photoKey(id)]);
   await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
   return jobs;
+}
+
+/** Rejected photos count too, because another file may be sent to their URLs. */
+async function countTokenUploads(sql: Sql, { clientToken }: Viewer, count: number): Promise<void> {
+  if (!clientToken || (await takeUploads(sql, clientToken.id, count))) return;
+  throw new DomainError(
+    'QUOTA_EXCEEDED',
+    `Your client token may not upload ${count} more photos (maxUploads). Send fewer files, or get a token that may.`,
+    { details: { given: count } },
+  );
 }
 
 function checkFileCount({ length: given }: readonly PhotoFile[]): void {

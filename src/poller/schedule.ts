@@ -1,6 +1,7 @@
 import { pruneAudit } from '../accounts/audit.repository';
 import { pruneKeys } from '../accounts/idempotency.repository';
 import { pruneReservations } from '../accounts/quota.repository';
+import { pruneClientTokens } from '../auth/client-token.repository';
 import type { Config } from '../config';
 import type { DueQuery } from '../core/due';
 import type { Transactions } from '../core/sql';
@@ -145,6 +146,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune timelines': () => pruneTimelines(database, config.EVIDENCE_RETENTION),
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'prune notices': () => pruneNotices(database),
+    'forget client tokens': () => pruneClientTokens(database),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>

@@ -2,6 +2,7 @@ import { audit } from '../accounts/audit.repository';
 import type { ErasureEntity } from '../accounts/erasure.entity';
 import { beginErasure } from '../accounts/write-admission.repository';
 import { revokeKeysOf } from '../auth/api-key.repository';
+import { revokeClientTokensOf } from '../auth/client-token.repository';
 import { revocationTopic } from '../auth/revocations';
 import { erasedOwner } from '../core/data-subject';
 import { DomainError } from '../core/errors';
@@ -46,12 +47,15 @@ export class ErasureService {
       );
     }
     const { database, announcer, work } = this;
-    const { id, keyIds } = await database.transaction(async (sql) => ({
+    const { id, revoked } = await database.transaction(async (sql) => ({
       id: await mark(sql, viewer),
-      keyIds: revokesKeys ? await revokeKeysOf(sql, viewer.owner) : [],
+      revoked: [
+        ...(await revokeClientTokensOf(sql, viewer.owner)),
+        ...(revokesKeys ? await revokeKeysOf(sql, viewer.owner) : []),
+      ],
     }));
     await failpoint('delete:marked');
-    announcer.announce({ topics: keyIds.map(revocationTopic) });
+    announcer.announce({ topics: revoked.map(revocationTopic) });
     await work.carryOut(id, maxWaitMs);
     return (await this.find(id))!;
   }

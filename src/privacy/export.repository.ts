@@ -80,6 +80,11 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       columns: `id, created_at AS "createdAt", expires_at AS "expiresAt", cardinality(avatar_ids) AS avatars`,
     }),
     notices: section({ table: 'notices', columns: `id, kind, message, subject, created_at AS "createdAt"` }),
+    clientTokens: section({
+      table: 'client_tokens',
+      columns: `id, scopes, model_id AS "modelId", generation_id AS "generationId", uses_left AS "usesLeft",
+              uploads_left AS "uploadsLeft", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"`,
+    }),
     apiKeys: section({
       table: 'api_keys',
       columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",

@@ -21,7 +21,7 @@ import { InvalidValue, literal, Statement, type FinishedStatement } from './stat
 /**
  * How a query was answered: `planned`, or why it was left to the resolvers.
  * - {@link PlanRefusal}: it cannot be planned
- * - `scope`: the viewer may not read
+ * - `scope`: the viewer may not read, or has a client token whose limits the resolvers apply
  * - `input`: a variable or an argument is invalid
  * - `erasure`: the owner's data are being erased
  * - `value`: a row has a value that the schema does not allow
@@ -116,7 +116,7 @@ export class PlannedReads {
     viewer: Viewer,
   ): Promise<string> {
     const { schema, sql } = this.options;
-    if (!viewer.scopes.has('read')) throw new Refused('scope');
+    if (!viewer.scopes.has('read') || isLimited(viewer)) throw new Refused('scope');
     const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
     if (!coerced) throw new Refused('input');
     const statement = this.statementOf(operation, coerced);
@@ -195,7 +195,12 @@ function keyOf({ flags, number }: KnownOperation, variables: Readonly<Record<str
   return `${flags.map((name) => String(variables[name])).join()} ${number}`;
 }
 
-/** A query that is left to the resolvers, which answer with an error. */
+/** Whether the viewer has a client token for some objects or a number of operations only. */
+function isLimited({ clientToken }: Viewer): boolean {
+  return clientToken !== undefined && (clientToken.restriction !== null || clientToken.isCounted);
+}
+
+/** A query that is left to the resolvers. */
 class Refused extends Error {
   constructor(readonly reason: 'scope' | 'input' | 'erasure') {
     super(reason);

@@ -68,6 +68,7 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),
     ownerFeed: new OwnerFeed({ database, wakeups: idle, logger }),
     quotas: new QuotaService(database, noLimits, () => Promise.resolve(0)),
+    clientTokens: { findMany: () => Promise.resolve([]) } as never,
     localUrl: given.publicUrl,
   };
   const services = createServices(deps);

@@ -153,7 +153,8 @@ export class ResponseGroups {
     const { viewer } = context;
     const { number, resumeVariable, writers } = this.documentOf(args.document);
     const { [resumeVariable ?? '']: _after, ...variables } = args.variableValues ?? {};
-    const rights = [viewer.owner, ...[...viewer.scopes].sort()];
+    const restrictedTo = viewer.clientToken?.restriction?.id ?? null;
+    const rights = [viewer.owner, restrictedTo, ...[...viewer.scopes].sort()];
     const key = JSON.stringify([number, args.operationName ?? null, variables, rights]);
     let group = this.groups.get(key);
     if (!group) {

@@ -67,9 +67,9 @@ export class RequestWaits {
     }
   }
 
-  /** Ends the waits with this API key, which was revoked. */
-  endRevoked(keyId: string): void {
-    this.sessions.endRevoked(keyId);
+  /** See {@link Sessions.endRevoked}. */
+  endRevoked(id: string): void {
+    this.sessions.endRevoked(id);
   }
 
   /** Ends all waits: their requests are answered with the present state, as are later ones. */
