@@ -4,6 +4,7 @@ import { Backend, newKey, revokeKey } from '../support/client-tokens';
 import { TestGateway } from '../support/gateway';
 import { GraphQLClient, type Result } from '../support/graphql-client';
 import { SocketClient } from '../support/raw-client';
+import { until } from '../support/until';
 
 const who = '{ viewer { owner grantedScopes } }';
 const refusal = 'The client token is not valid: it is unknown, has expired or was revoked. Get another one.';
@@ -319,7 +320,7 @@ describe('client tokens', () => {
       ]);
       expect(await count()).toBe(1);
       await gateway.restart();
-      while ((await count()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(async () => (await count()) === 0);
     });
   });
 
