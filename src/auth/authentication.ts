@@ -18,7 +18,7 @@ export interface Credentials {
 export interface AuthMethods {
   tokens: Pick<TokenVerifier, 'verify'> | null;
   keys: Pick<ApiKeyService, 'authenticate'> | null;
-  /** Null if nobody could create one. */
+  /** Null without API keys, unless authentication is disabled. */
   clientTokens: Pick<ClientTokenService, 'authenticate'> | null;
   /** Whether authentication is disabled: AUTH=none. */
   isOpen: boolean;

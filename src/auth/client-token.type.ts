@@ -39,13 +39,15 @@ export class CreateClientTokenInput {
 
   @Field(() => ID, {
     nullable: true,
-    description: 'The global id of a model: the token is only for this model and what is made from it.',
+    description:
+      'The global id of a model: the token is only for this model and what is made from it. Null: not restricted to a model.',
   })
   modelId?: string | null;
 
   @Field(() => ID, {
     nullable: true,
-    description: 'The global id of a generation: the token is only for this generation and its avatars.',
+    description:
+      'The global id of a generation: the token is only for this generation and its avatars. Null: not restricted to a generation.',
   })
   generationId?: string | null;
 

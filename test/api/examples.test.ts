@@ -294,24 +294,9 @@ describe('the examples, from an empty account to its erasure', () => {
     },
   );
 
-  it('DeleteAvatar deletes the avatar', async () => {
-    expect(await run('DeleteAvatar')).toEqual({ deletedId: ids.avatar![0] });
-    expect(await run('Avatar')).toBeNull();
-  });
-
-  it('DeleteGeneration deletes the generation', async () => {
-    expect(await run('DeleteGeneration')).toEqual({ deletedId: ids.generation![0] });
-    expect(await run('Generation')).toBeNull();
-  });
-
-  it('DeletePhoto deletes the photo', async () => {
-    expect(await run('DeletePhoto')).toEqual({ deletedId: ids.photo![0] });
-    expect(await run('Photo')).toBeNull();
-  });
-
-  it('DeleteModel deletes the model', async () => {
-    expect(await run('DeleteModel')).toEqual({ deletedId: ids.model![0] });
-    expect(await run('Model')).toBeNull();
+  it.each(['Avatar', 'Generation', 'Photo', 'Model'])('Delete%s deletes it', async (type) => {
+    expect(await run(`Delete${type}`)).toEqual({ deletedId: ids[type.toLowerCase()]![0] });
+    expect(await run(type)).toBeNull();
   });
 
   it('MyAccount counts the trainings of today', async () => {
@@ -319,6 +304,14 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(account).toMatchObject({ owner: 'local', usage: { resetsAt: aTime }, limits: { running: null } });
     // Two trainings, one of them twice, and possibly the cancelled one.
     expect(account.usage.trainingsToday).toBeGreaterThanOrEqual(3);
+  });
+
+  it('CreateClientToken and RevokeClientToken begin and end the access of a browser', async () => {
+    const { token, clientToken } = await run<{ token: string; clientToken: Job }>('CreateClientToken');
+    const browser = Client.with(gateway, 'browser', token);
+    expect((await browser.post('{ styles { key } }')).status).toBe(200);
+    expect(await run('RevokeClientToken', { token: clientToken.id })).toEqual({ revokedId: clientToken.id });
+    expect((await browser.post('{ styles { key } }')).status).toBe(401);
   });
 
   it('Operator returns the state of the server', async () => {

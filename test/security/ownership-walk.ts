@@ -15,7 +15,7 @@ export interface Row {
   variables: (id: string, mine: Belongings) => Record<string, unknown>;
   /**
    * Which of an owner's own ids returns data there. Null for the receipt of an erasure, which anyone with the receipt
-   * can read, since the erased person has no account, and for styles.
+   * can read, since the erased person has no account, for styles, and for client tokens, which users cannot create.
    */
   own: keyof Belongings | null;
 }
@@ -245,6 +245,19 @@ export const walk: readonly Row[] = [
   changingDeprecated('retryGeneration', `generation { ${generationFields} }`, 'otherFailedGeneration'),
   ...changingInBothForms('cancelModel', `model { ${modelFields} }`, 'waitingModel'),
   ...changingInBothForms('cancelGeneration', `generation { ${generationFields} }`, 'waitingGeneration'),
+  // Only a backend can create and revoke client tokens: see client-tokens.test.ts.
+  ...(
+    [
+      ['createClientToken', 'modelId', 'scopes: [READ], modelId: $id'],
+      ['createClientToken', 'generationId', 'scopes: [READ], generationId: $id'],
+      ['revokeClientToken', 'id', 'id: $id'],
+    ] as const
+  ).map(([mutation, field, input]): Row => ({
+    place: `Mutation.${mutation}(input.${field})`,
+    query: `mutation ($id: ID!) { ${mutation}(input: { ${input} }) { __typename } }`,
+    variables: (id) => ({ id }),
+    own: null,
+  })),
   ...changingInBothForms('deleteAvatar', 'deletedId', 'avatar'),
   ...changingInBothForms('deletePhoto', 'deletedId', 'photo'),
   ...changingInBothForms('deleteGeneration', 'deletedId', 'completedGeneration'),

@@ -35,6 +35,8 @@ const otherFiles = [
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   // Reservations are kept while their job exists.
   accounts: ['models', 'generations'],
+  // Client tokens may be for one model or generation, with what was made from it.
+  auth: ['models', 'generations', 'avatars'],
   // Bytes are deleted unless a row refers to them.
   storage: ['photos', 'avatars', 'avatar_renditions'],
   // Photos are kept for the jobs that use them, by the rows of these.
