@@ -144,8 +144,7 @@ export function createServices(deps: Infrastructure): Services {
   const resolvers = [
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
-    privacyResolver,
-    new ClientTokenResolver(deps.clientTokens),
+    ...[privacyResolver, new ClientTokenResolver(deps.clientTokens)],
     new OperatorResolver(() => readOverview(database)),
     ...nodeResolvers(database, {
       ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos },

@@ -189,7 +189,7 @@ describe('a client token', () => {
         const { errors, data } = await client.execute(transportOf(query), { query });
         expect([field, query, errors?.[0]?.extensions.code]).toEqual([field, query, 'FORBIDDEN']);
         expect(JSON.stringify(errors)).toContain(field.split('.')[1]);
-        expect(Object.values((data ?? {})).filter((value) => value !== null)).toEqual([]);
+        expect(Object.values(data ?? {}).filter((value) => value !== null)).toEqual([]);
       }
     }
   });

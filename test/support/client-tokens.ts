@@ -19,7 +19,7 @@ const create = `mutation ($input: CreateClientTokenInput!) {
   createClientToken(input: $input) { token clientToken { id scopes expiresAt usesLeft uploadsLeft } } }`;
 
 /** Creates an API key on the command line. */
-export async function newKey(gateway: TestGateway, owner: string, ...options: string[]): Promise<string> {
+async function newKey(gateway: TestGateway, owner: string, ...options: string[]): Promise<string> {
   const environment = { DATABASE_URL: gateway.database.url };
   const { code, out, remarks } = await likeness(environment, 'keys', 'create', '--owner', owner, ...options);
   if (code !== 0) throw new Error(remarks);
