@@ -64,6 +64,11 @@ export function jobKindOf({ typename }: JobPast): PacedKind {
   return typename === 'ModelChanged' ? modelKind : generationKind;
 }
 
+/** The name of a job's change. */
+export function typenameOf(kind: PacedKind): JobPast['typename'] {
+  return kind === modelKind ? 'ModelChanged' : 'GenerationChanged';
+}
+
 /** A model as it is. */
 export function presentModel(row: PresentModel, nowMs: number): ActivityEntry {
   const shown = { ...shownAt(modelKind, row, nowMs), progress: shownProgress(modelKind, row, nowMs) };

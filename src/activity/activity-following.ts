@@ -2,25 +2,20 @@ import type { Listener } from '../core/push-source';
 import { encodeEventCursor, incompleteSnapshot, type StoredEvent } from '../events/event';
 import type { Followed, Following } from '../events/follow';
 import type { EventSubscription } from '../events/subscription';
-import { hasEnded } from '../jobs/job.subscription';
-import type {
-  EstimatedJob,
-  EstimateReceiver,
-  PacedChange,
-  ProgressTicks,
-  Tick,
-} from '../jobs/progress-ticks';
+import type { PacedKind } from '../jobs/pace';
+import type { EstimateReceiver, PacedChange, Tick } from '../jobs/progress-ticks';
 import {
   activityCursorOf,
   activityIn,
   isJobActivity,
-  jobKindOf,
+  typenameOf,
   type ActivityEntry,
   type ActivityItem,
   type ActivityRow,
   type JobActivity,
   type JobPast,
 } from './activity-change';
+import { ActivityEstimates, endedJobIn, newestJobs, type EstimateSource } from './activity-estimates';
 
 type Item = Followed<ActivityItem>;
 
@@ -43,7 +38,7 @@ export interface ActivityStart {
 export interface ActivityOptions {
   readonly matches: (activity: ActivityEntry) => boolean;
   /** Null: it receives no estimates. */
-  readonly ticks: ProgressTicks | null;
+  readonly estimates: EstimateSource | null;
   readonly nowMs: () => number;
 }
 
@@ -64,21 +59,24 @@ export class ActivityFollowing
   private catchUpAt: number | null;
   /** The positions in their streams up to which the snapshot includes jobs, by id; null once all later events follow. */
   private included: Map<string, number> | null = null;
-  private readonly jobs = new Map<string, EstimatedJob<JobPast, ActivityRow>>();
+  private readonly estimates: ActivityEstimates | null;
+  private readonly start: Pick<ActivityStart, 'ownerStreamId' | 'head' | 'hasGap'>;
   /** Jobs whose estimates begin when the subscriber has caught up. */
   private present: readonly JobActivity[] = [];
 
   constructor(
     private readonly subscription: EventSubscription,
-    private readonly start: Pick<ActivityStart, 'ownerStreamId' | 'head' | 'hasGap'>,
-    { position, isSnapshot, present }: Pick<ActivityStart, 'position' | 'isSnapshot' | 'present'>,
+    { ownerStreamId, position, head, hasGap, isSnapshot, present }: ActivityStart,
     private readonly options: ActivityOptions,
   ) {
-    this.cursor = encodeEventCursor(start.ownerStreamId, position);
-    this.catchUpAt = isSnapshot ? position : start.head;
+    this.estimates = options.estimates && new ActivityEstimates(options.estimates, this);
+    // Without the present jobs, which are needed only at the beginning.
+    this.start = { ownerStreamId, head, hasGap };
+    this.cursor = encodeEventCursor(ownerStreamId, position);
+    this.catchUpAt = isSnapshot ? position : head;
     const matching = present.filter(options.matches);
     if (isSnapshot) this.beginWithSnapshot(present, matching);
-    else this.present = matching.map(({ item }) => item).filter(isJobActivity);
+    else this.present = newestJobs(jobsIn(matching));
     if (position >= this.catchUpAt) this.catchUp();
   }
 
@@ -107,8 +105,8 @@ export class ActivityFollowing
     listener?.onEnd(failure);
   }
 
-  onEstimate(tick: Tick<JobPast, ActivityRow>, last: PacedChange<JobPast, ActivityRow>): void {
-    this.listener?.onItem(estimateOf(tick.at(this.cursor), last));
+  onEstimate(tick: Tick<JobPast, ActivityRow>, kind: PacedKind): void {
+    this.listener?.onItem(estimateOf(tick.at(this.cursor), kind));
   }
 
   async next(): Promise<IteratorResult<Item, undefined>> {
@@ -142,14 +140,10 @@ export class ActivityFollowing
     const { ownerStreamId, head } = this.start;
     // Until the last item, resuming sends a new snapshot.
     const cursor = encodeEventCursor(ownerStreamId, incompleteSnapshot);
-    for (const { item } of matching) {
-      if (isJobActivity(item)) this.estimate(item);
-      this.send({ item, cursor, isSnapshot: true, occurredAt: null });
-    }
+    for (const { item } of matching) this.send({ item, cursor, isSnapshot: true, occurredAt: null });
+    for (const job of newestJobs(jobsIn(matching))) this.estimates?.receive(job);
     if (this.catchUpAt === head) return;
-    this.included = new Map(
-      present.flatMap(({ item }) => (isJobActivity(item) ? [[item.past.id, item.sequence]] : [])),
-    );
+    this.included = new Map(jobsIn(present).map(({ past, sequence }) => [past.id, sequence]));
   }
 
   private receive(event: StoredEvent): void {
@@ -167,62 +161,51 @@ export class ActivityFollowing
   }
 
   private sendActivity(event: StoredEvent, { item }: ActivityEntry): void {
-    const sent = isJobActivity(item) ? this.estimate(item) : item;
-    if ('id' in item.past && item.past.typename.endsWith('Deleted')) this.forget(item.past.id);
+    const sent = isJobActivity(item) && this.estimates ? this.estimates.receive(item) : item;
+    const ended = endedJobIn(item.past);
+    if (ended !== null) this.forget(ended);
     this.send({ item: sent, cursor: this.cursor, isSnapshot: false, occurredAt: event.createdAt });
   }
 
   private send(item: Item): void {
-    if (this.listener && this.waiting.length === 0) this.listener.onItem(item);
+    // A listener is attached only when no item waits.
+    if (this.listener) this.listener.onItem(item);
     else this.waiting.push(item);
   }
 
   private catchUp(): void {
     this.catchUpAt = null;
-    for (const item of this.present) if (!this.jobs.has(item.past.id)) this.estimate(item);
+    for (const item of this.present) this.estimates?.receive(item);
     this.present = [];
     const at = new Date(this.options.nowMs());
     const item: ActivityItem = { past: { typename: 'CaughtUp', hasGap: this.start.hasGap, at }, row: null };
     this.send({ item, cursor: this.cursor, isSnapshot: false, occurredAt: at });
   }
 
-  /** Begins, continues or ends the estimates of a job. Returns what is sent for the change. */
-  private estimate(item: JobActivity): ActivityItem {
-    const { ticks } = this.options;
-    if (!ticks) return item;
-    const { id, status } = item.past;
-    const kind = jobKindOf(item.past);
-    const job = this.jobs.get(id) ?? ticks.follow<JobPast, ActivityRow>(kind, id, this);
-    this.jobs.set(id, job);
-    const sent = job.receive(item);
-    if (hasEnded(kind, status)) this.forget(id);
-    return sent;
-  }
-
   private forget(jobId: string): void {
     this.present = this.present.filter(({ past }) => past.id !== jobId);
-    this.jobs.get(jobId)?.finish();
-    this.jobs.delete(jobId);
+    this.estimates?.forget(jobId);
   }
 
   private finish(): void {
     this.listener = null;
-    for (const job of this.jobs.values()) job.finish();
-    this.jobs.clear();
+    this.estimates?.finish();
   }
+}
+
+function jobsIn(entries: readonly ActivityEntry[]): JobActivity[] {
+  return entries.map(({ item }) => item).filter(isJobActivity);
 }
 
 const estimates = new WeakMap<object, Item>();
 
 /** What is sent for an estimate: the same object for all subscribers with the same cursor. */
-function estimateOf(
-  tick: Followed<PacedChange<JobPast, ActivityRow>>,
-  { past, job, sequence }: JobActivity,
-): Item {
+function estimateOf(tick: Followed<PacedChange<JobPast, ActivityRow>>, kind: PacedKind): Item {
   const known = estimates.get(tick);
   if (known) return known;
+  const { past, job, sequence } = tick.item;
   // A subscription to the job itself may have made the estimate, without the type.
-  const estimated = { ...past, ...tick.item.past, typename: past.typename } as JobPast;
+  const estimated = { ...past, typename: typenameOf(kind) } as JobPast;
   const change: Item = { ...tick, item: { past: estimated, row: null, job, sequence } };
   estimates.set(tick, change);
   return change;

@@ -1,6 +1,6 @@
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { BatchQueue } from '../core/batch-queue';
-import { groupsOf, type Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { decodeEventCursor, encodeEventCursor, incompleteSnapshot, invalidCursor } from '../events/event';
 import type { OwnerFeed } from '../events/owner-feed';
@@ -21,6 +21,7 @@ import {
   type ActivityPast,
   type ActivityRow,
 } from './activity-change';
+import { EstimateCounts } from './activity-estimates';
 import { ActivityFollowing, type ActivityStart } from './activity-following';
 
 /** The maximum number of unfinished models, and of unfinished generations, that are sent first: the newest. */
@@ -58,7 +59,8 @@ export class ActivitySubscriptions {
   private readonly generations: PresentRows<PresentGeneration>;
   private readonly avatars: PresentRows<AvatarEntity>;
   private readonly opened: BatchQueue<string, OwnerStream | null>;
-  private readonly unfinished: BatchQueue<string, ActivityEntry[]>;
+  private readonly unfinished: BatchQueue<string, readonly ActivityEntry[]>;
+  private readonly estimateCounts = new EstimateCounts();
 
   constructor(private readonly deps: ActivityDeps) {
     const { database, avatars } = deps;
@@ -66,7 +68,7 @@ export class ActivitySubscriptions {
     this.generations = new PresentRows((keys) => findOwnedJobs(database, generationKind, keys));
     this.avatars = new PresentRows((keys) => avatars.findOwned(keys));
     this.opened = new BatchQueue((owners) => this.openAll(owners));
-    this.unfinished = new BatchQueue((owners) => this.findUnfinished(owners), maxOwnersPerRead);
+    this.unfinished = new BatchQueue((owners) => this.findUnfinished(owners));
   }
 
   /** The cursor after everything that was committed before this call. */
@@ -88,10 +90,10 @@ export class ActivitySubscriptions {
     const start = await this.startAt(viewer, after, estimates);
     const { ownerStreamId, position } = start;
     const models = modelIds && new Set(modelIds);
-    const following = new ActivityFollowing(feed.subscribe(ownerStreamId, position), start, start, {
+    const following = new ActivityFollowing(feed.subscribe(ownerStreamId, position), start, {
       matches: ({ kind, streamId }) =>
         (kinds === null || kinds.includes(kind)) && (models === null || models.has(streamId)),
-      ticks: estimates ? ticks : null,
+      estimates: estimates ? { ticks, counts: this.estimateCounts, owner: viewer.owner } : null,
       nowMs: () => ticks.clock.nowMs(),
     });
     return withPresent<ActivityPast, ActivityRow, ActivityRow | null, Shown>(following, {
@@ -137,21 +139,30 @@ export class ActivitySubscriptions {
     return owners.map((owner) => byOwner.get(owner) ?? null);
   }
 
-  /** The unfinished jobs of each owner, the oldest first: models, then generations. */
-  private async findUnfinished(given: readonly string[]): Promise<ActivityEntry[][]> {
-    const { database, ticks } = this.deps;
+  /**
+   * The unfinished jobs of each owner, the oldest first: models, then generations. All subscribers of an owner share the
+   * objects.
+   */
+  private async findUnfinished(given: readonly string[]): Promise<(readonly ActivityEntry[])[]> {
     const owners = [...new Set(given)];
+    const found = new Map<string, ActivityEntry[]>(owners.map((owner) => [owner, []]));
+    for (let at = 0; at < owners.length; at += maxOwnersPerRead)
+      await this.readUnfinished(owners.slice(at, at + maxOwnersPerRead), found);
+    return given.map((owner) => found.get(owner)!);
+  }
+
+  private async readUnfinished(
+    owners: readonly string[],
+    found: ReadonlyMap<string, ActivityEntry[]>,
+  ): Promise<void> {
+    const { database, ticks } = this.deps;
     const [models, generations] = await Promise.all([
       findUnfinishedJobs(database, modelKind, owners, maxPresentJobs),
       findUnfinishedJobs(database, generationKind, owners, maxPresentJobs),
     ]);
     const nowMs = ticks.clock.nowMs();
-    const modelsOf = groupsOf(given, models, ({ owner }) => owner);
-    const generationsOf = groupsOf(given, generations, ({ owner }) => owner);
-    return given.map((_owner, index) => [
-      ...modelsOf[index]!.map((row) => presentModel(row, nowMs)),
-      ...generationsOf[index]!.map((row) => presentGeneration(row, nowMs)),
-    ]);
+    for (const row of models) found.get(row.owner)!.push(presentModel(row, nowMs));
+    for (const row of generations) found.get(row.owner)!.push(presentGeneration(row, nowMs));
   }
 
   /** The object as it is; null if it is not read, or was deleted. */

@@ -13,7 +13,6 @@ import { entities } from '../entities';
 import { streamReader } from '../events/event-page.repository';
 import { EventFeed } from '../events/feed';
 import { OwnerFeed } from '../events/owner-feed';
-import { forgetRestoredStreams } from '../events/owner-stream.repository';
 import { Wakeups } from '../events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
@@ -144,12 +143,10 @@ async function openEvents(
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();
   const feed = new EventFeed({ reader: streamReader(database), wakeups, logger });
-  if (await forgetRestoredStreams(database))
-    logger.warn('the database was restored from another server; clients of activity begin again');
   const ownerFeed = new OwnerFeed({ database, wakeups, logger });
   for (const each of [feed, ownerFeed]) {
     shutdown.onStop(() => each.stop());
-    each.start();
+    await each.start();
   }
   return { wakeups, feed, ownerFeed };
 }

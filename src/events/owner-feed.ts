@@ -1,20 +1,31 @@
+import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
 import { Pacing } from '../core/pacing';
 import type { Transactions } from '../core/sql';
 import type { EventReader } from './event-page.repository';
 import { EventFeed } from './feed';
-import { findOwnersBehind, numberEvents, ownerStreamsOf, readOwnerPages } from './owner-stream.repository';
+import {
+  findOwnersBehind,
+  forgetRestoredStreams,
+  numberEvents,
+  ownerStreamsOf,
+  readOwnerPages,
+} from './owner-stream.repository';
 import type { EventSubscription } from './subscription';
 import type { Wakeups } from './wakeups';
 
 /** Options of {@link OwnerFeed}. */
 export interface OwnerFeedOptions {
   database: Transactions;
-  wakeups: Pick<Wakeups, 'onStreams'>;
+  wakeups: Pick<Wakeups, 'onStreams' | 'onReconnect'>;
   logger: Logger;
   /** See `EventFeedOptions.sweepMs`. */
   sweepMs?: number;
 }
+
+/** The delays between tries of the check after a reconnect, in milliseconds. */
+const firstPauseMs = 200;
+const maxPauseMs = 5_000;
 
 /** Reads the streams of owners: events are numbered when they are read. */
 function ownerReader(database: Transactions): EventReader {
@@ -40,6 +51,9 @@ export class OwnerFeed {
   /** Streams that were woken, until their owners are found. */
   private woken = new Set<string>();
   private finding: Promise<void> | null = null;
+  private isStarted = false;
+  private checking: Promise<void> | null = null;
+  private readonly stopping = new AbortController();
 
   constructor(private readonly options: OwnerFeedOptions) {
     const { database, logger, sweepMs } = options;
@@ -56,15 +70,23 @@ export class OwnerFeed {
     return this.feed.subscriberCount;
   }
 
-  /** Starts listening for wake-ups. Further calls have no effect. */
-  start(): void {
+  /**
+   * Checks whether the database was restored from another server, then starts listening for wake-ups. Further calls have no
+   * effect.
+   */
+  async start(): Promise<void> {
+    if (this.isStarted) return;
+    this.isStarted = true;
+    await this.forgetRestored();
     this.feed.start();
   }
 
   /** Ends all subscriptions permanently. Clients can resume with their cursors. */
   async stop(): Promise<void> {
+    this.stopping.abort();
     await this.feed.stop();
     await this.finding;
+    await this.checking;
   }
 
   /**
@@ -77,7 +99,8 @@ export class OwnerFeed {
 
   /** Calls `listener` with the streams of the owners of woken streams. */
   private onOwners(listener: (ids: readonly string[] | 'all') => void): () => void {
-    return this.options.wakeups.onStreams((ids) => {
+    const { wakeups } = this.options;
+    const unsubscribe = wakeups.onStreams((ids) => {
       if (this.feed.subscriberCount === 0) return;
       if (ids === 'all') listener(ids);
       else {
@@ -85,6 +108,37 @@ export class OwnerFeed {
         this.finding ??= this.findOwners(listener);
       }
     });
+    const ignoreReconnects = wakeups.onReconnect(() => {
+      this.checking ??= this.checkUntilDone(() => listener('all'));
+    });
+    return () => {
+      unsubscribe();
+      ignoreReconnects();
+    };
+  }
+
+  /** Repeats the check while the database is unavailable: it may just have been switched to another server. */
+  private async checkUntilDone(onRestored: () => void): Promise<void> {
+    const { signal } = this.stopping;
+    for (let tries = 1; !signal.aborted; tries += 1) {
+      try {
+        if (await this.forgetRestored()) onRestored();
+        break;
+      } catch (error) {
+        this.options.logger.debug({ err: error }, 'checking the streams of owners failed; repeating');
+        await pause(backoffMs(tries, firstPauseMs, maxPauseMs), signal);
+      }
+    }
+    this.checking = null;
+  }
+
+  private async forgetRestored(): Promise<boolean> {
+    const isRestored = await forgetRestoredStreams(this.options.database);
+    if (isRestored)
+      this.options.logger.warn(
+        'the database was restored from another server; clients of activity begin again',
+      );
+    return isRestored;
   }
 
   private async findOwners(listener: (ids: readonly string[] | 'all') => void): Promise<void> {

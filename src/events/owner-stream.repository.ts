@@ -254,17 +254,25 @@ export async function deleteOwnerStream(
   return numbers.length + 1;
 }
 
+/** The key of the advisory lock of {@link forgetRestoredStreams}: an arbitrary number. */
+const restoreLockKey = 54_537_378;
+/** Events of processes that did not know of the restore may be newer than those of the other server. */
+const maxLatestEvents = 1_000;
+
 /**
  * Forgets the streams of owners if the database was restored into another server, whose transaction ids are lower: new events
- * could not be recognised. Cursors from before are then refused. Call it before events are read.
+ * could not be recognised. Cursors from before are then refused. Call it before events are read, and after the connection was
+ * lost. One process does it at a time.
  * @returns whether the database was restored
  */
 export function forgetRestoredStreams(database: Transactions): Promise<boolean> {
   return database.transaction(async (sql) => {
     // All events may have to be changed.
     await sql.rows('SET LOCAL statement_timeout = 0');
+    // In a statement of its own, so that the next one sees what another process has done.
+    await sql.rows('SELECT pg_advisory_xact_lock($1)', [restoreLockKey]);
     const [found] = await sql.rows<{ isRestored: boolean }>(
-      `SELECT EXISTS (SELECT FROM (SELECT transaction_id FROM events ORDER BY created_at DESC LIMIT 1) latest
+      `SELECT EXISTS (SELECT FROM (SELECT transaction_id FROM events ORDER BY created_at DESC LIMIT ${maxLatestEvents}) latest
                        WHERE transaction_id >= ${endOfTransactions})
            OR EXISTS (SELECT FROM owner_streams o WHERE ${nextTransaction} > ${endOfTransactions}) AS "isRestored"`,
     );

@@ -33,6 +33,7 @@ export class Wakeups {
   private readonly streamListeners = new Set<(ids: readonly string[] | 'all') => void>();
   private readonly workListeners = new Set<() => void>();
   private readonly topicListeners = new Set<(topic: string) => void>();
+  private readonly reconnectListeners = new Set<() => void>();
   /** Announced in this turn, not yet dispatched. */
   private readonly announced = new PendingWakes();
   /** Dispatched in this process, not yet sent to the others. */
@@ -106,6 +107,14 @@ export class Wakeups {
    */
   onTopic(listener: (topic: string) => void): () => void {
     return listen(this.topicListeners, listener);
+  }
+
+  /**
+   * Calls `listener` when the connection was restored, possibly to another server.
+   * @returns removes the listener
+   */
+  onReconnect(listener: () => void): () => void {
+    return listen(this.reconnectListeners, listener);
   }
 
   private flush(): void {
@@ -207,6 +216,7 @@ export class Wakeups {
     if (isAgain) {
       this.options.logger.info('wake-up connection restored');
       this.dispatch({ streams: 'all', work: true, topics: [everyTopic] });
+      this.call(this.reconnectListeners, (listener) => listener());
     }
     this.send();
     try {

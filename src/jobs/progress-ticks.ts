@@ -23,6 +23,13 @@ const tickMs = 1_000;
 /** The maximum step between two estimates, in percent, for example after the process was stopped for a while. */
 const maxStep = 10;
 
+/** A stored state of a job. The subscribers that have received it share the object. */
+interface KnownState {
+  /** Identifies the state; equal for equal ones. */
+  readonly key: string;
+  readonly job: PacedPayload;
+}
+
 /** Receives the estimates of a job. */
 interface TickListener<Payload, Row> {
   onTick(tick: Tick<Payload, Row>): void;
@@ -32,8 +39,10 @@ interface TickListener<Payload, Row> {
 export class Tick<Payload, Row> {
   private readonly changes = new Map<string, Followed<PacedChange<Payload, Row>>>();
 
+  /** @param stateKey - identifies the state that it continues */
   constructor(
     readonly item: PacedChange<Payload, Row>,
+    readonly stateKey: string,
     private readonly occurredAt: Date,
   ) {}
 
@@ -50,36 +59,40 @@ export class Tick<Payload, Row> {
 /** A job that is followed in this process. */
 class FollowedProgress<Payload, Row> {
   readonly listeners = new Set<TickListener<Payload, Row>>();
-  /** The latest change that any subscriber has received. */
-  latest: PacedChange<Payload, Row> | null = null;
+  /** The latest change that any subscriber has received, without its row. */
+  private latest: PacedChange<Payload, Row> | null = null;
+  private state: KnownState | null = null;
   /** The highest progress that was estimated in the attempt. */
   private shown = 0;
   private readonly raised = new WeakMap<object, PacedChange<Payload, Row>>();
 
   constructor(
     readonly id: string,
-    private readonly kind: PacedKind,
+    readonly kind: PacedKind,
   ) {}
 
   /** Takes a change that a subscriber receives. */
-  receive(item: PacedChange<Payload, Row>): void {
-    const { latest } = this;
-    if (latest && item.sequence < latest.sequence) return;
-    if (!continues(latest, item)) this.shown = 0;
-    if (item.sequence !== latest?.sequence) this.latest = item;
+  receive(item: PacedChange<Payload, Row>): KnownState {
+    const { latest, state } = this;
+    if (latest && state && item.sequence === latest.sequence) return state;
+    const received = { key: stateOf(item), job: item.job };
+    if (latest && item.sequence < latest.sequence) return received;
+    if (!continues(state, received)) this.shown = 0;
+    this.latest = { ...item, row: null };
+    this.state = received;
+    return received;
   }
 
   /** The estimate at a time; null if the whole percent has not changed. */
   estimate(nowMs: number): Tick<Payload, Row> | null {
-    const { latest, kind } = this;
-    if (!latest?.job.pace || this.listeners.size === 0) return null;
+    const { latest, state, kind } = this;
+    if (!latest?.job.pace || !state || this.listeners.size === 0) return null;
     const before = Math.max(this.shown, latest.job.progress);
     const progress = Math.min(shownProgress(kind, latest.job, nowMs), before + maxStep);
     if (progress <= before) return null;
     this.shown = progress;
     const past = { ...latest.past, ...shownAt(kind, latest.job, nowMs), progress, isEstimate: true };
-    const item: PacedChange<Payload, Row> = { ...latest, past, row: null };
-    return new Tick(item, new Date(nowMs));
+    return new Tick({ ...latest, past }, state.key, new Date(nowMs));
   }
 
   /** The change with the progress of an estimate that was sent before: the same object for all subscribers. */
@@ -113,7 +126,7 @@ export class ProgressTicks {
     id: string,
     receiver: EstimateReceiver<Payload, Row>,
   ): EstimatedJob<Payload, Row> {
-    return new EstimatedJob(this.join(kind, id), (job) => this.leave(job), receiver);
+    return new EstimatedJob(this.join(kind, id), this.leave, receiver);
   }
 
   private join<Payload, Row>(kind: PacedKind, id: string): FollowedProgress<Payload, Row> {
@@ -124,13 +137,20 @@ export class ProgressTicks {
     return known as FollowedProgress<Payload, Row>;
   }
 
-  private leave(job: Pick<FollowedProgress<never, never>, 'id' | 'listeners'>): void {
-    if (job.listeners.size > 0) return;
-    this.jobs.delete(job.id);
+  /** One function for all jobs of all subscribers. */
+  private readonly leave = ({
+    id,
+    listeners,
+  }: {
+    readonly id: string;
+    readonly listeners: ReadonlySet<unknown>;
+  }): void => {
+    if (listeners.size > 0) return;
+    this.jobs.delete(id);
     if (this.jobs.size > 0) return;
     clearInterval(this.timer ?? undefined);
     this.timer = null;
-  }
+  };
 
   private tick(): void {
     const nowMs = this.clock.nowMs();
@@ -145,20 +165,21 @@ export class ProgressTicks {
 export interface EstimateReceiver<Payload, Row> {
   /** Whether it takes estimates now: while it reads its changes immediately. */
   readonly isReady: boolean;
-  /** @param last - the change that the estimate continues */
-  onEstimate(tick: Tick<Payload, Row>, last: PacedChange<Payload, Row>): void;
+  onEstimate(tick: Tick<Payload, Row>, kind: PacedKind): void;
 }
 
 /** The progress of a job that one subscriber has received. */
 export class EstimatedJob<Payload, Row> implements TickListener<Payload, Row> {
-  /** The change that the subscriber has received last, as it was stored. */
-  private last: PacedChange<Payload, Row> | null = null;
+  /** The state that the subscriber has received last. */
+  private last: KnownState | null = null;
+  /** The progress that was sent with it. */
+  private progress = 0;
   /** The highest estimate that it has received since the attempt began. */
   private estimated = 0;
 
   constructor(
     private readonly job: FollowedProgress<Payload, Row>,
-    private readonly leave: (job: FollowedProgress<Payload, Row>) => void,
+    private readonly leave: (job: { readonly id: string; readonly listeners: ReadonlySet<unknown> }) => void,
     private readonly receiver: EstimateReceiver<Payload, Row>,
   ) {
     job.listeners.add(this);
@@ -168,10 +189,10 @@ export class EstimatedJob<Payload, Row> implements TickListener<Payload, Row> {
   onTick(tick: Tick<Payload, Row>): void {
     const { receiver, last } = this;
     const { progress } = tick.item.past;
-    if (!receiver.isReady || !last || stateOf(last) !== stateOf(tick.item)) return;
-    if (progress <= Math.max(this.estimated, last.past.progress)) return;
+    if (!receiver.isReady || last?.key !== tick.stateKey) return;
+    if (progress <= Math.max(this.estimated, this.progress)) return;
     this.estimated = progress;
-    receiver.onEstimate(tick, last);
+    receiver.onEstimate(tick, this.job.kind);
   }
 
   /** What is sent for a change: never less than an estimate that this subscriber has received. */
@@ -183,8 +204,8 @@ export class EstimatedJob<Payload, Row> implements TickListener<Payload, Row> {
   /** Takes a change that the subscriber knows. */
   note(item: PacedChange<Payload, Row>): void {
     if (!continues(this.last, item)) this.estimated = 0;
-    this.last = item;
-    this.job.receive(item);
+    this.last = this.job.receive(item);
+    this.progress = item.past.progress;
   }
 
   /** Sends no further estimates. */

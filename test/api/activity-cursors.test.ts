@@ -1,6 +1,7 @@
 import { newId, toGlobalId } from '../../src/core/ids';
 import { encodeEventCursor, incompleteSnapshot } from '../../src/events/event';
 import { pruneEvents } from '../../src/events/event-log.repository';
+import { forgetRestoredStreams } from '../../src/events/owner-stream.repository';
 import {
   activityCursor,
   caughtUp,
@@ -194,4 +195,48 @@ describe('cursors of activity', () => {
     await gateway.restart();
     expect(await activityCursor(client)).toBe(cursor);
   });
+
+  it('are forgotten by one process at a time', async () => {
+    await activityCursor(await Client.of(gateway));
+    await gateway.rows("UPDATE owner_streams SET numbered_until = '1000000000000:1000000000000:'");
+    const pools = await Promise.all([1, 2, 3, 4].map(() => gateway.database.pool(1)));
+    const restored = await Promise.all(pools.map((pool) => forgetRestoredStreams(pool)));
+    expect(restored.filter(Boolean)).toHaveLength(1);
+  });
+
+  it.each([0, 1])(
+    'are refused after running processes were switched to such a server, with %i later events',
+    async (later) => {
+      const client = await Client.of(gateway);
+      const modelId = await client.trained(await client.upload());
+      const after = await activityCursor(client);
+      const followed = await caughtUp(followActivity(client, { after }));
+      await gateway.rows('UPDATE events SET transaction_id = transaction_id + 1000000000000');
+      await gateway.rows(
+        later > 0
+          ? 'DELETE FROM owner_streams'
+          : "UPDATE owner_streams SET numbered_until = '1000000000000:1000000000000:'",
+      );
+      for (let count = 0; count < later; count += 1) await client.rename(modelId, `later ${count}`);
+      await gateway.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'likeness wake-ups'`,
+      );
+      const found = 'SELECT 1 FROM events WHERE transaction_id > 1000000000000';
+      await eventually(
+        'the check',
+        () => gateway.rows(found),
+        (rows) => rows.length === 0,
+      );
+      await followed.ended();
+      expect(await followActivity(client, { after }).ended()).toMatchObject({
+        errors: [{ extensions: { code: 'INVALID_CURSOR' } }],
+      });
+      const feed = await caughtUp(followActivity(client));
+      await client.rename(modelId, 'after the restore');
+      const received = await feed.until((messages) => messages.length === 2);
+      feed.drop();
+      expect(received.map(({ change }) => change.model?.name)).toEqual([undefined, 'after the restore']);
+    },
+  );
 });

@@ -1,4 +1,6 @@
 import { newId, toGlobalId } from '../../src/core/ids';
+import { createLogger } from '../../src/core/logger';
+import { Wakeups } from '../../src/events/wakeups';
 import {
   activityCursor,
   caughtUp,
@@ -7,10 +9,10 @@ import {
   wordsOf,
   type ActivityNews,
 } from '../support/activity';
-import { Client, jwtSettings } from '../support/client';
+import { Client, jwtSettings, uuidOf } from '../support/client';
 import type { Feed } from '../support/feed';
 import { TestGateway } from '../support/gateway';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 let gateway: TestGateway;
 
@@ -119,6 +121,23 @@ describe('activity of a new owner', () => {
       (await avatars.until((messages) => messages.length > 2)).map(({ avatar }) => avatar.id),
     ).toHaveLength(3);
     avatars.drop();
+  });
+
+  it('wakes the subscribers of all processes after a mark', async () => {
+    const { avatarId } = all.messages.find(({ change }) => change.type === 'AvatarCreated')!.change;
+    const wakeups = new Wakeups({ url: gateway.databaseUrl, logger: createLogger('silent') });
+    const woken = new Set<string>();
+    wakeups.onStreams((ids) => [...ids].forEach((id) => woken.add(id)));
+    await wakeups.start();
+    try {
+      const before = all.messages.length;
+      await setFavorite(client, avatarId!, true);
+      await all.until((messages) => messages.length > before);
+      await until(() => woken.size > 0);
+      expect([...woken]).toContain(uuidOf(modelId));
+    } finally {
+      await wakeups.stop();
+    }
   });
 
   it('sends deletions, and nothing more of what was deleted', async () => {
