@@ -119,7 +119,8 @@ CREATE TABLE avatar_downloads (
     owner text NOT NULL,
     avatar_ids uuid[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    variant text DEFAULT 'original'::text NOT NULL
 );
 
 CREATE TABLE avatar_renditions (

@@ -138,7 +138,7 @@ export function createServices(deps: Infrastructure): Services {
   const models = new ModelService(jobDeps);
   const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
-  const downloads = makeDownloads(deps, avatars, bulk);
+  const pictures = makeAvatarMedia(deps, { urls: avatarUrls, avatars, bulk });
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
   const resolvers = [
@@ -160,38 +160,31 @@ export function createServices(deps: Infrastructure): Services {
     new GenerationChangesResolver(generationLifecycle),
     new GenerationBulkResolver(new JobBulkService(database, generationLifecycle, generations.list, bulk)),
     new AvatarResolver(avatars, generations, avatarUrls),
-    new AvatarBulkResolver(new AvatarBulkService(avatars, bulk), downloads),
+    new AvatarBulkResolver(new AvatarBulkService(avatars, bulk), pictures.downloads),
     new CapabilitiesResolver(photos, consents, provider, styleExamples),
     new ModelFieldsResolver(generations, avatars),
   ];
   return {
-    ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls, downloads },
+    ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls },
     ...{ styleExamples, resolvers, activity: subscriptions.activity },
     waits: new JobWaits(database, deps.feed, jobKinds),
-    ...makeAvatarMedia(deps, avatarUrls),
+    ...pictures,
   };
-}
-
-/** Creates the service for archives of avatars. */
-function makeDownloads(
-  { config, database, media, signer, publicUrl }: Infrastructure,
-  avatars: AvatarService,
-  bulk: BulkLimits,
-): AvatarDownloadService {
-  return new AvatarDownloadService({
-    ...{ database, media, signer, publicUrl, avatars, bulk },
-    maxAvatars: config.MAX_DOWNLOAD_AVATARS,
-    transfers: transferLimits(config, config.MAX_EXPORTS, 1),
-  });
 }
 
 /** Creates the services that serve avatars. */
 function makeAvatarMedia(
-  { database, media, imageProcessor, logger }: Infrastructure,
-  urls: AvatarUrls,
-): Pick<Services, 'avatarMedia' | 'renditions'> {
+  { config, database, media, imageProcessor, signer, publicUrl, logger }: Infrastructure,
+  { urls, avatars, bulk }: { urls: AvatarUrls; avatars: AvatarService; bulk: BulkLimits },
+): Pick<Services, 'avatarMedia' | 'renditions' | 'downloads'> {
   const renditions = new AvatarRenditions({ database, media, imageProcessor, logger });
-  return { renditions, avatarMedia: new AvatarMediaService({ database, media, urls, renditions }) };
+  const avatarMedia = new AvatarMediaService({ database, media, urls, renditions });
+  const downloads = new AvatarDownloadService({
+    ...{ database, media, signer, publicUrl, avatars, bulk, pictures: avatarMedia },
+    maxAvatars: config.MAX_DOWNLOAD_AVATARS,
+    transfers: transferLimits(config, config.MAX_EXPORTS, 1),
+  });
+  return { renditions, avatarMedia, downloads };
 }
 
 type PhotoServices = Pick<

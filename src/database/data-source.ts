@@ -41,6 +41,7 @@ import { Notices1764870000000 } from './migrations/1764870000000-notices';
 import { ClientTokens1764890000000 } from './migrations/1764890000000-client-tokens';
 import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
+import { DownloadVariants1764900000000 } from './migrations/1764900000000-download-variants';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -84,6 +85,7 @@ const migrations = [
   ClientTokens1764890000000,
   RenditionSources1764895000000,
   EarlierErasures1764895000001,
+  DownloadVariants1764900000000,
 ];
 
 export interface DataSourceOptions {

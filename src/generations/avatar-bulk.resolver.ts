@@ -11,6 +11,7 @@ import {
   selectedAvatars,
 } from './avatar-bulk.type';
 import type { AvatarDownloadService } from './avatar-download.service';
+import { variantOf } from './avatar-variant';
 
 /** The mutations of several avatars. */
 @Resolver()
@@ -24,14 +25,14 @@ export class AvatarBulkResolver {
   @Mutation(() => DownloadAvatarsPayload, {
     nullable: true,
     description:
-      'Returns a URL, valid for an hour, of a ZIP archive with the originals of avatars. The names of its files say style and prompt. Requires only the scope READ. Errors: NOT_FOUND, also if no avatar matches; INVALID_INPUT for too many; RATE_LIMITED if you have too many valid URLs.',
+      'Returns a URL, valid for an hour, of a ZIP archive with the pictures of avatars, the originals unless you name a size or format. The names of its files say style and prompt. Requires only the scope READ. Errors: NOT_FOUND, also if no avatar matches; INVALID_INPUT for too many; RATE_LIMITED if you have too many valid URLs.',
   })
   async downloadAvatars(
-    @Arg('input', () => DownloadAvatarsInput, { description: 'Which avatars.' })
-    { select }: DownloadAvatarsInput,
+    @Arg('input', () => DownloadAvatarsInput, { description: 'Which avatars, and their size and format.' })
+    { select, size, format }: DownloadAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<DownloadAvatarsPayload> {
-    return this.downloads.offer(viewer, selectedAvatars(select));
+    return this.downloads.offer(viewer, selectedAvatars(select), variantOf(size, format ?? null));
   }
 
   @Mutation(() => DeleteAvatarsPayload, {

@@ -5,6 +5,7 @@ import { OneOf } from '../graphql/build-schema';
 import { BulkInput, BulkPayload, selectedIdsDescription, selectionOf } from '../graphql/bulk.type';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import type { AvatarFilter as AvatarConditions } from './avatar.repository';
+import { PictureArgs } from './avatar.type';
 import { AvatarFilter, decodedAvatars } from './generation-list.input';
 
 @OneOf()
@@ -40,7 +41,7 @@ export class DeleteAvatarsInput extends BulkInput {
 export class DeleteAvatarsPayload extends BulkPayload {}
 
 @InputType()
-export class DownloadAvatarsInput {
+export class DownloadAvatarsInput extends PictureArgs {
   @Field(() => AvatarSelectionInput, { description: 'Which avatars.' })
   select: AvatarSelectionInput;
 }
@@ -60,7 +61,7 @@ export class DownloadAvatarsPayload {
 
   @Field(() => Float, {
     description:
-      'The size of the pictures in bytes, a whole number that may exceed 32 bits. The archive is slightly larger.',
+      'The size of the original pictures in bytes, a whole number that may exceed 32 bits. An archive of them is slightly larger; smaller pictures need less.',
   })
   byteSize: number;
 }

@@ -18,6 +18,10 @@ export class AvatarDownloadEntity {
   @Column('uuid', { array: true })
   avatarIds: string[];
 
+  /** The name of the pictures' size and format: see `avatar-variant.ts`. */
+  @Column('text', { default: 'original' })
+  variant: string;
+
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;
 

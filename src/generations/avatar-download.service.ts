@@ -1,12 +1,13 @@
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { BulkChanges, type BulkLimits, type Selection } from '../core/bulk-changes';
+import { pause } from '../core/clock';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
-import { TransferSlots, type TransferLimits } from '../core/transfer-slots';
+import { TransferSlots, type Transfer, type TransferLimits } from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
 import { storedFile, throttled } from '../storage/archive-files';
 import { archiveTransferErrors, type Archive } from '../storage/archive-transfers';
@@ -19,12 +20,20 @@ import {
   type AvatarDownload,
 } from './avatar-download.repository';
 import { avatarFileName } from './avatar-file-name';
-import { avatarKey, type AvatarEntity } from './avatar.entity';
+import type { AvatarMediaService, StoredFile } from './avatar-media.service';
+import { originalVariant, readVariant, type AvatarVariant } from './avatar-variant';
+import type { AvatarEntity } from './avatar.entity';
 import { findAvatars, type AvatarFilter } from './avatar.repository';
 import type { AvatarService } from './avatar.service';
 
 /** Number of avatars read at once during a download. */
 const batchSize = 100;
+/** Maximum number of avatars of a download whose pictures may have to be converted. */
+const maxConverted = 1_000;
+/** How often a picture is demanded again while too many are converted. */
+const maxRepeats = 3;
+/** The longest time until a picture is demanded again, in seconds. With a longer one its original is used. */
+const maxBusySeconds = 60;
 
 /** A download URL. */
 export interface OfferedDownload {
@@ -48,6 +57,7 @@ export interface AvatarDownloadDeps {
   avatars: Pick<AvatarService, 'list'>;
   /** The maximum number of avatars of a download. */
   maxAvatars: number;
+  pictures: Pick<AvatarMediaService, 'fileOf'>;
   transfers: TransferLimits;
   bulk: BulkLimits;
 }
@@ -64,11 +74,18 @@ export class AvatarDownloadService {
 
   /**
    * Creates a download URL for the selected avatars.
+   * @param variant - of their pictures; at most {@link maxConverted} may have to be converted
    * @throws DomainError NOT_FOUND, INVALID_INPUT, with all problems of the selection; RATE_LIMITED if
    * the owner has too many valid URLs
    */
-  async offer(viewer: Viewer, selection: Selection<AvatarFilter>): Promise<OfferedDownload> {
-    const { database, signer, publicUrl, maxAvatars } = this.deps;
+  async offer(
+    viewer: Viewer,
+    selection: Selection<AvatarFilter>,
+    variant: AvatarVariant,
+  ): Promise<OfferedDownload> {
+    const { database, signer, publicUrl } = this.deps;
+    const isConverted = typeof variant.source !== 'string';
+    const maxAvatars = isConverted ? Math.min(this.deps.maxAvatars, maxConverted) : this.deps.maxAvatars;
     const scope = this.bulk.scopeOf(viewer.owner, selection);
     const selected = await this.bulk.read(scope, maxAvatars + 1);
     checkSelected(selection, selected, maxAvatars);
@@ -76,7 +93,7 @@ export class AvatarDownloadService {
     const expiresAt = await writeTransaction(database, viewer, async (sql) => {
       await downloadOffers.requireFree(sql, viewer.owner);
       const download = { id, owner: viewer.owner, avatarIds: selected.map((avatar) => avatar.id) };
-      const expiry = await insertDownload(sql, download);
+      const expiry = await insertDownload(sql, { ...download, variant: variant.name });
       await audit(sql, viewer, {
         action: 'downloadAvatars',
         subject: id,
@@ -111,13 +128,17 @@ export class AvatarDownloadService {
     if (!download) throw notFound('archive');
     const fileName = `likeness-avatars-${new Date().toISOString().slice(0, 10)}.zip`;
     await this.transfers.run(download.owner, (transfer) =>
-      send({ fileName, transfer, bytes: zip(this.filesOf(download)) }),
+      send({ fileName, transfer, bytes: zip(this.filesOf(download, transfer)) }),
     );
   }
 
   /** The files of the avatars that still exist. Memory holds a batch of rows and a chunk of a picture. */
-  private async *filesOf({ id, owner, avatarIds }: AvatarDownload): AsyncGenerator<ZipEntry> {
+  private async *filesOf(
+    { id, owner, avatarIds, variant: name }: AvatarDownload,
+    { signal }: Transfer,
+  ): AsyncGenerator<ZipEntry> {
     const { database, media } = this.deps;
+    const variant = readVariant(name) ?? originalVariant;
     const requireKept = async (): Promise<void> => {
       if (!(await downloadOffers.isKept(database, id))) throw notFound('archive');
     };
@@ -126,13 +147,46 @@ export class AvatarDownloadService {
       const avatars = await findAvatars(database, owner, avatarIds.slice(start, start + batchSize));
       for (const [index, avatar] of avatars.entries()) {
         if (avatar?.damagedAt !== null) continue;
-        const path = avatarFileName(avatar, start + index + 1);
-        yield* storedFile({ media, check }, avatarKey(avatar), { path, modifiedAt: avatar.createdAt });
+        const file = await this.fileOf(avatar, variant, signal);
+        if (!file) continue;
+        const path = avatarFileName({ ...avatar, contentType: file.contentType }, start + index + 1);
+        yield* storedFile({ media, check }, file.key, { path, modifiedAt: avatar.createdAt });
       }
     }
     // Avatars that were erased are missing, and the archive must not end as complete.
     await requireKept();
   }
+
+  /**
+   * The file of a picture: the original if it cannot be converted, or if too many others wait for too long; null if it has
+   * been deleted meanwhile or is damaged.
+   */
+  private async fileOf(
+    avatar: AvatarEntity,
+    variant: AvatarVariant,
+    signal: AbortSignal,
+  ): Promise<StoredFile | null> {
+    const { pictures } = this.deps;
+    for (let repeats = 0; ; repeats += 1) {
+      try {
+        return await pictures.fileOf(avatar, variant);
+      } catch (error) {
+        if (error instanceof DomainError && error.code === 'NOT_FOUND') return null;
+        const seconds = repeatSecondsOf(error);
+        if (seconds === null) throw error;
+        if (seconds > maxBusySeconds || repeats === maxRepeats)
+          return pictures.fileOf(avatar, originalVariant);
+        await pause(seconds * 1_000, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+}
+
+/** After how many seconds a conversion may be repeated; null if it failed for another reason than its own. */
+function repeatSecondsOf(error: unknown): number | null {
+  const seconds = error instanceof DomainError ? error.details?.retryAfterSeconds : undefined;
+  return typeof seconds === 'number' ? seconds : null;
 }
 
 function checkSelected(

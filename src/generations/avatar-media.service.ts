@@ -22,12 +22,15 @@ export interface AvatarMedia {
 }
 
 /** A stored file of an avatar. */
-interface StoredFile {
+export interface StoredFile {
   readonly key: string;
+  readonly contentType: string;
   /** Quoted by the ETag. */
   readonly version: string;
   /** Null if it is not known. */
   readonly byteSize: number | null;
+  /** Null if it is stored with the avatar. */
+  readonly rendition: Rendition | null;
 }
 
 export interface AvatarMediaDeps {
@@ -51,11 +54,9 @@ export class AvatarMediaService {
     const avatar = await findServed(this.deps.database, id);
     if (!avatar) throw deletedAvatar();
     if (avatar.damagedAt !== null) throw damagedAvatar(avatar.dueAt !== null);
-    const contentType = variant.contentType ?? avatar.contentType!;
     const isAttachment = use === 'download';
-    const wanted = specOf(avatar, variant);
-    const rendition = wanted && (await this.deps.renditions.get(avatar, wanted));
-    const file = rendition ? fileOf(rendition) : storedWith(avatar, variant);
+    const file = await this.fileOf(avatar, variant);
+    const { contentType, rendition } = file;
     return {
       contentType,
       etag: `"${file.version}"`,
@@ -70,6 +71,23 @@ export class AvatarMediaService {
         if (rendition) await this.deps.renditions.forget(rendition);
         throw rendition ? damagedAvatar(true) : await reportDamage(this.deps.database, avatar);
       },
+    };
+  }
+
+  /**
+   * The file of a stored picture in a variant; makes its rendition if it has none yet.
+   * @throws DomainError NOT_FOUND if it is deleted meanwhile, or damaged; SERVICE_UNAVAILABLE
+   */
+  async fileOf(avatar: AvatarEntity, variant: AvatarVariant): Promise<StoredFile> {
+    const wanted = specOf(avatar, variant);
+    if (!wanted) return storedWith(avatar, variant);
+    const rendition = await this.deps.renditions.get(avatar, wanted);
+    return {
+      key: renditionKey(rendition),
+      contentType: variant.contentType!,
+      version: rendition.sha256.slice(0, 32),
+      byteSize: rendition.byteSize,
+      rendition,
     };
   }
 
@@ -97,12 +115,10 @@ function suffixOf(name: string): string {
   return stem === 'original' ? '' : `-${stem}`;
 }
 
-function fileOf({ id, sha256, byteSize }: Rendition): StoredFile {
-  return { key: renditionKey({ id }), version: sha256.slice(0, 32), byteSize };
-}
-
-function storedWith(avatar: AvatarEntity, { source }: AvatarVariant): StoredFile {
+function storedWith(avatar: AvatarEntity, variant: AvatarVariant): StoredFile {
   const version = avatar.sha256!.slice(0, 32);
-  if (source === 'PREVIEW') return { key: previewKey(avatar), version: `${version}-preview`, byteSize: null };
-  return { key: avatarKey(avatar), version, byteSize: avatar.byteSize };
+  const contentType = variant.contentType ?? avatar.contentType!;
+  return variant.source === 'PREVIEW'
+    ? { key: previewKey(avatar), contentType, version: `${version}-preview`, byteSize: null, rendition: null }
+    : { key: avatarKey(avatar), contentType, version, byteSize: avatar.byteSize, rendition: null };
 }

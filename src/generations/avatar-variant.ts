@@ -25,13 +25,14 @@ export interface AvatarVariant {
   readonly source: 'ORIGINAL' | 'PREVIEW' | RenditionSpec;
 }
 
-const original: AvatarVariant = { name: 'original', contentType: null, source: 'ORIGINAL' };
+/** The picture as it was received. */
+export const originalVariant: AvatarVariant = { name: 'original', contentType: null, source: 'ORIGINAL' };
 const preview: AvatarVariant = { name: 'preview', contentType: 'image/jpeg', source: 'PREVIEW' };
 
 /** The variant of a size and format. Null: the format of the original for ORIGINAL, JPEG for the other sizes. */
 export function variantOf(size: AvatarSize, format: ImageFormat | null): AvatarVariant {
   if (size === 'ORIGINAL')
-    return format === null ? original : rendition('original', maxConvertedSide, format);
+    return format === null ? originalVariant : rendition('original', maxConvertedSide, format);
   if (size !== 'PREVIEW') return rendition(String(maxSides[size]), maxSides[size], format ?? 'JPEG');
   return format === null || format === 'JPEG' ? preview : variantOf('PX_256', format);
 }

@@ -49,6 +49,7 @@ registerEnumType(ImageFormatEnum, {
 });
 
 @ArgsType()
+@InputType()
 export class PictureArgs {
   @Field(() => AvatarSizeEnum, {
     defaultValue: AvatarSizeEnum.ORIGINAL,

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { newId, toGlobalId } from '../../src/core/ids';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { unzip } from '../support/unzip';
@@ -29,8 +31,12 @@ interface Download {
 const mutation = `mutation ($select: AvatarSelectionInput!) {
   downloadAvatars(input: { select: $select }) { url expiresAt avatarCount byteSize } }`;
 
-async function offer(select: object, person = anna): Promise<Download> {
-  return (await person.request<{ downloadAvatars: Download }>(mutation, { select })).downloadAvatars;
+const webp = 'size: PX_128, format: WEBP';
+
+/** @param picture - arguments in GraphQL */
+async function offer(select: object, person = anna, picture = ''): Promise<Download> {
+  const text = mutation.replace('select: $select', `select: $select ${picture}`);
+  return (await person.request<{ downloadAvatars: Download }>(text, { select })).downloadAvatars;
 }
 
 async function filesAt(url: string): Promise<Map<string, Buffer>> {
@@ -114,6 +120,42 @@ describe('downloadAvatars', () => {
     );
     expect(await problemsOf({ filter: {} })).toEqual([['input.select', 'INVALID_INPUT']]);
     await gateway.rows(`DELETE FROM avatars WHERE style = 'extra'`);
+  });
+
+  it('converts the pictures to a size and format, and names them by it', async () => {
+    const query = '{ avatars(orderBy: OLDEST) { nodes { url(size: PX_128, format: WEBP) } } }';
+    const { avatars: shown } = await anna.request<{ avatars: { nodes: { url: string }[] } }>(query);
+    const files = await filesAt((await offer({ modelId: settled.modelId }, anna, webp)).url);
+    expect([...files.keys()]).toEqual([1, 2, 3].map((number) => `realistic-by-the-sea-${number}.webp`));
+    for (const [index, bytes] of [...files.values()].entries()) {
+      const response = await fetch(shown.nodes[index]!.url);
+      expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
+    }
+    await gateway.rows('DELETE FROM avatar_downloads');
+  });
+
+  it('has the original of a picture that cannot be converted, and not one that is damaged', async () => {
+    const { url } = await offer({ modelId: settled.modelId }, anna, 'size: PX_512, format: AVIF');
+    const [first, second] = (await avatars()).map(({ id }) => fromGlobalId('Avatar', id));
+    const bytes = Buffer.from('not a picture');
+    const isOriginal = (name: string): boolean => name.startsWith(first!) && name.endsWith('.picture');
+    const file = (await gateway.mediaFiles()).find(isOriginal)!;
+    await writeFile(join(gateway.mediaDir, 'avatars', first!.slice(-2), file), bytes);
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    await gateway.rows('UPDATE avatars SET sha256 = $2, byte_size = $3 WHERE id = $1', [
+      first,
+      hash,
+      bytes.length,
+    ]);
+    await gateway.rows('UPDATE avatars SET damaged_at = now() WHERE id = $1', [second]);
+    const files = [...(await filesAt(url))];
+    expect(files.map(([name]) => name)).toEqual([
+      expect.stringMatching(/^realistic-by-the-sea-1[.](jpg|png|webp)$/),
+      'realistic-by-the-sea-3.avif',
+    ]);
+    expect(files[0]![1]).toEqual(bytes);
+    await gateway.rows('UPDATE avatars SET damaged_at = NULL');
+    await gateway.rows('DELETE FROM avatar_downloads');
   });
 
   it('leaves out avatars that are deleted before they are read', async () => {
