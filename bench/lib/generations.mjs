@@ -4,6 +4,8 @@ import WebSocket from 'ws';
 import { post } from './compare.mjs';
 import { AnswersDiffer } from './report.mjs';
 import { tokenOf } from './requests.mjs';
+import { modelIdOf, seedModels, settle } from './seed.mjs';
+import { startPeer, startProduct, withJwt } from './servers.mjs';
 
 const timeoutMs = 60_000;
 
@@ -13,16 +15,39 @@ const follow = `subscription Follow($select: AvatarStreamInput!) {
 }`;
 
 /** Polls are frequent, so that the first poll of a generation follows its submission at once. */
-export const frequentPolls = {
+const frequentPolls = {
   POLL_SPEED: '100',
   UPSTREAM_REQUESTS_PER_MINUTE: '60000000',
   PICSART_API_KEY: 'none',
 };
 
+/**
+ * Starts an avatar service that finishes generations at once, and the product.
+ * @param from - the number of the first owner's model
+ * @param submissionMs - how long the service takes for a submission
+ * @returns the service, and a user with a READY model for each owner
+ */
+export async function startUsers(bench, { owners, from, settings = {}, submissionMs = 0 }) {
+  const upstream = await startPeer(bench, 'finishing-upstream', { SUBMISSION_MS: String(submissionMs) });
+  const seed = { owners, modelsEach: 1, from, status: 'READY', provider: 'picsart' };
+  await seedModels(bench.database.rows, seed);
+  await settle(bench.database.rows);
+  const server = await startProduct(bench, {
+    ...withJwt,
+    ...frequentPolls,
+    LOG_LEVEL: 'warn',
+    PICSART_BASE_URL: upstream.url,
+    ...settings,
+  });
+  const users = owners.map((owner, index) => new User(server, owner, modelIdOf(from + index)));
+  return { upstream, users };
+}
+
 /** A user of the product. */
-export class User {
-  constructor(server, owner) {
+class User {
+  constructor(server, owner, modelId) {
     this.server = server;
+    this.modelId = modelId;
     this.authorization = `Bearer ${tokenOf(owner)}`;
     const url = `${server.url.replace('http', 'ws')}/graphql`;
     const connectionParams = { authorization: this.authorization };
@@ -40,9 +65,9 @@ export class User {
     return data;
   }
 
-  /** Orders avatars. @returns the generation's id */
-  async generate(modelId, prompt, count) {
-    const input = { modelId, prompts: [{ style: 'realistic', prompt, count }] };
+  /** Orders avatars of the user's model. @returns the generation's id */
+  async generate(prompt, count) {
+    const input = { modelId: this.modelId, prompts: [{ style: 'realistic', prompt, count }] };
     return (await this.ask(generate, { input })).generateAvatars.generation.id;
   }
 

@@ -1,9 +1,6 @@
-import { doneAt, frequentPolls, User } from '../lib/generations.mjs';
+import { doneAt, startUsers } from '../lib/generations.mjs';
 import { quantile } from '../lib/report.mjs';
-import { modelIdOf, seedModels, settle } from '../lib/seed.mjs';
-import { startPeer, startProduct, withJwt } from '../lib/servers.mjs';
 
-const from = 9_000_000;
 const warmUps = 10;
 const measured = 100;
 const avatars = 4;
@@ -13,22 +10,8 @@ export const firstAvatar = {
   title:
     'From the answer of the avatar service that a generation of 4 avatars is done until a subscriber has a URL',
   run: async (bench) => {
-    const upstream = await startPeer(bench, 'finishing-upstream');
-    await seedModels(bench.database.rows, {
-      owners: ['painter'],
-      modelsEach: 1,
-      from,
-      status: 'READY',
-      provider: 'picsart',
-    });
-    await settle(bench.database.rows);
-    const server = await startProduct(bench, {
-      ...withJwt,
-      LOG_LEVEL: 'warn',
-      PICSART_BASE_URL: upstream.url,
-      ...frequentPolls,
-    });
-    const user = new User(server, 'painter');
+    const { upstream, users } = await startUsers(bench, { owners: ['painter'], from: 9_000_000 });
+    const [user] = users;
     const samples = [];
     for (let n = 0; n < warmUps + measured; n += 1) {
       const sample = await measure(upstream, user, `number ${n}`);
@@ -54,7 +37,7 @@ export const firstAvatar = {
 /** @returns milliseconds from the service's answer to the URL of the first and of the last avatar */
 async function measure(upstream, user, prompt) {
   const done = doneAt(upstream, prompt);
-  const times = await user.urlTimes(await user.generate(modelIdOf(from), prompt, avatars), avatars);
+  const times = await user.urlTimes(await user.generate(prompt, avatars), avatars);
   const startedAt = await done;
   return { first: times[0] - startedAt, all: times.at(-1) - startedAt };
 }
